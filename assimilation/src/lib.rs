@@ -1,0 +1,19 @@
+//! Data assimilation: (forecaster, observations) -> posterior ensemble.
+//!
+//! Any [`Forecaster`](scorecast_systems::Forecaster) serves any method: the true system, a learned network, a user's
+//! own model. An [`Analysis`] turns a forecast ensemble into an analysis ensemble and is what a real model's pipeline
+//! calls; a [`Cycle`] must also see x_k; an [`Assimilator`] takes a whole window. Each is adapted to the next, so one
+//! loop runs them all.
+//!
+//! Axis order: `[case, time, member, component]`; an ensemble is `[member, component]`.
+//!
+//! What is deliberately absent: the truth (no method can peek), files, networks.
+
+pub mod linalg;
+pub mod method;
+pub mod observe;
+pub mod problem;
+
+pub use method::METHODS;
+pub use observe::{NoiseLaw, OPERATORS, Observation};
+pub use problem::{Analysis, AnalysisCycle, Cycle, Diagnostics, Error, Outcome, Prior, Result, Seen};

@@ -1,0 +1,262 @@
+//! The problem that a method is given, what a method is, and what comes back.
+
+use std::collections::BTreeMap;
+
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
+use scorecast_systems::{Forecaster, Key, Purpose};
+
+use crate::observe::Observation;
+
+/// The result of this room.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What can go wrong in an analysis. Filter divergence is not an error: it is a non-finite or useless ensemble.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A forecaster failed, or a name or a setting was wrong.
+    #[error(transparent)]
+    System(#[from] scorecast_systems::Error),
+    /// Observations and operator, or ensemble and operator, do not have the same size.
+    #[error("{0}")]
+    Shape(String),
+    /// A method that cannot be used with this forecaster or this operator; the sentence names the remedy.
+    #[error("{0}")]
+    Unsupported(String),
+    /// A saved state that this method cannot take back.
+    #[error("the saved state of the filter cannot be restored: {0}")]
+    State(String),
+    /// A matrix that should have been positive definite was not.
+    #[error("{0}")]
+    Singular(String),
+}
+
+/// One set of observations: the values at one time, and what they are observations of.
+#[derive(Clone, Copy)]
+pub struct Seen<'a> {
+    /// The lead step that they belong to.
+    pub step: usize,
+    /// Model time of that step.
+    pub time: f64,
+    /// The values, `[observed]`; NaN is a missing value.
+    pub values: ArrayView1<'a, f64>,
+    /// What was observed, and with what error.
+    pub operator: &'a dyn Observation,
+}
+
+impl Seen<'_> {
+    /// The indices of the values that are present, in order.
+    pub fn present(&self) -> Vec<usize> {
+        (0..self.values.len()).filter(|&i| !self.values[i].is_nan()).collect()
+    }
+}
+
+/// The law of the state before the first observation.
+#[derive(Clone, Debug)]
+pub enum Prior {
+    /// Draws, `[member, component]`, one for each member that a method asks for.
+    Ensemble(Array2<f64>),
+    /// A Gaussian.
+    Gaussian {
+        /// `[component]`.
+        mean: Array1<f64>,
+        /// `[component, component]`.
+        covariance: Array2<f64>,
+    },
+}
+
+/// Named numbers about one analysis, such as `ess` (effective sample size).
+pub type Diagnostics = BTreeMap<&'static str, f64>;
+
+/// A posterior at one time.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The forecast ensemble before the observations were used, `[member, component]`; equally weighted unless
+    /// `forecast_weights` says otherwise.
+    pub forecast: Array2<f64>,
+    /// Normalised weights of the forecast ensemble, `[member]`.
+    pub forecast_weights: Option<Array1<f64>>,
+    /// The analysis ensemble, `[member, component]`.
+    pub ensemble: Array2<f64>,
+    /// Normalised weights of the analysis ensemble, `[member]`; none means equal.
+    pub weights: Option<Array1<f64>>,
+    /// Mean and covariance where the method has them in closed form (`kalman`).
+    pub gaussian: Option<(Array1<f64>, Array2<f64>)>,
+    /// Forecast mean and covariance where the method has them in closed form.
+    pub forecast_gaussian: Option<(Array1<f64>, Array2<f64>)>,
+    /// Named numbers about this analysis.
+    pub diagnostics: Diagnostics,
+}
+
+impl Outcome {
+    /// An equally weighted outcome without diagnostics.
+    pub fn new(forecast: Array2<f64>, ensemble: Array2<f64>) -> Self {
+        Self {
+            forecast,
+            forecast_weights: None,
+            ensemble,
+            weights: None,
+            gaussian: None,
+            forecast_gaussian: None,
+            diagnostics: Diagnostics::new(),
+        }
+    }
+
+    /// The posterior mean, `[component]`: exact where known, otherwise the weighted mean of the members.
+    pub fn mean(&self) -> Array1<f64> {
+        match &self.gaussian {
+            Some((mean, _)) => mean.clone(),
+            None => weighted_mean(self.ensemble.view(), self.weights.as_ref()),
+        }
+    }
+
+    /// The posterior variance, `[component]`: exact where known, otherwise the unbiased weighted variance.
+    pub fn variance(&self) -> Array1<f64> {
+        match &self.gaussian {
+            Some((_, covariance)) => covariance.diag().to_owned(),
+            None => weighted_variance(self.ensemble.view(), self.weights.as_ref()),
+        }
+    }
+}
+
+/// The weighted mean of the rows of `x`; equal weights if none are given.
+pub fn weighted_mean(x: ArrayView2<f64>, weights: Option<&Array1<f64>>) -> Array1<f64> {
+    match weights {
+        Some(weights) => weights.dot(&x),
+        None => x.mean_axis(Axis(0)).unwrap_or_else(|| Array1::from_elem(x.ncols(), f64::NAN)),
+    }
+}
+
+/// The unbiased weighted variance of each column: sum w (x - m)^2 / (1 - sum w^2).
+pub fn weighted_variance(x: ArrayView2<f64>, weights: Option<&Array1<f64>>) -> Array1<f64> {
+    let mean = weighted_mean(x, weights);
+    let equal = 1.0 / x.nrows() as f64;
+    let mut sum = Array1::zeros(x.ncols());
+    let mut squares = 0.0;
+    for (member, row) in x.outer_iter().enumerate() {
+        let weight = weights.map_or(equal, |w| w[member]);
+        squares += weight * weight;
+        for ((total, value), centre) in sum.iter_mut().zip(row).zip(&mean) {
+            *total += weight * (value - centre) * (value - centre);
+        }
+    }
+    sum / (1.0 - squares)
+}
+
+/// A forecast ensemble in, an analysis ensemble out: what a real model's pipeline calls.
+pub trait Analysis: Send {
+    /// Updates `forecast` (`[member, component]`) with one set of observations. Draws from `key.at(seen.step)`.
+    ///
+    /// # Errors
+    /// When shapes do not fit or the method cannot use this operator.
+    fn update(&mut self, forecast: Array2<f64>, seen: &Seen, key: Key) -> Result<Outcome>;
+
+    /// Everything that the method carries from one analysis to the next, as numbers (weights, adapted inflation).
+    fn state(&self) -> Vec<f64> {
+        Vec::new()
+    }
+
+    /// Takes back what [`Analysis::state`] gave.
+    ///
+    /// # Errors
+    /// When the numbers are not such a state.
+    fn restore(&mut self, state: &[f64]) -> Result<()> {
+        if state.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::State(format!("{} numbers for a method without state", state.len())))
+        }
+    }
+}
+
+/// A filter: goes from one set of observations to the next and must see x_k.
+pub trait Cycle: Send {
+    /// Starts from the prior at lead step `step`.
+    ///
+    /// # Errors
+    /// When the method cannot start from this kind of prior.
+    fn start(&mut self, prior: &Prior, step: usize, key: Key) -> Result<()>;
+
+    /// Forecasts from the current step to `seen.step`, then analyses.
+    ///
+    /// # Errors
+    /// When the forecaster fails, shapes do not fit, or the method cannot use this operator or forecaster.
+    fn step(&mut self, model: &dyn Forecaster, seen: &Seen, key: Key) -> Result<Outcome>;
+
+    /// The filter's whole state as bytes.
+    fn save(&self) -> Vec<u8>;
+
+    /// Takes back what [`Cycle::save`] gave; the filter then goes on bit for bit as if it had never stopped.
+    ///
+    /// # Errors
+    /// When the bytes are not such a state.
+    fn restore(&mut self, bytes: &[u8]) -> Result<()>;
+}
+
+/// Every [`Analysis`] is a [`Cycle`]: forecast the ensemble, then update it.
+pub struct AnalysisCycle {
+    analysis: Box<dyn Analysis>,
+    members: usize,
+    step: usize,
+    ensemble: Array2<f64>,
+}
+
+impl AnalysisCycle {
+    /// A filter of `members` members.
+    pub fn new(analysis: Box<dyn Analysis>, members: usize) -> Self {
+        Self { analysis, members, step: 0, ensemble: Array2::zeros((0, 0)) }
+    }
+
+    /// The current ensemble, `[member, component]`.
+    pub fn ensemble(&self) -> ArrayView2<'_, f64> {
+        self.ensemble.view()
+    }
+}
+
+impl Cycle for AnalysisCycle {
+    fn start(&mut self, prior: &Prior, step: usize, key: Key) -> Result<()> {
+        self.step = step;
+        self.ensemble = draw_prior(prior, self.members, key)?;
+        self.analysis.restore(&[])
+    }
+
+    fn step(&mut self, model: &dyn Forecaster, seen: &Seen, key: Key) -> Result<Outcome> {
+        let steps = seen.step.saturating_sub(self.step);
+        let mut forecast = std::mem::take(&mut self.ensemble);
+        model.advance(self.step, steps, &mut forecast, key.purpose(Purpose::ProcessNoise))?;
+        let outcome = self.analysis.update(forecast, seen, key)?;
+        self.step = seen.step;
+        self.ensemble = outcome.ensemble.clone();
+        Ok(outcome)
+    }
+
+    fn save(&self) -> Vec<u8> {
+        crate::linalg::pack(self.step, &self.ensemble, &self.analysis.state())
+    }
+
+    fn restore(&mut self, bytes: &[u8]) -> Result<()> {
+        let (step, ensemble, state) = crate::linalg::unpack(bytes)?;
+        self.analysis.restore(&state)?;
+        (self.step, self.ensemble) = (step, ensemble);
+        Ok(())
+    }
+}
+
+/// `members` draws of a prior, `[member, component]`.
+///
+/// # Errors
+/// When an ensemble prior has too few members, or a covariance is not positive semi-definite.
+pub fn draw_prior(prior: &Prior, members: usize, key: Key) -> Result<Array2<f64>> {
+    match prior {
+        Prior::Ensemble(draws) if draws.nrows() >= members => Ok(draws.slice(ndarray::s![..members, ..]).to_owned()),
+        Prior::Ensemble(draws) => Err(Error::Shape(format!(
+            "the method has {members} members but the prior only {} draws; give it at least {members}",
+            draws.nrows()
+        ))),
+        Prior::Gaussian { mean, covariance } => {
+            let root = crate::linalg::symmetric_sqrt(covariance.view())?;
+            let normals = key.purpose(Purpose::InitialState).normals(members, mean.len());
+            Ok(normals.dot(&root) + mean)
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Gaussian laws in closed form.

@@ -1,0 +1,189 @@
+//! Every random number of the toolkit, by address.
+//!
+//! A [`Key`] is (seed, domain, purpose, case, step). Together with a member (the stream) and a position in that stream
+//! (the draw) it names one number of a ChaCha8 generator: the five parts fill the 32-byte key of the cipher without
+//! overlap, so two different addresses never share a stream. Nothing in the toolkit draws from anywhere else, which is
+//! why results are the same bytes for any number of threads.
+
+use ndarray::Array2;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal, StandardUniform};
+
+/// Whose randomness it is. Truth, training data and methods never share a stream, so that no ensemble member can
+/// replay the noise of the truth that it is scored against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Domain {
+    /// Trajectories that forecasters learn from and are validated and tested on.
+    Data = 1,
+    /// The hidden truth of a twin experiment and the errors of its observations.
+    Truth = 2,
+    /// Ensembles: everything that a forecaster or an assimilation method draws.
+    Method = 3,
+    /// Training of networks: initial weights, batches, diffusion noise.
+    Training = 4,
+    /// Resampling in statistics (bootstrap intervals, random ties).
+    Score = 5,
+}
+
+/// What the number is for: the whole list of places where randomness lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Purpose {
+    /// States from which trajectories or ensembles start.
+    InitialState = 1,
+    /// Brownian increments of a stochastic system.
+    ProcessNoise = 2,
+    /// Errors of observations.
+    ObservationNoise = 3,
+    /// Initial weights of a network.
+    WeightInit = 4,
+    /// Which training pairs make a batch.
+    Batch = 5,
+    /// Noise levels and noise added to training targets.
+    DiffusionNoise = 6,
+    /// The noise that a diffusion sampler starts from and adds.
+    Sampler = 7,
+    /// Perturbed observations of a stochastic filter.
+    Perturbation = 8,
+    /// Resampling of particles.
+    Resampling = 9,
+    /// Random rotations of an ensemble.
+    Rotation = 10,
+    /// Draws of a forecaster's own law (residuals of a regression, choice among analogues).
+    ForecastNoise = 11,
+    /// Members drawn from a closed-form posterior, for scores that need an ensemble.
+    PosteriorDraw = 12,
+    /// Random ordering of ties, bootstrap indices.
+    Statistic = 13,
+}
+
+/// The address of a family of random streams, one for each member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Key {
+    seed: u64,
+    domain: Domain,
+    purpose: Purpose,
+    case: u64,
+    step: u64,
+}
+
+impl Key {
+    /// The root address of an experiment; `purpose` starts as [`Purpose::InitialState`], case and step as 0.
+    pub const fn new(seed: u64, domain: Domain) -> Self {
+        Self { seed, domain, purpose: Purpose::InitialState, case: 0, step: 0 }
+    }
+
+    /// The same address for another purpose.
+    pub const fn purpose(self, purpose: Purpose) -> Self {
+        Self { purpose, ..self }
+    }
+
+    /// The same address for another case (a trajectory, a replicate, a parameter's index).
+    pub const fn case(self, case: u64) -> Self {
+        Self { case, ..self }
+    }
+
+    /// The same address at another step (a lead step, a training step).
+    pub const fn at(self, step: u64) -> Self {
+        Self { step, ..self }
+    }
+
+    /// The generator of one member.
+    pub fn stream(&self, member: u64) -> Stream {
+        let mut bytes = [0u8; 32];
+        bytes[0..8].copy_from_slice(&self.seed.to_le_bytes());
+        bytes[8..16].copy_from_slice(&self.case.to_le_bytes());
+        bytes[16..24].copy_from_slice(&self.step.to_le_bytes());
+        bytes[24] = self.domain as u8;
+        bytes[25] = self.purpose as u8;
+        let mut generator = ChaCha8Rng::from_seed(bytes);
+        generator.set_stream(member);
+        Stream(generator)
+    }
+
+    /// Independent standard normals of shape `[members, dim]`; row i comes from stream i.
+    pub fn normals(&self, members: usize, dim: usize) -> Array2<f64> {
+        let mut out = Array2::zeros((members, dim));
+        for (member, mut row) in out.outer_iter_mut().enumerate() {
+            let mut stream = self.stream(member as u64);
+            row.iter_mut().for_each(|value| *value = stream.normal());
+        }
+        out
+    }
+}
+
+/// The random numbers of one member at one address, in order.
+#[derive(Clone, Debug)]
+pub struct Stream(ChaCha8Rng);
+
+impl Stream {
+    /// One standard normal.
+    pub fn normal(&mut self) -> f64 {
+        StandardNormal.sample(&mut self.0)
+    }
+
+    /// One uniform in [0, 1).
+    pub fn uniform(&mut self) -> f64 {
+        StandardUniform.sample(&mut self.0)
+    }
+
+    /// A uniform integer below `bound` (Lemire's multiplication; the bias is below 2^-64 * bound).
+    ///
+    /// A bound of 0 gives 0.
+    pub fn below(&mut self, bound: usize) -> usize {
+        ((u128::from(self.0.next_u64()) * bound as u128) >> 64) as usize
+    }
+
+    /// Fills a slice with standard normals.
+    pub fn fill_normal(&mut self, out: &mut [f64]) {
+        out.iter_mut().for_each(|value| *value = self.normal());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_part_of_the_address_changes_the_stream() {
+        let key = Key::new(7, Domain::Data);
+        let others = [
+            Key::new(8, Domain::Data),
+            Key::new(7, Domain::Truth),
+            key.purpose(Purpose::Batch),
+            key.case(1),
+            key.at(1),
+        ];
+        let first = key.stream(0).normal();
+        assert_eq!(first, key.stream(0).normal(), "an address is reproducible");
+        assert_ne!(first, key.stream(1).normal());
+        for other in others {
+            assert_ne!(first, other.stream(0).normal(), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn normals_have_the_moments_of_a_standard_normal() {
+        let draws = Key::new(1, Domain::Score).normals(1000, 200);
+        let n = draws.len() as f64;
+        let mean = draws.sum() / n;
+        let variance = draws.mapv(|z| z * z).sum() / n;
+        let fourth = draws.mapv(|z| z.powi(4)).sum() / n;
+        // five standard errors of each sample moment
+        assert!(mean.abs() < 5.0 / n.sqrt());
+        assert!((variance - 1.0).abs() < 5.0 * (2.0 / n).sqrt());
+        assert!((fourth - 3.0).abs() < 5.0 * (96.0 / n).sqrt());
+    }
+
+    #[test]
+    fn below_is_uniform_and_bounded() {
+        let mut stream = Key::new(2, Domain::Score).stream(0);
+        let mut counts = [0usize; 7];
+        (0..70_000).for_each(|_| counts[stream.below(7)] += 1);
+        for count in counts {
+            assert!((count as f64 - 10_000.0).abs() < 5.0 * (70_000.0f64 * 6.0 / 49.0).sqrt());
+        }
+    }
+}

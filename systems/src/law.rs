@@ -1,0 +1,173 @@
+//! Laws of one lead step, and what a forecaster may offer beyond drawing from its law.
+//!
+//! Axis order everywhere: `[case, time, member, component]`; an ensemble is `[member, component]`.
+
+use ndarray::{Array1, Array2, ArrayView2};
+
+use crate::key::Key;
+use crate::noising::Guidable;
+
+/// The result of this room.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What can go wrong in a system or a forecaster. Numerical divergence is not an error: it is a non-finite state.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A name that no entry of a registry has.
+    #[error("unknown {what} `{name}`{}", hint(.nearest))]
+    UnknownName {
+        /// What kind of thing was looked for ("system").
+        what: &'static str,
+        /// The name that was given.
+        name: String,
+        /// The nearest known name, if one is near.
+        nearest: Option<String>,
+    },
+    /// A setting that an entry does not have.
+    #[error("{owner} has no setting `{key}`{}", hint(.nearest))]
+    UnknownSetting {
+        /// The entry, such as "system `lorenz96`".
+        owner: String,
+        /// The key that was given.
+        key: String,
+        /// The nearest known key, if one is near.
+        nearest: Option<String>,
+    },
+    /// A setting of the wrong type or out of its range.
+    #[error("{owner}: `{key}` {problem}")]
+    Setting {
+        /// The entry, such as "system `lorenz96`".
+        owner: String,
+        /// The key.
+        key: String,
+        /// A phrase that completes the sentence, with both numbers and the remedy.
+        problem: String,
+    },
+    /// Two things that do not go together, as a sentence that names the remedy.
+    #[error("{0}")]
+    Unsupported(String),
+    /// A failure inside a forecaster that another room built (a network, an external model).
+    #[error("the forecaster failed: {0}")]
+    Forecaster(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+fn hint(nearest: &Option<String>) -> String {
+    nearest.as_ref().map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
+}
+
+/// How the components of a state are laid out in space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Geometry {
+    /// No spatial structure: components are separate quantities.
+    Unstructured,
+    /// One field on a periodic one-dimensional grid, component i at position i of `dim`.
+    Ring,
+}
+
+/// A Markov kernel p(x_{k+1} | x_k) over one lead step of fixed length.
+pub trait Forecaster: Send + Sync {
+    /// The number of components of a state.
+    fn dim(&self) -> usize;
+
+    /// Advances `x` (`[member, component]`) in place from lead step `k` by `steps` lead steps.
+    ///
+    /// Step j of the call draws from `key.at(k + j)` with the member as stream, so that advancing by 2 is advancing
+    /// by 1 twice. A state that diverges is left non-finite; the caller decides what that means.
+    ///
+    /// # Errors
+    /// When the forecaster itself cannot run (a network or an external model failed).
+    fn advance(&self, k: usize, steps: usize, x: &mut Array2<f64>, key: Key) -> Result<()>;
+
+    /// The exact one-step density, where there is one.
+    fn density(&self) -> Option<&dyn Density> {
+        None
+    }
+
+    /// The denoiser of the one-step law, where there is one: what guided sampling needs.
+    fn denoiser(&self) -> Option<&dyn ConditionalDenoiser> {
+        None
+    }
+
+    /// The one-step law as a Gaussian whose moments depend on x_k in any way, where it is one.
+    fn gaussian(&self) -> Option<&dyn GaussianKernel> {
+        None
+    }
+
+    /// A, b, Q where the one-step law is N(A x + b, Q): what the Kalman filter needs.
+    fn linear_gaussian(&self) -> Option<LinearGaussian> {
+        None
+    }
+}
+
+/// An exact one-step density.
+pub trait Density {
+    /// log p(next_i | x_i) for each member i. `x` and `next` are `[member, component]`; the result is `[member]`.
+    ///
+    /// # Errors
+    /// When the forecaster itself cannot run.
+    fn log_prob(&self, k: usize, x: ArrayView2<f64>, next: ArrayView2<f64>) -> Result<Array1<f64>>;
+}
+
+/// The covariance of a Gaussian one-step law.
+#[derive(Clone, Debug)]
+pub enum Covariance {
+    /// A variance for each member and component, `[member, component]`; no correlations.
+    Diagonal(Array2<f64>),
+    /// One covariance for all members, `[component, component]`.
+    Shared(Array2<f64>),
+}
+
+/// A one-step law N(m(x), C(x)). [`crate::gaussian`] turns it into a density and a denoiser.
+pub trait GaussianKernel: Send + Sync {
+    /// The means `[member, component]` and the covariance, given `x` `[member, component]` at lead step `k`.
+    ///
+    /// # Errors
+    /// When the forecaster itself cannot run.
+    fn moments(&self, k: usize, x: ArrayView2<f64>) -> Result<(Array2<f64>, Covariance)>;
+}
+
+/// x_{k+1} ~ N(A x_k + b, Q).
+#[derive(Clone, Debug)]
+pub struct LinearGaussian {
+    /// A, `[component, component]`.
+    pub matrix: Array2<f64>,
+    /// b, `[component]`.
+    pub offset: Array1<f64>,
+    /// Q, `[component, component]`, symmetric and positive semi-definite.
+    pub covariance: Array2<f64>,
+}
+
+/// x = offset + scale * z, element by element: from the space of a denoiser to states.
+#[derive(Clone, Debug)]
+pub struct Affine {
+    /// `[member, component]`.
+    pub offset: Array2<f64>,
+    /// `[member, component]`, positive.
+    pub scale: Array2<f64>,
+}
+
+impl Affine {
+    /// Maps `z` (`[member, component]`) to states.
+    pub fn apply(&self, z: &Array2<f64>) -> Array2<f64> {
+        &self.offset + &(&self.scale * z)
+    }
+}
+
+/// A denoiser whose condition x_k has been bound, with the map from its space to states x_{k+1}.
+pub struct Bound<'a> {
+    /// Denoises z, member i given its own x_k. Data in this space have about unit variance.
+    pub denoiser: Box<dyn Guidable + 'a>,
+    /// From z to x_{k+1}.
+    pub to_state: Affine,
+}
+
+/// The denoiser of p(x_{k+1} | x_k), for any x_k.
+pub trait ConditionalDenoiser: Send + Sync {
+    /// Binds the condition: `x` is `[member, component]` at lead step `k`.
+    ///
+    /// # Errors
+    /// When the forecaster itself cannot run.
+    fn bind<'a>(&'a self, k: usize, x: ArrayView2<'a, f64>) -> Result<Bound<'a>>;
+}

@@ -1,0 +1,30 @@
+//! Stochastic dynamical systems, and the words that every other room of scorecast speaks.
+//!
+//! A [`System`] is what the catalogue holds; its [`Forecaster`] is the Markov kernel p(x_{k+1} | x_k) of one lead
+//! step. Learned models implement the same trait elsewhere, so that whatever consumes a forecaster (a filter, a score)
+//! never knows whether it is the true system. All randomness is addressed by a [`Key`].
+//!
+//! **Axis order, everywhere**: `[case, time, member, component]`. An ensemble is `Array2<f64>` of shape
+//! `[member, component]`. Numbers are `f64`; time is in the system's own model time units.
+//!
+//! What is deliberately absent: files, observations, filters, neural networks.
+
+pub mod catalogue;
+pub mod gaussian;
+pub mod integrate;
+pub mod key;
+pub mod law;
+pub mod noising;
+pub mod registry;
+pub mod sde;
+pub mod system;
+
+pub use key::{Domain, Key, Purpose, Stream};
+pub use law::{
+    Affine, Bound, ConditionalDenoiser, Covariance, Density, Error, Forecaster, GaussianKernel, Geometry,
+    LinearGaussian, Result,
+};
+pub use noising::{Denoiser, Guidable, Level, Pullback};
+pub use registry::{Entry, Kind, Param, Settings, Value};
+pub use sde::{Calculus, Increment, LANES, Noise, Sde};
+pub use system::{Stepping, System};

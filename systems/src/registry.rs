@@ -1,0 +1,358 @@
+//! Registries: ordinary ordered slices of entries, from which names, validation, help, schema and tables all derive.
+
+use std::collections::BTreeMap;
+
+use crate::law::{Error, Result};
+
+/// The value of one setting, whatever file or program it came from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// true or false.
+    Bool(bool),
+    /// An integer.
+    Int(i64),
+    /// A real number.
+    Float(f64),
+    /// A word.
+    Text(String),
+    /// A list of numbers.
+    Floats(Vec<f64>),
+    /// A matrix, row by row.
+    Rows(Vec<Vec<f64>>),
+}
+
+/// The type and the range of a setting.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Kind {
+    /// true or false.
+    Bool,
+    /// An integer in `min..=max`.
+    Int {
+        /// Smallest value allowed.
+        min: i64,
+        /// Largest value allowed.
+        max: i64,
+    },
+    /// A finite number in `min..=max`.
+    Float {
+        /// Smallest value allowed.
+        min: f64,
+        /// Largest value allowed.
+        max: f64,
+    },
+    /// Any text (a path, a label).
+    Text,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// A list of finite numbers; one number is read as a list of one.
+    Floats,
+    /// A matrix as a list of rows of equal length.
+    Rows,
+}
+
+/// A default, in a form that a `const` can hold.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Default {
+    /// The user must set it.
+    Required,
+    /// Absent unless set.
+    Unset,
+    /// true or false.
+    Bool(bool),
+    /// An integer.
+    Int(i64),
+    /// A number.
+    Float(f64),
+    /// A word.
+    Text(&'static str),
+    /// A list.
+    Floats(&'static [f64]),
+}
+
+/// One setting of an entry.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Param {
+    /// The key in the experiment file.
+    pub key: &'static str,
+    /// Type and range.
+    pub kind: Kind,
+    /// What it is when it is not set.
+    pub default: Default,
+    /// One phrase: what it means, with its unit.
+    pub about: &'static str,
+}
+
+/// One line of a registry. `B` is how it is built: a function pointer whose type the registry fixes.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<B: 'static> {
+    /// The name in the experiment file.
+    pub name: &'static str,
+    /// One phrase: what it is.
+    pub about: &'static str,
+    /// Authors and year of its source.
+    pub reference: &'static str,
+    /// Its settings.
+    pub params: &'static [Param],
+    /// How to build it.
+    pub build: B,
+}
+
+/// Finds an entry by name.
+///
+/// # Errors
+/// [`Error::UnknownName`] with the nearest name.
+pub fn find<B>(registry: &'static [Entry<B>], what: &'static str, name: &str) -> Result<&'static Entry<B>> {
+    registry.iter().find(|entry| entry.name == name).ok_or_else(|| Error::UnknownName {
+        what,
+        name: name.to_owned(),
+        nearest: nearest(name, registry.iter().map(|entry| entry.name)).map(str::to_owned),
+    })
+}
+
+/// The candidate that a mistyped name most likely means, if one is near enough.
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(&name.to_lowercase(), candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= 1 + candidate.len().min(name.len()) / 3)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// The settings of one entry: checked, with defaults filled in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    owner: String,
+    values: BTreeMap<String, Value>,
+}
+
+impl Settings {
+    /// Checks `given` against `params` and fills in the defaults. `owner` names the entry in messages, such as
+    /// "system `lorenz96`".
+    ///
+    /// # Errors
+    /// All mistakes at once: unknown keys, wrong types, values out of range, required settings that are missing.
+    pub fn check(owner: &str, params: &[Param], given: &BTreeMap<String, Value>) -> Result<Self, Vec<Error>> {
+        let mut mistakes = Vec::new();
+        let mut values = BTreeMap::new();
+        for (key, value) in given {
+            let Some(param) = params.iter().find(|param| param.key == key) else {
+                mistakes.push(Error::UnknownSetting {
+                    owner: owner.to_owned(),
+                    key: key.clone(),
+                    nearest: nearest(key, params.iter().map(|param| param.key)).map(str::to_owned),
+                });
+                continue;
+            };
+            match convert(param.kind, value) {
+                Ok(value) => {
+                    values.insert(key.clone(), value);
+                }
+                Err(problem) => {
+                    mistakes.push(Error::Setting { owner: owner.to_owned(), key: key.clone(), problem });
+                }
+            }
+        }
+        for param in params {
+            if given.contains_key(param.key) {
+                continue;
+            }
+            match default_value(param.default) {
+                Some(value) => {
+                    values.insert(param.key.to_owned(), value);
+                }
+                None if param.default == Default::Required => mistakes.push(Error::Setting {
+                    owner: owner.to_owned(),
+                    key: param.key.to_owned(),
+                    problem: format!("must be set ({})", param.about),
+                }),
+                None => {}
+            }
+        }
+        if mistakes.is_empty() { Ok(Self { owner: owner.to_owned(), values }) } else { Err(mistakes) }
+    }
+
+    /// An error about one of these settings, with the owner named; `problem` completes "`key` ...".
+    pub fn mistake(&self, key: &str, problem: impl Into<String>) -> Error {
+        Error::Setting { owner: self.owner.clone(), key: key.to_owned(), problem: problem.into() }
+    }
+
+    /// The values in the order of their keys.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.values.iter().map(|(key, value)| (key.as_str(), value))
+    }
+
+    /// Whether the key has a value.
+    pub fn has(&self, key: &str) -> bool {
+        self.values.contains_key(key)
+    }
+
+    /// An integer setting as a count; 0 if it is unset.
+    pub fn count(&self, key: &str) -> usize {
+        match self.values.get(key) {
+            Some(Value::Int(value)) => usize::try_from(*value).unwrap_or(0),
+            _ => 0,
+        }
+    }
+
+    /// A number; NaN if it is unset.
+    pub fn number(&self, key: &str) -> f64 {
+        self.optional_number(key).unwrap_or(f64::NAN)
+    }
+
+    /// A number that may be unset.
+    pub fn optional_number(&self, key: &str) -> Option<f64> {
+        match self.values.get(key) {
+            Some(Value::Float(value)) => Some(*value),
+            Some(Value::Int(value)) => Some(*value as f64),
+            _ => None,
+        }
+    }
+
+    /// A truth value; false if it is unset.
+    pub fn flag(&self, key: &str) -> bool {
+        matches!(self.values.get(key), Some(Value::Bool(true)))
+    }
+
+    /// A word; empty if it is unset.
+    pub fn text(&self, key: &str) -> &str {
+        match self.values.get(key) {
+            Some(Value::Text(value)) => value,
+            _ => "",
+        }
+    }
+
+    /// A list of numbers; empty if it is unset.
+    pub fn floats(&self, key: &str) -> &[f64] {
+        match self.values.get(key) {
+            Some(Value::Floats(values)) => values,
+            _ => &[],
+        }
+    }
+
+    /// A matrix, row by row; empty if it is unset.
+    pub fn rows(&self, key: &str) -> &[Vec<f64>] {
+        match self.values.get(key) {
+            Some(Value::Rows(rows)) => rows,
+            _ => &[],
+        }
+    }
+}
+
+fn default_value(default: Default) -> Option<Value> {
+    match default {
+        Default::Required | Default::Unset => None,
+        Default::Bool(value) => Some(Value::Bool(value)),
+        Default::Int(value) => Some(Value::Int(value)),
+        Default::Float(value) => Some(Value::Float(value)),
+        Default::Text(value) => Some(Value::Text(value.to_owned())),
+        Default::Floats(values) => Some(Value::Floats(values.to_vec())),
+    }
+}
+
+/// Converts a given value to the kind that a setting has, or says what is wrong with it.
+fn convert(kind: Kind, value: &Value) -> Result<Value, String> {
+    let wrong = |expected: &str| Err(format!("is {}, but must be {expected}", describe(value)));
+    match (kind, value) {
+        (Kind::Bool, Value::Bool(_)) | (Kind::Text, Value::Text(_)) => Ok(value.clone()),
+        (Kind::Bool, _) => wrong("true or false"),
+        (Kind::Text, _) => wrong("text"),
+        (Kind::Int { min, max }, Value::Int(given)) if (min..=max).contains(given) => Ok(value.clone()),
+        (Kind::Int { min, max: i64::MAX }, _) => wrong(&format!("an integer of at least {min}")),
+        (Kind::Int { min, max }, _) => wrong(&format!("an integer from {min} to {max}")),
+        (Kind::Float { min, max }, _) => match as_number(value) {
+            Some(given) if given.is_finite() && given >= min && given <= max => Ok(Value::Float(given)),
+            _ => wrong(&float_range(min, max)),
+        },
+        (Kind::Choice(words), Value::Text(given)) if words.contains(&given.as_str()) => Ok(value.clone()),
+        (Kind::Choice(words), _) => wrong(&format!("one of {}", words.join(", "))),
+        (Kind::Floats, Value::Floats(values)) if values.iter().all(|v| v.is_finite()) => Ok(value.clone()),
+        (Kind::Floats, _) => match as_number(value) {
+            Some(given) if given.is_finite() => Ok(Value::Floats(vec![given])),
+            _ => wrong("a list of finite numbers"),
+        },
+        (Kind::Rows, Value::Rows(rows))
+            if rows.iter().all(|row| row.len() == rows[0].len() && row.iter().all(|v| v.is_finite())) =>
+        {
+            Ok(value.clone())
+        }
+        (Kind::Rows, _) => wrong("a list of rows of equal length"),
+    }
+}
+
+fn as_number(value: &Value) -> Option<f64> {
+    match value {
+        Value::Float(given) => Some(*given),
+        Value::Int(given) => Some(*given as f64),
+        _ => None,
+    }
+}
+
+fn float_range(min: f64, max: f64) -> String {
+    match (min == f64::NEG_INFINITY, max == f64::INFINITY) {
+        (true, true) => "a finite number".to_owned(),
+        (false, true) if min == f64::MIN_POSITIVE => "a number above 0".to_owned(),
+        (false, true) => format!("a number of at least {min}"),
+        (true, false) => format!("a number of at most {max}"),
+        (false, false) if min == f64::MIN_POSITIVE => format!("a number above 0 and at most {max}"),
+        (false, false) => format!("a number from {min} to {max}"),
+    }
+}
+
+fn describe(value: &Value) -> String {
+    match value {
+        Value::Bool(given) => given.to_string(),
+        Value::Int(given) => given.to_string(),
+        Value::Float(given) => given.to_string(),
+        Value::Text(given) => format!("\"{given}\""),
+        Value::Floats(values) => format!("a list of {} numbers", values.len()),
+        Value::Rows(rows) => format!("a matrix of {} rows", rows.len()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PARAMS: &[Param] = &[
+        Param { key: "dim", kind: Kind::Int { min: 4, max: 100 }, default: Default::Int(40), about: "components" },
+        Param {
+            key: "forcing",
+            kind: Kind::Float { min: f64::NEG_INFINITY, max: f64::INFINITY },
+            default: Default::Float(8.0),
+            about: "F",
+        },
+        Param { key: "path", kind: Kind::Text, default: Default::Required, about: "where it is" },
+    ];
+
+    fn check(given: &[(&str, Value)]) -> Result<Settings, Vec<String>> {
+        let given = given.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+        Settings::check("system `toy`", PARAMS, &given)
+            .map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn defaults_are_filled_in_and_integers_serve_as_numbers() {
+        let settings = check(&[("path", Value::Text("x".into())), ("forcing", Value::Int(10))]).unwrap();
+        assert_eq!((settings.count("dim"), settings.number("forcing"), settings.text("path")), (40, 10.0, "x"));
+    }
+
+    #[test]
+    fn all_mistakes_come_at_once() {
+        let mistakes = check(&[("dims", Value::Int(3)), ("forcing", Value::Text("eight".into()))]).unwrap_err();
+        assert_eq!(
+            mistakes,
+            [
+                "system `toy` has no setting `dims`; did you mean `dim`?",
+                "system `toy`: `forcing` is \"eight\", but must be a finite number",
+                "system `toy`: `path` must be set (where it is)",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_nearest_name_is_offered_only_when_near() {
+        assert_eq!(nearest("lorez96", ["lorenz63", "lorenz96"]), Some("lorenz96"));
+        assert_eq!(nearest("weather", ["lorenz63", "lorenz96"]), None);
+    }
+}

@@ -1,0 +1,54 @@
+//! What the catalogue holds: a system, of which the stochastic differential equation is one facet.
+
+use std::sync::Arc;
+
+use ndarray::Array2;
+
+use crate::key::Key;
+use crate::law::{Forecaster, Geometry, Result};
+use crate::sde::Sde;
+
+/// How a system is stepped from one lead step to the next.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stepping {
+    /// The length of a lead step, in model time.
+    pub dt: f64,
+    /// Integration steps in a lead step.
+    pub substeps: usize,
+    /// The name of an integrator in [`crate::integrate::INTEGRATORS`]; systems with an exact transition ignore it.
+    pub integrator: String,
+}
+
+/// A dynamical system.
+pub trait System: Send + Sync {
+    /// The number of components.
+    fn dim(&self) -> usize;
+
+    /// How components are laid out in space.
+    fn geometry(&self) -> Geometry;
+
+    /// States spread over the region that a spin-up can start from, `[member, component]`: draws of the stationary law
+    /// where it is known, otherwise a point of the basin with a small perturbation.
+    fn initial(&self, members: usize, key: Key) -> Array2<f64>;
+
+    /// Whether [`System::initial`] draws from the stationary law, so that no spin-up is needed.
+    fn initial_is_stationary(&self) -> bool {
+        false
+    }
+
+    /// The system as a forecaster: the one called `perfect`.
+    ///
+    /// # Errors
+    /// When the stepping does not fit the system (an unknown integrator, one of the wrong calculus).
+    fn forecaster(self: Arc<Self>, stepping: &Stepping) -> Result<Box<dyn Forecaster>>;
+
+    /// The stochastic differential equation, where the system is one.
+    fn as_sde(&self) -> Option<&dyn Sde> {
+        None
+    }
+
+    /// The time in which small errors grow by e, in model time, where it is known.
+    fn lyapunov_time(&self) -> Option<f64> {
+        None
+    }
+}
