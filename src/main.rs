@@ -1,1 +1,2 @@
+//! scorecast.
 fn main() {}

@@ -1,0 +1,1 @@
+//! Scores: one metric a file, one line in the registry.
