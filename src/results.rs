@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::forecast::CurvePoint;
+
 /// One row of the forecast table: one metric of one forecaster at one lead step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ForecastRow {
@@ -32,6 +34,8 @@ pub struct AssimilationRow {
     pub method: String,
     /// The forecaster's label.
     pub forecaster: String,
+    /// The observing network's name.
+    pub observe: String,
     /// The row's label (unique in a run).
     pub label: String,
     /// The metric's name.
@@ -94,4 +98,135 @@ pub struct TrainingRow {
     pub best_valid: Option<f64>,
     /// Network evaluations in one lead step.
     pub evaluations: usize,
+}
+
+/// What a row cost. Costs are printed and shown, but kept out of the metrics files, which must not change from run to run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CostRow {
+    /// `train`, `forecast` or `assimilate`.
+    pub stage: String,
+    /// The row's label.
+    pub label: String,
+    /// Wall-clock seconds.
+    pub seconds: f64,
+    /// Units of work: training steps, members x lead steps, or cycles.
+    pub units: u64,
+    /// Number of fitted parameters, where there are any.
+    pub parameters: Option<usize>,
+    /// Network evaluations in one lead step, where there are any.
+    pub evaluations: Option<usize>,
+}
+
+/// The curve of one training.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Curve {
+    /// The forecaster's label.
+    pub label: String,
+    /// Its points.
+    pub points: Vec<CurvePoint>,
+}
+
+/// A quantity in time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Series {
+    /// The row's label.
+    pub label: String,
+    /// The observing network's name.
+    pub observe: String,
+    /// Model time.
+    pub times: Vec<f64>,
+    /// The values; NaN is written as null.
+    pub values: Vec<Option<f64>>,
+}
+
+/// A rank histogram.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RankHistogram {
+    /// `forecast` or `assimilation`.
+    pub table: String,
+    /// The row's label.
+    pub label: String,
+    /// The observing network's name; empty for forecasts.
+    pub observe: String,
+    /// Counts of the ranks, merged to a readable number of bins of equal probability.
+    pub counts: Vec<f64>,
+    /// The p-value of flatness that allows for autocorrelation.
+    pub p: Option<f64>,
+}
+
+/// A field in space and time: `values[time][component]`; null is missing.
+pub type Field = Vec<Vec<Option<f64>>>;
+
+/// One method's part of a [`Panel`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PanelRow {
+    /// The row's label.
+    pub label: String,
+    /// The analysis mean.
+    pub mean: Field,
+    /// The analysis standard deviation.
+    pub sd: Field,
+}
+
+/// A stretch of one twin experiment, for the space-time picture or the trajectories' bands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Panel {
+    /// The observing network's name.
+    pub observe: String,
+    /// Whether components are points of a grid (a space-time picture) or separate quantities (bands).
+    pub grid: bool,
+    /// Model times.
+    pub times: Vec<f64>,
+    /// The truth; empty where there is none.
+    pub truth: Field,
+    /// The observations at the component where they sit; null elsewhere. Empty where they sit nowhere.
+    pub observations: Field,
+    /// The methods.
+    pub rows: Vec<PanelRow>,
+}
+
+/// The one-step law of one component as seen by several forecasters from one state: draws to be shown as densities.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LawPicture {
+    /// Which state and component, as a phrase.
+    pub about: String,
+    /// Label and draws of each forecaster, the true system first.
+    pub draws: Vec<(String, Vec<f64>)>,
+}
+
+/// Everything that a report shows.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// The experiment's name.
+    pub title: String,
+    /// What was run, as (what, value) pairs.
+    pub setting: Vec<(String, String)>,
+    /// Sentences that say what the tables show, most important first.
+    pub findings: Vec<String>,
+    /// Sentences about what to mistrust (degenerate weights, diverged rows, rows run for fewer cycles).
+    pub warnings: Vec<String>,
+    /// The forecast table.
+    pub forecast: Vec<ForecastRow>,
+    /// The length of a lead step in model time.
+    pub dt: f64,
+    /// The assimilation table.
+    pub assimilation: Vec<AssimilationRow>,
+    /// Comparisons of every row with the best.
+    pub paired: Vec<PairedRow>,
+    /// The training table.
+    pub training: Vec<TrainingRow>,
+    /// Training curves.
+    pub curves: Vec<Curve>,
+    /// Costs.
+    pub cost: Vec<CostRow>,
+    /// Analysis error in time.
+    pub errors: Vec<Series>,
+    /// Rank histograms.
+    pub ranks: Vec<RankHistogram>,
+    /// Stretches of the twin experiments.
+    pub panels: Vec<Panel>,
+    /// One-step laws.
+    pub laws: Vec<LawPicture>,
+    /// The TOML of the experiment.
+    pub experiment: String,
 }

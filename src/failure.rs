@@ -1,0 +1,152 @@
+//! Why a command stopped: one kind for each exit code, and one sentence.
+
+use std::fmt;
+
+/// The result of a stage or a command.
+pub type Result<T, E = Failure> = std::result::Result<T, E>;
+
+/// The kinds of failure; each has its exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A bug of ours.
+    Bug,
+    /// Wrong usage, or a mistake in the experiment file.
+    Usage,
+    /// Input data that are invalid or corrupt.
+    Data,
+    /// Nothing could be reported because the numbers diverged.
+    Numerical,
+    /// Refused by a limit on memory.
+    Resource,
+    /// An external model failed.
+    External,
+    /// The output exists already.
+    Exists,
+    /// Reading or writing failed.
+    Io,
+    /// Stopped by the user (SIGINT); the checkpoint is saved.
+    Interrupted,
+    /// Stopped by the system (SIGTERM); the checkpoint is saved.
+    Terminated,
+}
+
+impl Kind {
+    /// The exit code of the process.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Bug => 1,
+            Self::Usage => 2,
+            Self::Data => 3,
+            Self::Numerical => 4,
+            Self::Resource => 5,
+            Self::External => 6,
+            Self::Exists => 7,
+            Self::Io => 74,
+            Self::Interrupted => 130,
+            Self::Terminated => 143,
+        }
+    }
+
+    /// The name in the JSON form of an error.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bug => "bug",
+            Self::Usage => "usage",
+            Self::Data => "data",
+            Self::Numerical => "numerical",
+            Self::Resource => "resource",
+            Self::External => "external",
+            Self::Exists => "exists",
+            Self::Io => "io",
+            Self::Interrupted => "interrupted",
+            Self::Terminated => "terminated",
+        }
+    }
+}
+
+/// Why a command stopped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What kind of failure, and so which exit code.
+    pub kind: Kind,
+    /// What went wrong and where, as a sentence.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// The file, with line where there is one.
+    pub location: Option<String>,
+}
+
+impl Failure {
+    /// A failure with a message alone.
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), hint: None, location: None }
+    }
+
+    /// Adds what to do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds the file (and line) it is about.
+    #[must_use]
+    pub fn at(mut self, location: impl Into<String>) -> Self {
+        self.location = Some(location.into());
+        self
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(location) = &self.location {
+            write!(f, "{location}: ")?;
+        }
+        f.write_str(&self.message)?;
+        if let Some(hint) = &self.hint {
+            write!(f, "\n  hint: {hint}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl From<crate::systems::Error> for Failure {
+    fn from(error: crate::systems::Error) -> Self {
+        use crate::systems::Error;
+        let kind = match &error {
+            Error::Forecaster(_) => Kind::External,
+            _ => Kind::Usage,
+        };
+        Self::new(kind, error.to_string())
+    }
+}
+
+impl From<crate::assimilation::Error> for Failure {
+    fn from(error: crate::assimilation::Error) -> Self {
+        use crate::assimilation::Error;
+        match error {
+            Error::System(inner) => inner.into(),
+            Error::Shape(_) | Error::State(_) => Self::new(Kind::Data, error.to_string()),
+            Error::Singular(_) => Self::new(Kind::Numerical, error.to_string()),
+            _ => Self::new(Kind::Usage, error.to_string()),
+        }
+    }
+}
+
+impl From<crate::forecast::Error> for Failure {
+    fn from(error: crate::forecast::Error) -> Self {
+        use crate::forecast::Error;
+        let kind = match &error {
+            Error::System(_) | Error::Unsupported(_) => Kind::Usage,
+            Error::Model(_) => Kind::Data,
+            Error::Diverged(_) => Kind::Numerical,
+            Error::Interrupted => Kind::Interrupted,
+            Error::Checkpoint(_) => Kind::Io,
+            Error::Tensor(_) => Kind::Bug,
+        };
+        Self::new(kind, error.to_string())
+    }
+}

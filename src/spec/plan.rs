@@ -1,0 +1,156 @@
+//! A checked experiment: every name resolved, every default filled in, every size consistent.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::systems::{Settings, Stepping, System};
+
+/// A checked experiment.
+#[derive(Clone)]
+pub struct Plan {
+    /// The preset's name or the file's stem.
+    pub name: String,
+    /// The seed of every random number.
+    pub seed: u64,
+    /// The simulator; none when everything comes from the user's own files.
+    pub system: Option<SystemPlan>,
+    /// Trajectories for training and for scoring forecasts.
+    pub data: DataPlan,
+    /// The forecasters that are fitted or loaded, in the order of the file. `perfect` (if there is a system) and the
+    /// baselines that rows name without a section are among them.
+    pub forecasters: Vec<ForecasterPlan>,
+    /// Labels of forecasters whose forecasts are scored on the test trajectories.
+    pub forecast: Vec<String>,
+    /// The observing networks by name, in the order of the file.
+    pub observe: Vec<ObservePlan>,
+    /// The assimilation rows, one for each method, forecaster and observing network.
+    pub assimilate: Vec<AssimilatePlan>,
+    /// What is scored.
+    pub score: ScorePlan,
+    /// The resolved experiment as TOML: what `experiment.toml` of a run folder holds. Checking it gives this plan again.
+    pub resolved: String,
+}
+
+/// A system with its settings.
+#[derive(Clone)]
+pub struct SystemPlan {
+    /// The name in the registry.
+    pub name: String,
+    /// Its settings.
+    pub settings: Settings,
+    /// The system.
+    pub system: Arc<dyn System>,
+}
+
+/// Where trajectories come from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum DataSource {
+    /// Simulated from the system.
+    Simulated {
+        /// Number of trajectories.
+        trajectories: usize,
+        /// Lead steps kept in each.
+        steps: usize,
+        /// Lead steps discarded before.
+        spin_up: usize,
+    },
+    /// The user's own file, with named dimensions.
+    File(PathBuf),
+}
+
+/// Trajectories for training and for scoring forecasts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DataPlan {
+    /// Where they come from.
+    pub source: DataSource,
+    /// The lead step and how a simulator takes it.
+    pub stepping: Stepping,
+    /// Shares of training, validation and test trajectories.
+    pub split: [f64; 3],
+}
+
+/// One forecaster.
+#[derive(Clone, Debug)]
+pub struct ForecasterPlan {
+    /// The user's label.
+    pub label: String,
+    /// The name in the registry.
+    pub kind: String,
+    /// Its settings.
+    pub settings: Settings,
+    /// A trained model to load instead of training.
+    pub model: Option<PathBuf>,
+}
+
+/// Where a filter's first ensemble comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Initial {
+    /// Independent states of the system's climate.
+    Climatology,
+    /// The truth plus independent errors of this standard deviation.
+    TruthSd(f64),
+    /// An independent Gaussian in each component.
+    Gaussian {
+        /// One mean for all components, or one for each.
+        mean: Vec<f64>,
+        /// One standard deviation for all components, or one for each.
+        sd: Vec<f64>,
+    },
+}
+
+/// One observing network, and the twin experiment (or the file) that it belongs to.
+#[derive(Clone, Debug)]
+pub struct ObservePlan {
+    /// Its name; `observe` where the file has a single `[observe]`.
+    pub name: String,
+    /// The operator's name in the registry.
+    pub operator: String,
+    /// The operator's settings.
+    pub settings: Settings,
+    /// Standard deviation of the errors: one for all values, or one for each.
+    pub noise: Vec<f64>,
+    /// The filter's first ensemble.
+    pub initial: Initial,
+    /// A set of observations each so many lead steps.
+    pub every: usize,
+    /// Lead steps of the experiment.
+    pub steps: usize,
+    /// Lead steps left out of the scores.
+    pub burn_in: usize,
+    /// Independent truths.
+    pub replicates: usize,
+    /// The user's own observations instead of a twin experiment.
+    pub file: Option<PathBuf>,
+}
+
+/// One assimilation row.
+#[derive(Clone, Debug)]
+pub struct AssimilatePlan {
+    /// Unique in the experiment, such as `etkf / diffusion`; the user may set it.
+    pub label: String,
+    /// The method's name in the registry.
+    pub method: String,
+    /// The method's settings.
+    pub settings: Settings,
+    /// The forecaster's label.
+    pub forecaster: String,
+    /// The observing network's name.
+    pub observe: String,
+    /// Lead steps for this row, where a costly row is run for fewer than the network has.
+    pub steps: usize,
+    /// Replicates for this row, where a costly row is run for fewer.
+    pub replicates: usize,
+}
+
+/// What is scored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScorePlan {
+    /// Names in the registry of metrics.
+    pub metrics: Vec<String>,
+    /// Forecasts are scored up to this lead step.
+    pub lead_steps: usize,
+    /// Members of a scored forecast.
+    pub members: usize,
+    /// Starts of forecasts in each test trajectory, evenly spaced.
+    pub starts: usize,
+}
