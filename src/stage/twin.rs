@@ -27,19 +27,6 @@ pub struct Twin {
 /// The most members that a first ensemble is made for; a method with more asks for a Gaussian prior.
 pub const MOST_PRIOR_MEMBERS: usize = 65_536;
 
-/// An operator with its error law, as a network of the experiment asks for.
-///
-/// # Errors
-/// When the settings do not fit the state.
-pub fn operator(network: &ObservePlan, dim: usize) -> Result<Box<dyn Observation>> {
-    let entry = registry::find(observe::OPERATORS, "operator", &network.operator)?;
-    let noise = network.noise.clone();
-    let law = move |observed: usize| -> crate::assimilation::Result<Box<dyn NoiseLaw>> {
-        Ok(Box::new(observe::GaussianError::new(observed, &noise)?))
-    };
-    Ok((entry.build)(&network.settings, dim, &law)?)
-}
-
 /// The perfect forecaster of an experiment that has a simulator.
 ///
 /// # Errors
