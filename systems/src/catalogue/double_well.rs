@@ -41,7 +41,8 @@ pub struct DoubleWell {
 }
 
 impl DoubleWell {
-    fn new(settings: &Settings) -> Self {
+    /// From checked settings, as in the catalogue.
+    pub fn new(settings: &Settings) -> Self {
         let number = |key| settings.number(key);
         Self { dim: settings.count("dim"), alpha: number("alpha"), beta: number("beta"), noise: number("noise") }
     }

@@ -63,7 +63,11 @@ pub struct Ou {
 }
 
 impl Ou {
-    fn new(settings: &Settings) -> Result<Self> {
+    /// From checked settings, as in the catalogue.
+    ///
+    /// # Errors
+    /// When Theta is not square and stable, or a list has the wrong length.
+    pub fn new(settings: &Settings) -> Result<Self> {
         let theta = theta(settings)?;
         let dim = theta.nrows();
         let slowest = theta.complex_eigenvalues().iter().map(|value| value.re).fold(f64::INFINITY, f64::min);
