@@ -7,13 +7,19 @@ mod bootstrap;
 mod enkf;
 mod ensf;
 mod etkf;
+mod guidance;
+mod guided;
 mod kalman;
+mod one_step;
+mod path;
 mod weights;
 
 pub use bootstrap::Bootstrap;
 pub use enkf::EnKf;
 pub use ensf::{EnSf, PriorScore};
 pub use etkf::EtKf;
+pub use guidance::Guidance;
+pub use guided::{Guided, Weighting};
 pub use kalman::Kalman;
 
 use ndarray::{Array1, Array2};
@@ -27,7 +33,8 @@ use crate::problem::{Analysis, AnalysisCycle, Cycle, Error, Outcome, Result, wei
 pub type Build = fn(&Settings) -> Result<Box<dyn Cycle>>;
 
 /// Every method, in the order in which they are listed.
-pub const METHODS: &[Entry<Build>] = &[kalman::ENTRY, enkf::ENTRY, etkf::ENTRY, bootstrap::ENTRY, ensf::ENTRY];
+pub const METHODS: &[Entry<Build>] =
+    &[kalman::ENTRY, enkf::ENTRY, etkf::ENTRY, bootstrap::ENTRY, ensf::ENTRY, guided::ENTRY];
 
 /// The setting `members` of every method.
 pub(crate) const MEMBERS: Param = Param {
