@@ -1,1 +1,3 @@
 //! Networks and their training on Candle.
+
+pub mod ops;
