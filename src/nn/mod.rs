@@ -3,6 +3,7 @@
 //! What is deliberately absent: files, scores, assimilation, and what a network is for.
 
 pub mod array;
+pub mod checkpoint;
 pub mod init;
 pub mod level;
 pub mod network;

@@ -204,7 +204,8 @@ impl Network {
     }
 
     fn embed(&self, [first, second]: &[Layer; 2], levels: &[f64]) -> Result<Tensor> {
-        let input = Tensor::from_vec(features(levels), (levels.len(), FEATURES), &Device::Cpu)?.to_dtype(self.dtype())?;
+        let input =
+            Tensor::from_vec(features(levels), (levels.len(), FEATURES), &Device::Cpu)?.to_dtype(self.dtype())?;
         second.apply(&first.apply(&input, Activation::Silu)?, Activation::Silu)
     }
 }

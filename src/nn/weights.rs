@@ -113,7 +113,8 @@ impl Weights {
     /// # Errors
     /// When Candle fails.
     pub fn tracked(&self, dtype: DType) -> Result<Tensors> {
-        let var = |(path, tensor): (String, Tensor)| -> Result<_> { Ok((path, Var::from_tensor(&tensor)?.into_inner())) };
+        let var =
+            |(path, tensor): (String, Tensor)| -> Result<_> { Ok((path, Var::from_tensor(&tensor)?.into_inner())) };
         self.frozen(dtype)?.into_iter().map(var).collect()
     }
 
@@ -135,7 +136,7 @@ impl Weights {
         for (name, tensor) in tensors {
             let Some(path) = name.strip_prefix(prefix) else { continue };
             match &tensor.values {
-                model::Values::F32(values) if values.len() == tensor.shape.iter().product() => {
+                model::Values::F32(values) if values.len() == tensor.shape.iter().product::<usize>() => {
                     found.insert(path.to_owned(), (tensor.shape.clone(), values.clone()));
                 }
                 _ => {
