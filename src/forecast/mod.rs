@@ -1,5 +1,9 @@
 //! Forecasters: one file each, one line in [`FORECASTERS`]. Baselines and learned ones train and load alike.
 
+mod diffusion;
+mod gaussian;
+mod learned;
+
 use std::sync::Arc;
 
 use ndarray::ArrayView3;
@@ -120,4 +124,4 @@ pub struct Build {
 }
 
 /// Every forecaster, in the order in which they are listed.
-pub const FORECASTERS: &[Entry<Build>] = &[];
+pub const FORECASTERS: &[Entry<Build>] = &[gaussian::ENTRY, diffusion::ENTRY];
