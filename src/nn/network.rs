@@ -274,7 +274,7 @@ mod tests {
     fn one_level_for_all_is_the_same_level_for_each() {
         let config = config(Kind::Conv, true);
         let mut weights = Network::seeded(&config, Key::new(1, Domain::Training)).unwrap();
-        weights.values.iter_mut().enumerate().for_each(|(i, w)| *w += (i as f32 * 0.7).sin() * 0.1);
+        weights.values.iter_mut().enumerate().for_each(|(i, w)| *w += (i as f32 * 0.7).sin() * 0.5);
         let network = Network::new(&config, &mut weights.frozen(DType::F64).unwrap()).unwrap();
         let x = normals(5, &[3, 6, 2]);
         let one = network.forward(&x, Some(&[0.2])).unwrap();
