@@ -21,7 +21,13 @@ fn main() -> Result<(), Failure> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
     let ours = pool.install(|| -> Result<_, Failure> {
         Ok([
-            ("etkf", bare("etkf", &[("members", Value::Int(24)), ("inflation", Value::Float(1.013)), ("rotate", Value::Bool(true))])?),
+            (
+                "etkf",
+                bare(
+                    "etkf",
+                    &[("members", Value::Int(24)), ("inflation", Value::Float(1.013)), ("rotate", Value::Bool(true))],
+                )?,
+            ),
             ("enkf", bare("enkf", &[("members", Value::Int(40)), ("inflation", Value::Float(1.06))])?),
         ])
     })?;
@@ -34,7 +40,11 @@ fn main() -> Result<(), Failure> {
     match dapper() {
         Ok(peer) => {
             let cycle = |method: &str| peer[method]["seconds_per_cycle"].as_f64().unwrap_or(f64::NAN);
-            println!("etkf  DAPPER, whole run         {:>8.4} ms a cycle   {:.0} times ours", cycle("etkf") * 1e3, cycle("etkf") / whole);
+            println!(
+                "etkf  DAPPER, whole run         {:>8.4} ms a cycle   {:.0} times ours",
+                cycle("etkf") * 1e3,
+                cycle("etkf") / whole
+            );
             println!("enkf  DAPPER, whole run         {:>8.4} ms a cycle", cycle("enkf") * 1e3);
         }
         Err(why) => println!("DAPPER skipped: {why}"),
