@@ -13,6 +13,7 @@ pub mod linalg;
 pub mod method;
 pub mod observe;
 pub mod problem;
+pub mod state;
 
 pub use method::METHODS;
 pub use observe::{NoiseLaw, OPERATORS, Observation};

@@ -231,11 +231,11 @@ impl Cycle for AnalysisCycle {
     }
 
     fn save(&self) -> Vec<u8> {
-        crate::linalg::pack(self.step, &self.ensemble, &self.analysis.state())
+        crate::state::pack(self.step, &self.ensemble, &self.analysis.state())
     }
 
     fn restore(&mut self, bytes: &[u8]) -> Result<()> {
-        let (step, ensemble, state) = crate::linalg::unpack(bytes)?;
+        let (step, ensemble, state) = crate::state::unpack(bytes)?;
         self.analysis.restore(&state)?;
         (self.step, self.ensemble) = (step, ensemble);
         Ok(())
