@@ -201,9 +201,13 @@ mod tests {
 
     #[test]
     fn each_key_and_each_table_of_an_array_knows_its_line() {
-        let root = tree("seed = 1\n\n[system]\nname = \"ou\"\n[[forecaster]]\nname = \"a\"\n\n[[forecaster]]\nkind = 2\n");
+        let root =
+            tree("seed = 1\n\n[system]\nname = \"ou\"\n[[forecaster]]\nname = \"a\"\n\n[[forecaster]]\nkind = 2\n");
         let line = |node: &Node| node.place.line.unwrap();
-        assert_eq!(root.entries.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>(), ["seed", "system", "forecaster"]);
+        assert_eq!(
+            root.entries.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>(),
+            ["seed", "system", "forecaster"]
+        );
         assert_eq!(line(root.get("system").unwrap()), 3);
         let Item::List(forecasters) = &root.get("forecaster").unwrap().item else { panic!("not a list") };
         assert_eq!(forecasters.iter().map(line).collect::<Vec<_>>(), [5, 8]);

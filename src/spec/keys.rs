@@ -58,7 +58,12 @@ pub const TOP: Section = Section {
     many: false,
     about: "the experiment",
     params: &[
-        param("name", Kind::Text, Default::Unset, "the experiment's name; the preset's name or the file's stem if unset"),
+        param(
+            "name",
+            Kind::Text,
+            Default::Unset,
+            "the experiment's name; the preset's name or the file's stem if unset",
+        ),
         param("preset", Kind::Text, Default::Unset, "a preset to start from; the keys of this file replace its keys"),
         param("seed", Kind::Int { min: 0, max: i64::MAX }, Default::Int(1), "the seed of every random number"),
     ],
@@ -131,7 +136,12 @@ pub const OBSERVE: Section = Section {
         param("name", Kind::Text, Default::Text("observe"), "the network's name"),
         param("every", COUNT, Default::Int(1), "a set of observations each so many lead steps"),
         param("steps", COUNT, Default::Int(1000), "lead steps of the experiment"),
-        param("burn_in", COUNT_OR_NONE, Default::Unset, "lead steps left out of the scores; a tenth of `steps` if unset"),
+        param(
+            "burn_in",
+            COUNT_OR_NONE,
+            Default::Unset,
+            "lead steps left out of the scores; a tenth of `steps` if unset",
+        ),
         param("replicates", COUNT, Default::Int(1), "independent truths"),
         param("file", Kind::Text, Default::Unset, "your own observations (HDF5/NetCDF) instead of a twin experiment"),
     ],

@@ -19,6 +19,9 @@ pub fn apply(root: &mut Node, text: &str, mistakes: &Mistakes) {
     if steps.iter().any(|step| step.is_empty()) {
         return mistakes.add(&place, path, format!("`{path}` has an empty step; write --set key.path=value"));
     }
+    if steps == ["preset"] {
+        return mistakes.add(&place, path, "`preset` cannot be set here; give the preset's name as the experiment");
+    }
     let value = parse_value(value.trim(), &place);
     if let Err(problem) = set(root, &steps, "", &value) {
         mistakes.add(&place, path, problem);
@@ -42,7 +45,8 @@ fn set(node: &mut Node, steps: &[&str], path: &str, value: &Node) -> Result<(), 
         Item::List(items) => {
             let count = items.len();
             let index = step.parse::<usize>().ok().filter(|index| *index < count);
-            let index = index.ok_or_else(|| format!("`{path}` is a list of {count}; `{step}` is none of its indices"))?;
+            let index =
+                index.ok_or_else(|| format!("`{path}` is a list of {count}; `{step}` is none of its indices"))?;
             set(&mut items[index], rest, &below, value)
         }
         Item::Text(word) if path == "noise" || path.ends_with("operator") => {
@@ -81,7 +85,8 @@ fn entries_of(items: &[Node], step: &str, path: &str) -> Result<Vec<usize>, Stri
         return Ok(vec![index]);
     }
     let known: Vec<&str> = labels.iter().flatten().copied().collect();
-    let hint = nearest(step, known.iter().copied()).map_or_else(String::new, |name| format!("; did you mean `{name}`?"));
+    let hint =
+        nearest(step, known.iter().copied()).map_or_else(String::new, |name| format!("; did you mean `{name}`?"));
     Err(format!(
         "`{path}` has {} entries ({}) and `{step}` is none of them{hint}; name one by its label or its index from 0, or all by `*`",
         items.len(),
@@ -99,7 +104,8 @@ mod tests {
     use super::super::document::parse;
     use super::*;
 
-    const TEXT: &str = "[observe]\noperator = \"stride\"\n[[forecaster]]\nname = \"ar\"\n[[forecaster]]\nname = \"b\"\n";
+    const TEXT: &str =
+        "[observe]\noperator = \"stride\"\n[[forecaster]]\nname = \"ar\"\n[[forecaster]]\nname = \"b\"\n";
 
     fn after(overrides: &[&str]) -> (Node, Vec<String>) {
         let mistakes = Mistakes::default();
@@ -118,7 +124,8 @@ mod tests {
 
     #[test]
     fn paths_go_by_key_index_label_and_star() {
-        let (root, mistakes) = after(&["seed=7", "forecaster.ar.steps=100", "forecaster.1.steps=200", "forecaster.*.width=8"]);
+        let (root, mistakes) =
+            after(&["seed=7", "forecaster.ar.steps=100", "forecaster.1.steps=200", "forecaster.*.width=8"]);
         assert_eq!(mistakes, Vec::<String>::new());
         assert_eq!(at(&root, &["seed"]), &Item::Int(7));
         assert_eq!(at(&root, &["forecaster", "0", "steps"]), &Item::Int(100));
@@ -138,7 +145,11 @@ mod tests {
     fn wrong_paths_are_sentences_that_name_the_override() {
         let (_, mistakes) = after(&["seed", "forecaster.arr.steps=1", "a..b=1"]);
         assert_eq!(mistakes[0], "--set seed: `seed` has no `=`; write --set key.path=value");
-        assert!(mistakes[1].contains("2 entries (ar, b) and `arr` is none of them; did you mean `ar`?"), "{}", mistakes[1]);
+        assert!(
+            mistakes[1].contains("2 entries (ar, b) and `arr` is none of them; did you mean `ar`?"),
+            "{}",
+            mistakes[1]
+        );
         assert!(mistakes[2].contains("empty step"), "{}", mistakes[2]);
     }
 }

@@ -35,17 +35,22 @@ impl<'a> Reader<'a> {
 
     /// The full name of a key of this table.
     pub fn key(&self, key: &str) -> String {
-        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+        match (self.path.as_str(), key) {
+            ("", key) => key.to_owned(),
+            (path, "") => path.to_owned(),
+            (path, key) => format!("{path}.{key}"),
+        }
     }
 
     /// Notes every key that neither the section nor `extra` knows.
-    pub fn refuse_unknown(&self, extra: &[Param], also: &[&str]) {
-        let known: Vec<&str> =
-            self.section.keys().chain(extra.iter().map(|param| param.key)).chain(also.iter().copied()).collect();
+    pub fn refuse_unknown(&self, extra: &[Param]) {
+        let known: Vec<&str> = self.section.keys().chain(extra.iter().map(|param| param.key)).collect();
         for (key, node) in &self.table.entries {
             if !known.contains(&key.as_str()) {
-                let hint = nearest(key, known.iter().copied())
-                    .map_or_else(|| format!("; it has {}", known.join(", ")), |name| format!("; did you mean `{name}`?"));
+                let hint = nearest(key, known.iter().copied()).map_or_else(
+                    || format!("; it has {}", known.join(", ")),
+                    |name| format!("; did you mean `{name}`?"),
+                );
                 let what = format!("{} has no key `{key}`{hint}", self.section.title());
                 self.mistakes.add(&node.place, self.key(key), what);
             }
@@ -66,7 +71,11 @@ impl<'a> Reader<'a> {
     pub fn words(&self, key: &str) -> Option<Vec<(String, &'a Place)>> {
         let node = self.table.get(key)?;
         let refuse = |node: &Node| {
-            let what = format!("{}: `{key}` is {}, but must be a word or a list of words", self.section.title(), node.item.describe());
+            let what = format!(
+                "{}: `{key}` is {}, but must be a word or a list of words",
+                self.section.title(),
+                node.item.describe()
+            );
             self.mistakes.add(&node.place, self.key(key), what);
         };
         match &node.item {

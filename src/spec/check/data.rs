@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use super::super::document::Table;
 use super::super::keys::{DATA, SYSTEM};
 use super::super::plan::{DataPlan, DataSource, ForecasterPlan, SystemPlan};
-use super::super::read::Reader;
+use super::super::read::{Reader, entry};
 use super::{Context, Part};
+use crate::systems::integrate::INTEGRATORS;
 use crate::systems::registry::Settings;
 use crate::systems::{Geometry, Stepping};
 
@@ -25,7 +26,7 @@ fn reader<'a>(cx: &Context<'a>) -> Reader<'a> {
 
 pub(super) fn check(cx: &Context, system: &Part<SystemPlan>) -> Option<DataPlan> {
     let reader = reader(cx);
-    reader.refuse_unknown(&[], &[]);
+    reader.refuse_unknown(&[]);
     let before = cx.mistakes.count();
     let own = reader.own()?;
     if system.is_absent() && !own.has("file") {
@@ -37,10 +38,12 @@ pub(super) fn check(cx: &Context, system: &Part<SystemPlan>) -> Option<DataPlan>
     if !system.is_absent() && !own.has("dt") && !reader.table.entries.iter().any(|(key, _)| key == "dt") {
         reader.wrong("dt", "[data] must set `dt`, the length of a lead step in model time");
     }
+    let integrator = own.text("integrator");
+    entry(INTEGRATORS, "integrator", integrator, reader.place_of("integrator"), "data.integrator", cx.mistakes);
     let stepping = Stepping {
         dt: own.optional_number("dt").unwrap_or(1.0),
         substeps: own.count("substeps"),
-        integrator: own.text("integrator").to_owned(),
+        integrator: integrator.to_owned(),
     };
     let geometry = geometry(&reader, &own, system);
     let variable = Some(own.text("variable")).filter(|name| !name.is_empty()).map(str::to_owned);
@@ -75,7 +78,10 @@ fn split(reader: &Reader, own: &Settings) -> [f64; 3] {
     };
     let sum: f64 = split.iter().sum();
     if split.iter().any(|share| !(0.0..=1.0).contains(share)) || (sum - 1.0).abs() > 1e-9 {
-        reader.wrong("split", format!("[data]: the shares of `split` sum to {sum}, but must lie from 0 to 1 and sum to 1"));
+        reader.wrong(
+            "split",
+            format!("[data]: the shares of `split` sum to {sum}, but must lie from 0 to 1 and sum to 1"),
+        );
     }
     split
 }

@@ -38,18 +38,20 @@ fn one(reader: &Reader) -> Option<ForecasterPlan> {
     }
     let label = if name.is_empty() { kind } else { name }.to_owned();
     if !model.is_empty() {
-        reader.refuse_unknown(&[], &[]);
+        reader.refuse_unknown(&[]);
         let settings = Settings::check("", &[], &std::collections::BTreeMap::new()).ok()?;
         return Some(ForecasterPlan { label, kind: kind.to_owned(), settings, model: Some(PathBuf::from(model)) });
     }
     let kind = if kind.is_empty() { name } else { kind };
     let key = if own.has("kind") { "kind" } else { "name" };
-    let known = entry(FORECASTERS, "kind of forecaster", kind, reader.place_of(key), &reader.key(key), reader.mistakes)?;
+    let known =
+        entry(FORECASTERS, "kind of forecaster", kind, reader.place_of(key), &reader.key(key), reader.mistakes)?;
     if FORECASTERS.iter().any(|other| !other.build.learned && other.name == label && other.name != kind) {
-        let what = format!("the label `{label}` is the name of a baseline, but its kind is `{kind}`; choose another `name`");
+        let what =
+            format!("the label `{label}` is the name of a baseline, but its kind is `{kind}`; choose another `name`");
         reader.wrong("name", what);
     }
-    reader.refuse_unknown(known.params, &[]);
+    reader.refuse_unknown(known.params);
     let settings = reader.of_entry(&format!("forecaster `{label}` ({kind})"), known)?;
     Some(ForecasterPlan { label, kind: kind.to_owned(), settings, model: None })
 }
@@ -71,7 +73,11 @@ pub(super) fn check_label(
 ) -> bool {
     let is_declared = declared.iter().any(|plan| plan.label == label);
     if label == "perfect" && !has_system && !is_declared {
-        cx.mistakes.add(place, key, "`perfect` is the true system, but there is no [system]; add one, or name another forecaster");
+        cx.mistakes.add(
+            place,
+            key,
+            "`perfect` is the true system, but there is no [system]; add one, or name another forecaster",
+        );
         return false;
     }
     if is_declared || baselines().any(|entry| entry.name == label) {

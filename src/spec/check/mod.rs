@@ -11,6 +11,8 @@ mod observe;
 mod score;
 mod system;
 
+pub(super) use observe::{INITIAL, NOISE, OPERATOR};
+
 use super::document::{Item, Node, Place, Table};
 use super::keys::{SECTIONS, Section, TOP};
 use super::mistake::Mistakes;
@@ -78,7 +80,8 @@ impl<'a> Context<'a> {
             match self.reader(section, node, path(index)) {
                 Some(reader) => readers.push(reader),
                 None => {
-                    let what = format!("`{0}` must be sections [[{0}]], but is {1}", section.name, node.item.describe());
+                    let what =
+                        format!("`{0}` must be sections [[{0}]], but is {1}", section.name, node.item.describe());
                     self.mistakes.add(&node.place, section.name, what);
                 }
             }
@@ -98,8 +101,10 @@ impl<'a> Context<'a> {
                 Item::Table(_) | Item::List(_) => "section",
                 _ => "key",
             };
-            let hint = nearest(key, known.iter().copied())
-                .map_or_else(|| format!("; there are {}", known.join(", ")), |name| format!("; did you mean `{name}`?"));
+            let hint = nearest(key, known.iter().copied()).map_or_else(
+                || format!("; there are {}", known.join(", ")),
+                |name| format!("; did you mean `{name}`?"),
+            );
             self.mistakes.add(&node.place, key, format!("unknown {kind} `{key}`{hint}"));
         }
     }

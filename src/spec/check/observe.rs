@@ -50,8 +50,18 @@ pub(in super::super) const INITIAL: Section = Section {
     about: "the filter's first ensemble",
     params: &[
         Param { key: "truth_sd", kind: POSITIVE, default: Default::Unset, about: "sd around the truth" },
-        Param { key: "mean", kind: Kind::Floats, default: Default::Unset, about: "mean: one for all components, or one for each" },
-        Param { key: "sd", kind: Kind::Floats, default: Default::Unset, about: "sd: one for all components, or one for each" },
+        Param {
+            key: "mean",
+            kind: Kind::Floats,
+            default: Default::Unset,
+            about: "mean: one for all components, or one for each",
+        },
+        Param {
+            key: "sd",
+            kind: Kind::Floats,
+            default: Default::Unset,
+            about: "sd: one for all components, or one for each",
+        },
     ],
     special: &[],
 };
@@ -65,10 +75,13 @@ pub(super) struct Network {
 pub(super) fn check(cx: &Context, system: &Part<SystemPlan>, data: Option<&DataPlan>) -> Vec<Network> {
     let mut networks: Vec<Network> = Vec::new();
     for reader in cx.many(&OBSERVE) {
-        reader.refuse_unknown(&[], &[]);
+        reader.refuse_unknown(&[]);
         let Some(network) = one(&reader, system, data) else { continue };
         if networks.iter().any(|known| known.plan.name == network.plan.name) {
-            let what = format!("two observing networks are called `{}`; give each [[observe]] its own `name`", network.plan.name);
+            let what = format!(
+                "two observing networks are called `{}`; give each [[observe]] its own `name`",
+                network.plan.name
+            );
             reader.wrong("name", what);
         }
         networks.push(network);
@@ -102,12 +115,15 @@ fn one(reader: &Reader, system: &Part<SystemPlan>, data: Option<&DataPlan>) -> O
 fn check_times(reader: &Reader, plan: &ObservePlan) {
     let ObservePlan { steps, every, burn_in, .. } = *plan;
     if burn_in >= steps {
-        let what = format!("[observe]: `burn_in` is {burn_in} and `steps` {steps}, which leaves nothing to score; lower `burn_in`");
+        let what = format!(
+            "[observe]: `burn_in` is {burn_in} and `steps` {steps}, which leaves nothing to score; lower `burn_in`"
+        );
         reader.wrong("burn_in", what);
     }
     if steps % every != 0 {
         let near = (steps / every).max(1) * every;
-        let what = format!("[observe]: `steps` is {steps}, which is no multiple of `every` = {every}; set `steps` to {near}");
+        let what =
+            format!("[observe]: `steps` is {steps}, which is no multiple of `every` = {every}; set `steps` to {near}");
         reader.wrong("steps", what);
     }
 }
@@ -115,17 +131,26 @@ fn check_times(reader: &Reader, plan: &ObservePlan) {
 fn check_source(reader: &Reader, plan: &ObservePlan, system: &Part<SystemPlan>, data: Option<&DataPlan>) {
     let twin = plan.file.is_none();
     if twin && system.is_absent() {
-        reader.wrong("file", "[observe] is a twin experiment, which needs a [system] to make its truth; add one, or set `file`");
+        reader.wrong(
+            "file",
+            "[observe] is a twin experiment, which needs a [system] to make its truth; add one, or set `file`",
+        );
     }
     if !twin && matches!(plan.initial, Initial::TruthSd(_)) {
-        reader.wrong("initial", "[observe]: `initial` is around the truth, but a `file` has none; set \"climatology\", or `mean` and `sd`");
+        reader.wrong(
+            "initial",
+            "[observe]: `initial` is around the truth, but a `file` has none; set \"climatology\", or `mean` and `sd`",
+        );
     }
     if !twin && plan.replicates > 1 {
         reader.wrong("replicates", "[observe]: `replicates` are independent truths, but a `file` is one; remove it");
     }
     let has_states = !system.is_absent() || matches!(data.map(|data| &data.source), Some(DataSource::File(_)) | None);
     if matches!(plan.initial, Initial::Climatology) && !has_states {
-        reader.wrong("initial", "[observe]: `initial` = \"climatology\" needs a [system] or a [data] `file`; set `mean` and `sd` instead");
+        reader.wrong(
+            "initial",
+            "[observe]: `initial` = \"climatology\" needs a [system] or a [data] `file`; set `mean` and `sd` instead",
+        );
     }
 }
 
@@ -142,14 +167,17 @@ fn operator(reader: &Reader) -> Option<(String, Settings)> {
             (table.text("name")?, table, place)
         }
         Some(node) => {
-            let what = format!("[observe]: `operator` is {}, but must be a name, or a table with a `name`", node.item.describe());
+            let what = format!(
+                "[observe]: `operator` is {}, but must be a name, or a table with a `name`",
+                node.item.describe()
+            );
             reader.wrong("operator", what);
             return None;
         }
     };
     let entry = entry(OPERATORS, "operator", name, place, &key, reader.mistakes)?;
     let inner = Reader { section: &OPERATOR, path: key, table, place, mistakes: reader.mistakes };
-    inner.refuse_unknown(entry.params, &[]);
+    inner.refuse_unknown(entry.params);
     Some((name.to_owned(), inner.of_entry(&format!("operator `{name}`"), entry)?))
 }
 
@@ -163,7 +191,7 @@ fn noise(reader: &Reader) -> Option<Vec<f64>> {
         None => {}
     }
     Reader { section: &NOISE, path: reader.key("noise"), table: &table, place, mistakes: reader.mistakes }
-        .refuse_unknown(&[], &[]);
+        .refuse_unknown(&[]);
     let own = settings(&table, "[observe]: noise", NOISE.params, place, &reader.key("noise"), reader.mistakes)?;
     let sd = own.floats("sd").to_vec();
     if let Some(wrong) = sd.iter().find(|sd| **sd <= 0.0) {
@@ -190,7 +218,7 @@ fn initial(reader: &Reader, dim: Option<usize>) -> Option<Initial> {
     };
     let (place, path) = (&node.place, reader.key("initial"));
     let inner = Reader { section: &INITIAL, path, table, place, mistakes: reader.mistakes };
-    inner.refuse_unknown(&[], &[]);
+    inner.refuse_unknown(&[]);
     let own = inner.own()?;
     match (own.optional_number("truth_sd"), own.has("mean"), own.has("sd")) {
         (Some(sd), false, false) => Some(Initial::TruthSd(sd)),
@@ -224,7 +252,11 @@ fn build(reader: &Reader, plan: &ObservePlan, dim: usize) -> Option<Box<dyn Obse
     match plan.build(dim) {
         Ok(operator) => Some(operator),
         Err(error) => {
-            let key = if matches!(error, assimilation::Error::Shape(_)) && plan.noise.len() > 1 { "noise" } else { "operator" };
+            let key = if matches!(error, assimilation::Error::Shape(_)) && plan.noise.len() > 1 {
+                "noise"
+            } else {
+                "operator"
+            };
             reader.wrong(key, error.to_string());
             None
         }

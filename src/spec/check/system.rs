@@ -20,7 +20,7 @@ fn build(reader: &Reader) -> Option<SystemPlan> {
     let own = reader.own()?;
     let name = own.text("name");
     let entry = entry(SYSTEMS, "system", name, reader.place_of("name"), "system.name", reader.mistakes)?;
-    reader.refuse_unknown(entry.params, &[]);
+    reader.refuse_unknown(entry.params);
     let settings = reader.of_entry(&format!("system `{name}`"), entry)?;
     if reader.mistakes.count() > before {
         return None;
