@@ -4,6 +4,7 @@
 //! two crates below; `forecast -> nn -> systems`. Only `stage` names assimilation; `store`, `score`, `report` and `nn`
 //! never name each other: what they share is plain data ([`model`], [`results`], [`progress`]).
 
+pub mod cli;
 pub mod failure;
 pub mod forecast;
 pub mod model;

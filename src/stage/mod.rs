@@ -1,5 +1,13 @@
 //! The stages: simulate, train, forecast, assimilate, evaluate, report; and `compare`, which runs them all.
 
+pub mod assimilate;
+pub mod compare;
+pub mod evaluate;
+pub mod forecast;
+pub mod report;
+pub mod simulate;
+pub mod train;
+
 use std::path::PathBuf;
 
 use serde_json::Value;
