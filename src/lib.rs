@@ -14,6 +14,7 @@ pub mod results;
 pub mod score;
 pub mod spec;
 pub mod stage;
+pub mod store;
 
 pub use scorecast_assimilation as assimilation;
 pub use scorecast_systems as systems;
