@@ -5,18 +5,18 @@ use std::collections::BTreeMap;
 use ndarray::{Array2, ArrayView1};
 
 use crate::assimilation::innovation::innovation;
-use crate::assimilation::{Observation, Outcome, Seen};
+use crate::assimilation::{Outcome, Seen};
 use crate::failure::{Failure, Kind, Result};
 use crate::progress::Progress;
 use crate::results::{AssimilationRow, CostRow, PairedRow, Panel, PanelRow, RankHistogram, Series};
 use crate::score::{Case, Context, Ensemble, Input, Orientation, Pool};
-use crate::spec::{AssimilatePlan, ObservePlan, Plan};
+use crate::spec::{AssimilatePlan, Plan};
 use crate::stage::board::{Board, Column, against_best};
 use crate::stage::cycle::{self, Alarm, Ended};
 use crate::stage::fit::Ready;
 use crate::stage::forecast_scores::rank_histogram;
 use crate::stage::queue;
-use crate::stage::twin::{Climate, Twin, as_field, placed, seen};
+use crate::stage::twin::{Climate, Network, as_field, placed, seen};
 
 /// Analyses that a picture shows, and points of an error curve.
 const PICTURED: usize = 150;
@@ -52,16 +52,6 @@ pub struct Analyses {
     pub observations: Array2<f64>,
     /// Label, analysis mean and standard deviation of each row, `[time, component]`; NaN where a row was not run.
     pub rows: Vec<(String, Array2<f64>, Array2<f64>)>,
-}
-
-/// A network with its operator and replicates.
-pub struct Network {
-    /// The plan's part.
-    pub plan: ObservePlan,
-    /// The operator.
-    pub operator: Box<dyn Observation>,
-    /// The replicates.
-    pub twins: Vec<Twin>,
 }
 
 /// One run of a row on one replicate.

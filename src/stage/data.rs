@@ -24,22 +24,20 @@ pub struct Trajectories {
 }
 
 impl Trajectories {
-    /// Cuts whole trajectories by the shares of `split`; each part gets at least one.
+    /// Cuts whole trajectories: so many to train, to validate and to test.
     ///
     /// # Errors
-    /// When there are fewer than three trajectories.
-    pub fn cut(states: &Array3<f64>, split: [f64; 3]) -> Result<Self> {
+    /// When a part would be empty.
+    pub fn cut(states: &Array3<f64>, counts: [usize; 3]) -> Result<Self> {
         let cases = states.dim().0;
-        if cases < 3 {
+        let [train, valid, test] = counts;
+        if train == 0 || valid == 0 || test == 0 {
             return Err(Failure::new(
                 Kind::Data,
                 format!("there are {cases} trajectories, but training, validation and test need one each"),
             )
             .hint("give at least 3 trajectories; a long one can be cut into several"));
         }
-        let valid = ((split[1] * cases as f64).round() as usize).clamp(1, cases - 2);
-        let test = ((split[2] * cases as f64).round() as usize).clamp(1, cases - valid - 1);
-        let train = cases - valid - test;
         Ok(Self {
             train: states.slice(s![..train, .., ..]).to_owned(),
             valid: states.slice(s![train..train + valid, .., ..]).to_owned(),
@@ -75,11 +73,13 @@ pub fn trajectories(
             simulated(plan, *trajectories, *steps, *spin_up, options, progress)?
         }
     };
-    Trajectories::cut(&states, plan.data.split)
+    let counts = plan.data.split_counts(states.dim().0);
+    Trajectories::cut(&states, counts)
 }
 
 fn read(path: &Path, plan: &Plan, options: &Options) -> Result<Array3<f64>> {
-    let states = store::read_trajectories(path, plan.data.variable.as_deref(), &store::Limits { max_bytes: options.max_memory })?;
+    let read = store::netcdf::read_trajectories(path, plan.data.variable.as_deref(), &options.limits())?;
+    let states = read.values;
     if let Some(system) = plan.system.as_ref().filter(|system| system.system.dim() != states.dim().2) {
         return Err(Failure::new(
             Kind::Data,
