@@ -80,10 +80,8 @@ impl Sde for DoubleWell {
     }
 
     fn drift_block(&self, _t: f64, x: &[[f64; LANES]], out: &mut [[f64; LANES]]) {
-        for (out, x) in out.iter_mut().zip(x) {
-            for lane in 0..LANES {
-                out[lane] = x[lane] * (self.alpha - self.beta * x[lane] * x[lane]);
-            }
+        for (out, x) in out.as_flattened_mut().iter_mut().zip(x.as_flattened()) {
+            *out = x * (self.alpha - self.beta * x * x);
         }
     }
 

@@ -84,6 +84,10 @@ impl Ou {
             return Err(settings.mistake("noise", format!("contains {negative}, but an sd must be at least 0")));
         }
         let stationary = to_array(&stationary(&theta, &noise, slowest));
+        if stationary.iter().any(|value| !value.is_finite()) {
+            let key = if settings.has("drift") { "drift" } else { "coupling" };
+            return Err(settings.mistake(key, "gives a stationary variance beyond 1e308; couple more weakly"));
+        }
         Ok(Self { theta, mean: mean.into(), noise, stationary })
     }
 
