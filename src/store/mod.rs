@@ -6,10 +6,15 @@
 
 mod atomic;
 mod error;
+pub mod manifest;
+pub mod model;
 pub mod netcdf;
+pub mod run;
+mod unique;
 
 pub use atomic::write_atomic;
 pub use error::{Error, Result, Trouble};
+pub use run::RunFolder;
 
 /// How much a reader may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

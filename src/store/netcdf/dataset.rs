@@ -191,9 +191,7 @@ impl Dataset {
             Ok(seed) => Attribute::I64(vec![seed]),
             Err(_) => Attribute::Text(origin.seed.to_string()),
         };
-        self.with("title", origin.title.as_str())
-            .with("seed", seed)
-            .with("config_json", origin.config_json.as_str())
+        self.with("title", origin.title.as_str()).with("seed", seed).with("config_json", origin.config_json.as_str())
     }
 
     /// The variable or coordinate of a name.

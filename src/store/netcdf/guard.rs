@@ -118,11 +118,13 @@ impl Guard<'_> {
         let bytes = claim.shape.iter().try_fold(claim.kind.bytes(), |n, &side| n.checked_mul(side as u64));
         let most = self.file_bytes.saturating_mul(DEFLATE).saturating_add(FREE);
         let Some(bytes) = bytes.filter(|&b| b <= most) else {
-            let message = format!("variable `{name}` claims {shape} values, but the whole file has {} bytes", self.file_bytes);
+            let message =
+                format!("variable `{name}` claims {shape} values, but the whole file has {} bytes", self.file_bytes);
             return Err(Error::data(self.path, message, "no compression explains that, so do not trust this file"));
         };
         if claim.kind == Kind::Variable && (claim.shape.len() > 1 || bytes / 16 > MAX_STRINGS as u64) {
-            let message = format!("variable `{name}` holds {shape} strings, and {MAX_STRINGS} in one dimension are the most");
+            let message =
+                format!("variable `{name}` holds {shape} strings, and {MAX_STRINGS} in one dimension are the most");
             return Err(Error::data(self.path, message, "leave it out of the file"));
         }
         self.admit_chunks(claim, bytes)?;

@@ -9,18 +9,22 @@
 //! limit and with what compression could explain; soft and external links, external storage, virtual datasets and
 //! compound types are refused. What this cannot stop is a fault of the HDF5 library itself on a crafted file.
 
-
+mod arrange;
 mod dataset;
-
+mod forecasts;
 mod guard;
-
+mod observations;
 mod raw;
 mod read;
-
-
+#[cfg(test)]
+mod tests;
+mod trajectories;
 mod trouble;
 mod write;
 
 pub use dataset::{Attribute, Dataset, Dimension, Origin, Values, Variable};
+pub use forecasts::{Forecasts, LeadTime, read_forecasts, write_forecasts};
+pub use observations::{Observations, read_observations, write_observations};
 pub use read::read;
+pub use trajectories::{Trajectories, read_trajectories, write_trajectories};
 pub use write::write;

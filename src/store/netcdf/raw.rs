@@ -40,8 +40,7 @@ pub(super) fn write_text(location: &Location, name: &str, text: &str) -> Result<
             h5check(h5t::H5Tset_cset(kind, h5t::H5T_cset_t::H5T_CSET_UTF8))?;
             let space = h5check(h5s::H5Screate(h5s::H5S_class_t::H5S_SCALAR))?;
             let default = h5p::H5P_DEFAULT;
-            let attribute =
-                h5check(h5a::H5Acreate2(location.id(), name.as_ptr(), kind, space, default, default))?;
+            let attribute = h5check(h5a::H5Acreate2(location.id(), name.as_ptr(), kind, space, default, default))?;
             let written = h5check(h5a::H5Awrite(attribute, kind, bytes.as_ptr().cast::<c_void>()));
             h5a::H5Aclose(attribute);
             h5s::H5Sclose(space);

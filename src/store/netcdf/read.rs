@@ -313,7 +313,9 @@ fn attribute(attribute: &hdf5::Attribute) -> hdf5::Result<Option<Attribute>> {
     }
     let single = shape.first().is_none_or(|&n| n == 1);
     Ok(match kind {
-        T::FixedAscii(_) | T::FixedUnicode(_) if single => Some(Attribute::Text(text_of(&raw::attribute_bytes(attribute)?))),
+        T::FixedAscii(_) | T::FixedUnicode(_) if single => {
+            Some(Attribute::Text(text_of(&raw::attribute_bytes(attribute)?)))
+        }
         T::VarLenAscii if single => {
             attribute.read_raw::<VarLenAscii>()?.first().map(|t| Attribute::Text(text_of(t.as_bytes())))
         }
