@@ -10,6 +10,7 @@ pub mod forecast;
 pub mod model;
 pub mod nn;
 pub mod progress;
+pub mod report;
 pub mod results;
 pub mod score;
 pub mod spec;
