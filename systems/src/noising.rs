@@ -69,3 +69,19 @@ pub trait Guidable: Denoiser {
     /// When the denoiser itself cannot run.
     fn denoise_vjp<'a>(&'a self, x_t: ArrayView2<'a, f64>, level: Level) -> Result<(Array2<f64>, Pullback<'a>)>;
 }
+
+impl<D: Denoiser + ?Sized> Denoiser for std::sync::Arc<D> {
+    fn dim(&self) -> usize {
+        (**self).dim()
+    }
+
+    fn denoise(&self, x_t: ArrayView2<f64>, level: Level) -> Result<Array2<f64>> {
+        (**self).denoise(x_t, level)
+    }
+}
+
+impl<D: Guidable + ?Sized> Guidable for std::sync::Arc<D> {
+    fn denoise_vjp<'a>(&'a self, x_t: ArrayView2<'a, f64>, level: Level) -> Result<(Array2<f64>, Pullback<'a>)> {
+        (**self).denoise_vjp(x_t, level)
+    }
+}

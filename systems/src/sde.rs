@@ -3,8 +3,6 @@
 //! A block is `[[f64; LANES]]`: component by component, the same component of [`LANES`] members side by side, so that
 //! every arithmetic statement of a drift is one vector operation whatever the dimension.
 
-use ndarray::Array2;
-
 /// Members in a block. Sixteen lanes of f64 measured fastest with the instructions every x86-64 has.
 pub const LANES: usize = 16;
 
@@ -74,14 +72,24 @@ pub struct Increment {
     pub dz: Vec<[f64; LANES]>,
 }
 
-/// Copies members `first..` of an ensemble `[member, component]` into a block; lanes past the end repeat the last
-/// member, so that they stay as finite as it is.
-pub fn load_block(x: &Array2<f64>, first: usize, block: &mut [[f64; LANES]]) {
-    let last = x.nrows().saturating_sub(1);
+/// Copies up to [`LANES`] members, `rows` = `[member][component]` one after the other, into a block; lanes past the end
+/// repeat the last member, so that they stay as finite as it is.
+pub fn load_block(rows: &[f64], block: &mut [[f64; LANES]]) {
+    let dim = block.len();
+    let last = (rows.len() / dim).saturating_sub(1);
     for lane in 0..LANES {
-        let row = x.row((first + lane).min(last));
-        for (cell, value) in block.iter_mut().zip(row) {
+        let member = lane.min(last);
+        for (cell, value) in block.iter_mut().zip(&rows[member * dim..(member + 1) * dim]) {
             cell[lane] = *value;
+        }
+    }
+}
+
+/// Copies a block back to the members that [`load_block`] took.
+pub fn store_block(block: &[[f64; LANES]], rows: &mut [f64]) {
+    for (lane, row) in rows.chunks_exact_mut(block.len()).enumerate() {
+        for (value, cell) in row.iter_mut().zip(block) {
+            *value = cell[lane];
         }
     }
 }

@@ -1,1 +1,0 @@
-//! Gaussian laws in closed form.

@@ -1,0 +1,11 @@
+//! Gaussian laws in closed form: with N(m(x), C(x)) come a density, a denoiser and draws.
+
+mod denoiser;
+mod eigen;
+mod law;
+mod linear;
+
+pub use denoiser::{GaussianDenoiser, IndependentDenoiser};
+pub use eigen::SymmetricEigen;
+pub use law::GaussianLaw;
+pub use linear::LinearForecaster;
