@@ -1,2 +1,7 @@
-//! scorecast.
-fn main() {}
+//! The command `scorecast`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    scorecast::cli::main()
+}

@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::systems::{Settings, Stepping, System};
+use crate::assimilation::observe::GaussianError;
+use crate::assimilation::{self, NoiseLaw, OPERATORS, Observation};
+use crate::systems::registry::find;
+use crate::systems::{Geometry, Settings, Stepping, System};
 
 /// A checked experiment.
 #[derive(Clone)]
@@ -67,6 +70,24 @@ pub struct DataPlan {
     pub stepping: Stepping,
     /// Shares of training, validation and test trajectories.
     pub split: [f64; 3],
+    /// The variable of a file, where the user names it.
+    pub variable: Option<String>,
+    /// How components are laid out: the system's own layout, or what the user says of a file.
+    pub geometry: Geometry,
+}
+
+impl DataPlan {
+    /// How many of `trajectories` are for training, validation and testing: test and validation get their shares rounded
+    /// to whole trajectories, but at least one each where their share is above zero, and training gets the rest.
+    pub fn split_counts(&self, trajectories: usize) -> [usize; 3] {
+        let share = |share: f64| {
+            let whole = (share * trajectories as f64).round() as usize;
+            if share > 0.0 { whole.max(1) } else { whole }
+        };
+        let valid = share(self.split[1]).min(trajectories);
+        let test = share(self.split[2]).min(trajectories - valid);
+        [trajectories - valid - test, valid, test]
+    }
 }
 
 /// One forecaster.
@@ -121,6 +142,20 @@ pub struct ObservePlan {
     pub replicates: usize,
     /// The user's own observations instead of a twin experiment.
     pub file: Option<PathBuf>,
+}
+
+impl ObservePlan {
+    /// The operator with its errors, for states of `dim` components.
+    ///
+    /// # Errors
+    /// When the operator's settings or the errors do not fit a state of that size.
+    pub fn build(&self, dim: usize) -> assimilation::Result<Box<dyn Observation>> {
+        let errors = |count: usize| -> assimilation::Result<Box<dyn NoiseLaw>> {
+            Ok(Box::new(GaussianError::new(&self.noise, count)?))
+        };
+        let entry = find(OPERATORS, "operator", &self.operator)?;
+        (entry.build)(&self.settings, dim, &errors)
+    }
 }
 
 /// One assimilation row.

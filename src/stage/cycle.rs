@@ -28,7 +28,7 @@ pub fn method(row: &AssimilatePlan) -> Result<Box<dyn Cycle>> {
     Ok((entry.build)(&row.settings)?)
 }
 
-/// Runs a row on a twin and hands each outcome to `visit` with its index.
+/// Runs a row on a twin and hands each outcome to `visit` with its index; a `false` from it ends the run.
 ///
 /// # Errors
 /// When the forecaster or the method fails; divergence is a result.
@@ -39,7 +39,7 @@ pub fn run(
     operator: &dyn Observation,
     dt: f64,
     alarm: &mut Alarm,
-    visit: &mut dyn FnMut(usize, &Outcome),
+    visit: &mut dyn FnMut(usize, &Outcome) -> bool,
 ) -> Result<Ended> {
     let begun = Instant::now();
     let mut filter = method(row)?;
@@ -55,7 +55,9 @@ pub fn run(
             ended.diverged = Some(now.step);
             break;
         }
-        visit(index, &outcome);
+        if !visit(index, &outcome) {
+            break;
+        }
     }
     ended.seconds = begun.elapsed().as_secs_f64();
     Ok(ended)

@@ -12,7 +12,10 @@ use crate::results::{CostRow, Curve, TrainingRow};
 use crate::spec::{ForecasterPlan, Plan};
 use crate::stage::data::Trajectories;
 use crate::store;
-use crate::systems::{Domain, Geometry, Key, registry};
+use crate::systems::{Domain, Key, registry};
+
+/// The largest model or checkpoint that is read.
+const MODEL_BYTES: u64 = 8 << 30;
 
 /// A forecaster of an experiment, ready to run.
 pub struct Ready {
@@ -143,7 +146,7 @@ pub fn one(
     }
     let seconds = begun.elapsed().as_secs_f64();
     if let Some(path) = kept {
-        store::write_model(&path, &fitted.model())?;
+        store::model::write(&path, &fitted.model())?;
     }
     if let Some(keeper) = keeper {
         keeper.discard()?;
@@ -161,7 +164,7 @@ fn dim(plan: &Plan, data: Option<&Trajectories>) -> Option<usize> {
 /// When the file is not a model, of another kind than `kind`, or for another number of components than `dim`.
 pub fn load(path: &Path, kind: Option<&str>, dim: Option<usize>) -> Result<Box<dyn Fitted>> {
     let at = |failure: Failure| failure.at(path.display().to_string());
-    let model = store::read_model(path)?;
+    let model = store::model::read(path, &store::Limits::bytes(MODEL_BYTES))?;
     if let Some(kind) = kind.filter(|kind| *kind != model.kind) {
         let message = format!("the model is a `{}` forecaster, but the experiment asks for kind `{kind}`", model.kind);
         return Err(at(Failure::new(Kind::Data, message).hint(format!("set kind = \"{}\"", model.kind))));
@@ -191,7 +194,7 @@ fn situation<'a>(
     };
     Ok(Situation {
         system: plan.system.as_ref().map(|system| (Arc::clone(&system.system), plan.data.stepping.clone())),
-        geometry: plan.system.as_ref().map_or(Geometry::Unstructured, |system| system.system.geometry()),
+        geometry: plan.data.geometry,
         train: data.train.view(),
         valid: data.valid.view(),
         key: Key::new(plan.seed, Domain::Training),
@@ -220,10 +223,10 @@ impl Checkpoints for Keeper {
         if !self.0.exists() {
             return Ok(None);
         }
-        store::read_model(&self.0).map(Some).map_err(|error| error.to_string())
+        store::model::read(&self.0, &store::Limits::bytes(MODEL_BYTES)).map(Some).map_err(|error| error.to_string())
     }
 
     fn save(&self, state: &Model) -> Result<(), String> {
-        store::write_model(&self.0, state).map_err(|error| error.to_string())
+        store::model::write(&self.0, state).map_err(|error| error.to_string())
     }
 }

@@ -1,5 +1,19 @@
 //! Observations: operators and noise laws, one a file.
 
+mod arctan;
+mod gaussian_error;
+mod identity;
+mod linear;
+mod present;
+mod stride;
+
+pub use arctan::Arctan;
+pub use gaussian_error::GaussianError;
+pub use identity::Identity;
+pub use linear::Linear;
+pub use present::Present;
+pub use stride::Stride;
+
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 use scorecast_systems::{Entry, Key, Settings};
 
@@ -7,6 +21,11 @@ use crate::problem::Result;
 
 /// What is observed of a state, and with what error.
 pub trait Observation: Send + Sync {
+    /// The operator as the user wrote it, for messages: "stride 3".
+    fn name(&self) -> String {
+        "operator".to_owned()
+    }
+
     /// The number of observed values.
     fn dim(&self) -> usize;
 
@@ -52,11 +71,14 @@ pub trait NoiseLaw: Send + Sync {
     fn is_gaussian(&self) -> bool;
 }
 
+/// The error law for a number of values.
+pub type ErrorLaw<'a> = dyn Fn(usize) -> Result<Box<dyn NoiseLaw>> + 'a;
+
 /// How an operator is built: settings, the dimension of the state, and the error law for a number of values.
-pub type Build = fn(&Settings, usize, &dyn Fn(usize) -> Result<Box<dyn NoiseLaw>>) -> Result<Box<dyn Observation>>;
+pub type Build = fn(&Settings, usize, &ErrorLaw) -> Result<Box<dyn Observation>>;
 
 /// Every operator, in the order in which they are listed.
-pub const OPERATORS: &[Entry<Build>] = &[];
+pub const OPERATORS: &[Entry<Build>] = &[identity::ENTRY, stride::ENTRY, linear::ENTRY, arctan::ENTRY];
 
 /// The errors of a set of observations as an array, where only the variances are needed.
 pub fn variances(operator: &dyn Observation) -> Array1<f64> {

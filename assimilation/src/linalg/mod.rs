@@ -1,0 +1,42 @@
+//! The few small dense solves: symmetric eigenproblems, Cholesky factors, random rotations.
+//!
+//! All run on the calling thread, so that no result depends on the number of threads.
+
+mod cholesky;
+mod eigen;
+mod gmres;
+mod rotation;
+
+pub use cholesky::Cholesky;
+pub use eigen::{Eigen, symmetric_sqrt};
+pub use gmres::Gmres;
+pub use rotation::rotate_anomalies;
+
+use ndarray::{Array1, Array2, ArrayView2};
+
+use crate::problem::weighted_mean;
+
+/// Whether every number is finite.
+pub fn all_finite(x: ArrayView2<f64>) -> bool {
+    x.iter().all(|value| value.is_finite())
+}
+
+/// The mean of the rows `[component]` and the rows minus it `[member, component]`.
+pub fn anomalies(x: ArrayView2<f64>, weights: Option<&Array1<f64>>) -> (Array1<f64>, Array2<f64>) {
+    let mean = weighted_mean(x, weights);
+    let mut centred = x.to_owned();
+    centred -= &mean;
+    (mean, centred)
+}
+
+/// The unbiased weighted covariance of rows: sum w (x - m)(x - m)^T / (1 - sum w^2), `[component, component]`.
+pub fn covariance(x: ArrayView2<f64>, weights: Option<&Array1<f64>>) -> Array2<f64> {
+    let (_, centred) = anomalies(x, weights);
+    match weights {
+        None => centred.t().dot(&centred) / (x.nrows() as f64 - 1.0),
+        Some(weights) => {
+            let weighted = &centred * &weights.view().insert_axis(ndarray::Axis(1));
+            weighted.t().dot(&centred) / (1.0 - weights.dot(weights))
+        }
+    }
+}

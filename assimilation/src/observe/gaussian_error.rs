@@ -1,0 +1,93 @@
+//! Independent Gaussian errors: e ~ N(0, R), R = diag(r^2).
+
+use ndarray::{Array1, Array2, ArrayView1};
+use scorecast_systems::Key;
+
+use super::NoiseLaw;
+use crate::problem::{Error, Result};
+
+/// N(0, diag(variance)).
+#[derive(Clone, Debug)]
+pub struct GaussianError {
+    variance: Array1<f64>,
+}
+
+impl GaussianError {
+    /// Standard deviations for `dim` values, in the unit of the values: one for all, or one for each.
+    ///
+    /// # Errors
+    /// When the list has another length, or one of them is not a finite number above zero.
+    pub fn new(sd: &[f64], dim: usize) -> Result<Self> {
+        if let Some(bad) = sd.iter().find(|sd| !(**sd > 0.0 && sd.is_finite())) {
+            return Err(Error::Shape(format!(
+                "an observation error has the standard deviation {bad}; set observe.noise to numbers above 0"
+            )));
+        }
+        let variance = match sd {
+            [one] => Array1::from_elem(dim, one * one),
+            _ if sd.len() == dim => sd.iter().map(|sd| sd * sd).collect(),
+            _ => {
+                return Err(Error::Shape(format!(
+                    "observe.noise has {} standard deviations but the operator gives {dim} values; give one, or one \
+                     for each value",
+                    sd.len()
+                )));
+            }
+        };
+        Ok(Self { variance })
+    }
+}
+
+impl NoiseLaw for GaussianError {
+    fn variance(&self) -> ArrayView1<'_, f64> {
+        self.variance.view()
+    }
+
+    fn sample(&self, rows: usize, key: Key) -> Array2<f64> {
+        key.normals(rows, self.variance.len()) * self.variance.mapv(f64::sqrt)
+    }
+
+    fn log_density(&self, residual: ArrayView1<f64>, present: &[usize]) -> f64 {
+        let log_2_pi = (2.0 * std::f64::consts::PI).ln();
+        let twice: f64 = present
+            .iter()
+            .map(|&i| residual[i] * residual[i] / self.variance[i] + self.variance[i].ln() + log_2_pi)
+            .sum();
+        -0.5 * twice
+    }
+
+    fn is_gaussian(&self) -> bool {
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use scorecast_systems::Domain;
+
+    use super::*;
+
+    #[test]
+    fn the_density_is_that_of_the_present_values_and_the_draws_have_its_variance() {
+        let law = GaussianError::new(&[0.5, 2.0, 1.0], 3).unwrap();
+        let residual = ndarray::array![0.3, -1.0, f64::NAN];
+        // (.3/.5)^2 = .36 and (1/2)^2 = .25; the two standard deviations multiply to 1
+        let exact = -0.5 * (0.36 + 0.25) - (2.0 * std::f64::consts::PI).ln();
+        assert!((law.log_density(residual.view(), &[0, 1]) - exact).abs() < 1e-14);
+        let rows = 20_000;
+        let draws = law.sample(rows, Key::new(1, Domain::Truth));
+        for (column, variance) in draws.columns().into_iter().zip(law.variance()) {
+            let measured = column.dot(&column) / rows as f64;
+            // five standard errors of a sample variance
+            assert!((measured / variance - 1.0).abs() < 5.0 * (2.0 / rows as f64).sqrt());
+        }
+    }
+
+    #[test]
+    fn one_standard_deviation_serves_all_values_and_wrong_ones_are_refused() {
+        assert_eq!(GaussianError::new(&[2.0], 3).unwrap().variance(), ndarray::array![4.0, 4.0, 4.0]);
+        let message = GaussianError::new(&[1.0, 2.0], 3).unwrap_err().to_string();
+        assert!(message.contains("2 standard deviations") && message.contains("3 values"), "{message}");
+        assert!(GaussianError::new(&[0.0], 3).is_err() && GaussianError::new(&[f64::NAN], 3).is_err());
+    }
+}

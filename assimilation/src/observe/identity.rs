@@ -1,0 +1,69 @@
+//! h(x) = x: every component is observed.
+
+use ndarray::{Array2, ArrayView2};
+use scorecast_systems::{Entry, Settings};
+
+use super::{Build, ErrorLaw, NoiseLaw, Observation};
+use crate::problem::Result;
+
+pub(super) const ENTRY: Entry<Build> = Entry {
+    name: "identity",
+    about: "every component is observed: h(x) = x",
+    reference: "",
+    params: &[],
+    build: |_: &Settings, dim, error: &ErrorLaw| Ok(Box::new(Identity::new(dim, error)?)),
+};
+
+/// h(x) = x.
+pub struct Identity {
+    dim: usize,
+    error: Box<dyn NoiseLaw>,
+}
+
+impl Identity {
+    /// For states of `dim` components.
+    ///
+    /// # Errors
+    /// When the error law does not fit.
+    pub fn new(dim: usize, error: &ErrorLaw) -> Result<Self> {
+        Ok(Self { dim, error: error(dim)? })
+    }
+}
+
+impl Observation for Identity {
+    fn name(&self) -> String {
+        "identity".to_owned()
+    }
+
+    fn dim(&self) -> usize {
+        self.dim
+    }
+
+    fn state_dim(&self) -> usize {
+        self.dim
+    }
+
+    fn apply(&self, _t: f64, x: ArrayView2<f64>) -> Array2<f64> {
+        x.to_owned()
+    }
+
+    fn jvp(&self, _t: f64, _x: ArrayView2<f64>, u: ArrayView2<f64>) -> Array2<f64> {
+        u.to_owned()
+    }
+
+    fn vjp(&self, _t: f64, _x: ArrayView2<f64>, v: ArrayView2<f64>) -> Array2<f64> {
+        v.to_owned()
+    }
+
+    fn error(&self) -> &dyn NoiseLaw {
+        &*self.error
+    }
+
+    fn location(&self) -> Option<Vec<usize>> {
+        Some((0..self.dim).collect())
+    }
+
+    fn matrix(&self) -> Option<Array2<f64>> {
+        Some(Array2::eye(self.dim))
+    }
+}

@@ -1,0 +1,84 @@
+//! h(x) = H x for any matrix H.
+
+use ndarray::{Array2, ArrayView2};
+use scorecast_systems::registry::Default;
+use scorecast_systems::{Entry, Kind, Param, Settings};
+
+use super::{Build, ErrorLaw, NoiseLaw, Observation};
+use crate::problem::{Error, Result};
+
+pub(super) const ENTRY: Entry<Build> = Entry {
+    name: "linear",
+    about: "a matrix times the state: h(x) = H x",
+    reference: "",
+    params: &[Param {
+        key: "matrix",
+        kind: Kind::Rows,
+        default: Default::Required,
+        about: "H, a row for each observed value, a column for each component",
+    }],
+    build: |settings: &Settings, dim, error: &ErrorLaw| {
+        let rows = settings.rows("matrix");
+        let columns = rows.first().map_or(0, Vec::len);
+        if columns != dim {
+            let problem = format!("has {columns} columns, but the state has {dim} components; give it {dim} columns");
+            return Err(settings.mistake("matrix", problem).into());
+        }
+        let matrix = Array2::from_shape_fn((rows.len(), columns), |(i, j)| rows[i][j]);
+        Ok(Box::new(Linear::new(matrix, error)?))
+    },
+};
+
+/// h(x) = H x.
+pub struct Linear {
+    matrix: Array2<f64>,
+    error: Box<dyn NoiseLaw>,
+}
+
+impl Linear {
+    /// From H, `[observed, component]`.
+    ///
+    /// # Errors
+    /// When H has no rows or the error law does not fit.
+    pub fn new(matrix: Array2<f64>, error: &ErrorLaw) -> Result<Self> {
+        if matrix.is_empty() {
+            return Err(Error::Shape("the matrix of an operator is empty; give it a row for each value".to_owned()));
+        }
+        let error = error(matrix.nrows())?;
+        Ok(Self { matrix, error })
+    }
+}
+
+impl Observation for Linear {
+    fn name(&self) -> String {
+        format!("linear {} x {}", self.matrix.nrows(), self.matrix.ncols())
+    }
+
+    fn dim(&self) -> usize {
+        self.matrix.nrows()
+    }
+
+    fn state_dim(&self) -> usize {
+        self.matrix.ncols()
+    }
+
+    fn apply(&self, _t: f64, x: ArrayView2<f64>) -> Array2<f64> {
+        x.dot(&self.matrix.t())
+    }
+
+    fn jvp(&self, _t: f64, _x: ArrayView2<f64>, u: ArrayView2<f64>) -> Array2<f64> {
+        u.dot(&self.matrix.t())
+    }
+
+    fn vjp(&self, _t: f64, _x: ArrayView2<f64>, v: ArrayView2<f64>) -> Array2<f64> {
+        v.dot(&self.matrix)
+    }
+
+    fn error(&self) -> &dyn NoiseLaw {
+        &*self.error
+    }
+
+    fn matrix(&self) -> Option<Array2<f64>> {
+        Some(self.matrix.clone())
+    }
+}

@@ -1,0 +1,101 @@
+//! h(x)_i = x_{offset + stride i}: each stride-th component is observed.
+
+use ndarray::{Array2, ArrayView2, s};
+use scorecast_systems::registry::Default;
+use scorecast_systems::{Entry, Kind, Param, Settings};
+
+use super::{Build, ErrorLaw, NoiseLaw, Observation};
+use crate::problem::Result;
+
+/// The setting `stride` of the operators that have one.
+pub(super) const STRIDE: Param = Param {
+    key: "stride",
+    kind: Kind::Int { min: 1, max: i64::MAX },
+    default: Default::Int(1),
+    about: "each how many components one is observed",
+};
+
+/// The setting `offset` of the operators that have one.
+pub(super) const OFFSET: Param = Param {
+    key: "offset",
+    kind: Kind::Int { min: 0, max: i64::MAX },
+    default: Default::Int(0),
+    about: "the first component observed, counted from 0",
+};
+
+pub(super) const ENTRY: Entry<Build> = Entry {
+    name: "stride",
+    about: "each stride-th component is observed: h(x)_i = x_(offset + stride i)",
+    reference: "",
+    params: &[Param { default: Default::Required, ..STRIDE }, OFFSET],
+    build: |settings: &Settings, dim, error: &ErrorLaw| {
+        let (stride, offset) = (settings.count("stride"), settings.count("offset"));
+        if offset >= dim {
+            let problem = format!("is {offset}, but the state has {dim} components; take one below {dim}");
+            return Err(settings.mistake("offset", problem).into());
+        }
+        Ok(Box::new(Stride::new(dim, stride, offset, error)?))
+    },
+};
+
+/// h(x)_i = x_{offset + stride i}.
+pub struct Stride {
+    dim: usize,
+    stride: usize,
+    offset: usize,
+    error: Box<dyn NoiseLaw>,
+}
+
+impl Stride {
+    /// For states of `dim` components; `stride` at least 1 and `offset` below `dim`.
+    ///
+    /// # Errors
+    /// When the error law does not fit.
+    pub fn new(dim: usize, stride: usize, offset: usize, error: &ErrorLaw) -> Result<Self> {
+        assert!(stride > 0 && offset < dim, "a stride of 0 or an offset past the state");
+        Ok(Self { dim, stride, offset, error: error((dim - offset).div_ceil(stride))? })
+    }
+}
+
+impl Observation for Stride {
+    fn name(&self) -> String {
+        match self.offset {
+            0 => format!("stride {}", self.stride),
+            offset => format!("stride {} from {offset}", self.stride),
+        }
+    }
+
+    fn dim(&self) -> usize {
+        (self.dim - self.offset).div_ceil(self.stride)
+    }
+
+    fn state_dim(&self) -> usize {
+        self.dim
+    }
+
+    fn apply(&self, _t: f64, x: ArrayView2<f64>) -> Array2<f64> {
+        x.slice(s![.., self.offset..;self.stride]).to_owned()
+    }
+
+    fn jvp(&self, t: f64, _x: ArrayView2<f64>, u: ArrayView2<f64>) -> Array2<f64> {
+        self.apply(t, u)
+    }
+
+    fn vjp(&self, _t: f64, _x: ArrayView2<f64>, v: ArrayView2<f64>) -> Array2<f64> {
+        let mut out = Array2::zeros((v.nrows(), self.dim));
+        out.slice_mut(s![.., self.offset..;self.stride]).assign(&v);
+        out
+    }
+
+    fn error(&self) -> &dyn NoiseLaw {
+        &*self.error
+    }
+
+    fn location(&self) -> Option<Vec<usize>> {
+        Some((self.offset..self.dim).step_by(self.stride).collect())
+    }
+
+    fn matrix(&self) -> Option<Array2<f64>> {
+        Some(self.apply(0.0, Array2::eye(self.dim).view()).reversed_axes())
+    }
+}

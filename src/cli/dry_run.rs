@@ -1,0 +1,76 @@
+//! `--dry-run`: what would run, and how large it is.
+
+use serde_json::json;
+
+use crate::spec::size::{self, readable};
+use crate::spec::{DataSource, Plan};
+use crate::stage::Finished;
+
+/// What a stage would do with an experiment.
+pub(super) fn describe(plan: &Plan, stage: &str, max_memory: u64) -> Finished {
+    let work = work(plan, stage);
+    let needs = size::needs(plan);
+    let sum = size::total(&needs);
+    let mut text = format!("{stage} on `{}` (seed {}) would\n", plan.name, plan.seed);
+    work.iter().for_each(|line| text.push_str(&format!("  {line}\n")));
+    text.push_str(&format!("and hold about {} of at most {}:\n", readable(sum), readable(max_memory)));
+    needs.iter().for_each(|need| text.push_str(&format!("  {:>9}  {}\n", readable(need.bytes), need.what)));
+    if sum > max_memory {
+        text.push_str("which is too much: the run would be refused (exit code 5)\n");
+    }
+    let memory: Vec<_> = needs.iter().map(|need| json!({"what": need.what, "bytes": need.bytes})).collect();
+    let result = json!({
+        "experiment": plan.name, "seed": plan.seed, "would": work, "memory": memory, "memory_bytes": sum,
+        "max_memory_bytes": max_memory, "fits": sum <= max_memory,
+    });
+    Finished { result, text }
+}
+
+fn work(plan: &Plan, stage: &str) -> Vec<String> {
+    let mut lines = Vec::new();
+    let whole = stage == "compare";
+    if whole || matches!(stage, "simulate" | "train" | "forecast") {
+        lines.push(trajectories(plan));
+    }
+    if whole || stage == "train" {
+        for forecaster in &plan.forecasters {
+            lines.push(match &forecaster.model {
+                Some(file) => format!("load `{}` from {}", forecaster.label, file.display()),
+                None => format!("fit `{}` ({})", forecaster.label, forecaster.kind),
+            });
+        }
+    }
+    if (whole || stage == "forecast") && !plan.forecast.is_empty() {
+        let score = &plan.score;
+        lines.push(format!(
+            "forecast {} steps with {} members from {} starts a trajectory, by {}",
+            score.lead_steps,
+            score.members,
+            score.starts,
+            plan.forecast.join(", ")
+        ));
+    }
+    if whole || stage == "assimilate" {
+        for row in &plan.assimilate {
+            lines.push(format!(
+                "assimilate by `{}` on network `{}`: {} lead steps, {} replicate(s)",
+                row.label, row.observe, row.steps, row.replicates
+            ));
+        }
+    }
+    if whole || matches!(stage, "forecast" | "assimilate" | "evaluate") {
+        lines.push(format!("score {}", plan.score.metrics.join(", ")));
+    }
+    lines
+}
+
+fn trajectories(plan: &Plan) -> String {
+    match (&plan.data.source, &plan.system) {
+        (DataSource::File(file), _) => format!("read trajectories from {}", file.display()),
+        (DataSource::Simulated { trajectories, steps, spin_up }, system) => format!(
+            "simulate {trajectories} trajectories of {steps} lead steps of {} (spin-up {spin_up}) of {}",
+            plan.data.stepping.dt,
+            system.as_ref().map_or("nothing", |system| system.name.as_str())
+        ),
+    }
+}

@@ -1,0 +1,91 @@
+//! What is printed at the end: one result or one failure, as text or as one JSON object; and the exit code.
+
+use std::io::{ErrorKind, Write};
+use std::process::ExitCode;
+
+use clap::error::ErrorKind as ClapKind;
+use serde_json::{Value, json};
+
+use crate::failure::{Failure, Kind};
+use crate::stage::Finished;
+
+/// Prints a result on stdout.
+pub(super) fn print_result(command: &str, finished: &Finished, as_json: bool) -> ExitCode {
+    let text = if as_json {
+        let schema = format!("scorecast/{command}/v1");
+        json!({"schema": schema, "ok": true, "result": finished.result}).to_string()
+    } else {
+        finished.text.trim_end_matches('\n').to_owned()
+    };
+    to_stdout(&text, Ok(()))
+}
+
+/// Prints a failure: a message on stderr, and with `--json` the object on stdout.
+pub(super) fn print_failure(failure: &Failure, as_json: bool, log_json: bool) -> ExitCode {
+    let error = error_object(failure);
+    let message =
+        if log_json { json!({"level": "ERROR", "error": error}).to_string() } else { format!("error: {failure}") };
+    let _ = writeln!(std::io::stderr(), "{message}");
+    if as_json { to_stdout(&failed(error), Err(failure.kind)) } else { ExitCode::from(failure.kind.exit_code()) }
+}
+
+/// Prints what clap has to say: help and version are results, the rest wrong usage.
+pub(super) fn print_clap(error: &clap::Error, as_json: bool) -> ExitCode {
+    let rendered = error.render().to_string();
+    match error.kind() {
+        ClapKind::DisplayHelp => {
+            print_result("help", &Finished { result: json!({"text": rendered}), text: rendered }, as_json)
+        }
+        ClapKind::DisplayVersion => {
+            let version = rendered.trim().to_owned();
+            print_result("version", &Finished { result: json!({"text": version}), text: version }, as_json)
+        }
+        _ => {
+            let _ = write!(std::io::stderr(), "{rendered}");
+            if as_json {
+                to_stdout(&failed(error_object(&of_clap(error, &rendered))), Err(Kind::Usage))
+            } else {
+                ExitCode::from(Kind::Usage.exit_code())
+            }
+        }
+    }
+}
+
+/// clap's first paragraph is the message, the others are the hint.
+fn of_clap(error: &clap::Error, rendered: &str) -> Failure {
+    if error.kind() == ClapKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return Failure::new(Kind::Usage, "a subcommand is missing").hint("see `scorecast --help`");
+    }
+    let (message, rest) = rendered.split_once("\n\n").unwrap_or((rendered, ""));
+    let line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let failure = Failure::new(Kind::Usage, line(message.trim_start_matches("error: ")));
+    if rest.trim().is_empty() { failure } else { failure.hint(line(rest)) }
+}
+
+fn error_object(failure: &Failure) -> Value {
+    json!({
+        "code": failure.kind.exit_code(),
+        "kind": failure.kind.name(),
+        "message": failure.message,
+        "hint": failure.hint,
+        "location": failure.location,
+    })
+}
+
+fn failed(error: Value) -> String {
+    json!({"ok": false, "error": error}).to_string()
+}
+
+/// Writes to stdout. A reader that went away (`| head`) is no failure.
+fn to_stdout(text: &str, outcome: Result<(), Kind>) -> ExitCode {
+    let mut stdout = std::io::stdout().lock();
+    let written = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
+    match (outcome, written) {
+        (Err(kind), _) => ExitCode::from(kind.exit_code()),
+        (Ok(()), Err(error)) if error.kind() != ErrorKind::BrokenPipe => {
+            let _ = writeln!(std::io::stderr(), "error: the result could not be written to stdout: {error}");
+            ExitCode::from(Kind::Io.exit_code())
+        }
+        _ => ExitCode::SUCCESS,
+    }
+}

@@ -1,0 +1,30 @@
+//! `scorecast evaluate`: scores stored forecasts and analyses.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::session::Session;
+use crate::failure::Result;
+use crate::stage::{self, Finished};
+
+/// Score forecasts and analyses that were written before
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// NetCDF files that `forecast` or `assimilate` wrote
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// A preset's name or a TOML file; the experiment that the files carry if unset
+    #[arg(long, value_name = "EXPERIMENT")]
+    experiment: Option<String>,
+}
+
+pub(super) fn run(args: &Args, session: &Session) -> Result<Finished> {
+    let plan = args.experiment.as_deref().map(|name| session.plan(name)).transpose()?;
+    if session.global.dry_run {
+        let files: Vec<String> = args.files.iter().map(|file| file.display().to_string()).collect();
+        let text = format!("evaluate would score {}\n", files.join(", "));
+        return Ok(Finished { result: json!({"would": [text.trim_end()]}), text });
+    }
+    stage::evaluate::run(&args.files, plan.as_ref(), &session.options, &session.progress)
+}

@@ -1,0 +1,54 @@
+//! EXPERIMENT on the command line: a preset's name, or a TOML file.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::path::Path;
+
+use crate::failure::{Failure, Kind, Result};
+use crate::spec::presets::{PRESETS, preset};
+use crate::spec::{self, Plan};
+use crate::systems::registry::nearest;
+
+/// The largest experiment file.
+const MAX_BYTES: u64 = 16 << 20;
+
+/// Reads and checks an experiment.
+pub(super) fn load(name: &str, overrides: &[String]) -> Result<Plan> {
+    let checked = match preset(name) {
+        Some(preset) => spec::check(preset.text, preset.name, overrides),
+        None => spec::check(&read(name)?, name, overrides),
+    };
+    checked.map_err(|mistakes| spec::failure(&mistakes))
+}
+
+fn read(name: &str) -> Result<String> {
+    let path = Path::new(name);
+    let usage = |message: String| Failure::new(Kind::Usage, message).at(name);
+    let io = |error: std::io::Error| match error.kind() {
+        ErrorKind::NotFound | ErrorKind::NotADirectory => unknown(name),
+        ErrorKind::IsADirectory => usage(format!("`{name}` is a folder, not an experiment file")),
+        _ => Failure::new(Kind::Io, format!("`{name}` could not be read: {error}")).at(name),
+    };
+    if path.is_dir() {
+        let hint = "a run folder holds its experiment as experiment.toml";
+        return Err(usage(format!("`{name}` is a folder, not an experiment file")).hint(hint));
+    }
+    let mut bytes = Vec::new();
+    File::open(path).map_err(io)?.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(io)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(usage(format!("`{name}` is longer than {MAX_BYTES} bytes, and so is no experiment file")));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let line = 1 + error.as_bytes()[..valid].iter().filter(|&&byte| byte == b'\n').count();
+        let message = format!("`{name}` is not UTF-8 text from line {line} on, as TOML must be");
+        Failure::new(Kind::Usage, message).at(format!("{name}:{line}")).hint("save it as UTF-8")
+    })
+}
+
+fn unknown(name: &str) -> Failure {
+    let known: Vec<&str> = PRESETS.iter().map(|preset| preset.name).collect();
+    let hint = nearest(name, known.iter().copied())
+        .map_or_else(|| format!("the presets are {}", known.join(", ")), |near| format!("did you mean `{near}`?"));
+    Failure::new(Kind::Usage, format!("there is no preset `{name}`, and no such file")).hint(hint)
+}

@@ -1,0 +1,129 @@
+//! `scorecast list`: everything that an experiment can name, from the registries.
+
+use clap::ValueEnum;
+use serde_json::{Map, Value, json};
+
+use crate::assimilation::{METHODS, OPERATORS};
+use crate::failure::Result;
+use crate::forecast::FORECASTERS;
+use crate::spec::keys::expected;
+use crate::spec::{METRICS, PRESETS};
+use crate::stage::Finished;
+use crate::systems::Entry;
+use crate::systems::catalogue::SYSTEMS;
+use crate::systems::registry::{Default, Param};
+
+/// List what an experiment can name: systems, forecasters, methods, operators, metrics, presets
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// One kind alone
+    what: Option<What>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum What {
+    Systems,
+    Forecasters,
+    Methods,
+    Operators,
+    Metrics,
+    Presets,
+}
+
+impl What {
+    fn name(self) -> String {
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+
+    fn items(self) -> Vec<Item> {
+        match self {
+            Self::Systems => items(SYSTEMS),
+            Self::Forecasters => items(FORECASTERS),
+            Self::Methods => items(METHODS),
+            Self::Operators => items(OPERATORS),
+            Self::Metrics => items(METRICS),
+            Self::Presets => PRESETS
+                .iter()
+                .map(|preset| Item { name: preset.name, about: preset.about, reference: "", params: &[] })
+                .collect(),
+        }
+    }
+}
+
+/// An entry of any registry, without how it is built.
+struct Item {
+    name: &'static str,
+    about: &'static str,
+    reference: &'static str,
+    params: &'static [Param],
+}
+
+fn items<B>(entries: &'static [Entry<B>]) -> Vec<Item> {
+    let item = |entry: &Entry<B>| Item {
+        name: entry.name,
+        about: entry.about,
+        reference: entry.reference,
+        params: entry.params,
+    };
+    entries.iter().map(item).collect()
+}
+
+pub(super) fn run(args: &Args) -> Result<Finished> {
+    let all = What::value_variants().iter().copied();
+    let kinds: Vec<What> = all.filter(|kind| args.what.is_none_or(|what| what == *kind)).collect();
+    let mut text = String::new();
+    let mut result = Map::new();
+    for kind in kinds {
+        let items = kind.items();
+        text.push_str(&format!("{}\n", kind.name()));
+        items.iter().for_each(|item| text.push_str(&paragraph(item)));
+        text.push('\n');
+        result.insert(kind.name(), items.iter().map(object).collect());
+    }
+    Ok(Finished { result: Value::Object(result), text })
+}
+
+/// The name, then its settings, one a line.
+fn paragraph(item: &Item) -> String {
+    let mut text = format!("  {:<14} {}\n", item.name, item.about);
+    if !item.reference.is_empty() {
+        text.push_str(&format!("  {:<14} [{}]\n", "", item.reference));
+    }
+    for param in item.params {
+        let default = default_text(param.default);
+        text.push_str(&format!("      {:<16} {:<14} {} ({})\n", param.key, default, param.about, expected(param.kind)));
+    }
+    text
+}
+
+fn default_text(default: Default) -> String {
+    match default {
+        Default::Required => "required".to_owned(),
+        Default::Unset => "unset".to_owned(),
+        Default::Bool(value) => format!("= {value}"),
+        Default::Int(value) => format!("= {value}"),
+        Default::Float(value) => format!("= {value}"),
+        Default::Text(value) => format!("= {value}"),
+        Default::Floats(values) => format!("= {values:?}"),
+    }
+}
+
+fn object(item: &Item) -> Value {
+    let params: Vec<Value> = item.params.iter().map(param_object).collect();
+    json!({"name": item.name, "about": item.about, "reference": item.reference, "params": params})
+}
+
+fn param_object(param: &Param) -> Value {
+    let default = match param.default {
+        Default::Required | Default::Unset => Value::Null,
+        Default::Bool(value) => json!(value),
+        Default::Int(value) => json!(value),
+        Default::Float(value) => json!(value),
+        Default::Text(value) => json!(value),
+        Default::Floats(values) => json!(values),
+    };
+    json!({
+        "key": param.key, "about": param.about, "type": expected(param.kind), "default": default,
+        "required": param.default == Default::Required,
+    })
+}

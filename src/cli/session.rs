@@ -1,0 +1,100 @@
+//! What a subcommand works with: the global options, what stages are told, and progress.
+
+use std::path::PathBuf;
+
+use super::global::Global;
+use super::progress::Terminal;
+use super::{dry_run, experiment};
+use crate::failure::{Failure, Kind, Result};
+use crate::spec::{Plan, size};
+use crate::stage::{Finished, Options};
+use crate::systems::registry::nearest;
+
+/// What a subcommand works with.
+pub(super) struct Session<'a> {
+    /// What was typed.
+    pub(super) global: &'a Global,
+    /// What stages are told.
+    pub(super) options: Options,
+    /// Where work reports.
+    pub(super) progress: Terminal,
+}
+
+impl<'a> Session<'a> {
+    pub(super) fn new(global: &'a Global) -> Self {
+        Self { global, options: global.options(), progress: Terminal::new(global.quiet, global.log_format) }
+    }
+
+    /// The checked experiment: a preset's name or a file, with the overrides.
+    pub(super) fn plan(&self, name: &str) -> Result<Plan> {
+        let mut overrides = self.global.set.clone();
+        overrides.extend(self.global.seed.map(|seed| format!("seed={seed}")));
+        experiment::load(name, &overrides)
+    }
+
+    /// Runs a stage on an experiment; with `--dry-run` only says what it would do.
+    pub(super) fn run(
+        &self,
+        name: &str,
+        stage: &str,
+        work: impl FnOnce(&Plan) -> Result<Finished>,
+    ) -> Result<Finished> {
+        let plan = self.plan(name)?;
+        if self.global.dry_run {
+            return Ok(dry_run::describe(&plan, stage, self.options.max_memory));
+        }
+        size::check(&plan, self.options.max_memory)?;
+        work(&plan)
+    }
+
+    /// Checks that a label on the command line is one of the experiment's forecasters.
+    pub(super) fn check_label(&self, plan: &Plan, label: &str) -> Result<()> {
+        let known: Vec<&str> = plan.forecasters.iter().map(|forecaster| forecaster.label.as_str()).collect();
+        if known.contains(&label) {
+            return Ok(());
+        }
+        let message = format!("`{label}` is no forecaster of `{}`, which has {}", plan.name, known.join(", "));
+        let hint = match nearest(label, known.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "name one of them, or add a [[forecaster]]".to_owned(),
+        };
+        Err(Failure::new(Kind::Usage, message).hint(hint))
+    }
+
+    /// Label and file of each `--model`; each label must be a forecaster of the experiment, once.
+    pub(super) fn models(&self, plan: &Plan, given: &[ModelFile]) -> Result<Vec<(String, PathBuf)>> {
+        for (index, model) in given.iter().enumerate() {
+            self.check_label(plan, &model.label)?;
+            if given[..index].iter().any(|other| other.label == model.label) {
+                let message = format!("--model is given twice for `{}`", model.label);
+                return Err(Failure::new(Kind::Usage, message).hint("give it once"));
+            }
+        }
+        Ok(given.iter().map(|model| (model.label.clone(), model.file.clone())).collect())
+    }
+}
+
+/// A model file that is given for a label.
+#[derive(Clone, Debug)]
+pub(super) struct ModelFile {
+    label: String,
+    file: PathBuf,
+}
+
+/// Parses `LABEL=FILE`.
+pub(super) fn parse_model(text: &str) -> Result<ModelFile, String> {
+    match text.split_once('=') {
+        Some((label, file)) if !label.is_empty() && !file.is_empty() => {
+            Ok(ModelFile { label: label.to_owned(), file: PathBuf::from(file) })
+        }
+        _ => Err("write LABEL=FILE, such as diffusion=run/models/diffusion.safetensors".to_owned()),
+    }
+}
+
+/// Builds the one thread pool.
+pub(super) fn build_threads(threads: Option<u16>) -> Result<()> {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads.map_or(0, usize::from))
+        .build_global()
+        .map_err(|error| Failure::new(Kind::Resource, format!("the threads could not be started: {error}")))
+}

@@ -1,0 +1,31 @@
+//! `scorecast train`: fits the experiment's forecasters.
+
+use std::path::PathBuf;
+
+use super::session::Session;
+use crate::failure::Result;
+use crate::stage::{self, Finished};
+
+/// Fit the experiment's forecasters to trajectories and write them as safetensors
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// A preset's name or a TOML file
+    #[arg(default_value = "lorenz96")]
+    experiment: String,
+    /// Trajectories (HDF5/NetCDF) instead of those that the experiment names or simulates
+    #[arg(long, value_name = "FILE")]
+    data: Option<PathBuf>,
+    /// Fit the forecaster with this label alone
+    #[arg(long, value_name = "LABEL")]
+    forecaster: Option<String>,
+}
+
+pub(super) fn run(args: &Args, session: &Session) -> Result<Finished> {
+    session.run(&args.experiment, "train", |plan| {
+        let label = args.forecaster.as_deref();
+        if let Some(label) = label {
+            session.check_label(plan, label)?;
+        }
+        stage::train::run(plan, args.data.as_deref(), label, &session.options, &session.progress)
+    })
+}

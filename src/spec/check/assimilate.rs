@@ -1,0 +1,165 @@
+//! `[[assimilate]]`: each section becomes a row for each of its forecasters and each of its observing networks.
+
+use super::super::document::Place;
+use super::super::keys::ASSIMILATE;
+use super::super::plan::{AssimilatePlan, ForecasterPlan};
+use super::super::read::{Reader, entry, key_of};
+use super::Context;
+use super::forecasters::check_label;
+use super::observe::Network;
+use crate::assimilation::{self, METHODS};
+use crate::systems::registry::{Settings, nearest};
+
+/// A row, and where it was written.
+pub(super) struct Row<'a> {
+    pub(super) plan: AssimilatePlan,
+    pub(super) place: &'a Place,
+    pub(super) key: String,
+}
+
+pub(super) fn check<'a>(
+    cx: &Context<'a>,
+    declared: &[ForecasterPlan],
+    networks: &[Network],
+    has_system: bool,
+) -> Vec<Row<'a>> {
+    let mut rows: Vec<Row> = Vec::new();
+    for reader in cx.many(&ASSIMILATE) {
+        let Some((own, settings)) = method(&reader) else { continue };
+        let forecasters = forecasters(cx, &reader, declared, has_system);
+        let chosen = chosen_networks(cx, &reader, networks);
+        for forecaster in &forecasters {
+            for network in &chosen {
+                let Some(network) = networks.iter().find(|known| known.plan.name == *network) else { continue };
+                let many =
+                    (forecasters.len() > 1, if own.has("label") { chosen.len() > 1 } else { networks.len() > 1 });
+                let plan = row(&reader, &own, &settings, forecaster, network, many);
+                if let Some(known) = rows.iter().find(|known| known.plan.label == plan.label) {
+                    let what = format!(
+                        "two rows are called `{}` (the other is at {}); give one of them a `label`",
+                        plan.label, known.place
+                    );
+                    reader.wrong("label", what);
+                }
+                rows.push(Row { plan, place: reader.place, key: reader.path.clone() });
+            }
+        }
+    }
+    rows
+}
+
+/// The section's own settings and those of its method, which is built once for what it has to say.
+fn method(reader: &Reader) -> Option<(Settings, Settings)> {
+    let own = reader.own()?;
+    let name = own.text("method");
+    let entry = entry(METHODS, "method", name, reader.place_of("method"), &reader.key("method"), reader.mistakes)?;
+    reader.refuse_unknown(entry.params);
+    let before = reader.mistakes.count();
+    let settings = reader.of_entry(&format!("method `{name}`"), entry)?;
+    if reader.mistakes.count() == before
+        && let Err(error) = (entry.build)(&settings)
+    {
+        let key = match &error {
+            assimilation::Error::System(inner) => key_of(inner).unwrap_or_default(),
+            _ => "method".to_owned(),
+        };
+        reader.wrong(&key, error.to_string());
+    }
+    Some((own, settings))
+}
+
+fn forecasters(cx: &Context, reader: &Reader, declared: &[ForecasterPlan], has_system: bool) -> Vec<String> {
+    let key = reader.key("forecaster");
+    let given = reader.words("forecaster").unwrap_or_else(|| vec![("perfect".to_owned(), reader.place)]);
+    if given.is_empty() {
+        reader.wrong("forecaster", "[[assimilate]]: `forecaster` is an empty list; name at least one");
+    }
+    given
+        .into_iter()
+        .filter(|(label, place)| check_label(cx, declared, label, place, &key, has_system))
+        .map(|(label, _)| label)
+        .collect()
+}
+
+fn chosen_networks(cx: &Context, reader: &Reader, networks: &[Network]) -> Vec<String> {
+    let known: Vec<&str> = networks.iter().map(|network| network.plan.name.as_str()).collect();
+    if cx.root.get("observe").is_none() {
+        reader.wrong("observe", "[[assimilate]] needs observations; add an [observe] section");
+        return Vec::new();
+    }
+    let Some(given) = reader.words("observe") else {
+        return known.iter().map(|&name| name.to_owned()).collect();
+    };
+    let mut chosen = Vec::new();
+    for (name, place) in given {
+        if known.contains(&name.as_str()) {
+            chosen.push(name);
+        } else if !known.is_empty() {
+            let hint = nearest(&name, known.iter().copied())
+                .map_or_else(|| format!("there are {}", known.join(", ")), |near| format!("did you mean `{near}`?"));
+            cx.mistakes.add(place, reader.key("observe"), format!("no observing network is called `{name}`; {hint}"));
+        }
+    }
+    chosen
+}
+
+fn row(
+    reader: &Reader,
+    own: &Settings,
+    settings: &Settings,
+    forecaster: &str,
+    network: &Network,
+    (many_forecasters, many_networks): (bool, bool),
+) -> AssimilatePlan {
+    let method = own.text("method");
+    let mut label = match own.text("label") {
+        "" => format!("{method} / {forecaster}"),
+        given if many_forecasters => format!("{given} / {forecaster}"),
+        given => given.to_owned(),
+    };
+    if many_networks {
+        label = format!("{label} / {}", network.plan.name);
+    }
+    AssimilatePlan {
+        label,
+        method: method.to_owned(),
+        settings: settings.clone(),
+        forecaster: forecaster.to_owned(),
+        observe: network.plan.name.clone(),
+        steps: row_steps(reader, own, network),
+        replicates: row_replicates(reader, own, network),
+    }
+}
+
+fn row_steps(reader: &Reader, own: &Settings, network: &Network) -> usize {
+    let plan = &network.plan;
+    if !own.has("run_steps") {
+        return plan.steps;
+    }
+    let steps = own.count("run_steps");
+    let (low, high, every) = (plan.burn_in, plan.steps, plan.every);
+    if steps > high || steps <= low || steps % every != 0 {
+        let what = format!(
+            "[[assimilate]]: `run_steps` is {steps}, but network `{}` has {high} steps, a burn-in of {low} and \
+             observations every {every}; set a multiple of {every} above {low} and at most {high}",
+            plan.name
+        );
+        reader.wrong("run_steps", what);
+    }
+    steps
+}
+
+fn row_replicates(reader: &Reader, own: &Settings, network: &Network) -> usize {
+    if !own.has("replicates") {
+        return network.plan.replicates;
+    }
+    let (given, most) = (own.count("replicates"), network.plan.replicates);
+    if given > most {
+        let what = format!(
+            "[[assimilate]]: `replicates` is {given}, but network `{}` has {most}; set at most {most}",
+            network.plan.name
+        );
+        reader.wrong("replicates", what);
+    }
+    given
+}

@@ -1,0 +1,117 @@
+//! `[data]`: where trajectories come from, the lead step, and the split.
+
+use std::path::PathBuf;
+
+use super::super::document::Table;
+use super::super::keys::{DATA, SYSTEM};
+use super::super::plan::{DataPlan, DataSource, ForecasterPlan, SystemPlan};
+use super::super::read::{Reader, entry};
+use super::{Context, Part};
+use crate::systems::integrate::INTEGRATORS;
+use crate::systems::registry::Settings;
+use crate::systems::{Geometry, Stepping};
+
+static EMPTY: Table = Table { entries: Vec::new() };
+
+/// The reader of `[data]`; of an empty one where the file has none.
+fn reader<'a>(cx: &Context<'a>) -> Reader<'a> {
+    cx.one(&DATA).unwrap_or_else(|| Reader {
+        section: &DATA,
+        path: DATA.name.to_owned(),
+        table: &EMPTY,
+        place: cx.root.get(SYSTEM.name).map_or(cx.place, |node| &node.place),
+        mistakes: cx.mistakes,
+    })
+}
+
+pub(super) fn check(cx: &Context, system: &Part<SystemPlan>) -> Option<DataPlan> {
+    let reader = reader(cx);
+    reader.refuse_unknown(&[]);
+    let before = cx.mistakes.count();
+    let own = reader.own()?;
+    if system.is_absent() && !own.has("file") {
+        cx.mistakes.add(cx.place, "system", "there is neither a [system] to simulate nor a `file` in [data]; add one");
+        return None;
+    }
+    let source = source(&reader, &own);
+    let split = split(&reader, &own);
+    if !system.is_absent() && !own.has("dt") && !reader.table.entries.iter().any(|(key, _)| key == "dt") {
+        reader.wrong("dt", "[data] must set `dt`, the length of a lead step in model time");
+    }
+    let integrator = own.text("integrator");
+    entry(INTEGRATORS, "integrator", integrator, reader.place_of("integrator"), "data.integrator", cx.mistakes);
+    let stepping = Stepping {
+        dt: own.optional_number("dt").unwrap_or(1.0),
+        substeps: own.count("substeps"),
+        integrator: integrator.to_owned(),
+    };
+    let geometry = geometry(&reader, &own, system);
+    let variable = Some(own.text("variable")).filter(|name| !name.is_empty()).map(str::to_owned);
+    (cx.mistakes.count() == before).then(|| DataPlan { source, stepping, split, variable, geometry })
+}
+
+fn source(reader: &Reader, own: &Settings) -> DataSource {
+    if !own.has("file") {
+        if own.has("variable") {
+            reader.wrong("variable", "[data] has `variable` without `file`; set `file` too, or remove it");
+        }
+        return DataSource::Simulated {
+            trajectories: own.count("trajectories"),
+            steps: own.count("steps"),
+            spin_up: own.count("spin_up"),
+        };
+    }
+    for key in ["trajectories", "steps", "spin_up"] {
+        if reader.table.get(key).is_some() {
+            reader.wrong(key, format!("[data] has `file`, so nothing is simulated and `{key}` has no use; remove one"));
+        }
+    }
+    DataSource::File(PathBuf::from(own.text("file")))
+}
+
+fn split(reader: &Reader, own: &Settings) -> [f64; 3] {
+    let given = own.floats("split");
+    let Ok(split) = <[f64; 3]>::try_from(given) else {
+        let what = format!("[data]: `split` has {} shares, but must have 3: training, validation, test", given.len());
+        reader.wrong("split", what);
+        return [0.8, 0.1, 0.1];
+    };
+    let sum: f64 = split.iter().sum();
+    if split.iter().any(|share| !(0.0..=1.0).contains(share)) || (sum - 1.0).abs() > 1e-9 {
+        reader.wrong(
+            "split",
+            format!("[data]: the shares of `split` sum to {sum}, but must lie from 0 to 1 and sum to 1"),
+        );
+    }
+    split
+}
+
+fn geometry(reader: &Reader, own: &Settings, system: &Part<SystemPlan>) -> Geometry {
+    if own.has("geometry") && !system.is_absent() {
+        reader.wrong("geometry", "[data]: `geometry` is the system's own where there is a [system]; remove it");
+    }
+    match (system, own.text("geometry")) {
+        (Part::Good(plan), _) => plan.system.geometry(),
+        (_, "ring") => Geometry::Ring,
+        _ => Geometry::Unstructured,
+    }
+}
+
+/// Training, validation and test must each have a trajectory where anything is learned or scored.
+pub(super) fn check_split(cx: &Context, data: Option<&DataPlan>, forecasters: &[ForecasterPlan], forecast: &[String]) {
+    let Some(data) = data else { return };
+    let DataSource::Simulated { trajectories, .. } = data.source else { return };
+    let fitted = forecasters.iter().any(|forecaster| forecaster.kind != "perfect" && forecaster.model.is_none());
+    if !fitted && forecast.is_empty() {
+        return;
+    }
+    let counts = data.split_counts(trajectories);
+    let [train, valid, test] = counts;
+    if counts.contains(&0) {
+        let what = format!(
+            "[data]: {trajectories} trajectories split to {train} for training, {valid} for validation and {test} for \
+             testing, but each needs at least 1; raise `trajectories` or change `split`"
+        );
+        reader(cx).wrong("split", what);
+    }
+}

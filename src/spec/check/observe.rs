@@ -1,0 +1,264 @@
+//! `[observe]`: observing networks and their twin experiments.
+
+use std::path::PathBuf;
+
+use super::super::document::{Item, Node, Place, Table};
+use super::super::keys::{OBSERVE, Section};
+use super::super::plan::{DataPlan, DataSource, Initial, ObservePlan, SystemPlan};
+use super::super::read::{Reader, entry, settings};
+use super::{Context, Part};
+use crate::assimilation::{self, OPERATORS, Observation};
+use crate::systems::registry::{Default, Kind, Param, Settings};
+
+const POSITIVE: Kind = Kind::Float { min: f64::MIN_POSITIVE, max: f64::INFINITY };
+
+/// `[observe.operator]` as a table; its other keys are the operator's settings.
+pub(in super::super) const OPERATOR: Section = Section {
+    name: "observe.operator",
+    many: false,
+    about: "what is observed",
+    params: &[Param { key: "name", kind: Kind::Text, default: Default::Required, about: "the operator's name" }],
+    special: &[],
+};
+
+/// `[observe.noise]` as a table.
+pub(in super::super) const NOISE: Section = Section {
+    name: "observe.noise",
+    many: false,
+    about: "the law of the observation errors",
+    params: &[
+        Param {
+            key: "name",
+            kind: Kind::Choice(&["gaussian"]),
+            default: Default::Text("gaussian"),
+            about: "the law's name",
+        },
+        Param {
+            key: "sd",
+            kind: Kind::Floats,
+            default: Default::Floats(&[1.0]),
+            about: "standard deviation: one for all values, or one for each",
+        },
+    ],
+    special: &[],
+};
+
+/// `[observe.initial]` as a table.
+pub(in super::super) const INITIAL: Section = Section {
+    name: "observe.initial",
+    many: false,
+    about: "the filter's first ensemble",
+    params: &[
+        Param { key: "truth_sd", kind: POSITIVE, default: Default::Unset, about: "sd around the truth" },
+        Param {
+            key: "mean",
+            kind: Kind::Floats,
+            default: Default::Unset,
+            about: "mean: one for all components, or one for each",
+        },
+        Param {
+            key: "sd",
+            kind: Kind::Floats,
+            default: Default::Unset,
+            about: "sd: one for all components, or one for each",
+        },
+    ],
+    special: &[],
+};
+
+/// A network, where it was written, and its operator where the state's dimension is known.
+pub(super) struct Network {
+    pub(super) plan: ObservePlan,
+    pub(super) operator: Option<Box<dyn Observation>>,
+}
+
+pub(super) fn check(cx: &Context, system: &Part<SystemPlan>, data: Option<&DataPlan>) -> Vec<Network> {
+    let mut networks: Vec<Network> = Vec::new();
+    for reader in cx.many(&OBSERVE) {
+        reader.refuse_unknown(&[]);
+        let Some(network) = one(&reader, system, data) else { continue };
+        if networks.iter().any(|known| known.plan.name == network.plan.name) {
+            let what = format!(
+                "two observing networks are called `{}`; give each [[observe]] its own `name`",
+                network.plan.name
+            );
+            reader.wrong("name", what);
+        }
+        networks.push(network);
+    }
+    networks
+}
+
+fn one(reader: &Reader, system: &Part<SystemPlan>, data: Option<&DataPlan>) -> Option<Network> {
+    let own = reader.own()?;
+    let dim = system.good().map(|plan| plan.system.dim());
+    let (operator, operator_settings) = operator(reader)?;
+    let steps = own.count("steps");
+    let plan = ObservePlan {
+        name: own.text("name").to_owned(),
+        operator,
+        settings: operator_settings,
+        noise: noise(reader)?,
+        initial: initial(reader, dim)?,
+        every: own.count("every"),
+        steps,
+        burn_in: if own.has("burn_in") { own.count("burn_in") } else { steps / 10 },
+        replicates: own.count("replicates"),
+        file: Some(own.text("file")).filter(|file| !file.is_empty()).map(PathBuf::from),
+    };
+    check_times(reader, &plan);
+    check_source(reader, &plan, system, data);
+    let operator = dim.and_then(|dim| build(reader, &plan, dim));
+    Some(Network { plan, operator })
+}
+
+fn check_times(reader: &Reader, plan: &ObservePlan) {
+    let ObservePlan { steps, every, burn_in, .. } = *plan;
+    if burn_in >= steps {
+        let what = format!(
+            "[observe]: `burn_in` is {burn_in} and `steps` {steps}, which leaves nothing to score; lower `burn_in`"
+        );
+        reader.wrong("burn_in", what);
+    }
+    if steps % every != 0 {
+        let near = (steps / every).max(1) * every;
+        let what =
+            format!("[observe]: `steps` is {steps}, which is no multiple of `every` = {every}; set `steps` to {near}");
+        reader.wrong("steps", what);
+    }
+}
+
+fn check_source(reader: &Reader, plan: &ObservePlan, system: &Part<SystemPlan>, data: Option<&DataPlan>) {
+    let twin = plan.file.is_none();
+    if twin && system.is_absent() {
+        reader.wrong(
+            "file",
+            "[observe] is a twin experiment, which needs a [system] to make its truth; add one, or set `file`",
+        );
+    }
+    if !twin && matches!(plan.initial, Initial::TruthSd(_)) {
+        reader.wrong(
+            "initial",
+            "[observe]: `initial` is around the truth, but a `file` has none; set \"climatology\", or `mean` and `sd`",
+        );
+    }
+    if !twin && plan.replicates > 1 {
+        reader.wrong("replicates", "[observe]: `replicates` are independent truths, but a `file` is one; remove it");
+    }
+    let has_states = !system.is_absent() || matches!(data.map(|data| &data.source), Some(DataSource::File(_)) | None);
+    if matches!(plan.initial, Initial::Climatology) && !has_states {
+        reader.wrong(
+            "initial",
+            "[observe]: `initial` = \"climatology\" needs a [system] or a [data] `file`; set `mean` and `sd` instead",
+        );
+    }
+}
+
+/// The operator's name and settings.
+fn operator(reader: &Reader) -> Option<(String, Settings)> {
+    let key = reader.key("operator");
+    let empty = Table::default();
+    let (name, table, place): (&str, &Table, &Place) = match reader.table.get("operator") {
+        None => ("identity", &empty, reader.place),
+        Some(Node { item: Item::Text(name), place }) => (name, &empty, place),
+        Some(Node { item: Item::Table(table), place }) => {
+            let inner = Reader { section: &OPERATOR, path: key.clone(), table, place, mistakes: reader.mistakes };
+            inner.own()?;
+            (table.text("name")?, table, place)
+        }
+        Some(node) => {
+            let what = format!(
+                "[observe]: `operator` is {}, but must be a name, or a table with a `name`",
+                node.item.describe()
+            );
+            reader.wrong("operator", what);
+            return None;
+        }
+    };
+    let entry = entry(OPERATORS, "operator", name, place, &key, reader.mistakes)?;
+    let inner = Reader { section: &OPERATOR, path: key, table, place, mistakes: reader.mistakes };
+    inner.refuse_unknown(entry.params);
+    Some((name.to_owned(), inner.of_entry(&format!("operator `{name}`"), entry)?))
+}
+
+/// The standard deviations of the errors. A number or a list stands for a table with `sd`.
+fn noise(reader: &Reader) -> Option<Vec<f64>> {
+    let mut table = Table::default();
+    let place = reader.place_of("noise");
+    match reader.table.get("noise") {
+        Some(Node { item: Item::Table(given), .. }) => table = given.clone(),
+        Some(node) => table.set("sd", node.clone()),
+        None => {}
+    }
+    Reader { section: &NOISE, path: reader.key("noise"), table: &table, place, mistakes: reader.mistakes }
+        .refuse_unknown(&[]);
+    let own = settings(&table, "[observe]: noise", NOISE.params, place, &reader.key("noise"), reader.mistakes)?;
+    let sd = own.floats("sd").to_vec();
+    if let Some(wrong) = sd.iter().find(|sd| **sd <= 0.0) {
+        reader.wrong("noise", format!("[observe]: `noise` has {wrong}, but a standard deviation must be above 0"));
+        return None;
+    }
+    if sd.is_empty() {
+        reader.wrong("noise", "[observe]: `noise` is an empty list; give one number, or one for each observed value");
+        return None;
+    }
+    Some(sd)
+}
+
+fn initial(reader: &Reader, dim: Option<usize>) -> Option<Initial> {
+    let forms = "\"climatology\", { truth_sd = s }, or { mean = [...], sd = s }";
+    let Some(node) = reader.table.get("initial") else { return Some(Initial::Climatology) };
+    let table = match &node.item {
+        Item::Text(word) if word == "climatology" => return Some(Initial::Climatology),
+        Item::Table(table) => table,
+        other => {
+            reader.wrong("initial", format!("[observe]: `initial` is {}, but must be {forms}", other.describe()));
+            return None;
+        }
+    };
+    let (place, path) = (&node.place, reader.key("initial"));
+    let inner = Reader { section: &INITIAL, path, table, place, mistakes: reader.mistakes };
+    inner.refuse_unknown(&[]);
+    let own = inner.own()?;
+    match (own.optional_number("truth_sd"), own.has("mean"), own.has("sd")) {
+        (Some(sd), false, false) => Some(Initial::TruthSd(sd)),
+        (None, true, true) => {
+            let (mean, sd) = (own.floats("mean").to_vec(), own.floats("sd").to_vec());
+            if sd.iter().any(|sd| *sd <= 0.0) {
+                inner.wrong("sd", "[observe.initial]: every `sd` must be above 0");
+            }
+            check_length(&inner, "mean", mean.len(), dim);
+            check_length(&inner, "sd", sd.len(), dim);
+            Some(Initial::Gaussian { mean, sd })
+        }
+        _ => {
+            inner.wrong("", format!("[observe]: `initial` must be {forms}"));
+            None
+        }
+    }
+}
+
+fn check_length(reader: &Reader, key: &str, length: usize, dim: Option<usize>) {
+    let fits = length == 1 || dim.is_none_or(|dim| length == dim) && length > 0;
+    if !fits {
+        let dim = dim.map_or_else(String::new, |dim| format!(", or {dim}, one for each component"));
+        let what = format!("[observe.initial]: `{key}` has {length} values; give 1 for all components{dim}");
+        reader.wrong(key, what);
+    }
+}
+
+/// Builds the operator, so that what it says about its settings and the state's dimension comes now.
+fn build(reader: &Reader, plan: &ObservePlan, dim: usize) -> Option<Box<dyn Observation>> {
+    match plan.build(dim) {
+        Ok(operator) => Some(operator),
+        Err(error) => {
+            let key = if matches!(error, assimilation::Error::Shape(_)) && plan.noise.len() > 1 {
+                "noise"
+            } else {
+                "operator"
+            };
+            reader.wrong(key, error.to_string());
+            None
+        }
+    }
+}

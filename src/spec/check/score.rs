@@ -1,0 +1,91 @@
+//! `[score]`: metrics, and the forecasters whose forecasts are scored.
+
+use super::super::document::Table;
+use super::super::keys::SCORE;
+use super::super::plan::{DataPlan, DataSource, ForecasterPlan, ScorePlan};
+use super::super::read::{Reader, entry};
+use super::Context;
+use super::forecasters::{baselines, check_label};
+use crate::spec::METRICS;
+
+static EMPTY: Table = Table { entries: Vec::new() };
+
+/// Baselines that are scored beside the forecasters of a file.
+const BESIDE: [&str; 3] = ["perfect", "persistence", "climatology"];
+
+/// The plan, and the labels of the forecasters whose forecasts are scored.
+pub(super) fn check(
+    cx: &Context,
+    declared: &[ForecasterPlan],
+    data: Option<&DataPlan>,
+    has_system: bool,
+) -> Option<(ScorePlan, Vec<String>)> {
+    let empty =
+        Reader { section: &SCORE, path: SCORE.name.to_owned(), table: &EMPTY, place: cx.place, mistakes: cx.mistakes };
+    let reader = cx.one(&SCORE).unwrap_or(empty);
+    reader.refuse_unknown(&[]);
+    let own = reader.own()?;
+    let score = ScorePlan {
+        metrics: metrics(&reader),
+        lead_steps: own.count("lead_steps"),
+        members: own.count("members"),
+        starts: own.count("starts"),
+    };
+    let forecast = match reader.words("forecasters") {
+        Some(given) => given
+            .into_iter()
+            .filter(|(label, place)| check_label(cx, declared, label, place, "score.forecasters", has_system))
+            .map(|(label, _)| label)
+            .collect(),
+        None => by_default(declared, has_system),
+    };
+    if !forecast.is_empty() {
+        check_lengths(&reader, &score, data);
+    }
+    Some((score, forecast))
+}
+
+fn by_default(declared: &[ForecasterPlan], has_system: bool) -> Vec<String> {
+    if declared.is_empty() {
+        return Vec::new();
+    }
+    let undeclared = |name: &str| declared.iter().all(|plan| plan.label != name);
+    let beside = BESIDE.iter().filter(|&&name| (name != "perfect" || has_system) && undeclared(name));
+    let known = beside.filter(|&&name| baselines().any(|entry| entry.name == name)).map(|&name| name.to_owned());
+    known.chain(declared.iter().map(|plan| plan.label.clone())).collect()
+}
+
+fn metrics(reader: &Reader) -> Vec<String> {
+    let Some(given) = reader.words("metrics") else {
+        return METRICS.iter().map(|entry| entry.name.to_owned()).collect();
+    };
+    if given.is_empty() {
+        reader.wrong("metrics", "[score]: `metrics` is an empty list; name at least one, or leave it out for all");
+    }
+    let mut names: Vec<String> = Vec::new();
+    for (name, place) in given {
+        if entry(METRICS, "metric", &name, place, "score.metrics", reader.mistakes).is_some() && !names.contains(&name)
+        {
+            names.push(name);
+        }
+    }
+    names
+}
+
+/// Every start must leave `lead_steps` steps of its trajectory.
+fn check_lengths(reader: &Reader, score: &ScorePlan, data: Option<&DataPlan>) {
+    let Some(DataPlan { source: DataSource::Simulated { steps, .. }, .. }) = data else { return };
+    let ScorePlan { lead_steps, starts, .. } = *score;
+    if lead_steps >= *steps {
+        let what = format!(
+            "[score]: `lead_steps` is {lead_steps}, but a test trajectory has {steps} steps; lower it, or raise data.steps"
+        );
+        reader.wrong("lead_steps", what);
+    } else if starts > steps - lead_steps {
+        let most = steps - lead_steps;
+        let what = format!(
+            "[score]: `starts` is {starts}, but {steps} steps with {lead_steps} lead steps leave {most}; set at most {most}"
+        );
+        reader.wrong("starts", what);
+    }
+}

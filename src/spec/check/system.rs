@@ -1,0 +1,48 @@
+//! `[system]`: the simulator, built at once so that its own sentences come now.
+
+use super::super::keys::SYSTEM;
+use super::super::plan::{DataPlan, SystemPlan};
+use super::super::read::{Reader, entry, key_of};
+use super::{Context, Part};
+use crate::systems::Forecaster;
+use crate::systems::catalogue::SYSTEMS;
+
+pub(super) fn check(cx: &Context) -> Part<SystemPlan> {
+    match cx.one(&SYSTEM) {
+        Some(reader) => Part::from_checked(build(&reader)),
+        None if cx.root.get(SYSTEM.name).is_some() => Part::Broken,
+        None => Part::Absent,
+    }
+}
+
+fn build(reader: &Reader) -> Option<SystemPlan> {
+    let before = reader.mistakes.count();
+    let own = reader.own()?;
+    let name = own.text("name");
+    let entry = entry(SYSTEMS, "system", name, reader.place_of("name"), "system.name", reader.mistakes)?;
+    reader.refuse_unknown(entry.params);
+    let settings = reader.of_entry(&format!("system `{name}`"), entry)?;
+    if reader.mistakes.count() > before {
+        return None;
+    }
+    match (entry.build)(&settings) {
+        Ok(system) => Some(SystemPlan { name: name.to_owned(), settings, system }),
+        Err(error) => {
+            reader.wrong(&key_of(&error).unwrap_or_default(), error.to_string());
+            None
+        }
+    }
+}
+
+/// The true system as a forecaster; a stepping that does not fit it is a mistake.
+pub(super) fn perfect(cx: &Context, system: &Part<SystemPlan>, data: Option<&DataPlan>) -> Option<Box<dyn Forecaster>> {
+    let (plan, data) = (system.good()?, data?);
+    match plan.system.clone().forecaster(&data.stepping) {
+        Ok(forecaster) => Some(forecaster),
+        Err(error) => {
+            let place = cx.one(&super::super::keys::DATA).map_or(cx.place, |reader| reader.place_of("integrator"));
+            cx.mistakes.add(place, "data.integrator", error.to_string());
+            None
+        }
+    }
+}

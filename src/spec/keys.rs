@@ -1,0 +1,246 @@
+//! The keys of an experiment, section by section: what checking, the schema and the messages derive from.
+//!
+//! To add a plain key, add a line to its section here and read it in `check/`; to add one whose value is more than a
+//! plain setting, add a [`Special`].
+
+use crate::systems::registry::{Default, Kind, Param};
+
+/// A section of the experiment file.
+#[derive(Clone, Copy, Debug)]
+pub struct Section {
+    /// Its name.
+    pub name: &'static str,
+    /// Whether it may come several times, as an array of tables.
+    pub many: bool,
+    /// What it is.
+    pub about: &'static str,
+    /// The keys that are plain settings.
+    pub params: &'static [Param],
+    /// The keys whose values have a form of their own.
+    pub special: &'static [Special],
+}
+
+/// A key whose value is not a plain setting.
+#[derive(Clone, Copy, Debug)]
+pub struct Special {
+    /// The key.
+    pub key: &'static str,
+    /// What its value may be.
+    pub form: Form,
+    /// What it means, with its default.
+    pub about: &'static str,
+}
+
+/// The forms of special values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// A word, or a list of words.
+    Words,
+    /// A word that names an operator, or a table with `name` and the operator's settings.
+    Operator,
+    /// A number, a list of numbers, or a table with `name` and `sd`.
+    Noise,
+    /// "climatology", or a table with `truth_sd`, or one with `mean` and `sd`.
+    Initial,
+}
+
+const MANY: i64 = 1_000_000_000;
+const COUNT: Kind = Kind::Int { min: 1, max: MANY };
+const COUNT_OR_NONE: Kind = Kind::Int { min: 0, max: MANY };
+
+const fn param(key: &'static str, kind: Kind, default: Default, about: &'static str) -> Param {
+    Param { key, kind, default, about }
+}
+
+/// The keys outside any section.
+pub const TOP: Section = Section {
+    name: "",
+    many: false,
+    about: "the experiment",
+    params: &[
+        param(
+            "name",
+            Kind::Text,
+            Default::Unset,
+            "the experiment's name; the preset's name or the file's stem if unset",
+        ),
+        param("preset", Kind::Text, Default::Unset, "a preset to start from; the keys of this file replace its keys"),
+        param("seed", Kind::Int { min: 0, max: i64::MAX }, Default::Int(1), "the seed of every random number"),
+    ],
+    special: &[],
+};
+
+/// `[system]`: its other keys are the settings of the system that it names.
+pub const SYSTEM: Section = Section {
+    name: "system",
+    many: false,
+    about: "the simulator, and its settings",
+    params: &[param("name", Kind::Text, Default::Required, "the system's name; `scorecast list systems` shows them")],
+    special: &[],
+};
+
+/// `[data]`.
+pub const DATA: Section = Section {
+    name: "data",
+    many: false,
+    about: "trajectories for training and for scoring forecasts, and the lead step",
+    params: &[
+        param("trajectories", COUNT, Default::Int(64), "number of simulated trajectories"),
+        param("steps", COUNT, Default::Int(1024), "lead steps kept in each trajectory"),
+        param(
+            "dt",
+            Kind::Float { min: f64::MIN_POSITIVE, max: f64::INFINITY },
+            Default::Unset,
+            "the lead step, in model time; needed with a [system], 1 without",
+        ),
+        param("substeps", Kind::Int { min: 1, max: 1_000_000 }, Default::Int(1), "integration steps in a lead step"),
+        param("integrator", Kind::Text, Default::Text("rk4"), "how the system is integrated"),
+        param("spin_up", COUNT_OR_NONE, Default::Int(1000), "lead steps discarded before"),
+        param(
+            "split",
+            Kind::Floats,
+            Default::Floats(&[0.8, 0.1, 0.1]),
+            "shares of training, validation and test trajectories; whole trajectories, never parts of one",
+        ),
+        param("file", Kind::Text, Default::Unset, "your own trajectories (HDF5/NetCDF with named dimensions)"),
+        param("variable", Kind::Text, Default::Unset, "the variable in `file`; needed where several would do"),
+        param(
+            "geometry",
+            Kind::Choice(&["unstructured", "ring"]),
+            Default::Unset,
+            "how the components in `file` lie: separate quantities, or one field on a periodic grid",
+        ),
+    ],
+    special: &[],
+};
+
+/// `[[forecaster]]`: its other keys are the settings of its kind.
+pub const FORECASTER: Section = Section {
+    name: "forecaster",
+    many: true,
+    about: "a forecaster that is fitted to the trajectories, or loaded",
+    params: &[
+        param("name", Kind::Text, Default::Unset, "your label; the kind if unset"),
+        param("kind", Kind::Text, Default::Unset, "the kind of forecaster; the label if unset and `model` is unset"),
+        param("model", Kind::Text, Default::Unset, "a trained model (safetensors) to load instead of training"),
+    ],
+    special: &[],
+};
+
+/// `[observe]` or `[[observe]]`.
+pub const OBSERVE: Section = Section {
+    name: "observe",
+    many: true,
+    about: "an observing network and its twin experiment, or your own observations",
+    params: &[
+        param("name", Kind::Text, Default::Text("observe"), "the network's name"),
+        param("every", COUNT, Default::Int(1), "a set of observations each so many lead steps"),
+        param("steps", COUNT, Default::Int(1000), "lead steps of the experiment"),
+        param(
+            "burn_in",
+            COUNT_OR_NONE,
+            Default::Unset,
+            "lead steps left out of the scores; a tenth of `steps` if unset",
+        ),
+        param("replicates", COUNT, Default::Int(1), "independent truths"),
+        param("file", Kind::Text, Default::Unset, "your own observations (HDF5/NetCDF) instead of a twin experiment"),
+    ],
+    special: &[
+        Special {
+            key: "operator",
+            form: Form::Operator,
+            about: "what is observed: an operator's name, or a table with its `name` and settings; `identity` if unset",
+        },
+        Special {
+            key: "noise",
+            form: Form::Noise,
+            about: "standard deviation of the errors: a number, one for each value, or { name = \"gaussian\", sd = ... }; 1 if unset",
+        },
+        Special {
+            key: "initial",
+            form: Form::Initial,
+            about: "the filter's first ensemble: \"climatology\" (the default), { truth_sd = s }, or { mean = [...], sd = s }",
+        },
+    ],
+};
+
+/// `[[assimilate]]`: its other keys are the settings of its method.
+pub const ASSIMILATE: Section = Section {
+    name: "assimilate",
+    many: true,
+    about: "a method, run with each of its forecasters on each of its observing networks",
+    params: &[
+        param("method", Kind::Text, Default::Required, "the method's name; `scorecast list methods` shows them"),
+        param("label", Kind::Text, Default::Unset, "the row's label; method and forecaster if unset"),
+        param("run_steps", COUNT, Default::Unset, "lead steps for this row; the network's `steps` if unset"),
+        param("replicates", COUNT, Default::Unset, "independent truths for this row; the network's if unset"),
+    ],
+    special: &[
+        Special { key: "forecaster", form: Form::Words, about: "a forecaster's label, or several; `perfect` if unset" },
+        Special { key: "observe", form: Form::Words, about: "an observing network's name, or several; all if unset" },
+    ],
+};
+
+/// `[score]`.
+pub const SCORE: Section = Section {
+    name: "score",
+    many: false,
+    about: "what is scored",
+    params: &[
+        param("lead_steps", COUNT, Default::Int(40), "forecasts are scored up to this lead step"),
+        param("members", Kind::Int { min: 2, max: MANY }, Default::Int(64), "members of a scored forecast"),
+        param("starts", COUNT, Default::Int(8), "starts of forecasts in each test trajectory, evenly spaced"),
+    ],
+    special: &[
+        Special { key: "metrics", form: Form::Words, about: "the metrics' names; all of them if unset" },
+        Special {
+            key: "forecasters",
+            form: Form::Words,
+            about: "labels of the forecasters whose forecasts are scored; if unset, those of the file and the baselines perfect, persistence and climatology where the file has any",
+        },
+    ],
+};
+
+/// Every section, in the order of the resolved experiment.
+pub const SECTIONS: &[Section] = &[SYSTEM, DATA, FORECASTER, OBSERVE, ASSIMILATE, SCORE];
+
+impl Section {
+    /// How the section is written: `[data]`, `[[forecaster]]`, or `the experiment`.
+    pub fn title(&self) -> String {
+        match (self.name, self.many) {
+            ("", _) => "the experiment".to_owned(),
+            ("observe", _) | (_, false) => format!("[{}]", self.name),
+            (_, true) => format!("[[{}]]", self.name),
+        }
+    }
+
+    /// Its own keys, plain and special.
+    pub fn keys(&self) -> impl Iterator<Item = &'static str> {
+        self.params.iter().map(|param| param.key).chain(self.special.iter().map(|special| special.key))
+    }
+}
+
+/// The type and range of a setting, as a phrase.
+pub fn expected(kind: Kind) -> String {
+    let bounds = |min: String, max: String, low: bool, high: bool| match (low, high) {
+        (false, false) => String::new(),
+        (true, false) => format!(" >= {min}"),
+        (false, true) => format!(" <= {max}"),
+        (true, true) => format!(" {min}..{max}"),
+    };
+    match kind {
+        Kind::Bool => "true or false".to_owned(),
+        Kind::Int { min, max } => {
+            format!("integer{}", bounds(min.to_string(), max.to_string(), min > i64::MIN, max < i64::MAX))
+        }
+        Kind::Float { min, max: f64::INFINITY } if min == f64::MIN_POSITIVE => "number > 0".to_owned(),
+        Kind::Float { min, max } => {
+            let lowest = if min == f64::MIN_POSITIVE { "0".to_owned() } else { min.to_string() };
+            format!("number{}", bounds(lowest, max.to_string(), min.is_finite(), max.is_finite()))
+        }
+        Kind::Text => "text".to_owned(),
+        Kind::Choice(words) => words.join(" | "),
+        Kind::Floats => "number or list of numbers".to_owned(),
+        Kind::Rows => "matrix (a list of rows)".to_owned(),
+    }
+}

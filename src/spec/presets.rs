@@ -1,0 +1,96 @@
+//! The experiments that come with the program, each an annotated TOML file.
+
+use super::document::{Item, Node, Table, parse};
+use super::mistake::Mistakes;
+use crate::systems::registry::nearest;
+
+/// An experiment that comes with the program.
+#[derive(Clone, Copy, Debug)]
+pub struct Preset {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// One phrase: what it shows.
+    pub about: &'static str,
+    /// The TOML text.
+    pub text: &'static str,
+}
+
+/// Every preset; the first is the default of `compare`.
+pub const PRESETS: &[Preset] = &[
+    Preset {
+        name: "lorenz96",
+        about: "stochastic Lorenz-96, 40 variables: learned forecasters and filters beside the true system, in minutes",
+        text: include_str!("../../benches/presets/lorenz96.toml"),
+    },
+    Preset {
+        name: "lorenz96_full",
+        about: "the same at publication length",
+        text: include_str!("../../benches/presets/lorenz96_full.toml"),
+    },
+    Preset {
+        name: "lorenz63",
+        about: "Lorenz-63 observed in one component: guided diffusion beside particle and ensemble Kalman filters",
+        text: include_str!("../../benches/presets/lorenz63.toml"),
+    },
+    Preset {
+        name: "double_well",
+        about: "a two-sided one-step law that a Gaussian forecaster cannot represent",
+        text: include_str!("../../benches/presets/double_well.toml"),
+    },
+    Preset {
+        name: "linear",
+        about: "a linear system, where the Kalman filter is exact: every method beside it",
+        text: include_str!("../../benches/presets/linear.toml"),
+    },
+    Preset {
+        name: "sakov2008",
+        about: "the twin experiment of Sakov and Oke (2008): ETKF and EnKF on Lorenz-96",
+        text: include_str!("../../benches/presets/sakov2008.toml"),
+    },
+];
+
+/// Finds a preset by name.
+pub fn preset(name: &str) -> Option<&'static Preset> {
+    PRESETS.iter().find(|preset| preset.name == name)
+}
+
+/// Puts the keys of a tree that names a `preset` over those of the preset.
+///
+/// Tables merge key by key; arrays are replaced whole, and so is a table whose `name` changes, since the settings of one
+/// system are not those of another.
+pub(super) fn inherit(root: Node, mistakes: &Mistakes) -> Node {
+    let Item::Table(own) = &root.item else { return root };
+    let Some(named) = own.get("preset") else { return root };
+    let Some(found) = named.item.as_text().and_then(preset) else {
+        let name = named.item.as_text().unwrap_or_default();
+        let known: Vec<&str> = PRESETS.iter().map(|preset| preset.name).collect();
+        let hint = nearest(name, known.iter().copied())
+            .map_or_else(|| format!("there are {}", known.join(", ")), |near| format!("did you mean `{near}`?"));
+        mistakes.add(&named.place, "preset", format!("there is no preset {}; {hint}", named.item.describe()));
+        return root;
+    };
+    let Some(mut base) = parse(found.text, &format!("preset {}", found.name), mistakes) else { return root };
+    let place = root.place.clone();
+    merge(&mut base, root);
+    base.place = place;
+    base
+}
+
+fn merge(base: &mut Node, own: Node) {
+    match (&mut base.item, own.item) {
+        (Item::Table(below), Item::Table(above)) if !renames(below, &above) => {
+            base.place = own.place;
+            for (key, node) in above.entries {
+                match below.get_mut(&key) {
+                    Some(known) => merge(known, node),
+                    None => below.set(&key, node),
+                }
+            }
+        }
+        (_, item) => *base = Node { item, place: own.place },
+    }
+}
+
+fn renames(below: &Table, above: &Table) -> bool {
+    matches!((below.text("name"), above.text("name")), (Some(old), Some(new)) if old != new)
+}

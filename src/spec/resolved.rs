@@ -1,0 +1,151 @@
+//! A plan as TOML with every default filled in. Checking the text gives the plan again.
+
+use super::plan::{DataSource, Initial, ObservePlan, Plan};
+use crate::systems::registry::{Settings, Value};
+
+/// The resolved experiment.
+pub(super) fn toml(plan: &Plan) -> String {
+    let mut out = Writer(String::new());
+    out.text("name", &plan.name);
+    out.line("seed", &plan.seed.to_string());
+    if let Some(system) = &plan.system {
+        out.header("[system]");
+        out.text("name", &system.name);
+        out.settings(&system.settings);
+    }
+    data(&mut out, plan);
+    for forecaster in &plan.forecasters {
+        out.header("[[forecaster]]");
+        out.text("name", &forecaster.label);
+        if !forecaster.kind.is_empty() {
+            out.text("kind", &forecaster.kind);
+        }
+        if let Some(model) = &forecaster.model {
+            out.text("model", &model.to_string_lossy());
+        }
+        out.settings(&forecaster.settings);
+    }
+    plan.observe.iter().for_each(|network| observe(&mut out, network));
+    for row in &plan.assimilate {
+        out.header("[[assimilate]]");
+        out.text("method", &row.method);
+        out.text("label", &row.label);
+        out.text("forecaster", &row.forecaster);
+        out.text("observe", &row.observe);
+        out.line("run_steps", &row.steps.to_string());
+        out.line("replicates", &row.replicates.to_string());
+        out.settings(&row.settings);
+    }
+    out.header("[score]");
+    out.words("metrics", &plan.score.metrics);
+    out.words("forecasters", &plan.forecast);
+    out.line("lead_steps", &plan.score.lead_steps.to_string());
+    out.line("members", &plan.score.members.to_string());
+    out.line("starts", &plan.score.starts.to_string());
+    out.0
+}
+
+fn data(out: &mut Writer, plan: &Plan) {
+    out.header("[data]");
+    match &plan.data.source {
+        DataSource::Simulated { trajectories, steps, spin_up } => {
+            out.line("trajectories", &trajectories.to_string());
+            out.line("steps", &steps.to_string());
+            out.line("spin_up", &spin_up.to_string());
+        }
+        DataSource::File(file) => {
+            out.text("file", &file.to_string_lossy());
+            if let Some(variable) = &plan.data.variable {
+                out.text("variable", variable);
+            }
+        }
+    }
+    if plan.system.is_none() {
+        let ring = plan.data.geometry == crate::systems::Geometry::Ring;
+        out.text("geometry", if ring { "ring" } else { "unstructured" });
+    }
+    let stepping = &plan.data.stepping;
+    out.line("dt", &number(stepping.dt));
+    out.line("substeps", &stepping.substeps.to_string());
+    out.text("integrator", &stepping.integrator);
+    out.line("split", &numbers(&plan.data.split));
+}
+
+fn observe(out: &mut Writer, network: &ObservePlan) {
+    out.header("[[observe]]");
+    out.text("name", &network.name);
+    let settings: Vec<String> =
+        network.settings.iter().map(|(key, setting)| format!(", {key} = {}", value(setting))).collect();
+    out.line("operator", &format!("{{ name = {}{} }}", quoted(&network.operator), settings.concat()));
+    out.line("noise", &one_or_many(&network.noise));
+    let initial = match &network.initial {
+        Initial::Climatology => quoted("climatology"),
+        Initial::TruthSd(sd) => format!("{{ truth_sd = {} }}", number(*sd)),
+        Initial::Gaussian { mean, sd } => format!("{{ mean = {}, sd = {} }}", one_or_many(mean), one_or_many(sd)),
+    };
+    out.line("initial", &initial);
+    out.line("every", &network.every.to_string());
+    out.line("steps", &network.steps.to_string());
+    out.line("burn_in", &network.burn_in.to_string());
+    out.line("replicates", &network.replicates.to_string());
+    if let Some(file) = &network.file {
+        out.text("file", &file.to_string_lossy());
+    }
+}
+
+struct Writer(String);
+
+impl Writer {
+    fn header(&mut self, title: &str) {
+        self.0.push_str(&format!("\n{title}\n"));
+    }
+
+    fn line(&mut self, key: &str, value: &str) {
+        self.0.push_str(&format!("{key} = {value}\n"));
+    }
+
+    fn text(&mut self, key: &str, text: &str) {
+        self.line(key, &quoted(text));
+    }
+
+    fn words(&mut self, key: &str, words: &[String]) {
+        let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+        self.line(key, &format!("[{}]", words.join(", ")));
+    }
+
+    fn settings(&mut self, settings: &Settings) {
+        settings.iter().for_each(|(key, setting)| self.line(key, &value(setting)));
+    }
+}
+
+fn value(value: &Value) -> String {
+    match value {
+        Value::Bool(value) => value.to_string(),
+        Value::Int(value) => value.to_string(),
+        Value::Float(value) => number(*value),
+        Value::Text(text) => quoted(text),
+        Value::Floats(values) => numbers(values),
+        Value::Rows(rows) => format!("[{}]", rows.iter().map(|row| numbers(row)).collect::<Vec<_>>().join(", ")),
+    }
+}
+
+/// A TOML string, escaped as TOML wants it.
+fn quoted(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
+
+/// The shortest text that reads back as the same number.
+fn number(value: f64) -> String {
+    format!("{value:?}")
+}
+
+fn numbers(values: &[f64]) -> String {
+    format!("[{}]", values.iter().map(|value| number(*value)).collect::<Vec<_>>().join(", "))
+}
+
+fn one_or_many(values: &[f64]) -> String {
+    match values {
+        [one] => number(*one),
+        many => numbers(many),
+    }
+}
