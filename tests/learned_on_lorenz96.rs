@@ -2,6 +2,8 @@
 //! test but a measurement, `cargo test --release --test learned_on_lorenz96 -- --ignored --nocapture`. Settings may be
 //! tried by `SCORECAST_TRY="diffusion learning_rate=0.002 steps=2500"`.
 
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 use std::collections::BTreeMap;
 use std::time::Instant;
 

@@ -1,6 +1,8 @@
 //! What a training promises: the same bytes for any number of threads, through a file and across an interruption, and a
 //! sentence when it goes wrong.
 
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
