@@ -1,6 +1,8 @@
 //! How fast the default networks train and run. Not a test of anything: `cargo test --release --test network_speed --
 //! --ignored --nocapture` prints the numbers.
 
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 use std::collections::BTreeMap;
 use std::time::Instant;
 

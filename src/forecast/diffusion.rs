@@ -287,3 +287,141 @@ impl Fitted for Diffusion {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ndarray::Axis;
+
+    use super::*;
+    use crate::nn::ops::differences::check;
+    use crate::nn::pairs::Pairs;
+    use crate::nn::{Kind as NetworkKind, NetworkConfig};
+    use crate::systems::{Domain, Geometry};
+
+    const DIM: usize = 6;
+
+    fn config(kind: NetworkKind) -> NetworkConfig {
+        NetworkConfig {
+            kind,
+            components: DIM,
+            inputs: FIELDS.inputs,
+            outputs: FIELDS.outputs,
+            width: 5,
+            blocks: 2,
+            kernel: 3,
+            time_features: true,
+        }
+    }
+
+    fn states() -> ndarray::Array3<f64> {
+        let values = Key::new(1, Domain::Data).normals(2 * 9, DIM).into_raw_vec_and_offset().0;
+        ndarray::Array3::from_shape_vec((2, 9, DIM), values).unwrap()
+    }
+
+    /// A network with its initial weights, all moved by up to `shift`, around the scales of random data.
+    fn learned(kind: NetworkKind, shift: f32) -> Learned {
+        let config = config(kind);
+        let mut weights = Network::seeded(&config, Key::new(1, Domain::Training)).unwrap();
+        weights.values.iter_mut().enumerate().for_each(|(i, w)| *w += shift * (i as f32 * 1.3).sin());
+        let data = states();
+        let (states, increments) = Pairs::new(data.view()).scales(Geometry::Ring).unwrap();
+        Learned::untrained(&config, weights, states, increments).unwrap()
+    }
+
+    /// Members across two chunks and part of a third.
+    const MEMBERS: usize = 2 * learned::CHUNK + 3;
+
+    fn bound(learned: &Learned) -> BoundDiffusion<'_> {
+        let x = Key::new(2, Domain::Method).normals(MEMBERS, DIM);
+        BoundDiffusion { learned, condition: learned.scaled(x.view()) }
+    }
+
+    #[test]
+    fn the_pullback_agrees_with_finite_differences_of_the_denoiser() {
+        for (kind, level) in [
+            (NetworkKind::Conv, Level { alpha: 0.8, sigma: 0.5 }),
+            (NetworkKind::Mlp, Level::exploding(0.07)),
+            (NetworkKind::Mlp, Level::exploding(9.0)),
+        ] {
+            let single = learned(kind, 0.4);
+            let double = single.in_double_precision().unwrap();
+            let draw = |seed| Key::new(seed, Domain::Method).normals(MEMBERS, DIM);
+            let (x_t, v, direction) = (draw(5), draw(6), draw(7));
+            let exact = bound(&double);
+            let (denoised, pullback) = exact.denoise_vjp(x_t.view(), level).unwrap();
+            assert_eq!(denoised, exact.denoise(x_t.view(), level).unwrap());
+            let pulled = [pullback.pull(v.view()).unwrap(), pullback.pull(v.view()).unwrap()];
+            assert_eq!(pulled[0], pulled[1], "a second pull is like the first");
+            let at = |h: f64| exact.denoise((&x_t + &(&direction * h)).view(), level).unwrap();
+            // truncation h^2 f''' / 6 and rounding 1e-16 / h are both below 1e-9
+            let h = 1e-5;
+            let difference = ((at(h) - at(-h)) / (2.0 * h) * &v).sum_axis(Axis(1));
+            let expected = (&pulled[0] * &direction).sum_axis(Axis(1));
+            for (found, expected) in difference.iter().zip(&expected) {
+                assert!((found - expected).abs() < 1e-6 * (1.0 + expected.abs()), "{found} {expected}");
+            }
+            // single precision: some 10 layers, each a sum of up to 30 terms with a relative error of 2^-24 a term, on
+            // gradients of order 1
+            let fast = bound(&single);
+            let (_, pullback) = fast.denoise_vjp(x_t.view(), level).unwrap();
+            let error = (pullback.pull(v.view()).unwrap() - &pulled[0]).mapv(f64::abs);
+            let largest = error.iter().copied().fold(0.0, f64::max);
+            assert!(largest < 10.0 * 30.0 * 2f64.powi(-24), "{kind:?}: {largest}");
+        }
+    }
+
+    #[test]
+    fn a_pullback_computes_the_gradient_of_its_input_only() {
+        let learned = learned(NetworkKind::Conv, 0.4);
+        let x_t = Key::new(5, Domain::Method).normals(3, DIM);
+        let bound = BoundDiffusion { learned: &learned, condition: x_t.clone() };
+        let pass = bound.pass(Precondition::new(Level::exploding(0.5)), &x_t.view(), 0..3).unwrap();
+        let gradients = pass.output.sum_all().unwrap().backward().unwrap();
+        let tensors = learned.network().tensors();
+        assert!(gradients.get(pass.input.as_tensor()).is_some());
+        assert_eq!(tensors.len(), 20, "two tensors of each of 10 layers");
+        assert!(tensors.iter().all(|tensor| gradients.get(tensor).is_none()));
+    }
+
+    #[test]
+    fn the_loss_gradient_agrees_with_finite_differences() {
+        for kind in [NetworkKind::Mlp, NetworkKind::Conv] {
+            let (data, config) = (states(), config(kind));
+            let situation = Situation {
+                system: None,
+                geometry: Geometry::Ring,
+                train: data.view(),
+                valid: data.view(),
+                key: Key::new(1, Domain::Training),
+                progress: &crate::progress::Quiet,
+                checkpoints: None,
+            };
+            let data = Data::new(&situation).unwrap();
+            let objective = Denoising { data: &data, p_mean: -0.6, p_std: 1.5 };
+            let (paths, tensors): (Vec<_>, Vec<_>) = learned(kind, 0.4).tensors().unwrap().into_iter().unzip();
+            check(&tensors, |tensors| {
+                let named = paths.iter().cloned().zip(tensors.iter().cloned()).collect();
+                let network = Network::from_tensors(&config, &named).map_err(candle_core::Error::wrap)?;
+                let draws = Draws::new(situation.key, 0);
+                objective.loss(&network, Part::Train, &[0, 4, 7], draws).map_err(candle_core::Error::wrap)
+            });
+        }
+    }
+
+    #[test]
+    fn the_preconditioning_of_unit_data_leaves_nothing_to_learn() {
+        // z ~ N(0, 1) has D = alpha x_t / (alpha^2 + sigma^2), which is what F = 0 gives, and pulls back by the same
+        let learned = learned(NetworkKind::Conv, 0.0);
+        let bound = bound(&learned);
+        let x_t = Key::new(5, Domain::Method).normals(MEMBERS, DIM);
+        for (alpha, sigma) in [(1.0, 0.03), (1.0, 12.0), (0.6, 0.8)] {
+            let factor = alpha / (alpha * alpha + sigma * sigma);
+            let (denoised, pullback) = bound.denoise_vjp(x_t.view(), Level { alpha, sigma }).unwrap();
+            let pulled = pullback.pull(x_t.view()).unwrap();
+            for ((x, d), v) in x_t.iter().zip(&denoised).zip(&pulled) {
+                assert!((d - factor * x).abs() < 1e-14 * (1.0 + x.abs()));
+                assert!((v - factor * x).abs() < 1e-14 * (1.0 + x.abs()));
+            }
+        }
+    }
+}

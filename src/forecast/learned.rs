@@ -209,6 +209,26 @@ impl Learned {
         Ok(Self { network: Network::frozen(&network, &weights)?, weights, states, increments, training })
     }
 
+    /// With given weights, for tests.
+    #[cfg(test)]
+    pub fn untrained(config: &NetworkConfig, weights: Weights, states: Scale, increments: Scale) -> Result<Self> {
+        let network = Network::frozen(config, &weights)?;
+        Ok(Self { weights, network, states, increments, training: Training::default() })
+    }
+
+    /// The same in double precision, for tests.
+    #[cfg(test)]
+    pub fn in_double_precision(&self) -> Result<Self> {
+        let network = Network::from_tensors(self.network.config(), &self.tensors()?)?;
+        Ok(Self { network, ..self.clone() })
+    }
+
+    /// The weights in double precision, for tests.
+    #[cfg(test)]
+    pub fn tensors(&self) -> Result<crate::nn::weights::Tensors> {
+        Ok(self.weights.frozen(candle_core::DType::F64)?)
+    }
+
     /// The number of components of a state.
     pub fn dim(&self) -> usize {
         self.network.config().components

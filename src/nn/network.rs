@@ -180,6 +180,14 @@ impl Network {
         &self.config
     }
 
+    /// Its tensors, layer by layer.
+    pub fn tensors(&self) -> Vec<&Tensor> {
+        let blocks =
+            self.blocks.iter().flat_map(|block| [Some(&block.first), block.film.as_ref(), Some(&block.second)]);
+        let layers = self.embedding.iter().flatten().chain([&self.stem]).chain(blocks.flatten()).chain([&self.head]);
+        layers.flat_map(|layer| [&layer.weight, &layer.bias]).collect()
+    }
+
     /// From `[batch, components, inputs]` to `[batch, components, outputs]`. `levels` are the values c_noise of the
     /// noise level: one for each row, or one for all (then the embedding is computed once).
     ///

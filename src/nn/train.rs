@@ -196,10 +196,10 @@ impl<O: Objective> Trainer<'_, O> {
             self.progress.at(step, &format!("loss {loss:.4}"));
         }
         let stop = self.progress.interrupted() && !last;
-        if stop || (step % config.checkpoint_every.max(1) == 0 && !last) {
-            if let Some(checkpoints) = self.checkpoints {
-                checkpoints.save(&state.save(&self.identity())).map_err(Error::Checkpoint)?;
-            }
+        if (stop || (step % config.checkpoint_every.max(1) == 0 && !last))
+            && let Some(checkpoints) = self.checkpoints
+        {
+            checkpoints.save(&state.save(&self.identity())).map_err(Error::Checkpoint)?;
         }
         if stop { Err(Error::Interrupted) } else { Ok(()) }
     }

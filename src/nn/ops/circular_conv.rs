@@ -208,9 +208,9 @@ mod tests {
                 (0..batch * length * outputs).map(|i| (i / (length * outputs), i / outputs % length, i % outputs))
             {
                 let mut sum = b[o];
-                for k in 0..kernel {
+                for (k, w) in w[o].iter().enumerate() {
                     let from = (j + k + kernel * length - kernel / 2) % length;
-                    sum += (0..inputs).map(|c| w[o][k][c] * x[n][from][c]).sum::<f64>();
+                    sum += w.iter().zip(&x[n][from]).map(|(w, x)| w * x).sum::<f64>();
                 }
                 assert!((ours[n][j][o] - sum).abs() < 1e-13, "length {length}, kernel {kernel}");
             }
