@@ -1,0 +1,128 @@
+//! Independent double wells, each dx = (alpha x - beta x^3) dt + s dW in the potential
+//! V(x) = -alpha x^2 / 2 + beta x^4 / 4 with wells at +-m, m = sqrt(alpha / beta) (Kramers 1940).
+//! The stationary density of each is proportional to exp(-2 V(x) / s^2).
+
+use std::sync::Arc;
+
+use ndarray::Array2;
+
+use super::{Build, additive, diffuse, dim_param, noise_param, positive_param};
+use crate::integrate::SdeForecaster;
+use crate::key::{Key, Purpose, Stream};
+use crate::law::{Forecaster, Geometry, Result};
+use crate::registry::{Entry, Settings};
+use crate::sde::{LANES, Noise, Sde};
+use crate::system::{Stepping, System};
+
+pub(super) const ENTRY: Entry<Build> = Entry {
+    name: "double_well",
+    about: "independent particles in a double well, with additive noise; the stationary law is known",
+    reference: "Kramers (1940), doi:10.1016/S0031-8914(40)90098-2",
+    params: &[
+        dim_param(1, 1, "number of independent wells"),
+        positive_param(
+            "alpha",
+            1.0,
+            "rate at which the middle is left, per unit of model time; wells at +-sqrt(alpha / beta)",
+        ),
+        positive_param("beta", 1.0, "strength of the cubic term"),
+        noise_param(0.5),
+    ],
+    build: |settings| Ok(Arc::new(DoubleWell::new(settings))),
+};
+
+/// Independent double wells.
+#[derive(Clone, Debug)]
+pub struct DoubleWell {
+    dim: usize,
+    alpha: f64,
+    beta: f64,
+    noise: f64,
+}
+
+impl DoubleWell {
+    /// From checked settings, as in the catalogue.
+    pub fn new(settings: &Settings) -> Self {
+        let number = |key| settings.number(key);
+        Self { dim: settings.count("dim"), alpha: number("alpha"), beta: number("beta"), noise: number("noise") }
+    }
+
+    /// log of the stationary density of one well at `x`, up to a constant: -2 V(x) / s^2. Minus infinity away from the
+    /// wells without noise.
+    pub fn log_stationary(&self, x: f64) -> f64 {
+        let height = (self.beta * x * x - self.alpha).powi(2) / (4.0 * self.beta);
+        if height == 0.0 { 0.0 } else { -2.0 * height / (self.noise * self.noise) }
+    }
+
+    /// One exact draw by rejection. With m^2 = alpha / beta, for x >= 0, (x^2 - m^2)^2 >= m^2 (x - m)^2, so that the
+    /// density of |x| lies below a Gaussian of mean m and variance s^2 / alpha.
+    fn draw_stationary(&self, stream: &mut Stream) -> f64 {
+        let (well, sd) = ((self.alpha / self.beta).sqrt(), self.noise / self.alpha.sqrt());
+        let size = loop {
+            let x = well + sd * stream.normal();
+            let envelope = if sd > 0.0 { -0.5 * ((x - well) / sd).powi(2) } else { 0.0 };
+            let accept = if sd > 0.0 { (self.log_stationary(x) - envelope).exp() } else { 1.0 };
+            if x >= 0.0 && stream.uniform() < accept {
+                break x;
+            }
+        };
+        if stream.uniform() < 0.5 { -size } else { size }
+    }
+}
+
+impl Sde for DoubleWell {
+    fn dim(&self) -> usize {
+        self.dim
+    }
+
+    fn noise(&self) -> Noise {
+        additive(self.noise)
+    }
+
+    fn drift_block(&self, _t: f64, x: &[[f64; LANES]], out: &mut [[f64; LANES]]) {
+        for (out, x) in out.as_flattened_mut().iter_mut().zip(x.as_flattened()) {
+            *out = x * (self.alpha - self.beta * x * x);
+        }
+    }
+
+    fn diffuse_block(&self, _t: f64, _x: &[[f64; LANES]], dw: &[[f64; LANES]], out: &mut [[f64; LANES]]) {
+        diffuse(self.noise, dw, out);
+    }
+
+    fn additive_sd(&self) -> Option<Vec<f64>> {
+        Some(vec![self.noise; self.dim])
+    }
+}
+
+impl System for DoubleWell {
+    fn dim(&self) -> usize {
+        self.dim
+    }
+
+    fn geometry(&self) -> Geometry {
+        Geometry::Unstructured
+    }
+
+    /// Exact draws of the stationary law; without noise, either well with probability 1/2.
+    fn initial(&self, members: usize, key: Key) -> Array2<f64> {
+        let key = key.purpose(Purpose::InitialState);
+        let mut out = Array2::zeros((members, self.dim));
+        for (member, mut row) in out.outer_iter_mut().enumerate() {
+            let mut stream = key.stream(member as u64);
+            row.iter_mut().for_each(|x| *x = self.draw_stationary(&mut stream));
+        }
+        out
+    }
+
+    fn initial_is_stationary(&self) -> bool {
+        true
+    }
+
+    fn forecaster(self: Arc<Self>, stepping: &Stepping) -> Result<Box<dyn Forecaster>> {
+        Ok(Box::new(SdeForecaster::new(self, stepping)?))
+    }
+
+    fn as_sde(&self) -> Option<&dyn Sde> {
+        Some(self)
+    }
+}

@@ -1,0 +1,102 @@
+//! Lorenz (1963): convection in three numbers, dx = sigma (y - x) dt, dy = (x (rho - z) - y) dt, dz = (x y - beta z) dt,
+//! each with noise s dW. Lyapunov exponent .9056 at the classical parameters (Sprott 2003).
+
+use std::sync::Arc;
+
+use ndarray::Array2;
+
+use super::{Build, additive, diffuse, noise_param, positive_param, real_param};
+use crate::integrate::SdeForecaster;
+use crate::key::{Key, Purpose};
+use crate::law::{Forecaster, Geometry, Result};
+use crate::registry::{Entry, Settings};
+use crate::sde::{LANES, Noise, Sde};
+use crate::system::{Stepping, System};
+
+pub(super) const ENTRY: Entry<Build> = Entry {
+    name: "lorenz63",
+    about: "chaotic convection in three variables, with additive noise",
+    reference: "Lorenz (1963), doi:10.1175/1520-0469(1963)020<0130:DNF>2.0.CO;2",
+    params: &[
+        positive_param("sigma", 10.0, "Prandtl number"),
+        real_param("rho", 28.0, "Rayleigh number over its critical value"),
+        positive_param("beta", 8.0 / 3.0, "aspect ratio"),
+        noise_param(0.0),
+    ],
+    build: |settings| Ok(Arc::new(Lorenz63::new(settings))),
+};
+
+/// A point near the attractor at the classical parameters, from which a spin-up starts.
+const BASIN: [f64; 3] = [1.509, -1.531, 25.46];
+
+/// The system of Lorenz (1963).
+#[derive(Clone, Debug)]
+pub struct Lorenz63 {
+    sigma: f64,
+    rho: f64,
+    beta: f64,
+    noise: f64,
+}
+
+impl Lorenz63 {
+    /// From checked settings, as in the catalogue.
+    pub fn new(settings: &Settings) -> Self {
+        let number = |key| settings.number(key);
+        Self { sigma: number("sigma"), rho: number("rho"), beta: number("beta"), noise: number("noise") }
+    }
+}
+
+impl Sde for Lorenz63 {
+    fn dim(&self) -> usize {
+        3
+    }
+
+    fn noise(&self) -> Noise {
+        additive(self.noise)
+    }
+
+    fn drift_block(&self, _t: f64, x: &[[f64; LANES]], out: &mut [[f64; LANES]]) {
+        let ([x, y, z], [dx, dy, dz]) = (x, out) else { return };
+        for lane in 0..LANES {
+            dx[lane] = self.sigma * (y[lane] - x[lane]);
+            dy[lane] = x[lane] * (self.rho - z[lane]) - y[lane];
+            dz[lane] = x[lane] * y[lane] - self.beta * z[lane];
+        }
+    }
+
+    fn diffuse_block(&self, _t: f64, _x: &[[f64; LANES]], dw: &[[f64; LANES]], out: &mut [[f64; LANES]]) {
+        diffuse(self.noise, dw, out);
+    }
+
+    fn additive_sd(&self) -> Option<Vec<f64>> {
+        Some(vec![self.noise; 3])
+    }
+}
+
+impl System for Lorenz63 {
+    fn dim(&self) -> usize {
+        3
+    }
+
+    fn geometry(&self) -> Geometry {
+        Geometry::Unstructured
+    }
+
+    /// The point (1.509, -1.531, 25.46) of the basin with a perturbation of sd 1.
+    fn initial(&self, members: usize, key: Key) -> Array2<f64> {
+        key.purpose(Purpose::InitialState).normals(members, 3) + ndarray::aview1(&BASIN)
+    }
+
+    fn forecaster(self: Arc<Self>, stepping: &Stepping) -> Result<Box<dyn Forecaster>> {
+        Ok(Box::new(SdeForecaster::new(self, stepping)?))
+    }
+
+    fn as_sde(&self) -> Option<&dyn Sde> {
+        Some(self)
+    }
+
+    fn lyapunov_time(&self) -> Option<f64> {
+        let classical = self.sigma == 10.0 && self.rho == 28.0 && self.beta == 8.0 / 3.0 && self.noise == 0.0;
+        classical.then_some(1.0 / 0.9056)
+    }
+}

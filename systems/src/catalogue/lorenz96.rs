@@ -1,0 +1,116 @@
+//! Lorenz (1996): a ring of `dim` values, dx_i = ((x_{i+1} - x_{i-2}) x_{i-1} - x_i + F) dt + s dW_i. The quadratic part
+//! conserves sum x_i^2, so that E[x^2] - F E[x] = s^2 / 2 in the stationary law. Lyapunov exponent 1.68 at dim 40 and
+//! F = 8 without noise (Lorenz and Emanuel 1998).
+
+use std::sync::Arc;
+
+use ndarray::Array2;
+
+use super::{Build, additive, diffuse, dim_param, noise_param, real_param};
+use crate::integrate::SdeForecaster;
+use crate::key::{Key, Purpose};
+use crate::law::{Forecaster, Geometry, Result};
+use crate::registry::{Entry, Settings};
+use crate::sde::{LANES, Noise, Sde};
+use crate::system::{Stepping, System};
+
+pub(super) const ENTRY: Entry<Build> = Entry {
+    name: "lorenz96",
+    about: "chaotic waves on a ring of any size, with additive noise",
+    reference: "Lorenz (1996), Predictability: a problem partly solved",
+    params: &[
+        dim_param(4, 40, "number of grid points on the ring"),
+        real_param("forcing", 8.0, "F, the constant forcing; chaotic from about 5 on at dim 40"),
+        noise_param(0.0),
+    ],
+    build: |settings| Ok(Arc::new(Lorenz96::new(settings))),
+};
+
+/// The sd of the perturbation of the steady state from which a spin-up starts.
+const PERTURBATION: f64 = 0.1;
+
+/// The system of Lorenz (1996).
+#[derive(Clone, Debug)]
+pub struct Lorenz96 {
+    dim: usize,
+    forcing: f64,
+    noise: f64,
+}
+
+impl Lorenz96 {
+    /// From checked settings, as in the catalogue.
+    pub fn new(settings: &Settings) -> Self {
+        Self { dim: settings.count("dim"), forcing: settings.number("forcing"), noise: settings.number("noise") }
+    }
+}
+
+/// (next - before_last) * last - here + F for every lane.
+#[inline(always)]
+fn tendency(
+    out: &mut [f64; LANES],
+    before_last: &[f64; LANES],
+    last: &[f64; LANES],
+    here: &[f64; LANES],
+    next: &[f64; LANES],
+    forcing: f64,
+) {
+    for lane in 0..LANES {
+        out[lane] = (next[lane] - before_last[lane]) * last[lane] - here[lane] + forcing;
+    }
+}
+
+impl Sde for Lorenz96 {
+    fn dim(&self) -> usize {
+        self.dim
+    }
+
+    fn noise(&self) -> Noise {
+        additive(self.noise)
+    }
+
+    fn drift_block(&self, _t: f64, x: &[[f64; LANES]], out: &mut [[f64; LANES]]) {
+        let (n, f) = (x.len(), self.forcing);
+        assert!(n >= 4 && out.len() == n, "a ring of {n} values for {} tendencies", out.len());
+        tendency(&mut out[0], &x[n - 2], &x[n - 1], &x[0], &x[1], f);
+        tendency(&mut out[1], &x[n - 1], &x[0], &x[1], &x[2], f);
+        for (out, x) in out[2..n - 1].iter_mut().zip(x.windows(4)) {
+            tendency(out, &x[0], &x[1], &x[2], &x[3], f);
+        }
+        tendency(&mut out[n - 1], &x[n - 3], &x[n - 2], &x[n - 1], &x[0], f);
+    }
+
+    fn diffuse_block(&self, _t: f64, _x: &[[f64; LANES]], dw: &[[f64; LANES]], out: &mut [[f64; LANES]]) {
+        diffuse(self.noise, dw, out);
+    }
+
+    fn additive_sd(&self) -> Option<Vec<f64>> {
+        Some(vec![self.noise; self.dim])
+    }
+}
+
+impl System for Lorenz96 {
+    fn dim(&self) -> usize {
+        self.dim
+    }
+
+    fn geometry(&self) -> Geometry {
+        Geometry::Ring
+    }
+
+    /// The unstable steady state x_i = F with a perturbation of sd 0.1.
+    fn initial(&self, members: usize, key: Key) -> Array2<f64> {
+        key.purpose(Purpose::InitialState).normals(members, self.dim) * PERTURBATION + self.forcing
+    }
+
+    fn forecaster(self: Arc<Self>, stepping: &Stepping) -> Result<Box<dyn Forecaster>> {
+        Ok(Box::new(SdeForecaster::new(self, stepping)?))
+    }
+
+    fn as_sde(&self) -> Option<&dyn Sde> {
+        Some(self)
+    }
+
+    fn lyapunov_time(&self) -> Option<f64> {
+        (self.dim == 40 && self.forcing == 8.0 && self.noise == 0.0).then_some(1.0 / 1.68)
+    }
+}
