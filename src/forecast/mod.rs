@@ -1,5 +1,16 @@
 //! Forecasters: one file each, one line in [`FORECASTERS`]. Baselines and learned ones train and load alike.
 
+mod analog;
+#[cfg(test)]
+mod baselines;
+mod climatology;
+mod linear;
+mod pairs;
+mod perfect;
+mod persistence;
+mod stored;
+mod wrapped;
+
 use std::sync::Arc;
 
 use ndarray::ArrayView3;
@@ -131,4 +142,5 @@ pub struct Build {
 }
 
 /// Every forecaster, in the order in which they are listed.
-pub const FORECASTERS: &[Entry<Build>] = &[];
+pub const FORECASTERS: &[Entry<Build>] =
+    &[perfect::ENTRY, persistence::ENTRY, climatology::ENTRY, analog::ENTRY, linear::ENTRY];
