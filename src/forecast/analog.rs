@@ -66,11 +66,13 @@ struct Analog {
     now: Array2<f64>,
     /// next_j, `[pair, component]`.
     next: Array2<f64>,
+    /// Mean of each component.
+    mean: Array1<f64>,
     /// Standard deviation of each component.
     sd: Array1<f64>,
-    /// x_j / sd, `[pair, component]`.
+    /// (x_j - mean) / sd, `[pair, component]`.
     scaled: Array2<f64>,
-    /// ‖x_j / sd‖^2 / 2.
+    /// Half the squared norm of each row of `scaled`, `[pair]`.
     half_squares: Array1<f64>,
     neighbours: usize,
     successor: bool,
@@ -104,13 +106,23 @@ impl Analog {
         let (mean, sd) = standardisation(&pairs.now);
         let scaled = (&pairs.now - &mean) / &sd;
         let half_squares = scaled.map_axis(Axis(1), |row| 0.5 * row.dot(&row));
-        Self { now: pairs.now, next: pairs.next, sd, scaled, half_squares, neighbours, successor, noise, training }
+        Self {
+            now: pairs.now,
+            next: pairs.next,
+            mean,
+            sd,
+            scaled,
+            half_squares,
+            neighbours,
+            successor,
+            noise,
+            training,
+        }
     }
 
     /// The nearest library states of each row of `x` (`[member, component]`), nearest first.
     fn nearest(&self, x: &Array2<f64>) -> Vec<Vec<(f64, usize)>> {
-        let offset = &self.now.row(0) / &self.sd - &self.scaled.row(0);
-        let query = x / &self.sd - &offset;
+        let query = (x - &self.mean) / &self.sd;
         let mut best = vec![Vec::with_capacity(self.neighbours + 1); x.nrows()];
         for from in (0..self.scaled.nrows()).step_by(STATES) {
             let to = (from + STATES).min(self.scaled.nrows());

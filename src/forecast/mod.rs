@@ -130,13 +130,16 @@ pub trait Fitted: Forecaster {
     fn as_forecaster(&self) -> &dyn Forecaster;
 }
 
+/// Rebuilds a forecaster from what [`Fitted::model`] gave.
+pub type Load = fn(&Model) -> Result<Box<dyn Fitted>>;
+
 /// How a kind of forecaster is made.
 #[derive(Clone, Copy)]
 pub struct Build {
     /// Fits one to a situation.
     pub fit: fn(&Settings, &Situation) -> Result<Box<dyn Fitted>>,
     /// Rebuilds one from what [`Fitted::model`] gave; none for those that need the simulator and are not stored.
-    pub load: Option<fn(&Model) -> Result<Box<dyn Fitted>>>,
+    pub load: Option<Load>,
     /// Whether it learns from trajectories by gradient descent.
     pub learned: bool,
 }
