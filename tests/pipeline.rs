@@ -99,7 +99,9 @@ fn one_and_two_threads_give_the_same_bytes_and_a_whole_run_folder() {
     }
     let (one, two) = (folder.path().join("1"), folder.path().join("2"));
     assert_eq!(metrics(&one), metrics(&two), "metrics.json depends on the number of threads");
-    for file in ["models/ar.safetensors", "models/diffusion.safetensors", "metrics.csv", "analysis_observe.nc", "data.nc"] {
+    for file in
+        ["models/ar.safetensors", "models/diffusion.safetensors", "metrics.csv", "analysis_observe.nc", "data.nc"]
+    {
         assert_eq!(std::fs::read(one.join(file)).unwrap(), std::fs::read(two.join(file)).unwrap(), "{file}");
     }
     for file in ["experiment.toml", "manifest.json", "report.html", "figure.svg", "DONE"] {
@@ -129,7 +131,12 @@ fn a_killed_training_goes_on_to_the_same_bytes() {
     let experiment = small(folder.path());
     let train = |out: &Path| {
         let mut command = scorecast();
-        command.arg("train").arg(&experiment).args(["--forecaster", "diffusion", "--set", "forecaster.diffusion.steps=4000"]);
+        command.arg("train").arg(&experiment).args([
+            "--forecaster",
+            "diffusion",
+            "--set",
+            "forecaster.diffusion.steps=4000",
+        ]);
         command.args(["--set", "forecaster.diffusion.width=24", "--quiet", "--threads", "1", "--out"]).arg(out);
         command
     };
@@ -177,11 +184,31 @@ fn stages_take_each_others_files() {
     let experiment = small(folder.path());
     let at = |name: &str| folder.path().join(name);
     ran(scorecast().arg("simulate").arg(&experiment).arg("--out").arg(at("data.nc")));
-    ran(scorecast().arg("train").arg(&experiment).args(["--forecaster", "linear", "--data"]).arg(at("data.nc")).arg("--out").arg(at("models")));
+    ran(scorecast()
+        .arg("train")
+        .arg(&experiment)
+        .args(["--forecaster", "linear", "--data"])
+        .arg(at("data.nc"))
+        .arg("--out")
+        .arg(at("models")));
     let model = format!("linear={}", at("models").join("linear.safetensors").display());
     let fast = ["--set", "forecaster.ar.steps=10", "--set", "forecaster.diffusion.steps=10"];
-    ran(scorecast().arg("forecast").arg(&experiment).args(["--model", &model]).args(fast).arg("--data").arg(at("data.nc")).arg("--out").arg(at("forecasts")));
-    ran(scorecast().arg("assimilate").arg(&experiment).args(["--model", &model]).args(fast).arg("--out").arg(at("analyses")));
+    ran(scorecast()
+        .arg("forecast")
+        .arg(&experiment)
+        .args(["--model", &model])
+        .args(fast)
+        .arg("--data")
+        .arg(at("data.nc"))
+        .arg("--out")
+        .arg(at("forecasts")));
+    ran(scorecast()
+        .arg("assimilate")
+        .arg(&experiment)
+        .args(["--model", &model])
+        .args(fast)
+        .arg("--out")
+        .arg(at("analyses")));
     let output = ran(scorecast()
         .args(["evaluate", "--json"])
         .arg(at("forecasts").join("perfect.nc"))
@@ -236,7 +263,8 @@ starts = 3
         at("seen.nc").display()
     );
     std::fs::write(at("own.toml"), own).unwrap();
-    let output = ran(scorecast().args(["compare", "--json", "--quiet"]).arg(at("own.toml")).arg("--out").arg(at("run")));
+    let output =
+        ran(scorecast().args(["compare", "--json", "--quiet"]).arg(at("own.toml")).arg("--out").arg(at("run")));
     let result: Value = serde_json::from_slice(&output.stdout).unwrap();
     let rows = result["result"]["assimilation"].as_array().unwrap();
     let names: Vec<&str> = rows.iter().filter_map(|row| row["metric"].as_str()).collect();
