@@ -332,10 +332,8 @@ fn picture(plan: &Plan, network: &Network, runs: &[(&AssimilatePlan, &Run)], sco
     let shown = first..(first + PICTURED).min(times.len());
     if let Some(truth) = &truth {
         let cut = |x: &Array2<f64>| as_field(x.slice(ndarray::s![shown.clone(), ..]));
-        let observations: Option<Vec<_>> = shown
-            .clone()
-            .map(|index| placed(twin.observations.row(index), network.operator.as_ref()))
-            .collect();
+        let observations: Option<Vec<_>> =
+            shown.clone().map(|index| placed(twin.observations.row(index), network.operator.as_ref())).collect();
         let observations = observations.unwrap_or_default();
         scored.panels.push(Panel {
             observe: network.plan.name.clone(),

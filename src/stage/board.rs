@@ -4,7 +4,9 @@ use ndarray::ArrayView1;
 
 use crate::failure::Result;
 use crate::results::PairedRow;
-use crate::score::{self, Case, Context, Ensemble, Input, Metric, Orientation, SeriesMean, Summary, Terms, compare, holm};
+use crate::score::{
+    self, Case, Context, Ensemble, Input, Metric, Orientation, SeriesMean, Summary, Terms, compare, holm,
+};
 
 /// A metric under the name of its column.
 pub struct Column {

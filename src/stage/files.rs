@@ -65,9 +65,13 @@ pub fn write_analyses(path: &Path, analyses: &Analyses, plan: &Plan) -> Result<(
                 .with("units", "1"),
         )
         .variable(
-            Variable::new("observation", &["time", "observed"], Values::F64(analyses.observations.iter().copied().collect()))
-                .with("long_name", "observations; NaN is missing")
-                .with("units", "1"),
+            Variable::new(
+                "observation",
+                &["time", "observed"],
+                Values::F64(analyses.observations.iter().copied().collect()),
+            )
+            .with("long_name", "observations; NaN is missing")
+            .with("units", "1"),
         );
     if let Some(truth) = &analyses.truth {
         debug_assert_eq!(truth.nrows(), times);

@@ -117,12 +117,8 @@ pub fn one(
     resume: bool,
     progress: &dyn Progress,
 ) -> Result<Ready> {
-    let ready = |fitted, seconds| Ready {
-        label: forecaster.label.clone(),
-        kind: forecaster.kind.clone(),
-        fitted,
-        seconds,
-    };
+    let ready =
+        |fitted, seconds| Ready { label: forecaster.label.clone(), kind: forecaster.kind.clone(), fitted, seconds };
     if let Some(path) = &forecaster.model {
         return Ok(ready(load(path, Some(&forecaster.kind), dim(plan, data))?, None));
     }
@@ -175,8 +171,7 @@ pub fn load(path: &Path, kind: Option<&str>, dim: Option<usize>) -> Result<Box<d
     };
     let fitted = load(&model).map_err(|error| at(Failure::new(Kind::Data, error.to_string())))?;
     if let Some(dim) = dim.filter(|dim| *dim != fitted.dim()) {
-        let message =
-            format!("the model forecasts {} components but the experiment's state has {dim}", fitted.dim());
+        let message = format!("the model forecasts {} components but the experiment's state has {dim}", fitted.dim());
         return Err(at(Failure::new(Kind::Data, message).hint("train a model on this system's data")));
     }
     Ok(fitted)
