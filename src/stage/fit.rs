@@ -76,12 +76,13 @@ pub struct Shelf {
 }
 
 impl Shelf {
-    fn model(&self, label: &str) -> PathBuf {
+    /// The file of a finished model.
+    pub fn model(&self, label: &str) -> PathBuf {
         self.models.join(format!("{}.safetensors", file_stem(label)))
     }
 
     fn checkpoint(&self, label: &str) -> PathBuf {
-        self.checkpoints.join(format!("{}.safetensors", file_stem(label)))
+        self.checkpoints.join(format!("{}.checkpoint", file_stem(label)))
     }
 }
 

@@ -311,7 +311,7 @@ fn context(plan: &Plan, pool: Pool) -> Context {
 }
 
 /// Evenly spaced starts in 0..=last.
-fn starts(last: usize, count: usize) -> Vec<usize> {
+pub fn starts(last: usize, count: usize) -> Vec<usize> {
     let count = count.clamp(1, last + 1);
     if count == 1 {
         return vec![0];
@@ -336,7 +336,8 @@ fn columns(plan: &Plan, exact: bool) -> Result<Columns> {
     Ok(Columns { by_lead, whole })
 }
 
-fn rows(label: &str, columns: &[Column], board: &Board, lead_step: Option<usize>) -> Vec<ForecastRow> {
+/// The rows of a board.
+pub fn rows(label: &str, columns: &[Column], board: &Board, lead_step: Option<usize>) -> Vec<ForecastRow> {
     let mut out = Vec::new();
     for (index, column) in columns.iter().enumerate() {
         let Some(summary) = board.summary(columns, index) else { continue };

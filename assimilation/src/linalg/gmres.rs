@@ -4,7 +4,7 @@
 //! has its own Krylov basis, Hessenberg matrix and Givens rotations, and stops on its own. GMRES and not conjugate
 //! gradients, because the Jacobian of a learned denoiser is not symmetric.
 
-use ndarray::{Array1, Array2, ArrayView1, Zip};
+use ndarray::{Array1, Array2};
 
 /// The solver: |b - V x| <= `tolerance` |b| for every member, or `iterations` products, whichever comes first.
 #[derive(Clone, Copy, Debug)]
@@ -23,8 +23,8 @@ struct Krylov {
     basis: Vec<Array2<f64>>,
     /// R of the Hessenberg matrix, `[member, column * (restart + 1) + row]`.
     upper: Array2<f64>,
-    /// (cos, sin) of the rotations, `[member, column]` each.
-    rotations: (Array2<f64>, Array2<f64>),
+    /// The rotations, cos and sin in turn, `[member, 2 * column]`.
+    rotations: Array2<f64>,
     /// The rotated right side, `[member, row]`.
     right: Array2<f64>,
     /// Columns in use, `[member]`.
@@ -55,7 +55,7 @@ impl Gmres {
                 if products == self.iterations || krylov.done.iter().all(|done| *done) {
                     break;
                 }
-                let next = product(&krylov.basis[column])?;
+                let next = product(&krylov.basis[column])?.as_standard_layout().into_owned();
                 products += 1;
                 krylov.extend(column, next, &goals);
             }
@@ -73,8 +73,9 @@ impl Krylov {
     fn start(residual: &Array2<f64>, goals: &Array1<f64>, restart: usize) -> Self {
         let members = residual.nrows();
         let sizes = norms(residual);
-        let done: Vec<bool> = sizes.iter().zip(goals).map(|(size, goal)| !(size > goal)).collect();
-        let mut first = residual.clone();
+        // a residual that is not a number stops at once
+        let done: Vec<bool> = sizes.iter().zip(goals).map(|(size, goal)| size.is_nan() || size <= goal).collect();
+        let mut first = residual.as_standard_layout().into_owned();
         for ((mut row, size), done) in first.outer_iter_mut().zip(&sizes).zip(&done) {
             row *= if *done { 0.0 } else { 1.0 / size };
         }
@@ -83,7 +84,7 @@ impl Krylov {
         Self {
             basis: vec![first],
             upper: Array2::zeros((members, restart * (restart + 1))),
-            rotations: (Array2::zeros((members, restart)), Array2::zeros((members, restart))),
+            rotations: Array2::zeros((members, 2 * restart)),
             right,
             used: vec![0; members],
             done,
@@ -93,38 +94,44 @@ impl Krylov {
     /// Takes V q_column, makes it orthogonal to the basis and brings the Hessenberg column to upper triangular form.
     fn extend(&mut self, column: usize, mut next: Array2<f64>, goals: &Array1<f64>) {
         let rows = self.right.ncols();
-        for member in 0..next.nrows() {
-            let mut w = next.row_mut(member);
+        let order = next.ncols();
+        let basis: Vec<&[f64]> = self.basis.iter().map(flat).collect();
+        let columns = flat_mut(&mut next).chunks_exact_mut(order.max(1));
+        let members = columns
+            .zip(flat_mut(&mut self.upper).chunks_exact_mut(rows * (rows - 1)))
+            .zip(flat_mut(&mut self.right).chunks_exact_mut(rows))
+            .zip(flat_mut(&mut self.rotations).chunks_exact_mut(2 * (rows - 1)));
+        for (member, (((w, upper), right), rotations)) in members.enumerate() {
             if self.done[member] {
                 w.fill(0.0);
                 continue;
             }
-            let mut upper = self.upper.row_mut(member);
-            let h = &mut upper.as_slice_mut().unwrap_or_default()[column * rows..(column + 1) * rows];
-            let before = norm(w.view());
-            for (basis, h) in self.basis.iter().zip(h.iter_mut()) {
-                let q = basis.row(member);
-                *h = q.dot(&w);
-                w.scaled_add(-*h, &q);
+            let h = &mut upper[column * rows..(column + 1) * rows];
+            let before = norm(w);
+            for (basis, h) in basis.iter().zip(h.iter_mut()) {
+                let q = &basis[member * order..(member + 1) * order];
+                *h = dot(q, w);
+                w.iter_mut().zip(q).for_each(|(w, q)| *w -= *h * q);
             }
-            let size = norm(w.view());
+            let size = norm(w);
             // what is left after orthogonalization is round-off: the Krylov space is complete
             let complete = size <= 1e-14 * before;
             h[column + 1] = size;
-            for row in 0..column {
-                let (cos, sin) = (self.rotations.0[(member, row)], self.rotations.1[(member, row)]);
+            for (row, rotation) in rotations.chunks_exact(2).take(column).enumerate() {
+                let (cos, sin) = (rotation[0], rotation[1]);
                 (h[row], h[row + 1]) = (cos * h[row] + sin * h[row + 1], cos * h[row + 1] - sin * h[row]);
             }
             let length = h[column].hypot(h[column + 1]);
             let (cos, sin) = (h[column] / length, h[column + 1] / length);
             (h[column], h[column + 1]) = (length, 0.0);
-            (self.rotations.0[(member, column)], self.rotations.1[(member, column)]) = (cos, sin);
-            let right = self.right[(member, column)];
-            self.right[(member, column)] = cos * right;
-            self.right[(member, column + 1)] = -sin * right;
+            (rotations[2 * column], rotations[2 * column + 1]) = (cos, sin);
+            (right[column], right[column + 1]) = (cos * right[column], -sin * right[column]);
             self.used[member] = column + 1;
-            self.done[member] = complete || !((sin * right).abs() > goals[member]);
-            w *= if complete { 0.0 } else { 1.0 / size };
+            // a residual that is not a number stops too
+            let left = right[column + 1].abs();
+            self.done[member] = complete || left.is_nan() || left <= goals[member];
+            let factor = if complete { 0.0 } else { 1.0 / size };
+            w.iter_mut().for_each(|w| *w *= factor);
         }
         self.basis.push(next);
     }
@@ -132,27 +139,42 @@ impl Krylov {
     /// x += Q R^-1 (rotated right side), member by member.
     fn add_solution(&self, x: &mut Array2<f64>) {
         let rows = self.right.ncols();
-        for (member, mut x) in x.outer_iter_mut().enumerate() {
+        let order = x.ncols();
+        let basis: Vec<&[f64]> = self.basis.iter().map(flat).collect();
+        let mut y = vec![0.0; rows];
+        for (member, x) in flat_mut(x).chunks_exact_mut(order.max(1)).enumerate() {
             let used = self.used[member];
             let entry = |row: usize, column: usize| self.upper[(member, column * rows + row)];
-            let mut y = vec![0.0; used];
             for row in (0..used).rev() {
                 let known: f64 = (row + 1..used).map(|column| entry(row, column) * y[column]).sum();
                 y[row] = (self.right[(member, row)] - known) / entry(row, row);
             }
-            for (basis, y) in self.basis.iter().zip(&y) {
-                x.scaled_add(*y, &basis.row(member));
+            for (basis, y) in basis.iter().zip(&y[..used]) {
+                x.iter_mut().zip(&basis[member * order..]).for_each(|(x, q)| *x += y * q);
             }
         }
     }
 }
 
-fn norm(x: ArrayView1<f64>) -> f64 {
-    x.dot(&x).sqrt()
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+fn norm(x: &[f64]) -> f64 {
+    dot(x, x).sqrt()
 }
 
 fn norms(x: &Array2<f64>) -> Array1<f64> {
-    Zip::from(x.rows()).map_collect(norm)
+    x.outer_iter().map(|row| row.dot(&row).sqrt()).collect()
+}
+
+/// The numbers of an array in standard layout, row by row.
+fn flat(x: &Array2<f64>) -> &[f64] {
+    x.as_slice().unwrap_or_default()
+}
+
+fn flat_mut(x: &mut Array2<f64>) -> &mut [f64] {
+    x.as_slice_mut().unwrap_or_default()
 }
 
 #[cfg(test)]
