@@ -69,7 +69,7 @@ impl Kernel {
     }
 
     fn mean_and_variance(&self, x: ArrayView2<f64>) -> Result<[Array2<f64>; 2]> {
-        let chunks = in_chunks(x.nrows(), |range| self.chunk(members(&x, range)))?;
+        let chunks = in_chunks(x.nrows(), self.0.chunk(), |range| self.chunk(members(&x, range)))?;
         let (means, variances): (Vec<_>, Vec<_>) = chunks.into_iter().map(|[mean, variance]| (mean, variance)).unzip();
         Ok([stacked(&means, x.ncols()), stacked(&variances, x.ncols())])
     }
