@@ -1,5 +1,7 @@
 //! Every method that claims a posterior, against the exact one of linear-Gaussian problems with missing values.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use common::{LinearProblem, method, word};

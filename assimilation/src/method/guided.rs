@@ -281,13 +281,12 @@ impl Cycle for Guided {
         let forecast_weights = self.weights();
 
         let mut diagnostics = Diagnostics::new();
-        let mut ensemble = if seen.present().is_empty() || !all_finite(forecast.view()) {
-            forecast.clone()
-        } else {
-            self.analyse(model, before, seen, key, &mut diagnostics)?
-        };
+        let mut ensemble = forecast.clone();
+        if !seen.present().is_empty() && all_finite(forecast.view()) {
+            ensemble = self.analyse(model, before, seen, key, &mut diagnostics)?;
+            super::inflate(&mut ensemble, self.weights().as_ref(), self.inflation);
+        }
         let weights = self.weights();
-        super::inflate(&mut ensemble, weights.as_ref(), self.inflation);
         (self.step, self.ensemble) = (seen.step, ensemble.clone());
         Ok(Outcome { forecast_weights, weights, diagnostics, ..Outcome::new(forecast, ensemble) })
     }

@@ -1,7 +1,7 @@
 //! Assimilation methods: one file each, one line in [`METHODS`].
 //!
 //! Multiplicative inflation is the same everywhere: it multiplies the anomalies (so their standard deviation) of the
-//! analysis ensemble, before anything scores it.
+//! analysis ensemble, before anything scores it. A set of observations without a single value leaves the ensemble as it is.
 
 mod bootstrap;
 mod enkf;
