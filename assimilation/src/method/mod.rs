@@ -29,7 +29,7 @@ use scorecast_systems::{Entry, Kind, Param, Settings};
 use crate::problem::{Analysis, AnalysisCycle, Cycle, Error, Outcome, Result, weighted_mean};
 
 /// How a method is built from its settings. An ensemble method is wrapped in
-/// [`AnalysisCycle`](crate::problem::AnalysisCycle).
+/// [`AnalysisCycle`].
 pub type Build = fn(&Settings) -> Result<Box<dyn Cycle>>;
 
 /// Every method, in the order in which they are listed.
