@@ -134,6 +134,8 @@ fn guided_with_exact_weights_agrees() {
     // 1.5 % with 32 steps, of second order), so variances 1.4 % of the one-step share
     agrees(&LinearProblem::one(6), "guided", &given, 5, 0.014, 4.0);
     agrees(&LinearProblem::three(6), "guided", &given, 5, 0.014, 4.0);
+    // correlated noise, and observations each second lead step: the first of the two is free
+    agrees(&LinearProblem::two(6), "guided", &given, 5, 0.014, 4.0);
 }
 
 #[test]
@@ -142,4 +144,6 @@ fn guided_with_path_weights_agrees() {
     let given = [("weights", word("path")), ("steps", Value::Int(48))];
     agrees(&LinearProblem::one(6), "guided", &given, 5, 0.0, 6.0);
     agrees(&LinearProblem::three(6), "guided", &given, 5, 0.0, 6.0);
+    // correlation .41: variances .59 and 1.41 in that space, of which 48 steps make 2.7 % more and 1.7 % less
+    agrees(&LinearProblem::two(6), "guided", &given, 5, 0.027, 6.0);
 }
