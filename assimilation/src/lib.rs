@@ -2,8 +2,7 @@
 //!
 //! Any [`Forecaster`](scorecast_systems::Forecaster) serves any method: the true system, a learned network, a user's
 //! own model. An [`Analysis`] turns a forecast ensemble into an analysis ensemble and is what a real model's pipeline
-//! calls; a [`Cycle`] must also see x_k; an [`Assimilator`] takes a whole window. Each is adapted to the next, so one
-//! loop runs them all.
+//! calls; a [`Cycle`] must also see x_k. [`AnalysisCycle`] makes the first into the second, so one loop runs them all.
 //!
 //! Axis order: `[case, time, member, component]`; an ensemble is `[member, component]`.
 //!

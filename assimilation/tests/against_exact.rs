@@ -1,5 +1,7 @@
 //! Every method that claims a posterior, against the exact one of linear-Gaussian problems with missing values.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use common::{LinearProblem, method, word};
@@ -119,10 +121,10 @@ fn ensemble_kalman_filters_agree() {
 #[test]
 fn the_bootstrap_filter_agrees() {
     for problem in problems(10) {
-        agrees(&problem, "bootstrap", &[], 12, 0.0, 6.0);
+        agrees(&problem, "bootstrap", &[], 8, 0.0, 6.0);
     }
     // resampling at every cycle is right too
-    agrees(&LinearProblem::one(10), "bootstrap", &[("ess_threshold", Value::Float(1.0))], 12, 0.0, 6.0);
+    agrees(&LinearProblem::one(10), "bootstrap", &[("ess_threshold", Value::Float(1.0))], 8, 0.0, 6.0);
 }
 
 #[test]
@@ -130,14 +132,18 @@ fn guided_with_exact_weights_agrees() {
     let given = [("weights", word("exact")), ("steps", Value::Int(48))];
     // 48 steps of the stochastic sampler leave its sd about 0.7 % too wide (measured in the crate of the samplers:
     // 1.5 % with 32 steps, of second order), so variances 1.4 % of the one-step share
-    agrees(&LinearProblem::one(6), "guided", &given, 6, 0.014, 4.0);
-    agrees(&LinearProblem::three(6), "guided", &given, 6, 0.014, 4.0);
+    agrees(&LinearProblem::one(6), "guided", &given, 5, 0.014, 4.0);
+    agrees(&LinearProblem::three(6), "guided", &given, 5, 0.014, 4.0);
+    // correlated noise, and observations each second lead step: the first of the two is free
+    agrees(&LinearProblem::two(6), "guided", &given, 5, 0.014, 4.0);
 }
 
 #[test]
 fn guided_with_path_weights_agrees() {
     // the noise of these is white in the denoiser's space, where the kernels of the path are exact: no bias
     let given = [("weights", word("path")), ("steps", Value::Int(48))];
-    agrees(&LinearProblem::one(6), "guided", &given, 6, 0.0, 6.0);
-    agrees(&LinearProblem::three(6), "guided", &given, 6, 0.0, 6.0);
+    agrees(&LinearProblem::one(6), "guided", &given, 5, 0.0, 6.0);
+    agrees(&LinearProblem::three(6), "guided", &given, 5, 0.0, 6.0);
+    // correlation .41: variances .59 and 1.41 in that space, of which 48 steps make 2.7 % more and 1.7 % less
+    agrees(&LinearProblem::two(6), "guided", &given, 5, 0.027, 6.0);
 }

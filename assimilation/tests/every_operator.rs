@@ -1,5 +1,7 @@
 //! Every operator of the registry keeps the contract of `Observation`.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeMap;
 
 use ndarray::{Array2, Axis, array};

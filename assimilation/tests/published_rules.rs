@@ -1,5 +1,7 @@
 //! Guidance and score filters in the settings where their right and wrong answers are known numbers.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use common::{errors, method, word};

@@ -82,8 +82,13 @@ impl Analysis for Bootstrap {
         if !all_finite(forecast.view()) {
             return Ok(super::unchanged(forecast));
         }
-        let mut log_weights = carried.clone().unwrap_or_else(|| equal(members));
         let present = seen.present();
+        if present.is_empty() {
+            self.log_weights = carried;
+            let weights = self.log_weights.as_ref().map(|weights| weights.mapv(f64::exp));
+            return Ok(Outcome { forecast_weights: weights.clone(), weights, ..super::unchanged(forecast) });
+        }
+        let mut log_weights = carried.clone().unwrap_or_else(|| equal(members));
         let residuals = &seen.values - &seen.operator.apply(seen.time, forecast.view());
         for (log_weight, residual) in log_weights.iter_mut().zip(residuals.outer_iter()) {
             *log_weight += seen.operator.error().log_density(residual, &present);

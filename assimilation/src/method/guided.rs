@@ -6,7 +6,7 @@
 //! `weights = "exact"`: p(y | x_k) = N(y; H m(x_k), H C H^T + R) where the one-step law is Gaussian with known moments
 //! and h linear. It depends on x_k only, so ancestors are weighed and resampled *before* they are advanced: the fully
 //! adapted auxiliary particle filter (Pitt and Shephard 1999).
-//! `weights = "path"`: estimated without bias along the guided path (see [`path`](super::path); Wu et al. 2023).
+//! `weights = "path"`: estimated without bias along the guided path, log p(y | x_0) + sum log p / q (Wu et al. 2023).
 //! `weights = "auto"`: exact where it can be, otherwise path.
 //!
 //! When observations come after several lead steps all but the last are advanced freely and the last is guided.
@@ -281,13 +281,12 @@ impl Cycle for Guided {
         let forecast_weights = self.weights();
 
         let mut diagnostics = Diagnostics::new();
-        let mut ensemble = if seen.present().is_empty() || !all_finite(forecast.view()) {
-            forecast.clone()
-        } else {
-            self.analyse(model, before, seen, key, &mut diagnostics)?
-        };
+        let mut ensemble = forecast.clone();
+        if !seen.present().is_empty() && all_finite(forecast.view()) {
+            ensemble = self.analyse(model, before, seen, key, &mut diagnostics)?;
+            super::inflate(&mut ensemble, self.weights().as_ref(), self.inflation);
+        }
         let weights = self.weights();
-        super::inflate(&mut ensemble, weights.as_ref(), self.inflation);
         (self.step, self.ensemble) = (seen.step, ensemble.clone());
         Ok(Outcome { forecast_weights, weights, diagnostics, ..Outcome::new(forecast, ensemble) })
     }

@@ -1,7 +1,7 @@
 //! Assimilation methods: one file each, one line in [`METHODS`].
 //!
 //! Multiplicative inflation is the same everywhere: it multiplies the anomalies (so their standard deviation) of the
-//! analysis ensemble, before anything scores it.
+//! analysis ensemble, before anything scores it. A set of observations without a single value leaves the ensemble as it is.
 
 mod bootstrap;
 mod enkf;
@@ -29,7 +29,7 @@ use scorecast_systems::{Entry, Kind, Param, Settings};
 use crate::problem::{Analysis, AnalysisCycle, Cycle, Error, Outcome, Result, weighted_mean};
 
 /// How a method is built from its settings. An ensemble method is wrapped in
-/// [`AnalysisCycle`](crate::problem::AnalysisCycle).
+/// [`AnalysisCycle`].
 pub type Build = fn(&Settings) -> Result<Box<dyn Cycle>>;
 
 /// Every method, in the order in which they are listed.

@@ -2,7 +2,9 @@
 //!
 //! One step from level sigma to sigma' < sigma has the kernel p(z' | z) = N(z + (1 - k)(D - z), c) with
 //! k = (sigma' / sigma)^2 and c = (sigma^2 - sigma'^2)(1 + sigma'^2) / (1 + sigma^2): the law of z' given z where data
-//! are unit normals, which is about what the space of a denoiser is made for. The guided path follows q, the same with
+//! are unit normals, which is about what the space of a denoiser is made for. For data of variance .1, .25, 1, 4 in that
+//! space 64 steps (sigma .01 to 20, rho 7) leave a variance 1.089, 1.055, 1, .956 times as large, of first order in the
+//! step. The guided path follows q, the same with
 //! the guided D. Weighted by
 //! log w = log p(y | z_0) + sum log p(z' | z) / q(z' | z)
 //! the paths are a proper sample of (the law that p samples) x p(y | z_0), however good or bad the guidance is, and the
@@ -64,17 +66,30 @@ fn kernel(sigma: f64, next: f64) -> (f64, f64) {
 mod tests {
     use super::*;
 
+    /// The variance that the free path makes of normal data of variance v: D = z v / (v + sigma^2) is linear.
+    fn ratio(v: f64, steps: usize) -> f64 {
+        let levels = Schedule { sigma_min: 0.01, sigma_max: 20.0, rho: 7.0, steps }.levels().unwrap();
+        let end = levels.windows(2).fold(1.0 + levels[0] * levels[0], |variance, pair| {
+            let (step, c) = kernel(pair[0], pair[1]);
+            let factor = 1.0 - step + step * v / (v + pair[0] * pair[0]);
+            variance * factor * factor + c
+        });
+        end / v
+    }
+
     #[test]
     fn unit_normal_data_keep_their_law_exactly_whatever_the_steps() {
         for steps in [2, 3, 20] {
-            let levels = Schedule { sigma_min: 0.02, sigma_max: 20.0, rho: 7.0, steps }.levels().unwrap();
-            // D = z / (1 + sigma^2): the variance of z' is that of z times a square, plus c
-            let variance = levels.windows(2).fold(1.0 + levels[0] * levels[0], |variance, pair| {
-                let (step, c) = kernel(pair[0], pair[1]);
-                let factor = 1.0 - step + step / (1.0 + pair[0] * pair[0]);
-                variance * factor * factor + c
-            });
-            assert!((variance - 1.0).abs() < 1e-12, "{steps} steps: {variance}");
+            assert!((ratio(1.0, steps) - 1.0).abs() < 1e-12, "{steps} steps");
+        }
+    }
+
+    #[test]
+    fn other_data_are_off_as_the_module_says_and_by_half_with_twice_the_steps() {
+        for (v, expected) in [(0.1, 1.089), (0.25, 1.055), (4.0, 0.956)] {
+            assert!((ratio(v, 64) - expected).abs() < 6e-4, "{v}: {}", ratio(v, 64));
+            let order = ((ratio(v, 128) - 1.0) / (ratio(v, 256) - 1.0)).log2();
+            assert!((order - 1.0).abs() < 0.15, "{v}: {order}");
         }
     }
 }
