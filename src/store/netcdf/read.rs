@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use hdf5::types::{VarLenArray, VarLenAscii, VarLenUnicode};
+use hdf5::types::{VarLenAscii, VarLenUnicode};
 use hdf5::{File, H5Type, IndexType, IterationOrder, LinkType, ObjectReference, ObjectReference1, ReferencedObject};
 
 use super::super::Limits;
@@ -159,20 +159,20 @@ impl<'a> Reader<'a> {
 
     /// Finds the dimension scales and the dimensions of every variable.
     fn name_dimensions(&mut self) -> Result<()> {
-        let mut bare = Vec::new();
+        let mut scales: Vec<&Claim> = Vec::new();
+        let mut bare: Vec<&str> = Vec::new();
         for claim in &self.claims {
-            let Some(scale) = scale_name(&claim.dataset) else { continue };
             // NetCDF lets a coordinate of characters have a second dimension; its own is the first.
-            if !claim.shape.is_empty() {
-                self.scales.push((claim.name.clone(), claim.shape[0]));
-                if scale.starts_with("This is a netCDF dimension but not a netCDF variable") {
-                    bare.push(claim.name.clone());
-                }
+            let (Some(scale), Some(&size)) = (scale_name(&claim.dataset), claim.shape.first()) else { continue };
+            self.scales.push((claim.name.clone(), size));
+            scales.push(claim);
+            if scale.starts_with("This is a netCDF dimension but not a netCDF variable") {
+                bare.push(&claim.name);
             }
         }
-        let sizes: BTreeMap<String, usize> = self.scales.iter().cloned().collect();
-        for claim in self.claims.iter().filter(|c| !bare.contains(&c.name)) {
-            let dimensions = dimensions_of(self.guard.path, claim, &sizes)?;
+        let uses = uses(self.guard.path, &scales)?;
+        for claim in self.claims.iter().filter(|c| !bare.contains(&c.name.as_str())) {
+            let dimensions = dimensions_of(self.guard.path, claim, &uses, &self.scales)?;
             let float = matches!(claim.kind, Kind::F32 | Kind::F64);
             self.headers.push(Header { name: claim.name.clone(), dimensions, float });
         }
@@ -193,43 +193,62 @@ fn text_attribute(location: &hdf5::Location, name: &str) -> Option<String> {
     }
 }
 
-/// The names and sizes of a variable's dimensions. The lists of scales are the one part of a file that carries no
-/// checksum, so a list that leads nowhere, or to a scale of another size, is damage.
-fn dimensions_of(path: &Path, claim: &Claim, scales: &BTreeMap<String, usize>) -> Result<Vec<(String, usize)>> {
-    let unnamed = |(axis, &size): (usize, &usize)| match axis {
-        0 if scales.contains_key(&claim.name) => (claim.name.clone(), size),
-        _ => (format!("dim_{axis}"), size),
-    };
-    let what = format!("the list of dimensions of the variable `{}`", claim.name);
-    let damaged = || Error::data(path, format!("{what} is damaged"), "copy or make the file again");
-    if !claim.dataset.attr_names().is_ok_and(|names| names.iter().any(|n| n == "DIMENSION_LIST")) {
-        return Ok(claim.shape.iter().enumerate().map(unnamed).collect());
-    }
-    let attached = attached_scales(&claim.dataset).map_err(|e| trouble::reading(path, &what, &e))?;
-    if attached.len() != claim.shape.len() {
-        return Err(damaged());
-    }
-    let name = |(axis, (name, &size)): (usize, (Option<String>, &usize))| match name {
-        None => Ok((format!("dim_{axis}"), size)),
-        Some(name) if scales.get(&name) == Some(&size) => Ok((name, size)),
-        Some(_) => Err(damaged()),
-    };
-    attached.into_iter().zip(&claim.shape).enumerate().map(name).collect()
+/// One entry of a scale's REFERENCE_LIST: a variable, and the axis along which the scale lies.
+#[derive(Clone, Copy, H5Type)]
+#[repr(C)]
+struct Use {
+    dataset: ObjectReference1,
+    dimension: i32,
 }
 
-/// The name of the first scale attached to each axis; none where there is none.
-fn attached_scales(dataset: &hdf5::Dataset) -> hdf5::Result<Vec<Option<String>>> {
-    let lists = dataset.attr("DIMENSION_LIST")?.read_raw::<VarLenArray<ObjectReference1>>()?;
-    let mut names = Vec::with_capacity(lists.len());
-    for list in &lists {
-        let name = match list.first().map(|reference| reference.dereference(dataset)).transpose()? {
-            None => None,
-            Some(ReferencedObject::Dataset(scale)) => Some(scale.name().trim_start_matches('/').to_string()),
-            Some(_) => return Err("a dimension is not a dataset".into()),
-        };
-        names.push(name);
+/// The scale of each axis, by variable and axis. Read from the scales' lists of their users, which are checksummed with
+/// the scales' headers; the variables' own DIMENSION_LIST says the same, but lies in a heap without checksums, and a
+/// flipped bit there can send the library into an endless loop.
+fn uses(path: &Path, scales: &[&Claim]) -> Result<BTreeMap<(String, usize), (String, usize)>> {
+    let mut found = BTreeMap::new();
+    for scale in scales {
+        let failed =
+            |e: hdf5::Error| trouble::reading(path, &format!("the uses of the dimension `{}`", scale.name), &e);
+        if !scale.dataset.attr_names().map_err(failed)?.iter().any(|n| n == "REFERENCE_LIST") {
+            continue;
+        }
+        let list = scale.dataset.attr("REFERENCE_LIST").map_err(failed)?;
+        for one in list.read_raw::<Use>().map_err(failed)? {
+            if let ReferencedObject::Dataset(user) = one.dataset.dereference(&scale.dataset).map_err(failed)? {
+                let axis = usize::try_from(one.dimension).unwrap_or(usize::MAX);
+                let size = scale.shape.first().copied().unwrap_or(0);
+                let user = user.name().trim_start_matches('/').to_string();
+                // The first scale of an axis is the one that NetCDF goes by.
+                found.entry((user, axis)).or_insert((scale.name.clone(), size));
+            }
+        }
     }
-    Ok(names)
+    Ok(found)
+}
+
+/// The names and sizes of a variable's dimensions; an axis without scale is called `dim_0` and so on.
+fn dimensions_of(
+    path: &Path,
+    claim: &Claim,
+    uses: &BTreeMap<(String, usize), (String, usize)>,
+    scales: &[(String, usize)],
+) -> Result<Vec<(String, usize)>> {
+    let own = scales.iter().any(|(name, _)| *name == claim.name);
+    let mut dimensions = Vec::with_capacity(claim.shape.len());
+    for (axis, &size) in claim.shape.iter().enumerate() {
+        let name = match uses.get(&(claim.name.clone(), axis)) {
+            _ if own && axis == 0 => claim.name.clone(),
+            None => format!("dim_{axis}"),
+            Some((name, length)) if *length == size => name.clone(),
+            Some((name, length)) => {
+                let axis = format!("axis {axis} of the variable `{}` has {size} values", claim.name);
+                let message = format!("{axis}, but its dimension `{name}` has {length}");
+                return Err(Error::data(path, message, "copy or make the file again"));
+            }
+        };
+        dimensions.push((name, size));
+    }
+    Ok(dimensions)
 }
 
 fn values(guard: &mut Guard, claim: &Claim) -> Result<Values> {
