@@ -5,8 +5,8 @@ use super::*;
 fn model() -> Model {
     let tiny = f64::from_bits(1);
     // Shortest decimal forms that a parser without exact rounding gets wrong in the last bit.
-    let config = json!({ "width": 64, "nested": { "lr": [3.7e-4, 0.1 + 0.2, 7.2057594037927933e16, tiny, -0.0] },
-        "big": u64::MAX, "exact": 122.416294033786585 });
+    let config = json!({ "width": 64, "nested": { "lr": [3.7e-4, 0.1 + 0.2, 7.205_759_403_792_793e16, tiny, -0.0] },
+        "big": u64::MAX, "exact": 122.416_294_033_786_59 });
     let tensors = BTreeMap::from([
         ("b.weight".to_string(), Tensor { shape: vec![2, 2], values: Values::F32(vec![0.1, -0.0, 1e-45, f32::MAX]) }),
         ("a.states".to_string(), Tensor { shape: vec![3], values: Values::F64(vec![0.1, tiny, -f64::MAX]) }),

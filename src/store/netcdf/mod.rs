@@ -7,7 +7,8 @@
 //!
 //! A file that is read may come from anyone. Before anything is allocated its claimed sizes are compared with the
 //! limit and with what compression could explain; soft and external links, external storage, virtual datasets and
-//! compound types are refused. What this cannot stop is a fault of the HDF5 library itself on a crafted file.
+//! compound types are refused. What this cannot stop is a fault of the HDF5 library itself on a crafted file; version
+//! 2.2.0 loops forever on some damaged heaps of variable-length strings, which our own files do not have.
 
 mod arrange;
 mod dataset;
@@ -16,10 +17,12 @@ mod guard;
 mod observations;
 mod raw;
 mod read;
+mod scales;
 #[cfg(test)]
 mod tests;
 mod trajectories;
 mod trouble;
+mod values;
 mod write;
 
 pub use dataset::{Attribute, Dataset, Dimension, Origin, Values, Variable};

@@ -1,31 +1,16 @@
 //! A file to a [`Dataset`], or to the few of its variables that are wanted.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
-use hdf5::types::{VarLenArray, VarLenAscii, VarLenUnicode};
-use hdf5::{File, H5Type, IndexType, IterationOrder, LinkType, ObjectReference, ObjectReference1, ReferencedObject};
+use hdf5::{File, IndexType, IterationOrder, LinkType};
 
 use super::super::Limits;
 use super::super::error::{Error, Result};
-use super::dataset::{Attribute, Dataset, Dimension, Values, Variable};
+use super::dataset::{Attribute, Dataset, Dimension, Variable};
 use super::guard::{Claim, Guard, Kind};
-use super::{raw, trouble};
-
-/// Attributes by which HDF5 and NetCDF keep their own books.
-const BOOKS: [&str; 8] = [
-    "CLASS",
-    "NAME",
-    "DIMENSION_LIST",
-    "REFERENCE_LIST",
-    "_Netcdf4Dimid",
-    "_Netcdf4Coordinates",
-    "_NCProperties",
-    "_Encoding",
-];
-
-/// The most bytes of one attribute that are read; longer ones are passed over.
-const MAX_ATTRIBUTE: u64 = 1 << 26;
+use super::scales::{self, scale_name};
+use super::trouble;
+use super::values::{attributes, values};
 
 /// Reads a whole file: the variables of its root group.
 ///
@@ -138,11 +123,10 @@ impl<'a> Reader<'a> {
     fn survey(&mut self) -> Result<()> {
         let path = self.guard.path;
         let failed = |e: hdf5::Error| trouble::reading(path, "the list of variables", &e);
-        let order = match self.file.fcpl().map(|p| p.link_creation_order()) {
-            Ok(hdf5::plist::file_create::LinkCreationOrder::Untracked) | Err(_) => IndexType::Name,
-            Ok(_) => IndexType::CreationOrder,
-        };
-        for (name, link) in self.file.links(order, IterationOrder::Increasing).map_err(failed)? {
+        // The order of creation where the file knows it, as NetCDF does; else by name.
+        let links = self.file.links(IndexType::CreationOrder, IterationOrder::Increasing);
+        let links = links.or_else(|_| self.file.links(IndexType::Name, IterationOrder::Increasing));
+        for (name, link) in links.map_err(failed)? {
             if link.link_type != LinkType::Hard {
                 let what = if link.link_type == LinkType::Soft { "a soft link" } else { "a link to another file" };
                 let remedy = "store the values themselves under this name";
@@ -160,173 +144,23 @@ impl<'a> Reader<'a> {
 
     /// Finds the dimension scales and the dimensions of every variable.
     fn name_dimensions(&mut self) -> Result<()> {
-        let mut bare = Vec::new();
+        let mut users: Vec<&Claim> = Vec::new();
+        let mut bare: Vec<&str> = Vec::new();
         for claim in &self.claims {
-            let Some(scale) = scale_name(&claim.dataset) else { continue };
-            if claim.shape.len() == 1 {
-                self.scales.push((claim.name.clone(), claim.shape[0]));
-                if scale.starts_with("This is a netCDF dimension but not a netCDF variable") {
-                    bare.push(claim.name.clone());
-                }
+            // NetCDF lets a coordinate of characters have a second dimension; its own is the first.
+            let (Some(scale), Some(&size)) = (scale_name(&claim.dataset), claim.shape.first()) else { continue };
+            self.scales.push((claim.name.clone(), size));
+            users.push(claim);
+            if scale.starts_with("This is a netCDF dimension but not a netCDF variable") {
+                bare.push(&claim.name);
             }
         }
-        let sizes: BTreeMap<String, usize> = self.scales.iter().cloned().collect();
-        for claim in self.claims.iter().filter(|c| !bare.contains(&c.name)) {
-            let dimensions = dimensions_of(claim, &sizes);
+        let uses = scales::uses(self.guard.path, &users)?;
+        for claim in self.claims.iter().filter(|c| !bare.contains(&c.name.as_str())) {
+            let dimensions = scales::dimensions_of(self.guard.path, claim, &uses, &self.scales)?;
             let float = matches!(claim.kind, Kind::F32 | Kind::F64);
             self.headers.push(Header { name: claim.name.clone(), dimensions, float });
         }
         Ok(())
     }
-}
-
-/// The NAME of a dimension scale; none for other datasets.
-fn scale_name(dataset: &hdf5::Dataset) -> Option<String> {
-    let class = text_attribute(dataset, "CLASS")?;
-    (class == "DIMENSION_SCALE").then(|| text_attribute(dataset, "NAME").unwrap_or_default())
-}
-
-fn text_attribute(location: &hdf5::Location, name: &str) -> Option<String> {
-    match attribute(&location.attr(name).ok()?).ok()?? {
-        Attribute::Text(text) => Some(text),
-        _ => None,
-    }
-}
-
-/// The names and sizes of a variable's dimensions. A name that does not fit the size counts as none.
-fn dimensions_of(claim: &Claim, scales: &BTreeMap<String, usize>) -> Vec<(String, usize)> {
-    if claim.shape.len() == 1 && scales.contains_key(&claim.name) {
-        return vec![(claim.name.clone(), claim.shape[0])];
-    }
-    let attached = attached_scales(&claim.dataset).unwrap_or_default();
-    let name = |(axis, &size): (usize, &usize)| {
-        let found = attached.get(axis).cloned().flatten().filter(|n| scales.get(n) == Some(&size));
-        (found.unwrap_or_else(|| format!("dim_{axis}")), size)
-    };
-    claim.shape.iter().enumerate().map(name).collect()
-}
-
-/// The name of the first scale attached to each axis.
-fn attached_scales(dataset: &hdf5::Dataset) -> hdf5::Result<Vec<Option<String>>> {
-    let lists = dataset.attr("DIMENSION_LIST")?.read_raw::<VarLenArray<ObjectReference1>>()?;
-    let name = |list: &VarLenArray<ObjectReference1>| match list.first()?.dereference(dataset).ok()? {
-        ReferencedObject::Dataset(scale) => Some(scale.name().trim_start_matches('/').to_string()),
-        _ => None,
-    };
-    Ok(lists.iter().map(name).collect())
-}
-
-fn values(guard: &mut Guard, claim: &Claim) -> Result<Values> {
-    let path = guard.path;
-    let failed = |e: hdf5::Error| trouble::reading(path, &format!("the variable `{}`", claim.name), &e);
-    Ok(match claim.kind {
-        Kind::F64 => Values::F64(numbers(claim).map_err(failed)?),
-        Kind::F32 => Values::F32(numbers(claim).map_err(failed)?),
-        Kind::I32 => Values::I32(numbers(claim).map_err(failed)?),
-        Kind::I64 => Values::I64(numbers(claim).map_err(failed)?),
-        Kind::I8 => Values::I8(numbers(claim).map_err(failed)?),
-        Kind::U64 => Values::I64(signed(path, claim, &numbers::<u64>(claim).map_err(failed)?)?),
-        Kind::Fixed(size) => Values::Text(fixed_texts(claim, size).map_err(failed)?),
-        Kind::Variable => Values::Text(variable_texts(guard, claim)?),
-    })
-}
-
-fn numbers<T: H5Type + Copy + Default>(claim: &Claim) -> hdf5::Result<Vec<T>> {
-    let count = claim.shape.iter().product();
-    let mut values = Vec::new();
-    values.try_reserve_exact(count).map_err(|e| hdf5::Error::from(e.to_string()))?;
-    values.resize(count, T::default());
-    claim.dataset.read_into_raw(&mut values)?;
-    Ok(values)
-}
-
-fn signed(path: &Path, claim: &Claim, values: &[u64]) -> Result<Vec<i64>> {
-    let fits = |&v: &u64| {
-        let message = || format!("variable `{}` holds {v}, beyond 64-bit signed integers", claim.name);
-        i64::try_from(v).map_err(|_| Error::data(path, message(), "store it as floating-point numbers"))
-    };
-    values.iter().map(fits).collect()
-}
-
-/// Strings of fixed length; those of one byte are characters, joined along the last dimension.
-fn fixed_texts(claim: &Claim, size: usize) -> hdf5::Result<Vec<String>> {
-    let bytes = raw::dataset_bytes(&claim.dataset)?;
-    let width = if size == 1 && claim.shape.len() > 1 { claim.shape[claim.shape.len() - 1] } else { size };
-    Ok(bytes.chunks_exact(width.max(1)).map(text_of).collect())
-}
-
-/// Strings of variable length, one at a time: only the reading tells how long each is.
-fn variable_texts(guard: &mut Guard, claim: &Claim) -> Result<Vec<String>> {
-    let path = guard.path;
-    let failed = |e: hdf5::Error| trouble::reading(path, &format!("the variable `{}`", claim.name), &e);
-    let count = claim.shape.iter().product();
-    let ascii = claim.dataset.dtype().is_ok_and(|t| t.is::<VarLenAscii>());
-    let mut texts = Vec::with_capacity(count);
-    for at in 0..count {
-        let text = if claim.shape.is_empty() && ascii {
-            text_of(claim.dataset.read_scalar::<VarLenAscii>().map_err(failed)?.as_bytes())
-        } else if claim.shape.is_empty() {
-            text_of(claim.dataset.read_scalar::<VarLenUnicode>().map_err(failed)?.as_bytes())
-        } else if ascii {
-            let one = claim.dataset.read_slice_1d::<VarLenAscii, _>(at..at + 1).map_err(failed)?;
-            one.first().map(|t| text_of(t.as_bytes())).unwrap_or_default()
-        } else {
-            let one = claim.dataset.read_slice_1d::<VarLenUnicode, _>(at..at + 1).map_err(failed)?;
-            one.first().map(|t| text_of(t.as_bytes())).unwrap_or_default()
-        };
-        guard.take(&claim.name, text.len() as u64)?;
-        texts.push(text);
-    }
-    Ok(texts)
-}
-
-/// The text before the padding.
-fn text_of(bytes: &[u8]) -> String {
-    let end = bytes.iter().position(|&b| b == 0).unwrap_or(bytes.len());
-    String::from_utf8_lossy(&bytes[..end]).into_owned()
-}
-
-/// The attributes of a file or variable, without the libraries' own books and without types that are not read.
-fn attributes(path: &Path, location: &hdf5::Location) -> Result<Vec<(String, Attribute)>> {
-    let failed = |e: hdf5::Error| trouble::reading(path, "an attribute", &e);
-    let mut found = Vec::new();
-    for name in location.attr_names_by(IndexType::CreationOrder, IterationOrder::Increasing).map_err(failed)? {
-        if BOOKS.contains(&name.as_str()) {
-            continue;
-        }
-        let one = location.attr(&name).map_err(failed)?;
-        if let Some(value) = attribute(&one).map_err(failed)? {
-            found.push((name, value));
-        }
-    }
-    Ok(found)
-}
-
-/// The value of an attribute; none for types that are not read.
-fn attribute(attribute: &hdf5::Attribute) -> hdf5::Result<Option<Attribute>> {
-    use hdf5::types::{FloatSize, IntSize, TypeDescriptor as T};
-    let Ok(kind) = attribute.dtype().and_then(|t| t.to_descriptor()) else { return Ok(None) };
-    let shape = attribute.space()?.shape();
-    let bytes = shape.iter().try_fold(kind.size() as u64, |n, &side| n.checked_mul(side as u64));
-    if shape.len() > 1 || bytes.is_none_or(|b| b > MAX_ATTRIBUTE) {
-        return Ok(None);
-    }
-    let single = shape.first().is_none_or(|&n| n == 1);
-    Ok(match kind {
-        T::FixedAscii(_) | T::FixedUnicode(_) if single => {
-            Some(Attribute::Text(text_of(&raw::attribute_bytes(attribute)?)))
-        }
-        T::VarLenAscii if single => {
-            attribute.read_raw::<VarLenAscii>()?.first().map(|t| Attribute::Text(text_of(t.as_bytes())))
-        }
-        T::VarLenUnicode if single => {
-            attribute.read_raw::<VarLenUnicode>()?.first().map(|t| Attribute::Text(text_of(t.as_bytes())))
-        }
-        T::Float(FloatSize::U8) => Some(Attribute::F64(attribute.read_raw()?)),
-        T::Float(FloatSize::U4) => Some(Attribute::F32(attribute.read_raw()?)),
-        T::Integer(IntSize::U1) => Some(Attribute::I8(attribute.read_raw()?)),
-        T::Integer(IntSize::U8) | T::Unsigned(IntSize::U4) => Some(Attribute::I64(attribute.read_raw()?)),
-        T::Integer(_) | T::Unsigned(IntSize::U1 | IntSize::U2) => Some(Attribute::I32(attribute.read_raw()?)),
-        _ => None,
-    })
 }

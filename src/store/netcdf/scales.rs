@@ -1,0 +1,83 @@
+//! Which dimension lies along which axis: HDF5's dimension scales, as NetCDF-4 uses them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use hdf5::{H5Type, ObjectReference, ObjectReference1, ReferencedObject};
+
+use super::super::error::{Error, Result};
+use super::dataset::Attribute;
+use super::guard::Claim;
+use super::trouble;
+use super::values::attribute;
+
+/// The NAME of a dimension scale; none for other datasets.
+pub(super) fn scale_name(dataset: &hdf5::Dataset) -> Option<String> {
+    let class = text_attribute(dataset, "CLASS")?;
+    (class == "DIMENSION_SCALE").then(|| text_attribute(dataset, "NAME").unwrap_or_default())
+}
+
+fn text_attribute(location: &hdf5::Location, name: &str) -> Option<String> {
+    match attribute(&location.attr(name).ok()?).ok()?? {
+        Attribute::Text(text) => Some(text),
+        _ => None,
+    }
+}
+
+/// One entry of a scale's REFERENCE_LIST: a variable, and the axis along which the scale lies.
+#[derive(Clone, Copy, H5Type)]
+#[repr(C)]
+struct Use {
+    dataset: ObjectReference1,
+    dimension: i32,
+}
+
+/// The scale of each axis, by variable and axis. Read from the scales' lists of their users, which are checksummed with
+/// the scales' headers; the variables' own DIMENSION_LIST says the same, but lies in a heap without checksums, and a
+/// flipped bit there can send the library into an endless loop.
+pub(super) fn uses(path: &Path, scales: &[&Claim]) -> Result<BTreeMap<(String, usize), (String, usize)>> {
+    let mut found = BTreeMap::new();
+    for scale in scales {
+        let failed =
+            |e: hdf5::Error| trouble::reading(path, &format!("the uses of the dimension `{}`", scale.name), &e);
+        if !scale.dataset.attr_names().map_err(failed)?.iter().any(|n| n == "REFERENCE_LIST") {
+            continue;
+        }
+        let list = scale.dataset.attr("REFERENCE_LIST").map_err(failed)?;
+        for one in list.read_raw::<Use>().map_err(failed)? {
+            if let ReferencedObject::Dataset(user) = one.dataset.dereference(&scale.dataset).map_err(failed)? {
+                let axis = usize::try_from(one.dimension).unwrap_or(usize::MAX);
+                let size = scale.shape.first().copied().unwrap_or(0);
+                let user = user.name().trim_start_matches('/').to_string();
+                // The first scale of an axis is the one that NetCDF goes by.
+                found.entry((user, axis)).or_insert((scale.name.clone(), size));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The names and sizes of a variable's dimensions; an axis without scale is called `dim_0` and so on.
+pub(super) fn dimensions_of(
+    path: &Path,
+    claim: &Claim,
+    uses: &BTreeMap<(String, usize), (String, usize)>,
+    scales: &[(String, usize)],
+) -> Result<Vec<(String, usize)>> {
+    let own = scales.iter().any(|(name, _)| *name == claim.name);
+    let mut dimensions = Vec::with_capacity(claim.shape.len());
+    for (axis, &size) in claim.shape.iter().enumerate() {
+        let name = match uses.get(&(claim.name.clone(), axis)) {
+            _ if own && axis == 0 => claim.name.clone(),
+            None => format!("dim_{axis}"),
+            Some((name, length)) if *length == size => name.clone(),
+            Some((name, length)) => {
+                let axis = format!("axis {axis} of the variable `{}` has {size} values", claim.name);
+                let message = format!("{axis}, but its dimension `{name}` has {length}");
+                return Err(Error::data(path, message, "copy or make the file again"));
+            }
+        };
+        dimensions.push((name, size));
+    }
+    Ok(dimensions)
+}
