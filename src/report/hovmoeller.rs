@@ -78,7 +78,7 @@ fn picture(name: &str, field: &Field, scale: &Scale, limit: usize) -> String {
 
 /// Pictures above each other with their common time axis.
 fn card(panel: &Panel, label: &str, pictures: &[Option<String>]) -> String {
-    let time = |index: usize| panel.times.get(index).map_or_else(String::new, |t| number::significant(*t, 3));
+    let time = |index: usize| panel.times.get(index).map_or_else(String::new, |t| number::plain(*t));
     let (first, last) = (time(0), time(panel.times.len().saturating_sub(1)));
     let pictures: String = pictures.iter().flatten().map(String::as_str).collect();
     format!(

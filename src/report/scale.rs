@@ -95,14 +95,14 @@ fn widen(min: f64, max: f64) -> (f64, f64) {
     }
 }
 
-/// The step, 1, 2 or 5 times a power of ten, that puts about `count` ticks into `range`.
+/// The step, 1, 2 or 5 times a power of ten (whichever is nearest in ratio), that puts about `count` ticks into `range`.
 fn nice_step(range: f64, count: usize) -> f64 {
     let raw = range / count.max(1) as f64;
     let decade = 10f64.powf(raw.log10().floor());
     let factor = match raw / decade {
-        r if r < 1.5 => 1.0,
-        r if r < 3.5 => 2.0,
-        r if r < 7.5 => 5.0,
+        r if r < 1.41 => 1.0,
+        r if r < 3.16 => 2.0,
+        r if r < 7.07 => 5.0,
         _ => 10.0,
     };
     factor * decade

@@ -82,6 +82,6 @@ fn tooltip(row: &ForecastRow, dt: f64) -> String {
     let lead = row.lead_step.unwrap_or(0);
     let (value, se) = row.value.map_or(("–".into(), None), |value| number::value_se(value, row.se));
     let se = se.map_or_else(String::new, |se| format!(" ± {se}"));
-    let time = number::significant(lead as f64 * dt, 2);
+    let time = number::plain(lead as f64 * dt);
     format!("{}, lead {lead} (time {time}): {value}{se}, n = {}", row.forecaster, row.n)
 }

@@ -46,7 +46,7 @@ pub(super) fn assimilation(table: &Table) -> String {
 pub(super) fn forecast(table: &Table, dt: f64) -> String {
     let head = |column: &Column| match column.lead {
         Some(lead) => {
-            let time = number::significant(lead as f64 * dt, 2);
+            let time = number::plain(lead as f64 * dt);
             format!(r#"<th scope="col">lead {lead}<small>time {time}</small></th>"#)
         }
         None => r#"<th scope="col">whole forecast</th>"#.into(),
@@ -144,6 +144,6 @@ mod tests {
         let report = sample::small();
         let html = forecast(&verdict::forecast(&report)[0], report.dt);
         assert!(html.contains("estimator mean, pool all, n = 512, less is better"), "{html}");
-        assert!(html.contains("lead 4<small>time 0.20</small>"), "{html}");
+        assert!(html.contains("lead 4<small>time 0.2</small>"), "{html}");
     }
 }
