@@ -30,7 +30,7 @@ pub(super) fn section(panel: &Panel, pictures: usize) -> String {
     };
     let cards: String = panel.rows.iter().map(method).collect();
     format!(
-        r#"<h4>Observing network {}</h4><p class="note">{}{}Time runs right; component 1 is at the bottom, {} at the top.</p><div class="cards">{first}{cards}</div>"#,
+        r#"<h4>Observing network {}</h4><p class="note">{}{}</p><p class="note">Time runs right; component 1 is at the bottom, {} at the top. Grey: not observed.</p><div class="cards">{first}{cards}</div>"#,
         escape(&panel.observe),
         bar("field", &field),
         if panel.truth.is_empty() { String::new() } else { bar("error", &error) },

@@ -35,10 +35,11 @@ impl Axis {
         Self::linear(low, high, count, label)
     }
 
-    /// A logarithmic axis around these positive numbers.
+    /// A logarithmic axis around these positive numbers, widened to 1, 2 or 5 times a power of ten.
     pub fn log(min: f64, max: f64, label: &str) -> Self {
         let min = if min > 0.0 { min } else { 1e-12 };
         let max = if max > min { max } else { min * 10.0 };
+        let (min, max) = (step_down(min), 1.0 / step_down(1.0 / max));
         Self { min, max, log: true, ticks: log_ticks(min, max), label: label.into() }
     }
 
@@ -115,6 +116,13 @@ fn ticks(min: f64, max: f64, count: usize) -> Vec<f64> {
     (first..=last).map(|index| index as f64 * step).collect()
 }
 
+/// The greatest of 1, 2 and 5 times a power of ten that is not above `value`.
+fn step_down(value: f64) -> f64 {
+    let decade = 10f64.powf((value.log10() + 1e-9).floor());
+    let fits = |factor: &&f64| **factor * decade <= value * (1.0 + 1e-9);
+    [5.0, 2.0].iter().find(fits).map_or(decade, |factor| factor * decade)
+}
+
 /// Powers of ten inside [min, max]; with 2 and 5 times them over fewer than three decades.
 fn log_ticks(min: f64, max: f64) -> Vec<f64> {
     let (low, high) = (min.log10().floor() as i32, max.log10().ceil() as i32);
@@ -152,6 +160,7 @@ mod tests {
     fn logarithmic_axes_tick_at_powers_of_ten() {
         assert_eq!(Axis::log(0.004, 20.0, "").labels(), ["0.01", "0.1", "1", "10"]);
         assert_eq!(Axis::log(0.1, 1.0, "").labels(), ["0.1", "0.2", "0.5", "1"]);
+        assert_eq!(Axis::log(0.19, 4.6, "").labels(), ["0.1", "0.2", "0.5", "1", "2", "5"]);
         let axis = Axis::log(0.01, 100.0, "");
         assert!((axis.at(1.0) - 0.5).abs() < 1e-12);
     }

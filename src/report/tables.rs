@@ -119,7 +119,7 @@ fn html_cell(cell: &Option<Cell>) -> String {
 
 /// A table that scrolls sideways inside its place when the screen is narrow.
 pub(super) fn wrap(caption: &str, head: &str, body: &str) -> String {
-    let caption = if caption.is_empty() { String::new() } else { format!("<caption>{caption}</caption>") };
+    let caption = if caption.is_empty() { String::new() } else { format!("<caption><span>{caption}</span></caption>") };
     format!(
         r#"<div class="scroll" tabindex="0"><table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"#
     )
