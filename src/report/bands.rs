@@ -22,11 +22,11 @@ pub(super) fn section(panel: &Panel, styles: &Styles) -> String {
         rest => format!(" The other {rest} components are not shown."),
     };
     let mut out = format!(
-        r#"<h4>Observing network {}</h4><p class="note">Coloured line and band: analysis mean ± 2 ensemble standard deviations. Black: the truth. Dots: observations.{left_out}</p>"#,
+        r#"<h4>Observing network {}</h4><p class="note">Coloured line and band: analysis mean ± 2 ensemble standard deviations. Thin black line: the truth. Dots: observations.{left_out}</p>"#,
         escape(&panel.observe)
     );
     for component in 0..shown {
-        let draw = |row| chart(panel, row, component, styles, 360.0, 170.0).svg();
+        let draw = |row| chart(panel, row, component, styles, 320.0, 165.0).svg();
         let charts: String = panel.rows.iter().map(draw).collect();
         out.push_str(&format!(r#"<h5>Component {}</h5><div class="charts">{charts}</div>"#, component + 1));
     }
@@ -65,10 +65,10 @@ pub(super) fn chart(
     chart.band(style, 0.3, &means.iter().zip(&sds).map(band).collect::<Vec<_>>());
     for (time, value) in column(&panel.times, &panel.observations, component) {
         if let Some(value) = value {
-            chart.dot(Style { colour: Some(4), dash: 0 }, 1.6, time, value, "");
+            chart.dot(Style::TRUTH, 1.7, time, value, "");
         }
     }
-    chart.line(style, 1.5, &means, &label);
+    chart.line(style, 2.4, &means, &label);
     chart.line(Style::TRUTH, 1.0, &column(&panel.times, &panel.truth, component), "truth");
     chart
 }

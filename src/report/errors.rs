@@ -44,10 +44,31 @@ pub(super) fn chart(report: &Report, styles: &Styles, network: &str, title: &str
     let lines: Vec<_> = series.iter().map(|series| (series, thin(&series.times, &series.values, limit).0)).collect();
     let values: Vec<f64> = lines.iter().flat_map(|(_, points)| points.iter().filter_map(|point| point.1)).collect();
     let x = Axis::linear(first, last, if width < 500.0 { 5 } else { 10 }, "model time");
-    let mut chart = Chart::new(width, height, title, x, Axis::fitting(&values, 20.0, ""));
+    let mut chart = Chart::new(width, height, title, x, value_axis(values));
     for (series, points) in &lines {
         let label = short_label(&series.label, network);
         chart.line(styles.row(&series.label, network), 1.3, points, &label);
     }
     chart
+}
+
+/// Logarithmic where a spin-up or a divergence would press the rest to the floor.
+fn value_axis(mut values: Vec<f64>) -> Axis {
+    values.retain(|v| v.is_finite());
+    values.sort_by(f64::total_cmp);
+    match (values.first(), values.get(values.len() / 2), values.last()) {
+        (Some(&least), Some(&median), Some(&most)) if least > 0.0 && most > 6.0 * median => Axis::log(least, most, ""),
+        _ => Axis::fitting(&values, 20.0, ""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spin_up_makes_the_axis_logarithmic() {
+        assert!(!value_axis(vec![0.2, 0.21, 0.3]).log);
+        assert!(value_axis([vec![0.2; 99], vec![3.0]].concat()).log);
+    }
 }

@@ -22,8 +22,7 @@ pub(super) fn svg(report: &Report) -> String {
     let styles = Styles::of(report);
     let mut parts = Vec::new();
     let mut y = 14.0;
-    let grid = report.panels.iter().find(|panel| panel.grid && !panel.rows.is_empty());
-    let shown = grid.or_else(|| report.panels.iter().find(|panel| !panel.rows.is_empty()));
+    let shown = panel_to_show(report);
     if let Some(panel) = shown {
         let (part, height) = if panel.grid { fields(report, panel) } else { trajectories(report, panel, &styles) };
         parts.push(format!(r#"<g transform="translate(0 {y:.0})">{part}</g>"#));
@@ -42,6 +41,13 @@ pub(super) fn svg(report: &Report) -> String {
         escape(&report.title),
         parts.concat()
     )
+}
+
+/// The panel to show: of those on a grid (else of all) the one with the fewest observations, which asks the most.
+fn panel_to_show(report: &Report) -> Option<&Panel> {
+    let seen = |panel: &&Panel| heatmap::values(&panel.observations).count();
+    let drawn = || report.panels.iter().filter(|panel| !panel.rows.is_empty());
+    drawn().filter(|panel| panel.grid).min_by_key(seen).or_else(|| drawn().min_by_key(seen))
 }
 
 /// The two rows to show: the best with the true system, and the best of the others; else the first two.
@@ -71,7 +77,7 @@ fn fields(report: &Report, panel: &Panel) -> (String, f64) {
         out.push_str(&picture(panel, title, data, scale, (width, height)).group(x, y));
     };
     place(0, 0, "truth", &panel.truth, &field);
-    place(0, 1, "observations", &panel.observations, &field);
+    place(0, 1, &format!("observations, network {}", panel.observe), &panel.observations, &field);
     for (index, row) in two_rows(report, panel).into_iter().enumerate() {
         let wrong = difference(&row.mean, &panel.truth);
         let label = short_label(&row.label, &panel.observe);
@@ -147,7 +153,7 @@ fn legend(entries: &[(String, Style)], top: f64) -> (String, f64) {
     let (mut x, mut y) = (MARGIN + 22.0, top);
     let mut out = String::new();
     for (label, style) in entries {
-        let width = 34.0 + label.chars().count() as f64 * (LETTER + 0.5) + 16.0;
+        let width = 32.0 + label.chars().count() as f64 * LETTER + 14.0;
         if x + width > WIDTH - MARGIN && x > MARGIN + 22.0 {
             (x, y) = (MARGIN + 22.0, y + 18.0);
         }

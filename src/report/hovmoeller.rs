@@ -30,7 +30,7 @@ pub(super) fn section(panel: &Panel, pictures: usize) -> String {
     };
     let cards: String = panel.rows.iter().map(method).collect();
     format!(
-        r#"<h4>Observing network {}</h4><p class="note">{}{}Time runs right; component 1 is at the bottom, {} at the top.</p><div class="cards">{first}{cards}</div>"#,
+        r#"<h4>Observing network {}</h4><p class="note">{}{}</p><p class="note">Time runs right; component 1 is at the bottom, {} at the top. Grey: not observed.</p><div class="cards">{first}{cards}</div>"#,
         escape(&panel.observe),
         bar("field", &field),
         if panel.truth.is_empty() { String::new() } else { bar("error", &error) },
@@ -78,7 +78,7 @@ fn picture(name: &str, field: &Field, scale: &Scale, limit: usize) -> String {
 
 /// Pictures above each other with their common time axis.
 fn card(panel: &Panel, label: &str, pictures: &[Option<String>]) -> String {
-    let time = |index: usize| panel.times.get(index).map_or_else(String::new, |t| number::significant(*t, 3));
+    let time = |index: usize| panel.times.get(index).map_or_else(String::new, |t| number::plain(*t));
     let (first, last) = (time(0), time(panel.times.len().saturating_sub(1)));
     let pictures: String = pictures.iter().flatten().map(String::as_str).collect();
     format!(

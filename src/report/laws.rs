@@ -38,7 +38,7 @@ fn chart(law: &LawPicture, styles: &Styles) -> Chart {
     let peak = |curve: &(&str, Vec<f64>)| curve.1.iter().fold(0.0f64, |a, &b| a.max(b));
     let truth = curves.first().map_or(1.0, peak);
     let top = curves.iter().map(peak).fold(0.0, f64::max).min(2.0 * truth).max(1e-12);
-    let mut chart = Chart::new(360.0, 210.0, "", x, Axis::rounded(0.0, top, 4, ""));
+    let mut chart = Chart::new(320.0, 200.0, "", x, Axis::rounded(0.0, top, 4, ""));
     for (label, curve) in curves.iter().rev() {
         let points: Vec<_> = grid.iter().zip(curve).map(|(&x, &y)| (x, Some(y))).collect();
         let style = styles.forecaster(label);

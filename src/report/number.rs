@@ -26,6 +26,15 @@ pub(super) fn significant(value: f64, digits: usize) -> String {
     minus(format!("{value:.places$}"))
 }
 
+/// A number with at most three significant digits and no zeros at its end.
+pub(super) fn plain(value: f64) -> String {
+    let text = significant(value, 3);
+    if text.contains('.') && !text.contains('e') {
+        return text.trim_end_matches('0').trim_end_matches('.').to_string();
+    }
+    text
+}
+
 /// A value and its standard error, rounded alike. Without a usable standard error the value has three digits.
 pub(super) fn value_se(value: f64, se: Option<f64>) -> (String, Option<String>) {
     match se {
@@ -110,6 +119,7 @@ mod tests {
         assert_eq!(significant(12345.6, 3), "12346");
         assert_eq!(significant(2.5e9, 3), "2.50e9");
         assert_eq!(significant(f64::NAN, 3), "–");
+        assert_eq!([0.05, 0.25, 2.0, 100.0, 0.0].map(plain), ["0.05", "0.25", "2", "100", "0"]);
         assert_eq!(count(1234), "1234");
         assert_eq!(count(1234567), "1\u{202f}234\u{202f}567");
         assert_eq!(seconds(0.00035), "350 µs");

@@ -38,7 +38,7 @@ fn chart(ranks: &RankHistogram, styles: &Styles) -> String {
     } else {
         styles.row(&ranks.label, &ranks.observe)
     };
-    let mut chart = Chart::new(200.0, 122.0, "", x, y);
+    let mut chart = Chart::new(156.0, 112.0, "", x, y);
     for (index, share) in shares.iter().enumerate() {
         let title = format!("bin {} of {bins}: {:.2} times the level", index + 1, share / level);
         chart.bar(Style { dash: 0, ..style }, index as f64, index as f64 + 1.0, share / level, &title);

@@ -307,8 +307,9 @@ fn add_forecasts(report: &mut Report) {
     for lead in [1, 5, 10, 20, 40] {
         for (label, _) in &FORECASTERS[1..] {
             let p = if *label == "diffusion" { 0.3 } else { 0.001 };
-            ["rmse", "crps_fair", "energy_score_fair"]
-                .map(|metric| report.paired.push(pair("forecast", metric, Some(lead), "perfect", label, p)));
+            for metric in ["rmse", "crps_fair", "energy_score_fair"] {
+                report.paired.push(pair("forecast", metric, Some(lead), "perfect", label, p));
+            }
         }
     }
 }

@@ -35,10 +35,11 @@ impl Axis {
         Self::linear(low, high, count, label)
     }
 
-    /// A logarithmic axis around these positive numbers.
+    /// A logarithmic axis around these positive numbers, widened to 1, 2 or 5 times a power of ten.
     pub fn log(min: f64, max: f64, label: &str) -> Self {
         let min = if min > 0.0 { min } else { 1e-12 };
         let max = if max > min { max } else { min * 10.0 };
+        let (min, max) = (step_down(min), 1.0 / step_down(1.0 / max));
         Self { min, max, log: true, ticks: log_ticks(min, max), label: label.into() }
     }
 
@@ -95,14 +96,14 @@ fn widen(min: f64, max: f64) -> (f64, f64) {
     }
 }
 
-/// The step, 1, 2 or 5 times a power of ten, that puts about `count` ticks into `range`.
+/// The step, 1, 2 or 5 times a power of ten (whichever is nearest in ratio), that puts about `count` ticks into `range`.
 fn nice_step(range: f64, count: usize) -> f64 {
     let raw = range / count.max(1) as f64;
     let decade = 10f64.powf(raw.log10().floor());
     let factor = match raw / decade {
-        r if r < 1.5 => 1.0,
-        r if r < 3.5 => 2.0,
-        r if r < 7.5 => 5.0,
+        r if r < 1.41 => 1.0,
+        r if r < 3.16 => 2.0,
+        r if r < 7.07 => 5.0,
         _ => 10.0,
     };
     factor * decade
@@ -113,6 +114,13 @@ fn ticks(min: f64, max: f64, count: usize) -> Vec<f64> {
     let step = nice_step(max - min, count);
     let (first, last) = ((min / step - 1e-9).ceil() as i64, (max / step + 1e-9).floor() as i64);
     (first..=last).map(|index| index as f64 * step).collect()
+}
+
+/// The greatest of 1, 2 and 5 times a power of ten that is not above `value`.
+fn step_down(value: f64) -> f64 {
+    let decade = 10f64.powf((value.log10() + 1e-9).floor());
+    let fits = |factor: &&f64| **factor * decade <= value * (1.0 + 1e-9);
+    [5.0, 2.0].iter().find(fits).map_or(decade, |factor| factor * decade)
 }
 
 /// Powers of ten inside [min, max]; with 2 and 5 times them over fewer than three decades.
@@ -152,6 +160,7 @@ mod tests {
     fn logarithmic_axes_tick_at_powers_of_ten() {
         assert_eq!(Axis::log(0.004, 20.0, "").labels(), ["0.01", "0.1", "1", "10"]);
         assert_eq!(Axis::log(0.1, 1.0, "").labels(), ["0.1", "0.2", "0.5", "1"]);
+        assert_eq!(Axis::log(0.19, 4.6, "").labels(), ["0.1", "0.2", "0.5", "1", "2", "5"]);
         let axis = Axis::log(0.01, 100.0, "");
         assert!((axis.at(1.0) - 0.5).abs() < 1e-12);
     }

@@ -11,7 +11,7 @@ use crate::results::{ForecastRow, Report};
 /// The section's charts under one legend; empty without at least two lead steps.
 pub(super) fn section(report: &Report, styles: &Styles) -> String {
     let charts: String =
-        metrics(report).iter().map(|metric| chart(report, styles, metric, 360.0, 230.0).svg()).collect();
+        metrics(report).iter().map(|metric| chart(report, styles, metric, 320.0, 215.0).svg()).collect();
     if charts.is_empty() {
         return String::new();
     }
@@ -41,7 +41,7 @@ pub(super) fn chart(report: &Report, styles: &Styles, metric: &str, width: f64, 
     let last = rows.iter().map(|row| time(row)).fold(0.0, f64::max);
     let values: Vec<f64> = rows.iter().filter_map(|row| row.value).collect();
     let x = Axis::linear(0.0, last, 5, "lead time");
-    let y = Axis::fitting(&values, 40.0, "");
+    let y = Axis::fitting(&around(metric::goal(metric), values), 40.0, "");
     let low = y.min;
     let mut chart = Chart::new(width, height, &chart_title(metric, &rows), x, y);
     if let Goal::Nearest(goal) = metric::goal(metric) {
@@ -71,6 +71,15 @@ pub(super) fn chart(report: &Report, styles: &Styles, metric: &str, width: f64, 
     chart
 }
 
+/// The values, and for a metric with a goal a stretch either side of it, so that its level does not lie on the edge.
+fn around(goal: Goal, mut values: Vec<f64>) -> Vec<f64> {
+    if let Goal::Nearest(goal) = goal {
+        let far = values.iter().map(|value| (value - goal).abs()).fold(0.0, f64::max);
+        values.extend([goal - 0.2 * far, goal + 0.2 * far]);
+    }
+    values
+}
+
 fn chart_title(metric: &str, rows: &[&ForecastRow]) -> String {
     let estimators =
         distinct(rows.iter().map(|row| row.estimator.as_str()).filter(|name| !name.is_empty())).join(" / ");
@@ -82,6 +91,6 @@ fn tooltip(row: &ForecastRow, dt: f64) -> String {
     let lead = row.lead_step.unwrap_or(0);
     let (value, se) = row.value.map_or(("–".into(), None), |value| number::value_se(value, row.se));
     let se = se.map_or_else(String::new, |se| format!(" ± {se}"));
-    let time = number::significant(lead as f64 * dt, 2);
+    let time = number::plain(lead as f64 * dt);
     format!("{}, lead {lead} (time {time}): {value}{se}, n = {}", row.forecaster, row.n)
 }

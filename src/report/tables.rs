@@ -46,7 +46,7 @@ pub(super) fn assimilation(table: &Table) -> String {
 pub(super) fn forecast(table: &Table, dt: f64) -> String {
     let head = |column: &Column| match column.lead {
         Some(lead) => {
-            let time = number::significant(lead as f64 * dt, 2);
+            let time = number::plain(lead as f64 * dt);
             format!(r#"<th scope="col">lead {lead}<small>time {time}</small></th>"#)
         }
         None => r#"<th scope="col">whole forecast</th>"#.into(),
@@ -119,7 +119,7 @@ fn html_cell(cell: &Option<Cell>) -> String {
 
 /// A table that scrolls sideways inside its place when the screen is narrow.
 pub(super) fn wrap(caption: &str, head: &str, body: &str) -> String {
-    let caption = if caption.is_empty() { String::new() } else { format!("<caption>{caption}</caption>") };
+    let caption = if caption.is_empty() { String::new() } else { format!("<caption><span>{caption}</span></caption>") };
     format!(
         r#"<div class="scroll" tabindex="0"><table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"#
     )
@@ -144,6 +144,6 @@ mod tests {
         let report = sample::small();
         let html = forecast(&verdict::forecast(&report)[0], report.dt);
         assert!(html.contains("estimator mean, pool all, n = 512, less is better"), "{html}");
-        assert!(html.contains("lead 4<small>time 0.20</small>"), "{html}");
+        assert!(html.contains("lead 4<small>time 0.2</small>"), "{html}");
     }
 }

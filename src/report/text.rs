@@ -18,7 +18,7 @@ pub(super) fn text(report: &Report) -> String {
     let (assimilation, forecast) = (verdict::assimilation(report), verdict::forecast(report));
     for table in &assimilation {
         out.push(String::new());
-        out.push(format!("Assimilation, observing network {}", table.name));
+        out.push(format!("Assimilation, observing network {}{}", table.name, common(table)));
         out.extend(assimilation_lines(table));
     }
     for table in &forecast {
@@ -45,16 +45,36 @@ fn heading(table: &Table) -> String {
     format!("{}{estimator}, n = {n} ({})", metric::title(&table.name), metric::goal(&table.name).words())
 }
 
+/// What all rows share: the number of times, and that none diverged. Then they need no columns of their own.
+fn common(table: &Table) -> String {
+    match shared(table) {
+        Some((n, runs)) => format!(", n = {n}, none of {runs} runs diverged"),
+        None => String::new(),
+    }
+}
+
+fn shared(table: &Table) -> Option<(usize, usize)> {
+    let mut cells = table.rows.iter().flat_map(|row| row.cells.iter().flatten());
+    let first = cells.next()?;
+    let alike = |cell: &Cell| cell.n == first.n && cell.of == first.of && cell.diverged == 0;
+    (first.diverged == 0 && cells.all(alike)).then_some((first.n, first.of))
+}
+
 fn assimilation_lines(table: &Table) -> Vec<String> {
+    let alike = shared(table).is_some();
     let mut head: Vec<String> = vec!["row".into()];
     head.extend(table.columns.iter().map(|column| format!("{}  ", column.metric)));
-    head.extend(["n".into(), "diverged".into()]);
+    if !alike {
+        head.extend(["n".into(), "diverged".into()]);
+    }
     let row = |row: &Row| {
         let first = row.cells.iter().flatten().next();
         let mut cells = vec![short_label(&row.label, &table.name)];
         cells.extend(row.cells.iter().map(cell));
-        cells.push(first.map_or_else(String::new, |cell| cell.n.to_string()));
-        cells.push(first.map_or_else(String::new, |cell| format!("{}/{}", cell.diverged, cell.of)));
+        if !alike {
+            cells.push(first.map_or_else(String::new, |cell| cell.n.to_string()));
+            cells.push(first.map_or_else(String::new, |cell| format!("{}/{}", cell.diverged, cell.of)));
+        }
         cells
     };
     grid(&head, &table.rows.iter().map(row).collect::<Vec<_>>())
@@ -63,7 +83,7 @@ fn assimilation_lines(table: &Table) -> Vec<String> {
 fn forecast_lines(table: &Table, dt: f64) -> Vec<String> {
     let mut head: Vec<String> = vec!["forecaster".into()];
     head.extend(table.columns.iter().map(|column| match column.lead {
-        Some(lead) => format!("lead {lead} ({})  ", number::significant(lead as f64 * dt, 2)),
+        Some(lead) => format!("lead {lead} ({})  ", number::plain(lead as f64 * dt)),
         None => "whole forecast  ".into(),
     }));
     let row = |row: &Row| std::iter::once(row.label.clone()).chain(row.cells.iter().map(cell)).collect();
@@ -160,15 +180,15 @@ a <small> twin experiment
   warning: ensf diverged.
 
 Assimilation, observing network full
-  row                         rmse           spread     spread_skill       n  diverged
-  etkf / perfect   0.189 ± 0.004 *  0.180 ± 0.002    0.980 ± 0.010 *  13000      0/20
-  etkf / ar        0.192 ± 0.004 ~  0.180 ± 0.002    1.020 ± 0.010    13000      0/20
-  ensf / perfect   diverged 3/20    diverged 3/20    diverged 3/20    13000      3/20
+  row                      rmse           spread     spread_skill        n  diverged
+  etkf / perfect  0.189 ± 0.004 *  0.180 ± 0.002    0.980 ± 0.010 *  13000      0/20
+  etkf / ar       0.192 ± 0.004 ~  0.180 ± 0.002    1.020 ± 0.010 *  13000      0/20
+  ensf / perfect  diverged 3/20    diverged 3/20    diverged 3/20    13000      3/20
 
 Forecast, RMSE, estimator mean, n = 512 (less is better)
-  forecaster      lead 1 (0.050)     lead 2 (0.10)     lead 4 (0.20)
-  perfect        0.110 ± 0.002 *   0.120 ± 0.002 *   0.140 ± 0.002 *
-  ar             0.113 ± 0.002     0.126 ± 0.002     0.152 ± 0.002
+  forecaster  lead 1 (0.05)     lead 2 (0.1)     lead 4 (0.2)
+  perfect     0.110 ± 0.002 *  0.120 ± 0.002 *  0.140 ± 0.002 *
+  ar          0.113 ± 0.002    0.126 ± 0.002    0.152 ± 0.002
 
 * best of its column   ~ not significantly different from the best (Holm-corrected p >= 0.05)   ± one standard error
 ";

@@ -59,7 +59,7 @@ fn chart(report: &Report, curve: &Curve, styles: &Styles) -> Option<String> {
     let (low, high) = (finite().fold(f64::INFINITY, f64::min), finite().fold(f64::NEG_INFINITY, f64::max));
     let y = if low > 0.0 { Axis::log(low, high, "") } else { Axis::rounded(low, high, 5, "") };
     let x = Axis::linear(first.step.min(last.step) as f64, last.step as f64, 4, "training step");
-    let mut chart = Chart::new(360.0, 220.0, &format!("{}: loss", curve.label), x, y);
+    let mut chart = Chart::new(320.0, 205.0, &format!("{}: loss", curve.label), x, y);
     let style = styles.forecaster(&curve.label);
     let line = |value: fn(&CurvePoint) -> f64| -> Vec<(f64, Option<f64>)> {
         curve.points.iter().map(|point| (point.step as f64, Some(value(point)))).collect()
