@@ -9,12 +9,14 @@
 //!
 //! What is deliberately absent: the truth (no method can peek), files, networks.
 
+pub mod innovation;
 pub mod linalg;
 pub mod method;
 pub mod observe;
 pub mod problem;
 pub mod state;
 
+pub use innovation::{Innovation, innovation};
 pub use method::METHODS;
 pub use observe::{NoiseLaw, OPERATORS, Observation};
 pub use problem::{Analysis, AnalysisCycle, Cycle, Diagnostics, Error, Outcome, Prior, Result, Seen};

@@ -236,6 +236,14 @@ impl Cycle for AnalysisCycle {
 
     fn restore(&mut self, bytes: &[u8]) -> Result<()> {
         let (step, ensemble, state) = crate::state::unpack(bytes)?;
+        if ensemble.nrows() != self.members {
+            return Err(Error::State(format!(
+                "it has {} members but the method is set to {}; set `members` to {}",
+                ensemble.nrows(),
+                self.members,
+                ensemble.nrows()
+            )));
+        }
         self.analysis.restore(&state)?;
         (self.step, self.ensemble) = (step, ensemble);
         Ok(())

@@ -17,14 +17,18 @@ pub mod law;
 pub mod noising;
 pub mod registry;
 pub mod sde;
+pub mod simulate;
 pub mod system;
 
+pub use gaussian::{GaussianDenoiser, GaussianLaw, LinearForecaster};
+pub use integrate::SdeForecaster;
 pub use key::{Domain, Key, Purpose, Stream};
 pub use law::{
     Affine, Bound, ConditionalDenoiser, Covariance, Density, Error, Forecaster, GaussianKernel, Geometry,
     LinearGaussian, Result,
 };
-pub use noising::{Denoiser, Guidable, Level, Pullback};
+pub use noising::{Denoiser, Guidable, Level, Pullback, Sampler, Schedule};
 pub use registry::{Entry, Kind, Param, Settings, Value};
 pub use sde::{Calculus, Increment, LANES, Noise, Sde};
+pub use simulate::{Divergence, Trajectories, simulate};
 pub use system::{Stepping, System};

@@ -4,10 +4,12 @@
 
 mod cholesky;
 mod eigen;
+mod gmres;
 mod rotation;
 
 pub use cholesky::Cholesky;
 pub use eigen::{Eigen, symmetric_sqrt};
+pub use gmres::Gmres;
 pub use rotation::rotate_anomalies;
 
 use ndarray::{Array1, Array2, ArrayView2};

@@ -4,7 +4,21 @@
 //! process of this family is the variance-exploding one (alpha = 1) in x_t / alpha at noise level sigma / alpha, which is
 //! how the samplers see it.
 
+mod dpm_solver_2m;
+mod heun;
+mod rescaled;
+mod reverse_sde;
+mod sampler;
+mod schedule;
+
+use std::sync::Arc;
+
 use ndarray::{Array2, ArrayView2};
+
+pub use rescaled::Rescaled;
+pub use reverse_sde::Transition;
+pub use sampler::{SAMPLERS, Sampler};
+pub use schedule::Schedule;
 
 use crate::law::Result;
 
@@ -70,7 +84,7 @@ pub trait Guidable: Denoiser {
     fn denoise_vjp<'a>(&'a self, x_t: ArrayView2<'a, f64>, level: Level) -> Result<(Array2<f64>, Pullback<'a>)>;
 }
 
-impl<D: Denoiser + ?Sized> Denoiser for std::sync::Arc<D> {
+impl<D: Denoiser + ?Sized> Denoiser for Arc<D> {
     fn dim(&self) -> usize {
         (**self).dim()
     }
@@ -80,7 +94,7 @@ impl<D: Denoiser + ?Sized> Denoiser for std::sync::Arc<D> {
     }
 }
 
-impl<D: Guidable + ?Sized> Guidable for std::sync::Arc<D> {
+impl<D: Guidable + ?Sized> Guidable for Arc<D> {
     fn denoise_vjp<'a>(&'a self, x_t: ArrayView2<'a, f64>, level: Level) -> Result<(Array2<f64>, Pullback<'a>)> {
         (**self).denoise_vjp(x_t, level)
     }

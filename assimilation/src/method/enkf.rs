@@ -1,0 +1,98 @@
+//! The ensemble Kalman filter with perturbed observations (Evensen 1994; Burgers, van Leeuwen and Evensen 1998).
+//!
+//! With anomalies A (of x) and Y (of h(x)), one row a member, and perturbed innovations D = y + E - h(X), E ~ N(0, R)
+//! centred over the members: X <- X + D S^-1 Y^T A / (N - 1), S = Y^T Y / (N - 1) + R. When there are fewer members
+//! than observed values the same increment is D R^-1 Y^T G^-1 A / (N - 1) with G = I + Y R^-1 Y^T / (N - 1), so that
+//! the factorization is always of the smaller order.
+
+use ndarray::{Array2, Axis};
+use scorecast_systems::{Entry, Key, Purpose, Settings};
+
+use super::{Build, INFLATION, MEMBERS};
+use crate::linalg::{Cholesky, all_finite, anomalies};
+use crate::observe::Present;
+use crate::problem::{Analysis, Outcome, Result, Seen};
+
+pub(super) const ENTRY: Entry<Build> = Entry {
+    name: "enkf",
+    about: "ensemble Kalman filter with perturbed observations",
+    reference: "Burgers, van Leeuwen and Evensen 1998",
+    params: &[MEMBERS, INFLATION],
+    build: |settings: &Settings| super::cycle(EnKf { inflation: settings.number("inflation") }, settings),
+};
+
+/// The stochastic filter.
+#[derive(Clone, Debug)]
+pub struct EnKf {
+    /// Factor of the standard deviation of the analysis anomalies.
+    pub inflation: f64,
+}
+
+impl Analysis for EnKf {
+    fn update(&mut self, forecast: Array2<f64>, seen: &Seen, key: Key) -> Result<Outcome> {
+        seen.require_gaussian("enkf")?;
+        super::require_members(forecast.nrows())?;
+        let present = seen.restrict(forecast.view())?;
+        if present.index.is_empty() || !all_finite(forecast.view()) || !all_finite(present.predicted.view()) {
+            return Ok(super::unchanged(forecast));
+        }
+        let key = key.purpose(Purpose::Perturbation).at(seen.step as u64);
+        let errors = seen.operator.error().sample(forecast.nrows(), key);
+        let mut perturbed = anomalies(errors.select(Axis(1), &present.index).view(), None).1;
+        perturbed += &present.values;
+        perturbed -= &present.predicted;
+
+        let mut ensemble = increments(&forecast, &present, perturbed)?;
+        ensemble += &forecast;
+        super::inflate(&mut ensemble, None, self.inflation);
+        Ok(Outcome::new(forecast, ensemble))
+    }
+}
+
+/// D S^-1 Y^T A / (N - 1), `[member, component]`, for D `[member, present]`.
+fn increments(forecast: &Array2<f64>, present: &Present, mut d: Array2<f64>) -> Result<Array2<f64>> {
+    let (_, a) = anomalies(forecast.view(), None);
+    let (_, y) = anomalies(present.predicted.view(), None);
+    let scale = 1.0 / (y.nrows() as f64 - 1.0);
+    if y.ncols() <= y.nrows() {
+        let mut s = scale * y.t().dot(&y);
+        s.diag_mut().zip_mut_with(&present.variance, |value, r| *value += r);
+        let mut cross = scale * y.t().dot(&a);
+        Cholesky::new(s.view())?.solve_in_place(&mut cross);
+        Ok(d.dot(&cross))
+    } else {
+        let mut g = scale * y.dot(&(&y / &present.variance).t());
+        g.diag_mut().mapv_inplace(|value| value + 1.0);
+        let mut solved = scale * &a;
+        Cholesky::new(g.view())?.solve_in_place(&mut solved);
+        d /= &present.variance;
+        Ok(d.dot(&y.t()).dot(&solved))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::Array1;
+    use scorecast_systems::Domain;
+
+    use super::*;
+
+    #[test]
+    fn both_factorizations_give_the_increments_of_the_textbook_gain() {
+        for (members, observed) in [(12, 5), (5, 12), (6, 6)] {
+            let x = Key::new(1, Domain::Score).normals(members, 7);
+            let h = Key::new(2, Domain::Score).normals(7, observed);
+            let d = Key::new(3, Domain::Score).normals(members, observed);
+            let variance: Array1<f64> = (0..observed).map(|i| 0.2 + 0.1 * i as f64).collect();
+            let index = (0..observed).collect();
+            let present =
+                Present { predicted: x.dot(&h), values: Array1::zeros(observed), variance: variance.clone(), index };
+            let p = crate::linalg::covariance(x.view(), None);
+            let s = h.t().dot(&p).dot(&h) + Array2::from_diag(&variance);
+            let mut gain = h.t().dot(&p);
+            Cholesky::new(s.view()).unwrap().solve_in_place(&mut gain);
+            let difference = increments(&x, &present, d.clone()).unwrap() - d.dot(&gain);
+            assert!(difference.iter().all(|e| e.abs() < 1e-12), "{members} members, {observed} values");
+        }
+    }
+}

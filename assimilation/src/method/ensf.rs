@@ -1,0 +1,230 @@
+//! The ensemble score filter (Bao, Zhang and Zhang 2024).
+//!
+//! Diffusion in pseudo-time t in [0, 1]: alpha = 1 - (1 - eps_alpha) t, beta^2 = eps_beta + (1 - eps_beta) t. The
+//! reverse equation is integrated from t = 1 to 0 by Euler-Maruyama,
+//! z <- z - dt (f z - g^2 s) + g sqrt(dt) xi, f = alpha'/alpha, g^2 = (beta^2)' - 2 f beta^2,
+//! with s = s_prior + (1 - t) J_h(z)^T R^-1 (y - h(z)), clipped component by component.
+//!
+//! `score = "single"`, as published: the prior score of member j uses member j alone, s_prior = (alpha x_j - z) / beta^2.
+//! The law sampled is then N(x_j, eps_beta) in place of the prior, whatever the spread of the ensemble: the gain is
+//! fixed by eps_beta and R (.917 at an observation error of .05), which is nudging and not a filter.
+//! `score = "mixture"`: the score of the whole mixture, s_prior = sum_j w_j (alpha x_j - z) / beta^2,
+//! w_j ~ exp(-|z - alpha x_j|^2 / (2 beta^2)).
+//!
+//! As published only the initial noise is scaled, by the standard deviation of each component of the forecast; the
+//! states are not.
+
+use ndarray::parallel::prelude::*;
+use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis};
+use scorecast_systems::registry::Default;
+use scorecast_systems::{Entry, Key, Kind, Param, Purpose, Settings, Stream};
+
+use super::{Build, INFLATION, MEMBERS};
+use crate::linalg::all_finite;
+use crate::problem::{Analysis, Outcome, Result, Seen, weighted_variance};
+
+const EPS: Kind = Kind::Float { min: f64::MIN_POSITIVE, max: 1.0 };
+
+pub(super) const ENTRY: Entry<Build> = Entry {
+    name: "ensf",
+    about: "ensemble score filter: a diffusion sampler on a score made of the members",
+    reference: "Bao, Zhang and Zhang 2024",
+    params: &[
+        MEMBERS,
+        INFLATION,
+        Param {
+            key: "score",
+            kind: Kind::Choice(&["single", "mixture"]),
+            default: Default::Text("single"),
+            about: "prior score of a member: from itself alone (as published) or from the mixture of all",
+        },
+        Param {
+            key: "steps",
+            kind: Kind::Int { min: 1, max: i64::MAX },
+            default: Default::Int(500),
+            about: "Euler steps of the reverse equation",
+        },
+        Param { key: "eps_alpha", kind: EPS, default: Default::Float(0.5), about: "alpha at t = 1" },
+        Param {
+            key: "eps_beta",
+            kind: EPS,
+            default: Default::Float(0.025),
+            about: "beta^2 at t = 0, states' unit squared",
+        },
+        Param {
+            key: "clip",
+            kind: Kind::Float { min: f64::MIN_POSITIVE, max: f64::INFINITY },
+            default: Default::Float(1000.0),
+            about: "largest score in each component",
+        },
+    ],
+    build: |settings: &Settings| {
+        let prior = if settings.text("score") == "mixture" { PriorScore::Mixture } else { PriorScore::Single };
+        let analysis = EnSf {
+            prior,
+            inflation: settings.number("inflation"),
+            steps: settings.count("steps"),
+            eps_alpha: settings.number("eps_alpha"),
+            eps_beta: settings.number("eps_beta"),
+            clip: settings.number("clip"),
+        };
+        super::cycle(analysis, settings)
+    },
+};
+
+/// Members integrated together; a chunk is the unit of parallel work.
+const CHUNK: usize = 16;
+
+/// What the prior score of a member is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PriorScore {
+    /// The member itself, as published.
+    Single,
+    /// The mixture of all members.
+    Mixture,
+}
+
+/// The ensemble score filter.
+#[derive(Clone, Debug)]
+pub struct EnSf {
+    /// What the prior score is made of.
+    pub prior: PriorScore,
+    /// Factor of the standard deviation of the analysis anomalies.
+    pub inflation: f64,
+    /// Euler steps of the reverse equation.
+    pub steps: usize,
+    /// alpha at t = 1.
+    pub eps_alpha: f64,
+    /// beta^2 at t = 0.
+    pub eps_beta: f64,
+    /// Largest score in each component.
+    pub clip: f64,
+}
+
+/// The coefficients at one pseudo-time.
+struct Coefficients {
+    t: f64,
+    alpha: f64,
+    beta_square: f64,
+    drift: f64,
+    diffusion_square: f64,
+}
+
+impl EnSf {
+    fn coefficients(&self, t: f64) -> Coefficients {
+        let alpha = 1.0 - (1.0 - self.eps_alpha) * t;
+        let beta_square = self.eps_beta + (1.0 - self.eps_beta) * t;
+        let drift = -(1.0 - self.eps_alpha) / alpha;
+        Coefficients { t, alpha, beta_square, drift, diffusion_square: 1.0 - self.eps_beta - 2.0 * drift * beta_square }
+    }
+
+    /// Integrates the reverse equation for the members `first..` into `z`.
+    fn sample(
+        &self,
+        mut z: ArrayViewMut2<f64>,
+        first: usize,
+        forecast: ArrayView2<f64>,
+        sd: &Array1<f64>,
+        likelihood: &Likelihood,
+        key: Key,
+    ) {
+        let mut streams: Vec<Stream> = (0..z.nrows()).map(|i| key.stream((first + i) as u64)).collect();
+        for (mut row, stream) in z.outer_iter_mut().zip(&mut streams) {
+            row.zip_mut_with(sd, |value, sd| *value = sd * stream.normal());
+        }
+        let dt = 1.0 / self.steps as f64;
+        let mut prior = Array2::zeros(z.raw_dim());
+        for step in 0..self.steps {
+            let c = self.coefficients(1.0 - step as f64 * dt);
+            match self.prior {
+                PriorScore::Single => single(&c, z.view(), first, forecast, &mut prior),
+                PriorScore::Mixture => mixture(&c, z.view(), forecast, &mut prior),
+            }
+            let pull = likelihood.score(z.view());
+            let noise = (c.diffusion_square * dt).sqrt();
+            for (((mut row, prior), pull), stream) in
+                z.outer_iter_mut().zip(prior.outer_iter()).zip(pull.outer_iter()).zip(&mut streams)
+            {
+                for ((value, prior), pull) in row.iter_mut().zip(prior).zip(pull) {
+                    let score = (prior + (1.0 - c.t) * pull).clamp(-self.clip, self.clip);
+                    *value += dt * (c.diffusion_square * score - c.drift * *value) + noise * stream.normal();
+                }
+            }
+        }
+    }
+}
+
+/// (alpha x_j - z) / beta^2 for the members from `first` on.
+fn single(c: &Coefficients, z: ArrayView2<f64>, first: usize, forecast: ArrayView2<f64>, out: &mut Array2<f64>) {
+    for (i, (mut out, z)) in out.outer_iter_mut().zip(z.outer_iter()).enumerate() {
+        for ((out, z), x) in out.iter_mut().zip(z).zip(forecast.row(first + i)) {
+            *out = (c.alpha * x - z) / c.beta_square;
+        }
+    }
+}
+
+/// sum_j w_j (alpha x_j - z) / beta^2.
+fn mixture(c: &Coefficients, z: ArrayView2<f64>, forecast: ArrayView2<f64>, out: &mut Array2<f64>) {
+    let mut log_weights = Array1::zeros(forecast.nrows());
+    for (mut out, z) in out.outer_iter_mut().zip(z.outer_iter()) {
+        for (log_weight, x) in log_weights.iter_mut().zip(forecast.outer_iter()) {
+            let square: f64 = z.iter().zip(x).map(|(z, x)| (z - c.alpha * x) * (z - c.alpha * x)).sum();
+            *log_weight = -0.5 * square / c.beta_square;
+        }
+        super::weights::normalise(&mut log_weights);
+        out.zip_mut_with(&z, |out, z| *out = -z / c.beta_square);
+        for (log_weight, x) in log_weights.iter().zip(forecast.outer_iter()) {
+            // members so far away that they do not count cost nothing
+            if *log_weight > -40.0 {
+                out.scaled_add(log_weight.exp() * c.alpha / c.beta_square, &x);
+            }
+        }
+    }
+}
+
+/// The observations as a score.
+struct Likelihood<'a> {
+    seen: Seen<'a>,
+    /// 1 / r^2, `[observed]`; 0 where the value is missing.
+    precision: Array1<f64>,
+    /// y, `[observed]`; 0 where the value is missing.
+    values: Array1<f64>,
+}
+
+impl<'a> Likelihood<'a> {
+    fn new(seen: Seen<'a>) -> Self {
+        let missing = seen.values.mapv(f64::is_nan);
+        let mut precision = seen.operator.error().variance().mapv(|r| 1.0 / r);
+        precision.zip_mut_with(&missing, |value, missing| *value = if *missing { 0.0 } else { *value });
+        let values = seen.values.mapv(|value| if value.is_nan() { 0.0 } else { value });
+        Self { seen, precision, values }
+    }
+
+    /// J_h(z)^T R^-1 (y - h(z)), `[member, component]`.
+    fn score(&self, z: ArrayView2<f64>) -> Array2<f64> {
+        let (h, t) = (self.seen.operator, self.seen.time);
+        let residual = (&self.values - &h.apply(t, z)) * &self.precision;
+        h.vjp(t, z, residual.view())
+    }
+}
+
+impl Analysis for EnSf {
+    fn update(&mut self, forecast: Array2<f64>, seen: &Seen, key: Key) -> Result<Outcome> {
+        seen.require_gaussian("ensf")?;
+        super::require_members(forecast.nrows())?;
+        seen.check(forecast.ncols())?;
+        if seen.present().is_empty() || !all_finite(forecast.view()) {
+            return Ok(super::unchanged(forecast));
+        }
+        let sd = weighted_variance(forecast.view(), None).mapv(f64::sqrt);
+        let likelihood = Likelihood::new(*seen);
+        // not `Sampler`: a diffusion forecaster draws the next step from there
+        let key = key.purpose(Purpose::PosteriorDraw).at(seen.step as u64);
+        let mut ensemble = Array2::zeros(forecast.raw_dim());
+        ensemble.axis_chunks_iter_mut(Axis(0), CHUNK).into_par_iter().enumerate().for_each(|(chunk, z)| {
+            self.sample(z, chunk * CHUNK, forecast.view(), &sd, &likelihood, key);
+        });
+        super::inflate(&mut ensemble, None, self.inflation);
+        Ok(Outcome::new(forecast, ensemble))
+    }
+}

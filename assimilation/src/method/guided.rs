@@ -1,0 +1,314 @@
+//! The guided diffusion filter: the forecaster's own denoiser of p(x_{k+1} | x_k), guided by the observations.
+//!
+//! A draw of p(x_{k+1} | x_k, y) for each member is not yet a filter: the posterior also weighs each x_k by p(y | x_k).
+//! Left out (`weights = "none"`, the published practice), the gain is Q / (Q + R), blind to the spread of the ensemble.
+//!
+//! `weights = "exact"`: p(y | x_k) = N(y; H m(x_k), H C H^T + R) where the one-step law is Gaussian with known moments
+//! and h linear. It depends on x_k only, so ancestors are weighed and resampled *before* they are advanced: the fully
+//! adapted auxiliary particle filter (Pitt and Shephard 1999).
+//! `weights = "path"`: estimated without bias along the guided path (see [`path`](super::path); Wu et al. 2023).
+//! `weights = "auto"`: exact where it can be, otherwise path.
+//!
+//! When observations come after several lead steps all but the last are advanced freely and the last is guided.
+
+use ndarray::{Array1, Array2, Axis};
+use scorecast_systems::noising::{Sampler, Schedule};
+use scorecast_systems::registry::Default;
+use scorecast_systems::{Entry, Forecaster, Key, Kind, Param, Purpose, Settings};
+
+use super::bootstrap::ESS_THRESHOLD;
+use super::guidance::Guidance;
+use super::weights::{effective_size, equal, normalise, systematic};
+use super::{Build, INFLATION, MEMBERS, one_step};
+use crate::linalg::{Gmres, all_finite};
+use crate::problem::{Cycle, Diagnostics, Error, Outcome, Prior, Result, Seen, draw_prior};
+use crate::state::{pack, unpack};
+
+const POSITIVE: Kind = Kind::Float { min: f64::MIN_POSITIVE, max: f64::INFINITY };
+
+pub(super) const ENTRY: Entry<Build> = Entry {
+    name: "guided",
+    about: "the diffusion forecaster's sampler guided by the observations, members weighted by p(y | x_k)",
+    reference: "Rozet et al. 2024; Pitt and Shephard 1999; Wu et al. 2023",
+    params: &[
+        MEMBERS,
+        INFLATION,
+        ESS_THRESHOLD,
+        Param {
+            key: "weights",
+            kind: Kind::Choice(&["auto", "exact", "path", "none"]),
+            default: Default::Text("auto"),
+            about: "p(y | x_k) in closed form, estimated along the path, or left out (which is not a filter)",
+        },
+        Param {
+            key: "sampler",
+            kind: Kind::Choice(&["sde", "heun", "dpm_solver_2m"]),
+            default: Default::Text("sde"),
+            about: "reverse sampler; path weights need `sde`",
+        },
+        Param {
+            key: "steps",
+            kind: Kind::Int { min: 2, max: i64::MAX },
+            default: Default::Int(64),
+            about: "steps of the sampler",
+        },
+        Param { key: "sigma_min", kind: POSITIVE, default: Default::Float(0.01), about: "last noise level above 0" },
+        Param { key: "sigma_max", kind: POSITIVE, default: Default::Float(20.0), about: "first noise level" },
+        Param { key: "rho", kind: POSITIVE, default: Default::Float(7.0), about: "spacing of the noise levels" },
+        Param {
+            key: "iterations",
+            kind: Kind::Int { min: 1, max: i64::MAX },
+            default: Default::Int(20),
+            about: "most GMRES iterations in one evaluation",
+        },
+        Param { key: "tolerance", kind: POSITIVE, default: Default::Float(1e-4), about: "relative residual of GMRES" },
+    ],
+    build: |settings: &Settings| Ok(Box::new(Guided::from_settings(settings)?)),
+};
+
+/// Where a member's weight comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weighting {
+    /// Exact where it can be, otherwise along the path.
+    Auto,
+    /// p(y | x_k) in closed form.
+    Exact,
+    /// Estimated along the guided path.
+    Path,
+    /// Left out: not a filter.
+    None,
+}
+
+/// The guided filter.
+#[derive(Clone, Debug)]
+pub struct Guided {
+    /// The number of members.
+    pub members: usize,
+    /// Factor of the standard deviation of the analysis anomalies.
+    pub inflation: f64,
+    /// Resample below this share of the members.
+    pub ess_threshold: f64,
+    /// Where weights come from.
+    pub weighting: Weighting,
+    /// The reverse sampler.
+    pub sampler: Sampler,
+    /// Its noise levels.
+    pub schedule: Schedule,
+    /// The solver of V v = y - h.
+    pub solver: Gmres,
+    step: usize,
+    ensemble: Array2<f64>,
+    /// Normalised logarithms carried from one cycle to the next; none means equal.
+    log_weights: Option<Array1<f64>>,
+}
+
+impl Guided {
+    /// A filter with the settings of its registry entry.
+    ///
+    /// # Errors
+    /// When settings do not go together.
+    pub fn from_settings(settings: &Settings) -> Result<Self> {
+        let weighting = match settings.text("weights") {
+            "exact" => Weighting::Exact,
+            "path" => Weighting::Path,
+            "none" => Weighting::None,
+            _ => Weighting::Auto,
+        };
+        let sampler = match settings.text("sampler") {
+            "heun" => Sampler::Heun,
+            "dpm_solver_2m" => Sampler::DpmSolver2M,
+            _ => Sampler::ReverseSde,
+        };
+        if weighting == Weighting::Path && sampler != Sampler::ReverseSde {
+            return Err(settings.mistake("weights", PATH_NEEDS_SDE).into());
+        }
+        let [sigma_min, sigma_max, rho] = ["sigma_min", "sigma_max", "rho"].map(|key| settings.number(key));
+        let schedule = Schedule { sigma_min, sigma_max, rho, steps: settings.count("steps") };
+        schedule.levels()?;
+        let iterations = settings.count("iterations");
+        Ok(Self {
+            members: settings.count("members"),
+            inflation: settings.number("inflation"),
+            ess_threshold: settings.number("ess_threshold"),
+            weighting,
+            sampler,
+            schedule,
+            solver: Gmres { tolerance: settings.number("tolerance"), iterations, restart: iterations.min(20) },
+            step: 0,
+            ensemble: Array2::zeros((0, 0)),
+            log_weights: None,
+        })
+    }
+
+    /// What `auto` means for this forecaster and this operator, or why the weighting cannot be had.
+    fn weighting(&self, model: &dyn Forecaster, seen: &Seen) -> Result<Weighting> {
+        let closed = model.gaussian().is_some() && seen.operator.matrix().is_some();
+        match self.weighting {
+            Weighting::Exact if !closed => Err(Error::Unsupported(format!(
+                "`weights = \"exact\"` needs a forecaster whose one-step law is Gaussian with known moments and a \
+                 linear operator (this is `{}`); set weights to \"path\"",
+                seen.operator.name()
+            ))),
+            Weighting::Auto if closed => Ok(Weighting::Exact),
+            Weighting::Auto if self.sampler != Sampler::ReverseSde => {
+                Err(Error::Unsupported(format!("method `guided`: the setting weights {PATH_NEEDS_SDE}")))
+            }
+            Weighting::Auto => Ok(Weighting::Path),
+            chosen => Ok(chosen),
+        }
+    }
+
+    /// Draws x_{k+1} for each row of `x` under guidance, with sum log p/q where paths are weighed.
+    fn draw(
+        &self,
+        model: &dyn Forecaster,
+        x: &Array2<f64>,
+        seen: &Seen,
+        paths: bool,
+        key: Key,
+        diagnostics: &mut Diagnostics,
+    ) -> Result<(Array2<f64>, Option<Array1<f64>>)> {
+        let conditional = model.denoiser().ok_or_else(|| {
+            Error::Unsupported(
+                "method `guided` needs a forecaster with a denoiser (kind `diffusion`, or a system whose one-step law \
+                 is Gaussian); use `bootstrap` or `enkf` with this one"
+                    .to_owned(),
+            )
+        })?;
+        let last = seen.step - 1;
+        let bound = conditional.bind(last, x.view())?;
+        let guidance = Guidance::new(&*bound.denoiser, &bound.to_state, *seen, self.solver);
+        // the address of the free forecast of this step, which is only scored and never carried on
+        let key = key.purpose(Purpose::Sampler).at(last as u64);
+        let (z, log_ratio) = if paths {
+            let (z, log_ratio) = super::path::sample(&guidance, &self.schedule, x.dim(), key)?;
+            (z, Some(log_ratio))
+        } else {
+            (self.sampler.sample(&guidance, &self.schedule, x.nrows(), x.ncols(), key)?, None)
+        };
+        diagnostics.insert("gmres_iterations", guidance.mean_iterations());
+        Ok((bound.to_state.apply(&z), log_ratio))
+    }
+
+    /// Weights the members by `log_factors`, notes it, and resamples where the effective size asks for it: the
+    /// ancestors are given then, and the weights are equal again.
+    fn weigh(&mut self, log_factors: &Array1<f64>, key: Key, diagnostics: &mut Diagnostics) -> Option<Vec<usize>> {
+        let members = log_factors.len();
+        let mut log_weights = self.log_weights.take().unwrap_or_else(|| equal(members)) + log_factors;
+        let log_evidence = normalise(&mut log_weights);
+        let ess = if log_evidence.is_finite() { effective_size(&log_weights) } else { 0.0 };
+        let resample = ess < self.ess_threshold * members as f64;
+        diagnostics.extend([
+            ("log_evidence", log_evidence),
+            ("ess", ess),
+            ("resampled", f64::from(u8::from(resample))),
+        ]);
+        if resample {
+            return Some(systematic(&log_weights, key.purpose(Purpose::Resampling)));
+        }
+        self.log_weights = Some(log_weights);
+        None
+    }
+
+    /// Draws and weighs: `x` is the ensemble one lead step before the observations.
+    fn analyse(
+        &mut self,
+        model: &dyn Forecaster,
+        mut x: Array2<f64>,
+        seen: &Seen,
+        key: Key,
+        diagnostics: &mut Diagnostics,
+    ) -> Result<Array2<f64>> {
+        let resampling = key.at(seen.step as u64);
+        match self.weighting(model, seen)? {
+            Weighting::Path => {
+                let (drawn, log_ratio) = self.draw(model, &x, seen, true, key, diagnostics)?;
+                let log_factors = log_likelihood(&drawn, seen) + log_ratio.unwrap_or_else(|| equal(drawn.nrows()));
+                Ok(match self.weigh(&log_factors, resampling, diagnostics) {
+                    Some(ancestors) => drawn.select(Axis(0), &ancestors),
+                    None => drawn,
+                })
+            }
+            Weighting::None => Ok(self.draw(model, &x, seen, false, key, diagnostics)?.0),
+            Weighting::Exact | Weighting::Auto => {
+                let log_factors = one_step::log_predictive(model, &x, seen)?;
+                if let Some(ancestors) = self.weigh(&log_factors, resampling, diagnostics) {
+                    x = x.select(Axis(0), &ancestors);
+                }
+                Ok(self.draw(model, &x, seen, false, key, diagnostics)?.0)
+            }
+        }
+    }
+
+    fn weights(&self) -> Option<Array1<f64>> {
+        self.log_weights.as_ref().map(|weights| weights.mapv(f64::exp))
+    }
+}
+
+const PATH_NEEDS_SDE: &str = "needs path weights here, which exist for the stochastic sampler only; set sampler to \
+                              \"sde\", or weights to \"none\" and accept that this is not a filter";
+
+/// log p(y | x) for each row.
+fn log_likelihood(x: &Array2<f64>, seen: &Seen) -> Array1<f64> {
+    let present = seen.present();
+    let residuals = &seen.values - &seen.operator.apply(seen.time, x.view());
+    residuals.outer_iter().map(|residual| seen.operator.error().log_density(residual, &present)).collect()
+}
+
+impl Cycle for Guided {
+    fn start(&mut self, prior: &Prior, step: usize, key: Key) -> Result<()> {
+        super::require_members(self.members)?;
+        self.ensemble = draw_prior(prior, self.members, key)?;
+        (self.step, self.log_weights) = (step, None);
+        Ok(())
+    }
+
+    fn step(&mut self, model: &dyn Forecaster, seen: &Seen, key: Key) -> Result<Outcome> {
+        seen.require_gaussian("guided")?;
+        seen.check(self.ensemble.ncols())?;
+        if seen.step <= self.step {
+            return Err(Error::Unsupported(format!(
+                "method `guided` stands at lead step {} and cannot use observations of step {}; it guides a forecast, \
+                 so let the first observations come at least one lead step after the start",
+                self.step, seen.step
+            )));
+        }
+        let noise = key.purpose(Purpose::ProcessNoise);
+        let mut before = self.ensemble.clone();
+        model.advance(self.step, seen.step - 1 - self.step, &mut before, noise)?;
+        let mut forecast = before.clone();
+        model.advance(seen.step - 1, 1, &mut forecast, noise)?;
+        let forecast_weights = self.weights();
+
+        let mut diagnostics = Diagnostics::new();
+        let mut ensemble = if seen.present().is_empty() || !all_finite(forecast.view()) {
+            forecast.clone()
+        } else {
+            self.analyse(model, before, seen, key, &mut diagnostics)?
+        };
+        let weights = self.weights();
+        super::inflate(&mut ensemble, weights.as_ref(), self.inflation);
+        (self.step, self.ensemble) = (seen.step, ensemble.clone());
+        Ok(Outcome { forecast_weights, weights, diagnostics, ..Outcome::new(forecast, ensemble) })
+    }
+
+    fn save(&self) -> Vec<u8> {
+        let weights = self.log_weights.as_ref().map_or_else(Vec::new, |weights| weights.to_vec());
+        pack(self.step, &self.ensemble, &weights)
+    }
+
+    fn restore(&mut self, bytes: &[u8]) -> Result<()> {
+        let (step, ensemble, weights) = unpack(bytes)?;
+        if ensemble.nrows() != self.members || !(weights.is_empty() || weights.len() == self.members) {
+            return Err(Error::State(format!(
+                "it has {} members and {} weights but the method is set to {} members",
+                ensemble.nrows(),
+                weights.len(),
+                self.members
+            )));
+        }
+        self.log_weights = (!weights.is_empty()).then(|| Array1::from_vec(weights));
+        (self.step, self.ensemble) = (step, ensemble);
+        Ok(())
+    }
+}

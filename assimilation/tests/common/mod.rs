@@ -1,0 +1,138 @@
+//! What the tests share: linear-Gaussian problems, a plain Kalman filter, and how methods are built by name.
+#![allow(dead_code)]
+
+use std::collections::BTreeMap;
+
+use ndarray::{Array1, Array2, array};
+use scorecast_assimilation::observe::{GaussianError, Linear, NoiseLaw};
+use scorecast_assimilation::{Cycle, METHODS, Observation, Outcome, Prior, Seen};
+use scorecast_systems::gaussian::LinearForecaster;
+use scorecast_systems::{Domain, Forecaster, Key, LinearGaussian, Purpose, Settings, Value};
+
+/// A method by its name and settings.
+pub fn method(name: &str, given: &[(&str, Value)]) -> Box<dyn Cycle> {
+    let entry = METHODS.iter().find(|entry| entry.name == name).unwrap();
+    let given: BTreeMap<String, Value> = given.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+    (entry.build)(&Settings::check(&format!("method `{name}`"), entry.params, &given).unwrap()).unwrap()
+}
+
+pub fn word(text: &str) -> Value {
+    Value::Text(text.to_owned())
+}
+
+/// The law of independent errors of these standard deviations.
+pub fn errors(sd: &[f64]) -> impl Fn(usize) -> scorecast_assimilation::Result<Box<dyn NoiseLaw>> + '_ {
+    |dim| Ok(Box::new(GaussianError::new(sd, dim)?))
+}
+
+/// A problem whose posterior is known.
+pub struct LinearProblem {
+    pub law: LinearGaussian,
+    pub model: LinearForecaster,
+    pub mean: Array1<f64>,
+    pub covariance: Array2<f64>,
+    pub operator: Linear,
+    /// Lead steps between sets of observations.
+    pub every: usize,
+    /// One set a row; NaN is missing.
+    pub observations: Array2<f64>,
+}
+
+impl LinearProblem {
+    pub fn new(
+        law: LinearGaussian,
+        covariance: Array2<f64>,
+        h: Array2<f64>,
+        sd: &[f64],
+        every: usize,
+        cycles: usize,
+    ) -> Self {
+        let mean = Array1::from_elem(law.offset.len(), 0.5);
+        let operator = Linear::new(h, &errors(sd)).unwrap();
+        let model = LinearForecaster::new(law.clone()).unwrap();
+        let key = Key::new(12, Domain::Truth);
+        let root = scorecast_assimilation::linalg::symmetric_sqrt(covariance.view()).unwrap();
+        let mut truth = key.normals(1, mean.len()).dot(&root) + &mean;
+        let mut observations = Array2::zeros((cycles, operator.dim()));
+        for (cycle, mut row) in observations.outer_iter_mut().enumerate() {
+            model.advance(cycle * every, every, &mut truth, key.purpose(Purpose::ProcessNoise)).unwrap();
+            let error = operator.error().sample(1, key.purpose(Purpose::ObservationNoise).at(cycle as u64));
+            row.assign(&(operator.apply(0.0, truth.view()) + error).row(0));
+        }
+        // one value missing in the third set, all of the fifth
+        if cycles > 4 {
+            observations[(2, 0)] = f64::NAN;
+            observations.row_mut(4).fill(f64::NAN);
+        }
+        Self { law, model, mean, covariance, operator, every, observations }
+    }
+
+    /// One component, a random walk with a pull to its mean.
+    pub fn one(cycles: usize) -> Self {
+        let law = LinearGaussian { matrix: array![[0.9]], offset: array![0.1], covariance: array![[0.3]] };
+        Self::new(law, array![[1.0]], array![[1.0]], &[0.7], 1, cycles)
+    }
+
+    /// Two components with correlated noise; both are observed, each second lead step.
+    pub fn two(cycles: usize) -> Self {
+        let law = LinearGaussian {
+            matrix: array![[0.9, 0.3], [-0.3, 0.8]],
+            offset: array![0.0, 0.2],
+            covariance: array![[0.3, 0.1], [0.1, 0.2]],
+        };
+        Self::new(law, array![[1.0, 0.2], [0.2, 0.8]], array![[1.0, 0.0], [0.5, 1.0]], &[0.6, 0.8], 2, cycles)
+    }
+
+    /// Three components, of which the first and the third are observed.
+    pub fn three(cycles: usize) -> Self {
+        let law = LinearGaussian {
+            matrix: array![[0.8, 0.3, 0.0], [0.0, 0.7, 0.4], [-0.3, 0.0, 0.9]],
+            offset: array![0.1, 0.0, -0.1],
+            covariance: array![[0.3, 0.0, 0.0], [0.0, 0.2, 0.0], [0.0, 0.0, 0.4]],
+        };
+        Self::new(law, Array2::eye(3), array![[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]], &[0.5, 0.9], 1, cycles)
+    }
+
+    pub fn prior(&self) -> Prior {
+        Prior::Gaussian { mean: self.mean.clone(), covariance: self.covariance.clone() }
+    }
+
+    /// Runs a method over all observations.
+    pub fn run(&self, method: &mut dyn Cycle, key: Key) -> Vec<Outcome> {
+        method.start(&self.prior(), 0, key).unwrap();
+        (0..self.observations.nrows()).map(|cycle| self.step(method, cycle, key)).collect()
+    }
+
+    /// One set of observations.
+    pub fn step(&self, method: &mut dyn Cycle, cycle: usize, key: Key) -> Outcome {
+        let values = self.observations.row(cycle);
+        let step = (cycle + 1) * self.every;
+        let seen = Seen { step, time: step as f64, values, operator: &self.operator };
+        method.step(&self.model, &seen, key).unwrap()
+    }
+
+    /// A plain Kalman filter, which takes one observed value after the other (their errors are independent): mean,
+    /// covariance and log evidence after each set.
+    pub fn exact(&self) -> Vec<(Array1<f64>, Array2<f64>, f64)> {
+        let h = self.operator.matrix().unwrap();
+        let (mut m, mut p) = (self.mean.clone(), self.covariance.clone());
+        let mut out = Vec::new();
+        for values in self.observations.outer_iter() {
+            for _ in 0..self.every {
+                m = self.law.matrix.dot(&m) + &self.law.offset;
+                p = self.law.matrix.dot(&p).dot(&self.law.matrix.t()) + &self.law.covariance;
+            }
+            let mut log_evidence = 0.0;
+            for (i, y) in values.iter().enumerate().filter(|(_, y)| !y.is_nan()) {
+                let ph = p.dot(&h.row(i));
+                let s = h.row(i).dot(&ph) + self.operator.error().variance()[i];
+                let d = y - h.row(i).dot(&m);
+                m.scaled_add(d / s, &ph);
+                p = Array2::from_shape_fn(p.raw_dim(), |(a, b)| p[(a, b)] - ph[a] * ph[b] / s);
+                log_evidence -= 0.5 * (d * d / s + (2.0 * std::f64::consts::PI * s).ln());
+            }
+            out.push((m.clone(), p.clone(), log_evidence));
+        }
+        out
+    }
+}
