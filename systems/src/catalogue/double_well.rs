@@ -41,7 +41,8 @@ pub struct DoubleWell {
 }
 
 impl DoubleWell {
-    fn new(settings: &Settings) -> Self {
+    /// From checked settings, as in the catalogue.
+    pub fn new(settings: &Settings) -> Self {
         let number = |key| settings.number(key);
         Self { dim: settings.count("dim"), alpha: number("alpha"), beta: number("beta"), noise: number("noise") }
     }
@@ -79,10 +80,8 @@ impl Sde for DoubleWell {
     }
 
     fn drift_block(&self, _t: f64, x: &[[f64; LANES]], out: &mut [[f64; LANES]]) {
-        for (out, x) in out.iter_mut().zip(x) {
-            for lane in 0..LANES {
-                out[lane] = x[lane] * (self.alpha - self.beta * x[lane] * x[lane]);
-            }
+        for (out, x) in out.as_flattened_mut().iter_mut().zip(x.as_flattened()) {
+            *out = x * (self.alpha - self.beta * x * x);
         }
     }
 

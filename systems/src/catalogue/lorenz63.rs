@@ -39,7 +39,8 @@ pub struct Lorenz63 {
 }
 
 impl Lorenz63 {
-    fn new(settings: &Settings) -> Self {
+    /// From checked settings, as in the catalogue.
+    pub fn new(settings: &Settings) -> Self {
         let number = |key| settings.number(key);
         Self { sigma: number("sigma"), rho: number("rho"), beta: number("beta"), noise: number("noise") }
     }

@@ -38,7 +38,8 @@ pub struct Lorenz96 {
 }
 
 impl Lorenz96 {
-    fn new(settings: &Settings) -> Self {
+    /// From checked settings, as in the catalogue.
+    pub fn new(settings: &Settings) -> Self {
         Self { dim: settings.count("dim"), forcing: settings.number("forcing"), noise: settings.number("noise") }
     }
 }

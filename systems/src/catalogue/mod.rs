@@ -76,9 +76,7 @@ fn additive(noise: f64) -> Noise {
 
 /// out = noise * dw for noise of one size.
 fn diffuse(noise: f64, dw: &[[f64; LANES]], out: &mut [[f64; LANES]]) {
-    for (out, dw) in out.iter_mut().zip(dw) {
-        for lane in 0..LANES {
-            out[lane] = noise * dw[lane];
-        }
+    for (out, dw) in out.as_flattened_mut().iter_mut().zip(dw.as_flattened()) {
+        *out = noise * dw;
     }
 }

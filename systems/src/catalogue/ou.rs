@@ -63,7 +63,11 @@ pub struct Ou {
 }
 
 impl Ou {
-    fn new(settings: &Settings) -> Result<Self> {
+    /// From checked settings, as in the catalogue.
+    ///
+    /// # Errors
+    /// When Theta is not square and stable, or a list has the wrong length.
+    pub fn new(settings: &Settings) -> Result<Self> {
         let theta = theta(settings)?;
         let dim = theta.nrows();
         let slowest = theta.complex_eigenvalues().iter().map(|value| value.re).fold(f64::INFINITY, f64::min);
@@ -80,6 +84,10 @@ impl Ou {
             return Err(settings.mistake("noise", format!("contains {negative}, but an sd must be at least 0")));
         }
         let stationary = to_array(&stationary(&theta, &noise, slowest));
+        if stationary.iter().any(|value| !value.is_finite()) {
+            let key = if settings.has("drift") { "drift" } else { "coupling" };
+            return Err(settings.mistake(key, "gives a stationary variance beyond 1e308; couple more weakly"));
+        }
         Ok(Self { theta, mean: mean.into(), noise, stationary })
     }
 

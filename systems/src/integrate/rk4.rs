@@ -4,7 +4,7 @@
 
 use super::{Integrator, Lanes, Workspace, add, shift, unsupported};
 use crate::law::Result;
-use crate::sde::{Calculus, Increment, LANES, Noise, Sde};
+use crate::sde::{Calculus, Increment, Noise, Sde};
 
 /// Runge-Kutta of order 4 with additive noise once a step.
 #[derive(Clone, Copy, Debug)]
@@ -48,20 +48,17 @@ impl Integrator for Rk4 {
 /// sum += weight k and stage = x + ahead k in one pass.
 #[inline]
 fn accumulate(sum: &mut [Lanes], weight: f64, k: &[Lanes], stage: &mut [Lanes], x: &[Lanes], ahead: f64) {
-    for (((sum, k), stage), x) in sum.iter_mut().zip(k).zip(stage).zip(x) {
-        for lane in 0..LANES {
-            sum[lane] += weight * k[lane];
-            stage[lane] = x[lane] + ahead * k[lane];
-        }
+    let targets = sum.as_flattened_mut().iter_mut().zip(stage.as_flattened_mut());
+    for (((sum, stage), k), x) in targets.zip(k.as_flattened()).zip(x.as_flattened()) {
+        *sum += weight * k;
+        *stage = x + ahead * k;
     }
 }
 
 /// x += h (sum + k).
 #[inline]
 fn finish(x: &mut [Lanes], h: f64, sum: &[Lanes], k: &[Lanes]) {
-    for ((x, sum), k) in x.iter_mut().zip(sum).zip(k) {
-        for lane in 0..LANES {
-            x[lane] += h * (sum[lane] + k[lane]);
-        }
+    for ((x, sum), k) in x.as_flattened_mut().iter_mut().zip(sum.as_flattened()).zip(k.as_flattened()) {
+        *x += h * (sum + k);
     }
 }
