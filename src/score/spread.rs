@@ -1,0 +1,47 @@
+//! Spread: the root mean variance of the ensemble, pooled as [`rmse`](super::rmse) is.
+//!
+//! v = mean over components of the unbiased variance. Pool `all`: sqrt(mean over cases of v); pool `each_time`: the
+//! mean over times of sqrt(v). The root comes after the mean over components (Fortin et al. 2014).
+
+use super::{Build, Case, Context, Metric, Orientation, Pool};
+use crate::systems::{Entry, Result, Settings};
+
+/// The registry line.
+pub(super) const ENTRY: Entry<Build> = Entry {
+    name: "spread",
+    about: "root mean variance of the ensemble",
+    reference: "Fortin et al. 2014",
+    params: &[],
+    build,
+};
+
+struct Spread {
+    pool: Pool,
+}
+
+fn build(_settings: &Settings, context: &Context) -> Result<Box<dyn Metric>> {
+    Ok(Box::new(Spread { pool: context.pool }))
+}
+
+impl Metric for Spread {
+    fn measure(&self, case: &Case, out: &mut [f64]) {
+        let variance = case.ensemble().mean_variance();
+        out[0] = if self.pool == Pool::EachTime { variance.sqrt() } else { variance };
+    }
+
+    fn value(&self, means: &[f64]) -> f64 {
+        if self.pool == Pool::EachTime { means[0] } else { means[0].sqrt() }
+    }
+
+    fn estimator(&self) -> &'static str {
+        "unbiased variance"
+    }
+
+    fn pool(&self) -> Pool {
+        self.pool
+    }
+
+    fn orientation(&self) -> Orientation {
+        Orientation::None
+    }
+}

@@ -1,0 +1,45 @@
+//! Whether a histogram is flat, allowing for any dependence between its cases in time and between components.
+//!
+//! X^2 = n B sum_b (p_b - 1/B)^2 for mean shares p_b of B bins. Its law under flatness is sum_i a_i chi^2_1 with a_i the
+//! eigenvalues of A = B Omega, Omega the long-run covariance of the shares; for independent cases of one value all
+//! a_i are 1. Two moments fit it: X^2 / tr A is near F with d = (tr A)^2 / tr A^2 and d nu degrees of freedom (the
+//! second-order correction of Rao & Scott 1981, 1984, after Satterthwaite), nu those of Omega's estimate. tr A^2 is
+//! estimated without bias, as for a Wishart matrix. Only traces are used, so few times do not spoil it as they would
+//! spoil a Wald test.
+
+use statrs::distribution::{ContinuousCDF, FisherSnedecor};
+
+use super::LongRun;
+use crate::score::Terms;
+
+/// The test of flatness.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Flatness {
+    /// X^2, the plain chi-square statistic per unit of independent cases.
+    pub chi_square: f64,
+    /// tr A / (B - 1): by how much dependence inflates the plain statistic.
+    pub inflation: f64,
+    /// The p-value.
+    pub p: f64,
+}
+
+/// Tests whether the means of the first `bins` terms, which sum to 1, are all 1/bins.
+///
+/// None with too few cases to estimate the dependence.
+pub fn flatness(terms: &Terms, bins: usize) -> Option<Flatness> {
+    let flat = 1.0 / bins as f64;
+    let chi_square: f64 =
+        terms.means()[..bins].iter().map(|p| (p - flat) * (p - flat) / flat).sum::<f64>() * terms.len() as f64;
+    let long_run = LongRun::new(bins, terms.rows().map(|(cluster, _, row)| (cluster, &row[..bins])));
+    let nu = long_run.dof as f64;
+    let a = long_run.covariance()? / flat;
+    let trace = a.diag().sum();
+    if nu < 2.0 || trace <= 0.0 {
+        return None;
+    }
+    let squares: f64 = a.iter().map(|x| x * x).sum();
+    let unbiased = nu * nu / ((nu - 1.0) * (nu + 2.0)) * (squares - trace * trace / nu);
+    let freedom = (trace * trace / unbiased.max(trace * trace / (bins - 1) as f64)).max(1.0);
+    let law = FisherSnedecor::new(freedom, freedom * nu).ok()?;
+    Some(Flatness { chi_square, inflation: trace / (bins - 1) as f64, p: 1.0 - law.cdf(chi_square / trace) })
+}

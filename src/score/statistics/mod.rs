@@ -1,0 +1,15 @@
+//! Standard errors and tests for means of series that are autocorrelated in time and independent between clusters.
+
+mod flat;
+mod long_run;
+mod multiple;
+mod paired;
+#[cfg(test)]
+mod rates;
+mod summary;
+
+pub use flat::{Flatness, flatness};
+pub use long_run::LongRun;
+pub use multiple::holm;
+pub use paired::{Paired, compare};
+pub use summary::{Summary, summarise};

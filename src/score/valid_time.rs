@@ -1,0 +1,104 @@
+//! Valid time: how long a forecast stays useful.
+//!
+//! The first lead time at which the normalised error e = sqrt(mean over components of (m - y)^2 / climate variance)
+//! exceeds a threshold (Vlachas et al. 2020). The lead step before counts as valid, so the value is the number of
+//! lead steps whose error stayed within the threshold, times dt. A forecast that never exceeds it scores the last lead
+//! time: a lower bound, so forecast far enough. It is a mean over starts.
+
+use ndarray::ArrayView1;
+
+use super::{Build, Case, Context, Ensemble, Input, Metric, Orientation};
+use crate::systems::registry::Default::{Float, Text};
+use crate::systems::{Entry, Kind, Param, Result, Settings};
+
+/// The registry line.
+pub(super) const ENTRY: Entry<Build> = Entry {
+    name: "valid_time",
+    about: "lead time until the normalised error of the ensemble mean exceeds the threshold",
+    reference: "Vlachas et al. 2020",
+    params: &[
+        Param {
+            key: "threshold",
+            kind: Kind::Float { min: f64::MIN_POSITIVE, max: 1.0 },
+            default: Float(0.4),
+            about: "largest valid error, in climatological standard deviations",
+        },
+        Param {
+            key: "unit",
+            kind: Kind::Choice(&["model_time", "lyapunov_time"]),
+            default: Text("model_time"),
+            about: "the unit of the value",
+        },
+    ],
+    build,
+};
+
+struct ValidTime {
+    threshold: f64,
+    /// A lead step in the chosen unit.
+    step: f64,
+    estimator: &'static str,
+}
+
+fn build(settings: &Settings, context: &Context) -> Result<Box<dyn Metric>> {
+    let threshold = settings.number("threshold");
+    if settings.text("unit") != "lyapunov_time" {
+        return Ok(Box::new(ValidTime { threshold, step: context.dt, estimator: "model time" }));
+    }
+    let lyapunov = context.lyapunov_time.ok_or_else(|| {
+        settings.mistake("unit", "is lyapunov_time, but the system's Lyapunov time is not known; use model_time")
+    })?;
+    Ok(Box::new(ValidTime { threshold, step: context.dt / lyapunov, estimator: "Lyapunov times" }))
+}
+
+impl Metric for ValidTime {
+    fn input(&self) -> Input {
+        Input::Errors
+    }
+
+    fn measure(&self, case: &Case, out: &mut [f64]) {
+        let Case::Errors(errors) = case else {
+            unreachable!("valid time needs errors by lead step, but was given {}", case.kind())
+        };
+        // a NaN is not within the threshold: a forecast that diverges is valid until it does
+        let valid = errors.iter().take_while(|error| **error <= self.threshold).count();
+        out[0] = valid as f64 * self.step;
+    }
+
+    fn estimator(&self) -> &'static str {
+        self.estimator
+    }
+
+    fn orientation(&self) -> Orientation {
+        Orientation::More
+    }
+}
+
+/// sqrt(mean over components of (m - y)^2 / variance): the error in climatological standard deviations. `variance`
+/// is `[component]`; components that never vary are left out.
+pub fn normalised_error(ensemble: &Ensemble, variance: ArrayView1<f64>) -> f64 {
+    let errors = ensemble.mean.iter().zip(ensemble.truth).zip(variance);
+    let (sum, count) = errors
+        .filter(|(_, variance)| **variance > 0.0)
+        .fold((0.0, 0usize), |(sum, count), ((m, y), v)| (sum + (m - y) * (m - y) / v, count + 1));
+    if count == 0 { 0.0 } else { (sum / count as f64).sqrt() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_counts_the_lead_steps_before_the_first_failure() {
+        let metric = ValidTime { threshold: 0.4, step: 0.05, estimator: "" };
+        let value = |errors: &[f64]| {
+            let mut out = [0.0];
+            metric.measure(&Case::Errors(errors), &mut out);
+            out[0]
+        };
+        assert_eq!(value(&[0.1, 0.4, 0.5, 0.2]), 0.1);
+        assert_eq!(value(&[0.5]), 0.0);
+        assert_eq!(value(&[0.1, f64::NAN, 0.1]), 0.05);
+        assert_eq!(value(&[0.1; 8]), 0.4);
+    }
+}
