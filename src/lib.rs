@@ -10,10 +10,12 @@ pub mod forecast;
 pub mod model;
 pub mod nn;
 pub mod progress;
+pub mod report;
 pub mod results;
 pub mod score;
 pub mod spec;
 pub mod stage;
+pub mod store;
 
 pub use scorecast_assimilation as assimilation;
 pub use scorecast_systems as systems;

@@ -32,3 +32,28 @@ pub struct Model {
     /// The arrays, in the order of their names.
     pub tensors: BTreeMap<String, Tensor>,
 }
+
+/// Where a training loop keeps its state, so that a killed run goes on as if it had never stopped.
+pub trait Checkpoints: Send + Sync {
+    /// The last saved state, if there is one.
+    ///
+    /// # Errors
+    /// A sentence when it is there but unreadable.
+    fn load(&self) -> Result<Option<Model>, String>;
+    /// Replaces the saved state, atomically.
+    ///
+    /// # Errors
+    /// A sentence when it cannot be written.
+    fn save(&self, state: &Model) -> Result<(), String>;
+}
+
+/// One point of a training curve.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct CurvePoint {
+    /// The training step.
+    pub step: u64,
+    /// Mean training loss since the last point.
+    pub train: f64,
+    /// Validation loss of the averaged weights.
+    pub valid: f64,
+}

@@ -1,10 +1,15 @@
 //! Forecasters: one file each, one line in [`FORECASTERS`]. Baselines and learned ones train and load alike.
 
+mod diffusion;
+mod gaussian;
+mod learned;
+
 use std::sync::Arc;
 
 use ndarray::ArrayView3;
 
 use crate::model::Model;
+pub use crate::model::{Checkpoints, CurvePoint};
 use crate::progress::Progress;
 use crate::systems::{Entry, Forecaster, Geometry, Key, Settings, Stepping, System};
 
@@ -38,6 +43,19 @@ pub enum Error {
     Tensor(#[from] candle_core::Error),
 }
 
+impl From<crate::nn::Error> for Error {
+    fn from(error: crate::nn::Error) -> Self {
+        match error {
+            crate::nn::Error::Data(sentence) => Self::Unsupported(sentence),
+            crate::nn::Error::Model(sentence) => Self::Model(sentence),
+            crate::nn::Error::Diverged(sentence) => Self::Diverged(sentence),
+            crate::nn::Error::Interrupted => Self::Interrupted,
+            crate::nn::Error::Checkpoint(sentence) => Self::Checkpoint(sentence),
+            crate::nn::Error::Tensor(inner) => Self::Tensor(inner),
+        }
+    }
+}
+
 impl From<Error> for crate::systems::Error {
     fn from(error: Error) -> Self {
         match error {
@@ -45,20 +63,6 @@ impl From<Error> for crate::systems::Error {
             other => Self::Forecaster(Box::new(other)),
         }
     }
-}
-
-/// Where a training loop keeps its state, so that a killed run goes on as if it had never stopped.
-pub trait Checkpoints: Send + Sync {
-    /// The last saved state, if there is one.
-    ///
-    /// # Errors
-    /// A sentence when it is there but unreadable.
-    fn load(&self) -> Result<Option<Model>, String>;
-    /// Replaces the saved state, atomically.
-    ///
-    /// # Errors
-    /// A sentence when it cannot be written.
-    fn save(&self, state: &Model) -> Result<(), String>;
 }
 
 /// Everything that a forecaster may be made from.
@@ -77,17 +81,6 @@ pub struct Situation<'a> {
     pub progress: &'a dyn Progress,
     /// Where the training loop keeps its state, if anywhere.
     pub checkpoints: Option<&'a dyn Checkpoints>,
-}
-
-/// One point of a training curve.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct CurvePoint {
-    /// The training step.
-    pub step: u64,
-    /// Mean training loss since the last point.
-    pub train: f64,
-    /// Validation loss of the averaged weights.
-    pub valid: f64,
 }
 
 /// What is known of a finished training.
@@ -131,4 +124,4 @@ pub struct Build {
 }
 
 /// Every forecaster, in the order in which they are listed.
-pub const FORECASTERS: &[Entry<Build>] = &[];
+pub const FORECASTERS: &[Entry<Build>] = &[gaussian::ENTRY, diffusion::ENTRY];

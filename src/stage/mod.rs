@@ -1,12 +1,26 @@
 //! The stages: simulate, train, forecast, assimilate, evaluate, report; and `compare`, which runs them all.
+//!
+//! A stage reads a [`Plan`](crate::spec::Plan) and its inputs, and writes files. What it computes is in the files named
+//! after the matter (`twin`, `cycle`, `board`, ...); the files named after commands only join them.
 
 pub mod assimilate;
+mod assimilation_scores;
+mod board;
 pub mod compare;
+mod cycle;
+mod data;
 pub mod evaluate;
+mod files;
+mod findings;
+mod fit;
 pub mod forecast;
+mod forecast_scores;
+mod queue;
 pub mod report;
 pub mod simulate;
+mod tables;
 pub mod train;
+mod twin;
 
 use std::path::PathBuf;
 
@@ -23,6 +37,13 @@ pub struct Options {
     pub resume: bool,
     /// The most bytes that arrays may take.
     pub max_memory: u64,
+}
+
+impl Options {
+    /// What a reader of files may take.
+    fn limits(&self) -> crate::store::Limits {
+        crate::store::Limits::bytes(self.max_memory)
+    }
 }
 
 /// What a stage has to say when it is done.

@@ -1,0 +1,139 @@
+//! Seconds a cycle on Sakov & Oke's Lorenz-96 (n = 40, all observed, R = I), beside DAPPER in the same run.
+//!
+//! `cargo bench --bench cycle`. Two figures for each filter: the bare forecast + analysis on one thread, and a whole
+//! run with all scores as `compare` computes them. DAPPER runs where the Python named by SCORECAST_PYTHON (default
+//! `python3`) has it. Machines are noisy: compare ratios, not milliseconds.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+use std::time::Instant;
+
+use scorecast::assimilation::{METHODS, Prior, Seen, observe};
+use scorecast::systems::catalogue::SYSTEMS;
+use scorecast::systems::{Domain, Forecaster, Key, Purpose, Settings, Stepping, Value, registry};
+
+const CYCLES: usize = 2000;
+const REPEATS: usize = 5;
+
+type Failure = Box<dyn std::error::Error>;
+
+fn main() -> Result<(), Failure> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
+    let ours = pool.install(|| -> Result<_, Failure> {
+        Ok([
+            (
+                "etkf",
+                bare(
+                    "etkf",
+                    &[("members", Value::Int(24)), ("inflation", Value::Float(1.013)), ("rotate", Value::Bool(true))],
+                )?,
+            ),
+            ("enkf", bare("enkf", &[("members", Value::Int(40)), ("inflation", Value::Float(1.06))])?),
+        ])
+    })?;
+    println!("{CYCLES} cycles, median of {REPEATS} runs, one thread");
+    for (method, (seconds, rmse)) in ours {
+        println!("{method:<5} bare forecast + analysis {:>8.4} ms a cycle   rmse {rmse:.3}", seconds * 1e3);
+    }
+    let whole = whole_run()?;
+    println!("etkf  whole run with scores     {:>8.4} ms a cycle", whole * 1e3);
+    match dapper() {
+        Ok(peer) => {
+            let cycle = |method: &str| peer[method]["seconds_per_cycle"].as_f64().unwrap_or(f64::NAN);
+            println!(
+                "etkf  DAPPER, whole run         {:>8.4} ms a cycle   {:.0} times ours",
+                cycle("etkf") * 1e3,
+                cycle("etkf") / whole
+            );
+            println!("enkf  DAPPER, whole run         {:>8.4} ms a cycle", cycle("enkf") * 1e3);
+        }
+        Err(why) => println!("DAPPER skipped: {why}"),
+    }
+    Ok(())
+}
+
+/// Median seconds a cycle of forecast and analysis alone, and the rmse of the second half of the run.
+fn bare(method: &str, given: &[(&str, Value)]) -> Result<(f64, f64), Failure> {
+    let model = model()?;
+    let network = observe::OPERATORS.iter().find(|entry| entry.name == "identity").ok_or("no identity operator")?;
+    let settings = Settings::check("operator `identity`", network.params, &BTreeMap::new()).map_err(|_| "settings")?;
+    let operator = (network.build)(&settings, 40, &|count| Ok(Box::new(observe::GaussianError::new(count, &[1.0])?)))?;
+    let truth_key = Key::new(3000, Domain::Truth);
+    let mut truth = truth_key.normals(1, 40) * 1e-3;
+    truth[[0, 0]] += 1.0;
+    model.advance(0, 400, &mut truth, truth_key)?;
+    let start = truth.row(0).to_owned();
+    let (mut truths, mut observations) = (Vec::new(), Vec::new());
+    for step in 1..=CYCLES {
+        model.advance(step, 1, &mut truth, truth_key)?;
+        let error = operator.error().sample(1, truth_key.purpose(Purpose::ObservationNoise).at(step as u64));
+        observations.push(&truth.row(0) + &error.row(0));
+        truths.push(truth.row(0).to_owned());
+    }
+    let entry = registry::find(METHODS, "method", method)?;
+    let given = given.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+    let settings = Settings::check(method, entry.params, &given).map_err(|_| "settings")?;
+    let key = Key::new(3001, Domain::Method);
+    let covariance = ndarray::Array2::eye(40);
+    let mut times = Vec::new();
+    let mut rmse = 0.0;
+    for _ in 0..REPEATS {
+        let mut filter = (entry.build)(&settings)?;
+        filter.start(&Prior::Gaussian { mean: start.clone(), covariance: covariance.clone() }, 0, key)?;
+        rmse = 0.0;
+        let begun = Instant::now();
+        for (index, values) in observations.iter().enumerate() {
+            let step = index + 1;
+            let seen = Seen { step, time: step as f64 * 0.05, values: values.view(), operator: operator.as_ref() };
+            let outcome = filter.step(model.as_ref(), &seen, key)?;
+            if step > CYCLES / 2 {
+                let error = &outcome.mean() - &truths[index];
+                rmse += (error.mapv(|e| e * e).sum() / 40.0).sqrt() / (CYCLES / 2) as f64;
+            }
+        }
+        times.push(begun.elapsed().as_secs_f64() / CYCLES as f64);
+    }
+    times.sort_by(f64::total_cmp);
+    Ok((times[REPEATS / 2], rmse))
+}
+
+fn model() -> Result<Box<dyn Forecaster>, Failure> {
+    let entry = registry::find(SYSTEMS, "system", "lorenz96")?;
+    let settings = Settings::check("system `lorenz96`", entry.params, &BTreeMap::new()).map_err(|_| "settings")?;
+    let stepping = Stepping { dt: 0.05, substeps: 1, integrator: "rk4".into() };
+    Ok((entry.build)(&settings)?.forecaster(&stepping)?)
+}
+
+/// Seconds a cycle of `compare sakov2008` with its etkf row alone: simulation of the truth, filter and every score.
+fn whole_run() -> Result<f64, Failure> {
+    let folder = tempfile::tempdir()?;
+    let out = folder.path().join("run");
+    let begun = Instant::now();
+    let status = Command::new(env!("CARGO_BIN_EXE_scorecast"))
+        .args(["compare", "sakov2008", "--threads", "1", "--quiet", "--set", "observe.replicates=1", "--out"])
+        .arg(&out)
+        .stdout(std::process::Stdio::null())
+        .status()?;
+    if !status.success() {
+        return Err(format!("compare sakov2008 ended with {status}").into());
+    }
+    let manifest: serde_json::Value = serde_json::from_slice(&std::fs::read(out.join("manifest.json"))?)?;
+    let rows = manifest["cost"].as_array().cloned().unwrap_or_default();
+    let etkf = rows.iter().find(|row| row["label"].as_str().is_some_and(|label| label.contains("etkf")));
+    match etkf {
+        Some(row) => Ok(row["seconds"].as_f64().unwrap_or(f64::NAN) / row["units"].as_f64().unwrap_or(f64::NAN)),
+        None => Err(format!("no etkf row after {:.1} s", begun.elapsed().as_secs_f64()).into()),
+    }
+}
+
+fn dapper() -> Result<serde_json::Value, Failure> {
+    let python = std::env::var("SCORECAST_PYTHON").unwrap_or_else(|_| "python3".into());
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/cycle_dapper.py");
+    let output = Command::new(&python).arg(script).env("OMP_NUM_THREADS", "1").output()?;
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let line = stdout.lines().last().unwrap_or_default();
+    if !output.status.success() {
+        return Err(line.to_owned().into());
+    }
+    Ok(serde_json::from_str(line)?)
+}

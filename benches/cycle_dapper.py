@@ -1,0 +1,44 @@
+"""Seconds a cycle of DAPPER on Sakov & Oke's Lorenz-96 (n = 40), statistics included: one JSON line.
+
+Run by `cargo bench --bench cycle` where this Python has DAPPER (`pip install dapper`); exits 77 where it has not.
+"""
+import json
+import sys
+import time
+
+try:
+    import dapper
+    import dapper.da_methods as da
+    from dapper.mods.Lorenz96.sakov2008 import HMM
+except ImportError as missing:
+    print(f"skipped: {missing}")
+    sys.exit(77)
+
+CYCLES = 1000
+HMM.tseq.BurnIn = 20
+HMM.tseq.Ko = CYCLES
+dapper.rc.liveplotting_enabled = False
+
+
+def measure(method):
+    dapper.set_seed(3000)
+    xx, yy = HMM.simulate()
+    start = time.process_time()
+    method.assimilate(HMM, xx, yy)
+    seconds = time.process_time() - start
+    method.stats.average_in_time()
+    return {
+        "seconds_per_cycle": seconds / CYCLES,
+        "rmse": float(method.avrgs.err.rms.a.val),
+    }
+
+
+print(
+    json.dumps(
+        {
+            "dapper": dapper.__version__ if hasattr(dapper, "__version__") else "unknown",
+            "etkf": measure(da.EnKF("Sqrt", N=24, infl=1.013, rot=True)),
+            "enkf": measure(da.EnKF("PertObs", N=40, infl=1.06)),
+        }
+    )
+)

@@ -1,0 +1,60 @@
+//! Between `f64` arrays outside and tensors inside.
+
+use candle_core::{DType, Device, Tensor};
+use ndarray::{Array2, ArrayView2};
+
+use super::Result;
+
+/// Fields of `[row, component]` each, interleaved to `[row, component, field]`.
+///
+/// # Errors
+/// When Candle fails.
+pub fn interleave(fields: &[ArrayView2<f64>], dtype: DType) -> Result<Tensor> {
+    let (rows, components) = fields[0].dim();
+    assert!(fields.iter().all(|field| field.dim() == (rows, components)), "fields of one shape");
+    let shape = (rows, components, fields.len());
+    let values = (0..rows).flat_map(|i| (0..components).flat_map(move |c| fields.iter().map(move |f| f[[i, c]])));
+    if dtype == DType::F64 {
+        return Ok(Tensor::from_vec(values.collect::<Vec<f64>>(), shape, &Device::Cpu)?);
+    }
+    let mut single = Vec::with_capacity(rows * components * fields.len());
+    single.extend(values.map(|value| value as f32));
+    Ok(Tensor::from_vec(single, shape, &Device::Cpu)?.to_dtype(dtype)?)
+}
+
+/// Field `field` of `[row, component, field]`, as an array `[row, component]`.
+///
+/// # Errors
+/// When Candle fails.
+pub fn field(tensor: &Tensor, field: usize) -> Result<Array2<f64>> {
+    let (rows, components, fields) = tensor.dims3()?;
+    let flat = tensor.flatten_all()?;
+    let pick = |i: usize, c: usize| (i * components + c) * fields + field;
+    Ok(match flat.dtype() {
+        DType::F64 => {
+            let values = flat.to_vec1::<f64>()?;
+            Array2::from_shape_fn((rows, components), |(i, c)| values[pick(i, c)])
+        }
+        _ => {
+            let values = flat.to_vec1::<f32>()?;
+            Array2::from_shape_fn((rows, components), |(i, c)| f64::from(values[pick(i, c)]))
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_come_back_in_both_precisions() {
+        let a = Array2::from_shape_fn((3, 2), |(i, c)| (i * 2 + c) as f64);
+        let b = a.mapv(|value| -value);
+        for dtype in [DType::F32, DType::F64] {
+            let both = interleave(&[a.view(), b.view()], dtype).unwrap();
+            assert_eq!(both.dims(), [3, 2, 2]);
+            assert_eq!(field(&both, 0).unwrap(), a);
+            assert_eq!(field(&both, 1).unwrap(), b);
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! The one training loop, for every loss.
+//!
+//! Step s draws a batch at the address (Batch, s), cuts it into shards of [`SHARD`] rows, and sums the shards' gradients
+//! in order: each shard is a graph of its own on one thread, so that the bytes of the result do not depend on how many
+//! threads there are. Then clipping, AdamW, and the average of the weights, whose validation loss (on fixed pairs with
+//! fixed noise) decides which weights are kept.
+
+use candle_core::{DType, Tensor};
+use rayon::prelude::*;
+use scorecast_systems::{Key, Purpose, Stream};
+use serde::{Deserialize, Serialize};
+
+use super::checkpoint::State;
+use super::optimizer::{average, clip, rate};
+use super::{Error, Network, NetworkConfig, Result, Weights};
+use crate::model::{Checkpoints, CurvePoint};
+use crate::progress::Progress;
+
+/// Rows of a batch that are one graph.
+pub const SHARD: usize = 32;
+
+/// Pairs that a validation looks at, at most.
+const VALIDATED: usize = 1024;
+
+/// Which pairs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Those that are learned from.
+    Train,
+    /// Those that decide which weights are kept.
+    Valid,
+}
+
+/// The random numbers of some rows of a batch.
+#[derive(Clone, Copy, Debug)]
+pub struct Draws {
+    key: Key,
+    first: u64,
+}
+
+impl Draws {
+    /// The rows from `first` on of a batch whose noise is at `key`.
+    pub fn new(key: Key, first: u64) -> Self {
+        Self { key: key.purpose(Purpose::DiffusionNoise), first }
+    }
+
+    /// The stream of the i-th of these rows.
+    pub fn stream(&self, i: usize) -> Stream {
+        self.key.stream(self.first + i as u64)
+    }
+}
+
+/// What a network is trained for.
+pub trait Objective: Sync {
+    /// How many pairs that part has.
+    fn pairs(&self, part: Part) -> usize;
+
+    /// The mean loss over these pairs, a scalar tensor.
+    ///
+    /// # Errors
+    /// When Candle fails.
+    fn loss(&self, network: &Network, part: Part, rows: &[usize], draws: Draws) -> Result<Tensor>;
+}
+
+/// How to train.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrainConfig {
+    /// Training steps.
+    pub steps: u64,
+    /// Pairs in a batch.
+    pub batch: usize,
+    /// The largest learning rate.
+    pub learning_rate: f64,
+    /// Steps until it is reached.
+    pub warm_up: u64,
+    /// Weight decay of AdamW.
+    pub weight_decay: f64,
+    /// The largest norm of a gradient.
+    pub clip: f64,
+    /// The weight of the past in the average of the weights.
+    pub ema: f64,
+    /// Steps between validations.
+    pub validate_every: u64,
+    /// Steps between checkpoints.
+    pub checkpoint_every: u64,
+}
+
+/// A finished training.
+#[derive(Clone, Debug)]
+pub struct Trained {
+    /// The weights that were kept.
+    pub weights: Weights,
+    /// The step after which they were averaged.
+    pub best_step: u64,
+    /// Their validation loss; NaN without validation pairs.
+    pub best_valid: f64,
+    /// The training curve.
+    pub curve: Vec<CurvePoint>,
+}
+
+/// One training: what it is of, and where it reports.
+pub struct Trainer<'a, O: Objective> {
+    /// The network.
+    pub network: &'a NetworkConfig,
+    /// How to train it.
+    pub config: &'a TrainConfig,
+    /// What for.
+    pub objective: &'a O,
+    /// The address of all its randomness.
+    pub key: Key,
+    /// Where it reports, and who may stop it.
+    pub progress: &'a dyn Progress,
+    /// Where it keeps its state.
+    pub checkpoints: Option<&'a dyn Checkpoints>,
+}
+
+impl<O: Objective> Trainer<'_, O> {
+    /// Trains from the checkpoint if there is one, and from the start otherwise: the same bytes either way.
+    ///
+    /// # Errors
+    /// When there is nothing to learn from, the loss is not finite, the checkpoint belongs to another training or
+    /// cannot be written, or the user stops it.
+    pub fn run(&self) -> Result<Trained> {
+        if self.objective.pairs(Part::Train) == 0 {
+            return Err(Error::Data("there are no training pairs; give longer or more trajectories".to_owned()));
+        }
+        let mut state = self.start()?;
+        self.progress.start("train", self.config.steps);
+        while state.step < self.config.steps {
+            let loss = self.step(&mut state)?;
+            self.after(&mut state, loss)?;
+        }
+        self.progress.finish();
+        if !state.best_valid.is_finite() {
+            state.keep(f64::NAN);
+        }
+        let weights = Weights { values: state.best, ..state.weights };
+        Ok(Trained { weights, best_step: state.best_step, best_valid: state.best_valid, curve: state.curve })
+    }
+
+    fn start(&self) -> Result<State> {
+        let fresh = State::new(Network::seeded(self.network, self.key)?);
+        match self.checkpoints.map(|checkpoints| checkpoints.load()).transpose().map_err(Error::Checkpoint)?.flatten() {
+            Some(saved) => State::restore(&saved, &self.identity(), fresh),
+            None => Ok(fresh),
+        }
+    }
+
+    /// What must be the same for a checkpoint to be continued, as text, which survives a file unchanged.
+    fn identity(&self) -> serde_json::Value {
+        let identity = serde_json::json!({
+            "network": self.network,
+            "training": self.config,
+            "pairs": self.objective.pairs(Part::Train),
+            "key": format!("{:?}", self.key),
+        });
+        serde_json::Value::String(identity.to_string())
+    }
+
+    /// One update; the loss of its batch.
+    fn step(&self, state: &mut State) -> Result<f64> {
+        let (config, step) = (self.config, state.step);
+        let (loss, mut gradient) = self.gradient(&state.weights, step)?;
+        let norm = clip(&mut gradient, config.clip);
+        if !loss.is_finite() || !norm.is_finite() {
+            return Err(Error::Diverged(format!(
+                "training diverged at step {step}: its loss is {loss} and the norm of its gradient {norm}; lower \
+                 learning_rate (now {}) or clip (now {}), or raise warm_up (now {})",
+                config.learning_rate, config.clip, config.warm_up
+            )));
+        }
+        let rate = rate(config.learning_rate, step, config.steps, config.warm_up);
+        let weights = &mut state.weights;
+        state.adam.update(&weights.slots, &mut weights.values, &gradient, rate, config.weight_decay);
+        average(&mut state.mean, &weights.values, step, config.ema);
+        state.step += 1;
+        Ok(loss)
+    }
+
+    /// Validates, reports, saves and stops, each when it is time.
+    fn after(&self, state: &mut State, loss: f64) -> Result<()> {
+        let (step, config) = (state.step, self.config);
+        state.loss_sum += loss;
+        state.loss_count += 1;
+        let last = step == config.steps;
+        if step % config.validate_every.max(1) == 0 || last {
+            let valid = self.validate(state)?;
+            let train = state.loss_sum / state.loss_count.max(1) as f64;
+            (state.loss_sum, state.loss_count) = (0.0, 0);
+            state.curve.push(CurvePoint { step, train, valid });
+            if valid < state.best_valid {
+                state.keep(valid);
+            }
+        }
+        if step % 10 == 0 || last {
+            self.progress.at(step, &format!("loss {loss:.4}"));
+        }
+        let stop = self.progress.interrupted() && !last;
+        if (stop || (step % config.checkpoint_every.max(1) == 0 && !last))
+            && let Some(checkpoints) = self.checkpoints
+        {
+            checkpoints.save(&state.save(&self.identity())).map_err(Error::Checkpoint)?;
+        }
+        if stop { Err(Error::Interrupted) } else { Ok(()) }
+    }
+
+    /// The mean loss of the batch of a step, and its gradient in the order of the weights.
+    fn gradient(&self, weights: &Weights, step: u64) -> Result<(f64, Vec<f32>)> {
+        let tensors = weights.tracked(DType::F32)?;
+        let network = Network::from_tensors(self.network, &tensors)?;
+        let rows = self.batch(step);
+        let draws = |shard: usize| Draws::new(self.key.at(step), (shard * SHARD) as u64);
+        let shard = |(index, part): (usize, &[usize])| -> Result<(f64, Vec<f32>)> {
+            let share = part.len() as f64 / rows.len() as f64;
+            let loss = (self.objective.loss(&network, Part::Train, part, draws(index))? * share)?;
+            let gradients = loss.backward()?;
+            let mut flat = Vec::with_capacity(weights.count());
+            for (slot, tensor) in weights.slots.iter().zip(tensors.values()) {
+                match gradients.get(tensor) {
+                    Some(gradient) => flat.extend(gradient.flatten_all()?.to_vec1::<f32>()?),
+                    None => flat.resize(slot.range.end, 0.0),
+                }
+            }
+            Ok((f64::from(loss.to_scalar::<f32>()?), flat))
+        };
+        let shards: Vec<_> = rows.par_chunks(SHARD).enumerate().map(shard).collect::<Result<_>>()?;
+        let (mut loss, mut sum) = (0.0, vec![0.0f32; weights.count()]);
+        for (part, gradient) in shards {
+            loss += part;
+            sum.iter_mut().zip(gradient).for_each(|(sum, g)| *sum += g);
+        }
+        Ok((loss, sum))
+    }
+
+    /// The pairs of the batch of a step, drawn with replacement.
+    fn batch(&self, step: u64) -> Vec<usize> {
+        let mut stream = self.key.purpose(Purpose::Batch).at(step).stream(0);
+        let pairs = self.objective.pairs(Part::Train);
+        (0..self.config.batch).map(|_| stream.below(pairs)).collect()
+    }
+
+    /// The validation loss of the averaged weights; NaN without validation pairs.
+    fn validate(&self, state: &State) -> Result<f64> {
+        let available = self.objective.pairs(Part::Valid);
+        let count = available.min(VALIDATED);
+        if count == 0 {
+            return Ok(f64::NAN);
+        }
+        let mean = Weights { slots: state.weights.slots.clone(), values: state.mean.clone() };
+        let network = Network::frozen(self.network, &mean)?;
+        let rows: Vec<usize> = (0..count).map(|i| i * available / count).collect();
+        let shard = |(index, part): (usize, &[usize])| -> Result<f64> {
+            let draws = Draws::new(self.key.case(1), (index * SHARD) as u64);
+            let loss = self.objective.loss(&network, Part::Valid, part, draws)?;
+            Ok(loss.to_dtype(DType::F64)?.to_scalar::<f64>()? * part.len() as f64)
+        };
+        let sums: Vec<f64> = rows.par_chunks(SHARD).enumerate().map(shard).collect::<Result<_>>()?;
+        Ok(sums.iter().sum::<f64>() / count as f64)
+    }
+}

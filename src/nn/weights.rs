@@ -1,0 +1,152 @@
+//! The weights of a network as one flat vector, in the order of their paths: what the optimizer updates, what a
+//! checkpoint holds, and what becomes tensors for a pass.
+
+use std::collections::BTreeMap;
+
+use candle_core::{DType, Device, Tensor, Var};
+use scorecast_systems::Key;
+
+use super::init::Init;
+use super::{Error, Result};
+use crate::model;
+
+/// Where a network takes its tensors from.
+pub trait Source {
+    /// The tensor at `path`.
+    ///
+    /// # Errors
+    /// When it is not there, or has another shape.
+    fn tensor(&mut self, path: &str, shape: &[usize], init: Init) -> Result<Tensor>;
+}
+
+/// Draws each tensor at its address.
+struct Seeded {
+    key: Key,
+    drawn: BTreeMap<String, (Vec<usize>, Vec<f32>)>,
+}
+
+impl Source for Seeded {
+    fn tensor(&mut self, path: &str, shape: &[usize], init: Init) -> Result<Tensor> {
+        let values = init.draw(self.key, path, shape.iter().product());
+        let tensor = Tensor::from_slice(&values, shape, &Device::Cpu)?;
+        self.drawn.insert(path.to_owned(), (shape.to_vec(), values));
+        Ok(tensor)
+    }
+}
+
+/// Tensors that are there, by path.
+pub type Tensors = BTreeMap<String, Tensor>;
+
+impl Source for Tensors {
+    fn tensor(&mut self, path: &str, shape: &[usize], _init: Init) -> Result<Tensor> {
+        match self.get(path) {
+            Some(tensor) if tensor.dims() == shape => Ok(tensor.clone()),
+            Some(tensor) => Err(Error::Model(format!(
+                "the weight `{path}` has shape {:?} where the network needs {shape:?}; the model's configuration does \
+                 not belong to its weights",
+                tensor.dims()
+            ))),
+            None => Err(Error::Model(format!("the model has no weight `{path}` of shape {shape:?}; it is incomplete"))),
+        }
+    }
+}
+
+/// One tensor's place in the flat vector.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Slot {
+    /// Its path, such as `block.00.first.weight`.
+    pub path: String,
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// Its range in the flat vector.
+    pub range: std::ops::Range<usize>,
+}
+
+/// All weights of a network.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Weights {
+    /// The tensors in the order of their paths.
+    pub slots: Vec<Slot>,
+    /// Their values, one after the other.
+    pub values: Vec<f32>,
+}
+
+impl Weights {
+    /// Draws the weights that `build` asks for from `key`.
+    ///
+    /// # Errors
+    /// Those of `build`.
+    pub fn seeded<N>(key: Key, build: impl FnOnce(&mut dyn Source) -> Result<N>) -> Result<Self> {
+        let mut source = Seeded { key, drawn: BTreeMap::new() };
+        build(&mut source)?;
+        Ok(Self::collect(source.drawn))
+    }
+
+    fn collect(tensors: impl IntoIterator<Item = (String, (Vec<usize>, Vec<f32>))>) -> Self {
+        let (mut slots, mut values) = (Vec::new(), Vec::new());
+        for (path, (shape, tensor)) in tensors {
+            slots.push(Slot { path, shape, range: values.len()..values.len() + tensor.len() });
+            values.extend(tensor);
+        }
+        Self { slots, values }
+    }
+
+    /// The number of parameters.
+    pub fn count(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Plain tensors: a pass through them computes no gradient of a weight.
+    ///
+    /// # Errors
+    /// When Candle fails.
+    pub fn frozen(&self, dtype: DType) -> Result<Tensors> {
+        let tensor = |slot: &Slot| -> Result<_> {
+            let tensor = Tensor::from_slice(&self.values[slot.range.clone()], slot.shape.as_slice(), &Device::Cpu)?;
+            Ok((slot.path.clone(), tensor.to_dtype(dtype)?))
+        };
+        self.slots.iter().map(tensor).collect()
+    }
+
+    /// Variables: a backward pass gives their gradients.
+    ///
+    /// # Errors
+    /// When Candle fails.
+    pub fn tracked(&self, dtype: DType) -> Result<Tensors> {
+        let var =
+            |(path, tensor): (String, Tensor)| -> Result<_> { Ok((path, Var::from_tensor(&tensor)?.into_inner())) };
+        self.frozen(dtype)?.into_iter().map(var).collect()
+    }
+
+    /// As arrays by path, each path after `prefix`.
+    pub fn to_model(&self, prefix: &str) -> BTreeMap<String, model::Tensor> {
+        let tensor = |slot: &Slot| {
+            let values = model::Values::F32(self.values[slot.range.clone()].to_vec());
+            (format!("{prefix}{}", slot.path), model::Tensor { shape: slot.shape.clone(), values })
+        };
+        self.slots.iter().map(tensor).collect()
+    }
+
+    /// From arrays by path: those whose path starts with `prefix`.
+    ///
+    /// # Errors
+    /// When one of them is not in single precision, or its shape does not have as many elements as it has values.
+    pub fn from_model(tensors: &BTreeMap<String, model::Tensor>, prefix: &str) -> Result<Self> {
+        let mut found = BTreeMap::new();
+        for (name, tensor) in tensors {
+            let Some(path) = name.strip_prefix(prefix) else { continue };
+            match &tensor.values {
+                model::Values::F32(values) if values.len() == tensor.shape.iter().product::<usize>() => {
+                    found.insert(path.to_owned(), (tensor.shape.clone(), values.clone()));
+                }
+                _ => {
+                    return Err(Error::Model(format!(
+                        "the weight `{name}` is not an array of single precision of shape {:?}; the model is damaged",
+                        tensor.shape
+                    )));
+                }
+            }
+        }
+        Ok(Self::collect(found))
+    }
+}

@@ -1,0 +1,51 @@
+//! What a reader gets: one page, one figure, one text, all made from the plain data of a [`Report`].
+//!
+//! Nothing here computes a score. A value is shown with the digits that its standard error supports; the best value of
+//! each column is marked, and so is every value that the paired tests cannot tell from it.
+
+mod bands;
+mod chart;
+mod colour;
+mod cost;
+mod errors;
+mod figure;
+mod heatmap;
+mod hovmoeller;
+mod laws;
+mod legend;
+mod markup;
+mod metric;
+mod number;
+mod page;
+mod png;
+mod ranks;
+#[cfg(test)]
+mod sample;
+mod scale;
+mod skill;
+mod tables;
+mod text;
+mod training;
+mod verdict;
+
+use crate::results::Report;
+
+/// The report as one HTML file that needs nothing outside itself: no network, no scripts, no other files.
+///
+/// It reads on light and dark screens from 380 px of width on, and prints.
+pub fn html(report: &Report) -> String {
+    page::html(report)
+}
+
+/// The figure of a report for a README: a stand-alone SVG, 1200 px wide, on a white ground.
+///
+/// It shows truth, observations, two analyses and their errors in space and time (or, for a small system, trajectories
+/// with the ensemble's band), and the analysis error in time; without assimilation, skill against lead time.
+pub fn figure_svg(report: &Report) -> String {
+    figure::svg(report)
+}
+
+/// The headline tables for a terminal, at most 110 columns wide, ending with a line break.
+pub fn text(report: &Report) -> String {
+    text::text(report)
+}

@@ -1,0 +1,193 @@
+//! The headline tables for a terminal: aligned, at most 110 columns wide.
+
+use super::metric;
+use super::number;
+use super::verdict::{self, Cell, LEVEL, Mark, Row, Table, short_label};
+use crate::results::Report;
+
+/// The widest line of a table.
+const WIDTH: usize = 110;
+
+/// Title, findings, warnings and the headline tables.
+pub(super) fn text(report: &Report) -> String {
+    let mut out = vec![report.title.clone()];
+    out.extend(report.findings.iter().flat_map(|finding| wrapped(finding, "  ")));
+    for warning in &report.warnings {
+        out.extend(wrapped(&format!("warning: {warning}"), "  "));
+    }
+    let (assimilation, forecast) = (verdict::assimilation(report), verdict::forecast(report));
+    for table in &assimilation {
+        out.push(String::new());
+        out.push(format!("Assimilation, observing network {}", table.name));
+        out.extend(assimilation_lines(table));
+    }
+    for table in &forecast {
+        out.push(String::new());
+        out.push(format!("Forecast, {}", heading(table)));
+        out.extend(forecast_lines(table, report.dt));
+    }
+    let tables = || assimilation.iter().chain(&forecast);
+    if tables().any(|table| table.has(Mark::Best)) {
+        let tie = format!("   ~ not significantly different from the best (Holm-corrected p >= {LEVEL})");
+        let tie = if tables().any(|table| table.has(Mark::Tie)) { tie } else { String::new() };
+        out.push(String::new());
+        out.push(format!("* best of its column{tie}   ± one standard error"));
+    }
+    out.iter().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+/// The metric with its estimator, the number of cases and which way is better.
+fn heading(table: &Table) -> String {
+    let column = table.columns.first();
+    let estimator = column.map(|column| column.estimators.join(" / ")).filter(|names| !names.is_empty());
+    let n = table.rows.iter().flat_map(|row| row.cells.iter().flatten()).map(|cell| cell.n).max().unwrap_or(0);
+    let estimator = estimator.map_or_else(String::new, |name| format!(", estimator {name}"));
+    format!("{}{estimator}, n = {n} ({})", metric::title(&table.name), metric::goal(&table.name).words())
+}
+
+fn assimilation_lines(table: &Table) -> Vec<String> {
+    let mut head: Vec<String> = vec!["row".into()];
+    head.extend(table.columns.iter().map(|column| format!("{}  ", column.metric)));
+    head.extend(["n".into(), "diverged".into()]);
+    let row = |row: &Row| {
+        let first = row.cells.iter().flatten().next();
+        let mut cells = vec![short_label(&row.label, &table.name)];
+        cells.extend(row.cells.iter().map(cell));
+        cells.push(first.map_or_else(String::new, |cell| cell.n.to_string()));
+        cells.push(first.map_or_else(String::new, |cell| format!("{}/{}", cell.diverged, cell.of)));
+        cells
+    };
+    grid(&head, &table.rows.iter().map(row).collect::<Vec<_>>())
+}
+
+fn forecast_lines(table: &Table, dt: f64) -> Vec<String> {
+    let mut head: Vec<String> = vec!["forecaster".into()];
+    head.extend(table.columns.iter().map(|column| match column.lead {
+        Some(lead) => format!("lead {lead} ({})  ", number::significant(lead as f64 * dt, 2)),
+        None => "whole forecast  ".into(),
+    }));
+    let row = |row: &Row| std::iter::once(row.label.clone()).chain(row.cells.iter().map(cell)).collect();
+    grid(&head, &table.rows.iter().map(row).collect::<Vec<Vec<String>>>())
+}
+
+/// A cell, with two places at its end for the mark.
+fn cell(cell: &Option<Cell>) -> String {
+    let Some(cell) = cell else { return String::new() };
+    let Some(value) = cell.value else {
+        return if cell.diverged > 0 {
+            format!("diverged {}/{}  ", cell.diverged, cell.of)
+        } else {
+            "undefined  ".into()
+        };
+    };
+    let (value, se) = number::value_se(value, cell.se);
+    let se = se.map_or_else(String::new, |se| format!(" ± {se}"));
+    let mark = match cell.mark {
+        Mark::Best => " *",
+        Mark::Tie => " ~",
+        Mark::Plain => "  ",
+    };
+    format!("{value}{se}{mark}").replace('−', "-")
+}
+
+/// Aligned lines; columns that do not fit go to a further block under the same row names.
+fn grid(head: &[String], rows: &[Vec<String>]) -> Vec<String> {
+    let length = |text: &String| text.chars().count();
+    let width = |column: usize| {
+        rows.iter().filter_map(|row| row.get(column)).chain(head.get(column)).map(length).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..head.len()).map(width).collect();
+    let mut blocks: Vec<Vec<usize>> = vec![Vec::new()];
+    let mut used = widths.first().copied().unwrap_or(0) + 2;
+    let start = used;
+    for (column, width) in widths.iter().enumerate().skip(1) {
+        if used + width + 2 > WIDTH && blocks.last().is_some_and(|block| !block.is_empty()) {
+            blocks.push(Vec::new());
+            used = start;
+        }
+        used += width + 2;
+        if let Some(block) = blocks.last_mut() {
+            block.push(column);
+        }
+    }
+    let line = |cells: &[String], block: &[usize]| {
+        let first = cells.first().map(String::as_str).unwrap_or_default();
+        let mut out = format!("  {first:<0$}", widths[0]);
+        for &column in block {
+            let text = cells.get(column).map(String::as_str).unwrap_or_default();
+            out.push_str(&format!("  {text:>0$}", widths[column]));
+        }
+        out
+    };
+    blocks
+        .iter()
+        .flat_map(|block| {
+            std::iter::once(line(head, block)).chain(rows.iter().map(|row| line(row, block))).collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+/// A paragraph in lines of at most [`WIDTH`] letters.
+fn wrapped(paragraph: &str, indent: &str) -> Vec<String> {
+    let mut lines = vec![indent.to_string()];
+    for word in paragraph.split_whitespace() {
+        let line = lines
+            .last_mut()
+            .filter(|line| line.chars().count() + word.chars().count() < WIDTH || line.trim().is_empty());
+        match line {
+            Some(line) => {
+                if !line.trim().is_empty() {
+                    line.push(' ');
+                }
+                line.push_str(word);
+            }
+            None => lines.push(format!("{indent}{word}")),
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample;
+    use super::*;
+
+    #[test]
+    fn the_text_is_this() {
+        let expected = "\
+a <small> twin experiment
+  `etkf` with the true system is best: rmse 0.189.
+  warning: ensf diverged.
+
+Assimilation, observing network full
+  row                         rmse           spread     spread_skill       n  diverged
+  etkf / perfect   0.189 ± 0.004 *  0.180 ± 0.002    0.980 ± 0.010 *  13000      0/20
+  etkf / ar        0.192 ± 0.004 ~  0.180 ± 0.002    1.020 ± 0.010    13000      0/20
+  ensf / perfect   diverged 3/20    diverged 3/20    diverged 3/20    13000      3/20
+
+Forecast, RMSE, estimator mean, n = 512 (less is better)
+  forecaster      lead 1 (0.050)     lead 2 (0.10)     lead 4 (0.20)
+  perfect        0.110 ± 0.002 *   0.120 ± 0.002 *   0.140 ± 0.002 *
+  ar             0.113 ± 0.002     0.126 ± 0.002     0.152 ± 0.002
+
+* best of its column   ~ not significantly different from the best (Holm-corrected p >= 0.05)   ± one standard error
+";
+        let got = text(&sample::small());
+        assert_eq!(got, expected, "\n{got}");
+    }
+
+    #[test]
+    fn wide_tables_are_broken_into_blocks() {
+        let head: Vec<String> = (0..12).map(|column| format!("column number {column}")).collect();
+        let lines = grid(&head, std::slice::from_ref(&head));
+        assert_eq!(lines.len(), 6, "three blocks of a heading and a row");
+        assert!(lines.iter().all(|line| line.chars().count() <= WIDTH + 2 && line.contains("column number 0")));
+    }
+
+    #[test]
+    fn paragraphs_are_wrapped_between_words() {
+        let lines = wrapped(&"word ".repeat(50), "  ");
+        assert_eq!(lines.len(), 3);
+        assert!(lines.iter().all(|line| line.chars().count() <= WIDTH));
+    }
+}

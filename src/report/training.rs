@@ -1,0 +1,73 @@
+//! What the trained forecasters are, and how their training went.
+
+use super::chart::Chart;
+use super::colour::Style;
+use super::legend::Styles;
+use super::markup::escape;
+use super::number::{count, significant};
+use super::scale::Axis;
+use super::tables::wrap;
+use crate::results::{Curve, CurvePoint, Report, TrainingRow};
+
+/// The table and the curves.
+pub(super) fn section(report: &Report, styles: &Styles) -> String {
+    let charts: String = report.curves.iter().filter_map(|curve| chart(report, curve, styles)).collect();
+    let charts = match charts.is_empty() {
+        true => String::new(),
+        false => format!(
+            r#"<div class="charts">{charts}</div><p class="note">Thin: training loss; thick: validation loss of the averaged weights, which decides which weights are kept. Losses of different kinds of forecaster are not comparable.</p>"#
+        ),
+    };
+    format!("{}{charts}", table(report))
+}
+
+fn table(report: &Report) -> String {
+    if report.training.is_empty() {
+        return String::new();
+    }
+    let row = |row: &TrainingRow| {
+        let valid = row.best_valid.filter(|v| v.is_finite()).map_or_else(|| "–".into(), |v| significant(v, 3));
+        format!(
+            r#"<tr><th scope="row">{}</th><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{valid}</td><td>{}</td></tr>"#,
+            escape(&row.forecaster),
+            escape(&row.kind),
+            count(row.parameters as u64),
+            count(row.pairs as u64),
+            count(row.steps),
+            count(row.best_step),
+            row.evaluations
+        )
+    };
+    let names = [
+        "forecaster",
+        "kind",
+        "parameters",
+        "pairs",
+        "steps",
+        "kept step",
+        "validation loss",
+        "evaluations a lead step",
+    ];
+    let head: String = names.iter().map(|name| format!(r#"<th scope="col">{name}</th>"#)).collect();
+    wrap("", &head, &report.training.iter().map(row).collect::<String>())
+}
+
+fn chart(report: &Report, curve: &Curve, styles: &Styles) -> Option<String> {
+    let (first, last) = (curve.points.first()?, curve.points.last()?);
+    let values: Vec<f64> = curve.points.iter().flat_map(|point| [point.train, point.valid]).collect();
+    let finite = || values.iter().copied().filter(|v| v.is_finite());
+    let (low, high) = (finite().fold(f64::INFINITY, f64::min), finite().fold(f64::NEG_INFINITY, f64::max));
+    let y = if low > 0.0 { Axis::log(low, high, "") } else { Axis::rounded(low, high, 5, "") };
+    let x = Axis::linear(first.step.min(last.step) as f64, last.step as f64, 4, "training step");
+    let mut chart = Chart::new(360.0, 220.0, &format!("{}: loss", curve.label), x, y);
+    let style = styles.forecaster(&curve.label);
+    let line = |value: fn(&CurvePoint) -> f64| -> Vec<(f64, Option<f64>)> {
+        curve.points.iter().map(|point| (point.step as f64, Some(value(point)))).collect()
+    };
+    chart.line(Style { dash: 0, ..style }, 0.8, &line(|point| point.train), "training loss");
+    chart.line(Style { dash: 0, ..style }, 2.0, &line(|point| point.valid), "validation loss");
+    if let Some(row) = report.training.iter().find(|row| row.forecaster == curve.label && row.best_step > 0) {
+        chart.mark(row.best_step as f64, "kept");
+    }
+    Some(chart.svg())
+}

@@ -1,0 +1,362 @@
+//! Every assimilation row on every replicate of its network, scored against the truth (or the innovations alone).
+
+use std::collections::BTreeMap;
+
+use ndarray::{Array2, ArrayView1};
+
+use crate::assimilation::innovation::innovation;
+use crate::assimilation::{Outcome, Seen};
+use crate::failure::{Failure, Kind, Result};
+use crate::progress::Progress;
+use crate::results::{AssimilationRow, CostRow, PairedRow, Panel, PanelRow, RankHistogram, Series};
+use crate::score::{Case, Context, Ensemble, Input, Orientation, Pool};
+use crate::spec::{AssimilatePlan, Plan};
+use crate::stage::board::{Board, Column, against_best};
+use crate::stage::cycle::{self, Alarm, Ended};
+use crate::stage::fit::Ready;
+use crate::stage::forecast_scores::rank_histogram;
+use crate::stage::queue;
+use crate::stage::twin::{Climate, Network, as_field, placed, seen};
+
+/// Analyses that a picture shows, and points of an error curve.
+const PICTURED: usize = 150;
+
+/// What the assimilation stage hands to the tables, the report and the files.
+#[derive(Default)]
+pub struct Scored {
+    /// The assimilation table.
+    pub rows: Vec<AssimilationRow>,
+    /// Comparisons with the best row of each network.
+    pub paired: Vec<PairedRow>,
+    /// What each row cost.
+    pub cost: Vec<CostRow>,
+    /// Rank histograms.
+    pub ranks: Vec<RankHistogram>,
+    /// Analysis rmse in time.
+    pub errors: Vec<Series>,
+    /// A stretch of each network's first replicate.
+    pub panels: Vec<Panel>,
+    /// Analyses of the first replicate, for the files.
+    pub analyses: Vec<Analyses>,
+}
+
+/// The analyses of one network's first replicate.
+pub struct Analyses {
+    /// The network's name.
+    pub observe: String,
+    /// Model time of each analysis.
+    pub times: Vec<f64>,
+    /// The truth at those times, `[time, component]`, where there is one.
+    pub truth: Option<Array2<f64>>,
+    /// The observations, `[time, observed]`.
+    pub observations: Array2<f64>,
+    /// Label, analysis mean and standard deviation of each row, `[time, component]`; NaN where a row was not run.
+    pub rows: Vec<(String, Array2<f64>, Array2<f64>)>,
+}
+
+/// One run of a row on one replicate.
+struct Run {
+    board: Board,
+    ended: Ended,
+    mean: Array2<f64>,
+    sd: Array2<f64>,
+    rmse: Vec<Option<f64>>,
+}
+
+/// Runs and scores all rows.
+///
+/// # Errors
+/// When a method or a forecaster fails, or the user stops.
+pub fn score(
+    plan: &Plan,
+    ready: &[Ready],
+    networks: &[Network],
+    climate: Option<&Climate>,
+    progress: &dyn Progress,
+) -> Result<Scored> {
+    let mut jobs = Vec::new();
+    for (index, row) in plan.assimilate.iter().enumerate() {
+        let network = find(networks, &row.observe)?;
+        let model = find_model(ready, &row.forecaster)?;
+        let replicates = row.replicates.min(network.twins.len());
+        jobs.extend((0..replicates).map(|replicate| Job { row: index, replicate, network, model }));
+    }
+    let columns = columns(plan, networks.iter().any(|network| network.twins.iter().any(|twin| twin.truth.is_some())))?;
+    let total: u64 = jobs.iter().map(|job| job.cycles(plan) as u64).sum();
+    progress.start("assimilating", total);
+    let done = std::sync::atomic::AtomicU64::new(0);
+    let scale = climate.map_or(f64::INFINITY, Climate::scale);
+    let runs = queue::run(jobs.len(), &|index| jobs[index].run(plan, &columns, scale, &done, progress))?;
+    progress.finish();
+    Ok(tables(plan, networks, &columns, &jobs, runs))
+}
+
+fn find<'a>(networks: &'a [Network], name: &str) -> Result<&'a Network> {
+    networks
+        .iter()
+        .find(|network| network.plan.name == name)
+        .ok_or_else(|| Failure::new(Kind::Bug, format!("network `{name}` was not made")))
+}
+
+fn find_model<'a>(ready: &'a [Ready], label: &str) -> Result<&'a Ready> {
+    ready
+        .iter()
+        .find(|ready| ready.label == label)
+        .ok_or_else(|| Failure::new(Kind::Bug, format!("forecaster `{label}` was not made")))
+}
+
+/// The columns: what the plan asks for, the same on forecasts where it makes sense, and what every row has.
+fn columns(plan: &Plan, truth: bool) -> Result<Vec<Column>> {
+    let context = Context {
+        pool: Pool::EachTime,
+        dt: plan.data.stepping.dt,
+        lyapunov_time: plan.system.as_ref().and_then(|system| system.system.lyapunov_time()),
+    };
+    let mut out = Vec::new();
+    if truth {
+        for name in &plan.score.metrics {
+            let column = Column::registered(name, name, &context)?;
+            if column.metric.input() == Input::Ensemble {
+                out.push(column);
+                if name == "rmse" {
+                    out.push(Column::registered("rmse_forecast", "rmse", &context)?);
+                }
+            }
+        }
+    }
+    out.push(Column::registered("innovation_log_score", "innovation_log_score", &context)?);
+    out.push(Column::series("innovation_chi_square", Orientation::Near(1)));
+    out.push(Column::series("ess", Orientation::None));
+    out.push(Column::series("ess_share", Orientation::None));
+    Ok(out)
+}
+
+struct Job<'a> {
+    row: usize,
+    replicate: usize,
+    network: &'a Network,
+    model: &'a Ready,
+}
+
+impl Job<'_> {
+    fn cycles(&self, plan: &Plan) -> usize {
+        plan.assimilate[self.row].steps / self.network.plan.every
+    }
+
+    fn run(
+        &self,
+        plan: &Plan,
+        columns: &[Column],
+        scale: f64,
+        done: &std::sync::atomic::AtomicU64,
+        progress: &dyn Progress,
+    ) -> Result<Run> {
+        let row = &plan.assimilate[self.row];
+        let twin = &self.network.twins[self.replicate];
+        let operator = self.network.operator.as_ref();
+        let (times, dim) = (twin.steps.len(), operator.state_dim());
+        let mut run = Run {
+            board: Board::new(columns),
+            ended: Ended { diverged: None, seconds: 0.0, cycles: 0 },
+            mean: Array2::from_elem((times, dim), f64::NAN),
+            sd: Array2::from_elem((times, dim), f64::NAN),
+            rmse: Vec::new(),
+        };
+        let mut alarm = Alarm::new(scale);
+        let mut stopped = false;
+        let dt = plan.data.stepping.dt;
+        let mut trouble = None;
+        let ended = {
+            let (board, mean, sd, rmse) = (&mut run.board, &mut run.mean, &mut run.sd, &mut run.rmse);
+            let mut visit = |index: usize, outcome: &Outcome| {
+                progress.at(1 + done.fetch_add(1, std::sync::atomic::Ordering::Relaxed), &row.label);
+                let now = seen(twin, index, dt, operator);
+                let truth = twin.truth.as_ref().map(|truth| truth.row(now.step));
+                let (m, v) = (outcome.mean(), outcome.variance());
+                rmse.push(truth.map(|truth| root_mean_square(&m, truth)));
+                mean.row_mut(index).assign(&m);
+                sd.row_mut(index).assign(&v.mapv(f64::sqrt));
+                if now.step > self.network.plan.burn_in {
+                    if let Err(error) = measure(board, columns, self.replicate, &now, outcome, truth) {
+                        trouble = Some(error);
+                    }
+                }
+                stopped = progress.interrupted();
+                !stopped && trouble.is_none()
+            };
+            cycle::run(row, self.model.fitted.as_forecaster(), twin, operator, dt, &mut alarm, &mut visit)
+        };
+        match (ended, trouble) {
+            _ if stopped => return Err(Failure::new(Kind::Interrupted, "interrupted while assimilating")),
+            (_, Some(error)) => return Err(error),
+            (Ok(ended), None) => run.ended = ended,
+            (Err(failure), None) => {
+                let message = format!("row `{}`: {}", row.label, failure.message);
+                return Err(Failure { message, ..failure });
+            }
+        }
+        if run.ended.diverged.is_some() {
+            run.board.mark_diverged(self.replicate);
+        }
+        Ok(run)
+    }
+}
+
+fn root_mean_square(mean: &ndarray::Array1<f64>, truth: ArrayView1<f64>) -> f64 {
+    let squares: f64 = mean.iter().zip(truth).map(|(m, x)| (m - x) * (m - x)).sum();
+    (squares / mean.len() as f64).sqrt()
+}
+
+/// All columns of one analysis.
+fn measure(
+    board: &mut Board,
+    columns: &[Column],
+    replicate: usize,
+    now: &Seen,
+    outcome: &Outcome,
+    truth: Option<ArrayView1<f64>>,
+) -> Result<()> {
+    if let Some(truth) = truth {
+        let analysis = Ensemble::new(truth, outcome.ensemble.view(), outcome.weights.as_ref().map(|w| w.view()));
+        let analysis = match &outcome.gaussian {
+            Some((mean, covariance)) => analysis.exact(mean.clone(), covariance.diag().to_owned()),
+            None => analysis,
+        };
+        board.ensemble(columns, replicate, now.step, &analysis, |name| name != "rmse_forecast");
+        let weights = outcome.forecast_weights.as_ref().map(|w| w.view());
+        let forecast = Ensemble::new(truth, outcome.forecast.view(), weights);
+        let forecast = match &outcome.forecast_gaussian {
+            Some((mean, covariance)) => forecast.exact(mean.clone(), covariance.diag().to_owned()),
+            None => forecast,
+        };
+        board.ensemble(columns, replicate, now.step, &forecast, |name| name == "rmse_forecast");
+    }
+    if let Some(found) = innovation(outcome, now)? {
+        let density = Case::LogDensity { log_density: found.log_score, values: found.residual.len() };
+        board.case(columns, "innovation_log_score", replicate, now.step, &density);
+        board.case(columns, "innovation_chi_square", replicate, now.step, &Case::Number(found.chi_square));
+    }
+    if let Some(&ess) = outcome.diagnostics.get("ess") {
+        board.case(columns, "ess", replicate, now.step, &Case::Number(ess));
+        let share = ess / outcome.ensemble.nrows() as f64;
+        board.case(columns, "ess_share", replicate, now.step, &Case::Number(share));
+    }
+    Ok(())
+}
+
+fn tables(plan: &Plan, networks: &[Network], columns: &[Column], jobs: &[Job], runs: Vec<Run>) -> Scored {
+    let mut scored = Scored::default();
+    let mut boards: Vec<Board> = plan.assimilate.iter().map(|_| Board::new(columns)).collect();
+    let mut firsts: BTreeMap<usize, Run> = BTreeMap::new();
+    let mut seconds = vec![(0.0, 0u64, 0usize); plan.assimilate.len()];
+    for (job, run) in jobs.iter().zip(runs) {
+        boards[job.row].append(&run.board);
+        seconds[job.row].0 += run.ended.seconds;
+        seconds[job.row].1 += run.ended.cycles as u64;
+        seconds[job.row].2 += 1;
+        if job.replicate == 0 {
+            firsts.insert(job.row, run);
+        }
+    }
+    for (index, row) in plan.assimilate.iter().enumerate() {
+        scored.rows.extend(rows(row, columns, &boards[index], seconds[index].2));
+        scored.ranks.extend(rank_histogram(columns, &boards[index], "assimilation", &row.label, &row.observe));
+        scored.cost.push(CostRow {
+            stage: "assimilate".into(),
+            label: row.label.clone(),
+            seconds: seconds[index].0,
+            units: seconds[index].1,
+            parameters: None,
+            evaluations: None,
+        });
+    }
+    for network in networks {
+        let members: Vec<usize> =
+            (0..plan.assimilate.len()).filter(|&i| plan.assimilate[i].observe == network.plan.name).collect();
+        let labelled: Vec<(String, &Board)> =
+            members.iter().map(|&i| (plan.assimilate[i].label.clone(), &boards[i])).collect();
+        for column in 0..columns.len() {
+            scored.paired.extend(against_best(columns, column, &labelled, "assimilation"));
+        }
+        let runs: Vec<(&AssimilatePlan, &Run)> =
+            members.iter().filter_map(|i| Some((&plan.assimilate[*i], firsts.get(i)?))).collect();
+        picture(plan, network, &runs, &mut scored);
+    }
+    scored
+}
+
+fn rows(row: &AssimilatePlan, columns: &[Column], board: &Board, replicates: usize) -> Vec<AssimilationRow> {
+    let mut out = Vec::new();
+    for (index, column) in columns.iter().enumerate() {
+        let Some(summary) = board.summary(columns, index) else { continue };
+        out.push(AssimilationRow {
+            method: row.method.clone(),
+            forecaster: row.forecaster.clone(),
+            observe: row.observe.clone(),
+            label: row.label.clone(),
+            metric: column.name.clone(),
+            estimator: column.metric.estimator().to_owned(),
+            pool: column.metric.pool().name().to_owned(),
+            value: summary.value,
+            se: summary.se,
+            n: summary.n,
+            diverged: board.terms(index).diverged_clusters(),
+            replicates,
+        });
+    }
+    out
+}
+
+/// Curves, panel and analyses of a network's first replicate.
+fn picture(plan: &Plan, network: &Network, runs: &[(&AssimilatePlan, &Run)], scored: &mut Scored) {
+    let Some(twin) = network.twins.first() else { return };
+    let dt = plan.data.stepping.dt;
+    let times: Vec<f64> = twin.steps.iter().map(|&step| step as f64 * dt).collect();
+    let truth = twin.truth.as_ref().map(|truth| {
+        let mut at = Array2::zeros((twin.steps.len(), truth.ncols()));
+        at.outer_iter_mut().zip(&twin.steps).for_each(|(mut row, &step)| row.assign(&truth.row(step)));
+        at
+    });
+    for (row, run) in runs.iter().filter(|(_, run)| run.rmse.iter().any(Option::is_some)) {
+        let stride = run.rmse.len().div_ceil(2 * PICTURED).max(1);
+        let (curve_times, values): (Vec<f64>, Vec<Option<f64>>) =
+            times.iter().copied().zip(run.rmse.iter().copied()).step_by(stride).unzip();
+        scored.errors.push(Series {
+            label: row.label.clone(),
+            observe: network.plan.name.clone(),
+            times: curve_times,
+            values,
+        });
+    }
+    let first = twin.steps.iter().take_while(|&&step| step <= network.plan.burn_in).count();
+    let shown = first..(first + PICTURED).min(times.len());
+    if let Some(truth) = &truth {
+        let cut = |x: &Array2<f64>| as_field(x.slice(ndarray::s![shown.clone(), ..]));
+        let observations: Option<Vec<_>> = shown
+            .clone()
+            .map(|index| placed(twin.observations.row(index), network.operator.as_ref()))
+            .collect();
+        let observations = observations.unwrap_or_default();
+        scored.panels.push(Panel {
+            observe: network.plan.name.clone(),
+            grid: plan.data.geometry == crate::systems::Geometry::Ring,
+            times: times[shown.clone()].to_vec(),
+            truth: cut(truth),
+            observations: observations
+                .iter()
+                .map(|row| row.iter().map(|v| v.is_finite().then_some(*v)).collect())
+                .collect(),
+            rows: runs
+                .iter()
+                .map(|(row, run)| PanelRow { label: row.label.clone(), mean: cut(&run.mean), sd: cut(&run.sd) })
+                .collect(),
+        });
+    }
+    scored.analyses.push(Analyses {
+        observe: network.plan.name.clone(),
+        times,
+        truth,
+        observations: twin.observations.clone(),
+        rows: runs.iter().map(|(row, run)| (row.label.clone(), run.mean.clone(), run.sd.clone())).collect(),
+    });
+}

@@ -1,0 +1,101 @@
+//! One assimilation row on one twin: the loop over observation times, with the alarm for filter divergence.
+
+use std::time::Instant;
+
+use crate::assimilation::{Cycle, METHODS, Observation, Outcome};
+use crate::failure::Result;
+use crate::spec::AssimilatePlan;
+use crate::stage::twin::{Twin, seen};
+use crate::systems::{Forecaster, registry};
+
+/// How one run ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ended {
+    /// The lead step at which it diverged, if it did.
+    pub diverged: Option<usize>,
+    /// Wall-clock seconds.
+    pub seconds: f64,
+    /// Analyses made.
+    pub cycles: usize,
+}
+
+/// Builds the method of a row.
+///
+/// # Errors
+/// When its settings do not fit together.
+pub fn method(row: &AssimilatePlan) -> Result<Box<dyn Cycle>> {
+    let entry = registry::find(METHODS, "method", &row.method)?;
+    Ok((entry.build)(&row.settings)?)
+}
+
+/// Runs a row on a twin and hands each outcome to `visit` with its index; a `false` from it ends the run.
+///
+/// # Errors
+/// When the forecaster or the method fails; divergence is a result.
+pub fn run(
+    row: &AssimilatePlan,
+    model: &dyn Forecaster,
+    twin: &Twin,
+    operator: &dyn Observation,
+    dt: f64,
+    alarm: &mut Alarm,
+    visit: &mut dyn FnMut(usize, &Outcome) -> bool,
+) -> Result<Ended> {
+    let begun = Instant::now();
+    let mut filter = method(row)?;
+    filter.start(&twin.prior, 0, twin.key)?;
+    let count = twin.steps.iter().take_while(|&&step| step <= row.steps).count();
+    let mut ended = Ended { diverged: None, seconds: 0.0, cycles: 0 };
+    for index in 0..count {
+        let now = seen(twin, index, dt, operator);
+        let outcome = filter.step(model, &now, twin.key)?;
+        ended.cycles += 1;
+        let truth = twin.truth.as_ref().map(|truth| truth.row(now.step));
+        if alarm.rings(&outcome, truth) {
+            ended.diverged = Some(now.step);
+            break;
+        }
+        if !visit(index, &outcome) {
+            break;
+        }
+    }
+    ended.seconds = begun.elapsed().as_secs_f64();
+    Ok(ended)
+}
+
+/// Filter divergence: a non-finite ensemble, or a mean error over 100 analyses that exceeds half the climatological
+/// standard deviation while the ensemble claims less than half of that error.
+///
+/// The second half of the rule keeps a filter that is poor but honest about it (few, noisy observations) in the table.
+pub struct Alarm {
+    half_climate: f64,
+    errors: Vec<f64>,
+    spreads: Vec<f64>,
+}
+
+/// The window of the alarm, in analyses.
+const WINDOW: usize = 100;
+
+impl Alarm {
+    /// For a climate with this standard deviation (root mean square over components).
+    pub fn new(climatological_sd: f64) -> Self {
+        Self { half_climate: 0.5 * climatological_sd, errors: Vec::new(), spreads: Vec::new() }
+    }
+
+    fn rings(&mut self, outcome: &Outcome, truth: Option<ndarray::ArrayView1<f64>>) -> bool {
+        if outcome.ensemble.iter().any(|value| !value.is_finite()) {
+            return true;
+        }
+        let Some(truth) = truth else { return false };
+        let n = truth.len() as f64;
+        let error = outcome.mean().iter().zip(truth).map(|(m, x)| (m - x) * (m - x)).sum::<f64>() / n;
+        self.errors.push(error.sqrt());
+        self.spreads.push((outcome.variance().sum() / n).sqrt());
+        if self.errors.len() < WINDOW {
+            return false;
+        }
+        let recent = |values: &[f64]| values[values.len() - WINDOW..].iter().sum::<f64>() / WINDOW as f64;
+        let (error, spread) = (recent(&self.errors), recent(&self.spreads));
+        error > self.half_climate && spread < 0.5 * error
+    }
+}

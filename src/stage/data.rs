@@ -1,0 +1,151 @@
+//! Trajectories of an experiment: simulated or the user's own, cut into training, validation and test by trajectory.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use ndarray::{Array3, Axis, concatenate, s};
+
+use crate::failure::{Failure, Kind, Result};
+use crate::progress::Progress;
+use crate::spec::{DataSource, Plan};
+use crate::stage::Options;
+use crate::store;
+use crate::systems::{Domain, Key, simulate};
+
+/// Trajectories, `[case, time, component]` each.
+#[derive(Clone, Debug)]
+pub struct Trajectories {
+    /// For fitting.
+    pub train: Array3<f64>,
+    /// For choosing among fits.
+    pub valid: Array3<f64>,
+    /// For scoring forecasts.
+    pub test: Array3<f64>,
+}
+
+impl Trajectories {
+    /// Cuts whole trajectories: so many to train, to validate and to test.
+    ///
+    /// # Errors
+    /// When a part would be empty.
+    pub fn cut(states: &Array3<f64>, counts: [usize; 3]) -> Result<Self> {
+        let cases = states.dim().0;
+        let [train, valid, test] = counts;
+        if train == 0 || valid == 0 || test == 0 {
+            return Err(Failure::new(
+                Kind::Data,
+                format!("there are {cases} trajectories, but training, validation and test need one each"),
+            )
+            .hint("give at least 3 trajectories; a long one can be cut into several"));
+        }
+        Ok(Self {
+            train: states.slice(s![..train, .., ..]).to_owned(),
+            valid: states.slice(s![train..train + valid, .., ..]).to_owned(),
+            test: states.slice(s![train + valid.., .., ..]).to_owned(),
+        })
+    }
+
+    /// All of them, in the order train, valid, test.
+    pub fn joined(&self) -> Array3<f64> {
+        concatenate(Axis(0), &[self.train.view(), self.valid.view(), self.test.view()]).unwrap_or_default()
+    }
+
+    /// The number of components.
+    pub fn dim(&self) -> usize {
+        self.train.dim().2
+    }
+}
+
+/// The trajectories of a plan: from `file` if one is given, else from the plan's own source.
+///
+/// # Errors
+/// When they cannot be read or simulated, are larger than the limit, or diverge.
+pub fn trajectories(
+    plan: &Plan,
+    file: Option<&Path>,
+    options: &Options,
+    progress: &dyn Progress,
+) -> Result<Trajectories> {
+    let states = match (file, &plan.data.source) {
+        (Some(path), _) => read(path, plan, options)?,
+        (None, DataSource::File(path)) => read(path, plan, options)?,
+        (None, DataSource::Simulated { trajectories, steps, spin_up }) => {
+            simulated(plan, *trajectories, *steps, *spin_up, options, progress)?
+        }
+    };
+    let counts = plan.data.split_counts(states.dim().0);
+    Trajectories::cut(&states, counts)
+}
+
+fn read(path: &Path, plan: &Plan, options: &Options) -> Result<Array3<f64>> {
+    let read = store::netcdf::read_trajectories(path, plan.data.variable.as_deref(), &options.limits())?;
+    let states = read.values;
+    if let Some(system) = plan.system.as_ref().filter(|system| system.system.dim() != states.dim().2) {
+        return Err(Failure::new(
+            Kind::Data,
+            format!(
+                "the trajectories have {} components but system `{}` has {}",
+                states.dim().2,
+                system.name,
+                system.system.dim()
+            ),
+        )
+        .at(path.display().to_string())
+        .hint("set system.dim, or remove [system] if these are not its trajectories"));
+    }
+    Ok(states)
+}
+
+/// Refuses arrays that would not fit under the limit, before anything is allocated.
+///
+/// # Errors
+/// [`Kind::Resource`] with both sizes.
+pub fn check_memory(what: &str, values: usize, options: &Options) -> Result<()> {
+    let bytes = values as u64 * 8;
+    if bytes <= options.max_memory {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Kind::Resource,
+        format!("{what} would take {:.1} GiB, but --max-memory allows {:.1} GiB", gib(bytes), gib(options.max_memory)),
+    )
+    .hint("make the experiment smaller, or raise --max-memory"))
+}
+
+fn gib(bytes: u64) -> f64 {
+    bytes as f64 / (1u64 << 30) as f64
+}
+
+fn simulated(
+    plan: &Plan,
+    trajectories: usize,
+    steps: usize,
+    spin_up: usize,
+    options: &Options,
+    progress: &dyn Progress,
+) -> Result<Array3<f64>> {
+    let Some(system) = &plan.system else {
+        return Err(Failure::new(Kind::Usage, "there is neither a [system] to simulate nor a data.file to read"));
+    };
+    // the simulation and its cut copies live side by side for a moment
+    check_memory("the trajectories", 2 * trajectories * (steps + 1) * system.system.dim(), options)?;
+    let key = Key::new(plan.seed, Domain::Data);
+    progress.start("simulating", (steps + spin_up) as u64);
+    let made = simulate(
+        Arc::clone(&system.system),
+        &plan.data.stepping,
+        trajectories,
+        steps,
+        spin_up,
+        key,
+        |done, _| progress.at(done as u64, ""),
+    )?;
+    progress.finish();
+    match made.diverged.first() {
+        None => Ok(made.states),
+        Some(first) => Err(Failure::new(
+            Kind::Numerical,
+            format!("{} of {trajectories} trajectories diverged; {first}", made.diverged.len()),
+        )),
+    }
+}

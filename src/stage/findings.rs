@@ -1,0 +1,232 @@
+//! What the tables say, in sentences: the findings first, then what to mistrust.
+
+use crate::results::{AssimilationRow, ForecastRow, PairedRow, Report};
+use crate::spec::Plan;
+
+/// The level under which a difference is called significant, after Holm's correction.
+const LEVEL: f64 = 0.05;
+
+/// A weighted ensemble whose median effective sample size is below this share of its members has degenerated.
+const DEGENERATE: f64 = 0.1;
+
+/// The sentences that a report opens with, most important first.
+pub fn findings(report: &Report) -> Vec<String> {
+    let mut out = Vec::new();
+    for network in networks(&report.assimilation) {
+        out.extend(best_analysis(report, network));
+        out.extend(learned_against_perfect(report, network));
+    }
+    out.extend(best_forecast(report));
+    out.extend(distance_to_the_law(&report.forecast));
+    out
+}
+
+/// Sentences about what to mistrust.
+pub fn warnings(plan: &Plan, report: &Report) -> Vec<String> {
+    let mut out: Vec<String> = report.assimilation.iter().filter(|row| row.metric == "rmse").filter_map(diverged).collect();
+    out.extend(degenerate_weights(&report.assimilation));
+    out.extend(published_practice(plan));
+    out.extend(shorter_rows(plan));
+    out
+}
+
+/// The networks of a table, in its order.
+pub fn networks(rows: &[AssimilationRow]) -> Vec<&str> {
+    let mut names: Vec<&str> = Vec::new();
+    for row in rows {
+        if !names.contains(&row.observe.as_str()) {
+            names.push(&row.observe);
+        }
+    }
+    names
+}
+
+fn on(network: &str) -> String {
+    if network == "observe" { String::new() } else { format!("On network `{network}`, ") }
+}
+
+fn capital(sentence: String) -> String {
+    let mut letters = sentence.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+fn figure(value: f64, se: Option<f64>) -> String {
+    match se {
+        Some(se) if se > 0.0 => {
+            let digits = (1.0 - se.log10().floor()).clamp(0.0, 6.0) as usize;
+            format!("{value:.digits$} ± {se:.digits$}")
+        }
+        _ => format!("{value:.3}"),
+    }
+}
+
+fn best_analysis(report: &Report, network: &str) -> Option<String> {
+    let metric = ["rmse", "innovation_log_score"].into_iter().find(|metric| {
+        report.assimilation.iter().any(|row| row.observe == network && row.metric == *metric && row.value.is_some())
+    })?;
+    let rows: Vec<&AssimilationRow> =
+        report.assimilation.iter().filter(|row| row.observe == network && row.metric == metric).collect();
+    let best = rows
+        .iter()
+        .filter(|row| row.value.is_some())
+        .min_by(|a, b| a.value.unwrap_or(f64::INFINITY).total_cmp(&b.value.unwrap_or(f64::INFINITY)))?;
+    let ties = tied(&report.paired, "assimilation", metric, None, &best.label);
+    let what = if metric == "rmse" { "analysis rmse" } else { "innovation log score" };
+    Some(capital(format!(
+        "{}{} has the lowest {what}, {}{}",
+        on(network),
+        best.label,
+        figure(best.value?, best.se),
+        ties
+    )))
+}
+
+/// "; not significantly different: a, b." or "; every other row is significantly worse."
+fn tied(paired: &[PairedRow], table: &str, metric: &str, lead: Option<usize>, best: &str) -> String {
+    let compared: Vec<&PairedRow> = paired
+        .iter()
+        .filter(|p| p.table == table && p.metric == metric && p.lead_step == lead && p.best == best)
+        .collect();
+    let ties: Vec<&str> = compared.iter().filter(|p| p.p_holm >= LEVEL).map(|p| p.other.as_str()).collect();
+    match (compared.is_empty(), ties.is_empty()) {
+        (true, _) => ".".into(),
+        (false, true) => "; every row it was compared with is significantly worse (Diebold-Mariano, Holm, 5 %).".into(),
+        (false, false) => format!("; not significantly different: {}.", ties.join(", ")),
+    }
+}
+
+/// How far each learned forecaster takes a method from what the same method reaches with the true system.
+fn learned_against_perfect(report: &Report, network: &str) -> Vec<String> {
+    let rows: Vec<&AssimilationRow> = report
+        .assimilation
+        .iter()
+        .filter(|row| row.observe == network && row.metric == "rmse" && row.value.is_some())
+        .collect();
+    let mut out = Vec::new();
+    for exact in rows.iter().filter(|row| row.forecaster == "perfect") {
+        let ratios: Vec<String> = rows
+            .iter()
+            .filter(|row| row.method == exact.method && row.forecaster != "perfect")
+            .filter_map(|row| {
+                let ratio = row.value? / exact.value? - 1.0;
+                Some(format!("`{}` {:+.1} %", row.forecaster, 100.0 * ratio))
+            })
+            .collect();
+        if !ratios.is_empty() {
+            out.push(capital(format!(
+                "{}analysis rmse of {} against the same method on the true system: {}.",
+                on(network),
+                exact.method,
+                ratios.join(", ")
+            )));
+        }
+    }
+    out
+}
+
+fn best_forecast(report: &Report) -> Option<String> {
+    let metric = ["crps_fair", "energy_score_fair", "rmse"]
+        .into_iter()
+        .find(|metric| report.forecast.iter().any(|row| row.metric == *metric && row.lead_step.is_some()))?;
+    let mut leads: Vec<usize> =
+        report.forecast.iter().filter(|row| row.metric == metric).filter_map(|row| row.lead_step).collect();
+    leads.sort_unstable();
+    leads.dedup();
+    let lead = *leads.first()?;
+    let best = report
+        .forecast
+        .iter()
+        .filter(|row| row.metric == metric && row.lead_step == Some(lead) && row.forecaster != "perfect")
+        .filter(|row| row.value.is_some())
+        .min_by(|a, b| a.value.unwrap_or(f64::INFINITY).total_cmp(&b.value.unwrap_or(f64::INFINITY)))?;
+    let exact = report
+        .forecast
+        .iter()
+        .find(|row| row.metric == metric && row.lead_step == Some(lead) && row.forecaster == "perfect")
+        .and_then(|row| row.value)
+        .map_or_else(String::new, |value| format!(" (the true system: {value:.4})"));
+    Some(format!(
+        "Of the forecasters that learned from data, `{}` has the lowest {metric} at lead step {lead}, {}{exact}.",
+        best.forecaster,
+        figure(best.value?, best.se)
+    ))
+}
+
+/// The distance of each one-step law to fresh draws of the true one, where it was measured.
+fn distance_to_the_law(rows: &[ForecastRow]) -> Option<String> {
+    let of = |metric: &str| -> Vec<&ForecastRow> { rows.iter().filter(|row| row.metric == metric).collect() };
+    let scores = of("energy_score_law");
+    let floor = scores.iter().find(|row| row.forecaster == "perfect")?.value?;
+    let others: Vec<String> = scores
+        .iter()
+        .filter(|row| row.forecaster != "perfect")
+        .filter_map(|row| Some(format!("`{}` {}", row.forecaster, figure(row.value?, row.se))))
+        .collect();
+    Some(format!(
+        "Energy score against fresh draws of the true law at lead step {}: {}; the floor, which only the true law \
+         reaches, is {floor:.4}.",
+        scores.first()?.lead_step.unwrap_or(1),
+        others.join(", ")
+    ))
+}
+
+fn diverged(row: &AssimilationRow) -> Option<String> {
+    (row.diverged > 0).then(|| {
+        format!(
+            "{} diverged in {} of {} replicates; its scores are left out rather than averaged over the survivors.",
+            row.label, row.diverged, row.replicates
+        )
+    })
+}
+
+fn degenerate_weights(rows: &[AssimilationRow]) -> Vec<String> {
+    rows.iter()
+        .filter(|row| row.metric == "ess_share")
+        .filter_map(|row| {
+            let share = row.value.filter(|share| *share < DEGENERATE)?;
+            Some(format!(
+                "The weights of {} have degenerated: its effective sample size is {:.1} % of its members on average; its \
+                 ensemble stands for a handful of states, and its spread is not to be trusted.",
+                row.label,
+                100.0 * share
+            ))
+        })
+        .collect()
+}
+
+fn published_practice(plan: &Plan) -> Vec<String> {
+    let mut out = Vec::new();
+    for row in &plan.assimilate {
+        if row.method == "guided" && row.settings.text("weights") == "none" {
+            out.push(format!(
+                "{} samples p(x_k+1 | x_k, y) for each member and keeps equal weights, as published; it drops p(y | x_k), \
+                 so its gain does not see the ensemble's spread and it is not the filter's posterior.",
+                row.label
+            ));
+        }
+        if row.method == "ensf" && row.settings.text("score") == "single" {
+            out.push(format!(
+                "{} uses the published one-member score; its gain does not depend on the ensemble's spread, so it is \
+                 fixed-gain nudging rather than a posterior.",
+                row.label
+            ));
+        }
+    }
+    out
+}
+
+fn shorter_rows(plan: &Plan) -> Vec<String> {
+    plan.assimilate
+        .iter()
+        .filter_map(|row| {
+            let network = plan.observe.iter().find(|network| network.name == row.observe)?;
+            (row.steps < network.steps || row.replicates < network.replicates).then(|| {
+                format!(
+                    "{} was run for {} of {} lead steps and {} of {} replicates, to save time; its n says so, and it is \
+                     compared with the others on the times that both have.",
+                    row.label, row.steps, network.steps, row.replicates, network.replicates
+                )
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,132 @@
+//! The files of a run that hold its tables: metrics.json, metrics.csv, report.json and report.html.
+
+use serde_json::json;
+
+use crate::failure::{Failure, Kind, Result};
+use crate::results::Report;
+use crate::spec::{DataSource, Plan};
+use crate::store::RunFolder;
+use crate::systems::Value;
+
+/// Writes them all.
+///
+/// # Errors
+/// When the system refuses.
+pub fn write(folder: &RunFolder, report: &Report) -> Result<()> {
+    folder.write("metrics.json", metrics_json(report)?.as_bytes())?;
+    folder.write("metrics.csv", metrics_csv(report).as_bytes())?;
+    let whole = serde_json::to_string(report).map_err(unwritable)?;
+    folder.write("report.json", whole.as_bytes())?;
+    folder.write("report.html", crate::report::html(report).as_bytes())?;
+    folder.write("figure.svg", crate::report::figure_svg(report).as_bytes())?;
+    Ok(())
+}
+
+fn unwritable(error: serde_json::Error) -> Failure {
+    Failure::new(Kind::Bug, format!("the results cannot be written as JSON: {error}"))
+}
+
+/// The tables without times, durations and paths: the same bytes for the same experiment and build.
+fn metrics_json(report: &Report) -> Result<String> {
+    let value = json!({
+        "schema": "scorecast/metrics/v1",
+        "experiment": report.title,
+        "forecast": report.forecast,
+        "assimilation": report.assimilation,
+        "paired": report.paired,
+        "training": report.training,
+    });
+    Ok(serde_json::to_string_pretty(&value).map_err(unwritable)? + "\n")
+}
+
+fn metrics_csv(report: &Report) -> String {
+    let number = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
+    let mut lines = vec![
+        "table,observe,method,forecaster,label,metric,estimator,pool,lead_step,value,se,n,diverged,replicates".to_owned(),
+    ];
+    for row in &report.forecast {
+        let lead = row.lead_step.map_or_else(String::new, |lead| lead.to_string());
+        lines.push(line(&[
+            "forecast", "", "", &row.forecaster, &row.forecaster, &row.metric, &row.estimator, &row.pool, &lead,
+            &number(row.value), &number(row.se), &row.n.to_string(), &row.n_diverged.to_string(), "",
+        ]));
+    }
+    for row in &report.assimilation {
+        lines.push(line(&[
+            "assimilation", &row.observe, &row.method, &row.forecaster, &row.label, &row.metric, &row.estimator,
+            &row.pool, "", &number(row.value), &number(row.se), &row.n.to_string(), &row.diverged.to_string(),
+            &row.replicates.to_string(),
+        ]));
+    }
+    lines.join("\n") + "\n"
+}
+
+/// One line of comma-separated values; a cell with a comma, a quote or a line break is quoted.
+fn line(cells: &[&str]) -> String {
+    let quoted = cells.iter().map(|cell| {
+        if cell.contains([',', '"', '\n']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { (*cell).to_owned() }
+    });
+    quoted.collect::<Vec<_>>().join(",")
+}
+
+/// What was run, as pairs for the report.
+pub fn setting(plan: &Plan) -> Vec<(String, String)> {
+    let mut out: Vec<(String, String)> = Vec::new();
+    let mut add = |what: &str, value: String| out.push((what.to_owned(), value));
+    if let Some(system) = &plan.system {
+        let settings: Vec<String> =
+            system.settings.iter().map(|(key, value)| format!("{key} {}", shown(value))).collect();
+        add("system", format!("{} ({})", system.name, settings.join(", ")));
+    }
+    let stepping = &plan.data.stepping;
+    add("lead step", format!("{} model time units, {} integration step(s) of {}", stepping.dt, stepping.substeps, stepping.integrator));
+    match &plan.data.source {
+        DataSource::Simulated { trajectories, steps, .. } => {
+            let [train, valid, test] = plan.data.split_counts(*trajectories);
+            add("trajectories", format!("{train} to train, {valid} to validate, {test} to test, {steps} lead steps each"));
+        }
+        DataSource::File(path) => {
+            let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+            add("trajectories", format!("from {name}"));
+        }
+    }
+    for network in &plan.observe {
+        let noise = match network.noise.as_slice() {
+            [sd] => sd.to_string(),
+            several => format!("one of {} values", several.len()),
+        };
+        add(
+            &format!("network {}", network.name),
+            format!(
+                "{} each {} lead step(s), error sd {noise}, {} lead steps of which {} are burn-in, {} replicate(s)",
+                network.operator, network.every, network.steps, network.burn_in, network.replicates
+            ),
+        );
+    }
+    if !plan.forecast.is_empty() {
+        add("forecasts", format!("{} members from {} starts in each test trajectory", plan.score.members, plan.score.starts));
+    }
+    add("seed", plan.seed.to_string());
+    out
+}
+
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Bool(value) => value.to_string(),
+        Value::Int(value) => value.to_string(),
+        Value::Float(value) => value.to_string(),
+        Value::Text(value) => value.clone(),
+        Value::Floats(values) => values.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
+        Value::Rows(rows) => format!("{} x {}", rows.len(), rows.first().map_or(0, Vec::len)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::line;
+
+    #[test]
+    fn cells_with_commas_and_quotes_are_quoted() {
+        assert_eq!(line(&["a", "b,c", "say \"d\""]), "a,\"b,c\",\"say \"\"d\"\"\"");
+    }
+}

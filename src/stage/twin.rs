@@ -1,0 +1,328 @@
+//! A twin experiment: a hidden truth, its observations, and the ensemble that a filter starts from.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use ndarray::{Array1, Array2, Array3, ArrayView2, Axis, s};
+
+use crate::assimilation::{Observation, Prior, Seen};
+use crate::failure::{Failure, Kind, Result};
+use crate::spec::{DataSource, Initial, ObservePlan, Plan};
+use crate::stage::Options;
+use crate::store;
+use crate::systems::{Domain, Forecaster, Key, Purpose};
+
+/// Lead steps of spin-up for a truth where the experiment's trajectories come from a file.
+const SPIN_UP: usize = 1000;
+
+/// One replicate: a truth (where there is one), its observations, and the first ensemble.
+pub struct Twin {
+    /// The truth at every lead step, `[time, component]`; none for the user's own observations.
+    pub truth: Option<Array2<f64>>,
+    /// Observations, `[analysis, observed]`; NaN is missing.
+    pub observations: Array2<f64>,
+    /// The lead step of each set of observations.
+    pub steps: Vec<usize>,
+    /// What the filters start from, at lead step 0.
+    pub prior: Prior,
+    /// The address of everything that methods draw in this replicate.
+    pub key: Key,
+}
+
+/// The perfect forecaster of an experiment that has a simulator.
+///
+/// # Errors
+/// When the integrator does not fit the system.
+pub fn perfect(plan: &Plan) -> Result<Option<Box<dyn Forecaster>>> {
+    let Some(system) = &plan.system else { return Ok(None) };
+    Ok(Some(Arc::clone(&system.system).forecaster(&plan.data.stepping)?))
+}
+
+/// A network with its operator and replicates.
+pub struct Network {
+    /// The plan's part.
+    pub plan: ObservePlan,
+    /// The operator.
+    pub operator: Box<dyn Observation>,
+    /// The replicates.
+    pub twins: Vec<Twin>,
+}
+
+/// Makes the networks that rows of the plan use.
+///
+/// # Errors
+/// When an operator does not fit the state, a truth diverges, or the user's observations cannot be read.
+pub fn networks(
+    plan: &Plan,
+    climate: Option<&Climate>,
+    test: Option<&Array3<f64>>,
+    options: &Options,
+) -> Result<Vec<Network>> {
+    let used = |network: &&ObservePlan| plan.assimilate.iter().any(|row| row.observe == network.name);
+    plan.observe
+        .iter()
+        .filter(used)
+        .map(|network| {
+            let dim = plan.system.as_ref().map(|system| system.system.dim()).or(climate.map(|climate| climate.mean.len()));
+            let Some(dim) = dim else {
+                return Err(Failure::new(Kind::Usage, "the size of the state is not known")
+                    .hint("add a [system], or trajectories with data.file"));
+            };
+            let operator = network.build(dim)?;
+            let members = plan.assimilate.iter().map(|row| row.settings.count("members")).max().unwrap_or(2).max(2);
+            let twins = match &network.file {
+                Some(path) => recorded(plan, network, path, operator.as_ref(), dim, climate, members, options)?,
+                None => twins(plan, network, operator.as_ref(), climate, test, members)?,
+            };
+            Ok(Network { plan: network.clone(), operator, twins })
+        })
+        .collect()
+}
+
+/// The replicates of a twin experiment.
+///
+/// The truth starts from a state of the climate that no trajectory of the training data shares, and is stepped by the
+/// system itself; without a system, test trajectories serve as truths.
+fn twins(
+    plan: &Plan,
+    network: &ObservePlan,
+    operator: &dyn Observation,
+    climate: Option<&Climate>,
+    test: Option<&Array3<f64>>,
+    members: usize,
+) -> Result<Vec<Twin>> {
+    let truths = match (perfect(plan)?, test) {
+        (Some(model), _) => simulated_truths(plan, network, model.as_ref())?,
+        (None, Some(test)) => recorded_truths(network, test)?,
+        (None, None) => {
+            return Err(Failure::new(Kind::Usage, "a twin experiment needs a truth, but there is neither a [system] nor data"));
+        }
+    };
+    truths
+        .into_iter()
+        .enumerate()
+        .map(|(replicate, truth)| {
+            let key = Key::new(plan.seed, Domain::Method).case(replicate as u64);
+            let steps: Vec<usize> = (1..=network.steps / network.every).map(|j| j * network.every).collect();
+            let observations = observe_truth(plan, &truth, &steps, operator, replicate);
+            let prior = prior(network, Some(truth.row(0).to_owned()), truth.ncols(), climate, members, key)?;
+            Ok(Twin { truth: Some(truth), observations, steps, prior, key })
+        })
+        .collect()
+}
+
+/// The user's own observations, one set each `every` lead steps; there is no truth.
+#[allow(clippy::too_many_arguments)]
+fn recorded(
+    plan: &Plan,
+    network: &ObservePlan,
+    path: &Path,
+    operator: &dyn Observation,
+    dim: usize,
+    climate: Option<&Climate>,
+    members: usize,
+    options: &Options,
+) -> Result<Vec<Twin>> {
+    let read = store::netcdf::read_observations(path, None, &options.limits())?;
+    let (replicates, sets, observed) = read.values.dim();
+    if observed != operator.dim() {
+        return Err(Failure::new(
+            Kind::Data,
+            format!(
+                "the file has sets of {observed} values but operator `{}` gives {}",
+                network.operator,
+                operator.dim()
+            ),
+        )
+        .at(path.display().to_string())
+        .hint("set observe.operator so that it observes what the file holds"));
+    }
+    if sets == 0 {
+        return Err(Failure::new(Kind::Data, "the file has no sets of observations").at(path.display().to_string()));
+    }
+    (0..replicates)
+        .map(|replicate| {
+            let key = Key::new(plan.seed, Domain::Method).case(replicate as u64);
+            Ok(Twin {
+                truth: None,
+                observations: read.values.index_axis(Axis(0), replicate).to_owned(),
+                steps: (1..=sets).map(|j| j * network.every).collect(),
+                prior: prior(network, None, dim, climate, members, key)?,
+                key,
+            })
+        })
+        .collect()
+}
+
+fn simulated_truths(
+    plan: &Plan,
+    network: &ObservePlan,
+    model: &dyn Forecaster,
+) -> Result<Vec<Array2<f64>>> {
+    let key = Key::new(plan.seed, Domain::Truth);
+    let mut state = fresh_states(plan, model, network.replicates, key)?;
+    let mut truths = vec![Array2::zeros((network.steps + 1, state.ncols())); network.replicates];
+    for step in 0..=network.steps {
+        if step > 0 {
+            model.advance(step - 1, 1, &mut state, key.purpose(Purpose::ProcessNoise))?;
+        }
+        for (truth, row) in truths.iter_mut().zip(state.outer_iter()) {
+            truth.row_mut(step).assign(&row);
+        }
+    }
+    match truths.iter().position(|truth| truth.iter().any(|value| !value.is_finite())) {
+        None => Ok(truths),
+        Some(replicate) => Err(Failure::new(
+            Kind::Numerical,
+            format!("the truth of replicate {replicate} diverged: the integrator is unstable at this step"),
+        )
+        .hint("set a smaller data.dt or more data.substeps")),
+    }
+}
+
+fn recorded_truths(network: &ObservePlan, test: &Array3<f64>) -> Result<Vec<Array2<f64>>> {
+    let (cases, times, _) = test.dim();
+    if cases < network.replicates || times <= network.steps {
+        return Err(Failure::new(
+            Kind::Usage,
+            format!(
+                "network `{}` asks for {} truths of {} lead steps, but there are {cases} test trajectories of {}",
+                network.name,
+                network.replicates,
+                network.steps,
+                times.saturating_sub(1)
+            ),
+        )
+        .hint("set fewer observe.replicates or observe.steps, or a larger test share in data.split"));
+    }
+    Ok((0..network.replicates).map(|case| test.slice(s![case, ..=network.steps, ..]).to_owned()).collect())
+}
+
+fn observe_truth(
+    plan: &Plan,
+    truth: &Array2<f64>,
+    steps: &[usize],
+    operator: &dyn Observation,
+    replicate: usize,
+) -> Array2<f64> {
+    let key = Key::new(plan.seed, Domain::Truth).case(replicate as u64).purpose(Purpose::ObservationNoise);
+    let mut observations = Array2::zeros((steps.len(), operator.dim()));
+    for (mut row, &step) in observations.outer_iter_mut().zip(steps) {
+        let state = truth.row(step).insert_axis(Axis(0));
+        let clean = operator.apply(step as f64 * plan.data.stepping.dt, state);
+        let error = operator.error().sample(1, key.at(step as u64));
+        row.assign(&(&clean.row(0) + &error.row(0)));
+    }
+    observations
+}
+
+/// The law that filters start from.
+fn prior(
+    network: &ObservePlan,
+    truth: Option<Array1<f64>>,
+    dim: usize,
+    climate: Option<&Climate>,
+    members: usize,
+    key: Key,
+) -> Result<Prior> {
+    let spread = |values: &[f64]| -> Array1<f64> {
+        if let [one] = values { Array1::from_elem(dim, *one) } else { Array1::from(values.to_vec()) }
+    };
+    match (&network.initial, truth, climate) {
+        (Initial::Gaussian { mean, sd }, ..) => Ok(Prior::Gaussian {
+            mean: spread(mean),
+            covariance: Array2::from_diag(&spread(sd).mapv(|value| value * value)),
+        }),
+        (Initial::TruthSd(sd), Some(truth), _) => {
+            // the first guess is itself off by a draw of the prior's law, so that the truth is a fair draw of the prior
+            let mut error = key.purpose(Purpose::InitialState).stream(u64::MAX);
+            let mean = truth.mapv(|value| value + sd * error.normal());
+            Ok(Prior::Gaussian { mean, covariance: Array2::from_diag(&Array1::from_elem(dim, sd * sd)) })
+        }
+        (Initial::TruthSd(_), None, _) => Err(Failure::new(
+            Kind::Usage,
+            "observe.initial is set around the truth, but the user's own observations come without one",
+        )
+        .hint("set observe.initial to \"climatology\" or to { mean = [...], sd = s }")),
+        (Initial::Climatology, _, Some(climate)) => Ok(climate.prior(members, key)),
+        (Initial::Climatology, _, None) => Err(Failure::new(
+            Kind::Usage,
+            "observe.initial is \"climatology\", but there are no trajectories to take it from",
+        )
+        .hint("add a [system], or trajectories with data.file, or set observe.initial to { mean = [...], sd = s }")),
+    }
+}
+
+/// What is known of the climate: a sample of states.
+pub struct Climate {
+    /// Training states, `[sample, component]`.
+    pub states: Array2<f64>,
+    /// Mean of each component.
+    pub mean: Array1<f64>,
+    /// Standard deviation of each component.
+    pub sd: Array1<f64>,
+}
+
+impl Climate {
+    /// From training trajectories, `[case, time, component]`.
+    pub fn new(train: &Array3<f64>) -> Self {
+        let (cases, times, dim) = train.dim();
+        let states = train.to_shape((cases * times, dim)).map(|view| view.to_owned()).unwrap_or_default();
+        let mean = states.mean_axis(Axis(0)).unwrap_or_else(|| Array1::zeros(dim));
+        let sd = states.std_axis(Axis(0), 0.0);
+        Self { states, mean, sd }
+    }
+
+    /// The standard deviation of a state, root mean square over components.
+    pub fn scale(&self) -> f64 {
+        self.sd.mapv(|sd| sd * sd).mean().unwrap_or(f64::NAN).sqrt()
+    }
+
+    /// A prior of independent climate states: training states drawn without regard to time.
+    fn prior(&self, members: usize, key: Key) -> Prior {
+        let mut draws = Array2::zeros((members, self.states.ncols()));
+        for (member, mut row) in draws.outer_iter_mut().enumerate() {
+            let pick = key.purpose(Purpose::InitialState).stream(member as u64).below(self.states.nrows());
+            row.assign(&self.states.row(pick));
+        }
+        Prior::Ensemble(draws)
+    }
+}
+
+/// Independent states of the system's climate, each from a spin-up of its own, `[member, component]`.
+fn fresh_states(plan: &Plan, model: &dyn Forecaster, members: usize, key: Key) -> Result<Array2<f64>> {
+    let Some(system) = &plan.system else {
+        return Err(Failure::new(Kind::Bug, "fresh states were asked for without a system"));
+    };
+    let mut states = system.system.initial(members, key.purpose(Purpose::InitialState));
+    if !system.system.initial_is_stationary() {
+        let spin_up = match plan.data.source {
+            DataSource::Simulated { spin_up, .. } => spin_up,
+            DataSource::File(_) => SPIN_UP,
+        };
+        // a case of its own keeps the spin-up's noise apart from the noise that follows
+        model.advance(0, spin_up, &mut states, key.purpose(Purpose::ProcessNoise).case(u64::MAX))?;
+    }
+    Ok(states)
+}
+
+/// One set of observations of a twin, as methods see it.
+pub fn seen<'a>(twin: &'a Twin, index: usize, dt: f64, operator: &'a dyn Observation) -> Seen<'a> {
+    let step = twin.steps[index];
+    Seen { step, time: step as f64 * dt, values: twin.observations.row(index), operator }
+}
+
+/// The observations put at the components where they sit, `[component]`, NaN elsewhere; none where they sit nowhere.
+pub fn placed(observation: ndarray::ArrayView1<f64>, operator: &dyn Observation) -> Option<Array1<f64>> {
+    let location = operator.location()?;
+    let mut row = Array1::from_elem(operator.state_dim(), f64::NAN);
+    for (&component, &value) in location.iter().zip(observation) {
+        row[component] = value;
+    }
+    Some(row)
+}
+
+/// The rows of `x` as nested options, for the report: NaN becomes null.
+pub fn as_field(x: ArrayView2<f64>) -> Vec<Vec<Option<f64>>> {
+    x.outer_iter().map(|row| row.iter().map(|&value| value.is_finite().then_some(value)).collect()).collect()
+}

@@ -1,0 +1,133 @@
+//! What can go wrong with files: what happened, in which file, and what to do about it.
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+
+use crate::failure::{Failure, Kind};
+
+/// The result of this room.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What happened to which file, and the remedy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// The file or folder.
+    pub path: String,
+    /// What is wrong, as a clause with the numbers in it.
+    pub message: String,
+    /// What to do about it.
+    pub remedy: String,
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}; {}", self.path, self.message, self.remedy)
+    }
+}
+
+/// What can go wrong with files.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file that is damaged, foreign, or not what was asked for.
+    #[error("{0}")]
+    Data(Trouble),
+    /// A file that needs more memory than is allowed.
+    #[error("{0}")]
+    Resource(Trouble),
+    /// An output that exists already.
+    #[error("{0}")]
+    Exists(Trouble),
+    /// The system refused to read or write.
+    #[error("{0}")]
+    Io(Trouble),
+    /// Content that no file can hold (sizes that disagree, impossible names): a bug of ours.
+    #[error("{0}")]
+    Content(Trouble),
+}
+
+impl Error {
+    /// A damaged or foreign file.
+    pub(crate) fn data(path: &Path, message: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self::Data(Trouble::new(path, message, remedy))
+    }
+
+    /// A file that is too large.
+    pub(crate) fn resource(path: &Path, message: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self::Resource(Trouble::new(path, message, remedy))
+    }
+
+    /// An output that exists.
+    pub(crate) fn exists(path: &Path, message: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self::Exists(Trouble::new(path, message, remedy))
+    }
+
+    /// Content that no file can hold.
+    pub(crate) fn content(path: &Path, message: impl Into<String>) -> Self {
+        Self::Content(Trouble::new(path, message, "this is a mistake in scorecast, please report it"))
+    }
+
+    /// The system refused: `action` is a verb phrase such as "write it".
+    pub(crate) fn io(path: &Path, action: &str, error: &io::Error) -> Self {
+        let remedy = match error.kind() {
+            io::ErrorKind::NotFound => "check the path",
+            io::ErrorKind::PermissionDenied => "check the permissions of the file and of its folder",
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "free some space or choose another place",
+            io::ErrorKind::IsADirectory => "name a file inside it",
+            _ => "check the disk and try again",
+        };
+        Self::Io(Trouble::new(path, format!("could not {action} ({error})"), remedy))
+    }
+
+    /// The file, the message and the remedy.
+    pub fn trouble(&self) -> &Trouble {
+        match self {
+            Self::Data(t) | Self::Resource(t) | Self::Exists(t) | Self::Io(t) | Self::Content(t) => t,
+        }
+    }
+}
+
+impl Trouble {
+    fn new(path: &Path, message: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { path: path.display().to_string(), message: message.into(), remedy: remedy.into() }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let kind = match &error {
+            Error::Data(_) => Kind::Data,
+            Error::Resource(_) => Kind::Resource,
+            Error::Exists(_) => Kind::Exists,
+            Error::Io(_) => Kind::Io,
+            Error::Content(_) => Kind::Bug,
+        };
+        let trouble = error.trouble();
+        Self::new(kind, trouble.message.clone()).hint(trouble.remedy.clone()).at(trouble.path.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_has_its_exit_code_and_keeps_path_and_remedy() {
+        let path = Path::new("a.nc");
+        let rows = [
+            (Error::data(path, "m", "r"), 3),
+            (Error::resource(path, "m", "r"), 5),
+            (Error::exists(path, "m", "r"), 7),
+            (Error::io(path, "read it", &io::Error::from(io::ErrorKind::StorageFull)), 74),
+            (Error::content(path, "m"), 1),
+        ];
+        for (error, code) in rows {
+            let trouble = error.trouble().clone();
+            let failure = Failure::from(error);
+            assert_eq!(failure.kind.exit_code(), code);
+            assert_eq!(failure.location, Some(trouble.path));
+            assert_eq!(failure.hint, Some(trouble.remedy));
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! `manifest.json` of a run folder: which program wrote it, what each file holds (SHA-256), what it cost.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+use super::error::{Error, Result};
+use super::{atomic, write_atomic};
+
+/// The file's name.
+pub const MANIFEST: &str = "manifest.json";
+
+/// Files of the folder itself, which the manifest leaves out.
+const OWN: [&str; 3] = [MANIFEST, "DONE", "RUNNING"];
+
+/// Writes the manifest of a folder.
+pub(super) fn write(folder: &Path, timings: &[(String, f64)]) -> Result<()> {
+    let mut files = Map::new();
+    for name in names(folder)? {
+        let (sha256, bytes) = digest(&folder.join(&name))?;
+        files.insert(name, json!({ "sha256": sha256, "bytes": bytes }));
+    }
+    let timings: Map<String, Value> = timings.iter().map(|(name, seconds)| (name.clone(), json!(seconds))).collect();
+    let hdf5 = hdf5::library_version();
+    let manifest = json!({
+        "schema": "scorecast/manifest/v1",
+        "versions": {
+            "scorecast": env!("CARGO_PKG_VERSION"),
+            "hdf5": format!("{}.{}.{}", hdf5.0, hdf5.1, hdf5.2),
+        },
+        "files": files,
+        "seconds": timings,
+    });
+    write_atomic(&folder.join(MANIFEST), &json_bytes(&manifest))
+}
+
+/// Compares a finished run's files with its manifest: the names of those that are missing or changed.
+///
+/// # Errors
+/// [`Error::Io`] or [`Error::Data`] when the manifest or a file cannot be read.
+pub fn verify(folder: &Path) -> Result<Vec<String>> {
+    let path = folder.join(MANIFEST);
+    let text = fs::read_to_string(&path).map_err(|e| Error::io(&path, "read it", &e))?;
+    let damaged = || Error::data(&path, "is not a manifest of scorecast", "run the experiment again");
+    let manifest: Value = serde_json::from_str(&text).map_err(|_| damaged())?;
+    let files = manifest["files"].as_object().ok_or_else(damaged)?;
+    let mut changed = Vec::new();
+    for (name, about) in files {
+        let file = folder.join(name);
+        let same = file.is_file() && Some(digest(&file)?.0.as_str()) == about["sha256"].as_str();
+        if !same {
+            changed.push(name.clone());
+        }
+    }
+    Ok(changed)
+}
+
+/// JSON for a file: indented, with a last newline. Equal values are equal bytes.
+pub fn json_bytes(value: &Value) -> Vec<u8> {
+    let mut text = format!("{value:#}");
+    text.push('\n');
+    text.into_bytes()
+}
+
+/// The files of a folder and the folders in it, sorted, with forward slashes; temporary ones left out.
+fn names(folder: &Path) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    collect(folder, "", &mut names)?;
+    names.retain(|name| !OWN.contains(&name.as_str()));
+    names.sort();
+    Ok(names)
+}
+
+fn collect(folder: &Path, prefix: &str, names: &mut Vec<String>) -> Result<()> {
+    let failed = |e: std::io::Error| Error::io(folder, "list it", &e);
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if atomic::is_temporary(&name) {
+            continue;
+        }
+        let path = format!("{prefix}{name}");
+        if entry.file_type().map_err(failed)?.is_dir() {
+            collect(&entry.path(), &format!("{path}/"), names)?;
+        } else {
+            names.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// SHA-256 in hexadecimal and the number of bytes of a file.
+fn digest(path: &Path) -> Result<(String, u64)> {
+    let failed = |e: std::io::Error| Error::io(path, "read it", &e);
+    let mut file = File::open(path).map_err(failed)?;
+    let (mut hash, mut total) = (Sha256::new(), 0);
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let count = file.read(&mut buffer).map_err(failed)?;
+        if count == 0 {
+            break;
+        }
+        hash.update(&buffer[..count]);
+        total += count as u64;
+    }
+    Ok((hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect(), total))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digests_are_those_of_the_standard_and_changes_are_found() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("models")).unwrap();
+        fs::write(folder.path().join("models/a"), b"abc").unwrap();
+        fs::write(folder.path().join("b"), b"").unwrap();
+        fs::write(folder.path().join(".c.1-2.partial"), b"half").unwrap();
+        write(folder.path(), &[("train".into(), 1.5)]).unwrap();
+        let text = fs::read_to_string(folder.path().join(MANIFEST)).unwrap();
+        // FIPS 180-2, appendix B.1: the digest of "abc".
+        assert!(text.contains("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"), "{text}");
+        assert!(!text.contains("partial") && text.contains("\"models/a\"") && text.contains("\"train\": 1.5"));
+        assert_eq!(verify(folder.path()).unwrap(), Vec::<String>::new());
+        fs::write(folder.path().join("models/a"), b"abd").unwrap();
+        fs::remove_file(folder.path().join("b")).unwrap();
+        assert_eq!(verify(folder.path()).unwrap(), ["b", "models/a"]);
+    }
+}

@@ -1,0 +1,130 @@
+//! Models come back bit for bit, and files that are not what they should be are refused.
+
+use super::*;
+
+fn model() -> Model {
+    let tiny = f64::from_bits(1);
+    // Shortest decimal forms that a parser without exact rounding gets wrong in the last bit.
+    let config = json!({ "width": 64, "nested": { "lr": [3.7e-4, 0.1 + 0.2, 7.2057594037927933e16, tiny, -0.0] },
+        "big": u64::MAX, "exact": 122.416294033786585 });
+    let tensors = BTreeMap::from([
+        ("b.weight".to_string(), Tensor { shape: vec![2, 2], values: Values::F32(vec![0.1, -0.0, 1e-45, f32::MAX]) }),
+        ("a.states".to_string(), Tensor { shape: vec![3], values: Values::F64(vec![0.1, tiny, -f64::MAX]) }),
+        ("step".to_string(), Tensor { shape: vec![1], values: Values::I64(vec![i64::MIN]) }),
+        ("empty".to_string(), Tensor { shape: vec![0, 4], values: Values::F32(vec![]) }),
+    ]);
+    Model { kind: "diffusion".into(), config, tensors }
+}
+
+const ENOUGH: Limits = Limits { max_bytes: 1 << 20 };
+
+fn round_trip(bytes: &[u8]) -> Result<Model> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("m.safetensors");
+    std::fs::write(&path, bytes).unwrap();
+    read(&path, &ENOUGH)
+}
+
+fn written() -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("m.safetensors");
+    write(&path, &model()).unwrap();
+    std::fs::read(&path).unwrap()
+}
+
+/// A safetensors file with this header and so many zero bytes of data.
+fn file(header: &str, data: usize) -> Vec<u8> {
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(header.as_bytes());
+    bytes.resize(bytes.len() + data, 0);
+    bytes
+}
+
+fn refused(bytes: &[u8], says: &str) {
+    let error = round_trip(bytes).unwrap_err();
+    assert!(matches!(error, Error::Data(_)) && error.to_string().contains(says), "{error}");
+}
+
+#[test]
+fn a_model_comes_back_bit_for_bit_and_is_written_to_the_same_bytes() {
+    let bytes = written();
+    let back = round_trip(&bytes).unwrap();
+    assert_eq!(back, model());
+    assert_eq!(back.config.to_string(), model().config.to_string());
+    for (name, tensor) in &model().tensors {
+        assert_eq!(to_bytes(&back.tensors[name].values), to_bytes(&tensor.values), "{name}");
+    }
+    for _ in 0..8 {
+        assert_eq!(written(), bytes);
+    }
+}
+
+#[test]
+fn ten_thousand_numbers_of_a_configuration_come_back_exactly() {
+    // A multiplicative walk through the bits visits all exponents.
+    let mut bits = 0x9E37_79B9_7F4A_7C15_u64;
+    let mut numbers = Vec::new();
+    while numbers.len() < 10_000 {
+        bits = bits.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        numbers.extend(Some(f64::from_bits(bits)).filter(|x| x.is_finite()));
+    }
+    let text = json!(numbers).to_string();
+    let back: Vec<f64> = serde_json::from_str(&text).unwrap();
+    let wrong = numbers.iter().zip(&back).filter(|(a, b)| a.to_bits() != b.to_bits()).count();
+    assert_eq!(wrong, 0);
+}
+
+#[test]
+fn every_truncation_is_refused() {
+    let bytes = written();
+    for length in 0..bytes.len() {
+        assert!(round_trip(&bytes[..length]).is_err(), "{length} of {} bytes were read", bytes.len());
+    }
+}
+
+#[test]
+fn names_twice_foreign_files_and_other_formats_are_refused() {
+    let about = r#""__metadata__":{"scorecast":"{\"format\":1,\"kind\":\"k\",\"config\":{}}"}"#;
+    let tensor = r#""a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}"#;
+    assert!(round_trip(&file(&format!("{{{about},{tensor}}}"), 4)).is_ok());
+    refused(&file(&format!("{{{about},{tensor},{tensor}}}"), 4), "`a` is named twice");
+    refused(&file(&format!("{{{about},{about},{tensor}}}"), 4), "named twice");
+    let config = r#"{"__metadata__":{"scorecast":"{\"format\":1,\"kind\":\"k\",\"kind\":\"l\",\"config\":{}}"}}"#;
+    refused(&file(config, 0), "`kind` is named twice");
+    refused(&file(&format!("{{{tensor}}}"), 4), "not a model of scorecast");
+    refused(&file(&format!("{{{}}}", about.replace(r#"\"format\":1"#, r#"\"format\":2"#)), 0), "model format 2");
+    refused(&file(&format!("{{{about},{}}}", tensor.replace("F32", "I32")), 4), "has the type I32");
+    refused(&file(&format!("{{{about},{}}}", tensor.replace("[1]", "[1000000]")), 4), "damaged");
+    refused(b"\x80\x04pickle, perhaps", "not a safetensors file");
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    refused(&file(&deep, 0), "header is damaged");
+}
+
+#[test]
+fn weights_that_are_not_finite_are_refused_both_ways() {
+    let mut bad = model();
+    let path = tempfile::tempdir().unwrap().path().join("m.safetensors");
+    bad.tensors.insert("w".into(), Tensor { shape: vec![2], values: Values::F32(vec![0.0, f32::NAN]) });
+    let error = write(&path, &bad).unwrap_err();
+    assert!(error.to_string().contains("`w` is not finite: value 1 of 2"), "{error}");
+    let mut bytes = written();
+    // F64 values come first in a file; the first of them is the 0.1 of `a.states` in its first eight data bytes.
+    let data = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let place = (data..bytes.len() - 8).find(|&i| bytes[i..i + 8] == 0.1_f64.to_le_bytes()).unwrap();
+    bytes[place..place + 8].copy_from_slice(&f64::INFINITY.to_le_bytes());
+    refused(&bytes, "`a.states` is not finite");
+}
+
+#[test]
+fn sizes_are_checked_before_reading() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("m.safetensors");
+    write(&path, &model()).unwrap();
+    let error = read(&path, &Limits::bytes(100)).unwrap_err();
+    assert!(matches!(error, Error::Resource(_)) && error.to_string().contains("100 are allowed"), "{error}");
+    // Sparse: 64 GiB of nothing on the disk.
+    std::fs::File::create(&path).unwrap().set_len(1 << 36).unwrap();
+    assert!(matches!(read(&path, &ENOUGH).unwrap_err(), Error::Resource(_)));
+    assert!(matches!(read(&folder.path().join("none"), &ENOUGH).unwrap_err(), Error::Io(_)));
+    assert!(matches!(read(folder.path(), &ENOUGH).unwrap_err(), Error::Data(_)));
+}

@@ -1,0 +1,167 @@
+//! The user's arrays in our axis order: which variable, which of its dimensions plays which role, missing values.
+
+use std::path::Path;
+
+use ndarray::{ArrayD, Axis, IxDyn};
+
+use super::super::error::{Error, Result};
+use super::dataset::{Attribute, Values, Variable};
+use super::read::{Header, Reader};
+
+/// A role that a dimension can play, and the names under which it is known.
+pub(super) struct Role {
+    pub(super) name: &'static str,
+    pub(super) known_as: &'static [&'static str],
+    /// Whether a variable may lack it; it then has one entry.
+    pub(super) optional: bool,
+}
+
+pub(super) const CASE: Role = Role {
+    name: "case",
+    known_as: &["case", "trajectory", "sample", "sequence", "batch", "init_time"],
+    optional: true,
+};
+pub(super) const TIME: Role = Role { name: "time", known_as: &["time", "t", "step", "time_step"], optional: false };
+pub(super) const NUMBER: Role =
+    Role { name: "number", known_as: &["number", "member", "realization", "ensemble"], optional: false };
+pub(super) const LEAD_TIME: Role =
+    Role { name: "lead_time", known_as: &["lead_time", "lead", "prediction_timedelta"], optional: false };
+pub(super) const COMPONENT: Role = Role {
+    name: "component",
+    known_as: &["component", "state", "x", "variable", "feature", "observed", "location"],
+    optional: false,
+};
+pub(super) const OBSERVED: Role = Role { name: "observed", ..COMPONENT };
+pub(super) const REPLICATE: Role =
+    Role { name: "replicate", known_as: &["replicate", "case", "trajectory"], optional: true };
+
+/// An array in the order of its roles, and the variable that it was.
+pub(super) struct Arranged {
+    pub(super) values: ArrayD<f64>,
+    /// The name of the dimension that played each role; none where the variable lacks it.
+    pub(super) dimensions: Vec<Option<String>>,
+}
+
+/// Loads the variable of a name, or the only floating-point one with such dimensions, in the order of the roles.
+pub(super) fn load(path: &Path, reader: &mut Reader, name: Option<&str>, roles: &[&Role]) -> Result<Arranged> {
+    let (header, axes) = choose(path, reader.headers(), name, roles)?;
+    let variable = reader.load(&header.name)?;
+    let values = decoded(path, variable)?;
+    let shape: Vec<usize> = header.dimensions.iter().map(|(_, size)| *size).collect();
+    let wrong = |_| Error::data(path, format!("variable `{}` is text", header.name), "name a variable of numbers");
+    let mut array = ArrayD::from_shape_vec(IxDyn(&shape), values).map_err(wrong)?;
+    let present: Vec<usize> = axes.iter().filter_map(|a| *a).collect();
+    array = array.permuted_axes(IxDyn(&present));
+    for (at, axis) in axes.iter().enumerate() {
+        if axis.is_none() {
+            array.insert_axis_inplace(Axis(at));
+        }
+    }
+    let dimensions = axes.iter().map(|a| a.map(|axis| header.dimensions[axis].0.clone())).collect();
+    // Copied only if the file has another order: arrays may take half of the memory.
+    let values = if array.is_standard_layout() { array } else { array.as_standard_layout().into_owned() };
+    Ok(Arranged { values, dimensions })
+}
+
+/// The variable, and the axis that plays each role.
+fn choose(
+    path: &Path,
+    headers: &[Header],
+    name: Option<&str>,
+    roles: &[&Role],
+) -> Result<(Header, Vec<Option<usize>>)> {
+    if let Some(name) = name {
+        let found = headers.iter().find(|h| h.name == name).ok_or_else(|| {
+            let message = format!("has no variable `{name}`");
+            Error::data(path, message, format!("it has {}", listed(headers)))
+        })?;
+        return match axes(found, roles) {
+            Some(axes) => Ok((found.clone(), axes)),
+            None => Err(Error::data(path, format!("variable {} has other dimensions", shown(found)), wanted(roles))),
+        };
+    }
+    let fitting: Vec<_> = headers.iter().filter(|h| h.float).filter_map(|h| Some((h, axes(h, roles)?))).collect();
+    match fitting.as_slice() {
+        [(header, axes)] => Ok(((*header).clone(), axes.clone())),
+        [] => {
+            let message =
+                format!("has no floating-point variable with the right dimensions; it has {}", listed(headers));
+            Err(Error::data(path, message, wanted(roles)))
+        }
+        several => {
+            let names = several.iter().map(|(h, _)| format!("`{}`", h.name)).collect::<Vec<_>>().join(", ");
+            Err(Error::data(path, format!("has several variables that could be meant: {names}"), "name one of them"))
+        }
+    }
+}
+
+/// The axis of each role; none if a dimension plays no role, or two the same, or a needed role is not there.
+fn axes(header: &Header, roles: &[&Role]) -> Option<Vec<Option<usize>>> {
+    let mut axes = vec![None; roles.len()];
+    for (axis, (name, _)) in header.dimensions.iter().enumerate() {
+        let name = name.to_lowercase();
+        let role = roles.iter().position(|role| role.known_as.contains(&name.as_str()))?;
+        if axes[role].replace(axis).is_some() {
+            return None;
+        }
+    }
+    let complete = roles.iter().zip(&axes).all(|(role, axis)| role.optional || axis.is_some());
+    complete.then_some(axes)
+}
+
+fn wanted(roles: &[&Role]) -> String {
+    let role = |r: &&Role| {
+        let others = r.known_as.iter().filter(|n| **n != r.name).copied().collect::<Vec<_>>().join(", ");
+        let optional = if r.optional { ", may be left out" } else { "" };
+        format!("{} (or {others}{optional})", r.name)
+    };
+    let roles = roles.iter().map(role).collect::<Vec<_>>().join("; ");
+    format!("name its dimensions, in any order: {roles}")
+}
+
+fn listed(headers: &[Header]) -> String {
+    if headers.is_empty() { "no variables".into() } else { headers.iter().map(shown).collect::<Vec<_>>().join(", ") }
+}
+
+/// A variable with its dimensions and sizes.
+fn shown(header: &Header) -> String {
+    let sizes = header.dimensions.iter().map(|(name, size)| format!("{name}: {size}")).collect::<Vec<_>>().join(", ");
+    format!("`{}` ({sizes})", header.name)
+}
+
+/// The values as CF means them: missing ones NaN, then scaled and offset.
+fn decoded(path: &Path, variable: Variable) -> Result<Vec<f64>> {
+    let text = || Error::data(path, format!("variable `{}` is text", variable.name), "name a variable of numbers");
+    let number = |name: &str| variable.attribute(name).and_then(Attribute::number);
+    let missing = [number("_FillValue"), number("missing_value")];
+    let (scale, offset) = (number("scale_factor").unwrap_or(1.0), number("add_offset").unwrap_or(0.0));
+    let plain = scale == 1.0 && offset == 0.0;
+    let mut values = match variable.values {
+        Values::F64(values) => values,
+        ref other => other.to_f64().ok_or_else(text)?,
+    };
+    for value in &mut values {
+        if missing.contains(&Some(*value)) {
+            *value = f64::NAN;
+        } else if !plain {
+            *value = *value * scale + offset;
+        }
+    }
+    Ok(values)
+}
+
+/// The numbers of the coordinate of a dimension, if it has any.
+pub(super) fn coordinate(reader: &mut Reader, dimension: Option<&String>) -> Result<Option<Vec<f64>>> {
+    let Some(name) = dimension else { return Ok(None) };
+    Ok(reader.load_if_there(name)?.and_then(|variable| variable.values.to_f64()))
+}
+
+/// Refuses values that are not finite, and says where the first one is.
+pub(super) fn finite(path: &Path, values: &ArrayD<f64>, roles: &[&Role]) -> Result<()> {
+    let Some((at, value)) = values.indexed_iter().find(|(_, v)| !v.is_finite()) else { return Ok(()) };
+    let count = values.iter().filter(|v| !v.is_finite()).count();
+    let place = roles.iter().enumerate().map(|(i, r)| format!("{} {}", r.name, at[i])).collect::<Vec<_>>().join(", ");
+    let message =
+        format!("{count} of {} values are missing or not finite, the first ({value}) at {place}", values.len());
+    Err(Error::data(path, message, "leave such trajectories out, or fill the gaps first"))
+}

@@ -1,0 +1,96 @@
+//! Ensemble forecasts, in the layout that verification packages expect: (case, time, number, lead_time, component).
+
+use std::path::Path;
+
+use ndarray::{Array5, Ix5};
+
+use super::super::Limits;
+use super::super::error::{Error, Result};
+use super::arrange::{self, CASE, COMPONENT, LEAD_TIME, NUMBER, Role, TIME};
+use super::dataset::{Attribute, Dataset, Origin, Values, Variable};
+use super::read::Reader;
+use super::trajectories::{flat, with_time};
+use super::write;
+
+/// How long after its start each state of a forecast is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LeadTime {
+    /// The lead times.
+    pub values: Vec<f64>,
+    /// Their unit: `1` for model time, else a physical one such as `hours`.
+    pub units: String,
+}
+
+/// Ensemble forecasts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Forecasts {
+    /// `[case, time, number, lead_time, component]`; NaN where a forecast diverged.
+    pub values: Array5<f64>,
+    /// The starting times in model time, if known.
+    pub time: Option<Vec<f64>>,
+    /// The lead times.
+    pub lead_time: LeadTime,
+}
+
+/// Starts of forecasts may lie in a dimension of their own or be the cases.
+const START: Role = Role { optional: true, ..TIME };
+
+/// Writes forecasts as the variable `forecast`.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_forecasts(path: &Path, forecasts: &Forecasts, origin: &Origin) -> Result<()> {
+    let (cases, times, members, _, components) = forecasts.values.dim();
+    let dimensions = ["case", "time", "number", "lead_time", "component"];
+    let forecast = Variable::new("forecast", &dimensions, flat(&forecasts.values))
+        .with("long_name", "ensemble forecast of the state")
+        .with("units", "1");
+    let dataset = with_time(Dataset::default().dimension("case", cases), times, forecasts.time.as_ref())
+        .coordinate(numbers(members))
+        .coordinate(lead_time(&forecasts.lead_time))
+        .dimension("component", components)
+        .variable(forecast);
+    write(path, &dataset.from_experiment(origin))
+}
+
+fn numbers(members: usize) -> Variable {
+    let numbers = (0..members).map(|m| i32::try_from(m).unwrap_or(i32::MAX)).collect();
+    Variable::coordinate("number", Values::I32(numbers))
+        .with("standard_name", "realization")
+        .with("long_name", "ensemble member")
+        .with("units", "1")
+}
+
+fn lead_time(lead: &LeadTime) -> Variable {
+    let coordinate = Variable::coordinate("lead_time", Values::F64(lead.values.clone()))
+        .with("standard_name", "forecast_period")
+        .with("long_name", "time since the start of the forecast")
+        .with("units", lead.units.as_str());
+    // Readers of physical times need to be told that these are durations and not dates; model time is a plain number.
+    if lead.units == "1" {
+        coordinate.with("time_unit", "model time unit")
+    } else {
+        coordinate.with("dtype", "timedelta64[ns]")
+    }
+}
+
+/// Reads ensemble forecasts; a file without `case` or `time` has one of it.
+///
+/// # Errors
+/// As [`super::read`]; and [`Error::Data`] when no variable or several fit.
+pub fn read_forecasts(path: &Path, variable: Option<&str>, limits: &Limits) -> Result<Forecasts> {
+    let mut reader = Reader::open(path, limits)?;
+    let arranged = arrange::load(path, &mut reader, variable, &[&CASE, &START, &NUMBER, &LEAD_TIME, &COMPONENT])?;
+    let time = arrange::coordinate(&mut reader, arranged.dimensions[1].as_ref())?;
+    let lead = match &arranged.dimensions[3] {
+        Some(name) => reader.load_if_there(name)?,
+        None => None,
+    };
+    let values = arranged.values.into_dimensionality::<Ix5>().map_err(|e| Error::content(path, e.to_string()))?;
+    let counted = || (1..=values.dim().3).map(|step| step as f64).collect();
+    let lead_time = LeadTime {
+        values: lead.as_ref().and_then(|v| v.values.to_f64()).unwrap_or_else(counted),
+        units: lead.as_ref().and_then(|v| v.attribute("units")).and_then(Attribute::text).unwrap_or("1").into(),
+    };
+    Ok(Forecasts { values, time, lead_time })
+}

@@ -1,0 +1,30 @@
+//! Arrays in HDF5 files that are NetCDF-4 files too, so that `xarray.open_dataset` reads them with either engine.
+//!
+//! Named dimensions are HDF5 dimension scales (`H5DSset_scale`, `H5DSattach_scale`); attributes follow the CF
+//! conventions 1.11 (Eaton et al.). Data are chunked, shuffled, deflated and carry a Fletcher-32 checksum in each
+//! chunk; the file's own structures carry theirs (format of HDF5 1.10), so that a flipped bit is an error and not a
+//! number. Nothing in a file depends on the clock: equal content is equal bytes.
+//!
+//! A file that is read may come from anyone. Before anything is allocated its claimed sizes are compared with the
+//! limit and with what compression could explain; soft and external links, external storage, virtual datasets and
+//! compound types are refused. What this cannot stop is a fault of the HDF5 library itself on a crafted file.
+
+mod arrange;
+mod dataset;
+mod forecasts;
+mod guard;
+mod observations;
+mod raw;
+mod read;
+#[cfg(test)]
+mod tests;
+mod trajectories;
+mod trouble;
+mod write;
+
+pub use dataset::{Attribute, Dataset, Dimension, Origin, Values, Variable};
+pub use forecasts::{Forecasts, LeadTime, read_forecasts, write_forecasts};
+pub use observations::{Observations, read_observations, write_observations};
+pub use read::read;
+pub use trajectories::{Trajectories, read_trajectories, write_trajectories};
+pub use write::write;
