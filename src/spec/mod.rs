@@ -73,7 +73,15 @@ mod tests {
     #[test]
     fn every_default_is_in_the_resolved_experiment() {
         let text = plan("[system]\nname = \"ou\"\n[data]\ndt = 1\n[observe]\n", &[]).resolved;
-        for line in ["seed = 1", "coupling = 1.0", "dt = 1.0", "substeps = 1", "noise = 1.0", "burn_in = 100", "lead_steps = 40"] {
+        for line in [
+            "seed = 1",
+            "coupling = 1.0",
+            "dt = 1.0",
+            "substeps = 1",
+            "noise = 1.0",
+            "burn_in = 100",
+            "lead_steps = 40",
+        ] {
             assert!(text.lines().any(|other| other == line), "{line} is not in\n{text}");
         }
     }
@@ -81,7 +89,10 @@ mod tests {
     #[test]
     fn a_file_starts_from_a_preset_and_replaces_keys() {
         let short = plan("preset = \"sakov2008\"\nseed = 7\n[observe]\nsteps = 500\n", &["assimilate.etkf.members=30"]);
-        assert_eq!((short.seed, short.name.as_str(), short.observe[0].steps, short.observe[0].burn_in), (7, "x", 500, 400));
+        assert_eq!(
+            (short.seed, short.name.as_str(), short.observe[0].steps, short.observe[0].burn_in),
+            (7, "x", 500, 400)
+        );
         assert_eq!(short.assimilate[0].settings.count("members"), 30);
         let other = plan("preset = \"linear\"\n[system]\nname = \"ou\"\ndim = 5\n", &[]);
         assert_eq!(other.system.unwrap().system.dim(), 5);
@@ -94,8 +105,7 @@ mod tests {
         let text = "[system]\nname = \"ou\"\n[data]\ndt = 0.1\n[[observe]]\nname = \"a\"\n[[observe]]\nname = \"b\"\n\
                     [[assimilate]]\nmethod = \"enkf\"\nforecaster = [\"perfect\", \"persistence\"]\n";
         let labels: Vec<String> = plan(text, &[]).assimilate.into_iter().map(|row| row.label).collect();
-        let expected =
-            ["enkf / perfect / a", "enkf / perfect / b", "enkf / persistence / a", "enkf / persistence / b"];
+        let expected = ["enkf / perfect / a", "enkf / perfect / b", "enkf / persistence / a", "enkf / persistence / b"];
         assert_eq!(labels, expected);
     }
 
