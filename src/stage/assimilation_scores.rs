@@ -91,14 +91,22 @@ pub fn score(
     Ok(tables(plan, networks, &columns, &jobs, runs))
 }
 
-fn find<'a>(networks: &'a [Network], name: &str) -> Result<&'a Network> {
+/// The network of a name.
+///
+/// # Errors
+/// A bug: checking the experiment has seen to it.
+pub fn find<'a>(networks: &'a [Network], name: &str) -> Result<&'a Network> {
     networks
         .iter()
         .find(|network| network.plan.name == name)
         .ok_or_else(|| Failure::new(Kind::Bug, format!("network `{name}` was not made")))
 }
 
-fn find_model<'a>(ready: &'a [Ready], label: &str) -> Result<&'a Ready> {
+/// The forecaster of a label.
+///
+/// # Errors
+/// A bug: checking the experiment has seen to it.
+pub fn find_model<'a>(ready: &'a [Ready], label: &str) -> Result<&'a Ready> {
     ready
         .iter()
         .find(|ready| ready.label == label)
@@ -332,10 +340,8 @@ fn picture(plan: &Plan, network: &Network, runs: &[(&AssimilatePlan, &Run)], sco
     let shown = first..(first + PICTURED).min(times.len());
     if let Some(truth) = &truth {
         let cut = |x: &Array2<f64>| as_field(x.slice(ndarray::s![shown.clone(), ..]));
-        let observations: Option<Vec<_>> = shown
-            .clone()
-            .map(|index| placed(twin.observations.row(index), network.operator.as_ref()))
-            .collect();
+        let observations: Option<Vec<_>> =
+            shown.clone().map(|index| placed(twin.observations.row(index), network.operator.as_ref())).collect();
         let observations = observations.unwrap_or_default();
         scored.panels.push(Panel {
             observe: network.plan.name.clone(),

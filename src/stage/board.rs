@@ -1,10 +1,10 @@
 //! The terms of all metrics of one row, and the rows of a table that they become.
 
-use ndarray::ArrayView1;
-
 use crate::failure::Result;
 use crate::results::PairedRow;
-use crate::score::{self, Case, Context, Ensemble, Input, Metric, Orientation, SeriesMean, Summary, Terms, compare, holm};
+use crate::score::{
+    self, Case, Context, Ensemble, Input, Metric, Orientation, SeriesMean, Summary, Terms, compare, holm,
+};
 
 /// A metric under the name of its column.
 pub struct Column {
@@ -47,12 +47,12 @@ impl Board {
     }
 
     /// Measures an ensemble with every column that takes ensembles and that `wanted` lets through.
-    pub fn ensemble(
+    pub fn ensemble<'e>(
         &mut self,
         columns: &[Column],
         cluster: usize,
         time: usize,
-        ensemble: &Ensemble,
+        ensemble: &'e Ensemble<'e>,
         wanted: impl Fn(&str) -> bool,
     ) {
         for (column, terms) in columns.iter().zip(&mut self.terms) {
@@ -122,13 +122,4 @@ pub fn against_best(columns: &[Column], index: usize, rows: &[(String, &Board)],
     let corrected = holm(&out.iter().map(|row| row.p).collect::<Vec<_>>());
     out.iter_mut().zip(corrected).for_each(|(row, p)| row.p_holm = p);
     out
-}
-
-/// An equally weighted or weighted ensemble beside the truth.
-pub fn beside<'a>(
-    truth: ArrayView1<'a, f64>,
-    members: ndarray::ArrayView2<'a, f64>,
-    weights: Option<&'a ndarray::Array1<f64>>,
-) -> Ensemble<'a> {
-    Ensemble::new(truth, members, weights.map(ndarray::ArrayBase::view))
 }

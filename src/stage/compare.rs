@@ -56,11 +56,7 @@ pub fn run(plan: &Plan, options: &Options, progress: &dyn Progress) -> Result<Fi
     timings.extend(cost);
     timings.push(("total".into(), begun.elapsed().as_secs_f64()));
     let path = folder.finish(&timings)?;
-    let text = format!(
-        "{}\nreport: {}\n",
-        crate::report::text(&report).trim_end(),
-        path.join("report.html").display()
-    );
+    let text = format!("{}\nreport: {}\n", crate::report::text(&report).trim_end(), path.join("report.html").display());
     let result = json!({
         "forecast": report.forecast,
         "assimilation": with_seconds(&report),

@@ -131,15 +131,10 @@ fn simulated(
     check_memory("the trajectories", 2 * trajectories * (steps + 1) * system.system.dim(), options)?;
     let key = Key::new(plan.seed, Domain::Data);
     progress.start("simulating", (steps + spin_up) as u64);
-    let made = simulate(
-        Arc::clone(&system.system),
-        &plan.data.stepping,
-        trajectories,
-        steps,
-        spin_up,
-        key,
-        |done, _| progress.at(done as u64, ""),
-    )?;
+    let made =
+        simulate(Arc::clone(&system.system), &plan.data.stepping, trajectories, steps, spin_up, key, |done, _| {
+            progress.at(done as u64, "")
+        })?;
     progress.finish();
     match made.diverged.first() {
         None => Ok(made.states),

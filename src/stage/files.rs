@@ -1,11 +1,12 @@
 //! The arrays that stages write: trajectories, forecasts and analyses, each with the experiment that made it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use ndarray::Array2;
+use ndarray::{Array2, Array3, Array4, Array5, ArrayD};
 
 use crate::failure::{Failure, Kind, Result};
 use crate::spec::Plan;
+use crate::stage::Options;
 use crate::stage::assimilation_scores::Analyses;
 use crate::stage::data::Trajectories;
 use crate::store::netcdf::{self, Dataset, Origin, Values, Variable};
@@ -65,9 +66,13 @@ pub fn write_analyses(path: &Path, analyses: &Analyses, plan: &Plan) -> Result<(
                 .with("units", "1"),
         )
         .variable(
-            Variable::new("observation", &["time", "observed"], Values::F64(analyses.observations.iter().copied().collect()))
-                .with("long_name", "observations; NaN is missing")
-                .with("units", "1"),
+            Variable::new(
+                "observation",
+                &["time", "observed"],
+                Values::F64(analyses.observations.iter().copied().collect()),
+            )
+            .with("long_name", "observations; NaN is missing")
+            .with("units", "1"),
         );
     if let Some(truth) = &analyses.truth {
         debug_assert_eq!(truth.nrows(), times);
@@ -79,4 +84,207 @@ pub fn write_analyses(path: &Path, analyses: &Analyses, plan: &Plan) -> Result<(
     }
     let title = format!("analyses of network {}", analyses.observe);
     Ok(netcdf::write(path, &dataset.from_experiment(&origin(plan, &title)?))?)
+}
+
+/// Refuses an output that exists, unless `--force` is given.
+///
+/// # Errors
+/// [`Kind::Exists`].
+pub fn claim(path: &Path, options: &Options) -> Result<()> {
+    if path.exists() && !options.force {
+        return Err(Failure::new(Kind::Exists, "the output exists already")
+            .at(path.display().to_string())
+            .hint("give another --out, or --force to replace it"));
+    }
+    Ok(())
+}
+
+/// Makes a folder and its parents.
+///
+/// # Errors
+/// [`Kind::Io`].
+pub fn make_folder(path: &Path) -> Result<()> {
+    std::fs::create_dir_all(path).map_err(|error| {
+        Failure::new(Kind::Io, format!("cannot make the folder: {error}")).at(path.display().to_string())
+    })
+}
+
+/// The plan with the models of some labels taken from files.
+pub fn with_models(plan: &Plan, models: &[(String, PathBuf)]) -> Plan {
+    let mut plan = plan.clone();
+    for (label, path) in models {
+        if let Some(forecaster) = plan.forecasters.iter_mut().find(|forecaster| &forecaster.label == label) {
+            forecaster.model = Some(path.clone());
+        }
+    }
+    plan
+}
+
+/// Forecasts of one forecaster beside what followed.
+pub struct Forecasts<'a> {
+    /// The forecaster's label.
+    pub label: &'a str,
+    /// `[case, time, member, lead, component]`.
+    pub values: &'a Array5<f64>,
+    /// `[case, time, lead, component]`.
+    pub truth: &'a Array4<f64>,
+    /// The lead step of each start in its trajectory.
+    pub starts: &'a [usize],
+    /// The length of a lead step.
+    pub dt: f64,
+}
+
+/// Writes forecasts and their truth.
+///
+/// # Errors
+/// When the system refuses.
+pub fn write_forecasts(path: &Path, forecasts: &Forecasts, plan: &Plan) -> Result<()> {
+    let (cases, _, members, leads, components) = forecasts.values.dim();
+    let start_times = forecasts.starts.iter().map(|&start| start as f64 * forecasts.dt).collect();
+    let lead_times = (1..=leads).map(|lead| lead as f64 * forecasts.dt).collect();
+    let dataset = Dataset::default()
+        .dimension("case", cases)
+        .coordinate(model_time("time", start_times, "forecast_reference_time"))
+        .coordinate(numbers(members))
+        .coordinate(model_time("lead_time", lead_times, "forecast_period"))
+        .dimension("component", components)
+        .variable(
+            Variable::new(
+                "forecast",
+                &["case", "time", "number", "lead_time", "component"],
+                Values::F64(forecasts.values.iter().copied().collect()),
+            )
+            .with("long_name", "ensemble forecast of the state")
+            .with("units", "1"),
+        )
+        .variable(truth(&["case", "time", "lead_time", "component"], forecasts.truth.iter().copied().collect()))
+        .with("label", forecasts.label);
+    Ok(netcdf::write(path, &dataset.from_experiment(&origin(plan, "forecasts")?))?)
+}
+
+/// Analysis ensembles of one row.
+pub struct Ensembles {
+    /// The row's label.
+    pub label: String,
+    /// Model time of each analysis.
+    pub times: Vec<f64>,
+    /// `[case, time, member, component]`; NaN from a divergence on.
+    pub values: Array4<f64>,
+    /// `[case, time, member]`.
+    pub weights: Array3<f64>,
+    /// `[case, time, component]`, where there is a truth.
+    pub truth: Option<Array3<f64>>,
+    /// Replicates that diverged.
+    pub diverged: usize,
+}
+
+/// Writes the analysis ensembles of one row.
+///
+/// # Errors
+/// When the system refuses.
+pub fn write_ensembles(path: &Path, analyses: &Ensembles, plan: &Plan) -> Result<()> {
+    let (cases, _, members, components) = analyses.values.dim();
+    let dims = ["case", "time", "number", "component"];
+    let mut dataset = Dataset::default()
+        .dimension("case", cases)
+        .coordinate(model_time("time", analyses.times.clone(), "time"))
+        .coordinate(numbers(members))
+        .dimension("component", components)
+        .variable(
+            Variable::new("analysis", &dims, Values::F64(analyses.values.iter().copied().collect()))
+                .with("long_name", "analysis ensemble")
+                .with("units", "1"),
+        )
+        .variable(
+            Variable::new("weight", &dims[..3], Values::F64(analyses.weights.iter().copied().collect()))
+                .with("long_name", "weight of the member")
+                .with("units", "1"),
+        )
+        .with("label", analyses.label.as_str());
+    if let Some(states) = &analyses.truth {
+        dataset = dataset.variable(truth(&["case", "time", "component"], states.iter().copied().collect()));
+    }
+    Ok(netcdf::write(path, &dataset.from_experiment(&origin(plan, "analyses")?))?)
+}
+
+fn model_time(name: &str, values: Vec<f64>, standard_name: &str) -> Variable {
+    Variable::coordinate(name, Values::F64(values))
+        .with("standard_name", standard_name)
+        .with("units", "1")
+        .with("time_unit", "model time unit")
+}
+
+fn numbers(members: usize) -> Variable {
+    let numbers = (0..members).map(|member| i32::try_from(member).unwrap_or(i32::MAX)).collect();
+    Variable::coordinate("number", Values::I32(numbers)).with("standard_name", "realization").with("units", "1")
+}
+
+fn truth(dimensions: &[&str], values: Vec<f64>) -> Variable {
+    Variable::new("truth", dimensions, Values::F64(values)).with("long_name", "what happened").with("units", "1")
+}
+
+/// A stored file that can be scored: its label, its ensembles, and the truth.
+pub enum Stored {
+    /// `[case, time, member, lead, component]` and `[case, time, lead, component]`.
+    Forecasts(String, Array5<f64>, Array4<f64>),
+    /// `[case, time, member, component]`, weights `[case, time, member]`, truth `[case, time, component]`.
+    Analyses(String, Array4<f64>, Array3<f64>, Array3<f64>),
+}
+
+/// Reads a file of forecasts or analyses.
+///
+/// # Errors
+/// When it is neither, has no truth, or its arrays do not fit together.
+pub fn read_stored(path: &Path, options: &Options) -> Result<Stored> {
+    let dataset = netcdf::read(path, &options.limits())?;
+    let stem = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+    let label = dataset.attribute("label").and_then(|label| label.text()).map_or(stem, str::to_owned);
+    if dataset.get("forecast").is_some() {
+        let dims = ["case", "time", "number", "lead_time", "component"];
+        let values = array(path, &dataset, "forecast", &dims)?;
+        let truth = array(path, &dataset, "truth", &["case", "time", "lead_time", "component"])?;
+        return Ok(Stored::Forecasts(label, shaped(path, values)?, shaped(path, truth)?));
+    }
+    if dataset.get("analysis").is_some() {
+        let values = array(path, &dataset, "analysis", &["case", "time", "number", "component"])?;
+        let values: Array4<f64> = shaped(path, values)?;
+        let truth = array(path, &dataset, "truth", &["case", "time", "component"])?;
+        let (cases, times, members, _) = values.dim();
+        let weights = match dataset.get("weight") {
+            Some(_) => shaped(path, array(path, &dataset, "weight", &["case", "time", "number"])?)?,
+            None => Array3::from_elem((cases, times, members), 1.0 / members as f64),
+        };
+        return Ok(Stored::Analyses(label, values, weights, shaped(path, truth)?));
+    }
+    Err(Failure::new(Kind::Data, "has neither a variable `forecast` nor `analysis`, so there is nothing to score")
+        .at(path.display().to_string())
+        .hint("give a file that `scorecast forecast` or `scorecast assimilate` wrote"))
+}
+
+/// A variable as an array, its dimensions in the order that is asked for.
+fn array(path: &Path, dataset: &Dataset, name: &str, dimensions: &[&str]) -> Result<ArrayD<f64>> {
+    let at = |message: String| Failure::new(Kind::Data, message).at(path.display().to_string());
+    let Some(variable) = dataset.get(name) else {
+        return Err(at(format!("has no variable `{name}`"))
+            .hint("without a truth only the innovation statistics of `scorecast assimilate` can be scored"));
+    };
+    if variable.dimensions != dimensions {
+        let given = variable.dimensions.join(", ");
+        return Err(at(format!(
+            "variable `{name}` has dimensions ({given}), but must have ({})",
+            dimensions.join(", ")
+        )));
+    }
+    let size = |name: &&str| dataset.dimensions.iter().find(|d| d.name == **name).map_or(0, |d| d.size);
+    let shape: Vec<usize> = dimensions.iter().map(size).collect();
+    let Some(values) = variable.values.to_f64() else {
+        return Err(at(format!("variable `{name}` is not numbers")));
+    };
+    ArrayD::from_shape_vec(shape, values).map_err(|error| at(format!("variable `{name}`: {error}")))
+}
+
+fn shaped<D: ndarray::Dimension>(path: &Path, values: ArrayD<f64>) -> Result<ndarray::Array<f64, D>> {
+    values
+        .into_dimensionality::<D>()
+        .map_err(|error| Failure::new(Kind::Data, error.to_string()).at(path.display().to_string()))
 }

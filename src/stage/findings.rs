@@ -23,7 +23,8 @@ pub fn findings(report: &Report) -> Vec<String> {
 
 /// Sentences about what to mistrust.
 pub fn warnings(plan: &Plan, report: &Report) -> Vec<String> {
-    let mut out: Vec<String> = report.assimilation.iter().filter(|row| row.metric == "rmse").filter_map(diverged).collect();
+    let mut out: Vec<String> =
+        report.assimilation.iter().filter(|row| row.metric == "rmse").filter_map(diverged).collect();
     out.extend(degenerate_weights(&report.assimilation));
     out.extend(published_practice(plan));
     out.extend(shorter_rows(plan));

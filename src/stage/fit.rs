@@ -76,12 +76,13 @@ pub struct Shelf {
 }
 
 impl Shelf {
-    fn model(&self, label: &str) -> PathBuf {
+    /// The file of a finished model.
+    pub fn model(&self, label: &str) -> PathBuf {
         self.models.join(format!("{}.safetensors", file_stem(label)))
     }
 
     fn checkpoint(&self, label: &str) -> PathBuf {
-        self.checkpoints.join(format!("{}.safetensors", file_stem(label)))
+        self.checkpoints.join(format!("{}.checkpoint", file_stem(label)))
     }
 }
 
@@ -117,12 +118,8 @@ pub fn one(
     resume: bool,
     progress: &dyn Progress,
 ) -> Result<Ready> {
-    let ready = |fitted, seconds| Ready {
-        label: forecaster.label.clone(),
-        kind: forecaster.kind.clone(),
-        fitted,
-        seconds,
-    };
+    let ready =
+        |fitted, seconds| Ready { label: forecaster.label.clone(), kind: forecaster.kind.clone(), fitted, seconds };
     if let Some(path) = &forecaster.model {
         return Ok(ready(load(path, Some(&forecaster.kind), dim(plan, data))?, None));
     }
@@ -175,8 +172,7 @@ pub fn load(path: &Path, kind: Option<&str>, dim: Option<usize>) -> Result<Box<d
     };
     let fitted = load(&model).map_err(|error| at(Failure::new(Kind::Data, error.to_string())))?;
     if let Some(dim) = dim.filter(|dim| *dim != fitted.dim()) {
-        let message =
-            format!("the model forecasts {} components but the experiment's state has {dim}", fitted.dim());
+        let message = format!("the model forecasts {} components but the experiment's state has {dim}", fitted.dim());
         return Err(at(Failure::new(Kind::Data, message).hint("train a model on this system's data")));
     }
     Ok(fitted)

@@ -115,13 +115,17 @@ impl<'a> Setting<'a> {
         if times <= leads {
             return Err(Failure::new(
                 Kind::Usage,
-                format!("forecasts of {leads} lead steps cannot be scored on trajectories of {} lead steps", times.saturating_sub(1)),
+                format!(
+                    "forecasts of {leads} lead steps cannot be scored on trajectories of {} lead steps",
+                    times.saturating_sub(1)
+                ),
             )
             .hint("set a smaller score.lead_steps, or longer trajectories (data.steps)"));
         }
         let starts = starts(times - 1 - leads, plan.score.starts);
         let variance = data.train.to_shape((data.train.dim().0 * data.train.dim().1, data.dim()));
-        let variance = variance.map(|states| states.var_axis(Axis(0), 0.0)).unwrap_or_else(|_| Array1::ones(data.dim()));
+        let variance =
+            variance.map(|states| states.var_axis(Axis(0), 0.0)).unwrap_or_else(|_| Array1::ones(data.dim()));
         Ok(Self { plan, data, columns: columns(plan, exact.is_some())?, starts, variance, exact })
     }
 
@@ -152,7 +156,13 @@ impl<'a> Setting<'a> {
                 boards.by_lead[lead - 1].ensemble(&self.columns.by_lead, case, start, &ensemble, |name| name != LAW);
                 errors[index].push(normalised_error(&ensemble, self.variance.view()));
                 if lead == 1 {
-                    self.against_the_law(&mut boards.by_lead[0], case, start, trajectory.row(start).insert_axis(Axis(0)), block)?;
+                    self.against_the_law(
+                        &mut boards.by_lead[0],
+                        case,
+                        start,
+                        trajectory.row(start).insert_axis(Axis(0)),
+                        block,
+                    )?;
                 }
             }
         }
@@ -301,7 +311,7 @@ fn context(plan: &Plan, pool: Pool) -> Context {
 }
 
 /// Evenly spaced starts in 0..=last.
-fn starts(last: usize, count: usize) -> Vec<usize> {
+pub fn starts(last: usize, count: usize) -> Vec<usize> {
     let count = count.clamp(1, last + 1);
     if count == 1 {
         return vec![0];
@@ -326,7 +336,8 @@ fn columns(plan: &Plan, exact: bool) -> Result<Columns> {
     Ok(Columns { by_lead, whole })
 }
 
-fn rows(label: &str, columns: &[Column], board: &Board, lead_step: Option<usize>) -> Vec<ForecastRow> {
+/// The rows of a board.
+pub fn rows(label: &str, columns: &[Column], board: &Board, lead_step: Option<usize>) -> Vec<ForecastRow> {
     let mut out = Vec::new();
     for (index, column) in columns.iter().enumerate() {
         let Some(summary) = board.summary(columns, index) else { continue };

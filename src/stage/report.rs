@@ -1,15 +1,45 @@
-//! The report of a run folder.
+//! The report of a run folder, rendered again.
 
 use std::path::Path;
 
-use super::{Finished, Options};
+use serde_json::json;
+
+use super::{Finished, Options, files};
 use crate::failure::{Failure, Kind, Result};
 use crate::progress::Progress;
+use crate::results::Report;
+use crate::store;
 
-/// Writes the report of a run folder again.
+/// Renders `report.html` and `figure.svg` again from a run's `report.json`, into the run or the folder `--out`.
 ///
 /// # Errors
-/// Always, until it is built.
-pub fn run(_run_dir: &Path, _options: &Options, _progress: &dyn Progress) -> Result<Finished> {
-    Err(Failure::new(Kind::Bug, "not built yet"))
+/// When the folder is not a finished run, or the output cannot be written.
+pub fn run(run_dir: &Path, options: &Options, _progress: &dyn Progress) -> Result<Finished> {
+    let path = run_dir.join("report.json");
+    let at = |failure: Failure| failure.at(path.display().to_string());
+    let bytes = std::fs::read(&path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => {
+            at(Failure::new(Kind::Data, "there is no report.json: this is not the folder of a finished run")
+                .hint("give the folder that `scorecast compare` printed"))
+        }
+        _ => at(Failure::new(Kind::Io, format!("cannot be read: {error}"))),
+    })?;
+    let report: Report = serde_json::from_slice(&bytes).map_err(|error| {
+        at(Failure::new(Kind::Data, format!("is damaged or from another version: {error}"))
+            .hint("run the comparison again"))
+    })?;
+    let folder = options.out.as_deref().unwrap_or(run_dir);
+    let (page, figure) = (folder.join("report.html"), folder.join("figure.svg"));
+    if options.out.is_some() {
+        files::claim(&page, options)?;
+        files::claim(&figure, options)?;
+        std::fs::create_dir_all(folder).map_err(|error| {
+            Failure::new(Kind::Io, format!("cannot make the folder: {error}")).at(folder.display().to_string())
+        })?;
+    }
+    store::write_atomic(&page, crate::report::html(&report).as_bytes())?;
+    store::write_atomic(&figure, crate::report::figure_svg(&report).as_bytes())?;
+    let text = format!("{}\nreport: {}\n", crate::report::text(&report).trim_end(), page.display());
+    let result = json!({ "report": page.display().to_string(), "figure": figure.display().to_string() });
+    Ok(Finished { result, text })
 }

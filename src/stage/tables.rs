@@ -42,19 +42,43 @@ fn metrics_json(report: &Report) -> Result<String> {
 fn metrics_csv(report: &Report) -> String {
     let number = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
     let mut lines = vec![
-        "table,observe,method,forecaster,label,metric,estimator,pool,lead_step,value,se,n,diverged,replicates".to_owned(),
+        "table,observe,method,forecaster,label,metric,estimator,pool,lead_step,value,se,n,diverged,replicates"
+            .to_owned(),
     ];
     for row in &report.forecast {
         let lead = row.lead_step.map_or_else(String::new, |lead| lead.to_string());
         lines.push(line(&[
-            "forecast", "", "", &row.forecaster, &row.forecaster, &row.metric, &row.estimator, &row.pool, &lead,
-            &number(row.value), &number(row.se), &row.n.to_string(), &row.n_diverged.to_string(), "",
+            "forecast",
+            "",
+            "",
+            &row.forecaster,
+            &row.forecaster,
+            &row.metric,
+            &row.estimator,
+            &row.pool,
+            &lead,
+            &number(row.value),
+            &number(row.se),
+            &row.n.to_string(),
+            &row.n_diverged.to_string(),
+            "",
         ]));
     }
     for row in &report.assimilation {
         lines.push(line(&[
-            "assimilation", &row.observe, &row.method, &row.forecaster, &row.label, &row.metric, &row.estimator,
-            &row.pool, "", &number(row.value), &number(row.se), &row.n.to_string(), &row.diverged.to_string(),
+            "assimilation",
+            &row.observe,
+            &row.method,
+            &row.forecaster,
+            &row.label,
+            &row.metric,
+            &row.estimator,
+            &row.pool,
+            "",
+            &number(row.value),
+            &number(row.se),
+            &row.n.to_string(),
+            &row.diverged.to_string(),
             &row.replicates.to_string(),
         ]));
     }
@@ -79,11 +103,20 @@ pub fn setting(plan: &Plan) -> Vec<(String, String)> {
         add("system", format!("{} ({})", system.name, settings.join(", ")));
     }
     let stepping = &plan.data.stepping;
-    add("lead step", format!("{} model time units, {} integration step(s) of {}", stepping.dt, stepping.substeps, stepping.integrator));
+    add(
+        "lead step",
+        format!(
+            "{} model time units, {} integration step(s) of {}",
+            stepping.dt, stepping.substeps, stepping.integrator
+        ),
+    );
     match &plan.data.source {
         DataSource::Simulated { trajectories, steps, .. } => {
             let [train, valid, test] = plan.data.split_counts(*trajectories);
-            add("trajectories", format!("{train} to train, {valid} to validate, {test} to test, {steps} lead steps each"));
+            add(
+                "trajectories",
+                format!("{train} to train, {valid} to validate, {test} to test, {steps} lead steps each"),
+            );
         }
         DataSource::File(path) => {
             let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
@@ -104,7 +137,10 @@ pub fn setting(plan: &Plan) -> Vec<(String, String)> {
         );
     }
     if !plan.forecast.is_empty() {
-        add("forecasts", format!("{} members from {} starts in each test trajectory", plan.score.members, plan.score.starts));
+        add(
+            "forecasts",
+            format!("{} members from {} starts in each test trajectory", plan.score.members, plan.score.starts),
+        );
     }
     add("seed", plan.seed.to_string());
     out

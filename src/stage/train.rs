@@ -1,22 +1,64 @@
-//! Fits forecasters to trajectories.
+//! Fitting forecasters to trajectories, and keeping them as models.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::{Finished, Options};
+use serde_json::json;
+
+use super::{Finished, Options, data, files, fit};
 use crate::failure::{Failure, Kind, Result};
+use crate::forecast::FORECASTERS;
 use crate::progress::Progress;
-use crate::spec::Plan;
+use crate::results::TrainingRow;
+use crate::spec::{ForecasterPlan, Plan};
+use crate::systems::registry;
 
-/// Fits the experiment's forecasters, or the one with `label`.
+/// Fits the experiment's forecasters, or the one with `label`, and writes their models into the folder `--out`
+/// (`models` unless said). A killed training goes on with `--resume`.
 ///
 /// # Errors
-/// Always, until it is built.
+/// When a model exists already, nothing is to be fitted, or the training fails or is interrupted.
 pub fn run(
-    _plan: &Plan,
-    _data: Option<&Path>,
-    _label: Option<&str>,
-    _options: &Options,
-    _progress: &dyn Progress,
+    plan: &Plan,
+    data: Option<&Path>,
+    label: Option<&str>,
+    options: &Options,
+    progress: &dyn Progress,
 ) -> Result<Finished> {
-    Err(Failure::new(Kind::Bug, "not built yet"))
+    let out = options.out.clone().unwrap_or_else(|| PathBuf::from("models"));
+    let chosen: Vec<&ForecasterPlan> = plan
+        .forecasters
+        .iter()
+        .filter(|forecaster| label.is_none_or(|label| label == forecaster.label) && forecaster.model.is_none())
+        .filter(|forecaster| {
+            registry::find(FORECASTERS, "forecaster", &forecaster.kind).is_ok_and(|entry| entry.build.load.is_some())
+        })
+        .collect();
+    if chosen.is_empty() {
+        return Err(Failure::new(Kind::Usage, "the experiment has no forecaster to fit")
+            .hint("add a [[forecaster]] that is learned from data; `scorecast list forecasters` shows them"));
+    }
+    let shelf = fit::Shelf { models: out.clone(), checkpoints: out.clone() };
+    if !options.resume {
+        chosen.iter().try_for_each(|forecaster| files::claim(&shelf.model(&forecaster.label), options))?;
+    }
+    std::fs::create_dir_all(&out).map_err(|error| {
+        Failure::new(Kind::Io, format!("cannot make the folder: {error}")).at(out.display().to_string())
+    })?;
+    let data = data::trajectories(plan, data, options, progress)?;
+    let (mut rows, mut models, mut text) = (Vec::<TrainingRow>::new(), Vec::new(), String::new());
+    for forecaster in chosen {
+        let ready = fit::one(plan, forecaster, Some(&data), Some(&shelf), options.resume, progress)?;
+        let file = shelf.model(&ready.label).display().to_string();
+        let training = ready.fitted.training();
+        text.push_str(&format!(
+            "{}: {} parameters from {} pairs in {:.1} s, {file}\n",
+            ready.label,
+            training.parameters,
+            training.pairs,
+            ready.seconds.unwrap_or(0.0)
+        ));
+        rows.extend(ready.training_row());
+        models.push(json!({ "forecaster": ready.label, "file": file, "seconds": ready.seconds }));
+    }
+    Ok(Finished { result: json!({ "training": rows, "models": models }), text })
 }

@@ -63,7 +63,8 @@ pub fn networks(
         .iter()
         .filter(used)
         .map(|network| {
-            let dim = plan.system.as_ref().map(|system| system.system.dim()).or(climate.map(|climate| climate.mean.len()));
+            let dim =
+                plan.system.as_ref().map(|system| system.system.dim()).or(climate.map(|climate| climate.mean.len()));
             let Some(dim) = dim else {
                 return Err(Failure::new(Kind::Usage, "the size of the state is not known")
                     .hint("add a [system], or trajectories with data.file"));
@@ -95,7 +96,10 @@ fn twins(
         (Some(model), _) => simulated_truths(plan, network, model.as_ref())?,
         (None, Some(test)) => recorded_truths(network, test)?,
         (None, None) => {
-            return Err(Failure::new(Kind::Usage, "a twin experiment needs a truth, but there is neither a [system] nor data"));
+            return Err(Failure::new(
+                Kind::Usage,
+                "a twin experiment needs a truth, but there is neither a [system] nor data",
+            ));
         }
     };
     truths
@@ -154,11 +158,7 @@ fn recorded(
         .collect()
 }
 
-fn simulated_truths(
-    plan: &Plan,
-    network: &ObservePlan,
-    model: &dyn Forecaster,
-) -> Result<Vec<Array2<f64>>> {
+fn simulated_truths(plan: &Plan, network: &ObservePlan, model: &dyn Forecaster) -> Result<Vec<Array2<f64>>> {
     let key = Key::new(plan.seed, Domain::Truth);
     let mut state = fresh_states(plan, model, network.replicates, key)?;
     let mut truths = vec![Array2::zeros((network.steps + 1, state.ncols())); network.replicates];
