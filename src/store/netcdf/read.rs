@@ -138,11 +138,10 @@ impl<'a> Reader<'a> {
     fn survey(&mut self) -> Result<()> {
         let path = self.guard.path;
         let failed = |e: hdf5::Error| trouble::reading(path, "the list of variables", &e);
-        let order = match self.file.fcpl().map(|p| p.link_creation_order()) {
-            Ok(hdf5::plist::file_create::LinkCreationOrder::Untracked) | Err(_) => IndexType::Name,
-            Ok(_) => IndexType::CreationOrder,
-        };
-        for (name, link) in self.file.links(order, IterationOrder::Increasing).map_err(failed)? {
+        // The order of creation where the file knows it, as NetCDF does; else by name.
+        let links = self.file.links(IndexType::CreationOrder, IterationOrder::Increasing);
+        let links = links.or_else(|_| self.file.links(IndexType::Name, IterationOrder::Increasing));
+        for (name, link) in links.map_err(failed)? {
             if link.link_type != LinkType::Hard {
                 let what = if link.link_type == LinkType::Soft { "a soft link" } else { "a link to another file" };
                 let remedy = "store the values themselves under this name";
@@ -163,7 +162,8 @@ impl<'a> Reader<'a> {
         let mut bare = Vec::new();
         for claim in &self.claims {
             let Some(scale) = scale_name(&claim.dataset) else { continue };
-            if claim.shape.len() == 1 {
+            // NetCDF lets a coordinate of characters have a second dimension; its own is the first.
+            if !claim.shape.is_empty() {
                 self.scales.push((claim.name.clone(), claim.shape[0]));
                 if scale.starts_with("This is a netCDF dimension but not a netCDF variable") {
                     bare.push(claim.name.clone());
@@ -172,7 +172,7 @@ impl<'a> Reader<'a> {
         }
         let sizes: BTreeMap<String, usize> = self.scales.iter().cloned().collect();
         for claim in self.claims.iter().filter(|c| !bare.contains(&c.name)) {
-            let dimensions = dimensions_of(claim, &sizes);
+            let dimensions = dimensions_of(self.guard.path, claim, &sizes)?;
             let float = matches!(claim.kind, Kind::F32 | Kind::F64);
             self.headers.push(Header { name: claim.name.clone(), dimensions, float });
         }
@@ -193,27 +193,43 @@ fn text_attribute(location: &hdf5::Location, name: &str) -> Option<String> {
     }
 }
 
-/// The names and sizes of a variable's dimensions. A name that does not fit the size counts as none.
-fn dimensions_of(claim: &Claim, scales: &BTreeMap<String, usize>) -> Vec<(String, usize)> {
-    if claim.shape.len() == 1 && scales.contains_key(&claim.name) {
-        return vec![(claim.name.clone(), claim.shape[0])];
-    }
-    let attached = attached_scales(&claim.dataset).unwrap_or_default();
-    let name = |(axis, &size): (usize, &usize)| {
-        let found = attached.get(axis).cloned().flatten().filter(|n| scales.get(n) == Some(&size));
-        (found.unwrap_or_else(|| format!("dim_{axis}")), size)
+/// The names and sizes of a variable's dimensions. The lists of scales are the one part of a file that carries no
+/// checksum, so a list that leads nowhere, or to a scale of another size, is damage.
+fn dimensions_of(path: &Path, claim: &Claim, scales: &BTreeMap<String, usize>) -> Result<Vec<(String, usize)>> {
+    let unnamed = |(axis, &size): (usize, &usize)| match axis {
+        0 if scales.contains_key(&claim.name) => (claim.name.clone(), size),
+        _ => (format!("dim_{axis}"), size),
     };
-    claim.shape.iter().enumerate().map(name).collect()
+    let what = format!("the list of dimensions of the variable `{}`", claim.name);
+    let damaged = || Error::data(path, format!("{what} is damaged"), "copy or make the file again");
+    if !claim.dataset.attr_names().is_ok_and(|names| names.iter().any(|n| n == "DIMENSION_LIST")) {
+        return Ok(claim.shape.iter().enumerate().map(unnamed).collect());
+    }
+    let attached = attached_scales(&claim.dataset).map_err(|e| trouble::reading(path, &what, &e))?;
+    if attached.len() != claim.shape.len() {
+        return Err(damaged());
+    }
+    let name = |(axis, (name, &size)): (usize, (Option<String>, &usize))| match name {
+        None => Ok((format!("dim_{axis}"), size)),
+        Some(name) if scales.get(&name) == Some(&size) => Ok((name, size)),
+        Some(_) => Err(damaged()),
+    };
+    attached.into_iter().zip(&claim.shape).enumerate().map(name).collect()
 }
 
-/// The name of the first scale attached to each axis.
+/// The name of the first scale attached to each axis; none where there is none.
 fn attached_scales(dataset: &hdf5::Dataset) -> hdf5::Result<Vec<Option<String>>> {
     let lists = dataset.attr("DIMENSION_LIST")?.read_raw::<VarLenArray<ObjectReference1>>()?;
-    let name = |list: &VarLenArray<ObjectReference1>| match list.first()?.dereference(dataset).ok()? {
-        ReferencedObject::Dataset(scale) => Some(scale.name().trim_start_matches('/').to_string()),
-        _ => None,
-    };
-    Ok(lists.iter().map(name).collect())
+    let mut names = Vec::with_capacity(lists.len());
+    for list in &lists {
+        let name = match list.first().map(|reference| reference.dereference(dataset)).transpose()? {
+            None => None,
+            Some(ReferencedObject::Dataset(scale)) => Some(scale.name().trim_start_matches('/').to_string()),
+            Some(_) => return Err("a dimension is not a dataset".into()),
+        };
+        names.push(name);
+    }
+    Ok(names)
 }
 
 fn values(guard: &mut Guard, claim: &Claim) -> Result<Values> {

@@ -50,9 +50,12 @@ fn every_kind_of_value_comes_back_bit_for_bit() {
     in_folder(|path| {
         write(path, &sample()).unwrap();
         let back = read(path, &ENOUGH).unwrap();
-        assert_eq!(back.dimensions, sample().dimensions);
-        assert_eq!(back.attributes, sample().attributes);
-        assert_eq!(back, sample());
+        let names = |d: &Dataset| d.variables.iter().map(|v| v.name.clone()).collect::<Vec<_>>();
+        assert_eq!(names(&back), names(&sample()));
+        // Thousands of numbers: compared without being printed.
+        assert!(back.dimensions == sample().dimensions);
+        assert!(back.attributes == sample().attributes);
+        assert!(back == sample());
         assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
     });
 }

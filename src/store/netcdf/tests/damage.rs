@@ -108,9 +108,9 @@ fn what_a_killed_writer_leaves_is_not_taken_for_a_file() {
         write(path, &small()).unwrap();
         let half = path.with_file_name(".a.nc.77-0.partial");
         std::fs::write(&half, &small_bytes()[..1000]).unwrap();
-        assert_eq!(read(path, &ENOUGH).unwrap(), small());
+        assert!(read(path, &ENOUGH).unwrap() == small());
         write(path, &small()).unwrap();
-        assert_eq!(read(path, &ENOUGH).unwrap(), small());
+        assert!(read(path, &ENOUGH).unwrap() == small());
         assert!(crate::store::atomic::is_temporary(half.file_name().unwrap().to_str().unwrap()));
     });
 }
