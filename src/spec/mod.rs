@@ -44,5 +44,95 @@ pub fn check(text: &str, origin: &str, overrides: &[String]) -> Result<Plan, Vec
     Err(mistakes.into_sorted())
 }
 
-/// Every metric.
-pub const METRICS: &[crate::systems::Entry<()>] = &[];
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(text: &str, overrides: &[&str]) -> Plan {
+        let overrides: Vec<String> = overrides.iter().map(|&text| text.to_owned()).collect();
+        check(text, "x.toml", &overrides).unwrap_or_else(|mistakes| panic!("{}", failure(&mistakes)))
+    }
+
+    fn mistakes(text: &str) -> Vec<String> {
+        match check(text, "x.toml", &[]) {
+            Ok(plan) => panic!("no mistake in\n{}", plan.resolved),
+            Err(mistakes) => mistakes.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    #[test]
+    fn checking_a_resolved_preset_changes_nothing() {
+        for preset in PRESETS {
+            let first = check(preset.text, preset.name, &[]).unwrap_or_else(|m| panic!("{}", failure(&m)));
+            assert_eq!(first.name, preset.name);
+            let again = check(&first.resolved, "experiment.toml", &[]).unwrap_or_else(|m| panic!("{}", failure(&m)));
+            assert_eq!(first.resolved, again.resolved);
+        }
+    }
+
+    #[test]
+    fn every_default_is_in_the_resolved_experiment() {
+        let text = plan("[system]\nname = \"ou\"\n[data]\ndt = 1\n[observe]\n", &[]).resolved;
+        for line in [
+            "seed = 1",
+            "coupling = 1.0",
+            "dt = 1.0",
+            "substeps = 1",
+            "noise = 1.0",
+            "burn_in = 100",
+            "lead_steps = 40",
+        ] {
+            assert!(text.lines().any(|other| other == line), "{line} is not in\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_file_starts_from_a_preset_and_replaces_keys() {
+        let short = plan("preset = \"sakov2008\"\nseed = 7\n[observe]\nsteps = 500\n", &["assimilate.etkf.members=30"]);
+        assert_eq!(
+            (short.seed, short.name.as_str(), short.observe[0].steps, short.observe[0].burn_in),
+            (7, "x", 500, 400)
+        );
+        assert_eq!(short.assimilate[0].settings.count("members"), 30);
+        let other = plan("preset = \"linear\"\n[system]\nname = \"ou\"\ndim = 5\n", &[]);
+        assert_eq!(other.system.unwrap().system.dim(), 5);
+        let renamed = mistakes("preset = \"lorenz96\"\n[system]\nname = \"lorenz63\"\n[data]\nd = 1\n");
+        assert!(renamed.iter().all(|mistake| !mistake.contains("forcing")), "{renamed:?}");
+    }
+
+    #[test]
+    fn one_section_becomes_a_row_for_each_forecaster_and_network() {
+        let text = "[system]\nname = \"ou\"\n[data]\ndt = 0.1\n[[observe]]\nname = \"a\"\n[[observe]]\nname = \"b\"\n\
+                    [[assimilate]]\nmethod = \"enkf\"\nforecaster = [\"perfect\", \"persistence\"]\n";
+        let labels: Vec<String> = plan(text, &[]).assimilate.into_iter().map(|row| row.label).collect();
+        let expected = ["enkf / perfect / a", "enkf / perfect / b", "enkf / persistence / a", "enkf / persistence / b"];
+        assert_eq!(labels, expected);
+    }
+
+    #[test]
+    fn all_mistakes_come_at_once_in_the_order_of_their_lines() {
+        let text = "seed = -1\n[system]\nname = \"lorenz96\"\nforcin = 8\n[data]\nsplit = [0.5, 0.1]\n[observ]\n";
+        let expected = [
+            "x.toml:1: the experiment: `seed` is -1, but must be an integer of at least 0",
+            "x.toml:4: [system] has no key `forcin`; did you mean `forcing`?",
+            "x.toml:5: [data] must set `dt`, the length of a lead step in model time",
+            "x.toml:6: [data]: `split` has 2 shares, but must have 3: training, validation, test",
+            "x.toml:7: unknown section `observ`; did you mean `observe`?",
+        ];
+        assert_eq!(mistakes(text), expected);
+    }
+
+    #[test]
+    fn no_setting_of_an_entry_hides_a_key_of_its_section() {
+        fn free<B>(section: &keys::Section, entries: &[crate::systems::Entry<B>]) {
+            for entry in entries {
+                for param in entry.params {
+                    assert!(section.keys().all(|key| key != param.key), "{} has `{}`", entry.name, param.key);
+                }
+            }
+        }
+        free(&keys::SYSTEM, crate::systems::catalogue::SYSTEMS);
+        free(&keys::FORECASTER, crate::forecast::FORECASTERS);
+        free(&keys::ASSIMILATE, crate::assimilation::METHODS);
+    }
+}

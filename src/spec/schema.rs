@@ -7,7 +7,7 @@ use super::keys::{ASSIMILATE, DATA, FORECASTER, Form, OBSERVE, SCORE, SYSTEM, Se
 use super::presets::PRESETS;
 use crate::assimilation::{METHODS, OPERATORS};
 use crate::forecast::FORECASTERS;
-use crate::spec::METRICS;
+use crate::score::METRICS;
 use crate::systems::Entry;
 use crate::systems::catalogue::SYSTEMS;
 use crate::systems::integrate::INTEGRATORS;

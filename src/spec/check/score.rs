@@ -6,7 +6,7 @@ use super::super::plan::{DataPlan, DataSource, ForecasterPlan, ScorePlan};
 use super::super::read::{Reader, entry};
 use super::Context;
 use super::forecasters::{baselines, check_label};
-use crate::spec::METRICS;
+use crate::score::METRICS;
 
 static EMPTY: Table = Table { entries: Vec::new() };
 
