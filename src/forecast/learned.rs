@@ -32,7 +32,7 @@ pub const SETTINGS: [Param; 13] = [
     },
     Param { key: "steps", kind: COUNT, default: Default::Int(2500), about: "training steps" },
     Param { key: "batch", kind: COUNT, default: Default::Int(128), about: "pairs in a training step" },
-    Param { key: "learning_rate", kind: POSITIVE, default: Default::Float(2e-3), about: "largest learning rate" },
+    Param { key: "learning_rate", kind: POSITIVE, default: Default::Float(3e-3), about: "largest learning rate" },
     Param {
         key: "warm_up",
         kind: Type::Int { min: 0, max: i64::MAX },
