@@ -33,8 +33,11 @@ pub(super) fn section(panel: &Panel, styles: &Styles) -> String {
     out
 }
 
+/// A time and the value there.
+type Point = (f64, Option<f64>);
+
 /// The values of one component in time.
-fn column(times: &[f64], field: &Field, component: usize) -> Vec<(f64, Option<f64>)> {
+fn column(times: &[f64], field: &Field, component: usize) -> Vec<Point> {
     times.iter().zip(field).map(|(&time, row)| (time, row.get(component).copied().flatten())).collect()
 }
 
@@ -59,10 +62,9 @@ pub(super) fn chart(
     let style = Style { colour: Some(styles.row(&row.label, &panel.observe).colour.unwrap_or(0)), dash: 0 };
     let mut chart = Chart::new(width, height, &label, x, y);
     let (means, sds) = (column(&panel.times, &row.mean, component), column(&panel.times, &row.sd, component));
-    let band = |(&(time, mean), &(_, sd)): (&(f64, Option<f64>), &(f64, Option<f64>))| {
-        (time, mean.zip(sd).map(|(mean, sd)| (mean - 2.0 * sd, mean + 2.0 * sd)))
-    };
-    chart.band(style, 0.3, &means.iter().zip(&sds).map(band).collect::<Vec<_>>());
+    let band =
+        |((time, mean), (_, sd)): (Point, Point)| (time, mean.zip(sd).map(|(m, sd)| (m - 2.0 * sd, m + 2.0 * sd)));
+    chart.band(style, 0.3, &means.iter().copied().zip(sds).map(band).collect::<Vec<_>>());
     for (time, value) in column(&panel.times, &panel.observations, component) {
         if let Some(value) = value {
             chart.dot(Style::TRUTH, 1.7, time, value, "");

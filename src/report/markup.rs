@@ -21,7 +21,7 @@ pub(super) fn escape(text: &str) -> String {
 /// A sentence in HTML: escaped, with `words` between backticks set as code.
 pub(super) fn prose(text: &str) -> String {
     let parts: Vec<&str> = text.split('`').collect();
-    if parts.len() % 2 == 0 {
+    if parts.len().is_multiple_of(2) {
         return escape(text); // an unmatched backtick is only a backtick
     }
     let set = |(index, part): (usize, &&str)| {
