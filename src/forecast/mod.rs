@@ -1,8 +1,18 @@
 //! Forecasters: one file each, one line in [`FORECASTERS`]. Baselines and learned ones train and load alike.
 
+mod analog;
+#[cfg(test)]
+mod baselines;
+mod climatology;
 mod diffusion;
 mod gaussian;
 mod learned;
+mod linear;
+mod pairs;
+mod perfect;
+mod persistence;
+mod stored;
+mod wrapped;
 
 use std::sync::Arc;
 
@@ -112,16 +122,27 @@ pub trait Fitted: Forecaster {
     fn as_forecaster(&self) -> &dyn Forecaster;
 }
 
+/// Rebuilds a forecaster from what [`Fitted::model`] gave.
+pub type Load = fn(&Model) -> Result<Box<dyn Fitted>>;
+
 /// How a kind of forecaster is made.
 #[derive(Clone, Copy)]
 pub struct Build {
     /// Fits one to a situation.
     pub fit: fn(&Settings, &Situation) -> Result<Box<dyn Fitted>>,
     /// Rebuilds one from what [`Fitted::model`] gave; none for those that need the simulator and are not stored.
-    pub load: Option<fn(&Model) -> Result<Box<dyn Fitted>>>,
+    pub load: Option<Load>,
     /// Whether it learns from trajectories by gradient descent.
     pub learned: bool,
 }
 
 /// Every forecaster, in the order in which they are listed.
-pub const FORECASTERS: &[Entry<Build>] = &[gaussian::ENTRY, diffusion::ENTRY];
+pub const FORECASTERS: &[Entry<Build>] = &[
+    perfect::ENTRY,
+    persistence::ENTRY,
+    climatology::ENTRY,
+    analog::ENTRY,
+    linear::ENTRY,
+    gaussian::ENTRY,
+    diffusion::ENTRY,
+];

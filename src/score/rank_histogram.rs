@@ -7,7 +7,7 @@
 //! ensemble L/M is the weight below and M the effective size.
 //!
 //! Counts are pooled over components. The value is the p-value of flatness with the long-run covariance of the bins
-//! ([`flatness`](super::statistics::flatness)): the plain chi-square test takes times and components for independent
+//! ([`flatness`]): the plain chi-square test takes times and components for independent
 //! and rejects most persistent ensembles that are perfect (Wilks 2011).
 
 use super::statistics::{Summary, flatness};

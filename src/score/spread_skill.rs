@@ -1,7 +1,7 @@
 //! Spread over error of the ensemble mean, corrected for the ensemble's size: sqrt((M+1)/M mean v / mean e).
 //!
 //! v is the unbiased variance and e the squared error of the mean, both averaged over components and cases before the
-//! root. For members and truth of one law E[e] = (M+1)/M E[v], so a reliable ensemble of any size scores 1
+//! root. For members and truth of one law mean e is (M+1)/M mean v, so a reliable ensemble of any size scores 1
 //! (Fortin, Abaza, Anctil & Turcotte 2014). M is the effective size for a weighted ensemble.
 
 use super::{Build, Case, Context, Metric, Orientation};

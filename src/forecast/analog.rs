@@ -1,0 +1,214 @@
+//! Analogue resampling: the past followed the nearest past states, so may the future.
+//!
+//! For a member x find the k training states x_j nearest in normalised distance (each component over its standard
+//! deviation), choose one of them at random, and take over what happened next: with `target = "increment"`
+//! x + (next_j - x_j), Lguensat et al. (2017)'s locally incremental operator, or with `target = "successor"` next_j
+//! itself, which never leaves the observed states (Lorenz 1969). Increments are better where analogues are poor
+//! (many components, short lead steps), successors where the state must stay on its attractor.
+//!
+//! The search is exact: distances by matrix products over blocks of the library, k best kept; ‖x - x_j‖^2 is ordered
+//! by ‖x_j‖^2/2 - x . x_j. Member i of lead step k chooses with `key.at(k).stream(i)`.
+
+use std::collections::BTreeMap;
+
+use ndarray::{Array1, Array2, ArrayView1, ArrayViewMut2, Axis, s};
+use rayon::prelude::*;
+use serde_json::json;
+
+use super::pairs::{Pairs, standardisation};
+use super::stored::{matrix, misfit, number, tensor, training, training_json};
+use super::{Build, Fitted, Result, Situation, Training};
+use crate::model::Model;
+use crate::systems::registry::Default::{Float, Int, Text};
+use crate::systems::{Entry, Forecaster, Key, Kind, Param, Purpose, Settings};
+
+/// Members in a block of the search.
+const MEMBERS: usize = 32;
+/// Library states in a block of the search.
+const STATES: usize = 1024;
+
+/// The registry line.
+pub(super) const ENTRY: Entry<Build> = Entry {
+    name: "analog",
+    about: "resamples what followed the k nearest training states",
+    reference: "Lorenz 1969; Lguensat et al. 2017",
+    params: &[
+        Param {
+            key: "neighbours",
+            kind: Kind::Int { min: 1, max: 10_000 },
+            default: Int(10),
+            about: "k, the nearest training states among which a member chooses",
+        },
+        Param {
+            key: "target",
+            kind: Kind::Choice(&["increment", "successor"]),
+            default: Text("increment"),
+            about: "what is taken over: the change that followed, or the state that followed",
+        },
+        Param {
+            key: "library",
+            kind: Kind::Int { min: 0, max: i64::MAX },
+            default: Int(10_000),
+            about: "training pairs kept, evenly spaced; 0 keeps all (a forecast costs in proportion)",
+        },
+        Param {
+            key: "noise",
+            kind: Kind::Float { min: 0.0, max: 10.0 },
+            default: Float(0.0),
+            about: "sd of noise added each lead step, in standard deviations of each component",
+        },
+    ],
+    build: Build { fit, load: Some(load), learned: false },
+};
+
+struct Analog {
+    /// x_j, `[pair, component]`.
+    now: Array2<f64>,
+    /// next_j, `[pair, component]`.
+    next: Array2<f64>,
+    /// Mean of each component.
+    mean: Array1<f64>,
+    /// Standard deviation of each component.
+    sd: Array1<f64>,
+    /// (x_j - mean) / sd, `[pair, component]`.
+    scaled: Array2<f64>,
+    /// Half the squared norm of each row of `scaled`, `[pair]`.
+    half_squares: Array1<f64>,
+    neighbours: usize,
+    successor: bool,
+    noise: f64,
+    training: Training,
+}
+
+fn fit(settings: &Settings, situation: &Situation) -> Result<Box<dyn Fitted>> {
+    let neighbours = settings.count("neighbours");
+    let pairs = Pairs::training(situation.train, settings.count("library"), neighbours, "analog")?;
+    let training = Training { pairs: pairs.len(), best_valid: f64::NAN, ..Training::default() };
+    let successor = settings.text("target") == "successor";
+    Ok(Box::new(Analog::new(pairs, neighbours, successor, settings.number("noise"), training)))
+}
+
+fn load(model: &Model) -> Result<Box<dyn Fitted>> {
+    let pairs = Pairs { now: matrix(model, "now")?, next: matrix(model, "next")? };
+    let neighbours = number(model, "neighbours")? as usize;
+    if pairs.now.dim() != pairs.next.dim() || neighbours == 0 || neighbours > pairs.len() {
+        let problem =
+            format!("has shape {:?} beside {:?} and {neighbours} neighbours", pairs.next.dim(), pairs.now.dim());
+        return Err(misfit(model, "next", &problem));
+    }
+    let successor = model.config["target"] == "successor";
+    Ok(Box::new(Analog::new(pairs, neighbours, successor, number(model, "noise")?, training(model)?)))
+}
+
+impl Analog {
+    fn new(pairs: Pairs, neighbours: usize, successor: bool, noise: f64, training: Training) -> Self {
+        // centred, so that the squares are small and the order of near states is not lost to rounding
+        let (mean, sd) = standardisation(&pairs.now);
+        let scaled = (&pairs.now - &mean) / &sd;
+        let half_squares = scaled.map_axis(Axis(1), |row| 0.5 * row.dot(&row));
+        Self {
+            now: pairs.now,
+            next: pairs.next,
+            mean,
+            sd,
+            scaled,
+            half_squares,
+            neighbours,
+            successor,
+            noise,
+            training,
+        }
+    }
+
+    /// The nearest library states of each row of `x` (`[member, component]`), nearest first.
+    fn nearest(&self, x: &Array2<f64>) -> Vec<Vec<(f64, usize)>> {
+        let query = (x - &self.mean) / &self.sd;
+        let mut best = vec![Vec::with_capacity(self.neighbours + 1); x.nrows()];
+        for from in (0..self.scaled.nrows()).step_by(STATES) {
+            let to = (from + STATES).min(self.scaled.nrows());
+            let products = query.dot(&self.scaled.slice(s![from..to, ..]).t());
+            for (row, best) in products.outer_iter().zip(&mut best) {
+                keep_best(row, self.half_squares.slice(s![from..to]), from, self.neighbours, best);
+            }
+        }
+        best
+    }
+
+    /// One lead step of the members `first..` that `x` holds.
+    fn step(&self, first: usize, x: &mut ArrayViewMut2<f64>, key: Key) {
+        let nearest = self.nearest(&x.to_owned());
+        for ((member, mut row), candidates) in x.outer_iter_mut().enumerate().zip(nearest) {
+            let mut stream = key.stream((first + member) as u64);
+            // a state that diverged has no order among its distances, and stays what it is
+            if candidates.len() < self.neighbours {
+                continue;
+            }
+            let (_, j) = candidates[stream.below(self.neighbours)];
+            if self.successor {
+                row.assign(&self.next.row(j));
+            } else {
+                row += &self.next.row(j);
+                row -= &self.now.row(j);
+            }
+            if self.noise > 0.0 {
+                row.zip_mut_with(&self.sd, |value, sd| *value += self.noise * sd * stream.normal());
+            }
+        }
+    }
+}
+
+/// Merges a block's distances (half_squares - products) into the sorted list of the `k` best.
+fn keep_best(
+    products: ArrayView1<f64>,
+    half_squares: ArrayView1<f64>,
+    from: usize,
+    k: usize,
+    best: &mut Vec<(f64, usize)>,
+) {
+    let mut worst = if best.len() < k { f64::INFINITY } else { best[k - 1].0 };
+    for (j, (product, half_square)) in products.iter().zip(half_squares).enumerate() {
+        let distance = half_square - product;
+        if distance < worst {
+            let place = best.partition_point(|(other, _)| *other <= distance);
+            best.insert(place, (distance, from + j));
+            best.truncate(k);
+            worst = if best.len() < k { f64::INFINITY } else { best[k - 1].0 };
+        }
+    }
+}
+
+impl Forecaster for Analog {
+    fn dim(&self) -> usize {
+        self.now.ncols()
+    }
+
+    fn advance(&self, k: usize, steps: usize, x: &mut Array2<f64>, key: Key) -> crate::systems::Result<()> {
+        assert_eq!(x.ncols(), self.dim(), "states of {} components for analogues of {}", x.ncols(), self.dim());
+        let key = key.purpose(Purpose::ForecastNoise);
+        x.axis_chunks_iter_mut(Axis(0), MEMBERS).into_par_iter().enumerate().for_each(|(chunk, mut rows)| {
+            (k..k + steps).for_each(|step| self.step(chunk * MEMBERS, &mut rows, key.at(step as u64)));
+        });
+        Ok(())
+    }
+}
+
+impl Fitted for Analog {
+    fn model(&self) -> Model {
+        let config = json!({
+            "neighbours": self.neighbours,
+            "target": if self.successor { "successor" } else { "increment" },
+            "noise": self.noise,
+            "training": training_json(&self.training),
+        });
+        let tensors = [("now".to_owned(), tensor(&self.now)), ("next".to_owned(), tensor(&self.next))];
+        Model { kind: "analog".to_owned(), config, tensors: BTreeMap::from(tensors) }
+    }
+
+    fn training(&self) -> &Training {
+        &self.training
+    }
+
+    fn as_forecaster(&self) -> &dyn Forecaster {
+        self
+    }
+}

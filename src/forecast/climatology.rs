@@ -1,0 +1,102 @@
+//! Climatology: x_{k+1} is an independent draw from the training states, whatever x_k is.
+//!
+//! What any forecaster must beat at long lead times. Member i of lead step k draws from `key.at(k).stream(i)`.
+
+use std::collections::BTreeMap;
+
+use ndarray::{Array2, ArrayView3, s};
+use serde_json::json;
+
+use super::stored::{matrix, tensor, training, training_json};
+use super::{Build, Error, Fitted, Result, Situation, Training};
+use crate::model::Model;
+use crate::systems::registry::Default::Int;
+use crate::systems::{Entry, Forecaster, Key, Kind, Param, Purpose, Settings};
+
+/// The registry line.
+pub(super) const ENTRY: Entry<Build> = Entry {
+    name: "climatology",
+    about: "an independent draw from the training states",
+    reference: "Jolliffe & Stephenson 2012",
+    params: &[Param {
+        key: "library",
+        kind: Kind::Int { min: 0, max: i64::MAX },
+        default: Int(0),
+        about: "training states kept, evenly spaced; 0 keeps all",
+    }],
+    build: Build { fit, load: Some(load), learned: false },
+};
+
+struct Climatology {
+    /// `[state, component]`.
+    states: Array2<f64>,
+    training: Training,
+}
+
+fn fit(settings: &Settings, situation: &Situation) -> Result<Box<dyn Fitted>> {
+    let states = library(situation.train, settings.count("library"));
+    if states.nrows() == 0 {
+        return Err(Error::Unsupported(
+            "`climatology` draws from the training states, but there are none; give it training trajectories"
+                .to_owned(),
+        ));
+    }
+    let training = Training { pairs: states.nrows(), best_valid: f64::NAN, ..Training::default() };
+    Ok(Box::new(Climatology { states, training }))
+}
+
+fn load(model: &Model) -> Result<Box<dyn Fitted>> {
+    let states = matrix(model, "states")?;
+    if states.nrows() == 0 {
+        return Err(super::stored::misfit(model, "states", "is empty"));
+    }
+    Ok(Box::new(Climatology { states, training: training(model)? }))
+}
+
+/// The finite states of `[case, time, component]`; `most` > 0 keeps that many, evenly spaced.
+fn library(trajectories: ArrayView3<f64>, most: usize) -> Array2<f64> {
+    let (cases, times, dim) = trajectories.dim();
+    let all: Vec<(usize, usize)> = (0..cases)
+        .flat_map(|c| (0..times).map(move |t| (c, t)))
+        .filter(|(c, t)| trajectories.slice(s![*c, *t, ..]).iter().all(|value| value.is_finite()))
+        .collect();
+    let count = if most == 0 { all.len() } else { all.len().min(most) };
+    Array2::from_shape_fn((count, dim), |(i, component)| {
+        let (case, time) = all[i * all.len() / count];
+        trajectories[[case, time, component]]
+    })
+}
+
+impl Forecaster for Climatology {
+    fn dim(&self) -> usize {
+        self.states.ncols()
+    }
+
+    fn advance(&self, k: usize, steps: usize, x: &mut Array2<f64>, key: Key) -> crate::systems::Result<()> {
+        // only the last step is seen
+        let Some(last) = (k + steps).checked_sub(1).filter(|_| steps > 0) else { return Ok(()) };
+        let key = key.purpose(Purpose::ForecastNoise).at(last as u64);
+        for (member, mut row) in x.outer_iter_mut().enumerate() {
+            row.assign(&self.states.row(key.stream(member as u64).below(self.states.nrows())));
+        }
+        Ok(())
+    }
+}
+
+impl Fitted for Climatology {
+    fn model(&self) -> Model {
+        Model {
+            kind: "climatology".to_owned(),
+            config: json!({ "training": training_json(&self.training) }),
+            tensors: BTreeMap::from([("states".to_owned(), tensor(&self.states))]),
+        }
+    }
+
+    fn training(&self) -> &Training {
+        &self.training
+    }
+
+    fn as_forecaster(&self) -> &dyn Forecaster {
+        self
+    }
+}

@@ -1,0 +1,169 @@
+//! Linear regression of the increment on the state, with Gaussian residuals: the closed form that learned forecasters
+//! must beat.
+//!
+//! With z = (x - mean) / sd and increments d in the same units, B = (S + lambda I)^-1 C for S = mean z z^T and
+//! C = mean z d^T (Hoerl & Kennard 1970): ridge shrinks towards persistence. Then x_{k+1} ~ N(A x_k + b, Q) with
+//! A = I + sd B^T / sd and Q the residual covariance over N - tr(hat matrix) - 1, its correlations shrunk towards 0 by
+//! the intensity that minimises their expected squared error (Schaefer & Strimmer 2005, with the variance
+//! (1 - r^2)^2 / dof of a Gaussian sample's correlation). lambda is the one of a small grid with the least squared
+//! error on the validation pairs, unless it is set.
+
+use std::collections::BTreeMap;
+
+use ndarray::{Array1, Array2, Axis};
+use serde_json::json;
+
+use super::pairs::{Pairs, standardisation};
+use super::stored::{matrix, tensor, training, training_json, vector, vector_tensor};
+use super::wrapped::Wrapped;
+use super::{Build, Fitted, Result, Situation, Training};
+use crate::model::Model;
+use crate::systems::gaussian::{LinearForecaster, SymmetricEigen};
+use crate::systems::registry::Default::Unset;
+use crate::systems::{Entry, Kind, LinearGaussian, Param, Settings};
+
+/// The registry line.
+pub(super) const ENTRY: Entry<Build> = Entry {
+    name: "linear",
+    about: "ridge regression of the increment, Gaussian residuals with full covariance",
+    reference: "Hoerl & Kennard 1970; Schaefer & Strimmer 2005",
+    params: &[Param {
+        key: "ridge",
+        kind: Kind::Float { min: 0.0, max: 1e6 },
+        default: Unset,
+        about: "lambda for components of unit variance; chosen on the validation trajectories when unset",
+    }],
+    build: Build { fit, load: Some(load), learned: false },
+};
+
+/// The ridge strengths tried when none is set.
+const GRID: [f64; 7] = [0.0, 1e-6, 1e-4, 1e-3, 1e-2, 1e-1, 1.0];
+
+fn fit(settings: &Settings, situation: &Situation) -> Result<Box<dyn Fitted>> {
+    let pairs = Pairs::training(situation.train, 0, 3, "linear")?;
+    let regression = Regression::new(&pairs)?;
+    let (ridge, loss) = match settings.optional_number("ridge") {
+        Some(ridge) => (ridge, f64::NAN),
+        None => regression.choose(&Pairs::new(situation.valid, 0)),
+    };
+    let dim = pairs.now.ncols();
+    let training = Training {
+        parameters: dim * (dim + 1) + dim * (dim + 1) / 2,
+        pairs: pairs.len(),
+        best_valid: loss,
+        ..Training::default()
+    };
+    wrap(regression.law(ridge, &pairs), ridge, training)
+}
+
+fn load(model: &Model) -> Result<Box<dyn Fitted>> {
+    let law_matrix = matrix(model, "matrix")?;
+    let dim = law_matrix.nrows();
+    let covariance = matrix(model, "covariance")?;
+    if law_matrix.ncols() != dim || covariance.dim() != (dim, dim) {
+        let problem = format!("has shape {:?} beside a matrix of {:?}", covariance.dim(), law_matrix.dim());
+        return Err(super::stored::misfit(model, "covariance", &problem));
+    }
+    let law = LinearGaussian { offset: vector(model, "offset", dim)?, matrix: law_matrix, covariance };
+    wrap(law, super::stored::number(model, "ridge")?, training(model)?)
+}
+
+fn wrap(law: LinearGaussian, ridge: f64, training: Training) -> Result<Box<dyn Fitted>> {
+    let tensors = BTreeMap::from([
+        ("matrix".to_owned(), tensor(&law.matrix)),
+        ("offset".to_owned(), vector_tensor(&law.offset)),
+        ("covariance".to_owned(), tensor(&law.covariance)),
+    ]);
+    let config = json!({ "ridge": ridge, "training": training_json(&training) });
+    let model = Model { kind: "linear".to_owned(), config, tensors };
+    Ok(Box::new(Wrapped { inner: Box::new(LinearForecaster::new(law)?), model, training }))
+}
+
+/// The moments of the pairs, decomposed once for all ridge strengths.
+struct Regression {
+    mean: Array1<f64>,
+    sd: Array1<f64>,
+    /// The mean increment in units of sd.
+    drift: Array1<f64>,
+    /// S = V diag(l) V^T.
+    eigen: SymmetricEigen,
+    /// V^T C.
+    rotated: Array2<f64>,
+    count: f64,
+}
+
+impl Regression {
+    fn new(pairs: &Pairs) -> Result<Self> {
+        let count = pairs.len() as f64;
+        let (mean, sd) = standardisation(&pairs.now);
+        let z = (&pairs.now - &mean) / &sd;
+        let increment = (&pairs.next - &pairs.now) / &sd;
+        let drift = increment.sum_axis(Axis(0)) / count;
+        let eigen = SymmetricEigen::new((z.t().dot(&z) / count).view())?;
+        let rotated = eigen.vectors.t().dot(&z.t().dot(&(increment - &drift))) / count;
+        Ok(Self { mean, sd, drift, eigen, rotated, count })
+    }
+
+    /// 1/(l + lambda), and 0 for a direction in which nothing varies.
+    fn inverse(&self, ridge: f64) -> Array1<f64> {
+        self.eigen.values.mapv(|value| if value + ridge > 0.0 { 1.0 / (value + ridge) } else { 0.0 })
+    }
+
+    /// B, `[from, to]`, in units of sd.
+    fn coefficients(&self, ridge: f64) -> Array2<f64> {
+        let scaled = &self.rotated * &self.inverse(ridge).insert_axis(Axis(1));
+        self.eigen.vectors.dot(&scaled)
+    }
+
+    /// The residuals of pairs in units of sd, `[pair, component]`.
+    fn residuals(&self, coefficients: &Array2<f64>, pairs: &Pairs) -> Array2<f64> {
+        let z = (&pairs.now - &self.mean) / &self.sd;
+        (&pairs.next - &pairs.now) / &self.sd - &self.drift - z.dot(coefficients)
+    }
+
+    /// The grid's best strength on validation pairs, and its mean squared error in units of sd; without any pair, the
+    /// least strength above 0.
+    fn choose(&self, valid: &Pairs) -> (f64, f64) {
+        if valid.len() == 0 {
+            return (GRID[1], f64::NAN);
+        }
+        let loss =
+            |ridge: f64| self.residuals(&self.coefficients(ridge), valid).mapv(|r| r * r).mean().unwrap_or(f64::NAN);
+        GRID.iter()
+            .map(|ridge| (*ridge, loss(*ridge)))
+            .fold((GRID[0], f64::INFINITY), |best, tried| if tried.1 < best.1 { tried } else { best })
+    }
+
+    /// A, b and Q in the units of the state.
+    fn law(&self, ridge: f64, pairs: &Pairs) -> LinearGaussian {
+        let coefficients = self.coefficients(ridge);
+        let residuals = self.residuals(&coefficients, pairs);
+        let used: f64 = self.eigen.values.iter().zip(self.inverse(ridge)).map(|(value, inverse)| value * inverse).sum();
+        let freedom = (self.count - used - 1.0).max(1.0);
+        let covariance = shrink(residuals.t().dot(&residuals) / freedom, freedom);
+        let matrix = Array2::from_shape_fn(coefficients.dim(), |(i, j)| {
+            f64::from(u8::from(i == j)) + self.sd[i] * coefficients[[j, i]] / self.sd[j]
+        });
+        let offset = &self.mean + &(&self.drift * &self.sd) - matrix.dot(&self.mean);
+        let covariance = Array2::from_shape_fn(covariance.dim(), |(i, j)| covariance[[i, j]] * self.sd[i] * self.sd[j]);
+        LinearGaussian { matrix, offset, covariance }
+    }
+}
+
+/// Shrinks the correlations of a sample covariance of `freedom` degrees of freedom.
+fn shrink(covariance: Array2<f64>, freedom: f64) -> Array2<f64> {
+    let sd = covariance.diag().mapv(f64::sqrt);
+    let (mut noise, mut signal) = (0.0, 0.0);
+    for ((i, j), value) in covariance.indexed_iter() {
+        if i != j && sd[i] > 0.0 && sd[j] > 0.0 {
+            let r = value / (sd[i] * sd[j]);
+            noise += (1.0 - r * r) * (1.0 - r * r) / freedom;
+            signal += r * r;
+        }
+    }
+    let keep = if signal > 0.0 { (1.0 - noise / signal).clamp(0.0, 1.0) } else { 0.0 };
+    Array2::from_shape_fn(
+        covariance.dim(),
+        |(i, j)| if i == j { covariance[[i, i]] } else { keep * covariance[[i, j]] },
+    )
+}
