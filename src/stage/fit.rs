@@ -11,6 +11,7 @@ use crate::progress::Progress;
 use crate::results::{CostRow, Curve, TrainingRow};
 use crate::spec::{ForecasterPlan, Plan};
 use crate::stage::data::Trajectories;
+use crate::stage::files;
 use crate::store;
 use crate::systems::{Domain, Key, registry};
 
@@ -124,6 +125,10 @@ pub fn one(
         return Ok(ready(load(path, Some(&forecaster.kind), dim(plan, data))?, None));
     }
     let entry = registry::find(FORECASTERS, "forecaster", &forecaster.kind)?;
+    if let Some(shelf) = shelf {
+        files::make_folder(&shelf.models)?;
+        files::make_folder(&shelf.checkpoints)?;
+    }
     let kept = shelf.filter(|_| entry.build.load.is_some()).map(|shelf| shelf.model(&forecaster.label));
     if let Some(path) = kept.as_ref().filter(|path| resume && path.exists()) {
         return Ok(ready(load(path, Some(&forecaster.kind), dim(plan, data))?, None));

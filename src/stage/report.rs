@@ -33,9 +33,7 @@ pub fn run(run_dir: &Path, options: &Options, _progress: &dyn Progress) -> Resul
     if options.out.is_some() {
         files::claim(&page, options)?;
         files::claim(&figure, options)?;
-        std::fs::create_dir_all(folder).map_err(|error| {
-            Failure::new(Kind::Io, format!("cannot make the folder: {error}")).at(folder.display().to_string())
-        })?;
+        files::make_folder(folder)?;
     }
     store::write_atomic(&page, crate::report::html(&report).as_bytes())?;
     store::write_atomic(&figure, crate::report::figure_svg(&report).as_bytes())?;

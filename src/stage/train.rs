@@ -41,9 +41,6 @@ pub fn run(
     if !options.resume {
         chosen.iter().try_for_each(|forecaster| files::claim(&shelf.model(&forecaster.label), options))?;
     }
-    std::fs::create_dir_all(&out).map_err(|error| {
-        Failure::new(Kind::Io, format!("cannot make the folder: {error}")).at(out.display().to_string())
-    })?;
     let data = data::trajectories(plan, data, options, progress)?;
     let (mut rows, mut models, mut text) = (Vec::<TrainingRow>::new(), Vec::new(), String::new());
     for forecaster in chosen {
