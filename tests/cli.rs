@@ -381,3 +381,75 @@ fn a_reader_that_goes_away_is_no_failure() {
     assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "0", "{}", stderr(&output));
     assert!(output.stderr.is_empty(), "{}", stderr(&output));
 }
+
+#[test]
+fn an_output_that_exists_is_replaced_only_by_force() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("x.nc");
+    let args = [
+        "simulate",
+        "linear",
+        "--set",
+        "data.trajectories=4",
+        "--set",
+        "data.steps=50",
+        "--out",
+        out.to_str().unwrap(),
+    ];
+    assert!(scorecast(&args).status.success());
+    let (said, _) = refused(&args, 7, "exists");
+    assert!(said.contains("--force"), "{said}");
+    assert!(scorecast(&[&args[..], &["--force"]].concat()).status.success());
+    let foreign = write(folder.path(), "notes.txt", b"mine");
+    let run = ["compare", "sakov2008", "--force", "--out", folder.path().to_str().unwrap()];
+    refused(&run, 7, "exists");
+    assert!(foreign.exists(), "a folder that is not ours was emptied");
+}
+
+/// Bad data files: the arguments, with `FILE` for a file that is not HDF5 and `NOWHERE` for one that does not exist.
+const BAD_DATA: &[(&[&str], i32, &str)] = &[
+    (&["train", "lorenz63", "--data", "FILE", "--out", "NOWHERE"], 3, "is not an HDF5 (NetCDF-4) file"),
+    (&["evaluate", "FILE"], 3, "is not an HDF5 (NetCDF-4) file"),
+    (&["report", "NOWHERE"], 3, "not the folder of a finished run"),
+];
+
+#[test]
+fn bad_data_files_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = write(folder.path(), "bad.nc", b"not HDF5");
+    let nowhere = folder.path().join("nowhere");
+    for (args, code, phrase) in BAD_DATA {
+        let fill = |arg: &&'static str| match *arg {
+            "FILE" => file.to_str().unwrap().to_owned(),
+            "NOWHERE" => nowhere.to_str().unwrap().to_owned(),
+            other => other.to_owned(),
+        };
+        let args: Vec<String> = args.iter().map(fill).collect();
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        let kind = if *code == 3 { "data" } else { "io" };
+        let (said, _) = refused(&args, *code, kind);
+        assert!(said.contains(phrase), "{args:?} should say: {phrase}\nsays: {said}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_stops_the_work_with_its_own_exit_code() {
+    for (signal, code, kind) in [("INT", 130, "interrupted"), ("TERM", 143, "terminated")] {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("run");
+        let long = ["compare", "sakov2008", "--set", "observe.steps=300000", "--json", "--out", out.to_str().unwrap()];
+        let child = Command::new(env!("CARGO_BIN_EXE_scorecast"))
+            .args(long)
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(1500));
+        let sent = Command::new("bash").args(["-c", &format!("kill -{signal} {}", child.id())]).status().unwrap();
+        assert!(sent.success());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{}", stderr(&output));
+        assert_eq!(json(&output)["error"]["kind"], kind);
+    }
+}
