@@ -122,7 +122,7 @@ fn check_times(reader: &Reader, steps: usize, every: usize, burn_in: usize) {
         );
         reader.wrong("burn_in", what);
     }
-    if steps % every != 0 {
+    if !steps.is_multiple_of(every) {
         let near = (steps / every).max(1) * every;
         let what =
             format!("[observe]: `steps` is {steps}, which is no multiple of `every` = {every}; set `steps` to {near}");

@@ -1,0 +1,194 @@
+//! Bad experiments, a row each. Line numbers count from the top of the file; see [`after_ou`].
+
+/// A bad experiment: its text, the overrides, and what stderr must say.
+pub struct Bad {
+    pub text: &'static str,
+    pub set: &'static [&'static str],
+    pub says: &'static [&'static str],
+}
+
+const fn bad(text: &'static str, says: &'static [&'static str]) -> Bad {
+    Bad { text, set: &[], says }
+}
+
+/// Every mistake in an experiment is told with its line and its remedy; the exit code is 2.
+pub const BAD_EXPERIMENTS: &[Bad] = &[
+    bad("", &["neither a [system] to simulate nor a `file` in [data]"]),
+    bad("seed = = 1\n", &["x.toml:1", "not TOML"]),
+    bad("seed = 1\nseed = 2\n", &["x.toml:2", "duplicate key"]),
+    bad("sed = 1\n", &["x.toml:1: unknown key `sed`; did you mean `seed`?"]),
+    bad("seed = 1.5\n", &["`seed` is 1.5, but must be an integer of at least 0"]),
+    bad("preset = \"lorez96\"\n", &["x.toml:1: there is no preset \"lorez96\"; did you mean `lorenz96`?"]),
+    bad("[sytem]\nname = \"ou\"\n", &["x.toml:1: unknown section `sytem`; did you mean `system`?"]),
+    bad("system = 3\n", &["`system` must be a section [system], but is 3"]),
+    bad("[system]\n", &["[system]: `name` must be set"]),
+    bad("[system]\nname = \"lorez96\"\n", &["x.toml:2: unknown system `lorez96`; did you mean `lorenz96`?"]),
+    bad("[system]\nname = \"weather\"\n", &["x.toml:2: unknown system `weather`; there are ou,"]),
+    bad(
+        "[system]\nname = \"lorenz96\"\nforcin = 8\n",
+        &["x.toml:3: [system] has no key `forcin`; did you mean `forcing`?"],
+    ),
+    bad(
+        "[system]\nname = \"lorenz96\"\ndim = \"forty\"\n",
+        &["x.toml:3: system `lorenz96`: `dim` is \"forty\", but must be"],
+    ),
+    bad(
+        "[system]\nname = \"lorenz96\"\ndim = 3\n",
+        &["x.toml:3: system `lorenz96`: `dim` is 3, but must be an integer from 4"],
+    ),
+    bad("[system]\nname = \"lorenz96\"\ndim = 99999999999999999999\n", &["x.toml:3", "beyond 64 bits"]),
+    bad(
+        "[system]\nname = \"lorenz96\"\nforcing = nan\n",
+        &["x.toml:3", "`forcing` is NaN, but must be a finite number"],
+    ),
+    bad("[system]\nname = \"lorenz96\"\nforcing = 2020-01-01\n", &["x.toml:3", "the date 2020-01-01"]),
+    bad("[system]\nname = \"ou\"\n", &["x.toml:1: [data] must set `dt`"]),
+    bad("[system]\nname = \"ou\"\n[data]\ndt = 0\n", &["x.toml:4: [data]: `dt` is 0, but must be a number above 0"]),
+    bad(
+        "[system]\nname = \"ou\"\n[data]\ndt = 1\nintegrator = \"rk5\"\n",
+        &["x.toml:5: unknown integrator `rk5`; did you mean `rk4`?"],
+    ),
+    bad("[system]\nname = \"ou\"\n[data]\ndt = 1\nsplit = [0.5, 0.4, 0.3]\n", &["x.toml:5", "sum to 1.2", "sum to 1"]),
+    bad(
+        "[system]\nname = \"ou\"\n[data]\ndt = 1\nfile = \"a.nc\"\nsteps = 5\n",
+        &["x.toml:6", "nothing is simulated and `steps` has no use"],
+    ),
+    bad("[system]\nname = \"ou\"\n[data]\ndt = 1\nvariable = \"x\"\n", &["x.toml:5", "`variable` without `file`"]),
+    in_ou(
+        "[data]\ntrajectories = 2\n[[forecaster]]\nkind = \"gaussian\"\n",
+        &["2 trajectories split to 0 for training, 1 for validation and 1 for testing"],
+    ),
+    in_ou("[[forecaster]]\nwidth = 3\n", &["[[forecaster]] must set `kind`"]),
+    in_ou(
+        "[[forecaster]]\nname = \"a\"\nkind = \"gausian\"\n",
+        &["x.toml:7: unknown kind of forecaster `gausian`; did you mean `gaussian`?"],
+    ),
+    in_ou(
+        "[[forecaster]]\nname = \"a\"\nkind = \"gaussian\"\nwidht = 3\n",
+        &["x.toml:8: [[forecaster]] has no key `widht`; did you mean `width`?"],
+    ),
+    in_ou(
+        "[[forecaster]]\nkind = \"gaussian\"\n[[forecaster]]\nkind = \"gaussian\"\n",
+        &["x.toml:7: two forecasters are labelled `gaussian`"],
+    ),
+    in_ou(
+        "[[forecaster]]\nname = \"perfect\"\nkind = \"gaussian\"\n",
+        &["the label `perfect` is the name of a baseline, but its kind is `gaussian`"],
+    ),
+    in_ou("[observe]\noperator = \"strid\"\n", &["x.toml:6: unknown operator `strid`; did you mean `stride`?"]),
+    in_ou("[observe]\noperator = \"stride\"\n", &["x.toml:6: operator `stride`: `stride` must be set"]),
+    in_ou(
+        "[observe]\noperator = { name = \"stride\", strid = 2 }\n",
+        &["x.toml:6: [observe.operator] has no key `strid`; did you mean `stride`?"],
+    ),
+    in_ou("[observe]\noperator = { name = \"stride\", stride = 60 }\n", &["x.toml:6", "60", "3"]),
+    in_ou("[observe]\noperator = { name = \"linear\", matrix = [[1, 0]] }\n", &["x.toml:6", "2", "3"]),
+    in_ou(
+        "[observe]\noperator = { name = \"linear\", matrix = [[1, 0], [1]] }\n",
+        &["x.toml:6", "rows of equal length"],
+    ),
+    in_ou(
+        "[observe]\nnoise = [1, 2]\n",
+        &["x.toml:6: observe.noise has 2 standard deviations but the operator gives 3 values"],
+    ),
+    in_ou("[observe]\nnoise = 0\n", &["x.toml:6", "a standard deviation must be above 0"]),
+    in_ou("[observe]\nnoise = { name = \"cauchy\", sd = 1 }\n", &["x.toml:6", "must be one of gaussian"]),
+    in_ou(
+        "[observe]\nburn_in = 1000\n",
+        &["x.toml:6: [observe]: `burn_in` is 1000 and `steps` 1000, which leaves nothing to score"],
+    ),
+    in_ou("[observe]\nevery = 3\n", &["`steps` is 1000, which is no multiple of `every` = 3; set `steps` to 999"]),
+    in_ou(
+        "[observe]\ninitial = \"climate\"\n",
+        &["x.toml:6: [observe]: `initial` is \"climate\", but must be \"climatology\""],
+    ),
+    in_ou(
+        "[observe]\ninitial = { mean = [1, 2], sd = 1 }\n",
+        &["`mean` has 2 values; give 1 for all components, or 3"],
+    ),
+    in_ou("[observe]\nfile = \"y.nc\"\ninitial = { truth_sd = 1 }\n", &["x.toml:7", "a `file` has none"]),
+    in_ou("[[observe]]\n[[observe]]\n", &["two observing networks are called `observe`"]),
+    in_ou("[[assimilate]]\nmethod = \"enkf\"\n", &["[[assimilate]] needs observations; add an [observe] section"]),
+    in_ou(
+        "[observe]\n[[assimilate]]\nmethod = \"enkff\"\n",
+        &["x.toml:7: unknown method `enkff`; did you mean `enkf`?"],
+    ),
+    in_ou(
+        "[observe]\n[[assimilate]]\nmethod = \"enkf\"\nmember = 3\n",
+        &["x.toml:8: [[assimilate]] has no key `member`; did you mean `members`?"],
+    ),
+    in_ou(
+        "[observe]\n[[assimilate]]\nmethod = \"enkf\"\nmembers = 1\n",
+        &["x.toml:8: method `enkf`: `members` is 1, but must be an integer of at least 2"],
+    ),
+    in_ou(
+        "[observe]\n[[assimilate]]\nmethod = \"enkf\"\nforecaster = \"perfct\"\n",
+        &["x.toml:8: no forecaster is labelled `perfct`; did you mean `perfect`?"],
+    ),
+    in_ou(
+        "[observe]\n[[assimilate]]\nmethod = \"enkf\"\nforecaster = 3\n",
+        &["x.toml:8", "must be a word or a list of words"],
+    ),
+    in_ou(
+        "[observe]\nname = \"full\"\n[[assimilate]]\nmethod = \"enkf\"\nobserve = \"ful\"\n",
+        &["no observing network is called `ful`; did you mean `full`?"],
+    ),
+    in_ou(
+        "[observe]\n[[assimilate]]\nmethod = \"enkf\"\n[[assimilate]]\nmethod = \"enkf\"\n",
+        &["x.toml:8: two rows are called `enkf / perfect` (the other is at x.toml:6); give one of them a `label`"],
+    ),
+    in_ou(
+        "[observe]\nevery = 2\n[[assimilate]]\nmethod = \"enkf\"\nrun_steps = 31\n",
+        &["`run_steps` is 31, but network `observe` has 1000 steps"],
+    ),
+    in_ou(
+        "[observe]\n[[assimilate]]\nmethod = \"enkf\"\nreplicates = 2\n",
+        &["`replicates` is 2, but network `observe` has 1"],
+    ),
+    in_ou(
+        "[observe]\noperator = \"arctan\"\n[[assimilate]]\nmethod = \"kalman\"\n",
+        &["`kalman` needs a linear operator, but `arctan` is not"],
+    ),
+    bad(
+        "[system]\nname = \"lorenz63\"\n[data]\ndt = 0.05\n[observe]\n[[assimilate]]\nmethod = \"kalman\"\n",
+        &["x.toml:6: `kalman` needs a linear-Gaussian forecaster, which `perfect` does not offer"],
+    ),
+    bad(
+        "[system]\nname = \"lorenz63\"\n[data]\ndt = 0.05\n[observe]\n[[assimilate]]\nmethod = \"guided\"\n",
+        &["x.toml:6: `guided` needs a forecaster with a denoiser, which `perfect` does not offer"],
+    ),
+    bad("[data]\nfile = \"a.nc\"\n[observe]\n", &["x.toml:3: [observe] is a twin experiment, which needs a [system]"]),
+    bad(
+        "[data]\nfile = \"a.nc\"\n[observe]\nfile = \"y.nc\"\n[[assimilate]]\nmethod = \"enkf\"\n",
+        &["x.toml:5: `perfect` is the true system, but there is no [system]"],
+    ),
+    in_ou(
+        "[score]\nmetrics = [\"rmse\", \"crsp_fair\"]\n",
+        &["x.toml:6: unknown metric `crsp_fair`; did you mean `crps_fair`?"],
+    ),
+    in_ou("[score]\nmembers = 1\n", &["[score]: `members` is 1, but must be an integer from 2"]),
+    in_ou(
+        "[score]\nforecasters = [\"perfect\"]\nlead_steps = 2000\n",
+        &["`lead_steps` is 2000, but a test trajectory has 1024 steps"],
+    ),
+    Bad { text: OU, set: &["data.dt"], says: &["--set data.dt: `data.dt` has no `=`"] },
+    Bad { text: OU, set: &["data.dtt=1"], says: &["--set data.dtt=1: [data] has no key `dtt`; did you mean `dt`?"] },
+    Bad { text: OU, set: &["system.dim=x"], says: &["--set system.dim=x: system `ou`: `dim` is \"x\""] },
+    Bad { text: OU, set: &["data.dt.a=x"], says: &["--set data.dt.a=x: `data.dt` is 1, and has no key `a`"] },
+    Bad { text: OU, set: &["preset=linear"], says: &["`preset` cannot be set here"] },
+];
+
+pub const OU: &str = "[system]\nname = \"ou\"\n[data]\ndt = 1\n";
+
+/// A bad experiment whose first four lines are good, but for `[data]`, which may be given again as an override would.
+const fn in_ou(rest: &'static str, says: &'static [&'static str]) -> Bad {
+    Bad { text: rest, set: &["in_ou"], says }
+}
+
+/// `rest` after a good `[system]` and `[data]`; keys of `[data]` in `rest` join those of the first.
+pub fn after_ou(rest: &str) -> String {
+    match rest.strip_prefix("[data]\n") {
+        Some(more) => format!("{OU}{more}"),
+        None => format!("{OU}{rest}"),
+    }
+}
