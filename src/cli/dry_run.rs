@@ -36,6 +36,7 @@ fn work(plan: &Plan, stage: &str) -> Vec<String> {
         for forecaster in &plan.forecasters {
             lines.push(match &forecaster.model {
                 Some(file) => format!("load `{}` from {}", forecaster.label, file.display()),
+                None if forecaster.kind == "perfect" => format!("take the true system as `{}`", forecaster.label),
                 None => format!("fit `{}` ({})", forecaster.label, forecaster.kind),
             });
         }

@@ -15,7 +15,7 @@ pub(super) struct Global {
     #[arg(long = "set", value_name = "KEY=VALUE", global = true, help_heading = "Options everywhere")]
     pub(super) set: Vec<String>,
     /// The seed of every random number
-    #[arg(long, global = true, help_heading = "Options everywhere", value_parser = clap::value_parser!(i64).range(0..))]
+    #[arg(long, global = true, help_heading = "Options everywhere", allow_negative_numbers = true, value_parser = clap::value_parser!(i64).range(0..))]
     pub(super) seed: Option<i64>,
     /// Threads; all cores if unset. Results do not depend on it
     #[arg(long, global = true, help_heading = "Options everywhere", value_parser = clap::value_parser!(u16).range(1..))]

@@ -27,6 +27,7 @@ enum Shown {
 }
 
 struct State {
+    format: Format,
     what: String,
     total: u64,
     bar: Option<ProgressBar>,
@@ -40,7 +41,7 @@ impl Terminal {
             (_, Format::Text) if std::io::stderr().is_terminal() => Shown::Bar,
             _ => Shown::Lines,
         };
-        Self { shown, state: Mutex::new(State { what: String::new(), total: 0, bar: None, last_line: None }) }
+        Self { shown, state: Mutex::new(State { format, what: String::new(), total: 0, bar: None, last_line: None }) }
     }
 
     fn with_state(&self, change: impl FnOnce(&mut State)) {
@@ -55,7 +56,10 @@ impl State {
             return;
         }
         self.last_line = Some(now);
-        tracing::info!(done, total = self.total, note, "{}", self.what);
+        match self.format {
+            Format::Json => tracing::info!(done, total = self.total, note, "{}", self.what),
+            Format::Text => tracing::info!("{} {done}/{} {note}", self.what, self.total),
+        }
     }
 }
 

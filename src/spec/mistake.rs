@@ -41,7 +41,7 @@ impl Mistakes {
     /// All of them, without repetitions: those of files in the order of their lines, then those of overrides.
     pub fn into_sorted(self) -> Vec<Mistake> {
         let mut all = self.0.into_inner();
-        all.sort_by(|a, b| (a.place.line.is_none(), a.place.line).cmp(&(b.place.line.is_none(), b.place.line)));
+        all.sort_by_key(|mistake| (mistake.place.line.is_none(), mistake.place.line));
         let mut told = Vec::with_capacity(all.len());
         for mistake in all {
             if !told.contains(&mistake) {

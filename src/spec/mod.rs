@@ -1,6 +1,6 @@
 //! What the user typed (a TOML text and overrides) and, once checked, what it means ([`Plan`]).
 //!
-//! text -> [`document`] (a tree with lines) -> [`presets`] and [`overrides`] -> `check` (against [`keys`] and the
+//! text -> [`document`] (a tree with lines) -> [`presets`] and `overrides` -> `check` (against [`keys`] and the
 //! registries) -> [`Plan`], or every [`Mistake`] at once.
 
 pub mod document;

@@ -138,7 +138,7 @@ fn row_steps(reader: &Reader, own: &Settings, network: &Network) -> usize {
     }
     let steps = own.count("run_steps");
     let (low, high, every) = (plan.burn_in, plan.steps, plan.every);
-    if steps > high || steps <= low || steps % every != 0 {
+    if steps > high || steps <= low || !steps.is_multiple_of(every) {
         let what = format!(
             "[[assimilate]]: `run_steps` is {steps}, but network `{}` has {high} steps, a burn-in of {low} and \
              observations every {every}; set a multiple of {every} above {low} and at most {high}",

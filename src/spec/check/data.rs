@@ -47,7 +47,7 @@ pub(super) fn check(cx: &Context, system: &Part<SystemPlan>) -> Option<DataPlan>
     };
     let geometry = geometry(&reader, &own, system);
     let variable = Some(own.text("variable")).filter(|name| !name.is_empty()).map(str::to_owned);
-    (cx.mistakes.count() == before).then(|| DataPlan { source, stepping, split, variable, geometry })
+    (cx.mistakes.count() == before).then_some(DataPlan { source, stepping, split, variable, geometry })
 }
 
 fn source(reader: &Reader, own: &Settings) -> DataSource {

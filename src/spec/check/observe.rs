@@ -92,35 +92,37 @@ pub(super) fn check(cx: &Context, system: &Part<SystemPlan>, data: Option<&DataP
 fn one(reader: &Reader, system: &Part<SystemPlan>, data: Option<&DataPlan>) -> Option<Network> {
     let own = reader.own()?;
     let dim = system.good().map(|plan| plan.system.dim());
-    let (operator, operator_settings) = operator(reader)?;
+    let (operator, noise, initial) = (operator(reader, dim), noise(reader), initial(reader, dim));
     let steps = own.count("steps");
+    let every = own.count("every");
+    let burn_in = if own.has("burn_in") { own.count("burn_in") } else { steps / 10 };
+    check_times(reader, steps, every, burn_in);
+    let (operator, settings) = operator?;
     let plan = ObservePlan {
         name: own.text("name").to_owned(),
         operator,
-        settings: operator_settings,
-        noise: noise(reader)?,
-        initial: initial(reader, dim)?,
-        every: own.count("every"),
+        settings,
+        noise: noise?,
+        initial: initial?,
+        every,
         steps,
-        burn_in: if own.has("burn_in") { own.count("burn_in") } else { steps / 10 },
+        burn_in,
         replicates: own.count("replicates"),
         file: Some(own.text("file")).filter(|file| !file.is_empty()).map(PathBuf::from),
     };
-    check_times(reader, &plan);
     check_source(reader, &plan, system, data);
     let operator = dim.and_then(|dim| build(reader, &plan, dim));
     Some(Network { plan, operator })
 }
 
-fn check_times(reader: &Reader, plan: &ObservePlan) {
-    let ObservePlan { steps, every, burn_in, .. } = *plan;
+fn check_times(reader: &Reader, steps: usize, every: usize, burn_in: usize) {
     if burn_in >= steps {
         let what = format!(
             "[observe]: `burn_in` is {burn_in} and `steps` {steps}, which leaves nothing to score; lower `burn_in`"
         );
         reader.wrong("burn_in", what);
     }
-    if steps % every != 0 {
+    if !steps.is_multiple_of(every) {
         let near = (steps / every).max(1) * every;
         let what =
             format!("[observe]: `steps` is {steps}, which is no multiple of `every` = {every}; set `steps` to {near}");
@@ -155,7 +157,7 @@ fn check_source(reader: &Reader, plan: &ObservePlan, system: &Part<SystemPlan>, 
 }
 
 /// The operator's name and settings.
-fn operator(reader: &Reader) -> Option<(String, Settings)> {
+fn operator(reader: &Reader, dim: Option<usize>) -> Option<(String, Settings)> {
     let key = reader.key("operator");
     let empty = Table::default();
     let (name, table, place): (&str, &Table, &Place) = match reader.table.get("operator") {
@@ -178,7 +180,14 @@ fn operator(reader: &Reader) -> Option<(String, Settings)> {
     let entry = entry(OPERATORS, "operator", name, place, &key, reader.mistakes)?;
     let inner = Reader { section: &OPERATOR, path: key, table, place, mistakes: reader.mistakes };
     inner.refuse_unknown(entry.params);
-    Some((name.to_owned(), inner.of_entry(&format!("operator `{name}`"), entry)?))
+    let settings = inner.of_entry(&format!("operator `{name}`"), entry)?;
+    let stride = settings.count("stride");
+    if let Some(dim) = dim.filter(|dim| stride > *dim) {
+        let what =
+            format!("operator `{name}`: `stride` is {stride}, but a state has {dim} components; set at most {dim}");
+        inner.wrong("stride", what);
+    }
+    Some((name.to_owned(), settings))
 }
 
 /// The standard deviations of the errors. A number or a list stands for a table with `sd`.

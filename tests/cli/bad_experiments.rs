@@ -1,17 +1,10 @@
-//! The command line as a user meets it: what each good and each bad input prints, and with which exit code.
-//!
-//! To add a bad input, add a row to one of the tables.
-
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-
-use serde_json::Value;
+//! Bad experiments, a row each. Line numbers count from the top of the file; see [`after_ou`].
 
 /// A bad experiment: its text, the overrides, and what stderr must say.
-struct Bad {
-    text: &'static str,
-    set: &'static [&'static str],
-    says: &'static [&'static str],
+pub struct Bad {
+    pub text: &'static str,
+    pub set: &'static [&'static str],
+    pub says: &'static [&'static str],
 }
 
 const fn bad(text: &'static str, says: &'static [&'static str]) -> Bad {
@@ -19,7 +12,7 @@ const fn bad(text: &'static str, says: &'static [&'static str]) -> Bad {
 }
 
 /// Every mistake in an experiment is told with its line and its remedy; the exit code is 2.
-const BAD_EXPERIMENTS: &[Bad] = &[
+pub const BAD_EXPERIMENTS: &[Bad] = &[
     bad("", &["neither a [system] to simulate nor a `file` in [data]"]),
     bad("seed = = 1\n", &["x.toml:1", "not TOML"]),
     bad("seed = 1\nseed = 2\n", &["x.toml:2", "duplicate key"]),
@@ -185,199 +178,17 @@ const BAD_EXPERIMENTS: &[Bad] = &[
     Bad { text: OU, set: &["preset=linear"], says: &["`preset` cannot be set here"] },
 ];
 
-const OU: &str = "[system]\nname = \"ou\"\n[data]\ndt = 1\n";
+pub const OU: &str = "[system]\nname = \"ou\"\n[data]\ndt = 1\n";
 
 /// A bad experiment whose first four lines are good, but for `[data]`, which may be given again as an override would.
 const fn in_ou(rest: &'static str, says: &'static [&'static str]) -> Bad {
     Bad { text: rest, set: &["in_ou"], says }
 }
 
-/// Bad arguments: what stderr must say; the exit code is 2.
-const BAD_ARGUMENTS: &[(&[&str], &str)] = &[
-    (&[], "Usage: scorecast"),
-    (&["comparr"], "unrecognized subcommand 'comparr'"),
-    (&["compare", "--bogus"], "unexpected argument '--bogus'"),
-    (&["compare", "lorez96"], "did you mean `lorenz96`?"),
-    (&["compare", "no/such/file.toml"], "no such file"),
-    (&["compare", "."], "is a folder, not an experiment file"),
-    (&["config", "show", "linear", "--threads", "0"], "--threads"),
-    (&["config", "show", "linear", "--seed", "-3"], "--seed"),
-    (&["config", "show", "linear", "--max-memory", "much"], "such as 4GiB"),
-    (&["config", "show", "linear", "--max-memory", "0"], "such as 4GiB"),
-    (&["config", "show", "linear", "--log-format", "xml"], "xml"),
-    (&["compare", "linear", "--force", "--resume"], "cannot be used with"),
-    (&["forecast", "linear", "--model", "x"], "LABEL=FILE"),
-    (&["forecast", "linear", "--model", "x=y.safetensors"], "`x` is no forecaster of `linear`"),
-    (&["train", "lorenz96", "--forecaster", "difusion"], "did you mean `diffusion`?"),
-    (&["list", "weather"], "weather"),
-    (&["evaluate"], "required arguments"),
-];
-
-fn scorecast(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_scorecast")).args(args).output().unwrap()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-fn json(output: &Output) -> Value {
-    let text = String::from_utf8(output.stdout.clone()).unwrap();
-    assert_eq!(text.matches('\n').count(), 1, "stdout is not one line: {text}");
-    serde_json::from_str(&text).unwrap()
-}
-
-/// Runs with and without `--json`: both fail alike, and stdout holds nothing or one JSON object.
-fn refused(args: &[&str], code: i32, kind: &str) -> (String, Value) {
-    let plain = scorecast(args);
-    assert_eq!(plain.status.code(), Some(code), "{args:?}: {}", stderr(&plain));
-    assert!(plain.stdout.is_empty(), "{args:?} wrote to stdout");
-    let as_json = scorecast(&[args, &["--json"]].concat());
-    assert_eq!(as_json.status.code(), Some(code), "{args:?}");
-    let object = json(&as_json);
-    assert_eq!(object["ok"], false, "{args:?}");
-    let error = &object["error"];
-    assert_eq!((error["code"].as_i64(), error["kind"].as_str()), (Some(i64::from(code)), Some(kind)), "{args:?}");
-    assert!(error["message"].as_str().is_some_and(|message| !message.is_empty()), "{args:?}");
-    for key in ["hint", "location"] {
-        assert!(error.get(key).is_some_and(|value| value.is_null() || value.is_string()), "{args:?}: {key}");
-    }
-    (stderr(&plain), object)
-}
-
-fn write(folder: &Path, name: &str, bytes: &[u8]) -> PathBuf {
-    let path = folder.join(name);
-    std::fs::write(&path, bytes).unwrap();
-    path
-}
-
-#[test]
-fn every_mistake_in_an_experiment_is_told_with_its_line_and_remedy() {
-    let folder = tempfile::tempdir().unwrap();
-    for Bad { text, set, says } in BAD_EXPERIMENTS {
-        let (text, set) = match set {
-            ["in_ou"] => (after_ou(text), &[][..]),
-            _ => ((*text).to_owned(), *set),
-        };
-        let path = write(folder.path(), "x.toml", text.as_bytes());
-        let mut args = vec!["config", "show", path.to_str().unwrap()];
-        set.iter().for_each(|set| args.extend(["--set", set]));
-        let (said, object) = refused(&args, 2, "usage");
-        let said = said.replace(&format!("{}/", folder.path().display()), "");
-        for phrase in *says {
-            assert!(said.contains(phrase), "{text}\n{set:?}\nshould say: {phrase}\nsays: {said}");
-        }
-        assert!(object["error"]["location"].is_string(), "{text}: no location");
-    }
-}
-
 /// `rest` after a good `[system]` and `[data]`; keys of `[data]` in `rest` join those of the first.
-fn after_ou(rest: &str) -> String {
+pub fn after_ou(rest: &str) -> String {
     match rest.strip_prefix("[data]\n") {
         Some(more) => format!("{OU}{more}"),
         None => format!("{OU}{rest}"),
     }
-}
-
-#[test]
-fn several_mistakes_are_told_at_once_in_the_order_of_the_file() {
-    let folder = tempfile::tempdir().unwrap();
-    let text = format!("{OU}sed = 1\n[observe]\nnoise = -1\n[score]\nmember = 3\nstarts = 0\n");
-    let path = write(folder.path(), "x.toml", text.as_bytes());
-    let (said, object) = refused(&["config", "show", path.to_str().unwrap()], 2, "usage");
-    assert!(said.contains("4 mistakes"), "{said}");
-    let lines: Vec<&str> = said.lines().filter_map(|line| line.split_once("x.toml:")).map(|(_, rest)| rest).collect();
-    let numbers: Vec<&str> = lines.iter().skip(1).filter_map(|rest| rest.split(':').next()).collect();
-    assert_eq!(numbers, ["5", "7", "9", "10"], "{said}");
-    assert!(object["error"]["message"].as_str().unwrap().contains("x.toml:10"));
-}
-
-#[test]
-fn bad_arguments_are_refused() {
-    for (args, phrase) in BAD_ARGUMENTS {
-        let (said, _) = refused(args, 2, "usage");
-        assert!(said.contains(phrase), "{args:?} should say: {phrase}\nsays: {said}");
-    }
-}
-
-#[test]
-fn a_file_that_is_no_text_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = write(folder.path(), "x.toml", b"seed = 1\nname = \"\xff\xfe\"\n");
-    let (said, object) = refused(&["compare", path.to_str().unwrap()], 2, "usage");
-    assert!(said.contains("not UTF-8 text from line 2 on"), "{said}");
-    assert!(object["error"]["location"].as_str().unwrap().ends_with("x.toml:2"));
-}
-
-#[test]
-fn an_experiment_beyond_the_memory_limit_is_refused_before_anything_is_allocated() {
-    let args = ["compare", "lorenz96", "--set", "data.trajectories=1000000000", "--max-memory", "1GiB"];
-    let (said, _) = refused(&args, 5, "resource");
-    assert!(
-        said.contains("--max-memory is 1.0 GiB") && said.contains("trajectories (1000000000 x 1024 x 40)"),
-        "{said}"
-    );
-}
-
-#[test]
-fn results_are_one_json_object() {
-    let good: &[(&[&str], &str)] = &[
-        (&["list"], "list"),
-        (&["list", "systems"], "list"),
-        (&["config", "show", "linear"], "config"),
-        (&["config", "schema"], "config"),
-        (&["completions", "bash"], "completions"),
-        (&["compare", "--dry-run"], "compare"),
-        (&["train", "lorenz63", "--dry-run"], "train"),
-        (&["assimilate", "sakov2008", "--dry-run"], "assimilate"),
-        (&["--help"], "help"),
-        (&["compare", "--help"], "help"),
-        (&["--version"], "version"),
-    ];
-    for (args, command) in good {
-        let plain = scorecast(args);
-        assert!(plain.status.success(), "{args:?}: {}", stderr(&plain));
-        assert!(!plain.stdout.is_empty() && plain.stderr.is_empty(), "{args:?}: {}", stderr(&plain));
-        let output = scorecast(&[*args, &["--json"]].concat());
-        assert!(output.status.success(), "{args:?}");
-        let object = json(&output);
-        assert_eq!(
-            (&object["ok"], object["schema"].as_str()),
-            (&Value::Bool(true), Some(&*format!("scorecast/{command}/v1")))
-        );
-        assert!(!object["result"].is_null(), "{args:?}");
-    }
-}
-
-#[test]
-fn every_preset_can_be_run_dry_and_shown_and_shown_again() {
-    let folder = tempfile::tempdir().unwrap();
-    let presets = json(&scorecast(&["list", "presets", "--json"]));
-    for preset in presets["result"]["presets"].as_array().unwrap() {
-        let name = preset["name"].as_str().unwrap();
-        let dry = scorecast(&["compare", name, "--dry-run"]);
-        assert!(dry.status.success(), "{name}: {}", stderr(&dry));
-        let shown = scorecast(&["config", "show", name]);
-        let path = write(folder.path(), "experiment.toml", &shown.stdout);
-        let again = scorecast(&["config", "show", path.to_str().unwrap()]);
-        assert_eq!(String::from_utf8_lossy(&shown.stdout), String::from_utf8_lossy(&again.stdout), "{name}");
-    }
-}
-
-#[test]
-fn overrides_and_the_seed_reach_the_plan() {
-    let args = ["config", "show", "sakov2008", "--seed", "11", "--set", "assimilate.enkf.members=17", "--json"];
-    let shown = json(&scorecast(&args));
-    let experiment = &shown["result"]["experiment"];
-    assert_eq!(experiment["seed"], 11);
-    assert_eq!(experiment["assimilate"][1]["members"], 17);
-    assert_eq!(experiment["assimilate"][0]["members"], 24);
-}
-
-#[test]
-fn a_reader_that_goes_away_is_no_failure() {
-    let shell = format!("'{}' config schema | true; echo ${{PIPESTATUS[0]}}", env!("CARGO_BIN_EXE_scorecast"));
-    let output = Command::new("bash").args(["-c", &shell]).output().unwrap();
-    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "0", "{}", stderr(&output));
-    assert!(output.stderr.is_empty(), "{}", stderr(&output));
 }
