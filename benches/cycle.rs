@@ -15,7 +15,7 @@ use scorecast::systems::{Domain, Forecaster, Key, Purpose, Settings, Stepping, V
 const CYCLES: usize = 2000;
 const REPEATS: usize = 5;
 
-type Failure = Box<dyn std::error::Error>;
+type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 fn main() -> Result<(), Failure> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
@@ -57,7 +57,7 @@ fn bare(method: &str, given: &[(&str, Value)]) -> Result<(f64, f64), Failure> {
     let model = model()?;
     let network = observe::OPERATORS.iter().find(|entry| entry.name == "identity").ok_or("no identity operator")?;
     let settings = Settings::check("operator `identity`", network.params, &BTreeMap::new()).map_err(|_| "settings")?;
-    let operator = (network.build)(&settings, 40, &|count| Ok(Box::new(observe::GaussianError::new(count, &[1.0])?)))?;
+    let operator = (network.build)(&settings, 40, &|count| Ok(Box::new(observe::GaussianError::new(&[1.0], count)?)))?;
     let truth_key = Key::new(3000, Domain::Truth);
     let mut truth = truth_key.normals(1, 40) * 1e-3;
     truth[[0, 0]] += 1.0;

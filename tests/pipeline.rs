@@ -1,6 +1,8 @@
 //! The whole program on small experiments: same bytes for any number of threads, a killed training that goes on as if
 //! nothing had happened, stages that take each other's files, and the user's own trajectories and observations.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "the helpers of tests fail like tests")]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
@@ -56,7 +58,7 @@ method = "guided"
 forecaster = "diffusion"
 members = 6
 run_steps = 4
-run_replicates = 1
+replicates = 1
 [score]
 lead_steps = 8
 members = 8

@@ -93,6 +93,13 @@ pub(super) const METRICS: &[Metric] = &[
         about: "The CRPS of whole states: E|X - y| - E|X - X'|/2 with the Euclidean norm, estimated fairly.",
     },
     Metric {
+        name: "energy_score_law",
+        title: "energy score against the true law",
+        goal: Goal::Least,
+        about: "The energy score averaged over fresh draws of the true one-step law from the same state, instead of the one \
+                thing that happened. Only the true law reaches the floor, which is what `perfect` shows.",
+    },
+    Metric {
         name: "rank_histogram",
         title: "rank test p",
         goal: Goal::Describes,
@@ -113,6 +120,12 @@ pub(super) const METRICS: &[Metric] = &[
                 error added. It needs no truth.",
     },
     Metric {
+        name: "innovation_chi_square",
+        title: "innovation chi-square",
+        goal: Goal::Nearest(1.0),
+        about: "Squared innovations over their predicted variance, a value; 1 for an honest forecast ensemble.",
+    },
+    Metric {
         name: "valid_time",
         title: "valid time",
         goal: Goal::Greatest,
@@ -125,6 +138,25 @@ pub(super) const METRICS: &[Metric] = &[
         about: "Effective sample size 1/sum(w^2) of the weights, before resampling. Near 1 the weights have degenerated \
                 and the row's other figures say little about its posterior.",
     },
+    Metric {
+        name: "ess_share",
+        title: "ESS / members",
+        goal: Goal::Describes,
+        about: "The effective sample size as a share of the members.",
+    },
+];
+
+/// The metrics that a terminal shows; the page shows all.
+pub(super) const HEADLINE: &[&str] = &[
+    "rmse",
+    "rmse_forecast",
+    "spread_skill",
+    "crps_fair",
+    "log_score",
+    "energy_score_law",
+    "innovation_log_score",
+    "valid_time",
+    "ess",
 ];
 
 /// What is known of a metric.

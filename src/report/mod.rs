@@ -45,6 +45,11 @@ pub fn figure_svg(report: &Report) -> String {
     figure::svg(report)
 }
 
+/// The report for a terminal, cut to the headline metrics: what `compare` prints, with the rest in the page.
+pub fn headline(report: &Report) -> String {
+    text::headline(report)
+}
+
 /// The headline tables for a terminal, at most 110 columns wide, ending with a line break.
 pub fn text(report: &Report) -> String {
     text::text(report)

@@ -38,7 +38,8 @@ pub(super) fn plain(value: f64) -> String {
 /// A value and its standard error, rounded alike. Without a usable standard error the value has three digits.
 pub(super) fn value_se(value: f64, se: Option<f64>) -> (String, Option<String>) {
     match se {
-        Some(se) if se > 0.0 && se.is_finite() && value.is_finite() => {
+        // an error at the level of round-off says that the value does not vary, not that it is known to ten digits
+        Some(se) if se > 1e-9 * value.abs() && se.is_finite() && value.is_finite() => {
             let scale = value.abs().max(se);
             if extreme(scale) {
                 return scientific(value, se);

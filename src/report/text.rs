@@ -8,7 +8,20 @@ use crate::results::Report;
 /// The widest line of a table.
 const WIDTH: usize = 110;
 
-/// Title, findings, warnings and the headline tables.
+/// Title, findings, warnings and the tables of the headline metrics; all metrics where none of them is there.
+pub(super) fn headline(report: &Report) -> String {
+    let mut short = report.clone();
+    let kept = |name: &str| metric::HEADLINE.contains(&name);
+    if short.forecast.iter().any(|row| kept(&row.metric)) {
+        short.forecast.retain(|row| kept(&row.metric));
+    }
+    if short.assimilation.iter().any(|row| kept(&row.metric)) {
+        short.assimilation.retain(|row| kept(&row.metric));
+    }
+    text(&short)
+}
+
+/// Title, findings, warnings and the tables of all metrics.
 pub(super) fn text(report: &Report) -> String {
     let mut out = vec![report.title.clone()];
     out.extend(report.findings.iter().flat_map(|finding| wrapped(finding, "  ")));

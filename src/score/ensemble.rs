@@ -63,9 +63,12 @@ impl<'a> Ensemble<'a> {
 fn moments(members: ArrayView2<f64>, weights: Option<ArrayView1<f64>>) -> (Array1<f64>, Array1<f64>, f64) {
     let equal = 1.0 / members.nrows() as f64;
     let weight = |j: usize| weights.map_or(equal, |w| w[j]);
-    let mut mean = Array1::zeros(members.ncols());
-    for (j, row) in members.outer_iter().enumerate() {
-        mean.scaled_add(weight(j), &row);
+    // relative to the first member, so that members that are all the same have exactly no spread
+    let first = members.row(0);
+    let mut mean = first.to_owned();
+    for (j, row) in members.outer_iter().enumerate().skip(1) {
+        let w = weight(j);
+        mean.iter_mut().zip(row).zip(first).for_each(|((m, x), origin)| *m += w * (x - origin));
     }
     let mut variance = Array1::<f64>::zeros(members.ncols());
     for (j, row) in members.outer_iter().enumerate() {

@@ -35,7 +35,8 @@ pub fn run(
     let data = needs_data(plan, data).then(|| data::trajectories(plan, data, options, progress)).transpose()?;
     let ready = fit::all(plan, data.as_ref(), None, false, progress)?;
     let climate = data.as_ref().map(|data| twin::Climate::new(&data.train));
-    let networks = twin::networks(plan, climate.as_ref(), data.as_ref().map(|data| &data.test), options)?;
+    let test = data.as_ref().map(|data| &data.test);
+    let networks = twin::networks(&twin::Source { plan, climate: climate.as_ref(), test, options })?;
     files::make_folder(&out)?;
     let mut text = String::new();
     let mut written = Vec::new();

@@ -184,10 +184,10 @@ impl Job<'_> {
                 rmse.push(truth.map(|truth| root_mean_square(&m, truth)));
                 mean.row_mut(index).assign(&m);
                 sd.row_mut(index).assign(&v.mapv(f64::sqrt));
+                // diagnostics count from the start, or a filter that fails in the burn-in would fail without a reason
+                diagnose(board, columns, self.replicate, now.step, outcome);
                 if now.step > self.network.plan.burn_in {
-                    if let Err(error) = measure(board, columns, self.replicate, &now, outcome, truth) {
-                        trouble = Some(error);
-                    }
+                    trouble = measure(board, columns, self.replicate, &now, outcome, truth).err();
                 }
                 stopped = progress.interrupted();
                 !stopped && trouble.is_none()
@@ -204,7 +204,7 @@ impl Job<'_> {
             }
         }
         if run.ended.diverged.is_some() {
-            run.board.mark_diverged(self.replicate);
+            run.board.mark_diverged(columns, self.replicate);
         }
         Ok(run)
     }
@@ -244,12 +244,16 @@ fn measure(
         board.case(columns, "innovation_log_score", replicate, now.step, &density);
         board.case(columns, "innovation_chi_square", replicate, now.step, &Case::Number(found.chi_square));
     }
-    if let Some(&ess) = outcome.diagnostics.get("ess") {
-        board.case(columns, "ess", replicate, now.step, &Case::Number(ess));
-        let share = ess / outcome.ensemble.nrows() as f64;
-        board.case(columns, "ess_share", replicate, now.step, &Case::Number(share));
-    }
     Ok(())
+}
+
+/// The diagnostics of one analysis that have a column.
+fn diagnose(board: &mut Board, columns: &[Column], replicate: usize, step: usize, outcome: &Outcome) {
+    if let Some(&ess) = outcome.diagnostics.get("ess") {
+        board.case(columns, "ess", replicate, step, &Case::Number(ess));
+        let share = ess / outcome.ensemble.nrows() as f64;
+        board.case(columns, "ess_share", replicate, step, &Case::Number(share));
+    }
 }
 
 fn tables(plan: &Plan, networks: &[Network], columns: &[Column], jobs: &[Job], runs: Vec<Run>) -> Scored {

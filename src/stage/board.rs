@@ -69,9 +69,10 @@ impl Board {
         }
     }
 
-    /// Says that a cluster diverged.
-    pub fn mark_diverged(&mut self, cluster: usize) {
-        self.terms.iter_mut().for_each(|terms| terms.mark_diverged(cluster));
+    /// Says that a cluster diverged, in every column that scores; diagnostics keep what they had until then.
+    pub fn mark_diverged(&mut self, columns: &[Column], cluster: usize) {
+        let scoring = columns.iter().zip(&mut self.terms).filter(|(column, _)| column.metric.input() != Input::Number);
+        scoring.for_each(|(_, terms)| terms.mark_diverged(cluster));
     }
 
     /// Adds the cases of another board with the same columns.

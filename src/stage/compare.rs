@@ -37,7 +37,8 @@ pub fn run(plan: &Plan, options: &Options, progress: &dyn Progress) -> Result<Fi
     timings.push(("forecast".into(), begun.elapsed().as_secs_f64()));
 
     let climate = twin::Climate::new(&data.train);
-    let networks = twin::networks(plan, Some(&climate), Some(&data.test), options)?;
+    let source = twin::Source { plan, climate: Some(&climate), test: Some(&data.test), options };
+    let networks = twin::networks(&source)?;
     let analyses = assimilation_scores::score(plan, &ready, &networks, Some(&climate), progress)?;
     timings.push(("assimilate".into(), begun.elapsed().as_secs_f64()));
     for network in &analyses.analyses {
@@ -56,7 +57,8 @@ pub fn run(plan: &Plan, options: &Options, progress: &dyn Progress) -> Result<Fi
     timings.extend(cost);
     timings.push(("total".into(), begun.elapsed().as_secs_f64()));
     let path = folder.finish(&timings)?;
-    let text = format!("{}\nreport: {}\n", crate::report::text(&report).trim_end(), path.join("report.html").display());
+    let text =
+        format!("{}\nreport: {}\n", crate::report::headline(&report).trim_end(), path.join("report.html").display());
     let result = json!({
         "forecast": report.forecast,
         "assimilation": with_seconds(&report),

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use ndarray::{Array2, Array3, Array4, Array5, ArrayD};
+use ndarray::{Array3, Array4, Array5, ArrayD};
 
 use crate::failure::{Failure, Kind, Result};
 use crate::spec::Plan;
@@ -40,9 +40,8 @@ pub fn write_analyses(path: &Path, analyses: &Analyses, plan: &Plan) -> Result<(
     let (times, observed) = analyses.observations.dim();
     let components = analyses.rows.first().map_or(0, |(_, mean, _)| mean.ncols());
     let labels = Values::Text(analyses.rows.iter().map(|(label, _, _)| label.clone()).collect());
-    let stacked = |pick: fn(&(String, Array2<f64>, Array2<f64>)) -> &Array2<f64>| {
-        Values::F64(analyses.rows.iter().flat_map(|row| pick(row).iter().copied()).collect())
-    };
+    let means = analyses.rows.iter().flat_map(|(_, mean, _)| mean.iter().copied()).collect();
+    let sds = analyses.rows.iter().flat_map(|(_, _, sd)| sd.iter().copied()).collect();
     let row_dims = ["row", "time", "component"];
     let mut dataset = Dataset::default()
         .dimension("row", analyses.rows.len())
@@ -56,12 +55,12 @@ pub fn write_analyses(path: &Path, analyses: &Analyses, plan: &Plan) -> Result<(
         .dimension("observed", observed)
         .variable(Variable::new("label", &["row"], labels).with("long_name", "method and forecaster"))
         .variable(
-            Variable::new("analysis_mean", &row_dims, stacked(|row| &row.1))
+            Variable::new("analysis_mean", &row_dims, Values::F64(means))
                 .with("long_name", "mean of the analysis ensemble; NaN where a row was not run")
                 .with("units", "1"),
         )
         .variable(
-            Variable::new("analysis_sd", &row_dims, stacked(|row| &row.2))
+            Variable::new("analysis_sd", &row_dims, Values::F64(sds))
                 .with("long_name", "standard deviation of the analysis ensemble")
                 .with("units", "1"),
         )

@@ -23,8 +23,8 @@ pub fn findings(report: &Report) -> Vec<String> {
 
 /// Sentences about what to mistrust.
 pub fn warnings(plan: &Plan, report: &Report) -> Vec<String> {
-    let mut out: Vec<String> =
-        report.assimilation.iter().filter(|row| row.metric == "rmse").filter_map(diverged).collect();
+    let mut out = Vec::new();
+    out.extend(diverged(&report.assimilation));
     out.extend(degenerate_weights(&report.assimilation));
     out.extend(published_practice(plan));
     out.extend(shorter_rows(plan));
@@ -171,11 +171,16 @@ fn distance_to_the_law(rows: &[ForecastRow]) -> Option<String> {
     ))
 }
 
-fn diverged(row: &AssimilationRow) -> Option<String> {
-    (row.diverged > 0).then(|| {
+fn diverged(rows: &[AssimilationRow]) -> Option<String> {
+    let named: Vec<String> = rows
+        .iter()
+        .filter(|row| row.metric == "rmse" && row.diverged > 0)
+        .map(|row| format!("{} ({} of {})", row.label, row.diverged, row.replicates))
+        .collect();
+    (!named.is_empty()).then(|| {
         format!(
-            "{} diverged in {} of {} replicates; its scores are left out rather than averaged over the survivors.",
-            row.label, row.diverged, row.replicates
+            "Diverged, in so many of their replicates: {}. Their scores are left out rather than averaged over the survivors.",
+            named.join(", ")
         )
     })
 }

@@ -137,15 +137,10 @@ pub fn one(
     if let Some(keeper) = keeper.as_ref().filter(|_| !resume) {
         keeper.discard()?;
     }
-    let situation = situation(plan, data, keeper.as_ref(), progress)?;
+    let named = Named { inner: progress, label: &forecaster.label };
+    let situation = situation(plan, data, keeper.as_ref(), &named)?;
     let begun = Instant::now();
-    if entry.build.learned {
-        progress.start(&format!("training {}", forecaster.label), forecaster.settings.count("steps") as u64);
-    }
     let fitted = (entry.build.fit)(&forecaster.settings, &situation)?;
-    if entry.build.learned {
-        progress.finish();
-    }
     let seconds = begun.elapsed().as_secs_f64();
     if let Some(path) = kept {
         store::model::write(&path, &fitted.model())?;
@@ -202,6 +197,30 @@ fn situation<'a>(
         progress,
         checkpoints: keeper.map(|keeper| keeper as &dyn Checkpoints),
     })
+}
+
+/// Progress that says which forecaster it is about.
+struct Named<'a> {
+    inner: &'a dyn Progress,
+    label: &'a str,
+}
+
+impl Progress for Named<'_> {
+    fn start(&self, what: &str, total: u64) {
+        self.inner.start(&format!("{what} {}", self.label), total);
+    }
+
+    fn at(&self, done: u64, note: &str) {
+        self.inner.at(done, note);
+    }
+
+    fn finish(&self) {
+        self.inner.finish();
+    }
+
+    fn interrupted(&self) -> bool {
+        self.inner.interrupted()
+    }
 }
 
 /// The checkpoint of one training, in a file.

@@ -37,7 +37,7 @@ pub fn run(run_dir: &Path, options: &Options, _progress: &dyn Progress) -> Resul
     }
     store::write_atomic(&page, crate::report::html(&report).as_bytes())?;
     store::write_atomic(&figure, crate::report::figure_svg(&report).as_bytes())?;
-    let text = format!("{}\nreport: {}\n", crate::report::text(&report).trim_end(), page.display());
+    let text = format!("{}\nreport: {}\n", crate::report::headline(&report).trim_end(), page.display());
     let result = json!({ "report": page.display().to_string(), "figure": figure.display().to_string() });
     Ok(Finished { result, text })
 }

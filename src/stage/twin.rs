@@ -48,32 +48,38 @@ pub struct Network {
     pub twins: Vec<Twin>,
 }
 
+/// What the replicates of every network are made from.
+pub struct Source<'a> {
+    /// The experiment.
+    pub plan: &'a Plan,
+    /// The climate, where there are trajectories to know it from.
+    pub climate: Option<&'a Climate>,
+    /// Test trajectories, `[case, time, component]`: the truths where there is no system.
+    pub test: Option<&'a Array3<f64>>,
+    /// The limits on what is read.
+    pub options: &'a Options,
+}
+
 /// Makes the networks that rows of the plan use.
 ///
 /// # Errors
 /// When an operator does not fit the state, a truth diverges, or the user's observations cannot be read.
-pub fn networks(
-    plan: &Plan,
-    climate: Option<&Climate>,
-    test: Option<&Array3<f64>>,
-    options: &Options,
-) -> Result<Vec<Network>> {
+pub fn networks(source: &Source) -> Result<Vec<Network>> {
+    let plan = source.plan;
     let used = |network: &&ObservePlan| plan.assimilate.iter().any(|row| row.observe == network.name);
+    let system = plan.system.as_ref().map(|system| system.system.dim());
+    let Some(dim) = system.or(source.climate.map(|climate| climate.mean.len())) else {
+        return Err(Failure::new(Kind::Usage, "the size of the state is not known")
+            .hint("add a [system], or trajectories with data.file"));
+    };
     plan.observe
         .iter()
         .filter(used)
         .map(|network| {
-            let dim =
-                plan.system.as_ref().map(|system| system.system.dim()).or(climate.map(|climate| climate.mean.len()));
-            let Some(dim) = dim else {
-                return Err(Failure::new(Kind::Usage, "the size of the state is not known")
-                    .hint("add a [system], or trajectories with data.file"));
-            };
             let operator = network.build(dim)?;
-            let members = plan.assimilate.iter().map(|row| row.settings.count("members")).max().unwrap_or(2).max(2);
             let twins = match &network.file {
-                Some(path) => recorded(plan, network, path, operator.as_ref(), dim, climate, members, options)?,
-                None => twins(plan, network, operator.as_ref(), climate, test, members)?,
+                Some(path) => recorded(source, network, path, operator.as_ref())?,
+                None => twins(source, network, operator.as_ref())?,
             };
             Ok(Network { plan: network.clone(), operator, twins })
         })
@@ -84,22 +90,14 @@ pub fn networks(
 ///
 /// The truth starts from a state of the climate that no trajectory of the training data shares, and is stepped by the
 /// system itself; without a system, test trajectories serve as truths.
-fn twins(
-    plan: &Plan,
-    network: &ObservePlan,
-    operator: &dyn Observation,
-    climate: Option<&Climate>,
-    test: Option<&Array3<f64>>,
-    members: usize,
-) -> Result<Vec<Twin>> {
-    let truths = match (perfect(plan)?, test) {
+fn twins(source: &Source, network: &ObservePlan, operator: &dyn Observation) -> Result<Vec<Twin>> {
+    let plan = source.plan;
+    let truths = match (perfect(plan)?, source.test) {
         (Some(model), _) => simulated_truths(plan, network, model.as_ref())?,
         (None, Some(test)) => recorded_truths(network, test)?,
         (None, None) => {
-            return Err(Failure::new(
-                Kind::Usage,
-                "a twin experiment needs a truth, but there is neither a [system] nor data",
-            ));
+            let message = "a twin experiment needs a truth, but there is neither a [system] nor data";
+            return Err(Failure::new(Kind::Usage, message).hint("add one of them"));
         }
     };
     truths
@@ -109,49 +107,33 @@ fn twins(
             let key = Key::new(plan.seed, Domain::Method).case(replicate as u64);
             let steps: Vec<usize> = (1..=network.steps / network.every).map(|j| j * network.every).collect();
             let observations = observe_truth(plan, &truth, &steps, operator, replicate);
-            let prior = prior(network, Some(truth.row(0).to_owned()), truth.ncols(), climate, members, key)?;
+            let prior = source.prior(network, Some(truth.row(0).to_owned()), truth.ncols(), key)?;
             Ok(Twin { truth: Some(truth), observations, steps, prior, key })
         })
         .collect()
 }
 
 /// The user's own observations, one set each `every` lead steps; there is no truth.
-#[allow(clippy::too_many_arguments)]
-fn recorded(
-    plan: &Plan,
-    network: &ObservePlan,
-    path: &Path,
-    operator: &dyn Observation,
-    dim: usize,
-    climate: Option<&Climate>,
-    members: usize,
-    options: &Options,
-) -> Result<Vec<Twin>> {
-    let read = store::netcdf::read_observations(path, None, &options.limits())?;
-    let (replicates, sets, observed) = read.values.dim();
+fn recorded(source: &Source, network: &ObservePlan, path: &Path, operator: &dyn Observation) -> Result<Vec<Twin>> {
+    let values = store::netcdf::read_observations(path, None, &source.options.limits())?.values;
+    let (replicates, sets, observed) = values.dim();
+    let at = |message: String| Failure::new(Kind::Data, message).at(path.display().to_string());
     if observed != operator.dim() {
-        return Err(Failure::new(
-            Kind::Data,
-            format!(
-                "the file has sets of {observed} values but operator `{}` gives {}",
-                network.operator,
-                operator.dim()
-            ),
-        )
-        .at(path.display().to_string())
-        .hint("set observe.operator so that it observes what the file holds"));
+        let (name, count) = (&network.operator, operator.dim());
+        return Err(at(format!("the file has sets of {observed} values but operator `{name}` gives {count}"))
+            .hint("set observe.operator so that it observes what the file holds"));
     }
     if sets == 0 {
-        return Err(Failure::new(Kind::Data, "the file has no sets of observations").at(path.display().to_string()));
+        return Err(at("the file has no sets of observations".into()).hint("give a file that has some"));
     }
     (0..replicates)
         .map(|replicate| {
-            let key = Key::new(plan.seed, Domain::Method).case(replicate as u64);
+            let key = Key::new(source.plan.seed, Domain::Method).case(replicate as u64);
             Ok(Twin {
                 truth: None,
-                observations: read.values.index_axis(Axis(0), replicate).to_owned(),
+                observations: values.index_axis(Axis(0), replicate).to_owned(),
                 steps: (1..=sets).map(|j| j * network.every).collect(),
-                prior: prior(network, None, dim, climate, members, key)?,
+                prior: source.prior(network, None, operator.state_dim(), key)?,
                 key,
             })
         })
@@ -216,40 +198,40 @@ fn observe_truth(
     observations
 }
 
-/// The law that filters start from.
-fn prior(
-    network: &ObservePlan,
-    truth: Option<Array1<f64>>,
-    dim: usize,
-    climate: Option<&Climate>,
-    members: usize,
-    key: Key,
-) -> Result<Prior> {
-    let spread = |values: &[f64]| -> Array1<f64> {
-        if let [one] = values { Array1::from_elem(dim, *one) } else { Array1::from(values.to_vec()) }
-    };
-    match (&network.initial, truth, climate) {
-        (Initial::Gaussian { mean, sd }, ..) => Ok(Prior::Gaussian {
-            mean: spread(mean),
-            covariance: Array2::from_diag(&spread(sd).mapv(|value| value * value)),
-        }),
-        (Initial::TruthSd(sd), Some(truth), _) => {
-            // the first guess is itself off by a draw of the prior's law, so that the truth is a fair draw of the prior
-            let mut error = key.purpose(Purpose::InitialState).stream(u64::MAX);
-            let mean = truth.mapv(|value| value + sd * error.normal());
-            Ok(Prior::Gaussian { mean, covariance: Array2::from_diag(&Array1::from_elem(dim, sd * sd)) })
+impl Source<'_> {
+    /// The law that filters start from.
+    fn prior(&self, network: &ObservePlan, truth: Option<Array1<f64>>, dim: usize, key: Key) -> Result<Prior> {
+        let spread = |values: &[f64]| -> Array1<f64> {
+            if let [one] = values { Array1::from_elem(dim, *one) } else { Array1::from(values.to_vec()) }
+        };
+        match (&network.initial, truth, self.climate) {
+            (Initial::Gaussian { mean, sd }, ..) => Ok(Prior::Gaussian {
+                mean: spread(mean),
+                covariance: Array2::from_diag(&spread(sd).mapv(|value| value * value)),
+            }),
+            (Initial::TruthSd(sd), Some(truth), _) => {
+                // the first guess is itself off by a draw of the prior's law, so that the truth is a fair draw of the prior
+                let mut error = key.purpose(Purpose::InitialState).stream(u64::MAX);
+                let mean = truth.mapv(|value| value + sd * error.normal());
+                Ok(Prior::Gaussian { mean, covariance: Array2::from_diag(&Array1::from_elem(dim, sd * sd)) })
+            }
+            (Initial::TruthSd(_), None, _) => Err(Failure::new(
+                Kind::Usage,
+                "observe.initial is set around the truth, but the user's own observations come without one",
+            )
+            .hint("set observe.initial to \"climatology\" or to { mean = [...], sd = s }")),
+            (Initial::Climatology, _, Some(climate)) => {
+                let members = self.plan.assimilate.iter().map(|row| row.settings.count("members")).max();
+                Ok(climate.prior(members.unwrap_or(2).max(2), key))
+            }
+            (Initial::Climatology, _, None) => Err(Failure::new(
+                Kind::Usage,
+                "observe.initial is \"climatology\", but there are no trajectories to take it from",
+            )
+            .hint(
+                "add a [system], or trajectories with data.file, or set observe.initial to { mean = [...], sd = s }",
+            )),
         }
-        (Initial::TruthSd(_), None, _) => Err(Failure::new(
-            Kind::Usage,
-            "observe.initial is set around the truth, but the user's own observations come without one",
-        )
-        .hint("set observe.initial to \"climatology\" or to { mean = [...], sd = s }")),
-        (Initial::Climatology, _, Some(climate)) => Ok(climate.prior(members, key)),
-        (Initial::Climatology, _, None) => Err(Failure::new(
-            Kind::Usage,
-            "observe.initial is \"climatology\", but there are no trajectories to take it from",
-        )
-        .hint("add a [system], or trajectories with data.file, or set observe.initial to { mean = [...], sd = s }")),
     }
 }
 
