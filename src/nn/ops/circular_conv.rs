@@ -1,4 +1,4 @@
-//! Circular convolution over channels-last data: z[j, o] = b[o] + sum_{k, c} w[o, k, c] x[j + k - p, c], positions
+//! Circular convolution over channels-last data: `z[j, o] = b[o] + sum_{k, c} w[o, k, c] x[j + k - p, c]`, positions
 //! modulo the length, kernel K = 2 p + 1; x `[batch, length, inputs]`, w `[outputs, K, inputs]`, b `[outputs]`.
 //!
 //! The halo of p positions is written once. In the padded buffer the K * inputs values that one output needs are

@@ -38,7 +38,7 @@ const START: Role = Role { optional: true, ..TIME };
 /// Writes forecasts as the variable `forecast`.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_forecasts(path: &Path, forecasts: &Forecasts, origin: &Origin) -> Result<()> {
     let (cases, times, members, _, components) = forecasts.values.dim();
     let dimensions = ["case", "time", "number", "lead_time", "component"];

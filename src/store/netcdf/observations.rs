@@ -24,7 +24,7 @@ pub struct Observations {
 /// Writes observations as the variable `observation` (replicate, time, observed); a single replicate has no dimension.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_observations(path: &Path, observations: &Observations, origin: &Origin) -> Result<()> {
     let (replicates, times, observed) = observations.values.dim();
     let dimensions: &[&str] = if replicates == 1 { &["time", "observed"] } else { &["replicate", "time", "observed"] };

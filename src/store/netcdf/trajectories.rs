@@ -23,7 +23,7 @@ pub struct Trajectories {
 /// Writes trajectories as the variable `state` (case, time, component).
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_trajectories(path: &Path, trajectories: &Trajectories, origin: &Origin) -> Result<()> {
     let (cases, times, components) = trajectories.values.dim();
     let state = Variable::new("state", &["case", "time", "component"], flat(&trajectories.values))
