@@ -18,6 +18,7 @@ noise = 0.5
 [data]
 trajectories = 6
 steps = 60
+dt = 0.05
 spin_up = 100
 split = [0.5, 0.25, 0.25]
 [[forecaster]]
@@ -57,7 +58,7 @@ members = 200
 method = "guided"
 forecaster = "diffusion"
 members = 6
-run_steps = 4
+run_steps = 14
 replicates = 1
 [score]
 lead_steps = 8
@@ -173,6 +174,7 @@ fn an_interrupt_saves_the_checkpoint_and_exits_with_130() {
     let begun = Instant::now();
     while !checkpoint.exists() {
         assert!(begun.elapsed() < Duration::from_secs(120), "no checkpoint was written");
+        assert!(child.try_wait().unwrap().is_none(), "the training ended before it could be interrupted");
         std::thread::sleep(Duration::from_millis(5));
     }
     ran(Command::new("kill").args(["-INT", &child.id().to_string()]));

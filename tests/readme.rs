@@ -11,7 +11,11 @@ use scorecast::systems::Entry;
 use scorecast::systems::catalogue::SYSTEMS;
 
 fn table<B>(registry: &[Entry<B>]) -> String {
-    let rows = registry.iter().map(|entry| format!("| `{}` | {} | {} |\n", entry.name, entry.about, entry.reference));
+    // a bar would end the cell
+    let cell = |text: &str| text.replace('|', "\\|");
+    let rows = registry
+        .iter()
+        .map(|entry| format!("| `{}` | {} | {} |\n", entry.name, cell(entry.about), cell(entry.reference)));
     format!("| name | what it is | source |\n|---|---|---|\n{}", rows.collect::<String>())
 }
 

@@ -61,8 +61,10 @@ impl State {
     pub fn save(&self, identity: &serde_json::Value) -> Model {
         let single = |values: &[f32]| Tensor { shape: vec![values.len()], values: Values::F32(values.to_vec()) };
         let counters = [self.step, self.adam.updates, self.best_step, self.loss_count].map(|count| count as i64);
-        let mut reals = vec![self.best_valid, self.loss_sum];
-        reals.extend(self.curve.iter().flat_map(|point| [point.step as f64, point.train, point.valid]));
+        // as bits: the best validation loss is infinite until there is one, and a stored array must be finite
+        let points = self.curve.iter().flat_map(|point| [point.step as f64, point.train, point.valid]);
+        let reals: Vec<i64> =
+            [self.best_valid, self.loss_sum].into_iter().chain(points).map(|real| real.to_bits() as i64).collect();
         let tensors = BTreeMap::from([
             ("values".to_owned(), single(&self.weights.values)),
             ("m".to_owned(), single(&self.adam.m)),
@@ -70,7 +72,7 @@ impl State {
             ("mean".to_owned(), single(&self.mean)),
             ("best".to_owned(), single(&self.best)),
             ("counters".to_owned(), Tensor { shape: vec![counters.len()], values: Values::I64(counters.to_vec()) }),
-            ("reals".to_owned(), Tensor { shape: vec![reals.len()], values: Values::F64(reals) }),
+            ("reals".to_owned(), Tensor { shape: vec![reals.len()], values: Values::I64(reals) }),
         ]);
         Model { kind: "checkpoint".to_owned(), config: identity.clone(), tensors }
     }
@@ -99,7 +101,9 @@ impl State {
         let [step, updates, best_step, loss_count] =
             <[u64; 4]>::try_from(counters.collect::<Vec<_>>()).map_err(|_| damaged("counters"))?;
         let reals = match saved.tensors.get("reals").map(|tensor| &tensor.values) {
-            Some(Values::F64(reals)) if reals.len() >= 2 && reals.len() % 3 == 2 => reals,
+            Some(Values::I64(bits)) if bits.len() >= 2 && bits.len() % 3 == 2 => {
+                bits.iter().map(|bits| f64::from_bits(*bits as u64)).collect::<Vec<f64>>()
+            }
             _ => return Err(damaged("reals")),
         };
         let point = |p: &[f64]| CurvePoint { step: p[0] as u64, train: p[1], valid: p[2] };

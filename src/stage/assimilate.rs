@@ -83,9 +83,11 @@ fn analyses(
     options: &Options,
     progress: &dyn Progress,
 ) -> Result<files::Ensembles> {
-    let times = network.twins.first().map_or(0, |twin| twin.steps.iter().filter(|&&step| step <= row.steps).count());
+    let last = network.last_step(row);
+    let times = network.twins.first().map_or(0, |twin| twin.steps.iter().filter(|&&step| step <= last).count());
     let (members, dim) = (row.settings.count("members"), network.operator.state_dim());
-    let replicates = row.replicates.min(network.twins.len());
+    let twins = network.replicates(row);
+    let replicates = twins.len();
     data::check_memory("a row's analyses", replicates * times * (members + 1) * dim, options)?;
     let mut out = files::Ensembles {
         label: row.label.clone(),
@@ -97,9 +99,8 @@ fn analyses(
         truth: None,
         diverged: 0,
     };
-    let truths: Option<Vec<&Array2<f64>>> =
-        network.twins.iter().take(replicates).map(|twin| twin.truth.as_ref()).collect();
-    if let (Some(truths), Some(first)) = (truths, network.twins.first()) {
+    let truths: Option<Vec<&Array2<f64>>> = twins.iter().map(|twin| twin.truth.as_ref()).collect();
+    if let (Some(truths), Some(first)) = (truths, twins.first()) {
         let mut truth = Array3::zeros((replicates, times, dim));
         for (replicate, states) in truths.iter().enumerate() {
             for (index, &step) in first.steps.iter().take(times).enumerate() {
@@ -109,7 +110,7 @@ fn analyses(
         out.truth = Some(truth);
     }
     progress.start(&format!("assimilating {}", row.label), (replicates * times) as u64);
-    for (replicate, twin) in network.twins.iter().take(replicates).enumerate() {
+    for (replicate, twin) in twins.iter().enumerate() {
         let mut alarm = cycle::Alarm::new(climate.map_or(f64::INFINITY, twin::Climate::scale));
         let (values, weights) = (&mut out.values, &mut out.weights);
         let mut visit = |index: usize, outcome: &crate::assimilation::Outcome| {
@@ -121,8 +122,8 @@ fn analyses(
             !progress.interrupted()
         };
         let forecaster = model.fitted.as_forecaster();
-        let operator = network.operator.as_ref();
-        let ended = cycle::run(row, forecaster, twin, operator, plan.data.stepping.dt, &mut alarm, &mut visit)?;
+        let dt = plan.data.stepping.dt;
+        let ended = cycle::run(row, forecaster, network, twin, dt, &mut alarm, &mut visit)?;
         if progress.interrupted() {
             return Err(Failure::new(Kind::Interrupted, "interrupted while assimilating"));
         }

@@ -78,7 +78,7 @@ pub fn score(
     for (index, row) in plan.assimilate.iter().enumerate() {
         let network = find(networks, &row.observe)?;
         let model = find_model(ready, &row.forecaster)?;
-        let replicates = row.replicates.min(network.twins.len());
+        let replicates = network.replicates(row).len();
         jobs.extend((0..replicates).map(|replicate| Job { row: index, replicate, network, model }));
     }
     let columns = columns(plan, networks.iter().any(|network| network.twins.iter().any(|twin| twin.truth.is_some())))?;
@@ -148,7 +148,8 @@ struct Job<'a> {
 
 impl Job<'_> {
     fn cycles(&self, plan: &Plan) -> usize {
-        plan.assimilate[self.row].steps / self.network.plan.every
+        let last = self.network.last_step(&plan.assimilate[self.row]);
+        self.network.twins[self.replicate].steps.iter().take_while(|&&step| step <= last).count()
     }
 
     fn run(
@@ -192,7 +193,7 @@ impl Job<'_> {
                 stopped = progress.interrupted();
                 !stopped && trouble.is_none()
             };
-            cycle::run(row, self.model.fitted.as_forecaster(), twin, operator, dt, &mut alarm, &mut visit)
+            cycle::run(row, self.model.fitted.as_forecaster(), self.network, twin, dt, &mut alarm, &mut visit)
         };
         match (ended, trouble) {
             _ if stopped => return Err(Failure::new(Kind::Interrupted, "interrupted while assimilating")),

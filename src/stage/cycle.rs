@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
-use crate::assimilation::{Cycle, METHODS, Observation, Outcome};
+use crate::assimilation::{Cycle, METHODS, Outcome};
 use crate::failure::Result;
 use crate::spec::AssimilatePlan;
-use crate::stage::twin::{Twin, seen};
+use crate::stage::twin::{Network, Twin, seen};
 use crate::systems::{Forecaster, registry};
 
 /// How one run ended.
@@ -35,8 +35,8 @@ pub fn method(row: &AssimilatePlan) -> Result<Box<dyn Cycle>> {
 pub fn run(
     row: &AssimilatePlan,
     model: &dyn Forecaster,
+    network: &Network,
     twin: &Twin,
-    operator: &dyn Observation,
     dt: f64,
     alarm: &mut Alarm,
     visit: &mut dyn FnMut(usize, &Outcome) -> bool,
@@ -44,10 +44,11 @@ pub fn run(
     let begun = Instant::now();
     let mut filter = method(row)?;
     filter.start(&twin.prior, 0, twin.key)?;
-    let count = twin.steps.iter().take_while(|&&step| step <= row.steps).count();
+    let last = network.last_step(row);
+    let count = twin.steps.iter().take_while(|&&step| step <= last).count();
     let mut ended = Ended { diverged: None, seconds: 0.0, cycles: 0 };
     for index in 0..count {
-        let now = seen(twin, index, dt, operator);
+        let now = seen(twin, index, dt, network.operator.as_ref());
         let outcome = filter.step(model, &now, twin.key)?;
         ended.cycles += 1;
         let truth = twin.truth.as_ref().map(|truth| truth.row(now.step));

@@ -7,7 +7,7 @@ use ndarray::{Array1, Array2, Array3, ArrayView2, Axis, s};
 
 use crate::assimilation::{Observation, Prior, Seen};
 use crate::failure::{Failure, Kind, Result};
-use crate::spec::{DataSource, Initial, ObservePlan, Plan};
+use crate::spec::{AssimilatePlan, DataSource, Initial, ObservePlan, Plan};
 use crate::stage::Options;
 use crate::store;
 use crate::systems::{Domain, Forecaster, Key, Purpose};
@@ -46,6 +46,19 @@ pub struct Network {
     pub operator: Box<dyn Observation>,
     /// The replicates.
     pub twins: Vec<Twin>,
+}
+
+impl Network {
+    /// The last lead step of a row: its own, or the end of the user's file where the row asks for no less.
+    pub fn last_step(&self, row: &AssimilatePlan) -> usize {
+        if self.plan.file.is_some() && row.steps >= self.plan.steps { usize::MAX } else { row.steps }
+    }
+
+    /// The replicates of a row: its own number, or all that the user's file has.
+    pub fn replicates(&self, row: &AssimilatePlan) -> &[Twin] {
+        let own_file = self.plan.file.is_some() && row.replicates >= self.plan.replicates;
+        if own_file { &self.twins } else { &self.twins[..row.replicates.min(self.twins.len())] }
+    }
 }
 
 /// What the replicates of every network are made from.

@@ -95,7 +95,9 @@ fn one(reader: &Reader, system: &Part<SystemPlan>, data: Option<&DataPlan>) -> O
     let (operator, noise, initial) = (operator(reader, dim), noise(reader), initial(reader, dim));
     let steps = own.count("steps");
     let every = own.count("every");
-    let burn_in = if own.has("burn_in") { own.count("burn_in") } else { steps / 10 };
+    // the user's own observations are scored from the first set on, unless the user says otherwise
+    let default_burn_in = if own.has("file") { 0 } else { steps / 10 };
+    let burn_in = if own.has("burn_in") { own.count("burn_in") } else { default_burn_in };
     check_times(reader, steps, every, burn_in);
     let (operator, settings) = operator?;
     let plan = ObservePlan {
