@@ -48,11 +48,14 @@ pub fn run(
             truth.slice_mut(s![case, index, .., ..]).assign(&trajectory.slice(s![start + 1..=start + leads, ..]));
         }
     }
-    let wanted: Vec<_> = plan.forecasters.iter().filter(|f| plan.forecast.contains(&f.label)).collect();
+    let wanted = plan.forecasters.iter().filter(|forecaster| plan.forecast.contains(&forecaster.label));
+    // all of them first: a model that does not fit must not leave half of the files behind
+    let fitted: Vec<fit::Ready> = wanted
+        .map(|forecaster| fit::one(plan, forecaster, Some(&data), None, false, progress))
+        .collect::<Result<_>>()?;
     let mut written = Vec::new();
     let mut text = String::new();
-    for forecaster in wanted {
-        let ready = fit::one(plan, forecaster, Some(&data), None, false, progress)?;
+    for ready in &fitted {
         let model = ready.fitted.as_forecaster();
         let mut values = Array5::zeros((cases, starts.len(), members, leads, dim));
         progress.start(&format!("forecasting {}", ready.label), (cases * leads) as u64);
