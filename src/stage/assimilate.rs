@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use ndarray::{Array2, Array3, Array4, s};
+use ndarray::{Array2, Axis, stack};
 use serde_json::json;
 
-use super::{Finished, Options, assimilation_scores, cycle, data, files, fit, twin};
+use super::assimilation_scores::Kept;
+use super::{Finished, Options, assimilation_scores, data, files, fit, twin};
 use crate::failure::{Failure, Kind, Result};
 use crate::progress::Progress;
 use crate::spec::{AssimilatePlan, DataSource, Initial, Plan};
@@ -37,22 +38,26 @@ pub fn run(
     let climate = data.as_ref().map(|data| twin::Climate::new(&data.train));
     let test = data.as_ref().map(|data| &data.test);
     let networks = twin::networks(&twin::Source { plan, climate: climate.as_ref(), test, options })?;
-    files::make_folder(&out)?;
-    let mut text = String::new();
-    let mut written = Vec::new();
     for row in &plan.assimilate {
         let network = assimilation_scores::find(&networks, &row.observe)?;
-        let model = assimilation_scores::find_model(&ready, &row.forecaster)?;
-        let analyses = analyses(plan, row, network, model, climate.as_ref(), options, progress)?;
+        let values = network.replicates(row).len() * network.sets(row).len();
+        let values = values * (row.settings.count("members") + 1) * network.operator.state_dim();
+        data::check_memory(&format!("the analyses of `{}`", row.label), values, options)?;
+    }
+    let scored = assimilation_scores::score(plan, &ready, &networks, climate.as_ref(), true, progress)?;
+    files::make_folder(&out)?;
+    let (mut text, mut written) = (String::new(), Vec::new());
+    for (row, kept) in plan.assimilate.iter().zip(scored.kept) {
+        let network = assimilation_scores::find(&networks, &row.observe)?;
         let file = path(row);
-        files::write_ensembles(&file, &analyses, plan)?;
+        let diverged = kept.iter().filter(|kept| kept.diverged).count();
+        files::write_ensembles(&file, &ensembles(plan, row, network, &kept)?, plan)?;
         text.push_str(&format!("{}: {}\n", row.label, file.display()));
         written.push(json!({
             "label": row.label, "method": row.method, "forecaster": row.forecaster, "observe": row.observe,
-            "file": file.display().to_string(), "diverged": analyses.diverged,
+            "file": file.display().to_string(), "diverged": diverged,
         }));
     }
-    let scored = assimilation_scores::score(plan, &ready, &networks, climate.as_ref(), progress)?;
     let report = crate::results::Report {
         title: plan.name.clone(),
         assimilation: scored.rows,
@@ -73,62 +78,20 @@ fn needs_data(plan: &Plan, data: Option<&Path>) -> bool {
     data.is_some() || from_file || plan.system.is_some() || !(own && fixed && loaded)
 }
 
-/// The ensembles of one row over all replicates.
-fn analyses(
-    plan: &Plan,
-    row: &AssimilatePlan,
-    network: &twin::Network,
-    model: &fit::Ready,
-    climate: Option<&twin::Climate>,
-    options: &Options,
-    progress: &dyn Progress,
-) -> Result<files::Ensembles> {
-    let last = network.last_step(row);
-    let times = network.twins.first().map_or(0, |twin| twin.steps.iter().filter(|&&step| step <= last).count());
-    let (members, dim) = (row.settings.count("members"), network.operator.state_dim());
-    let twins = network.replicates(row);
-    let replicates = twins.len();
-    data::check_memory("a row's analyses", replicates * times * (members + 1) * dim, options)?;
-    let mut out = files::Ensembles {
+/// The ensembles of one row over all replicates, beside their truths.
+fn ensembles(plan: &Plan, row: &AssimilatePlan, network: &twin::Network, kept: &[Kept]) -> Result<files::Ensembles> {
+    let unequal = |error: ndarray::ShapeError| Failure::new(Kind::Bug, format!("row `{}`: {error}", row.label));
+    let values: Vec<_> = kept.iter().map(|kept| kept.values.view()).collect();
+    let weights: Vec<_> = kept.iter().map(|kept| kept.weights.view()).collect();
+    let steps = network.sets(row);
+    let truths = network.replicates(row).iter().map(|twin| Some(twin.truth.as_ref()?.select(Axis(0), steps)));
+    let truths: Option<Vec<Array2<f64>>> = truths.collect();
+    let truth = truths.map(|truths| stack(Axis(0), &truths.iter().map(|truth| truth.view()).collect::<Vec<_>>()));
+    Ok(files::Ensembles {
         label: row.label.clone(),
-        times: network.twins.first().map_or_else(Vec::new, |twin| {
-            twin.steps.iter().take(times).map(|&step| step as f64 * plan.data.stepping.dt).collect()
-        }),
-        values: Array4::from_elem((replicates, times, members, dim), f64::NAN),
-        weights: Array3::from_elem((replicates, times, members), 1.0 / members as f64),
-        truth: None,
-        diverged: 0,
-    };
-    let truths: Option<Vec<&Array2<f64>>> = twins.iter().map(|twin| twin.truth.as_ref()).collect();
-    if let (Some(truths), Some(first)) = (truths, twins.first()) {
-        let mut truth = Array3::zeros((replicates, times, dim));
-        for (replicate, states) in truths.iter().enumerate() {
-            for (index, &step) in first.steps.iter().take(times).enumerate() {
-                truth.slice_mut(s![replicate, index, ..]).assign(&states.row(step));
-            }
-        }
-        out.truth = Some(truth);
-    }
-    progress.start(&format!("assimilating {}", row.label), (replicates * times) as u64);
-    for (replicate, twin) in twins.iter().enumerate() {
-        let mut alarm = cycle::Alarm::new(climate.map_or(f64::INFINITY, twin::Climate::scale));
-        let (values, weights) = (&mut out.values, &mut out.weights);
-        let mut visit = |index: usize, outcome: &crate::assimilation::Outcome| {
-            values.slice_mut(s![replicate, index, .., ..]).assign(&outcome.ensemble);
-            if let Some(given) = &outcome.weights {
-                weights.slice_mut(s![replicate, index, ..]).assign(given);
-            }
-            progress.at((replicate * times + index + 1) as u64, "");
-            !progress.interrupted()
-        };
-        let forecaster = model.fitted.as_forecaster();
-        let dt = plan.data.stepping.dt;
-        let ended = cycle::run(row, forecaster, network, twin, dt, &mut alarm, &mut visit)?;
-        if progress.interrupted() {
-            return Err(Failure::new(Kind::Interrupted, "interrupted while assimilating"));
-        }
-        out.diverged += usize::from(ended.diverged.is_some());
-    }
-    progress.finish();
-    Ok(out)
+        times: steps.iter().map(|&step| step as f64 * plan.data.stepping.dt).collect(),
+        values: stack(Axis(0), &values).map_err(unequal)?,
+        weights: stack(Axis(0), &weights).map_err(unequal)?,
+        truth: truth.transpose().map_err(unequal)?,
+    })
 }

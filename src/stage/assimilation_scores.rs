@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ndarray::{Array2, ArrayView1};
+use ndarray::{Array2, Array3, ArrayView1, Axis};
 
 use crate::assimilation::innovation::innovation;
 use crate::assimilation::{Outcome, Seen};
@@ -38,6 +38,18 @@ pub struct Scored {
     pub panels: Vec<Panel>,
     /// Analyses of the first replicate, for the files.
     pub analyses: Vec<Analyses>,
+    /// The ensembles of each row of the plan, replicate by replicate, where they were to be kept.
+    pub kept: Vec<Vec<Kept>>,
+}
+
+/// The analysis ensembles of one row on one replicate.
+pub struct Kept {
+    /// `[time, member, component]`; NaN from a divergence on.
+    pub values: Array3<f64>,
+    /// `[time, member]`.
+    pub weights: Array2<f64>,
+    /// Whether the replicate diverged.
+    pub diverged: bool,
 }
 
 /// The analyses of one network's first replicate.
@@ -61,9 +73,10 @@ struct Run {
     mean: Array2<f64>,
     sd: Array2<f64>,
     rmse: Vec<Option<f64>>,
+    kept: Option<Kept>,
 }
 
-/// Runs and scores all rows.
+/// Runs and scores all rows; with `keep` their ensembles are handed on.
 ///
 /// # Errors
 /// When a method or a forecaster fails, or the user stops.
@@ -72,6 +85,7 @@ pub fn score(
     ready: &[Ready],
     networks: &[Network],
     climate: Option<&Climate>,
+    keep: bool,
     progress: &dyn Progress,
 ) -> Result<Scored> {
     let mut jobs = Vec::new();
@@ -79,7 +93,7 @@ pub fn score(
         let network = find(networks, &row.observe)?;
         let model = find_model(ready, &row.forecaster)?;
         let replicates = network.replicates(row).len();
-        jobs.extend((0..replicates).map(|replicate| Job { row: index, replicate, network, model }));
+        jobs.extend((0..replicates).map(|replicate| Job { row: index, replicate, network, model, keep }));
     }
     let columns = columns(plan, networks.iter().any(|network| network.twins.iter().any(|twin| twin.truth.is_some())))?;
     let total: u64 = jobs.iter().map(|job| job.cycles(plan) as u64).sum();
@@ -144,12 +158,12 @@ struct Job<'a> {
     replicate: usize,
     network: &'a Network,
     model: &'a Ready,
+    keep: bool,
 }
 
 impl Job<'_> {
     fn cycles(&self, plan: &Plan) -> usize {
-        let last = self.network.last_step(&plan.assimilate[self.row]);
-        self.network.twins[self.replicate].steps.iter().take_while(|&&step| step <= last).count()
+        self.network.sets(&plan.assimilate[self.row]).len()
     }
 
     fn run(
@@ -170,6 +184,15 @@ impl Job<'_> {
             mean: Array2::from_elem((times, dim), f64::NAN),
             sd: Array2::from_elem((times, dim), f64::NAN),
             rmse: Vec::new(),
+            kept: self.keep.then(|| {
+                let members = row.settings.count("members");
+                let (cycles, even) = (self.cycles(plan), 1.0 / members as f64);
+                Kept {
+                    values: Array3::from_elem((cycles, members, dim), f64::NAN),
+                    weights: Array2::from_elem((cycles, members), even),
+                    diverged: false,
+                }
+            }),
         };
         let mut alarm = Alarm::new(scale);
         let mut stopped = false;
@@ -177,6 +200,7 @@ impl Job<'_> {
         let mut trouble = None;
         let ended = {
             let (board, mean, sd, rmse) = (&mut run.board, &mut run.mean, &mut run.sd, &mut run.rmse);
+            let kept = &mut run.kept;
             let mut visit = |index: usize, outcome: &Outcome| {
                 progress.at(1 + done.fetch_add(1, std::sync::atomic::Ordering::Relaxed), &row.label);
                 let now = seen(twin, index, dt, operator);
@@ -185,6 +209,12 @@ impl Job<'_> {
                 rmse.push(truth.map(|truth| root_mean_square(&m, truth)));
                 mean.row_mut(index).assign(&m);
                 sd.row_mut(index).assign(&v.mapv(f64::sqrt));
+                if let Some(kept) = kept {
+                    kept.values.index_axis_mut(Axis(0), index).assign(&outcome.ensemble);
+                    if let Some(weights) = &outcome.weights {
+                        kept.weights.row_mut(index).assign(weights);
+                    }
+                }
                 // diagnostics count from the start, or a filter that fails in the burn-in would fail without a reason
                 diagnose(board, columns, self.replicate, now.step, outcome);
                 if now.step > self.network.plan.burn_in {
@@ -206,6 +236,7 @@ impl Job<'_> {
         }
         if run.ended.diverged.is_some() {
             run.board.mark_diverged(columns, self.replicate);
+            run.kept.iter_mut().for_each(|kept| kept.diverged = true);
         }
         Ok(run)
     }
@@ -262,7 +293,9 @@ fn tables(plan: &Plan, networks: &[Network], columns: &[Column], jobs: &[Job], r
     let mut boards: Vec<Board> = plan.assimilate.iter().map(|_| Board::new(columns)).collect();
     let mut firsts: BTreeMap<usize, Run> = BTreeMap::new();
     let mut seconds = vec![(0.0, 0u64, 0usize); plan.assimilate.len()];
-    for (job, run) in jobs.iter().zip(runs) {
+    scored.kept = plan.assimilate.iter().map(|_| Vec::new()).collect();
+    for (job, mut run) in jobs.iter().zip(runs) {
+        scored.kept[job.row].extend(run.kept.take());
         boards[job.row].append(&run.board);
         seconds[job.row].0 += run.ended.seconds;
         seconds[job.row].1 += run.ended.cycles as u64;

@@ -44,10 +44,8 @@ pub fn run(
     let begun = Instant::now();
     let mut filter = method(row)?;
     filter.start(&twin.prior, 0, twin.key)?;
-    let last = network.last_step(row);
-    let count = twin.steps.iter().take_while(|&&step| step <= last).count();
     let mut ended = Ended { diverged: None, seconds: 0.0, cycles: 0 };
-    for index in 0..count {
+    for index in 0..network.sets(row).len() {
         let now = seen(twin, index, dt, network.operator.as_ref());
         let outcome = filter.step(model, &now, twin.key)?;
         ended.cycles += 1;

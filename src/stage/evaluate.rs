@@ -50,7 +50,7 @@ pub fn run(inputs: &[PathBuf], plan: Option<&Plan>, options: &Options, progress:
     }
     progress.finish();
     let leads = forecasts.iter().map(|(_, boards)| boards.len()).min().unwrap_or(0);
-    for lead in [1, leads.div_ceil(4), leads].into_iter().filter(|&lead| lead > 0 && lead <= leads) {
+    for lead in forecast_scores::shown_leads(leads) {
         let boards: Vec<(String, &Board)> =
             forecasts.iter().map(|(label, boards)| (label.clone(), &boards[lead - 1])).collect();
         for column in 0..by_lead.len() {

@@ -173,8 +173,6 @@ pub struct Ensembles {
     pub weights: Array3<f64>,
     /// `[case, time, component]`, where there is a truth.
     pub truth: Option<Array3<f64>>,
-    /// Replicates that diverged.
-    pub diverged: usize,
 }
 
 /// Writes the analysis ensembles of one row.

@@ -256,9 +256,7 @@ impl<'a> Setting<'a> {
             });
         }
         let leads = self.plan.score.lead_steps;
-        let mut shown = vec![1, leads.div_ceil(4), leads];
-        shown.dedup();
-        for lead in shown {
+        for lead in shown_leads(leads) {
             let boards: Vec<(String, &Board)> =
                 merged.iter().map(|(label, boards)| (label.clone(), &boards.by_lead[lead - 1])).collect();
             for index in 0..self.columns.by_lead.len() {
@@ -308,6 +306,15 @@ fn context(plan: &Plan, pool: Pool) -> Context {
         dt: plan.data.stepping.dt,
         lyapunov_time: plan.system.as_ref().and_then(|system| system.system.lyapunov_time()),
     }
+}
+
+/// The lead steps at which forecasters are compared: those that the tables show.
+pub fn shown_leads(leads: usize) -> Vec<usize> {
+    let mut shown: Vec<usize> =
+        [1, leads / 8, leads / 4, leads / 2, leads].into_iter().filter(|&lead| lead > 0).collect();
+    shown.sort_unstable();
+    shown.dedup();
+    shown
 }
 
 /// Evenly spaced starts in 0..=last.

@@ -49,9 +49,12 @@ pub struct Network {
 }
 
 impl Network {
-    /// The last lead step of a row: its own, or the end of the user's file where the row asks for no less.
-    pub fn last_step(&self, row: &AssimilatePlan) -> usize {
-        if self.plan.file.is_some() && row.steps >= self.plan.steps { usize::MAX } else { row.steps }
+    /// The lead steps of the sets of observations that a row uses: up to its own last step, or all of the user's file
+    /// where the row asks for no less.
+    pub fn sets(&self, row: &AssimilatePlan) -> &[usize] {
+        let whole_file = self.plan.file.is_some() && row.steps >= self.plan.steps;
+        let last = if whole_file { usize::MAX } else { row.steps };
+        self.twins.first().map_or(&[], |twin| &twin.steps[..twin.steps.partition_point(|&step| step <= last)])
     }
 
     /// The replicates of a row: its own number, or all that the user's file has.
