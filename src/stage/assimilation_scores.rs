@@ -12,7 +12,7 @@ use crate::results::{AssimilationRow, CostRow, PairedRow, Panel, PanelRow, RankH
 use crate::score::{Case, Context, Ensemble, Input, Orientation, Pool};
 use crate::spec::{AssimilatePlan, Plan};
 use crate::stage::board::{Board, Column, against_best};
-use crate::stage::cycle::{self, Alarm, Ended};
+use crate::stage::cycle::{self, Alarm, Analysed, Ended};
 use crate::stage::fit::Ready;
 use crate::stage::forecast_scores::rank_histogram;
 use crate::stage::queue;
@@ -201,14 +201,14 @@ impl Job<'_> {
         let ended = {
             let (board, mean, sd, rmse) = (&mut run.board, &mut run.mean, &mut run.sd, &mut run.rmse);
             let kept = &mut run.kept;
-            let mut visit = |index: usize, outcome: &Outcome| {
+            let mut visit = |index: usize, analysed: &Analysed| {
+                let outcome = &analysed.outcome;
                 progress.at(1 + done.fetch_add(1, std::sync::atomic::Ordering::Relaxed), &row.label);
                 let now = seen(twin, index, dt, operator);
                 let truth = twin.truth.as_ref().map(|truth| truth.row(now.step));
-                let (m, v) = (outcome.mean(), outcome.variance());
-                rmse.push(truth.map(|truth| root_mean_square(&m, truth)));
-                mean.row_mut(index).assign(&m);
-                sd.row_mut(index).assign(&v.mapv(f64::sqrt));
+                rmse.push(truth.map(|truth| root_mean_square(&analysed.mean, truth)));
+                mean.row_mut(index).assign(&analysed.mean);
+                sd.row_mut(index).assign(&analysed.variance.mapv(f64::sqrt));
                 if let Some(kept) = kept {
                     kept.values.index_axis_mut(Axis(0), index).assign(&outcome.ensemble);
                     if let Some(weights) = &outcome.weights {

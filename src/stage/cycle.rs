@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use ndarray::{Array1, ArrayView1};
+
 use crate::assimilation::{Cycle, METHODS, Outcome};
 use crate::failure::Result;
 use crate::spec::AssimilatePlan;
@@ -17,6 +19,16 @@ pub struct Ended {
     pub seconds: f64,
     /// Analyses made.
     pub cycles: usize,
+}
+
+/// An outcome with its moments, which more than one reader needs.
+pub struct Analysed {
+    /// The outcome.
+    pub outcome: Outcome,
+    /// The analysis mean, `[component]`.
+    pub mean: Array1<f64>,
+    /// The analysis variance, `[component]`.
+    pub variance: Array1<f64>,
 }
 
 /// Builds the method of a row.
@@ -39,7 +51,7 @@ pub fn run(
     twin: &Twin,
     dt: f64,
     alarm: &mut Alarm,
-    visit: &mut dyn FnMut(usize, &Outcome) -> bool,
+    visit: &mut dyn FnMut(usize, &Analysed) -> bool,
 ) -> Result<Ended> {
     let begun = Instant::now();
     let mut filter = method(row)?;
@@ -50,11 +62,12 @@ pub fn run(
         let outcome = filter.step(model, &now, twin.key)?;
         ended.cycles += 1;
         let truth = twin.truth.as_ref().map(|truth| truth.row(now.step));
-        if alarm.rings(&outcome, truth) {
+        let analysed = Analysed { mean: outcome.mean(), variance: outcome.variance(), outcome };
+        if alarm.rings(&analysed, truth) {
             ended.diverged = Some(now.step);
             break;
         }
-        if !visit(index, &outcome) {
+        if !visit(index, &analysed) {
             break;
         }
     }
@@ -81,15 +94,15 @@ impl Alarm {
         Self { half_climate: 0.5 * climatological_sd, errors: Vec::new(), spreads: Vec::new() }
     }
 
-    fn rings(&mut self, outcome: &Outcome, truth: Option<ndarray::ArrayView1<f64>>) -> bool {
-        if outcome.ensemble.iter().any(|value| !value.is_finite()) {
+    fn rings(&mut self, analysed: &Analysed, truth: Option<ArrayView1<f64>>) -> bool {
+        if analysed.outcome.ensemble.iter().any(|value| !value.is_finite()) {
             return true;
         }
         let Some(truth) = truth else { return false };
         let n = truth.len() as f64;
-        let error = outcome.mean().iter().zip(truth).map(|(m, x)| (m - x) * (m - x)).sum::<f64>() / n;
+        let error = analysed.mean.iter().zip(truth).map(|(m, x)| (m - x) * (m - x)).sum::<f64>() / n;
         self.errors.push(error.sqrt());
-        self.spreads.push((outcome.variance().sum() / n).sqrt());
+        self.spreads.push((analysed.variance.sum() / n).sqrt());
         if self.errors.len() < WINDOW {
             return false;
         }
