@@ -7,7 +7,7 @@ use crate::spec::Plan;
 const LEVEL: f64 = 0.05;
 
 /// A weighted ensemble whose median effective sample size is below this share of its members has degenerated.
-const DEGENERATE: f64 = 0.1;
+const DEGENERATE: f64 = 0.2;
 
 /// The sentences that a report opens with, most important first.
 pub fn findings(report: &Report) -> Vec<String> {
@@ -73,13 +73,13 @@ fn best_analysis(report: &Report, network: &str) -> Option<String> {
         .min_by(|a, b| a.value.unwrap_or(f64::INFINITY).total_cmp(&b.value.unwrap_or(f64::INFINITY)))?;
     let ties = tied(&report.paired, "assimilation", metric, None, &best.label);
     let what = if metric == "rmse" { "analysis rmse" } else { "innovation log score" };
-    Some(capital(format!(
-        "{}{} has the lowest {what}, {}{}",
+    Some(format!(
+        "{}`{}` has the lowest {what}, {}{}",
         on(network),
         best.label,
         figure(best.value?, best.se),
         ties
-    )))
+    ))
 }
 
 /// "; not significantly different: a, b." or "; every other row is significantly worse."
@@ -92,7 +92,7 @@ fn tied(paired: &[PairedRow], table: &str, metric: &str, lead: Option<usize>, be
     match (compared.is_empty(), ties.is_empty()) {
         (true, _) => ".".into(),
         (false, true) => "; every row it was compared with is significantly worse (Diebold-Mariano, Holm, 5 %).".into(),
-        (false, false) => format!("; not significantly different: {}.", ties.join(", ")),
+        (false, false) => format!("; not significantly different: `{}`.", ties.join("`, `")),
     }
 }
 
@@ -115,7 +115,7 @@ fn learned_against_perfect(report: &Report, network: &str) -> Vec<String> {
             .collect();
         if !ratios.is_empty() {
             out.push(capital(format!(
-                "{}analysis rmse of {} against the same method on the true system: {}.",
+                "{}analysis rmse of `{}` against the same method on the true system: {}.",
                 on(network),
                 exact.method,
                 ratios.join(", ")
@@ -175,7 +175,7 @@ fn diverged(rows: &[AssimilationRow]) -> Option<String> {
     let named: Vec<String> = rows
         .iter()
         .filter(|row| row.metric == "rmse" && row.diverged > 0)
-        .map(|row| format!("{} ({} of {})", row.label, row.diverged, row.replicates))
+        .map(|row| format!("`{}` ({} of {})", row.label, row.diverged, row.replicates))
         .collect();
     (!named.is_empty()).then(|| {
         format!(
@@ -191,7 +191,7 @@ fn degenerate_weights(rows: &[AssimilationRow]) -> Vec<String> {
         .filter_map(|row| {
             let share = row.value.filter(|share| *share < DEGENERATE)?;
             Some(format!(
-                "The weights of {} have degenerated: its effective sample size is {:.1} % of its members on average; its \
+                "The weights of `{}` have degenerated: its effective sample size is {:.1} % of its members on average; its \
                  ensemble stands for a handful of states, and its spread is not to be trusted.",
                 row.label,
                 100.0 * share
@@ -205,14 +205,14 @@ fn published_practice(plan: &Plan) -> Vec<String> {
     for row in &plan.assimilate {
         if row.method == "guided" && row.settings.text("weights") == "none" {
             out.push(format!(
-                "{} samples p(x_k+1 | x_k, y) for each member and keeps equal weights, as published; it drops p(y | x_k), \
+                "`{}` samples p(x_k+1 | x_k, y) for each member and keeps equal weights, as published; it drops p(y | x_k), \
                  so its gain does not see the ensemble's spread and it is not the filter's posterior.",
                 row.label
             ));
         }
         if row.method == "ensf" && row.settings.text("score") == "single" {
             out.push(format!(
-                "{} uses the published one-member score; its gain does not depend on the ensemble's spread, so it is \
+                "`{}` uses the published one-member score; its gain does not depend on the ensemble's spread, so it is \
                  fixed-gain nudging rather than a posterior.",
                 row.label
             ));
@@ -228,7 +228,7 @@ fn shorter_rows(plan: &Plan) -> Vec<String> {
             let network = plan.observe.iter().find(|network| network.name == row.observe)?;
             (row.steps < network.steps || row.replicates < network.replicates).then(|| {
                 format!(
-                    "{} was run for {} of {} lead steps and {} of {} replicates, to save time; its n says so, and it is \
+                    "`{}` was run for {} of {} lead steps and {} of {} replicates, to save time; its n says so, and it is \
                      compared with the others on the times that both have.",
                     row.label, row.steps, network.steps, row.replicates, network.replicates
                 )
