@@ -104,7 +104,7 @@ impl Objective for Denoising<'_, '_> {
         }
         let input = array::interleave(&[input.view(), x.view()], network.dtype())?;
         let target = array::interleave(&[target.view()], network.dtype())?;
-        Ok((network.forward(&input, Some(&levels))? - target)?.sqr()?.mean_all()?)
+        Ok(candle_nn::loss::mse(&network.forward(&input, Some(&levels))?, &target)?)
     }
 }
 

@@ -73,13 +73,7 @@ fn best_analysis(report: &Report, network: &str) -> Option<String> {
         .min_by(|a, b| a.value.unwrap_or(f64::INFINITY).total_cmp(&b.value.unwrap_or(f64::INFINITY)))?;
     let ties = tied(&report.paired, "assimilation", metric, None, &best.label);
     let what = if metric == "rmse" { "analysis rmse" } else { "innovation log score" };
-    Some(format!(
-        "{}`{}` has the lowest {what}, {}{}",
-        on(network),
-        best.label,
-        figure(best.value?, best.se),
-        ties
-    ))
+    Some(format!("{}`{}` has the lowest {what}, {}{}", on(network), best.label, figure(best.value?, best.se), ties))
 }
 
 /// "; not significantly different: a, b." or "; every other row is significantly worse."
