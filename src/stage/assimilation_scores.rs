@@ -305,7 +305,9 @@ fn tables(plan: &Plan, networks: &[Network], columns: &[Column], jobs: &[Job], r
         }
     }
     for (index, row) in plan.assimilate.iter().enumerate() {
-        scored.rows.extend(rows(row, columns, &boards[index], seconds[index].2));
+        let names =
+            Names { method: &row.method, forecaster: &row.forecaster, observe: &row.observe, label: &row.label };
+        scored.rows.extend(rows(names, columns, &boards[index], seconds[index].2));
         scored.ranks.extend(rank_histogram(columns, &boards[index], "assimilation", &row.label, &row.observe));
         scored.cost.push(CostRow {
             stage: "assimilate".into(),
@@ -331,15 +333,29 @@ fn tables(plan: &Plan, networks: &[Network], columns: &[Column], jobs: &[Job], r
     scored
 }
 
-fn rows(row: &AssimilatePlan, columns: &[Column], board: &Board, replicates: usize) -> Vec<AssimilationRow> {
+/// What the rows of one board are called.
+#[derive(Clone, Copy, Default)]
+pub struct Names<'a> {
+    /// The method.
+    pub method: &'a str,
+    /// The forecaster's label.
+    pub forecaster: &'a str,
+    /// The observing network.
+    pub observe: &'a str,
+    /// The row's label.
+    pub label: &'a str,
+}
+
+/// The rows of a board.
+pub fn rows(names: Names, columns: &[Column], board: &Board, replicates: usize) -> Vec<AssimilationRow> {
     let mut out = Vec::new();
     for (index, column) in columns.iter().enumerate() {
         let Some(summary) = board.summary(columns, index) else { continue };
         out.push(AssimilationRow {
-            method: row.method.clone(),
-            forecaster: row.forecaster.clone(),
-            observe: row.observe.clone(),
-            label: row.label.clone(),
+            method: names.method.to_owned(),
+            forecaster: names.forecaster.to_owned(),
+            observe: names.observe.to_owned(),
+            label: names.label.to_owned(),
             metric: column.name.clone(),
             estimator: column.metric.estimator().to_owned(),
             pool: column.metric.pool().name().to_owned(),

@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
+use super::assimilation_scores::{Names, rows};
 use super::board::{Board, Column, against_best};
 use super::files::{self, Stored};
 use super::{Finished, Options, forecast_scores};
 use crate::failure::{Failure, Kind, Result};
 use crate::progress::Progress;
-use crate::results::{AssimilationRow, Report};
+use crate::results::Report;
 use crate::score::{Context, Ensemble, Input, METRICS, Pool};
 use crate::spec::Plan;
 
@@ -42,7 +43,8 @@ pub fn run(inputs: &[PathBuf], plan: Option<&Plan>, options: &Options, progress:
             }
             Stored::Analyses(label, values, weights, truth) => {
                 let board = score_analyses(&by_time, &values, &weights, &truth);
-                report.assimilation.extend(analysis_rows(&label, &by_time, &board, values.dim().0));
+                let names = Names { label: &label, ..Names::default() };
+                report.assimilation.extend(rows(names, &by_time, &board, values.dim().0));
                 analyses.push((label, board));
             }
         }
@@ -118,26 +120,4 @@ fn score_analyses(
         }
     }
     board
-}
-
-fn analysis_rows(label: &str, columns: &[Column], board: &Board, replicates: usize) -> Vec<AssimilationRow> {
-    let mut out = Vec::new();
-    for (index, column) in columns.iter().enumerate() {
-        let Some(summary) = board.summary(columns, index) else { continue };
-        out.push(AssimilationRow {
-            method: String::new(),
-            forecaster: String::new(),
-            observe: String::new(),
-            label: label.to_owned(),
-            metric: column.name.clone(),
-            estimator: column.metric.estimator().to_owned(),
-            pool: column.metric.pool().name().to_owned(),
-            value: summary.value,
-            se: summary.se,
-            n: summary.n,
-            diverged: board.terms(index).diverged_clusters(),
-            replicates,
-        });
-    }
-    out
 }
