@@ -103,7 +103,7 @@ fn model() -> Result<Box<dyn Forecaster>, Failure> {
     let entry = registry::find(SYSTEMS, "system", "lorenz96")?;
     let settings = Settings::check("system `lorenz96`", entry.params, &BTreeMap::new()).map_err(|_| "settings")?;
     let stepping = Stepping { dt: 0.05, substeps: 1, integrator: "rk4".into() };
-    Ok((entry.build)(&settings)?.forecaster(&stepping)?)
+    Ok((entry.build.make)(&settings)?.forecaster(&stepping)?)
 }
 
 /// Seconds a cycle of the rows of `compare sakov2008`: forecast, analysis and every score.

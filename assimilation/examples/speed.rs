@@ -60,7 +60,7 @@ fn twin(analysis: Box<dyn Analysis>, members: usize, operator: &Identity) -> Res
     let given = BTreeMap::from([("noise".to_owned(), Value::Float(0.0))]);
     let settings = Settings::check("system `lorenz96`", entry.params, &given).map_err(|mut all| all.remove(0))?;
     let stepping = Stepping { dt: 0.05, substeps: 1, integrator: "rk4".to_owned() };
-    let system = (entry.build)(&settings)?;
+    let system = (entry.build.make)(&settings)?;
     let (hidden, key) = (Key::new(3000, Domain::Truth), Key::new(3000, Domain::Method));
     let mut truth = system.initial(1, hidden);
     let model = system.forecaster(&stepping)?;

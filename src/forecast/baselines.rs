@@ -19,7 +19,7 @@ fn key(seed: u64) -> Key {
 fn ou(given: &[(&str, Value)]) -> Arc<dyn System> {
     let entry = find(SYSTEMS, "system", "ou").unwrap();
     let given = given.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect();
-    (entry.build)(&Settings::check("system `ou`", entry.params, &given).unwrap()).unwrap()
+    (entry.build.make)(&Settings::check("system `ou`", entry.params, &given).unwrap()).unwrap()
 }
 
 fn stepping(dt: f64) -> Stepping {

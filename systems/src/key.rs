@@ -103,6 +103,11 @@ impl Key {
         Stream(generator)
     }
 
+    /// The generator of one node of a member's Brownian path; node 0 is [`Key::stream`]. Members below 2^32.
+    pub(crate) fn node_stream(&self, member: u64, node: u64) -> Stream {
+        self.stream(member | node << 32)
+    }
+
     /// Independent standard normals of shape `[members, dim]`; row i comes from stream i.
     pub fn normals(&self, members: usize, dim: usize) -> Array2<f64> {
         let mut out = Array2::zeros((members, dim));

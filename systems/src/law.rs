@@ -64,6 +64,20 @@ pub enum Geometry {
     Unstructured,
     /// One field on a periodic one-dimensional grid, component i at position i of `dim`.
     Ring,
+    /// One field on a doubly periodic grid, row by row: component `r * columns + c`.
+    Torus {
+        /// Grid points in the first direction.
+        rows: usize,
+        /// Grid points in the second direction.
+        columns: usize,
+    },
+    /// One field on a grid with boundaries, row by row.
+    Plane {
+        /// Grid points in the first direction.
+        rows: usize,
+        /// Grid points in the second direction.
+        columns: usize,
+    },
 }
 
 /// A Markov kernel p(x_{k+1} | x_k) over one lead step of fixed length.
@@ -99,6 +113,27 @@ pub trait Forecaster: Send + Sync {
     fn linear_gaussian(&self) -> Option<LinearGaussian> {
         None
     }
+
+    /// The derivative of a lead step, where it is known: what Lyapunov exponents and variational methods need.
+    fn differentiable(&self) -> Option<&dyn Differentiable> {
+        None
+    }
+}
+
+/// The derivative of a lead step x_{k+1} = M(x_k, noise) in x_k.
+pub trait Differentiable: Send + Sync {
+    /// The state after lead step `k` and the tangent vector M'(x) dx, member by member (`[member, component]` each);
+    /// the noise is that which [`Forecaster::advance`] draws from `key`.
+    ///
+    /// # Errors
+    /// When the forecaster itself cannot run.
+    fn tangent(
+        &self,
+        k: usize,
+        x: ArrayView2<f64>,
+        dx: ArrayView2<f64>,
+        key: Key,
+    ) -> Result<(Array2<f64>, Array2<f64>)>;
 }
 
 /// An exact one-step density.

@@ -9,6 +9,7 @@
 //!
 //! What is deliberately absent: files, observations, filters, neural networks.
 
+pub mod brownian;
 pub mod catalogue;
 pub mod gaussian;
 pub mod integrate;
@@ -20,15 +21,16 @@ pub mod sde;
 pub mod simulate;
 pub mod system;
 
+pub use brownian::BrownianPath;
 pub use gaussian::{GaussianDenoiser, GaussianLaw, LinearForecaster};
 pub use integrate::SdeForecaster;
 pub use key::{Domain, Key, Purpose, Stream};
 pub use law::{
-    Affine, Bound, ConditionalDenoiser, Covariance, Density, Error, Forecaster, GaussianKernel, Geometry,
-    LinearGaussian, Result,
+    Affine, Bound, ConditionalDenoiser, Covariance, Density, Differentiable, Error, Forecaster, GaussianKernel,
+    Geometry, LinearGaussian, Result,
 };
 pub use noising::{Denoiser, Guidable, Level, Pullback, Sampler, Schedule};
 pub use registry::{Entry, Kind, Param, Settings, Value};
-pub use sde::{Calculus, Increment, LANES, Noise, Sde};
+pub use sde::{Calculus, Increment, LANES, Linearized, Noise, Sde};
 pub use simulate::{Divergence, Trajectories, simulate};
 pub use system::{Stepping, System};

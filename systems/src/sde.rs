@@ -6,17 +6,28 @@
 /// Members in a block. Sixteen lanes of f64 measured fastest with the instructions every x86-64 has.
 pub const LANES: usize = 16;
 
-/// How the noise enters.
+/// How the noise enters: what an integrator must know of g.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Noise {
     /// g = 0.
     None,
     /// g is constant and diagonal.
     Additive,
-    /// g is diagonal and g_i depends on x_i (or on x).
+    /// g is a constant matrix with this many columns.
+    Constant(usize),
+    /// g is diagonal and g_i depends on x_i alone.
     Diagonal,
-    /// g is a general matrix with this many columns.
+    /// g is a matrix with this many columns that commute: L^i g_j = L^j g_i, with L^i = sum_k g_ki d/dx_k.
+    Commutative(usize),
+    /// g is any matrix with this many columns.
     General(usize),
+}
+
+impl Noise {
+    /// Whether g does not depend on the state, so that the Ito and Stratonovich integrals agree.
+    pub fn is_constant(self) -> bool {
+        matches!(self, Self::None | Self::Additive | Self::Constant(_))
+    }
 }
 
 /// Which stochastic integral the equation means. For additive noise the two agree.
@@ -46,7 +57,7 @@ pub trait Sde: Send + Sync {
         match self.noise() {
             Noise::None => 0,
             Noise::Additive | Noise::Diagonal => self.dim(),
-            Noise::General(columns) => columns,
+            Noise::Constant(columns) | Noise::Commutative(columns) | Noise::General(columns) => columns,
         }
     }
 
@@ -56,10 +67,30 @@ pub trait Sde: Send + Sync {
     /// The product g(x, t) dw into `out` (`[component][lane]`), for dw `[wiener][lane]`; never the matrix.
     fn diffuse_block(&self, t: f64, x: &[[f64; LANES]], dw: &[[f64; LANES]], out: &mut [[f64; LANES]]);
 
-    /// The diagonal of g where the noise is additive: the standard deviation per square root of model time.
+    /// The diagonal of g where the noise is [`Noise::Additive`] (or 0): the standard deviation per square root of model
+    /// time.
     fn additive_sd(&self) -> Option<Vec<f64>> {
         None
     }
+
+    /// Whether f and g do not depend on t; so unless said.
+    fn autonomous(&self) -> bool {
+        true
+    }
+
+    /// The derivatives of the drift, where they are written.
+    fn linearized(&self) -> Option<&dyn Linearized> {
+        None
+    }
+}
+
+/// The derivatives of a drift, as products with a vector; never the matrix. All arrays are `[component][lane]`.
+pub trait Linearized: Send + Sync {
+    /// The tangent-linear model: f'(x, t) dx into `out`.
+    fn tangent_block(&self, t: f64, x: &[[f64; LANES]], dx: &[[f64; LANES]], out: &mut [[f64; LANES]]);
+
+    /// Its adjoint: f'(x, t)^T v into `out`.
+    fn adjoint_block(&self, t: f64, x: &[[f64; LANES]], v: &[[f64; LANES]], out: &mut [[f64; LANES]]);
 }
 
 /// The Brownian path over one integration step, drawn jointly by whoever owns the randomness; integrators never draw.
@@ -70,6 +101,14 @@ pub struct Increment {
     /// The time integral of W(s) - W(t) over the step, `[wiener][lane]`, variance dt^3/3; empty unless an integrator
     /// asks for it.
     pub dz: Vec<[f64; LANES]>,
+}
+
+impl Increment {
+    /// Zeros for `wiener` Brownian motions, with their time integrals or without.
+    pub fn new(wiener: usize, integrals: bool) -> Self {
+        let zeros = |count| vec![[0.0; LANES]; count];
+        Self { dw: zeros(wiener), dz: zeros(if integrals { wiener } else { 0 }) }
+    }
 }
 
 /// Copies up to [`LANES`] members, `rows` = `[member][component]` one after the other, into a block; lanes past the end

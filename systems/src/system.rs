@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 
+use crate::integrate::SdeForecaster;
 use crate::key::Key;
-use crate::law::{Forecaster, Geometry, Result};
+use crate::law::{Error, Forecaster, Geometry, Result};
 use crate::sde::Sde;
 
 /// How a system is stepped from one lead step to the next.
@@ -36,15 +37,21 @@ pub trait System: Send + Sync {
         false
     }
 
-    /// The system as a forecaster: the one called `perfect`.
+    /// The stochastic differential equation, where the system is one.
+    fn as_sde(self: Arc<Self>) -> Option<Arc<dyn Sde>> {
+        None
+    }
+
+    /// The system as a forecaster: the one called `perfect`. A differential equation is integrated unless the system
+    /// knows its transition.
     ///
     /// # Errors
     /// When the stepping does not fit the system (an unknown integrator, one of the wrong calculus).
-    fn forecaster(self: Arc<Self>, stepping: &Stepping) -> Result<Box<dyn Forecaster>>;
-
-    /// The stochastic differential equation, where the system is one.
-    fn as_sde(&self) -> Option<&dyn Sde> {
-        None
+    fn forecaster(self: Arc<Self>, stepping: &Stepping) -> Result<Box<dyn Forecaster>> {
+        match self.as_sde() {
+            Some(sde) => Ok(Box::new(SdeForecaster::new(sde, stepping)?)),
+            None => Err(Error::Unsupported("the system has neither a differential equation nor a transition".into())),
+        }
     }
 
     /// The time in which small errors grow by e, in model time, where it is known.

@@ -6,7 +6,7 @@ mod common;
 use std::sync::Arc;
 
 use common::{stepping, system};
-use scorecast_systems::integrate::{Integrator, Workspace, integrator};
+use scorecast_systems::integrate::{Workspace, integrator};
 use scorecast_systems::{Calculus, Domain, Increment, Key, LANES, Noise, Sde, SdeForecaster, System, Value};
 
 type Block = Vec<[f64; LANES]>;
@@ -15,8 +15,10 @@ type Block = Vec<[f64; LANES]>;
 type Exact<'a> = &'a dyn Fn(&Block, &[Block]) -> Block;
 
 /// From `x` over `fine.len() * h` in steps of `every * h`, with the increments summed from the fine ones.
-fn run(scheme: &dyn Integrator, sde: &dyn Sde, mut x: Block, fine: &[Block], h: f64, every: usize) -> Block {
-    let mut work = Workspace::new(sde.dim());
+fn run(name: &str, sde: &Arc<dyn Sde>, mut x: Block, fine: &[Block], h: f64, every: usize) -> Block {
+    let dt = every as f64 * h;
+    let scheme = integrator(name, Arc::clone(sde), dt).unwrap();
+    let mut work = Workspace::new(&*scheme, sde.dim());
     for (step, chunk) in fine.chunks(every).enumerate() {
         let mut dw = vec![[0.0; LANES]; sde.wiener_dim()];
         for part in chunk {
@@ -24,8 +26,7 @@ fn run(scheme: &dyn Integrator, sde: &dyn Sde, mut x: Block, fine: &[Block], h: 
                 (0..LANES).for_each(|lane| dw[lane] += part[lane]);
             }
         }
-        let dt = every as f64 * h;
-        scheme.step_block(sde, step as f64 * dt, dt, &mut x, &Increment { dw, dz: Vec::new() }, &mut work);
+        scheme.step_block(step as f64 * dt, &mut x, &Increment { dw, dz: Vec::new() }, &mut work);
     }
     x
 }
@@ -57,12 +58,11 @@ fn distance(a: &Block, b: &Block) -> f64 {
 /// The slope of the deterministic error of Lorenz-63 at time 0.4.
 fn deterministic_order(name: &str, powers: std::ops::Range<u32>) -> f64 {
     let system = system("lorenz63", &[]);
-    let (sde, scheme) = (system.as_sde().unwrap(), integrator(name).unwrap());
-    let run = |scheme: &dyn Integrator, steps: usize| {
-        run(scheme, sde, start(&*system), &vec![Vec::new(); steps], 0.4 / steps as f64, 1)
-    };
-    let exact = run(&*integrator("rk4").unwrap(), 8192);
-    let errors: Vec<_> = powers.map(|p| (0.5f64.powi(p as i32), distance(&run(&*scheme, 1 << p), &exact))).collect();
+    let sde = Arc::clone(&system).as_sde().unwrap();
+    let run =
+        |name: &str, steps: usize| run(name, &sde, start(&*system), &vec![Vec::new(); steps], 0.4 / steps as f64, 1);
+    let exact = run("rk4", 8192);
+    let errors: Vec<_> = powers.map(|p| (0.5f64.powi(p as i32), distance(&run(name, 1 << p), &exact))).collect();
     slope(&errors)
 }
 
@@ -76,8 +76,7 @@ fn deterministic_orders() {
 }
 
 /// The slope of the mean strong error at time 1 against a path 8 times finer than the finest step; 64 blocks.
-fn strong_order(name: &str, sde: &dyn Sde, start: &Block, exact: Option<Exact>) -> f64 {
-    let scheme = integrator(name).unwrap();
+fn strong_order(name: &str, sde: &Arc<dyn Sde>, start: &Block, exact: Option<Exact>) -> f64 {
     let (steps, h) = (4096, 1.0 / 4096.0);
     let everies = [32usize, 64, 128, 256];
     let mut errors = everies.map(|every| (every as f64, 0.0));
@@ -85,10 +84,10 @@ fn strong_order(name: &str, sde: &dyn Sde, start: &Block, exact: Option<Exact>) 
         let fine = fine_path(sde.wiener_dim(), steps, h, block);
         let best = match exact {
             Some(exact) => exact(start, &fine),
-            None => run(&*scheme, sde, start.clone(), &fine, h, 1),
+            None => run(name, sde, start.clone(), &fine, h, 1),
         };
         for (error, every) in errors.iter_mut().zip(everies) {
-            error.1 += distance(&run(&*scheme, sde, start.clone(), &fine, h, every), &best);
+            error.1 += distance(&run(name, sde, start.clone(), &fine, h, every), &best);
         }
     }
     slope(&errors)
@@ -98,7 +97,7 @@ fn strong_order(name: &str, sde: &dyn Sde, start: &Block, exact: Option<Exact>) 
 fn strong_order_one_with_additive_noise() {
     let system = system("double_well", &[("dim", Value::Int(2)), ("noise", Value::Float(0.8))]);
     for name in ["euler_maruyama", "heun", "rk4"] {
-        let found = strong_order(name, system.as_sde().unwrap(), &start(&*system), None);
+        let found = strong_order(name, &Arc::clone(&system).as_sde().unwrap(), &start(&*system), None);
         println!("{name}: strong order {found:.3} with additive noise");
         assert!((found - 1.0).abs() < 0.15, "{name}: {found}");
     }
@@ -142,7 +141,8 @@ fn multiplicative_noise_in_both_calculi() {
             let w = |lane: usize| fine.iter().map(|dw| dw[0][lane]).sum::<f64>();
             vec![std::array::from_fn(|lane| start[0][lane] * (drift + B * w(lane)).exp())]
         };
-        let found = strong_order(name, &Geometric { calculus }, &vec![[1.0; LANES]], Some(&exact));
+        let found =
+            strong_order(name, &(Arc::new(Geometric { calculus }) as Arc<dyn Sde>), &vec![[1.0; LANES]], Some(&exact));
         println!("{name}: strong order {found:.3} with multiplicative noise");
         assert!((found - order).abs() < 0.15, "{name}: {found}, not {order}");
     }

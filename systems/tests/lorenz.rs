@@ -27,7 +27,7 @@ fn lorenz96_is_the_scalar_formula_and_its_core_conserves_energy() {
     for n in [4usize, 5, 7, 40] {
         let system = system("lorenz96", &[("dim", Value::Int(n as i64)), ("forcing", Value::Float(6.5))]);
         let states = random_states(n);
-        for (x, found) in states.iter().zip(tendency(system.as_sde().unwrap(), &states)) {
+        for (x, found) in states.iter().zip(tendency(&*system.clone().as_sde().unwrap(), &states)) {
             let expected: Vec<f64> =
                 (0..n).map(|i| (x[(i + 1) % n] - x[(i + n - 2) % n]) * x[(i + n - 1) % n] - x[i] + 6.5).collect();
             assert_eq!(found, expected, "dim {n}");
@@ -43,7 +43,7 @@ fn lorenz63_is_the_scalar_formula_and_its_core_conserves_energy() {
     let (sigma, rho, beta) = (10.0, 28.0, 8.0 / 3.0);
     let system = system("lorenz63", &[]);
     let states = random_states(3);
-    for (s, found) in states.iter().zip(tendency(system.as_sde().unwrap(), &states)) {
+    for (s, found) in states.iter().zip(tendency(&*system.clone().as_sde().unwrap(), &states)) {
         let (x, y, z) = (s[0], s[1], s[2]);
         assert_eq!(found, [sigma * (y - x), x * (rho - z) - y, x * y - beta * z]);
         let core = y * (found[1] - rho * x + y) + z * (found[2] + beta * z);

@@ -25,7 +25,7 @@ fn build(reader: &Reader) -> Option<SystemPlan> {
     if reader.mistakes.count() > before {
         return None;
     }
-    match (entry.build)(&settings) {
+    match (entry.build.make)(&settings) {
         Ok(system) => Some(SystemPlan { name: name.to_owned(), settings, system }),
         Err(error) => {
             reader.wrong(&key_of(&error).unwrap_or_default(), error.to_string());

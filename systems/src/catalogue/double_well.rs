@@ -6,15 +6,14 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 
-use super::{Build, additive, diffuse, dim_param, noise_param, positive_param};
-use crate::integrate::SdeForecaster;
+use super::{Recipe, additive, diffuse, dim_param, noise_param, positive_param};
 use crate::key::{Key, Purpose, Stream};
-use crate::law::{Forecaster, Geometry, Result};
+use crate::law::Geometry;
 use crate::registry::{Entry, Settings};
 use crate::sde::{LANES, Noise, Sde};
-use crate::system::{Stepping, System};
+use crate::system::System;
 
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<Recipe> = Entry {
     name: "double_well",
     about: "independent particles in a double well, with additive noise; the stationary law is known",
     reference: "Kramers (1940), doi:10.1016/S0031-8914(40)90098-2",
@@ -28,7 +27,13 @@ pub(super) const ENTRY: Entry<Build> = Entry {
         positive_param("beta", 1.0, "strength of the cubic term"),
         noise_param(0.5),
     ],
-    build: |settings| Ok(Arc::new(DoubleWell::new(settings))),
+    build: Recipe {
+        make: |settings| Ok(Arc::new(DoubleWell::new(settings))),
+        dt: 0.1,
+        substeps: 1,
+        integrator: "rk4",
+        spin_up: 0,
+    },
 };
 
 /// Independent double wells.
@@ -118,11 +123,7 @@ impl System for DoubleWell {
         true
     }
 
-    fn forecaster(self: Arc<Self>, stepping: &Stepping) -> Result<Box<dyn Forecaster>> {
-        Ok(Box::new(SdeForecaster::new(self, stepping)?))
-    }
-
-    fn as_sde(&self) -> Option<&dyn Sde> {
+    fn as_sde(self: Arc<Self>) -> Option<Arc<dyn Sde>> {
         Some(self)
     }
 }

@@ -5,15 +5,14 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 
-use super::{Build, additive, diffuse, noise_param, positive_param, real_param};
-use crate::integrate::SdeForecaster;
+use super::{Recipe, additive, diffuse, noise_param, positive_param, real_param};
 use crate::key::{Key, Purpose};
-use crate::law::{Forecaster, Geometry, Result};
+use crate::law::Geometry;
 use crate::registry::{Entry, Settings};
-use crate::sde::{LANES, Noise, Sde};
-use crate::system::{Stepping, System};
+use crate::sde::{LANES, Linearized, Noise, Sde};
+use crate::system::System;
 
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<Recipe> = Entry {
     name: "lorenz63",
     about: "chaotic convection in three variables, with additive noise",
     reference: "Lorenz (1963), doi:10.1175/1520-0469(1963)020<0130:DNF>2.0.CO;2",
@@ -23,7 +22,13 @@ pub(super) const ENTRY: Entry<Build> = Entry {
         positive_param("beta", 8.0 / 3.0, "aspect ratio"),
         noise_param(0.0),
     ],
-    build: |settings| Ok(Arc::new(Lorenz63::new(settings))),
+    build: Recipe {
+        make: |settings| Ok(Arc::new(Lorenz63::new(settings))),
+        dt: 0.05,
+        substeps: 5,
+        integrator: "rk4",
+        spin_up: 1000,
+    },
 };
 
 /// A point near the attractor at the classical parameters, from which a spin-up starts.
@@ -71,6 +76,30 @@ impl Sde for Lorenz63 {
     fn additive_sd(&self) -> Option<Vec<f64>> {
         Some(vec![self.noise; 3])
     }
+
+    fn linearized(&self) -> Option<&dyn Linearized> {
+        Some(self)
+    }
+}
+
+impl Linearized for Lorenz63 {
+    fn tangent_block(&self, _t: f64, x: &[[f64; LANES]], dx: &[[f64; LANES]], out: &mut [[f64; LANES]]) {
+        let ([x, y, z], [dx, dy, dz], [fx, fy, fz]) = (x, dx, out) else { return };
+        for lane in 0..LANES {
+            fx[lane] = self.sigma * (dy[lane] - dx[lane]);
+            fy[lane] = (self.rho - z[lane]) * dx[lane] - dy[lane] - x[lane] * dz[lane];
+            fz[lane] = y[lane] * dx[lane] + x[lane] * dy[lane] - self.beta * dz[lane];
+        }
+    }
+
+    fn adjoint_block(&self, _t: f64, x: &[[f64; LANES]], v: &[[f64; LANES]], out: &mut [[f64; LANES]]) {
+        let ([x, y, z], [vx, vy, vz], [ax, ay, az]) = (x, v, out) else { return };
+        for lane in 0..LANES {
+            ax[lane] = -self.sigma * vx[lane] + (self.rho - z[lane]) * vy[lane] + y[lane] * vz[lane];
+            ay[lane] = self.sigma * vx[lane] - vy[lane] + x[lane] * vz[lane];
+            az[lane] = -x[lane] * vy[lane] - self.beta * vz[lane];
+        }
+    }
 }
 
 impl System for Lorenz63 {
@@ -87,11 +116,7 @@ impl System for Lorenz63 {
         key.purpose(Purpose::InitialState).normals(members, 3) + ndarray::aview1(&BASIN)
     }
 
-    fn forecaster(self: Arc<Self>, stepping: &Stepping) -> Result<Box<dyn Forecaster>> {
-        Ok(Box::new(SdeForecaster::new(self, stepping)?))
-    }
-
-    fn as_sde(&self) -> Option<&dyn Sde> {
+    fn as_sde(self: Arc<Self>) -> Option<Arc<dyn Sde>> {
         Some(self)
     }
 

@@ -6,15 +6,14 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 
-use super::{Build, additive, diffuse, dim_param, noise_param, real_param};
-use crate::integrate::SdeForecaster;
+use super::{Recipe, additive, diffuse, dim_param, noise_param, real_param};
 use crate::key::{Key, Purpose};
-use crate::law::{Forecaster, Geometry, Result};
+use crate::law::Geometry;
 use crate::registry::{Entry, Settings};
-use crate::sde::{LANES, Noise, Sde};
-use crate::system::{Stepping, System};
+use crate::sde::{LANES, Linearized, Noise, Sde};
+use crate::system::System;
 
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<Recipe> = Entry {
     name: "lorenz96",
     about: "chaotic waves on a ring of any size, with additive noise",
     reference: "Lorenz (1996), Predictability: a problem partly solved",
@@ -23,7 +22,13 @@ pub(super) const ENTRY: Entry<Build> = Entry {
         real_param("forcing", 8.0, "F, the constant forcing; chaotic from about 5 on at dim 40"),
         noise_param(0.0),
     ],
-    build: |settings| Ok(Arc::new(Lorenz96::new(settings))),
+    build: Recipe {
+        make: |settings| Ok(Arc::new(Lorenz96::new(settings))),
+        dt: 0.05,
+        substeps: 1,
+        integrator: "rk4",
+        spin_up: 1000,
+    },
 };
 
 /// The sd of the perturbation of the steady state from which a spin-up starts.
@@ -86,6 +91,38 @@ impl Sde for Lorenz96 {
     fn additive_sd(&self) -> Option<Vec<f64>> {
         Some(vec![self.noise; self.dim])
     }
+
+    fn linearized(&self) -> Option<&dyn Linearized> {
+        Some(self)
+    }
+}
+
+impl Linearized for Lorenz96 {
+    fn tangent_block(&self, _t: f64, x: &[[f64; LANES]], dx: &[[f64; LANES]], out: &mut [[f64; LANES]]) {
+        let n = x.len();
+        for (i, out) in out.iter_mut().enumerate() {
+            let (far, last, next) = ((i + n - 2) % n, (i + n - 1) % n, (i + 1) % n);
+            for lane in 0..LANES {
+                out[lane] = (dx[next][lane] - dx[far][lane]) * x[last][lane]
+                    + (x[next][lane] - x[far][lane]) * dx[last][lane]
+                    - dx[i][lane];
+            }
+        }
+    }
+
+    fn adjoint_block(&self, _t: f64, x: &[[f64; LANES]], v: &[[f64; LANES]], out: &mut [[f64; LANES]]) {
+        let n = x.len();
+        for (i, out) in out.iter_mut().enumerate() {
+            // x_i stands in the tendencies of i - 1 (as next), i + 1 (as last) and i + 2 (as far)
+            let (before, after, second) = ((i + n - 1) % n, (i + 1) % n, (i + 2) % n);
+            for lane in 0..LANES {
+                out[lane] = v[before][lane] * x[(i + n - 2) % n][lane]
+                    + v[after][lane] * (x[second][lane] - x[before][lane])
+                    - v[second][lane] * x[after][lane]
+                    - v[i][lane];
+            }
+        }
+    }
 }
 
 impl System for Lorenz96 {
@@ -102,11 +139,7 @@ impl System for Lorenz96 {
         key.purpose(Purpose::InitialState).normals(members, self.dim) * PERTURBATION + self.forcing
     }
 
-    fn forecaster(self: Arc<Self>, stepping: &Stepping) -> Result<Box<dyn Forecaster>> {
-        Ok(Box::new(SdeForecaster::new(self, stepping)?))
-    }
-
-    fn as_sde(&self) -> Option<&dyn Sde> {
+    fn as_sde(self: Arc<Self>) -> Option<Arc<dyn Sde>> {
         Some(self)
     }
 

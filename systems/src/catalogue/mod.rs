@@ -16,13 +16,32 @@ pub use ou::Ou;
 use crate::law::{Error, Result};
 use crate::registry::{Default, Entry, Kind, Param, Settings, Value, find};
 use crate::sde::{LANES, Noise};
-use crate::system::System;
+use crate::system::{Stepping, System};
 
-/// How a system is built from its settings.
-pub type Build = fn(&Settings) -> Result<Arc<dyn System>>;
+/// How a system is built from its settings, and how it is stepped unless the user says otherwise.
+#[derive(Clone, Copy, Debug)]
+pub struct Recipe {
+    /// From checked settings.
+    pub make: fn(&Settings) -> Result<Arc<dyn System>>,
+    /// The usual lead step, in model time.
+    pub dt: f64,
+    /// Integration steps in that lead step.
+    pub substeps: usize,
+    /// The usual integrator; systems with an exact transition ignore it.
+    pub integrator: &'static str,
+    /// Lead steps after which a trajectory has forgotten where it started.
+    pub spin_up: usize,
+}
+
+impl Recipe {
+    /// The usual stepping.
+    pub fn stepping(&self) -> Stepping {
+        Stepping { dt: self.dt, substeps: self.substeps, integrator: self.integrator.to_owned() }
+    }
+}
 
 /// Every system, in the order in which they are listed.
-pub const SYSTEMS: &[Entry<Build>] = &[ou::ENTRY, double_well::ENTRY, lorenz63::ENTRY, lorenz96::ENTRY];
+pub const SYSTEMS: &[Entry<Recipe>] = &[ou::ENTRY, double_well::ENTRY, lorenz63::ENTRY, lorenz96::ENTRY];
 
 /// The system of that name with those settings; defaults for the others.
 ///
@@ -31,7 +50,7 @@ pub const SYSTEMS: &[Entry<Build>] = &[ou::ENTRY, double_well::ENTRY, lorenz63::
 pub fn build(name: &str, given: &BTreeMap<String, Value>) -> Result<Arc<dyn System>, Vec<Error>> {
     let entry = find(SYSTEMS, "system", name).map_err(|error| vec![error])?;
     let settings = Settings::check(&format!("system `{name}`"), entry.params, given)?;
-    (entry.build)(&settings).map_err(|error| vec![error])
+    (entry.build.make)(&settings).map_err(|error| vec![error])
 }
 
 /// Additive noise of one size on every component, as most systems have it.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use nalgebra::DMatrix;
 use ndarray::{Array1, Array2};
 
-use super::{Build, dim_param, real_param};
+use super::{Recipe, dim_param, real_param};
 use crate::gaussian::{LinearForecaster, SymmetricEigen};
 use crate::integrate::forecaster;
 use crate::key::{Key, Purpose};
@@ -19,7 +19,7 @@ use crate::registry::{Default, Entry, Kind, Param, Settings};
 use crate::sde::{LANES, Noise, Sde};
 use crate::system::{Stepping, System};
 
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<Recipe> = Entry {
     name: "ou",
     about: "linear stochastic process with exact transitions, the reference for every method",
     reference: "Uhlenbeck and Ornstein (1930), doi:10.1103/PhysRev.36.823; Van Loan (1978), doi:10.1109/TAC.1978.1101743",
@@ -47,7 +47,13 @@ pub(super) const ENTRY: Entry<Build> = Entry {
                     dt is noise * sqrt(dt) to first order",
         },
     ],
-    build: |settings| Ok(Arc::new(Ou::new(settings)?)),
+    build: Recipe {
+        make: |settings| Ok(Arc::new(Ou::new(settings)?)),
+        dt: 0.1,
+        substeps: 1,
+        integrator: "rk4",
+        spin_up: 0,
+    },
 };
 
 /// The largest dimension: the matrices are dense.
@@ -249,7 +255,7 @@ impl System for Ou {
         Ok(Box::new(LinearForecaster::new(self.transition(stepping.dt))?))
     }
 
-    fn as_sde(&self) -> Option<&dyn Sde> {
+    fn as_sde(self: Arc<Self>) -> Option<Arc<dyn Sde>> {
         Some(self)
     }
 }

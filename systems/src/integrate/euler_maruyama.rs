@@ -1,36 +1,45 @@
 //! Euler-Maruyama: x + f(x, t) dt + g(x, t) dW, the Ito scheme (Maruyama 1955). Strong order 1/2, and 1 where the noise
-//! is additive. Its one-step law is Gaussian.
+//! is constant. Its one-step law is Gaussian.
 
-use super::{Integrator, Lanes, Workspace, add, unsupported};
-use crate::law::Result;
+use std::sync::Arc;
+
+use super::{Build, Integrator, Lanes, Workspace, add, unsupported};
+use crate::registry::Entry;
 use crate::sde::{Calculus, Increment, Noise, Sde};
 
+pub(super) const ENTRY: Entry<Build> = Entry {
+    name: "euler_maruyama",
+    about: "Euler-Maruyama, the Ito scheme of strong order 1/2 (1 with constant noise)",
+    reference: "Maruyama (1955)",
+    params: &[],
+    build: |sde, dt| match (sde.noise().is_constant(), sde.calculus()) {
+        (true, _) | (_, Calculus::Ito) => Ok(Box::new(EulerMaruyama { sde, dt })),
+        _ => Err(unsupported("euler_maruyama", "multiplicative Stratonovich noise", "heun")),
+    },
+};
+
 /// Euler-Maruyama.
-#[derive(Clone, Copy, Debug)]
-pub struct EulerMaruyama;
+pub struct EulerMaruyama {
+    sde: Arc<dyn Sde>,
+    dt: f64,
+}
 
 impl Integrator for EulerMaruyama {
-    fn name(&self) -> &'static str {
-        "euler_maruyama"
+    fn arrays(&self) -> usize {
+        2
     }
 
-    fn supports(&self, noise: Noise, calculus: Calculus) -> Result<()> {
-        match (noise, calculus) {
-            (Noise::None | Noise::Additive, _) | (_, Calculus::Ito) => Ok(()),
-            _ => Err(unsupported(self.name(), "multiplicative Stratonovich noise", "heun")),
-        }
+    fn gaussian_one_step(&self) -> bool {
+        matches!(self.sde.noise(), Noise::Additive | Noise::Constant(_) | Noise::Diagonal)
     }
 
-    fn gaussian_one_step(&self, noise: Noise) -> bool {
-        matches!(noise, Noise::Additive | Noise::Diagonal)
-    }
-
-    fn step_block(&self, sde: &dyn Sde, t: f64, dt: f64, x: &mut [Lanes], increment: &Increment, work: &mut Workspace) {
-        sde.drift_block(t, x, &mut work.slope);
+    fn step_block(&self, t: f64, x: &mut [Lanes], increment: &Increment, work: &mut Workspace) {
+        let [slope, noise] = work.arrays();
+        self.sde.drift_block(t, x, slope);
         if !increment.dw.is_empty() {
-            sde.diffuse_block(t, x, &increment.dw, &mut work.noise);
-            add(x, 1.0, &work.noise);
+            self.sde.diffuse_block(t, x, &increment.dw, noise);
+            add(x, 1.0, noise);
         }
-        add(x, dt, &work.slope);
+        add(x, self.dt, slope);
     }
 }

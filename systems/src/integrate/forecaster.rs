@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView2, s};
 use rayon::prelude::*;
 
-use super::{Lanes, OneStep, Workspace, integrator};
+use super::{Integrator, Lanes, OneStep, Tangent, Workspace, integrator};
+use crate::brownian::{BrownianPath, Owner};
 use crate::gaussian::GaussianLaw;
-use crate::key::{Key, Stream};
-use crate::law::{ConditionalDenoiser, Density, Error, Forecaster, GaussianKernel, Result};
+use crate::key::Key;
+use crate::law::{ConditionalDenoiser, Density, Differentiable, Error, Forecaster, GaussianKernel, Result};
 use crate::sde::{Increment, LANES, Sde, load_block, store_block};
 use crate::system::Stepping;
 
@@ -17,55 +18,84 @@ const PARALLEL_WORK: usize = 1 << 16;
 
 /// A stochastic differential equation, stepped by an integrator.
 ///
-/// Lead step k of member i draws its increments from `key.at(k).stream(i)`: substep after substep, Brownian motion after
-/// Brownian motion. An equation without noise draws nothing.
+/// Lead step k of member i follows the [`BrownianPath`] at `key.at(k)`, so that a step with twice the substeps follows
+/// the same path. An equation without noise draws nothing.
 pub struct SdeForecaster {
-    step: GaussianLaw<OneStep>,
-    substeps: usize,
-    gaussian: bool,
+    stepper: Stepper,
+    /// The law of a lead step, where the integrator makes it Gaussian.
+    gaussian: Option<GaussianLaw<OneStep>>,
     full_rank: bool,
+    /// The equation with its tangent-linear model, where that is known.
+    tangent: Option<Stepper>,
 }
 
 impl SdeForecaster {
     /// Any equation, a user's own included, with `stepping`.
     ///
     /// # Errors
-    /// When the integrator is unknown or cannot step this kind of noise, when dt is not above 0, or without substeps.
+    /// When the integrator is unknown or cannot step this equation, when dt is not above 0, or without substeps.
     pub fn new(sde: Arc<dyn Sde>, stepping: &Stepping) -> Result<Self> {
-        let integrator = integrator(&stepping.integrator)?;
-        integrator.supports(sde.noise(), sde.calculus())?;
         check(stepping)?;
-        let gaussian = stepping.substeps == 1 && integrator.gaussian_one_step(sde.noise());
+        let stepper = Stepper::new(Arc::clone(&sde), stepping)?;
+        let gaussian = stepping.substeps == 1 && stepper.integrator.gaussian_one_step();
         let full_rank = sde.additive_sd().is_some_and(|sd| sd.iter().all(|sd| *sd > 0.0));
-        let step = GaussianLaw::new(OneStep { sde, integrator, dt: stepping.dt });
-        Ok(Self { step, substeps: stepping.substeps, gaussian, full_rank })
+        let gaussian = gaussian.then(|| OneStep::new(Arc::clone(&sde), Arc::clone(&stepper.integrator), stepping.dt));
+        let tangent = Tangent::new(sde).and_then(|tangent| Stepper::new(Arc::new(tangent), stepping)).ok();
+        Ok(Self { stepper, gaussian: gaussian.map(GaussianLaw::new), full_rank, tangent })
+    }
+}
+
+/// An equation, an integrator and a step length.
+struct Stepper {
+    sde: Arc<dyn Sde>,
+    integrator: Arc<dyn Integrator>,
+    dt: f64,
+    substeps: usize,
+}
+
+impl Stepper {
+    fn new(sde: Arc<dyn Sde>, stepping: &Stepping) -> Result<Self> {
+        let Stepping { dt, substeps, .. } = *stepping;
+        let integrator = integrator(&stepping.integrator, Arc::clone(&sde), dt / substeps as f64)?.into();
+        Ok(Self { sde, integrator, dt, substeps })
     }
 
-    fn sde(&self) -> &dyn Sde {
-        &*self.step.kernel().sde
+    /// Advances `x` (`[member, component]`) in place: blocks of members, on several threads where that pays.
+    fn advance(&self, k: usize, steps: usize, x: &mut Array2<f64>, key: Key) {
+        let dim = self.sde.dim();
+        assert_eq!(x.ncols(), dim, "states of {} components for a system of {dim}", x.ncols());
+        let work = x.len() * steps * self.substeps;
+        if !x.is_standard_layout() {
+            *x = x.as_standard_layout().into_owned();
+        }
+        let Some(rows) = x.as_slice_mut() else { return };
+        if work < PARALLEL_WORK {
+            let mut scratch = Scratch::new(self);
+            for (block, rows) in rows.chunks_mut(LANES * dim).enumerate() {
+                self.advance_block(k, steps, block * LANES, rows, key, &mut scratch);
+            }
+        } else {
+            rows.par_chunks_mut(LANES * dim).enumerate().for_each_init(
+                || Scratch::new(self),
+                |scratch, (block, rows)| self.advance_block(k, steps, block * LANES, rows, key, scratch),
+            );
+        }
     }
 
     /// Advances the members `first..` that `rows` holds; one block.
     fn advance_block(&self, k: usize, steps: usize, first: usize, rows: &mut [f64], key: Key, scratch: &mut Scratch) {
-        let OneStep { sde, integrator, dt } = self.step.kernel();
-        let h = dt / self.substeps as f64;
-        let members = rows.len() / sde.dim();
-        load_block(rows, &mut scratch.x);
+        let Scratch { x, increment, path, work } = scratch;
+        let members = first..first + rows.len() / self.sde.dim();
+        load_block(rows, x);
         for step in k..k + steps {
-            scratch.streams.clear();
-            if !scratch.increment.dw.is_empty() {
-                let members = first..first + members;
-                scratch.streams.extend(members.map(|member| key.at(step as u64).stream(member as u64)));
-            }
+            let owner = Owner { key: key.at(step as u64), members: members.clone() };
             for substep in 0..self.substeps {
-                for (lane, stream) in scratch.streams.iter_mut().enumerate() {
-                    scratch.increment.dw.iter_mut().for_each(|dw| dw[lane] = h.sqrt() * stream.normal());
-                }
-                let t = step as f64 * dt + substep as f64 * h;
-                integrator.step_block(&**sde, t, h, &mut scratch.x, &scratch.increment, &mut scratch.work);
+                path.read(substep, &owner, increment);
+                let t = (step as f64 + substep as f64 / self.substeps as f64) * self.dt;
+                self.integrator.step_block(t, x, increment, work);
             }
         }
-        store_block(&scratch.x, rows);
+        store_block(x, rows);
     }
 }
 
@@ -73,18 +103,19 @@ impl SdeForecaster {
 struct Scratch {
     x: Vec<Lanes>,
     increment: Increment,
-    streams: Vec<Stream>,
+    path: BrownianPath,
     work: Workspace,
 }
 
 impl Scratch {
-    fn new(sde: &dyn Sde) -> Self {
-        let increment = Increment { dw: vec![[0.0; LANES]; sde.wiener_dim()], dz: Vec::new() };
+    fn new(stepper: &Stepper) -> Self {
+        let Stepper { sde, integrator, dt, substeps } = stepper;
+        let (wiener, integrals) = (sde.wiener_dim(), integrator.reads_integrals());
         Self {
             x: vec![[0.0; LANES]; sde.dim()],
-            increment,
-            streams: Vec::with_capacity(LANES),
-            work: Workspace::new(sde.dim()),
+            increment: Increment::new(wiener, integrals),
+            path: BrownianPath::new(wiener, *dt, *substeps, integrals),
+            work: Workspace::new(&**integrator, sde.dim()),
         }
     }
 }
@@ -105,40 +136,48 @@ pub fn check(stepping: &Stepping) -> Result<()> {
 
 impl Forecaster for SdeForecaster {
     fn dim(&self) -> usize {
-        self.sde().dim()
+        self.stepper.sde.dim()
     }
 
     fn advance(&self, k: usize, steps: usize, x: &mut Array2<f64>, key: Key) -> Result<()> {
-        let dim = self.dim();
-        assert_eq!(x.ncols(), dim, "states of {} components for a system of {dim}", x.ncols());
-        let work = x.len() * steps * self.substeps;
-        if !x.is_standard_layout() {
-            *x = x.as_standard_layout().into_owned();
-        }
-        let Some(rows) = x.as_slice_mut() else { return Ok(()) };
-        if work < PARALLEL_WORK {
-            let mut scratch = Scratch::new(self.sde());
-            for (block, rows) in rows.chunks_mut(LANES * dim).enumerate() {
-                self.advance_block(k, steps, block * LANES, rows, key, &mut scratch);
-            }
-        } else {
-            rows.par_chunks_mut(LANES * dim).enumerate().for_each_init(
-                || Scratch::new(self.sde()),
-                |scratch, (block, rows)| self.advance_block(k, steps, block * LANES, rows, key, scratch),
-            );
-        }
+        self.stepper.advance(k, steps, x, key);
         Ok(())
     }
 
     fn density(&self) -> Option<&dyn Density> {
-        (self.gaussian && self.full_rank).then_some(&self.step as &dyn Density)
+        self.gaussian.as_ref().filter(|_| self.full_rank).map(|law| law as &dyn Density)
     }
 
     fn denoiser(&self) -> Option<&dyn ConditionalDenoiser> {
-        self.gaussian.then_some(&self.step as &dyn ConditionalDenoiser)
+        self.gaussian.as_ref().map(|law| law as &dyn ConditionalDenoiser)
     }
 
     fn gaussian(&self) -> Option<&dyn GaussianKernel> {
-        self.gaussian.then_some(&self.step as &dyn GaussianKernel)
+        self.gaussian.as_ref().map(|law| law as &dyn GaussianKernel)
+    }
+
+    fn differentiable(&self) -> Option<&dyn Differentiable> {
+        self.tangent.as_ref().map(|_| self as &dyn Differentiable)
+    }
+}
+
+impl Differentiable for SdeForecaster {
+    fn tangent(
+        &self,
+        k: usize,
+        x: ArrayView2<f64>,
+        dx: ArrayView2<f64>,
+        key: Key,
+    ) -> Result<(Array2<f64>, Array2<f64>)> {
+        let Some(tangent) = &self.tangent else {
+            return Err(Error::Unsupported("the derivatives of this system's drift are not written".into()));
+        };
+        assert_eq!(x.dim(), dx.dim(), "one tangent vector for each state");
+        let dim = self.dim();
+        let mut both = Array2::zeros((x.nrows(), 2 * dim));
+        both.slice_mut(s![.., ..dim]).assign(&x);
+        both.slice_mut(s![.., dim..]).assign(&dx);
+        tangent.advance(k, 1, &mut both, key);
+        Ok((both.slice(s![.., ..dim]).to_owned(), both.slice(s![.., dim..]).to_owned()))
     }
 }

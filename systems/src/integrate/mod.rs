@@ -1,100 +1,82 @@
-//! Integrators, one a file. They are handed the Brownian increments and never draw.
+//! Integrators, one a file. An integrator is built for one equation and one step length; it is handed the Brownian
+//! increments and never draws.
 
 mod euler_maruyama;
 pub mod forecaster;
 mod one_step;
 mod rk4;
 mod stochastic_heun;
+mod tangent;
+
+use std::sync::Arc;
 
 pub use euler_maruyama::EulerMaruyama;
 pub use forecaster::SdeForecaster;
 pub use one_step::OneStep;
 pub use rk4::Rk4;
 pub use stochastic_heun::StochasticHeun;
+pub use tangent::Tangent;
 
 use crate::law::{Error, Result};
 use crate::registry::{Entry, find};
-use crate::sde::{Calculus, Increment, LANES, Noise, Sde};
+use crate::sde::{Calculus, Increment, LANES, Sde};
 
 /// One component of [`LANES`] members.
 pub type Lanes = [f64; LANES];
 
-/// One integration step of a stochastic differential equation.
+/// One integration step of one equation over one length.
 pub trait Integrator: Send + Sync {
-    /// Its name in [`INTEGRATORS`].
-    fn name(&self) -> &'static str;
+    /// Advances `x` (`[component][lane]`) from `t` by the step it was built for. `increment.dw` is empty where the
+    /// equation has no noise, `increment.dz` unless [`Integrator::reads_integrals`].
+    fn step_block(&self, t: f64, x: &mut [Lanes], increment: &Increment, work: &mut Workspace);
 
-    /// Whether it converges to the solution of an equation with this noise and this calculus.
-    ///
-    /// # Errors
-    /// A sentence that names an integrator which does.
-    fn supports(&self, noise: Noise, calculus: Calculus) -> Result<()>;
+    /// How many scratch arrays a step needs, each `[component][lane]`.
+    fn arrays(&self) -> usize;
 
-    /// Whether x(t + dt) given x(t) is Gaussian with independent components for this noise: then the step with dw = 0
-    /// is its mean and g(x, t) dw the deviation from it.
-    fn gaussian_one_step(&self, noise: Noise) -> bool;
+    /// Whether it reads the time integrals `increment.dz`.
+    fn reads_integrals(&self) -> bool {
+        false
+    }
 
-    /// Advances `x` (`[component][lane]`) from `t` by `dt`. `increment.dw` is empty where the noise is [`Noise::None`].
-    fn step_block(&self, sde: &dyn Sde, t: f64, dt: f64, x: &mut [Lanes], increment: &Increment, work: &mut Workspace);
+    /// Whether x(t + dt) given x(t) is Gaussian: then the step with dw = 0 is its mean, and g(x, t) dw the deviation
+    /// from it.
+    fn gaussian_one_step(&self) -> bool {
+        false
+    }
 }
 
 /// The scratch arrays of an integrator, each `[component][lane]`; made once and reused for every step.
 #[derive(Clone, Debug)]
 pub struct Workspace {
-    /// The latest slope f(x, t).
-    pub slope: Vec<Lanes>,
-    /// A weighted sum of slopes.
-    pub sum: Vec<Lanes>,
-    /// The state at which a stage is evaluated.
-    pub stage: Vec<Lanes>,
-    /// The product g(x, t) dw.
-    pub noise: Vec<Lanes>,
-    /// A second product g(x, t) dw.
-    pub noise_end: Vec<Lanes>,
+    arrays: Vec<Vec<Lanes>>,
 }
 
 impl Workspace {
-    /// For a state of `dim` components.
-    pub fn new(dim: usize) -> Self {
-        let zeros = || vec![[0.0; LANES]; dim];
-        Self { slope: zeros(), sum: zeros(), stage: zeros(), noise: zeros(), noise_end: zeros() }
+    /// For `integrator` and a state of `dim` components.
+    pub fn new(integrator: &dyn Integrator, dim: usize) -> Self {
+        Self { arrays: vec![vec![[0.0; LANES]; dim]; integrator.arrays()] }
+    }
+
+    /// The first `N` arrays, as many as [`Integrator::arrays`] says or fewer.
+    pub fn arrays<const N: usize>(&mut self) -> [&mut [Lanes]; N] {
+        let mut arrays = self.arrays.iter_mut();
+        std::array::from_fn(|_| arrays.next().map(Vec::as_mut_slice).unwrap_or_default())
     }
 }
 
-/// How an integrator is built.
-pub type Build = fn() -> Box<dyn Integrator>;
+/// How an integrator is built for an equation and a step length: it says what it cannot step, and what can.
+pub type Build = fn(Arc<dyn Sde>, f64) -> Result<Box<dyn Integrator>>;
 
 /// Every integrator, in the order in which they are listed.
-pub const INTEGRATORS: &[Entry<Build>] = &[
-    Entry {
-        name: "rk4",
-        about: "fourth-order Runge-Kutta for the drift, additive noise g dW once a step",
-        reference: "Kutta (1901)",
-        params: &[],
-        build: || Box::new(Rk4),
-    },
-    Entry {
-        name: "euler_maruyama",
-        about: "Euler-Maruyama, the Ito scheme of strong order 1/2 (1 with additive noise)",
-        reference: "Maruyama (1955)",
-        params: &[],
-        build: || Box::new(EulerMaruyama),
-    },
-    Entry {
-        name: "heun",
-        about: "stochastic Heun, the Stratonovich scheme (deterministic order 2, strong order 1 with additive noise)",
-        reference: "Ruemelin (1982)",
-        params: &[],
-        build: || Box::new(StochasticHeun),
-    },
-];
+pub const INTEGRATORS: &[Entry<Build>] = &[rk4::ENTRY, euler_maruyama::ENTRY, stochastic_heun::ENTRY];
 
-/// The integrator of that name.
+/// The integrator of that name for an equation and a step of `dt`.
 ///
 /// # Errors
-/// [`Error::UnknownName`] with the nearest name.
-pub fn integrator(name: &str) -> Result<Box<dyn Integrator>> {
-    Ok((find(INTEGRATORS, "integrator", name)?.build)())
+/// [`Error::UnknownName`] with the nearest name; a sentence that names another integrator where this one does not
+/// converge to the equation's solution.
+pub fn integrator(name: &str, sde: Arc<dyn Sde>, dt: f64) -> Result<Box<dyn Integrator>> {
+    (find(INTEGRATORS, "integrator", name)?.build)(sde, dt)
 }
 
 /// out = x + h k. Cells are taken as one flat slice: nested loops over lanes were left scalar by the compiler.
@@ -110,6 +92,15 @@ fn shift(out: &mut [Lanes], x: &[Lanes], h: f64, k: &[Lanes]) {
 fn add(x: &mut [Lanes], h: f64, k: &[Lanes]) {
     for (x, k) in x.as_flattened_mut().iter_mut().zip(k.as_flattened()) {
         *x += h * k;
+    }
+}
+
+/// A scheme that steps constant noise only, asked for more.
+fn only_constant_noise(name: &str, sde: &dyn Sde) -> Result<()> {
+    match (sde.noise().is_constant(), sde.calculus()) {
+        (true, _) => Ok(()),
+        (false, Calculus::Ito) => Err(unsupported(name, "multiplicative noise", "euler_maruyama")),
+        (false, Calculus::Stratonovich) => Err(unsupported(name, "multiplicative noise", "heun")),
     }
 }
 

@@ -1,34 +1,42 @@
-//! The classical Runge-Kutta scheme of order 4 for the drift (Kutta 1901); additive noise g dW is added once at the end
-//! of the step, which is what stochastic experiments with Lorenz-96 commonly mean. Strong order 1 with additive noise,
+//! The classical Runge-Kutta scheme of order 4 for the drift (Kutta 1901); constant noise g dW is added once at the end
+//! of the step, which is what stochastic experiments with Lorenz-96 commonly mean. Strong order 1 with constant noise,
 //! order 4 without; its one-step law is Gaussian around the deterministic step.
 
-use super::{Integrator, Lanes, Workspace, add, shift, unsupported};
-use crate::law::Result;
-use crate::sde::{Calculus, Increment, Noise, Sde};
+use std::sync::Arc;
 
-/// Runge-Kutta of order 4 with additive noise once a step.
-#[derive(Clone, Copy, Debug)]
-pub struct Rk4;
+use super::{Build, Integrator, Lanes, Workspace, add, only_constant_noise, shift};
+use crate::registry::Entry;
+use crate::sde::{Increment, Noise, Sde};
+
+pub(super) const ENTRY: Entry<Build> = Entry {
+    name: "rk4",
+    about: "fourth-order Runge-Kutta for the drift, constant noise g dW once a step",
+    reference: "Kutta (1901)",
+    params: &[],
+    build: |sde, dt| {
+        only_constant_noise("rk4", &*sde)?;
+        Ok(Box::new(Rk4 { sde, dt }))
+    },
+};
+
+/// Runge-Kutta of order 4 with constant noise once a step.
+pub struct Rk4 {
+    sde: Arc<dyn Sde>,
+    dt: f64,
+}
 
 impl Integrator for Rk4 {
-    fn name(&self) -> &'static str {
-        "rk4"
+    fn arrays(&self) -> usize {
+        4
     }
 
-    fn supports(&self, noise: Noise, calculus: Calculus) -> Result<()> {
-        match (noise, calculus) {
-            (Noise::None | Noise::Additive, _) => Ok(()),
-            (_, Calculus::Ito) => Err(unsupported(self.name(), "multiplicative noise", "euler_maruyama")),
-            (_, Calculus::Stratonovich) => Err(unsupported(self.name(), "multiplicative noise", "heun")),
-        }
+    fn gaussian_one_step(&self) -> bool {
+        self.sde.noise() != Noise::None
     }
 
-    fn gaussian_one_step(&self, noise: Noise) -> bool {
-        noise == Noise::Additive
-    }
-
-    fn step_block(&self, sde: &dyn Sde, t: f64, dt: f64, x: &mut [Lanes], increment: &Increment, work: &mut Workspace) {
-        let Workspace { slope, sum, stage, noise, .. } = work;
+    fn step_block(&self, t: f64, x: &mut [Lanes], increment: &Increment, work: &mut Workspace) {
+        let (sde, dt) = (&*self.sde, self.dt);
+        let [slope, sum, stage, noise] = work.arrays();
         let half = 0.5 * dt;
         sde.drift_block(t, x, sum);
         shift(stage, x, half, sum);

@@ -1,46 +1,52 @@
 //! Stochastic Heun: with the predictor p = x + f(x, t) dt + g(x, t) dW,
 //! x + (f(x, t) + f(p, t + dt)) dt / 2 + (g(x, t) + g(p, t + dt)) dW / 2, the Stratonovich scheme (Ruemelin 1982).
-//! Deterministic order 2; strong order 1 where the noise is additive or commutes.
+//! Deterministic order 2; strong order 1 where the noise is constant or commutes, 1/2 otherwise.
 
-use super::{Integrator, Lanes, Workspace, add, shift, unsupported};
-use crate::law::Result;
-use crate::sde::{Calculus, Increment, Noise, Sde};
+use std::sync::Arc;
+
+use super::{Build, Integrator, Lanes, Workspace, add, shift, unsupported};
+use crate::registry::Entry;
+use crate::sde::{Calculus, Increment, Sde};
+
+pub(super) const ENTRY: Entry<Build> = Entry {
+    name: "heun",
+    about: "stochastic Heun, the Stratonovich scheme (deterministic order 2, strong order 1 where the noise commutes)",
+    reference: "Ruemelin (1982)",
+    params: &[],
+    build: |sde, dt| match (sde.noise().is_constant(), sde.calculus()) {
+        (true, _) | (_, Calculus::Stratonovich) => Ok(Box::new(StochasticHeun { sde, dt })),
+        _ => Err(unsupported("heun", "multiplicative Ito noise", "euler_maruyama")),
+    },
+};
 
 /// Stochastic Heun.
-#[derive(Clone, Copy, Debug)]
-pub struct StochasticHeun;
+pub struct StochasticHeun {
+    sde: Arc<dyn Sde>,
+    dt: f64,
+}
 
 impl Integrator for StochasticHeun {
-    fn name(&self) -> &'static str {
-        "heun"
+    fn arrays(&self) -> usize {
+        5
     }
 
-    fn supports(&self, noise: Noise, calculus: Calculus) -> Result<()> {
-        match (noise, calculus) {
-            (Noise::None | Noise::Additive, _) | (_, Calculus::Stratonovich) => Ok(()),
-            _ => Err(unsupported(self.name(), "multiplicative Ito noise", "euler_maruyama")),
-        }
-    }
-
-    fn gaussian_one_step(&self, _noise: Noise) -> bool {
-        false
-    }
-
-    fn step_block(&self, sde: &dyn Sde, t: f64, dt: f64, x: &mut [Lanes], increment: &Increment, work: &mut Workspace) {
+    fn step_block(&self, t: f64, x: &mut [Lanes], increment: &Increment, work: &mut Workspace) {
+        let (sde, dt) = (&*self.sde, self.dt);
+        let [slope, slope_end, predictor, noise, noise_end] = work.arrays();
         let noisy = !increment.dw.is_empty();
-        sde.drift_block(t, x, &mut work.slope);
-        shift(&mut work.stage, x, dt, &work.slope);
+        sde.drift_block(t, x, slope);
+        shift(predictor, x, dt, slope);
         if noisy {
-            sde.diffuse_block(t, x, &increment.dw, &mut work.noise);
-            add(&mut work.stage, 1.0, &work.noise);
+            sde.diffuse_block(t, x, &increment.dw, noise);
+            add(predictor, 1.0, noise);
         }
-        sde.drift_block(t + dt, &work.stage, &mut work.sum);
+        sde.drift_block(t + dt, predictor, slope_end);
         if noisy {
-            sde.diffuse_block(t + dt, &work.stage, &increment.dw, &mut work.noise_end);
-            add(x, 0.5, &work.noise);
-            add(x, 0.5, &work.noise_end);
+            sde.diffuse_block(t + dt, predictor, &increment.dw, noise_end);
+            add(x, 0.5, noise);
+            add(x, 0.5, noise_end);
         }
-        add(x, 0.5 * dt, &work.slope);
-        add(x, 0.5 * dt, &work.sum);
+        add(x, 0.5 * dt, slope);
+        add(x, 0.5 * dt, slope_end);
     }
 }

@@ -1,0 +1,283 @@
+//! Brownian paths addressed by interval, so that refining the step keeps the path.
+//!
+//! Over an interval of length h a path is known by W, its increment, and by its space-time Levy area
+//! H = (1/h) int (W(s) - W(t)) ds - W/2, which is N(0, h/12) and independent of W; the time integral that higher-order
+//! schemes need is Z = h (H + W/2). Given W and H of an interval, its two halves follow from two more normals,
+//! z ~ N(0, h/16) and n ~ N(0, h/12) (Foster, Lyons and Oberhauser 2020, doi:10.1137/20M1313933):
+//!
+//! W_left = W/2 + 3H/2 + z, W_right = W/2 - 3H/2 - z, H_left = H/4 - z/2 + n/2, H_right = H/4 - z/2 - n/2.
+//!
+//! A lead step is cut into `pieces` (the odd part of the number of substeps) and each piece is halved `levels` times.
+//! The normals of each interval have an address of their own, so any interval can be asked for at any time, and a path
+//! does not depend on how finely, or by which scheme, it is read: doubling the substeps keeps it.
+
+use std::ops::Range;
+
+use crate::key::{Key, Stream};
+use crate::sde::{Increment, LANES};
+
+type Lanes = [f64; LANES];
+
+/// A dyadic part of a piece of a lead step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interval {
+    /// Which piece.
+    pub piece: usize,
+    /// How often the piece is halved.
+    pub level: u32,
+    /// Which of its 2^level parts.
+    pub index: u64,
+}
+
+/// The increments of up to [`LANES`] members' Brownian motions over one lead step, in the order of the substeps.
+#[derive(Clone, Debug)]
+pub struct BrownianPath {
+    dt: f64,
+    pieces: usize,
+    levels: u32,
+    /// Whether the finest intervals carry H.
+    integrals: bool,
+    /// For each level the interval that is being read, and its right sibling if it is a left half.
+    now: Vec<Node>,
+    right: Vec<Node>,
+}
+
+/// W and H of an interval, `[wiener][lane]`.
+#[derive(Clone, Debug)]
+struct Node {
+    w: Vec<Lanes>,
+    h: Vec<Lanes>,
+}
+
+impl Node {
+    fn new(wiener: usize) -> Self {
+        Self { w: vec![[0.0; LANES]; wiener], h: vec![[0.0; LANES]; wiener] }
+    }
+}
+
+/// Whose path it is: the members `first..` at one lead step.
+#[derive(Clone, Debug)]
+pub struct Owner {
+    /// The address of the lead step.
+    pub key: Key,
+    /// The members, at most [`LANES`]; they are the lanes in their order.
+    pub members: Range<usize>,
+}
+
+impl Owner {
+    fn streams(&self, node: u64) -> impl Iterator<Item = (usize, Stream)> {
+        self.members.clone().map(move |member| self.key.node_stream(member as u64, node)).enumerate()
+    }
+}
+
+impl BrownianPath {
+    /// Scratch for paths of `wiener` Brownian motions over lead steps of `dt`, read in `substeps` equal parts; with
+    /// the time integrals or without.
+    pub fn new(wiener: usize, dt: f64, substeps: usize, integrals: bool) -> Self {
+        let levels = if substeps == 0 { 0 } else { substeps.trailing_zeros() };
+        let nodes = || (0..=levels).map(|_| Node::new(wiener)).collect();
+        Self { dt, pieces: (substeps >> levels).max(1), levels, integrals, now: nodes(), right: nodes() }
+    }
+
+    /// The number of substeps.
+    pub fn substeps(&self) -> usize {
+        self.pieces << self.levels
+    }
+
+    /// Moves to a substep and writes its increments. Substeps are read in order, from 0.
+    pub fn read(&mut self, substep: usize, owner: &Owner, increment: &mut Increment) {
+        if increment.dw.is_empty() {
+            return;
+        }
+        let (piece, index) = (substep >> self.levels, substep as u64 & ((1 << self.levels) - 1));
+        let from = if index == 0 {
+            self.root(piece, owner);
+            1
+        } else {
+            let level = (self.levels - index.trailing_zeros()) as usize;
+            std::mem::swap(&mut self.now[level], &mut self.right[level]);
+            level as u32 + 1
+        };
+        for level in from..=self.levels {
+            let parent = Interval { piece, level: level - 1, index: index >> (self.levels - level + 1) };
+            self.halve(parent, owner);
+        }
+        self.write(self.levels, increment);
+    }
+
+    /// The increments of any interval, at the cost of its level; the next substep that is read must then be 0.
+    pub fn interval(&mut self, interval: Interval, owner: &Owner, increment: &mut Increment) {
+        let Interval { piece, level, index } = interval;
+        assert!(level <= self.levels, "level {level} of a path that is halved {} times", self.levels);
+        self.root(piece, owner);
+        for below in 1..=level {
+            self.halve(Interval { piece, level: below - 1, index: index >> (level - below + 1) }, owner);
+            if (index >> (level - below)) & 1 == 1 {
+                std::mem::swap(&mut self.now[below as usize], &mut self.right[below as usize]);
+            }
+        }
+        self.write(level, increment);
+    }
+
+    fn length(&self, level: u32) -> f64 {
+        self.dt / (self.pieces as f64 * 2f64.powi(level as i32))
+    }
+
+    /// The address of the normals that halve an interval; below them stand those of the pieces themselves.
+    fn address(&self, Interval { piece, level, index }: Interval) -> u64 {
+        ((1u64 << level) + index) * self.pieces as u64 + piece as u64
+    }
+
+    fn root(&mut self, piece: usize, owner: &Owner) {
+        let h = self.length(0);
+        let Node { w, h: area } = &mut self.now[0];
+        let with_area = self.integrals || self.levels > 0;
+        for (lane, mut stream) in owner.streams(piece as u64) {
+            w.iter_mut().for_each(|w| w[lane] = h.sqrt() * stream.normal());
+            if with_area {
+                area.iter_mut().for_each(|area| area[lane] = (h / 12.0).sqrt() * stream.normal());
+            }
+        }
+    }
+
+    fn halve(&mut self, parent: Interval, owner: &Owner) {
+        let (h, node) = (self.length(parent.level), self.address(parent));
+        let level = parent.level as usize;
+        let with_area = self.integrals || parent.level + 1 < self.levels;
+        let (above, below) = self.now.split_at_mut(level + 1);
+        let (whole, left, right) = (&above[level], &mut below[0], &mut self.right[level + 1]);
+        for (lane, mut stream) in owner.streams(node) {
+            for (i, (w, area)) in whole.w.iter().zip(&whole.h).enumerate() {
+                let z = (h / 16.0).sqrt() * stream.normal();
+                left.w[i][lane] = 0.5 * w[lane] + 1.5 * area[lane] + z;
+                right.w[i][lane] = 0.5 * w[lane] - 1.5 * area[lane] - z;
+                left.h[i][lane] = 0.25 * area[lane] - 0.5 * z;
+            }
+            if !with_area {
+                continue;
+            }
+            for (left, right) in left.h.iter_mut().zip(&mut right.h) {
+                let n = (h / 12.0).sqrt() * stream.normal();
+                (left[lane], right[lane]) = (left[lane] + 0.5 * n, left[lane] - 0.5 * n);
+            }
+        }
+    }
+
+    /// Writes the interval of `level` that is being read.
+    fn write(&self, level: u32, increment: &mut Increment) {
+        let (h, node) = (self.length(level), &self.now[level as usize]);
+        increment.dw.copy_from_slice(&node.w);
+        if self.integrals {
+            for ((z, w), area) in increment.dz.iter_mut().zip(&node.w).zip(&node.h) {
+                (0..LANES).for_each(|lane| z[lane] = h * (area[lane] + 0.5 * w[lane]));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::Domain;
+
+    const DT: f64 = 0.3;
+
+    fn increment(wiener: usize) -> Increment {
+        Increment { dw: vec![[0.0; LANES]; wiener], dz: vec![[0.0; LANES]; wiener] }
+    }
+
+    fn owner(step: u64) -> Owner {
+        Owner { key: Key::new(3, Domain::Score).at(step), members: 32..32 + LANES }
+    }
+
+    /// The increments of every substep.
+    fn path(substeps: usize, integrals: bool, step: u64) -> Vec<Increment> {
+        let mut path = BrownianPath::new(2, DT, substeps, integrals);
+        let read = |substep| {
+            let mut out = increment(2);
+            path.read(substep, &owner(step), &mut out);
+            out
+        };
+        (0..substeps).map(read).collect()
+    }
+
+    /// Joins neighbours: W adds, and Z = Z_1 + h W_1 + Z_2.
+    fn coarser(fine: &[Increment], h: f64) -> Vec<Increment> {
+        let join = |pair: &[Increment]| {
+            let mut out = increment(2);
+            for i in 0..2 {
+                for lane in 0..LANES {
+                    out.dw[i][lane] = pair[0].dw[i][lane] + pair[1].dw[i][lane];
+                    out.dz[i][lane] = pair[0].dz[i][lane] + h * pair[0].dw[i][lane] + pair[1].dz[i][lane];
+                }
+            }
+            out
+        };
+        fine.chunks(2).map(join).collect()
+    }
+
+    fn assert_close(a: &[Increment], b: &[Increment]) {
+        assert_eq!(a.len(), b.len());
+        let flat = |path: &[Increment]| -> Vec<f64> {
+            path.iter().flat_map(|inc| inc.dw.iter().chain(&inc.dz).flatten().copied().collect::<Vec<_>>()).collect()
+        };
+        for (a, b) in flat(a).iter().zip(flat(b)) {
+            assert!((a - b).abs() < 1e-14, "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn doubling_the_substeps_keeps_the_path_and_its_integral() {
+        for substeps in [1, 2, 4, 8, 3, 6] {
+            let fine = path(2 * substeps, true, 5);
+            assert_close(&coarser(&fine, DT / (2 * substeps) as f64), &path(substeps, true, 5));
+        }
+    }
+
+    #[test]
+    fn a_path_without_integrals_has_the_same_increments() {
+        for substeps in [1, 3, 4, 12] {
+            let (with, without) = (path(substeps, true, 2), path(substeps, false, 2));
+            assert!(with.iter().zip(&without).all(|(a, b)| a.dw == b.dw));
+        }
+    }
+
+    #[test]
+    fn an_interval_is_what_reading_in_order_gives() {
+        let mut path_of = BrownianPath::new(2, DT, 24, true);
+        for (level, substeps) in [(0, 3), (1, 6), (3, 24)] {
+            for (substep, expected) in path(substeps, true, 7).iter().enumerate() {
+                let interval = Interval { piece: substep >> level, level, index: substep as u64 % (1 << level) };
+                let mut found = increment(2);
+                path_of.interval(interval, &owner(7), &mut found);
+                assert_close(&[found], std::slice::from_ref(expected));
+            }
+        }
+    }
+
+    /// Var W = h, Cov(W, Z) = h^2 / 2, Var Z = h^3 / 3, and neighbours are independent; five standard errors.
+    #[test]
+    fn increments_have_the_joint_law_of_a_path_and_its_integral() {
+        let (steps, h) = (4000, DT / 4.0);
+        let mut sums = [0.0; 4];
+        let mut n = 0.0;
+        for step in 0..steps {
+            let path = path(4, true, step);
+            for pair in path.windows(2) {
+                for lane in 0..LANES {
+                    let (w, z) = (pair[0].dw[1][lane] / h.sqrt(), pair[0].dz[1][lane] / (h.powi(3) / 3.0).sqrt());
+                    let next = pair[1].dw[1][lane] / h.sqrt();
+                    for (sum, value) in
+                        sums.iter_mut().zip([w * w - 1.0, z * z - 1.0, w * z - 0.75f64.sqrt(), w * next])
+                    {
+                        *sum += value;
+                    }
+                    n += 1.0;
+                }
+            }
+        }
+        for sum in sums {
+            assert!((sum / n).abs() < 5.0 * (2.0f64 / n).sqrt(), "{sums:?} of {n}");
+        }
+    }
+}
