@@ -1,5 +1,5 @@
 //! Lorenz (1996): a ring of `dim` values, dx_i = ((x_{i+1} - x_{i-2}) x_{i-1} - x_i + F) dt + s dW_i. The quadratic part
-//! conserves sum x_i^2, so that E[x^2] - F E[x] = s^2 / 2 in the stationary law. Lyapunov exponent 1.68 at dim 40 and
+//! conserves sum x_i^2, so that `E[x^2] - F E[x] = s^2 / 2` in the stationary law. Lyapunov exponent 1.68 at dim 40 and
 //! F = 8 without noise (Lorenz and Emanuel 1998).
 
 use std::sync::Arc;

@@ -1,9 +1,11 @@
-//! The catalogue of systems: one file each, one line in [`SYSTEMS`].
+//! The catalogue of systems: one module each, whose page states its equation, and one line in [`SYSTEMS`].
+//!
+#![doc = include_str!("manual.md")]
 
-mod double_well;
-mod lorenz63;
-mod lorenz96;
-mod ou;
+pub mod double_well;
+pub mod lorenz63;
+pub mod lorenz96;
+pub mod ou;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,0 +1,65 @@
+//! The page of the catalogue in `cargo doc` is written from the registry. `UPDATE_MANUAL=1 cargo test --release -p
+//! scorecast-systems --test manual` writes it again.
+#![allow(clippy::unwrap_used)]
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use scorecast_systems::Param;
+use scorecast_systems::catalogue::SYSTEMS;
+use scorecast_systems::registry::Default;
+
+fn default(param: &Param) -> String {
+    match param.default {
+        Default::Required => "must be set".to_owned(),
+        Default::Unset => "unset".to_owned(),
+        Default::Bool(value) => value.to_string(),
+        Default::Int(value) => value.to_string(),
+        Default::Float(value) => value.to_string(),
+        Default::Text(value) => value.to_owned(),
+        Default::Floats([value]) => value.to_string(),
+        Default::Floats(values) => format!("{values:?}").replace('[', "\\["),
+    }
+}
+
+fn manual() -> String {
+    let mut text = String::new();
+    for entry in SYSTEMS {
+        let recipe = &entry.build;
+        let about = entry.about[..1].to_uppercase() + &entry.about[1..];
+        writeln!(text, "## [`{0}`](self::{0})\n\n{about}.\n\nSource: {1}.\n", entry.name, entry.reference).unwrap();
+        writeln!(
+            text,
+            "Usual stepping: dt = {}, {} substep{}, `{}`.\n",
+            recipe.dt,
+            recipe.substeps,
+            if recipe.substeps == 1 { "" } else { "s" },
+            recipe.integrator
+        )
+        .unwrap();
+        if entry.params.is_empty() {
+            continue;
+        }
+        writeln!(text, "| setting | default | meaning |\n|---|---|---|").unwrap();
+        for param in entry.params {
+            // a bar would end the cell, a bracket would be a link
+            let about = param.about.replace('|', "\\|").replace('[', "\\[");
+            writeln!(text, "| `{}` | {} | {about} |", param.key, default(param)).unwrap();
+        }
+        text.push('\n');
+    }
+    text
+}
+
+#[test]
+fn the_manual_is_the_registry() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/catalogue/manual.md");
+    if std::env::var_os("UPDATE_MANUAL").is_some() {
+        std::fs::write(&path, manual()).unwrap();
+    }
+    let written = std::fs::read_to_string(&path).unwrap();
+    assert!(
+        written == manual(),
+        "systems/src/catalogue/manual.md is not what the registry says; run with UPDATE_MANUAL=1"
+    );
+}
