@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::catalogue;
 use crate::law::{Error, Result};
 
 /// The value of one setting, whatever file or program it came from.
@@ -19,6 +20,17 @@ pub enum Value {
     Floats(Vec<f64>),
     /// A matrix, row by row.
     Rows(Vec<Vec<f64>>),
+    /// A list of words.
+    Words(Vec<String>),
+    /// A list of indices from 0.
+    Indices(Vec<usize>),
+    /// A system of the catalogue with settings of its own.
+    System {
+        /// Its name.
+        name: String,
+        /// Its settings; all of them, once they are checked.
+        settings: BTreeMap<String, Value>,
+    },
 }
 
 /// The type and the range of a setting.
@@ -48,6 +60,12 @@ pub enum Kind {
     Floats,
     /// A matrix as a list of rows of equal length.
     Rows,
+    /// A list of words; one word is read as a list of one.
+    Words,
+    /// A list of indices from 0; one is read as a list of one.
+    Indices,
+    /// A system of the catalogue: its name, or its name with its settings.
+    System,
 }
 
 /// A default, in a form that a `const` can hold.
@@ -63,7 +81,7 @@ pub enum Default {
     Int(i64),
     /// A number.
     Float(f64),
-    /// A word.
+    /// A word; of [`Kind::System`], the name of a system with its own defaults.
     Text(&'static str),
     /// A list.
     Floats(&'static [f64]),
@@ -144,23 +162,22 @@ impl Settings {
                 });
                 continue;
             };
-            match convert(param.kind, value) {
+            match accept(owner, param, value) {
                 Ok(value) => {
                     values.insert(key.clone(), value);
                 }
-                Err(problem) => {
-                    mistakes.push(Error::Setting { owner: owner.to_owned(), key: key.clone(), problem });
-                }
+                Err(wrong) => mistakes.extend(wrong),
             }
         }
         for param in params {
             if given.contains_key(param.key) {
                 continue;
             }
-            match default_value(param.default) {
-                Some(value) => {
+            match default_value(param.default).map(|value| accept(owner, param, &value)) {
+                Some(Ok(value)) => {
                     values.insert(param.key.to_owned(), value);
                 }
+                Some(Err(wrong)) => mistakes.extend(wrong),
                 None if param.default == Default::Required => mistakes.push(Error::Setting {
                     owner: owner.to_owned(),
                     key: param.key.to_owned(),
@@ -230,6 +247,32 @@ impl Settings {
         }
     }
 
+    /// A list of words; empty if it is unset.
+    pub fn words(&self, key: &str) -> &[String] {
+        match self.values.get(key) {
+            Some(Value::Words(words)) => words,
+            _ => &[],
+        }
+    }
+
+    /// A list of indices; empty if it is unset.
+    pub fn indices(&self, key: &str) -> &[usize] {
+        match self.values.get(key) {
+            Some(Value::Indices(indices)) => indices,
+            _ => &[],
+        }
+    }
+
+    /// The name and the settings of a system inside; none if it is unset.
+    pub fn system(&self, key: &str) -> Option<(&str, &BTreeMap<String, Value>)> {
+        self.values.get(key).and_then(named_system)
+    }
+
+    /// All values by their keys.
+    pub fn values(&self) -> &BTreeMap<String, Value> {
+        &self.values
+    }
+
     /// A matrix, row by row; empty if it is unset.
     pub fn rows(&self, key: &str) -> &[Vec<f64>] {
         match self.values.get(key) {
@@ -248,6 +291,29 @@ fn default_value(default: Default) -> Option<Value> {
         Default::Text(value) => Some(Value::Text(value.to_owned())),
         Default::Floats(values) => Some(Value::Floats(values.to_vec())),
     }
+}
+
+static NO_SETTINGS: BTreeMap<String, Value> = BTreeMap::new();
+
+/// The name and the settings that a value gives a system; a word is a name without settings.
+fn named_system(value: &Value) -> Option<(&str, &BTreeMap<String, Value>)> {
+    match value {
+        Value::System { name, settings } => Some((name, settings)),
+        Value::Text(name) => Some((name, &NO_SETTINGS)),
+        _ => None,
+    }
+}
+
+/// The value of a setting, with the defaults of a system inside filled in; or what is wrong, with key paths.
+fn accept(owner: &str, param: &Param, value: &Value) -> Result<Value, Vec<Error>> {
+    if let (Kind::System, Some((name, given))) = (param.kind, named_system(value)) {
+        return match catalogue::check(name, given) {
+            Ok(settings) => Ok(Value::System { name: name.to_owned(), settings: settings.values }),
+            Err(wrong) => Err(wrong.into_iter().map(|error| error.within(param.key)).collect()),
+        };
+    }
+    let mistake = |problem| Error::Setting { owner: owner.to_owned(), key: param.key.to_owned(), problem };
+    convert(param.kind, value).map_err(|problem| vec![mistake(problem)])
 }
 
 /// Converts a given value to the kind that a setting has, or says what is wrong with it.
@@ -277,7 +343,24 @@ fn convert(kind: Kind, value: &Value) -> Result<Value, String> {
             Ok(value.clone())
         }
         (Kind::Rows, _) => wrong("a list of rows of equal length"),
+        (Kind::Words, Value::Words(_)) => Ok(value.clone()),
+        (Kind::Words, Value::Text(word)) => Ok(Value::Words(vec![word.clone()])),
+        (Kind::Words, Value::Floats(none)) if none.is_empty() => Ok(Value::Words(Vec::new())),
+        (Kind::Words, _) => wrong("a word or a list of words"),
+        (Kind::Indices, _) => indices(value).map_or_else(|| wrong("a list of integers of at least 0"), Ok),
+        (Kind::System, _) => wrong("a system: its name, or a table with its `name` and settings"),
     }
+}
+
+fn indices(value: &Value) -> Option<Value> {
+    // 2^53: beyond it not every integer is an f64
+    let index = |value: f64| (value >= 0.0 && value.fract() == 0.0 && value < 9e15).then_some(value as usize);
+    let list = match value {
+        Value::Indices(list) => return Some(Value::Indices(list.clone())),
+        Value::Floats(values) => values.iter().map(|value| index(*value)).collect(),
+        other => as_number(other).and_then(index).map(|index| vec![index]),
+    };
+    list.map(Value::Indices)
 }
 
 fn as_number(value: &Value) -> Option<f64> {
@@ -307,6 +390,9 @@ fn describe(value: &Value) -> String {
         Value::Text(given) => format!("\"{given}\""),
         Value::Floats(values) => format!("a list of {} numbers", values.len()),
         Value::Rows(rows) => format!("a matrix of {} rows", rows.len()),
+        Value::Words(words) => format!("a list of {} words", words.len()),
+        Value::Indices(indices) => format!("a list of {} indices", indices.len()),
+        Value::System { name, .. } => format!("the system `{name}`"),
     }
 }
 
@@ -348,6 +434,67 @@ mod tests {
                 "system `toy`: `path` must be set (where it is)",
             ]
         );
+    }
+
+    const NESTED: &[Param] = &[
+        Param { key: "of", kind: Kind::System, default: Default::Text("lorenz63"), about: "the system inside" },
+        Param { key: "names", kind: Kind::Words, default: Default::Unset, about: "words" },
+        Param { key: "some", kind: Kind::Indices, default: Default::Unset, about: "indices" },
+    ];
+
+    fn nested(given: &[(&str, Value)]) -> Result<Settings, Vec<String>> {
+        let given = map(given);
+        Settings::check("system `outer`", NESTED, &given)
+            .map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect())
+    }
+
+    fn map(given: &[(&str, Value)]) -> BTreeMap<String, Value> {
+        given.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect()
+    }
+
+    #[test]
+    fn a_system_inside_is_checked_and_filled_in() {
+        let rho = |settings: &Settings| settings.system("of").map(|(name, of)| (name.to_owned(), of["rho"].clone()));
+        let inside = Value::System { name: "lorenz63".into(), settings: map(&[("rho", Value::Int(30))]) };
+        for (given, expected) in
+            [(&[][..], 28.0), (&[("of", Value::Text("lorenz63".into()))], 28.0), (&[("of", inside)], 30.0)]
+        {
+            let settings = nested(given).unwrap();
+            assert_eq!(rho(&settings), Some(("lorenz63".to_owned(), Value::Float(expected))));
+            assert_eq!(Settings::check("system `outer`", NESTED, settings.values()).unwrap(), settings);
+        }
+    }
+
+    #[test]
+    fn mistakes_of_a_system_inside_have_key_paths() {
+        let settings = map(&[("rh", Value::Int(30)), ("sigma", Value::Int(-1))]);
+        let inside = Value::System { name: "lorenz63".into(), settings };
+        assert_eq!(
+            nested(&[("of", inside), ("off", Value::Int(1))]).unwrap_err(),
+            [
+                "system `lorenz63` has no setting `of.rh`; did you mean `rho`?",
+                "system `lorenz63`: `of.sigma` is -1, but must be a number above 0",
+                "system `outer` has no setting `off`; did you mean `of`?",
+            ]
+        );
+        let unknown = nested(&[("of", Value::Text("lorez63".into()))]).unwrap_err();
+        assert_eq!(unknown, ["unknown system `lorez63`; did you mean `lorenz63`?"]);
+        let number = nested(&[("of", Value::Int(3))]).unwrap_err();
+        assert_eq!(
+            number,
+            ["system `outer`: `of` is 3, but must be a system: its name, or a table with its `name` and settings"]
+        );
+    }
+
+    #[test]
+    fn lists_of_words_and_of_indices() {
+        let given = [("names", Value::Text("a".into())), ("some", Value::Floats(vec![0.0, 2.0]))];
+        let settings = nested(&given).unwrap();
+        assert_eq!((settings.words("names"), settings.indices("some")), (&["a".to_owned()][..], &[0, 2][..]));
+        for wrong in [Value::Floats(vec![0.5]), Value::Int(-1), Value::Bool(true)] {
+            assert!(nested(&[("some", wrong)]).unwrap_err()[0].contains("a list of integers of at least 0"));
+        }
+        assert!(nested(&[("names", Value::Floats(vec![1.0]))]).is_err());
     }
 
     #[test]

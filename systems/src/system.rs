@@ -20,6 +20,15 @@ pub struct Stepping {
     pub integrator: String,
 }
 
+/// A system of which some components are seen.
+#[derive(Clone, Copy)]
+pub struct Partial<'a> {
+    /// The system with its whole state.
+    pub whole: &'a Arc<dyn System>,
+    /// The components of it that are seen, in their order.
+    pub seen: &'a [usize],
+}
+
 /// A dynamical system.
 pub trait System: Send + Sync {
     /// The number of components.
@@ -52,6 +61,14 @@ pub trait System: Send + Sync {
             Some(sde) => Ok(Box::new(SdeForecaster::new(sde, stepping)?)),
             None => Err(Error::Unsupported("the system has neither a differential equation nor a transition".into())),
         }
+    }
+
+    /// What is seen of a state that is partly hidden; none where all of it is seen.
+    ///
+    /// What is seen is then no Markov process: there is no [`System::forecaster`], and whoever makes trajectories
+    /// advances the whole states and keeps what is seen of them, as [`crate::simulate()`] does.
+    fn partial(&self) -> Option<Partial<'_>> {
+        None
     }
 
     /// The time in which small errors grow by e, in model time, where it is known.
