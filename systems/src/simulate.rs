@@ -6,7 +6,7 @@ use ndarray::{Array2, Array3, Axis};
 
 use crate::key::{Key, Purpose};
 use crate::law::Result;
-use crate::system::{Stepping, System};
+use crate::system::{Stepping, System, seen, whole};
 
 /// What [`simulate`] makes.
 #[derive(Clone, Debug)]
@@ -54,10 +54,7 @@ pub fn simulate(
     key: Key,
     mut progress: impl FnMut(usize, usize),
 ) -> Result<Trajectories> {
-    let (whole, seen) = match system.partial() {
-        Some(partial) => (partial.whole, Some(partial.seen)),
-        None => (&system, None),
-    };
+    let whole = whole(&system);
     let spin_up = if whole.initial_is_stationary() { 0 } else { spin_up };
     let forecaster = Arc::clone(whole).forecaster(stepping)?;
     let mut x = whole.initial(trajectories, key.purpose(Purpose::InitialState));
@@ -67,11 +64,7 @@ pub fn simulate(
     note_divergence(&x, 0, &mut first_bad);
     for k in 0..=total {
         if k >= spin_up {
-            let mut kept = states.index_axis_mut(Axis(1), k - spin_up);
-            match seen {
-                Some(seen) => kept.assign(&x.select(Axis(1), seen)),
-                None => kept.assign(&x),
-            }
+            states.index_axis_mut(Axis(1), k - spin_up).assign(&seen(&*system, x.view()));
         }
         if k < total {
             forecaster.advance(k, 1, &mut x, noise)?;

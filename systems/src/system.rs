@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView2, Axis, CowArray, Ix2};
 
 use crate::integrate::SdeForecaster;
 use crate::key::Key;
@@ -27,6 +27,19 @@ pub struct Partial<'a> {
     pub whole: &'a Arc<dyn System>,
     /// The components of it that are seen, in their order.
     pub seen: &'a [usize],
+}
+
+/// The system whose states are advanced: that with the whole state.
+pub fn whole(system: &Arc<dyn System>) -> &Arc<dyn System> {
+    system.partial().map_or(system, |partial| partial.whole)
+}
+
+/// What is seen, `[member, component]`, of whole states.
+pub fn seen<'a>(system: &dyn System, states: ArrayView2<'a, f64>) -> CowArray<'a, f64, Ix2> {
+    match system.partial() {
+        Some(partial) => states.select(Axis(1), partial.seen).into(),
+        None => states.into(),
+    }
 }
 
 /// A dynamical system.

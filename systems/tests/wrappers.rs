@@ -227,14 +227,12 @@ fn starts_of_a_stationary_system_stay_stationary() {
     assert!(system.initial_is_stationary());
     let law = Arc::clone(&system).forecaster(&stepping("rk4", 0.1, 1)).unwrap().linear_gaussian().unwrap();
     let x = system.initial(20_000, key());
-    let (_, covariance) = common::moments(&x);
     let exact = {
         let mut p = Array2::<f64>::eye(5);
         (0..2000).for_each(|_| p = law.matrix.dot(&p).dot(&law.matrix.t()) + &law.covariance);
         p
     };
     assert_gaussian_moments(&x, &ndarray::Array1::zeros(5), &exact, "starts");
-    assert!(largest(&(covariance - exact)) > 0.0);
 }
 
 /// A Gaussian kernel with a diagonal covariance inside (one step of Lorenz-96) has a full one outside.
@@ -316,7 +314,7 @@ fn embed_says_what_does_not_fit() {
     assert!(mistake("embed", &[of("ou", &[("drift", drift)])]).contains("system `ou`: `of.drift` has 2 rows"));
     let hidden = of("observe_partially", &[]);
     for name in ["embed", "perturb_parameters", "observe_partially"] {
-        assert!(mistake(name, &[hidden.clone()]).contains("hides a part of its state"), "{name}");
+        assert!(mistake(name, std::slice::from_ref(&hidden)).contains("hides a part of its state"), "{name}");
     }
 }
 

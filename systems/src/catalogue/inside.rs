@@ -8,12 +8,8 @@ use crate::registry::{Default, Kind, Param, Settings};
 use crate::system::System;
 
 /// The setting that names the system inside.
-pub(super) const OF: Param = Param {
-    key: "of",
-    kind: Kind::System,
-    default: Default::Text("lorenz63"),
-    about: "the system inside: its name, or a table with its `name` and settings",
-};
+pub(super) const OF: Param =
+    Param { key: "of", kind: Kind::System, default: Default::Text("lorenz63"), about: "the system inside" };
 
 /// Builds the system inside, all of whose state must be seen.
 pub(super) fn inside(settings: &Settings) -> Result<Arc<dyn System>> {
