@@ -3,7 +3,8 @@
 //! The draws are at the address (seed, domain, case) of the key that starts or advances the members, at step 0, whatever
 //! the lead step: under the keys of one simulation member i is the same system throughout, and whoever simulates with
 //! another seed or domain meets other parameters. Members see their own parameters and no one else's: the forecaster of
-//! this system, started from a state of some trajectory, draws parameters anew.
+//! this system, started from a state of some trajectory, draws parameters anew. A spin-up under a case of its own, as the
+//! truth of a twin experiment has it, ends with a jump to the parameters that follow.
 
 mod forecaster;
 
