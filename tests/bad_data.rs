@@ -37,7 +37,11 @@ const ROWS: &[Row] = &[
     Row { words: "compare ou3.toml --out kept", code: 7, says: &["kept"] },
     Row { words: "simulate ou3.toml --out big.nc --max-memory 1KiB", code: 5, says: &["KiB", "--max-memory"] },
     Row { words: "train own.toml --max-memory 3KiB", code: 5, says: &["max-memory"] },
-    Row { words: "simulate l96.toml --set data.dt=5.0 --out x.nc", code: 4, says: &["diverged", "shorter dt"] },
+    Row {
+        words: "simulate l96.toml --set data.dt=5.0 --set data.substeps=1 --out x.nc",
+        code: 4,
+        says: &["diverged", "shorter dt"],
+    },
     Row { words: "forecast ou3.toml --model linear=text.nc --out f", code: 3, says: &["text.nc"] },
     Row {
         words: "forecast ou3.toml --model linear=kept/linear.safetensors --out f",

@@ -11,8 +11,8 @@ use crate::spec::PRESETS;
 use crate::spec::keys::expected;
 use crate::stage::Finished;
 use crate::systems::Entry;
-use crate::systems::catalogue::SYSTEMS;
-use crate::systems::registry::{Default, Param};
+use crate::systems::catalogue::{Recipe, SYSTEMS};
+use crate::systems::registry::{Default, Kind, Param};
 
 /// List what an experiment can name: systems, forecasters, methods, operators, metrics, presets
 #[derive(clap::Args)]
@@ -38,14 +38,17 @@ impl What {
 
     fn items(self) -> Vec<Item> {
         match self {
-            Self::Systems => items(SYSTEMS),
+            Self::Systems => {
+                let usual = |(item, entry): (Item, &Entry<Recipe>)| Item { usual: Some(entry.build), ..item };
+                items(SYSTEMS).into_iter().zip(SYSTEMS).map(usual).collect()
+            }
             Self::Forecasters => items(FORECASTERS),
             Self::Methods => items(METHODS),
             Self::Operators => items(OPERATORS),
             Self::Metrics => items(METRICS),
             Self::Presets => PRESETS
                 .iter()
-                .map(|preset| Item { name: preset.name, about: preset.about, reference: "", params: &[] })
+                .map(|preset| Item { name: preset.name, about: preset.about, reference: "", params: &[], usual: None })
                 .collect(),
         }
     }
@@ -57,6 +60,15 @@ struct Item {
     about: &'static str,
     reference: &'static str,
     params: &'static [Param],
+    /// How a system is usually stepped.
+    usual: Option<Recipe>,
+}
+
+impl Item {
+    /// Whether it is stepped as the system inside it.
+    fn wraps(&self) -> bool {
+        self.params.iter().any(|param| param.kind == Kind::System)
+    }
 }
 
 fn items<B>(entries: &'static [Entry<B>]) -> Vec<Item> {
@@ -65,6 +77,7 @@ fn items<B>(entries: &'static [Entry<B>]) -> Vec<Item> {
         about: entry.about,
         reference: entry.reference,
         params: entry.params,
+        usual: None,
     };
     entries.iter().map(item).collect()
 }
@@ -90,6 +103,13 @@ fn paragraph(item: &Item) -> String {
     if !item.reference.is_empty() {
         text.push_str(&format!("  {:<14} [{}]\n", "", item.reference));
     }
+    if let Some(Recipe { dt, substeps, integrator, spin_up, .. }) = item.usual {
+        let usual = match item.wraps() {
+            true => "stepped as the system inside".to_owned(),
+            false => format!("usually dt {dt}, substeps {substeps}, integrator {integrator}, spin_up {spin_up}"),
+        };
+        text.push_str(&format!("  {:<14} [data]: {usual}\n", ""));
+    }
     for param in item.params {
         let default = default_text(param.default);
         text.push_str(&format!("      {:<16} {:<14} {} ({})\n", param.key, default, param.about, expected(param.kind)));
@@ -111,7 +131,12 @@ fn default_text(default: Default) -> String {
 
 fn object(item: &Item) -> Value {
     let params: Vec<Value> = item.params.iter().map(param_object).collect();
-    json!({"name": item.name, "about": item.about, "reference": item.reference, "params": params})
+    let mut object = json!({"name": item.name, "about": item.about, "reference": item.reference, "params": params});
+    if let Some(Recipe { dt, substeps, integrator, spin_up, .. }) = item.usual {
+        object["usual"] = json!({"dt": dt, "substeps": substeps, "integrator": integrator, "spin_up": spin_up});
+        object["stepped_as_inside"] = json!(item.wraps());
+    }
+    object
 }
 
 fn param_object(param: &Param) -> Value {

@@ -91,11 +91,27 @@ pub const DATA: Section = Section {
             "dt",
             Kind::Float { min: f64::MIN_POSITIVE, max: f64::INFINITY },
             Default::Unset,
-            "the lead step, in model time; needed with a [system], 1 without",
+            "the lead step, in model time; the system's usual one if unset (`scorecast list systems` shows it), 1 without \
+             a [system]",
         ),
-        param("substeps", Kind::Int { min: 1, max: 1_000_000 }, Default::Int(1), "integration steps in a lead step"),
-        param("integrator", Kind::Text, Default::Text("rk4"), "how the system is integrated"),
-        param("spin_up", COUNT_OR_NONE, Default::Int(1000), "lead steps discarded before"),
+        param(
+            "substeps",
+            Kind::Int { min: 1, max: 1_000_000 },
+            Default::Unset,
+            "integration steps in a lead step; if unset, as many as keep them no longer than the system's usual ones",
+        ),
+        param(
+            "integrator",
+            Kind::Text,
+            Default::Unset,
+            "how the system is integrated; the system's usual integrator if unset",
+        ),
+        param(
+            "spin_up",
+            COUNT_OR_NONE,
+            Default::Unset,
+            "lead steps discarded before; if unset, as many as take the model time of the system's usual spin-up",
+        ),
         param(
             "split",
             Kind::Floats,
@@ -242,5 +258,8 @@ pub fn expected(kind: Kind) -> String {
         Kind::Choice(words) => words.join(" | "),
         Kind::Floats => "number or list of numbers".to_owned(),
         Kind::Rows => "matrix (a list of rows)".to_owned(),
+        Kind::Words => "word or list of words".to_owned(),
+        Kind::Indices => "list of integers >= 0".to_owned(),
+        Kind::System => "a system: its name, or a table with its name and settings".to_owned(),
     }
 }

@@ -11,6 +11,7 @@ pub mod size;
 
 mod check;
 mod mistake;
+mod nested;
 mod overrides;
 mod plan;
 mod read;
@@ -47,6 +48,7 @@ pub fn check(text: &str, origin: &str, overrides: &[String]) -> Result<Plan, Vec
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::systems::registry::Value;
 
     fn plan(text: &str, overrides: &[&str]) -> Plan {
         let overrides: Vec<String> = overrides.iter().map(|&text| text.to_owned()).collect();
@@ -77,7 +79,8 @@ mod tests {
             "seed = 1",
             "coupling = 1.0",
             "dt = 1.0",
-            "substeps = 1",
+            "substeps = 10",
+            "integrator = \"rk4\"",
             "noise = 1.0",
             "burn_in = 100",
             "lead_steps = 40",
@@ -101,6 +104,19 @@ mod tests {
     }
 
     #[test]
+    fn a_preset_with_a_system_inside_is_changed_key_by_key() {
+        let text = "[system]\nname = \"embed\"\n[system.of]\nname = \"lorenz96\"\ndim = 8\n";
+        let inside = |overrides: &[&str]| plan(text, overrides).system.unwrap().settings;
+        let of = |overrides: &[&str]| inside(overrides).system("of").map(|(name, of)| (name.to_owned(), of.clone()));
+        let (name, settings) = of(&["system.of.forcing=9"]).unwrap();
+        assert_eq!((name.as_str(), &settings["forcing"]), ("lorenz96", &Value::Float(9.0)));
+        assert_eq!(settings["dim"], Value::Int(8));
+        let (name, settings) = of(&["system.of=ou", "system.of.dim=5"]).unwrap();
+        assert_eq!((name.as_str(), &settings["dim"]), ("ou", &Value::Int(5)));
+        assert_eq!(plan(text, &["system.of=ou"]).data.stepping.dt, 0.1);
+    }
+
+    #[test]
     fn one_section_becomes_a_row_for_each_forecaster_and_network() {
         let text = "[system]\nname = \"ou\"\n[data]\ndt = 0.1\n[[observe]]\nname = \"a\"\n[[observe]]\nname = \"b\"\n\
                     [[assimilate]]\nmethod = \"enkf\"\nforecaster = [\"perfect\", \"persistence\"]\n";
@@ -115,7 +131,6 @@ mod tests {
         let expected = [
             "x.toml:1: the experiment: `seed` is -1, but must be an integer of at least 0",
             "x.toml:4: [system] has no key `forcin`; did you mean `forcing`?",
-            "x.toml:5: [data] must set `dt`, the length of a lead step in model time",
             "x.toml:6: [data]: `split` has 2 shares, but must have 3: training, validation, test",
             "x.toml:7: unknown section `observ`; did you mean `observe`?",
         ];

@@ -1,7 +1,7 @@
 //! `--set a.b=c`: changes to the tree before it is checked.
 //!
 //! A step of the path is a key; in an array of tables it is an index from 0, the label of an entry, or `*` for every
-//! entry. A word that names an operator becomes a table when a setting below it is set.
+//! entry. A word that names an operator, or a system inside another, becomes a table when a setting below it is set.
 
 use std::sync::Arc;
 
@@ -49,7 +49,7 @@ fn set(node: &mut Node, steps: &[&str], path: &str, value: &Node) -> Result<(), 
                 index.ok_or_else(|| format!("`{path}` is a list of {count}; `{step}` is none of its indices"))?;
             set(&mut items[index], rest, &below, value)
         }
-        Item::Text(word) if path == "noise" || path.ends_with("operator") => {
+        Item::Text(word) if path == "noise" || path.ends_with("operator") || path.ends_with(".of") => {
             let name = Node { item: Item::Text(word.clone()), place: node.place.clone() };
             let mut table = Table { entries: vec![("name".to_owned(), name)] };
             set_in_table(&mut table, step, rest, &below, value)?;

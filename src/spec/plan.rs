@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::assimilation::observe::GaussianError;
 use crate::assimilation::{self, NoiseLaw, OPERATORS, Observation};
+use crate::systems::catalogue::Recipe;
 use crate::systems::registry::find;
 use crate::systems::{Geometry, Settings, Stepping, System};
 
@@ -43,6 +44,8 @@ pub struct SystemPlan {
     pub settings: Settings,
     /// The system.
     pub system: Arc<dyn System>,
+    /// How it is usually stepped.
+    pub recipe: Recipe,
 }
 
 /// Where trajectories come from.

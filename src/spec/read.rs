@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::document::{Item, Node, Place, Table};
-use super::keys::Section;
+use super::keys::{SYSTEM, Section};
 use super::mistake::Mistakes;
-use crate::systems::registry::{Param, Settings, Value, nearest};
+use super::nested;
+use crate::systems::registry::{Kind, Param, Settings, Value, nearest};
 use crate::systems::{Entry, Error};
 
 /// A table that is being read: the section it belongs to, where it stands, and where mistakes go.
@@ -23,9 +24,14 @@ pub struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// The place of a key, or that of the table if the key is not there.
+    /// How the table is written: as its section, or as what it is the settings of.
+    pub fn title(&self) -> String {
+        if self.section.name == SYSTEM.name { format!("[{}]", self.path) } else { self.section.title() }
+    }
+
+    /// The place of a key, or of a path of keys, as far as it is there.
     pub fn place_of(&self, key: &str) -> &'a Place {
-        self.table.get(key).map_or(self.place, |node| &node.place)
+        place_in(self.table, key, self.place)
     }
 
     /// Notes a mistake about a key of this table.
@@ -51,7 +57,7 @@ impl<'a> Reader<'a> {
                     || format!("; it has {}", known.join(", ")),
                     |name| format!("; did you mean `{name}`?"),
                 );
-                let what = format!("{} has no key `{key}`{hint}", self.section.title());
+                let what = format!("{} has no key `{key}`{hint}", self.title());
                 self.mistakes.add(&node.place, self.key(key), what);
             }
         }
@@ -59,7 +65,7 @@ impl<'a> Reader<'a> {
 
     /// The section's own plain settings. None only if a required one is missing.
     pub fn own(&self) -> Option<Settings> {
-        settings(self.table, &self.section.title(), self.section.params, self.place, &self.path, self.mistakes)
+        settings(self.table, &self.title(), self.section.params, self.place, &self.path, self.mistakes)
     }
 
     /// The settings of the entry that the section names, from the same table.
@@ -113,7 +119,12 @@ pub fn settings(
     let place_of = |key: &str| table.get(key).map_or(place, |node| &node.place);
     let full = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
     let mut given = BTreeMap::new();
-    for (key, node) in table.entries.iter().filter(|(key, _)| params.iter().any(|param| param.key == key)) {
+    for (key, node) in &table.entries {
+        let Some(param) = params.iter().find(|param| param.key == key) else { continue };
+        if param.kind == Kind::System {
+            given.extend(nested::system(node, owner, key, full(key), mistakes).map(|value| (key.clone(), value)));
+            continue;
+        }
         match value(&node.item) {
             Some(value) => {
                 given.insert(key.clone(), value);
@@ -154,8 +165,20 @@ pub fn value(item: &Item) -> Option<Value> {
         Item::List(items) if items.first().is_some_and(|first| matches!(first.item, Item::List(_))) => {
             items.iter().map(|row| numbers(&row.item)).collect::<Option<_>>().map(Value::Rows)
         }
+        Item::List(items) if items.first().is_some_and(|first| first.item.as_text().is_some()) => {
+            items.iter().map(|word| word.item.as_text().map(str::to_owned)).collect::<Option<_>>().map(Value::Words)
+        }
         Item::List(_) => numbers(item).map(Value::Floats),
         Item::Table(_) | Item::Other(_) => None,
+    }
+}
+
+/// The place of the deepest key of a path `a.b.c` that is there.
+fn place_in<'a>(table: &'a Table, path: &str, otherwise: &'a Place) -> &'a Place {
+    let (key, rest) = path.split_once('.').map_or((path, None), |(key, rest)| (key, Some(rest)));
+    match (table.get(key), rest) {
+        (Some(Node { item: Item::Table(inner), place }), Some(rest)) => place_in(inner, rest, place),
+        (found, _) => found.map_or(otherwise, |node| &node.place),
     }
 }
 

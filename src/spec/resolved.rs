@@ -109,8 +109,7 @@ impl Writer {
     }
 
     fn words(&mut self, key: &str, words: &[String]) {
-        let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
-        self.line(key, &format!("[{}]", words.join(", ")));
+        self.line(key, &list(words.iter().map(|word| quoted(word))));
     }
 
     fn settings(&mut self, settings: &Settings) {
@@ -118,14 +117,20 @@ impl Writer {
     }
 }
 
-fn value(value: &Value) -> String {
-    match value {
+fn value(setting: &Value) -> String {
+    match setting {
         Value::Bool(value) => value.to_string(),
         Value::Int(value) => value.to_string(),
         Value::Float(value) => number(*value),
         Value::Text(text) => quoted(text),
         Value::Floats(values) => numbers(values),
-        Value::Rows(rows) => format!("[{}]", rows.iter().map(|row| numbers(row)).collect::<Vec<_>>().join(", ")),
+        Value::Rows(rows) => list(rows.iter().map(|row| numbers(row))),
+        Value::Words(words) => list(words.iter().map(|word| quoted(word))),
+        Value::Indices(indices) => list(indices.iter().map(usize::to_string)),
+        Value::System { name, settings } => {
+            let settings = settings.iter().map(|(key, setting)| format!(", {key} = {}", value(setting)));
+            format!("{{ name = {}{} }}", quoted(name), settings.collect::<String>())
+        }
     }
 }
 
@@ -140,7 +145,11 @@ fn number(value: f64) -> String {
 }
 
 fn numbers(values: &[f64]) -> String {
-    format!("[{}]", values.iter().map(|value| number(*value)).collect::<Vec<_>>().join(", "))
+    list(values.iter().map(|value| number(*value)))
+}
+
+fn list(items: impl Iterator<Item = String>) -> String {
+    format!("[{}]", items.collect::<Vec<_>>().join(", "))
 }
 
 fn one_or_many(values: &[f64]) -> String {

@@ -13,15 +13,18 @@ use crate::systems::catalogue::SYSTEMS;
 use crate::systems::integrate::INTEGRATORS;
 use crate::systems::registry::{Default, Kind, Param};
 
+/// Where the schema holds that of a system.
+const A_SYSTEM: &str = "#/$defs/system";
+
 /// The schema (draft 2020-12).
 pub fn schema() -> Value {
     let mut properties = section_properties(&TOP);
     properties.insert("preset".into(), json!({"enum": names(PRESETS.iter().map(|preset| preset.name))}));
     let mut data = section_properties(&DATA);
-    data.insert("integrator".into(), json!({"enum": entry_names(INTEGRATORS), "default": "rk4"}));
+    data["integrator"]["enum"] = entry_names(INTEGRATORS);
     let mut score = section_properties(&SCORE);
     score.insert("metrics".into(), words(&SCORE, "metrics", json!({"enum": entry_names(METRICS)})));
-    properties.insert("system".into(), named(&SYSTEM, "name", SYSTEMS));
+    properties.insert("system".into(), json!({"$ref": A_SYSTEM}));
     properties.insert("data".into(), closed(&DATA, data));
     properties.insert("forecaster".into(), many(forecaster()));
     properties.insert("observe".into(), one_or_many(closed(&OBSERVE, section_properties(&OBSERVE))));
@@ -33,6 +36,8 @@ pub fn schema() -> Value {
         "type": "object",
         "properties": properties,
         "additionalProperties": false,
+        // systems may hold systems
+        "$defs": {"system": named(&SYSTEM, "name", SYSTEMS)},
     })
 }
 
@@ -148,6 +153,15 @@ fn kind_schema(kind: Kind) -> Value {
         Kind::Choice(words) => json!({"enum": words}),
         Kind::Floats => json!({"oneOf": [{"type": "number"}, numbers]}),
         Kind::Rows => json!({"type": "array", "items": numbers}),
+        Kind::Words => {
+            let word = json!({"type": "string"});
+            json!({"oneOf": [word, {"type": "array", "items": word}]})
+        }
+        Kind::Indices => {
+            let index = json!({"type": "integer", "minimum": 0});
+            json!({"oneOf": [index, {"type": "array", "items": index}]})
+        }
+        Kind::System => json!({"oneOf": [{"enum": entry_names(SYSTEMS)}, {"$ref": A_SYSTEM}]}),
     }
 }
 

@@ -154,6 +154,12 @@ fn shown(value: &Value) -> String {
         Value::Text(value) => value.clone(),
         Value::Floats(values) => values.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
         Value::Rows(rows) => format!("{} x {}", rows.len(), rows.first().map_or(0, Vec::len)),
+        Value::Words(words) => words.join(" "),
+        Value::Indices(indices) => indices.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
+        Value::System { name, settings } => {
+            let settings: Vec<String> = settings.iter().map(|(key, value)| format!("{key} {}", shown(value))).collect();
+            format!("{name} ({})", settings.join(", "))
+        }
     }
 }
 

@@ -7,13 +7,10 @@ use ndarray::{Array1, Array2, Array3, ArrayView2, Axis, s};
 
 use crate::assimilation::{Observation, Prior, Seen};
 use crate::failure::{Failure, Kind, Result};
-use crate::spec::{AssimilatePlan, DataSource, Initial, ObservePlan, Plan};
+use crate::spec::{AssimilatePlan, DataSource, Initial, ObservePlan, Plan, SystemPlan};
 use crate::stage::Options;
 use crate::store;
-use crate::systems::{Domain, Forecaster, Key, Purpose};
-
-/// Lead steps of spin-up for a truth where the experiment's trajectories come from a file.
-const SPIN_UP: usize = 1000;
+use crate::systems::{Domain, Forecaster, Key, Purpose, system};
 
 /// One replicate: a truth (where there is one), its observations, and the first ensemble.
 pub struct Twin {
@@ -27,15 +24,6 @@ pub struct Twin {
     pub prior: Prior,
     /// The address of everything that methods draw in this replicate.
     pub key: Key,
-}
-
-/// The perfect forecaster of an experiment that has a simulator.
-///
-/// # Errors
-/// When the integrator does not fit the system.
-pub fn perfect(plan: &Plan) -> Result<Option<Box<dyn Forecaster>>> {
-    let Some(system) = &plan.system else { return Ok(None) };
-    Ok(Some(Arc::clone(&system.system).forecaster(&plan.data.stepping)?))
 }
 
 /// A network with its operator and replicates.
@@ -108,8 +96,8 @@ pub fn networks(source: &Source) -> Result<Vec<Network>> {
 /// system itself; without a system, test trajectories serve as truths.
 fn twins(source: &Source, network: &ObservePlan, operator: &dyn Observation) -> Result<Vec<Twin>> {
     let plan = source.plan;
-    let truths = match (perfect(plan)?, source.test) {
-        (Some(model), _) => simulated_truths(plan, network, model.as_ref())?,
+    let truths = match (&plan.system, source.test) {
+        (Some(system), _) => simulated_truths(plan, system, network)?,
         (None, Some(test)) => recorded_truths(network, test)?,
         (None, None) => {
             let message = "a twin experiment needs a truth, but there is neither a [system] nor data";
@@ -156,15 +144,17 @@ fn recorded(source: &Source, network: &ObservePlan, path: &Path, operator: &dyn 
         .collect()
 }
 
-fn simulated_truths(plan: &Plan, network: &ObservePlan, model: &dyn Forecaster) -> Result<Vec<Array2<f64>>> {
+/// Truths of what is seen of the system, whose whole state is stepped.
+fn simulated_truths(plan: &Plan, system: &SystemPlan, network: &ObservePlan) -> Result<Vec<Array2<f64>>> {
     let key = Key::new(plan.seed, Domain::Truth);
-    let mut state = fresh_states(plan, model, network.replicates, key)?;
-    let mut truths = vec![Array2::zeros((network.steps + 1, state.ncols())); network.replicates];
+    let model = Arc::clone(system::whole(&system.system)).forecaster(&plan.data.stepping)?;
+    let mut state = fresh_states(plan, system, &*model, network.replicates, key)?;
+    let mut truths = vec![Array2::zeros((network.steps + 1, system.system.dim())); network.replicates];
     for step in 0..=network.steps {
         if step > 0 {
             model.advance(step - 1, 1, &mut state, key.purpose(Purpose::ProcessNoise))?;
         }
-        for (truth, row) in truths.iter_mut().zip(state.outer_iter()) {
+        for (truth, row) in truths.iter_mut().zip(system::seen(&*system.system, state.view()).outer_iter()) {
             truth.row_mut(step).assign(&row);
         }
     }
@@ -287,16 +277,20 @@ impl Climate {
     }
 }
 
-/// Independent states of the system's climate, each from a spin-up of its own, `[member, component]`.
-fn fresh_states(plan: &Plan, model: &dyn Forecaster, members: usize, key: Key) -> Result<Array2<f64>> {
-    let Some(system) = &plan.system else {
-        return Err(Failure::new(Kind::Bug, "fresh states were asked for without a system"));
-    };
-    let mut states = system.system.initial(members, key.purpose(Purpose::InitialState));
-    if !system.system.initial_is_stationary() {
+/// Independent whole states of the system's climate, each from a spin-up of its own, `[member, component]`.
+fn fresh_states(
+    plan: &Plan,
+    system: &SystemPlan,
+    model: &dyn Forecaster,
+    members: usize,
+    key: Key,
+) -> Result<Array2<f64>> {
+    let whole = system::whole(&system.system);
+    let mut states = whole.initial(members, key.purpose(Purpose::InitialState));
+    if !whole.initial_is_stationary() {
         let spin_up = match plan.data.source {
             DataSource::Simulated { spin_up, .. } => spin_up,
-            DataSource::File(_) => SPIN_UP,
+            DataSource::File(_) => system.recipe.spin_up_for(plan.data.stepping.dt),
         };
         // a case of its own keeps the spin-up's noise apart from the noise that follows
         model.advance(0, spin_up, &mut states, key.purpose(Purpose::ProcessNoise).case(u64::MAX))?;

@@ -57,6 +57,12 @@ pub enum Purpose {
     PosteriorDraw = 12,
     /// Random ordering of ties, bootstrap indices.
     Statistic = 13,
+    /// Parameters that a member draws once and keeps.
+    Parameter = 14,
+    /// Random directions of a map between spaces.
+    Map = 15,
+    /// Noise around the image of a map between spaces.
+    AmbientNoise = 16,
 }
 
 /// The address of a family of random streams, one for each member.
@@ -67,12 +73,13 @@ pub struct Key {
     purpose: Purpose,
     case: u64,
     step: u64,
+    first: u64,
 }
 
 impl Key {
     /// The root address of an experiment; `purpose` starts as [`Purpose::InitialState`], case and step as 0.
     pub const fn new(seed: u64, domain: Domain) -> Self {
-        Self { seed, domain, purpose: Purpose::InitialState, case: 0, step: 0 }
+        Self { seed, domain, purpose: Purpose::InitialState, case: 0, step: 0, first: 0 }
     }
 
     /// The same address for another purpose.
@@ -90,6 +97,22 @@ impl Key {
         Self { step, ..self }
     }
 
+    /// The same address for members counted from `first`: its stream 0 is stream `first` of this one. Whoever advances a
+    /// part of an ensemble gives the part what it would draw within the whole.
+    pub const fn members_from(self, first: u64) -> Self {
+        Self { first: self.first + first, ..self }
+    }
+
+    /// The member that stream 0 stands for.
+    pub(crate) const fn first_member(&self) -> u64 {
+        self.first
+    }
+
+    /// The address of the whole ensemble, whatever part of it this one stands for.
+    pub(crate) const fn whole_ensemble(self) -> Self {
+        Self { first: 0, ..self }
+    }
+
     /// The generator of one member.
     pub fn stream(&self, member: u64) -> Stream {
         let mut bytes = [0u8; 32];
@@ -99,7 +122,7 @@ impl Key {
         bytes[24] = self.domain as u8;
         bytes[25] = self.purpose as u8;
         let mut generator = ChaCha8Rng::from_seed(bytes);
-        generator.set_stream(member);
+        generator.set_stream(self.first + member);
         Stream(generator)
     }
 
@@ -167,6 +190,15 @@ mod tests {
         for other in others {
             assert_ne!(first, other.stream(0).normal(), "{other:?}");
         }
+    }
+
+    #[test]
+    fn a_part_of_an_ensemble_draws_what_it_draws_within_the_whole() {
+        let key = Key::new(7, Domain::Method).at(3);
+        let part = key.members_from(2).members_from(3);
+        assert_eq!(part.normals(4, 3), key.normals(9, 3).slice(ndarray::s![5.., ..]));
+        assert_eq!(part.node_stream(1, 6).normal(), key.node_stream(6, 6).normal());
+        assert_eq!((part.first_member(), part.whole_ensemble()), (5, key));
     }
 
     #[test]

@@ -52,6 +52,18 @@ pub enum Error {
     Forecaster(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+impl Error {
+    /// The same mistake, of settings that stand under `key` in those of another entry: its key becomes a path.
+    pub fn within(self, outer: &str) -> Self {
+        let path = |key: String| format!("{outer}.{key}");
+        match self {
+            Self::UnknownSetting { owner, key, nearest } => Self::UnknownSetting { owner, key: path(key), nearest },
+            Self::Setting { owner, key, problem } => Self::Setting { owner, key: path(key), problem },
+            other => other,
+        }
+    }
+}
+
 fn hint(nearest: &Option<String>) -> String {
     nearest.as_ref().map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
 }

@@ -33,4 +33,4 @@ pub use noising::{Denoiser, Guidable, Level, Pullback, Sampler, Schedule};
 pub use registry::{Entry, Kind, Param, Settings, Value};
 pub use sde::{Calculus, Increment, LANES, Linearized, Noise, Sde};
 pub use simulate::{Divergence, Trajectories, simulate};
-pub use system::{Stepping, System};
+pub use system::{Partial, Stepping, System};

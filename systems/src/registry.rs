@@ -1,6 +1,10 @@
 //! Registries: ordinary ordered slices of entries, from which names, validation, help, schema and tables all derive.
 
+mod accept;
+
 use std::collections::BTreeMap;
+
+use accept::{accept, default_value, named_system};
 
 use crate::law::{Error, Result};
 
@@ -19,6 +23,17 @@ pub enum Value {
     Floats(Vec<f64>),
     /// A matrix, row by row.
     Rows(Vec<Vec<f64>>),
+    /// A list of words.
+    Words(Vec<String>),
+    /// A list of indices from 0.
+    Indices(Vec<usize>),
+    /// A system of the catalogue with settings of its own.
+    System {
+        /// Its name.
+        name: String,
+        /// Its settings; all of them, once they are checked.
+        settings: BTreeMap<String, Value>,
+    },
 }
 
 /// The type and the range of a setting.
@@ -48,6 +63,12 @@ pub enum Kind {
     Floats,
     /// A matrix as a list of rows of equal length.
     Rows,
+    /// A list of words; one word is read as a list of one.
+    Words,
+    /// A list of indices from 0; one is read as a list of one.
+    Indices,
+    /// A system of the catalogue: its name, or its name with its settings.
+    System,
 }
 
 /// A default, in a form that a `const` can hold.
@@ -63,7 +84,7 @@ pub enum Default {
     Int(i64),
     /// A number.
     Float(f64),
-    /// A word.
+    /// A word; of [`Kind::System`], the name of a system with its own defaults.
     Text(&'static str),
     /// A list.
     Floats(&'static [f64]),
@@ -144,23 +165,22 @@ impl Settings {
                 });
                 continue;
             };
-            match convert(param.kind, value) {
+            match accept(owner, param, value) {
                 Ok(value) => {
                     values.insert(key.clone(), value);
                 }
-                Err(problem) => {
-                    mistakes.push(Error::Setting { owner: owner.to_owned(), key: key.clone(), problem });
-                }
+                Err(wrong) => mistakes.extend(wrong),
             }
         }
         for param in params {
             if given.contains_key(param.key) {
                 continue;
             }
-            match default_value(param.default) {
-                Some(value) => {
+            match default_value(param.default).map(|value| accept(owner, param, &value)) {
+                Some(Ok(value)) => {
                     values.insert(param.key.to_owned(), value);
                 }
+                Some(Err(wrong)) => mistakes.extend(wrong),
                 None if param.default == Default::Required => mistakes.push(Error::Setting {
                     owner: owner.to_owned(),
                     key: param.key.to_owned(),
@@ -230,83 +250,38 @@ impl Settings {
         }
     }
 
+    /// A list of words; empty if it is unset.
+    pub fn words(&self, key: &str) -> &[String] {
+        match self.values.get(key) {
+            Some(Value::Words(words)) => words,
+            _ => &[],
+        }
+    }
+
+    /// A list of indices; empty if it is unset.
+    pub fn indices(&self, key: &str) -> &[usize] {
+        match self.values.get(key) {
+            Some(Value::Indices(indices)) => indices,
+            _ => &[],
+        }
+    }
+
+    /// The name and the settings of a system inside; none if it is unset.
+    pub fn system(&self, key: &str) -> Option<(&str, &BTreeMap<String, Value>)> {
+        self.values.get(key).and_then(named_system)
+    }
+
+    /// All values by their keys.
+    pub fn values(&self) -> &BTreeMap<String, Value> {
+        &self.values
+    }
+
     /// A matrix, row by row; empty if it is unset.
     pub fn rows(&self, key: &str) -> &[Vec<f64>] {
         match self.values.get(key) {
             Some(Value::Rows(rows)) => rows,
             _ => &[],
         }
-    }
-}
-
-fn default_value(default: Default) -> Option<Value> {
-    match default {
-        Default::Required | Default::Unset => None,
-        Default::Bool(value) => Some(Value::Bool(value)),
-        Default::Int(value) => Some(Value::Int(value)),
-        Default::Float(value) => Some(Value::Float(value)),
-        Default::Text(value) => Some(Value::Text(value.to_owned())),
-        Default::Floats(values) => Some(Value::Floats(values.to_vec())),
-    }
-}
-
-/// Converts a given value to the kind that a setting has, or says what is wrong with it.
-fn convert(kind: Kind, value: &Value) -> Result<Value, String> {
-    let wrong = |expected: &str| Err(format!("is {}, but must be {expected}", describe(value)));
-    match (kind, value) {
-        (Kind::Bool, Value::Bool(_)) | (Kind::Text, Value::Text(_)) => Ok(value.clone()),
-        (Kind::Bool, _) => wrong("true or false"),
-        (Kind::Text, _) => wrong("text"),
-        (Kind::Int { min, max }, Value::Int(given)) if (min..=max).contains(given) => Ok(value.clone()),
-        (Kind::Int { min, max: i64::MAX }, _) => wrong(&format!("an integer of at least {min}")),
-        (Kind::Int { min, max }, _) => wrong(&format!("an integer from {min} to {max}")),
-        (Kind::Float { min, max }, _) => match as_number(value) {
-            Some(given) if given.is_finite() && given >= min && given <= max => Ok(Value::Float(given)),
-            _ => wrong(&float_range(min, max)),
-        },
-        (Kind::Choice(words), Value::Text(given)) if words.contains(&given.as_str()) => Ok(value.clone()),
-        (Kind::Choice(words), _) => wrong(&format!("one of {}", words.join(", "))),
-        (Kind::Floats, Value::Floats(values)) if values.iter().all(|v| v.is_finite()) => Ok(value.clone()),
-        (Kind::Floats, _) => match as_number(value) {
-            Some(given) if given.is_finite() => Ok(Value::Floats(vec![given])),
-            _ => wrong("a list of finite numbers"),
-        },
-        (Kind::Rows, Value::Rows(rows))
-            if rows.iter().all(|row| row.len() == rows[0].len() && row.iter().all(|v| v.is_finite())) =>
-        {
-            Ok(value.clone())
-        }
-        (Kind::Rows, _) => wrong("a list of rows of equal length"),
-    }
-}
-
-fn as_number(value: &Value) -> Option<f64> {
-    match value {
-        Value::Float(given) => Some(*given),
-        Value::Int(given) => Some(*given as f64),
-        _ => None,
-    }
-}
-
-fn float_range(min: f64, max: f64) -> String {
-    match (min == f64::NEG_INFINITY, max == f64::INFINITY) {
-        (true, true) => "a finite number".to_owned(),
-        (false, true) if min == f64::MIN_POSITIVE => "a number above 0".to_owned(),
-        (false, true) => format!("a number of at least {min}"),
-        (true, false) => format!("a number of at most {max}"),
-        (false, false) if min == f64::MIN_POSITIVE => format!("a number above 0 and at most {max}"),
-        (false, false) => format!("a number from {min} to {max}"),
-    }
-}
-
-fn describe(value: &Value) -> String {
-    match value {
-        Value::Bool(given) => given.to_string(),
-        Value::Int(given) => given.to_string(),
-        Value::Float(given) => given.to_string(),
-        Value::Text(given) => format!("\"{given}\""),
-        Value::Floats(values) => format!("a list of {} numbers", values.len()),
-        Value::Rows(rows) => format!("a matrix of {} rows", rows.len()),
     }
 }
 
@@ -348,6 +323,67 @@ mod tests {
                 "system `toy`: `path` must be set (where it is)",
             ]
         );
+    }
+
+    const NESTED: &[Param] = &[
+        Param { key: "of", kind: Kind::System, default: Default::Text("lorenz63"), about: "the system inside" },
+        Param { key: "names", kind: Kind::Words, default: Default::Unset, about: "words" },
+        Param { key: "some", kind: Kind::Indices, default: Default::Unset, about: "indices" },
+    ];
+
+    fn nested(given: &[(&str, Value)]) -> Result<Settings, Vec<String>> {
+        let given = map(given);
+        Settings::check("system `outer`", NESTED, &given)
+            .map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect())
+    }
+
+    fn map(given: &[(&str, Value)]) -> BTreeMap<String, Value> {
+        given.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect()
+    }
+
+    #[test]
+    fn a_system_inside_is_checked_and_filled_in() {
+        let rho = |settings: &Settings| settings.system("of").map(|(name, of)| (name.to_owned(), of["rho"].clone()));
+        let inside = Value::System { name: "lorenz63".into(), settings: map(&[("rho", Value::Int(30))]) };
+        for (given, expected) in
+            [(&[][..], 28.0), (&[("of", Value::Text("lorenz63".into()))], 28.0), (&[("of", inside)], 30.0)]
+        {
+            let settings = nested(given).unwrap();
+            assert_eq!(rho(&settings), Some(("lorenz63".to_owned(), Value::Float(expected))));
+            assert_eq!(Settings::check("system `outer`", NESTED, settings.values()).unwrap(), settings);
+        }
+    }
+
+    #[test]
+    fn mistakes_of_a_system_inside_have_key_paths() {
+        let settings = map(&[("rh", Value::Int(30)), ("sigma", Value::Int(-1))]);
+        let inside = Value::System { name: "lorenz63".into(), settings };
+        assert_eq!(
+            nested(&[("of", inside), ("off", Value::Int(1))]).unwrap_err(),
+            [
+                "system `lorenz63` has no setting `of.rh`; did you mean `rho`?",
+                "system `lorenz63`: `of.sigma` is -1, but must be a number above 0",
+                "system `outer` has no setting `off`; did you mean `of`?",
+            ]
+        );
+        let unknown = nested(&[("of", Value::Text("lorez63".into()))]).unwrap_err();
+        assert_eq!(unknown, ["unknown system `lorez63`; did you mean `lorenz63`?"]);
+        let number = nested(&[("of", Value::Int(3))]).unwrap_err();
+        assert_eq!(
+            number,
+            ["system `outer`: `of` is 3, but must be a system: its name, or a table with its `name` and settings"]
+        );
+    }
+
+    #[test]
+    fn lists_of_words_and_of_indices() {
+        let given = [("names", Value::Text("a".into())), ("some", Value::Floats(vec![0.0, 2.0]))];
+        let settings = nested(&given).unwrap();
+        assert_eq!((settings.words("names"), settings.indices("some")), (&["a".to_owned()][..], &[0, 2][..]));
+        for wrong in [Value::Floats(vec![0.5]), Value::Int(-1), Value::Bool(true)] {
+            assert!(nested(&[("some", wrong)]).unwrap_err()[0].contains("a list of integers of at least 0"));
+        }
+        assert!(nested(&[("names", Value::Floats(vec![1.0]))]).is_err());
     }
 
     #[test]

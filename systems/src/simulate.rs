@@ -6,7 +6,7 @@ use ndarray::{Array2, Array3, Axis};
 
 use crate::key::{Key, Purpose};
 use crate::law::Result;
-use crate::system::{Stepping, System};
+use crate::system::{Stepping, System, seen, whole};
 
 /// What [`simulate`] makes.
 #[derive(Clone, Debug)]
@@ -37,6 +37,8 @@ impl std::fmt::Display for Divergence {
 /// Simulates `trajectories` x `steps` lead steps after `spin_up` of them, `[case, time, component]` with `steps` + 1
 /// times.
 ///
+/// Of a system that shows only a part of its state the whole states are advanced, and what is seen of them is kept.
+///
 /// A system whose [`System::initial`] draws from its stationary law needs no spin-up and gets none. Trajectory c draws
 /// from stream c: its start at `key.purpose(InitialState)`, and lead step k, spin-up included, at
 /// `key.purpose(ProcessNoise).at(k)`. After each lead step `progress` is told how many are done, and of how many.
@@ -52,16 +54,17 @@ pub fn simulate(
     key: Key,
     mut progress: impl FnMut(usize, usize),
 ) -> Result<Trajectories> {
-    let spin_up = if system.initial_is_stationary() { 0 } else { spin_up };
-    let forecaster = Arc::clone(&system).forecaster(stepping)?;
-    let mut x = system.initial(trajectories, key.purpose(Purpose::InitialState));
+    let whole = whole(&system);
+    let spin_up = if whole.initial_is_stationary() { 0 } else { spin_up };
+    let forecaster = Arc::clone(whole).forecaster(stepping)?;
+    let mut x = whole.initial(trajectories, key.purpose(Purpose::InitialState));
     let mut states = Array3::zeros((trajectories, steps + 1, system.dim()));
     let mut first_bad = vec![None; trajectories];
     let (noise, total) = (key.purpose(Purpose::ProcessNoise), spin_up + steps);
     note_divergence(&x, 0, &mut first_bad);
     for k in 0..=total {
         if k >= spin_up {
-            states.index_axis_mut(Axis(1), k - spin_up).assign(&x);
+            states.index_axis_mut(Axis(1), k - spin_up).assign(&seen(&*system, x.view()));
         }
         if k < total {
             forecaster.advance(k, 1, &mut x, noise)?;

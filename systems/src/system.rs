@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView2, Axis, CowArray, Ix2};
 
 use crate::integrate::SdeForecaster;
 use crate::key::Key;
@@ -18,6 +18,28 @@ pub struct Stepping {
     pub substeps: usize,
     /// The name of an integrator in [`crate::integrate::INTEGRATORS`]; systems with an exact transition ignore it.
     pub integrator: String,
+}
+
+/// A system of which some components are seen.
+#[derive(Clone, Copy)]
+pub struct Partial<'a> {
+    /// The system with its whole state.
+    pub whole: &'a Arc<dyn System>,
+    /// The components of it that are seen, in their order.
+    pub seen: &'a [usize],
+}
+
+/// The system whose states are advanced: that with the whole state.
+pub fn whole(system: &Arc<dyn System>) -> &Arc<dyn System> {
+    system.partial().map_or(system, |partial| partial.whole)
+}
+
+/// What is seen, `[member, component]`, of whole states.
+pub fn seen<'a>(system: &dyn System, states: ArrayView2<'a, f64>) -> CowArray<'a, f64, Ix2> {
+    match system.partial() {
+        Some(partial) => states.select(Axis(1), partial.seen).into(),
+        None => states.into(),
+    }
 }
 
 /// A dynamical system.
@@ -52,6 +74,14 @@ pub trait System: Send + Sync {
             Some(sde) => Ok(Box::new(SdeForecaster::new(sde, stepping)?)),
             None => Err(Error::Unsupported("the system has neither a differential equation nor a transition".into())),
         }
+    }
+
+    /// What is seen of a state that is partly hidden; none where all of it is seen.
+    ///
+    /// What is seen is then no Markov process: there is no [`System::forecaster`], and whoever makes trajectories
+    /// advances the whole states and keeps what is seen of them, as [`crate::simulate()`] does.
+    fn partial(&self) -> Option<Partial<'_>> {
+        None
     }
 
     /// The time in which small errors grow by e, in model time, where it is known.

@@ -42,7 +42,6 @@ pub const BAD_EXPERIMENTS: &[Bad] = &[
         &["x.toml:3", "`forcing` is NaN, but must be a finite number"],
     ),
     bad("[system]\nname = \"lorenz96\"\nforcing = 2020-01-01\n", &["x.toml:3", "the date 2020-01-01"]),
-    bad("[system]\nname = \"ou\"\n", &["x.toml:1: [data] must set `dt`"]),
     bad("[system]\nname = \"ou\"\n[data]\ndt = 0\n", &["x.toml:4: [data]: `dt` is 0, but must be a number above 0"]),
     bad(
         "[system]\nname = \"ou\"\n[data]\ndt = 1\nintegrator = \"rk5\"\n",
@@ -57,6 +56,72 @@ pub const BAD_EXPERIMENTS: &[Bad] = &[
     in_ou(
         "[data]\ntrajectories = 2\n[[forecaster]]\nkind = \"gaussian\"\n",
         &["2 trajectories split to 0 for training, 1 for validation and 1 for testing"],
+    ),
+    inside("name = \"lorez63\"\n", &["x.toml:4: unknown system `lorez63`; did you mean `lorenz63`?"]),
+    inside("name = \"weather\"\n", &["x.toml:4: unknown system `weather`; there are ou,"]),
+    inside("rho = 30\n", &["x.toml:3: [system.of]: `name` must be set", "scorecast list systems"]),
+    inside("name = \"lorenz63\"\nrh = 30.0\n", &["x.toml:5: [system.of] has no key `rh`; did you mean `rho`?"]),
+    inside(
+        "name = \"lorenz63\"\nweather = 30.0\n",
+        &["x.toml:5: [system.of] has no key `weather`; it has name, sigma, rho, beta, noise"],
+    ),
+    inside(
+        "name = \"lorenz63\"\nsigma = -1\nrho = \"thirty\"\nbeta = 2020-01-01\n",
+        &[
+            "x.toml:5: system `lorenz63`: `sigma` is -1, but must be a number above 0",
+            "x.toml:6: system `lorenz63`: `rho` is \"thirty\", but must be a finite number",
+            "x.toml:7: system `lorenz63`: `beta` is the date 2020-01-01",
+        ],
+    ),
+    inside(
+        "name = \"ou\"\ndrift = [[1, 0, 0], [0, 1, 0]]\n",
+        &["x.toml:5: system `ou`: `of.drift` has 2 rows of 3 numbers, but must be square"],
+    ),
+    inside(
+        "name = \"perturb_parameters\"\n[system.of.of]\nname = \"lorenz96\"\nforcin = 8\n",
+        &["x.toml:7: [system.of.of] has no key `forcin`; did you mean `forcing`?"],
+    ),
+    inside(
+        "name = \"embed\"\n[system.of.of]\nname = \"embed\"\nof = { name = \"ou\", rate = -1 }\n",
+        &["x.toml:7: system `ou`: `of.of.of.rate` gives an eigenvalue"],
+    ),
+    inside(
+        "name = \"perturb_parameters\"\nparameters = [\"rh\"]\n",
+        &["x.toml:5: system `perturb_parameters`: `of.parameters` names `rh`", "did you mean `rho`?"],
+    ),
+    inside("name = \"observe_partially\"\n", &["x.toml:3: system `embed`: `of` is `observe_partially`, which hides"]),
+    bad(
+        "[system]\nname = \"embed\"\nof = \"lorez63\"\n",
+        &["x.toml:3: unknown system `lorez63`; did you mean `lorenz63`?"],
+    ),
+    bad(
+        "[system]\nname = \"embed\"\nof = 3\n",
+        &["x.toml:3: system `embed`: `of` is 3, but must be a system: its name, or a table"],
+    ),
+    bad(
+        "[system]\nname = \"embed\"\nof = \"lorenz96\"\ndim = 8\n",
+        &["x.toml:4: system `embed`: `dim` is 8, but the system inside has 40 components; set at least 40"],
+    ),
+    bad(
+        "[system]\nname = \"observe_partially\"\ncomponents = [0, 2.5]\n",
+        &["x.toml:3: system `observe_partially`: `components` is a list of 2 numbers, but must be a list of integers"],
+    ),
+    Bad {
+        text: "[system]\nname = \"embed\"\nof = \"lorenz63\"\n",
+        set: &["system.of.rh=30"],
+        says: &["--set system.of.rh=30: [system.of] has no key `rh`; did you mean `rho`?"],
+    },
+    bad(
+        "[system]\nname = \"observe_partially\"\n[observe]\n[[assimilate]]\nmethod = \"enkf\"\n",
+        &["x.toml:4: `perfect` is the true system, but a part of its state is hidden", "name another forecaster"],
+    ),
+    bad(
+        "[system]\nname = \"observe_partially\"\n[[forecaster]]\nkind = \"perfect\"\n",
+        &["x.toml:4: `perfect` is the true system, but a part of its state is hidden"],
+    ),
+    bad(
+        "[system]\nname = \"observe_partially\"\n[data]\nintegrator = \"rk5\"\n",
+        &["x.toml:4: unknown integrator `rk5`; did you mean `rk4`?"],
     ),
     in_ou("[[forecaster]]\nwidth = 3\n", &["[[forecaster]] must set `kind`"]),
     in_ou(
@@ -183,6 +248,11 @@ pub const OU: &str = "[system]\nname = \"ou\"\n[data]\ndt = 1\n";
 /// A bad experiment whose first four lines are good, but for `[data]`, which may be given again as an override would.
 const fn in_ou(rest: &'static str, says: &'static [&'static str]) -> Bad {
     Bad { text: rest, set: &["in_ou"], says }
+}
+
+/// A bad experiment whose system has `rest` as the settings of the system inside it, from line 4 on.
+const fn inside(rest: &'static str, says: &'static [&'static str]) -> Bad {
+    Bad { text: rest, set: &["inside"], says }
 }
 
 /// `rest` after a good `[system]` and `[data]`; keys of `[data]` in `rest` join those of the first.

@@ -78,6 +78,7 @@ fn every_mistake_in_an_experiment_is_told_with_its_line_and_remedy() {
     for Bad { text, set, says } in BAD_EXPERIMENTS {
         let (text, set) = match set {
             ["in_ou"] => (after_ou(text), &[][..]),
+            ["inside"] => (format!("[system]\nname = \"embed\"\n[system.of]\n{text}"), &[][..]),
             _ => ((*text).to_owned(), *set),
         };
         let path = write(folder.path(), "x.toml", text.as_bytes());
@@ -185,6 +186,77 @@ fn overrides_and_the_seed_reach_the_plan() {
     assert_eq!(experiment["seed"], 11);
     assert_eq!(experiment["assimilate"][1]["members"], 17);
     assert_eq!(experiment["assimilate"][0]["members"], 24);
+}
+
+#[test]
+fn the_usual_stepping_is_in_the_resolved_experiment() {
+    let folder = tempfile::tempdir().unwrap();
+    let shown = |text: &str, set: &[&str]| {
+        let path = write(folder.path(), "x.toml", text.as_bytes());
+        let mut args = vec!["config", "show", path.to_str().unwrap(), "--json"];
+        set.iter().for_each(|set| args.extend(["--set", set]));
+        json(&scorecast(&args))["result"]["experiment"].clone()
+    };
+    let stepping = |experiment: &Value| {
+        let data = &experiment["data"];
+        (data["dt"].as_f64(), data["substeps"].as_i64(), data["spin_up"].as_i64())
+    };
+    let systems = json(&scorecast(&["list", "systems", "--json"]));
+    for system in systems["result"]["systems"].as_array().unwrap() {
+        let name = system["name"].as_str().unwrap();
+        let found = shown(&format!("[system]\nname = \"{name}\"\n"), &[]);
+        let usual = &system["usual"];
+        let expected = (usual["dt"].as_f64(), usual["substeps"].as_i64(), usual["spin_up"].as_i64());
+        assert_eq!(stepping(&found), expected, "{name}");
+        assert_eq!(found["data"]["integrator"], usual["integrator"], "{name}");
+    }
+    // what is set stays; another lead step keeps the usual integration step and spin-up time
+    let wrapped = "[system]\nname = \"embed\"\nof = \"lorenz96\"\n";
+    assert_eq!(stepping(&shown(wrapped, &[])), (Some(0.05), Some(1), Some(1000)));
+    assert_eq!(stepping(&shown(wrapped, &["data.dt=0.2"])), (Some(0.2), Some(4), Some(250)));
+    assert_eq!(
+        stepping(&shown(wrapped, &["data.dt=0.2", "data.substeps=1", "data.spin_up=7"])),
+        (Some(0.2), Some(1), Some(7))
+    );
+    let file = "[data]\nfile = \"a.nc\"\n";
+    assert_eq!(stepping(&shown(file, &[])), (Some(1.0), Some(1), None));
+}
+
+#[test]
+fn systems_in_systems_reach_the_plan() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "[system]\nname = \"embed\"\nnoise = 0.1\n[system.of]\nname = \"perturb_parameters\"\n\
+                parameters = [\"rho\"]\nof = { name = \"lorenz63\", rho = 27.0 }\n";
+    let path = write(folder.path(), "x.toml", text.as_bytes());
+    let args =
+        ["config", "show", path.to_str().unwrap(), "--set", "system.of.of.rho=30", "--set", "system.of.spread=0.1"];
+    let shown = scorecast(&args);
+    assert!(shown.status.success(), "{}", stderr(&shown));
+    let object = json(&scorecast(&[&args[..], &["--json"]].concat()));
+    let inside = &object["result"]["experiment"]["system"]["of"];
+    assert_eq!((&inside["name"], &inside["spread"]), (&Value::from("perturb_parameters"), &Value::from(0.1)));
+    assert_eq!((&inside["parameters"][0], &inside["of"]["rho"]), (&Value::from("rho"), &Value::from(30.0)));
+    assert_eq!(inside["of"]["sigma"], 10.0, "defaults are filled in");
+    let again = write(folder.path(), "again.toml", &shown.stdout);
+    let again = scorecast(&["config", "show", again.to_str().unwrap()]);
+    assert_eq!(String::from_utf8_lossy(&shown.stdout), String::from_utf8_lossy(&again.stdout));
+}
+
+/// Forecasters that learn from what is seen, a twin of what is seen, and no forecaster that knows the rest.
+#[test]
+fn a_partly_hidden_system_serves_learned_forecasters() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "[system]\nname = \"observe_partially\"\n[system.of]\nname = \"embed\"\nof = \"perturb_parameters\"\n\
+                [data]\ntrajectories = 8\nsteps = 60\n[score]\nlead_steps = 5\nstarts = 2\nmembers = 8\n\
+                [[forecaster]]\nname = \"linear\"\n[observe]\nsteps = 40\n\
+                [[assimilate]]\nmethod = \"enkf\"\nforecaster = \"linear\"\nmembers = 10\n";
+    let path = write(folder.path(), "x.toml", text.as_bytes());
+    let out = folder.path().join("run");
+    let ran = scorecast(&["compare", path.to_str().unwrap(), "--out", out.to_str().unwrap(), "--json"]);
+    assert!(ran.status.success(), "{}", stderr(&ran));
+    let metrics: Value = serde_json::from_slice(&std::fs::read(out.join("metrics.json")).unwrap()).unwrap();
+    let text = metrics.to_string();
+    assert!(text.contains("persistence") && !text.contains("perfect"), "{text}");
 }
 
 #[test]

@@ -21,12 +21,12 @@ pub(super) fn check<'a>(
     cx: &Context<'a>,
     declared: &[ForecasterPlan],
     networks: &[Network],
-    has_system: bool,
+    no_perfect: Option<&str>,
 ) -> Vec<Row<'a>> {
     let mut rows: Vec<Row> = Vec::new();
     for reader in cx.many(&ASSIMILATE) {
         let Some((own, settings)) = method(&reader) else { continue };
-        let forecasters = forecasters(cx, &reader, declared, has_system);
+        let forecasters = forecasters(cx, &reader, declared, no_perfect);
         let chosen = chosen_networks(cx, &reader, networks);
         for forecaster in &forecasters {
             for network in &chosen {
@@ -68,7 +68,7 @@ fn method(reader: &Reader) -> Option<(Settings, Settings)> {
     Some((own, settings))
 }
 
-fn forecasters(cx: &Context, reader: &Reader, declared: &[ForecasterPlan], has_system: bool) -> Vec<String> {
+fn forecasters(cx: &Context, reader: &Reader, declared: &[ForecasterPlan], no_perfect: Option<&str>) -> Vec<String> {
     let key = reader.key("forecaster");
     let given = reader.words("forecaster").unwrap_or_else(|| vec![("perfect".to_owned(), reader.place)]);
     if given.is_empty() {
@@ -76,7 +76,7 @@ fn forecasters(cx: &Context, reader: &Reader, declared: &[ForecasterPlan], has_s
     }
     given
         .into_iter()
-        .filter(|(label, place)| check_label(cx, declared, label, place, &key, has_system))
+        .filter(|(label, place)| check_label(cx, declared, label, place, &key, no_perfect))
         .map(|(label, _)| label)
         .collect()
 }

@@ -7,9 +7,13 @@ use super::super::keys::{DATA, SYSTEM};
 use super::super::plan::{DataPlan, DataSource, ForecasterPlan, SystemPlan};
 use super::super::read::{Reader, entry};
 use super::{Context, Part};
+use crate::systems::catalogue::Recipe;
 use crate::systems::integrate::INTEGRATORS;
 use crate::systems::registry::Settings;
 use crate::systems::{Geometry, Stepping};
+
+/// Lead steps of spin-up of a system that is not known.
+const SPIN_UP: usize = 1000;
 
 static EMPTY: Table = Table { entries: Vec::new() };
 
@@ -33,24 +37,34 @@ pub(super) fn check(cx: &Context, system: &Part<SystemPlan>) -> Option<DataPlan>
         cx.mistakes.add(cx.place, "system", "there is neither a [system] to simulate nor a `file` in [data]; add one");
         return None;
     }
-    let source = source(&reader, &own);
+    let usual = system.good().map(|plan| &plan.recipe);
+    let stepping = stepping(&own, usual);
+    let source = source(&reader, &own, usual.map_or(SPIN_UP, |usual| usual.spin_up_for(stepping.dt)));
     let split = split(&reader, &own);
-    if !system.is_absent() && !own.has("dt") && !reader.table.entries.iter().any(|(key, _)| key == "dt") {
-        reader.wrong("dt", "[data] must set `dt`, the length of a lead step in model time");
-    }
-    let integrator = own.text("integrator");
-    entry(INTEGRATORS, "integrator", integrator, reader.place_of("integrator"), "data.integrator", cx.mistakes);
-    let stepping = Stepping {
-        dt: own.optional_number("dt").unwrap_or(1.0),
-        substeps: own.count("substeps"),
-        integrator: integrator.to_owned(),
-    };
+    let place = reader.place_of("integrator");
+    entry(INTEGRATORS, "integrator", &stepping.integrator, place, "data.integrator", cx.mistakes);
     let geometry = geometry(&reader, &own, system);
     let variable = Some(own.text("variable")).filter(|name| !name.is_empty()).map(str::to_owned);
     (cx.mistakes.count() == before).then_some(DataPlan { source, stepping, split, variable, geometry })
 }
 
-fn source(reader: &Reader, own: &Settings) -> DataSource {
+/// What the user says; otherwise the system's usual lead step, the fewest integration steps in it that are no longer
+/// than the usual ones, and the usual integrator.
+fn stepping(own: &Settings, usual: Option<&Recipe>) -> Stepping {
+    let dt = own.optional_number("dt").unwrap_or(usual.map_or(1.0, |usual| usual.dt));
+    let usual_substeps = usual.map_or(1, |usual| usual.substeps_for(dt));
+    let integrator = match own.text("integrator") {
+        "" => usual.map_or("rk4", |usual| usual.integrator),
+        given => given,
+    };
+    Stepping {
+        dt,
+        substeps: if own.has("substeps") { own.count("substeps") } else { usual_substeps },
+        integrator: integrator.to_owned(),
+    }
+}
+
+fn source(reader: &Reader, own: &Settings, usual_spin_up: usize) -> DataSource {
     if !own.has("file") {
         if own.has("variable") {
             reader.wrong("variable", "[data] has `variable` without `file`; set `file` too, or remove it");
@@ -58,7 +72,7 @@ fn source(reader: &Reader, own: &Settings) -> DataSource {
         return DataSource::Simulated {
             trajectories: own.count("trajectories"),
             steps: own.count("steps"),
-            spin_up: own.count("spin_up"),
+            spin_up: if own.has("spin_up") { own.count("spin_up") } else { usual_spin_up },
         };
     }
     for key in ["trajectories", "steps", "spin_up"] {

@@ -7,6 +7,7 @@ use super::super::keys::FORECASTER;
 use super::super::plan::{ForecasterPlan, SystemPlan};
 use super::super::read::{Reader, entry};
 use super::assimilate::Row;
+use super::system::no_perfect;
 use super::{Context, Part};
 use crate::forecast::{Build, FORECASTERS};
 use crate::systems::Entry;
@@ -17,8 +18,8 @@ pub(super) fn check(cx: &Context, system: &Part<SystemPlan>) -> Vec<ForecasterPl
     let mut plans: Vec<ForecasterPlan> = Vec::new();
     for reader in cx.many(&FORECASTER) {
         let Some(plan) = one(&reader) else { continue };
-        if plan.kind == "perfect" && system.is_absent() {
-            reader.wrong("kind", "`perfect` is the true system, but there is no [system]; add one, or leave it out");
+        if let ("perfect", Some(why)) = (plan.kind.as_str(), no_perfect(system)) {
+            reader.wrong("kind", format!("`perfect` is the true system, but {why}, or leave it out"));
         }
         if plans.iter().any(|known| known.label == plan.label) {
             let what = format!("two forecasters are labelled `{}`; give one another `name`", plan.label);
@@ -69,15 +70,11 @@ pub(super) fn check_label(
     label: &str,
     place: &Place,
     key: &str,
-    has_system: bool,
+    no_perfect: Option<&str>,
 ) -> bool {
     let is_declared = declared.iter().any(|plan| plan.label == label);
-    if label == "perfect" && !has_system && !is_declared {
-        cx.mistakes.add(
-            place,
-            key,
-            "`perfect` is the true system, but there is no [system]; add one, or name another forecaster",
-        );
+    if let (true, false, Some(why)) = (label == "perfect", is_declared, no_perfect) {
+        cx.mistakes.add(place, key, format!("`perfect` is the true system, but {why}, or name another forecaster"));
         return false;
     }
     if is_declared || baselines().any(|entry| entry.name == label) {
@@ -99,10 +96,10 @@ pub(super) fn with_baselines(
     declared: Vec<ForecasterPlan>,
     rows: &[Row],
     forecast: &[String],
-    has_system: bool,
+    no_perfect: Option<&str>,
 ) -> Vec<ForecasterPlan> {
     let used = |name: &str| {
-        (name == "perfect" && has_system)
+        (name == "perfect" && no_perfect.is_none())
             || rows.iter().any(|row| row.plan.forecaster == name)
             || forecast.iter().any(|label| label == name)
     };

@@ -121,13 +121,14 @@ pub(super) fn run(root: &Table, place: &Place, origin: &str, mistakes: &Mistakes
     let declared = forecasters::check(&cx, &system);
     let dim = system.good().map(|plan| plan.system.dim());
     let networks = observe::check(&cx, &system, data.as_ref());
-    let rows = assimilate::check(&cx, &declared, &networks, !system.is_absent());
-    let scored = score::check(&cx, &declared, data.as_ref(), !system.is_absent());
+    let no_perfect = system::no_perfect(&system);
+    let rows = assimilate::check(&cx, &declared, &networks, no_perfect);
+    let scored = score::check(&cx, &declared, data.as_ref(), no_perfect);
     for row in &rows {
         compatible::check(&cx, row, &declared, perfect.as_deref(), &networks, dim);
     }
     let (score, forecast) = scored?;
-    let forecasters = forecasters::with_baselines(&cx, declared, &rows, &forecast, !system.is_absent());
+    let forecasters = forecasters::with_baselines(&cx, declared, &rows, &forecast, no_perfect);
     data::check_split(&cx, data.as_ref(), &forecasters, &forecast);
     if mistakes.count() > 0 {
         return None;

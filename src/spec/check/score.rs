@@ -18,7 +18,7 @@ pub(super) fn check(
     cx: &Context,
     declared: &[ForecasterPlan],
     data: Option<&DataPlan>,
-    has_system: bool,
+    no_perfect: Option<&str>,
 ) -> Option<(ScorePlan, Vec<String>)> {
     let empty =
         Reader { section: &SCORE, path: SCORE.name.to_owned(), table: &EMPTY, place: cx.place, mistakes: cx.mistakes };
@@ -34,10 +34,10 @@ pub(super) fn check(
     let forecast = match reader.words("forecasters") {
         Some(given) => given
             .into_iter()
-            .filter(|(label, place)| check_label(cx, declared, label, place, "score.forecasters", has_system))
+            .filter(|(label, place)| check_label(cx, declared, label, place, "score.forecasters", no_perfect))
             .map(|(label, _)| label)
             .collect(),
-        None => by_default(declared, has_system),
+        None => by_default(declared, no_perfect),
     };
     if !forecast.is_empty() {
         check_lengths(&reader, &score, data);
@@ -45,12 +45,12 @@ pub(super) fn check(
     Some((score, forecast))
 }
 
-fn by_default(declared: &[ForecasterPlan], has_system: bool) -> Vec<String> {
+fn by_default(declared: &[ForecasterPlan], no_perfect: Option<&str>) -> Vec<String> {
     if declared.is_empty() {
         return Vec::new();
     }
     let undeclared = |name: &str| declared.iter().all(|plan| plan.label != name);
-    let beside = BESIDE.iter().filter(|&&name| (name != "perfect" || has_system) && undeclared(name));
+    let beside = BESIDE.iter().filter(|&&name| (name != "perfect" || no_perfect.is_none()) && undeclared(name));
     let known = beside.filter(|&&name| baselines().any(|entry| entry.name == name)).map(|&name| name.to_owned());
     known.chain(declared.iter().map(|plan| plan.label.clone())).collect()
 }

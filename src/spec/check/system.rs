@@ -5,7 +5,8 @@ use super::super::plan::{DataPlan, SystemPlan};
 use super::super::read::{Reader, entry, key_of};
 use super::{Context, Part};
 use crate::systems::Forecaster;
-use crate::systems::catalogue::SYSTEMS;
+use crate::systems::catalogue::{SYSTEMS, recipe};
+use crate::systems::system::whole;
 
 pub(super) fn check(cx: &Context) -> Part<SystemPlan> {
     match cx.one(&SYSTEM) {
@@ -26,7 +27,10 @@ fn build(reader: &Reader) -> Option<SystemPlan> {
         return None;
     }
     match (entry.build.make)(&settings) {
-        Ok(system) => Some(SystemPlan { name: name.to_owned(), settings, system }),
+        Ok(system) => {
+            let recipe = recipe(name, settings.values()).unwrap_or(entry.build);
+            Some(SystemPlan { name: name.to_owned(), settings, system, recipe })
+        }
         Err(error) => {
             reader.wrong(&key_of(&error).unwrap_or_default(), error.to_string());
             None
@@ -34,11 +38,23 @@ fn build(reader: &Reader) -> Option<SystemPlan> {
     }
 }
 
-/// The true system as a forecaster; a stepping that does not fit it is a mistake.
+/// Why there is no forecaster `perfect`, with a remedy; none where there is one.
+pub(super) fn no_perfect(system: &Part<SystemPlan>) -> Option<&'static str> {
+    match system {
+        Part::Absent => Some("there is no [system]; add one"),
+        Part::Good(plan) if plan.system.partial().is_some() => Some(
+            "a part of its state is hidden, and what is seen does not determine the law of what follows; take the system \
+             inside",
+        ),
+        _ => None,
+    }
+}
+
+/// The true system as a forecaster, where its whole state is seen; a stepping that does not fit it is a mistake.
 pub(super) fn perfect(cx: &Context, system: &Part<SystemPlan>, data: Option<&DataPlan>) -> Option<Box<dyn Forecaster>> {
     let (plan, data) = (system.good()?, data?);
-    match plan.system.clone().forecaster(&data.stepping) {
-        Ok(forecaster) => Some(forecaster),
+    match whole(&plan.system).clone().forecaster(&data.stepping) {
+        Ok(forecaster) => Some(forecaster).filter(|_| plan.system.partial().is_none()),
         Err(error) => {
             let place = cx.one(&super::super::keys::DATA).map_or(cx.place, |reader| reader.place_of("integrator"));
             cx.mistakes.add(place, "data.integrator", error.to_string());

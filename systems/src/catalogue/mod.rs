@@ -3,17 +3,24 @@
 #![doc = include_str!("manual.md")]
 
 pub mod double_well;
+pub mod embed;
+mod inside;
 pub mod lorenz63;
 pub mod lorenz96;
+pub mod observe_partially;
 pub mod ou;
+pub mod perturb_parameters;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use double_well::DoubleWell;
+pub use embed::{Embed, Embedding};
 pub use lorenz63::Lorenz63;
 pub use lorenz96::Lorenz96;
+pub use observe_partially::ObservePartially;
 pub use ou::Ou;
+pub use perturb_parameters::PerturbParameters;
 
 use crate::law::{Error, Result};
 use crate::registry::{Default, Entry, Kind, Param, Settings, Value, find};
@@ -40,10 +47,33 @@ impl Recipe {
     pub fn stepping(&self) -> Stepping {
         Stepping { dt: self.dt, substeps: self.substeps, integrator: self.integrator.to_owned() }
     }
+
+    /// Integration steps in a lead step of `dt`: the fewest that are no longer than a usual one; at most a million.
+    pub fn substeps_for(&self, dt: f64) -> usize {
+        whole(dt / self.dt * self.substeps as f64).clamp(1, 1_000_000)
+    }
+
+    /// Lead steps of `dt` that take no less model time than the usual spin-up; at most a thousand million.
+    pub fn spin_up_for(&self, dt: f64) -> usize {
+        whole(self.dt / dt * self.spin_up as f64).min(1_000_000_000)
+    }
+}
+
+/// The next whole number, with some leave for rounding.
+fn whole(count: f64) -> usize {
+    (count * (1.0 - 1e-9)).ceil() as usize
 }
 
 /// Every system, in the order in which they are listed.
-pub const SYSTEMS: &[Entry<Recipe>] = &[ou::ENTRY, double_well::ENTRY, lorenz63::ENTRY, lorenz96::ENTRY];
+pub const SYSTEMS: &[Entry<Recipe>] = &[
+    ou::ENTRY,
+    double_well::ENTRY,
+    lorenz63::ENTRY,
+    lorenz96::ENTRY,
+    embed::ENTRY,
+    observe_partially::ENTRY,
+    perturb_parameters::ENTRY,
+];
 
 /// The system of that name with those settings; defaults for the others.
 ///
@@ -51,8 +81,29 @@ pub const SYSTEMS: &[Entry<Recipe>] = &[ou::ENTRY, double_well::ENTRY, lorenz63:
 /// All mistakes at once: an unknown name, unknown settings, values of the wrong type or out of range.
 pub fn build(name: &str, given: &BTreeMap<String, Value>) -> Result<Arc<dyn System>, Vec<Error>> {
     let entry = find(SYSTEMS, "system", name).map_err(|error| vec![error])?;
-    let settings = Settings::check(&format!("system `{name}`"), entry.params, given)?;
-    (entry.build.make)(&settings).map_err(|error| vec![error])
+    (entry.build.make)(&check(name, given)?).map_err(|error| vec![error])
+}
+
+/// The checked settings of the system of that name; defaults for those that are not given.
+///
+/// # Errors
+/// All mistakes at once: an unknown name, unknown settings, values of the wrong type or out of range.
+pub fn check(name: &str, given: &BTreeMap<String, Value>) -> Result<Settings, Vec<Error>> {
+    let entry = find(SYSTEMS, "system", name).map_err(|error| vec![error])?;
+    Settings::check(&format!("system `{name}`"), entry.params, given)
+}
+
+/// The recipe of the system of that name with those settings; a system around another is stepped as that one is.
+///
+/// # Errors
+/// When no system has that name.
+pub fn recipe(name: &str, settings: &BTreeMap<String, Value>) -> Result<Recipe> {
+    let own = find(SYSTEMS, "system", name)?.build;
+    let inside = settings.values().find_map(|value| match value {
+        Value::System { name, settings } => Some(recipe(name, settings)),
+        _ => None,
+    });
+    inside.map_or(Ok(own), |inside| Ok(Recipe { make: own.make, ..inside? }))
 }
 
 /// Additive noise of one size on every component, as most systems have it.

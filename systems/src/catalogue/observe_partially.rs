@@ -1,0 +1,133 @@
+//! Some components of another system: y = x[seen], where x follows its own law and the rest of it stays hidden.
+//!
+//! y alone is no Markov process: its next value depends on what is hidden, of which earlier values tell something
+//! (Takens 1981). So there is no one-step law to call `perfect`; the system makes trajectories, from which forecasters
+//! must learn. Where a filter is to use the true law, observe the whole system through an operator instead.
+
+use std::sync::Arc;
+
+use ndarray::{Array2, Axis};
+
+use super::inside::{OF, inside};
+use super::{Recipe, lorenz63};
+use crate::key::Key;
+use crate::law::{Error, Forecaster, Geometry, Result};
+use crate::registry::{Default, Entry, Kind, Param, Settings};
+use crate::system::{Partial, Stepping, System};
+
+pub(super) const ENTRY: Entry<Recipe> = Entry {
+    name: "observe_partially",
+    about: "some components of another system; the others stay hidden, so that what is seen is not Markov",
+    reference: "Takens (1981), doi:10.1007/BFb0091924",
+    params: &[
+        OF,
+        Param {
+            key: "stride",
+            kind: Kind::Int { min: 1, max: i64::MAX },
+            default: Default::Int(2),
+            about: "each how many components one is seen; not used where `components` is set",
+        },
+        Param {
+            key: "offset",
+            kind: Kind::Int { min: 0, max: i64::MAX },
+            default: Default::Int(0),
+            about: "the first component seen, counted from 0; not used where `components` is set",
+        },
+        Param {
+            key: "components",
+            kind: Kind::Indices,
+            default: Default::Unset,
+            about: "the components seen, counted from 0, in increasing order; replaces stride and offset",
+        },
+    ],
+    build: Recipe { make: |settings| Ok(Arc::new(ObservePartially::new(settings)?)), ..lorenz63::ENTRY.build },
+};
+
+/// Some components of another system.
+pub struct ObservePartially {
+    whole: Arc<dyn System>,
+    seen: Vec<usize>,
+    geometry: Geometry,
+}
+
+impl ObservePartially {
+    /// From checked settings, as in the catalogue.
+    ///
+    /// # Errors
+    /// When the system inside cannot be built, or the components do not fit it.
+    pub fn new(settings: &Settings) -> Result<Self> {
+        let whole = inside(settings)?;
+        let dim = whole.dim();
+        let (seen, geometry) = if settings.has("components") {
+            (components(settings, dim)?, Geometry::Unstructured)
+        } else {
+            every(settings, &*whole)?
+        };
+        Ok(Self { whole, seen, geometry })
+    }
+}
+
+/// Each stride-th component. On a ring they are a ring again where the stride divides its length.
+fn every(settings: &Settings, whole: &dyn System) -> Result<(Vec<usize>, Geometry)> {
+    let (dim, stride, offset) = (whole.dim(), settings.count("stride"), settings.count("offset"));
+    if offset >= dim {
+        let problem = format!("is {offset}, but the system inside has {dim} components; take one below {dim}");
+        return Err(settings.mistake("offset", problem));
+    }
+    let ring = whole.geometry() == Geometry::Ring && dim.is_multiple_of(stride) && offset < stride;
+    let geometry = if ring { Geometry::Ring } else { Geometry::Unstructured };
+    Ok(((offset..dim).step_by(stride).collect(), geometry))
+}
+
+fn components(settings: &Settings, dim: usize) -> Result<Vec<usize>> {
+    let seen = settings.indices("components");
+    let wrong = |problem: String| Err(settings.mistake("components", problem));
+    if seen.is_empty() {
+        return wrong("is an empty list; name at least one component".into());
+    }
+    if let Some(pair) = seen.windows(2).find(|pair| pair[0] >= pair[1]) {
+        return wrong(format!("has {} after {}; put each component once, in increasing order", pair[1], pair[0]));
+    }
+    match seen.last() {
+        Some(&last) if last >= dim => wrong(format!(
+            "has {last}, but the system inside has {dim} components, counted from 0; take those below {dim}"
+        )),
+        _ => Ok(seen.to_vec()),
+    }
+}
+
+impl System for ObservePartially {
+    fn dim(&self) -> usize {
+        self.seen.len()
+    }
+
+    fn geometry(&self) -> Geometry {
+        self.geometry
+    }
+
+    /// What is seen of the starts of the system inside.
+    fn initial(&self, members: usize, key: Key) -> Array2<f64> {
+        self.whole.initial(members, key).select(Axis(1), &self.seen)
+    }
+
+    fn initial_is_stationary(&self) -> bool {
+        self.whole.initial_is_stationary()
+    }
+
+    fn forecaster(self: Arc<Self>, _stepping: &Stepping) -> Result<Box<dyn Forecaster>> {
+        Err(Error::Unsupported(format!(
+            "only {} of {} components are seen, and they do not determine the law of their next values; learn a \
+             forecaster from trajectories, or take the system inside and observe it through an operator",
+            self.seen.len(),
+            self.whole.dim()
+        )))
+    }
+
+    fn partial(&self) -> Option<Partial<'_>> {
+        Some(Partial { whole: &self.whole, seen: &self.seen })
+    }
+
+    fn lyapunov_time(&self) -> Option<f64> {
+        self.whole.lyapunov_time()
+    }
+}
