@@ -1,4 +1,4 @@
-//! Some components of another system: y = x[seen], where x follows its own law and the rest of it stays hidden.
+//! Some components of another system: `y = x[seen]`, where x follows its own law and the rest of it stays hidden.
 //!
 //! y alone is no Markov process: its next value depends on what is hidden, of which earlier values tell something
 //! (Takens 1981). So there is no one-step law to call `perfect`; the system makes trajectories, from which forecasters
