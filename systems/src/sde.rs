@@ -28,6 +28,11 @@ impl Noise {
     pub fn is_constant(self) -> bool {
         matches!(self, Self::None | Self::Additive | Self::Constant(_))
     }
+
+    /// Whether g is diagonal, so that each component has its own Brownian motion.
+    pub fn is_diagonal(self) -> bool {
+        matches!(self, Self::Additive | Self::Diagonal)
+    }
 }
 
 /// Which stochastic integral the equation means. For additive noise the two agree.
@@ -76,6 +81,12 @@ pub trait Sde: Send + Sync {
     /// Whether f and g do not depend on t; so unless said.
     fn autonomous(&self) -> bool {
         true
+    }
+
+    /// How many components, from the first on, an integrator with adaptive steps controls the error of: all, but only
+    /// the state where a tangent vector follows it.
+    fn controlled(&self) -> usize {
+        self.dim()
     }
 
     /// The derivatives of the drift, where they are written.
