@@ -11,9 +11,9 @@ pub const LANES: usize = 16;
 pub enum Noise {
     /// g = 0.
     None,
-    /// g is constant and diagonal.
+    /// g is diagonal and does not depend on the state.
     Additive,
-    /// g is a constant matrix with this many columns.
+    /// g is a matrix with this many columns that does not depend on the state.
     Constant(usize),
     /// g is diagonal and g_i depends on x_i alone.
     Diagonal,

@@ -163,15 +163,15 @@ fn strong_orders_with_constant_noise() {
         ("milstein", "additive", ADDITIVE, Strong(16), 128, 1.0),
         ("heun", "additive", ADDITIVE, Strong(16), 128, 1.0),
         ("rk4", "additive", ADDITIVE, Strong(16), 128, 1.0),
-        ("sra1", "additive", ADDITIVE, Strong(16), 512, 1.5),
+        ("sra1", "additive", ADDITIVE, Strong(32), 512, 1.5),
         ("sri1", "additive", ADDITIVE, Strong(16), 512, 1.5),
         ("euler_maruyama", "constant matrix", MATRIX, Strong(16), 128, 1.0),
         ("heun", "constant matrix", MATRIX, Strong(16), 128, 1.0),
         ("rk4", "constant matrix", MATRIX, Strong(16), 128, 1.0),
-        ("sra1", "constant matrix", MATRIX, Strong(16), 512, 1.5),
+        ("sra1", "constant matrix", MATRIX, Strong(32), 512, 1.5),
         ("euler_maruyama", "additive, time-dependent", ADDITIVE_IN_TIME, Strong(16), 128, 1.0),
         ("heun", "additive, time-dependent", ADDITIVE_IN_TIME, Strong(16), 128, 1.0),
-        ("sra1", "additive, time-dependent", ADDITIVE_IN_TIME, Strong(16), 512, 1.5),
+        ("sra1", "additive, time-dependent", ADDITIVE_IN_TIME, Strong(32), 512, 1.5),
     ]);
 }
 
@@ -208,7 +208,7 @@ fn weak_orders_with_multiplicative_noise() {
     check(&[
         ("euler_maruyama", "geometric Ito", GEOMETRIC_ITO, Weak(500), 64, 1.0),
         ("milstein", "geometric Ito", GEOMETRIC_ITO, Weak(300), 64, 1.0),
-        ("sri1", "geometric Ito", GEOMETRIC_ITO, Weak(700), 64, 2.0),
+        ("sri1", "geometric Ito", GEOMETRIC_ITO, Weak(1000), 32, 2.0),
         ("heun", "geometric Stratonovich", GEOMETRIC_STRATONOVICH, Weak(300), 64, 1.0),
         ("milstein", "geometric Stratonovich", GEOMETRIC_STRATONOVICH, Weak(300), 64, 1.0),
     ]);
@@ -222,7 +222,7 @@ fn weak_orders_with_constant_noise() {
         ("euler_maruyama", "additive", GENTLE, Weak(30), 64, 1.0),
         ("rk4", "additive", GENTLE, Weak(30), 64, 1.0),
         ("heun", "additive", GENTLE, Weak(200), 64, 2.0),
-        ("sra1", "additive", GENTLE, Weak(30), 64, 2.0),
+        ("sra1", "additive", GENTLE, Weak(20), 128, 2.0),
         ("sra1", "constant matrix", GENTLE_MATRIX, Weak(30), 128, 2.0),
     ]);
 }
@@ -250,7 +250,7 @@ fn tableaus_satisfy_the_order_conditions() {
         let (ac, ac2, ac3) = (apply(&|i| c[i]), apply(&|i| c[i].powi(2)), apply(&|i| c[i].powi(3)));
         let (aac, aac2) = (apply(&|i| ac[i]), apply(&|i| ac2[i]));
         let (acac, aaac) = (apply(&|i| c[i] * ac[i]), apply(&|i| aac[i]));
-        let trees: [(usize, f64, &dyn Fn(usize) -> f64); 17] = [
+        let trees: [(usize, f64, Value); 17] = [
             (1, 1.0, &|_| 1.0),
             (2, 2.0, &|i| c[i]),
             (3, 3.0, &|i| c[i].powi(2)),
@@ -277,6 +277,9 @@ fn tableaus_satisfy_the_order_conditions() {
         assert!((next - 1.0 / (order as f64 + 1.0)).abs() > 1e-6, "a scheme of order {order} is of no higher one");
     }
 }
+
+/// The value of a tree at stage i.
+type Value<'a> = &'a dyn Fn(usize) -> f64;
 
 /// The steps that are written out are those of their tableaus.
 #[test]

@@ -11,7 +11,7 @@ use crate::brownian::{BrownianPath, Owner};
 use crate::gaussian::GaussianLaw;
 use crate::key::Key;
 use crate::law::{ConditionalDenoiser, Density, Differentiable, Error, Forecaster, GaussianKernel, Result};
-use crate::sde::{Increment, LANES, Sde, load_block, store_block};
+use crate::sde::{Increment, LANES, Noise, Sde, load_block, store_block};
 use crate::system::Stepping;
 
 /// Component updates of one call above which blocks go to several threads: about 100 us of work.
@@ -38,7 +38,9 @@ impl SdeForecaster {
     pub fn new(sde: Arc<dyn Sde>, stepping: &Stepping) -> Result<Self> {
         check(stepping)?;
         let stepper = Stepper::new(Arc::clone(&sde), stepping)?;
-        let gaussian = stepping.substeps == 1 && stepper.integrator.gaussian_one_step();
+        // the shared covariance of a matrix g is that of every step
+        let steady = sde.autonomous() || !matches!(sde.noise(), Noise::Constant(_));
+        let gaussian = stepping.substeps == 1 && steady && stepper.integrator.gaussian_one_step();
         let full_rank = sde.additive_sd().is_some_and(|sd| sd.iter().all(|sd| *sd > 0.0));
         let gaussian = gaussian.then(|| OneStep::new(Arc::clone(&sde), Arc::clone(&stepper.integrator), stepping.dt));
         let tangent = Tangent::new(sde).and_then(|tangent| Stepper::new(Arc::new(tangent), stepping)).ok();

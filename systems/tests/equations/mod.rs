@@ -5,6 +5,9 @@ use scorecast_systems::{Calculus, LANES, Noise, Sde};
 
 type Block = Vec<[f64; LANES]>;
 
+/// A solution from the start and W(1).
+type Exact = fn(&[f64], &[f64]) -> [f64; 2];
+
 /// An equation in plain functions of one state: f(t, x, out) and g(t, x) dw -> out.
 #[derive(Clone, Copy)]
 pub struct Equation {
@@ -15,7 +18,7 @@ pub struct Equation {
     pub f: fn(f64, &[f64], &mut [f64]),
     pub g: fn(f64, &[f64], &[f64], &mut [f64]),
     /// The solution at time 1 from the start and W(1).
-    pub exact: Option<fn(&[f64], &[f64]) -> [f64; 2]>,
+    pub exact: Option<Exact>,
 }
 
 /// Every equation starts here.
@@ -129,7 +132,7 @@ pub const GENTLE_MATRIX: Equation = Equation {
 pub const ADDITIVE_IN_TIME: Equation = Equation {
     autonomous: false,
     f: DRIVEN.f,
-    g: |t, _, dw, out| (out[0], out[1]) = (1.5 * (3.0 * t).cos() * dw[0], (0.5 + t) * dw[1]),
+    g: |t, _, dw, out| (out[0], out[1]) = ((1.2 + 0.5 * (2.0 * t).sin()) * dw[0], (0.5 + t) * dw[1]),
     ..ADDITIVE
 };
 
