@@ -3,7 +3,7 @@
 //! Over an interval of length h a path is known by W, its increment, and by its space-time Levy area
 //! H = (1/h) int (W(s) - W(t)) ds - W/2, which is N(0, h/12) and independent of W; the time integral that higher-order
 //! schemes need is Z = h (H + W/2). Given W and H of an interval, its two halves follow from two more normals,
-//! z ~ N(0, h/16) and n ~ N(0, h/12) (Foster, Lyons and Oberhauser 2020, doi:10.1137/20M1313933):
+//! z ~ N(0, h/16) and n ~ N(0, h/12) (Foster, Lyons and Oberhauser 2020, SIAM Journal on Numerical Analysis 58):
 //!
 //! W_left = W/2 + 3H/2 + z, W_right = W/2 - 3H/2 - z, H_left = H/4 - z/2 + n/2, H_right = H/4 - z/2 - n/2.
 //!

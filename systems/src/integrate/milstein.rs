@@ -73,33 +73,48 @@ impl Milstein {
         self.scheme.sde.diffuse_block(t, shifted, w, out);
     }
 
-    /// Adds the part of C / 2 that stands in the scheme's correction to `sum`; `noise` = g dW.
-    fn correct(&self, t: f64, x: &[Lanes], dw: &[Lanes], work: [&mut [Lanes]; 5]) {
-        let ([sum, noise, direction, shifted, out], sde) = (work, &self.scheme.sde);
-        let root = self.scheme.dt.sqrt();
+    /// Adds C / 2 to `sum`; `noise` = g dW.
+    fn correct(&self, t: f64, x: &[Lanes], dw: &[Lanes], sum: &mut [Lanes], noise: &[Lanes], work: [&mut [Lanes]; 3]) {
         match &self.correction {
             Correction::None => {}
-            Correction::Diagonal { ones } => {
-                sde.diffuse_block(t, x, ones, direction);
-                self.along(t, x, (root, direction), ones, [shifted, out]);
-                add(out, -1.0, direction);
-                for ((sum, out), dw) in sum.as_flattened_mut().iter_mut().zip(out.as_flattened()).zip(dw.as_flattened())
-                {
-                    *sum += 0.5 / root * (dw * dw - self.scheme.dt) * out;
-                }
-            }
-            Correction::Stratonovich | Correction::Commutative(_) => {
-                self.along(t, x, (1.0, noise), dw, [shifted, out]);
-                add(sum, 0.5, out);
-                add(sum, -0.5, noise);
+            Correction::Diagonal { ones } => self.diagonal(t, x, dw, ones, sum, work),
+            Correction::Stratonovich => self.forward(t, x, dw, sum, noise, work),
+            Correction::Commutative(units) => {
+                let [direction, shifted, out] = work;
+                self.forward(t, x, dw, sum, noise, [direction, shifted, out]);
+                self.ito(t, x, units, sum, [direction, shifted, out]);
             }
         }
-        let Correction::Commutative(units) = &self.correction else { return };
+    }
+
+    /// Adds (g(x + g 1 sqrt(dt)) - g(x)) (dW^2 - dt) / (2 sqrt(dt)).
+    fn diagonal(&self, t: f64, x: &[Lanes], dw: &[Lanes], ones: &[Lanes], sum: &mut [Lanes], work: [&mut [Lanes]; 3]) {
+        let ([direction, shifted, out], dt) = (work, self.scheme.dt);
+        self.scheme.sde.diffuse_block(t, x, ones, direction);
+        self.along(t, x, (dt.sqrt(), direction), ones, [shifted, out]);
+        add(out, -1.0, direction);
+        let integrals = dw.as_flattened().iter().map(|dw| 0.5 * (dw * dw - dt) / dt.sqrt());
+        for ((sum, out), integral) in sum.as_flattened_mut().iter_mut().zip(out.as_flattened()).zip(integrals) {
+            *sum += integral * out;
+        }
+    }
+
+    /// Adds (g(x + g dW) - g(x)) dW / 2.
+    fn forward(&self, t: f64, x: &[Lanes], dw: &[Lanes], sum: &mut [Lanes], noise: &[Lanes], work: [&mut [Lanes]; 3]) {
+        let [_, shifted, out] = work;
+        self.along(t, x, (1.0, noise), dw, [shifted, out]);
+        add(sum, 0.5, out);
+        add(sum, -0.5, noise);
+    }
+
+    /// Subtracts dt sum_j Dg[g e_j] e_j / 2.
+    fn ito(&self, t: f64, x: &[Lanes], units: &Units, sum: &mut [Lanes], work: [&mut [Lanes]; 3]) {
+        let ([direction, shifted, out], root) = (work, self.scheme.dt.sqrt());
         for unit in units.iter() {
-            sde.diffuse_block(t, x, unit, direction);
-            for side in [1.0, -1.0] {
-                self.along(t, x, (side * root, direction), unit, [shifted, out]);
-                add(sum, -0.25 * side * root, out);
+            self.scheme.sde.diffuse_block(t, x, unit, direction);
+            for side in [root, -root] {
+                self.along(t, x, (side, direction), unit, [shifted, out]);
+                add(sum, -0.25 * side, out);
             }
         }
     }
@@ -121,7 +136,7 @@ impl Integrator for Milstein {
         if !increment.dw.is_empty() {
             sde.diffuse_block(t, x, &increment.dw, noise);
             sum.copy_from_slice(noise);
-            self.correct(t, x, &increment.dw, [sum, noise, direction, shifted, out]);
+            self.correct(t, x, &increment.dw, sum, noise, [direction, shifted, out]);
             add(x, 1.0, sum);
         }
         add(x, *dt, slope);
