@@ -3,7 +3,7 @@
 //! Over an interval of length h a path is known by W, its increment, and by its space-time Levy area
 //! H = (1/h) int (W(s) - W(t)) ds - W/2, which is N(0, h/12) and independent of W; the time integral that higher-order
 //! schemes need is Z = h (H + W/2). Given W and H of an interval, its two halves follow from two more normals,
-//! z ~ N(0, h/16) and n ~ N(0, h/12) (Foster, Lyons and Oberhauser 2020, doi:10.1137/20M1313933):
+//! z ~ N(0, h/16) and n ~ N(0, h/12) (Foster, Lyons and Oberhauser 2020, SIAM Journal on Numerical Analysis 58):
 //!
 //! W_left = W/2 + 3H/2 + z, W_right = W/2 - 3H/2 - z, H_left = H/4 - z/2 + n/2, H_right = H/4 - z/2 - n/2.
 //!
@@ -11,7 +11,11 @@
 //! The normals of each interval have an address of their own, so any interval can be asked for at any time, and a path
 //! does not depend on how finely, or by which scheme, it is read: doubling the substeps keeps it.
 
+mod normals;
+
 use std::ops::Range;
+
+use normals::Normals;
 
 use crate::key::{Key, Stream};
 use crate::sde::{Increment, LANES};
@@ -40,6 +44,7 @@ pub struct BrownianPath {
     /// For each level the interval that is being read, and its right sibling if it is a left half.
     now: Vec<Node>,
     right: Vec<Node>,
+    normals: Normals,
 }
 
 /// W and H of an interval, `[wiener][lane]`.
@@ -56,7 +61,7 @@ impl Node {
 }
 
 /// Whose path it is: the members `first..` at one lead step.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owner {
     /// The address of the lead step.
     pub key: Key,
@@ -75,8 +80,10 @@ impl BrownianPath {
     /// the time integrals or without.
     pub fn new(wiener: usize, dt: f64, substeps: usize, integrals: bool) -> Self {
         let levels = if substeps == 0 { 0 } else { substeps.trailing_zeros() };
+        let pieces = (substeps >> levels).max(1);
         let nodes = || (0..=levels).map(|_| Node::new(wiener)).collect();
-        Self { dt, pieces: (substeps >> levels).max(1), levels, integrals, now: nodes(), right: nodes() }
+        let normals = Normals::new(wiener, pieces, levels, integrals);
+        Self { dt, pieces, levels, integrals, now: nodes(), right: nodes(), normals }
     }
 
     /// The number of substeps.
@@ -123,42 +130,38 @@ impl BrownianPath {
         self.dt / (self.pieces as f64 * 2f64.powi(level as i32))
     }
 
-    /// The address of the normals that halve an interval; below them stand those of the pieces themselves.
-    fn address(&self, Interval { piece, level, index }: Interval) -> u64 {
-        ((1u64 << level) + index) * self.pieces as u64 + piece as u64
+    /// Whether the intervals of `level` carry H.
+    fn with_area(&self, level: u32) -> bool {
+        self.integrals || level < self.levels
     }
 
     fn root(&mut self, piece: usize, owner: &Owner) {
-        let h = self.length(0);
-        let Node { w, h: area } = &mut self.now[0];
-        let with_area = self.integrals || self.levels > 0;
-        for (lane, mut stream) in owner.streams(piece as u64) {
-            w.iter_mut().for_each(|w| w[lane] = h.sqrt() * stream.normal());
-            if with_area {
-                area.iter_mut().for_each(|area| area[lane] = (h / 12.0).sqrt() * stream.normal());
-            }
+        let (h, with_area) = (self.length(0), self.with_area(0));
+        let whole = &mut self.now[0];
+        self.normals.of_piece(piece, with_area, owner, whole);
+        whole.w.as_flattened_mut().iter_mut().for_each(|w| *w *= h.sqrt());
+        if with_area {
+            whole.h.as_flattened_mut().iter_mut().for_each(|area| *area *= (h / 12.0).sqrt());
         }
     }
 
     fn halve(&mut self, parent: Interval, owner: &Owner) {
-        let (h, node) = (self.length(parent.level), self.address(parent));
-        let level = parent.level as usize;
-        let with_area = self.integrals || parent.level + 1 < self.levels;
+        let (h, with_area, level) =
+            (self.length(parent.level), self.with_area(parent.level + 1), parent.level as usize);
         let (above, below) = self.now.split_at_mut(level + 1);
         let (whole, left, right) = (&above[level], &mut below[0], &mut self.right[level + 1]);
-        for (lane, mut stream) in owner.streams(node) {
-            for (i, (w, area)) in whole.w.iter().zip(&whole.h).enumerate() {
-                let z = (h / 16.0).sqrt() * stream.normal();
-                left.w[i][lane] = 0.5 * w[lane] + 1.5 * area[lane] + z;
-                right.w[i][lane] = 0.5 * w[lane] - 1.5 * area[lane] - z;
-                left.h[i][lane] = 0.25 * area[lane] - 0.5 * z;
-            }
-            if !with_area {
-                continue;
-            }
-            for (left, right) in left.h.iter_mut().zip(&mut right.h) {
-                let n = (h / 12.0).sqrt() * stream.normal();
-                (left[lane], right[lane]) = (left[lane] + 0.5 * n, left[lane] - 0.5 * n);
+        // the normals of z and n stand where the right half comes
+        self.normals.of_halves(parent, with_area, owner, right);
+        let (sd_z, sd_n) = ((h / 16.0).sqrt(), (h / 12.0).sqrt());
+        for i in 0..whole.w.len() {
+            for lane in 0..LANES {
+                let (w, area, z) = (whole.w[i][lane], whole.h[i][lane], sd_z * right.w[i][lane]);
+                left.w[i][lane] = 0.5 * w + 1.5 * area + z;
+                right.w[i][lane] = 0.5 * w - 1.5 * area - z;
+                if with_area {
+                    let (half, n) = (0.25 * area - 0.5 * z, sd_n * right.h[i][lane]);
+                    (left.h[i][lane], right.h[i][lane]) = (half + 0.5 * n, half - 0.5 * n);
+                }
             }
         }
     }
@@ -228,7 +231,7 @@ mod tests {
 
     #[test]
     fn doubling_the_substeps_keeps_the_path_and_its_integral() {
-        for substeps in [1, 2, 4, 8, 3, 6] {
+        for substeps in [1, 2, 4, 8, 16, 32, 64, 3, 6, 24, 65] {
             let fine = path(2 * substeps, true, 5);
             assert_close(&coarser(&fine, DT / (2 * substeps) as f64), &path(substeps, true, 5));
         }
@@ -236,7 +239,7 @@ mod tests {
 
     #[test]
     fn a_path_without_integrals_has_the_same_increments() {
-        for substeps in [1, 3, 4, 12] {
+        for substeps in [1, 3, 4, 12, 32, 64, 128, 65, 130] {
             let (with, without) = (path(substeps, true, 2), path(substeps, false, 2));
             assert!(with.iter().zip(&without).all(|(a, b)| a.dw == b.dw));
         }
@@ -244,40 +247,55 @@ mod tests {
 
     #[test]
     fn an_interval_is_what_reading_in_order_gives() {
-        let mut path_of = BrownianPath::new(2, DT, 24, true);
-        for (level, substeps) in [(0, 3), (1, 6), (3, 24)] {
-            for (substep, expected) in path(substeps, true, 7).iter().enumerate() {
-                let interval = Interval { piece: substep >> level, level, index: substep as u64 % (1 << level) };
-                let mut found = increment(2);
-                path_of.interval(interval, &owner(7), &mut found);
-                assert_close(&[found], std::slice::from_ref(expected));
+        for (substeps, pieces) in [(24, 3), (512, 1)] {
+            let mut path_of = BrownianPath::new(2, DT, substeps, true);
+            for (level, parts) in [(0, 1), (1, 2), (3, 8), ((substeps / pieces).trailing_zeros(), substeps / pieces)] {
+                for (substep, expected) in path(pieces * parts, true, 7).iter().enumerate() {
+                    let interval = Interval { piece: substep >> level, level, index: substep as u64 % (1 << level) };
+                    let mut found = increment(2);
+                    path_of.interval(interval, &owner(7), &mut found);
+                    assert_close(&[found], std::slice::from_ref(expected));
+                }
             }
         }
     }
 
-    /// Var W = h, Cov(W, Z) = h^2 / 2, Var Z = h^3 / 3, and neighbours are independent; five standard errors.
+    /// Members share nothing, and neither do lead steps, whatever the path's scratch was used for before.
+    #[test]
+    fn a_path_belongs_to_its_owner() {
+        let mut shared = BrownianPath::new(1, DT, 4, false);
+        let mut first = |owner: &Owner| {
+            let mut out = Increment::new(1, false);
+            shared.read(0, owner, &mut out);
+            out.dw[0]
+        };
+        let member = |from: usize| Owner { key: Key::new(3, Domain::Score).at(1), members: from..from + 2 };
+        let (a, b, again) = (first(&member(0)), first(&member(1)), first(&member(0)));
+        assert_eq!(a[..2], again[..2]);
+        assert_eq!(a[1], b[0], "a member's path does not depend on its lane");
+        assert_ne!(a[0], first(&Owner { key: Key::new(3, Domain::Score).at(2), members: 0..2 })[0]);
+    }
+
+    /// Var W = h, Cov(W, Z) = h^2 / 2, Var Z = h^3 / 3, and neighbours are independent; five standard errors. Pieces,
+    /// halves in the crown, and halves below it.
     #[test]
     fn increments_have_the_joint_law_of_a_path_and_its_integral() {
-        let (steps, h) = (4000, DT / 4.0);
-        let mut sums = [0.0; 4];
-        let mut n = 0.0;
-        for step in 0..steps {
-            let path = path(4, true, step);
-            for pair in path.windows(2) {
-                for lane in 0..LANES {
-                    let (w, z) = (pair[0].dw[1][lane] / h.sqrt(), pair[0].dz[1][lane] / (h.powi(3) / 3.0).sqrt());
-                    let next = pair[1].dw[1][lane] / h.sqrt();
-                    for (sum, value) in
-                        sums.iter_mut().zip([w * w - 1.0, z * z - 1.0, w * z - 0.75f64.sqrt(), w * next])
-                    {
-                        *sum += value;
+        for (substeps, steps) in [(3, 3000), (4, 3000), (512, 20)] {
+            let h = DT / substeps as f64;
+            let (mut sums, mut n) = ([0.0; 4], 0.0);
+            for step in 0..steps {
+                for pair in path(substeps, true, step).windows(2) {
+                    for lane in 0..LANES {
+                        let (w, z) = (pair[0].dw[1][lane] / h.sqrt(), pair[0].dz[1][lane] / (h.powi(3) / 3.0).sqrt());
+                        let next = pair[1].dw[1][lane] / h.sqrt();
+                        let terms = [w * w - 1.0, z * z - 1.0, w * z - 0.75f64.sqrt(), w * next];
+                        sums.iter_mut().zip(terms).for_each(|(sum, value)| *sum += value);
+                        n += 1.0;
                     }
-                    n += 1.0;
                 }
             }
-        }
-        for sum in sums {
-            assert!((sum / n).abs() < 5.0 * (2.0f64 / n).sqrt(), "{sums:?} of {n}");
+            let bound = 5.0 * (2.0f64 / n).sqrt();
+            assert!(sums.iter().all(|sum| (sum / n).abs() < bound), "{substeps} substeps: {sums:?} of {n}");
         }
     }
 }

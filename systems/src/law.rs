@@ -146,6 +146,16 @@ pub trait Differentiable: Send + Sync {
         dx: ArrayView2<f64>,
         key: Key,
     ) -> Result<(Array2<f64>, Array2<f64>)>;
+
+    /// The adjoint M'(x)^T v of lead step `k`, member by member: `x` is the state before it and `v` a covector after it
+    /// (`[member, component]` each, like the result); the noise is that which [`Forecaster::advance`] draws from `key`.
+    ///
+    /// # Errors
+    /// When the adjoint is not known, or the forecaster itself cannot run.
+    fn adjoint(&self, k: usize, x: ArrayView2<f64>, v: ArrayView2<f64>, key: Key) -> Result<Array2<f64>> {
+        let _ = (k, x, v, key);
+        Err(Error::Unsupported("the adjoint of this forecaster's lead step is not known".into()))
+    }
 }
 
 /// An exact one-step density.

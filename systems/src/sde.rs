@@ -11,9 +11,9 @@ pub const LANES: usize = 16;
 pub enum Noise {
     /// g = 0.
     None,
-    /// g is constant and diagonal.
+    /// g is diagonal and does not depend on the state.
     Additive,
-    /// g is a constant matrix with this many columns.
+    /// g is a matrix with this many columns that does not depend on the state.
     Constant(usize),
     /// g is diagonal and g_i depends on x_i alone.
     Diagonal,
@@ -27,6 +27,11 @@ impl Noise {
     /// Whether g does not depend on the state, so that the Ito and Stratonovich integrals agree.
     pub fn is_constant(self) -> bool {
         matches!(self, Self::None | Self::Additive | Self::Constant(_))
+    }
+
+    /// Whether g is diagonal, so that each component has its own Brownian motion.
+    pub fn is_diagonal(self) -> bool {
+        matches!(self, Self::Additive | Self::Diagonal)
     }
 }
 
@@ -76,6 +81,12 @@ pub trait Sde: Send + Sync {
     /// Whether f and g do not depend on t; so unless said.
     fn autonomous(&self) -> bool {
         true
+    }
+
+    /// How many components, from the first on, an integrator with adaptive steps controls the error of: all, but only
+    /// the state where a tangent vector follows it.
+    fn controlled(&self) -> usize {
+        self.dim()
     }
 
     /// The derivatives of the drift, where they are written.

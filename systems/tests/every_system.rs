@@ -255,6 +255,31 @@ fn tangents_of_lead_steps_are_derivatives() {
     }
 }
 
+/// The adjoint of a whole lead step by the dot-product test, wherever the system's usual integrator has one.
+#[test]
+fn adjoints_of_lead_steps_are_transposes() {
+    let variants = variants();
+    let mut tested = Vec::new();
+    for variant @ Variant { name, system, .. } in &variants {
+        let forecaster = variant.perfect();
+        let Some(differentiable) = forecaster.differentiable() else { continue };
+        let mut x = system.initial(5, key());
+        forecaster.advance(0, 20, &mut x, key()).unwrap();
+        let (dx, v) = (key().at(100).normals(5, system.dim()), key().at(101).normals(5, system.dim()));
+        let Ok(adjoint) = differentiable.adjoint(20, x.view(), v.view(), key()) else { continue };
+        let (_, tangent) = differentiable.tangent(20, x.view(), dx.view(), key()).unwrap();
+        for member in 0..5 {
+            let (left, right) = (tangent.row(member).dot(&v.row(member)), dx.row(member).dot(&adjoint.row(member)));
+            let size = (&tangent.row(member) * &v.row(member)).mapv(f64::abs).sum();
+            assert!((left - right).abs() < 1e-12 * size, "{name}: {left} {right}");
+        }
+        tested.push(name.as_str());
+    }
+    for name in ["lorenz63", "lorenz96"] {
+        assert!(tested.contains(&name), "{name} is not among {tested:?}");
+    }
+}
+
 #[test]
 fn gaussian_kernel_has_the_moments_of_the_draws() {
     for variant @ Variant { name, system, .. } in &variants() {

@@ -1,11 +1,10 @@
 //! Euler-Maruyama: x + f(x, t) dt + g(x, t) dW, the Ito scheme (Maruyama 1955). Strong order 1/2, and 1 where the noise
-//! is constant. Its one-step law is Gaussian.
+//! is constant; weak order 1. Its one-step law is Gaussian.
 
-use std::sync::Arc;
-
-use super::{Build, Integrator, Lanes, Workspace, add, unsupported};
+use super::runge_kutta::{Kick, Tableau};
+use super::{AdjointStep, Build, Integrator, Lanes, RungeKutta, Workspace, add, refuse};
 use crate::registry::Entry;
-use crate::sde::{Calculus, Increment, Noise, Sde};
+use crate::sde::{Calculus, Increment, Noise};
 
 pub(super) const ENTRY: Entry<Build> = Entry {
     name: "euler_maruyama",
@@ -13,15 +12,18 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     reference: "Maruyama (1955)",
     params: &[],
     build: |sde, dt| match (sde.noise().is_constant(), sde.calculus()) {
-        (true, _) | (_, Calculus::Ito) => Ok(Box::new(EulerMaruyama { sde, dt })),
-        _ => Err(unsupported("euler_maruyama", "multiplicative Stratonovich noise", "heun")),
+        (true, _) | (_, Calculus::Ito) => Ok(Box::new(EulerMaruyama { scheme: RungeKutta::new(sde, dt, &EULER) })),
+        _ => Err(refuse("euler_maruyama", &*sde)),
     },
 };
 
+/// The coefficients for constant noise.
+pub const EULER: Tableau =
+    Tableau { a: &[&[]], b: &[1.0], c: &[0.0], stage_noise: &[], noise: &[Kick { at: 0.0, dw: 1.0, dz: 0.0 }] };
+
 /// Euler-Maruyama.
 pub struct EulerMaruyama {
-    sde: Arc<dyn Sde>,
-    dt: f64,
+    scheme: RungeKutta,
 }
 
 impl Integrator for EulerMaruyama {
@@ -30,16 +32,21 @@ impl Integrator for EulerMaruyama {
     }
 
     fn gaussian_one_step(&self) -> bool {
-        matches!(self.sde.noise(), Noise::Additive | Noise::Constant(_) | Noise::Diagonal)
+        matches!(self.scheme.sde.noise(), Noise::Additive | Noise::Constant(_) | Noise::Diagonal)
     }
 
     fn step_block(&self, t: f64, x: &mut [Lanes], increment: &Increment, work: &mut Workspace) {
+        let RungeKutta { sde, dt, .. } = &self.scheme;
         let [slope, noise] = work.arrays();
-        self.sde.drift_block(t, x, slope);
+        sde.drift_block(t, x, slope);
         if !increment.dw.is_empty() {
-            self.sde.diffuse_block(t, x, &increment.dw, noise);
+            sde.diffuse_block(t, x, &increment.dw, noise);
             add(x, 1.0, noise);
         }
-        add(x, self.dt, slope);
+        add(x, *dt, slope);
+    }
+
+    fn adjoint(&self) -> Option<&dyn AdjointStep> {
+        self.scheme.adjoint()
     }
 }

@@ -5,16 +5,17 @@ use std::sync::Arc;
 use ndarray::{Array2, ArrayView2, s};
 use rayon::prelude::*;
 
+use super::adjoint::adjoint;
 use super::{Integrator, Lanes, OneStep, Tangent, Workspace, integrator};
 use crate::brownian::{BrownianPath, Owner};
 use crate::gaussian::GaussianLaw;
 use crate::key::Key;
 use crate::law::{ConditionalDenoiser, Density, Differentiable, Error, Forecaster, GaussianKernel, Result};
-use crate::sde::{Increment, LANES, Sde, load_block, store_block};
+use crate::sde::{Increment, LANES, Noise, Sde, load_block, store_block};
 use crate::system::Stepping;
 
 /// Component updates of one call above which blocks go to several threads: about 100 us of work.
-const PARALLEL_WORK: usize = 1 << 16;
+pub(super) const PARALLEL_WORK: usize = 1 << 16;
 
 /// A stochastic differential equation, stepped by an integrator.
 ///
@@ -37,7 +38,9 @@ impl SdeForecaster {
     pub fn new(sde: Arc<dyn Sde>, stepping: &Stepping) -> Result<Self> {
         check(stepping)?;
         let stepper = Stepper::new(Arc::clone(&sde), stepping)?;
-        let gaussian = stepping.substeps == 1 && stepper.integrator.gaussian_one_step();
+        // the shared covariance of a matrix g is that of every step
+        let steady = sde.autonomous() || !matches!(sde.noise(), Noise::Constant(_));
+        let gaussian = stepping.substeps == 1 && steady && stepper.integrator.gaussian_one_step();
         let full_rank = sde.additive_sd().is_some_and(|sd| sd.iter().all(|sd| *sd > 0.0));
         let gaussian = gaussian.then(|| OneStep::new(Arc::clone(&sde), Arc::clone(&stepper.integrator), stepping.dt));
         let tangent = Tangent::new(sde).and_then(|tangent| Stepper::new(Arc::new(tangent), stepping)).ok();
@@ -46,11 +49,11 @@ impl SdeForecaster {
 }
 
 /// An equation, an integrator and a step length.
-struct Stepper {
-    sde: Arc<dyn Sde>,
-    integrator: Arc<dyn Integrator>,
+pub(super) struct Stepper {
+    pub(super) sde: Arc<dyn Sde>,
+    pub(super) integrator: Arc<dyn Integrator>,
     dt: f64,
-    substeps: usize,
+    pub(super) substeps: usize,
 }
 
 impl Stepper {
@@ -91,11 +94,25 @@ impl Stepper {
             let owner = Owner { key: key.at(step as u64), members: members.clone() };
             for substep in 0..self.substeps {
                 path.read(substep, &owner, increment);
-                let t = (step as f64 + substep as f64 / self.substeps as f64) * self.dt;
-                self.integrator.step_block(t, x, increment, work);
+                self.integrator.step_block(self.time(step, substep), x, increment, work);
             }
         }
         store_block(x, rows);
+    }
+
+    /// The model time at which a substep begins.
+    pub(super) fn time(&self, step: usize, substep: usize) -> f64 {
+        (step as f64 + substep as f64 / self.substeps as f64) * self.dt
+    }
+
+    /// Scratch for the paths that the integrator reads.
+    pub(super) fn path(&self) -> BrownianPath {
+        BrownianPath::new(self.sde.wiener_dim(), self.dt, self.substeps, self.integrator.reads_integrals())
+    }
+
+    /// An increment that the integrator reads.
+    pub(super) fn increment(&self) -> Increment {
+        Increment::new(self.sde.wiener_dim(), self.integrator.reads_integrals())
     }
 }
 
@@ -109,13 +126,12 @@ struct Scratch {
 
 impl Scratch {
     fn new(stepper: &Stepper) -> Self {
-        let Stepper { sde, integrator, dt, substeps } = stepper;
-        let (wiener, integrals) = (sde.wiener_dim(), integrator.reads_integrals());
+        let dim = stepper.sde.dim();
         Self {
-            x: vec![[0.0; LANES]; sde.dim()],
-            increment: Increment::new(wiener, integrals),
-            path: BrownianPath::new(wiener, *dt, *substeps, integrals),
-            work: Workspace::new(&**integrator, sde.dim()),
+            x: vec![[0.0; LANES]; dim],
+            increment: stepper.increment(),
+            path: stepper.path(),
+            work: Workspace::new(&*stepper.integrator, dim),
         }
     }
 }
@@ -179,5 +195,18 @@ impl Differentiable for SdeForecaster {
         both.slice_mut(s![.., dim..]).assign(&dx);
         tangent.advance(k, 1, &mut both, key);
         Ok((both.slice(s![.., ..dim]).to_owned(), both.slice(s![.., dim..]).to_owned()))
+    }
+
+    fn adjoint(&self, k: usize, x: ArrayView2<f64>, v: ArrayView2<f64>, key: Key) -> Result<Array2<f64>> {
+        assert_eq!(x.dim(), v.dim(), "one covector for each state");
+        match self.stepper.integrator.adjoint() {
+            Some(step) => Ok(adjoint(&self.stepper, step, k, x, v, key)),
+            None if self.tangent.is_some() => Err(Error::Unsupported(
+                "the adjoint of this integrator's step is not known; use an explicit Runge-Kutta scheme of fixed steps, \
+                 such as `rk4` or `sra1`"
+                    .into(),
+            )),
+            None => Err(Error::Unsupported("the derivatives of this system's drift are not written".into())),
+        }
     }
 }

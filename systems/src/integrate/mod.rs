@@ -1,25 +1,36 @@
 //! Integrators, one a file. An integrator is built for one equation and one step length; it is handed the Brownian
 //! increments and never draws.
 
+mod adjoint;
 mod euler_maruyama;
 pub mod forecaster;
+mod milstein;
 mod one_step;
 mod rk4;
+pub mod runge_kutta;
+mod sra1;
+mod sri1;
 mod stochastic_heun;
 mod tangent;
+mod tsit5;
 
 use std::sync::Arc;
 
-pub use euler_maruyama::EulerMaruyama;
+pub use euler_maruyama::{EULER, EulerMaruyama};
 pub use forecaster::SdeForecaster;
+pub use milstein::Milstein;
 pub use one_step::OneStep;
-pub use rk4::Rk4;
-pub use stochastic_heun::StochasticHeun;
+pub use rk4::{CLASSICAL, Rk4};
+pub use runge_kutta::{RungeKutta, Tableau};
+pub use sra1::SRA1;
+pub use sri1::Sri1;
+pub use stochastic_heun::{HEUN, StochasticHeun};
 pub use tangent::Tangent;
+pub use tsit5::{ATOL, RTOL, TSITOURAS, TSITOURAS_ERROR, Tsit5};
 
 use crate::law::{Error, Result};
 use crate::registry::{Entry, find};
-use crate::sde::{Calculus, Increment, LANES, Sde};
+use crate::sde::{Calculus, Increment, LANES, Noise, Sde};
 
 /// One component of [`LANES`] members.
 pub type Lanes = [f64; LANES];
@@ -43,6 +54,21 @@ pub trait Integrator: Send + Sync {
     fn gaussian_one_step(&self) -> bool {
         false
     }
+
+    /// The adjoint of its step, where it has one.
+    fn adjoint(&self) -> Option<&dyn AdjointStep> {
+        None
+    }
+}
+
+/// The adjoint of an integration step in the state, the noise given.
+pub trait AdjointStep: Send + Sync {
+    /// v <- (d x(t + dt) / d x(t))^T v (`[component][lane]`), where `x` is the state before the step and `increment`
+    /// what the step read.
+    fn adjoint_block(&self, t: f64, x: &[Lanes], v: &mut [Lanes], increment: &Increment, work: &mut Workspace);
+
+    /// How many scratch arrays it needs, each `[component][lane]`.
+    fn arrays(&self) -> usize;
 }
 
 /// The scratch arrays of an integrator, each `[component][lane]`; made once and reused for every step.
@@ -54,7 +80,17 @@ pub struct Workspace {
 impl Workspace {
     /// For `integrator` and a state of `dim` components.
     pub fn new(integrator: &dyn Integrator, dim: usize) -> Self {
-        Self { arrays: vec![vec![[0.0; LANES]; dim]; integrator.arrays()] }
+        Self::with(integrator.arrays(), dim)
+    }
+
+    /// `count` arrays for a state of `dim` components.
+    pub fn with(count: usize, dim: usize) -> Self {
+        Self { arrays: vec![vec![[0.0; LANES]; dim]; count] }
+    }
+
+    /// All arrays, where their number depends on the scheme.
+    pub fn all(&mut self) -> &mut [Vec<Lanes>] {
+        &mut self.arrays
     }
 
     /// The first `N` arrays, as many as [`Integrator::arrays`] says or fewer.
@@ -68,7 +104,15 @@ impl Workspace {
 pub type Build = fn(Arc<dyn Sde>, f64) -> Result<Box<dyn Integrator>>;
 
 /// Every integrator, in the order in which they are listed.
-pub const INTEGRATORS: &[Entry<Build>] = &[rk4::ENTRY, euler_maruyama::ENTRY, stochastic_heun::ENTRY];
+pub const INTEGRATORS: &[Entry<Build>] = &[
+    rk4::ENTRY,
+    tsit5::ENTRY,
+    euler_maruyama::ENTRY,
+    stochastic_heun::ENTRY,
+    milstein::ENTRY,
+    sra1::ENTRY,
+    sri1::ENTRY,
+];
 
 /// The integrator of that name for an equation and a step of `dt`.
 ///
@@ -97,11 +141,22 @@ fn add(x: &mut [Lanes], h: f64, k: &[Lanes]) {
 
 /// A scheme that steps constant noise only, asked for more.
 fn only_constant_noise(name: &str, sde: &dyn Sde) -> Result<()> {
-    match (sde.noise().is_constant(), sde.calculus()) {
-        (true, _) => Ok(()),
-        (false, Calculus::Ito) => Err(unsupported(name, "multiplicative noise", "euler_maruyama")),
-        (false, Calculus::Stratonovich) => Err(unsupported(name, "multiplicative noise", "heun")),
-    }
+    if sde.noise().is_constant() { Ok(()) } else { Err(refuse(name, sde)) }
+}
+
+/// An integrator that cannot step noise of this kind; the remedy is the scheme of the highest strong order that can.
+fn refuse(name: &str, sde: &dyn Sde) -> Error {
+    let (what, remedy) = match (sde.noise(), sde.calculus()) {
+        (Noise::None, _) => ("no noise", "rk4"),
+        (Noise::Additive | Noise::Constant(_), _) => ("constant noise", "sra1"),
+        (Noise::Diagonal, Calculus::Ito) => ("diagonal Ito noise", "sri1"),
+        (Noise::Diagonal, Calculus::Stratonovich) => ("diagonal Stratonovich noise", "milstein"),
+        (Noise::Commutative(_), Calculus::Ito) => ("commutative Ito noise", "milstein"),
+        (Noise::Commutative(_), Calculus::Stratonovich) => ("commutative Stratonovich noise", "milstein"),
+        (Noise::General(_), Calculus::Ito) => ("general Ito noise", "euler_maruyama"),
+        (Noise::General(_), Calculus::Stratonovich) => ("general Stratonovich noise", "heun"),
+    };
+    unsupported(name, what, remedy)
 }
 
 fn unsupported(name: &str, what: &str, remedy: &str) -> Error {

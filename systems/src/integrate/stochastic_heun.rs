@@ -2,11 +2,10 @@
 //! x + (f(x, t) + f(p, t + dt)) dt / 2 + (g(x, t) + g(p, t + dt)) dW / 2, the Stratonovich scheme (Ruemelin 1982).
 //! Deterministic order 2; strong order 1 where the noise is constant or commutes, 1/2 otherwise.
 
-use std::sync::Arc;
-
-use super::{Build, Integrator, Lanes, Workspace, add, shift, unsupported};
+use super::runge_kutta::{Kick, Tableau};
+use super::{AdjointStep, Build, Integrator, Lanes, RungeKutta, Workspace, add, refuse, shift};
 use crate::registry::Entry;
-use crate::sde::{Calculus, Increment, Sde};
+use crate::sde::{Calculus, Increment};
 
 pub(super) const ENTRY: Entry<Build> = Entry {
     name: "heun",
@@ -14,15 +13,25 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     reference: "Ruemelin (1982)",
     params: &[],
     build: |sde, dt| match (sde.noise().is_constant(), sde.calculus()) {
-        (true, _) | (_, Calculus::Stratonovich) => Ok(Box::new(StochasticHeun { sde, dt })),
-        _ => Err(unsupported("heun", "multiplicative Ito noise", "euler_maruyama")),
+        (true, _) | (_, Calculus::Stratonovich) => {
+            Ok(Box::new(StochasticHeun { scheme: RungeKutta::new(sde, dt, &HEUN) }))
+        }
+        _ => Err(refuse("heun", &*sde)),
     },
+};
+
+/// The coefficients for constant noise.
+pub const HEUN: Tableau = Tableau {
+    a: &[&[], &[1.0]],
+    b: &[0.5, 0.5],
+    c: &[0.0, 1.0],
+    stage_noise: &[&[], &[Kick { at: 0.0, dw: 1.0, dz: 0.0 }]],
+    noise: &[Kick { at: 0.0, dw: 0.5, dz: 0.0 }, Kick { at: 1.0, dw: 0.5, dz: 0.0 }],
 };
 
 /// Stochastic Heun.
 pub struct StochasticHeun {
-    sde: Arc<dyn Sde>,
-    dt: f64,
+    scheme: RungeKutta,
 }
 
 impl Integrator for StochasticHeun {
@@ -31,7 +40,7 @@ impl Integrator for StochasticHeun {
     }
 
     fn step_block(&self, t: f64, x: &mut [Lanes], increment: &Increment, work: &mut Workspace) {
-        let (sde, dt) = (&*self.sde, self.dt);
+        let (sde, dt) = (&*self.scheme.sde, self.scheme.dt);
         let [slope, slope_end, predictor, noise, noise_end] = work.arrays();
         let noisy = !increment.dw.is_empty();
         sde.drift_block(t, x, slope);
@@ -48,5 +57,9 @@ impl Integrator for StochasticHeun {
         }
         add(x, 0.5 * dt, slope);
         add(x, 0.5 * dt, slope_end);
+    }
+
+    fn adjoint(&self) -> Option<&dyn AdjointStep> {
+        self.scheme.adjoint()
     }
 }

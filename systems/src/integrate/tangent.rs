@@ -1,6 +1,6 @@
 //! An equation together with its tangent-linear model: d(x, v) = (f(x, t), f'(x, t) v) dt + (g dW, 0), for constant g.
 //! Whatever integrator steps it advances v by the exact derivative of its own step of x, because a Runge-Kutta scheme
-//! and linearization commute; so no integrator's tangent is written by hand.
+//! and linearization commute; so no integrator's tangent is written by hand. Adaptive steps are those of x alone.
 
 use std::sync::Arc;
 
@@ -52,6 +52,10 @@ impl Sde for Tangent {
 
     fn autonomous(&self) -> bool {
         self.sde.autonomous()
+    }
+
+    fn controlled(&self) -> usize {
+        self.sde.controlled()
     }
 
     fn drift_block(&self, t: f64, x: &[[f64; LANES]], out: &mut [[f64; LANES]]) {
