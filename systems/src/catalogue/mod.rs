@@ -1,17 +1,25 @@
 //! The catalogue of systems: one file each, one line in [`SYSTEMS`].
 
+mod burgers;
 mod double_well;
+mod kuramoto_sivashinsky;
 mod lorenz63;
 mod lorenz96;
+mod navier_stokes;
 mod ou;
+mod quasi_geostrophic;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub use burgers::Burgers;
 pub use double_well::DoubleWell;
+pub use kuramoto_sivashinsky::KuramotoSivashinsky;
 pub use lorenz63::Lorenz63;
 pub use lorenz96::Lorenz96;
+pub use navier_stokes::NavierStokes;
 pub use ou::Ou;
+pub use quasi_geostrophic::QuasiGeostrophic;
 
 use crate::law::{Error, Result};
 use crate::registry::{Default, Entry, Kind, Param, Settings, Value, find};
@@ -41,7 +49,16 @@ impl Recipe {
 }
 
 /// Every system, in the order in which they are listed.
-pub const SYSTEMS: &[Entry<Recipe>] = &[ou::ENTRY, double_well::ENTRY, lorenz63::ENTRY, lorenz96::ENTRY];
+pub const SYSTEMS: &[Entry<Recipe>] = &[
+    ou::ENTRY,
+    double_well::ENTRY,
+    lorenz63::ENTRY,
+    lorenz96::ENTRY,
+    kuramoto_sivashinsky::ENTRY,
+    burgers::ENTRY,
+    navier_stokes::ENTRY,
+    quasi_geostrophic::ENTRY,
+];
 
 /// The system of that name with those settings; defaults for the others.
 ///

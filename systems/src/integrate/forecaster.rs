@@ -10,11 +10,14 @@ use crate::brownian::{BrownianPath, Owner};
 use crate::gaussian::GaussianLaw;
 use crate::key::Key;
 use crate::law::{ConditionalDenoiser, Density, Differentiable, Error, Forecaster, GaussianKernel, Result};
-use crate::sde::{Increment, LANES, Sde, load_block, store_block};
+use crate::sde::{Increment, LANES, Noise, Sde, load_block, store_block};
 use crate::system::Stepping;
 
 /// Component updates of one call above which blocks go to several threads: about 100 us of work.
 const PARALLEL_WORK: usize = 1 << 16;
+
+/// The largest dimension whose covariance is kept as a dense matrix.
+const MAX_DENSE: usize = 2000;
 
 /// A stochastic differential equation, stepped by an integrator.
 ///
@@ -37,12 +40,17 @@ impl SdeForecaster {
     pub fn new(sde: Arc<dyn Sde>, stepping: &Stepping) -> Result<Self> {
         check(stepping)?;
         let stepper = Stepper::new(Arc::clone(&sde), stepping)?;
-        let gaussian = stepping.substeps == 1 && stepper.integrator.gaussian_one_step();
+        let gaussian = stepping.substeps == 1 && stepper.integrator.gaussian_one_step() && !too_large(&*sde);
         let full_rank = sde.additive_sd().is_some_and(|sd| sd.iter().all(|sd| *sd > 0.0));
         let gaussian = gaussian.then(|| OneStep::new(Arc::clone(&sde), Arc::clone(&stepper.integrator), stepping.dt));
         let tangent = Tangent::new(sde).and_then(|tangent| Stepper::new(Arc::new(tangent), stepping)).ok();
         Ok(Self { stepper, gaussian: gaussian.map(GaussianLaw::new), full_rank, tangent })
     }
+}
+
+/// Whether the covariance of a step is a dense matrix beyond any use: its decomposition costs dim^3.
+fn too_large(sde: &dyn Sde) -> bool {
+    matches!(sde.noise(), Noise::Constant(_)) && sde.dim() > MAX_DENSE
 }
 
 /// An equation, an integrator and a step length.

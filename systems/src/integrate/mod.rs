@@ -1,6 +1,7 @@
 //! Integrators, one a file. An integrator is built for one equation and one step length; it is handed the Brownian
 //! increments and never draws.
 
+mod etdrk4;
 mod euler_maruyama;
 pub mod forecaster;
 mod one_step;
@@ -10,6 +11,7 @@ mod tangent;
 
 use std::sync::Arc;
 
+pub use etdrk4::Etdrk4;
 pub use euler_maruyama::EulerMaruyama;
 pub use forecaster::SdeForecaster;
 pub use one_step::OneStep;
@@ -68,7 +70,7 @@ impl Workspace {
 pub type Build = fn(Arc<dyn Sde>, f64) -> Result<Box<dyn Integrator>>;
 
 /// Every integrator, in the order in which they are listed.
-pub const INTEGRATORS: &[Entry<Build>] = &[rk4::ENTRY, euler_maruyama::ENTRY, stochastic_heun::ENTRY];
+pub const INTEGRATORS: &[Entry<Build>] = &[rk4::ENTRY, euler_maruyama::ENTRY, stochastic_heun::ENTRY, etdrk4::ENTRY];
 
 /// The integrator of that name for an equation and a step of `dt`.
 ///
