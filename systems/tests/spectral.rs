@@ -9,7 +9,7 @@ use std::sync::Arc;
 use common::{mean_and_se, stepping, system};
 use ndarray::{Array1, Array2};
 use scorecast_systems::spectral::{Complex64, Square};
-use scorecast_systems::{Domain, Forecaster, Key, LANES, Purpose, Sde, System, Value};
+use scorecast_systems::{Domain, Key, LANES, Purpose, Sde, System, Value};
 
 type Block = Vec<[f64; LANES]>;
 
@@ -162,7 +162,7 @@ fn kuramoto_sivashinsky_conserves_the_mean_and_balances_energy() {
 /// error is over members.
 #[test]
 fn kuramoto_sivashinsky_has_its_published_lyapunov_exponent() {
-    let (members, spin_up, steps, renewed) = (LANES, 200, 600, 4);
+    let (members, spin_up, steps, renewed) = (LANES, 200, 3000, 4);
     let forecaster =
         system("kuramoto_sivashinsky", &[]).forecaster(&stepping("etdrk4", 0.25 * renewed as f64, renewed));
     let forecaster = forecaster.unwrap();
@@ -181,7 +181,7 @@ fn kuramoto_sivashinsky_has_its_published_lyapunov_exponent() {
     let rates: Vec<f64> = growth.iter().map(|growth| growth / (steps * renewed) as f64 / 0.25).collect();
     let (mean, se) = mean_and_se(&rates);
     println!("kuramoto_sivashinsky: leading exponent {mean:.4} +- {se:.4}");
-    assert!(se < 0.002 && mean > 0.043 - 4.0 * se && mean < 0.048 + 4.0 * se);
+    assert!(se < 0.0015 && mean > 0.043 - 4.0 * se && mean < 0.048 + 4.0 * se);
 }
 
 #[test]
@@ -337,8 +337,8 @@ fn ring_forcing_injects_its_energy() {
     let total: f64 = columns.iter().map(|column| energy(column, n)).sum();
     assert!((total - epsilon).abs() < 1e-13, "{total}");
     let squared = |column: &Vec<f64>| dot(column, column) / (n * n) as f64 / (2.0 * energy(column, n));
-    // the lattice points with 4.5 <= |k| < 5.5 are 40, two columns for each pair of opposite ones
-    assert_eq!(columns.len(), 40);
+    // lattice points with 4.5 <= |k| < 5.5: 12 with |k|^2 = 25, 8 with 26, 8 with 29; each pair of opposites has 2 columns
+    assert_eq!(columns.len(), 28);
     assert!(columns.iter().all(|column| (4.5f64 * 4.5..5.5 * 5.5).contains(&squared(column))));
     let forecaster = Arc::clone(&system).forecaster(&stepping("etdrk4", dt, 1)).unwrap();
     let mut x = Array2::zeros((400, n * n));

@@ -13,7 +13,7 @@ use crate::key::{Key, Purpose};
 use crate::law::{Geometry, Result};
 use crate::registry::{Default, Entry, Kind, Param, Settings};
 use crate::sde::Sde;
-use crate::spectral::{Advection, Forcing, Mode, RandomModes, SpectralSde};
+use crate::spectral::{Advection, Forcing, Mode, RandomModes, SpectralSde, cut};
 use crate::system::System;
 
 pub(super) const ENTRY: Entry<Recipe> = Entry {
@@ -63,7 +63,7 @@ impl Burgers {
         let (dim, waves) = (settings.count("dim"), settings.count("forced_waves"));
         let (viscosity, noise) = (settings.number("viscosity"), settings.number("noise"));
         let equation = Advection::new(dim, settings.number("length"), |k| -viscosity * k * k);
-        let resolved = crate::spectral::cut(dim);
+        let resolved = cut(dim);
         if waves > resolved {
             return Err(settings.mistake(
                 "forced_waves",

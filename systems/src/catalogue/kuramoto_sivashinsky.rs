@@ -12,10 +12,10 @@ use ndarray::Array2;
 
 use super::{Recipe, dim_param, noise_param, positive_param};
 use crate::key::{Key, Purpose};
-use crate::law::Geometry;
+use crate::law::{Geometry, Result};
 use crate::registry::{Entry, Settings};
 use crate::sde::Sde;
-use crate::spectral::{Advection, Forcing, Mode, RandomModes, SpectralSde};
+use crate::spectral::{Advection, Forcing, Mode, RandomModes, SpectralSde, cut};
 use crate::system::System;
 
 pub(super) const ENTRY: Entry<Recipe> = Entry {
@@ -28,7 +28,7 @@ pub(super) const ENTRY: Entry<Recipe> = Entry {
         noise_param(0.0),
     ],
     build: Recipe {
-        make: |settings| Ok(Arc::new(KuramotoSivashinsky::new(settings))),
+        make: |settings| Ok(Arc::new(KuramotoSivashinsky::new(settings)?)),
         dt: 0.25,
         substeps: 1,
         integrator: "etdrk4",
@@ -50,15 +50,27 @@ pub struct KuramotoSivashinsky {
 
 impl KuramotoSivashinsky {
     /// From checked settings, as in the catalogue.
-    pub fn new(settings: &Settings) -> Self {
+    ///
+    /// # Errors
+    /// When the points are too few to resolve a damped wave, so that nothing bounds the field.
+    pub fn new(settings: &Settings) -> Result<Self> {
         let (dim, length, noise) = (settings.count("dim"), settings.number("length"), settings.number("noise"));
+        let unstable = (length / TAU) as usize;
+        if cut(dim) <= unstable {
+            let problem = format!(
+                "is {dim}, but on a line of {length} the first {unstable} waves grow, and {dim} points resolve {}; take \
+                 more than {}",
+                cut(dim),
+                3 * (unstable + 1)
+            );
+            return Err(settings.mistake("dim", problem));
+        }
         let equation = Advection::new(dim, length, |k| k * k - k.powi(4));
-        // the unstable waves, or the longest where none is
-        let waves = ((length / TAU) as usize).clamp(1, (dim - 1) / 2);
+        let waves = unstable.max(1);
         let size = START / (2.0 * waves as f64).sqrt();
         let start = RandomModes::new((1..=waves).map(|index| Mode { index, opposite: None, size }).collect());
         let forcing = if noise > 0.0 { Forcing::White(noise) } else { Forcing::None };
-        Self { sde: Arc::new(SpectralSde::new(equation, dim, forcing)), start, dim, length, noise }
+        Ok(Self { sde: Arc::new(SpectralSde::new(equation, dim, forcing)), start, dim, length, noise })
     }
 }
 
@@ -71,7 +83,7 @@ impl System for KuramotoSivashinsky {
         Geometry::Ring
     }
 
-    /// Random fields of the unstable waves, with mean 0 and root mean square about 1.
+    /// Random fields of the unstable waves (the longest where none is), with mean 0 and root mean square about 1.
     fn initial(&self, members: usize, key: Key) -> Array2<f64> {
         self.sde.draw(&self.start, members, key.purpose(Purpose::InitialState))
     }

@@ -4,7 +4,8 @@
 //! c' = e^{Lh} c + f_1 N(c) + 2 f_2 (N(a) + N(b)) + f_3 N(d),
 //!
 //! with Q and f_i the functions of z = h L below. They are means over a circle around z, which is free of the
-//! cancellation at small z (Kassam and Trefethen 2005). L may be as stiff as it likes.
+//! cancellation at small z (Kassam and Trefethen 2005). L may be as stiff as it likes: steps are stable, and of order 4
+//! once h L is small on the waves that carry energy; before that the order is between 3 and 4.
 //!
 //! Constant noise g dW is added once at the end of the step, on the grid: strong order 1 where h L is small on the
 //! components that g moves, order 4 without noise; its one-step law is Gaussian around the deterministic step.
