@@ -19,6 +19,7 @@ pub mod noising;
 pub mod registry;
 pub mod sde;
 pub mod simulate;
+pub mod spectral;
 pub mod system;
 
 pub use brownian::BrownianPath;
@@ -33,4 +34,5 @@ pub use noising::{Denoiser, Guidable, Level, Pullback, Sampler, Schedule};
 pub use registry::{Entry, Kind, Param, Settings, Value};
 pub use sde::{Calculus, Increment, LANES, Linearized, Noise, Sde};
 pub use simulate::{Divergence, Trajectories, simulate};
+pub use spectral::Semilinear;
 pub use system::{Partial, Stepping, System};

@@ -3,6 +3,8 @@
 //! A block is `[[f64; LANES]]`: component by component, the same component of [`LANES`] members side by side, so that
 //! every arithmetic statement of a drift is one vector operation whatever the dimension.
 
+use crate::spectral::Semilinear;
+
 /// Members in a block. Sixteen lanes of f64 measured fastest with the instructions every x86-64 has.
 pub const LANES: usize = 16;
 
@@ -91,6 +93,11 @@ pub trait Sde: Send + Sync {
 
     /// The derivatives of the drift, where they are written.
     fn linearized(&self) -> Option<&dyn Linearized> {
+        None
+    }
+
+    /// The drift as f(x) = L x + N(x, t) with L diagonal in some coefficients, where it is written so.
+    fn semilinear(&self) -> Option<&dyn Semilinear> {
         None
     }
 }

@@ -2,25 +2,33 @@
 //!
 #![doc = include_str!("manual.md")]
 
+pub mod burgers;
 pub mod double_well;
 pub mod embed;
 mod inside;
+pub mod kuramoto_sivashinsky;
 pub mod lorenz63;
 pub mod lorenz96;
+pub mod navier_stokes;
 pub mod observe_partially;
 pub mod ou;
 pub mod perturb_parameters;
+pub mod quasi_geostrophic;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub use burgers::Burgers;
 pub use double_well::DoubleWell;
 pub use embed::{Embed, Embedding};
+pub use kuramoto_sivashinsky::KuramotoSivashinsky;
 pub use lorenz63::Lorenz63;
 pub use lorenz96::Lorenz96;
+pub use navier_stokes::NavierStokes;
 pub use observe_partially::ObservePartially;
 pub use ou::Ou;
 pub use perturb_parameters::PerturbParameters;
+pub use quasi_geostrophic::QuasiGeostrophic;
 
 use crate::law::{Error, Result};
 use crate::registry::{Default, Entry, Kind, Param, Settings, Value, find};
@@ -73,6 +81,10 @@ pub const SYSTEMS: &[Entry<Recipe>] = &[
     embed::ENTRY,
     observe_partially::ENTRY,
     perturb_parameters::ENTRY,
+    kuramoto_sivashinsky::ENTRY,
+    burgers::ENTRY,
+    navier_stokes::ENTRY,
+    quasi_geostrophic::ENTRY,
 ];
 
 /// The system of that name with those settings; defaults for the others.

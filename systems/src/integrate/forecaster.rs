@@ -17,6 +17,9 @@ use crate::system::Stepping;
 /// Component updates of one call above which blocks go to several threads: about 100 us of work.
 pub(super) const PARALLEL_WORK: usize = 1 << 16;
 
+/// The largest dimension whose covariance is kept as a dense matrix.
+const MAX_DENSE: usize = 2000;
+
 /// A stochastic differential equation, stepped by an integrator.
 ///
 /// Lead step k of member i follows the [`BrownianPath`] at `key.at(k)`, so that a step with twice the substeps follows
@@ -40,12 +43,17 @@ impl SdeForecaster {
         let stepper = Stepper::new(Arc::clone(&sde), stepping)?;
         // the shared covariance of a matrix g is that of every step
         let steady = sde.autonomous() || !matches!(sde.noise(), Noise::Constant(_));
-        let gaussian = stepping.substeps == 1 && steady && stepper.integrator.gaussian_one_step();
+        let gaussian = stepping.substeps == 1 && steady && stepper.integrator.gaussian_one_step() && !too_large(&*sde);
         let full_rank = sde.additive_sd().is_some_and(|sd| sd.iter().all(|sd| *sd > 0.0));
         let gaussian = gaussian.then(|| OneStep::new(Arc::clone(&sde), Arc::clone(&stepper.integrator), stepping.dt));
         let tangent = Tangent::new(sde).and_then(|tangent| Stepper::new(Arc::new(tangent), stepping)).ok();
         Ok(Self { stepper, gaussian: gaussian.map(GaussianLaw::new), full_rank, tangent })
     }
+}
+
+/// Whether the covariance of a step is a dense matrix beyond any use: its decomposition costs dim^3.
+fn too_large(sde: &dyn Sde) -> bool {
+    matches!(sde.noise(), Noise::Constant(_)) && sde.dim() > MAX_DENSE
 }
 
 /// An equation, an integrator and a step length.

@@ -2,6 +2,7 @@
 //! increments and never draws.
 
 mod adjoint;
+mod etdrk4;
 mod euler_maruyama;
 pub mod forecaster;
 mod milstein;
@@ -16,6 +17,7 @@ mod tsit5;
 
 use std::sync::Arc;
 
+pub use etdrk4::Etdrk4;
 pub use euler_maruyama::{EULER, EulerMaruyama};
 pub use forecaster::SdeForecaster;
 pub use milstein::Milstein;
@@ -112,6 +114,7 @@ pub const INTEGRATORS: &[Entry<Build>] = &[
     milstein::ENTRY,
     sra1::ENTRY,
     sri1::ENTRY,
+    etdrk4::ENTRY,
 ];
 
 /// The integrator of that name for an equation and a step of `dt`.

@@ -1,11 +1,13 @@
 //! An equation together with its tangent-linear model: d(x, v) = (f(x, t), f'(x, t) v) dt + (g dW, 0), for constant g.
 //! Whatever integrator steps it advances v by the exact derivative of its own step of x, because a Runge-Kutta scheme
-//! and linearization commute; so no integrator's tangent is written by hand. Adaptive steps are those of x alone.
+//! and linearization commute; so no integrator's tangent is written by hand. Adaptive steps are those of x alone. Where
+//! f(x) = L x + N(x), the pair has the same form, with L on both and (N(x), N'(x) v).
 
 use std::sync::Arc;
 
 use crate::law::{Error, Result};
 use crate::sde::{Calculus, LANES, Linearized, Noise, Sde};
+use crate::spectral::{Complex64, Scratch, Semilinear};
 
 /// x and a tangent vector v as one state, x first.
 pub struct Tangent {
@@ -73,4 +75,58 @@ impl Sde for Tangent {
         self.sde.diffuse_block(t, &x[..half], dw, moved);
         still.fill([0.0; LANES]);
     }
+
+    fn semilinear(&self) -> Option<&dyn Semilinear> {
+        self.sde.semilinear()?.derivatives().map(|_| self as &dyn Semilinear)
+    }
+}
+
+impl Tangent {
+    /// The form of the equation itself; only asked where it has one.
+    fn with_equation(&self, work: impl FnOnce(&dyn Semilinear)) {
+        if let Some(equation) = self.sde.semilinear() {
+            work(equation);
+        }
+    }
+}
+
+/// Coefficients of x, then those of v.
+impl Semilinear for Tangent {
+    fn linear(&self) -> Vec<Complex64> {
+        self.sde.semilinear().map(|equation| equation.linear().repeat(2)).unwrap_or_default()
+    }
+
+    fn scratch(&self) -> Scratch {
+        self.sde.semilinear().map(Semilinear::scratch).unwrap_or_default()
+    }
+
+    fn to_coefficients(&self, x: &mut [f64], c: &mut [Complex64], scratch: &mut Scratch) {
+        self.with_equation(|equation| {
+            for (x, c) in halves(x).into_iter().zip(halves(c)) {
+                equation.to_coefficients(x, c, scratch);
+            }
+        });
+    }
+
+    fn to_grid(&self, c: &mut [Complex64], x: &mut [f64], scratch: &mut Scratch) {
+        self.with_equation(|equation| {
+            for (c, x) in halves(c).into_iter().zip(halves(x)) {
+                equation.to_grid(c, x, scratch);
+            }
+        });
+    }
+
+    fn nonlinear(&self, t: f64, c: &[Complex64], out: &mut [Complex64], scratch: &mut Scratch) {
+        let ((c, d), [n, nd]) = (c.split_at(c.len() / 2), halves(out));
+        self.with_equation(|equation| {
+            equation.nonlinear(t, c, n, scratch);
+            if let Some(derivatives) = equation.derivatives() {
+                derivatives.tangent(t, c, d, nd, scratch);
+            }
+        });
+    }
+}
+
+fn halves<T>(both: &mut [T]) -> [&mut [T]; 2] {
+    both.split_at_mut(both.len() / 2).into()
 }

@@ -1,0 +1,261 @@
+//! The 1.5-layer reduced-gravity quasi-geostrophic model of Sakov and Oke (2008): wind-driven ocean gyres on the unit
+//! square,
+//!
+//! q_t = -psi_x - epsilon J(psi, q) - A laplace^3 psi + 2 pi sin(2 pi y),   q = laplace psi - F psi,
+//!
+//! with psi = laplace psi = laplace^2 psi = 0 on the boundary (free slip). Differences are of second order, J is that of
+//! Arakawa, and psi comes from q by an exact solver with a fast sine transform. In psi the equation is
+//! psi_t = H^{-1} (...), H = laplace - F, which a Runge-Kutta scheme steps as it would step q, because H is linear.
+//!
+//! J(a, b)^T in a is J(b, .), and in b it is J(., a); hence the adjoint of the drift, with w = H^{-1} v, is
+//! D w - epsilon (J(q, w) + H J(w, psi)) - A laplace^3 w, where D is the centred d/dx.
+//!
+//! The state is psi with the boundary, row by row: row j is y = j h, column i is x = i h. Values given on the boundary
+//! are read as 0 and do not move.
+
+use std::f64::consts::{PI, TAU};
+use std::sync::Arc;
+
+use ndarray::Array2;
+
+use super::{Recipe, positive_param};
+use crate::key::{Key, Purpose};
+use crate::law::{Geometry, Result};
+use crate::registry::{Default, Entry, Kind, Param, Settings};
+use crate::sde::{LANES, Linearized, Noise, Sde};
+use crate::spectral::{Basin, Complex64, Helmholtz, Pool, distinct, gather, repeat, scatter};
+use crate::system::System;
+
+pub(super) const ENTRY: Entry<Recipe> = Entry {
+    name: "quasi_geostrophic",
+    about: "wind-driven ocean gyres in a square basin, the 1.5-layer model of ensemble filtering",
+    reference: "Sakov and Oke (2008), doi:10.1111/j.1600-0870.2007.00299.x",
+    params: &[
+        Param {
+            key: "grid",
+            kind: Kind::Int { min: 9, max: 4097 },
+            default: Default::Int(129),
+            about: "n, an odd number, fastest as 2^m + 1: the state is psi on n x n points, boundary included",
+        },
+        positive_param("viscosity", 2e-12, "A, of the biharmonic friction; 2e-11 in the coarser variant"),
+        positive_param("froude", 1600.0, "F, the inverse square of the deformation radius"),
+        Param {
+            key: "nonlinearity",
+            kind: Kind::Float { min: 0.0, max: f64::INFINITY },
+            default: Default::Float(1e-5),
+            about: "epsilon, the Rossby number in front of the advection",
+        },
+    ],
+    build: Recipe {
+        make: |settings| Ok(Arc::new(QuasiGeostrophic::new(settings)?)),
+        dt: 5.0,
+        substeps: 4,
+        integrator: "rk4",
+        spin_up: 1000,
+    },
+};
+
+/// Waves along each side, and the size of the longest, of the field from which a spin-up starts.
+const START: (usize, f64) = (6, 10.0);
+
+/// The model of Sakov and Oke.
+pub struct QuasiGeostrophic {
+    core: Core,
+    pool: Pool<Member>,
+}
+
+/// The equation for one member, on contiguous fields.
+struct Core {
+    basin: Basin,
+    solver: Helmholtz,
+    froude: f64,
+    epsilon: f64,
+    viscosity: f64,
+    wind: Vec<f64>,
+}
+
+/// Scratch for one member.
+struct Member {
+    inputs: [Vec<f64>; 2],
+    out: Vec<f64>,
+    fields: [Vec<f64>; 5],
+    real: Vec<f64>,
+    complex: Vec<Complex64>,
+}
+
+impl QuasiGeostrophic {
+    /// From checked settings, as in the catalogue.
+    ///
+    /// # Errors
+    /// When the grid is not an odd number.
+    pub fn new(settings: &Settings) -> Result<Self> {
+        let points = settings.count("grid");
+        if points.is_multiple_of(2) {
+            let problem = format!("is {points}, but must be odd for the sine transform; take {}", points + 1);
+            return Err(settings.mistake("grid", problem));
+        }
+        let basin = Basin { points };
+        let froude = settings.number("froude");
+        let solver = Helmholtz::new(basin, froude);
+        let wind = (0..points * points).map(|at| TAU * (TAU * (at / points) as f64 * basin.spacing()).sin()).collect();
+        let (real, complex) = solver.scratch_len();
+        let field = move || vec![0.0; points * points];
+        let member = move || Member {
+            inputs: [field(), field()],
+            out: field(),
+            fields: std::array::from_fn(|_| field()),
+            real: vec![0.0; real],
+            complex: vec![Complex64::default(); complex],
+        };
+        let (epsilon, viscosity) = (settings.number("nonlinearity"), settings.number("viscosity"));
+        Ok(Self { core: Core { basin, solver, froude, epsilon, viscosity, wind }, pool: Pool::new(member) })
+    }
+
+    /// Computes each distinct lane with `work`, which makes `out` from `inputs`, whose boundary is 0.
+    fn each_lane<const I: usize>(
+        &self,
+        inputs: [&[[f64; LANES]]; I],
+        out: &mut [[f64; LANES]],
+        work: impl Fn(&Core, &mut Member),
+    ) {
+        let lanes = inputs.iter().map(|block| distinct(block)).max().unwrap_or(LANES);
+        self.pool.with(|member| {
+            for lane in 0..lanes {
+                for (block, input) in inputs.iter().zip(&mut member.inputs) {
+                    gather(block, lane, input);
+                    self.core.basin.clear_boundary(input);
+                }
+                work(&self.core, member);
+                scatter(&member.out, lane, out);
+            }
+        });
+        repeat(out, lanes);
+    }
+}
+
+impl Core {
+    /// q = laplace psi - F psi into `out`.
+    fn vorticity(&self, psi: &[f64], out: &mut [f64]) {
+        self.basin.laplacian(psi, out);
+        out.iter_mut().zip(psi).for_each(|(q, psi)| *q -= self.froude * psi);
+    }
+
+    /// out -= A laplace^3 psi, through two scratch fields.
+    fn add_friction(&self, psi: &[f64], out: &mut [f64], [first, second]: [&mut [f64]; 2]) {
+        self.basin.laplacian(psi, first);
+        self.basin.laplacian(first, second);
+        self.basin.laplacian(second, first);
+        out.iter_mut().zip(first).for_each(|(out, f)| *out -= self.viscosity * *f);
+    }
+
+    /// out -= epsilon f.
+    fn subtract(&self, f: &[f64], out: &mut [f64]) {
+        out.iter_mut().zip(f).for_each(|(out, f)| *out -= self.epsilon * f);
+    }
+
+    fn drift(&self, member: &mut Member) {
+        let Member { inputs: [psi, _], out, fields: [q, first, second, ..], real, complex } = member;
+        out.copy_from_slice(&self.wind);
+        self.basin.add_x_derivative(-1.0, psi, out);
+        self.vorticity(psi, q);
+        self.basin.jacobian(psi, q, first);
+        self.subtract(first, out);
+        self.add_friction(psi, out, [first, second]);
+        self.solver.solve(out, real, complex);
+    }
+
+    fn tangent(&self, member: &mut Member) {
+        let Member { inputs: [psi, d], out, fields: [q, dq, first, second, ..], real, complex } = member;
+        out.fill(0.0);
+        self.basin.add_x_derivative(-1.0, d, out);
+        self.vorticity(psi, q);
+        self.vorticity(d, dq);
+        self.basin.jacobian(d, q, first);
+        self.subtract(first, out);
+        self.basin.jacobian(psi, dq, first);
+        self.subtract(first, out);
+        self.add_friction(d, out, [first, second]);
+        self.solver.solve(out, real, complex);
+    }
+
+    fn adjoint(&self, member: &mut Member) {
+        let Member { inputs: [psi, w], out, fields: [q, first, second, ..], real, complex } = member;
+        self.solver.solve(w, real, complex);
+        out.fill(0.0);
+        self.basin.add_x_derivative(1.0, w, out);
+        self.vorticity(psi, q);
+        self.basin.jacobian(q, w, first);
+        self.subtract(first, out);
+        self.basin.jacobian(w, psi, first);
+        self.vorticity(first, second);
+        self.subtract(second, out);
+        self.add_friction(w, out, [first, second]);
+    }
+}
+
+impl Sde for QuasiGeostrophic {
+    fn dim(&self) -> usize {
+        self.core.wind.len()
+    }
+
+    fn noise(&self) -> Noise {
+        Noise::None
+    }
+
+    fn drift_block(&self, _t: f64, x: &[[f64; LANES]], out: &mut [[f64; LANES]]) {
+        self.each_lane([x], out, Core::drift);
+    }
+
+    fn diffuse_block(&self, _t: f64, _x: &[[f64; LANES]], _dw: &[[f64; LANES]], out: &mut [[f64; LANES]]) {
+        out.fill([0.0; LANES]);
+    }
+
+    fn linearized(&self) -> Option<&dyn Linearized> {
+        Some(self)
+    }
+}
+
+impl Linearized for QuasiGeostrophic {
+    fn tangent_block(&self, _t: f64, x: &[[f64; LANES]], dx: &[[f64; LANES]], out: &mut [[f64; LANES]]) {
+        self.each_lane([x, dx], out, Core::tangent);
+    }
+
+    fn adjoint_block(&self, _t: f64, x: &[[f64; LANES]], v: &[[f64; LANES]], out: &mut [[f64; LANES]]) {
+        self.each_lane([x, v], out, Core::adjoint);
+    }
+}
+
+impl System for QuasiGeostrophic {
+    fn dim(&self) -> usize {
+        self.core.wind.len()
+    }
+
+    fn geometry(&self) -> Geometry {
+        let points = self.core.basin.points;
+        Geometry::Plane { rows: points, columns: points }
+    }
+
+    /// Random smooth fields: waves sin(pi k x) sin(pi l y) of sizes 10 / (k l).
+    fn initial(&self, members: usize, key: Key) -> Array2<f64> {
+        let (n, (waves, size)) = (self.core.basin.points, START);
+        let z = key.purpose(Purpose::InitialState).normals(members, waves * waves);
+        let sine = |wave: usize, at: usize| (PI * (wave * at) as f64 / (n - 1) as f64).sin() / wave as f64;
+        let sines = Array2::from_shape_fn((waves, n), |(wave, at)| sine(wave + 1, at));
+        let mut out = Array2::zeros((members, n * n));
+        for (z, mut row) in z.outer_iter().zip(out.outer_iter_mut()) {
+            let field = |at: usize| -> f64 {
+                let product = |(w, z): (usize, &f64)| z * sines[[w % waves, at % n]] * sines[[w / waves, at / n]];
+                z.iter().enumerate().map(product).sum()
+            };
+            row.iter_mut().enumerate().for_each(|(at, psi)| *psi = size * field(at));
+            if let Some(row) = row.as_slice_mut() {
+                self.core.basin.clear_boundary(row);
+            }
+        }
+        out
+    }
+
+    fn as_sde(self: Arc<Self>) -> Option<Arc<dyn Sde>> {
+        Some(self)
+    }
+}
