@@ -19,10 +19,12 @@ pub mod noising;
 pub mod registry;
 pub mod sde;
 pub mod simulate;
+pub mod subspace;
 pub mod system;
+pub mod transition;
 
 pub use brownian::BrownianPath;
-pub use gaussian::{GaussianDenoiser, GaussianLaw, LinearForecaster};
+pub use gaussian::{GaussianDenoiser, GaussianLaw, LinearForecaster, LowRankGaussian, LowRankMixture};
 pub use integrate::SdeForecaster;
 pub use key::{Domain, Key, Purpose, Stream};
 pub use law::{
@@ -34,3 +36,4 @@ pub use registry::{Entry, Kind, Param, Settings, Value};
 pub use sde::{Calculus, Increment, LANES, Linearized, Noise, Sde};
 pub use simulate::{Divergence, Trajectories, simulate};
 pub use system::{Stepping, System};
+pub use transition::{ExactForecaster, LogDensity, Transition};

@@ -1,17 +1,38 @@
 //! The catalogue of systems: one file each, one line in [`SYSTEMS`].
 
+mod cir;
 mod double_well;
+mod fitzhugh_nagumo;
+mod geometric_brownian;
+mod jump_ring;
+mod langevin_overdamped;
+mod langevin_underdamped;
+mod linear_low_rank;
 mod lorenz63;
 mod lorenz96;
+mod molrg;
 mod ou;
+mod potential;
+mod square_root;
+mod stochastic_volatility;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub use cir::Cir;
 pub use double_well::DoubleWell;
+pub use fitzhugh_nagumo::FitzHughNagumo;
+pub use geometric_brownian::GeometricBrownian;
+pub use jump_ring::JumpRing;
+pub use langevin_overdamped::LangevinOverdamped;
+pub use langevin_underdamped::LangevinUnderdamped;
+pub use linear_low_rank::LinearLowRank;
 pub use lorenz63::Lorenz63;
 pub use lorenz96::Lorenz96;
+pub use molrg::Molrg;
 pub use ou::Ou;
+pub use potential::Potential;
+pub use stochastic_volatility::StochasticVolatility;
 
 use crate::law::{Error, Result};
 use crate::registry::{Default, Entry, Kind, Param, Settings, Value, find};
@@ -41,7 +62,21 @@ impl Recipe {
 }
 
 /// Every system, in the order in which they are listed.
-pub const SYSTEMS: &[Entry<Recipe>] = &[ou::ENTRY, double_well::ENTRY, lorenz63::ENTRY, lorenz96::ENTRY];
+pub const SYSTEMS: &[Entry<Recipe>] = &[
+    ou::ENTRY,
+    linear_low_rank::ENTRY,
+    geometric_brownian::ENTRY,
+    cir::ENTRY,
+    stochastic_volatility::ENTRY,
+    double_well::ENTRY,
+    langevin_overdamped::ENTRY,
+    langevin_underdamped::ENTRY,
+    fitzhugh_nagumo::ENTRY,
+    jump_ring::ENTRY,
+    molrg::ENTRY,
+    lorenz63::ENTRY,
+    lorenz96::ENTRY,
+];
 
 /// The system of that name with those settings; defaults for the others.
 ///
