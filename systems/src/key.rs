@@ -8,7 +8,7 @@
 use ndarray::Array2;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use rand_distr::{Distribution, StandardNormal, StandardUniform};
+use rand_distr::{Distribution, Gamma, Poisson, StandardNormal, StandardUniform};
 
 /// Whose randomness it is. Truth, training data and methods never share a stream, so that no ensemble member can
 /// replay the noise of the truth that it is scored against.
@@ -63,6 +63,8 @@ pub enum Purpose {
     Map = 15,
     /// Noise around the image of a map between spaces.
     AmbientNoise = 16,
+    /// The subspaces, means and maps that are part of a system's definition, drawn once from a seed of its own.
+    Structure = 17,
 }
 
 /// The address of a family of random streams, one for each member.
@@ -162,6 +164,30 @@ impl Stream {
     /// A bound of 0 gives 0.
     pub fn below(&mut self, bound: usize) -> usize {
         ((u128::from(self.0.next_u64()) * bound as u128) >> 64) as usize
+    }
+
+    /// One draw of any distribution of `rand_distr`.
+    pub fn sample<T>(&mut self, distribution: &impl Distribution<T>) -> T {
+        distribution.sample(&mut self.0)
+    }
+
+    /// One draw of the gamma law of this shape and scale 1; 0 for shape 0, NaN where the shape is not a number of at
+    /// least 0.
+    pub fn gamma(&mut self, shape: f64) -> f64 {
+        match Gamma::new(shape, 1.0) {
+            Ok(law) => self.sample(&law),
+            Err(_) if shape == 0.0 => 0.0,
+            Err(_) => f64::NAN,
+        }
+    }
+
+    /// One draw of the Poisson law of this mean; 0 for mean 0, NaN where the mean is not a number from 0 to 1.8e19.
+    pub fn poisson(&mut self, mean: f64) -> f64 {
+        match Poisson::new(mean) {
+            Ok(law) => self.sample(&law),
+            Err(_) if mean == 0.0 => 0.0,
+            Err(_) => f64::NAN,
+        }
     }
 
     /// Fills a slice with standard normals.

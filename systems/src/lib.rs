@@ -20,10 +20,12 @@ pub mod registry;
 pub mod sde;
 pub mod simulate;
 pub mod spectral;
+pub mod subspace;
 pub mod system;
+pub mod transition;
 
 pub use brownian::BrownianPath;
-pub use gaussian::{GaussianDenoiser, GaussianLaw, LinearForecaster};
+pub use gaussian::{GaussianDenoiser, GaussianLaw, LinearForecaster, LowRankGaussian, LowRankMixture};
 pub use integrate::SdeForecaster;
 pub use key::{Domain, Key, Purpose, Stream};
 pub use law::{
@@ -36,3 +38,4 @@ pub use sde::{Calculus, Increment, LANES, Linearized, Noise, Sde};
 pub use simulate::{Divergence, Trajectories, simulate};
 pub use spectral::Semilinear;
 pub use system::{Partial, Stepping, System};
+pub use transition::{ExactForecaster, LogDensity, Transition};

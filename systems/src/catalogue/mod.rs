@@ -3,32 +3,53 @@
 #![doc = include_str!("manual.md")]
 
 pub mod burgers;
+pub mod cir;
 pub mod double_well;
 pub mod embed;
+pub mod fitzhugh_nagumo;
+pub mod geometric_brownian;
 mod inside;
+pub mod jump_ring;
 pub mod kuramoto_sivashinsky;
+pub mod langevin_overdamped;
+pub mod langevin_underdamped;
+pub mod linear_low_rank;
 pub mod lorenz63;
 pub mod lorenz96;
+pub mod molrg;
 pub mod navier_stokes;
 pub mod observe_partially;
 pub mod ou;
 pub mod perturb_parameters;
+mod potential;
 pub mod quasi_geostrophic;
+mod square_root;
+pub mod stochastic_volatility;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use burgers::Burgers;
+pub use cir::Cir;
 pub use double_well::DoubleWell;
 pub use embed::{Embed, Embedding};
+pub use fitzhugh_nagumo::FitzHughNagumo;
+pub use geometric_brownian::GeometricBrownian;
+pub use jump_ring::JumpRing;
 pub use kuramoto_sivashinsky::KuramotoSivashinsky;
+pub use langevin_overdamped::LangevinOverdamped;
+pub use langevin_underdamped::LangevinUnderdamped;
+pub use linear_low_rank::LinearLowRank;
 pub use lorenz63::Lorenz63;
 pub use lorenz96::Lorenz96;
+pub use molrg::Molrg;
 pub use navier_stokes::NavierStokes;
 pub use observe_partially::ObservePartially;
 pub use ou::Ou;
 pub use perturb_parameters::PerturbParameters;
+pub use potential::Potential;
 pub use quasi_geostrophic::QuasiGeostrophic;
+pub use stochastic_volatility::StochasticVolatility;
 
 use crate::law::{Error, Result};
 use crate::registry::{Default, Entry, Kind, Param, Settings, Value, find};
@@ -75,16 +96,25 @@ fn whole(count: f64) -> usize {
 /// Every system, in the order in which they are listed.
 pub const SYSTEMS: &[Entry<Recipe>] = &[
     ou::ENTRY,
+    linear_low_rank::ENTRY,
+    geometric_brownian::ENTRY,
+    cir::ENTRY,
+    stochastic_volatility::ENTRY,
     double_well::ENTRY,
+    langevin_overdamped::ENTRY,
+    langevin_underdamped::ENTRY,
+    fitzhugh_nagumo::ENTRY,
+    jump_ring::ENTRY,
+    molrg::ENTRY,
     lorenz63::ENTRY,
     lorenz96::ENTRY,
-    embed::ENTRY,
-    observe_partially::ENTRY,
-    perturb_parameters::ENTRY,
     kuramoto_sivashinsky::ENTRY,
     burgers::ENTRY,
     navier_stokes::ENTRY,
     quasi_geostrophic::ENTRY,
+    embed::ENTRY,
+    observe_partially::ENTRY,
+    perturb_parameters::ENTRY,
 ];
 
 /// The system of that name with those settings; defaults for the others.

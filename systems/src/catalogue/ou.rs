@@ -97,6 +97,11 @@ impl Ou {
         Ok(Self { theta, mean: mean.into(), noise, stationary })
     }
 
+    /// Theta, `[component, component]`.
+    pub fn drift_matrix(&self) -> Array2<f64> {
+        to_array(&self.theta)
+    }
+
     /// The covariance P of the stationary law, `[component, component]`.
     pub fn stationary_covariance(&self) -> &Array2<f64> {
         &self.stationary

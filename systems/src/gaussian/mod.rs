@@ -4,8 +4,10 @@ mod denoiser;
 mod eigen;
 mod law;
 mod linear;
+mod mixture;
 
 pub use denoiser::{GaussianDenoiser, IndependentDenoiser};
 pub use eigen::SymmetricEigen;
 pub use law::GaussianLaw;
 pub use linear::LinearForecaster;
+pub use mixture::{LowRankGaussian, LowRankMixture};

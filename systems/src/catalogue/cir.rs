@@ -1,0 +1,161 @@
+//! Cox, Ingersoll and Ross (1985): a rate that stays positive, each component dv = kappa (theta - v) dt + sigma sqrt(v) dW
+//! (Ito), with its exact noncentral chi-square transition, density and stationary gamma law. 0 is never reached where
+//! 2 kappa theta >= sigma^2 (Feller's condition).
+//!
+//! As an equation it is written with max(v, 0) in drift and noise, for integrators that step below 0: their
+//! Euler-Maruyama is then the full truncation scheme (Lord, Koekkoek and van Dijk 2010).
+
+use std::sync::Arc;
+
+use ndarray::Array2;
+
+use super::square_root::{SquareRoot, SquareRootTransition};
+use super::{Recipe, dim_param, positive_param};
+use crate::integrate::forecaster;
+use crate::key::{Key, Purpose, Stream};
+use crate::law::{Forecaster, Geometry, Result};
+use crate::registry::{Entry, Settings};
+use crate::sde::{LANES, Linearized, Noise, Sde};
+use crate::system::{Stepping, System};
+use crate::transition::{ExactForecaster, LogDensity, Transition};
+
+pub(super) const ENTRY: Entry<Recipe> = Entry {
+    name: "cir",
+    about: "mean-reverting positive rate with square-root noise and an exact noncentral chi-square transition",
+    reference: "Cox, Ingersoll and Ross (1985), doi:10.2307/1911242; Feller (1951)",
+    params: &[
+        dim_param(1, 1, "number of independent components"),
+        positive_param("kappa", 1.0, "rate at which the mean is approached, per unit of model time"),
+        positive_param("theta", 1.0, "stationary mean"),
+        positive_param("sigma", 0.5, "noise: sd per sqrt(model time) is sigma sqrt(v)"),
+    ],
+    build: Recipe {
+        make: |settings| Ok(Arc::new(Cir::new(settings))),
+        dt: 0.1,
+        substeps: 1,
+        integrator: "euler_maruyama",
+        spin_up: 0,
+    },
+};
+
+/// Independent square-root processes.
+#[derive(Clone, Debug)]
+pub struct Cir {
+    dim: usize,
+    process: SquareRoot,
+}
+
+impl Cir {
+    /// From checked settings, as in the catalogue.
+    pub fn new(settings: &Settings) -> Self {
+        let number = |key| settings.number(key);
+        let process = SquareRoot { kappa: number("kappa"), theta: number("theta"), sigma: number("sigma") };
+        Self { dim: settings.count("dim"), process }
+    }
+}
+
+/// The exact transition of every component.
+struct CirTransition {
+    dim: usize,
+    each: SquareRootTransition,
+}
+
+impl Transition for CirTransition {
+    fn dim(&self) -> usize {
+        self.dim
+    }
+
+    fn draw(&self, x: &mut [f64], stream: &mut Stream) {
+        // a filter may hand over a state below 0, from where the process comes back at once
+        x.iter_mut().for_each(|v| *v = self.each.draw(positive(*v), stream).0);
+    }
+
+    fn density(&self) -> Option<&dyn LogDensity> {
+        Some(self)
+    }
+}
+
+impl LogDensity for CirTransition {
+    fn log_density(&self, x: &[f64], next: &[f64]) -> f64 {
+        x.iter().zip(next).map(|(v, next)| self.each.log_density(positive(*v), *next)).sum()
+    }
+}
+
+/// max(v, 0), but NaN for NaN.
+pub(super) fn positive(v: f64) -> f64 {
+    if v < 0.0 { 0.0 } else { v }
+}
+
+impl Sde for Cir {
+    fn dim(&self) -> usize {
+        self.dim
+    }
+
+    fn noise(&self) -> Noise {
+        Noise::Diagonal
+    }
+
+    fn drift_block(&self, _t: f64, x: &[[f64; LANES]], out: &mut [[f64; LANES]]) {
+        let SquareRoot { kappa, theta, .. } = self.process;
+        for (out, v) in out.as_flattened_mut().iter_mut().zip(x.as_flattened()) {
+            *out = kappa * (theta - positive(*v));
+        }
+    }
+
+    fn diffuse_block(&self, _t: f64, x: &[[f64; LANES]], dw: &[[f64; LANES]], out: &mut [[f64; LANES]]) {
+        let cells = out.as_flattened_mut().iter_mut().zip(x.as_flattened()).zip(dw.as_flattened());
+        cells.for_each(|((out, v), dw)| *out = self.process.sigma * positive(*v).sqrt() * dw);
+    }
+
+    fn linearized(&self) -> Option<&dyn Linearized> {
+        Some(self)
+    }
+}
+
+impl Linearized for Cir {
+    fn tangent_block(&self, _t: f64, x: &[[f64; LANES]], dx: &[[f64; LANES]], out: &mut [[f64; LANES]]) {
+        let cells = out.as_flattened_mut().iter_mut().zip(x.as_flattened()).zip(dx.as_flattened());
+        cells.for_each(|((out, v), dx)| *out = if *v < 0.0 { 0.0 } else { -self.process.kappa * dx });
+    }
+
+    /// The derivative is diagonal, so its adjoint is itself.
+    fn adjoint_block(&self, t: f64, x: &[[f64; LANES]], v: &[[f64; LANES]], out: &mut [[f64; LANES]]) {
+        self.tangent_block(t, x, v, out);
+    }
+}
+
+impl System for Cir {
+    fn dim(&self) -> usize {
+        self.dim
+    }
+
+    fn geometry(&self) -> Geometry {
+        Geometry::Unstructured
+    }
+
+    /// Draws of the stationary gamma law.
+    fn initial(&self, members: usize, key: Key) -> Array2<f64> {
+        let key = key.purpose(Purpose::InitialState);
+        let mut out = Array2::zeros((members, self.dim));
+        for (member, mut row) in out.outer_iter_mut().enumerate() {
+            let mut stream = key.stream(member as u64);
+            row.iter_mut().for_each(|v| *v = self.process.draw_stationary(&mut stream));
+        }
+        out
+    }
+
+    fn initial_is_stationary(&self) -> bool {
+        true
+    }
+
+    /// The exact transition, whatever integrator and substeps.
+    fn forecaster(self: Arc<Self>, stepping: &Stepping) -> Result<Box<dyn Forecaster>> {
+        forecaster::check(stepping)?;
+        let transition = CirTransition { dim: self.dim, each: self.process.transition(stepping.dt) };
+        Ok(Box::new(ExactForecaster::new(transition)))
+    }
+
+    fn as_sde(self: Arc<Self>) -> Option<Arc<dyn Sde>> {
+        Some(self)
+    }
+}
