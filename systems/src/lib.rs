@@ -36,4 +36,4 @@ pub use registry::{Entry, Kind, Param, Settings, Value};
 pub use sde::{Calculus, Increment, LANES, Linearized, Noise, Sde};
 pub use simulate::{Divergence, Trajectories, simulate};
 pub use system::{Stepping, System};
-pub use transition::{ExactForecaster, LogDensity, Transition};
+pub use transition::{ExactForecaster, ExactTransition, LogDensity};

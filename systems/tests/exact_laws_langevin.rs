@@ -25,6 +25,8 @@ struct Quadrature {
     mass: Vec<f64>,
 }
 
+type Observable = fn(&[f64; 2]) -> f64;
+
 /// The side of a cell.
 const CELL: f64 = 0.01;
 
@@ -43,7 +45,7 @@ impl Quadrature {
         Self { points, mass }
     }
 
-    fn mean(&self, f: impl Fn(&[f64; 2]) -> f64) -> f64 {
+    fn mean(&self, f: Observable) -> f64 {
         let mut last = 0.0;
         let terms = self.points.iter().zip(&self.mass).map(|(q, mass)| {
             let weight = mass - last;
@@ -67,16 +69,16 @@ impl Quadrature {
 #[test]
 fn mueller_brown_keeps_the_law_of_quadrature() {
     let quadrature = Quadrature::new();
-    let observables: [(&str, fn(&[f64; 2]) -> f64); 5] = [
+    let observables: [(&str, Observable); 5] = [
         ("V", |q| Potential::MuellerBrown.energy(q)),
         ("x", |q| q[0]),
         ("y", |q| q[1]),
         ("x y", |q| q[0] * q[1]),
         ("right well", |q| f64::from(u8::from(q[1] < 0.3))),
     ];
-    let members = 8_000;
+    let members = 4_000;
     let starts: Vec<[f64; 2]> = (0..members).map(|i| quadrature.draw(&mut key().stream(i))).collect();
-    for (name, dt, substeps) in [("langevin_overdamped", 0.05, 500), ("langevin_underdamped", 0.3, 150)] {
+    for (name, dt, substeps) in [("langevin_overdamped", 0.0256, 256), ("langevin_underdamped", 0.3, 150)] {
         let system = system(name, &[]);
         let mut x = system.initial(members as usize, key());
         x.outer_iter_mut().zip(&starts).for_each(|(mut row, q)| (row[0], row[1]) = (q[0], q[1]));
@@ -95,11 +97,11 @@ fn mueller_brown_keeps_the_law_of_quadrature() {
             let distance = ks(&mut momentum.to_vec(), |p| normal.cdf(p));
             assert!(distance < KS_BOUND, "{name}: momentum {distance}");
         }
-        // the same states are not those of a temperature 10 % higher: two components, so E[V] is higher by about that of kT
+        // the same states are not those of a temperature 15 % higher: two components, so E[V] is higher by about that of kT
         let kt = z(&x.outer_iter().map(|row| Potential::MuellerBrown.energy(&[row[0], row[1]])).collect::<Vec<_>>(), {
-            quadrature.mean(|q| Potential::MuellerBrown.energy(q)) + 0.1 / BETA
+            quadrature.mean(|q| Potential::MuellerBrown.energy(q)) + 0.15 / BETA
         });
-        assert!(kt < -Z_BOUND, "{name}: a temperature 10 % off is not found: {kt}");
+        assert!(kt < -Z_BOUND, "{name}: a temperature 15 % off is not found: {kt}");
     }
 }
 

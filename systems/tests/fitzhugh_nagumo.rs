@@ -40,22 +40,28 @@ fn oscillations_begin_at_the_hopf_point() {
     assert!(spread(hopf - 0.03) < 1e-6 && spread(hopf + 0.03) > 0.1);
 }
 
+/// s and s_w.
+const NOISE: f64 = 0.3;
+const RECOVERY: f64 = 0.2;
+
+/// A function of v and w whose stationary mean is 0.
+type Balance = fn(f64, f64) -> f64;
+
 /// In the stationary law the means of d(w), d(v), d(v^2) / 2 and d(w^2) / 2 vanish:
 /// E[v + a - b w] = 0, E[v - v^3 / 3 - w + I] = 0, E[v (v - v^3 / 3 - w + I)] + s^2 / 2 = 0 and
 /// eps E[w (v + a - b w)] + s_w^2 / 2 = 0. Standard errors come from independent trajectories; Heun's weak error with
 /// steps of 0.05 is of order 0.05^2 = 2.5e-3 of each term.
 #[test]
 fn noisy_law_is_balanced() {
-    let (noise, recovery) = (0.3, 0.2);
-    let settings = [("noise", Value::Float(noise)), ("recovery_noise", Value::Float(recovery))];
+    let settings = [("noise", Value::Float(NOISE)), ("recovery_noise", Value::Float(RECOVERY))];
     let system = system("fitzhugh_nagumo", &settings);
     let made = simulate(system, &stepping("heun", 0.5, 10), 128, 2000, 200, Key::new(2, Domain::Data), |_, _| {});
     let states = made.unwrap().states;
-    let balances: [(&str, &dyn Fn(f64, f64) -> f64); 4] = [
-        ("w", &|v, w| v + 0.7 - 0.8 * w),
-        ("v", &|v, w| v - v.powi(3) / 3.0 - w + 0.5),
-        ("v^2", &|v, w| v * (v - v.powi(3) / 3.0 - w + 0.5) + 0.5 * noise * noise),
-        ("w^2", &|v, w| 0.08 * w * (v + 0.7 - 0.8 * w) + 0.5 * recovery * recovery),
+    let balances: [(&str, Balance); 4] = [
+        ("w", |v, w| v + 0.7 - 0.8 * w),
+        ("v", |v, w| v - v.powi(3) / 3.0 - w + 0.5),
+        ("v^2", |v, w| v * (v - v.powi(3) / 3.0 - w + 0.5) + 0.5 * NOISE * NOISE),
+        ("w^2", |v, w| 0.08 * w * (v + 0.7 - 0.8 * w) + 0.5 * RECOVERY * RECOVERY),
     ];
     for (what, balance) in balances {
         let of = |rows: ndarray::ArrayView2<f64>| {
