@@ -38,4 +38,4 @@ pub use sde::{Calculus, Increment, LANES, Linearized, Noise, Sde};
 pub use simulate::{Divergence, Trajectories, simulate};
 pub use spectral::Semilinear;
 pub use system::{Partial, Stepping, System};
-pub use transition::{ExactForecaster, LogDensity, Transition};
+pub use transition::{ExactForecaster, ExactTransition, LogDensity};

@@ -10,7 +10,7 @@ use crate::law::{ConditionalDenoiser, Density, Error, Forecaster, Result};
 const CHUNK: usize = 256;
 
 /// The law of one lead step of an autonomous Markov process, as something to draw from.
-pub trait Transition: Send + Sync {
+pub trait ExactTransition: Send + Sync {
     /// The number of components.
     fn dim(&self) -> usize;
 
@@ -35,17 +35,17 @@ pub trait LogDensity: Send + Sync {
     fn log_density(&self, x: &[f64], next: &[f64]) -> f64;
 }
 
-/// A [`Transition`] as a [`Forecaster`]. Lead step k of member i draws from `key.at(k).stream(i)`.
+/// A [`ExactTransition`] as a [`Forecaster`]. Lead step k of member i draws from `key.at(k).stream(i)`.
 pub struct ExactForecaster<T>(T);
 
-impl<T: Transition> ExactForecaster<T> {
+impl<T: ExactTransition> ExactForecaster<T> {
     /// Of any transition.
     pub fn new(transition: T) -> Self {
         Self(transition)
     }
 }
 
-impl<T: Transition> Forecaster for ExactForecaster<T> {
+impl<T: ExactTransition> Forecaster for ExactForecaster<T> {
     fn dim(&self) -> usize {
         self.0.dim()
     }
@@ -80,7 +80,7 @@ impl<T: Transition> Forecaster for ExactForecaster<T> {
     }
 }
 
-impl<T: Transition> Density for ExactForecaster<T> {
+impl<T: ExactTransition> Density for ExactForecaster<T> {
     fn log_prob(&self, _k: usize, x: ArrayView2<f64>, next: ArrayView2<f64>) -> Result<Array1<f64>> {
         assert_eq!(x.dim(), next.dim(), "one next state for each state");
         let Some(density) = self.0.density() else {
@@ -105,7 +105,7 @@ mod tests {
     /// x + z, two components.
     struct Walk;
 
-    impl Transition for Walk {
+    impl ExactTransition for Walk {
         fn dim(&self) -> usize {
             2
         }

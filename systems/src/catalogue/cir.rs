@@ -17,7 +17,7 @@ use crate::law::{Forecaster, Geometry, Result};
 use crate::registry::{Entry, Settings};
 use crate::sde::{LANES, Linearized, Noise, Sde};
 use crate::system::{Stepping, System};
-use crate::transition::{ExactForecaster, LogDensity, Transition};
+use crate::transition::{ExactForecaster, ExactTransition, LogDensity};
 
 pub(super) const ENTRY: Entry<Recipe> = Entry {
     name: "cir",
@@ -60,7 +60,7 @@ struct CirTransition {
     each: SquareRootTransition,
 }
 
-impl Transition for CirTransition {
+impl ExactTransition for CirTransition {
     fn dim(&self) -> usize {
         self.dim
     }

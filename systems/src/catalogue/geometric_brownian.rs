@@ -13,7 +13,7 @@ use crate::law::{Forecaster, Geometry, Result};
 use crate::registry::{Default, Entry, Kind, Param, Settings};
 use crate::sde::{LANES, Linearized, Noise, Sde};
 use crate::system::{Stepping, System};
-use crate::transition::{ExactForecaster, LogDensity, Transition};
+use crate::transition::{ExactForecaster, ExactTransition, LogDensity};
 
 pub(super) const ENTRY: Entry<Recipe> = Entry {
     name: "geometric_brownian",
@@ -72,7 +72,7 @@ struct Lognormal {
     sd: f64,
 }
 
-impl Transition for Lognormal {
+impl ExactTransition for Lognormal {
     fn dim(&self) -> usize {
         self.dim
     }

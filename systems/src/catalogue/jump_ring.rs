@@ -23,7 +23,7 @@ use crate::key::{Key, Purpose, Stream};
 use crate::law::{Forecaster, Geometry, Result};
 use crate::registry::{Default, Entry, Kind, Param, Settings};
 use crate::system::{Stepping, System};
-use crate::transition::{ExactForecaster, LogDensity, Transition};
+use crate::transition::{ExactForecaster, ExactTransition, LogDensity};
 
 pub(super) const ENTRY: Entry<Recipe> = Entry {
     name: "jump_ring",
@@ -168,7 +168,7 @@ impl JumpRingTransition {
     }
 }
 
-impl Transition for JumpRingTransition {
+impl ExactTransition for JumpRingTransition {
     fn dim(&self) -> usize {
         2
     }

@@ -17,7 +17,7 @@ use crate::noising::{Denoiser, Level};
 use crate::registry::{Default, Entry, Kind, Param, Settings};
 use crate::subspace::{orthonormal, structure_key};
 use crate::system::{Stepping, System};
-use crate::transition::{ExactForecaster, LogDensity, Transition};
+use crate::transition::{ExactForecaster, ExactTransition, LogDensity};
 
 pub(super) const ENTRY: Entry<Recipe> = Entry {
     name: "molrg",
@@ -158,7 +158,7 @@ fn weights(settings: &Settings, components: usize) -> Result<Vec<f64>> {
     }
 }
 
-/// The law of a lead step, whatever the state. Its denoiser works on z = (x - E[x]) / c, with c^2 the mean variance of a
+/// The law of a lead step, whatever the state. Its denoiser works on z = (x - m) / c, m its mean, with c^2 the mean variance of a
 /// component: one scale for all of them keeps the noise of z isotropic in x.
 struct MolrgTransition {
     mixture: LowRankMixture,
@@ -182,7 +182,7 @@ impl MolrgTransition {
     }
 }
 
-impl Transition for MolrgTransition {
+impl ExactTransition for MolrgTransition {
     fn dim(&self) -> usize {
         self.mixture.dim()
     }

@@ -24,7 +24,7 @@ use crate::law::{Forecaster, Geometry, Result};
 use crate::registry::{Default, Entry, Kind, Param, Settings};
 use crate::sde::{LANES, Linearized, Noise, Sde};
 use crate::system::{Stepping, System};
-use crate::transition::{ExactForecaster, Transition};
+use crate::transition::{ExactForecaster, ExactTransition};
 
 pub(super) const ENTRY: Entry<Recipe> = Entry {
     name: "stochastic_volatility",
@@ -134,7 +134,7 @@ struct HestonTransition {
     integral: IntegratedVariance,
 }
 
-impl Transition for HestonTransition {
+impl ExactTransition for HestonTransition {
     fn dim(&self) -> usize {
         2
     }

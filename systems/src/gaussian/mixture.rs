@@ -84,7 +84,7 @@ impl LowRankMixture {
         &self.parts
     }
 
-    /// E[x_0], `[component]`.
+    /// The mean of x_0, `[component]`.
     pub fn mean(&self) -> Array1<f64> {
         self.parts.iter().fold(Array1::zeros(self.dim()), |sum, part| sum + &part.mean * part.weight)
     }

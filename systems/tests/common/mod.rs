@@ -1,16 +1,27 @@
 //! What several test files share.
 #![allow(dead_code, clippy::unwrap_used, clippy::panic)]
 
+pub mod statistics;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ndarray::{Array1, Array2, Axis};
-use scorecast_systems::catalogue::build;
-use scorecast_systems::{Stepping, System, Value};
+use scorecast_systems::catalogue::{SYSTEMS, build};
+use scorecast_systems::{Settings, Stepping, System, Value};
+
+fn given(settings: &[(&str, Value)]) -> BTreeMap<String, Value> {
+    settings.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect()
+}
 
 pub fn system(name: &str, settings: &[(&str, Value)]) -> Arc<dyn System> {
-    let given: BTreeMap<_, _> = settings.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
-    build(name, &given).unwrap_or_else(|mistakes| panic!("{name}: {mistakes:?}"))
+    build(name, &given(settings)).unwrap_or_else(|mistakes| panic!("{name}: {mistakes:?}"))
+}
+
+/// The checked settings of a system, for constructors of the concrete type.
+pub fn settings(name: &str, settings: &[(&str, Value)]) -> Settings {
+    let entry = SYSTEMS.iter().find(|entry| entry.name == name).unwrap();
+    Settings::check(&format!("system `{name}`"), entry.params, &given(settings)).unwrap()
 }
 
 pub fn stepping(integrator: &str, dt: f64, substeps: usize) -> Stepping {
