@@ -32,5 +32,5 @@ pub use law::{
 pub use noising::{Denoiser, Guidable, Level, Pullback, Sampler, Schedule};
 pub use registry::{Entry, Kind, Param, Settings, Value};
 pub use sde::{Calculus, Increment, LANES, Linearized, Noise, Sde};
-pub use simulate::{Divergence, Trajectories, simulate};
+pub use simulate::{Divergence, Simulation, Trajectories, simulate};
 pub use system::{Stepping, System};
