@@ -10,6 +10,7 @@ pub mod manifest;
 pub mod model;
 pub mod netcdf;
 pub mod run;
+pub mod state_log;
 mod unique;
 
 pub use atomic::write_atomic;

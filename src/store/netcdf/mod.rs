@@ -11,6 +11,7 @@
 //! 2.2.0 loops forever on some damaged heaps of variable-length strings, which our own files do not have.
 
 mod arrange;
+mod blocks;
 mod dataset;
 mod forecasts;
 mod guard;
@@ -25,6 +26,7 @@ mod trouble;
 mod values;
 mod write;
 
+pub use blocks::{Block, Blocks, write_blocks};
 pub use dataset::{Attribute, Dataset, Dimension, Origin, Values, Variable};
 pub use forecasts::{Forecasts, LeadTime, read_forecasts, write_forecasts};
 pub use observations::{Observations, read_observations, write_observations};
