@@ -10,6 +10,7 @@ pub mod compare;
 mod cycle;
 mod data;
 pub mod evaluate;
+mod export;
 mod files;
 mod findings;
 mod fit;

@@ -96,7 +96,8 @@ mod tests {
         let whole = Array3::from_shape_vec(shape, (0..5 * 700 * 40).map(value).collect()).unwrap();
         let dataset = Dataset::default().dimension("case", 5).dimension("time", 700).dimension("component", 40);
         let dimensions = ["case", "time", "component"].map(String::from);
-        let state = Variable::new("state", &["case", "time", "component"], Values::F64(whole.iter().copied().collect()));
+        let state =
+            Variable::new("state", &["case", "time", "component"], Values::F64(whole.iter().copied().collect()));
         let (a, b) = (folder.path().join("a.nc"), folder.path().join("b.nc"));
         write_whole(&a, &dataset.clone().variable(state.with("units", "1"))).unwrap();
         let attributes = vec![("units".into(), "1".into())];
