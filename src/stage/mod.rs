@@ -16,12 +16,14 @@ mod findings;
 mod fit;
 pub mod forecast;
 mod forecast_scores;
+mod health;
 mod queue;
 pub mod report;
 pub mod simulate;
 mod tables;
 pub mod train;
 mod twin;
+pub mod validate;
 
 use std::path::PathBuf;
 

@@ -35,6 +35,18 @@ pub fn read_trajectories(
     }
 }
 
+/// The same with values that are missing or not finite left as they are, for those who look for them.
+///
+/// # Errors
+/// As [`read_trajectories`].
+pub fn read_with_gaps(path: &std::path::Path, variable: Option<&str>, limits: &Limits) -> Result<netcdf::Trajectories> {
+    if well::is_well(path) {
+        well::read_gaps(path, variable, limits)
+    } else {
+        netcdf::trajectories::read_gaps(path, variable, limits).map(|(trajectories, _)| trajectories)
+    }
+}
+
 /// How much a reader may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {

@@ -55,14 +55,14 @@ pub fn write_blocks<E: From<Error>>(
     })
 }
 
-/// Blocks of whole chunks, of at most so many bytes where a chunk is no larger: as many cases as fit first, because
-/// simulated states come with all cases of a time side by side.
+/// Blocks of whole chunks, of at most so many bytes where a chunk is no larger: as many cases as fit, because simulated
+/// states come with all cases of a time side by side, and the times of one chunk. So chunks are written in one order
+/// whatever the size of the blocks, and that size does not show in the file.
 pub fn plan(shape: [usize; 3], max_bytes: u64) -> Vec<Block> {
     let side = chunk(&shape);
     let room = usize::try_from(max_bytes / 8).unwrap_or(usize::MAX) / shape[2].max(1);
-    let whole = |room: usize, side: usize, size: usize| (room / side * side).clamp(side, size.max(side));
-    let cases = whole(room / side[1], side[0], shape[0]);
-    let times = whole(room / cases, side[1], shape[1]);
+    let cases = (room / side[1] / side[0] * side[0]).clamp(side[0], shape[0].max(side[0]));
+    let times = side[1];
     let parts = |size: usize, step: usize| (0..size).step_by(step).map(move |at| at..(at + step).min(size));
     parts(shape[1], times).flat_map(|times| parts(shape[0], cases).map(move |cases| (cases, times.clone()))).collect()
 }
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_written_in_blocks_has_the_bytes_of_one_written_whole() {
+    fn a_file_written_in_blocks_holds_the_same_and_does_not_show_their_size() {
         let folder = tempfile::tempdir().unwrap();
         let shape = [5, 700, 40];
         let value = |i: usize| (i as f64 * 0.37).sin();
@@ -98,15 +98,16 @@ mod tests {
         let dimensions = ["case", "time", "component"].map(String::from);
         let state =
             Variable::new("state", &["case", "time", "component"], Values::F64(whole.iter().copied().collect()));
-        let (a, b) = (folder.path().join("a.nc"), folder.path().join("b.nc"));
+        let [a, b, c] = ["a.nc", "b.nc", "c.nc"].map(|name| folder.path().join(name));
         write_whole(&a, &dataset.clone().variable(state.with("units", "1"))).unwrap();
         let attributes = vec![("units".into(), "1".into())];
-        let blocks = Blocks { name: "state".into(), dimensions, shape, attributes, max_bytes: 300_000 };
-        write_blocks(&b, &dataset, &blocks, |(cases, times)| {
-            Ok::<_, Error>(whole.slice(s![cases, times, ..]).to_owned())
-        })
-        .unwrap();
-        assert!(std::fs::read(&a).unwrap() == std::fs::read(&b).unwrap());
-        assert_eq!(read(&b, &Limits::bytes(1 << 30)).unwrap(), read(&a, &Limits::bytes(1 << 30)).unwrap());
+        for (path, max_bytes) in [(&b, 300_000), (&c, 1 << 30)] {
+            let (dimensions, attributes) = (dimensions.clone(), attributes.clone());
+            let blocks = Blocks { name: "state".into(), dimensions, shape, attributes, max_bytes };
+            let block = |(cases, times)| Ok::<_, Error>(whole.slice(s![cases, times, ..]).to_owned());
+            write_blocks(path, &dataset, &blocks, block).unwrap();
+        }
+        assert!(read(&b, &Limits::bytes(1 << 30)).unwrap() == read(&a, &Limits::bytes(1 << 30)).unwrap());
+        assert!(std::fs::read(&b).unwrap() == std::fs::read(&c).unwrap());
     }
 }

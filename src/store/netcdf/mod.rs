@@ -13,6 +13,7 @@
 pub(super) mod arrange;
 pub(super) mod blocks;
 mod dataset;
+mod describe;
 mod forecasts;
 pub(super) mod guard;
 mod layout;
@@ -30,6 +31,7 @@ pub(super) mod write;
 
 pub use blocks::{Block, Blocks, write_blocks};
 pub use dataset::{Attribute, Dataset, Dimension, Origin, Values, Variable};
+pub use describe::{Description, describe};
 pub use forecasts::{Forecasts, LeadTime, read_forecasts, write_forecasts};
 pub use layout::word;
 pub use observations::{Observations, read_observations, write_observations};
