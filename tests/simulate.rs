@@ -54,6 +54,7 @@ fn started(folder: &Path, words: &str, log: &str, bytes: u64) -> Child {
 const LONG: &str = "[system]\nname = \"lorenz96\"\nnoise = 0.5\n[data]\ntrajectories = 6\nsteps = 12000\ndt = 0.05\n\
                     spin_up = 50\nsplit = [0.5, 0.25, 0.25]\n";
 
+#[cfg(unix)]
 #[test]
 fn a_killed_and_an_interrupted_run_go_on_to_the_same_bytes() {
     let folder = tempfile::tempdir().unwrap();

@@ -120,8 +120,8 @@ fn shown(data: &Trajectories) -> (String, Value) {
     let counts = data.split.as_ref().map(|split| Part::ALL.map(|part| split.iter().filter(|of| **of == part).count()));
     let time = match (ends, dt) {
         (None, _) => "no coordinate".into(),
-        (Some((first, last)), None) => format!("{first} to {last}, not equally spaced"),
-        (Some((first, last)), Some(dt)) => format!("{first} to {last} by {dt:.6}"),
+        (Some((first, last)), None) => format!("{first:.6} to {last:.6}, not equally spaced"),
+        (Some((first, last)), Some(dt)) => format!("{first:.6} to {last:.6} by {dt:.6}"),
     };
     let split = counts.map_or("not said: data.split decides".into(), |[train, valid, test]| {
         format!("train {train}, valid {valid}, test {test}")

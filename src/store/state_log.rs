@@ -43,6 +43,9 @@ pub struct LogPlan {
     pub spin_up: usize,
 }
 
+/// A lead step and the states after it, `[case, component]`.
+pub type Checkpoint = (usize, Array2<f64>);
+
 /// A log that is being written.
 #[derive(Debug)]
 pub struct StateLog {
@@ -74,7 +77,7 @@ impl StateLog {
     /// # Errors
     /// [`Error::Exists`] when a log is there and neither `force` nor `resume` is given, when it is of another
     /// experiment, or another process writes it; [`Error::Io`] when the system refuses.
-    pub fn open(out: &Path, plan: LogPlan, force: bool, resume: bool) -> Result<(Self, Option<(usize, Array2<f64>)>)> {
+    pub fn open(out: &Path, plan: LogPlan, force: bool, resume: bool) -> Result<(Self, Option<Checkpoint>)> {
         let path = log_path(out);
         if path.exists() && !force && !resume {
             let message = format!("is an unfinished simulation of {}", out.display());
@@ -189,7 +192,7 @@ impl StateLog {
     }
 
     /// The last good record; what follows it is cut off. None in a log that is empty or has a torn header.
-    fn recover(&mut self, header: &[u8]) -> Result<Option<(usize, Array2<f64>)>> {
+    fn recover(&mut self, header: &[u8]) -> Result<Option<Checkpoint>> {
         let mut reader = BufReader::with_capacity(PENDING, &self.file);
         let mut found = vec![0; header.len()];
         let length = read_up_to(&mut reader, &mut found).map_err(|e| Error::io(&self.path, "read it", &e))?;

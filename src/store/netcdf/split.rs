@@ -56,7 +56,7 @@ pub(super) fn variable(split: &[Part]) -> Variable {
 /// [`Error::Data`] for a flag or a name that is no part.
 pub(super) fn read(path: &Path, reader: &mut Reader, along: Option<&str>, cases: usize) -> Result<Option<Vec<Part>>> {
     let Some(along) = along else { return Ok(None) };
-    let lies = |header: &&super::read::Header| header.name == "split" && header.dimensions.first().is_some();
+    let lies = |header: &&super::read::Header| header.name == "split" && !header.dimensions.is_empty();
     let fits = reader.headers().iter().find(lies).is_some_and(|header| header.dimensions[0].0 == along);
     if !fits {
         return Ok(None);
