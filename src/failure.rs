@@ -75,18 +75,27 @@ pub struct Failure {
     pub hint: Option<String>,
     /// The file, with line where there is one.
     pub location: Option<String>,
+    /// What was found on the way, for the JSON form of the error.
+    pub report: Option<Box<serde_json::Value>>,
 }
 
 impl Failure {
     /// A failure with a message alone.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hint: None, location: None }
+        Self { kind, message: message.into(), hint: None, location: None, report: None }
     }
 
     /// Adds what to do about it.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds what was found on the way.
+    #[must_use]
+    pub fn report(mut self, report: serde_json::Value) -> Self {
+        self.report = Some(Box::new(report));
         self
     }
 

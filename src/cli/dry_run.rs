@@ -2,15 +2,14 @@
 
 use serde_json::json;
 
-use crate::spec::size::{self, readable};
+use crate::spec::size::{self, Need, readable};
 use crate::spec::{DataSource, Plan};
 use crate::stage::Finished;
 
 /// What a stage would do with an experiment.
-pub(super) fn describe(plan: &Plan, stage: &str, max_memory: u64) -> Finished {
+pub(super) fn describe(plan: &Plan, stage: &str, needs: &[Need], max_memory: u64) -> Finished {
     let work = work(plan, stage);
-    let needs = size::needs(plan);
-    let sum = size::total(&needs);
+    let sum = size::total(needs);
     let mut text = format!("{stage} on `{}` (seed {}) would\n", plan.name, plan.seed);
     work.iter().for_each(|line| text.push_str(&format!("  {line}\n")));
     text.push_str(&format!("and hold about {} of at most {}:\n", readable(sum), readable(max_memory)));

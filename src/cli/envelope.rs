@@ -63,13 +63,17 @@ fn of_clap(error: &clap::Error, rendered: &str) -> Failure {
 }
 
 fn error_object(failure: &Failure) -> Value {
-    json!({
+    let mut object = json!({
         "code": failure.kind.exit_code(),
         "kind": failure.kind.name(),
         "message": failure.message,
         "hint": failure.hint,
         "location": failure.location,
-    })
+    });
+    if let Some(report) = &failure.report {
+        object["report"] = (**report).clone();
+    }
+    object
 }
 
 fn failed(error: Value) -> String {

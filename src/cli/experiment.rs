@@ -7,6 +7,8 @@ use std::path::Path;
 use crate::failure::{Failure, Kind, Result};
 use crate::spec::presets::{PRESETS, preset};
 use crate::spec::{self, Plan};
+use crate::systems::Entry;
+use crate::systems::catalogue::{Recipe, SYSTEMS};
 use crate::systems::registry::nearest;
 
 /// The largest experiment file.
@@ -14,11 +16,23 @@ const MAX_BYTES: u64 = 16 << 20;
 
 /// Reads and checks an experiment.
 pub(super) fn load(name: &str, overrides: &[String]) -> Result<Plan> {
-    let checked = match preset(name) {
-        Some(preset) => spec::check(preset.text, preset.name, overrides),
-        None => spec::check(&read(name)?, name, overrides),
+    let system = || SYSTEMS.iter().find(|entry| entry.name == name && !Path::new(name).exists());
+    let checked = match (preset(name), system()) {
+        (Some(preset), _) => spec::check(preset.text, preset.name, overrides),
+        (None, Some(entry)) => spec::check(&alone(entry), entry.name, overrides),
+        (None, None) => spec::check(&read(name)?, name, overrides),
     };
     checked.map_err(|mistakes| spec::failure(&mistakes))
+}
+
+/// The experiment that is a system with its usual settings, and nothing else.
+fn alone(entry: &Entry<Recipe>) -> String {
+    let Recipe { dt, substeps, integrator, spin_up, .. } = entry.build;
+    format!(
+        "[system]\nname = \"{}\"\n[data]\ndt = {dt:?}\nsubsteps = {substeps}\nintegrator = \"{integrator}\"\n\
+         spin_up = {spin_up}\n",
+        entry.name
+    )
 }
 
 fn read(name: &str) -> Result<String> {
@@ -47,8 +61,9 @@ fn read(name: &str) -> Result<String> {
 }
 
 fn unknown(name: &str) -> Failure {
-    let known: Vec<&str> = PRESETS.iter().map(|preset| preset.name).collect();
-    let hint = nearest(name, known.iter().copied())
-        .map_or_else(|| format!("the presets are {}", known.join(", ")), |near| format!("did you mean `{near}`?"));
+    let presets: Vec<&str> = PRESETS.iter().map(|preset| preset.name).collect();
+    let known = presets.iter().copied().chain(SYSTEMS.iter().map(|entry| entry.name));
+    let hint = nearest(name, known)
+        .map_or_else(|| format!("the presets are {}", presets.join(", ")), |near| format!("did you mean `{near}`?"));
     Failure::new(Kind::Usage, format!("there is no preset `{name}`, and no such file")).hint(hint)
 }

@@ -8,6 +8,7 @@ mod bug;
 mod compare;
 mod completions;
 mod config;
+mod data;
 mod dry_run;
 mod envelope;
 mod evaluate;
@@ -55,6 +56,7 @@ enum Command {
     Report(report::Args),
     List(list::Args),
     Config(config::Args),
+    Data(data::Args),
     Completions(completions::Args),
 }
 
@@ -70,6 +72,7 @@ impl Command {
             Self::Report(_) => "report",
             Self::List(_) => "list",
             Self::Config(_) => "config",
+            Self::Data(_) => "data",
             Self::Completions(_) => "completions",
         }
     }
@@ -85,6 +88,7 @@ impl Command {
             Self::Report(args) => report::run(args, session),
             Self::List(args) => list::run(args),
             Self::Config(args) => config::run(args, session),
+            Self::Data(args) => data::run(args, session),
             Self::Completions(args) => completions::run(args),
         }
     }

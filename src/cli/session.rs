@@ -6,7 +6,8 @@ use super::global::Global;
 use super::progress::Terminal;
 use super::{dry_run, experiment};
 use crate::failure::{Failure, Kind, Result};
-use crate::spec::{Plan, size};
+use crate::spec::Plan;
+use crate::spec::size::{self, Need};
 use crate::stage::{Finished, Options};
 use crate::systems::registry::nearest;
 
@@ -39,11 +40,23 @@ impl<'a> Session<'a> {
         stage: &str,
         work: impl FnOnce(&Plan) -> Result<Finished>,
     ) -> Result<Finished> {
+        self.run_within(name, stage, size::needs, work)
+    }
+
+    /// The same for a stage that holds other arrays in memory than a whole experiment does.
+    pub(super) fn run_within(
+        &self,
+        name: &str,
+        stage: &str,
+        needs: impl FnOnce(&Plan) -> Vec<Need>,
+        work: impl FnOnce(&Plan) -> Result<Finished>,
+    ) -> Result<Finished> {
         let plan = self.plan(name)?;
+        let needs = needs(&plan);
         if self.global.dry_run {
-            return Ok(dry_run::describe(&plan, stage, self.options.max_memory));
+            return Ok(dry_run::describe(&plan, stage, &needs, self.options.max_memory));
         }
-        size::check(&plan, self.options.max_memory)?;
+        size::check(&needs, self.options.max_memory)?;
         work(&plan)
     }
 

@@ -22,7 +22,7 @@ use mistake::Mistakes;
 
 pub use mistake::{Mistake, failure};
 pub use plan::{
-    AssimilatePlan, DataPlan, DataSource, ForecasterPlan, Initial, ObservePlan, Plan, ScorePlan, SystemPlan,
+    AssimilatePlan, DataPlan, DataSource, ForecasterPlan, Initial, Layout, ObservePlan, Plan, ScorePlan, SystemPlan,
 };
 pub use presets::PRESETS;
 

@@ -1,6 +1,6 @@
 //! A plan as TOML with every default filled in. Checking the text gives the plan again.
 
-use super::plan::{DataSource, Initial, ObservePlan, Plan};
+use super::plan::{DataSource, Initial, Layout, ObservePlan, Plan};
 use crate::systems::registry::{Settings, Value};
 
 /// The resolved experiment.
@@ -60,9 +60,8 @@ fn data(out: &mut Writer, plan: &Plan) {
             }
         }
     }
-    if plan.system.is_none() {
-        let ring = plan.data.geometry == crate::systems::Geometry::Ring;
-        out.text("geometry", if ring { "ring" } else { "unstructured" });
+    if let Layout::Word(word) = plan.data.layout {
+        out.text("geometry", word);
     }
     let stepping = &plan.data.stepping;
     out.line("dt", &number(stepping.dt));

@@ -44,13 +44,12 @@ pub fn total(needs: &[Need]) -> u64 {
     needs.iter().fold(0, |sum, need| sum.saturating_add(need.bytes))
 }
 
-/// Refuses an experiment that needs more than `max_memory` bytes.
+/// Refuses work that needs more than `max_memory` bytes.
 ///
 /// # Errors
 /// A failure of kind [`Kind::Resource`] that names both numbers and the largest array.
-pub fn check(plan: &Plan, max_memory: u64) -> Result<()> {
-    let needs = needs(plan);
-    let sum = total(&needs);
+pub fn check(needs: &[Need], max_memory: u64) -> Result<()> {
+    let sum = total(needs);
     match needs.iter().max_by_key(|need| need.bytes) {
         Some(largest) if sum > max_memory => {
             let message = format!(

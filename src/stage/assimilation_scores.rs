@@ -399,7 +399,7 @@ fn picture(plan: &Plan, network: &Network, runs: &[(&AssimilatePlan, &Run)], sco
         let observations = observations.unwrap_or_default();
         scored.panels.push(Panel {
             observe: network.plan.name.clone(),
-            grid: plan.data.geometry == crate::systems::Geometry::Ring,
+            grid: plan.data.layout.is_ring(),
             times: times[shown.clone()].to_vec(),
             truth: cut(truth),
             observations: observations

@@ -3,14 +3,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use ndarray::{Array3, Axis, concatenate, s};
+use ndarray::{Array3, Axis, concatenate};
 
 use crate::failure::{Failure, Kind, Result};
 use crate::progress::Progress;
 use crate::spec::{DataSource, Plan};
 use crate::stage::Options;
 use crate::store;
-use crate::systems::{Domain, Key, simulate};
+use crate::store::netcdf::Part;
+use crate::systems::{Domain, Geometry, Key, simulate};
 
 /// Trajectories, `[case, time, component]` each.
 #[derive(Clone, Debug)]
@@ -21,28 +22,34 @@ pub struct Trajectories {
     pub valid: Array3<f64>,
     /// For scoring forecasts.
     pub test: Array3<f64>,
+    /// How components are laid out in space.
+    pub geometry: Geometry,
 }
 
 impl Trajectories {
-    /// Cuts whole trajectories: so many to train, to validate and to test.
+    /// Cuts whole trajectories to those of each part.
     ///
     /// # Errors
     /// When a part would be empty.
-    pub fn cut(states: &Array3<f64>, counts: [usize; 3]) -> Result<Self> {
+    pub fn cut(states: &Array3<f64>, split: &[Part], geometry: Geometry) -> Result<Self> {
         let cases = states.dim().0;
-        let [train, valid, test] = counts;
-        if train == 0 || valid == 0 || test == 0 {
+        let of = |part: Part| (0..cases).filter(|&case| split[case] == part).collect::<Vec<_>>();
+        let [train, valid, test] = Part::ALL.map(of);
+        if train.is_empty() || valid.is_empty() || test.is_empty() {
             return Err(Failure::new(
                 Kind::Data,
-                format!("there are {cases} trajectories, but training, validation and test need one each"),
+                format!(
+                    "there are {cases} trajectories, {} for training, {} for validation and {} for testing, which need \
+                     one each",
+                    train.len(),
+                    valid.len(),
+                    test.len()
+                ),
             )
             .hint("give at least 3 trajectories; a long one can be cut into several"));
         }
-        Ok(Self {
-            train: states.slice(s![..train, .., ..]).to_owned(),
-            valid: states.slice(s![train..train + valid, .., ..]).to_owned(),
-            test: states.slice(s![train + valid.., .., ..]).to_owned(),
-        })
+        let [train, valid, test] = [train, valid, test].map(|cases| states.select(Axis(0), &cases));
+        Ok(Self { train, valid, test, geometry })
     }
 
     /// All of them, in the order train, valid, test.
@@ -66,20 +73,26 @@ pub fn trajectories(
     options: &Options,
     progress: &dyn Progress,
 ) -> Result<Trajectories> {
-    let states = match (file, &plan.data.source) {
-        (Some(path), _) => read(path, plan, options)?,
-        (None, DataSource::File(path)) => read(path, plan, options)?,
+    match (file, &plan.data.source) {
+        (Some(path), _) => read(path, plan, options),
+        (None, DataSource::File(path)) => read(path, plan, options),
         (None, DataSource::Simulated { trajectories, steps, spin_up }) => {
-            simulated(plan, *trajectories, *steps, *spin_up, options, progress)?
+            let states = simulated(plan, *trajectories, *steps, *spin_up, options, progress)?;
+            let geometry = plan.system.as_ref().map_or(Geometry::Unstructured, |system| system.system.geometry());
+            Trajectories::cut(&states, &Part::of_counts(plan.data.split_counts(*trajectories)), geometry)
         }
-    };
-    let counts = plan.data.split_counts(states.dim().0);
-    Trajectories::cut(&states, counts)
+    }
 }
 
-fn read(path: &Path, plan: &Plan, options: &Options) -> Result<Array3<f64>> {
-    let read = store::netcdf::read_trajectories(path, plan.data.variable.as_deref(), &options.limits())?;
+fn read(path: &Path, plan: &Plan, options: &Options) -> Result<Trajectories> {
+    let read = store::read_trajectories(path, plan.data.variable.as_deref(), &options.limits())?;
     let states = read.values;
+    let split = read.split.unwrap_or_else(|| Part::of_counts(plan.data.split_counts(states.dim().0)));
+    let geometry = plan.data.layout.of_file(&read.space, read.geometry).map_err(|message| {
+        Failure::new(Kind::Data, message)
+            .at(path.display().to_string())
+            .hint("change data.geometry, or give the file's variable the dimensions (case, time, y, x)")
+    })?;
     if let Some(system) = plan.system.as_ref().filter(|system| system.system.dim() != states.dim().2) {
         return Err(Failure::new(
             Kind::Data,
@@ -93,7 +106,7 @@ fn read(path: &Path, plan: &Plan, options: &Options) -> Result<Array3<f64>> {
         .at(path.display().to_string())
         .hint("set system.dim, or remove [system] if these are not its trajectories"));
     }
-    Ok(states)
+    Trajectories::cut(&states, &split, geometry)
 }
 
 /// Refuses arrays that would not fit under the limit, before anything is allocated.

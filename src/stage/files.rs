@@ -9,7 +9,7 @@ use crate::spec::Plan;
 use crate::stage::Options;
 use crate::stage::assimilation_scores::Analyses;
 use crate::stage::data::Trajectories;
-use crate::store::netcdf::{self, Dataset, Origin, Values, Variable};
+use crate::store::netcdf::{self, Dataset, Origin, Part, Values, Variable};
 
 /// Where a file comes from: the experiment, as JSON.
 ///
@@ -21,15 +21,25 @@ pub fn origin(plan: &Plan, title: &str) -> Result<Origin> {
     Ok(Origin { title: title.to_owned(), seed: plan.seed, config_json: value.to_string() })
 }
 
-/// Writes all trajectories in the order train, valid, test.
+/// Writes all trajectories in the order train, valid, test, with the part of each.
 ///
 /// # Errors
 /// When the system refuses.
 pub fn write_trajectories(path: &Path, data: &Trajectories, plan: &Plan) -> Result<()> {
     let values = data.joined();
-    let time = (0..values.dim().1).map(|k| k as f64 * plan.data.stepping.dt).collect();
-    let trajectories = netcdf::Trajectories { values, time: Some(time) };
+    let time = times(plan, values.dim().1);
+    let split = Part::of_counts([data.train.dim().0, data.valid.dim().0, data.test.dim().0]);
+    let trajectories = netcdf::Trajectories {
+        split: Some(split),
+        geometry: Some(data.geometry),
+        ..netcdf::Trajectories::new(values, Some(time))
+    };
     Ok(netcdf::write_trajectories(path, &trajectories, &origin(plan, "trajectories")?)?)
+}
+
+/// The model times of so many lead steps from 0 on.
+pub fn times(plan: &Plan, count: usize) -> Vec<f64> {
+    (0..count).map(|k| k as f64 * plan.data.stepping.dt).collect()
 }
 
 /// Writes the analyses of a network's first replicate: mean and standard deviation of every row, truth, observations.

@@ -190,7 +190,7 @@ fn situation<'a>(
     };
     Ok(Situation {
         system: plan.system.as_ref().map(|system| (Arc::clone(&system.system), plan.data.stepping.clone())),
-        geometry: plan.data.geometry,
+        geometry: data.geometry,
         train: data.train.view(),
         valid: data.valid.view(),
         key: Key::new(plan.seed, Domain::Training),

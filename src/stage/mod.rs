@@ -10,17 +10,20 @@ pub mod compare;
 mod cycle;
 mod data;
 pub mod evaluate;
+mod export;
 mod files;
 mod findings;
 mod fit;
 pub mod forecast;
 mod forecast_scores;
+mod health;
 mod queue;
 pub mod report;
 pub mod simulate;
 mod tables;
 pub mod train;
 mod twin;
+pub mod validate;
 
 use std::path::PathBuf;
 

@@ -21,19 +21,20 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 /// Lets `fill` write a temporary file (which exists and is empty), then puts it in the place of `path`.
-pub(crate) fn replace(path: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+pub(crate) fn replace<E: From<Error>>(path: &Path, fill: impl FnOnce(&Path) -> Result<(), E>) -> Result<(), E> {
     if path.is_dir() {
-        return Err(Error::Io(super::Trouble {
+        let trouble = super::Trouble {
             path: path.display().to_string(),
             message: "is a folder, so no file can be written there".into(),
             remedy: "name a file inside it".into(),
-        }));
+        };
+        return Err(Error::Io(trouble).into());
     }
     let temporary = Temporary::beside(path)?;
     fill(&temporary.0)?;
     sync(&temporary.0, path)?;
     fs::rename(&temporary.0, path).map_err(|e| Error::io(path, "put the finished file in place", &e))?;
-    sync(&folder_of(path), path)
+    Ok(sync(&folder_of(path), path)?)
 }
 
 /// The folder of a file.

@@ -10,11 +10,42 @@ pub mod manifest;
 pub mod model;
 pub mod netcdf;
 pub mod run;
+pub mod state_log;
 mod unique;
+pub mod well;
 
 pub use atomic::write_atomic;
 pub use error::{Error, Result, Trouble};
 pub use run::RunFolder;
+
+/// Reads trajectories of any kind that is known, from a file or a folder: ours and other NetCDF-4 or HDF5 with named
+/// dimensions, and the layout of The Well. `variable` names the variable or field where several would do.
+///
+/// # Errors
+/// As [`netcdf::read_trajectories`] and [`well::read`].
+pub fn read_trajectories(
+    path: &std::path::Path,
+    variable: Option<&str>,
+    limits: &Limits,
+) -> Result<netcdf::Trajectories> {
+    if well::is_well(path) {
+        well::read(path, variable, limits)
+    } else {
+        netcdf::read_trajectories(path, variable, limits)
+    }
+}
+
+/// The same with values that are missing or not finite left as they are, for those who look for them.
+///
+/// # Errors
+/// As [`read_trajectories`].
+pub fn read_with_gaps(path: &std::path::Path, variable: Option<&str>, limits: &Limits) -> Result<netcdf::Trajectories> {
+    if well::is_well(path) {
+        well::read_gaps(path, variable, limits)
+    } else {
+        netcdf::trajectories::read_gaps(path, variable, limits).map(|(trajectories, _)| trajectories)
+    }
+}
 
 /// How much a reader may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

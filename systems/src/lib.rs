@@ -35,7 +35,7 @@ pub use law::{
 pub use noising::{Denoiser, Guidable, Level, Pullback, Sampler, Schedule};
 pub use registry::{Entry, Kind, Param, Settings, Value};
 pub use sde::{Calculus, Increment, LANES, Linearized, Noise, Sde};
-pub use simulate::{Divergence, Trajectories, simulate};
+pub use simulate::{Divergence, Simulation, Trajectories, simulate};
 pub use spectral::Semilinear;
 pub use system::{Partial, Stepping, System};
 pub use transition::{ExactForecaster, ExactTransition, LogDensity};

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use ndarray::{Array2, Array3, Axis};
+use ndarray::{Array2, Array3, ArrayView2, Axis};
 
 use crate::key::{Key, Purpose};
-use crate::law::Result;
+use crate::law::{Forecaster, Result};
 use crate::system::{Stepping, System, seen, whole};
 
 /// What [`simulate`] makes.
@@ -34,14 +34,98 @@ impl std::fmt::Display for Divergence {
     }
 }
 
+/// Many trajectories of a system that go forward together, one lead step at a time: what [`simulate`] keeps whole, and
+/// what a caller without room for that writes out as it goes.
+///
+/// Of a system that shows only a part of its state the whole states are advanced ([`whole`]).
+///
+/// Trajectory c draws from stream c: its start at `key.purpose(InitialState)`, and lead step k, counted from the
+/// initial state, at `key.purpose(ProcessNoise).at(k)`. So the states after step k and the number k are all that is
+/// needed to go on: [`Simulation::resume`] gives the same numbers as never having stopped.
+pub struct Simulation {
+    forecaster: Box<dyn Forecaster>,
+    noise: Key,
+    step: usize,
+    states: Array2<f64>,
+    first_bad: Vec<Option<usize>>,
+}
+
+impl Simulation {
+    /// `trajectories` trajectories at their initial states, lead step 0.
+    ///
+    /// # Errors
+    /// When the stepping does not fit the system.
+    pub fn new(system: Arc<dyn System>, stepping: &Stepping, trajectories: usize, key: Key) -> Result<Self> {
+        let states = whole(&system).initial(trajectories, key.purpose(Purpose::InitialState));
+        Self::resume(system, stepping, 0, states, key)
+    }
+
+    /// Goes on from `states` (`[case, component]`), which a simulation with this key had after lead step `step`.
+    ///
+    /// # Errors
+    /// When the stepping does not fit the system.
+    pub fn resume(
+        system: Arc<dyn System>,
+        stepping: &Stepping,
+        step: usize,
+        states: Array2<f64>,
+        key: Key,
+    ) -> Result<Self> {
+        let whole = whole(&system);
+        assert_eq!(states.ncols(), whole.dim(), "states of this system");
+        let forecaster = Arc::clone(whole).forecaster(stepping)?;
+        let first_bad = vec![None; states.nrows()];
+        let mut started = Self { forecaster, noise: key.purpose(Purpose::ProcessNoise), step, states, first_bad };
+        started.note_divergence();
+        Ok(started)
+    }
+
+    /// The states after [`Simulation::step`] lead steps, `[case, component]`.
+    pub fn states(&self) -> ArrayView2<'_, f64> {
+        self.states.view()
+    }
+
+    /// The number of lead steps since the initial states.
+    pub fn step(&self) -> usize {
+        self.step
+    }
+
+    /// Takes one lead step. A state that diverges is left non-finite.
+    ///
+    /// # Errors
+    /// When the forecaster itself cannot run.
+    pub fn advance(&mut self) -> Result<()> {
+        self.forecaster.advance(self.step, 1, &mut self.states, self.noise)?;
+        self.step += 1;
+        self.note_divergence();
+        Ok(())
+    }
+
+    /// The trajectories that have become non-finite, in the order of their cases.
+    pub fn diverged(&self) -> Vec<Divergence> {
+        let first = self.first_bad.iter().enumerate();
+        first.filter_map(|(trajectory, step)| step.map(|step| Divergence { trajectory, step })).collect()
+    }
+
+    /// Remembers the first lead step at which each trajectory is not finite.
+    fn note_divergence(&mut self) {
+        for (row, first) in self.states.outer_iter().zip(&mut self.first_bad) {
+            if first.is_none() && row.iter().any(|value| !value.is_finite()) {
+                *first = Some(self.step);
+            }
+        }
+    }
+}
+
+/// The lead steps that are discarded before a trajectory is kept: `asked`, or none where [`System::initial`] draws from
+/// the stationary law.
+pub fn spin_up(system: &Arc<dyn System>, asked: usize) -> usize {
+    if whole(system).initial_is_stationary() { 0 } else { asked }
+}
+
 /// Simulates `trajectories` x `steps` lead steps after `spin_up` of them, `[case, time, component]` with `steps` + 1
-/// times.
-///
-/// Of a system that shows only a part of its state the whole states are advanced, and what is seen of them is kept.
-///
-/// A system whose [`System::initial`] draws from its stationary law needs no spin-up and gets none. Trajectory c draws
-/// from stream c: its start at `key.purpose(InitialState)`, and lead step k, spin-up included, at
-/// `key.purpose(ProcessNoise).at(k)`. After each lead step `progress` is told how many are done, and of how many.
+/// times, by a [`Simulation`]; [`spin_up()`] says when there is no spin-up. After each lead step `progress` is told how
+/// many are done, and of how many.
 ///
 /// # Errors
 /// When the stepping does not fit the system.
@@ -54,35 +138,19 @@ pub fn simulate(
     key: Key,
     mut progress: impl FnMut(usize, usize),
 ) -> Result<Trajectories> {
-    let whole = whole(&system);
-    let spin_up = if whole.initial_is_stationary() { 0 } else { spin_up };
-    let forecaster = Arc::clone(whole).forecaster(stepping)?;
-    let mut x = whole.initial(trajectories, key.purpose(Purpose::InitialState));
+    let spin_up = self::spin_up(&system, spin_up);
     let mut states = Array3::zeros((trajectories, steps + 1, system.dim()));
-    let mut first_bad = vec![None; trajectories];
-    let (noise, total) = (key.purpose(Purpose::ProcessNoise), spin_up + steps);
-    note_divergence(&x, 0, &mut first_bad);
-    for k in 0..=total {
-        if k >= spin_up {
-            states.index_axis_mut(Axis(1), k - spin_up).assign(&seen(&*system, x.view()));
+    let mut running = Simulation::new(Arc::clone(&system), stepping, trajectories, key)?;
+    let total = spin_up + steps;
+    loop {
+        if let Some(kept) = running.step().checked_sub(spin_up) {
+            states.index_axis_mut(Axis(1), kept).assign(&seen(&*system, running.states()));
         }
-        if k < total {
-            forecaster.advance(k, 1, &mut x, noise)?;
-            note_divergence(&x, k + 1, &mut first_bad);
-            progress(k + 1, total);
+        if running.step() == total {
+            return Ok(Trajectories { states, diverged: running.diverged() });
         }
-    }
-    let diverged = first_bad.iter().enumerate();
-    let diverged = diverged.filter_map(|(trajectory, step)| step.map(|step| Divergence { trajectory, step })).collect();
-    Ok(Trajectories { states, diverged })
-}
-
-/// Remembers the first lead step at which each member is not finite.
-fn note_divergence(x: &Array2<f64>, step: usize, first_bad: &mut [Option<usize>]) {
-    for (row, first) in x.outer_iter().zip(first_bad) {
-        if first.is_none() && row.iter().any(|value| !value.is_finite()) {
-            *first = Some(step);
-        }
+        running.advance()?;
+        progress(running.step(), total);
     }
 }
 
@@ -114,6 +182,19 @@ mod tests {
         let forecaster = Arc::clone(&system).forecaster(&rk4(0.05)).unwrap();
         forecaster.advance(0, 10, &mut x, key.purpose(Purpose::ProcessNoise)).unwrap();
         assert_eq!(made.states.index_axis(Axis(1), 6), x);
+    }
+
+    #[test]
+    fn a_simulation_resumed_from_its_states_gives_the_same_bits() {
+        let (system, key) = (lorenz96(0.5), Key::new(5, Domain::Data));
+        let mut whole = Simulation::new(Arc::clone(&system), &rk4(0.05), 3, key).unwrap();
+        (0..7).for_each(|_| whole.advance().unwrap());
+        let mut resumed = Simulation::resume(system, &rk4(0.05), 7, whole.states().to_owned(), key).unwrap();
+        for _ in 0..5 {
+            whole.advance().unwrap();
+            resumed.advance().unwrap();
+        }
+        assert_eq!((resumed.step(), resumed.states()), (12, whole.states()));
     }
 
     #[test]

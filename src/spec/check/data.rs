@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use super::super::document::Table;
 use super::super::keys::{DATA, SYSTEM};
-use super::super::plan::{DataPlan, DataSource, ForecasterPlan, SystemPlan};
+use super::super::plan::{DataPlan, DataSource, ForecasterPlan, Layout, SystemPlan};
 use super::super::read::{Reader, entry};
 use super::{Context, Part};
+use crate::systems::Stepping;
 use crate::systems::catalogue::Recipe;
 use crate::systems::integrate::INTEGRATORS;
 use crate::systems::registry::Settings;
-use crate::systems::{Geometry, Stepping};
 
 /// Lead steps of spin-up of a system that is not known.
 const SPIN_UP: usize = 1000;
@@ -43,9 +43,9 @@ pub(super) fn check(cx: &Context, system: &Part<SystemPlan>) -> Option<DataPlan>
     let split = split(&reader, &own);
     let place = reader.place_of("integrator");
     entry(INTEGRATORS, "integrator", &stepping.integrator, place, "data.integrator", cx.mistakes);
-    let geometry = geometry(&reader, &own, system);
+    let layout = layout(&reader, &own, system);
     let variable = Some(own.text("variable")).filter(|name| !name.is_empty()).map(str::to_owned);
-    (cx.mistakes.count() == before).then_some(DataPlan { source, stepping, split, variable, geometry })
+    (cx.mistakes.count() == before).then_some(DataPlan { source, stepping, split, variable, layout })
 }
 
 /// What the user says; otherwise the system's usual lead step, the fewest integration steps in it that are no longer
@@ -100,14 +100,15 @@ fn split(reader: &Reader, own: &Settings) -> [f64; 3] {
     split
 }
 
-fn geometry(reader: &Reader, own: &Settings, system: &Part<SystemPlan>) -> Geometry {
+fn layout(reader: &Reader, own: &Settings, system: &Part<SystemPlan>) -> Layout {
     if own.has("geometry") && !system.is_absent() {
         reader.wrong("geometry", "[data]: `geometry` is the system's own where there is a [system]; remove it");
     }
     match (system, own.text("geometry")) {
-        (Part::Good(plan), _) => plan.system.geometry(),
-        (_, "ring") => Geometry::Ring,
-        _ => Geometry::Unstructured,
+        (Part::Good(plan), _) => Layout::System(plan.system.geometry()),
+        (_, word) => {
+            Layout::WORDS.iter().find(|known| **known == word).map_or(Layout::AsFile, |word| Layout::Word(word))
+        }
     }
 }
 

@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use ndarray::{ArrayD, Axis, IxDyn};
+use ndarray::{ArrayD, ArrayViewD, Axis, IxDyn};
 
 use super::super::error::{Error, Result};
 use super::dataset::{Attribute, Values, Variable};
 use super::read::{Header, Reader};
 
 /// A role that a dimension can play, and the names under which it is known.
-pub(super) struct Role {
+pub(in crate::store) struct Role {
     pub(super) name: &'static str,
     pub(super) known_as: &'static [&'static str],
     /// Whether a variable may lack it; it then has one entry.
@@ -18,19 +18,43 @@ pub(super) struct Role {
 
 pub(super) const CASE: Role = Role {
     name: "case",
-    known_as: &["case", "trajectory", "sample", "sequence", "batch", "init_time"],
+    known_as: &["case", "trajectory", "traj", "sample", "simulation", "run", "sequence", "batch", "init_time"],
     optional: true,
 };
-pub(super) const TIME: Role = Role { name: "time", known_as: &["time", "t", "step", "time_step"], optional: false };
+pub(super) const TIME: Role = Role {
+    name: "time",
+    known_as: &["time", "t", "step", "time_step", "timestep", "snapshot", "frame", "valid_time"],
+    optional: false,
+};
 pub(super) const NUMBER: Role =
     Role { name: "number", known_as: &["number", "member", "realization", "ensemble"], optional: false };
 pub(super) const LEAD_TIME: Role =
     Role { name: "lead_time", known_as: &["lead_time", "lead", "prediction_timedelta"], optional: false };
 pub(super) const COMPONENT: Role = Role {
     name: "component",
-    known_as: &["component", "state", "x", "variable", "feature", "observed", "location"],
+    known_as: &[
+        "component",
+        "state",
+        "x",
+        "variable",
+        "feature",
+        "observed",
+        "location",
+        "space",
+        "position",
+        "grid",
+        "node",
+        "y",
+        "lon",
+        "longitude",
+        "lat",
+        "latitude",
+    ],
     optional: false,
 };
+pub(super) const Y: Role = Role { name: "y", known_as: &["y", "row", "rows", "lat", "latitude"], optional: false };
+pub(super) const X: Role =
+    Role { name: "x", known_as: &["x", "column", "columns", "col", "lon", "longitude"], optional: false };
 pub(super) const OBSERVED: Role = Role { name: "observed", ..COMPONENT };
 pub(super) const REPLICATE: Role =
     Role { name: "replicate", known_as: &["replicate", "case", "trajectory"], optional: true };
@@ -40,11 +64,17 @@ pub(super) struct Arranged {
     pub(super) values: ArrayD<f64>,
     /// The name of the dimension that played each role; none where the variable lacks it.
     pub(super) dimensions: Vec<Option<String>>,
+    /// The roles.
+    pub(super) roles: Roles,
 }
 
-/// Loads the variable of a name, or the only floating-point one with such dimensions, in the order of the roles.
-pub(super) fn load(path: &Path, reader: &mut Reader, name: Option<&str>, roles: &[&Role]) -> Result<Arranged> {
-    let (header, axes) = choose(path, reader.headers(), name, roles)?;
+/// The roles of all dimensions of a variable, in our order.
+pub(super) type Roles = &'static [&'static Role];
+
+/// Loads the variable of a name, or the only floating-point one with such dimensions, in the order of the roles: of the
+/// first of several sets that fits it.
+pub(super) fn load(path: &Path, reader: &mut Reader, name: Option<&str>, sets: &[Roles]) -> Result<Arranged> {
+    let Choice { header, axes, roles } = choose(path, reader.headers(), name, sets)?;
     let variable = reader.load(&header.name)?;
     let values = decoded(path, variable)?;
     let shape: Vec<usize> = header.dimensions.iter().map(|(_, size)| *size).collect();
@@ -60,36 +90,39 @@ pub(super) fn load(path: &Path, reader: &mut Reader, name: Option<&str>, roles: 
     let dimensions = axes.iter().map(|a| a.map(|axis| header.dimensions[axis].0.clone())).collect();
     // Copied only if the file has another order: arrays may take half of the memory.
     let values = if array.is_standard_layout() { array } else { array.as_standard_layout().into_owned() };
-    Ok(Arranged { values, dimensions })
+    Ok(Arranged { values, dimensions, roles })
 }
 
-/// The variable, and the axis that plays each role.
-fn choose(
-    path: &Path,
-    headers: &[Header],
-    name: Option<&str>,
-    roles: &[&Role],
-) -> Result<(Header, Vec<Option<usize>>)> {
+/// A variable, and the axis that plays each role.
+#[derive(Clone)]
+struct Choice {
+    header: Header,
+    axes: Vec<Option<usize>>,
+    roles: Roles,
+}
+
+fn choose(path: &Path, headers: &[Header], name: Option<&str>, sets: &[Roles]) -> Result<Choice> {
+    let fit = |header: &Header| {
+        sets.iter().find_map(|&roles| Some(Choice { header: header.clone(), axes: axes(header, roles)?, roles }))
+    };
     if let Some(name) = name {
         let found = headers.iter().find(|h| h.name == name).ok_or_else(|| {
             let message = format!("has no variable `{name}`");
             Error::data(path, message, format!("it has {}", listed(headers)))
         })?;
-        return match axes(found, roles) {
-            Some(axes) => Ok((found.clone(), axes)),
-            None => Err(Error::data(path, format!("variable {} has other dimensions", shown(found)), wanted(roles))),
-        };
+        return fit(found)
+            .ok_or_else(|| Error::data(path, format!("variable {} has other dimensions", shown(found)), wanted(sets)));
     }
-    let fitting: Vec<_> = headers.iter().filter(|h| h.float).filter_map(|h| Some((h, axes(h, roles)?))).collect();
+    let fitting: Vec<_> = headers.iter().filter(|h| h.float).filter_map(fit).collect();
     match fitting.as_slice() {
-        [(header, axes)] => Ok(((*header).clone(), axes.clone())),
+        [only] => Ok(only.clone()),
         [] => {
             let message =
                 format!("has no floating-point variable with the right dimensions; it has {}", listed(headers));
-            Err(Error::data(path, message, wanted(roles)))
+            Err(Error::data(path, message, wanted(sets)))
         }
         several => {
-            let names = several.iter().map(|(h, _)| format!("`{}`", h.name)).collect::<Vec<_>>().join(", ");
+            let names = several.iter().map(|c| format!("`{}`", c.header.name)).collect::<Vec<_>>().join(", ");
             Err(Error::data(path, format!("has several variables that could be meant: {names}"), "name one of them"))
         }
     }
@@ -109,14 +142,14 @@ fn axes(header: &Header, roles: &[&Role]) -> Option<Vec<Option<usize>>> {
     complete.then_some(axes)
 }
 
-fn wanted(roles: &[&Role]) -> String {
+fn wanted(sets: &[Roles]) -> String {
     let role = |r: &&Role| {
         let others = r.known_as.iter().filter(|n| **n != r.name).copied().collect::<Vec<_>>().join(", ");
         let optional = if r.optional { ", may be left out" } else { "" };
         format!("{} (or {others}{optional})", r.name)
     };
-    let roles = roles.iter().map(role).collect::<Vec<_>>().join("; ");
-    format!("name its dimensions, in any order: {roles}")
+    let set = |roles: &Roles| roles.iter().map(role).collect::<Vec<_>>().join("; ");
+    format!("name its dimensions, in any order: {}", sets.iter().map(set).collect::<Vec<_>>().join("; or else "))
 }
 
 fn listed(headers: &[Header]) -> String {
@@ -157,7 +190,7 @@ pub(super) fn coordinate(reader: &mut Reader, dimension: Option<&String>) -> Res
 }
 
 /// Refuses values that are not finite, and says where the first one is.
-pub(super) fn finite(path: &Path, values: &ArrayD<f64>, roles: &[&Role]) -> Result<()> {
+pub(super) fn finite(path: &Path, values: ArrayViewD<f64>, roles: &[&Role]) -> Result<()> {
     let Some((at, value)) = values.indexed_iter().find(|(_, v)| !v.is_finite()) else { return Ok(()) };
     let count = values.iter().filter(|v| !v.is_finite()).count();
     let place = roles.iter().enumerate().map(|(i, r)| format!("{} {}", r.name, at[i])).collect::<Vec<_>>().join(", ");

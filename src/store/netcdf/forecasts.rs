@@ -80,7 +80,7 @@ fn lead_time(lead: &LeadTime) -> Variable {
 /// As [`super::read`]; and [`Error::Data`] when no variable or several fit.
 pub fn read_forecasts(path: &Path, variable: Option<&str>, limits: &Limits) -> Result<Forecasts> {
     let mut reader = Reader::open(path, limits)?;
-    let arranged = arrange::load(path, &mut reader, variable, &[&CASE, &START, &NUMBER, &LEAD_TIME, &COMPONENT])?;
+    let arranged = arrange::load(path, &mut reader, variable, &[&[&CASE, &START, &NUMBER, &LEAD_TIME, &COMPONENT]])?;
     let time = arrange::coordinate(&mut reader, arranged.dimensions[1].as_ref())?;
     let lead = match &arranged.dimensions[3] {
         Some(name) => reader.load_if_there(name)?,

@@ -22,7 +22,7 @@ const MAX_STRINGS: usize = 1 << 16;
 
 /// The types that are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(in crate::store) enum Kind {
     F64,
     F32,
     I32,
@@ -49,26 +49,26 @@ impl Kind {
 }
 
 /// One dataset of a file: what it claims to be.
-pub(super) struct Claim {
-    pub(super) name: String,
-    pub(super) shape: Vec<usize>,
-    pub(super) kind: Kind,
-    pub(super) dataset: hdf5::Dataset,
+pub(in crate::store) struct Claim {
+    pub(in crate::store) name: String,
+    pub(in crate::store) shape: Vec<usize>,
+    pub(in crate::store) kind: Kind,
+    pub(in crate::store) dataset: hdf5::Dataset,
 }
 
 /// The file that is being read, its size, and the memory that is left.
-pub(super) struct Guard<'a> {
-    pub(super) path: &'a Path,
-    pub(super) file_bytes: u64,
-    pub(super) limits: &'a Limits,
-    pub(super) taken: u64,
+pub(in crate::store) struct Guard<'a> {
+    pub(in crate::store) path: &'a Path,
+    pub(in crate::store) file_bytes: u64,
+    pub(in crate::store) limits: &'a Limits,
+    pub(in crate::store) taken: u64,
 }
 
 const STORE_AGAIN: &str = "store it again with xarray or h5py as a plain array in this file";
 
 impl Guard<'_> {
     /// What a dataset claims, once it is known to be a plain array inside this file.
-    pub(super) fn claim(&self, name: &str, dataset: hdf5::Dataset) -> Result<Claim> {
+    pub(in crate::store) fn claim(&self, name: &str, dataset: hdf5::Dataset) -> Result<Claim> {
         let wrong = |message: String| Error::data(self.path, message, STORE_AGAIN);
         let failed = |e: hdf5::Error| trouble::reading(self.path, &format!("the variable `{name}`"), &e);
         let list = dataset.create_plist().map_err(failed)?;
@@ -112,7 +112,7 @@ impl Guard<'_> {
     }
 
     /// Checks the claimed sizes and takes the memory from what is left. Call it before loading.
-    pub(super) fn admit(&mut self, claim: &Claim) -> Result<()> {
+    pub(in crate::store) fn admit(&mut self, claim: &Claim) -> Result<()> {
         let name = &claim.name;
         let shape = claim.shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(" x ");
         let bytes = claim.shape.iter().try_fold(claim.kind.bytes(), |n, &side| n.checked_mul(side as u64));
@@ -132,7 +132,7 @@ impl Guard<'_> {
     }
 
     /// Takes memory from what is left.
-    pub(super) fn take(&mut self, name: &str, bytes: u64) -> Result<()> {
+    pub(in crate::store) fn take(&mut self, name: &str, bytes: u64) -> Result<()> {
         let needed = self.taken.saturating_add(bytes);
         if needed > self.limits.max_bytes {
             let message = format!(

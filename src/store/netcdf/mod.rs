@@ -10,24 +10,32 @@
 //! compound types are refused. What this cannot stop is a fault of the HDF5 library itself on a crafted file; version
 //! 2.2.0 loops forever on some damaged heaps of variable-length strings, which our own files do not have.
 
-mod arrange;
+pub(super) mod arrange;
+pub(super) mod blocks;
 mod dataset;
+mod describe;
 mod forecasts;
-mod guard;
+pub(super) mod guard;
+mod layout;
 mod observations;
-mod raw;
+pub(super) mod raw;
 mod read;
 mod scales;
+mod split;
 #[cfg(test)]
 mod tests;
-mod trajectories;
-mod trouble;
-mod values;
-mod write;
+pub(super) mod trajectories;
+pub(super) mod trouble;
+pub(super) mod values;
+pub(super) mod write;
 
+pub use blocks::{Block, Blocks, write_blocks};
 pub use dataset::{Attribute, Dataset, Dimension, Origin, Values, Variable};
+pub use describe::{Description, describe};
 pub use forecasts::{Forecasts, LeadTime, read_forecasts, write_forecasts};
+pub use layout::word;
 pub use observations::{Observations, read_observations, write_observations};
 pub use read::read;
-pub use trajectories::{Trajectories, read_trajectories, write_trajectories};
+pub use split::Part;
+pub use trajectories::{Trajectories, frame, read_trajectories, state_attributes, write_trajectories};
 pub use write::write;

@@ -43,7 +43,7 @@ pub fn write_observations(path: &Path, observations: &Observations, origin: &Ori
 /// As [`super::read`]; and [`Error::Data`] when no variable or several fit, or a value is infinite.
 pub fn read_observations(path: &Path, variable: Option<&str>, limits: &Limits) -> Result<Observations> {
     let mut reader = Reader::open(path, limits)?;
-    let arranged = arrange::load(path, &mut reader, variable, &[&REPLICATE, &TIME, &OBSERVED])?;
+    let arranged = arrange::load(path, &mut reader, variable, &[&[&REPLICATE, &TIME, &OBSERVED]])?;
     if let Some((at, value)) = arranged.values.indexed_iter().find(|(_, v)| v.is_infinite()) {
         let message = format!("an observation is {value} (replicate {}, time {}, observed {})", at[0], at[1], at[2]);
         return Err(Error::data(path, message, "give NaN for a missing observation"));

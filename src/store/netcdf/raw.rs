@@ -52,7 +52,7 @@ pub(super) fn write_text(location: &Location, name: &str, text: &str) -> Result<
 
 /// The bytes of an attribute of fixed-length strings, in the file's own layout. The caller has checked its class and
 /// its size: no other type may be read this way.
-pub(super) fn attribute_bytes(attribute: &Attribute) -> Result<Vec<u8>> {
+pub(in crate::store) fn attribute_bytes(attribute: &Attribute) -> Result<Vec<u8>> {
     let mut bytes = buffer(attribute)?;
     h5lock!({
         // SAFETY: `bytes` has room for all elements of the attribute's own type, which holds no pointers.

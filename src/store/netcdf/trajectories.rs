@@ -2,22 +2,61 @@
 
 use std::path::Path;
 
-use ndarray::{Array3, Ix3};
+use ndarray::{Array3, Ix3, Ix4};
 
 use super::super::Limits;
 use super::super::error::{Error, Result};
-use super::arrange::{self, CASE, COMPONENT, TIME};
-use super::dataset::{Dataset, Origin, Values, Variable};
+use super::arrange::{self, Arranged, CASE, COMPONENT, Role, TIME, X, Y};
+use super::dataset::{Attribute, Dataset, Origin, Values, Variable};
+use super::layout;
 use super::read::Reader;
+use super::split::{self, Part};
 use super::write;
+use crate::systems::Geometry;
 
 /// States at equally spaced times.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trajectories {
-    /// `[case, time, component]`.
+    /// `[case, time, component]`; a field in two dimensions lies row by row.
     pub values: Array3<f64>,
     /// The times, in the file's own unit (ours: model time); none where the file has no time coordinate.
     pub time: Option<Vec<f64>>,
+    /// The part of each case; none where the file does not say.
+    pub split: Option<Vec<Part>>,
+    /// The sizes of the dimensions of space that a state has in the file: one, or rows and columns.
+    pub space: Vec<usize>,
+    /// How the components lie in space, where the file says so.
+    pub geometry: Option<Geometry>,
+}
+
+impl Trajectories {
+    /// Trajectories `[case, time, component]` of which no more is known than their times.
+    pub fn new(values: Array3<f64>, time: Option<Vec<f64>>) -> Self {
+        let space = vec![values.dim().2];
+        Self { values, time, split: None, space, geometry: None }
+    }
+}
+
+/// The dimensions and attributes of a file of trajectories, all but the states: `(case, time, component)` sizes, the
+/// times, the part of each case and the layout where they are known.
+pub fn frame(
+    shape: [usize; 3],
+    time: Option<&Vec<f64>>,
+    split: Option<&[Part]>,
+    geometry: Option<Geometry>,
+    origin: &Origin,
+) -> Dataset {
+    let [cases, times, components] = shape;
+    let dataset = with_time(Dataset::default().dimension("case", cases), times, time);
+    let dataset = dataset.dimension("component", components);
+    let dataset = split.into_iter().fold(dataset, |dataset, split| dataset.variable(split::variable(split)));
+    let dataset = geometry.into_iter().fold(dataset, layout::with);
+    dataset.from_experiment(origin)
+}
+
+/// The attributes of the variable `state` in our files.
+pub fn state_attributes() -> Vec<(String, Attribute)> {
+    vec![("long_name".into(), "state of the system".into()), ("units".into(), "1".into())]
 }
 
 /// Writes trajectories as the variable `state` (case, time, component).
@@ -25,28 +64,57 @@ pub struct Trajectories {
 /// # Errors
 /// As [`write()`].
 pub fn write_trajectories(path: &Path, trajectories: &Trajectories, origin: &Origin) -> Result<()> {
-    let (cases, times, components) = trajectories.values.dim();
-    let state = Variable::new("state", &["case", "time", "component"], flat(&trajectories.values))
-        .with("long_name", "state of the system")
-        .with("units", "1");
-    let dataset = Dataset::default().dimension("case", cases);
-    let dataset = with_time(dataset, times, trajectories.time.as_ref()).dimension("component", components);
-    write(path, &dataset.variable(state).from_experiment(origin))
+    let Trajectories { values, time, split, geometry, .. } = trajectories;
+    let mut state = Variable::new("state", &["case", "time", "component"], flat(values));
+    state.attributes = state_attributes();
+    let shape = values.dim().into();
+    let dataset = frame(shape, time.as_ref(), split.as_deref(), *geometry, origin);
+    write(path, &dataset.variable(state))
 }
 
+/// The roles of the dimensions of a variable: one dimension of space, or two.
+pub(super) const ROLES: [&[&Role]; 2] = [&[&CASE, &TIME, &COMPONENT], &[&CASE, &TIME, &Y, &X]];
+
 /// Reads trajectories from anyone's file: named dimensions in any order and under any of their usual names; without a
-/// dimension `case` it is one case. Takes the variable of a name, or the only floating-point one that fits.
+/// dimension `case` it is one case. Space is one dimension, or two of a field, which is laid out row by row. Takes the
+/// variable of a name, or the only floating-point one that fits.
 ///
 /// # Errors
 /// As [`super::read`]; and [`Error::Data`] when no variable or several fit, or a value is missing or not finite.
 pub fn read_trajectories(path: &Path, variable: Option<&str>, limits: &Limits) -> Result<Trajectories> {
+    let (trajectories, roles) = read_gaps(path, variable, limits)?;
+    let space = &trajectories.space;
+    let values = trajectories.values.view().into_dyn();
+    if space.len() == 1 {
+        arrange::finite(path, values, roles)?;
+    } else if let Ok(values) = values.to_shape([values.shape()[0], values.shape()[1], space[0], space[1]]) {
+        arrange::finite(path, values.view().into_dyn(), roles)?;
+    }
+    Ok(trajectories)
+}
+
+/// The same with values that are missing or not finite left as they are, and the roles of the dimensions.
+pub(in crate::store) fn read_gaps(
+    path: &Path,
+    variable: Option<&str>,
+    limits: &Limits,
+) -> Result<(Trajectories, &'static [&'static Role])> {
     let mut reader = Reader::open(path, limits)?;
-    let roles = [&CASE, &TIME, &COMPONENT];
-    let arranged = arrange::load(path, &mut reader, variable, &roles)?;
-    arrange::finite(path, &arranged.values, &roles)?;
-    let time = arrange::coordinate(&mut reader, arranged.dimensions[1].as_ref())?;
-    let values = arranged.values.into_dimensionality::<Ix3>().map_err(|e| Error::content(path, e.to_string()))?;
-    Ok(Trajectories { values, time })
+    let Arranged { values, dimensions, roles } = arrange::load(path, &mut reader, variable, &ROLES)?;
+    let time = arrange::coordinate(&mut reader, dimensions[1].as_ref())?;
+    let space = values.shape()[2..].to_vec();
+    let values = if space.len() == 1 { values.into_dimensionality::<Ix3>() } else { flattened(values) };
+    let values = values.map_err(|e| Error::content(path, e.to_string()))?;
+    let split = split::read(path, &mut reader, dimensions[0].as_deref(), values.dim().0)?;
+    let geometry = layout::read(path, &reader.attributes()?, &space)?;
+    Ok((Trajectories { values, time, split, space, geometry }, roles))
+}
+
+/// `[case, time, y, x]` with rows one after the other.
+fn flattened(values: ndarray::ArrayD<f64>) -> Result<Array3<f64>, ndarray::ShapeError> {
+    let values = values.into_dimensionality::<Ix4>()?;
+    let (cases, times, rows, columns) = values.dim();
+    values.into_shape_with_order((cases, times, rows * columns))
 }
 
 /// An array's values in row-major order.

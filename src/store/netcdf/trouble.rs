@@ -5,7 +5,7 @@ use std::path::Path;
 use super::super::error::Error;
 
 /// A failure to read `what` ("it", "the variable `x`") of a file.
-pub(super) fn reading(path: &Path, what: &str, error: &hdf5::Error) -> Error {
+pub(in crate::store) fn reading(path: &Path, what: &str, error: &hdf5::Error) -> Error {
     let said = phrases(error);
     let again = "copy or make the file again";
     if said.contains("not HDF5") || said.contains("file signature not found") {
@@ -20,7 +20,7 @@ pub(super) fn reading(path: &Path, what: &str, error: &hdf5::Error) -> Error {
 }
 
 /// A failure to write a file.
-pub(super) fn writing(path: &Path, error: &hdf5::Error) -> Error {
+pub(in crate::store) fn writing(path: &Path, error: &hdf5::Error) -> Error {
     let said = phrases(error);
     let kind = if said.contains("No space left") {
         std::io::ErrorKind::StorageFull

@@ -26,7 +26,7 @@ const BOOKS: [&str; 8] = [
 const MAX_ATTRIBUTE: u64 = 1 << 26;
 
 /// The values of an admitted dataset.
-pub(super) fn values(guard: &mut Guard, claim: &Claim) -> Result<Values> {
+pub(in crate::store) fn values(guard: &mut Guard, claim: &Claim) -> Result<Values> {
     let path = guard.path;
     let failed = |e: hdf5::Error| trouble::reading(path, &format!("the variable `{}`", claim.name), &e);
     Ok(match claim.kind {
@@ -113,7 +113,7 @@ pub(super) fn attributes(path: &Path, location: &hdf5::Location) -> Result<Vec<(
 }
 
 /// The value of an attribute; none for types that are not read.
-pub(super) fn attribute(attribute: &hdf5::Attribute) -> hdf5::Result<Option<Attribute>> {
+pub(in crate::store) fn attribute(attribute: &hdf5::Attribute) -> hdf5::Result<Option<Attribute>> {
     use hdf5::types::{FloatSize, IntSize, TypeDescriptor as T};
     let Ok(kind) = attribute.dtype().and_then(|t| t.to_descriptor()) else { return Ok(None) };
     let shape = attribute.space()?.shape();

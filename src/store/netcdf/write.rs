@@ -5,7 +5,7 @@ use std::path::Path;
 
 use hdf5::plist::file_create::{AttrCreationOrder, LinkCreationOrder};
 use hdf5::types::TypeDescriptor;
-use hdf5::{DatasetBuilder, File, H5Type, Location};
+use hdf5::{DatasetBuilder, File, Group, H5Type, Location};
 use ndarray::{ArrayView1, ArrayViewD, IxDyn};
 
 use super::super::atomic;
@@ -27,9 +27,27 @@ const NO_VARIABLE: &str = "This is a netCDF dimension but not a netCDF variable.
 /// # Errors
 /// [`Error::Io`] when the system refuses; [`Error::Content`] when sizes disagree or a name is impossible.
 pub fn write(path: &Path, dataset: &Dataset) -> Result<()> {
+    write_with(path, dataset, |_, _| Ok(()))
+}
+
+/// The dimension scales of a file by name.
+pub(super) type Scales = BTreeMap<String, hdf5::Dataset>;
+
+/// Writes a dataset as [`write()`] does, and what `more` adds to it, before the file is put in place.
+pub(super) fn write_with<E: From<Error>>(
+    path: &Path,
+    dataset: &Dataset,
+    more: impl FnOnce(&File, &Scales) -> Result<(), E>,
+) -> Result<(), E> {
     check(path, dataset)?;
     let dataset = complete(dataset);
-    atomic::replace(path, |temporary| fill(temporary, &dataset).map_err(|e| trouble::writing(path, &e)))
+    let failed = |e: hdf5::Error| trouble::writing(path, &e);
+    atomic::replace(path, |temporary| {
+        let (file, scales) = fill(temporary, &dataset).map_err(failed)?;
+        more(&file, &scales)?;
+        drop(scales);
+        Ok(file.flush().and_then(|()| file.close()).map_err(failed)?)
+    })
 }
 
 /// Adds the attributes that every file has, and the dimensions of the strings' characters.
@@ -76,31 +94,34 @@ fn characters(width: usize) -> String {
     format!("string{width}")
 }
 
-fn fill(path: &Path, dataset: &Dataset) -> hdf5::Result<()> {
-    let file = File::with_options()
+/// A new file whose equal content is equal bytes: no clocks, no hash order, checksums on its own structures.
+pub(in crate::store) fn create(path: &Path) -> hdf5::Result<File> {
+    File::with_options()
         .with_fapl(|p| p.libver_bounds(hdf5::file::LibraryVersion::V110, hdf5::file::LibraryVersion::V110))
         .with_fcpl(|p| {
             p.obj_track_times(false)
                 .link_creation_order(LinkCreationOrder::Indexed)
                 .attr_creation_order(AttrCreationOrder::Indexed)
         })
-        .create(path)?;
+        .create(path)
+}
+
+fn fill(path: &Path, dataset: &Dataset) -> hdf5::Result<(File, Scales)> {
+    let file = create(path)?;
     write_attributes(&file, &dataset.attributes)?;
-    let mut scales = BTreeMap::new();
+    let mut scales = Scales::new();
     for dimension in &dataset.dimensions {
-        scales.insert(dimension.name.as_str(), write_scale(&file, dimension)?);
+        scales.insert(dimension.name.clone(), write_scale(&file, dimension)?);
     }
     for variable in &dataset.variables {
         let shape = shape_of(variable, dataset);
         let written = write_values(&file, variable, &shape)?;
         let width = width(&variable.values).map(characters);
         for (axis, name) in variable.dimensions.iter().chain(&width).enumerate() {
-            raw::attach_scale(&written, &scales[name.as_str()], axis)?;
+            raw::attach_scale(&written, &scales[name], axis)?;
         }
     }
-    drop(scales);
-    file.flush()?;
-    file.close()
+    Ok((file, scales))
 }
 
 fn shape_of(variable: &Variable, dataset: &Dataset) -> Vec<usize> {
@@ -188,8 +209,8 @@ fn write_array<T: H5Type + Into<hdf5::types::OwnedDynValue>>(
 }
 
 /// How an array of this shape is stored; a single value can have no filters.
-fn storage(file: &File, shape: &[usize]) -> DatasetBuilder {
-    let builder = file.new_dataset_builder().attr_creation_order(AttrCreationOrder::Indexed);
+pub(in crate::store) fn storage(group: &Group, shape: &[usize]) -> DatasetBuilder {
+    let builder = group.new_dataset_builder().attr_creation_order(AttrCreationOrder::Indexed);
     if shape.is_empty() {
         return builder;
     }
@@ -197,7 +218,7 @@ fn storage(file: &File, shape: &[usize]) -> DatasetBuilder {
 }
 
 /// The chunk of an array: whole trailing axes as far as they fit, so that neighbours in memory are neighbours in it.
-pub(super) fn chunk(shape: &[usize]) -> Vec<usize> {
+pub(in crate::store) fn chunk(shape: &[usize]) -> Vec<usize> {
     let mut chunk = vec![1; shape.len()];
     let mut room = CHUNK_VALUES;
     for (side, &size) in chunk.iter_mut().zip(shape).rev() {
@@ -207,7 +228,7 @@ pub(super) fn chunk(shape: &[usize]) -> Vec<usize> {
     chunk
 }
 
-fn write_attributes(location: &Location, attributes: &[(String, Attribute)]) -> hdf5::Result<()> {
+pub(super) fn write_attributes(location: &Location, attributes: &[(String, Attribute)]) -> hdf5::Result<()> {
     for (name, attribute) in attributes {
         match attribute {
             Attribute::Text(text) => raw::write_text(location, name, text)?,

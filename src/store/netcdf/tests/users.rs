@@ -32,10 +32,48 @@ fn dimensions_are_found_by_name_in_any_order_and_under_their_usual_names() {
     in_folder(|path| {
         put(path, &[("x", 4), ("trajectory", 2), ("Time", 3)], |i| value(i[1], i[2], i[0]));
         let back = read_trajectories(path, None, &ENOUGH).unwrap();
-        assert_eq!(back, Trajectories { values: expected.clone(), time: None });
+        assert_eq!(back, Trajectories::new(expected.clone(), None));
         put(path, &[("time", 3), ("state", 4)], |i| value(0, i[0], i[1]));
         let back = read_trajectories(path, Some("u"), &ENOUGH).unwrap();
         assert_eq!(back.values, expected.slice_move(ndarray::s![..1, .., ..]));
+    });
+}
+
+#[test]
+fn a_field_in_two_dimensions_lies_row_by_row_whatever_order_the_file_has() {
+    let at = |case: usize, time: usize, y: usize, x: usize| (1000 * case + 100 * time + 10 * y + x) as f64;
+    let expected = Array3::from_shape_fn((2, 3, 20), |(c, t, i)| at(c, t, i / 5, i % 5));
+    in_folder(|path| {
+        for (y, x, case) in [("y", "x", "case"), ("lat", "lon", "sample"), ("row", "column", "run")] {
+            put(path, &[(x, 5), ("time", 3), (y, 4), (case, 2)], |i| at(i[3], i[1], i[2], i[0]));
+            let back = read_trajectories(path, None, &ENOUGH).unwrap();
+            assert_eq!((&back.values, &back.space), (&expected, &vec![4, 5]), "{y}, {x}, {case}");
+        }
+        put(path, &[("time", 3), ("y", 4), ("x", 5)], |i| if i == [2, 3, 1] { f64::NAN } else { 0.0 });
+        let error = read_trajectories(path, None, &ENOUGH).unwrap_err().to_string();
+        assert!(error.contains("case 0, time 2, y 3, x 1"), "{error}");
+    });
+}
+
+#[test]
+fn a_split_and_a_layout_come_back() {
+    in_folder(|path| {
+        let values = Array3::from_shape_fn((3, 4, 6), |(c, t, x)| value(c, t, x));
+        let split = Some(vec![Part::Test, Part::Train, Part::Valid]);
+        let geometry = Some(crate::systems::Geometry::Plane { rows: 2, columns: 3 });
+        let trajectories = Trajectories { split, geometry, ..Trajectories::new(values, None) };
+        write_trajectories(path, &trajectories, &origin()).unwrap();
+        assert_eq!(read_trajectories(path, None, &ENOUGH).unwrap(), trajectories);
+        let dataset = Dataset::default().dimension("case", 2).dimension("time", 2).dimension("x", 2);
+        let state = Variable::new("u", &["case", "time", "x"], Values::F64(vec![0.0; 8]));
+        let named =
+            |names: [&str; 2]| Variable::new("split", &["case"], Values::Text(names.map(String::from).to_vec()));
+        write(path, &dataset.clone().variable(state.clone()).variable(named(["train", "validation"]))).unwrap();
+        let back = read_trajectories(path, None, &ENOUGH).unwrap();
+        assert_eq!(back.split, Some(vec![Part::Train, Part::Valid]));
+        write(path, &dataset.variable(state).variable(named(["train", "both"]))).unwrap();
+        let error = read_trajectories(path, None, &ENOUGH).unwrap_err().to_string();
+        assert!(error.contains("`split` is both for case 1"), "{error}");
     });
 }
 
@@ -46,8 +84,8 @@ fn dimensions_that_do_not_fit_are_listed_with_their_sizes_and_the_names_that_wou
             let error = read_trajectories(path, variable, &ENOUGH).unwrap_err();
             assert!(matches!(error, Error::Data(_)) && error.to_string().contains(says), "{error}");
         };
-        put(path, &[("lat", 2), ("lon", 3), ("time", 4)], |_| 0.0);
-        says(None, "`u` (lat: 2, lon: 3, time: 4)");
+        put(path, &[("level", 2), ("lon", 3), ("time", 4)], |_| 0.0);
+        says(None, "`u` (level: 2, lon: 3, time: 4)");
         says(None, "name its dimensions, in any order: case (or trajectory");
         says(Some("u"), "has other dimensions");
         says(Some("v"), "has no variable `v`; it has `u`");
@@ -87,7 +125,7 @@ fn trajectories_come_back_bit_for_bit() {
     in_folder(|path| {
         let values = Array3::from_shape_fn((3, 50, 7), |(c, t, x)| (value(c, t, x) * 0.37).sin());
         let time = Some((0..50).map(|t| f64::from(t) * 0.05).collect());
-        let trajectories = Trajectories { values, time };
+        let trajectories = Trajectories::new(values, time);
         write_trajectories(path, &trajectories, &origin()).unwrap();
         assert_eq!(read_trajectories(path, None, &ENOUGH).unwrap(), trajectories);
         let raw = read(path, &ENOUGH).unwrap();

@@ -1,0 +1,268 @@
+//! What can be wrong with trajectories themselves, whatever file they come from.
+
+use std::collections::BTreeMap;
+
+use ndarray::{Array3, ArrayView2, Axis, s};
+use serde_json::{Value, json};
+
+use crate::store::netcdf::{Part, Trajectories};
+
+/// A problem, and whether the trajectories cannot be used because of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    /// Whether it keeps the trajectories from being used.
+    pub fatal: bool,
+    /// Where it is.
+    pub place: String,
+    /// What is wrong, as a clause.
+    pub message: String,
+    /// What to do about it.
+    pub remedy: String,
+}
+
+impl Finding {
+    fn new(fatal: bool, place: &str, message: String, remedy: &str) -> Self {
+        Self { fatal, place: place.into(), message, remedy: remedy.into() }
+    }
+}
+
+/// The step of the times, if they are equally spaced, within what single precision can hold.
+///
+/// # Errors
+/// A finding that names the first step that differs.
+pub fn step(times: &[f64]) -> Result<Option<f64>, Finding> {
+    let [first, .., last] = times else { return Ok(None) };
+    let step = (last - first) / (times.len() - 1) as f64;
+    let rounding = 2.0 * f64::from(f32::EPSILON) * first.abs().max(last.abs());
+    if times.iter().any(|time| !time.is_finite()) || step <= 0.0 {
+        let message = format!("the times go from {first} to {last}");
+        return Err(Finding::new(true, "time", message, "give finite times that increase"));
+    }
+    for (k, pair) in times.windows(2).enumerate() {
+        let own = pair[1] - pair[0];
+        if (own - step).abs() > 1e-6 * step + rounding {
+            let message = format!("the step from time {k} to {} is {own}, and the mean step is {step}", k + 1);
+            return Err(Finding::new(
+                true,
+                "time",
+                message,
+                "interpolate to equally spaced times, or cut the trajectories",
+            ));
+        }
+    }
+    Ok(Some(step))
+}
+
+/// Every problem of the trajectories' shape, times, parts and values, in this order.
+pub fn findings(data: &Trajectories) -> Vec<Finding> {
+    let mut found = Vec::new();
+    found.extend(data.time.as_deref().and_then(|times| step(times).err()));
+    found.extend(shape(data));
+    found.extend(missing(&data.values));
+    found.extend(repeats(data));
+    found.extend(still(&data.values));
+    found
+}
+
+fn shape(data: &Trajectories) -> Vec<Finding> {
+    let (cases, times, _) = data.values.dim();
+    let mut found = Vec::new();
+    if times < 2 {
+        let message = format!("there are {times} times");
+        found.push(Finding::new(true, "time", message, "give at least two, better hundreds"));
+    }
+    match &data.split {
+        None if cases < 3 => {
+            let message = format!("there are {cases} trajectories, and training, validation and testing need one each");
+            found.push(Finding::new(true, "case", message, "cut long trajectories into several"));
+        }
+        None => {}
+        Some(split) => {
+            for part in Part::ALL.into_iter().filter(|part| !split.contains(part)) {
+                let message = format!("no trajectory is for `{}`", part.name());
+                found.push(Finding::new(true, "split", message, "give each part one, or leave the split out"));
+            }
+        }
+    }
+    found
+}
+
+fn missing(values: &Array3<f64>) -> Option<Finding> {
+    let ((case, time, component), _) = values.indexed_iter().find(|(_, value)| !value.is_finite())?;
+    let count = values.iter().filter(|value| !value.is_finite()).count();
+    let holed = values.outer_iter().filter(|case| case.iter().any(|value| !value.is_finite())).count();
+    let message = format!(
+        "{count} of {} values, in {holed} of {} trajectories, are missing or not finite",
+        values.len(),
+        values.dim().0
+    );
+    let place = format!("case {case}, time {time}, component {component}");
+    Some(Finding::new(true, &place, message, "leave such trajectories out, or fill the gaps first"))
+}
+
+/// Trajectories that repeat an earlier one, value by value.
+fn repeats(data: &Trajectories) -> Vec<Finding> {
+    let mut seen: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
+    let mut found = Vec::new();
+    let part = |case: usize| data.split.as_ref().map_or(String::new(), |split| format!(" ({})", split[case].name()));
+    for (case, trajectory) in data.values.outer_iter().enumerate() {
+        let alike = seen.entry(digest(trajectory)).or_default();
+        if let Some(&before) = alike.iter().find(|&&before| data.values.index_axis(Axis(0), before) == trajectory) {
+            let message = format!("the trajectory{} repeats that of case {before}{}", part(case), part(before));
+            let remedy = "leave it out: a repeated test trajectory is no test";
+            found.push(Finding::new(false, &format!("case {case}"), message, remedy));
+        } else {
+            alike.push(case);
+        }
+    }
+    found
+}
+
+/// Equal for equal trajectories.
+fn digest(trajectory: ArrayView2<f64>) -> u64 {
+    trajectory
+        .iter()
+        .fold(0, |sum: u64, value| (sum ^ value.to_bits()).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29))
+}
+
+/// Trajectories and components that never change.
+fn still(values: &Array3<f64>) -> Vec<Finding> {
+    let constant = |lane: ArrayView2<f64>, first: ndarray::ArrayView1<f64>| lane.outer_iter().all(|now| now == first);
+    let cases = values.outer_iter().enumerate().filter(|(_, case)| case.nrows() > 1 && constant(*case, case.row(0)));
+    let mut found: Vec<Finding> = cases
+        .map(|(case, _)| {
+            let message = "the state never changes".to_owned();
+            Finding::new(
+                false,
+                &format!("case {case}"),
+                message,
+                "leave it out unless it is a fixed point that matters",
+            )
+        })
+        .collect();
+    for (component, lane) in values.axis_iter(Axis(2)).enumerate() {
+        let Some(first) = lane.first() else { continue };
+        if lane.iter().all(|value| value == first) {
+            let message = format!("the component is {first} everywhere");
+            found.push(Finding::new(
+                false,
+                &format!("component {component}"),
+                message,
+                "leave it out: it has no scale",
+            ));
+        }
+    }
+    found
+}
+
+/// Mean, standard deviation and range of the finite values, and the standard deviation of their change in one step.
+pub struct Statistics {
+    mean: f64,
+    sd: f64,
+    min: f64,
+    max: f64,
+    sd_of_change: f64,
+}
+
+impl Statistics {
+    /// Of all trajectories, `[case, time, component]`.
+    pub fn of(values: &Array3<f64>) -> Self {
+        let times = values.dim().1;
+        let finite = || values.iter().copied().filter(|value| value.is_finite());
+        let (before, after) =
+            (values.slice(s![.., ..times.saturating_sub(1), ..]), values.slice(s![.., 1.min(times).., ..]));
+        let change =
+            || after.iter().zip(&before).map(|(after, before)| after - before).filter(|value| value.is_finite());
+        let mean = mean(finite());
+        Self {
+            mean,
+            sd: sd(finite(), mean),
+            min: finite().fold(f64::INFINITY, f64::min),
+            max: finite().fold(f64::NEG_INFINITY, f64::max),
+            sd_of_change: sd(change(), self::mean(change())),
+        }
+    }
+
+    /// As a line.
+    pub fn line(&self) -> String {
+        let Self { mean, sd, min, max, sd_of_change } = self;
+        format!("mean {mean:.4}, sd {sd:.4}, from {min:.4} to {max:.4}; sd of the change in a step {sd_of_change:.4}")
+    }
+
+    /// As JSON.
+    pub fn json(&self) -> Value {
+        let Self { mean, sd, min, max, sd_of_change } = self;
+        json!({"mean": mean, "sd": sd, "min": min, "max": max, "sd_of_change": sd_of_change})
+    }
+}
+
+fn mean(values: impl Iterator<Item = f64>) -> f64 {
+    let (sum, count) = values.fold((0.0, 0u64), |(sum, count), value| (sum + value, count + 1));
+    sum / count as f64
+}
+
+fn sd(values: impl Iterator<Item = f64>, mean: f64) -> f64 {
+    self::mean(values.map(|value| (value - mean).powi(2))).sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn good() -> Trajectories {
+        let values = Array3::from_shape_fn((4, 6, 3), |(c, t, i)| ((c * 100 + t * 10 + i) as f64).sin());
+        Trajectories::new(values, Some((0..6).map(|k| f64::from(k) * 0.1).collect()))
+    }
+
+    #[test]
+    fn good_trajectories_have_no_finding() {
+        assert_eq!(findings(&good()), []);
+        assert!((step(&good().time.unwrap()).unwrap().unwrap() - 0.1).abs() < 1e-15);
+        // Times in single precision, as they come from files: not equal, but as equal as they can be.
+        let single: Vec<f64> = (0..100_000).map(|k| f64::from((f64::from(k) * 0.05) as f32)).collect();
+        assert!(step(&single).is_ok());
+    }
+
+    #[test]
+    fn each_problem_is_found_with_its_place() {
+        type Change = fn(&mut Trajectories);
+        let rows: [(Change, bool, &str, &str); 9] = [
+            (|d| d.values[[2, 3, 1]] = f64::NAN, true, "case 2, time 3, component 1", "1 of 72 values, in 1 of 4"),
+            (|d| d.values[[0, 0, 0]] = f64::INFINITY, true, "case 0, time 0, component 0", "not finite"),
+            (|d| d.time = Some(vec![0.0, 0.1, 0.2, 0.35, 0.4, 0.5]), true, "time", "from time 2 to 3"),
+            (|d| d.time = Some(vec![0.5, 0.4, 0.3, 0.2, 0.1, 0.0]), true, "time", "from 0.5 to 0"),
+            (|d| d.split = Some(vec![Part::Train; 4]), true, "split", "`valid`"),
+            (|d| d.values = d.values.slice(s![..2, .., ..]).to_owned(), true, "case", "2 trajectories"),
+            (
+                |d| {
+                    let copy = d.values.index_axis(Axis(0), 1).to_owned();
+                    d.values.index_axis_mut(Axis(0), 3).assign(&copy);
+                    d.split = Some(vec![Part::Train, Part::Train, Part::Valid, Part::Test]);
+                },
+                false,
+                "case 3",
+                "(test) repeats that of case 1 (train)",
+            ),
+            (|d| d.values.index_axis_mut(Axis(0), 2).fill(1.5), false, "case 2", "never changes"),
+            (|d| d.values.index_axis_mut(Axis(2), 1).fill(0.5), false, "component 1", "0.5 everywhere"),
+        ];
+        for (change, fatal, place, says) in rows {
+            let mut data = good();
+            change(&mut data);
+            let found = findings(&data);
+            let fits = |f: &Finding| f.fatal == fatal && f.place == place && f.message.contains(says);
+            assert!(found.iter().any(fits), "{place} {says}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn statistics_leave_gaps_out() {
+        let mut values = Array3::from_shape_fn((2, 3, 1), |(c, t, _)| (10 * c + t) as f64);
+        values[[1, 2, 0]] = f64::NAN;
+        let found = Statistics::of(&values);
+        assert_eq!((found.mean, found.min, found.max, found.sd_of_change), (24.0 / 5.0, 0.0, 11.0, 0.0));
+        assert!(
+            (found.sd - (values.iter().take(5).map(|v| (v - 4.8).powi(2)).sum::<f64>() / 5.0).sqrt()).abs() < 1e-15
+        );
+    }
+}

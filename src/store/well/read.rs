@@ -1,0 +1,175 @@
+//! A file or a folder of The Well as trajectories `[case, time, component]`.
+//!
+//! One scalar field is read: one of the t0 fields, or one component of a t1 field under the name that The Well itself
+//! gives it, such as `velocity_x`.
+
+use std::path::Path;
+
+use ndarray::{Array3, Axis, concatenate};
+
+use super::super::Limits;
+use super::super::error::{Error, Result};
+use super::super::netcdf::{Part, Trajectories};
+use super::attributes::{count_of, flag_of, flags_of, text_of, texts_of};
+use super::file::WellFile;
+use super::folder::files;
+use crate::systems::Geometry;
+
+/// Reads trajectories: the field of a name, or the only scalar field that varies with sample, time and space. The parts
+/// come from the folders; the layout from the boundary conditions: a ring or torus where all are periodic.
+///
+/// # Errors
+/// [`Error::Data`] for files that break the rules, that do not agree, or hold several fields when none is named;
+/// [`Error::Resource`] beyond the limit; [`Error::Io`] when the system refuses. Values are not checked to be finite by
+/// [`read_gaps`], and are by this.
+pub fn read(path: &Path, field: Option<&str>, limits: &Limits) -> Result<Trajectories> {
+    let read = read_gaps(path, field, limits)?;
+    if let Some(((case, time, component), value)) = read.values.indexed_iter().find(|(_, value)| !value.is_finite()) {
+        let count = read.values.iter().filter(|value| !value.is_finite()).count();
+        let message = format!(
+            "{count} of {} values are missing or not finite, the first ({value}) at case {case}, time {time}, component \
+             {component}",
+            read.values.len()
+        );
+        return Err(Error::data(path, message, "leave such trajectories out, or fill the gaps first"));
+    }
+    Ok(read)
+}
+
+/// The same with values that are not finite left as they are.
+pub(in crate::store) fn read_gaps(path: &Path, field: Option<&str>, limits: &Limits) -> Result<Trajectories> {
+    let mut whole: Option<Trajectories> = None;
+    let mut left = limits.max_bytes;
+    let mut split = Vec::new();
+    for (part, file) in files(path)? {
+        let one = read_file(&file, field, &Limits::bytes(left))?;
+        left = left.saturating_sub(one.values.len() as u64 * 8);
+        split.extend(std::iter::repeat_n(part, one.values.dim().0));
+        whole = Some(match whole {
+            None => one,
+            Some(before) => joined(&file, before, one)?,
+        });
+    }
+    let whole = whole.ok_or_else(|| {
+        Error::data(path, "holds no .hdf5 files", "give a file, or the folder of a dataset with data/train and so on")
+    })?;
+    Ok(Trajectories { split: split.into_iter().collect::<Option<Vec<Part>>>(), ..whole })
+}
+
+fn joined(path: &Path, before: Trajectories, one: Trajectories) -> Result<Trajectories> {
+    let (_, times, components) = before.values.dim();
+    let (_, own_times, own_components) = one.values.dim();
+    if (times, &before.space) != (own_times, &one.space) {
+        let message = format!(
+            "has {own_times} times of {own_components} points, but the files before it have {times} of {components}"
+        );
+        return Err(Error::data(path, message, "make all files of a dataset alike"));
+    }
+    let values = concatenate(Axis(0), &[before.values.view(), one.values.view()]);
+    let values = values.map_err(|e| Error::content(path, e.to_string()))?;
+    Ok(Trajectories { values, ..before })
+}
+
+/// A field that can be read, and the component of a vector field.
+struct Choice {
+    path: String,
+    name: String,
+    component: Option<usize>,
+}
+
+fn read_file(path: &Path, field: Option<&str>, limits: &Limits) -> Result<Trajectories> {
+    let mut file = WellFile::open(path, limits)?;
+    let missing =
+        |what: &str| Error::data(path, format!("has no {what}"), "see `scorecast data validate` for the rules");
+    let dimensions = file.group("dimensions").ok_or_else(|| missing("group `dimensions`"))?;
+    let names = texts_of(dimensions, "spatial_dims").ok_or_else(|| missing("attribute `spatial_dims`"))?;
+    let samples = count_of(file.root(), "n_trajectories").ok_or_else(|| missing("attribute `n_trajectories`"))?;
+    let size = |name: &String| file.shape(&format!("dimensions/{name}")).and_then(|shape| shape.last().copied());
+    let space = names.iter().map(size).collect::<Option<Vec<_>>>().ok_or_else(|| missing("spatial coordinates"))?;
+    let times = file.shape("dimensions/time").and_then(|shape| shape.last().copied());
+    let times = times.ok_or_else(|| missing("dataset `dimensions/time`"))?;
+    let geometry = geometry(&file, &names, &space);
+    let choice = choose(path, &file, field, &names)?;
+    let tensor: &[usize] = if choice.component.is_some() { &[names.len()] } else { &[] };
+    let expected: Vec<usize> = [samples, times].iter().chain(&space).chain(tensor).copied().collect();
+    if file.shape(&choice.path) != Some(&expected) {
+        let message = format!(
+            "`{}` has sizes {:?} instead of {expected:?}",
+            choice.path,
+            file.shape(&choice.path).unwrap_or(&[])
+        );
+        return Err(Error::data(path, message, "make the file again"));
+    }
+    let mut values = file.numbers(&choice.path)?;
+    if let Some(component) = choice.component {
+        values = values.into_iter().skip(component).step_by(names.len()).collect();
+    }
+    let shape = (samples, times, space.iter().product::<usize>());
+    let values = Array3::from_shape_vec(shape, values).map_err(|e| Error::content(path, e.to_string()))?;
+    let time = file.numbers("dimensions/time")?.into_iter().take(times).collect();
+    Ok(Trajectories { space, geometry, ..Trajectories::new(values, Some(time)) })
+}
+
+/// The named field, or the only scalar one.
+fn choose(path: &Path, file: &WellFile, field: Option<&str>, names: &[String]) -> Result<Choice> {
+    let fields = |order: usize| {
+        let group = format!("t{order}_fields");
+        let listed = file.group(&group).and_then(|at| texts_of(at, "field_names")).unwrap_or_default();
+        listed.into_iter().map(move |name| (format!("{group}/{name}"), name)).filter(|(path, _)| varies(file, path))
+    };
+    let scalars = fields(0).map(|(path, name)| Choice { path, name, component: None });
+    let vectors = fields(1).flat_map(|(path, name)| {
+        let each = names.iter().enumerate();
+        let each =
+            each.map(|(at, axis)| Choice { path: path.clone(), name: format!("{name}_{axis}"), component: Some(at) });
+        each.collect::<Vec<_>>()
+    });
+    let mut choices: Vec<Choice> = scalars.collect();
+    let scalar = choices.len();
+    choices.extend(vectors);
+    let known = choices.iter().map(|choice| format!("`{}`", choice.name)).collect::<Vec<_>>().join(", ");
+    let at = match field {
+        Some(name) => choices.iter().position(|choice| choice.name == name),
+        None if scalar == 1 || choices.len() == 1 => Some(0),
+        None => None,
+    };
+    if let Some(at) = at {
+        return Ok(choices.swap_remove(at));
+    }
+    let message = match field {
+        Some(name) => format!("has no field `{name}` that varies with sample, time and space; it has {known}"),
+        None if choices.is_empty() => "has no scalar or vector field that varies with sample, time and space".into(),
+        None => format!("has several fields: {known}"),
+    };
+    Err(Error::data(path, message, "name one of them by data.variable"))
+}
+
+/// Whether a field varies with everything; others are constants that go with the rest.
+fn varies(file: &WellFile, path: &str) -> bool {
+    file.dataset(path).is_some_and(|at| {
+        flag_of(at, "sample_varying") == Some(true)
+            && flag_of(at, "time_varying") == Some(true)
+            && flags_of(at, "dim_varying").is_some_and(|flags| flags.iter().all(|&flag| flag))
+    })
+}
+
+/// The layout: what is periodic in all dimensions is a ring or a torus, other fields in two dimensions have edges. A
+/// bounded interval, a sphere and three dimensions have no name here.
+fn geometry(file: &WellFile, names: &[String], space: &[usize]) -> Option<Geometry> {
+    if text_of(file.root(), "grid_type").as_deref() != Some("cartesian") {
+        return None;
+    }
+    let boundaries = file.inside("boundary_conditions");
+    let periodic = |name: &String| {
+        boundaries.iter().filter_map(|path| file.group(path)).any(|at| {
+            text_of(at, "bc_type").is_some_and(|kind| kind.eq_ignore_ascii_case("PERIODIC"))
+                && texts_of(at, "associated_dims").is_some_and(|dims| dims.contains(name))
+        })
+    };
+    match (space, names.iter().all(periodic)) {
+        ([_], true) => Some(Geometry::Ring),
+        (&[rows, columns], true) => Some(Geometry::Torus { rows, columns }),
+        (&[rows, columns], false) => Some(Geometry::Plane { rows, columns }),
+        _ => None,
+    }
+}
