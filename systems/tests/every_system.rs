@@ -35,14 +35,24 @@ impl Variant {
     }
 }
 
-/// Every system as it comes, and those with a plain setting `noise` without noise and with some more.
+/// Every system as it comes, those with a plain setting `noise` without noise and with some more, and those with
+/// multiplicative noise with some, stepped finely enough for Euler-Maruyama.
 fn variants() -> Vec<Variant> {
     let with_noise = |entry: &'static Entry<Recipe>| {
         let plain = |param: &&Param| param.key == "noise" && matches!(param.kind, Kind::Float { .. } | Kind::Floats);
         let sds = entry.params.iter().find(plain).map_or(&[][..], |_| &[0.0, 0.7]);
         sds.iter().map(|sd| Variant::new(entry, &format!(", noise {sd}"), &[("noise", Value::Float(*sd))]))
     };
-    SYSTEMS.iter().flat_map(|entry| std::iter::once(Variant::new(entry, "", &[])).chain(with_noise(entry))).collect()
+    let multiplicative = |entry: &'static Entry<Recipe>| {
+        let known = entry.params.iter().any(|param| param.key == "multiplicative");
+        known.then(|| {
+            let mut variant = Variant::new(entry, ", multiplicative", &[("multiplicative", Value::Float(0.2))]);
+            variant.stepping = stepping("euler_maruyama", entry.build.dt, 20);
+            variant
+        })
+    };
+    let plain = |entry| std::iter::once(Variant::new(entry, "", &[]));
+    SYSTEMS.iter().flat_map(|entry| plain(entry).chain(with_noise(entry)).chain(multiplicative(entry))).collect()
 }
 
 fn key() -> Key {

@@ -1,17 +1,36 @@
 //! The catalogue of systems: one file each, one line in [`SYSTEMS`].
 
+mod double_pendulum;
 mod double_well;
+mod ikeda;
+mod linear_advection;
+mod lorenz2005;
 mod lorenz63;
+mod lorenz84;
 mod lorenz96;
+mod lorenz96_truncated;
+mod lorenz96_two_scale;
+mod lotka_volterra;
+mod noise;
 mod ou;
+mod vissio_lucarini;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub use double_pendulum::DoublePendulum;
 pub use double_well::DoubleWell;
+pub use ikeda::Ikeda;
+pub use linear_advection::LinearAdvection;
 pub use lorenz63::Lorenz63;
+pub use lorenz84::Lorenz84;
 pub use lorenz96::Lorenz96;
+pub use lorenz96_truncated::Lorenz96Truncated;
+pub use lorenz96_two_scale::Lorenz96TwoScale;
+pub use lorenz2005::Lorenz2005;
+pub use lotka_volterra::LotkaVolterra;
 pub use ou::Ou;
+pub use vissio_lucarini::VissioLucarini;
 
 use crate::law::{Error, Result};
 use crate::registry::{Default, Entry, Kind, Param, Settings, Value, find};
@@ -41,7 +60,22 @@ impl Recipe {
 }
 
 /// Every system, in the order in which they are listed.
-pub const SYSTEMS: &[Entry<Recipe>] = &[ou::ENTRY, double_well::ENTRY, lorenz63::ENTRY, lorenz96::ENTRY];
+pub const SYSTEMS: &[Entry<Recipe>] = &[
+    ou::ENTRY,
+    double_well::ENTRY,
+    lorenz63::ENTRY,
+    lorenz84::ENTRY,
+    lorenz96::ENTRY,
+    lorenz96_two_scale::ENTRY,
+    lorenz96_truncated::ENTRY,
+    lorenz2005::MODEL_II,
+    lorenz2005::MODEL_III,
+    vissio_lucarini::ENTRY,
+    lotka_volterra::ENTRY,
+    double_pendulum::ENTRY,
+    ikeda::ENTRY,
+    linear_advection::ENTRY,
+];
 
 /// The system of that name with those settings; defaults for the others.
 ///
@@ -81,6 +115,16 @@ const fn positive_param(key: &'static str, default: f64, about: &'static str) ->
         default: Default::Float(default),
         about,
     }
+}
+
+/// A number of at least 0.
+const fn non_negative_param(key: &'static str, default: f64, about: &'static str) -> Param {
+    Param { key, kind: Kind::Float { min: 0.0, max: f64::INFINITY }, default: Default::Float(default), about }
+}
+
+/// A whole number.
+const fn count_param(key: &'static str, min: i64, default: i64, about: &'static str) -> Param {
+    Param { key, kind: Kind::Int { min, max: 10_000_000 }, default: Default::Int(default), about }
 }
 
 /// A number of components.
