@@ -15,6 +15,7 @@ pub mod gaussian;
 pub mod integrate;
 pub mod key;
 pub mod law;
+pub mod map;
 pub mod noising;
 pub mod registry;
 pub mod sde;
@@ -32,6 +33,7 @@ pub use law::{
     Affine, Bound, ConditionalDenoiser, Covariance, Density, Differentiable, Error, Forecaster, GaussianKernel,
     Geometry, LinearGaussian, Result,
 };
+pub use map::{Map, MapForecaster};
 pub use noising::{Denoiser, Guidable, Level, Pullback, Sampler, Schedule};
 pub use registry::{Entry, Kind, Param, Settings, Value};
 pub use sde::{Calculus, Increment, LANES, Linearized, Noise, Sde};

@@ -5,28 +5,15 @@ mod common;
 
 use std::time::Instant;
 
-use common::{mean_and_se, stepping, system};
+use common::{mean_and_se, random_states, stepping, system, tendency};
 use ndarray::{Array3, ArrayView2};
-use scorecast_systems::{Domain, Key, LANES, Purpose, Sde, Value, simulate};
-
-fn tendency(sde: &dyn Sde, states: &[Vec<f64>]) -> Vec<Vec<f64>> {
-    let n = sde.dim();
-    let x: Vec<_> = (0..n).map(|i| std::array::from_fn(|lane| states[lane][i])).collect();
-    let mut out = vec![[0.0; LANES]; n];
-    sde.drift_block(0.0, &x, &mut out);
-    (0..LANES).map(|lane| out.iter().map(|cell| cell[lane]).collect()).collect()
-}
-
-fn random_states(n: usize) -> Vec<Vec<f64>> {
-    let draws = Key::new(2, Domain::Score).normals(LANES, n) * 5.0;
-    draws.outer_iter().map(|row| row.to_vec()).collect()
-}
+use scorecast_systems::{Domain, Key, Purpose, Value, simulate};
 
 #[test]
 fn lorenz96_is_the_scalar_formula_and_its_core_conserves_energy() {
     for n in [4usize, 5, 7, 40] {
         let system = system("lorenz96", &[("dim", Value::Int(n as i64)), ("forcing", Value::Float(6.5))]);
-        let states = random_states(n);
+        let states = random_states(n, 5.0);
         for (x, found) in states.iter().zip(tendency(&*system.clone().as_sde().unwrap(), &states)) {
             let expected: Vec<f64> =
                 (0..n).map(|i| (x[(i + 1) % n] - x[(i + n - 2) % n]) * x[(i + n - 1) % n] - x[i] + 6.5).collect();
@@ -42,7 +29,7 @@ fn lorenz96_is_the_scalar_formula_and_its_core_conserves_energy() {
 fn lorenz63_is_the_scalar_formula_and_its_core_conserves_energy() {
     let (sigma, rho, beta) = (10.0, 28.0, 8.0 / 3.0);
     let system = system("lorenz63", &[]);
-    let states = random_states(3);
+    let states = random_states(3, 5.0);
     for (s, found) in states.iter().zip(tendency(&*system.clone().as_sde().unwrap(), &states)) {
         let (x, y, z) = (s[0], s[1], s[2]);
         assert_eq!(found, [sigma * (y - x), x * (rho - z) - y, x * y - beta * z]);

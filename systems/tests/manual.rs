@@ -22,12 +22,24 @@ fn default(param: &Param) -> String {
     }
 }
 
+/// The module of a system; two models of one paper share theirs.
+fn module(name: &str) -> &str {
+    name.strip_suffix("_iii").or(name.strip_suffix("_ii")).unwrap_or(name)
+}
+
 fn manual() -> String {
     let mut text = String::new();
     for entry in SYSTEMS {
         let recipe = &entry.build;
         let about = entry.about[..1].to_uppercase() + &entry.about[1..];
-        writeln!(text, "## [`{0}`](self::{0})\n\n{about}.\n\nSource: {1}.\n", entry.name, entry.reference).unwrap();
+        writeln!(
+            text,
+            "## [`{0}`](self::{2})\n\n{about}.\n\nSource: {1}.\n",
+            entry.name,
+            entry.reference,
+            module(entry.name)
+        )
+        .unwrap();
         writeln!(
             text,
             "Usual stepping: dt = {}, {} substep{}, `{}`.\n",

@@ -10,7 +10,7 @@ use super::{Recipe, additive, diffuse, dim_param, noise_param, positive_param};
 use crate::key::{Key, Purpose, Stream};
 use crate::law::Geometry;
 use crate::registry::{Entry, Settings};
-use crate::sde::{LANES, Noise, Sde};
+use crate::sde::{LANES, Linearized, Noise, Sde};
 use crate::system::System;
 
 pub(super) const ENTRY: Entry<Recipe> = Entry {
@@ -96,6 +96,24 @@ impl Sde for DoubleWell {
 
     fn additive_sd(&self) -> Option<Vec<f64>> {
         Some(vec![self.noise; self.dim])
+    }
+
+    fn linearized(&self) -> Option<&dyn Linearized> {
+        Some(self)
+    }
+}
+
+impl Linearized for DoubleWell {
+    fn tangent_block(&self, _t: f64, x: &[[f64; LANES]], dx: &[[f64; LANES]], out: &mut [[f64; LANES]]) {
+        let cells = x.as_flattened().iter().zip(dx.as_flattened());
+        for (out, (x, dx)) in out.as_flattened_mut().iter_mut().zip(cells) {
+            *out = (self.alpha - 3.0 * self.beta * x * x) * dx;
+        }
+    }
+
+    /// The derivative is diagonal, hence its own adjoint.
+    fn adjoint_block(&self, t: f64, x: &[[f64; LANES]], v: &[[f64; LANES]], out: &mut [[f64; LANES]]) {
+        self.tangent_block(t, x, v, out);
     }
 }
 

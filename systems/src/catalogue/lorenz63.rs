@@ -1,29 +1,31 @@
 //! Lorenz (1963): convection in three numbers, dx = sigma (y - x) dt, dy = (x (rho - z) - y) dt, dz = (x y - beta z) dt,
-//! each with noise s dW. Lyapunov exponent .9056 at the classical parameters (Sprott 2003).
+//! each with noise s dW, or s x_i dW (Ito). Lyapunov exponent .9056 at the classical parameters (Sprott 2003).
 
 use std::sync::Arc;
 
 use ndarray::Array2;
 
-use super::{Recipe, additive, diffuse, noise_param, positive_param, real_param};
+use super::noise::{EqualNoise, MULTIPLICATIVE};
+use super::{Recipe, noise_param, positive_param, real_param};
 use crate::key::{Key, Purpose};
-use crate::law::Geometry;
+use crate::law::{Geometry, Result};
 use crate::registry::{Entry, Settings};
 use crate::sde::{LANES, Linearized, Noise, Sde};
 use crate::system::System;
 
 pub(super) const ENTRY: Entry<Recipe> = Entry {
     name: "lorenz63",
-    about: "chaotic convection in three variables, with additive noise",
+    about: "chaotic convection in three variables, with additive or multiplicative noise",
     reference: "Lorenz (1963), doi:10.1175/1520-0469(1963)020<0130:DNF>2.0.CO;2",
     params: &[
         positive_param("sigma", 10.0, "Prandtl number"),
         real_param("rho", 28.0, "Rayleigh number over its critical value"),
         positive_param("beta", 8.0 / 3.0, "aspect ratio"),
         noise_param(0.0),
+        MULTIPLICATIVE,
     ],
     build: Recipe {
-        make: |settings| Ok(Arc::new(Lorenz63::new(settings))),
+        make: |settings| Ok(Arc::new(Lorenz63::new(settings)?)),
         dt: 0.05,
         substeps: 5,
         integrator: "rk4",
@@ -40,14 +42,18 @@ pub struct Lorenz63 {
     sigma: f64,
     rho: f64,
     beta: f64,
-    noise: f64,
+    noise: EqualNoise,
 }
 
 impl Lorenz63 {
     /// From checked settings, as in the catalogue.
-    pub fn new(settings: &Settings) -> Self {
+    ///
+    /// # Errors
+    /// When both kinds of noise are set.
+    pub fn new(settings: &Settings) -> Result<Self> {
         let number = |key| settings.number(key);
-        Self { sigma: number("sigma"), rho: number("rho"), beta: number("beta"), noise: number("noise") }
+        let noise = EqualNoise::new(settings)?;
+        Ok(Self { sigma: number("sigma"), rho: number("rho"), beta: number("beta"), noise })
     }
 }
 
@@ -57,7 +63,7 @@ impl Sde for Lorenz63 {
     }
 
     fn noise(&self) -> Noise {
-        additive(self.noise)
+        self.noise.kind()
     }
 
     fn drift_block(&self, _t: f64, x: &[[f64; LANES]], out: &mut [[f64; LANES]]) {
@@ -69,12 +75,12 @@ impl Sde for Lorenz63 {
         }
     }
 
-    fn diffuse_block(&self, _t: f64, _x: &[[f64; LANES]], dw: &[[f64; LANES]], out: &mut [[f64; LANES]]) {
-        diffuse(self.noise, dw, out);
+    fn diffuse_block(&self, _t: f64, x: &[[f64; LANES]], dw: &[[f64; LANES]], out: &mut [[f64; LANES]]) {
+        self.noise.diffuse(x, dw, out);
     }
 
     fn additive_sd(&self) -> Option<Vec<f64>> {
-        Some(vec![self.noise; 3])
+        self.noise.additive_sd(3)
     }
 
     fn linearized(&self) -> Option<&dyn Linearized> {
@@ -121,7 +127,8 @@ impl System for Lorenz63 {
     }
 
     fn lyapunov_time(&self) -> Option<f64> {
-        let classical = self.sigma == 10.0 && self.rho == 28.0 && self.beta == 8.0 / 3.0 && self.noise == 0.0;
+        let classical =
+            self.sigma == 10.0 && self.rho == 28.0 && self.beta == 8.0 / 3.0 && self.noise == EqualNoise::None;
         classical.then_some(1.0 / 0.9056)
     }
 }

@@ -1,29 +1,32 @@
 //! Lorenz (1996): a ring of `dim` values, dx_i = ((x_{i+1} - x_{i-2}) x_{i-1} - x_i + F) dt + s dW_i. The quadratic part
-//! conserves sum x_i^2, so that `E[x^2] - F E[x] = s^2 / 2` in the stationary law. Lyapunov exponent 1.68 at dim 40 and
-//! F = 8 without noise (Lorenz and Emanuel 1998).
+//! conserves sum x_i^2, so that `E[x^2] - F E[x] = s^2 / 2` in the stationary law. With multiplicative noise s x_i dW_i
+//! (Ito) instead, `(1 - s^2 / 2) E[x^2] = F E[x]`. Lyapunov exponent 1.68 at dim 40 and F = 8 without noise (Lorenz and
+//! Emanuel 1998).
 
 use std::sync::Arc;
 
 use ndarray::Array2;
 
-use super::{Recipe, additive, diffuse, dim_param, noise_param, real_param};
+use super::noise::{EqualNoise, MULTIPLICATIVE};
+use super::{Recipe, dim_param, noise_param, real_param};
 use crate::key::{Key, Purpose};
-use crate::law::Geometry;
+use crate::law::{Geometry, Result};
 use crate::registry::{Entry, Settings};
 use crate::sde::{LANES, Linearized, Noise, Sde};
 use crate::system::System;
 
 pub(super) const ENTRY: Entry<Recipe> = Entry {
     name: "lorenz96",
-    about: "chaotic waves on a ring of any size, with additive noise",
+    about: "chaotic waves on a ring of any size, with additive or multiplicative noise",
     reference: "Lorenz (1996), Predictability: a problem partly solved",
     params: &[
         dim_param(4, 40, "number of grid points on the ring"),
         real_param("forcing", 8.0, "F, the constant forcing; chaotic from about 5 on at dim 40"),
         noise_param(0.0),
+        MULTIPLICATIVE,
     ],
     build: Recipe {
-        make: |settings| Ok(Arc::new(Lorenz96::new(settings))),
+        make: |settings| Ok(Arc::new(Lorenz96::new(settings)?)),
         dt: 0.05,
         substeps: 1,
         integrator: "rk4",
@@ -39,13 +42,17 @@ const PERTURBATION: f64 = 0.1;
 pub struct Lorenz96 {
     dim: usize,
     forcing: f64,
-    noise: f64,
+    noise: EqualNoise,
 }
 
 impl Lorenz96 {
     /// From checked settings, as in the catalogue.
-    pub fn new(settings: &Settings) -> Self {
-        Self { dim: settings.count("dim"), forcing: settings.number("forcing"), noise: settings.number("noise") }
+    ///
+    /// # Errors
+    /// When both kinds of noise are set.
+    pub fn new(settings: &Settings) -> Result<Self> {
+        let noise = EqualNoise::new(settings)?;
+        Ok(Self { dim: settings.count("dim"), forcing: settings.number("forcing"), noise })
     }
 }
 
@@ -70,7 +77,7 @@ impl Sde for Lorenz96 {
     }
 
     fn noise(&self) -> Noise {
-        additive(self.noise)
+        self.noise.kind()
     }
 
     fn drift_block(&self, _t: f64, x: &[[f64; LANES]], out: &mut [[f64; LANES]]) {
@@ -84,12 +91,12 @@ impl Sde for Lorenz96 {
         tendency(&mut out[n - 1], &x[n - 3], &x[n - 2], &x[n - 1], &x[0], f);
     }
 
-    fn diffuse_block(&self, _t: f64, _x: &[[f64; LANES]], dw: &[[f64; LANES]], out: &mut [[f64; LANES]]) {
-        diffuse(self.noise, dw, out);
+    fn diffuse_block(&self, _t: f64, x: &[[f64; LANES]], dw: &[[f64; LANES]], out: &mut [[f64; LANES]]) {
+        self.noise.diffuse(x, dw, out);
     }
 
     fn additive_sd(&self) -> Option<Vec<f64>> {
-        Some(vec![self.noise; self.dim])
+        self.noise.additive_sd(self.dim)
     }
 
     fn linearized(&self) -> Option<&dyn Linearized> {
@@ -144,6 +151,6 @@ impl System for Lorenz96 {
     }
 
     fn lyapunov_time(&self) -> Option<f64> {
-        (self.dim == 40 && self.forcing == 8.0 && self.noise == 0.0).then_some(1.0 / 1.68)
+        (self.dim == 40 && self.forcing == 8.0 && self.noise == EqualNoise::None).then_some(1.0 / 1.68)
     }
 }

@@ -4,20 +4,29 @@
 
 pub mod burgers;
 pub mod cir;
+pub mod double_pendulum;
 pub mod double_well;
 pub mod embed;
 pub mod fitzhugh_nagumo;
 pub mod geometric_brownian;
+pub mod ikeda;
 mod inside;
 pub mod jump_ring;
 pub mod kuramoto_sivashinsky;
 pub mod langevin_overdamped;
 pub mod langevin_underdamped;
+pub mod linear_advection;
 pub mod linear_low_rank;
+pub mod lorenz2005;
 pub mod lorenz63;
+pub mod lorenz84;
 pub mod lorenz96;
+pub mod lorenz96_truncated;
+pub mod lorenz96_two_scale;
+pub mod lotka_volterra;
 pub mod molrg;
 pub mod navier_stokes;
+mod noise;
 pub mod observe_partially;
 pub mod ou;
 pub mod perturb_parameters;
@@ -25,23 +34,32 @@ mod potential;
 pub mod quasi_geostrophic;
 mod square_root;
 pub mod stochastic_volatility;
+pub mod vissio_lucarini;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use burgers::Burgers;
 pub use cir::Cir;
+pub use double_pendulum::DoublePendulum;
 pub use double_well::DoubleWell;
 pub use embed::{Embed, Embedding};
 pub use fitzhugh_nagumo::FitzHughNagumo;
 pub use geometric_brownian::GeometricBrownian;
+pub use ikeda::Ikeda;
 pub use jump_ring::JumpRing;
 pub use kuramoto_sivashinsky::KuramotoSivashinsky;
 pub use langevin_overdamped::LangevinOverdamped;
 pub use langevin_underdamped::LangevinUnderdamped;
+pub use linear_advection::LinearAdvection;
 pub use linear_low_rank::LinearLowRank;
 pub use lorenz63::Lorenz63;
+pub use lorenz84::Lorenz84;
 pub use lorenz96::Lorenz96;
+pub use lorenz96_truncated::Lorenz96Truncated;
+pub use lorenz96_two_scale::Lorenz96TwoScale;
+pub use lorenz2005::Lorenz2005;
+pub use lotka_volterra::LotkaVolterra;
 pub use molrg::Molrg;
 pub use navier_stokes::NavierStokes;
 pub use observe_partially::ObservePartially;
@@ -50,6 +68,7 @@ pub use perturb_parameters::PerturbParameters;
 pub use potential::Potential;
 pub use quasi_geostrophic::QuasiGeostrophic;
 pub use stochastic_volatility::StochasticVolatility;
+pub use vissio_lucarini::VissioLucarini;
 
 use crate::law::{Error, Result};
 use crate::registry::{Default, Entry, Kind, Param, Settings, Value, find};
@@ -107,7 +126,17 @@ pub const SYSTEMS: &[Entry<Recipe>] = &[
     jump_ring::ENTRY,
     molrg::ENTRY,
     lorenz63::ENTRY,
+    lorenz84::ENTRY,
     lorenz96::ENTRY,
+    lorenz96_two_scale::ENTRY,
+    lorenz96_truncated::ENTRY,
+    lorenz2005::MODEL_II,
+    lorenz2005::MODEL_III,
+    vissio_lucarini::ENTRY,
+    double_pendulum::ENTRY,
+    lotka_volterra::ENTRY,
+    ikeda::ENTRY,
+    linear_advection::ENTRY,
     kuramoto_sivashinsky::ENTRY,
     burgers::ENTRY,
     navier_stokes::ENTRY,
@@ -176,6 +205,16 @@ const fn positive_param(key: &'static str, default: f64, about: &'static str) ->
         default: Default::Float(default),
         about,
     }
+}
+
+/// A number of at least 0.
+const fn non_negative_param(key: &'static str, default: f64, about: &'static str) -> Param {
+    Param { key, kind: Kind::Float { min: 0.0, max: f64::INFINITY }, default: Default::Float(default), about }
+}
+
+/// A whole number.
+const fn count_param(key: &'static str, min: i64, default: i64, about: &'static str) -> Param {
+    Param { key, kind: Kind::Int { min, max: 10_000_000 }, default: Default::Int(default), about }
 }
 
 /// A number of components.

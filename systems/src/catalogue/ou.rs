@@ -16,7 +16,7 @@ use crate::integrate::forecaster;
 use crate::key::{Key, Purpose};
 use crate::law::{Forecaster, Geometry, LinearGaussian, Result};
 use crate::registry::{Default, Entry, Kind, Param, Settings};
-use crate::sde::{LANES, Noise, Sde};
+use crate::sde::{LANES, Linearized, Noise, Sde};
 use crate::system::{Stepping, System};
 
 pub(super) const ENTRY: Entry<Recipe> = Entry {
@@ -228,6 +228,33 @@ impl Sde for Ou {
 
     fn additive_sd(&self) -> Option<Vec<f64>> {
         Some(self.noise.clone())
+    }
+
+    fn linearized(&self) -> Option<&dyn Linearized> {
+        Some(self)
+    }
+}
+
+/// out_i = -sum_j theta(i, j) v_j.
+fn minus_product(theta: impl Fn(usize, usize) -> f64, v: &[[f64; LANES]], out: &mut [[f64; LANES]]) {
+    for (i, out) in out.iter_mut().enumerate() {
+        *out = [0.0; LANES];
+        for (j, v) in v.iter().enumerate() {
+            let theta = theta(i, j);
+            for lane in 0..LANES {
+                out[lane] -= theta * v[lane];
+            }
+        }
+    }
+}
+
+impl Linearized for Ou {
+    fn tangent_block(&self, _t: f64, _x: &[[f64; LANES]], dx: &[[f64; LANES]], out: &mut [[f64; LANES]]) {
+        minus_product(|i, j| self.theta[(i, j)], dx, out);
+    }
+
+    fn adjoint_block(&self, _t: f64, _x: &[[f64; LANES]], v: &[[f64; LANES]], out: &mut [[f64; LANES]]) {
+        minus_product(|i, j| self.theta[(j, i)], v, out);
     }
 }
 

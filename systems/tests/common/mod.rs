@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use ndarray::{Array1, Array2, Axis};
 use scorecast_systems::catalogue::{SYSTEMS, build};
-use scorecast_systems::{Settings, Stepping, System, Value};
+use scorecast_systems::{Domain, Key, LANES, Sde, Settings, Stepping, System, Value};
 
 fn given(settings: &[(&str, Value)]) -> BTreeMap<String, Value> {
     settings.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect()
@@ -64,4 +64,19 @@ pub fn mean_and_se(values: &[f64]) -> (f64, f64) {
     let mean = values.iter().sum::<f64>() / n;
     let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0);
     (mean, (variance / n).sqrt())
+}
+
+/// The drift at [`LANES`] states, row by row.
+pub fn tendency(sde: &dyn Sde, states: &[Vec<f64>]) -> Vec<Vec<f64>> {
+    let n = sde.dim();
+    let x: Vec<_> = (0..n).map(|i| std::array::from_fn(|lane| states[lane][i])).collect();
+    let mut out = vec![[0.0; LANES]; n];
+    sde.drift_block(0.0, &x, &mut out);
+    (0..LANES).map(|lane| out.iter().map(|cell| cell[lane]).collect()).collect()
+}
+
+/// [`LANES`] states of independent normals of this sd.
+pub fn random_states(n: usize, sd: f64) -> Vec<Vec<f64>> {
+    let draws = Key::new(2, Domain::Score).normals(LANES, n) * sd;
+    draws.outer_iter().map(|row| row.to_vec()).collect()
 }

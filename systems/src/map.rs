@@ -1,0 +1,160 @@
+//! Discrete maps x_{k+1} = M(x_k) + s xi_k as forecasters: one iteration a lead step. Without noise (s = 0) the map
+//! draws nothing; with it the one-step law is N(M(x), s^2 I).
+
+use ndarray::{Array1, Array2, ArrayView2};
+use rayon::prelude::*;
+
+use crate::gaussian::GaussianLaw;
+use crate::key::Key;
+use crate::law::{
+    ConditionalDenoiser, Covariance, Density, Differentiable, Forecaster, GaussianKernel, LinearGaussian, Result,
+};
+use crate::sde::{LANES, load_block, store_block};
+
+/// A map of the state space into itself, with its derivative. All arrays are `[component][lane]`.
+pub trait Map: Send + Sync {
+    /// The number of components.
+    fn dim(&self) -> usize;
+
+    /// M(x) into `out`.
+    fn map_block(&self, x: &[[f64; LANES]], out: &mut [[f64; LANES]]);
+
+    /// M'(x) dx into `out`.
+    fn tangent_block(&self, x: &[[f64; LANES]], dx: &[[f64; LANES]], out: &mut [[f64; LANES]]);
+
+    /// M'(x)^T v into `out`.
+    fn adjoint_block(&self, x: &[[f64; LANES]], v: &[[f64; LANES]], out: &mut [[f64; LANES]]);
+
+    /// The matrix `[component, component]` of a linear map.
+    fn matrix(&self) -> Option<Array2<f64>> {
+        None
+    }
+}
+
+/// A map, iterated; with additive noise of one size or without.
+///
+/// Lead step k of member i draws its `dim` normals from `key.at(k).stream(i)`.
+pub struct MapForecaster<M> {
+    law: GaussianLaw<Iterated<M>>,
+}
+
+/// M and s.
+struct Iterated<M> {
+    map: M,
+    noise: f64,
+}
+
+impl<M: Map> MapForecaster<M> {
+    /// Of `map` with noise of sd `noise` an iteration on each component.
+    pub fn new(map: M, noise: f64) -> Self {
+        Self { law: GaussianLaw::new(Iterated { map, noise }) }
+    }
+
+    /// The map.
+    pub fn map(&self) -> &M {
+        &self.law.kernel().map
+    }
+
+    fn noisy(&self) -> bool {
+        self.law.kernel().noise > 0.0
+    }
+
+    /// Adds s xi to the members `first..` that `rows` holds.
+    fn perturb(&self, first: usize, rows: &mut [f64], key: Key) {
+        for (member, row) in rows.chunks_exact_mut(self.dim()).enumerate() {
+            let mut stream = key.stream((first + member) as u64);
+            row.iter_mut().for_each(|x| *x += self.law.kernel().noise * stream.normal());
+        }
+    }
+}
+
+/// Applies `f` to blocks of rows, several threads at once: `[member, component]` in and out.
+fn in_blocks(rows: &mut Array2<f64>, f: impl Fn(&mut [[f64; LANES]], &mut [[f64; LANES]]) + Sync) {
+    let dim = rows.ncols();
+    if !rows.is_standard_layout() {
+        *rows = rows.as_standard_layout().into_owned();
+    }
+    let Some(slice) = rows.as_slice_mut() else { return };
+    slice.par_chunks_mut(LANES * dim).for_each_init(
+        || (vec![[0.0; LANES]; dim], vec![[0.0; LANES]; dim]),
+        |(block, out), rows| {
+            load_block(rows, block);
+            f(block, out);
+            store_block(out, rows);
+        },
+    );
+}
+
+impl<M: Map> Forecaster for MapForecaster<M> {
+    fn dim(&self) -> usize {
+        self.map().dim()
+    }
+
+    fn advance(&self, k: usize, steps: usize, x: &mut Array2<f64>, key: Key) -> Result<()> {
+        let dim = self.dim();
+        assert_eq!(x.ncols(), dim, "states of {} components for a map of {dim}", x.ncols());
+        for step in k..k + steps {
+            in_blocks(x, |x, out| self.map().map_block(x, out));
+            if let Some(rows) = x.as_slice_mut().filter(|_| self.noisy()) {
+                let chunks = rows.par_chunks_mut(LANES * dim).enumerate();
+                chunks.for_each(|(block, rows)| self.perturb(block * LANES, rows, key.at(step as u64)));
+            }
+        }
+        Ok(())
+    }
+
+    fn density(&self) -> Option<&dyn Density> {
+        self.noisy().then_some(&self.law as &dyn Density)
+    }
+
+    fn denoiser(&self) -> Option<&dyn ConditionalDenoiser> {
+        self.noisy().then_some(&self.law as &dyn ConditionalDenoiser)
+    }
+
+    fn gaussian(&self) -> Option<&dyn GaussianKernel> {
+        self.noisy().then_some(&self.law as &dyn GaussianKernel)
+    }
+
+    fn linear_gaussian(&self) -> Option<LinearGaussian> {
+        let (dim, noise) = (self.dim(), self.law.kernel().noise);
+        self.map().matrix().map(|matrix| LinearGaussian {
+            matrix,
+            offset: Array1::zeros(dim),
+            covariance: Array2::from_diag_elem(dim, noise * noise),
+        })
+    }
+
+    fn differentiable(&self) -> Option<&dyn Differentiable> {
+        Some(self)
+    }
+}
+
+impl<M: Map> Differentiable for MapForecaster<M> {
+    fn tangent(
+        &self,
+        k: usize,
+        x: ArrayView2<f64>,
+        dx: ArrayView2<f64>,
+        key: Key,
+    ) -> Result<(Array2<f64>, Array2<f64>)> {
+        assert_eq!(x.dim(), dx.dim(), "one tangent vector for each state");
+        let (mut next, dim) = (x.to_owned(), self.dim());
+        self.advance(k, 1, &mut next, key)?;
+        let mut both = ndarray::concatenate![ndarray::Axis(1), x, dx];
+        in_blocks(&mut both, |both, out| {
+            let (x, dx) = both.split_at(dim);
+            out[..dim].fill([0.0; LANES]);
+            self.map().tangent_block(x, dx, &mut out[dim..]);
+        });
+        Ok((next, both.slice(ndarray::s![.., dim..]).to_owned()))
+    }
+}
+
+impl<M: Map> GaussianKernel for Iterated<M> {
+    fn moments(&self, _k: usize, x: ArrayView2<f64>) -> Result<(Array2<f64>, Covariance)> {
+        let mut mean = x.to_owned();
+        in_blocks(&mut mean, |x, out| self.map.map_block(x, out));
+        let variance = Array2::from_elem(mean.dim(), self.noise * self.noise);
+        Ok((mean, Covariance::Diagonal(variance)))
+    }
+}
