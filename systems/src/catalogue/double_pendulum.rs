@@ -139,6 +139,7 @@ impl Sde for DoublePendulum {
     }
 
     fn drift_block(&self, _t: f64, x: &[[f64; LANES]], out: &mut [[f64; LANES]]) {
+        #[expect(clippy::needless_range_loop, reason = "one lane of several arrays")]
         for lane in 0..LANES {
             let x = state(x, lane);
             let [a1, a2] = self.motion(x).a;
@@ -163,6 +164,7 @@ impl Sde for DoublePendulum {
 
 impl Linearized for DoublePendulum {
     fn tangent_block(&self, _t: f64, x: &[[f64; LANES]], dx: &[[f64; LANES]], out: &mut [[f64; LANES]]) {
+        #[expect(clippy::needless_range_loop, reason = "one lane of several arrays")]
         for lane in 0..LANES {
             let ([d_theta1, d_omega1, d_theta2, d_omega2], m) = (state(dx, lane), self.motion(state(x, lane)));
             let d_angle = d_theta1 - d_theta2;
@@ -175,6 +177,7 @@ impl Linearized for DoublePendulum {
     }
 
     fn adjoint_block(&self, _t: f64, x: &[[f64; LANES]], v: &[[f64; LANES]], out: &mut [[f64; LANES]]) {
+        #[expect(clippy::needless_range_loop, reason = "one lane of several arrays")]
         for lane in 0..LANES {
             let ([v1, w1, v2, w2], m) = (state(v, lane), self.motion(state(x, lane)));
             let [p1, p2] = m.masses.transposed().solve(w1, w2);

@@ -200,6 +200,7 @@ mod tests {
             let x = Key::new(3, Domain::Score).normals(LANES, dim);
             let block: Vec<_> = (0..dim).map(|i| std::array::from_fn(|lane| x[[lane, i]])).collect();
             let mut out = vec![[9.0; LANES]; dim];
+            #[expect(clippy::type_complexity, reason = "a closure of a test")]
             let mut check = |expected: Array2<f64>, apply: &dyn Fn(&[[f64; LANES]], &mut [[f64; LANES]])| {
                 apply(&block, &mut out);
                 for ((lane, i), expected) in expected.indexed_iter() {

@@ -123,6 +123,7 @@ impl<E: Semilinear + Derivatives + 'static> Sde for SpectralSde<E> {
             Forcing::Modes(modes) => {
                 let lanes = distinct(dw);
                 self.pool.with(|Member { x, spectra: [c, ..], scratch }| {
+                    #[expect(clippy::needless_range_loop, reason = "one lane of several arrays")]
                     for lane in 0..lanes {
                         modes.coefficients(|column| dw[column][lane], c);
                         self.equation.to_grid(c, x, scratch);
