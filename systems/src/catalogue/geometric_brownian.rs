@@ -1,5 +1,5 @@
 //! Geometric Brownian motion, each component dS = mu S dt + sigma S dW (Ito; Osborne 1959, Samuelson 1965), exactly:
-//! log S(t + h) ~ N(log S + (mu - sigma^2 / 2) h, sigma^2 h). E[S] grows as exp(mu t); there is no stationary law.
+//! log S(t + h) ~ N(log S + (mu - sigma^2 / 2) h, sigma^2 h). `E[S]` grows as exp(mu t); there is no stationary law.
 
 use std::f64::consts::TAU;
 use std::sync::Arc;

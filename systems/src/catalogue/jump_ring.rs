@@ -161,7 +161,7 @@ impl JumpRingTransition {
         }
     }
 
-    /// E[Y' | Y = y].
+    /// `E[Y' | Y = y]`.
     fn mean(&self, y: [f64; 2]) -> [f64; 2] {
         let [d1, d2] = self.ring.deviation(y);
         [self.ring.radius + self.kept[0] * d1, self.kept[1] * d2]

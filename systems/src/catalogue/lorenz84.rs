@@ -1,7 +1,7 @@
 //! Lorenz (1984): the westerlies X and the two phases Y, Z of a wave that they feed,
 //! dX = (-Y^2 - Z^2 - a X + a F) dt, dY = (X Y - b X Z - Y + G) dt, dZ = (b X Y + X Z - Z) dt, each with noise s dW.
 //! State: X, Y, Z. A unit of model time is five days; the quadratic part conserves X^2 + Y^2 + Z^2, so that
-//! a E[X^2] + E[Y^2 + Z^2] - a F E[X] - G E[Y] = 3 s^2 / 2 in the stationary law.
+//! a `E[X^2]` + `E[Y^2 + Z^2]` - a F `E[X]` - G `E[Y]` = 3 s^2 / 2 in the stationary law.
 
 use std::sync::Arc;
 

@@ -5,7 +5,7 @@
 //!
 //! State: X_0 .. X_{K-1}, then Y of the first slow point, of the second, and so on. Defaults as in Wilks (2005), whose
 //! two forcings are 18 and 20; 20 is taken here. Both quadratic parts and the coupling conserve sum X^2 + sum Y^2, so
-//! that E[sum X^2] + c E[sum Y^2] - F E[sum X] = s^2 K (J + 1) / 2 in the stationary law.
+//! that `E[sum X^2]` + c `E[sum Y^2]` - F `E[sum X]` = s^2 K (J + 1) / 2 in the stationary law.
 
 use std::sync::Arc;
 

@@ -2,7 +2,7 @@
 //! chaotic species of Vano et al. (2006). State: one abundance a species, above 0; the noise is multiplicative, so that
 //! it stays there.
 //!
-//! Where all species persist, the mean growth of ln x_i vanishes, so that sum_j A_ij E[x_j] = 1 - s^2 / (2 r_i).
+//! Where all species persist, the mean growth of ln x_i vanishes, so that sum_j A_ij `E[x_j]` = 1 - s^2 / (2 r_i).
 //! A predator and its prey are r = [a, -d] and A = [[0, b/a], [c/d, 0]].
 
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! Heston (1993): the log price X = log S of an asset whose variance v is itself random,
 //! dX = (mu - v / 2) dt + sqrt(v) (rho dW_2 + sqrt(1 - rho^2) dW_1), dv = kappa (theta - v) dt + sigma sqrt(v) dW_2 (Ito).
-//! The state is (X, v). E[S] grows as exp(mu t); v has the laws of the entry `cir`.
+//! The state is (X, v). `E[S]` grows as exp(mu t); v has the laws of the entry `cir`.
 //!
 //! A lead step h is drawn from the law itself: v' from its noncentral chi-square, then I = int v dt given v and v', then
 //! X' ~ N(X + mu h - I / 2 + rho (v' - v - kappa theta h + kappa I) / sigma, (1 - rho^2) I) (Broadie and Kaya 2006).

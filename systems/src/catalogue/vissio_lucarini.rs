@@ -5,7 +5,7 @@
 //!
 //! State: X_0 .. X_{n-1}, then theta_0 .. theta_{n-1}. Without forcing and dissipation the energy
 //! sum (X^2 + theta^2) / 2 is conserved: alpha turns kinetic energy X^2 / 2 into potential energy theta^2 / 2 and back.
-//! So gamma E[X^2 + theta^2] - F E[X] - G E[theta] = s^2 in the stationary law, averaged over the ring.
+//! So gamma `E[X^2 + theta^2]` - F `E[X]` - G `E[theta]` = s^2 in the stationary law, averaged over the ring.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The noising process x_t = alpha x_0 + sigma eps, denoisers D(x_t) = E[x_0 | x_t], and the reverse samplers.
+//! The noising process x_t = alpha x_0 + sigma eps, denoisers D(x_t) = `E[x_0 | x_t]`, and the reverse samplers.
 //!
 //! With D comes everything: score = (alpha D - x_t) / sigma^2, Cov[x_0 | x_t] = (sigma^2 / alpha) dD/dx_t. Every
 //! process of this family is the variance-exploding one (alpha = 1) in x_t / alpha at noise level sigma / alpha, which is
@@ -43,7 +43,7 @@ impl Level {
     }
 }
 
-/// D(x_t) = E[x_0 | x_t].
+/// D(x_t) = `E[x_0 | x_t]`.
 pub trait Denoiser: Send + Sync {
     /// The number of components.
     fn dim(&self) -> usize;

@@ -1,12 +1,12 @@
 //! Models II and III of Lorenz (2005), Lorenz-96 with waves that are smooth in space. With the bracket [u, v]_K of
-//! [`bracket`], on a ring,
+//! `bracket`, on a ring,
 //!
 //! II: dX_n = ([X, X]_{K,n} - X_n + F) dt + s dW_n,
 //! III: dZ_n = ([X, X]_{K,n} + b^2 [Y, Y]_{1,n} + c [Y, X]_{1,n} - X_n - b Y_n + F) dt + s dW_n,
 //!
-//! with the large scale X and the small scale Y = Z - X of [`scales`]. State: X_0 .. X_{N-1} or Z_0 .. Z_{N-1}. K = 1
+//! with the large scale X and the small scale Y = Z - X of `scales`. State: X_0 .. X_{N-1} or Z_0 .. Z_{N-1}. K = 1
 //! makes Model II the system of Lorenz (1996). The bracket of Model II conserves sum X^2, so that
-//! E[X^2] - F E[X] = s^2 / 2 in its stationary law; Model III has no such balance.
+//! `E[X^2]` - F `E[X]` = s^2 / 2 in its stationary law; Model III has no such balance.
 
 mod bracket;
 mod scales;
