@@ -21,7 +21,7 @@ use crate::systems::Geometry;
 /// # Errors
 /// [`Error::Data`] for files that break the rules, that do not agree, or hold several fields when none is named;
 /// [`Error::Resource`] beyond the limit; [`Error::Io`] when the system refuses. Values are not checked to be finite by
-/// [`read_gaps`], and are by this.
+/// `read_gaps`, and are by this.
 pub fn read(path: &Path, field: Option<&str>, limits: &Limits) -> Result<Trajectories> {
     let read = read_gaps(path, field, limits)?;
     if let Some(((case, time, component), value)) = read.values.indexed_iter().find(|(_, value)| !value.is_finite()) {
