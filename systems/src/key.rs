@@ -57,6 +57,8 @@ pub enum Purpose {
     PosteriorDraw = 12,
     /// Random ordering of ties, bootstrap indices.
     Statistic = 13,
+    /// The first directions of tangent vectors.
+    TangentVector = 20,
 }
 
 /// The address of a family of random streams, one for each member.

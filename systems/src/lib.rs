@@ -11,6 +11,7 @@
 
 pub mod brownian;
 pub mod catalogue;
+pub mod diagnose;
 pub mod gaussian;
 pub mod integrate;
 pub mod key;
@@ -22,6 +23,7 @@ pub mod simulate;
 pub mod system;
 
 pub use brownian::BrownianPath;
+pub use diagnose::Estimate;
 pub use gaussian::{GaussianDenoiser, GaussianLaw, LinearForecaster};
 pub use integrate::SdeForecaster;
 pub use key::{Domain, Key, Purpose, Stream};
