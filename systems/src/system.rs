@@ -53,9 +53,4 @@ pub trait System: Send + Sync {
             None => Err(Error::Unsupported("the system has neither a differential equation nor a transition".into())),
         }
     }
-
-    /// The time in which small errors grow by e, in model time, where it is known.
-    fn lyapunov_time(&self) -> Option<f64> {
-        None
-    }
 }

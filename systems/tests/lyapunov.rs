@@ -6,8 +6,9 @@ mod common;
 use std::sync::Arc;
 
 use common::{stepping, system};
-use scorecast_systems::diagnose::{Effort, Lyapunov, exponents, trajectories};
-use scorecast_systems::{Domain, Estimate, Key, Value, simulate};
+use ndarray::Array2;
+use scorecast_systems::diagnose::{Effort, Lyapunov, TangentRun, exponents, lyapunov, trajectories};
+use scorecast_systems::{Domain, Estimate, Key, Purpose, Value, simulate};
 
 /// A number from a paper, and half a unit of its last digit (or half of the range that papers give).
 type Published = (f64, f64);
@@ -110,7 +111,49 @@ fn not_contradicted(positive: usize, found: &Lyapunov) -> bool {
 
 #[test]
 fn published_figures() {
-    ROWS.iter().for_each(|row| check(row, row.run.2 / 20));
+    ROWS.iter().for_each(|row| check(row, row.run.2 / 10));
+}
+
+/// Below rho = 1 every state of the Lorenz (1963) system ends at rest, where the exponents are the eigenvalues of the
+/// linearized drift: -beta and those of [[-sigma, sigma], [rho, -1]].
+#[test]
+fn at_rest_they_are_eigenvalues() {
+    let system = system("lorenz63", &[("rho", Value::Float(0.5))]);
+    let (stepping, key) = (stepping("rk4", 0.05, 10), Key::new(1, Domain::Score));
+    let start = Array2::from_elem((2, 3), 1e-9);
+    let run = TangentRun { exponents: 3, settle: 400, steps: 100, every: 1 };
+    let forecaster = system.forecaster(&stepping).unwrap();
+    let found = lyapunov(&*forecaster, 0.05, start, 0, &run, key, |_, _| {}).unwrap();
+    let root = 101f64.sqrt() / 2.0;
+    for (found, exact) in found.exponents().iter().zip([-5.5 + root, -8.0 / 3.0, -5.5 - root]) {
+        assert!((found.value - exact).abs() < 1e-6, "{found:?} for {exact}");
+    }
+    assert_eq!((found.positive(), found.doubling_time()), (Some(0), None));
+    assert_eq!(found.kaplan_yorke().unwrap().value, 0.0);
+}
+
+/// The vectors of a trajectory share its noise, and the trajectory is the one that the forecaster makes.
+#[test]
+fn with_noise_all_vectors_follow_the_forecasters_own_trajectory() {
+    let system = system("lorenz96", &[("noise", Value::Float(1.0))]);
+    let key = Key::new(7, Domain::Score).purpose(Purpose::ProcessNoise);
+    let forecaster = Arc::clone(&system).forecaster(&stepping("rk4", 0.05, 1)).unwrap();
+    let start = system.initial(4, key);
+    let rates = |count| {
+        let run = TangentRun { exponents: count, settle: 0, steps: 200, every: 1 };
+        lyapunov(&*forecaster, 0.05, start.clone(), 3, &run, key, |_, _| {}).unwrap()
+    };
+    let (one, all) = (rates(1), rates(40));
+    assert_eq!(one.rates.column(0), all.rates.column(0));
+    assert_eq!((one.kaplan_yorke(), one.positive(), one.sum()), (None, None, None));
+    // a small perturbation grows like the leading vector once it has turned towards it; here only the order is asked
+    let mut pair = [start.clone(), &start + 1e-9];
+    pair.iter_mut().for_each(|x| forecaster.advance(3, 200, x, key).unwrap());
+    let apart = (&pair[1] - &pair[0]).mapv(|x| x * x).sum_axis(ndarray::Axis(1)).mapv(f64::sqrt);
+    let rate = (apart / (1e-9 * 40f64.sqrt())).mapv(f64::ln) / 10.0;
+    for (found, pair) in all.rates.column(0).iter().zip(&rate) {
+        assert!((found - pair).abs() < 0.5 && *found > 0.5, "{found} {pair}");
+    }
 }
 
 /// `cargo test --release -p scorecast-systems --test lyapunov -- --ignored --nocapture`.

@@ -1,5 +1,6 @@
 //! The catalogue of systems: one file each, one line in [`SYSTEMS`].
 
+pub mod climate;
 mod double_well;
 mod lorenz63;
 mod lorenz96;

@@ -1,0 +1,91 @@
+//! What was measured of each system at its default settings: leading Lyapunov exponent, Kaplan-Yorke dimension, mean and
+//! standard deviation. The table is made by `cargo run --release -p scorecast-systems --example climates`, as
+//! [`measure`] says; a slow test measures it again with another seed.
+
+mod measure;
+mod table;
+
+pub use measure::measure;
+pub use table::CLIMATES;
+
+use super::SYSTEMS;
+use crate::registry::{Settings, find};
+
+/// A measured number.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Measured {
+    /// The number.
+    pub value: f64,
+    /// Its standard error.
+    pub se: f64,
+}
+
+/// What was measured of one system at its default settings.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Climate {
+    /// The system's name.
+    pub name: &'static str,
+    /// The leading Lyapunov exponent, per model time; none where the derivative is not known.
+    pub exponent: Option<Measured>,
+    /// The number of exponents above 0 by more than three standard errors; none where it is not known.
+    pub positive: Option<usize>,
+    /// The Kaplan-Yorke dimension; none where too few exponents are affordable.
+    pub dimension: Option<Measured>,
+    /// The mean over time: of each component of a small state without geometry, else one number, pooled.
+    pub mean: &'static [Measured],
+    /// The standard deviation in time, of the same.
+    pub sd: &'static [Measured],
+    /// Independent trajectories that were looked at.
+    pub trajectories: usize,
+    /// The length of each, in model time.
+    pub time: f64,
+}
+
+impl Climate {
+    /// The time in which small errors grow by e, in model time; none unless the leading exponent is surely positive.
+    pub fn lyapunov_time(&self) -> Option<f64> {
+        let exponent = self.exponent.filter(|exponent| exponent.value > 3.0 * exponent.se)?;
+        Some(1.0 / exponent.value)
+    }
+}
+
+/// What was measured of a system; none of one that is not in the table.
+pub fn climate(name: &str) -> Option<&'static Climate> {
+    CLIMATES.iter().find(|climate| climate.name == name)
+}
+
+/// The time in which small errors of a system grow by e, in model time. Known for default settings only, whatever the
+/// noise (`noise` is the key of its size).
+pub fn lyapunov_time(name: &str, settings: &Settings) -> Option<f64> {
+    let defaults = Settings::check(name, find(SYSTEMS, "system", name).ok()?.params, &Default::default()).ok()?;
+    let but_noise = |settings: &Settings| -> Vec<_> {
+        let kept = settings.iter().filter(|(key, _)| *key != "noise");
+        kept.map(|(key, value)| (key.to_owned(), value.clone())).collect()
+    };
+    if but_noise(&defaults) != but_noise(settings) { None } else { climate(name)?.lyapunov_time() }
+}
+
+const fn measured(value: f64, se: f64) -> Measured {
+    Measured { value, se }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::Value;
+
+    fn time(name: &str, given: &[(&str, f64)]) -> Option<f64> {
+        let given = given.iter().map(|(key, value)| ((*key).to_owned(), Value::Float(*value))).collect();
+        let settings = Settings::check(name, find(SYSTEMS, "system", name).unwrap().params, &given).unwrap();
+        lyapunov_time(name, &settings)
+    }
+
+    #[test]
+    fn the_lyapunov_time_is_that_of_the_defaults_whatever_the_noise() {
+        let known = time("lorenz96", &[]).unwrap();
+        assert!((known * 1.68 - 1.0).abs() < 0.02, "{known}");
+        assert_eq!(time("lorenz96", &[("noise", 0.5)]), Some(known));
+        assert_eq!(time("lorenz96", &[("forcing", 10.0)]), None);
+        assert_eq!((time("double_well", &[]), time("ou", &[])), (None, None));
+    }
+}
