@@ -3,6 +3,7 @@
 use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 
+use super::facts::{fact, facts};
 use crate::assimilation::{METHODS, OPERATORS};
 use crate::failure::Result;
 use crate::forecast::FORECASTERS;
@@ -11,7 +12,7 @@ use crate::spec::PRESETS;
 use crate::spec::keys::expected;
 use crate::stage::Finished;
 use crate::systems::Entry;
-use crate::systems::catalogue::SYSTEMS;
+use crate::systems::catalogue::{Recipe, SYSTEMS};
 use crate::systems::registry::{Default, Param};
 
 /// List what an experiment can name: systems, forecasters, methods, operators, metrics, presets
@@ -38,14 +39,20 @@ impl What {
 
     fn items(self) -> Vec<Item> {
         match self {
-            Self::Systems => items(SYSTEMS),
+            Self::Systems => systems(),
             Self::Forecasters => items(FORECASTERS),
             Self::Methods => items(METHODS),
             Self::Operators => items(OPERATORS),
             Self::Metrics => items(METRICS),
             Self::Presets => PRESETS
                 .iter()
-                .map(|preset| Item { name: preset.name, about: preset.about, reference: "", params: &[] })
+                .map(|preset| Item {
+                    name: preset.name,
+                    about: preset.about,
+                    reference: "",
+                    params: &[],
+                    facts: Map::new(),
+                })
                 .collect(),
         }
     }
@@ -57,6 +64,8 @@ struct Item {
     about: &'static str,
     reference: &'static str,
     params: &'static [Param],
+    /// What else is known of it: keys and values.
+    facts: Map<String, Value>,
 }
 
 fn items<B>(entries: &'static [Entry<B>]) -> Vec<Item> {
@@ -65,8 +74,15 @@ fn items<B>(entries: &'static [Entry<B>]) -> Vec<Item> {
         about: entry.about,
         reference: entry.reference,
         params: entry.params,
+        facts: Map::new(),
     };
     entries.iter().map(item).collect()
+}
+
+/// The systems with what is known of each at its default settings.
+fn systems() -> Vec<Item> {
+    let with_facts = |(item, entry): (Item, &Entry<Recipe>)| Item { facts: facts(entry), ..item };
+    items(SYSTEMS).into_iter().zip(SYSTEMS).map(with_facts).collect()
 }
 
 pub(super) fn run(args: &Args) -> Result<Finished> {
@@ -90,6 +106,10 @@ fn paragraph(item: &Item) -> String {
     if !item.reference.is_empty() {
         text.push_str(&format!("  {:<14} [{}]\n", "", item.reference));
     }
+    let facts: Vec<String> = item.facts.iter().filter_map(|(key, value)| fact(key, value)).collect();
+    if !facts.is_empty() {
+        text.push_str(&format!("  {:<14} {}\n", "", facts.join(", ")));
+    }
     for param in item.params {
         let default = default_text(param.default);
         text.push_str(&format!("      {:<16} {:<14} {} ({})\n", param.key, default, param.about, expected(param.kind)));
@@ -111,7 +131,11 @@ fn default_text(default: Default) -> String {
 
 fn object(item: &Item) -> Value {
     let params: Vec<Value> = item.params.iter().map(param_object).collect();
-    json!({"name": item.name, "about": item.about, "reference": item.reference, "params": params})
+    let mut object = json!({"name": item.name, "about": item.about, "reference": item.reference, "params": params});
+    if let Value::Object(object) = &mut object {
+        object.extend(item.facts.clone());
+    }
+    object
 }
 
 fn param_object(param: &Param) -> Value {

@@ -8,10 +8,12 @@ mod bug;
 mod compare;
 mod completions;
 mod config;
+mod diagnose;
 mod dry_run;
 mod envelope;
 mod evaluate;
 mod experiment;
+mod facts;
 mod forecast;
 mod global;
 mod list;
@@ -53,6 +55,7 @@ enum Command {
     Assimilate(assimilate::Args),
     Evaluate(evaluate::Args),
     Report(report::Args),
+    Diagnose(diagnose::Args),
     List(list::Args),
     Config(config::Args),
     Completions(completions::Args),
@@ -68,6 +71,7 @@ impl Command {
             Self::Assimilate(_) => "assimilate",
             Self::Evaluate(_) => "evaluate",
             Self::Report(_) => "report",
+            Self::Diagnose(_) => "diagnose",
             Self::List(_) => "list",
             Self::Config(_) => "config",
             Self::Completions(_) => "completions",
@@ -83,6 +87,7 @@ impl Command {
             Self::Assimilate(args) => assimilate::run(args, session),
             Self::Evaluate(args) => evaluate::run(args, session),
             Self::Report(args) => report::run(args, session),
+            Self::Diagnose(args) => diagnose::run(args, session),
             Self::List(args) => list::run(args),
             Self::Config(args) => config::run(args, session),
             Self::Completions(args) => completions::run(args),
