@@ -22,7 +22,7 @@ pub(super) fn facts(entry: &Entry<Recipe>) -> Map<String, Value> {
     let all = |numbers: &[Measured]| numbers.iter().map(measured).collect::<Vec<_>>();
     let climatology = known.map(|known| {
         json!({
-            "mean": all(known.mean), "sd": all(known.sd), "per_component": known.mean.len() > 1,
+            "mean": all(&known.mean), "sd": all(&known.sd), "per_component": known.mean.len() > 1,
             "trajectories": known.trajectories, "time": known.time,
         })
     });

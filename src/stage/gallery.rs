@@ -44,8 +44,6 @@ pub fn run(out: &Path, options: &Options, progress: &dyn Progress) -> Result<Fin
         }
     }
     progress.finish();
-    let exhibit = |(name, picture): &'_ (&'static str, Picture)| -> (&'static str, View) { (*name, picture.view) };
-    let shown: Vec<(&str, View)> = drawn.iter().map(exhibit).collect();
     let exhibits: Vec<Exhibit> = drawn
         .iter()
         .map(|(name, Picture { states, dt, view })| Exhibit {
@@ -54,11 +52,11 @@ pub fn run(out: &Path, options: &Options, progress: &dyn Progress) -> Result<Fin
         })
         .collect();
     store::write_atomic(out, crate::report::gallery_svg(&exhibits).as_bytes())?;
-    let mut text = format!("{} systems in {}\n", shown.len(), out.display());
+    let mut text = format!("{} systems in {}\n", drawn.len(), out.display());
     if !left_out.is_empty() {
         text.push_str(&format!("not drawn, for want of defaults or because they diverge: {}\n", left_out.join(", ")));
     }
-    let names: Vec<&str> = shown.iter().map(|(name, _)| *name).collect();
+    let names: Vec<&str> = drawn.iter().map(|(name, _)| *name).collect();
     Ok(Finished { result: json!({"file": out.display().to_string(), "systems": names, "left_out": left_out}), text })
 }
 

@@ -6,10 +6,13 @@
 use std::io::Write;
 use std::time::Instant;
 
-use scorecast_systems::catalogue::{SYSTEMS, climate};
+use scorecast_systems::catalogue::SYSTEMS;
+use scorecast_systems::catalogue::climate::{self, Climate, Measured};
 
 const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/catalogue/climate/table.rs");
 const HEAD: &str = "//! Written by `cargo run --release -p scorecast-systems --example climates`; do not edit.
+
+use std::borrow::Cow::Borrowed;
 
 use super::{Climate, measured};
 
@@ -23,7 +26,8 @@ fn main() {
     for entry in SYSTEMS.iter().filter(|entry| names.is_empty() || names.iter().any(|name| name == entry.name)) {
         let begun = Instant::now();
         match climate::measure(entry, 1) {
-            Ok(line) => {
+            Ok(climate) => {
+                let line = element(&climate);
                 eprintln!("{:6.1} s  {line}", begun.elapsed().as_secs_f64());
                 table.push_str(&format!("    {line}\n"));
             }
@@ -37,4 +41,28 @@ fn main() {
     } else {
         std::io::stdout().write_all(table.as_bytes()).unwrap();
     }
+}
+
+/// A climate as Rust.
+fn element(climate: &Climate) -> String {
+    let option =
+        |number: &Option<Measured>| number.as_ref().map_or("None".to_owned(), |n| format!("Some({})", print(n)));
+    let list = |numbers: &[Measured]| numbers.iter().map(print).collect::<Vec<_>>().join(", ");
+    let Climate { name, exponent, positive, dimension, mean, sd, trajectories, time } = climate;
+    format!(
+        "Climate {{ name: {name:?}, exponent: {}, positive: {positive:?}, dimension: {}, mean: Borrowed(&[{}]), \
+         sd: Borrowed(&[{}]), trajectories: {trajectories}, time: {:?} }},",
+        option(exponent),
+        option(dimension),
+        list(mean),
+        list(sd),
+        (time * 1e6).round() / 1e6,
+    )
+}
+
+/// `measured(value, se)`, with three digits of the standard error and as many decimals of the value.
+fn print(number: &Measured) -> String {
+    let places = if number.se > 0.0 { (2.0 - number.se.log10().floor()).clamp(0.0, 12.0) as usize } else { 9 };
+    let short = |value: f64| format!("{value:.places$}").parse().unwrap_or(value);
+    format!("measured({:?}, {:?})", short(number.value), short(number.se))
 }

@@ -5,6 +5,8 @@
 mod measure;
 mod table;
 
+use std::borrow::Cow;
+
 pub use measure::measure;
 pub use table::CLIMATES;
 
@@ -32,9 +34,9 @@ pub struct Climate {
     /// The Kaplan-Yorke dimension; none where too few exponents are affordable.
     pub dimension: Option<Measured>,
     /// The mean over time: of each component of a small state without geometry, else one number, pooled.
-    pub mean: &'static [Measured],
+    pub mean: Cow<'static, [Measured]>,
     /// The standard deviation in time, of the same.
-    pub sd: &'static [Measured],
+    pub sd: Cow<'static, [Measured]>,
     /// Independent trajectories that were looked at.
     pub trajectories: usize,
     /// The length of each, in model time.
