@@ -20,6 +20,7 @@ pub mod registry;
 pub mod sde;
 pub mod simulate;
 pub mod system;
+mod wide;
 
 pub use brownian::BrownianPath;
 pub use gaussian::{GaussianDenoiser, GaussianLaw, LinearForecaster};

@@ -20,6 +20,7 @@ pub use tangent::Tangent;
 use crate::law::{Error, Result};
 use crate::registry::{Entry, find};
 use crate::sde::{Calculus, Increment, LANES, Sde};
+use crate::wide::wide;
 
 /// One component of [`LANES`] members.
 pub type Lanes = [f64; LANES];
@@ -79,19 +80,21 @@ pub fn integrator(name: &str, sde: Arc<dyn Sde>, dt: f64) -> Result<Box<dyn Inte
     (find(INTEGRATORS, "integrator", name)?.build)(sde, dt)
 }
 
-/// out = x + h k. Cells are taken as one flat slice: nested loops over lanes were left scalar by the compiler.
-#[inline]
-fn shift(out: &mut [Lanes], x: &[Lanes], h: f64, k: &[Lanes]) {
-    for ((out, x), k) in out.as_flattened_mut().iter_mut().zip(x.as_flattened()).zip(k.as_flattened()) {
-        *out = x + h * k;
+wide! {
+    /// out = x + h k. Cells are taken as one flat slice: nested loops over lanes were left scalar by the compiler.
+    fn shift(out: &mut [Lanes], x: &[Lanes], h: f64, k: &[Lanes]) {
+        for ((out, x), k) in out.as_flattened_mut().iter_mut().zip(x.as_flattened()).zip(k.as_flattened()) {
+            *out = x + h * k;
+        }
     }
 }
 
-/// x += h k.
-#[inline]
-fn add(x: &mut [Lanes], h: f64, k: &[Lanes]) {
-    for (x, k) in x.as_flattened_mut().iter_mut().zip(k.as_flattened()) {
-        *x += h * k;
+wide! {
+    /// x += h k.
+    fn add(x: &mut [Lanes], h: f64, k: &[Lanes]) {
+        for (x, k) in x.as_flattened_mut().iter_mut().zip(k.as_flattened()) {
+            *x += h * k;
+        }
     }
 }
 
