@@ -16,8 +16,6 @@ use std::ops::Range;
 use crate::key::{Key, Stream};
 use crate::sde::{Increment, LANES};
 
-type Lanes = [f64; LANES];
-
 /// A dyadic part of a piece of a lead step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Interval {
@@ -29,29 +27,29 @@ pub struct Interval {
     pub index: u64,
 }
 
-/// The increments of up to [`LANES`] members' Brownian motions over one lead step, in the order of the substeps.
+/// The increments of up to `L` members' Brownian motions over one lead step, in the order of the substeps.
 #[derive(Clone, Debug)]
-pub struct BrownianPath {
+pub struct BrownianPath<const L: usize = LANES> {
     dt: f64,
     pieces: usize,
     levels: u32,
     /// Whether the finest intervals carry H.
     integrals: bool,
     /// For each level the interval that is being read, and its right sibling if it is a left half.
-    now: Vec<Node>,
-    right: Vec<Node>,
+    now: Vec<Node<L>>,
+    right: Vec<Node<L>>,
 }
 
 /// W and H of an interval, `[wiener][lane]`.
 #[derive(Clone, Debug)]
-struct Node {
-    w: Vec<Lanes>,
-    h: Vec<Lanes>,
+struct Node<const L: usize> {
+    w: Vec<[f64; L]>,
+    h: Vec<[f64; L]>,
 }
 
-impl Node {
+impl<const L: usize> Node<L> {
     fn new(wiener: usize) -> Self {
-        Self { w: vec![[0.0; LANES]; wiener], h: vec![[0.0; LANES]; wiener] }
+        Self { w: vec![[0.0; L]; wiener], h: vec![[0.0; L]; wiener] }
     }
 }
 
@@ -60,7 +58,7 @@ impl Node {
 pub struct Owner {
     /// The address of the lead step.
     pub key: Key,
-    /// The members, at most [`LANES`]; they are the lanes in their order.
+    /// The members, at most as many as the path has lanes; they are the lanes in their order.
     pub members: Range<usize>,
 }
 
@@ -70,7 +68,7 @@ impl Owner {
     }
 }
 
-impl BrownianPath {
+impl<const L: usize> BrownianPath<L> {
     /// Scratch for paths of `wiener` Brownian motions over lead steps of `dt`, read in `substeps` equal parts; with
     /// the time integrals or without.
     pub fn new(wiener: usize, dt: f64, substeps: usize, integrals: bool) -> Self {
@@ -85,7 +83,7 @@ impl BrownianPath {
     }
 
     /// Moves to a substep and writes its increments. Substeps are read in order, from 0.
-    pub fn read(&mut self, substep: usize, owner: &Owner, increment: &mut Increment) {
+    pub fn read(&mut self, substep: usize, owner: &Owner, increment: &mut Increment<L>) {
         if increment.dw.is_empty() {
             return;
         }
@@ -106,7 +104,7 @@ impl BrownianPath {
     }
 
     /// The increments of any interval, at the cost of its level; the next substep that is read must then be 0.
-    pub fn interval(&mut self, interval: Interval, owner: &Owner, increment: &mut Increment) {
+    pub fn interval(&mut self, interval: Interval, owner: &Owner, increment: &mut Increment<L>) {
         let Interval { piece, level, index } = interval;
         assert!(level <= self.levels, "level {level} of a path that is halved {} times", self.levels);
         self.root(piece, owner);
@@ -164,12 +162,12 @@ impl BrownianPath {
     }
 
     /// Writes the interval of `level` that is being read.
-    fn write(&self, level: u32, increment: &mut Increment) {
+    fn write(&self, level: u32, increment: &mut Increment<L>) {
         let (h, node) = (self.length(level), &self.now[level as usize]);
         increment.dw.copy_from_slice(&node.w);
         if self.integrals {
             for ((z, w), area) in increment.dz.iter_mut().zip(&node.w).zip(&node.h) {
-                (0..LANES).for_each(|lane| z[lane] = h * (area[lane] + 0.5 * w[lane]));
+                (0..L).for_each(|lane| z[lane] = h * (area[lane] + 0.5 * w[lane]));
             }
         }
     }

@@ -32,6 +32,6 @@ pub use law::{
 };
 pub use noising::{Denoiser, Guidable, Level, Pullback, Sampler, Schedule};
 pub use registry::{Entry, Kind, Param, Settings, Value};
-pub use sde::{Calculus, Increment, LANES, Linearized, Noise, Sde};
+pub use sde::{Calculus, Increment, LANES, Linearized, Noise, Reach, Sde};
 pub use simulate::{Divergence, Trajectories, simulate};
 pub use system::{Stepping, System};

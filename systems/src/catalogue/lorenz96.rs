@@ -10,7 +10,7 @@ use super::{Recipe, additive, diffuse, dim_param, noise_param, real_param};
 use crate::key::{Key, Purpose};
 use crate::law::Geometry;
 use crate::registry::{Entry, Settings};
-use crate::sde::{LANES, Linearized, Noise, Sde};
+use crate::sde::{LANES, Linearized, Noise, Reach, Sde};
 use crate::system::System;
 use crate::wide::wide;
 
@@ -96,6 +96,10 @@ impl Sde for Lorenz96 {
 
     fn additive_sd(&self) -> Option<Vec<f64>> {
         Some(vec![self.noise; self.dim])
+    }
+
+    fn reach(&self) -> Option<Reach> {
+        Some(Reach { behind: 2, ahead: 1 })
     }
 
     fn linearized(&self) -> Option<&dyn Linearized> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ndarray::{Array2, ArrayView2, s};
 use rayon::prelude::*;
 
+use super::stretches::{self, Stretches};
 use super::{Integrator, Lanes, OneStep, Tangent, Workspace, integrator};
 use crate::brownian::{BrownianPath, Owner};
 use crate::gaussian::GaussianLaw;
@@ -51,16 +52,20 @@ struct Stepper {
     integrator: Arc<dyn Integrator>,
     dt: f64,
     substeps: usize,
+    /// How a ring can be cut.
+    stretches: Option<Stretches>,
 }
 
 impl Stepper {
     fn new(sde: Arc<dyn Sde>, stepping: &Stepping) -> Result<Self> {
         let Stepping { dt, substeps, .. } = *stepping;
-        let integrator = integrator(&stepping.integrator, Arc::clone(&sde), dt / substeps as f64)?.into();
-        Ok(Self { sde, integrator, dt, substeps })
+        let integrator = integrator(&stepping.integrator, Arc::clone(&sde), dt / substeps as f64)?;
+        let stretches = Stretches::new(&*sde, &*integrator);
+        Ok(Self { sde, integrator: integrator.into(), dt, substeps, stretches })
     }
 
-    /// Advances `x` (`[member, component]`) in place: blocks of members, on several threads where that pays.
+    /// Advances `x` (`[member, component]`) in place: blocks of members, or stretches of each member where that is less
+    /// work, on several threads where that pays.
     fn advance(&self, k: usize, steps: usize, x: &mut Array2<f64>, key: Key) {
         let dim = self.sde.dim();
         assert_eq!(x.ncols(), dim, "states of {} components for a system of {dim}", x.ncols());
@@ -68,17 +73,22 @@ impl Stepper {
         if !x.is_standard_layout() {
             *x = x.as_standard_layout().into_owned();
         }
+        let members = x.nrows();
         let Some(rows) = x.as_slice_mut() else { return };
-        if work < PARALLEL_WORK {
-            let mut scratch = Scratch::new(self);
-            for (block, rows) in rows.chunks_mut(LANES * dim).enumerate() {
-                self.advance_block(k, steps, block * LANES, rows, key, &mut scratch);
+        let parallel = work >= PARALLEL_WORK;
+        match &self.stretches {
+            Some(stretches) if stretches.pay(members) => {
+                let ring = |scratch: &mut RingScratch, (member, row): (usize, &mut [f64])| {
+                    self.advance_ring(k, steps, member, row, key, stretches, scratch);
+                };
+                each(rows, dim, parallel, || RingScratch::new(self, stretches), ring);
             }
-        } else {
-            rows.par_chunks_mut(LANES * dim).enumerate().for_each_init(
-                || Scratch::new(self),
-                |scratch, (block, rows)| self.advance_block(k, steps, block * LANES, rows, key, scratch),
-            );
+            _ => {
+                let block = |scratch: &mut Scratch, (block, rows): (usize, &mut [f64])| {
+                    self.advance_block(k, steps, block * LANES, rows, key, scratch);
+                };
+                each(rows, LANES * dim, parallel, || Scratch::new(self), block);
+            }
         }
     }
 
@@ -91,11 +101,53 @@ impl Stepper {
             let owner = Owner { key: key.at(step as u64), members: members.clone() };
             for substep in 0..self.substeps {
                 path.read(substep, &owner, increment);
-                let t = (step as f64 + substep as f64 / self.substeps as f64) * self.dt;
-                self.integrator.step_block(t, x, increment, work);
+                self.integrator.step_block(self.time(step, substep), x, increment, work);
             }
         }
         store_block(x, rows);
+    }
+
+    /// Advances one member.
+    #[allow(clippy::too_many_arguments)]
+    fn advance_ring(
+        &self,
+        k: usize,
+        steps: usize,
+        member: usize,
+        row: &mut [f64],
+        key: Key,
+        stretches: &Stretches,
+        scratch: &mut RingScratch,
+    ) {
+        let RingScratch { increment, path, stretches: scratch } = scratch;
+        for step in k..k + steps {
+            let owner = Owner { key: key.at(step as u64), members: member..member + 1 };
+            for substep in 0..self.substeps {
+                path.read(substep, &owner, increment);
+                stretches.step(&*self.integrator, self.time(step, substep), row, increment, scratch);
+            }
+        }
+    }
+
+    /// The time at which a substep of a lead step begins.
+    fn time(&self, step: usize, substep: usize) -> f64 {
+        (step as f64 + substep as f64 / self.substeps as f64) * self.dt
+    }
+}
+
+/// Hands out parts of `size` numbers with their indices, each thread with scratch of its own.
+fn each<S>(
+    numbers: &mut [f64],
+    size: usize,
+    parallel: bool,
+    scratch: impl Fn() -> S + Send + Sync,
+    work: impl Fn(&mut S, (usize, &mut [f64])) + Send + Sync,
+) {
+    if parallel {
+        numbers.par_chunks_mut(size).enumerate().for_each_init(scratch, work);
+    } else {
+        let mut scratch = scratch();
+        numbers.chunks_mut(size).enumerate().for_each(|item| work(&mut scratch, item));
     }
 }
 
@@ -109,13 +161,32 @@ struct Scratch {
 
 impl Scratch {
     fn new(stepper: &Stepper) -> Self {
-        let Stepper { sde, integrator, dt, substeps } = stepper;
+        let Stepper { sde, integrator, dt, substeps, .. } = stepper;
         let (wiener, integrals) = (sde.wiener_dim(), integrator.reads_integrals());
         Self {
             x: vec![[0.0; LANES]; sde.dim()],
             increment: Increment::new(wiener, integrals),
             path: BrownianPath::new(wiener, *dt, *substeps, integrals),
             work: Workspace::new(&**integrator, sde.dim()),
+        }
+    }
+}
+
+/// What one thread needs to advance members of a ring one by one.
+struct RingScratch {
+    increment: Increment<1>,
+    path: BrownianPath<1>,
+    stretches: stretches::Scratch,
+}
+
+impl RingScratch {
+    fn new(stepper: &Stepper, stretches: &Stretches) -> Self {
+        let Stepper { sde, integrator, dt, substeps, .. } = stepper;
+        let (wiener, integrals) = (sde.wiener_dim(), integrator.reads_integrals());
+        Self {
+            increment: Increment::new(wiener, integrals),
+            path: BrownianPath::new(wiener, *dt, *substeps, integrals),
+            stretches: stretches::Scratch::new(stretches, &**integrator, wiener > 0),
         }
     }
 }

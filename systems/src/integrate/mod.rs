@@ -6,6 +6,7 @@ pub mod forecaster;
 mod one_step;
 mod rk4;
 mod stochastic_heun;
+mod stretches;
 mod tangent;
 
 use std::sync::Arc;
@@ -33,6 +34,12 @@ pub trait Integrator: Send + Sync {
 
     /// How many scratch arrays a step needs, each `[component][lane]`.
     fn arrays(&self) -> usize;
+
+    /// How many evaluations of the drift or the noise stand one inside another in a step, where that is fixed and they
+    /// are all that joins components: so often does one look at its neighbours.
+    fn depth(&self) -> Option<usize> {
+        None
+    }
 
     /// Whether it reads the time integrals `increment.dz`.
     fn reads_integrals(&self) -> bool {

@@ -31,6 +31,10 @@ impl Integrator for Rk4 {
         4
     }
 
+    fn depth(&self) -> Option<usize> {
+        Some(4)
+    }
+
     fn gaussian_one_step(&self) -> bool {
         self.sde.noise() != Noise::None
     }
