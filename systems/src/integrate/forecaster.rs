@@ -6,7 +6,7 @@ use ndarray::{Array2, ArrayView2, s};
 use rayon::prelude::*;
 
 use super::stretches::{self, Stretches};
-use super::{Integrator, Lanes, OneStep, Tangent, Workspace, integrator};
+use super::{Cells, Integrator, OneStep, Tangent, Workspace, integrator};
 use crate::brownian::{BrownianPath, Owner};
 use crate::gaussian::GaussianLaw;
 use crate::key::Key;
@@ -153,7 +153,7 @@ fn each<S>(
 
 /// What one thread needs to advance blocks.
 struct Scratch {
-    x: Vec<Lanes>,
+    x: Cells,
     increment: Increment,
     path: BrownianPath,
     work: Workspace,
@@ -164,7 +164,7 @@ impl Scratch {
         let Stepper { sde, integrator, dt, substeps, .. } = stepper;
         let (wiener, integrals) = (sde.wiener_dim(), integrator.reads_integrals());
         Self {
-            x: vec![[0.0; LANES]; sde.dim()],
+            x: Cells::new(sde.dim()),
             increment: Increment::new(wiener, integrals),
             path: BrownianPath::new(wiener, *dt, *substeps, integrals),
             work: Workspace::new(&**integrator, sde.dim()),

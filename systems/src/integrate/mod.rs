@@ -1,6 +1,7 @@
 //! Integrators, one a file. An integrator is built for one equation and one step length; it is handed the Brownian
 //! increments and never draws.
 
+mod cells;
 mod euler_maruyama;
 pub mod forecaster;
 mod one_step;
@@ -11,6 +12,7 @@ mod tangent;
 
 use std::sync::Arc;
 
+use cells::Cells;
 pub use euler_maruyama::EulerMaruyama;
 pub use forecaster::SdeForecaster;
 pub use one_step::OneStep;
@@ -56,19 +58,19 @@ pub trait Integrator: Send + Sync {
 /// The scratch arrays of an integrator, each `[component][lane]`; made once and reused for every step.
 #[derive(Clone, Debug)]
 pub struct Workspace {
-    arrays: Vec<Vec<Lanes>>,
+    arrays: Vec<Cells>,
 }
 
 impl Workspace {
     /// For `integrator` and a state of `dim` components.
     pub fn new(integrator: &dyn Integrator, dim: usize) -> Self {
-        Self { arrays: vec![vec![[0.0; LANES]; dim]; integrator.arrays()] }
+        Self { arrays: vec![Cells::new(dim); integrator.arrays()] }
     }
 
     /// The first `N` arrays, as many as [`Integrator::arrays`] says or fewer.
     pub fn arrays<const N: usize>(&mut self) -> [&mut [Lanes]; N] {
         let mut arrays = self.arrays.iter_mut();
-        std::array::from_fn(|_| arrays.next().map(Vec::as_mut_slice).unwrap_or_default())
+        std::array::from_fn(|_| arrays.next().map(|cells| &mut **cells).unwrap_or_default())
     }
 }
 

@@ -7,7 +7,7 @@
 
 use rayon::prelude::*;
 
-use super::{Integrator, Lanes, Workspace};
+use super::{Cells, Integrator, Workspace};
 use crate::sde::{Increment, LANES, Noise, Sde, load_windows, store_block};
 
 /// Values of a stretch without its margins, at most: the arrays of a scheme then stay in a core's own cache.
@@ -123,7 +123,7 @@ impl Scratch {
         let (chunks, window) = (stretches.dim.div_ceil(stretches.chunk()), stretches.window());
         let chunk = Chunk {
             flat: vec![0.0; stretches.chunk() + stretches.margins()],
-            x: vec![[0.0; LANES]; window],
+            x: Cells::new(window),
             increment: Increment::new(if noisy { window } else { 0 }, stretches.integrals),
             work: Workspace::new(integrator, window),
         };
@@ -136,7 +136,7 @@ impl Scratch {
 struct Chunk {
     /// The chunk between its margins, in the ring's order.
     flat: Vec<f64>,
-    x: Vec<Lanes>,
+    x: Cells,
     increment: Increment,
     work: Workspace,
 }
