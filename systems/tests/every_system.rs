@@ -97,14 +97,14 @@ fn entries_are_complete() {
 
 /// Enough members for several blocks, fewer of the large systems.
 fn members(system: &dyn System, most: usize) -> usize {
-    (100_000 / system.dim()).clamp(LANES + 3, most)
+    (20_000 / system.dim()).clamp(LANES + 3, most)
 }
 
 #[test]
 fn same_bytes_for_any_number_of_threads() {
     for variant @ Variant { name, system, .. } in &variants() {
         let start = system.initial(members(&**system, 600), key());
-        let steps = (20_000_000 / (start.len() * variant.stepping.substeps)).clamp(2, 100);
+        let steps = (2_000_000 / (start.len() * variant.stepping.substeps)).clamp(2, 100);
         let run = |threads: usize| {
             let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             let mut x = start.clone();

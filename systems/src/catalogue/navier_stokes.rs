@@ -60,7 +60,7 @@ pub(super) const ENTRY: Entry<Recipe> = Entry {
         dt: 0.1,
         substeps: 4,
         integrator: "etdrk4",
-        spin_up: 500,
+        spin_up: 1000,
     },
 };
 

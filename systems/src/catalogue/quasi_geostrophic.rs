@@ -23,7 +23,7 @@ use crate::key::{Key, Purpose};
 use crate::law::{Geometry, Result};
 use crate::registry::{Default, Entry, Kind, Param, Settings};
 use crate::sde::{LANES, Linearized, Noise, Sde};
-use crate::spectral::{Basin, Complex64, Helmholtz, Pool, distinct, gather, repeat, scatter};
+use crate::spectral::{Basin, Complex64, Helmholtz, Pool, distinct, gather, scatter};
 use crate::system::System;
 
 pub(super) const ENTRY: Entry<Recipe> = Entry {
@@ -61,7 +61,7 @@ const START: (usize, f64) = (6, 10.0);
 /// The model of Sakov and Oke.
 pub struct QuasiGeostrophic {
     core: Core,
-    pool: Pool<Member>,
+    pool: Pool<Scratch>,
 }
 
 /// The equation for one member, on contiguous fields.
@@ -74,11 +74,17 @@ struct Core {
     wind: Vec<f64>,
 }
 
+/// Scratch for a block, and for the member that is evaluated.
+struct Scratch {
+    /// The members of two inputs, `[member][component]`; results overwrite those of the first.
+    blocks: [Vec<f64>; 2],
+    member: Member,
+}
+
 /// Scratch for one member.
 struct Member {
-    inputs: [Vec<f64>; 2],
     out: Vec<f64>,
-    fields: [Vec<f64>; 5],
+    fields: [Vec<f64>; 4],
     real: Vec<f64>,
     complex: Vec<Complex64>,
 }
@@ -101,35 +107,39 @@ impl QuasiGeostrophic {
         let (real, complex) = solver.scratch_len();
         let field = move || vec![0.0; points * points];
         let member = move || Member {
-            inputs: [field(), field()],
             out: field(),
             fields: std::array::from_fn(|_| field()),
             real: vec![0.0; real],
             complex: vec![Complex64::default(); complex],
         };
+        let blocks = move || std::array::from_fn(|_| vec![0.0; LANES * points * points]);
+        let pool = Pool::new(move || Scratch { blocks: blocks(), member: member() });
         let (epsilon, viscosity) = (settings.number("nonlinearity"), settings.number("viscosity"));
-        Ok(Self { core: Core { basin, solver, froude, epsilon, viscosity, wind }, pool: Pool::new(member) })
+        Ok(Self { core: Core { basin, solver, froude, epsilon, viscosity, wind }, pool })
     }
 
-    /// Computes each distinct lane with `work`, which makes `out` from `inputs`, whose boundary is 0.
+    /// Computes each distinct lane with `work`, which makes `out` of its scratch from at most two inputs; their boundary
+    /// is 0, and it may overwrite them.
     fn each_lane<const I: usize>(
         &self,
         inputs: [&[[f64; LANES]]; I],
         out: &mut [[f64; LANES]],
-        work: impl Fn(&Core, &mut Member),
+        work: impl Fn(&Core, [&mut [f64]; 2], &mut Member),
     ) {
         let lanes = inputs.iter().map(|block| distinct(block)).max().unwrap_or(LANES);
-        self.pool.with(|member| {
-            for lane in 0..lanes {
-                for (block, input) in inputs.iter().zip(&mut member.inputs) {
-                    gather(block, lane, input);
-                    self.core.basin.clear_boundary(input);
-                }
-                work(&self.core, member);
-                scatter(&member.out, lane, out);
+        self.pool.with(|Scratch { blocks: [first, second], member }| {
+            for (block, fields) in inputs.iter().zip([&mut *first, &mut *second]) {
+                gather(block, lanes, fields);
             }
+            let dim = out.len();
+            for (first, second) in first.chunks_exact_mut(dim).zip(second.chunks_exact_mut(dim)).take(lanes) {
+                self.core.basin.clear_boundary(first);
+                self.core.basin.clear_boundary(second);
+                work(&self.core, [&mut *first, second], member);
+                first.copy_from_slice(&member.out);
+            }
+            scatter(first, lanes, out);
         });
-        repeat(out, lanes);
     }
 }
 
@@ -153,8 +163,8 @@ impl Core {
         out.iter_mut().zip(f).for_each(|(out, f)| *out -= self.epsilon * f);
     }
 
-    fn drift(&self, member: &mut Member) {
-        let Member { inputs: [psi, _], out, fields: [q, first, second, ..], real, complex } = member;
+    fn drift(&self, [psi, _]: [&mut [f64]; 2], member: &mut Member) {
+        let Member { out, fields: [q, first, second, _], real, complex } = member;
         out.copy_from_slice(&self.wind);
         self.basin.add_x_derivative(-1.0, psi, out);
         self.vorticity(psi, q);
@@ -164,8 +174,8 @@ impl Core {
         self.solver.solve(out, real, complex);
     }
 
-    fn tangent(&self, member: &mut Member) {
-        let Member { inputs: [psi, d], out, fields: [q, dq, first, second, ..], real, complex } = member;
+    fn tangent(&self, [psi, d]: [&mut [f64]; 2], member: &mut Member) {
+        let Member { out, fields: [q, dq, first, second], real, complex } = member;
         out.fill(0.0);
         self.basin.add_x_derivative(-1.0, d, out);
         self.vorticity(psi, q);
@@ -178,8 +188,8 @@ impl Core {
         self.solver.solve(out, real, complex);
     }
 
-    fn adjoint(&self, member: &mut Member) {
-        let Member { inputs: [psi, w], out, fields: [q, first, second, ..], real, complex } = member;
+    fn adjoint(&self, [psi, w]: [&mut [f64]; 2], member: &mut Member) {
+        let Member { out, fields: [q, first, second, _], real, complex } = member;
         self.solver.solve(w, real, complex);
         out.fill(0.0);
         self.basin.add_x_derivative(1.0, w, out);

@@ -18,7 +18,7 @@ use super::{Build, Integrator, Lanes, Workspace, add, only_constant_noise};
 use crate::law::Error;
 use crate::registry::Entry;
 use crate::sde::{Increment, Noise, Sde};
-use crate::spectral::{Complex64, Pool, Scratch, Semilinear, distinct, gather, repeat, scatter};
+use crate::spectral::{Complex64, Pool, Scratch, Semilinear, distinct, gather, scatter};
 
 pub(super) const ENTRY: Entry<Build> = Entry {
     name: "etdrk4",
@@ -68,7 +68,6 @@ struct Factors<T> {
 
 /// Scratch for one member.
 struct Member {
-    x: Vec<f64>,
     spectra: [Vec<Complex64>; 6],
     scratch: Scratch,
 }
@@ -100,7 +99,6 @@ impl<T: Copy + Send + Sync> Etdrk4<T> {
         };
         let (shared, modes) = (Arc::clone(&sde), linear.len());
         let member = move || Member {
-            x: vec![0.0; shared.dim()],
             spectra: std::array::from_fn(|_| vec![Complex64::default(); modes]),
             scratch: shared.semilinear().map(Semilinear::scratch).unwrap_or_default(),
         };
@@ -137,7 +135,7 @@ impl<T: Copy + Mul<Complex64, Output = Complex64>> Etdrk4<T> {
 
 impl<T: Copy + Send + Sync + Mul<Complex64, Output = Complex64>> Integrator for Etdrk4<T> {
     fn arrays(&self) -> usize {
-        1
+        2
     }
 
     fn gaussian_one_step(&self) -> bool {
@@ -145,23 +143,22 @@ impl<T: Copy + Send + Sync + Mul<Complex64, Output = Complex64>> Integrator for 
     }
 
     fn step_block(&self, t: f64, x: &mut [Lanes], increment: &Increment, work: &mut Workspace) {
-        let [noise] = work.arrays();
+        let [noise, members] = work.arrays();
         if !increment.dw.is_empty() {
             self.sde.diffuse_block(t, x, &increment.dw, noise);
         }
         // the builder refused equations without this form
         let Some(equation) = self.sde.semilinear() else { return };
-        let lanes = distinct(x);
-        self.pool.with(|Member { x: field, spectra, scratch }| {
-            for lane in 0..lanes {
-                gather(x, lane, field);
+        let (lanes, members) = (distinct(x), members.as_flattened_mut());
+        gather(x, lanes, members);
+        self.pool.with(|Member { spectra, scratch }| {
+            for field in members.chunks_exact_mut(x.len()).take(lanes) {
                 equation.to_coefficients(field, &mut spectra[0], scratch);
                 self.step(equation, t, spectra, scratch);
                 equation.to_grid(&mut spectra[0], field, scratch);
-                scatter(field, lane, x);
             }
         });
-        repeat(x, lanes);
+        scatter(members, lanes, x);
         if !increment.dw.is_empty() {
             add(x, 1.0, noise);
         }

@@ -2,19 +2,36 @@
 
 use crate::sde::LANES;
 
-/// One lane into contiguous memory.
-pub(crate) fn gather(block: &[[f64; LANES]], lane: usize, out: &mut [f64]) {
-    assert_eq!(block.len(), out.len(), "a block of {} components for {}", block.len(), out.len());
-    for (out, cell) in out.iter_mut().zip(block) {
-        *out = cell[lane];
+/// Components copied together: their cells stay in the first-level cache while every lane is read from them.
+const CHUNK: usize = 64;
+
+/// The first `lanes` members of a block, one after the other (`[member][component]`).
+pub(crate) fn gather(block: &[[f64; LANES]], lanes: usize, rows: &mut [f64]) {
+    let dim = block.len();
+    assert!(rows.len() >= lanes * dim, "{lanes} members of {dim} components for {}", rows.len());
+    for (chunk, cells) in block.chunks(CHUNK).enumerate() {
+        for (lane, row) in rows.chunks_exact_mut(dim).enumerate().take(lanes) {
+            let row = &mut row[chunk * CHUNK..][..cells.len()];
+            row.iter_mut().zip(cells).for_each(|(x, cell)| *x = cell[lane]);
+        }
     }
 }
 
-/// Contiguous memory back into one lane.
-pub(crate) fn scatter(x: &[f64], lane: usize, block: &mut [[f64; LANES]]) {
-    assert_eq!(block.len(), x.len(), "{} components for a block of {}", x.len(), block.len());
-    for (cell, x) in block.iter_mut().zip(x) {
-        cell[lane] = *x;
+/// Members back into a block, whose lanes from `lanes` on repeat the last.
+pub(crate) fn scatter(rows: &[f64], lanes: usize, block: &mut [[f64; LANES]]) {
+    let dim = block.len();
+    assert!(rows.len() >= lanes * dim, "{} values for {lanes} members of {dim} components", rows.len());
+    for (chunk, cells) in block.chunks_mut(CHUNK).enumerate() {
+        for (lane, row) in rows.chunks_exact(dim).enumerate().take(lanes) {
+            let row = &row[chunk * CHUNK..][..cells.len()];
+            cells.iter_mut().zip(row).for_each(|(cell, x)| cell[lane] = *x);
+        }
+        if lanes < LANES {
+            for cell in cells {
+                let last = cell[lanes - 1];
+                cell[lanes..].fill(last);
+            }
+        }
     }
 }
 
@@ -34,16 +51,6 @@ pub(crate) fn distinct(block: &[[f64; LANES]]) -> usize {
     lanes
 }
 
-/// Fills the lanes from `lanes` on with the one before them.
-pub(crate) fn repeat(block: &mut [[f64; LANES]], lanes: usize) {
-    if lanes < LANES {
-        for cell in block {
-            let last = cell[lanes - 1];
-            cell[lanes..].fill(last);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,9 +61,9 @@ mod tests {
             let value = |i: usize, lane: usize| if i == 3 { lane.min(lanes - 1) as f64 } else { f64::NAN };
             let block: Vec<[f64; LANES]> = (0..5).map(|i| std::array::from_fn(|lane| value(i, lane))).collect();
             assert_eq!(distinct(&block), lanes);
-            let mut copy = block.clone();
-            copy.iter_mut().for_each(|cell| cell[lanes..].fill(-1.0));
-            repeat(&mut copy, lanes);
+            let (mut rows, mut copy) = (vec![0.0; 5 * LANES], vec![[-1.0; LANES]; 5]);
+            gather(&block, lanes, &mut rows);
+            scatter(&rows, lanes, &mut copy);
             assert_eq!(copy[3], block[3]);
         }
     }

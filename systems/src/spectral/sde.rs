@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 
-use super::{Complex64, Derivatives, Pool, RandomModes, Scratch, Semilinear, distinct, gather, repeat, scatter};
+use super::{Complex64, Derivatives, Pool, RandomModes, Scratch, Semilinear, distinct, gather, scatter};
 use crate::key::Key;
 use crate::sde::{LANES, Linearized, Noise, Sde};
 
@@ -28,9 +28,10 @@ pub struct SpectralSde<E> {
     pool: Pool<Member>,
 }
 
-/// Scratch for one member.
+/// Scratch for the members of a block, one of which is evaluated at a time.
 struct Member {
-    x: Vec<f64>,
+    /// The members of two inputs, `[member][component]`; results overwrite those of the first.
+    fields: [Vec<f64>; 2],
     spectra: [Vec<Complex64>; 3],
     scratch: Scratch,
 }
@@ -41,7 +42,7 @@ impl<E: Semilinear + Derivatives + 'static> SpectralSde<E> {
         let (linear, equation) = (equation.linear(), Arc::new(equation));
         let (modes, shared) = (linear.len(), Arc::clone(&equation));
         let member = move || Member {
-            x: vec![0.0; dim],
+            fields: std::array::from_fn(|_| vec![0.0; LANES * dim]),
             spectra: std::array::from_fn(|_| vec![Complex64::default(); modes]),
             scratch: shared.scratch(),
         };
@@ -52,7 +53,8 @@ impl<E: Semilinear + Derivatives + 'static> SpectralSde<E> {
     pub fn draw(&self, field: &RandomModes, members: usize, key: Key) -> Array2<f64> {
         let z = key.normals(members, field.columns());
         let mut out = Array2::zeros((members, self.dim));
-        self.pool.with(|Member { x, spectra: [c, ..], scratch }| {
+        self.pool.with(|Member { fields: [x, _], spectra: [c, ..], scratch }| {
+            let x = &mut x[..self.dim];
             for (z, mut row) in z.outer_iter().zip(out.outer_iter_mut()) {
                 field.coefficients(|i| z[i], c);
                 self.equation.to_grid(c, x, scratch);
@@ -62,7 +64,8 @@ impl<E: Semilinear + Derivatives + 'static> SpectralSde<E> {
         out
     }
 
-    /// One product of coefficients for each distinct lane: `work` fills `spectra[2]` from the coefficients of `inputs`.
+    /// One product of coefficients for each distinct lane: `work` fills `spectra[2]` from the coefficients of the
+    /// `inputs`, of which there are at most two.
     fn each_lane<const I: usize>(
         &self,
         inputs: [&[[f64; LANES]]; I],
@@ -70,18 +73,20 @@ impl<E: Semilinear + Derivatives + 'static> SpectralSde<E> {
         work: impl Fn(&mut [Vec<Complex64>; 3], &mut Scratch),
     ) {
         let lanes = inputs.iter().map(|block| distinct(block)).max().unwrap_or(LANES);
-        self.pool.with(|Member { x, spectra, scratch }| {
+        self.pool.with(|Member { fields, spectra, scratch }| {
+            for (block, fields) in inputs.iter().zip(fields.iter_mut()) {
+                gather(block, lanes, fields);
+            }
             for lane in 0..lanes {
-                for (block, c) in inputs.iter().zip(spectra.iter_mut()) {
-                    gather(block, lane, x);
-                    self.equation.to_coefficients(x, c, scratch);
+                let member = lane * self.dim..(lane + 1) * self.dim;
+                for (fields, c) in fields.iter_mut().zip(spectra.iter_mut()).take(I) {
+                    self.equation.to_coefficients(&mut fields[member.clone()], c, scratch);
                 }
                 work(spectra, scratch);
-                self.equation.to_grid(&mut spectra[2], x, scratch);
-                scatter(x, lane, out);
+                self.equation.to_grid(&mut spectra[2], &mut fields[0][member], scratch);
             }
+            scatter(&fields[0], lanes, out);
         });
-        repeat(out, lanes);
     }
 }
 
@@ -122,15 +127,13 @@ impl<E: Semilinear + Derivatives + 'static> Sde for SpectralSde<E> {
             }
             Forcing::Modes(modes) => {
                 let lanes = distinct(dw);
-                self.pool.with(|Member { x, spectra: [c, ..], scratch }| {
-                    #[expect(clippy::needless_range_loop, reason = "one lane of several arrays")]
-                    for lane in 0..lanes {
+                self.pool.with(|Member { fields: [fields, _], spectra: [c, ..], scratch }| {
+                    for (lane, x) in fields.chunks_exact_mut(self.dim).enumerate().take(lanes) {
                         modes.coefficients(|column| dw[column][lane], c);
                         self.equation.to_grid(c, x, scratch);
-                        scatter(x, lane, out);
                     }
+                    scatter(fields, lanes, out);
                 });
-                repeat(out, lanes);
             }
         }
     }
