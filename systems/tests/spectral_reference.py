@@ -82,7 +82,7 @@ def quasi_geostrophic(n=33, froude=1600.0, eps=1e-5, visc=2e-11, dt=1.25, steps=
     laplace = (kron(second, identity(m)) + kron(identity(m), second)).tocsc()
     solve = splu((laplace - froude * identity(m * m)).tocsc()).solve
     y = np.arange(n) * h
-    wind = np.repeat(2 * np.pi * np.sin(2 * np.pi * y[1:-1]), m)
+    wind = np.repeat(-2 * np.pi * np.sin(2 * np.pi * y[1:-1]), m)
 
     def pad(inner):
         full = np.zeros((n, n))

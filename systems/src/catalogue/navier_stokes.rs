@@ -25,7 +25,7 @@ use crate::system::System;
 pub(super) const ENTRY: Entry<Recipe> = Entry {
     name: "navier_stokes",
     about: "two-dimensional turbulence on the periodic square, spectral: Kolmogorov flow, random ring forcing, or decay",
-    reference: "Chandler and Kerswell (2013), doi:10.1017/jfm.2013.122; Lilly (1969), doi:10.1063/1.1692444",
+    reference: "Chandler and Kerswell (2013), doi:10.1017/jfm.2013.122; Lilly (1969)",
     params: &[
         Param {
             key: "grid",

@@ -5,9 +5,9 @@
 //! four transforms instead of five: N^ = P ((kx^2 - ky^2) p^ + kx ky q^) + f^, where P cuts kx and ky off at K and the
 //! velocity is that of P w. It conserves energy sum psi N and enstrophy sum w N without f.
 //!
-//! Derivative: p' = u v' + v u', q' = 2 (v v' - u u'). Transpose on w, with a = (d_xx - d_yy)^T-part and b that of d_xy:
-//! a^ = (kx^2 - ky^2) w^, b^ = kx ky w^, N'^T w = U^T (v a - 2 u b) + V^T (u a + 2 v b), where U and V map vorticity to
-//! velocity and their symbols change sign in the transpose.
+//! The derivative has p' = u v' + v u' and q' = 2 (v v' - u u'). Its transpose, on a field w: with a^ = (kx^2 - ky^2) w^
+//! and b^ = kx ky w^, N'^T w = U^T (v a - 2 u b) + V^T (u a + 2 v b), where U and V map vorticity to velocity; their
+//! symbols are imaginary, so that U^T = -U and V^T = -V.
 
 use super::{Complex64, Derivatives, Scratch, Semilinear, Square};
 
