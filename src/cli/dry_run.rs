@@ -28,8 +28,13 @@ pub(super) fn describe(plan: &Plan, stage: &str, needs: &[Need], max_memory: u64
 fn work(plan: &Plan, stage: &str) -> Vec<String> {
     let mut lines = Vec::new();
     let whole = stage == "compare";
-    if whole || matches!(stage, "simulate" | "train" | "forecast") {
+    if whole || matches!(stage, "simulate" | "train" | "forecast" | "diagnose") {
         lines.push(trajectories(plan));
+    }
+    if stage == "diagnose" {
+        lines.push(
+            "estimate climate, spectra and, of a system whose derivative is known, Lyapunov exponents".to_owned(),
+        );
     }
     if whole || stage == "train" {
         for forecaster in &plan.forecasters {

@@ -3,6 +3,7 @@
 use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 
+use super::facts::{fact, facts, usual};
 use crate::assimilation::{METHODS, OPERATORS};
 use crate::failure::Result;
 use crate::forecast::FORECASTERS;
@@ -12,7 +13,7 @@ use crate::spec::keys::expected;
 use crate::stage::Finished;
 use crate::systems::Entry;
 use crate::systems::catalogue::{Recipe, SYSTEMS};
-use crate::systems::registry::{Default, Kind, Param};
+use crate::systems::registry::{Default, Param};
 
 /// List what an experiment can name: systems, forecasters, methods, operators, metrics, presets
 #[derive(clap::Args)]
@@ -38,17 +39,21 @@ impl What {
 
     fn items(self) -> Vec<Item> {
         match self {
-            Self::Systems => {
-                let usual = |(item, entry): (Item, &Entry<Recipe>)| Item { usual: Some(entry.build), ..item };
-                items(SYSTEMS).into_iter().zip(SYSTEMS).map(usual).collect()
-            }
+            Self::Systems => systems(),
             Self::Forecasters => items(FORECASTERS),
             Self::Methods => items(METHODS),
             Self::Operators => items(OPERATORS),
             Self::Metrics => items(METRICS),
             Self::Presets => PRESETS
                 .iter()
-                .map(|preset| Item { name: preset.name, about: preset.about, reference: "", params: &[], usual: None })
+                .map(|preset| Item {
+                    name: preset.name,
+                    about: preset.about,
+                    reference: "",
+                    params: &[],
+                    usual: None,
+                    facts: Map::new(),
+                })
                 .collect(),
         }
     }
@@ -61,14 +66,9 @@ struct Item {
     reference: &'static str,
     params: &'static [Param],
     /// How a system is usually stepped.
-    usual: Option<Recipe>,
-}
-
-impl Item {
-    /// Whether it is stepped as the system inside it.
-    fn wraps(&self) -> bool {
-        self.params.iter().any(|param| param.kind == Kind::System)
-    }
+    usual: Option<String>,
+    /// What else is known of it: keys and values.
+    facts: Map<String, Value>,
 }
 
 fn items<B>(entries: &'static [Entry<B>]) -> Vec<Item> {
@@ -78,8 +78,16 @@ fn items<B>(entries: &'static [Entry<B>]) -> Vec<Item> {
         reference: entry.reference,
         params: entry.params,
         usual: None,
+        facts: Map::new(),
     };
     entries.iter().map(item).collect()
+}
+
+/// The systems with what is known of each at its default settings.
+fn systems() -> Vec<Item> {
+    let with_facts =
+        |(item, entry): (Item, &Entry<Recipe>)| Item { usual: Some(usual(entry)), facts: facts(entry), ..item };
+    items(SYSTEMS).into_iter().zip(SYSTEMS).map(with_facts).collect()
 }
 
 pub(super) fn run(args: &Args) -> Result<Finished> {
@@ -103,12 +111,12 @@ fn paragraph(item: &Item) -> String {
     if !item.reference.is_empty() {
         text.push_str(&format!("  {:<14} [{}]\n", "", item.reference));
     }
-    if let Some(Recipe { dt, substeps, integrator, spin_up, .. }) = item.usual {
-        let usual = match item.wraps() {
-            true => "stepped as the system inside".to_owned(),
-            false => format!("usually dt {dt}, substeps {substeps}, integrator {integrator}, spin_up {spin_up}"),
-        };
+    if let Some(usual) = &item.usual {
         text.push_str(&format!("  {:<14} [data]: {usual}\n", ""));
+    }
+    let facts: Vec<String> = item.facts.iter().filter_map(|(key, value)| fact(key, value)).collect();
+    if !facts.is_empty() {
+        text.push_str(&format!("  {:<14} {}\n", "", facts.join(", ")));
     }
     for param in item.params {
         let default = default_text(param.default);
@@ -132,9 +140,8 @@ fn default_text(default: Default) -> String {
 fn object(item: &Item) -> Value {
     let params: Vec<Value> = item.params.iter().map(param_object).collect();
     let mut object = json!({"name": item.name, "about": item.about, "reference": item.reference, "params": params});
-    if let Some(Recipe { dt, substeps, integrator, spin_up, .. }) = item.usual {
-        object["usual"] = json!({"dt": dt, "substeps": substeps, "integrator": integrator, "spin_up": spin_up});
-        object["stepped_as_inside"] = json!(item.wraps());
+    if let Value::Object(object) = &mut object {
+        object.extend(item.facts.clone());
     }
     object
 }

@@ -9,10 +9,12 @@ mod compare;
 mod completions;
 mod config;
 mod data;
+mod diagnose;
 mod dry_run;
 mod envelope;
 mod evaluate;
 mod experiment;
+mod facts;
 mod forecast;
 mod global;
 mod list;
@@ -54,6 +56,7 @@ enum Command {
     Assimilate(assimilate::Args),
     Evaluate(evaluate::Args),
     Report(report::Args),
+    Diagnose(diagnose::Args),
     List(list::Args),
     Config(config::Args),
     Data(data::Args),
@@ -70,6 +73,7 @@ impl Command {
             Self::Assimilate(_) => "assimilate",
             Self::Evaluate(_) => "evaluate",
             Self::Report(_) => "report",
+            Self::Diagnose(_) => "diagnose",
             Self::List(_) => "list",
             Self::Config(_) => "config",
             Self::Data(_) => "data",
@@ -86,6 +90,7 @@ impl Command {
             Self::Assimilate(args) => assimilate::run(args, session),
             Self::Evaluate(args) => evaluate::run(args, session),
             Self::Report(args) => report::run(args, session),
+            Self::Diagnose(args) => diagnose::run(args, session),
             Self::List(args) => list::run(args),
             Self::Config(args) => config::run(args, session),
             Self::Data(args) => data::run(args, session),

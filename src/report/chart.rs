@@ -95,6 +95,13 @@ impl Chart {
         self.body.push_str(&format!(r#"<circle {fill} cx="{cx:.1}" cy="{cy:.1}" r="{radius}">{title}</circle>"#));
     }
 
+    /// Many dots of one style as one path: strokes of no length with round ends.
+    pub fn dots(&mut self, style: Style, size: f64, points: &[(f64, f64)]) {
+        let place = |(x, y): &(f64, f64)| format!("M{:.1} {:.1}h0", self.px(*x), self.py(*y));
+        let (stroke, d) = (style.stroke(), points.iter().map(place).collect::<String>());
+        self.body.push_str(&format!(r#"<path {stroke} stroke-width="{size}" stroke-linecap="round" d="{d}"/>"#));
+    }
+
     /// A bar from the axis' low end.
     pub fn bar(&mut self, style: Style, from: f64, to: f64, height: f64, title: &str) {
         let (x, width) = (self.px(from), self.px(to) - self.px(from));

@@ -1,4 +1,4 @@
-//! What a reader gets: one page, one figure, one text, all made from the plain data of a [`Report`].
+//! What a reader gets: one page, one figure, one text, all made from the plain data of a [`Report`] (or of a diagnosis).
 //!
 //! Nothing here computes a score. A value is shown with the digits that its standard error supports; the best value of
 //! each column is marked, and so is every value that the paired tests cannot tell from it.
@@ -7,8 +7,10 @@ mod bands;
 mod chart;
 mod colour;
 mod cost;
+mod diagnosis;
 mod errors;
 mod figure;
+mod gallery;
 mod heatmap;
 mod hovmoeller;
 mod laws;
@@ -18,6 +20,7 @@ mod metric;
 mod number;
 mod page;
 mod png;
+mod portrait;
 mod ranks;
 #[cfg(test)]
 mod sample;
@@ -28,7 +31,12 @@ mod text;
 mod training;
 mod verdict;
 
+pub use diagnosis::Diagnosed;
+pub use gallery::Exhibit;
+pub use portrait::{Portrait, View};
+
 use crate::results::Report;
+use crate::systems::Estimate;
 
 /// The report as one HTML file that needs nothing outside itself: no network, no scripts, no other files.
 ///
@@ -53,4 +61,24 @@ pub fn headline(report: &Report) -> String {
 /// The headline tables for a terminal, at most 110 columns wide, ending with a line break.
 pub fn text(report: &Report) -> String {
     text::text(report)
+}
+
+/// The page of a diagnosed system: numbers and charts in one HTML file that needs nothing outside itself.
+pub fn diagnosis_html(of: &Diagnosed) -> String {
+    diagnosis::html(of)
+}
+
+/// The charts of a diagnosed system as stand-alone SVG files: name and text of each.
+pub fn diagnosis_figures(of: &Diagnosed) -> Vec<(String, String)> {
+    diagnosis::figures(of)
+}
+
+/// One sheet with a small picture of each system: a stand-alone SVG on a white ground.
+pub fn gallery_svg(exhibits: &[Exhibit]) -> String {
+    gallery::svg(exhibits)
+}
+
+/// A value with its standard error, both with as many digits as that supports.
+pub fn estimate(estimate: &Estimate) -> String {
+    diagnosis::shown(estimate)
 }

@@ -10,7 +10,7 @@ use crate::results::{Panel, Report};
 const STYLE: &str = include_str!("style.css");
 
 /// A section: its anchor, its heading, its content.
-type Section = (&'static str, &'static str, String);
+pub(super) type Section = (&'static str, &'static str, String);
 
 /// The whole file.
 pub(super) fn html(report: &Report) -> String {
@@ -30,17 +30,21 @@ pub(super) fn html(report: &Report) -> String {
     .into_iter()
     .filter(|(_, _, content)| !content.is_empty())
     .collect();
+    let title = escape(&report.title);
+    let header = format!("<h1>{title}</h1>{}{}{}", findings(report), warnings(report), pairs(&report.setting));
+    document(&report.title, &header, &sections)
+}
+
+/// A whole page: a header, then links to the sections, then those.
+pub(super) fn document(title: &str, header: &str, sections: &[Section]) -> String {
     let links: String = sections.iter().map(|(id, name, _)| format!(r##"<a href="#{id}">{name}</a>"##)).collect();
     let body: String = sections
         .iter()
         .map(|(id, name, content)| format!("<section id=\"{id}\"><h2>{name}</h2>{content}</section>\n"))
         .collect();
-    let title = escape(&report.title);
+    let title = escape(title);
     format!(
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><title>{title}</title><style>\n{STYLE}</style></head>\n<body><main>\n<header><h1>{title}</h1>{}{}{}<nav>{links}</nav></header>\n{body}<footer class=\"note\">Made by scorecast. This file needs nothing but itself.</footer>\n</main></body></html>\n",
-        findings(report),
-        warnings(report),
-        setting(report)
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><title>{title}</title><style>\n{STYLE}</style></head>\n<body><main>\n<header>{header}<nav>{links}</nav></header>\n{body}<footer class=\"note\">Made by scorecast. This file needs nothing but itself.</footer>\n</main></body></html>\n"
     )
 }
 
@@ -60,10 +64,11 @@ fn warnings(report: &Report) -> String {
     format!(r#"<div class="warnings" role="note"><b>What to mistrust</b><ul>{items}</ul></div>"#)
 }
 
-fn setting(report: &Report) -> String {
+/// Names and values.
+pub(super) fn pairs(setting: &[(String, String)]) -> String {
     let pair =
         |(what, value): &(String, String)| format!("<div><dt>{}</dt><dd>{}</dd></div>", escape(what), escape(value));
-    let pairs: String = report.setting.iter().map(pair).collect();
+    let pairs: String = setting.iter().map(pair).collect();
     if pairs.is_empty() { String::new() } else { format!(r#"<dl class="setting">{pairs}</dl>"#) }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::assimilation::observe::GaussianError;
 use crate::assimilation::{self, NoiseLaw, OPERATORS, Observation};
-use crate::systems::catalogue::Recipe;
+use crate::systems::catalogue::{Recipe, climate};
 use crate::systems::registry::find;
 use crate::systems::{Geometry, Settings, Stepping, System};
 
@@ -46,6 +46,14 @@ pub struct SystemPlan {
     pub system: Arc<dyn System>,
     /// How it is usually stepped.
     pub recipe: Recipe,
+}
+
+impl SystemPlan {
+    /// The time in which small errors grow by e, in model time, where it was measured: at default settings, whatever the
+    /// noise.
+    pub fn lyapunov_time(&self) -> Option<f64> {
+        climate::lyapunov_time(&self.name, &self.settings)
+    }
 }
 
 /// Where trajectories come from.

@@ -10,7 +10,7 @@ use crate::failure::{Failure, Kind, Result};
 use crate::progress::Progress;
 use crate::results::{AssimilationRow, CostRow, PairedRow, Panel, PanelRow, RankHistogram, Series};
 use crate::score::{Case, Context, Ensemble, Input, Orientation, Pool};
-use crate::spec::{AssimilatePlan, Plan};
+use crate::spec::{AssimilatePlan, Plan, SystemPlan};
 use crate::stage::board::{Board, Column, against_best};
 use crate::stage::cycle::{self, Alarm, Analysed, Ended};
 use crate::stage::fit::Ready;
@@ -132,7 +132,7 @@ fn columns(plan: &Plan, truth: bool) -> Result<Vec<Column>> {
     let context = Context {
         pool: Pool::EachTime,
         dt: plan.data.stepping.dt,
-        lyapunov_time: plan.system.as_ref().and_then(|system| system.system.lyapunov_time()),
+        lyapunov_time: plan.system.as_ref().and_then(SystemPlan::lyapunov_time),
     };
     let mut out = Vec::new();
     if truth {

@@ -129,7 +129,11 @@ fn gib(bytes: u64) -> f64 {
     bytes as f64 / (1u64 << 30) as f64
 }
 
-fn simulated(
+/// All trajectories of the plan's system, `[case, time, component]`.
+///
+/// # Errors
+/// When they are larger than the limit, or diverge.
+pub fn simulated(
     plan: &Plan,
     trajectories: usize,
     steps: usize,

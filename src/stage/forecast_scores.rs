@@ -8,7 +8,7 @@ use crate::failure::{Failure, Kind, Result};
 use crate::progress::Progress;
 use crate::results::{CostRow, ForecastRow, LawPicture, PairedRow, RankHistogram};
 use crate::score::{Case, Context, Ensemble, Input, Orientation, Pool, normalised_error};
-use crate::spec::Plan;
+use crate::spec::{Plan, SystemPlan};
 use crate::stage::board::{Board, Column, against_best};
 use crate::stage::data::Trajectories;
 use crate::stage::fit::Ready;
@@ -301,11 +301,7 @@ impl<'a> Setting<'a> {
 }
 
 fn context(plan: &Plan, pool: Pool) -> Context {
-    Context {
-        pool,
-        dt: plan.data.stepping.dt,
-        lyapunov_time: plan.system.as_ref().and_then(|system| system.system.lyapunov_time()),
-    }
+    Context { pool, dt: plan.data.stepping.dt, lyapunov_time: plan.system.as_ref().and_then(SystemPlan::lyapunov_time) }
 }
 
 /// The lead steps at which forecasters are compared: those that the tables show.

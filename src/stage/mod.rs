@@ -1,4 +1,5 @@
 //! The stages: simulate, train, forecast, assimilate, evaluate, report; and `compare`, which runs them all.
+//! Beside them `diagnose` and `gallery` look at systems alone.
 //!
 //! A stage reads a [`Plan`](crate::spec::Plan) and its inputs, and writes files. What it computes is in the files named
 //! after the matter (`twin`, `cycle`, `board`, ...); the files named after commands only join them.
@@ -9,6 +10,7 @@ mod board;
 pub mod compare;
 mod cycle;
 mod data;
+pub mod diagnose;
 pub mod evaluate;
 mod export;
 mod files;
@@ -16,6 +18,7 @@ mod findings;
 mod fit;
 pub mod forecast;
 mod forecast_scores;
+pub mod gallery;
 mod health;
 mod queue;
 pub mod report;

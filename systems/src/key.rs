@@ -65,6 +65,8 @@ pub enum Purpose {
     AmbientNoise = 16,
     /// The subspaces, means and maps that are part of a system's definition, drawn once from a seed of its own.
     Structure = 17,
+    /// The first directions of tangent vectors.
+    TangentVector = 18,
 }
 
 /// The address of a family of random streams, one for each member.

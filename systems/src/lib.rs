@@ -11,6 +11,7 @@
 
 pub mod brownian;
 pub mod catalogue;
+pub mod diagnose;
 pub mod gaussian;
 pub mod integrate;
 pub mod key;
@@ -26,6 +27,7 @@ pub mod system;
 pub mod transition;
 
 pub use brownian::BrownianPath;
+pub use diagnose::Estimate;
 pub use gaussian::{GaussianDenoiser, GaussianLaw, LinearForecaster, LowRankGaussian, LowRankMixture};
 pub use integrate::SdeForecaster;
 pub use key::{Domain, Key, Purpose, Stream};

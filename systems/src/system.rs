@@ -83,9 +83,4 @@ pub trait System: Send + Sync {
     fn partial(&self) -> Option<Partial<'_>> {
         None
     }
-
-    /// The time in which small errors grow by e, in model time, where it is known.
-    fn lyapunov_time(&self) -> Option<f64> {
-        None
-    }
 }

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod bad_experiments;
+mod diagnose;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -32,6 +33,10 @@ const BAD_ARGUMENTS: &[(&[&str], &str)] = &[
     (&["train", "lorenz96", "--forecaster", "difusion"], "did you mean `diffusion`?"),
     (&["list", "weather"], "weather"),
     (&["evaluate"], "required arguments"),
+    (&["diagnose"], "required arguments"),
+    (&["diagnose", "lorez96"], "unknown system `lorez96`; did you mean `lorenz96`?"),
+    (&["diagnose", "lorenz96", "--set", "system.forcng=1"], "did you mean `forcing`?"),
+    (&["diagnose", "lorenz96", "--gallery", "x.svg"], "cannot be used with"),
 ];
 
 fn scorecast(args: &[&str]) -> Output {
@@ -144,6 +149,7 @@ fn results_are_one_json_object() {
         (&["compare", "--dry-run"], "compare"),
         (&["train", "lorenz63", "--dry-run"], "train"),
         (&["assimilate", "sakov2008", "--dry-run"], "assimilate"),
+        (&["diagnose", "lorenz63", "--dry-run"], "diagnose"),
         (&["--help"], "help"),
         (&["compare", "--help"], "help"),
         (&["--version"], "version"),
@@ -295,6 +301,7 @@ fn an_output_that_exists_is_replaced_only_by_force() {
 const BAD_DATA: &[(&[&str], i32, &str)] = &[
     (&["train", "lorenz63", "--data", "FILE", "--out", "NOWHERE"], 3, "is not an HDF5 (NetCDF-4) file"),
     (&["evaluate", "FILE"], 3, "is not an HDF5 (NetCDF-4) file"),
+    (&["diagnose", "FILE"], 3, "is not an HDF5 (NetCDF-4) file"),
     (&["report", "NOWHERE"], 3, "not the folder of a finished run"),
 ];
 

@@ -177,8 +177,4 @@ impl System for Embed {
         let constant_noise = Arc::clone(&self.inner).as_sde().is_some_and(|sde| sde.noise().is_constant());
         Ok(Box::new(Embedded::new(inner.into(), constant_noise, Arc::clone(&self.map), self.noise)?))
     }
-
-    fn lyapunov_time(&self) -> Option<f64> {
-        self.inner.lyapunov_time()
-    }
 }

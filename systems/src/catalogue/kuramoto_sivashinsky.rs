@@ -44,8 +44,6 @@ pub struct KuramotoSivashinsky {
     sde: Arc<SpectralSde<Advection>>,
     start: RandomModes,
     dim: usize,
-    length: f64,
-    noise: f64,
 }
 
 impl KuramotoSivashinsky {
@@ -70,7 +68,7 @@ impl KuramotoSivashinsky {
         let size = START / (2.0 * waves as f64).sqrt();
         let start = RandomModes::new((1..=waves).map(|index| Mode { index, opposite: None, size }).collect());
         let forcing = if noise > 0.0 { Forcing::White(noise) } else { Forcing::None };
-        Ok(Self { sde: Arc::new(SpectralSde::new(equation, dim, forcing)), start, dim, length, noise })
+        Ok(Self { sde: Arc::new(SpectralSde::new(equation, dim, forcing)), start, dim })
     }
 }
 
@@ -90,9 +88,5 @@ impl System for KuramotoSivashinsky {
 
     fn as_sde(self: Arc<Self>) -> Option<Arc<dyn Sde>> {
         Some(Arc::clone(&self.sde) as Arc<dyn Sde>)
-    }
-
-    fn lyapunov_time(&self) -> Option<f64> {
-        (self.length == 22.0 && self.noise == 0.0).then_some(1.0 / 0.043)
     }
 }

@@ -125,10 +125,4 @@ impl System for Lorenz63 {
     fn as_sde(self: Arc<Self>) -> Option<Arc<dyn Sde>> {
         Some(self)
     }
-
-    fn lyapunov_time(&self) -> Option<f64> {
-        let classical =
-            self.sigma == 10.0 && self.rho == 28.0 && self.beta == 8.0 / 3.0 && self.noise == EqualNoise::None;
-        classical.then_some(1.0 / 0.9056)
-    }
 }

@@ -149,8 +149,4 @@ impl System for Lorenz96 {
     fn as_sde(self: Arc<Self>) -> Option<Arc<dyn Sde>> {
         Some(self)
     }
-
-    fn lyapunov_time(&self) -> Option<f64> {
-        (self.dim == 40 && self.forcing == 8.0 && self.noise == EqualNoise::None).then_some(1.0 / 1.68)
-    }
 }

@@ -59,7 +59,6 @@ pub struct LotkaVolterra {
     /// A, row by row.
     interaction: Vec<Vec<f64>>,
     noise: EqualNoise,
-    classical: bool,
 }
 
 impl LotkaVolterra {
@@ -69,16 +68,16 @@ impl LotkaVolterra {
     /// When A is not square with a row for each r.
     pub fn new(settings: &Settings) -> Result<Self> {
         let growth = settings.floats("r").to_vec();
-        let own = settings.has("A");
-        let interaction =
-            if own { settings.rows("A").to_vec() } else { INTERACTION.iter().map(|row| row.to_vec()).collect() };
+        let interaction = match settings.has("A") {
+            true => settings.rows("A").to_vec(),
+            false => INTERACTION.iter().map(|row| row.to_vec()).collect(),
+        };
         let (rows, columns) = (interaction.len(), interaction.first().map_or(0, Vec::len));
         if growth.is_empty() || rows != growth.len() || columns != rows {
             let problem = format!("has {} numbers for an `A` of {rows} rows and {columns} columns", growth.len());
             return Err(settings.mistake("r", problem + "; give both, A square with a row for each r"));
         }
-        let classical = !own && growth == GROWTH && settings.number("multiplicative") == 0.0;
-        Ok(Self { growth, interaction, noise: EqualNoise::new(settings)?, classical })
+        Ok(Self { growth, interaction, noise: EqualNoise::new(settings)? })
     }
 
     /// sum_j A_ij x_j in every lane.
@@ -165,10 +164,5 @@ impl System for LotkaVolterra {
 
     fn as_sde(self: Arc<Self>) -> Option<Arc<dyn Sde>> {
         Some(self)
-    }
-
-    /// The exponent .0203 of Vano et al. (2006).
-    fn lyapunov_time(&self) -> Option<f64> {
-        self.classical.then_some(1.0 / 0.0203)
     }
 }

@@ -4,6 +4,7 @@
 
 pub mod burgers;
 pub mod cir;
+pub mod climate;
 pub mod double_pendulum;
 pub mod double_well;
 pub mod embed;

@@ -126,8 +126,4 @@ impl System for ObservePartially {
     fn partial(&self) -> Option<Partial<'_>> {
         Some(Partial { whole: &self.whole, seen: &self.seen })
     }
-
-    fn lyapunov_time(&self) -> Option<f64> {
-        self.whole.lyapunov_time()
-    }
 }

@@ -1,0 +1,84 @@
+//! `scorecast diagnose`: what a system, or a file of trajectories, is like.
+
+use std::path::{Path, PathBuf};
+
+use super::dry_run;
+use super::session::Session;
+use crate::failure::{Failure, Kind, Result};
+use crate::spec::{self, Plan, size};
+use crate::stage::{self, Finished};
+use crate::systems::catalogue::{Recipe, SYSTEMS};
+use crate::systems::diagnose::Effort;
+use crate::systems::registry::find;
+use crate::systems::{Entry, Stepping};
+
+/// Lyapunov exponents, dimension, climate, autocorrelation, spectra and histogram of a system or of stored trajectories
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// A system's name (see `scorecast list systems`), set up by --set system.KEY=VALUE and --set data.KEY=VALUE; or a
+    /// file of trajectories (HDF5/NetCDF)
+    #[arg(value_name = "SYSTEM|FILE", required_unless_present = "gallery")]
+    subject: Option<String>,
+    /// Leading Lyapunov exponents to find; as many as are affordable if unset
+    #[arg(long, value_name = "NUMBER")]
+    exponents: Option<usize>,
+    /// Draw a small picture of every system into this SVG file instead
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["subject", "exponents"])]
+    gallery: Option<PathBuf>,
+}
+
+pub(super) fn run(args: &Args, session: &Session) -> Result<Finished> {
+    let subject = match (&args.gallery, &args.subject) {
+        (Some(out), _) => return stage::gallery::run(out, &session.options, &session.progress),
+        (None, subject) => subject.as_deref().unwrap_or_default(),
+    };
+    let (plan, exponents) = match find(SYSTEMS, "system", subject) {
+        Ok(entry) => of_system(entry, session)?,
+        Err(_) if is_file(subject) => (of_file(subject, session)?, 0),
+        Err(error) => {
+            let hint = "see `scorecast list systems`, or name a file of trajectories";
+            return Err(Failure::new(Kind::Usage, error.to_string()).hint(hint));
+        }
+    };
+    if session.global.dry_run {
+        return Ok(dry_run::describe(&plan, "diagnose", session.options.max_memory));
+    }
+    size::check(&plan, session.options.max_memory)?;
+    stage::diagnose::run(&plan, args.exponents.unwrap_or(exponents), &session.options, &session.progress)
+}
+
+/// Whether a word means a file rather than a system.
+fn is_file(subject: &str) -> bool {
+    Path::new(subject).exists() || subject.contains(['.', '/', '\\'])
+}
+
+/// A system with its usual stepping, and as much simulation as it affords.
+fn of_system(entry: &Entry<Recipe>, session: &Session) -> Result<(Plan, usize)> {
+    let recipe = &entry.build;
+    let with = |effort: &Effort| {
+        let Stepping { dt, substeps, integrator } = recipe.stepping();
+        let Effort { trajectories, steps, .. } = effort;
+        let text = format!(
+            "[system]\nname = {:?}\n[data]\ndt = {dt:?}\nsubsteps = {substeps}\nintegrator = {integrator:?}\n\
+             spin_up = {}\ntrajectories = {trajectories}\nsteps = {steps}\n",
+            entry.name, recipe.spin_up
+        );
+        checked(&text, entry.name, session)
+    };
+    // how much is affordable depends on settings that overrides change
+    let first = with(&Effort { trajectories: 16, steps: 200, exponents: 0 })?;
+    let dim = first.system.as_ref().map_or(1, |system| system.system.dim());
+    let effort = Effort::affordable(dim, &first.data.stepping);
+    Ok((with(&effort)?, effort.exponents))
+}
+
+fn of_file(path: &str, session: &Session) -> Result<Plan> {
+    checked(&format!("[data]\nfile = {}\n", toml::Value::from(path)), path, session)
+}
+
+/// The plan of a short experiment, with the overrides of the command line.
+fn checked(text: &str, origin: &str, session: &Session) -> Result<Plan> {
+    let mut overrides = session.global.set.clone();
+    overrides.extend(session.global.seed.map(|seed| format!("seed={seed}")));
+    spec::check(text, origin, &overrides).map_err(|mistakes| spec::failure(&mistakes))
+}

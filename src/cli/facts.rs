@@ -1,0 +1,100 @@
+//! What `list systems` says of each system at its default settings: its size and noise, and what was measured of it.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use crate::systems::catalogue::climate::{Measured, climate};
+use crate::systems::catalogue::{Recipe, build};
+use crate::systems::registry::Kind;
+use crate::systems::{Calculus, Entry, Geometry, Noise};
+
+/// Keys and values; what is not known is null.
+pub(super) fn facts(entry: &Entry<Recipe>) -> Map<String, Value> {
+    let recipe = &entry.build;
+    // a system that cannot be built without settings has no size of its own
+    let system = build(entry.name, &Default::default()).ok();
+    let sde = system.clone().and_then(|system| system.as_sde());
+    let known = climate(entry.name);
+    let usual = json!({
+        "dt": recipe.dt, "substeps": recipe.substeps, "integrator": recipe.integrator, "spin_up": recipe.spin_up,
+    });
+    let measured = |number: &Measured| json!({"value": number.value, "se": number.se});
+    let all = |numbers: &[Measured]| numbers.iter().map(measured).collect::<Vec<_>>();
+    let climatology = known.map(|known| {
+        json!({
+            "mean": all(&known.mean), "sd": all(&known.sd), "per_component": known.mean.len() > 1,
+            "trajectories": known.trajectories, "time": known.time,
+        })
+    });
+    let pairs = [
+        ("dim", json!(system.as_ref().map(|system| system.dim()))),
+        ("geometry", json!(system.as_ref().map(|system| geometry(system.geometry())))),
+        ("noise", json!(sde.as_ref().map(|sde| noise(sde.noise())))),
+        ("calculus", json!(sde.as_ref().map(|sde| calculus(sde.calculus())))),
+        ("stationary_start", json!(system.as_ref().map(|system| Arc::clone(system).initial_is_stationary()))),
+        ("usual", usual),
+        ("stepped_as_inside", json!(wraps(entry))),
+        ("lyapunov_exponent", json!(known.and_then(|known| known.exponent.as_ref().map(measured)))),
+        ("lyapunov_time", json!(known.and_then(|known| known.lyapunov_time()))),
+        ("positive_exponents", json!(known.and_then(|known| known.positive))),
+        ("kaplan_yorke_dimension", json!(known.and_then(|known| known.dimension.as_ref().map(measured)))),
+        ("climatology", json!(climatology)),
+        ("citation", json!(entry.reference)),
+    ];
+    pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+/// The facts that a line of text has room for.
+pub(super) fn fact(key: &str, value: &Value) -> Option<String> {
+    match (key, value) {
+        ("dim", Value::Number(dim)) => Some(format!("dim {dim}")),
+        ("noise", Value::String(noise)) => Some(format!("noise {noise}")),
+        ("lyapunov_time", Value::Number(time)) => Some(format!("Lyapunov time {:.3}", time.as_f64()?)),
+        ("kaplan_yorke_dimension", Value::Object(number)) => {
+            Some(format!("Kaplan-Yorke dimension {:.2}", number.get("value")?.as_f64()?))
+        }
+        _ => None,
+    }
+}
+
+/// Whether it is a system around another, stepped as that one is.
+fn wraps(entry: &Entry<Recipe>) -> bool {
+    entry.params.iter().any(|param| param.kind == Kind::System)
+}
+
+/// How it is usually stepped, as a line of text.
+pub(super) fn usual(entry: &Entry<Recipe>) -> String {
+    let Recipe { dt, substeps, integrator, spin_up, .. } = entry.build;
+    match wraps(entry) {
+        true => "stepped as the system inside".to_owned(),
+        false => format!("usually dt {dt}, substeps {substeps}, integrator {integrator}, spin_up {spin_up}"),
+    }
+}
+
+fn geometry(geometry: Geometry) -> &'static str {
+    match geometry {
+        Geometry::Ring => "ring",
+        Geometry::Torus { .. } => "torus",
+        Geometry::Plane { .. } => "plane",
+        _ => "unstructured",
+    }
+}
+
+fn noise(noise: Noise) -> &'static str {
+    match noise {
+        Noise::None => "none",
+        Noise::Additive => "additive",
+        Noise::Constant(_) => "constant",
+        Noise::Diagonal => "diagonal",
+        Noise::Commutative(_) => "commutative",
+        Noise::General(_) => "general",
+    }
+}
+
+fn calculus(calculus: Calculus) -> &'static str {
+    match calculus {
+        Calculus::Ito => "ito",
+        Calculus::Stratonovich => "stratonovich",
+    }
+}
