@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use super::dry_run;
 use super::session::Session;
 use crate::failure::{Failure, Kind, Result};
 use crate::spec::{self, Plan, size};
@@ -40,11 +39,10 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<Finished> {
             return Err(Failure::new(Kind::Usage, error.to_string()).hint(hint));
         }
     };
-    if session.global.dry_run {
-        return Ok(dry_run::describe(&plan, "diagnose", session.options.max_memory));
-    }
-    size::check(&plan, session.options.max_memory)?;
-    stage::diagnose::run(&plan, args.exponents.unwrap_or(exponents), &session.options, &session.progress)
+    let exponents = args.exponents.unwrap_or(exponents);
+    session.run_plan(&plan, "diagnose", &size::needs(&plan), || {
+        stage::diagnose::run(&plan, exponents, &session.options, &session.progress)
+    })
 }
 
 /// Whether a word means a file rather than a system.

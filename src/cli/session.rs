@@ -52,12 +52,22 @@ impl<'a> Session<'a> {
         work: impl FnOnce(&Plan) -> Result<Finished>,
     ) -> Result<Finished> {
         let plan = self.plan(name)?;
-        let needs = needs(&plan);
+        self.run_plan(&plan, stage, &needs(&plan), || work(&plan))
+    }
+
+    /// Does a stage's work on a plan; or, with `--dry-run`, says what it would be.
+    pub(super) fn run_plan(
+        &self,
+        plan: &Plan,
+        stage: &str,
+        needs: &[Need],
+        work: impl FnOnce() -> Result<Finished>,
+    ) -> Result<Finished> {
         if self.global.dry_run {
-            return Ok(dry_run::describe(&plan, stage, &needs, self.options.max_memory));
+            return Ok(dry_run::describe(plan, stage, needs, self.options.max_memory));
         }
-        size::check(&needs, self.options.max_memory)?;
-        work(&plan)
+        size::check(needs, self.options.max_memory)?;
+        work()
     }
 
     /// Checks that a label on the command line is one of the experiment's forecasters.

@@ -86,13 +86,9 @@ pub fn trajectories(
 
 fn read(path: &Path, plan: &Plan, options: &Options) -> Result<Trajectories> {
     let read = store::read_trajectories(path, plan.data.variable.as_deref(), &options.limits())?;
+    let geometry = geometry(plan, path, &read)?;
     let states = read.values;
     let split = read.split.unwrap_or_else(|| Part::of_counts(plan.data.split_counts(states.dim().0)));
-    let geometry = plan.data.layout.of_file(&read.space, read.geometry).map_err(|message| {
-        Failure::new(Kind::Data, message)
-            .at(path.display().to_string())
-            .hint("change data.geometry, or give the file's variable the dimensions (case, time, y, x)")
-    })?;
     if let Some(system) = plan.system.as_ref().filter(|system| system.system.dim() != states.dim().2) {
         return Err(Failure::new(
             Kind::Data,
@@ -107,6 +103,18 @@ fn read(path: &Path, plan: &Plan, options: &Options) -> Result<Trajectories> {
         .hint("set system.dim, or remove [system] if these are not its trajectories"));
     }
     Trajectories::cut(&states, &split, geometry)
+}
+
+/// The layout of trajectories that were read: as the file says, or the plan.
+///
+/// # Errors
+/// [`Kind::Data`] when the plan's does not fit the file.
+pub fn geometry(plan: &Plan, path: &Path, read: &store::netcdf::Trajectories) -> Result<Geometry> {
+    plan.data.layout.of_file(&read.space, read.geometry).map_err(|message| {
+        Failure::new(Kind::Data, message)
+            .at(path.display().to_string())
+            .hint("change data.geometry, or give the file's variable the dimensions (case, time, y, x)")
+    })
 }
 
 /// Refuses arrays that would not fit under the limit, before anything is allocated.

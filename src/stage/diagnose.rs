@@ -83,11 +83,12 @@ fn stop_if_asked(progress: &dyn Progress) -> Result<()> {
 }
 
 fn stored(plan: &Plan, path: &Path, options: &Options) -> Result<Subject> {
-    let read = store::netcdf::read_trajectories(path, plan.data.variable.as_deref(), &options.limits())?;
+    let read = store::read_trajectories(path, plan.data.variable.as_deref(), &options.limits())?;
+    let geometry = data::geometry(plan, path, &read)?;
     let ends = read.time.as_deref().and_then(|time| Some((time.first()?, time.last()?, time.len())));
     let spacing = ends.map(|(first, last, count)| (last - first) / (count.max(2) - 1) as f64);
     let dt = spacing.filter(|dt| *dt > 0.0).unwrap_or(plan.data.stepping.dt);
-    Ok(Subject { states: read.values, dt, geometry: plan.data.geometry, lyapunov: None, smooth: true })
+    Ok(Subject { states: read.values, dt, geometry, lyapunov: None, smooth: true })
 }
 
 /// The numbers of the table: key, what a reader calls it, the estimate, its unit.

@@ -20,8 +20,6 @@ use normals::Normals;
 use crate::key::{Key, Stream};
 use crate::sde::{Increment, LANES};
 
-type Lanes = [f64; LANES];
-
 /// A dyadic part of a piece of a lead step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Interval {
@@ -33,30 +31,30 @@ pub struct Interval {
     pub index: u64,
 }
 
-/// The increments of up to [`LANES`] members' Brownian motions over one lead step, in the order of the substeps.
+/// The increments of up to `L` members' Brownian motions over one lead step, in the order of the substeps.
 #[derive(Clone, Debug)]
-pub struct BrownianPath {
+pub struct BrownianPath<const L: usize = LANES> {
     dt: f64,
     pieces: usize,
     levels: u32,
     /// Whether the finest intervals carry H.
     integrals: bool,
     /// For each level the interval that is being read, and its right sibling if it is a left half.
-    now: Vec<Node>,
-    right: Vec<Node>,
-    normals: Normals,
+    now: Vec<Node<L>>,
+    right: Vec<Node<L>>,
+    normals: Normals<L>,
 }
 
 /// W and H of an interval, `[wiener][lane]`.
 #[derive(Clone, Debug)]
-struct Node {
-    w: Vec<Lanes>,
-    h: Vec<Lanes>,
+struct Node<const L: usize> {
+    w: Vec<[f64; L]>,
+    h: Vec<[f64; L]>,
 }
 
-impl Node {
+impl<const L: usize> Node<L> {
     fn new(wiener: usize) -> Self {
-        Self { w: vec![[0.0; LANES]; wiener], h: vec![[0.0; LANES]; wiener] }
+        Self { w: vec![[0.0; L]; wiener], h: vec![[0.0; L]; wiener] }
     }
 }
 
@@ -65,7 +63,7 @@ impl Node {
 pub struct Owner {
     /// The address of the lead step.
     pub key: Key,
-    /// The members, at most [`LANES`]; they are the lanes in their order.
+    /// The members, at most as many as the path has lanes; they are the lanes in their order.
     pub members: Range<usize>,
 }
 
@@ -75,7 +73,7 @@ impl Owner {
     }
 }
 
-impl BrownianPath {
+impl<const L: usize> BrownianPath<L> {
     /// Scratch for paths of `wiener` Brownian motions over lead steps of `dt`, read in `substeps` equal parts; with
     /// the time integrals or without.
     pub fn new(wiener: usize, dt: f64, substeps: usize, integrals: bool) -> Self {
@@ -92,7 +90,7 @@ impl BrownianPath {
     }
 
     /// Moves to a substep and writes its increments. Substeps are read in order, from 0.
-    pub fn read(&mut self, substep: usize, owner: &Owner, increment: &mut Increment) {
+    pub fn read(&mut self, substep: usize, owner: &Owner, increment: &mut Increment<L>) {
         if increment.dw.is_empty() {
             return;
         }
@@ -113,7 +111,7 @@ impl BrownianPath {
     }
 
     /// The increments of any interval, at the cost of its level; the next substep that is read must then be 0.
-    pub fn interval(&mut self, interval: Interval, owner: &Owner, increment: &mut Increment) {
+    pub fn interval(&mut self, interval: Interval, owner: &Owner, increment: &mut Increment<L>) {
         let Interval { piece, level, index } = interval;
         assert!(level <= self.levels, "level {level} of a path that is halved {} times", self.levels);
         self.root(piece, owner);
@@ -154,7 +152,7 @@ impl BrownianPath {
         self.normals.of_halves(parent, with_area, owner, right);
         let (sd_z, sd_n) = ((h / 16.0).sqrt(), (h / 12.0).sqrt());
         for i in 0..whole.w.len() {
-            for lane in 0..LANES {
+            for lane in 0..L {
                 let (w, area, z) = (whole.w[i][lane], whole.h[i][lane], sd_z * right.w[i][lane]);
                 left.w[i][lane] = 0.5 * w + 1.5 * area + z;
                 right.w[i][lane] = 0.5 * w - 1.5 * area - z;
@@ -167,12 +165,12 @@ impl BrownianPath {
     }
 
     /// Writes the interval of `level` that is being read.
-    fn write(&self, level: u32, increment: &mut Increment) {
+    fn write(&self, level: u32, increment: &mut Increment<L>) {
         let (h, node) = (self.length(level), &self.now[level as usize]);
         increment.dw.copy_from_slice(&node.w);
         if self.integrals {
             for ((z, w), area) in increment.dz.iter_mut().zip(&node.w).zip(&node.h) {
-                (0..LANES).for_each(|lane| z[lane] = h * (area[lane] + 0.5 * w[lane]));
+                (0..L).for_each(|lane| z[lane] = h * (area[lane] + 0.5 * w[lane]));
             }
         }
     }
@@ -263,7 +261,7 @@ mod tests {
     /// Members share nothing, and neither do lead steps, whatever the path's scratch was used for before.
     #[test]
     fn a_path_belongs_to_its_owner() {
-        let mut shared = BrownianPath::new(1, DT, 4, false);
+        let mut shared: BrownianPath = BrownianPath::new(1, DT, 4, false);
         let mut first = |owner: &Owner| {
             let mut out = Increment::new(1, false);
             shared.read(0, owner, &mut out);

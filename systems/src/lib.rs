@@ -25,6 +25,7 @@ pub mod spectral;
 pub mod subspace;
 pub mod system;
 pub mod transition;
+mod wide;
 
 pub use brownian::BrownianPath;
 pub use diagnose::Estimate;
@@ -38,7 +39,7 @@ pub use law::{
 pub use map::{Map, MapForecaster};
 pub use noising::{Denoiser, Guidable, Level, Pullback, Sampler, Schedule};
 pub use registry::{Entry, Kind, Param, Settings, Value};
-pub use sde::{Calculus, Increment, LANES, Linearized, Noise, Sde};
+pub use sde::{Calculus, Increment, LANES, Linearized, Noise, Reach, Sde};
 pub use simulate::{Divergence, Simulation, Trajectories, simulate};
 pub use spectral::Semilinear;
 pub use system::{Partial, Stepping, System};

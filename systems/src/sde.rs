@@ -46,6 +46,15 @@ pub enum Calculus {
     Stratonovich,
 }
 
+/// How far a component of a ring looks: f_i depends on x_{i - behind}, ..., x_{i + ahead} only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reach {
+    /// Components before i.
+    pub behind: usize,
+    /// Components after i.
+    pub ahead: usize,
+}
+
 /// A stochastic differential equation.
 pub trait Sde: Send + Sync {
     /// The number of components.
@@ -91,6 +100,16 @@ pub trait Sde: Send + Sync {
         self.dim()
     }
 
+    /// How far a component looks, for an equation on a ring that is the same everywhere: then few members of a large
+    /// ring are advanced stretch by stretch.
+    ///
+    /// Whoever says it promises that the drift and the noise (none, additive or diagonal) accept blocks of any length
+    /// from behind + ahead + 1 on, as rings of that length, and that f_i is computed from its neighbours by the same
+    /// operations wherever it stands, so that it has the same bytes.
+    fn reach(&self) -> Option<Reach> {
+        None
+    }
+
     /// The derivatives of the drift, where they are written.
     fn linearized(&self) -> Option<&dyn Linearized> {
         None
@@ -113,18 +132,18 @@ pub trait Linearized: Send + Sync {
 
 /// The Brownian path over one integration step, drawn jointly by whoever owns the randomness; integrators never draw.
 #[derive(Clone, Debug, Default)]
-pub struct Increment {
+pub struct Increment<const L: usize = LANES> {
     /// W(t + dt) - W(t), `[wiener][lane]`, variance dt.
-    pub dw: Vec<[f64; LANES]>,
+    pub dw: Vec<[f64; L]>,
     /// The time integral of W(s) - W(t) over the step, `[wiener][lane]`, variance dt^3/3; empty unless an integrator
     /// asks for it.
-    pub dz: Vec<[f64; LANES]>,
+    pub dz: Vec<[f64; L]>,
 }
 
-impl Increment {
+impl<const L: usize> Increment<L> {
     /// Zeros for `wiener` Brownian motions, with their time integrals or without.
     pub fn new(wiener: usize, integrals: bool) -> Self {
-        let zeros = |count| vec![[0.0; LANES]; count];
+        let zeros = |count| vec![[0.0; L]; count];
         Self { dw: zeros(wiener), dz: zeros(if integrals { wiener } else { 0 }) }
     }
 }
@@ -142,9 +161,19 @@ pub fn load_block(rows: &[f64], block: &mut [[f64; LANES]]) {
     }
 }
 
-/// Copies a block back to the members that [`load_block`] took.
+/// Copies [`LANES`] windows of a slice into a block: as many values as the block has components, each window beginning
+/// `apart` after the one before.
+pub(crate) fn load_windows(values: &[f64], apart: usize, block: &mut [[f64; LANES]]) {
+    for lane in 0..LANES {
+        for (cell, value) in block.iter_mut().zip(&values[lane * apart..]) {
+            cell[lane] = *value;
+        }
+    }
+}
+
+/// Copies a block back to the members that [`load_block`] took; the last may be cut short.
 pub fn store_block(block: &[[f64; LANES]], rows: &mut [f64]) {
-    for (lane, row) in rows.chunks_exact_mut(block.len()).enumerate() {
+    for (lane, row) in rows.chunks_mut(block.len()).enumerate() {
         for (value, cell) in row.iter_mut().zip(block) {
             *value = cell[lane];
         }

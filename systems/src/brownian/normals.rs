@@ -7,25 +7,24 @@
 //! without integrals, needs a shorter beginning of the same sequence. Below the crown, or where the Brownian motions are
 //! too many for one, each interval has a stream of its own.
 
-use super::{Interval, Lanes, Node, Owner};
-use crate::sde::LANES;
+use super::{Interval, Node, Owner};
 
-/// The most normals in a crown: with [`LANES`] members they fill the first cache of a processor.
+/// The most normals in a crown: with a block of members they fill the first cache of a processor.
 const CROWN: usize = 256;
 
-/// The normals of up to [`LANES`] members' paths over one lead step.
+/// The normals of up to `L` members' paths over one lead step.
 #[derive(Clone, Debug)]
-pub(super) struct Normals {
+pub(super) struct Normals<const L: usize> {
     wiener: usize,
     pieces: usize,
     /// How many levels the crown has, the pieces being the first; 0 without a crown.
     crown_levels: u32,
     /// The normals of the crown that are needed, and whose they are.
-    crown: Vec<Lanes>,
+    crown: Vec<[f64; L]>,
     owner: Option<Owner>,
 }
 
-impl Normals {
+impl<const L: usize> Normals<L> {
     /// For pieces that are halved `levels` times; `integrals` says whether the finest intervals need H.
     pub(super) fn new(wiener: usize, pieces: usize, levels: u32, integrals: bool) -> Self {
         let level = 2 * wiener * pieces;
@@ -39,16 +38,16 @@ impl Normals {
             (false, 1) => level / 2,
             (false, _) => all / 4,
         };
-        Self { wiener, pieces, crown_levels, crown: vec![[0.0; LANES]; all - spared], owner: None }
+        Self { wiener, pieces, crown_levels, crown: vec![[0.0; L]; all - spared], owner: None }
     }
 
     /// The normals of a piece into `out.w`, and into `out.h` where it needs H.
-    pub(super) fn of_piece(&mut self, piece: usize, with_area: bool, owner: &Owner, out: &mut Node) {
+    pub(super) fn of_piece(&mut self, piece: usize, with_area: bool, owner: &Owner, out: &mut Node<L>) {
         self.write(0, [piece, self.pieces + piece], with_area, owner, out);
     }
 
     /// The normals that halve an interval into `out.w`, and into `out.h` where the halves need H.
-    pub(super) fn of_halves(&mut self, parent: Interval, with_area: bool, owner: &Owner, out: &mut Node) {
+    pub(super) fn of_halves(&mut self, parent: Interval, with_area: bool, owner: &Owner, out: &mut Node<L>) {
         let Interval { piece, level, index } = parent;
         let intervals = self.pieces << level;
         let place = 2 * intervals + index as usize * self.pieces + piece;
@@ -56,7 +55,7 @@ impl Normals {
     }
 
     /// The normals at two places of the sequence, counted in Brownian motions.
-    fn write(&mut self, level: u32, places: [usize; 2], with_area: bool, owner: &Owner, out: &mut Node) {
+    fn write(&mut self, level: u32, places: [usize; 2], with_area: bool, owner: &Owner, out: &mut Node<L>) {
         if level < self.crown_levels {
             self.draw_crown(owner);
             let [w, h] = places.map(|place| place * self.wiener);

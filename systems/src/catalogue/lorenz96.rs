@@ -12,8 +12,9 @@ use super::{Recipe, dim_param, noise_param, real_param};
 use crate::key::{Key, Purpose};
 use crate::law::{Geometry, Result};
 use crate::registry::{Entry, Settings};
-use crate::sde::{LANES, Linearized, Noise, Sde};
+use crate::sde::{LANES, Linearized, Noise, Reach, Sde};
 use crate::system::System;
+use crate::wide::wide;
 
 pub(super) const ENTRY: Entry<Recipe> = Entry {
     name: "lorenz96",
@@ -56,18 +57,30 @@ impl Lorenz96 {
     }
 }
 
-/// (next - before_last) * last - here + F for every lane.
+/// The tendency of one value from it and its neighbours.
 #[inline(always)]
-fn tendency(
-    out: &mut [f64; LANES],
-    before_last: &[f64; LANES],
-    last: &[f64; LANES],
-    here: &[f64; LANES],
-    next: &[f64; LANES],
-    forcing: f64,
-) {
-    for lane in 0..LANES {
-        out[lane] = (next[lane] - before_last[lane]) * last[lane] - here[lane] + forcing;
+fn tendency(far: f64, last: f64, here: f64, next: f64, forcing: f64) -> f64 {
+    (next - far) * last - here + forcing
+}
+
+wide! {
+    /// All tendencies of a ring of at least 4 values.
+    fn tendencies(x: &[[f64; LANES]], forcing: f64, out: &mut [[f64; LANES]]) {
+        let n = x.len();
+        assert!(n >= 4 && out.len() == n, "a ring of {n} values for {} tendencies", out.len());
+        // inside, the neighbours of a flat slice are flat slices too: loops over lanes inside cells are slower
+        let views = [&x[..n - 3], &x[1..n - 2], &x[2..n - 1], &x[3..]];
+        let [far, last, here, next] = views.map(|cells| cells.as_flattened());
+        let inside = out[2..n - 1].as_flattened_mut();
+        for ((((out, far), last), here), next) in inside.iter_mut().zip(far).zip(last).zip(here).zip(next) {
+            *out = tendency(*far, *last, *here, *next, forcing);
+        }
+        for i in [0, 1, n - 1] {
+            let [far, last, here, next] = [n - 2, n - 1, n, n + 1].map(|from| &x[(i + from) % n]);
+            for lane in 0..LANES {
+                out[i][lane] = tendency(far[lane], last[lane], here[lane], next[lane], forcing);
+            }
+        }
     }
 }
 
@@ -81,14 +94,7 @@ impl Sde for Lorenz96 {
     }
 
     fn drift_block(&self, _t: f64, x: &[[f64; LANES]], out: &mut [[f64; LANES]]) {
-        let (n, f) = (x.len(), self.forcing);
-        assert!(n >= 4 && out.len() == n, "a ring of {n} values for {} tendencies", out.len());
-        tendency(&mut out[0], &x[n - 2], &x[n - 1], &x[0], &x[1], f);
-        tendency(&mut out[1], &x[n - 1], &x[0], &x[1], &x[2], f);
-        for (out, x) in out[2..n - 1].iter_mut().zip(x.windows(4)) {
-            tendency(out, &x[0], &x[1], &x[2], &x[3], f);
-        }
-        tendency(&mut out[n - 1], &x[n - 3], &x[n - 2], &x[n - 1], &x[0], f);
+        tendencies(x, self.forcing, out);
     }
 
     fn diffuse_block(&self, _t: f64, x: &[[f64; LANES]], dw: &[[f64; LANES]], out: &mut [[f64; LANES]]) {
@@ -97,6 +103,10 @@ impl Sde for Lorenz96 {
 
     fn additive_sd(&self) -> Option<Vec<f64>> {
         self.noise.additive_sd(self.dim)
+    }
+
+    fn reach(&self) -> Option<Reach> {
+        Some(Reach { behind: 2, ahead: 1 })
     }
 
     fn linearized(&self) -> Option<&dyn Linearized> {

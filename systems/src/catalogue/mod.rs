@@ -75,6 +75,7 @@ use crate::law::{Error, Result};
 use crate::registry::{Default, Entry, Kind, Param, Settings, Value, find};
 use crate::sde::{LANES, Noise};
 use crate::system::{Stepping, System};
+use crate::wide::wide;
 
 /// How a system is built from its settings, and how it is stepped unless the user says otherwise.
 #[derive(Clone, Copy, Debug)]
@@ -228,9 +229,11 @@ fn additive(noise: f64) -> Noise {
     if noise > 0.0 { Noise::Additive } else { Noise::None }
 }
 
-/// out = noise * dw for noise of one size.
-fn diffuse(noise: f64, dw: &[[f64; LANES]], out: &mut [[f64; LANES]]) {
-    for (out, dw) in out.as_flattened_mut().iter_mut().zip(dw.as_flattened()) {
-        *out = noise * dw;
+wide! {
+    /// out = noise * dw for noise of one size.
+    fn diffuse(noise: f64, dw: &[[f64; LANES]], out: &mut [[f64; LANES]]) {
+        for (out, dw) in out.as_flattened_mut().iter_mut().zip(dw.as_flattened()) {
+            *out = noise * dw;
+        }
     }
 }

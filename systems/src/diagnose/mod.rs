@@ -84,7 +84,7 @@ pub fn trajectories(states: ArrayView3<f64>, dt: f64, geometry: Geometry) -> Res
 /// The Lyapunov exponents of a system, along the trajectories that [`simulate`](crate::simulate()) made from `key` after
 /// `spin_up` lead steps: `states` `[case, time, component]`, of which at most 16 go on from their last state.
 ///
-/// None where the system's derivative is not known, and where `effort` asks for no exponent.
+/// None where the system's derivative is not known or a part of its state is hidden, and where `effort` asks for no exponent.
 ///
 /// # Errors
 /// When the stepping does not fit the system, or its forecaster cannot run.
@@ -97,14 +97,17 @@ pub fn exponents(
     key: Key,
     progress: impl FnMut(usize, usize),
 ) -> Result<Option<Lyapunov>> {
+    if effort.exponents == 0 || system.partial().is_some() {
+        return Ok(None);
+    }
     let forecaster = Arc::clone(system).forecaster(stepping)?;
-    if forecaster.differentiable().is_none() || effort.exponents == 0 {
+    if forecaster.differentiable().is_none() {
         return Ok(None);
     }
     let (cases, times, dim) = states.dim();
     let last = states.index_axis_move(Axis(1), times - 1);
     let start = last.slice(s![..cases.min(LANES), ..]).to_owned();
-    let first = times - 1 + if system.initial_is_stationary() { 0 } else { spin_up };
+    let first = times - 1 + crate::simulate::spin_up(system, spin_up);
     let key = key.purpose(Purpose::ProcessNoise);
     lyapunov(&*forecaster, stepping.dt, start, first, &effort.tangents(dim), key, progress).map(Some)
 }

@@ -31,6 +31,10 @@ impl Integrator for EulerMaruyama {
         2
     }
 
+    fn depth(&self) -> Option<usize> {
+        Some(1)
+    }
+
     fn gaussian_one_step(&self) -> bool {
         matches!(self.scheme.sde.noise(), Noise::Additive | Noise::Constant(_) | Noise::Diagonal)
     }

@@ -1,12 +1,14 @@
 //! Any stochastic differential equation as a [`Forecaster`], through an integrator: the forecaster called `perfect`.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use ndarray::{Array2, ArrayView2, s};
 use rayon::prelude::*;
 
 use super::adjoint::adjoint;
-use super::{Integrator, Lanes, OneStep, Tangent, Workspace, integrator};
+use super::stretches::{self, Stretches};
+use super::{Cells, Integrator, OneStep, Tangent, Workspace, integrator};
 use crate::brownian::{BrownianPath, Owner};
 use crate::gaussian::GaussianLaw;
 use crate::key::Key;
@@ -62,16 +64,20 @@ pub(super) struct Stepper {
     pub(super) integrator: Arc<dyn Integrator>,
     dt: f64,
     pub(super) substeps: usize,
+    /// How a ring can be cut.
+    stretches: Option<Stretches>,
 }
 
 impl Stepper {
     fn new(sde: Arc<dyn Sde>, stepping: &Stepping) -> Result<Self> {
         let Stepping { dt, substeps, .. } = *stepping;
-        let integrator = integrator(&stepping.integrator, Arc::clone(&sde), dt / substeps as f64)?.into();
-        Ok(Self { sde, integrator, dt, substeps })
+        let integrator = integrator(&stepping.integrator, Arc::clone(&sde), dt / substeps as f64)?;
+        let stretches = Stretches::new(&*sde, &*integrator);
+        Ok(Self { sde, integrator: integrator.into(), dt, substeps, stretches })
     }
 
-    /// Advances `x` (`[member, component]`) in place: blocks of members, on several threads where that pays.
+    /// Advances `x` (`[member, component]`) in place: blocks of members, or stretches of each member where that is less
+    /// work, on several threads where that pays.
     fn advance(&self, k: usize, steps: usize, x: &mut Array2<f64>, key: Key) {
         let dim = self.sde.dim();
         assert_eq!(x.ncols(), dim, "states of {} components for a system of {dim}", x.ncols());
@@ -79,33 +85,49 @@ impl Stepper {
         if !x.is_standard_layout() {
             *x = x.as_standard_layout().into_owned();
         }
+        let members = x.nrows();
         let Some(rows) = x.as_slice_mut() else { return };
-        if work < PARALLEL_WORK {
-            let mut scratch = Scratch::new(self);
-            for (block, rows) in rows.chunks_mut(LANES * dim).enumerate() {
-                self.advance_block(k, steps, block * LANES, rows, key, &mut scratch);
+        let parallel = work >= PARALLEL_WORK;
+        match &self.stretches {
+            Some(stretches) if stretches.pay(members) => {
+                let ring = |scratch: &mut RingScratch, (member, row): (usize, &mut [f64])| {
+                    self.each_substep(k, steps, member..member + 1, key, &mut scratch.noise, |t, increment| {
+                        stretches.step(&*self.integrator, t, row, increment, &mut scratch.stretches);
+                    });
+                };
+                each(rows, dim, parallel, || RingScratch::new(self, stretches), ring);
             }
-        } else {
-            rows.par_chunks_mut(LANES * dim).enumerate().for_each_init(
-                || Scratch::new(self),
-                |scratch, (block, rows)| self.advance_block(k, steps, block * LANES, rows, key, scratch),
-            );
+            _ => {
+                let block = |scratch: &mut Scratch, (block, rows): (usize, &mut [f64])| {
+                    let members = block * LANES..block * LANES + rows.len() / dim;
+                    load_block(rows, &mut scratch.x);
+                    self.each_substep(k, steps, members, key, &mut scratch.noise, |t, increment| {
+                        self.integrator.step_block(t, &mut scratch.x, increment, &mut scratch.work);
+                    });
+                    store_block(&scratch.x, rows);
+                };
+                each(rows, LANES * dim, parallel, || Scratch::new(self), block);
+            }
         }
     }
 
-    /// Advances the members `first..` that `rows` holds; one block.
-    fn advance_block(&self, k: usize, steps: usize, first: usize, rows: &mut [f64], key: Key, scratch: &mut Scratch) {
-        let Scratch { x, increment, path, work } = scratch;
-        let members = first..first + rows.len() / self.sde.dim();
-        load_block(rows, x);
-        for step in k..k + steps {
-            let owner = Owner { key: key.at(step as u64), members: members.clone() };
+    /// Calls `step` with the time and the increments of every substep of `steps` lead steps.
+    fn each_substep<const L: usize>(
+        &self,
+        k: usize,
+        steps: usize,
+        members: Range<usize>,
+        key: Key,
+        noise: &mut NoiseScratch<L>,
+        mut step: impl FnMut(f64, &Increment<L>),
+    ) {
+        for lead in k..k + steps {
+            let owner = Owner { key: key.at(lead as u64), members: members.clone() };
             for substep in 0..self.substeps {
-                path.read(substep, &owner, increment);
-                self.integrator.step_block(self.time(step, substep), x, increment, work);
+                noise.path.read(substep, &owner, &mut noise.increment);
+                step(self.time(lead, substep), &noise.increment);
             }
         }
-        store_block(x, rows);
     }
 
     /// The model time at which a substep begins.
@@ -114,33 +136,70 @@ impl Stepper {
     }
 
     /// Scratch for the paths that the integrator reads.
-    pub(super) fn path(&self) -> BrownianPath {
+    pub(super) fn path<const L: usize>(&self) -> BrownianPath<L> {
         BrownianPath::new(self.sde.wiener_dim(), self.dt, self.substeps, self.integrator.reads_integrals())
     }
 
     /// An increment that the integrator reads.
-    pub(super) fn increment(&self) -> Increment {
+    pub(super) fn increment<const L: usize>(&self) -> Increment<L> {
         Increment::new(self.sde.wiener_dim(), self.integrator.reads_integrals())
+    }
+}
+
+/// Hands out parts of `size` numbers with their indices, each thread with scratch of its own.
+fn each<S>(
+    numbers: &mut [f64],
+    size: usize,
+    parallel: bool,
+    scratch: impl Fn() -> S + Send + Sync,
+    work: impl Fn(&mut S, (usize, &mut [f64])) + Send + Sync,
+) {
+    if parallel {
+        numbers.par_chunks_mut(size).enumerate().for_each_init(scratch, work);
+    } else {
+        let mut scratch = scratch();
+        numbers.chunks_mut(size).enumerate().for_each(|item| work(&mut scratch, item));
+    }
+}
+
+/// The paths of `L` members as they are read.
+struct NoiseScratch<const L: usize> {
+    increment: Increment<L>,
+    path: BrownianPath<L>,
+}
+
+impl<const L: usize> NoiseScratch<L> {
+    fn new(stepper: &Stepper) -> Self {
+        Self { increment: stepper.increment(), path: stepper.path() }
     }
 }
 
 /// What one thread needs to advance blocks.
 struct Scratch {
-    x: Vec<Lanes>,
-    increment: Increment,
-    path: BrownianPath,
+    x: Cells,
+    noise: NoiseScratch<LANES>,
     work: Workspace,
 }
 
 impl Scratch {
     fn new(stepper: &Stepper) -> Self {
         let dim = stepper.sde.dim();
-        Self {
-            x: vec![[0.0; LANES]; dim],
-            increment: stepper.increment(),
-            path: stepper.path(),
-            work: Workspace::new(&*stepper.integrator, dim),
-        }
+        let work = Workspace::new(&*stepper.integrator, dim);
+        Self { x: Cells::new(dim), noise: NoiseScratch::new(stepper), work }
+    }
+}
+
+/// What one thread needs to advance members of a ring one by one.
+struct RingScratch {
+    noise: NoiseScratch<1>,
+    stretches: stretches::Scratch,
+}
+
+impl RingScratch {
+    fn new(stepper: &Stepper, stretches: &Stretches) -> Self {
+        let noisy = stepper.sde.wiener_dim() > 0;
+        let scratch = stretches::Scratch::new(stretches, &*stepper.integrator, noisy);
+        Self { noise: NoiseScratch::new(stepper), stretches: scratch }
     }
 }
 

@@ -2,6 +2,7 @@
 //! increments and never draws.
 
 mod adjoint;
+mod cells;
 mod etdrk4;
 mod euler_maruyama;
 pub mod forecaster;
@@ -12,11 +13,13 @@ pub mod runge_kutta;
 mod sra1;
 mod sri1;
 mod stochastic_heun;
+mod stretches;
 mod tangent;
 mod tsit5;
 
 use std::sync::Arc;
 
+use cells::Cells;
 pub use etdrk4::Etdrk4;
 pub use euler_maruyama::{EULER, EulerMaruyama};
 pub use forecaster::SdeForecaster;
@@ -33,6 +36,7 @@ pub use tsit5::{ATOL, RTOL, TSITOURAS, TSITOURAS_ERROR, Tsit5};
 use crate::law::{Error, Result};
 use crate::registry::{Entry, find};
 use crate::sde::{Calculus, Increment, LANES, Noise, Sde};
+use crate::wide::wide;
 
 /// One component of [`LANES`] members.
 pub type Lanes = [f64; LANES];
@@ -45,6 +49,12 @@ pub trait Integrator: Send + Sync {
 
     /// How many scratch arrays a step needs, each `[component][lane]`.
     fn arrays(&self) -> usize;
+
+    /// How many evaluations of the drift or the noise stand one inside another in a step, where that is fixed and they
+    /// are all that joins components: so often does one look at its neighbours.
+    fn depth(&self) -> Option<usize> {
+        None
+    }
 
     /// Whether it reads the time integrals `increment.dz`.
     fn reads_integrals(&self) -> bool {
@@ -76,7 +86,7 @@ pub trait AdjointStep: Send + Sync {
 /// The scratch arrays of an integrator, each `[component][lane]`; made once and reused for every step.
 #[derive(Clone, Debug)]
 pub struct Workspace {
-    arrays: Vec<Vec<Lanes>>,
+    arrays: Vec<Cells>,
 }
 
 impl Workspace {
@@ -87,18 +97,18 @@ impl Workspace {
 
     /// `count` arrays for a state of `dim` components.
     pub fn with(count: usize, dim: usize) -> Self {
-        Self { arrays: vec![vec![[0.0; LANES]; dim]; count] }
+        Self { arrays: vec![Cells::new(dim); count] }
     }
 
     /// All arrays, where their number depends on the scheme.
-    pub fn all(&mut self) -> &mut [Vec<Lanes>] {
+    fn all(&mut self) -> &mut [Cells] {
         &mut self.arrays
     }
 
     /// The first `N` arrays, as many as [`Integrator::arrays`] says or fewer.
     pub fn arrays<const N: usize>(&mut self) -> [&mut [Lanes]; N] {
         let mut arrays = self.arrays.iter_mut();
-        std::array::from_fn(|_| arrays.next().map(Vec::as_mut_slice).unwrap_or_default())
+        std::array::from_fn(|_| arrays.next().map(|cells| &mut **cells).unwrap_or_default())
     }
 }
 
@@ -126,19 +136,21 @@ pub fn integrator(name: &str, sde: Arc<dyn Sde>, dt: f64) -> Result<Box<dyn Inte
     (find(INTEGRATORS, "integrator", name)?.build)(sde, dt)
 }
 
-/// out = x + h k. Cells are taken as one flat slice: nested loops over lanes were left scalar by the compiler.
-#[inline]
-fn shift(out: &mut [Lanes], x: &[Lanes], h: f64, k: &[Lanes]) {
-    for ((out, x), k) in out.as_flattened_mut().iter_mut().zip(x.as_flattened()).zip(k.as_flattened()) {
-        *out = x + h * k;
+wide! {
+    /// out = x + h k. Cells are taken as one flat slice: nested loops over lanes were left scalar by the compiler.
+    fn shift(out: &mut [Lanes], x: &[Lanes], h: f64, k: &[Lanes]) {
+        for ((out, x), k) in out.as_flattened_mut().iter_mut().zip(x.as_flattened()).zip(k.as_flattened()) {
+            *out = x + h * k;
+        }
     }
 }
 
-/// x += h k.
-#[inline]
-fn add(x: &mut [Lanes], h: f64, k: &[Lanes]) {
-    for (x, k) in x.as_flattened_mut().iter_mut().zip(k.as_flattened()) {
-        *x += h * k;
+wide! {
+    /// x += h k.
+    fn add(x: &mut [Lanes], h: f64, k: &[Lanes]) {
+        for (x, k) in x.as_flattened_mut().iter_mut().zip(k.as_flattened()) {
+            *x += h * k;
+        }
     }
 }
 

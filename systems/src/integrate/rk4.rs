@@ -6,6 +6,7 @@ use super::runge_kutta::{Kick, Tableau};
 use super::{AdjointStep, Build, Integrator, Lanes, RungeKutta, Workspace, add, only_constant_noise, shift};
 use crate::registry::Entry;
 use crate::sde::{Increment, Noise};
+use crate::wide::wide;
 
 pub(super) const ENTRY: Entry<Build> = Entry {
     name: "rk4",
@@ -38,6 +39,10 @@ impl Integrator for Rk4 {
         4
     }
 
+    fn depth(&self) -> Option<usize> {
+        Some(4)
+    }
+
     fn gaussian_one_step(&self) -> bool {
         self.scheme.sde.noise() != Noise::None
     }
@@ -65,20 +70,22 @@ impl Integrator for Rk4 {
     }
 }
 
-/// sum += weight k and stage = x + ahead k in one pass.
-#[inline]
-fn accumulate(sum: &mut [Lanes], weight: f64, k: &[Lanes], stage: &mut [Lanes], x: &[Lanes], ahead: f64) {
-    let targets = sum.as_flattened_mut().iter_mut().zip(stage.as_flattened_mut());
-    for (((sum, stage), k), x) in targets.zip(k.as_flattened()).zip(x.as_flattened()) {
-        *sum += weight * k;
-        *stage = x + ahead * k;
+wide! {
+    /// sum += weight k and stage = x + ahead k in one pass.
+    fn accumulate(sum: &mut [Lanes], weight: f64, k: &[Lanes], stage: &mut [Lanes], x: &[Lanes], ahead: f64) {
+        let targets = sum.as_flattened_mut().iter_mut().zip(stage.as_flattened_mut());
+        for (((sum, stage), k), x) in targets.zip(k.as_flattened()).zip(x.as_flattened()) {
+            *sum += weight * k;
+            *stage = x + ahead * k;
+        }
     }
 }
 
-/// x += h (sum + k).
-#[inline]
-fn finish(x: &mut [Lanes], h: f64, sum: &[Lanes], k: &[Lanes]) {
-    for ((x, sum), k) in x.as_flattened_mut().iter_mut().zip(sum.as_flattened()).zip(k.as_flattened()) {
-        *x += h * (sum + k);
+wide! {
+    /// x += h (sum + k).
+    fn finish(x: &mut [Lanes], h: f64, sum: &[Lanes], k: &[Lanes]) {
+        for ((x, sum), k) in x.as_flattened_mut().iter_mut().zip(sum.as_flattened()).zip(k.as_flattened()) {
+            *x += h * (sum + k);
+        }
     }
 }

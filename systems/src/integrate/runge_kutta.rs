@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use super::{AdjointStep, Integrator, Lanes, Workspace, add};
+use super::{AdjointStep, Cells, Integrator, Lanes, Workspace, add};
 use crate::sde::{Increment, Sde};
 
 /// g(t + at dt) (dw dW + dz dZ / dt): how the noise enters a stage or the end of a step.
@@ -61,14 +61,7 @@ impl RungeKutta {
     }
 
     /// X_i into `stage`, from the slopes of the stages before it.
-    fn stage(
-        &self,
-        i: usize,
-        at: (f64, &[Lanes]),
-        inc: &Increment,
-        k: &[Vec<Lanes>],
-        out: (&mut [Lanes], &mut [Lanes]),
-    ) {
+    fn stage(&self, i: usize, at: (f64, &[Lanes]), inc: &Increment, k: &[Cells], out: (&mut [Lanes], &mut [Lanes])) {
         let ((t, x), (stage, noise)) = (at, out);
         stage.copy_from_slice(x);
         for (a, k) in self.tableau.a[i].iter().zip(k).filter(|(a, _)| **a != 0.0) {
@@ -98,6 +91,10 @@ impl RungeKutta {
 impl Integrator for RungeKutta {
     fn arrays(&self) -> usize {
         self.tableau.stages() + 2
+    }
+
+    fn depth(&self) -> Option<usize> {
+        Some(self.tableau.stages())
     }
 
     fn reads_integrals(&self) -> bool {

@@ -39,6 +39,10 @@ impl Integrator for StochasticHeun {
         5
     }
 
+    fn depth(&self) -> Option<usize> {
+        Some(2)
+    }
+
     fn step_block(&self, t: f64, x: &mut [Lanes], increment: &Increment, work: &mut Workspace) {
         let (sde, dt) = (&*self.scheme.sde, self.scheme.dt);
         let [slope, slope_end, predictor, noise, noise_end] = work.arrays();

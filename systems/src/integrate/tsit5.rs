@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use super::runge_kutta::Tableau;
-use super::{Build, Integrator, Lanes, Workspace, refuse, unsupported};
+use super::{Build, Cells, Integrator, Lanes, Workspace, refuse, unsupported};
 use crate::registry::Entry;
 use crate::sde::{Increment, LANES, Noise, Sde};
 
@@ -107,7 +107,7 @@ impl Tsit5 {
 
     /// The steps to try first: a hundredth of |x| / |f|, and at most what the change of f over it allows; 0 where there is
     /// none because the state or its slope is not finite. `slopes[0]` is f(x).
-    fn first_steps(&self, t: f64, x: &[Lanes], stage: &mut [Lanes], slopes: &mut [Vec<Lanes>]) -> Lanes {
+    fn first_steps(&self, t: f64, x: &[Lanes], stage: &mut [Lanes], slopes: &mut [Cells]) -> Lanes {
         let (slope, ahead) = slopes.split_at_mut(1);
         let size = self.norm(x, x, |i, lane| x[i][lane]);
         let speed = self.norm(x, x, |i, lane| slope[0][i][lane]);
@@ -194,7 +194,7 @@ impl Integrator for Tsit5 {
 
 /// out = x + h sum_j a_j k_j, with a step for each lane.
 #[inline]
-fn advance(out: &mut [Lanes], x: &[Lanes], h: &Lanes, a: &[f64], k: &[Vec<Lanes>]) {
+fn advance(out: &mut [Lanes], x: &[Lanes], h: &Lanes, a: &[f64], k: &[Cells]) {
     for (i, (out, x)) in out.iter_mut().zip(x).enumerate() {
         let mut sum = [0.0; LANES];
         for (a, k) in a.iter().zip(k) {
