@@ -21,7 +21,7 @@ pub(super) fn facts(entry: &Entry<Recipe>) -> Map<String, Value> {
     });
     let measured = |number: &Measured| json!({"value": number.value, "se": number.se});
     let all = |numbers: &[Measured]| numbers.iter().map(measured).collect::<Vec<_>>();
-    let climatology = known.map(|known| {
+    let climatology = known.filter(|known| !known.mean.is_empty()).map(|known| {
         json!({
             "mean": all(&known.mean), "sd": all(&known.sd), "per_component": known.mean.len() > 1,
             "trajectories": known.trajectories, "time": known.time,

@@ -30,7 +30,7 @@ pub fn run(plan: &Plan, exponents: usize, options: &Options, progress: &dyn Prog
     };
     let diagnosis = diagnose::trajectories(subject.states.view(), subject.dt, subject.geometry)
         .map_err(|error| Failure::new(Kind::Data, error.to_string()))?;
-    let numbers = numbers(&diagnosis, subject.lyapunov.as_ref());
+    let numbers = numbers(&diagnosis, &subject);
     let mut result = object(plan, &subject, &diagnosis, &numbers);
     let mut text = text(plan, &subject, &numbers);
     if let Some(out) = &options.out {
@@ -50,6 +50,8 @@ struct Subject {
     lyapunov: Option<Lyapunov>,
     /// Whether states move without jumps.
     smooth: bool,
+    /// Whether their moments settle.
+    climate: bool,
 }
 
 fn simulated(plan: &Plan, exponents: usize, options: &Options, progress: &dyn Progress) -> Result<Subject> {
@@ -75,7 +77,14 @@ fn simulated(plan: &Plan, exponents: usize, options: &Options, progress: &dyn Pr
     progress.finish();
     stop_if_asked(progress)?;
     let smooth = Arc::clone(system).as_sde().is_some();
-    Ok(Subject { states, dt: stepping.dt, geometry: system.geometry(), lyapunov, smooth })
+    Ok(Subject {
+        states,
+        dt: stepping.dt,
+        geometry: system.geometry(),
+        lyapunov,
+        smooth,
+        climate: system.has_climate(),
+    })
 }
 
 fn stop_if_asked(progress: &dyn Progress) -> Result<()> {
@@ -88,23 +97,25 @@ fn stored(plan: &Plan, path: &Path, options: &Options) -> Result<Subject> {
     let ends = read.time.as_deref().and_then(|time| Some((time.first()?, time.last()?, time.len())));
     let spacing = ends.map(|(first, last, count)| (last - first) / (count.max(2) - 1) as f64);
     let dt = spacing.filter(|dt| *dt > 0.0).unwrap_or(plan.data.stepping.dt);
-    Ok(Subject { states: read.values, dt, geometry, lyapunov: None, smooth: true })
+    Ok(Subject { states: read.values, dt, geometry, lyapunov: None, smooth: true, climate: true })
 }
 
 /// The numbers of the table: key, what a reader calls it, the estimate, its unit.
 type Number = (&'static str, &'static str, Option<Estimate>, &'static str);
 
-fn numbers(diagnosis: &Diagnosis, lyapunov: Option<&Lyapunov>) -> Vec<Number> {
+fn numbers(diagnosis: &Diagnosis, subject: &Subject) -> Vec<Number> {
     let (climate, time) = (&diagnosis.climate, "model time");
-    let dynamics = |of: fn(&Lyapunov) -> Option<Estimate>| lyapunov.and_then(of);
+    let dynamics = |of: fn(&Lyapunov) -> Option<Estimate>| subject.lyapunov.as_ref().and_then(of);
+    let settled = |estimate: Estimate| subject.climate.then_some(estimate);
+    let decorrelation = diagnosis.autocorrelation.decorrelation_time;
     vec![
         ("leading_exponent", "leading Lyapunov exponent", dynamics(Lyapunov::leading), "1 / model time"),
         ("doubling_time", "doubling time of small errors", dynamics(Lyapunov::doubling_time), time),
         ("kaplan_yorke_dimension", "Kaplan-Yorke dimension", dynamics(Lyapunov::kaplan_yorke), ""),
         ("sum_of_exponents", "sum of all exponents", dynamics(Lyapunov::sum), "1 / model time"),
-        ("mean", "climatological mean", Some(climate.mean), "state"),
-        ("sd", "climatological sd", Some(climate.sd), "state"),
-        ("decorrelation_time", "decorrelation time (1/e)", diagnosis.autocorrelation.decorrelation_time, time),
+        ("mean", "climatological mean", settled(climate.mean), "state"),
+        ("sd", "climatological sd", settled(climate.sd), "state"),
+        ("decorrelation_time", "decorrelation time (1/e)", decorrelation.and_then(settled), time),
     ]
 }
 

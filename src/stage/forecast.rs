@@ -24,6 +24,10 @@ pub fn run(
     progress: &dyn Progress,
 ) -> Result<Finished> {
     let plan = &files::with_models(plan, models);
+    if plan.forecast.is_empty() {
+        return Err(Failure::new(Kind::Usage, "the experiment has no forecaster whose forecasts are scored")
+            .hint("add a [[forecaster]], or name some, `perfect` among them, in score.forecasters"));
+    }
     let out = options.out.clone().unwrap_or_else(|| PathBuf::from("forecasts"));
     let path = |label: &str| out.join(format!("{}.nc", fit::file_stem(label)));
     plan.forecast.iter().try_for_each(|label| files::claim(&path(label), options))?;

@@ -59,6 +59,11 @@ pub trait System: Send + Sync {
         false
     }
 
+    /// Whether long trajectories have moments that settle: a climate. Not where a component grows or wanders for ever.
+    fn has_climate(&self) -> bool {
+        true
+    }
+
     /// The stochastic differential equation, where the system is one.
     fn as_sde(self: Arc<Self>) -> Option<Arc<dyn Sde>> {
         None

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use scorecast_systems::Param;
 use scorecast_systems::catalogue::SYSTEMS;
+use scorecast_systems::catalogue::climate::{Climate, Measured, climate};
 use scorecast_systems::registry::Default;
 
 fn default(param: &Param) -> String {
@@ -20,6 +21,22 @@ fn default(param: &Param) -> String {
         Default::Floats([value]) => value.to_string(),
         Default::Floats(values) => format!("{values:?}").replace('[', "\\["),
     }
+}
+
+/// What the table of climates says.
+fn measured(climate: &Climate) -> String {
+    let print = |number: &Measured| {
+        let places = if number.se > 0.0 { (1.0 - number.se.log10().floor()).clamp(0.0, 6.0) as usize } else { 3 };
+        format!("{:.places$} ± {:.places$}", number.value, number.se)
+    };
+    let list = |numbers: &[Measured]| match numbers {
+        [] => "none that settles".to_owned(),
+        numbers => numbers.iter().map(print).collect::<Vec<_>>().join(", "),
+    };
+    let mut facts = vec![format!("mean {}", list(&climate.mean)), format!("sd {}", list(&climate.sd))];
+    facts.extend(climate.exponent.as_ref().map(|number| format!("leading Lyapunov exponent {}", print(number))));
+    facts.extend(climate.dimension.as_ref().map(|number| format!("Kaplan-Yorke dimension {}", print(number))));
+    facts.join("; ")
 }
 
 /// The module of a system; two models of one paper share theirs.
@@ -49,6 +66,9 @@ fn manual() -> String {
             recipe.integrator
         )
         .unwrap();
+        if let Some(climate) = climate(entry.name) {
+            writeln!(text, "Measured at the defaults: {}.\n", measured(climate)).unwrap();
+        }
         if entry.params.is_empty() {
             continue;
         }

@@ -68,12 +68,11 @@ fn a_file_without_trajectories_is_refused() {
     let missing = folder.path().join("none.nc");
     let said = scorecast(&["diagnose", missing.to_str().unwrap()]);
     assert_eq!(said.status.code(), Some(74), "{}", stderr(&said));
-    let forecasts = folder.path().join("f");
-    let set = ["data.trajectories=10", "data.steps=20", "score.lead_steps=2", "score.members=2", "score.starts=1"];
-    let sets: Vec<&str> = set.iter().flat_map(|set| ["--set", set]).collect();
-    let made = scorecast(&[&["forecast", "linear", "--out", forecasts.to_str().unwrap()], &sets[..]].concat());
+    let analyses = folder.path().join("a");
+    let made =
+        scorecast(&["assimilate", "linear", "--out", analyses.to_str().unwrap(), "--set", "observe.replicates=1"]);
     assert!(made.status.success(), "{}", stderr(&made));
-    let mut files: Vec<_> = std::fs::read_dir(&forecasts).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut files: Vec<_> = std::fs::read_dir(&analyses).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.retain(|path| path.extension().is_some_and(|extension| extension == "nc"));
     let (said, _) = refused(&["diagnose", files[0].to_str().unwrap()], 3, "data");
     assert!(said.contains("has no floating-point variable with the right dimensions"), "{said}");

@@ -28,6 +28,7 @@ const BAD_ARGUMENTS: &[(&[&str], &str)] = &[
     (&["config", "show", "linear", "--max-memory", "0"], "such as 4GiB"),
     (&["config", "show", "linear", "--log-format", "xml"], "xml"),
     (&["compare", "linear", "--force", "--resume"], "cannot be used with"),
+    (&["forecast", "linear"], "no forecaster whose forecasts are scored"),
     (&["forecast", "linear", "--model", "x"], "LABEL=FILE"),
     (&["forecast", "linear", "--model", "x=y.safetensors"], "`x` is no forecaster of `linear`"),
     (&["train", "lorenz96", "--forecaster", "difusion"], "did you mean `diffusion`?"),

@@ -33,7 +33,8 @@ pub struct Climate {
     pub positive: Option<usize>,
     /// The Kaplan-Yorke dimension; none where too few exponents are affordable.
     pub dimension: Option<Measured>,
-    /// The mean over time: of each component of a small state without geometry, else one number, pooled.
+    /// The mean over time: of each component of a small state without geometry, else one number, pooled;
+    /// empty where no moments settle.
     pub mean: Cow<'static, [Measured]>,
     /// The standard deviation in time, of the same.
     pub sd: Cow<'static, [Measured]>,

@@ -199,6 +199,11 @@ impl System for DoublePendulum {
         Geometry::Unstructured
     }
 
+    /// Angles that turn over count on, and never come back.
+    fn has_climate(&self) -> bool {
+        false
+    }
+
     /// At rest at 130 and -10 degrees, each component with a perturbation of sd 0.1.
     fn initial(&self, members: usize, key: Key) -> Array2<f64> {
         let start = ndarray::arr1(&START).mapv(f64::to_radians);

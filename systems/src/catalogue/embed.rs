@@ -172,6 +172,10 @@ impl System for Embed {
         self.inner.initial_is_stationary()
     }
 
+    fn has_climate(&self) -> bool {
+        self.inner.has_climate()
+    }
+
     fn forecaster(self: Arc<Self>, stepping: &Stepping) -> Result<Box<dyn Forecaster>> {
         let inner = Arc::clone(&self.inner).forecaster(stepping)?;
         let constant_noise = Arc::clone(&self.inner).as_sde().is_some_and(|sde| sde.noise().is_constant());

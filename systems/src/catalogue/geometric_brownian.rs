@@ -144,6 +144,11 @@ impl System for GeometricBrownian {
         Geometry::Unstructured
     }
 
+    /// The value grows for ever.
+    fn has_climate(&self) -> bool {
+        false
+    }
+
     /// `initial` times exp(0.1 z), each component.
     fn initial(&self, members: usize, key: Key) -> Array2<f64> {
         let normals = key.purpose(Purpose::InitialState).normals(members, self.dim);

@@ -114,6 +114,10 @@ impl System for ObservePartially {
         self.whole.initial_is_stationary()
     }
 
+    fn has_climate(&self) -> bool {
+        self.whole.has_climate()
+    }
+
     fn forecaster(self: Arc<Self>, _stepping: &Stepping) -> Result<Box<dyn Forecaster>> {
         Err(Error::Unsupported(format!(
             "only {} of {} components are seen, and they do not determine the law of their next values; learn a \

@@ -204,6 +204,10 @@ impl System for PerturbParameters {
         self.nominal.initial_is_stationary()
     }
 
+    fn has_climate(&self) -> bool {
+        self.nominal.has_climate()
+    }
+
     fn forecaster(self: Arc<Self>, stepping: &Stepping) -> Result<Box<dyn Forecaster>> {
         Ok(Box::new(Perturbed::new(self, stepping)?))
     }

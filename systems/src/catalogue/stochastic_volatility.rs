@@ -219,6 +219,11 @@ impl System for StochasticVolatility {
         Geometry::Unstructured
     }
 
+    /// The log price wanders for ever.
+    fn has_climate(&self) -> bool {
+        false
+    }
+
     /// Log price 0; the variance is drawn from its stationary law.
     fn initial(&self, members: usize, key: Key) -> Array2<f64> {
         let key = key.purpose(Purpose::InitialState);

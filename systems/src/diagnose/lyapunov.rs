@@ -42,6 +42,10 @@ pub struct Lyapunov {
 /// An exponent is taken for positive above so many standard errors: that of the flow's own direction is 0.
 const SURE: f64 = 3.0;
 
+/// A direction that neither grows nor shrinks may still be longer by a factor at the end than at the beginning, here and
+/// there on the attractor; ln of what is allowed for.
+const SWAY: f64 = 2.0;
+
 impl Lyapunov {
     /// The exponents, largest first, per model time.
     pub fn exponents(&self) -> Vec<Estimate> {
@@ -74,10 +78,12 @@ impl Lyapunov {
         self.exponents().into_iter().next().filter(|leading| leading.value.is_finite())
     }
 
-    /// How many exponents are above 0 by more than three standard errors. None where every known one is.
+    /// How many exponents are above 0 by more than three standard errors, and by more than 2 / time, which a direction
+    /// that neither grows nor shrinks may show. None where every known one is.
     pub fn positive(&self) -> Option<usize> {
         let exponents = self.exponents();
-        let sure = |estimate: &&Estimate| estimate.se.is_some_and(|se| estimate.value > SURE * se);
+        let sure =
+            |estimate: &&Estimate| estimate.se.is_some_and(|se| estimate.value > (SURE * se).max(SWAY / self.time));
         let count = exponents.iter().filter(sure).count();
         (count < exponents.len() || count == self.dim).then_some(count)
     }

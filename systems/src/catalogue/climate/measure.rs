@@ -13,6 +13,7 @@ use crate::simulate;
 
 /// The most components without geometry of which each has its own mean and sd.
 const COMPONENTS: usize = 8;
+
 /// Measures one system at its default settings, whose random numbers come from `seed`.
 ///
 /// # Errors
@@ -29,9 +30,10 @@ pub fn measure(entry: &Entry<Recipe>, seed: u64) -> Result<Climate> {
     }
     let climate = diagnose::trajectories(made.states.view(), stepping.dt, geometry)?.climate;
     let of_each = geometry == Geometry::Unstructured && dim <= COMPONENTS;
-    let (mean, sd) = match of_each {
-        true => (climate.component_means, climate.component_sds),
-        false => (vec![climate.mean], vec![climate.sd]),
+    let (mean, sd) = match (system.has_climate(), of_each) {
+        (false, _) => Default::default(),
+        (true, true) => (climate.component_means, climate.component_sds),
+        (true, false) => (vec![climate.mean], vec![climate.sd]),
     };
     let found = diagnose::exponents(&system, &stepping, recipe.spin_up, made.states.view(), &effort, key, |_, _| {})?;
     let measured = |estimate: &Estimate| measured(estimate.value, estimate.se.unwrap_or(0.0));
