@@ -12,6 +12,8 @@ use scorecast_systems::catalogue::climate::{self, Climate, Measured};
 const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/catalogue/climate/table.rs");
 const HEAD: &str = "//! Written by `cargo run --release -p scorecast-systems --example climates`; do not edit.
 
+#![allow(clippy::approx_constant)]
+
 use std::borrow::Cow::Borrowed;
 
 use super::{Climate, measured};

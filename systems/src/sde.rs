@@ -3,7 +3,10 @@
 //! A block is `[[f64; LANES]]`: component by component, the same component of [`LANES`] members side by side, so that
 //! every arithmetic statement of a drift is one vector operation whatever the dimension.
 
+use crate::lanes::{gather, scatter};
+use crate::ring::Ring;
 use crate::spectral::Semilinear;
+use crate::stage::Stage;
 
 /// Members in a block. Sixteen lanes of f64 measured fastest with the instructions every x86-64 has.
 pub const LANES: usize = 16;
@@ -46,15 +49,6 @@ pub enum Calculus {
     Stratonovich,
 }
 
-/// How far a component of a ring looks: f_i depends on x_{i - behind}, ..., x_{i + ahead} only.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reach {
-    /// Components before i.
-    pub behind: usize,
-    /// Components after i.
-    pub ahead: usize,
-}
-
 /// A stochastic differential equation.
 pub trait Sde: Send + Sync {
     /// The number of components.
@@ -80,6 +74,18 @@ pub trait Sde: Send + Sync {
     /// f(x, t) into `out`, per unit of model time; both `[component][lane]`.
     fn drift_block(&self, t: f64, x: &[[f64; LANES]], out: &mut [[f64; LANES]]);
 
+    /// The slope k = f(at, t) and its use at once; `slope` is scratch. An equation writes it where one pass over memory
+    /// does both.
+    fn stage_block(&self, t: f64, at: &[[f64; LANES]], slope: &mut [[f64; LANES]], stage: Stage) {
+        match stage {
+            Stage::Slope(out) => self.drift_block(t, at, out),
+            stage => {
+                self.drift_block(t, at, slope);
+                stage.apply(at, slope);
+            }
+        }
+    }
+
     /// The product g(x, t) dw into `out` (`[component][lane]`), for dw `[wiener][lane]`; never the matrix.
     fn diffuse_block(&self, t: f64, x: &[[f64; LANES]], dw: &[[f64; LANES]], out: &mut [[f64; LANES]]);
 
@@ -100,13 +106,9 @@ pub trait Sde: Send + Sync {
         self.dim()
     }
 
-    /// How far a component looks, for an equation on a ring that is the same everywhere: then few members of a large
-    /// ring are advanced stretch by stretch.
-    ///
-    /// Whoever says it promises that the drift and the noise (none, additive or diagonal) accept blocks of any length
-    /// from behind + ahead + 1 on, as rings of that length, and that f_i is computed from its neighbours by the same
-    /// operations wherever it stands, so that it has the same bytes.
-    fn reach(&self) -> Option<Reach> {
+    /// The equation along a stretch, where it lives on a ring and is the same everywhere: then few members of a large ring
+    /// are advanced stretch by stretch.
+    fn ring(&self) -> Option<&dyn Ring> {
         None
     }
 
@@ -151,31 +153,10 @@ impl<const L: usize> Increment<L> {
 /// Copies up to [`LANES`] members, `rows` = `[member][component]` one after the other, into a block; lanes past the end
 /// repeat the last member, so that they stay as finite as it is.
 pub fn load_block(rows: &[f64], block: &mut [[f64; LANES]]) {
-    let dim = block.len();
-    let last = (rows.len() / dim).saturating_sub(1);
-    for lane in 0..LANES {
-        let member = lane.min(last);
-        for (cell, value) in block.iter_mut().zip(&rows[member * dim..(member + 1) * dim]) {
-            cell[lane] = *value;
-        }
-    }
+    scatter(rows, (rows.len() / block.len()).clamp(1, LANES), block);
 }
 
-/// Copies [`LANES`] windows of a slice into a block: as many values as the block has components, each window beginning
-/// `apart` after the one before.
-pub(crate) fn load_windows(values: &[f64], apart: usize, block: &mut [[f64; LANES]]) {
-    for lane in 0..LANES {
-        for (cell, value) in block.iter_mut().zip(&values[lane * apart..]) {
-            cell[lane] = *value;
-        }
-    }
-}
-
-/// Copies a block back to the members that [`load_block`] took; the last may be cut short.
+/// Copies a block back to the members that [`load_block`] took.
 pub fn store_block(block: &[[f64; LANES]], rows: &mut [f64]) {
-    for (lane, row) in rows.chunks_mut(block.len()).enumerate() {
-        for (value, cell) in row.iter_mut().zip(block) {
-            *value = cell[lane];
-        }
-    }
+    gather(block, (rows.len() / block.len()).min(LANES), rows);
 }

@@ -84,7 +84,7 @@ fn vissio_lucarini_with_additive_noise() {
 #[test]
 fn lorenz2005_with_additive_noise() {
     let (s, h) = (1.0, 0.0125);
-    let states = made("lorenz2005_ii", &[("noise", s)], &stepping("rk4", 0.05, 4), 32, 300, 400);
+    let states = made("lorenz2005_ii", &[("noise", s)], &stepping("rk4", 0.05, 4), 40, 300, 400);
     let found = averaged(&states, |x| mean_of(x, |x| x * x - 15.0 * x));
     assert_near("lorenz2005_ii", found, s * s * (1.0 + h) / 2.0, 0.05);
 }

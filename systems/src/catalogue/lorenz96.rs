@@ -3,18 +3,22 @@
 //! (Ito) instead, `(1 - s^2 / 2) E[x^2] = F E[x]`. Lyapunov exponent 1.68 at dim 40 and F = 8 without noise (Lorenz and
 //! Emanuel 1998).
 
+mod kernel;
+
 use std::sync::Arc;
 
 use ndarray::Array2;
+use pulp::Arch;
 
 use super::noise::{EqualNoise, MULTIPLICATIVE};
 use super::{Recipe, dim_param, noise_param, real_param};
 use crate::key::{Key, Purpose};
 use crate::law::{Geometry, Result};
 use crate::registry::{Entry, Settings};
-use crate::sde::{LANES, Linearized, Noise, Reach, Sde};
+use crate::ring::{Reach, Ring};
+use crate::sde::{LANES, Linearized, Noise, Sde};
+use crate::stage::Stage;
 use crate::system::System;
-use crate::wide::wide;
 
 pub(super) const ENTRY: Entry<Recipe> = Entry {
     name: "lorenz96",
@@ -44,6 +48,8 @@ pub struct Lorenz96 {
     dim: usize,
     forcing: f64,
     noise: EqualNoise,
+    /// The vectors of this processor.
+    arch: Arch,
 }
 
 impl Lorenz96 {
@@ -53,34 +59,7 @@ impl Lorenz96 {
     /// When both kinds of noise are set.
     pub fn new(settings: &Settings) -> Result<Self> {
         let noise = EqualNoise::new(settings)?;
-        Ok(Self { dim: settings.count("dim"), forcing: settings.number("forcing"), noise })
-    }
-}
-
-/// The tendency of one value from it and its neighbours.
-#[inline(always)]
-fn tendency(far: f64, last: f64, here: f64, next: f64, forcing: f64) -> f64 {
-    (next - far) * last - here + forcing
-}
-
-wide! {
-    /// All tendencies of a ring of at least 4 values.
-    fn tendencies(x: &[[f64; LANES]], forcing: f64, out: &mut [[f64; LANES]]) {
-        let n = x.len();
-        assert!(n >= 4 && out.len() == n, "a ring of {n} values for {} tendencies", out.len());
-        // inside, the neighbours of a flat slice are flat slices too: loops over lanes inside cells are slower
-        let views = [&x[..n - 3], &x[1..n - 2], &x[2..n - 1], &x[3..]];
-        let [far, last, here, next] = views.map(|cells| cells.as_flattened());
-        let inside = out[2..n - 1].as_flattened_mut();
-        for ((((out, far), last), here), next) in inside.iter_mut().zip(far).zip(last).zip(here).zip(next) {
-            *out = tendency(*far, *last, *here, *next, forcing);
-        }
-        for i in [0, 1, n - 1] {
-            let [far, last, here, next] = [n - 2, n - 1, n, n + 1].map(|from| &x[(i + from) % n]);
-            for lane in 0..LANES {
-                out[i][lane] = tendency(far[lane], last[lane], here[lane], next[lane], forcing);
-            }
-        }
+        Ok(Self { dim: settings.count("dim"), forcing: settings.number("forcing"), noise, arch: Arch::new() })
     }
 }
 
@@ -94,7 +73,11 @@ impl Sde for Lorenz96 {
     }
 
     fn drift_block(&self, _t: f64, x: &[[f64; LANES]], out: &mut [[f64; LANES]]) {
-        tendencies(x, self.forcing, out);
+        kernel::members(self.arch, x, self.forcing, Stage::Slope(out));
+    }
+
+    fn stage_block(&self, _t: f64, at: &[[f64; LANES]], _slope: &mut [[f64; LANES]], stage: Stage) {
+        kernel::members(self.arch, at, self.forcing, stage);
     }
 
     fn diffuse_block(&self, _t: f64, x: &[[f64; LANES]], dw: &[[f64; LANES]], out: &mut [[f64; LANES]]) {
@@ -105,12 +88,22 @@ impl Sde for Lorenz96 {
         self.noise.additive_sd(self.dim)
     }
 
-    fn reach(&self) -> Option<Reach> {
-        Some(Reach { behind: 2, ahead: 1 })
+    fn ring(&self) -> Option<&dyn Ring> {
+        Some(self)
     }
 
     fn linearized(&self) -> Option<&dyn Linearized> {
         Some(self)
+    }
+}
+
+impl Ring for Lorenz96 {
+    fn reach(&self) -> Reach {
+        Reach { behind: 2, ahead: 1 }
+    }
+
+    fn stage_stretch(&self, _t: f64, at: &[[f64; LANES]], stage: Stage) {
+        kernel::stretch(self.arch, at, self.forcing, stage);
     }
 }
 

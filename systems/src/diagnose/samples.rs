@@ -17,8 +17,8 @@ pub(super) fn samples<'a>(states: &ArrayView3<'a, f64>) -> Vec<ArrayView2<'a, f6
     let blocks = ENOUGH.div_ceil(cases.max(1)).min(times / SHORTEST).max(1);
     let length = times / blocks;
     let cut = |case: usize| {
-        let states = states.clone().index_axis_move(Axis(0), case);
-        (0..blocks).map(move |block| states.clone().slice_move(s![block * length..(block + 1) * length, ..]))
+        let states = states.index_axis_move(Axis(0), case);
+        (0..blocks).map(move |block| states.slice_move(s![block * length..(block + 1) * length, ..]))
     };
     (0..cases).flat_map(cut).collect()
 }

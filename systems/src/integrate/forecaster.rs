@@ -72,7 +72,7 @@ impl Stepper {
     fn new(sde: Arc<dyn Sde>, stepping: &Stepping) -> Result<Self> {
         let Stepping { dt, substeps, .. } = *stepping;
         let integrator = integrator(&stepping.integrator, Arc::clone(&sde), dt / substeps as f64)?;
-        let stretches = Stretches::new(&*sde, &*integrator);
+        let stretches = Stretches::new(&sde, stepping, integrator.depth());
         Ok(Self { sde, integrator: integrator.into(), dt, substeps, stretches })
     }
 
@@ -92,7 +92,7 @@ impl Stepper {
             Some(stretches) if stretches.pay(members) => {
                 let ring = |scratch: &mut RingScratch, (member, row): (usize, &mut [f64])| {
                     self.each_substep(k, steps, member..member + 1, key, &mut scratch.noise, |t, increment| {
-                        stretches.step(&*self.integrator, t, row, increment, &mut scratch.stretches);
+                        stretches.step(t, row, increment, &mut scratch.stretches);
                     });
                 };
                 each(rows, dim, parallel, || RingScratch::new(self, stretches), ring);
@@ -197,9 +197,7 @@ struct RingScratch {
 
 impl RingScratch {
     fn new(stepper: &Stepper, stretches: &Stretches) -> Self {
-        let noisy = stepper.sde.wiener_dim() > 0;
-        let scratch = stretches::Scratch::new(stretches, &*stepper.integrator, noisy);
-        Self { noise: NoiseScratch::new(stepper), stretches: scratch }
+        Self { noise: NoiseScratch::new(stepper), stretches: stretches::Scratch::new(stretches) }
     }
 }
 

@@ -3,10 +3,10 @@
 //! order 4 without; its one-step law is Gaussian around the deterministic step.
 
 use super::runge_kutta::{Kick, Tableau};
-use super::{AdjointStep, Build, Integrator, Lanes, RungeKutta, Workspace, add, only_constant_noise, shift};
+use super::{AdjointStep, Build, Integrator, Lanes, RungeKutta, Workspace, add, only_constant_noise};
 use crate::registry::Entry;
 use crate::sde::{Increment, Noise};
-use crate::wide::wide;
+use crate::stage::Stage;
 
 pub(super) const ENTRY: Entry<Build> = Entry {
     name: "rk4",
@@ -49,43 +49,19 @@ impl Integrator for Rk4 {
 
     fn step_block(&self, t: f64, x: &mut [Lanes], increment: &Increment, work: &mut Workspace) {
         let (sde, dt) = (&*self.scheme.sde, self.scheme.dt);
-        let [slope, sum, stage, noise] = work.arrays();
+        let [first, second, third, slope] = work.arrays();
         let half = 0.5 * dt;
-        sde.drift_block(t, x, sum);
-        shift(stage, x, half, sum);
-        for (weight, ahead) in [(2.0, half), (2.0, dt)] {
-            sde.drift_block(t + half, stage, slope);
-            accumulate(sum, weight, slope, stage, x, ahead);
-        }
-        sde.drift_block(t + dt, stage, slope);
+        sde.stage_block(t, x, slope, Stage::Next { x, ahead: half, next: first });
+        sde.stage_block(t + half, first, slope, Stage::Next { x, ahead: half, next: second });
+        sde.stage_block(t + half, second, slope, Stage::Next { x, ahead: dt, next: third });
+        sde.stage_block(t + dt, third, slope, Stage::End { x, stages: [first, second], sixth: dt / 6.0 });
         if !increment.dw.is_empty() {
-            sde.diffuse_block(t, x, &increment.dw, noise);
-            add(x, 1.0, noise);
+            sde.diffuse_block(t, x, &increment.dw, slope);
+            add(x, 1.0, slope);
         }
-        finish(x, dt / 6.0, sum, slope);
     }
 
     fn adjoint(&self) -> Option<&dyn AdjointStep> {
         self.scheme.adjoint()
-    }
-}
-
-wide! {
-    /// sum += weight k and stage = x + ahead k in one pass.
-    fn accumulate(sum: &mut [Lanes], weight: f64, k: &[Lanes], stage: &mut [Lanes], x: &[Lanes], ahead: f64) {
-        let targets = sum.as_flattened_mut().iter_mut().zip(stage.as_flattened_mut());
-        for (((sum, stage), k), x) in targets.zip(k.as_flattened()).zip(x.as_flattened()) {
-            *sum += weight * k;
-            *stage = x + ahead * k;
-        }
-    }
-}
-
-wide! {
-    /// x += h (sum + k).
-    fn finish(x: &mut [Lanes], h: f64, sum: &[Lanes], k: &[Lanes]) {
-        for ((x, sum), k) in x.as_flattened_mut().iter_mut().zip(sum.as_flattened()).zip(k.as_flattened()) {
-            *x += h * (sum + k);
-        }
     }
 }

@@ -1,101 +1,97 @@
-//! Long rings and few members: the lanes of a block are filled with stretches of one member.
+//! Long rings and few members: one member after the other, each in windows that stay in a core's own cache.
 //!
-//! Where f_i reads x_{i-b}, ..., x_{i+a} only ([`Reach`](crate::sde::Reach)), a scheme that evaluates f d times, one
-//! inside the other, reads d b values behind and d a ahead. A stretch with that many values more on either side is
-//! advanced without the rest of the ring: as a ring of its own, whose ends are wrong, but no further inwards than these
-//! margins. Every value goes through the same arithmetic as in a block of members, so that it gets the same bytes.
+//! Where f_i reads x_{i-b}, ..., x_{i+a} only ([`Reach`](crate::Reach)), what is wrong at the ends of a window, one row, spreads
+//! inwards by b and by a values with each further evaluation of f inside another. A window with that many values more on
+//! either side is advanced without the rest of the ring. Every value goes through the same
+//! arithmetic as in a block of members, so that it gets the same bytes.
+
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::{Cells, Integrator, Workspace};
-use crate::sde::{Increment, LANES, Noise, Sde, load_windows, store_block};
+use super::{Cells, Integrator, Workspace, integrator};
+use crate::ring::Stretch;
+use crate::sde::{Increment, LANES, Noise, Sde};
+use crate::system::Stepping;
 
-/// Values of a stretch without its margins, at most: the arrays of a scheme then stay in a core's own cache.
-const STRETCH: usize = 96;
+/// Rows of [`LANES`] values in a window, at most: the arrays of a scheme then stay in a core's own cache.
+const WINDOW: usize = 56;
 
 /// Values of a ring from which its whole arrays would leave that cache.
 const LONG: usize = 1 << 11;
 
-/// Values from which the chunks of one ring go to several threads.
+/// Values from which the windows of one ring go to several threads.
 const PARALLEL: usize = 1 << 15;
 
-/// How a ring is cut: into chunks of [`LANES`] stretches each.
-#[derive(Clone, Copy, Debug)]
+/// How a ring is cut, and the integrator of its windows.
 pub(super) struct Stretches {
+    integrator: Box<dyn Integrator>,
     dim: usize,
     behind: usize,
     ahead: usize,
-    /// Values of a stretch.
-    length: usize,
-    integrals: bool,
+    /// Rows of a window.
+    rows: usize,
+    noisy: bool,
 }
 
 impl Stretches {
     /// None where the equation is not the same everywhere on a ring, or the scheme has no fixed depth.
-    pub(super) fn new(sde: &dyn Sde, integrator: &dyn Integrator) -> Option<Self> {
-        let (reach, depth, dim) = (sde.reach()?, integrator.depth()?, sde.dim());
+    pub(super) fn new(sde: &Arc<dyn Sde>, stepping: &Stepping, depth: Option<usize>) -> Option<Self> {
+        let (reach, depth, dim) = (sde.ring()?.reach(), depth?, sde.dim());
         if !matches!(sde.noise(), Noise::None | Noise::Additive | Noise::Diagonal) {
             return None;
         }
-        let chunks = dim.div_ceil(LANES * STRETCH);
-        let length = dim.div_ceil(LANES * chunks);
-        let (behind, ahead) = (reach.behind * depth, reach.ahead * depth);
-        Some(Self { dim, behind, ahead, length, integrals: integrator.reads_integrals() })
+        let margin = |reach: usize| LANES.max(reach) + reach * depth.saturating_sub(1);
+        let (behind, ahead) = (margin(reach.behind), margin(reach.ahead));
+        let margins = behind + ahead;
+        let windows = dim.div_ceil((LANES * WINDOW).saturating_sub(margins).max(1));
+        let rows = (dim.div_ceil(windows) + margins).div_ceil(LANES).max(4);
+        let stretch = Arc::new(Stretch::new(Arc::clone(sde), rows));
+        let integrator = integrator(&stepping.integrator, stretch, stepping.dt / stepping.substeps as f64).ok()?;
+        Some(Self { integrator, dim, behind, ahead, rows, noisy: sde.noise() != Noise::None })
     }
 
     /// Whether it is less work, for that many members, than whole rings side by side.
     pub(super) fn pay(&self, members: usize) -> bool {
-        let chunks = self.dim.div_ceil(self.chunk());
-        self.dim >= LONG || members * chunks * self.window() < members.div_ceil(LANES) * self.dim
-    }
-
-    fn chunk(&self) -> usize {
-        LANES * self.length
+        let windows = self.dim.div_ceil(self.own());
+        self.dim >= LONG || members * windows * self.rows < members.div_ceil(LANES) * self.dim
     }
 
     fn margins(&self) -> usize {
         self.behind + self.ahead
     }
 
-    /// Values of a stretch with its margins.
-    fn window(&self) -> usize {
-        self.length + self.margins()
+    /// Values of a window without its margins.
+    fn own(&self) -> usize {
+        LANES * self.rows - self.margins()
     }
 
-    /// Advances one ring in place by the step of `integrator` from `t`.
-    pub(super) fn step(
-        &self,
-        integrator: &dyn Integrator,
-        t: f64,
-        x: &mut [f64],
-        increment: &Increment<1>,
-        scratch: &mut Scratch,
-    ) {
-        let Scratch { edges, chunk } = scratch;
+    /// Advances one ring in place from `t`.
+    pub(super) fn step(&self, t: f64, x: &mut [f64], increment: &Increment<1>, scratch: &mut Scratch) {
+        let Scratch { edges, window } = scratch;
         self.keep_edges(x, edges);
-        let step = |chunk: &mut Chunk, (index, (x, edges)): (usize, (&mut [f64], &[f64]))| {
-            chunk.load(self, x, edges);
-            chunk.load_increment(self, index * self.chunk(), x.len(), increment);
-            integrator.step_block(t, &mut chunk.x, &chunk.increment, &mut chunk.work);
-            let own = self.behind..self.behind + self.length;
-            store_block(&chunk.x[own], x);
+        let step = |window: &mut Window, (index, (x, edges)): (usize, (&mut [f64], &[f64]))| {
+            window.load(self, x, edges);
+            window.load_increment(self, index * self.own(), increment);
+            self.integrator.step_block(t, &mut window.x, &window.increment, &mut window.work);
+            x.copy_from_slice(&window.x.as_flattened()[self.behind..self.behind + x.len()]);
         };
         let margins = self.margins().max(1);
         if self.dim < PARALLEL {
-            let chunks = x.chunks_mut(self.chunk()).zip(edges.chunks(margins));
-            chunks.enumerate().for_each(|item| step(chunk, item));
+            let windows = x.chunks_mut(self.own()).zip(edges.chunks(margins));
+            windows.enumerate().for_each(|item| step(window, item));
         } else {
-            let chunks = x.par_chunks_mut(self.chunk()).zip(edges.par_chunks(margins));
-            chunks.enumerate().for_each_init(|| chunk.clone(), step);
+            let windows = x.par_chunks_mut(self.own()).zip(edges.par_chunks(margins));
+            windows.enumerate().for_each_init(|| Window::new(self), step);
         }
     }
 
-    /// Copies the values behind and ahead of each chunk, before chunks are overwritten.
+    /// Copies the values behind and ahead of each window's own, before they are overwritten.
     fn keep_edges(&self, x: &[f64], edges: &mut [f64]) {
-        for (chunk, edges) in edges.chunks_mut(self.margins().max(1)).enumerate() {
-            let (first, (behind, rest)) = (chunk * self.chunk(), edges.split_at_mut(self.behind));
+        for (window, edges) in edges.chunks_mut(self.margins().max(1)).enumerate() {
+            let (first, (behind, rest)) = (window * self.own(), edges.split_at_mut(self.behind));
             around(x, first, self.behind, behind);
-            around(x, (first + self.chunk()).min(self.dim), 0, &mut rest[..self.ahead]);
+            around(x, (first + self.own()).min(self.dim), 0, &mut rest[..self.ahead]);
         }
     }
 }
@@ -115,48 +111,46 @@ fn around(ring: &[f64], first: usize, behind: usize, out: &mut [f64]) {
 /// What one thread needs to advance a ring.
 pub(super) struct Scratch {
     edges: Vec<f64>,
-    chunk: Chunk,
+    window: Window,
 }
 
 impl Scratch {
-    pub(super) fn new(stretches: &Stretches, integrator: &dyn Integrator, noisy: bool) -> Self {
-        let (chunks, window) = (stretches.dim.div_ceil(stretches.chunk()), stretches.window());
-        let chunk = Chunk {
-            flat: vec![0.0; stretches.chunk() + stretches.margins()],
-            x: Cells::new(window),
-            increment: Increment::new(if noisy { window } else { 0 }, stretches.integrals),
-            work: Workspace::new(integrator, window),
-        };
-        Self { edges: vec![0.0; chunks * stretches.margins().max(1)], chunk }
+    pub(super) fn new(stretches: &Stretches) -> Self {
+        let windows = stretches.dim.div_ceil(stretches.own());
+        Self { edges: vec![0.0; windows * stretches.margins().max(1)], window: Window::new(stretches) }
     }
 }
 
-/// What one thread needs to advance a chunk.
-#[derive(Clone)]
-struct Chunk {
-    /// The chunk between its margins, in the ring's order.
-    flat: Vec<f64>,
+/// What one thread needs to advance a window.
+struct Window {
     x: Cells,
     increment: Increment,
     work: Workspace,
 }
 
-impl Chunk {
-    fn load(&mut self, stretches: &Stretches, x: &[f64], edges: &[f64]) {
-        let (behind, rest) = self.flat.split_at_mut(stretches.behind);
-        let (own, ahead) = rest.split_at_mut(x.len());
-        behind.copy_from_slice(&edges[..stretches.behind]);
-        own.copy_from_slice(x);
-        ahead[..stretches.ahead].copy_from_slice(&edges[stretches.behind..stretches.margins()]);
-        load_windows(&self.flat, stretches.length, &mut self.x);
+impl Window {
+    fn new(stretches: &Stretches) -> Self {
+        let (rows, integrator) = (stretches.rows, &*stretches.integrator);
+        let increment = Increment::new(if stretches.noisy { rows } else { 0 }, integrator.reads_integrals());
+        Self { x: Cells::new(rows), increment, work: Workspace::new(integrator, rows) }
     }
 
-    fn load_increment(&mut self, stretches: &Stretches, first: usize, count: usize, increment: &Increment<1>) {
-        let blocks = [(&increment.dw, &mut self.increment.dw), (&increment.dz, &mut self.increment.dz)];
-        for (ring, block) in blocks.into_iter().filter(|(ring, _)| !ring.is_empty()) {
-            let flat = &mut self.flat[..count + stretches.margins()];
-            around(ring.as_flattened(), first, stretches.behind, flat);
-            load_windows(&self.flat, stretches.length, block);
+    /// The window's own values between its margins; what is left of the last row is 0.
+    fn load(&mut self, stretches: &Stretches, x: &[f64], edges: &[f64]) {
+        let (behind, rest) = self.x.as_flattened_mut().split_at_mut(stretches.behind);
+        let (own, rest) = rest.split_at_mut(x.len());
+        let (ahead, unused) = rest.split_at_mut(stretches.ahead);
+        behind.copy_from_slice(&edges[..stretches.behind]);
+        own.copy_from_slice(x);
+        ahead.copy_from_slice(&edges[stretches.behind..stretches.margins()]);
+        unused.fill(0.0);
+    }
+
+    /// The increments of the window that begins `behind` places before `first`.
+    fn load_increment(&mut self, stretches: &Stretches, first: usize, increment: &Increment<1>) {
+        let rows = [(&increment.dw, &mut self.increment.dw), (&increment.dz, &mut self.increment.dz)];
+        for (ring, rows) in rows.into_iter().filter(|(ring, _)| !ring.is_empty()) {
+            around(ring.as_flattened(), first, stretches.behind, rows.as_flattened_mut());
         }
     }
 }

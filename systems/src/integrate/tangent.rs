@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::law::{Error, Result};
 use crate::sde::{Calculus, LANES, Linearized, Noise, Sde};
 use crate::spectral::{Complex64, Scratch, Semilinear};
+use crate::stage::Stage;
 
 /// x and a tangent vector v as one state, x first.
 pub struct Tangent {
@@ -66,6 +67,18 @@ impl Sde for Tangent {
         self.sde.drift_block(t, x, f);
         if let Some(linearized) = self.linearized() {
             linearized.tangent_block(t, x, v, fv);
+        }
+    }
+
+    /// The equation's own stage, so that x takes the path that it takes alone.
+    fn stage_block(&self, t: f64, at: &[[f64; LANES]], slope: &mut [[f64; LANES]], stage: Stage) {
+        let half = self.sde.dim();
+        let ((x, v), (f, fv)) = (at.split_at(half), slope.split_at_mut(half));
+        let (of_x, of_v) = stage.split_at(half);
+        self.sde.stage_block(t, x, f, of_x);
+        if let Some(linearized) = self.linearized() {
+            linearized.tangent_block(t, x, v, fv);
+            of_v.apply(v, fv);
         }
     }
 

@@ -11,7 +11,6 @@
 mod advection;
 mod basin;
 mod helmholtz;
-mod lanes;
 mod line;
 mod modes;
 mod pool;
@@ -31,7 +30,7 @@ pub use sine::SineTransform;
 pub use square::Square;
 pub use vorticity::Vorticity;
 
-pub(crate) use lanes::{distinct, gather, scatter};
+pub(crate) use crate::lanes::{distinct, gather, scatter};
 pub(crate) use pool::Pool;
 
 /// du/dt = L u + N(u, t) for one member: real fields on a grid, and complex coefficients in which L is diagonal.

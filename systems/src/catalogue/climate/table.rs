@@ -1,5 +1,7 @@
 //! Written by `cargo run --release -p scorecast-systems --example climates`; do not edit.
 
+#![allow(clippy::approx_constant)]
+
 use std::borrow::Cow::Borrowed;
 
 use super::{Climate, measured};

@@ -1,6 +1,7 @@
-//! Single members of a block.
+//! Members into a block, side by side, and out of it, one after the other.
 
 use crate::sde::LANES;
+use crate::transpose::transpose;
 
 /// Components copied together: their cells stay in the first-level cache while every lane is read from them.
 const CHUNK: usize = 64;
@@ -9,6 +10,9 @@ const CHUNK: usize = 64;
 pub(crate) fn gather(block: &[[f64; LANES]], lanes: usize, rows: &mut [f64]) {
     let dim = block.len();
     assert!(rows.len() >= lanes * dim, "{lanes} members of {dim} components for {}", rows.len());
+    if lanes == LANES {
+        return transpose(block.as_flattened(), LANES, &mut rows[..LANES * dim]);
+    }
     for (chunk, cells) in block.chunks(CHUNK).enumerate() {
         for (lane, row) in rows.chunks_exact_mut(dim).enumerate().take(lanes) {
             let row = &mut row[chunk * CHUNK..][..cells.len()];
@@ -21,16 +25,17 @@ pub(crate) fn gather(block: &[[f64; LANES]], lanes: usize, rows: &mut [f64]) {
 pub(crate) fn scatter(rows: &[f64], lanes: usize, block: &mut [[f64; LANES]]) {
     let dim = block.len();
     assert!(rows.len() >= lanes * dim, "{} values for {lanes} members of {dim} components", rows.len());
+    if lanes == LANES {
+        return transpose(&rows[..LANES * dim], dim, block.as_flattened_mut());
+    }
     for (chunk, cells) in block.chunks_mut(CHUNK).enumerate() {
         for (lane, row) in rows.chunks_exact(dim).enumerate().take(lanes) {
             let row = &row[chunk * CHUNK..][..cells.len()];
             cells.iter_mut().zip(row).for_each(|(cell, x)| cell[lane] = *x);
         }
-        if lanes < LANES {
-            for cell in cells {
-                let last = cell[lanes - 1];
-                cell[lanes..].fill(last);
-            }
+        for cell in cells {
+            let last = cell[lanes - 1];
+            cell[lanes..].fill(last);
         }
     }
 }
@@ -65,6 +70,11 @@ mod tests {
             gather(&block, lanes, &mut rows);
             scatter(&rows, lanes, &mut copy);
             assert_eq!(copy[3], block[3]);
+            let members: Vec<f64> = (0..lanes * 5).map(|value| value as f64).collect();
+            scatter(&members, lanes, &mut copy);
+            assert!((0..LANES).all(|lane| copy[2][lane] == members[lane.min(lanes - 1) * 5 + 2]));
+            gather(&copy, lanes, &mut rows);
+            assert_eq!(rows[..lanes * 5], members);
         }
     }
 }
