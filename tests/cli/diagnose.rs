@@ -47,7 +47,8 @@ fn a_file_gives_what_needs_no_equations() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("x.nc");
     let file = file.to_str().unwrap();
-    let simulated = scorecast(&[&["simulate", "lorenz96", "--out", file], SHORT].concat());
+    let still = ["--set", "system.noise=0"];
+    let simulated = scorecast(&[&["simulate", "lorenz96", "--out", file], SHORT, &still].concat());
     assert!(simulated.status.success(), "{}", stderr(&simulated));
     let output = scorecast(&["diagnose", file, "--set", "data.geometry=ring", "--json"]);
     assert!(output.status.success(), "{}", stderr(&output));
@@ -68,13 +69,14 @@ fn a_file_without_trajectories_is_refused() {
     let missing = folder.path().join("none.nc");
     let said = scorecast(&["diagnose", missing.to_str().unwrap()]);
     assert_eq!(said.status.code(), Some(74), "{}", stderr(&said));
-    let analyses = folder.path().join("a");
-    let made =
-        scorecast(&["assimilate", "linear", "--out", analyses.to_str().unwrap(), "--set", "observe.replicates=1"]);
+    let (experiment, out) = (folder.path().join("ou.toml"), folder.path().join("f"));
+    let text = "[system]\nname = \"ou\"\n[data]\ntrajectories = 10\nsteps = 20\n[[forecaster]]\nname = \"linear\"\nkind = \
+                \"linear\"\n[score]\nlead_steps = 2\nmembers = 2\nstarts = 1\n";
+    std::fs::write(&experiment, text).unwrap();
+    let made = scorecast(&["forecast", experiment.to_str().unwrap(), "--out", out.to_str().unwrap()]);
     assert!(made.status.success(), "{}", stderr(&made));
-    let mut files: Vec<_> = std::fs::read_dir(&analyses).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.retain(|path| path.extension().is_some_and(|extension| extension == "nc"));
-    let (said, _) = refused(&["diagnose", files[0].to_str().unwrap()], 3, "data");
+    let forecasts = out.join("linear.nc");
+    let (said, _) = refused(&["diagnose", forecasts.to_str().unwrap()], 3, "data");
     assert!(said.contains("has no floating-point variable with the right dimensions"), "{said}");
 }
 
