@@ -2,7 +2,8 @@
 //! the slope and uses it in one pass spares the slope a way to memory and back ([`Sde::stage_block`](crate::Sde::stage_block)).
 //!
 //! The end of the classical step takes the first three slopes back from their stages, because
-//! dt (k_1 + 2 k_2 + 2 k_3) / 6 = ((s_1 - x) + 2 (s_2 - x) + (s_3 - x)) / 3, so that no sum of slopes is kept.
+//! dt (k_1 + 2 k_2 + 2 k_3) / 6 = (s_1 + 2 s_2 + s_3 - 4 x) / 3, so that no sum of slopes is kept. Where the slopes are 0 the
+//! bracket is exactly 0, however it is rounded: (x + 2 x) + (x - 4 x).
 
 use crate::sde::LANES;
 use crate::wide::wide;
@@ -22,7 +23,7 @@ pub enum Stage<'a> {
         /// The next stage.
         next: &'a mut [Lanes],
     },
-    /// x += ((s_1 - x) + 2 (s_2 - x) + (s_3 - x)) / 3 + sixth k, where k is the slope at s_3.
+    /// x += (s_1 + 2 s_2 + s_3 - 4 x) / 3 + sixth k, where k is the slope at s_3.
     End {
         /// The state, from the beginning of the step to its end.
         x: &'a mut [Lanes],
@@ -75,7 +76,7 @@ wide! {
     fn end(x: &mut [Lanes], first: &[Lanes], second: &[Lanes], third: &[Lanes], sixth: f64, k: &[Lanes]) {
         let stages = first.as_flattened().iter().zip(second.as_flattened()).zip(third.as_flattened());
         for ((x, ((first, second), third)), k) in x.as_flattened_mut().iter_mut().zip(stages).zip(k.as_flattened()) {
-            let moved = (first - *x) + 2.0 * (second - *x) + (third - *x);
+            let moved = (first + 2.0 * second) + (third - 4.0 * *x);
             *x += moved * (1.0 / 3.0) + sixth * k;
         }
     }

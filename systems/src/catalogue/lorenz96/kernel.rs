@@ -95,7 +95,7 @@ fn pass<S: Simd>(simd: S, at: &[Lanes], forcing: f64, stage: Stage, walk: impl W
         }
         Stage::End { x, stages: [first, second], sixth } => {
             assert!(first.len() == n && second.len() == n && x.len() == n, "stages of {n}");
-            let (sixth, third, two) = (splat(sixth), splat(1.0 / 3.0), splat(2.0));
+            let (sixth, third, two, less) = (splat(sixth), splat(1.0 / 3.0), splat(2.0), splat(-4.0));
             walk.each(
                 slope,
                 at,
@@ -103,8 +103,8 @@ fn pass<S: Simd>(simd: S, at: &[Lanes], forcing: f64, stage: Stage, walk: impl W
                 [first.as_flattened(), second.as_flattened()],
                 #[inline(always)]
                 |here, k, x, [first, second]| {
-                    let [first, second, here] = [first, second, here].map(|stage| simd.sub_f64s(stage, x));
-                    let moved = simd.mul_add_e_f64s(two, second, simd.add_f64s(first, here));
+                    let (early, late) = (simd.mul_add_e_f64s(two, second, first), simd.mul_add_e_f64s(less, x, here));
+                    let moved = simd.add_f64s(early, late);
                     simd.mul_add_e_f64s(sixth, k, simd.mul_add_e_f64s(third, moved, x))
                 },
             );
