@@ -125,8 +125,10 @@ fn setting(plan: &Plan, subject: &Subject) -> Vec<(String, String)> {
     let mut pairs = vec![("components", dim.to_string()), ("trajectories", format!("{cases} of {times} states"))];
     pairs.push(("model time between states", subject.dt.to_string()));
     if let DataSource::Simulated { spin_up, .. } = plan.data.source {
-        let stepping = &plan.data.stepping;
-        pairs.push(("integrator", format!("{}, {} substep(s)", stepping.integrator, stepping.substeps)));
+        if subject.smooth {
+            let stepping = &plan.data.stepping;
+            pairs.push(("integrator", format!("{}, {} substep(s)", stepping.integrator, stepping.substeps)));
+        }
         pairs.push(("spin-up", format!("{spin_up} lead steps")));
     }
     if let Some(positive) = subject.lyapunov.as_ref().and_then(Lyapunov::positive) {
