@@ -10,7 +10,7 @@ use common::{errors, method, word};
 use ndarray::{Array1, Array2, ArrayView2, Axis, array};
 use scorecast_assimilation::linalg::{Cholesky, Eigen, anomalies, covariance};
 use scorecast_assimilation::localize::{Grid, Layout, Localization, Taper};
-use scorecast_assimilation::method::{EaKf, EnSrf, EtKf, LetKf};
+use scorecast_assimilation::method::{EaKf, EnSrf, EtKf, LetKf, Serial};
 use scorecast_assimilation::observe::{Identity, Linear, NoiseLaw};
 use scorecast_assimilation::{Analysis, AnalysisCycle, Cycle, METHODS, Observation, Prior, Seen};
 use scorecast_systems::catalogue::SYSTEMS;
@@ -82,10 +82,8 @@ fn letkf(localization: Option<Localization>) -> LetKf {
 
 /// The serial filters.
 fn serial(localization: Option<Localization>) -> [(&'static str, Box<dyn Analysis>); 2] {
-    [
-        ("eakf", Box::new(EaKf { inflation: 1.0, localization })),
-        ("ensrf", Box::new(EnSrf { inflation: 1.0, localization })),
-    ]
+    let plain = Serial { inflation: 1.0, rotate: false, localization };
+    [("eakf", Box::new(EaKf(plain))), ("ensrf", Box::new(EnSrf(plain)))]
 }
 
 fn near(a: &Array2<f64>, b: &Array2<f64>, tolerance: f64) -> bool {
@@ -265,8 +263,8 @@ fn inflation_multiplies_the_standard_deviation_and_leaves_the_mean_and_what_is_f
     let filters = |inflation| -> [Box<dyn Analysis>; 3] {
         [
             Box::new(LetKf { inflation, rotate: false, localization: local }),
-            Box::new(EaKf { inflation, localization: local }),
-            Box::new(EnSrf { inflation, localization: local }),
+            Box::new(EaKf(Serial { inflation, rotate: false, localization: local })),
+            Box::new(EnSrf(Serial { inflation, rotate: false, localization: local })),
         ]
     };
     for (mut plain, mut inflated) in filters(1.0).into_iter().zip(filters(1.2)) {
@@ -340,18 +338,24 @@ fn twin(analysis: Box<dyn Analysis>, members: usize) -> f64 {
 
 #[test]
 fn localization_keeps_a_small_ensemble_on_the_truth_of_lorenz_96_where_the_global_filter_loses_it() {
-    // DAPPER's table for this experiment has .22 to .23 for its LETKF of 7 to 10 members
-    let local = |radius| Some(Localization { layout: Layout::Ring, taper: Taper::GaspariCohn, radius });
-    let rows: [(&str, usize, f64, Box<dyn Analysis>); 4] = [
-        ("letkf", 7, 0.27, Box::new(LetKf { inflation: 1.04, rotate: true, localization: local(4.0) })),
-        ("letkf", 10, 0.25, Box::new(LetKf { inflation: 1.03, rotate: true, localization: local(4.0) })),
-        ("eakf", 10, 0.25, Box::new(EaKf { inflation: 1.03, localization: local(4.0) })),
-        ("ensrf", 10, 0.25, Box::new(EnSrf { inflation: 1.03, localization: local(4.0) })),
+    // the settings and scores of DAPPER's table for this experiment (mods/Lorenz96/sakov2008.py): LETKF .22, SL_EAKF .23;
+    // and ours of 10 members, measured here
+    let setup = |inflation, radius| {
+        let localization = Some(Localization { layout: Layout::Ring, taper: Taper::GaspariCohn, radius });
+        Serial { inflation, rotate: true, localization }
+    };
+    let letkf = |Serial { inflation, rotate, localization }| Box::new(LetKf { inflation, rotate, localization });
+    let rows: [(&str, usize, f64, Box<dyn Analysis>); 5] = [
+        ("letkf", 7, 0.22, letkf(setup(1.04, 4.0))),
+        ("eakf", 7, 0.23, Box::new(EaKf(setup(1.07, 6.0)))),
+        ("ensrf", 7, 0.23, Box::new(EnSrf(setup(1.07, 6.0)))),
+        ("letkf", 10, 0.21, letkf(setup(1.03, 4.0))),
+        ("eakf", 10, 0.21, Box::new(EaKf(setup(1.03, 4.0)))),
     ];
-    for (name, members, most, filter) in rows {
+    for (name, members, score, filter) in rows {
         let rmse = twin(filter, members);
         println!("{name} of {members} members: rmse {rmse:.4}");
-        assert!(rmse > 0.15 && rmse < most, "{name} of {members} members: {rmse}");
+        assert!((rmse - score).abs() < 0.02, "{name} of {members} members: {rmse}");
     }
     for inflation in [1.03, 1.1] {
         let lost = twin(Box::new(EtKf { inflation, rotate: true }), 10);

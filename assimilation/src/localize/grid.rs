@@ -76,7 +76,7 @@ impl Grid {
             Layout::Torus { columns } => (columns, true),
             Layout::Plane { columns } => (columns, false),
         };
-        if columns == 0 || dim == 0 || dim % columns != 0 {
+        if columns == 0 || dim == 0 || !dim.is_multiple_of(columns) {
             return Err(Error::Shape(format!(
                 "a state of {dim} components does not fill rows of {columns}; set `columns` to a divisor of {dim}"
             )));

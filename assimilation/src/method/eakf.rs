@@ -10,35 +10,26 @@
 use ndarray::Array2;
 use scorecast_systems::{Entry, Key, Settings};
 
-use super::serial::{self, Move};
-use super::{Build, INFLATION, MEMBERS};
-use crate::localize::{COLUMNS, GEOMETRY, Localization, RADIUS, TAPER};
+use super::Build;
+use super::serial::{self, Move, Serial};
 use crate::problem::{Analysis, Outcome, Result, Seen};
 
 pub(super) const ENTRY: Entry<Build> = Entry {
     name: "eakf",
     about: "serial ensemble adjustment Kalman filter, localized where a radius is set",
     reference: "Anderson 2001, 2003",
-    params: &[MEMBERS, INFLATION, RADIUS, TAPER, GEOMETRY, COLUMNS],
-    build: |settings: &Settings| {
-        let localization = Localization::from_settings(settings)?;
-        super::cycle(EaKf { inflation: settings.number("inflation"), localization }, settings)
-    },
+    params: serial::PARAMS,
+    build: |settings: &Settings| super::cycle(EaKf(Serial::from_settings(settings)?), settings),
 };
 
 /// The serial filter by adjustment and regression.
 #[derive(Clone, Debug)]
-pub struct EaKf {
-    /// Factor of the standard deviation of the analysis anomalies.
-    pub inflation: f64,
-    /// How it localizes; none is the global filter.
-    pub localization: Option<Localization>,
-}
+pub struct EaKf(pub Serial);
 
 impl Analysis for EaKf {
-    fn update(&mut self, forecast: Array2<f64>, seen: &Seen, _key: Key) -> Result<Outcome> {
+    fn update(&mut self, forecast: Array2<f64>, seen: &Seen, key: Key) -> Result<Outcome> {
         seen.require_gaussian("eakf")?;
-        serial::update(adjust, self.localization, self.inflation, forecast, seen)
+        serial::update(adjust, self.0, forecast, seen, key)
     }
 }
 

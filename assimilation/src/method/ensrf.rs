@@ -12,35 +12,26 @@
 use ndarray::Array2;
 use scorecast_systems::{Entry, Key, Settings};
 
-use super::serial::{self, Move};
-use super::{Build, INFLATION, MEMBERS};
-use crate::localize::{COLUMNS, GEOMETRY, Localization, RADIUS, TAPER};
+use super::Build;
+use super::serial::{self, Move, Serial};
 use crate::problem::{Analysis, Outcome, Result, Seen};
 
 pub(super) const ENTRY: Entry<Build> = Entry {
     name: "ensrf",
     about: "serial ensemble square-root filter, localized where a radius is set",
     reference: "Whitaker and Hamill 2002",
-    params: &[MEMBERS, INFLATION, RADIUS, TAPER, GEOMETRY, COLUMNS],
-    build: |settings: &Settings| {
-        let localization = Localization::from_settings(settings)?;
-        super::cycle(EnSrf { inflation: settings.number("inflation"), localization }, settings)
-    },
+    params: serial::PARAMS,
+    build: |settings: &Settings| super::cycle(EnSrf(Serial::from_settings(settings)?), settings),
 };
 
 /// The serial filter with a reduced gain.
 #[derive(Clone, Debug)]
-pub struct EnSrf {
-    /// Factor of the standard deviation of the analysis anomalies.
-    pub inflation: f64,
-    /// How it localizes; none is the global filter.
-    pub localization: Option<Localization>,
-}
+pub struct EnSrf(pub Serial);
 
 impl Analysis for EnSrf {
-    fn update(&mut self, forecast: Array2<f64>, seen: &Seen, _key: Key) -> Result<Outcome> {
+    fn update(&mut self, forecast: Array2<f64>, seen: &Seen, key: Key) -> Result<Outcome> {
         seen.require_gaussian("ensrf")?;
-        serial::update(reduced_gain, self.localization, self.inflation, forecast, seen)
+        serial::update(reduced_gain, self.0, forecast, seen, key)
     }
 }
 

@@ -12,10 +12,10 @@
 //! Components are independent of each other and run in parallel. Beside the forecast and the analysis there is one array
 //! of the size of the predicted observations.
 
-use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut1, ArrayViewMut2, Axis};
-use rayon::prelude::*;
+use ndarray::Array2;
 use scorecast_systems::{Entry, Key, Settings};
 
+use super::by_component::by_component;
 use super::etkf::{self, EtKf, ROTATE};
 use super::{Build, INFLATION, MEMBERS};
 use crate::linalg::{InverseRoot, Root, add_scaled, all_finite, dot};
@@ -34,9 +34,6 @@ pub(super) const ENTRY: Entry<Build> = Entry {
         super::cycle(LetKf { inflation, rotate, localization }, settings)
     },
 };
-
-/// Components that one task updates: a cache line of each member.
-const POINTS: usize = 8;
 
 /// The deterministic filter with local transforms.
 #[derive(Clone, Debug)]
@@ -62,9 +59,9 @@ impl Analysis for LetKf {
             return Ok(super::unchanged(forecast));
         }
         let network = Network::new(present, neighbours);
-        let mut ensemble = Array2::zeros(forecast.raw_dim());
-        let mut mean = Array1::zeros(forecast.ncols());
-        network.transform(forecast.view(), ensemble.view_mut(), mean.view_mut());
+        let mut ensemble = forecast.clone();
+        let room = || Local::new(network.members);
+        let mean = by_component(&mut ensemble, room, |local, point, a| local.analyse(&network, point, a));
         etkf::finish(&mut ensemble, mean, self.inflation, self.rotate.then(|| etkf::rotation(seen, key)));
         Ok(Outcome::new(forecast, ensemble))
     }
@@ -88,30 +85,11 @@ impl Network {
         z = z.reversed_axes().as_standard_layout().into_owned();
         Self { z: z.into_raw_vec_and_offset().0, d: d.to_vec(), members, neighbours }
     }
-
-    /// Writes the analysis anomalies and the analysis mean of every component.
-    fn transform(&self, forecast: ArrayView2<f64>, mut anomalies: ArrayViewMut2<f64>, mut mean: ArrayViewMut1<f64>) {
-        let tasks = anomalies.axis_chunks_iter_mut(Axis(1), POINTS).into_par_iter();
-        let tasks =
-            tasks.zip(mean.axis_chunks_iter_mut(Axis(0), POINTS)).zip(forecast.axis_chunks_iter(Axis(1), POINTS));
-        tasks.enumerate().for_each_init(
-            || Local::new(self.members),
-            |local, (task, ((mut anomalies, mut mean), forecast))| {
-                for (i, column) in forecast.columns().into_iter().enumerate() {
-                    local.a.iter_mut().zip(column).for_each(|(a, value)| *a = *value);
-                    mean[i] = local.analyse(self, task * POINTS + i);
-                    anomalies.column_mut(i).iter_mut().zip(&local.a).for_each(|(value, a)| *value = *a);
-                }
-            },
-        );
-    }
 }
 
 /// The room of one thread.
 struct Local {
     near: Vec<(usize, f64)>,
-    /// The members of one component, then their anomalies.
-    a: Vec<f64>,
     /// Z and d with their weights.
     z: Vec<f64>,
     d: Vec<f64>,
@@ -127,7 +105,6 @@ impl Local {
         let zeros = || vec![0.0; members];
         Self {
             near: Vec::new(),
-            a: zeros(),
             z: Vec::new(),
             d: Vec::new(),
             s: vec![0.0; members * members],
@@ -138,16 +115,15 @@ impl Local {
         }
     }
 
-    /// Turns the members of component `point` in `a` into analysis anomalies; returns the analysis mean.
-    fn analyse(&mut self, network: &Network, point: usize) -> f64 {
-        let mean = centre(&mut self.a);
+    /// Turns the anomalies of component `point` in `a` into analysis anomalies; returns the step of its mean.
+    fn analyse(&mut self, network: &Network, point: usize, a: &mut [f64]) -> f64 {
         self.gather(network, point);
         let step = match self.d.len() {
             0 => 0.0,
-            near if near < network.members => self.by_observations(),
-            _ => self.by_members(),
+            near if near < network.members => self.by_observations(a),
+            _ => self.by_members(a),
         };
-        mean + step / (network.members as f64 - 1.0).sqrt()
+        step / (network.members as f64 - 1.0).sqrt()
     }
 
     /// Collects the local observations, each times the root of its weight.
@@ -163,12 +139,12 @@ impl Local {
     }
 
     /// The transform from Z^T Z; returns a^T (I + Z Z^T)^-1 Z d.
-    fn by_observations(&mut self) -> f64 {
-        let (members, near) = (self.a.len(), self.d.len());
+    fn by_observations(&mut self, a: &mut [f64]) -> f64 {
+        let (members, near) = (a.len(), self.d.len());
         let (s, b) = (&mut self.s[..near * near], &mut self.b[..near]);
         let (root, inverse) = (&mut self.root[..near], &mut self.inverse[..near]);
         for (i, row) in self.z.chunks_exact(members).enumerate() {
-            b[i] = dot(row, &self.a);
+            b[i] = dot(row, a);
             for (j, other) in self.z.chunks_exact(members).take(i + 1).enumerate() {
                 let product = dot(row, other);
                 (s[i * near + j], s[j * near + i]) = (product, product);
@@ -176,14 +152,14 @@ impl Local {
         }
         self.solver.solve(Root::Step, s, b, root, inverse);
         for (row, step) in self.z.chunks_exact(members).zip(root.iter()) {
-            add_scaled(&mut self.a, -step, row);
+            add_scaled(a, -step, row);
         }
         dot(inverse, &self.d)
     }
 
     /// The transform from Z Z^T; returns a^T (I + Z Z^T)^-1 Z d.
-    fn by_members(&mut self) -> f64 {
-        let members = self.a.len();
+    fn by_members(&mut self, a: &mut [f64]) -> f64 {
+        let members = a.len();
         self.s.fill(0.0);
         for row in self.z.chunks_exact(members) {
             for (i, (s, z)) in self.s.chunks_exact_mut(members).zip(row).enumerate() {
@@ -193,15 +169,8 @@ impl Local {
         for i in 1..members {
             (0..i).for_each(|j| self.s[i * members + j] = self.s[j * members + i]);
         }
-        self.solver.solve(Root::Whole, &mut self.s, &self.a, &mut self.root, &mut self.inverse);
-        self.a.copy_from_slice(&self.root);
+        self.solver.solve(Root::Whole, &mut self.s, a, &mut self.root, &mut self.inverse);
+        a.copy_from_slice(&self.root);
         self.z.chunks_exact(members).zip(&self.d).map(|(row, d)| d * dot(row, &self.inverse)).sum()
     }
-}
-
-/// Takes the mean off some numbers and returns it.
-pub(super) fn centre(x: &mut [f64]) -> f64 {
-    let mean = x.iter().sum::<f64>() / x.len() as f64;
-    x.iter_mut().for_each(|value| *value -= mean);
-    mean
 }

@@ -4,6 +4,7 @@
 //! analysis ensemble, before anything scores it. A set of observations without a single value leaves the ensemble as it is.
 
 mod bootstrap;
+mod by_component;
 mod eakf;
 mod enkf;
 mod ensf;
@@ -28,6 +29,7 @@ pub use guidance::Guidance;
 pub use guided::{Guided, Weighting};
 pub use kalman::Kalman;
 pub use letkf::LetKf;
+pub use serial::Serial;
 
 use ndarray::{Array1, Array2};
 use scorecast_systems::registry::Default;

@@ -10,17 +10,16 @@
 //! is evaluated once. They do not depend on the components, which therefore need not wait for each other: a first pass
 //! takes the values through the observations, and a second one each component, in parallel.
 
-use ndarray::{Array2, Axis};
-use rayon::prelude::*;
+use ndarray::Array2;
+use scorecast_systems::{Key, Param, Settings};
 
-use super::letkf::centre;
+use super::by_component::{by_component, centre};
+use super::etkf::{self, ROTATE};
+use super::{INFLATION, MEMBERS};
 use crate::linalg::{add_scaled, all_finite, dot};
-use crate::localize::{Localization, Neighbours};
+use crate::localize::{COLUMNS, GEOMETRY, Localization, Neighbours, RADIUS, TAPER};
 use crate::observe::Present;
 use crate::problem::{Outcome, Result, Seen};
-
-/// Components that one task updates: a cache line of each member.
-const POINTS: usize = 8;
 
 /// What a filter makes of one observed value: from its innovation d, the variance s of its prediction and that of its
 /// error r.
@@ -35,17 +34,33 @@ pub(super) struct Move {
     pub stretch: f64,
 }
 
-/// One analysis by `rule`, inflated.
-pub(super) fn update(
-    rule: Rule,
-    localization: Option<Localization>,
-    inflation: f64,
-    forecast: Array2<f64>,
-    seen: &Seen,
-) -> Result<Outcome> {
+/// What every serial filter can be set to.
+#[derive(Clone, Copy, Debug)]
+pub struct Serial {
+    /// Factor of the standard deviation of the analysis anomalies.
+    pub inflation: f64,
+    /// Whether to rotate the anomalies at random after each analysis; costs 2 N^2 n operations.
+    pub rotate: bool,
+    /// How it localizes; none is the global filter.
+    pub localization: Option<Localization>,
+}
+
+/// The settings of [`Serial`] and the number of members.
+pub(super) const PARAMS: &[Param] = &[MEMBERS, INFLATION, RADIUS, TAPER, GEOMETRY, COLUMNS, ROTATE];
+
+impl Serial {
+    /// From the settings of [`PARAMS`].
+    pub(super) fn from_settings(settings: &Settings) -> Result<Self> {
+        let localization = Localization::from_settings(settings)?;
+        Ok(Self { inflation: settings.number("inflation"), rotate: settings.flag("rotate"), localization })
+    }
+}
+
+/// One analysis by `rule`.
+pub(super) fn update(rule: Rule, setup: Serial, forecast: Array2<f64>, seen: &Seen, key: Key) -> Result<Outcome> {
     super::require_members(forecast.nrows())?;
     let present = seen.restrict(forecast.view())?;
-    let near = match localization.filter(|local| local.radius.is_finite()) {
+    let near = match setup.localization.filter(|local| local.radius.is_finite()) {
         Some(localization) => Near::Some(localization.neighbours(seen.operator, &present.index)?),
         None => Near::All(present.index.len()),
     };
@@ -54,17 +69,8 @@ pub(super) fn update(
     }
     let path = Path::new(rule, present, near);
     let mut ensemble = forecast.clone();
-    let tasks = ensemble.axis_chunks_iter_mut(Axis(1), POINTS).into_par_iter().enumerate();
-    tasks.for_each_init(
-        || (vec![0.0; path.members], Vec::new()),
-        |(a, near), (task, mut members)| {
-            for (i, mut column) in members.columns_mut().into_iter().enumerate() {
-                a.iter_mut().zip(&column).for_each(|(a, value)| *a = *value);
-                let mean = path.follow(task * POINTS + i, a, near);
-                column.iter_mut().zip(&*a).for_each(|(value, a)| *value = mean + inflation * a);
-            }
-        },
-    );
+    let mean = by_component(&mut ensemble, Vec::new, |near, point, a| path.follow(point, a, near));
+    etkf::finish(&mut ensemble, mean, setup.inflation, setup.rotate.then(|| etkf::rotation(seen, key)));
     Ok(Outcome::new(forecast, ensemble))
 }
 
@@ -132,17 +138,17 @@ impl Path {
         Self { y, moves, members, near }
     }
 
-    /// Takes component `point`, whose members are in `a`, through the observations near it: leaves its analysis anomalies
-    /// in `a` and returns its mean.
+    /// Takes component `point`, whose anomalies are in `a`, through the observations near it; returns the step of its
+    /// mean.
     fn follow(&self, point: usize, a: &mut [f64], found: &mut Vec<(usize, f64)>) -> f64 {
-        let mut mean = centre(a);
         self.near.of(point, found);
+        let mut step = 0.0;
         let per = 1.0 / (self.members as f64 - 1.0);
         for &(j, weight) in &*found {
             let y = &self.y[j * self.members..(j + 1) * self.members];
-            mean += self.moves[j].apply(weight * per, y, a);
+            step += self.moves[j].apply(weight * per, y, a);
         }
-        mean
+        step
     }
 }
 
