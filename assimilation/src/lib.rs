@@ -10,6 +10,7 @@
 
 pub mod innovation;
 pub mod linalg;
+pub mod localize;
 pub mod method;
 pub mod observe;
 pub mod problem;

@@ -113,7 +113,9 @@ fn ensemble_kalman_filters_agree() {
     for problem in problems(10) {
         // Both gains come from sample covariances: a bias of order 1/N, a hundredth of the standard error.
         agrees(&problem, "enkf", &[], 8, 4.0 / MEMBERS as f64, 3.0);
-        agrees(&problem, "etkf", &[], 8, 4.0 / MEMBERS as f64, 3.0);
+        for name in ["etkf", "letkf", "eakf", "ensrf"] {
+            agrees(&problem, name, &[], 8, 4.0 / MEMBERS as f64, 3.0);
+        }
     }
     // the rotation keeps both; it costs N^2, so it is tested for small ensembles elsewhere
 }

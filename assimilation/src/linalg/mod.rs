@@ -1,20 +1,39 @@
-//! The few small dense solves: symmetric eigenproblems, Cholesky factors, random rotations.
+//! The few small dense solves: symmetric eigenproblems, Cholesky factors, inverse roots, random rotations.
 //!
 //! All run on the calling thread, so that no result depends on the number of threads.
 
 mod cholesky;
 mod eigen;
 mod gmres;
+mod inverse_root;
 mod rotation;
 
 pub use cholesky::Cholesky;
 pub use eigen::{Eigen, symmetric_sqrt};
 pub use gmres::Gmres;
+pub use inverse_root::{InverseRoot, Root};
 pub use rotation::rotate_anomalies;
 
 use ndarray::{Array1, Array2, ArrayView2};
 
 use crate::problem::weighted_mean;
+
+/// The inner product, in eight sums that run side by side.
+pub fn dot(x: &[f64], y: &[f64]) -> f64 {
+    let mut sums = [0.0; 8];
+    let (x, y) = (x.chunks_exact(8), y.chunks_exact(8));
+    let rest: f64 = x.remainder().iter().zip(y.remainder()).map(|(x, y)| x * y).sum();
+    for (x, y) in x.zip(y) {
+        (0..8).for_each(|lane| sums[lane] += x[lane] * y[lane]);
+    }
+    let [a, b, c, d, e, f, g, h] = sums;
+    ((a + e) + (b + f)) + ((c + g) + (d + h)) + rest
+}
+
+/// y + factor x in place.
+pub fn add_scaled(y: &mut [f64], factor: f64, x: &[f64]) {
+    y.iter_mut().zip(x).for_each(|(y, x)| *y += factor * x);
+}
 
 /// Whether every number is finite.
 pub fn all_finite(x: ArrayView2<f64>) -> bool {

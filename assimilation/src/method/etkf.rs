@@ -17,20 +17,19 @@ use crate::linalg::{Eigen, all_finite, anomalies, rotate_anomalies};
 use crate::observe::Present;
 use crate::problem::{Analysis, Outcome, Result, Seen};
 
+/// The setting `rotate` of the filters that transform their anomalies.
+pub(super) const ROTATE: Param = Param {
+    key: "rotate",
+    kind: Kind::Bool,
+    default: Default::Bool(false),
+    about: "rotate the anomalies at random after each analysis, keeping mean and covariance",
+};
+
 pub(super) const ENTRY: Entry<Build> = Entry {
     name: "etkf",
     about: "ensemble transform Kalman filter with the symmetric square root",
     reference: "Bishop et al. 2001; Hunt et al. 2007",
-    params: &[
-        MEMBERS,
-        INFLATION,
-        Param {
-            key: "rotate",
-            kind: Kind::Bool,
-            default: Default::Bool(false),
-            about: "rotate the anomalies at random after each analysis, keeping mean and covariance",
-        },
-    ],
+    params: &[MEMBERS, INFLATION, ROTATE],
     build: |settings: &Settings| {
         super::cycle(EtKf { inflation: settings.number("inflation"), rotate: settings.flag("rotate") }, settings)
     },
@@ -57,17 +56,29 @@ impl Analysis for EtKf {
         let (z, d) = scaled(present);
         let (shift, mut ensemble) =
             if z.nrows() > z.ncols() { by_observations(&a, &z, &d)? } else { by_members(&a, &z, &d)? };
-        if self.rotate {
-            rotate_anomalies(ensemble.view_mut(), key.purpose(Purpose::Rotation).at(seen.step as u64));
-        }
-        ensemble *= self.inflation;
-        ensemble += &(mean + shift / (a.nrows() as f64 - 1.0).sqrt());
+        let mean = mean + shift / (a.nrows() as f64 - 1.0).sqrt();
+        finish(&mut ensemble, mean, self.inflation, self.rotate.then(|| rotation(seen, key)));
         Ok(Outcome::new(forecast, ensemble))
     }
 }
 
+/// The key of the random rotation of one analysis.
+pub(super) fn rotation(seen: &Seen, key: Key) -> Key {
+    key.purpose(Purpose::Rotation).at(seen.step as u64)
+}
+
+/// Makes members of analysis anomalies (`[member, component]`): rotates them where there is a key for it, inflates, and
+/// adds the mean.
+pub(super) fn finish(anomalies: &mut Array2<f64>, mean: Array1<f64>, inflation: f64, rotation: Option<Key>) {
+    if let Some(key) = rotation {
+        rotate_anomalies(anomalies.view_mut(), key);
+    }
+    *anomalies *= inflation;
+    *anomalies += &mean;
+}
+
 /// Z = Y R^-1/2 / sqrt(N - 1), `[member, present]`, and d = R^-1/2 (y - mean h(x)), `[present]`.
-fn scaled(present: Present) -> (Array2<f64>, Array1<f64>) {
+pub(super) fn scaled(present: Present) -> (Array2<f64>, Array1<f64>) {
     let (mean, mut z) = anomalies(present.predicted.view(), None);
     let per_sd = present.variance.mapv(|r| 1.0 / r.sqrt());
     z *= &(&per_sd / (z.nrows() as f64 - 1.0).sqrt());

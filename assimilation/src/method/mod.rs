@@ -4,23 +4,32 @@
 //! analysis ensemble, before anything scores it. A set of observations without a single value leaves the ensemble as it is.
 
 mod bootstrap;
+mod by_component;
+mod eakf;
 mod enkf;
 mod ensf;
+mod ensrf;
 mod etkf;
 mod guidance;
 mod guided;
 mod kalman;
+mod letkf;
 mod one_step;
 mod path;
+mod serial;
 mod weights;
 
 pub use bootstrap::Bootstrap;
+pub use eakf::EaKf;
 pub use enkf::EnKf;
 pub use ensf::{EnSf, PriorScore};
+pub use ensrf::EnSrf;
 pub use etkf::EtKf;
 pub use guidance::Guidance;
 pub use guided::{Guided, Weighting};
 pub use kalman::Kalman;
+pub use letkf::LetKf;
+pub use serial::Serial;
 
 use ndarray::{Array1, Array2};
 use scorecast_systems::registry::Default;
@@ -33,8 +42,17 @@ use crate::problem::{Analysis, AnalysisCycle, Cycle, Error, Outcome, Result, wei
 pub type Build = fn(&Settings) -> Result<Box<dyn Cycle>>;
 
 /// Every method, in the order in which they are listed.
-pub const METHODS: &[Entry<Build>] =
-    &[kalman::ENTRY, enkf::ENTRY, etkf::ENTRY, bootstrap::ENTRY, ensf::ENTRY, guided::ENTRY];
+pub const METHODS: &[Entry<Build>] = &[
+    kalman::ENTRY,
+    enkf::ENTRY,
+    etkf::ENTRY,
+    letkf::ENTRY,
+    eakf::ENTRY,
+    ensrf::ENTRY,
+    bootstrap::ENTRY,
+    ensf::ENTRY,
+    guided::ENTRY,
+];
 
 /// The setting `members` of every method.
 pub(crate) const MEMBERS: Param = Param {

@@ -1,0 +1,129 @@
+//! Where the components of a state sit, and how far they are from each other.
+
+use scorecast_systems::Geometry;
+
+use crate::problem::{Error, Result};
+
+/// How the components of a state lie in space; the number of components gives the number of rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// A periodic line.
+    Ring,
+    /// A doubly periodic grid, row by row.
+    Torus {
+        /// Grid points in a row.
+        columns: usize,
+    },
+    /// A grid with boundaries, row by row.
+    Plane {
+        /// Grid points in a row.
+        columns: usize,
+    },
+}
+
+impl Layout {
+    /// The words of the setting `geometry`.
+    pub const WORDS: &'static [&'static str] = &["ring", "torus", "plane"];
+
+    /// The layout of a word of [`Layout::WORDS`]; none where it needs `columns` and that is 0.
+    pub fn named(word: &str, columns: usize) -> Option<Self> {
+        match (word, columns) {
+            ("torus", 1..) => Some(Self::Torus { columns }),
+            ("plane", 1..) => Some(Self::Plane { columns }),
+            ("torus" | "plane", 0) => None,
+            _ => Some(Self::Ring),
+        }
+    }
+}
+
+impl TryFrom<Geometry> for Layout {
+    type Error = Error;
+
+    /// # Errors
+    /// When the geometry has no distances.
+    fn try_from(geometry: Geometry) -> Result<Self> {
+        match geometry {
+            Geometry::Ring => Ok(Self::Ring),
+            Geometry::Torus { columns, .. } => Ok(Self::Torus { columns }),
+            Geometry::Plane { columns, .. } => Ok(Self::Plane { columns }),
+            other => Err(Error::Unsupported(format!(
+                "localization needs distances, and components of geometry {other:?} have none; leave `radius` out, or \
+                 use a system on a ring, a torus or a plane"
+            ))),
+        }
+    }
+}
+
+/// A grid of `rows` x `columns` points; component `r * columns + c` is at row r, column c. A ring is one periodic row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grid {
+    /// Grid points in the first direction.
+    pub rows: usize,
+    /// Grid points in the second direction.
+    pub columns: usize,
+    /// Whether both directions are periodic.
+    pub periodic: bool,
+}
+
+impl Grid {
+    /// The grid of a state of `dim` components.
+    ///
+    /// # Errors
+    /// When rows of that many columns do not hold `dim` components.
+    pub fn new(layout: Layout, dim: usize) -> Result<Self> {
+        let (columns, periodic) = match layout {
+            Layout::Ring => (dim, true),
+            Layout::Torus { columns } => (columns, true),
+            Layout::Plane { columns } => (columns, false),
+        };
+        if columns == 0 || dim == 0 || !dim.is_multiple_of(columns) {
+            return Err(Error::Shape(format!(
+                "a state of {dim} components does not fill rows of {columns}; set `columns` to a divisor of {dim}"
+            )));
+        }
+        Ok(Self { rows: dim / columns, columns, periodic })
+    }
+
+    /// The number of points.
+    pub fn dim(&self) -> usize {
+        self.rows * self.columns
+    }
+
+    /// The distance between two components, in grid units: Euclidean, the shorter way round where it is periodic.
+    pub fn distance(&self, i: usize, j: usize) -> f64 {
+        let along = |a: usize, b: usize, size| self.offset(a.abs_diff(b), size);
+        let rows = along(i / self.columns, j / self.columns, self.rows);
+        let columns = along(i % self.columns, j % self.columns, self.columns);
+        rows.hypot(columns)
+    }
+
+    /// The distance of two points whose indices differ by `apart`, in a direction of `size` points.
+    pub(super) fn offset(&self, apart: usize, size: usize) -> f64 {
+        (if self.periodic { apart.min(size - apart) } else { apart }) as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances_go_the_shorter_way_round_where_there_is_one() {
+        let ring = Grid::new(Layout::Ring, 10).unwrap();
+        assert_eq!([ring.distance(0, 3), ring.distance(1, 9), ring.distance(7, 2)], [3.0, 2.0, 5.0]);
+        // components 0 and 23 of 4 rows of 6 are opposite corners
+        let torus = Grid::new(Layout::Torus { columns: 6 }, 24).unwrap();
+        let plane = Grid::new(Layout::Plane { columns: 6 }, 24).unwrap();
+        assert_eq!(torus.distance(0, 23), 2.0f64.sqrt());
+        assert_eq!(plane.distance(0, 23), 34.0f64.sqrt());
+    }
+
+    #[test]
+    fn what_has_no_distances_is_refused_with_the_remedy() {
+        let message = Layout::try_from(Geometry::Unstructured).unwrap_err().to_string();
+        assert!(message.contains("Unstructured") && message.contains("leave `radius` out"), "{message}");
+        assert_eq!(Layout::try_from(Geometry::Torus { rows: 3, columns: 4 }).unwrap(), Layout::Torus { columns: 4 });
+        let message = Grid::new(Layout::Plane { columns: 7 }, 24).unwrap_err().to_string();
+        assert!(message.contains("24 components") && message.contains("rows of 7"), "{message}");
+    }
+}

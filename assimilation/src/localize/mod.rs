@@ -1,0 +1,121 @@
+//! Localization: an observation acts only on the components near it, and less the further away they are.
+//!
+//! Positions are grid points: component i of a state sits where its [`Layout`] puts it, and an observed value sits at
+//! the component that [`Observation::location`](crate::Observation::location) names. Distances are in grid units, the
+//! shorter way round where the grid is periodic. A [`Taper`] turns a distance into a weight between 0 and 1.
+//!
+//! **`radius`** follows DAPPER (Raanes and others): it is the distance at which a smooth taper has fallen to
+//! exp(-1/2) = 0.607, so that radii of different tapers can be compared and that of the Gaussian is its standard
+//! deviation. Gaspari and Cohn's function of half-support c therefore has c = 1.7386 radius, and ends at 3.477 radius.
+//! The step is 1 up to the radius and 0 beyond it.
+//!
+//! A method has the settings `radius` (unset: no localization), `taper`, `geometry` (`ring` unless set) and `columns`.
+//! A caller who knows the system's [`Geometry`](scorecast_systems::Geometry) makes a layout of it by `try_from`.
+
+mod grid;
+mod neighbours;
+mod stencil;
+mod taper;
+
+pub use grid::{Grid, Layout};
+pub use neighbours::Neighbours;
+pub use stencil::Stencil;
+pub use taper::Taper;
+
+use scorecast_systems::registry::Default;
+use scorecast_systems::{Kind, Param, Settings};
+
+use crate::observe::Observation;
+use crate::problem::{Error, Result};
+
+/// The setting `radius` of the methods that localize.
+pub(crate) const RADIUS: Param = Param {
+    key: "radius",
+    kind: Kind::Float { min: f64::MIN_POSITIVE, max: f64::INFINITY },
+    default: Default::Unset,
+    about: "localization: grid units at which the taper is exp(-1/2) (for `step`: at which it ends); unset is none",
+};
+
+/// The setting `taper` of the methods that localize.
+pub(crate) const TAPER: Param = Param {
+    key: "taper",
+    kind: Kind::Choice(Taper::WORDS),
+    default: Default::Text("gaspari_cohn"),
+    about: "how the weight of an observation falls with its distance",
+};
+
+/// The setting `geometry` of the methods that localize.
+pub(crate) const GEOMETRY: Param = Param {
+    key: "geometry",
+    kind: Kind::Choice(Layout::WORDS),
+    default: Default::Text("ring"),
+    about: "the grid that the components lie on, for distances",
+};
+
+/// The setting `columns` of the methods that localize.
+pub(crate) const COLUMNS: Param = Param {
+    key: "columns",
+    kind: Kind::Int { min: 1, max: i64::MAX },
+    default: Default::Unset,
+    about: "grid points in a row of a torus or a plane",
+};
+
+/// How a method localizes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Localization {
+    /// The grid that the components lie on.
+    pub layout: Layout,
+    /// How a weight falls with distance.
+    pub taper: Taper,
+    /// The distance of [the module's convention](self), in grid units, above 0; infinite is no localization.
+    pub radius: f64,
+}
+
+impl Localization {
+    /// From the settings `radius`, `taper`, `geometry` and `columns`; none where the radius is unset.
+    ///
+    /// # Errors
+    /// When a geometry of two dimensions has no `columns`.
+    pub fn from_settings(settings: &Settings) -> Result<Option<Self>> {
+        let Some(radius) = settings.optional_number("radius") else {
+            return Ok(None);
+        };
+        let word = settings.text("geometry");
+        let layout = Layout::named(word, settings.count("columns")).ok_or_else(|| {
+            settings.mistake("columns", format!("must be set for geometry `{word}`: the grid points in a row"))
+        })?;
+        Ok(Some(Self { layout, taper: Taper::named(settings.text("taper")), radius }))
+    }
+
+    /// The weights around each component of a state of `dim` components.
+    ///
+    /// # Errors
+    /// When the components do not fill the grid.
+    pub fn stencil(&self, dim: usize) -> Result<Stencil> {
+        Ok(Stencil::new(Grid::new(self.layout, dim)?, self.taper, self.radius))
+    }
+
+    /// The observed values listed in `present` near each component of a state, numbered as in that list.
+    ///
+    /// # Errors
+    /// When the components do not fill the grid, or the operator does not say where its values sit.
+    pub fn neighbours(&self, operator: &dyn Observation, present: &[usize]) -> Result<Neighbours> {
+        let stencil = self.stencil(operator.state_dim())?;
+        let everywhere = operator.location().ok_or_else(|| {
+            Error::Unsupported(format!(
+                "localization needs a place for each observed value, and operator `{}` names none; leave `radius` out, \
+                 or use an operator that selects components, such as `stride`",
+                operator.name()
+            ))
+        })?;
+        if everywhere.len() != operator.dim() {
+            return Err(Error::Shape(format!(
+                "operator `{}` gives {} values but {} places; Observation::location must give one for each value",
+                operator.name(),
+                operator.dim(),
+                everywhere.len()
+            )));
+        }
+        Neighbours::new(stencil, present.iter().map(|&i| everywhere[i]).collect())
+    }
+}

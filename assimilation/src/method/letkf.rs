@@ -1,0 +1,176 @@
+//! The local ensemble transform Kalman filter (Hunt, Kostelich and Szunyogh 2007): the transform of
+//! [`etkf`](super::EtKf) at each component from the observations near it, the variance of each divided by its weight
+//! (R-localization), with the symmetric square root.
+//!
+//! With a the anomalies of one component, `[member]`, Z the scaled predicted anomalies of the local observations times
+//! the roots of their weights, one column an observation, and d their scaled innovations likewise:
+//! mean <- mean + a^T (I + Z Z^T)^-1 Z d / sqrt(N - 1), a <- (I + Z Z^T)^-1/2 a. Two vectors are all that is needed of
+//! each local matrix, so that no eigenproblem is solved ([`InverseRoot`]). Where fewer observations than members are
+//! near, with b = Z^T a: a^T (I + Z Z^T)^-1 Z d = b^T (I + Z^T Z)^-1 d, and (I + Z Z^T)^-1/2 a = a - Z g(Z^T Z) b,
+//! g(l) = 1 / (s (1 + s)), s = sqrt(1 + l), of the order of the observations.
+//!
+//! Components are independent of each other and run in parallel. Beside the forecast and the analysis there is one array
+//! of the size of the predicted observations.
+
+use ndarray::Array2;
+use scorecast_systems::{Entry, Key, Settings};
+
+use super::by_component::by_component;
+use super::etkf::{self, EtKf, ROTATE};
+use super::{Build, INFLATION, MEMBERS};
+use crate::linalg::{InverseRoot, Root, add_scaled, all_finite, dot};
+use crate::localize::{COLUMNS, GEOMETRY, Localization, Neighbours, RADIUS, TAPER};
+use crate::observe::Present;
+use crate::problem::{Analysis, Outcome, Result, Seen};
+
+pub(super) const ENTRY: Entry<Build> = Entry {
+    name: "letkf",
+    about: "local ensemble transform Kalman filter: the etkf of each component from the observations near it",
+    reference: "Hunt, Kostelich and Szunyogh 2007",
+    params: &[MEMBERS, INFLATION, RADIUS, TAPER, GEOMETRY, COLUMNS, ROTATE],
+    build: |settings: &Settings| {
+        let localization = Localization::from_settings(settings)?;
+        let (inflation, rotate) = (settings.number("inflation"), settings.flag("rotate"));
+        super::cycle(LetKf { inflation, rotate, localization }, settings)
+    },
+};
+
+/// The deterministic filter with local transforms.
+#[derive(Clone, Debug)]
+pub struct LetKf {
+    /// Factor of the standard deviation of the analysis anomalies.
+    pub inflation: f64,
+    /// Whether to rotate the anomalies at random after each analysis; costs 2 N^2 n operations.
+    pub rotate: bool,
+    /// How it localizes; none makes it the filter [`EtKf`].
+    pub localization: Option<Localization>,
+}
+
+impl Analysis for LetKf {
+    fn update(&mut self, forecast: Array2<f64>, seen: &Seen, key: Key) -> Result<Outcome> {
+        seen.require_gaussian("letkf")?;
+        let Some(localization) = self.localization.filter(|local| local.radius.is_finite()) else {
+            return EtKf { inflation: self.inflation, rotate: self.rotate }.update(forecast, seen, key);
+        };
+        super::require_members(forecast.nrows())?;
+        let present = seen.restrict(forecast.view())?;
+        let neighbours = localization.neighbours(seen.operator, &present.index)?;
+        if present.index.is_empty() || !all_finite(forecast.view()) || !all_finite(present.predicted.view()) {
+            return Ok(super::unchanged(forecast));
+        }
+        let network = Network::new(present, neighbours);
+        let mut ensemble = forecast.clone();
+        let room = || Local::new(network.members);
+        let mean = by_component(&mut ensemble, room, |local, point, a| local.analyse(&network, point, a));
+        etkf::finish(&mut ensemble, mean, self.inflation, self.rotate.then(|| etkf::rotation(seen, key)));
+        Ok(Outcome::new(forecast, ensemble))
+    }
+}
+
+/// The observations, scaled, and where they are.
+struct Network {
+    /// Z without weights, an observation a row, `[present, member]`.
+    z: Vec<f64>,
+    /// d without weights, `[present]`.
+    d: Vec<f64>,
+    members: usize,
+    neighbours: Neighbours,
+}
+
+impl Network {
+    fn new(present: Present, neighbours: Neighbours) -> Self {
+        let members = present.predicted.nrows();
+        let (mut z, d) = etkf::scaled(present);
+        // turned so that the members of an observation are contiguous
+        z = z.reversed_axes().as_standard_layout().into_owned();
+        Self { z: z.into_raw_vec_and_offset().0, d: d.to_vec(), members, neighbours }
+    }
+}
+
+/// The room of one thread.
+struct Local {
+    near: Vec<(usize, f64)>,
+    /// Z and d with their weights.
+    z: Vec<f64>,
+    d: Vec<f64>,
+    s: Vec<f64>,
+    b: Vec<f64>,
+    root: Vec<f64>,
+    inverse: Vec<f64>,
+    solver: InverseRoot,
+}
+
+impl Local {
+    fn new(members: usize) -> Self {
+        let zeros = || vec![0.0; members];
+        Self {
+            near: Vec::new(),
+            z: Vec::new(),
+            d: Vec::new(),
+            s: vec![0.0; members * members],
+            b: zeros(),
+            root: zeros(),
+            inverse: zeros(),
+            solver: InverseRoot::new(members),
+        }
+    }
+
+    /// Turns the anomalies of component `point` in `a` into analysis anomalies; returns the step of its mean.
+    fn analyse(&mut self, network: &Network, point: usize, a: &mut [f64]) -> f64 {
+        self.gather(network, point);
+        let step = match self.d.len() {
+            0 => 0.0,
+            near if near < network.members => self.by_observations(a),
+            _ => self.by_members(a),
+        };
+        step / (network.members as f64 - 1.0).sqrt()
+    }
+
+    /// Collects the local observations, each times the root of its weight.
+    fn gather(&mut self, network: &Network, point: usize) {
+        network.neighbours.near(point, &mut self.near);
+        self.z.clear();
+        self.d.clear();
+        for &(observation, weight) in &self.near {
+            let (weight, from) = (weight.sqrt(), observation * network.members);
+            self.z.extend(network.z[from..from + network.members].iter().map(|z| weight * z));
+            self.d.push(weight * network.d[observation]);
+        }
+    }
+
+    /// The transform from Z^T Z; returns a^T (I + Z Z^T)^-1 Z d.
+    fn by_observations(&mut self, a: &mut [f64]) -> f64 {
+        let (members, near) = (a.len(), self.d.len());
+        let (s, b) = (&mut self.s[..near * near], &mut self.b[..near]);
+        let (root, inverse) = (&mut self.root[..near], &mut self.inverse[..near]);
+        for (i, row) in self.z.chunks_exact(members).enumerate() {
+            b[i] = dot(row, a);
+            for (j, other) in self.z.chunks_exact(members).take(i + 1).enumerate() {
+                let product = dot(row, other);
+                (s[i * near + j], s[j * near + i]) = (product, product);
+            }
+        }
+        self.solver.solve(Root::Step, s, b, root, inverse);
+        for (row, step) in self.z.chunks_exact(members).zip(root.iter()) {
+            add_scaled(a, -step, row);
+        }
+        dot(inverse, &self.d)
+    }
+
+    /// The transform from Z Z^T; returns a^T (I + Z Z^T)^-1 Z d.
+    fn by_members(&mut self, a: &mut [f64]) -> f64 {
+        let members = a.len();
+        self.s.fill(0.0);
+        for row in self.z.chunks_exact(members) {
+            for (i, (s, z)) in self.s.chunks_exact_mut(members).zip(row).enumerate() {
+                add_scaled(&mut s[i..], *z, &row[i..]);
+            }
+        }
+        for i in 1..members {
+            (0..i).for_each(|j| self.s[i * members + j] = self.s[j * members + i]);
+        }
+        self.solver.solve(Root::Whole, &mut self.s, a, &mut self.root, &mut self.inverse);
+        a.copy_from_slice(&self.root);
+        self.z.chunks_exact(members).zip(&self.d).map(|(row, d)| d * dot(row, &self.inverse)).sum()
+    }
+}
