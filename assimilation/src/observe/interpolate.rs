@@ -55,7 +55,7 @@ impl Grid {
     fn new(dim: usize, columns: Option<usize>, periodic: bool) -> Result<Self, String> {
         match columns {
             None => Ok(Self { shape: vec![dim], periodic }),
-            Some(columns) if columns > 0 && dim % columns == 0 => {
+            Some(columns) if columns > 0 && dim.is_multiple_of(columns) => {
                 Ok(Self { shape: vec![dim / columns, columns], periodic })
             }
             Some(columns) => Err(format!("is {columns}, but the state has {dim} components; take a divisor of {dim}")),

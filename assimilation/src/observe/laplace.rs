@@ -11,7 +11,7 @@ use crate::problem::Result;
 
 pub(super) const ENTRY: Entry<BuildLaw> = Entry {
     name: "laplace",
-    about: "independent errors with density exp(-|e| / scale) / (2 scale)",
+    about: "independent errors with a two-sided exponential density: heavier tails than a Gaussian",
     reference: "Laplace 1774",
     params: &[Param {
         key: "scale",

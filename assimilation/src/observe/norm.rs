@@ -22,7 +22,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     }],
     build: |settings: &Settings, dim, error: &ErrorLaw| {
         let size = if settings.has("size") { settings.count("size") } else { dim };
-        if size == 0 || dim % size != 0 {
+        if size == 0 || !dim.is_multiple_of(size) {
             let problem = format!("is {size}, but the state has {dim} components; take a divisor of {dim}");
             return Err(settings.mistake("size", problem).into());
         }
@@ -43,7 +43,7 @@ impl Norm {
     /// # Errors
     /// When `size` does not divide `dim`, or the error law does not fit.
     pub fn new(dim: usize, size: usize, error: &ErrorLaw) -> Result<Self> {
-        if size == 0 || dim % size != 0 {
+        if size == 0 || !dim.is_multiple_of(size) {
             return Err(Error::Shape(format!(
                 "{dim} components do not make groups of {size}; take a size that divides {dim}"
             )));
