@@ -2,11 +2,16 @@
 //!
 //! d = y - mean h(x_f), S = Cov h(x_f) + R over the values that are present. For an honest Gaussian forecast d ~ N(0, S):
 //! d^T S^-1 d has mean p, and log N(d; 0, S) is the innovation log score.
+//!
+//! Where the error law does not simply add errors (`log_normal`, `poisson`), h(x) is replaced by the mean of y given x, and
+//! R by the diagonal of the mean variances of y given x. Where errors are not Gaussian the score is that of the Gaussian of
+//! these two moments; it is NaN where they are infinite (`student_t` with up to 2 degrees of freedom).
 
 use ndarray::{Array1, Array2, Axis};
 
 use crate::linalg::{Cholesky, all_finite, anomalies, covariance};
-use crate::problem::{Outcome, Result, Seen};
+use crate::observe::Present;
+use crate::problem::{Outcome, Result, Seen, weighted_mean};
 
 /// The innovations of one analysis.
 #[derive(Clone, Debug)]
@@ -27,10 +32,11 @@ pub struct Innovation {
 /// # Errors
 /// When shapes do not fit or S is not positive definite.
 pub fn innovation(outcome: &Outcome, seen: &Seen) -> Result<Option<Innovation>> {
-    let present = seen.restrict(outcome.forecast.view())?;
+    let mut present = seen.restrict(outcome.forecast.view())?;
     if present.index.is_empty() {
         return Ok(None);
     }
+    use_moments(&mut present, outcome, seen);
     let (mean, mut s) = match (&outcome.forecast_gaussian, seen.matrix()) {
         (Some((mean, p)), Some(h)) => (h.dot(mean), h.dot(p).dot(&h.t())),
         _ => {
@@ -38,7 +44,7 @@ pub fn innovation(outcome: &Outcome, seen: &Seen) -> Result<Option<Innovation>> 
             (anomalies(present.predicted.view(), weights).0, covariance(present.predicted.view(), weights))
         }
     };
-    s.diag_mut().zip_mut_with(&present.variance, |value, r| *value += r);
+    present.add_covariance(&mut s);
     let residual = present.values - mean;
     let variance = s.diag().to_owned();
     if !all_finite(s.view()) || !all_finite(residual.view().insert_axis(Axis(0))) {
@@ -46,6 +52,20 @@ pub fn innovation(outcome: &Outcome, seen: &Seen) -> Result<Option<Innovation>> 
     }
     let (log_score, square) = log_normal(&s, &residual)?;
     Ok(Some(Innovation { chi_square: square / residual.len() as f64, residual, variance, log_score }))
+}
+
+/// Replaces h(x) and the diagonal of R by what a law that depends on h(x) says of y.
+fn use_moments(present: &mut Present, outcome: &Outcome, seen: &Seen) {
+    // NaN says that a variance depends on h(x); otherwise all is as it should be
+    if !seen.operator.error().variance().iter().any(|r| r.is_nan()) {
+        return;
+    }
+    let predicted = seen.operator.apply(seen.time, outcome.forecast.view());
+    if let Some((mean, variance)) = seen.operator.error().moments(predicted.view()) {
+        present.predicted = mean.select(Axis(1), &present.index);
+        present.variance =
+            weighted_mean(variance.select(Axis(1), &present.index).view(), outcome.forecast_weights.as_ref());
+    }
 }
 
 fn log_normal(s: &Array2<f64>, residual: &Array1<f64>) -> Result<(f64, f64)> {

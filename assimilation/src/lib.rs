@@ -18,5 +18,5 @@ pub mod state;
 
 pub use innovation::{Innovation, innovation};
 pub use method::METHODS;
-pub use observe::{NoiseLaw, OPERATORS, Observation};
+pub use observe::{NOISE_LAWS, NoiseLaw, OPERATORS, Observation};
 pub use problem::{Analysis, AnalysisCycle, Cycle, Diagnostics, Error, Outcome, Prior, Result, Seen};

@@ -6,7 +6,7 @@ mod common;
 
 use common::{LinearProblem, errors, method, word};
 use ndarray::{Array2, array};
-use scorecast_assimilation::observe::{Arctan, Stride};
+use scorecast_assimilation::observe::{Arctan, Pointwise, Stride};
 use scorecast_assimilation::{METHODS, Outcome, Prior, Seen};
 use scorecast_systems::{Domain, Key, Value};
 
@@ -129,7 +129,7 @@ fn misuse_is_a_sentence_with_a_remedy() {
         filter.step(&problem.model, seen, key).unwrap_err().to_string()
     };
     let sd = [0.5];
-    let arctan = Arctan::new(Stride::new(3, 1, 0, &errors(&sd)).unwrap());
+    let arctan = Pointwise::new(Arctan, Stride::new(3, 1, 0, &errors(&sd)).unwrap());
     let values = array![0.1, 0.2, 0.3];
     let seen = Seen { step: 1, time: 1.0, values: values.view(), operator: &arctan };
     assert!(refused("kalman", &[], &seen).contains("use `etkf` or `bootstrap`"));

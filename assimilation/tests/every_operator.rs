@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use ndarray::{Array2, Axis, array};
 use scorecast_assimilation::observe::{GaussianError, NoiseLaw};
 use scorecast_assimilation::{OPERATORS, Observation, Result, Seen};
-use scorecast_systems::{Domain, Key, Settings, Value};
+use scorecast_systems::{Domain, Key, Settings, Value, registry};
 
 const DIM: usize = 7;
 
@@ -16,63 +16,104 @@ fn error(dim: usize) -> Result<Box<dyn NoiseLaw>> {
 }
 
 fn build(name: &str, given: &[(&str, Value)]) -> Result<Box<dyn Observation>> {
+    build_for(DIM, name, given)
+}
+
+fn build_for(dim: usize, name: &str, given: &[(&str, Value)]) -> Result<Box<dyn Observation>> {
     let entry = OPERATORS.iter().find(|entry| entry.name == name).unwrap();
     let given: BTreeMap<String, Value> = given.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
     let settings = Settings::check(&format!("operator `{name}`"), entry.params, &given).unwrap();
-    (entry.build)(&settings, DIM, &error)
+    (entry.build)(&settings, dim, &error)
+}
+
+fn rows(rows: &[&[f64]]) -> Value {
+    Value::Rows(rows.iter().map(|row| row.to_vec()).collect())
+}
+
+/// Settings that an operator must have, or that make the test see more, by their keys; all for states of `DIM`.
+fn telling(key: &str) -> Option<Value> {
+    let matrix = Key::new(1, Domain::Score).normals(3, DIM);
+    match key {
+        "matrix" => Some(Value::Rows(matrix.outer_iter().map(|row| row.to_vec()).collect())),
+        "points" => Some(rows(&[&[0.0], &[2.25], &[6.7], &[3.5], &[2.5]])),
+        "share" => Some(Value::Float(0.6)),
+        "floor" => Some(Value::Float(1.0)),
+        "level" => Some(Value::Float(-0.4)),
+        _ => None,
+    }
 }
 
 /// Each operator of the registry, with the settings that it must have and with those that it may have.
 fn every_operator() -> Vec<Box<dyn Observation>> {
-    let rows = Key::new(1, Domain::Score).normals(3, DIM);
-    let matrix = Value::Rows(rows.outer_iter().map(|row| row.to_vec()).collect());
     let mut operators = Vec::new();
     for entry in OPERATORS {
-        let mut given = Vec::new();
-        if entry.params.iter().any(|param| param.key == "matrix") {
-            given.push(("matrix", matrix.clone()));
-        }
+        let given = entry.params.iter().filter_map(|param| Some((param.key, telling(param.key)?))).collect::<Vec<_>>();
         if entry.params.iter().any(|param| param.key == "stride") {
-            given.push(("stride", Value::Int(3)));
-            operators.push(build(entry.name, &[given.clone(), vec![("offset", Value::Int(2))]].concat()).unwrap());
+            let stride = vec![("stride", Value::Int(3))];
+            operators.push(build(entry.name, &[given.clone(), stride.clone()].concat()).unwrap());
+            operators
+                .push(build(entry.name, &[given.clone(), stride, vec![("offset", Value::Int(2))]].concat()).unwrap());
         }
-        operators.push(build(entry.name, &given).unwrap());
+        if entry.params.iter().all(|param| param.key != "stride" || param.default != registry::Default::Required) {
+            operators.push(build(entry.name, &given).unwrap());
+        }
     }
+    let grid = rows(&[&[0.5, 1.25], &[2.75, 3.5], &[1.0, 0.5], &[2.0, 3.0]]);
+    let columns = ("columns", Value::Int(4));
+    operators.extend([
+        build_for(12, "interpolate", &[("points", grid), columns.clone()]).unwrap(),
+        build_for(
+            12,
+            "interpolate",
+            &[("points", rows(&[&[0.5, 1.25], &[2.0, 3.0]])), columns, ("periodic", Value::Bool(false))],
+        )
+        .unwrap(),
+        build_for(12, "norm", &[("size", Value::Int(3))]).unwrap(),
+        build_for(12, "norm", &[("size", Value::Int(1))]).unwrap(),
+        build_for(12, "random_subset", &[("count", Value::Int(5)), ("seed", Value::Int(4))]).unwrap(),
+    ]);
     operators
 }
 
 #[test]
 fn the_jacobian_is_that_of_finite_differences_and_its_transpose_is_its_transpose() {
     for h in every_operator() {
-        let [x, u] = [2, 3].map(|seed| Key::new(seed, Domain::Score).normals(4, DIM));
+        let [x, u] = [2, 3].map(|seed| Key::new(seed, Domain::Score).normals(4, h.state_dim()));
         let v = Key::new(4, Domain::Score).normals(4, h.dim());
         let step = 1e-5;
         let difference =
             (h.apply(0.0, (&x + &(step * &u)).view()) - h.apply(0.0, (&x - &(step * &u)).view())) / (2.0 * step);
         let tangent = h.jvp(0.0, x.view(), u.view());
-        // central differences: third derivative * step^2 / 6 and round-off / step are both below 1e-9
-        assert!((&difference - &tangent).iter().all(|e| e.abs() < 1e-9), "{}", h.name());
+        // central differences: third derivative * step^2 / 6 and round-off / step are both below 1e-9 of the tangent
+        let close = |(d, t): (&f64, &f64)| (d - t).abs() < 1e-9 * (1.0 + t.abs());
+        assert!(difference.iter().zip(&tangent).all(close), "{}", h.name());
         let left = (&v * &tangent).sum_axis(Axis(1));
         let right = (&u * &h.vjp(0.0, x.view(), v.view())).sum_axis(Axis(1));
-        assert!((left - right).iter().all(|e| e.abs() < 1e-13), "{}", h.name());
+        let size = (&v * &tangent).mapv(f64::abs).sum_axis(Axis(1));
+        assert!(((left - right) / (size + 1.0)).iter().all(|e| e.abs() < 1e-12), "{}", h.name());
     }
 }
 
 #[test]
 fn sizes_matrix_and_location_agree_with_what_apply_does() {
-    let x = Key::new(5, Domain::Score).normals(4, DIM);
     for h in every_operator() {
+        let dim = h.state_dim();
+        let x = Key::new(5, Domain::Score).normals(4, dim);
         let y = h.apply(0.0, x.view());
-        assert_eq!((y.dim(), h.state_dim(), h.error().variance().len()), ((4, h.dim()), DIM, h.dim()), "{}", h.name());
+        assert_eq!((y.dim(), h.error().variance().len()), ((4, h.dim()), h.dim()), "{}", h.name());
+        // row j of `columns` is column j of the Jacobian at a state where no slope is 0
+        let columns = h.jvp(0.0, Array2::ones((dim, dim)).view(), Array2::eye(dim).view());
         if let Some(matrix) = h.matrix() {
             assert!((x.dot(&matrix.t()) - &y).iter().all(|e| e.abs() < 1e-13), "{}", h.name());
+            assert_eq!(matrix.t(), columns, "{}", h.name());
         }
-        for (value, place) in h.location().into_iter().flatten().enumerate() {
-            let mut only = Array2::zeros((1, DIM));
-            only[(0, place)] = 1.0;
-            let column = h.jvp(0.0, Array2::zeros((1, DIM)).view(), only.view());
-            let nonzero: Vec<usize> = (0..h.dim()).filter(|&i| column[(0, i)] != 0.0).collect();
-            assert_eq!(nonzero, [value], "{}", h.name());
+        let location = h.location();
+        assert!(location.as_ref().is_none_or(|location| location.len() == h.dim()), "{}", h.name());
+        for (value, place) in location.into_iter().flatten().enumerate() {
+            // a value sits where it depends on the state most
+            let most = columns.column(value).iter().fold(0.0, |most: f64, slope| most.max(slope.abs()));
+            assert!(place < dim && most > 0.0, "{}", h.name());
+            assert!(columns[(place, value)].abs() > most - 1e-12, "{}", h.name());
         }
     }
 }
@@ -84,8 +125,105 @@ fn strides_select_the_components_that_they_say() {
     assert_eq!((all.apply(0.0, x.view()), all.name().as_str()), (array![[0.0, 3.0, 6.0]], "stride 3"));
     let from = build("stride", &[("stride", Value::Int(3)), ("offset", Value::Int(2))]).unwrap();
     assert_eq!(from.apply(0.0, x.view()), array![[2.0, 5.0]]);
-    let arctan = build("arctan", &[("stride", Value::Int(6))]).unwrap();
-    assert_eq!(arctan.apply(0.0, x.view()), array![[0.0, 6.0f64.atan()]]);
+}
+
+#[test]
+fn each_function_of_components_is_the_one_that_it_says() {
+    let x = array![[-2.0, 0.0, 0.5, 1.0, 2.0, 3.0, -6.0]];
+    let floor = 0.25;
+    let functions: [(&str, &dyn Fn(f64) -> f64); 6] = [
+        ("arctan", &f64::atan),
+        ("absolute", &f64::abs),
+        ("square", &|x| x * x),
+        ("exp", &f64::exp),
+        ("log", &|x| 0.5 * (x * x + floor * floor).ln()),
+        ("threshold", &|x| if x > floor { x } else { floor }),
+    ];
+    for (name, f) in functions {
+        let key = if name == "log" { "floor" } else { "level" };
+        let given = if ["log", "threshold"].contains(&name) { vec![(key, Value::Float(floor))] } else { vec![] };
+        let y = build(name, &[given, vec![("stride", Value::Int(2))]].concat()).unwrap().apply(0.0, x.view());
+        for (i, y) in y.iter().enumerate() {
+            assert!((y - f(x[(0, 2 * i)])).abs() < 1e-13, "{name}");
+        }
+    }
+    // kinks have the slope 0, and the logarithm has a value at 0
+    for name in ["absolute", "threshold", "norm"] {
+        let slopes = build(name, &[]).unwrap().jvp(0.0, Array2::zeros((1, DIM)).view(), Array2::ones((1, DIM)).view());
+        assert!(slopes.iter().all(|slope| *slope == 0.0), "{name}");
+    }
+    let log = build("log", &[]).unwrap().apply(0.0, array![[0.0, 5.0, -5.0, 1.0, 1.0, 1.0, 1.0]].view());
+    assert!((log[(0, 0)] - 1e-6f64.ln()).abs() < 1e-12 && (log[(0, 1)] - 5.0f64.ln()).abs() < 1e-12);
+    assert_eq!(log[(0, 1)], log[(0, 2)]);
+}
+
+#[test]
+fn the_norm_is_that_of_each_group_and_does_not_overflow() {
+    let x = array![[3.0, 4.0, 1e200, 1e200, 0.0, 0.0]];
+    let y = build_for(6, "norm", &[("size", Value::Int(2))]).unwrap().apply(0.0, x.view());
+    assert!((y[(0, 0)] - 5.0).abs() < 1e-14 && (y[(0, 1)] / 2.0f64.sqrt() / 1e200 - 1.0).abs() < 1e-14);
+    assert_eq!(y[(0, 2)], 0.0);
+    assert_eq!(build("norm", &[]).unwrap().dim(), 1);
+}
+
+#[test]
+fn interpolation_is_exact_for_linear_fields_and_goes_round_a_ring() {
+    let points = [[0.25], [2.5], [6.0], [4.875]].map(|p| p.to_vec()).to_vec();
+    let line = [("points", Value::Rows(points.clone())), ("periodic", Value::Bool(false))];
+    let x = Array2::from_shape_fn((1, DIM), |(_, j)| 3.0 - 0.7 * j as f64);
+    for (y, p) in build("interpolate", &line).unwrap().apply(0.0, x.view()).iter().zip(&points) {
+        assert!((y - (3.0 - 0.7 * p[0])).abs() < 1e-14);
+    }
+    let across = build("interpolate", &[("points", rows(&[&[6.75]]))]).unwrap().apply(0.0, x.view());
+    assert!((across[(0, 0)] - (0.25 * x[(0, 6)] + 0.75 * x[(0, 0)])).abs() < 1e-14);
+    // turning the field by a place is turning the points by a place
+    let field = Key::new(8, Domain::Score).normals(1, DIM);
+    let turned = Array2::from_shape_fn((1, DIM), |(_, j)| field[(0, (j + 1) % DIM)]);
+    let at = |p: f64, x: &Array2<f64>| {
+        build("interpolate", &[("points", rows(&[&[p]]))]).unwrap().apply(0.0, x.view())[(0, 0)]
+    };
+    for p in [0.0, 1.3, 5.5, 6.0, 6.9] {
+        assert!((at((p + 1.0) % 7.0, &field) - at(p, &turned)).abs() < 1e-12, "{p}");
+    }
+}
+
+#[test]
+fn interpolation_on_a_grid_is_exact_for_bilinear_fields_and_goes_round_a_torus() {
+    let f = |row: f64, column: f64| 1.0 + 2.0 * row - 0.5 * column + 0.3 * row * column;
+    let x = Array2::from_shape_fn((1, 12), |(_, j)| f((j / 4) as f64, (j % 4) as f64));
+    let points = [[0.5, 1.25], [2.0, 3.0], [1.0, 0.75], [1.9, 2.9]];
+    let given = Value::Rows(points.iter().map(|p| p.to_vec()).collect());
+    let plane = [("points", given), ("columns", Value::Int(4)), ("periodic", Value::Bool(false))];
+    let y = build_for(12, "interpolate", &plane).unwrap().apply(0.0, x.view());
+    for (y, [row, column]) in y.iter().zip(points) {
+        assert!((y - f(row, column)).abs() < 1e-14);
+    }
+    let torus = [("points", rows(&[&[2.5, 3.5]])), ("columns", Value::Int(4))];
+    let corner = build_for(12, "interpolate", &torus).unwrap().apply(0.0, x.view());
+    assert!((corner[(0, 0)] - 0.25 * (x[(0, 11)] + x[(0, 8)] + x[(0, 3)] + x[(0, 0)])).abs() < 1e-14);
+}
+
+#[test]
+fn random_subsets_are_reproducible_without_repetition_and_uniform() {
+    let (dim, count, draws) = (12, 5, 4000);
+    let place = |seed| {
+        let given = [("count", Value::Int(count)), ("seed", Value::Int(seed))];
+        build_for(dim, "random_subset", &given).unwrap().location().unwrap()
+    };
+    assert_eq!(place(3), place(3));
+    let mut taken = vec![0.0; dim];
+    for seed in 0..draws {
+        let place = place(seed);
+        assert!(place.windows(2).all(|pair| pair[0] < pair[1]) && place.len() == 5, "sorted, none twice");
+        place.iter().for_each(|&j| taken[j] += 1.0);
+    }
+    // each component in a share 5/12 of the subsets, a Bernoulli variable: 4.5 standard errors
+    let share = 5.0 / 12.0;
+    for count in taken {
+        assert!((count / draws as f64 - share).abs() < 4.5 * (share * (1.0 - share) / draws as f64).sqrt());
+    }
+    let share = |share| build("random_subset", &[("share", Value::Float(share))]).unwrap().dim();
+    assert_eq!((share(0.01), share(0.5), share(1.0)), (1, 4, 7));
 }
 
 #[test]
@@ -95,6 +233,19 @@ fn settings_that_do_not_fit_the_state_are_refused_with_both_numbers() {
     assert_eq!(offset, "operator `stride`: `offset` is 7, but the state has 7 components; take one below 7");
     let matrix = refused("linear", &[("matrix", Value::Rows(vec![vec![1.0; 5]; 2]))]);
     assert_eq!(matrix, "operator `linear`: `matrix` has 5 columns, but the state has 7 components; give it 7 columns");
+    for (name, given, said) in [
+        ("random_subset", vec![("count", Value::Int(8))], ["8", "7 components"]),
+        ("random_subset", vec![], ["`share` must be set", "`count`"]),
+        ("random_subset", vec![("share", Value::Float(0.5)), ("count", Value::Int(3))], ["beside", "one of the two"]),
+        ("norm", vec![("size", Value::Int(2))], ["is 2", "divisor of 7"]),
+        ("interpolate", vec![("points", rows(&[&[7.0]]))], ["coordinate 7", "below 7"]),
+        ("interpolate", vec![("points", rows(&[&[6.5]])), ("periodic", Value::Bool(false))], ["6.5", "at most 6"]),
+        ("interpolate", vec![("points", rows(&[&[1.0, 1.0]]))], ["2 coordinates", "give each 1"]),
+        ("interpolate", vec![("points", rows(&[&[1.0]])), ("columns", Value::Int(3))], ["is 3", "divisor of 7"]),
+    ] {
+        let message = refused(name, &given);
+        assert!(said.iter().all(|part| message.contains(part)), "{message}");
+    }
 }
 
 #[test]

@@ -89,10 +89,8 @@ impl Analysis for Bootstrap {
             return Ok(Outcome { forecast_weights: weights.clone(), weights, ..super::unchanged(forecast) });
         }
         let mut log_weights = carried.clone().unwrap_or_else(|| equal(members));
-        let residuals = &seen.values - &seen.operator.apply(seen.time, forecast.view());
-        for (log_weight, residual) in log_weights.iter_mut().zip(residuals.outer_iter()) {
-            *log_weight += seen.operator.error().log_density(residual, &present);
-        }
+        let predicted = seen.operator.apply(seen.time, forecast.view());
+        log_weights += &seen.operator.error().log_likelihood(seen.values, predicted.view(), &present);
         let log_evidence = normalise(&mut log_weights);
         let ess = if log_evidence.is_finite() { effective_size(&log_weights) } else { 0.0 };
         let resampled = ess < self.ess_threshold * members as f64;

@@ -3,7 +3,8 @@
 //! With anomalies A (of x) and Y (of h(x)), one row a member, and perturbed innovations D = y + E - h(X), E ~ N(0, R)
 //! centred over the members: X <- X + D S^-1 Y^T A / (N - 1), S = Y^T Y / (N - 1) + R. When there are fewer members
 //! than observed values the same increment is D R^-1 Y^T G^-1 A / (N - 1) with G = I + Y R^-1 Y^T / (N - 1), so that
-//! the factorization is always of the smaller order.
+//! the factorization is always of the smaller order. Correlated errors, R = L L^T, are whitened first: Y L^-T, D L^-T and
+//! R = I.
 
 use ndarray::{Array2, Axis};
 use scorecast_systems::{Entry, Key, Purpose, Settings};
@@ -42,7 +43,8 @@ impl Analysis for EnKf {
         perturbed += &present.values;
         perturbed -= &present.predicted;
 
-        let mut ensemble = increments(&forecast, &present, perturbed)?;
+        present.whiten_rows(&mut perturbed);
+        let mut ensemble = increments(&forecast, &present.whiten(), perturbed)?;
         ensemble += &forecast;
         super::inflate(&mut ensemble, None, self.inflation);
         Ok(Outcome::new(forecast, ensemble))
@@ -85,8 +87,13 @@ mod tests {
             let d = Key::new(3, Domain::Score).normals(members, observed);
             let variance: Array1<f64> = (0..observed).map(|i| 0.2 + 0.1 * i as f64).collect();
             let index = (0..observed).collect();
-            let present =
-                Present { predicted: x.dot(&h), values: Array1::zeros(observed), variance: variance.clone(), index };
+            let present = Present {
+                predicted: x.dot(&h),
+                values: Array1::zeros(observed),
+                variance: variance.clone(),
+                index,
+                correlated: None,
+            };
             let p = crate::linalg::covariance(x.view(), None);
             let s = h.t().dot(&p).dot(&h) + Array2::from_diag(&variance);
             let mut gain = h.t().dot(&p);

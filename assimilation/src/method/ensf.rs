@@ -210,7 +210,7 @@ impl<'a> Likelihood<'a> {
 
 impl Analysis for EnSf {
     fn update(&mut self, forecast: Array2<f64>, seen: &Seen, key: Key) -> Result<Outcome> {
-        seen.require_gaussian("ensf")?;
+        seen.require_independent_gaussian("ensf")?;
         super::require_members(forecast.nrows())?;
         seen.check(forecast.ncols())?;
         if seen.present().is_empty() || !all_finite(forecast.view()) {

@@ -6,7 +6,7 @@
 //! mean <- mean + A^T w / sqrt(N - 1), w = (I + Z Z^T)^-1 Z d, and A <- T A, T = (I + Z Z^T)^-1/2.
 //! The symmetric T keeps the mean of the anomalies zero and is the root nearest to the identity. With Z^T Z = U L U^T it
 //! is also T = I - Z U diag(1 / (s (1 + s))) U^T Z^T, s = sqrt(1 + L), so that the eigenproblem always has the smaller
-//! of the orders N and p.
+//! of the orders N and p. R^-1/2 is L^-1 where errors are correlated, R = L L^T.
 
 use ndarray::{Array1, Array2};
 use scorecast_systems::registry::Default;
@@ -53,7 +53,7 @@ impl Analysis for EtKf {
             return Ok(super::unchanged(forecast));
         }
         let (mean, a) = anomalies(forecast.view(), None);
-        let (z, d) = scaled(present);
+        let (z, d) = scaled(present.whiten());
         let (shift, mut ensemble) =
             if z.nrows() > z.ncols() { by_observations(&a, &z, &d)? } else { by_members(&a, &z, &d)? };
         let mean = mean + shift / (a.nrows() as f64 - 1.0).sqrt();

@@ -250,9 +250,8 @@ const PATH_NEEDS_SDE: &str = "needs path weights here, which exist for the stoch
 
 /// log p(y | x) for each row.
 fn log_likelihood(x: &Array2<f64>, seen: &Seen) -> Array1<f64> {
-    let present = seen.present();
-    let residuals = &seen.values - &seen.operator.apply(seen.time, x.view());
-    residuals.outer_iter().map(|residual| seen.operator.error().log_density(residual, &present)).collect()
+    let predicted = seen.operator.apply(seen.time, x.view());
+    seen.operator.error().log_likelihood(seen.values, predicted.view(), &seen.present())
 }
 
 impl Cycle for Guided {
@@ -264,7 +263,7 @@ impl Cycle for Guided {
     }
 
     fn step(&mut self, model: &dyn Forecaster, seen: &Seen, key: Key) -> Result<Outcome> {
-        seen.require_gaussian("guided")?;
+        seen.require_independent_gaussian("guided")?;
         seen.check(self.ensemble.ncols())?;
         if seen.step <= self.step {
             return Err(Error::Unsupported(format!(

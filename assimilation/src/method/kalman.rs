@@ -72,7 +72,7 @@ impl Kalman {
             return Ok(0.0);
         }
         let innovation = &present.values - &h.dot(&self.mean);
-        let r = Array2::from_diag(&present.variance);
+        let r = present.covariance();
         let s = Cholesky::new((h.dot(&self.covariance).dot(&h.t()) + &r).view())?;
         let mut gain = h.dot(&self.covariance);
         s.solve_in_place(&mut gain);

@@ -16,10 +16,10 @@ pub(super) fn log_predictive(model: &dyn Forecaster, x: &Array2<f64>, seen: &See
     };
     let (means, covariance) = kernel.moments(seen.step - 1, x.view())?;
     let present = seen.restrict(means.view())?;
-    let residuals = present.values - present.predicted;
+    let residuals = &present.values - &present.predicted;
     let predictive = |c: Array2<f64>| -> Result<Cholesky> {
         let mut s = c;
-        s.diag_mut().zip_mut_with(&present.variance, |value, r| *value += r);
+        present.add_covariance(&mut s);
         Cholesky::new(s.view())
     };
     let of_diagonal = |c: ArrayView1<f64>| predictive((&h * &c).dot(&h.t()));

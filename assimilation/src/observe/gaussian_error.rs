@@ -1,10 +1,25 @@
 //! Independent Gaussian errors: e ~ N(0, R), R = diag(r^2).
 
-use ndarray::{Array1, Array2, ArrayView1};
-use scorecast_systems::Key;
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
+use scorecast_systems::registry::Default;
+use scorecast_systems::{Entry, Key, Kind, Param, Settings};
 
-use super::NoiseLaw;
-use crate::problem::{Error, Result};
+use super::each::{draws, log_likelihood, per_value};
+use super::{BuildLaw, NoiseLaw};
+use crate::problem::Result;
+
+pub(super) const ENTRY: Entry<BuildLaw> = Entry {
+    name: "gaussian",
+    about: "independent Gaussian errors: y = h(x) + sd xi",
+    reference: "",
+    params: &[Param {
+        key: "sd",
+        kind: Kind::Floats,
+        default: Default::Floats(&[1.0]),
+        about: "standard deviation, one for all values or one for each",
+    }],
+    build: |settings: &Settings, dim| Ok(Box::new(GaussianError::new(settings.floats("sd"), dim)?)),
+};
 
 /// N(0, diag(variance)).
 #[derive(Clone, Debug)]
@@ -18,22 +33,7 @@ impl GaussianError {
     /// # Errors
     /// When the list has another length, or one of them is not a finite number above zero.
     pub fn new(sd: &[f64], dim: usize) -> Result<Self> {
-        if let Some(bad) = sd.iter().find(|sd| !(**sd > 0.0 && sd.is_finite())) {
-            return Err(Error::Shape(format!(
-                "an observation error has the standard deviation {bad}; set observe.noise to numbers above 0"
-            )));
-        }
-        let variance = match sd {
-            [one] => Array1::from_elem(dim, one * one),
-            _ if sd.len() == dim => sd.iter().map(|sd| sd * sd).collect(),
-            _ => {
-                return Err(Error::Shape(format!(
-                    "observe.noise has {} standard deviations but the operator gives {dim} values; give one, or one \
-                     for each value",
-                    sd.len()
-                )));
-            }
-        };
+        let variance = per_value(sd, dim, "standard deviation")?.mapv_into(|sd| sd * sd);
         Ok(Self { variance })
     }
 }
@@ -43,17 +43,18 @@ impl NoiseLaw for GaussianError {
         self.variance.view()
     }
 
-    fn sample(&self, rows: usize, key: Key) -> Array2<f64> {
-        key.normals(rows, self.variance.len()) * self.variance.mapv(f64::sqrt)
+    fn observe(&self, predicted: ArrayView2<f64>, key: Key) -> Array2<f64> {
+        let sd = self.variance.mapv(f64::sqrt);
+        draws(predicted, key, |stream, i, h| h + stream.normal() * sd[i])
     }
 
-    fn log_density(&self, residual: ArrayView1<f64>, present: &[usize]) -> f64 {
+    fn log_likelihood(&self, values: ArrayView1<f64>, predicted: ArrayView2<f64>, present: &[usize]) -> Array1<f64> {
         let log_2_pi = (2.0 * std::f64::consts::PI).ln();
-        let twice: f64 = present
-            .iter()
-            .map(|&i| residual[i] * residual[i] / self.variance[i] + self.variance[i].ln() + log_2_pi)
-            .sum();
-        -0.5 * twice
+        let constants = self.variance.mapv(f64::ln);
+        log_likelihood(values, predicted, present, |i, y, h| {
+            let residual = y - h;
+            -0.5 * (residual * residual / self.variance[i] + constants[i] + log_2_pi)
+        })
     }
 
     fn is_gaussian(&self) -> bool {

@@ -1,22 +1,52 @@
 //! Observations: operators and noise laws, one a file.
 
+mod absolute;
 mod arctan;
+mod correlated_error;
+mod each;
+mod exp;
 mod gaussian_error;
 mod identity;
+mod interpolate;
+mod laplace;
 mod linear;
+mod log;
+mod log_normal;
+mod norm;
+mod pointwise;
+mod poisson;
 mod present;
+mod random_subset;
+mod square;
 mod stride;
+mod student_t;
+mod threshold;
 
+pub use absolute::Absolute;
 pub use arctan::Arctan;
+pub use correlated_error::CorrelatedError;
+pub use exp::Exp;
 pub use gaussian_error::GaussianError;
 pub use identity::Identity;
+pub use interpolate::Interpolate;
+pub use laplace::Laplace;
 pub use linear::Linear;
+pub use log::Log;
+pub use log_normal::LogNormal;
+pub use norm::Norm;
+pub use pointwise::{Function, Pointwise};
+pub use poisson::Poisson;
 pub use present::Present;
+pub use random_subset::RandomSubset;
+pub use square::Square;
 pub use stride::Stride;
+pub use student_t::StudentT;
+pub use threshold::Threshold;
 
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 use scorecast_systems::{Entry, Key, Settings};
 
+use crate::linalg::Cholesky;
 use crate::problem::Result;
 
 /// What is observed of a state, and with what error.
@@ -56,19 +86,47 @@ pub trait Observation: Send + Sync {
     }
 }
 
-/// The law of the errors of one set of observations; errors of different values are independent.
+/// The law p(y | h(x)) of one set of observations. Most laws add an error, y = h(x) + e, with a law that does not depend
+/// on x; for `log_normal` and `poisson` it does.
 pub trait NoiseLaw: Send + Sync {
-    /// The variances, `[observed]`.
+    /// The variances of the errors, `[observed]`: NaN where they depend on h(x) (see [`NoiseLaw::moments`]), infinite
+    /// where the law has none.
     fn variance(&self) -> ArrayView1<'_, f64>;
 
-    /// Draws errors for `rows` copies of the observations, `[row, observed]`; row i from stream i.
-    fn sample(&self, rows: usize, key: Key) -> Array2<f64>;
+    /// Draws y for each row of `predicted` (h(x), `[row, observed]`), of the same shape; row i from stream i.
+    fn observe(&self, predicted: ArrayView2<f64>, key: Key) -> Array2<f64>;
 
-    /// log p(residual) summed over the values listed in `present`; `residual` is `[observed]`.
-    fn log_density(&self, residual: ArrayView1<f64>, present: &[usize]) -> f64;
+    /// log p(y | h(x)) for each row of `predicted` (h(x), `[member, observed]`), summed over the values listed in
+    /// `present`; `values` is y, `[observed]`. -inf where y cannot come from h(x).
+    fn log_likelihood(&self, values: ArrayView1<f64>, predicted: ArrayView2<f64>, present: &[usize]) -> Array1<f64>;
 
-    /// Whether the law is Gaussian, as Kalman-type updates suppose.
-    fn is_gaussian(&self) -> bool;
+    /// Whether the law adds a Gaussian error, as Kalman-type updates suppose.
+    fn is_gaussian(&self) -> bool {
+        false
+    }
+
+    /// R, `[observed, observed]`, and its Cholesky factor, where the errors are Gaussian and not independent.
+    fn correlated(&self) -> Option<(ArrayView2<'_, f64>, &Cholesky)> {
+        None
+    }
+
+    /// Mean and variance of y given each row of `predicted` (`[member, observed]`), where the law does not simply add an
+    /// error of mean 0 and variance [`NoiseLaw::variance`] to it.
+    fn moments(&self, _predicted: ArrayView2<f64>) -> Option<(Array2<f64>, Array2<f64>)> {
+        None
+    }
+
+    /// Draws of y where h(x) = 0, `[row, observed]`: the errors themselves, where the law adds them; row i from stream i.
+    fn sample(&self, rows: usize, key: Key) -> Array2<f64> {
+        self.observe(Array2::zeros((rows, self.variance().len())).view(), key)
+    }
+
+    /// log p(residual) summed over the values listed in `present`, where the law adds errors: [`NoiseLaw::log_likelihood`]
+    /// at h(x) = 0; `residual` is `[observed]`.
+    fn log_density(&self, residual: ArrayView1<f64>, present: &[usize]) -> f64 {
+        let nothing = Array1::zeros(residual.len());
+        self.log_likelihood(residual, nothing.view().insert_axis(Axis(0)), present)[0]
+    }
 }
 
 /// The error law for a number of values.
@@ -78,7 +136,33 @@ pub type ErrorLaw<'a> = dyn Fn(usize) -> Result<Box<dyn NoiseLaw>> + 'a;
 pub type Build = fn(&Settings, usize, &ErrorLaw) -> Result<Box<dyn Observation>>;
 
 /// Every operator, in the order in which they are listed.
-pub const OPERATORS: &[Entry<Build>] = &[identity::ENTRY, stride::ENTRY, linear::ENTRY, arctan::ENTRY];
+pub const OPERATORS: &[Entry<Build>] = &[
+    identity::ENTRY,
+    stride::ENTRY,
+    random_subset::ENTRY,
+    interpolate::ENTRY,
+    linear::ENTRY,
+    arctan::ENTRY,
+    absolute::ENTRY,
+    square::ENTRY,
+    exp::ENTRY,
+    log::ENTRY,
+    threshold::ENTRY,
+    norm::ENTRY,
+];
+
+/// How a noise law is built: its settings and the number of observed values.
+pub type BuildLaw = fn(&Settings, usize) -> Result<Box<dyn NoiseLaw>>;
+
+/// Every noise law, in the order in which they are listed.
+pub const NOISE_LAWS: &[Entry<BuildLaw>] = &[
+    gaussian_error::ENTRY,
+    correlated_error::ENTRY,
+    student_t::ENTRY,
+    laplace::ENTRY,
+    log_normal::ENTRY,
+    poisson::ENTRY,
+];
 
 /// The errors of a set of observations as an array, where only the variances are needed.
 pub fn variances(operator: &dyn Observation) -> Array1<f64> {

@@ -2,7 +2,13 @@
 
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 
+use crate::linalg::Cholesky;
 use crate::problem::{Error, Result, Seen};
+
+/// Rows and columns `index` of a square matrix.
+pub(super) fn submatrix(matrix: ArrayView2<f64>, index: &[usize]) -> Array2<f64> {
+    Array2::from_shape_fn((index.len(), index.len()), |(i, j)| matrix[(index[i], index[j])])
+}
 
 /// The present values of one set of observations beside what an ensemble predicts of them.
 #[derive(Clone, Debug)]
@@ -15,6 +21,52 @@ pub struct Present {
     pub variance: Array1<f64>,
     /// Which of the observed values these are, `[present]`.
     pub index: Vec<usize>,
+    /// R, `[present, present]`, and its Cholesky factor L; none where errors are independent.
+    pub correlated: Option<(Array2<f64>, Cholesky)>,
+}
+
+impl Present {
+    /// R, `[present, present]`.
+    pub fn covariance(&self) -> Array2<f64> {
+        match &self.correlated {
+            Some((r, _)) => r.clone(),
+            None => Array2::from_diag(&self.variance),
+        }
+    }
+
+    /// S + R in place of `s` (`[present, present]`).
+    pub fn add_covariance(&self, s: &mut Array2<f64>) {
+        match &self.correlated {
+            Some((r, _)) => *s += r,
+            None => s.diag_mut().zip_mut_with(&self.variance, |value, r| *value += r),
+        }
+    }
+
+    /// L^-1 for each row of `rows` (`[row, present]`), in place of it; leaves them alone where errors are independent.
+    pub fn whiten_rows(&self, rows: &mut Array2<f64>) {
+        if let Some((_, factor)) = &self.correlated {
+            let mut columns = rows.t().as_standard_layout().into_owned();
+            factor.half_solve_in_place(&mut columns);
+            rows.assign(&columns.t());
+        }
+    }
+
+    /// The same observations in coordinates where errors are independent: h and y become L^-1 h and L^-1 y, and R the
+    /// identity, which leaves the posterior as it is. Where they are independent already nothing changes.
+    #[must_use]
+    pub fn whiten(mut self) -> Self {
+        if self.correlated.is_some() {
+            let mut predicted = std::mem::take(&mut self.predicted);
+            self.whiten_rows(&mut predicted);
+            let mut values = self.values.view().insert_axis(Axis(0)).to_owned();
+            self.whiten_rows(&mut values);
+            self.predicted = predicted;
+            self.values = values.remove_axis(Axis(0));
+            self.variance.fill(1.0);
+            self.correlated = None;
+        }
+        self
+    }
 }
 
 impl Seen<'_> {
@@ -52,15 +104,27 @@ impl Seen<'_> {
         self.check(x.ncols())?;
         let index = self.present();
         let predicted = self.operator.apply(self.time, x);
-        let variance = self.operator.error().variance();
-        Ok(if index.len() == self.values.len() {
-            Present { predicted, values: self.values.to_owned(), variance: variance.to_owned(), index }
+        let error = self.operator.error();
+        let all = index.len() == self.values.len();
+        let correlated = match error.correlated() {
+            Some((r, factor)) if all => Some((r.to_owned(), factor.clone())),
+            Some((r, _)) => {
+                let r = submatrix(r, &index);
+                let factor = Cholesky::new(r.view())?;
+                Some((r, factor))
+            }
+            None => None,
+        };
+        let variance = error.variance();
+        Ok(if all {
+            Present { predicted, values: self.values.to_owned(), variance: variance.to_owned(), index, correlated }
         } else {
             Present {
                 predicted: predicted.select(Axis(1), &index),
                 values: self.values.select(Axis(0), &index),
                 variance: variance.select(Axis(0), &index),
                 index,
+                correlated,
             }
         })
     }
@@ -70,7 +134,7 @@ impl Seen<'_> {
         self.operator.matrix().map(|matrix| matrix.select(Axis(0), &self.present()))
     }
 
-    /// Refuses an error law that is not Gaussian, in the name of `method`.
+    /// Refuses an error law that is not Gaussian, in the name of `method`, which serves correlated errors too.
     ///
     /// # Errors
     /// [`Error::Unsupported`].
@@ -80,6 +144,22 @@ impl Seen<'_> {
         }
         Err(Error::Unsupported(format!(
             "method `{method}` supposes Gaussian observation errors but operator `{}` has another law; use `bootstrap`",
+            self.operator.name()
+        )))
+    }
+
+    /// Refuses an error law that is not Gaussian and independent for each value, in the name of `method`.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`].
+    pub fn require_independent_gaussian(&self, method: &str) -> Result<()> {
+        self.require_gaussian(method)?;
+        if self.operator.error().correlated().is_none() {
+            return Ok(());
+        }
+        Err(Error::Unsupported(format!(
+            "method `{method}` supposes independent observation errors but those of operator `{}` are correlated; use \
+             `etkf`, `enkf`, `kalman` or `bootstrap`",
             self.operator.name()
         )))
     }

@@ -28,14 +28,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     about: "each stride-th component is observed: h(x)_i = x_(offset + stride i)",
     reference: "",
     params: &[Param { default: Default::Required, ..STRIDE }, OFFSET],
-    build: |settings: &Settings, dim, error: &ErrorLaw| {
-        let (stride, offset) = (settings.count("stride"), settings.count("offset"));
-        if offset >= dim {
-            let problem = format!("is {offset}, but the state has {dim} components; take one below {dim}");
-            return Err(settings.mistake("offset", problem).into());
-        }
-        Ok(Box::new(Stride::new(dim, stride, offset, error)?))
-    },
+    build: |settings: &Settings, dim, error: &ErrorLaw| Ok(Box::new(Stride::from_settings(settings, dim, error)?)),
 };
 
 /// h(x)_i = x_{offset + stride i}.
@@ -54,6 +47,18 @@ impl Stride {
     pub fn new(dim: usize, stride: usize, offset: usize, error: &ErrorLaw) -> Result<Self> {
         assert!(stride > 0 && offset < dim, "a stride of 0 or an offset past the state");
         Ok(Self { dim, stride, offset, error: error((dim - offset).div_ceil(stride))? })
+    }
+}
+
+impl Stride {
+    /// From settings that hold [`STRIDE`] and [`OFFSET`].
+    pub(super) fn from_settings(settings: &Settings, dim: usize, error: &ErrorLaw) -> Result<Self> {
+        let (stride, offset) = (settings.count("stride"), settings.count("offset"));
+        if offset >= dim {
+            let problem = format!("is {offset}, but the state has {dim} components; take one below {dim}");
+            return Err(settings.mistake("offset", problem).into());
+        }
+        Self::new(dim, stride, offset, error)
     }
 }
 

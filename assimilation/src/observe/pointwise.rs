@@ -1,0 +1,83 @@
+//! h(x)_i = f(x_j), j = offset + stride i: one function of each component that a [`Stride`] selects.
+//!
+//! The Jacobian has f'(x_j) in row i and column j. Where f has a kink f' is taken as 0, which keeps J a subgradient.
+
+use ndarray::{Array2, ArrayView2};
+use scorecast_systems::Settings;
+
+use super::{ErrorLaw, NoiseLaw, Observation, Stride};
+use crate::problem::Result;
+
+/// A function of one number.
+pub trait Function: Send + Sync {
+    /// Its name, with its parameters, for messages.
+    fn name(&self) -> String;
+
+    /// f(x).
+    fn value(&self, x: f64) -> f64;
+
+    /// f'(x).
+    fn slope(&self, x: f64) -> f64;
+}
+
+/// A [`Function`] after a [`Stride`].
+pub struct Pointwise<F> {
+    function: F,
+    selected: Stride,
+}
+
+impl<F: Function> Pointwise<F> {
+    /// `function` of the components that `selected` selects, with its error law.
+    pub fn new(function: F, selected: Stride) -> Self {
+        Self { function, selected }
+    }
+
+    /// dh_i/dx_j at each row.
+    fn slope(&self, t: f64, x: ArrayView2<f64>) -> Array2<f64> {
+        self.selected.apply(t, x).mapv_into(|value| self.function.slope(value))
+    }
+}
+
+/// The operator of a registry entry whose settings hold those of a [`Stride`].
+pub(super) fn build(
+    function: impl Function + 'static,
+    settings: &Settings,
+    dim: usize,
+    error: &ErrorLaw,
+) -> Result<Box<dyn Observation>> {
+    Ok(Box::new(Pointwise::new(function, Stride::from_settings(settings, dim, error)?)))
+}
+
+impl<F: Function> Observation for Pointwise<F> {
+    fn name(&self) -> String {
+        format!("{} of {}", self.function.name(), self.selected.name())
+    }
+
+    fn dim(&self) -> usize {
+        self.selected.dim()
+    }
+
+    fn state_dim(&self) -> usize {
+        self.selected.state_dim()
+    }
+
+    fn apply(&self, t: f64, x: ArrayView2<f64>) -> Array2<f64> {
+        self.selected.apply(t, x).mapv_into(|value| self.function.value(value))
+    }
+
+    fn jvp(&self, t: f64, x: ArrayView2<f64>, u: ArrayView2<f64>) -> Array2<f64> {
+        self.slope(t, x) * self.selected.apply(t, u)
+    }
+
+    fn vjp(&self, t: f64, x: ArrayView2<f64>, v: ArrayView2<f64>) -> Array2<f64> {
+        self.selected.vjp(t, x, (self.slope(t, x) * v).view())
+    }
+
+    fn error(&self) -> &dyn NoiseLaw {
+        self.selected.error()
+    }
+
+    fn location(&self) -> Option<Vec<usize>> {
+        self.selected.location()
+    }
+}
