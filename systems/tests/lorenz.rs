@@ -28,6 +28,35 @@ fn lorenz96_is_the_scalar_formula_and_its_core_conserves_energy() {
     }
 }
 
+/// A lead step of a block, of a few members and of one long ring against the classical scheme, written out.
+#[test]
+fn a_step_of_lorenz96_is_the_classical_runge_kutta_step() {
+    let h = 0.05;
+    let f = |x: &[f64]| -> Vec<f64> {
+        let n = x.len();
+        (0..n).map(|i| (x[(i + 1) % n] - x[(i + n - 2) % n]) * x[(i + n - 1) % n] - x[i] + 8.0).collect()
+    };
+    let ahead = |x: &[f64], h: f64, k: &[f64]| -> Vec<f64> { x.iter().zip(k).map(|(x, k)| x + h * k).collect() };
+    for (n, members) in [(40, 16), (40, 2), (4, 1), (5000, 1)] {
+        let perfect = system("lorenz96", &[("dim", Value::Int(n))]).forecaster(&stepping("rk4", h, 1)).unwrap();
+        let key = Key::new(7, Domain::Score);
+        let start = key.normals(members, n as usize) * 3.0 + 2.0;
+        let mut found = start.clone();
+        perfect.advance(0, 1, &mut found, key).unwrap();
+        for (x, found) in start.outer_iter().zip(found.outer_iter()) {
+            let x = x.to_vec();
+            let first = f(&x);
+            let second = f(&ahead(&x, h / 2.0, &first));
+            let third = f(&ahead(&x, h / 2.0, &second));
+            let fourth = f(&ahead(&x, h, &third));
+            for i in 0..x.len() {
+                let expected = x[i] + h / 6.0 * (first[i] + 2.0 * second[i] + 2.0 * third[i] + fourth[i]);
+                assert!((found[i] - expected).abs() < 1e-13 * (1.0 + expected.abs()), "{n}: {} {expected}", found[i]);
+            }
+        }
+    }
+}
+
 #[test]
 fn lorenz63_is_the_scalar_formula_and_its_core_conserves_energy() {
     let (sigma, rho, beta) = (10.0, 28.0, 8.0 / 3.0);
