@@ -119,8 +119,8 @@ pub struct Interpolate {
 }
 
 impl Interpolate {
-    /// For states of `dim` components on a line, or on a grid of `columns`; `points` has a row for each value, [position]
-    /// or [row, column], in grid steps from 0. `periodic` closes the line to a ring and the grid to a torus.
+    /// For states of `dim` components on a line, or on a grid of `columns`; `points` has a row for each value, `[position]`
+    /// or `[row, column]`, in grid steps from 0. `periodic` closes the line to a ring and the grid to a torus.
     ///
     /// # Errors
     /// When `columns` does not divide `dim`, a point is outside or has the wrong number of coordinates, or the error law
