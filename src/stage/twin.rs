@@ -198,8 +198,7 @@ fn observe_truth(
     for (mut row, &step) in observations.outer_iter_mut().zip(steps) {
         let state = truth.row(step).insert_axis(Axis(0));
         let clean = operator.apply(step as f64 * plan.data.stepping.dt, state);
-        let error = operator.error().sample(1, key.at(step as u64));
-        row.assign(&(&clean.row(0) + &error.row(0)));
+        row.assign(&operator.error().observe(clean.view(), key.at(step as u64)).row(0));
     }
     observations
 }
