@@ -1,7 +1,7 @@
 //! Localization: an observation acts only on the components near it, and less the further away they are.
 //!
 //! Positions are grid points: component i of a state sits where its [`Layout`] puts it, and an observed value sits at
-//! the component that [`Observation::location`](crate::Observation::location) names. Distances are in grid units, the
+//! the component that [`Observation::location`] names. Distances are in grid units, the
 //! shorter way round where the grid is periodic. A [`Taper`] turns a distance into a weight between 0 and 1.
 //!
 //! **`radius`** follows DAPPER (Raanes and others): it is the distance at which a smooth taper has fallen to
