@@ -57,6 +57,9 @@ const TOLERANCE: f64 = 1e-12;
 /// Halvings of a step before it is taken as it is.
 const HALVINGS: usize = 30;
 
+/// The share of the fall that the slope promises, which a step must bring (Armijo 1966).
+const SUFFICIENT: f64 = 1e-4;
+
 /// The minimisation of one analysis.
 struct Cost<'a, 's> {
     seen: &'a Seen<'s>,
@@ -103,12 +106,16 @@ impl Cost<'_, '_> {
             let (g, s) = self.derivative(&v, &here.variance)?;
             let mut step = g.dot(&s.solve(&(&here.residual + &v.dot(&g)))) - &v;
             let mut next = self.at(&(&v + &step))?;
+            // -J'(v) . step, above 0: the step solves a positive definite system
+            let fall = (g.dot(&(&here.residual / &here.variance)) - &v).dot(&step);
+            let mut length = 1.0;
             for _ in 0..HALVINGS {
                 // written so that NaN is not accepted; the slack is rounding
-                if next.value <= here.value * (1.0 + 1e-14) {
+                if next.value <= here.value * (1.0 + 1e-14) - SUFFICIENT * length * fall {
                     break;
                 }
                 step *= 0.5;
+                length *= 0.5;
                 next = self.at(&(&v + &step))?;
             }
             v += &step;
@@ -124,6 +131,14 @@ impl Cost<'_, '_> {
 impl GaussianRule for ThreeDVar {
     fn name(&self) -> &'static str {
         "three_d_var"
+    }
+
+    fn start(&self, prior: &mut Gaussian) {
+        prior.covariance *= self.scale;
+    }
+
+    fn nothing(&self) -> Diagnostics {
+        Diagnostics::from([("cost", 0.0), ("steps", 0.0)])
     }
 
     fn forecast(&self, model: &dyn Forecaster, state: &mut Gaussian, from: usize, to: usize, key: Key) -> Result<()> {
