@@ -2,7 +2,7 @@
 //! observations to `Analysis::update`, go on from what comes back. The filter is saved and restored half way.
 
 use ndarray::{Array2, Axis};
-use scorecast_assimilation::method::EtKf;
+use scorecast_assimilation::method::{EtKf, Inflation};
 use scorecast_assimilation::observe::{GaussianError, Stride};
 use scorecast_assimilation::state::{pack, unpack};
 use scorecast_assimilation::{Analysis, Seen};
@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // every second cell is observed with an error of sd .5
     let error = |values| Ok(Box::new(GaussianError::new(&[0.5], values)?) as Box<_>);
     let operator = Stride::new(CELLS, 2, 0, &error)?;
-    let mut filter = EtKf { inflation: 1.03, rotate: true };
+    let mut filter = EtKf { inflation: Inflation::factor(1.03), rotate: true };
 
     let (hidden, key) = (Key::new(1, Domain::Truth), Key::new(1, Domain::Method));
     let mut truth = hidden.normals(1, CELLS);
@@ -48,7 +48,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             // all that the filter carries, as bytes; whoever restores them goes on bit for bit
             let saved = pack(step, &ensemble, &filter.state());
             let (_, restored, state) = unpack(&saved)?;
-            (ensemble, filter) = (restored, EtKf { inflation: 1.03, rotate: true });
+            (ensemble, filter) = (restored, EtKf { inflation: Inflation::factor(1.03), rotate: true });
             filter.restore(&state)?;
             println!("saved {} bytes and restored them", saved.len());
         }

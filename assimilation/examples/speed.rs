@@ -8,7 +8,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use ndarray::Axis;
-use scorecast_assimilation::method::{EnKf, EtKf};
+use scorecast_assimilation::method::{EnKf, EtKf, Inflation};
 use scorecast_assimilation::observe::{GaussianError, Identity, NoiseLaw};
 use scorecast_assimilation::{Analysis, AnalysisCycle, Cycle, Prior, Seen};
 use scorecast_systems::catalogue::SYSTEMS;
@@ -24,11 +24,11 @@ const BLOCK: usize = 50;
 
 fn filters() -> [(&'static str, usize, Box<dyn Analysis>); 5] {
     [
-        ("etkf inflation 1.013 rotated", 24, Box::new(EtKf { inflation: 1.013, rotate: true })),
-        ("etkf inflation 1.013", 24, Box::new(EtKf { inflation: 1.013, rotate: false })),
-        ("etkf inflation 1.01 rotated", 40, Box::new(EtKf { inflation: 1.01, rotate: true })),
-        ("enkf inflation 1.06", 40, Box::new(EnKf { inflation: 1.06 })),
-        ("enkf inflation 1.06", 24, Box::new(EnKf { inflation: 1.06 })),
+        ("etkf inflation 1.013 rotated", 24, Box::new(EtKf { inflation: Inflation::factor(1.013), rotate: true })),
+        ("etkf inflation 1.013", 24, Box::new(EtKf { inflation: Inflation::factor(1.013), rotate: false })),
+        ("etkf inflation 1.01 rotated", 40, Box::new(EtKf { inflation: Inflation::factor(1.01), rotate: true })),
+        ("enkf inflation 1.06", 40, Box::new(EnKf { inflation: Inflation::factor(1.06) })),
+        ("enkf inflation 1.06", 24, Box::new(EnKf { inflation: Inflation::factor(1.06) })),
     ]
 }
 

@@ -29,6 +29,48 @@ fn kalman_is_the_plain_kalman_filter() {
     }
 }
 
+/// Filters that are the Kalman filter where everything is linear and Gaussian.
+#[test]
+fn extended_and_unscented_are_the_kalman_filter() {
+    let settings = [
+        ("extended", vec![]),
+        ("unscented", vec![]),
+        ("unscented", vec![("alpha", Value::Float(1.0)), ("beta", Value::Float(0.0)), ("kappa", Value::Float(1.0))]),
+    ];
+    for problem in problems(10) {
+        for (name, given) in &settings {
+            let found = problem.run(&mut *method(name, given), Key::new(1, Domain::Method));
+            for (outcome, (mean, covariance, log_evidence)) in found.iter().zip(problem.exact()) {
+                let (m, p) = outcome.gaussian.as_ref().unwrap();
+                assert!((m - &mean).iter().all(|e| e.abs() < 1e-9), "{name}");
+                assert!((p - &covariance).iter().all(|e| e.abs() < 1e-9), "{name}");
+                assert!((outcome.diagnostics["log_evidence"] - log_evidence).abs() < 1e-9, "{name}");
+            }
+        }
+    }
+}
+
+/// The first analysis from the exact forecast covariance as background is Kalman's.
+#[test]
+fn the_static_background_filters_are_exact_for_one_analysis_of_their_background() {
+    for problem in problems(2) {
+        for name in ["optimal_interpolation", "three_d_var"] {
+            let mut filter = method(name, &[]);
+            let mut kalman = method("kalman", &[]);
+            let values = problem.observations.row(0);
+            let seen = scorecast_assimilation::Seen { step: 3, time: 0.0, values, operator: &problem.operator };
+            let key = Key::new(1, Domain::Method);
+            // started at the time of the observations: no forecast, so that B is the prior's covariance
+            filter.start(&problem.prior(), 3, key).unwrap();
+            kalman.start(&problem.prior(), 3, key).unwrap();
+            let found = filter.step(&problem.model, &seen, key).unwrap().gaussian.unwrap();
+            let exact = kalman.step(&problem.model, &seen, key).unwrap().gaussian.unwrap();
+            assert!((found.0 - exact.0).iter().all(|e| e.abs() < 1e-10), "{name}");
+            assert!((found.1 - exact.1).iter().all(|e| e.abs() < 1e-10), "{name}");
+        }
+    }
+}
+
 #[test]
 fn the_innovation_score_of_kalman_is_its_evidence() {
     let problem = LinearProblem::three(6);

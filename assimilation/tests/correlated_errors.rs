@@ -9,7 +9,7 @@ use common::method;
 use nalgebra::DMatrix;
 use ndarray::{Array1, Array2, Axis, array};
 use scorecast_assimilation::linalg::covariance;
-use scorecast_assimilation::method::{EnKf, EtKf};
+use scorecast_assimilation::method::{EnKf, EtKf, Inflation};
 use scorecast_assimilation::observe::{CorrelatedError, Laplace, Linear, NoiseLaw};
 use scorecast_assimilation::{Analysis, Observation, Prior, Seen, innovation};
 use scorecast_systems::gaussian::LinearForecaster;
@@ -72,7 +72,9 @@ fn etkf_has_the_mean_and_the_covariance_of_the_kalman_update() {
         let k = gain(&p, &h, &r);
         let mean = x.mean_axis(Axis(0)).unwrap();
         let exact = &mean + &k.dot(&(y - h.dot(&mean)));
-        let outcome = EtKf { inflation: 1.0, rotate: false }.update(x, &seen, Key::new(4, Domain::Method)).unwrap();
+        let outcome = EtKf { inflation: Inflation::factor(1.0), rotate: false }
+            .update(x, &seen, Key::new(4, Domain::Method))
+            .unwrap();
         assert!((outcome.mean() - exact).iter().all(|e| e.abs() < 1e-10), "{members} {observed} {missing}");
         let posterior = &p - &k.dot(&h).dot(&p);
         assert!(close(&covariance(outcome.ensemble.view(), None), &posterior), "{members} {observed} {missing}");
@@ -92,7 +94,7 @@ fn enkf_moves_each_member_by_the_gain_with_correlated_perturbations() {
         let errors = errors.select(Axis(1), &seen.present());
         let errors = &errors - &errors.mean_axis(Axis(0)).unwrap();
         let exact = &x + &(errors + y - x.dot(&h.t())).dot(&k.t());
-        let outcome = EnKf { inflation: 1.0 }.update(x, &seen, key).unwrap();
+        let outcome = EnKf { inflation: Inflation::factor(1.0) }.update(x, &seen, key).unwrap();
         assert!(close(&outcome.ensemble, &exact), "{members} {observed} {missing}");
     }
 }
@@ -129,7 +131,9 @@ fn kalman_and_its_innovations_use_the_full_covariance() {
 fn the_innovations_of_an_ensemble_use_the_full_covariance() {
     let (x, operator, y) = (Key::new(1, Domain::Score).normals(20, DIM), operator(5), values(5, true));
     let seen = Seen { step: 2, time: 0.0, values: y.view(), operator: &operator };
-    let outcome = EtKf { inflation: 1.0, rotate: false }.update(x.clone(), &seen, Key::new(4, Domain::Method)).unwrap();
+    let outcome = EtKf { inflation: Inflation::factor(1.0), rotate: false }
+        .update(x.clone(), &seen, Key::new(4, Domain::Method))
+        .unwrap();
     let (h, r, y) = present(&seen);
     let s = h.dot(&covariance(x.view(), None)).dot(&h.t()) + r;
     let d = y - h.dot(&x.mean_axis(Axis(0)).unwrap());

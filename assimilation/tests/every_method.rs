@@ -28,6 +28,12 @@ fn every_method() -> Vec<(&'static str, Vec<(&'static str, Value)>)> {
         for (key, value) in [
             ("rotate", Value::Bool(true)),
             ("jitter", Value::Float(0.1)),
+            ("rtpp", Value::Float(0.3)),
+            ("rtps", Value::Float(0.4)),
+            ("additive", Value::Float(0.2)),
+            ("form", word("primal")),
+            ("alpha", Value::Float(1.0)),
+            ("scale", Value::Float(0.5)),
             ("score", word("mixture")),
             ("weights", word("path")),
             ("weights", word("none")),
@@ -133,6 +139,7 @@ fn misuse_is_a_sentence_with_a_remedy() {
     let values = array![0.1, 0.2, 0.3];
     let seen = Seen { step: 1, time: 1.0, values: values.view(), operator: &arctan };
     assert!(refused("kalman", &[], &seen).contains("use `etkf` or `bootstrap`"));
+    assert!(refused("optimal_interpolation", &[], &seen).contains("use `three_d_var`"));
     assert!(refused("guided", &[("weights", word("exact"))], &seen).contains("set weights to \"path\""));
     assert!(refused("guided", &[("sampler", word("heun"))], &seen).contains("set sampler to \"sde\""));
     let at_start = Seen { step: 0, ..seen };

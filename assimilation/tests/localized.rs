@@ -10,7 +10,7 @@ use common::{errors, method, word};
 use ndarray::{Array1, Array2, ArrayView2, Axis, array};
 use scorecast_assimilation::linalg::{Cholesky, Eigen, anomalies, covariance};
 use scorecast_assimilation::localize::{Grid, Layout, Localization, Taper};
-use scorecast_assimilation::method::{EaKf, EnSrf, EtKf, LetKf, Serial};
+use scorecast_assimilation::method::{EaKf, EnSrf, EtKf, Inflation, LetKf, Serial};
 use scorecast_assimilation::observe::{Identity, Linear, NoiseLaw};
 use scorecast_assimilation::{Analysis, AnalysisCycle, Cycle, METHODS, Observation, Prior, Seen};
 use scorecast_systems::catalogue::SYSTEMS;
@@ -95,7 +95,7 @@ fn letkf_that_reaches_everywhere_is_the_etkf() {
     for (members, count) in [(10, 30), (30, 10), (12, 12), (2, 7), (24, 1)] {
         let (x, operator, y) = (ensemble(members, 20), Select::new(count, 20), values(count, &[0][..count.min(2) - 1]));
         for rotate in [false, true] {
-            let global = analysis(&mut EtKf { inflation: 1.1, rotate }, &x, &operator, &y);
+            let global = analysis(&mut EtKf { inflation: Inflation::factor(1.1), rotate }, &x, &operator, &y);
             let local = |taper, radius| {
                 let localization = Some(Localization { layout: Layout::Ring, taper, radius });
                 analysis(&mut LetKf { inflation: 1.1, rotate, localization }, &x, &operator, &y)
@@ -126,7 +126,7 @@ fn serial_filters_without_localization_are_the_kalman_update_of_the_ensembles_ow
         let prior = x.mean_axis(Axis(0)).unwrap();
         let mean = (y.select(Axis(0), &seen.present()) - h.dot(&prior)).dot(&gain) + &prior;
         let posterior = &p - &gain.t().dot(&h.dot(&p));
-        let batch = analysis(&mut EtKf { inflation: 1.0, rotate: false }, &x, &operator, &y);
+        let batch = analysis(&mut EtKf { inflation: Inflation::factor(1.0), rotate: false }, &x, &operator, &y);
         for (name, mut filter) in serial(None) {
             let found = analysis(&mut *filter, &x, &operator, &y);
             let found_mean = found.mean_axis(Axis(0)).unwrap();
@@ -358,7 +358,7 @@ fn localization_keeps_a_small_ensemble_on_the_truth_of_lorenz_96_where_the_globa
         assert!((rmse - score).abs() < 0.02, "{name} of {members} members: {rmse}");
     }
     for inflation in [1.03, 1.1] {
-        let lost = twin(Box::new(EtKf { inflation, rotate: true }), 10);
+        let lost = twin(Box::new(EtKf { inflation: Inflation::factor(inflation), rotate: true }), 10);
         println!("etkf of 10 members, inflation {inflation}: rmse {lost:.4}");
         assert!(lost > 1.0 || lost.is_nan(), "etkf: {lost}");
     }

@@ -9,6 +9,7 @@
 use ndarray::{Array2, Axis};
 use scorecast_systems::{Entry, Key, Purpose, Settings};
 
+use super::inflation::{ADDITIVE, Inflation, RTPP, RTPS};
 use super::{Build, INFLATION, MEMBERS};
 use crate::linalg::{Cholesky, all_finite, anomalies};
 use crate::observe::Present;
@@ -18,15 +19,15 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     name: "enkf",
     about: "ensemble Kalman filter with perturbed observations",
     reference: "Burgers, van Leeuwen and Evensen 1998",
-    params: &[MEMBERS, INFLATION],
-    build: |settings: &Settings| super::cycle(EnKf { inflation: settings.number("inflation") }, settings),
+    params: &[MEMBERS, INFLATION, RTPP, RTPS, ADDITIVE],
+    build: |settings: &Settings| super::cycle(EnKf { inflation: Inflation::new(settings) }, settings),
 };
 
 /// The stochastic filter.
 #[derive(Clone, Debug)]
 pub struct EnKf {
-    /// Factor of the standard deviation of the analysis anomalies.
-    pub inflation: f64,
+    /// What is done to the analysis ensemble.
+    pub inflation: Inflation,
 }
 
 impl Analysis for EnKf {
@@ -37,8 +38,8 @@ impl Analysis for EnKf {
         if present.index.is_empty() || !all_finite(forecast.view()) || !all_finite(present.predicted.view()) {
             return Ok(super::unchanged(forecast));
         }
-        let key = key.purpose(Purpose::Perturbation).at(seen.step as u64);
-        let errors = seen.operator.error().sample(forecast.nrows(), key);
+        let errors = key.purpose(Purpose::Perturbation).at(seen.step as u64);
+        let errors = seen.operator.error().sample(forecast.nrows(), errors);
         let mut perturbed = anomalies(errors.select(Axis(1), &present.index).view(), None).1;
         perturbed += &present.values;
         perturbed -= &present.predicted;
@@ -46,13 +47,12 @@ impl Analysis for EnKf {
         present.whiten_rows(&mut perturbed);
         let mut ensemble = increments(&forecast, &present.whiten(), perturbed)?;
         ensemble += &forecast;
-        super::inflate(&mut ensemble, None, self.inflation);
-        Ok(Outcome::new(forecast, ensemble))
+        Ok(self.inflation.finish(forecast, ensemble, seen.step, key))
     }
 }
 
 /// D S^-1 Y^T A / (N - 1), `[member, component]`, for D `[member, present]`.
-fn increments(forecast: &Array2<f64>, present: &Present, mut d: Array2<f64>) -> Result<Array2<f64>> {
+pub(super) fn increments(forecast: &Array2<f64>, present: &Present, mut d: Array2<f64>) -> Result<Array2<f64>> {
     let (_, a) = anomalies(forecast.view(), None);
     let (_, y) = anomalies(present.predicted.view(), None);
     let scale = 1.0 / (y.nrows() as f64 - 1.0);

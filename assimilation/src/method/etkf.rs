@@ -12,6 +12,7 @@ use ndarray::{Array1, Array2};
 use scorecast_systems::registry::Default;
 use scorecast_systems::{Entry, Key, Kind, Param, Purpose, Settings};
 
+use super::inflation::{ADDITIVE, Inflation, RTPP, RTPS};
 use super::{Build, INFLATION, MEMBERS};
 use crate::linalg::{Eigen, all_finite, anomalies, rotate_anomalies};
 use crate::observe::Present;
@@ -29,17 +30,17 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     name: "etkf",
     about: "ensemble transform Kalman filter with the symmetric square root",
     reference: "Bishop et al. 2001; Hunt et al. 2007",
-    params: &[MEMBERS, INFLATION, ROTATE],
+    params: &[MEMBERS, INFLATION, RTPP, RTPS, ADDITIVE, ROTATE],
     build: |settings: &Settings| {
-        super::cycle(EtKf { inflation: settings.number("inflation"), rotate: settings.flag("rotate") }, settings)
+        super::cycle(EtKf { inflation: Inflation::new(settings), rotate: settings.flag("rotate") }, settings)
     },
 };
 
 /// The deterministic filter.
 #[derive(Clone, Debug)]
 pub struct EtKf {
-    /// Factor of the standard deviation of the analysis anomalies.
-    pub inflation: f64,
+    /// What is done to the analysis ensemble.
+    pub inflation: Inflation,
     /// Whether to rotate the anomalies at random after each analysis; costs 2 N^2 n operations.
     pub rotate: bool,
 }
@@ -56,8 +57,12 @@ impl Analysis for EtKf {
         let (z, d) = scaled(present.whiten());
         let (shift, mut ensemble) =
             if z.nrows() > z.ncols() { by_observations(&a, &z, &d)? } else { by_members(&a, &z, &d)? };
-        let mean = mean + shift / (a.nrows() as f64 - 1.0).sqrt();
-        finish(&mut ensemble, mean, self.inflation, self.rotate.then(|| rotation(seen, key)));
+        if self.rotate {
+            rotate_anomalies(ensemble.view_mut(), rotation(seen, key));
+        }
+        self.inflation.spread(&a, &mut ensemble);
+        ensemble += &(mean + shift / (a.nrows() as f64 - 1.0).sqrt());
+        self.inflation.add_noise(&mut ensemble, seen.step, key);
         Ok(Outcome::new(forecast, ensemble))
     }
 }
@@ -151,7 +156,8 @@ mod tests {
             s.solve_in_place(&mut gain);
             let mean = x.mean_axis(Axis(0)).unwrap();
             let innovation = y.select(Axis(0), &seen.present()) - h.dot(&mean);
-            let outcome = EtKf { inflation: 1.0, rotate }.update(x, &seen, Key::new(4, Domain::Method)).unwrap();
+            let outcome =
+                EtKf { inflation: Inflation::default(), rotate }.update(x, &seen, Key::new(4, Domain::Method)).unwrap();
             assert!((outcome.mean() - (mean + innovation.dot(&gain))).iter().all(|e| e.abs() < 1e-10));
             let posterior = &p - &gain.t().dot(&h.dot(&p));
             let difference = covariance(outcome.ensemble.view(), None) - posterior;
@@ -164,7 +170,9 @@ mod tests {
         let (x, operator, y) = case(10, 3);
         let seen = Seen { step: 2, time: 0.0, values: y.view(), operator: &operator };
         let update = |inflation| {
-            EtKf { inflation, rotate: false }.update(x.clone(), &seen, Key::new(4, Domain::Method)).unwrap()
+            EtKf { inflation: Inflation::factor(inflation), rotate: false }
+                .update(x.clone(), &seen, Key::new(4, Domain::Method))
+                .unwrap()
         };
         let (plain, inflated) = (update(1.0), update(1.1));
         assert!((plain.mean() - inflated.mean()).iter().all(|e| e.abs() < 1e-13));
@@ -176,9 +184,15 @@ mod tests {
         let (mut x, operator, y) = case(10, 3);
         x[(3, 2)] = f64::INFINITY;
         let seen = Seen { step: 2, time: 0.0, values: y.view(), operator: &operator };
-        let outcome = EtKf { inflation: 1.0, rotate: true }.update(x, &seen, Key::new(4, Domain::Method)).unwrap();
+        let outcome = EtKf { inflation: Inflation::default(), rotate: true }
+            .update(x, &seen, Key::new(4, Domain::Method))
+            .unwrap();
         assert!(!all_finite(outcome.ensemble.view()));
-        let one = EtKf { inflation: 1.0, rotate: true }.update(array![[0.0; 6]], &seen, Key::new(4, Domain::Method));
+        let one = EtKf { inflation: Inflation::default(), rotate: true }.update(
+            array![[0.0; 6]],
+            &seen,
+            Key::new(4, Domain::Method),
+        );
         assert!(one.unwrap_err().to_string().contains("1 members"));
     }
 }

@@ -17,7 +17,7 @@ use scorecast_systems::{Entry, Key, Settings};
 
 use super::by_component::by_component;
 use super::etkf::{self, EtKf, ROTATE};
-use super::{Build, INFLATION, MEMBERS};
+use super::{Build, INFLATION, Inflation, MEMBERS};
 use crate::linalg::{InverseRoot, Root, add_scaled, all_finite, dot};
 use crate::localize::{COLUMNS, GEOMETRY, Localization, Neighbours, RADIUS, TAPER};
 use crate::observe::Present;
@@ -50,8 +50,10 @@ impl Analysis for LetKf {
     fn update(&mut self, forecast: Array2<f64>, seen: &Seen, key: Key) -> Result<Outcome> {
         seen.require_gaussian("letkf")?;
         let Some(localization) = self.localization.filter(|local| local.radius.is_finite()) else {
-            return EtKf { inflation: self.inflation, rotate: self.rotate }.update(forecast, seen, key);
+            return EtKf { inflation: Inflation::factor(self.inflation), rotate: self.rotate }
+                .update(forecast, seen, key);
         };
+        seen.require_independent_gaussian("letkf")?;
         super::require_members(forecast.nrows())?;
         let present = seen.restrict(forecast.view())?;
         let neighbours = localization.neighbours(seen.operator, &present.index)?;

@@ -5,37 +5,56 @@
 
 mod bootstrap;
 mod by_component;
+mod denkf;
 mod eakf;
 mod enkf;
+mod enkf_n;
 mod ensf;
 mod ensrf;
 mod etkf;
+mod extended;
+mod gaussian;
 mod guidance;
 mod guided;
+mod inflation;
 mod kalman;
 mod letkf;
 mod one_step;
+mod optimal_interpolation;
 mod path;
 mod serial;
+mod step_law;
+mod three_d_var;
+mod unscented;
 mod weights;
 
 pub use bootstrap::Bootstrap;
+pub use denkf::DEnKf;
 pub use eakf::EaKf;
 pub use enkf::EnKf;
+pub use enkf_n::{EnKfN, Form};
 pub use ensf::{EnSf, PriorScore};
 pub use ensrf::EnSrf;
 pub use etkf::EtKf;
+pub use extended::Extended;
+pub use gaussian::{Gaussian, GaussianCycle, GaussianRule};
 pub use guidance::Guidance;
 pub use guided::{Guided, Weighting};
+pub use inflation::Inflation;
 pub use kalman::Kalman;
 pub use letkf::LetKf;
+pub use optimal_interpolation::OptimalInterpolation;
 pub use serial::Serial;
+pub use three_d_var::ThreeDVar;
+pub use unscented::Unscented;
 
-use ndarray::{Array1, Array2};
+pub(crate) use inflation::{INFLATION, inflate};
+
+use ndarray::Array2;
 use scorecast_systems::registry::Default;
 use scorecast_systems::{Entry, Kind, Param, Settings};
 
-use crate::problem::{Analysis, AnalysisCycle, Cycle, Error, Outcome, Result, weighted_mean};
+use crate::problem::{Analysis, AnalysisCycle, Cycle, Error, Outcome, Result};
 
 /// How a method is built from its settings. An ensemble method is wrapped in
 /// [`AnalysisCycle`].
@@ -44,8 +63,14 @@ pub type Build = fn(&Settings) -> Result<Box<dyn Cycle>>;
 /// Every method, in the order in which they are listed.
 pub const METHODS: &[Entry<Build>] = &[
     kalman::ENTRY,
+    extended::ENTRY,
+    unscented::ENTRY,
+    optimal_interpolation::ENTRY,
+    three_d_var::ENTRY,
     enkf::ENTRY,
+    denkf::ENTRY,
     etkf::ENTRY,
+    enkf_n::ENTRY,
     letkf::ENTRY,
     eakf::ENTRY,
     ensrf::ENTRY,
@@ -62,27 +87,9 @@ pub(crate) const MEMBERS: Param = Param {
     about: "members of the ensemble",
 };
 
-/// The setting `inflation` of every ensemble method.
-pub(crate) const INFLATION: Param = Param {
-    key: "inflation",
-    kind: Kind::Float { min: f64::MIN_POSITIVE, max: f64::INFINITY },
-    default: Default::Float(1.0),
-    about: "factor of the standard deviation of the analysis anomalies",
-};
-
 /// An ensemble method as a filter of `members` members.
 fn cycle(analysis: impl Analysis + 'static, settings: &Settings) -> Result<Box<dyn Cycle>> {
     Ok(Box::new(AnalysisCycle::new(Box::new(analysis), settings.count("members"))))
-}
-
-/// Multiplies the anomalies of an ensemble around its (weighted) mean.
-pub(crate) fn inflate(ensemble: &mut Array2<f64>, weights: Option<&Array1<f64>>, inflation: f64) {
-    if inflation != 1.0 {
-        let mean = weighted_mean(ensemble.view(), weights);
-        for mut row in ensemble.outer_iter_mut() {
-            row.zip_mut_with(&mean, |value, centre| *value = centre + inflation * (*value - centre));
-        }
-    }
 }
 
 /// Refuses an ensemble without a spread.

@@ -1,6 +1,6 @@
 //! What is left of a set of observations when the missing values (NaN) are left out.
 
-use ndarray::{Array1, Array2, ArrayView2, Axis};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 
 use crate::linalg::Cholesky;
 use crate::problem::{Error, Result, Seen};
@@ -132,6 +132,20 @@ impl Seen<'_> {
     /// H restricted to the values that are present, `[present, component]`, where h is linear.
     pub fn matrix(&self) -> Option<Array2<f64>> {
         self.operator.matrix().map(|matrix| matrix.select(Axis(0), &self.present()))
+    }
+
+    /// The Jacobian of h at `x` (`[component]`) restricted to the values that are present, `[present, component]`: H
+    /// where h is linear.
+    pub fn jacobian(&self, x: ArrayView1<f64>) -> Array2<f64> {
+        self.matrix().unwrap_or_else(|| self.jvp(x, Array2::eye(x.len()).view()).reversed_axes())
+    }
+
+    /// The Jacobian of h at one state `x` (`[component]`) times each row of `u` (`[row, component]`), restricted to the
+    /// values that are present: `[row, present]`.
+    pub fn jvp(&self, x: ArrayView1<f64>, u: ArrayView2<f64>) -> Array2<f64> {
+        let mut repeated = Array2::zeros(u.raw_dim());
+        repeated.assign(&x);
+        self.operator.jvp(self.time, repeated.view(), u).select(Axis(1), &self.present())
     }
 
     /// Refuses an error law that is not Gaussian, in the name of `method`, which serves correlated errors too.

@@ -1,0 +1,307 @@
+//! The finite-size ensemble Kalman filter (Bocquet 2011; Bocquet, Raanes and Hannart 2015): the ensemble transform
+//! Kalman filter that knows its mean and covariance are those of N draws, and so needs no inflation.
+//!
+//! Z = Y R^-1/2 (anomalies of h(x), one row a member), d = R^-1/2 (y - mean h(x)), e = 1 + 1/N. With the law of the
+//! state given the members in place of the Gaussian of their moments, the weights w of the mean minimise
+//! J(w) = |d - Z^T w|^2 / 2 + N log(e + |w|^2) / 2                                    (primal).
+//! J has the stationary points of the scalar
+//! D(zeta) = d^T (I + Z^T Z / zeta)^-1 d + e zeta - N log zeta,  0 < zeta <= N / e     (dual),
+//! where zeta = N / (e + |w|^2) and w = (Z Z^T + zeta I)^-1 Z d. Up to a constant, with Z Z^T = V diag(l) V^T and
+//! b = V^T Z d, D = - sum b^2 / (zeta + l) + e zeta - N log zeta. Then mean <- mean + A^T w and
+//! A <- (N - 1)^1/2 (Z Z^T + zeta I)^-1/2 A: the transform filter whose forecast anomalies are multiplied by
+//! ((N - 1) / zeta)^1/2, the diagnostic `inflation`.
+//!
+//! The dual form finds the least of all minima; the primal form descends from w = 0 (Newton's steps where the Hessian is
+//! positive definite, Gauss-Newton's elsewhere).
+
+use ndarray::{Array1, Array2};
+use scorecast_systems::registry::Default;
+use scorecast_systems::{Entry, Key, Kind, Param, Purpose, Settings};
+
+use super::etkf::{ROTATE, scaled};
+use super::inflation::{ADDITIVE, Inflation, RTPP, RTPS};
+use super::{Build, INFLATION, MEMBERS};
+use crate::linalg::{Cholesky, Eigen, all_finite, anomalies, rotate_anomalies};
+use crate::problem::{Analysis, Outcome, Result, Seen};
+
+pub(super) const ENTRY: Entry<Build> = Entry {
+    name: "enkf_n",
+    about: "finite-size ensemble Kalman filter: no inflation to tune",
+    reference: "Bocquet 2011; Bocquet, Raanes and Hannart 2015",
+    params: &[
+        MEMBERS,
+        INFLATION,
+        RTPP,
+        RTPS,
+        ADDITIVE,
+        ROTATE,
+        Param {
+            key: "form",
+            kind: Kind::Choice(&["dual", "primal"]),
+            default: Default::Text("dual"),
+            about: "minimise over one number (dual) or over the weights of the members (primal)",
+        },
+    ],
+    build: |settings: &Settings| {
+        let form = if settings.text("form") == "primal" { Form::Primal } else { Form::Dual };
+        let analysis = EnKfN { inflation: Inflation::new(settings), rotate: settings.flag("rotate"), form };
+        super::cycle(analysis, settings)
+    },
+};
+
+/// What is minimised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// D over zeta.
+    Dual,
+    /// J over w.
+    Primal,
+}
+
+/// The finite-size filter.
+#[derive(Clone, Debug)]
+pub struct EnKfN {
+    /// What is done to the analysis ensemble, beyond what the method does by itself.
+    pub inflation: Inflation,
+    /// Whether to rotate the anomalies at random after each analysis; costs 2 N^2 n operations.
+    pub rotate: bool,
+    /// What is minimised.
+    pub form: Form,
+}
+
+impl Analysis for EnKfN {
+    fn update(&mut self, forecast: Array2<f64>, seen: &Seen, key: Key) -> Result<Outcome> {
+        seen.require_gaussian("enkf_n")?;
+        super::require_members(forecast.nrows())?;
+        let present = seen.restrict(forecast.view())?;
+        if present.index.is_empty() || !all_finite(forecast.view()) || !all_finite(present.predicted.view()) {
+            return Ok(super::unchanged(forecast));
+        }
+        let (mean, a) = anomalies(forecast.view(), None);
+        let degrees = a.nrows() as f64 - 1.0;
+        let (mut z, d) = scaled(present.whiten());
+        z *= degrees.sqrt();
+        let problem = FiniteSize::new(&z, &d)?;
+        let zeta = match self.form {
+            Form::Dual => problem.dual(),
+            Form::Primal => problem.primal(&z, &d)?,
+        };
+        let mut ensemble = problem.eigen.apply(|l| (degrees / (l.max(0.0) + zeta)).sqrt()).dot(&a);
+        if self.rotate {
+            rotate_anomalies(ensemble.view_mut(), key.purpose(Purpose::Rotation).at(seen.step as u64));
+        }
+        self.inflation.spread(&a, &mut ensemble);
+        ensemble += &(mean + problem.weights(zeta).dot(&a));
+        self.inflation.add_noise(&mut ensemble, seen.step, key);
+        let mut outcome = Outcome::new(forecast, ensemble);
+        outcome.diagnostics.insert("inflation", (degrees / zeta).sqrt());
+        Ok(outcome)
+    }
+}
+
+/// Points of the grid on which the least minimum of D is looked for.
+const GRID: usize = 128;
+
+/// Halvings of the bracket around it: to the last bit.
+const HALVINGS: usize = 64;
+
+/// Newton steps of the primal form before it is given up; some ten are usual.
+const STEPS: usize = 100;
+
+/// Eigenvalues below this share of the largest count as 0: rounding, not spread.
+const NEGLIGIBLE: f64 = 1e-13;
+
+/// The minimisation of one analysis.
+struct FiniteSize {
+    members: f64,
+    /// e = 1 + 1/N.
+    epsilon: f64,
+    /// Of Z Z^T.
+    eigen: Eigen,
+    /// b = V^T Z d, `[member]`, 0 where l is.
+    b: Array1<f64>,
+}
+
+impl FiniteSize {
+    fn new(z: &Array2<f64>, d: &Array1<f64>) -> Result<Self> {
+        let members = z.nrows() as f64;
+        let eigen = Eigen::new(z.dot(&z.t()).view())?;
+        let least = NEGLIGIBLE * eigen.values.iter().fold(0.0, |a: f64, l| a.max(*l));
+        let mut b = eigen.vectors.dot(&z.dot(d));
+        b.zip_mut_with(&eigen.values, |b, l| *b = if *l > least { *b } else { 0.0 });
+        Ok(Self { members, epsilon: 1.0 + 1.0 / members, eigen, b })
+    }
+
+    /// w = (Z Z^T + zeta I)^-1 Z d, `[member]`.
+    fn weights(&self, zeta: f64) -> Array1<f64> {
+        let mut w = self.b.clone();
+        w.zip_mut_with(&self.eigen.values, |w, l| *w /= l.max(0.0) + zeta);
+        w.dot(&self.eigen.vectors)
+    }
+
+    fn sum(&self, term: impl Fn(f64, f64) -> f64) -> f64 {
+        self.b.iter().zip(&self.eigen.values).filter(|(b, _)| **b != 0.0).map(|(b, l)| term(*b, l.max(0.0))).sum()
+    }
+
+    /// D(zeta) up to a constant.
+    fn cost(&self, zeta: f64) -> f64 {
+        self.epsilon * zeta - self.members * zeta.ln() - self.sum(|b, l| b * b / (zeta + l))
+    }
+
+    /// zeta D'(zeta).
+    fn slope(&self, zeta: f64) -> f64 {
+        self.epsilon * zeta - self.members + zeta * self.sum(|b, l| (b / (zeta + l)).powi(2))
+    }
+
+    /// The zeta of the least D: the best point of a logarithmic grid, then halving between its neighbours.
+    ///
+    /// D' < 0 below N / (e + sum b^2 / l^2) and D' >= 0 from N / e on, so that the minimum lies between.
+    fn dual(&self) -> f64 {
+        let upper = self.members / self.epsilon;
+        let lower = self.members / (self.epsilon + self.sum(|b, l| (b / l).powi(2)));
+        let point = |i: usize| lower * (upper / lower).powf(i as f64 / GRID as f64);
+        let (mut best, mut least) = (0, f64::INFINITY);
+        for i in 0..=GRID {
+            let cost = self.cost(point(i));
+            if cost < least {
+                (best, least) = (i, cost);
+            }
+        }
+        let (mut from, mut to) = (point(best.saturating_sub(1)), point((best + 1).min(GRID)));
+        for _ in 0..HALVINGS {
+            let middle = (from * to).sqrt();
+            if self.slope(middle) < 0.0 { from = middle } else { to = middle }
+        }
+        (from * to).sqrt()
+    }
+
+    fn zeta(&self, w: &Array1<f64>) -> f64 {
+        self.members / (self.epsilon + w.dot(w))
+    }
+
+    /// The zeta of the minimum of J that descent from w = 0 reaches.
+    fn primal(&self, z: &Array2<f64>, d: &Array1<f64>) -> Result<f64> {
+        let square = z.dot(&z.t());
+        let forcing = z.dot(d);
+        let cost = |w: &Array1<f64>| {
+            let residual = d - &w.dot(z);
+            0.5 * (residual.dot(&residual) + self.members * (self.epsilon + w.dot(w)).ln())
+        };
+        let goal = 1e-13 * forcing.dot(&forcing).sqrt();
+        let mut w = Array1::zeros(forcing.len());
+        for _ in 0..STEPS {
+            let zeta = self.zeta(&w);
+            let downhill = &forcing - &square.dot(&w) - zeta * &w;
+            if downhill.dot(&downhill).sqrt() <= goal {
+                break;
+            }
+            let step = self.newton(&square, &w, zeta)?.solve(&downhill);
+            let (before, fall) = (cost(&w), downhill.dot(&step));
+            let mut length = 1.0;
+            // near the minimum the fall drowns in rounding: then the full step is as good as any
+            while length > 1e-6
+                && fall > 1e-12 * before.abs()
+                && cost(&(&w + &(length * &step))) > before - 1e-4 * length * fall
+            {
+                length *= 0.5;
+            }
+            w.scaled_add(length, &step);
+        }
+        Ok(self.zeta(&w))
+    }
+
+    /// The Hessian of J, Z Z^T + zeta I - 2 zeta^2 w w^T / N; without its last term where it is not positive definite.
+    fn newton(&self, square: &Array2<f64>, w: &Array1<f64>, zeta: f64) -> Result<Cholesky> {
+        let mut gauss = square.clone();
+        gauss.diag_mut().mapv_inplace(|value| value + zeta);
+        let column = w.view().insert_axis(ndarray::Axis(1));
+        let hessian = &gauss - &(column.dot(&column.t()) * (2.0 * zeta * zeta / self.members));
+        Cholesky::new(hessian.view()).or_else(|_| Cholesky::new(gauss.view()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::Axis;
+    use scorecast_systems::Domain;
+
+    use super::*;
+    use crate::observe::{GaussianError, NoiseLaw, Stride};
+
+    /// Z and d of a case whose innovations are `far` times what the spread would make of them.
+    fn case(case: u64, members: usize, observed: usize, far: f64) -> (Array2<f64>, Array1<f64>) {
+        let z = Key::new(1, Domain::Score).case(case).normals(members, observed) * 1.5;
+        let d = Key::new(2, Domain::Score).case(case).normals(1, observed).remove_axis(Axis(0)) * far;
+        (anomalies(z.view(), None).1, d)
+    }
+
+    fn cases() -> impl Iterator<Item = (Array2<f64>, Array1<f64>)> {
+        let sizes = [(5, 12), (12, 5), (24, 40), (9, 9)];
+        let far = [0.0, 0.3, 1.5, 6.0];
+        sizes.into_iter().flat_map(move |(n, p)| far.map(|far| case((n * p) as u64, n, p, far)))
+    }
+
+    #[test]
+    fn the_dual_minimum_is_the_least_of_a_fine_grid() {
+        for (z, d) in cases() {
+            let problem = FiniteSize::new(&z, &d).unwrap();
+            let zeta = problem.dual();
+            let least = problem.cost(zeta);
+            let upper = problem.members / problem.epsilon;
+            for i in 1..=100_000 {
+                let other = problem.cost(upper * f64::from(i) / 100_000.0);
+                assert!(least <= other + 1e-11 * other.abs(), "{zeta}: {least} and {other}");
+            }
+            assert!(problem.slope(zeta).abs() < 1e-9, "{}", problem.slope(zeta));
+        }
+    }
+
+    #[test]
+    fn the_dual_cost_is_its_definition_in_observation_space() {
+        let (z, d) = case(60, 5, 12, 1.5);
+        let problem = FiniteSize::new(&z, &d).unwrap();
+        let definition = |zeta: f64| {
+            let s = z.t().dot(&z) / zeta + Array2::<f64>::eye(12);
+            d.dot(&Cholesky::new(s.view()).unwrap().solve(&d)) + problem.epsilon * zeta - 5.0 * zeta.ln()
+        };
+        let difference = (definition(0.7) - definition(3.1)) - (problem.cost(0.7) - problem.cost(3.1));
+        assert!(difference.abs() < 1e-11, "{difference}");
+    }
+
+    #[test]
+    fn the_primal_form_agrees_and_its_gradient_is_zero() {
+        for (z, d) in cases() {
+            let problem = FiniteSize::new(&z, &d).unwrap();
+            let (dual, primal) = (problem.dual(), problem.primal(&z, &d).unwrap());
+            assert!((dual - primal).abs() < 1e-8 * dual, "{dual} and {primal}");
+            let w = problem.weights(dual);
+            assert!((problem.zeta(&w) - dual).abs() < 1e-9 * dual);
+            // central differences of J
+            let cost = |w: &Array1<f64>| {
+                let residual = &d - &w.dot(&z);
+                0.5 * (residual.dot(&residual) + problem.members * (problem.epsilon + w.dot(w)).ln())
+            };
+            for i in 0..w.len() {
+                let mut step = Array1::zeros(w.len());
+                step[i] = 1e-5;
+                let slope = (cost(&(&w + &step)) - cost(&(&w - &step))) / 2e-5;
+                assert!(slope.abs() < 1e-6 * (1.0 + cost(&w)), "{slope}");
+            }
+        }
+    }
+
+    #[test]
+    fn both_forms_give_the_same_ensemble() {
+        let x = Key::new(3, Domain::Score).normals(20, 30) * 2.0;
+        let error = |dim| Ok(Box::new(GaussianError::new(&[0.7], dim)?) as Box<dyn NoiseLaw>);
+        let operator = Stride::new(30, 2, 0, &error).unwrap();
+        let mut y: Array1<f64> = Key::new(4, Domain::Score).normals(1, 15).remove_axis(Axis(0));
+        y[3] = f64::NAN;
+        let seen = Seen { step: 2, time: 0.0, values: y.view(), operator: &operator };
+        let update = |form| {
+            let mut filter = EnKfN { inflation: Inflation::default(), rotate: true, form };
+            filter.update(x.clone(), &seen, Key::new(5, Domain::Method)).unwrap().ensemble
+        };
+        assert!((update(Form::Dual) - update(Form::Primal)).iter().all(|e| e.abs() < 1e-8));
+    }
+}

@@ -1,0 +1,204 @@
+//! What the filters that carry a mean and a covariance share: the cycle around their two rules, and the update of a
+//! Gaussian by a linear observation.
+//!
+//! N(m, P) and y = H x + e, e ~ N(0, R): S = H P H^T + R, K = P H^T S^-1, m <- m + K d with d the innovation, and
+//! P <- (I - K H) P (I - K H)^T + K R K^T (Joseph's form, which stays symmetric and positive semi-definite under
+//! round-off).
+
+use ndarray::{Array1, Array2, Axis};
+use scorecast_systems::{Forecaster, Key, Purpose};
+
+use crate::linalg::{Cholesky, Eigen, all_finite, covariance, symmetric_sqrt};
+use crate::problem::{Cycle, Diagnostics, Error, Outcome, Prior, Result, Seen, weighted_mean};
+use crate::state::{pack, unpack};
+
+/// N(mean, covariance).
+#[derive(Clone, Debug)]
+pub struct Gaussian {
+    /// `[component]`.
+    pub mean: Array1<f64>,
+    /// `[component, component]`.
+    pub covariance: Array2<f64>,
+}
+
+impl Gaussian {
+    /// The Gaussian of a prior: itself, or that of the mean and covariance of its draws.
+    ///
+    /// # Errors
+    /// When an ensemble prior has fewer than 2 draws, or a covariance is not positive semi-definite.
+    pub fn of(prior: &Prior) -> Result<Self> {
+        match prior {
+            Prior::Gaussian { mean, covariance } => {
+                if all_finite(covariance.view()) {
+                    symmetric_sqrt(covariance.view())?;
+                }
+                Ok(Self { mean: mean.clone(), covariance: covariance.clone() })
+            }
+            Prior::Ensemble(draws) => {
+                super::require_members(draws.nrows())?;
+                Ok(Self { mean: weighted_mean(draws.view(), None), covariance: covariance(draws.view(), None) })
+            }
+        }
+    }
+
+    /// Whether every number is finite.
+    pub fn is_finite(&self) -> bool {
+        all_finite(self.covariance.view()) && self.mean.iter().all(|value| value.is_finite())
+    }
+
+    /// Conditions on present values whose operator is `h` (`[present, component]`), given their innovation and R
+    /// (`[present, present]`); gives log N(innovation; 0, S).
+    ///
+    /// # Errors
+    /// When S is not positive definite.
+    pub fn condition(&mut self, h: &Array2<f64>, innovation: &Array1<f64>, r: &Array2<f64>) -> Result<f64> {
+        let s = Cholesky::new((h.dot(&self.covariance).dot(&h.t()) + r).view())?;
+        let mut gain = h.dot(&self.covariance);
+        s.solve_in_place(&mut gain);
+        let gain = gain.reversed_axes();
+        self.mean += &gain.dot(innovation);
+        let left = Array2::eye(self.mean.len()) - gain.dot(h);
+        self.covariance = symmetric(left.dot(&self.covariance).dot(&left.t()) + gain.dot(r).dot(&gain.t()));
+        Ok(s.log_normal(innovation).0)
+    }
+
+    /// `members` draws, `[member, component]`: the same normals each time that the address is the same. A covariance
+    /// that approximations have left indefinite counts as its positive part.
+    fn draws(&self, members: usize, key: Key) -> Result<Array2<f64>> {
+        let dim = self.mean.len();
+        if !self.is_finite() {
+            return Ok(Array2::from_elem((members, dim), f64::NAN));
+        }
+        Ok(key.normals(members, dim).dot(&positive_sqrt(&self.covariance)?) + &self.mean)
+    }
+}
+
+/// The symmetric root of the positive part of a symmetric matrix.
+pub(super) fn positive_sqrt(matrix: &Array2<f64>) -> Result<Array2<f64>> {
+    Ok(Eigen::new(matrix.view())?.apply(|value| value.max(0.0).sqrt()))
+}
+
+/// (M + M^T) / 2.
+pub(super) fn symmetric(matrix: Array2<f64>) -> Array2<f64> {
+    0.5 * (&matrix + &matrix.t())
+}
+
+/// The two rules of a filter that carries a mean and a covariance.
+pub trait GaussianRule: Send {
+    /// Its name in the registry, for messages.
+    fn name(&self) -> &'static str;
+
+    /// Makes of the prior what the filter starts from.
+    fn start(&self, prior: &mut Gaussian) {
+        let _ = prior;
+    }
+
+    /// What there is to say about a set of observations without a value: evidence 1.
+    fn nothing(&self) -> Diagnostics {
+        Diagnostics::from([("log_evidence", 0.0)])
+    }
+
+    /// Carries `state` from lead step `from` to `to`; `key` has no purpose and no step yet.
+    ///
+    /// # Errors
+    /// When the forecaster fails or does not offer what the rule needs.
+    fn forecast(&self, model: &dyn Forecaster, state: &mut Gaussian, from: usize, to: usize, key: Key) -> Result<()>;
+
+    /// The posterior of one set of observations with at least one value, given the forecast, and what there is to say
+    /// about it (such as `log_evidence`).
+    ///
+    /// # Errors
+    /// When the rule cannot use this operator.
+    fn analyse(&mut self, forecast: &Gaussian, seen: &Seen) -> Result<(Gaussian, Diagnostics)>;
+
+    /// Whether each forecast has the covariance of the prior, whatever the analysis before it.
+    fn covariance_is_fixed(&self) -> bool {
+        false
+    }
+}
+
+/// A filter that carries a mean and a covariance, and gives draws of its posterior beside them.
+pub struct GaussianCycle<F> {
+    rule: F,
+    members: usize,
+    step: usize,
+    state: Gaussian,
+}
+
+impl<F: GaussianRule> GaussianCycle<F> {
+    /// A filter that gives `members` draws of the posterior beside its moments.
+    pub fn new(rule: F, members: usize) -> Self {
+        let state = Gaussian { mean: Array1::zeros(0), covariance: Array2::zeros((0, 0)) };
+        Self { rule, members, step: 0, state }
+    }
+
+    fn check(&self, model: &dyn Forecaster) -> Result<()> {
+        let (dim, expected) = (self.state.mean.len(), model.dim());
+        if dim == expected {
+            return Ok(());
+        }
+        Err(Error::Shape(format!(
+            "the prior has {dim} components but the forecaster {expected}; give a prior of {expected}"
+        )))
+    }
+
+    fn posterior(&mut self, seen: &Seen) -> Result<(Gaussian, Diagnostics)> {
+        let predicted = seen.restrict(self.state.mean.view().insert_axis(Axis(0)))?.predicted;
+        if !self.state.is_finite() || !all_finite(predicted.view()) {
+            return Ok((self.state.clone(), Diagnostics::new()));
+        }
+        if predicted.ncols() == 0 {
+            return Ok((self.state.clone(), self.rule.nothing()));
+        }
+        self.rule.analyse(&self.state, seen)
+    }
+}
+
+impl<F: GaussianRule> Cycle for GaussianCycle<F> {
+    /// A prior ensemble is taken as the Gaussian of its mean and covariance.
+    fn start(&mut self, prior: &Prior, step: usize, _key: Key) -> Result<()> {
+        (self.step, self.state) = (step, Gaussian::of(prior)?);
+        self.rule.start(&mut self.state);
+        Ok(())
+    }
+
+    fn step(&mut self, model: &dyn Forecaster, seen: &Seen, key: Key) -> Result<Outcome> {
+        seen.require_gaussian(self.rule.name())?;
+        self.check(model)?;
+        if self.state.is_finite() {
+            self.rule.forecast(model, &mut self.state, self.step, seen.step, key)?;
+        }
+        self.step = self.step.max(seen.step);
+        let (posterior, diagnostics) = self.posterior(seen)?;
+        let key = key.purpose(Purpose::PosteriorDraw).at(seen.step as u64);
+        let forecast = self.state.draws(self.members, key)?;
+        let mut outcome = Outcome::new(forecast, posterior.draws(self.members, key)?);
+        outcome.diagnostics = diagnostics;
+        outcome.gaussian = Some((posterior.mean.clone(), posterior.covariance.clone()));
+        outcome.forecast_gaussian = Some((self.state.mean.clone(), self.state.covariance.clone()));
+        self.state.mean = posterior.mean;
+        if !self.rule.covariance_is_fixed() {
+            self.state.covariance = posterior.covariance;
+        }
+        Ok(outcome)
+    }
+
+    fn save(&self) -> Vec<u8> {
+        pack(self.step, &self.state.covariance, &self.state.mean.to_vec())
+    }
+
+    fn restore(&mut self, bytes: &[u8]) -> Result<()> {
+        let (step, covariance, mean) = unpack(bytes)?;
+        if covariance.dim() != (mean.len(), mean.len()) {
+            return Err(Error::State(format!(
+                "it holds a matrix of {} x {} and {} further numbers, which is not the state of `{}`",
+                covariance.nrows(),
+                covariance.ncols(),
+                mean.len(),
+                self.rule.name()
+            )));
+        }
+        (self.step, self.state) = (step, Gaussian { mean: Array1::from_vec(mean), covariance });
+        Ok(())
+    }
+}

@@ -1,0 +1,211 @@
+//! Inflation: what is done to the spread of an analysis ensemble against sampling and model error.
+//!
+//! With analysis anomalies A (one row a member), forecast anomalies F and their standard deviations s_a and s_f,
+//! component by component, in this order:
+//! relaxation to prior perturbations (RTPP; Zhang, Snyder and Sun 2004): A <- (1 - a) A + a F;
+//! relaxation to prior spread (RTPS; Whitaker and Hamill 2012): A <- A (1 + a (s_f - s_a) / s_a);
+//! multiplicative (Anderson and Anderson 1999): A <- inflation A;
+//! additive (Mitchell and Houtekamer 2000): A <- A + sd E, E ~ N(0, I) centred over the members.
+//! The mean stays as it is.
+
+use ndarray::{Array1, Array2, Axis};
+use scorecast_systems::registry::Default;
+use scorecast_systems::{Key, Kind, Param, Purpose, Settings};
+
+use crate::linalg::anomalies;
+use crate::problem::{Outcome, weighted_mean};
+
+/// The setting `inflation` of every ensemble method.
+pub(crate) const INFLATION: Param = Param {
+    key: "inflation",
+    kind: Kind::Float { min: f64::MIN_POSITIVE, max: f64::INFINITY },
+    default: Default::Float(1.0),
+    about: "factor of the standard deviation of the analysis anomalies",
+};
+
+/// The setting `rtpp`.
+pub(super) const RTPP: Param = Param {
+    key: "rtpp",
+    kind: SHARE,
+    default: Default::Float(0.0),
+    about: "relaxation to prior perturbations: share of the forecast anomalies in those of the analysis",
+};
+
+/// The setting `rtps`.
+pub(super) const RTPS: Param = Param {
+    key: "rtps",
+    kind: SHARE,
+    default: Default::Float(0.0),
+    about: "relaxation to prior spread: share of the lost standard deviation that is given back",
+};
+
+/// The setting `additive`.
+pub(super) const ADDITIVE: Param = Param {
+    key: "additive",
+    kind: Kind::Float { min: 0.0, max: f64::INFINITY },
+    default: Default::Float(0.0),
+    about: "standard deviation of the noise that is added to the analysis members",
+};
+
+const SHARE: Kind = Kind::Float { min: 0.0, max: 1.0 };
+
+/// The inflation of an ensemble method. Nothing is done by its default.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Inflation {
+    /// Factor of the analysis anomalies; 1 leaves them.
+    pub multiplicative: f64,
+    /// Share of the forecast anomalies (Zhang et al. 2004), 0 to 1.
+    pub rtpp: f64,
+    /// Share of the lost standard deviation (Whitaker and Hamill 2012), 0 to 1.
+    pub rtps: f64,
+    /// Standard deviation of the noise added to each component, in its unit.
+    pub additive: f64,
+}
+
+impl std::default::Default for Inflation {
+    fn default() -> Self {
+        Self { multiplicative: 1.0, rtpp: 0.0, rtps: 0.0, additive: 0.0 }
+    }
+}
+
+impl Inflation {
+    /// From the settings `inflation`, `rtpp`, `rtps` and `additive`.
+    pub(super) fn new(settings: &Settings) -> Self {
+        let [multiplicative, rtpp, rtps, additive] =
+            ["inflation", "rtpp", "rtps", "additive"].map(|key| settings.number(key));
+        Self { multiplicative, rtpp, rtps, additive }
+    }
+
+    /// Multiplication by this factor alone.
+    pub fn factor(multiplicative: f64) -> Self {
+        Self { multiplicative, ..Self::default() }
+    }
+
+    /// Relaxes and multiplies analysis anomalies, given those of the forecast; both `[member, component]` with columns
+    /// of zero mean.
+    pub fn spread(&self, forecast: &Array2<f64>, analysis: &mut Array2<f64>) {
+        if self.rtpp != 0.0 {
+            analysis.zip_mut_with(forecast, |a, f| *a = (1.0 - self.rtpp) * *a + self.rtpp * f);
+        }
+        if self.rtps != 0.0 {
+            *analysis *= &self.towards(sd(forecast), sd(analysis));
+        }
+        *analysis *= self.multiplicative;
+    }
+
+    /// 1 + a (s_f - s_a) / s_a; 1 where the analysis has no spread that a factor could widen.
+    fn towards(&self, forecast: Array1<f64>, mut analysis: Array1<f64>) -> Array1<f64> {
+        analysis.zip_mut_with(&forecast, |a, f| *a = if *a > 0.0 { 1.0 + self.rtps * (f - *a) / *a } else { 1.0 });
+        analysis
+    }
+
+    /// Adds the noise; draws from streams N, N + 1, ... of `key`'s perturbations at lead step `step`, behind those that
+    /// perturb observations.
+    pub(super) fn add_noise(&self, ensemble: &mut Array2<f64>, step: usize, key: Key) {
+        if self.additive != 0.0 {
+            let (members, dim) = ensemble.dim();
+            let key = key.purpose(Purpose::Perturbation).at(step as u64).members_from(members as u64);
+            let (_, noise) = anomalies(key.normals(members, dim).view(), None);
+            ensemble.scaled_add(self.additive, &noise);
+        }
+    }
+
+    /// All of it, for a method that has whole members: forecast and analysis, `[member, component]`.
+    pub(super) fn finish(&self, forecast: Array2<f64>, mut ensemble: Array2<f64>, step: usize, key: Key) -> Outcome {
+        if (Self { additive: 0.0, ..*self }) != Self::default() {
+            let (mean, mut a) = anomalies(ensemble.view(), None);
+            self.spread(&anomalies(forecast.view(), None).1, &mut a);
+            a += &mean;
+            ensemble = a;
+        }
+        self.add_noise(&mut ensemble, step, key);
+        Outcome::new(forecast, ensemble)
+    }
+}
+
+fn sd(anomalies: &Array2<f64>) -> Array1<f64> {
+    let scale = 1.0 / (anomalies.nrows() as f64 - 1.0);
+    anomalies.map_axis(Axis(0), |column| (scale * column.dot(&column)).sqrt())
+}
+
+/// Multiplies the anomalies of an ensemble around its (weighted) mean.
+pub(crate) fn inflate(ensemble: &mut Array2<f64>, weights: Option<&Array1<f64>>, inflation: f64) {
+    if inflation != 1.0 {
+        let mean = weighted_mean(ensemble.view(), weights);
+        for mut row in ensemble.outer_iter_mut() {
+            row.zip_mut_with(&mean, |value, centre| *value = centre + inflation * (*value - centre));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use scorecast_systems::Domain;
+
+    use super::*;
+    use crate::problem::weighted_variance;
+
+    fn pair() -> (Array2<f64>, Array2<f64>) {
+        let forecast = Key::new(1, Domain::Score).normals(9, 4) * 2.0 + 1.0;
+        let analysis = Key::new(2, Domain::Score).normals(9, 4) * 0.5 - 3.0;
+        (forecast, analysis)
+    }
+
+    fn finish(inflation: Inflation) -> Array2<f64> {
+        let (forecast, analysis) = pair();
+        inflation.finish(forecast, analysis, 3, Key::new(4, Domain::Method)).ensemble
+    }
+
+    #[test]
+    fn the_default_changes_no_bit() {
+        assert_eq!(finish(Inflation::default()), pair().1);
+    }
+
+    #[test]
+    fn rtpp_mixes_anomalies_and_rtps_mixes_standard_deviations() {
+        let (forecast, analysis) = pair();
+        let ((_, f), (mean, a)) = (anomalies(forecast.view(), None), anomalies(analysis.view(), None));
+        let mixed = finish(Inflation { rtpp: 0.3, ..Inflation::default() });
+        assert!((mixed - (0.7 * &a + 0.3 * &f + &mean)).iter().all(|e| e.abs() < 1e-14));
+        let relaxed = finish(Inflation { rtps: 0.6, multiplicative: 1.1, ..Inflation::default() });
+        let [s_f, s_a, found] =
+            [&forecast, &analysis, &relaxed].map(|x| weighted_variance(x.view(), None).mapv(f64::sqrt));
+        assert!((found - 1.1 * (0.4 * &s_a + 0.6 * &s_f)).iter().all(|e| e.abs() < 1e-13));
+        // the direction of each column of anomalies stays
+        let (centre, r) = anomalies(relaxed.view(), None);
+        assert!((centre - mean).iter().all(|e| e.abs() < 1e-13));
+        let ratio = &r / &a;
+        assert!((&ratio - &ratio.row(0)).iter().all(|e| e.abs() < 1e-12));
+    }
+
+    #[test]
+    fn full_relaxation_gives_the_forecast_anomalies_and_the_forecast_spread() {
+        let (forecast, _) = pair();
+        let spread = |x: &Array2<f64>| weighted_variance(x.view(), None);
+        for inflation in
+            [Inflation { rtpp: 1.0, ..Inflation::default() }, Inflation { rtps: 1.0, ..Inflation::default() }]
+        {
+            assert!((spread(&finish(inflation)) - spread(&forecast)).iter().all(|e| e.abs() < 1e-12));
+        }
+    }
+
+    #[test]
+    fn additive_noise_has_its_variance_and_leaves_the_mean() {
+        let members = 20_000;
+        let x = Array2::from_elem((members, 2), 1.5);
+        let inflation = Inflation { additive: 0.4, ..Inflation::default() };
+        let outcome = inflation.finish(x.clone(), x, 3, Key::new(5, Domain::Method));
+        assert!(outcome.mean().iter().all(|m| (m - 1.5).abs() < 1e-12));
+        // five standard errors of a sample variance
+        assert!(outcome.variance().iter().all(|v| (v / 0.16 - 1.0).abs() < 5.0 * (2.0 / members as f64).sqrt()));
+    }
+
+    #[test]
+    fn a_component_without_analysis_spread_stays_as_it_is() {
+        let (forecast, mut analysis) = pair();
+        analysis.column_mut(1).fill(2.0);
+        let inflation = Inflation { rtps: 0.5, ..Inflation::default() };
+        let found = inflation.finish(forecast, analysis, 0, Key::new(4, Domain::Method)).ensemble;
+        assert!(found.column(1).iter().all(|value| *value == 2.0));
+    }
+}

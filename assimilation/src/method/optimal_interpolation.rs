@@ -1,0 +1,119 @@
+//! Optimal interpolation (Gandin 1963; Daley 1991): one state, and a background covariance that never changes.
+//!
+//! B is the covariance of the prior: of its draws, such as a climatology, or of its Gaussian. Forecast: x <- M(x).
+//! Analysis: K = B H^T (H B H^T + R)^-1, x <- x + K (y - H x). The posterior is given as N(x, (I - K H) B). K and the
+//! posterior covariance are computed once for each operator and set of present values and kept as long as they stay
+//! the same.
+
+use ndarray::{Array1, Array2, Axis};
+use scorecast_systems::{Entry, Forecaster, Key, Param, Purpose, Settings};
+
+use super::gaussian::{Gaussian, GaussianCycle, GaussianRule, symmetric};
+use super::{Build, MEMBERS};
+use crate::linalg::Cholesky;
+use crate::problem::{Diagnostics, Error, Result, Seen};
+
+pub(super) const ENTRY: Entry<Build> = Entry {
+    name: "optimal_interpolation",
+    about: "optimal interpolation: one state, background covariance of the prior",
+    reference: "Gandin 1963; Daley 1991",
+    params: &[Param { about: "draws of the posterior to give beside its moments", ..MEMBERS }],
+    build: |settings: &Settings| {
+        Ok(Box::new(GaussianCycle::new(OptimalInterpolation::default(), settings.count("members"))))
+    },
+};
+
+/// The rules of optimal interpolation.
+#[derive(Clone, Debug, Default)]
+pub struct OptimalInterpolation {
+    kept: Option<Gain>,
+}
+
+/// What depends on B, H and R only.
+#[derive(Clone, Debug)]
+struct Gain {
+    background: Array2<f64>,
+    h: Array2<f64>,
+    variance: Array1<f64>,
+    /// Of H B H^T + R.
+    innovation: Cholesky,
+    /// K^T, `[present, component]`.
+    gain: Array2<f64>,
+    /// (I - K H) B.
+    posterior: Array2<f64>,
+}
+
+impl Gain {
+    fn new(background: &Array2<f64>, h: Array2<f64>, variance: Array1<f64>) -> Result<Self> {
+        let cross = h.dot(background);
+        let mut s = cross.dot(&h.t());
+        s.diag_mut().zip_mut_with(&variance, |value, r| *value += r);
+        let innovation = Cholesky::new(s.view())?;
+        let mut gain = cross.clone();
+        innovation.solve_in_place(&mut gain);
+        let posterior = symmetric(background - &gain.t().dot(&cross));
+        Ok(Self { background: background.clone(), h, variance, innovation, gain, posterior })
+    }
+
+    fn serves(&self, background: &Array2<f64>, h: &Array2<f64>, variance: &Array1<f64>) -> bool {
+        self.h == *h && self.variance == *variance && self.background == *background
+    }
+}
+
+/// Carries the mean alone: by the kernel's mean where the forecaster has a Gaussian kernel, otherwise by the forecaster
+/// itself, with its noise if it has any.
+pub(super) fn advance_mean(
+    model: &dyn Forecaster,
+    state: &mut Gaussian,
+    from: usize,
+    to: usize,
+    key: Key,
+) -> Result<()> {
+    let mut x = state.mean.clone().insert_axis(Axis(0));
+    match model.gaussian() {
+        Some(kernel) => {
+            for k in from..to {
+                x = kernel.moments(k, x.view())?.0;
+            }
+        }
+        None => model.advance(from, to.saturating_sub(from), &mut x, key.purpose(Purpose::ProcessNoise))?,
+    }
+    state.mean = x.row(0).to_owned();
+    Ok(())
+}
+
+impl GaussianRule for OptimalInterpolation {
+    fn name(&self) -> &'static str {
+        "optimal_interpolation"
+    }
+
+    fn forecast(&self, model: &dyn Forecaster, state: &mut Gaussian, from: usize, to: usize, key: Key) -> Result<()> {
+        advance_mean(model, state, from, to, key)
+    }
+
+    fn analyse(&mut self, forecast: &Gaussian, seen: &Seen) -> Result<(Gaussian, Diagnostics)> {
+        seen.require_independent_gaussian(self.name())?;
+        let h = seen.matrix().ok_or_else(|| {
+            Error::Unsupported(format!(
+                "method `optimal_interpolation` needs a linear operator, which `{}` is not; use `three_d_var`",
+                seen.operator.name()
+            ))
+        })?;
+        let present = seen.restrict(forecast.mean.view().insert_axis(Axis(0)))?;
+        let kept = self.kept.take().filter(|gain| gain.serves(&forecast.covariance, &h, &present.variance));
+        let gain = match kept {
+            Some(gain) => gain,
+            None => Gain::new(&forecast.covariance, h, present.variance)?,
+        };
+        let innovation = present.values - present.predicted.row(0);
+        let posterior =
+            Gaussian { mean: &forecast.mean + &innovation.dot(&gain.gain), covariance: gain.posterior.clone() };
+        let log_evidence = gain.innovation.log_normal(&innovation).0;
+        self.kept = Some(gain);
+        Ok((posterior, Diagnostics::from([("log_evidence", log_evidence)])))
+    }
+
+    fn covariance_is_fixed(&self) -> bool {
+        true
+    }
+}

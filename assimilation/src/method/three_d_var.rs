@@ -1,0 +1,166 @@
+//! Three-dimensional variational assimilation (Lorenc 1986; Courtier et al. 1998).
+//!
+//! One state, whose background covariance B is `scale` times the covariance of the prior (of its draws, such as a
+//! climatology, or of its Gaussian). The analysis minimises J(x) = |x - x_b|^2_{B^-1} / 2 + |y - h(x)|^2_{R^-1} / 2 over
+//! x = x_b + L v with L = B^1/2 (so B may be singular), by Gauss-Newton: with G = H L at x,
+//! v <- G^T (G G^T + R)^-1 (y - h(x) + G v), of which a half, a quarter, ... of the way is gone where J would rise. The
+//! posterior is given as N(x, L (I - G^T (G G^T + R)^-1 G) L): J's Gauss-Newton Hessian, inverted. For linear h the
+//! first step is optimal interpolation and the last.
+
+use ndarray::{Array1, Array2, Axis};
+use scorecast_systems::registry::Default;
+use scorecast_systems::{Entry, Forecaster, Key, Kind, Param, Settings};
+
+use super::gaussian::{Gaussian, GaussianCycle, GaussianRule, positive_sqrt, symmetric};
+use super::optimal_interpolation::advance_mean;
+use super::{Build, MEMBERS};
+use crate::linalg::Cholesky;
+use crate::problem::{Diagnostics, Result, Seen};
+
+pub(super) const ENTRY: Entry<Build> = Entry {
+    name: "three_d_var",
+    about: "3D-Var: one state, scaled background covariance of the prior, any smooth operator",
+    reference: "Lorenc 1986; Courtier et al. 1998",
+    params: &[
+        Param { about: "draws of the posterior to give beside its moments", ..MEMBERS },
+        Param {
+            key: "scale",
+            kind: Kind::Float { min: f64::MIN_POSITIVE, max: f64::INFINITY },
+            default: Default::Float(1.0),
+            about: "factor of the prior's covariance that makes the background's",
+        },
+        Param {
+            key: "iterations",
+            kind: Kind::Int { min: 1, max: i64::MAX },
+            default: Default::Int(50),
+            about: "Gauss-Newton steps at most; a linear operator needs one",
+        },
+    ],
+    build: |settings: &Settings| {
+        let rule = ThreeDVar { scale: settings.number("scale"), iterations: settings.count("iterations") };
+        Ok(Box::new(GaussianCycle::new(rule, settings.count("members"))))
+    },
+};
+
+/// The rules of 3D-Var.
+#[derive(Clone, Debug)]
+pub struct ThreeDVar {
+    /// Factor of the covariance of the prior.
+    pub scale: f64,
+    /// Gauss-Newton steps at most.
+    pub iterations: usize,
+}
+
+/// Steps shorter than this, in background standard deviations, end the iteration.
+const TOLERANCE: f64 = 1e-12;
+
+/// Halvings of a step before it is taken as it is.
+const HALVINGS: usize = 30;
+
+/// The share of the fall that the slope promises, which a step must bring (Armijo 1966).
+const SUFFICIENT: f64 = 1e-4;
+
+/// The minimisation of one analysis.
+struct Cost<'a, 's> {
+    seen: &'a Seen<'s>,
+    background: &'a Array1<f64>,
+    /// L, symmetric.
+    root: Array2<f64>,
+}
+
+/// J and its linearization at one v.
+struct Linearized {
+    value: f64,
+    /// y - h(x), `[present]`.
+    residual: Array1<f64>,
+    /// The diagonal of R, `[present]`.
+    variance: Array1<f64>,
+}
+
+impl Cost<'_, '_> {
+    fn state(&self, v: &Array1<f64>) -> Array1<f64> {
+        self.background + &self.root.dot(v)
+    }
+
+    fn at(&self, v: &Array1<f64>) -> Result<Linearized> {
+        let present = self.seen.restrict(self.state(v).view().insert_axis(Axis(0)))?;
+        let residual = present.values - present.predicted.row(0);
+        let misfit: f64 = residual.iter().zip(&present.variance).map(|(d, r)| d * d / r).sum();
+        Ok(Linearized { value: 0.5 * (v.dot(v) + misfit), residual, variance: present.variance })
+    }
+
+    /// G^T, `[component, present]`, and the factor of G G^T + R.
+    fn derivative(&self, v: &Array1<f64>, variance: &Array1<f64>) -> Result<(Array2<f64>, Cholesky)> {
+        // L is symmetric: its rows are its columns
+        let g = self.seen.jvp(self.state(v).view(), self.root.view());
+        let mut s = g.t().dot(&g);
+        s.diag_mut().zip_mut_with(variance, |value, r| *value += r);
+        Ok((g, Cholesky::new(s.view())?))
+    }
+
+    /// The minimum, and the steps that it took.
+    fn minimise(&self, iterations: usize) -> Result<(Array1<f64>, usize)> {
+        let mut v = Array1::zeros(self.background.len());
+        let mut here = self.at(&v)?;
+        for taken in 1..=iterations {
+            let (g, s) = self.derivative(&v, &here.variance)?;
+            let mut step = g.dot(&s.solve(&(&here.residual + &v.dot(&g)))) - &v;
+            let mut next = self.at(&(&v + &step))?;
+            // -J'(v) . step, above 0: the step solves a positive definite system
+            let fall = (g.dot(&(&here.residual / &here.variance)) - &v).dot(&step);
+            let mut length = 1.0;
+            for _ in 0..HALVINGS {
+                // written so that NaN is not accepted; the slack is rounding
+                if next.value <= here.value * (1.0 + 1e-14) - SUFFICIENT * length * fall {
+                    break;
+                }
+                step *= 0.5;
+                length *= 0.5;
+                next = self.at(&(&v + &step))?;
+            }
+            v += &step;
+            here = next;
+            if step.dot(&step).sqrt() <= TOLERANCE * (1.0 + v.dot(&v).sqrt()) {
+                return Ok((v, taken));
+            }
+        }
+        Ok((v, iterations))
+    }
+}
+
+impl GaussianRule for ThreeDVar {
+    fn name(&self) -> &'static str {
+        "three_d_var"
+    }
+
+    fn start(&self, prior: &mut Gaussian) {
+        prior.covariance *= self.scale;
+    }
+
+    fn nothing(&self) -> Diagnostics {
+        Diagnostics::from([("cost", 0.0), ("steps", 0.0)])
+    }
+
+    fn forecast(&self, model: &dyn Forecaster, state: &mut Gaussian, from: usize, to: usize, key: Key) -> Result<()> {
+        advance_mean(model, state, from, to, key)
+    }
+
+    fn analyse(&mut self, forecast: &Gaussian, seen: &Seen) -> Result<(Gaussian, Diagnostics)> {
+        seen.require_independent_gaussian(self.name())?;
+        let root = positive_sqrt(&forecast.covariance)?;
+        let cost = Cost { seen, background: &forecast.mean, root };
+        let (v, steps) = cost.minimise(self.iterations)?;
+        let here = cost.at(&v)?;
+        let (g, s) = cost.derivative(&v, &here.variance)?;
+        let cross = g.t().dot(&cost.root);
+        let mut solved = cross.clone();
+        s.solve_in_place(&mut solved);
+        let covariance = symmetric(cost.root.dot(&cost.root) - solved.t().dot(&cross));
+        let diagnostics = Diagnostics::from([("cost", here.value), ("steps", steps as f64)]);
+        Ok((Gaussian { mean: cost.state(&v), covariance }, diagnostics))
+    }
+
+    fn covariance_is_fixed(&self) -> bool {
+        true
+    }
+}
