@@ -57,17 +57,17 @@ impl<'a> Stage<'a> {
     pub fn apply(self, at: &[Lanes], k: &[Lanes]) {
         match self {
             Self::Slope(out) => out.copy_from_slice(k),
-            Self::Next { x, ahead, next } => step_ahead(next, x, ahead, k),
+            Self::Next { x, ahead, next } => shift(next, x, ahead, k),
             Self::End { x, stages: [first, second], sixth } => end(x, first, second, at, sixth, k),
         }
     }
 }
 
 wide! {
-    /// next = x + ahead k. Cells are taken as one flat slice: nested loops over lanes were left scalar by the compiler.
-    fn step_ahead(next: &mut [Lanes], x: &[Lanes], ahead: f64, k: &[Lanes]) {
-        for ((next, x), k) in next.as_flattened_mut().iter_mut().zip(x.as_flattened()).zip(k.as_flattened()) {
-            *next = x + ahead * k;
+    /// out = x + h k. Cells are taken as one flat slice: nested loops over lanes were left scalar by the compiler.
+    pub(crate) fn shift(out: &mut [Lanes], x: &[Lanes], h: f64, k: &[Lanes]) {
+        for ((out, x), k) in out.as_flattened_mut().iter_mut().zip(x.as_flattened()).zip(k.as_flattened()) {
+            *out = x + h * k;
         }
     }
 }

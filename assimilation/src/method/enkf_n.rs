@@ -16,9 +16,9 @@
 
 use ndarray::{Array1, Array2};
 use scorecast_systems::registry::Default;
-use scorecast_systems::{Entry, Key, Kind, Param, Purpose, Settings};
+use scorecast_systems::{Entry, Key, Kind, Param, Settings};
 
-use super::etkf::{ROTATE, scaled};
+use super::etkf::{ROTATE, rotation, scaled};
 use super::inflation::{ADDITIVE, Inflation, RTPP, RTPS};
 use super::{Build, INFLATION, MEMBERS};
 use crate::linalg::{Cholesky, Eigen, all_finite, anomalies, rotate_anomalies};
@@ -88,7 +88,7 @@ impl Analysis for EnKfN {
         };
         let mut ensemble = problem.eigen.apply(|l| (degrees / (l.max(0.0) + zeta)).sqrt()).dot(&a);
         if self.rotate {
-            rotate_anomalies(ensemble.view_mut(), key.purpose(Purpose::Rotation).at(seen.step as u64));
+            rotate_anomalies(ensemble.view_mut(), rotation(seen, key));
         }
         self.inflation.spread(&a, &mut ensemble);
         ensemble += &(mean + problem.weights(zeta).dot(&a));

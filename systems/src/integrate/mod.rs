@@ -36,6 +36,7 @@ pub use tsit5::{ATOL, RTOL, TSITOURAS, TSITOURAS_ERROR, Tsit5};
 use crate::law::{Error, Result};
 use crate::registry::{Entry, find};
 use crate::sde::{Calculus, Increment, LANES, Noise, Sde};
+use crate::stage::shift;
 use crate::wide::wide;
 
 /// One component of [`LANES`] members.
@@ -134,15 +135,6 @@ pub const INTEGRATORS: &[Entry<Build>] = &[
 /// converge to the equation's solution.
 pub fn integrator(name: &str, sde: Arc<dyn Sde>, dt: f64) -> Result<Box<dyn Integrator>> {
     (find(INTEGRATORS, "integrator", name)?.build)(sde, dt)
-}
-
-wide! {
-    /// out = x + h k. Cells are taken as one flat slice: nested loops over lanes were left scalar by the compiler.
-    fn shift(out: &mut [Lanes], x: &[Lanes], h: f64, k: &[Lanes]) {
-        for ((out, x), k) in out.as_flattened_mut().iter_mut().zip(x.as_flattened()).zip(k.as_flattened()) {
-            *out = x + h * k;
-        }
-    }
 }
 
 wide! {
