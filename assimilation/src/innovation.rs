@@ -11,7 +11,8 @@ use ndarray::{Array1, Array2, Axis};
 
 use crate::linalg::{Cholesky, all_finite, anomalies, covariance};
 use crate::observe::Present;
-use crate::problem::{Outcome, Result, Seen, weighted_mean};
+use crate::outcome::{Outcome, weighted_mean};
+use crate::problem::{Result, Seen};
 
 /// The innovations of one analysis.
 #[derive(Clone, Debug)]

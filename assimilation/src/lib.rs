@@ -13,10 +13,12 @@ pub mod linalg;
 pub mod localize;
 pub mod method;
 pub mod observe;
+pub mod outcome;
 pub mod problem;
 pub mod state;
 
 pub use innovation::{Innovation, innovation};
 pub use method::METHODS;
 pub use observe::{NOISE_LAWS, NoiseLaw, OPERATORS, Observation};
-pub use problem::{Analysis, AnalysisCycle, Cycle, Diagnostics, Error, Outcome, Prior, Result, Seen};
+pub use outcome::{Diagnostics, Outcome, Smoothed};
+pub use problem::{Analysis, AnalysisCycle, Cycle, Error, Prior, Result, Seen};

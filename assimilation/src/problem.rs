@@ -1,11 +1,10 @@
-//! The problem that a method is given, what a method is, and what comes back.
+//! The problem that a method is given, and what a method is.
 
-use std::collections::BTreeMap;
-
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 use scorecast_systems::{Forecaster, Key, Purpose};
 
 use crate::observe::Observation;
+use crate::outcome::{Outcome, Smoothed};
 
 /// The result of this room.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -65,84 +64,6 @@ pub enum Prior {
     },
 }
 
-/// Named numbers about one analysis, such as `ess` (effective sample size).
-pub type Diagnostics = BTreeMap<&'static str, f64>;
-
-/// A posterior at one time.
-#[derive(Clone, Debug)]
-pub struct Outcome {
-    /// The forecast ensemble before the observations were used, `[member, component]`; equally weighted unless
-    /// `forecast_weights` says otherwise.
-    pub forecast: Array2<f64>,
-    /// Normalised weights of the forecast ensemble, `[member]`.
-    pub forecast_weights: Option<Array1<f64>>,
-    /// The analysis ensemble, `[member, component]`.
-    pub ensemble: Array2<f64>,
-    /// Normalised weights of the analysis ensemble, `[member]`; none means equal.
-    pub weights: Option<Array1<f64>>,
-    /// Mean and covariance where the method has them in closed form (`kalman`).
-    pub gaussian: Option<(Array1<f64>, Array2<f64>)>,
-    /// Forecast mean and covariance where the method has them in closed form.
-    pub forecast_gaussian: Option<(Array1<f64>, Array2<f64>)>,
-    /// Named numbers about this analysis.
-    pub diagnostics: Diagnostics,
-}
-
-impl Outcome {
-    /// An equally weighted outcome without diagnostics.
-    pub fn new(forecast: Array2<f64>, ensemble: Array2<f64>) -> Self {
-        Self {
-            forecast,
-            forecast_weights: None,
-            ensemble,
-            weights: None,
-            gaussian: None,
-            forecast_gaussian: None,
-            diagnostics: Diagnostics::new(),
-        }
-    }
-
-    /// The posterior mean, `[component]`: exact where known, otherwise the weighted mean of the members.
-    pub fn mean(&self) -> Array1<f64> {
-        match &self.gaussian {
-            Some((mean, _)) => mean.clone(),
-            None => weighted_mean(self.ensemble.view(), self.weights.as_ref()),
-        }
-    }
-
-    /// The posterior variance, `[component]`: exact where known, otherwise the unbiased weighted variance.
-    pub fn variance(&self) -> Array1<f64> {
-        match &self.gaussian {
-            Some((_, covariance)) => covariance.diag().to_owned(),
-            None => weighted_variance(self.ensemble.view(), self.weights.as_ref()),
-        }
-    }
-}
-
-/// The weighted mean of the rows of `x`; equal weights if none are given.
-pub fn weighted_mean(x: ArrayView2<f64>, weights: Option<&Array1<f64>>) -> Array1<f64> {
-    match weights {
-        Some(weights) => weights.dot(&x),
-        None => x.mean_axis(Axis(0)).unwrap_or_else(|| Array1::from_elem(x.ncols(), f64::NAN)),
-    }
-}
-
-/// The unbiased weighted variance of each column: sum w (x - m)^2 / (1 - sum w^2).
-pub fn weighted_variance(x: ArrayView2<f64>, weights: Option<&Array1<f64>>) -> Array1<f64> {
-    let mean = weighted_mean(x, weights);
-    let equal = 1.0 / x.nrows() as f64;
-    let mut sum = Array1::zeros(x.ncols());
-    let mut squares = 0.0;
-    for (member, row) in x.outer_iter().enumerate() {
-        let weight = weights.map_or(equal, |w| w[member]);
-        squares += weight * weight;
-        for ((total, value), centre) in sum.iter_mut().zip(row).zip(&mean) {
-            *total += weight * (value - centre) * (value - centre);
-        }
-    }
-    sum / (1.0 - squares)
-}
-
 /// A forecast ensemble in, an analysis ensemble out: what a real model's pipeline calls.
 pub trait Analysis: Send {
     /// Updates `forecast` (`[member, component]`) with one set of observations. Draws from `key.at(seen.step)`.
@@ -170,6 +91,9 @@ pub trait Analysis: Send {
 }
 
 /// A filter: goes from one set of observations to the next and must see x_k.
+///
+/// A smoother is one too, which also says what it thinks of earlier times: of each as soon as no later observation will
+/// change it ([`Outcome::smoothed`]), and of the rest when the run ends ([`Cycle::finish`]). So one loop runs them all.
 pub trait Cycle: Send {
     /// Starts from the prior at lead step `step`.
     ///
@@ -182,6 +106,16 @@ pub trait Cycle: Send {
     /// # Errors
     /// When the forecaster fails, shapes do not fit, or the method cannot use this operator or forecaster.
     fn step(&mut self, model: &dyn Forecaster, seen: &Seen, key: Key) -> Result<Outcome>;
+
+    /// Ends a run: a smoother's posteriors of the times that it has not given with an [`Outcome`], in their order. A
+    /// filter has none.
+    ///
+    /// # Errors
+    /// When the forecaster fails or does not offer what the method needs.
+    fn finish(&mut self, model: &dyn Forecaster, key: Key) -> Result<Vec<Smoothed>> {
+        let _ = (model, key);
+        Ok(Vec::new())
+    }
 
     /// The filter's whole state as bytes.
     fn save(&self) -> Vec<u8>;

@@ -67,6 +67,8 @@ pub enum Purpose {
     Structure = 17,
     /// The first directions of tangent vectors.
     TangentVector = 18,
+    /// Draws of a smoother backward in time.
+    Smoothing = 19,
 }
 
 /// The address of a family of random streams, one for each member.

@@ -16,7 +16,7 @@ pub use rotation::rotate_anomalies;
 
 use ndarray::{Array1, Array2, ArrayView2};
 
-use crate::problem::weighted_mean;
+use crate::outcome::weighted_mean;
 
 /// The inner product, in eight sums that run side by side.
 pub fn dot(x: &[f64], y: &[f64]) -> f64 {

@@ -14,7 +14,8 @@ use scorecast_systems::{Entry, Key, Kind, Param, Purpose, Settings};
 use super::weights::{effective_size, equal, normalise, systematic};
 use super::{Build, INFLATION, MEMBERS};
 use crate::linalg::all_finite;
-use crate::problem::{Analysis, Error, Outcome, Result, Seen, weighted_variance};
+use crate::outcome::{Outcome, weighted_variance};
+use crate::problem::{Analysis, Error, Result, Seen};
 
 /// The setting `ess_threshold` of the methods that weigh their members.
 pub(super) const ESS_THRESHOLD: Param = Param {

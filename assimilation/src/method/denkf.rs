@@ -11,7 +11,8 @@ use super::enkf::increments;
 use super::inflation::{ADDITIVE, Inflation, RTPP, RTPS};
 use super::{Build, INFLATION, MEMBERS};
 use crate::linalg::{all_finite, anomalies};
-use crate::problem::{Analysis, Outcome, Result, Seen};
+use crate::outcome::Outcome;
+use crate::problem::{Analysis, Result, Seen};
 
 pub(super) const ENTRY: Entry<Build> = Entry {
     name: "denkf",

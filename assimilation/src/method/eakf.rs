@@ -12,7 +12,8 @@ use scorecast_systems::{Entry, Key, Settings};
 
 use super::Build;
 use super::serial::{self, Move, Serial};
-use crate::problem::{Analysis, Outcome, Result, Seen};
+use crate::outcome::Outcome;
+use crate::problem::{Analysis, Result, Seen};
 
 pub(super) const ENTRY: Entry<Build> = Entry {
     name: "eakf",

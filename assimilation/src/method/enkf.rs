@@ -13,7 +13,8 @@ use super::inflation::{ADDITIVE, Inflation, RTPP, RTPS};
 use super::{Build, INFLATION, MEMBERS};
 use crate::linalg::{Cholesky, all_finite, anomalies};
 use crate::observe::Present;
-use crate::problem::{Analysis, Outcome, Result, Seen};
+use crate::outcome::Outcome;
+use crate::problem::{Analysis, Result, Seen};
 
 pub(super) const ENTRY: Entry<Build> = Entry {
     name: "enkf",

@@ -22,7 +22,8 @@ use super::etkf::{ROTATE, rotation, scaled};
 use super::inflation::{ADDITIVE, Inflation, RTPP, RTPS};
 use super::{Build, INFLATION, MEMBERS};
 use crate::linalg::{Cholesky, Eigen, all_finite, anomalies, rotate_anomalies};
-use crate::problem::{Analysis, Outcome, Result, Seen};
+use crate::outcome::Outcome;
+use crate::problem::{Analysis, Result, Seen};
 
 pub(super) const ENTRY: Entry<Build> = Entry {
     name: "enkf_n",

@@ -21,7 +21,8 @@ use scorecast_systems::{Entry, Key, Kind, Param, Purpose, Settings, Stream};
 
 use super::{Build, INFLATION, MEMBERS};
 use crate::linalg::all_finite;
-use crate::problem::{Analysis, Outcome, Result, Seen, weighted_variance};
+use crate::outcome::{Outcome, weighted_variance};
+use crate::problem::{Analysis, Result, Seen};
 
 const EPS: Kind = Kind::Float { min: f64::MIN_POSITIVE, max: 1.0 };
 

@@ -16,7 +16,8 @@ use super::inflation::{ADDITIVE, Inflation, RTPP, RTPS};
 use super::{Build, INFLATION, MEMBERS};
 use crate::linalg::{Eigen, all_finite, anomalies, rotate_anomalies};
 use crate::observe::Present;
-use crate::problem::{Analysis, Outcome, Result, Seen};
+use crate::outcome::Outcome;
+use crate::problem::{Analysis, Result, Seen};
 
 /// The setting `rotate` of the filters that transform their anomalies.
 pub(super) const ROTATE: Param = Param {

@@ -11,7 +11,8 @@ use scorecast_systems::{Entry, Forecaster, Key, Param, Purpose, Settings};
 
 use super::gaussian::{Gaussian, GaussianCycle, GaussianRule, symmetric};
 use super::{Build, INFLATION, MEMBERS, step_law};
-use crate::problem::{Diagnostics, Error, Result, Seen};
+use crate::outcome::Diagnostics;
+use crate::problem::{Error, Result, Seen};
 
 pub(super) const ENTRY: Entry<Build> = Entry {
     name: "extended",

@@ -9,7 +9,8 @@ use ndarray::{Array1, Array2, Axis};
 use scorecast_systems::{Forecaster, Key, Purpose};
 
 use crate::linalg::{Cholesky, Eigen, all_finite, covariance, symmetric_sqrt};
-use crate::problem::{Cycle, Diagnostics, Error, Outcome, Prior, Result, Seen, weighted_mean};
+use crate::outcome::{Diagnostics, Outcome, weighted_mean};
+use crate::problem::{Cycle, Error, Prior, Result, Seen};
 use crate::state::{pack, unpack};
 
 /// N(mean, covariance).

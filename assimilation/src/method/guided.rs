@@ -21,7 +21,8 @@ use super::guidance::Guidance;
 use super::weights::{effective_size, equal, normalise, systematic};
 use super::{Build, INFLATION, MEMBERS, one_step};
 use crate::linalg::{Gmres, all_finite};
-use crate::problem::{Cycle, Diagnostics, Error, Outcome, Prior, Result, Seen, draw_prior};
+use crate::outcome::{Diagnostics, Outcome};
+use crate::problem::{Cycle, Error, Prior, Result, Seen, draw_prior};
 use crate::state::{pack, unpack};
 
 const POSITIVE: Kind = Kind::Float { min: f64::MIN_POSITIVE, max: f64::INFINITY };

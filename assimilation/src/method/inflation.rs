@@ -13,7 +13,7 @@ use scorecast_systems::registry::Default;
 use scorecast_systems::{Key, Kind, Param, Purpose, Settings};
 
 use crate::linalg::anomalies;
-use crate::problem::{Outcome, weighted_mean};
+use crate::outcome::{Outcome, weighted_mean};
 
 /// The setting `inflation` of every ensemble method.
 pub(crate) const INFLATION: Param = Param {
@@ -143,7 +143,7 @@ mod tests {
     use scorecast_systems::Domain;
 
     use super::*;
-    use crate::problem::weighted_variance;
+    use crate::outcome::weighted_variance;
 
     fn pair() -> (Array2<f64>, Array2<f64>) {
         let forecast = Key::new(1, Domain::Score).normals(9, 4) * 2.0 + 1.0;

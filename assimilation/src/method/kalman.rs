@@ -8,7 +8,8 @@ use scorecast_systems::{Entry, Forecaster, Key, LinearGaussian, Param, Settings}
 
 use super::gaussian::{Gaussian, GaussianCycle, GaussianRule, symmetric};
 use super::{Build, MEMBERS};
-use crate::problem::{Diagnostics, Error, Result, Seen};
+use crate::outcome::Diagnostics;
+use crate::problem::{Error, Result, Seen};
 
 pub(super) const ENTRY: Entry<Build> = Entry {
     name: "kalman",

@@ -21,7 +21,8 @@ use super::{Build, INFLATION, Inflation, MEMBERS};
 use crate::linalg::{InverseRoot, Root, add_scaled, all_finite, dot};
 use crate::localize::{COLUMNS, GEOMETRY, Localization, Neighbours, RADIUS, TAPER};
 use crate::observe::Present;
-use crate::problem::{Analysis, Outcome, Result, Seen};
+use crate::outcome::Outcome;
+use crate::problem::{Analysis, Result, Seen};
 
 pub(super) const ENTRY: Entry<Build> = Entry {
     name: "letkf",

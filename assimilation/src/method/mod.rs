@@ -54,7 +54,8 @@ use ndarray::Array2;
 use scorecast_systems::registry::Default;
 use scorecast_systems::{Entry, Kind, Param, Settings};
 
-use crate::problem::{Analysis, AnalysisCycle, Cycle, Error, Outcome, Result};
+use crate::outcome::Outcome;
+use crate::problem::{Analysis, AnalysisCycle, Cycle, Error, Result};
 
 /// How a method is built from its settings. An ensemble method is wrapped in
 /// [`AnalysisCycle`].

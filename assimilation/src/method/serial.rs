@@ -19,7 +19,8 @@ use super::{INFLATION, MEMBERS};
 use crate::linalg::{add_scaled, all_finite, dot};
 use crate::localize::{COLUMNS, GEOMETRY, Localization, Neighbours, RADIUS, TAPER};
 use crate::observe::Present;
-use crate::problem::{Outcome, Result, Seen};
+use crate::outcome::Outcome;
+use crate::problem::{Result, Seen};
 
 /// What a filter makes of one observed value: from its innovation d, the variance s of its prediction and that of its
 /// error r.

@@ -15,7 +15,8 @@ use super::gaussian::{Gaussian, GaussianCycle, GaussianRule, positive_sqrt, symm
 use super::optimal_interpolation::advance_mean;
 use super::{Build, MEMBERS};
 use crate::linalg::Cholesky;
-use crate::problem::{Diagnostics, Result, Seen};
+use crate::outcome::Diagnostics;
+use crate::problem::{Result, Seen};
 
 pub(super) const ENTRY: Entry<Build> = Entry {
     name: "three_d_var",

@@ -19,7 +19,8 @@ use scorecast_systems::{Entry, Forecaster, Key, Kind, Param, Purpose, Settings};
 use super::gaussian::{Gaussian, GaussianCycle, GaussianRule, positive_sqrt, symmetric};
 use super::{Build, INFLATION, MEMBERS, step_law};
 use crate::linalg::Cholesky;
-use crate::problem::{Diagnostics, Error, Result, Seen};
+use crate::outcome::Diagnostics;
+use crate::problem::{Error, Result, Seen};
 
 pub(super) const ENTRY: Entry<Build> = Entry {
     name: "unscented",

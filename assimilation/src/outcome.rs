@@ -1,0 +1,121 @@
+//! What comes back from a method: a posterior at one time, and its moments.
+
+use std::collections::BTreeMap;
+
+use ndarray::{Array1, Array2, ArrayView2, Axis};
+
+/// Named numbers about one analysis, such as `ess` (effective sample size).
+pub type Diagnostics = BTreeMap<&'static str, f64>;
+
+/// A mean, `[component]`, and a covariance, `[component, component]`.
+pub type Moments = (Array1<f64>, Array2<f64>);
+
+/// A posterior at one time.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The forecast ensemble before the observations were used, `[member, component]`; equally weighted unless
+    /// `forecast_weights` says otherwise.
+    pub forecast: Array2<f64>,
+    /// Normalised weights of the forecast ensemble, `[member]`.
+    pub forecast_weights: Option<Array1<f64>>,
+    /// The analysis ensemble, `[member, component]`.
+    pub ensemble: Array2<f64>,
+    /// Normalised weights of the analysis ensemble, `[member]`; none means equal.
+    pub weights: Option<Array1<f64>>,
+    /// Mean and covariance where the method has them in closed form (`kalman`).
+    pub gaussian: Option<Moments>,
+    /// Forecast mean and covariance where the method has them in closed form.
+    pub forecast_gaussian: Option<Moments>,
+    /// Named numbers about this analysis.
+    pub diagnostics: Diagnostics,
+    /// What a smoother makes of earlier times that no later observation will change any more, in their order.
+    pub smoothed: Vec<Smoothed>,
+}
+
+impl Outcome {
+    /// An equally weighted outcome without diagnostics.
+    pub fn new(forecast: Array2<f64>, ensemble: Array2<f64>) -> Self {
+        Self {
+            forecast,
+            forecast_weights: None,
+            ensemble,
+            weights: None,
+            gaussian: None,
+            forecast_gaussian: None,
+            diagnostics: Diagnostics::new(),
+            smoothed: Vec::new(),
+        }
+    }
+
+    /// The posterior mean, `[component]`: exact where known, otherwise the weighted mean of the members.
+    pub fn mean(&self) -> Array1<f64> {
+        mean(self.gaussian.as_ref(), &self.ensemble, self.weights.as_ref())
+    }
+
+    /// The posterior variance, `[component]`: exact where known, otherwise the unbiased weighted variance.
+    pub fn variance(&self) -> Array1<f64> {
+        variance(self.gaussian.as_ref(), &self.ensemble, self.weights.as_ref())
+    }
+}
+
+/// A posterior of an earlier time, given later observations too.
+#[derive(Clone, Debug)]
+pub struct Smoothed {
+    /// The lead step that it is of: that of a set of observations.
+    pub step: usize,
+    /// The members, `[member, component]`.
+    pub ensemble: Array2<f64>,
+    /// Normalised weights of the members, `[member]`; none means equal.
+    pub weights: Option<Array1<f64>>,
+    /// Mean and covariance where the method has them in closed form (`rts`).
+    pub gaussian: Option<Moments>,
+}
+
+impl Smoothed {
+    /// Equally weighted members.
+    pub fn new(step: usize, ensemble: Array2<f64>) -> Self {
+        Self { step, ensemble, weights: None, gaussian: None }
+    }
+
+    /// The posterior mean, `[component]`: exact where known, otherwise the weighted mean of the members.
+    pub fn mean(&self) -> Array1<f64> {
+        mean(self.gaussian.as_ref(), &self.ensemble, self.weights.as_ref())
+    }
+
+    /// The posterior variance, `[component]`: exact where known, otherwise the unbiased weighted variance.
+    pub fn variance(&self) -> Array1<f64> {
+        variance(self.gaussian.as_ref(), &self.ensemble, self.weights.as_ref())
+    }
+}
+
+fn mean(exact: Option<&Moments>, ensemble: &Array2<f64>, weights: Option<&Array1<f64>>) -> Array1<f64> {
+    exact.map_or_else(|| weighted_mean(ensemble.view(), weights), |(mean, _)| mean.clone())
+}
+
+fn variance(exact: Option<&Moments>, ensemble: &Array2<f64>, weights: Option<&Array1<f64>>) -> Array1<f64> {
+    exact.map_or_else(|| weighted_variance(ensemble.view(), weights), |(_, covariance)| covariance.diag().to_owned())
+}
+
+/// The weighted mean of the rows of `x`; equal weights if none are given.
+pub fn weighted_mean(x: ArrayView2<f64>, weights: Option<&Array1<f64>>) -> Array1<f64> {
+    match weights {
+        Some(weights) => weights.dot(&x),
+        None => x.mean_axis(Axis(0)).unwrap_or_else(|| Array1::from_elem(x.ncols(), f64::NAN)),
+    }
+}
+
+/// The unbiased weighted variance of each column: sum w (x - m)^2 / (1 - sum w^2).
+pub fn weighted_variance(x: ArrayView2<f64>, weights: Option<&Array1<f64>>) -> Array1<f64> {
+    let mean = weighted_mean(x, weights);
+    let equal = 1.0 / x.nrows() as f64;
+    let mut sum = Array1::zeros(x.ncols());
+    let mut squares = 0.0;
+    for (member, row) in x.outer_iter().enumerate() {
+        let weight = weights.map_or(equal, |w| w[member]);
+        squares += weight * weight;
+        for ((total, value), centre) in sum.iter_mut().zip(row).zip(&mean) {
+            *total += weight * (value - centre) * (value - centre);
+        }
+    }
+    sum / (1.0 - squares)
+}
