@@ -33,6 +33,7 @@ fn every_method() -> Vec<(&'static str, Vec<(&'static str, Value)>)> {
             ("additive", Value::Float(0.2)),
             ("lag", Value::Int(2)),
             ("form", word("primal")),
+            ("certainty", Value::Float(2.0)),
             ("alpha", Value::Float(1.0)),
             ("scale", Value::Float(0.5)),
             ("score", word("mixture")),
