@@ -225,7 +225,12 @@ pub const EXPECTED: Section = Section {
         param("diverged", COUNT_OR_NONE, Default::Int(0), "how many of its runs diverged"),
         param("runs", COUNT, Default::Int(1), "how many runs there were"),
         param("source", Kind::Text, Default::Text(""), "where the figures come from"),
-        param("note", Kind::Text, Default::Text(""), "what is to be known of the row, such as why it differs"),
+        param(
+            "explained",
+            Kind::Text,
+            Default::Text(""),
+            "why the row differs from the figure, where it does: it does not count then",
+        ),
     ],
     special: &[],
 };

@@ -256,8 +256,8 @@ pub struct ExpectedPlan {
     pub runs: usize,
     /// Where the figures come from.
     pub source: String,
-    /// What is to be known of the row.
-    pub note: String,
+    /// Why the row differs from the figure, if it does; it is not judged then.
+    pub explained: String,
 }
 
 impl ExpectedPlan {

@@ -103,7 +103,7 @@ fn known(out: &mut Writer, expected: &ExpectedPlan) {
     }
     out.line("diverged", &expected.diverged.to_string());
     out.line("runs", &expected.runs.to_string());
-    for (key, text) in [("source", &expected.source), ("note", &expected.note)] {
+    for (key, text) in [("source", &expected.source), ("explained", &expected.explained)] {
         if !text.is_empty() {
             out.text(key, text);
         }

@@ -25,7 +25,6 @@ const LEVEL: f64 = 0.0124;
 struct Held {
     experiment: String,
     row: String,
-    /// `agrees`, `differs`, or why it is not judged.
     verdict: Verdict,
     /// Our analysis rmse, its standard error and the number of analyses.
     rmse: Option<f64>,
@@ -53,7 +52,7 @@ struct Known {
     diverged: usize,
     runs: usize,
     source: String,
-    note: String,
+    explained: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -61,6 +60,8 @@ struct Known {
 enum Verdict {
     Agrees,
     Differs,
+    /// It differs, and the reason is known.
+    Explained,
     /// There is nothing to judge it by.
     Shown,
 }
@@ -99,12 +100,18 @@ fn one(plan: &Plan, options: &Options, progress: &dyn Progress) -> Result<Vec<He
     let source = twin::Source { plan, climate: Some(&climate), test: Some(&data.test), options };
     let networks = twin::networks(&source)?;
     let scored = assimilation_scores::score(plan, &ready, &networks, Some(&climate), false, progress)?;
-    let rows = plan.assimilate.iter().zip(&scored.cost).map(|(row, cost)| {
+    let mut held = Vec::new();
+    for (row, cost) in plan.assimilate.iter().zip(&scored.cost) {
         let own: Vec<&AssimilationRow> = scored.rows.iter().filter(|other| other.label == row.label).collect();
-        let expected = plan.expected.iter().find(|expected| expected.row == row.label);
-        hold(&plan.name, &row.label, &own, cost.seconds / (cost.units.max(1) as f64), expected)
-    });
-    Ok(rows.collect())
+        let seconds = cost.seconds / (cost.units.max(1) as f64);
+        let known = held.len();
+        let expected = plan.expected.iter().filter(|expected| expected.row == row.label);
+        held.extend(expected.map(|expected| hold(&plan.name, &row.label, &own, seconds, Some(expected))));
+        if held.len() == known {
+            held.push(hold(&plan.name, &row.label, &own, seconds, None));
+        }
+    }
+    Ok(held)
 }
 
 /// Holds the columns of one row against what is expected of it.
@@ -148,6 +155,9 @@ fn hold(
         let z = z(ours, (value, se));
         (held.z, held.verdict) = (Some(z), verdict(z.abs() <= BOUND));
     }
+    if !plan.explained.is_empty() && held.verdict == Verdict::Differs {
+        held.verdict = Verdict::Explained;
+    }
     held.expected = Some(Known {
         rmse: plan.rmse,
         se: plan.se,
@@ -155,7 +165,7 @@ fn hold(
         diverged: plan.diverged,
         runs: plan.runs,
         source: plan.source.clone(),
-        note: plan.note.clone(),
+        explained: plan.explained.clone(),
     });
     held
 }
@@ -171,9 +181,8 @@ fn table(held: &[Held]) -> String {
         let lines: Vec<Vec<String>> = rows.iter().map(|row| cells(row)).collect();
         out.push_str(&format!("{block}\n{}", aligned(&head.map(str::to_owned), &lines)));
         for row in rows {
-            let note = row.expected.as_ref().map_or("", |known| known.note.as_str());
-            if !note.is_empty() {
-                out.push_str(&format!("  {}: {note}\n", row.row));
+            if let (Verdict::Explained, Some(known)) = (row.verdict, &row.expected) {
+                out.push_str(&format!("  {} and {}: {}\n", row.row, known.source, known.explained));
             }
         }
         out.push('\n');
@@ -210,6 +219,7 @@ fn cells(row: &Held) -> Vec<String> {
         match row.verdict {
             Verdict::Agrees => "agrees",
             Verdict::Differs => "DIFFERS",
+            Verdict::Explained => "explained",
             Verdict::Shown => "",
         }
         .to_owned(),

@@ -20,7 +20,7 @@ pub(super) fn check(cx: &Context, rows: &[Row]) -> Vec<ExpectedPlan> {
             diverged: own.count("diverged"),
             runs: own.count("runs"),
             source: own.text("source").to_owned(),
-            note: own.text("note").to_owned(),
+            explained: own.text("explained").to_owned(),
         };
         let labels = || rows.iter().map(|row| row.plan.label.as_str());
         if !labels().any(|label| label == plan.row) {
@@ -30,8 +30,9 @@ pub(super) fn check(cx: &Context, rows: &[Row]) -> Vec<ExpectedPlan> {
             );
             reader.wrong("row", format!("[[expected]]: no row is called `{}`; {hint}", plan.row));
         }
-        if out.iter().any(|known| known.row == plan.row) {
-            reader.wrong("row", format!("[[expected]]: row `{}` has figures already; keep one of them", plan.row));
+        if out.iter().any(|known| known.row == plan.row && known.source == plan.source) {
+            let what = format!("[[expected]]: row `{}` has figures of that source already; set another", plan.row);
+            reader.wrong("source", what);
         }
         if plan.diverged > plan.runs {
             let what = format!("[[expected]]: {} of {} runs diverged; set `runs`", plan.diverged, plan.runs);
