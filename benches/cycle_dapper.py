@@ -15,12 +15,12 @@ except ImportError as missing:
     sys.exit(77)
 
 CYCLES = 1000
-HMM.tseq.BurnIn = 20
-HMM.tseq.Ko = CYCLES
+HMM.tseq.BurnIn = 5
 dapper.rc.liveplotting_enabled = False
 
 
-def measure(method):
+def measure(method, cycles=CYCLES):
+    HMM.tseq.Ko = cycles
     dapper.set_seed(3001)
     xx, yy = HMM.simulate()
     start = time.process_time()
@@ -28,7 +28,7 @@ def measure(method):
     seconds = time.process_time() - start
     method.stats.average_in_time()
     return {
-        "seconds_per_cycle": seconds / CYCLES,
+        "seconds_per_cycle": seconds / cycles,
         "rmse": float(method.avrgs.err.rms.a.val),
     }
 
@@ -39,6 +39,10 @@ print(
             "dapper": dapper.__version__ if hasattr(dapper, "__version__") else "unknown",
             "etkf": measure(da.EnKF("Sqrt", N=24, infl=1.013, rot=True)),
             "enkf": measure(da.EnKF("PertObs", N=40, infl=1.06)),
+            "enkf_n": measure(da.EnKF_N(N=24, xN=2.0, rot=True)),
+            "letkf": measure(da.LETKF(N=7, infl=1.04, rot=True, loc_rad=4), 300),
+            "eakf": measure(da.SL_EAKF(N=7, infl=1.07, rot=True, loc_rad=6), 300),
+            "ienks": measure(da.iEnKS("Sqrt", N=24, infl=1.013, rot=True, Lag=1, nIter=10), 300),
         }
     )
 )

@@ -14,7 +14,8 @@ use crate::nn::train::{Draws, Objective, Part};
 use crate::nn::{self, Network, array};
 use crate::systems::gaussian::GaussianLaw;
 use crate::systems::{
-    self, ConditionalDenoiser, Covariance, Density, Entry, Forecaster, GaussianKernel, Key, Param, Purpose, Settings,
+    self, ConditionalDenoiser, Covariance, Density, Differentiable, Entry, Forecaster, GaussianKernel, Key, Param,
+    Purpose, Settings,
 };
 
 const PARAMS: [Param; 13] = joined(learned::SETTINGS, []);
@@ -56,6 +57,12 @@ fn negative_log_likelihood(out: &Tensor, z: &Tensor) -> nn::Result<Tensor> {
     Ok(((&l + (squared * l.neg()?.exp()?)?)?.mean_all()? * 0.5)?)
 }
 
+/// l and its derivative, from what the network gives.
+pub(super) fn bounded(raw: f64) -> (f64, f64) {
+    let tanh = (raw / BOUND).tanh();
+    (BOUND * tanh, 1.0 - tanh * tanh)
+}
+
 /// The law of one step.
 struct Kernel(Learned);
 
@@ -64,7 +71,7 @@ impl Kernel {
         let out = self.0.evaluate(&[self.0.scaled(x).view()], None)?;
         let increments = self.0.increments();
         let mean = &x + &increments.mean + array::field(&out, 0)? * &increments.sd;
-        let variance = array::field(&out, 1)?.mapv(|raw| (BOUND * (raw / BOUND).tanh()).exp());
+        let variance = array::field(&out, 1)?.mapv(|raw| bounded(raw).0.exp());
         Ok([mean, variance * &increments.sd * &increments.sd])
     }
 
@@ -83,7 +90,13 @@ impl GaussianKernel for Kernel {
 }
 
 /// The forecaster: its law is Gaussian, so that it offers everything that a Gaussian law offers.
-struct Gaussian(GaussianLaw<Kernel>);
+pub(super) struct Gaussian(GaussianLaw<Kernel>);
+
+impl Gaussian {
+    pub(super) fn learned(&self) -> &Learned {
+        &self.0.kernel().0
+    }
+}
 
 fn fit(settings: &Settings, situation: &Situation) -> Result<Box<dyn Fitted>> {
     let data = Data::new(situation)?;
@@ -120,6 +133,10 @@ impl Forecaster for Gaussian {
     fn gaussian(&self) -> Option<&dyn GaussianKernel> {
         Some(&self.0)
     }
+
+    fn differentiable(&self) -> Option<&dyn Differentiable> {
+        Some(self)
+    }
 }
 
 impl Fitted for Gaussian {
@@ -137,8 +154,33 @@ impl Fitted for Gaussian {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+    use crate::nn::pairs::Pairs;
+    use crate::nn::{Kind as NetworkKind, NetworkConfig};
+    use crate::systems::{Domain, Geometry};
+
+    /// A forecaster in double precision whose weights are moved from where they start, around the scales of random data.
+    pub(in crate::forecast) fn untrained(kind: NetworkKind) -> Gaussian {
+        let config = NetworkConfig {
+            kind,
+            components: 6,
+            inputs: FIELDS.inputs,
+            outputs: FIELDS.outputs,
+            width: 5,
+            blocks: 2,
+            kernel: 3,
+            time_features: FIELDS.time_features,
+        };
+        let mut weights = Network::seeded(&config, Key::new(1, Domain::Training)).unwrap();
+        weights.values.iter_mut().enumerate().for_each(|(i, w)| *w += 0.4 * (i as f32 * 1.3).sin());
+        let values = Key::new(1, Domain::Data).normals(2 * 9, 6).into_raw_vec_and_offset().0;
+        let data = ndarray::Array3::from_shape_vec((2, 9, 6), values).unwrap();
+        let (states, increments) = Pairs::new(data.view()).scales(Geometry::Ring).unwrap();
+        let single = Learned::untrained(&config, weights, states, increments).unwrap();
+        Gaussian(GaussianLaw::new(Kernel(single.in_double_precision().unwrap())))
+    }
+
     use crate::nn::ops::differences::{check, normals};
 
     #[test]

@@ -255,6 +255,11 @@ impl Learned {
         &self.increments
     }
 
+    /// The sd by which states are scaled, `[component]`.
+    pub fn state_sd(&self) -> &ndarray::Array1<f64> {
+        &self.states.sd
+    }
+
     /// (x - mean) / sd, `[member, component]`.
     pub fn scaled(&self, x: ArrayView2<f64>) -> Array2<f64> {
         (&x - &self.states.mean) / &self.states.sd

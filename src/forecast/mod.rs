@@ -6,6 +6,7 @@ mod baselines;
 mod climatology;
 mod diffusion;
 mod gaussian;
+mod gaussian_derivative;
 mod learned;
 mod linear;
 mod pairs;

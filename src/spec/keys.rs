@@ -46,6 +46,7 @@ pub enum Form {
 
 const MANY: i64 = 1_000_000_000;
 const COUNT: Kind = Kind::Int { min: 1, max: MANY };
+const SHARE: Kind = Kind::Float { min: 0.0, max: 1.0 };
 const NUMBER: Kind = Kind::Float { min: 0.0, max: f64::INFINITY };
 const POSITIVE: Kind = Kind::Float { min: f64::MIN_POSITIVE, max: f64::INFINITY };
 const COUNT_OR_NONE: Kind = Kind::Int { min: 0, max: MANY };
@@ -158,6 +159,19 @@ pub const OBSERVE: Section = Section {
     params: &[
         param("name", Kind::Text, Default::Text("observe"), "the network's name"),
         param("every", COUNT, Default::Int(1), "a set of observations each so many lead steps"),
+        param(
+            "irregular",
+            Kind::Bool,
+            Default::Bool(false),
+            "sets come at random lead steps, `every` apart on average",
+        ),
+        param("missing", SHARE, Default::Float(0.0), "share of the values that is missing, drawn anew in each set"),
+        param(
+            "jumps",
+            Kind::Rows,
+            Default::Unset,
+            "shocks of the truth that no forecaster knows: rows [probability at each lead step, size relative to the state]",
+        ),
         param("steps", COUNT, Default::Int(1000), "lead steps of the experiment"),
         param(
             "burn_in",

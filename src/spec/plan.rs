@@ -195,6 +195,12 @@ pub struct ObservePlan {
     pub initial: Initial,
     /// A set of observations each so many lead steps.
     pub every: usize,
+    /// Whether the sets come at random lead steps, `every` apart on average.
+    pub irregular: bool,
+    /// Share of the values that is missing, drawn anew in each set.
+    pub missing: f64,
+    /// Shocks of the truth: probability at each lead step, and size relative to the state.
+    pub jumps: Vec<[f64; 2]>,
     /// Lead steps of the experiment.
     pub steps: usize,
     /// Lead steps left out of the scores.

@@ -83,6 +83,13 @@ fn observe(out: &mut Writer, network: &ObservePlan) {
     };
     out.line("initial", &initial);
     out.line("every", &network.every.to_string());
+    if network.file.is_none() {
+        out.line("irregular", &network.irregular.to_string());
+        out.line("missing", &number(network.missing));
+        if !network.jumps.is_empty() {
+            out.line("jumps", &list(network.jumps.iter().map(|jump| numbers(jump))));
+        }
+    }
     out.line("steps", &network.steps.to_string());
     out.line("burn_in", &network.burn_in.to_string());
     out.line("replicates", &network.replicates.to_string());

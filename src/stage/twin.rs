@@ -112,8 +112,8 @@ fn twins(source: &Source, network: &ObservePlan, operator: &dyn Observation) -> 
         .enumerate()
         .map(|(replicate, truth)| {
             let key = Key::new(plan.seed, Domain::Method).case(replicate as u64);
-            let steps: Vec<usize> = (1..=network.steps / network.every).map(|j| j * network.every).collect();
-            let observations = observe_truth(plan, &truth, &steps, operator, replicate);
+            let steps = steps(plan, network);
+            let observations = observe_truth(plan, network, &truth, &steps, operator, replicate);
             let prior = source.prior(network, Some(truth.row(0).to_owned()), truth.ncols(), key)?;
             Ok(Twin { truth: Some(truth), observations, steps, prior, key })
         })
@@ -156,6 +156,7 @@ fn simulated_truths(plan: &Plan, system: &SystemPlan, network: &ObservePlan) -> 
     for step in 0..=network.steps {
         if step > 0 {
             model.advance(step - 1, 1, &mut state, key.purpose(Purpose::ProcessNoise))?;
+            shock(network, &mut state, key.purpose(Purpose::Perturbation).at(step as u64));
         }
         for (truth, row) in truths.iter_mut().zip(system::seen(&*system.system, state.view()).outer_iter()) {
             truth.row_mut(step).assign(&row);
@@ -168,6 +169,19 @@ fn simulated_truths(plan: &Plan, system: &SystemPlan, network: &ObservePlan) -> 
             format!("the truth of replicate {replicate} diverged: the integrator is unstable at this step"),
         )
         .hint("set a smaller data.dt or more data.substeps")),
+    }
+}
+
+/// Moves each truth by Gaussian noise of a share of its own root mean square, where chance will have it.
+fn shock(network: &ObservePlan, state: &mut Array2<f64>, key: Key) {
+    for (jump, &[probability, size]) in network.jumps.iter().enumerate() {
+        for (replicate, mut row) in state.outer_iter_mut().enumerate() {
+            let mut stream = key.case(jump as u64).stream(replicate as u64);
+            if stream.uniform() < probability {
+                let scale = size * (row.dot(&row) / row.len() as f64).sqrt();
+                row.iter_mut().for_each(|value| *value += scale * stream.normal());
+            }
+        }
     }
 }
 
@@ -189,8 +203,26 @@ fn recorded_truths(network: &ObservePlan, test: &Array3<f64>) -> Result<Vec<Arra
     Ok((0..network.replicates).map(|case| test.slice(s![case, ..=network.steps, ..]).to_owned()).collect())
 }
 
+/// The lead steps of the sets of observations: each `every`-th, or as many at random, the same for every replicate.
+fn steps(plan: &Plan, network: &ObservePlan) -> Vec<usize> {
+    if !network.irregular {
+        return (1..=network.steps / network.every).map(|j| j * network.every).collect();
+    }
+    let mut stream = Key::new(plan.seed, Domain::Truth).purpose(Purpose::ObservationNoise).case(u64::MAX).stream(0);
+    let mut all: Vec<usize> = (1..=network.steps).collect();
+    let count = network.steps / network.every;
+    // the first draws of a shuffle
+    for i in 0..count {
+        all.swap(i, i + stream.below(network.steps - i));
+    }
+    all.truncate(count);
+    all.sort_unstable();
+    all
+}
+
 fn observe_truth(
     plan: &Plan,
+    network: &ObservePlan,
     truth: &Array2<f64>,
     steps: &[usize],
     operator: &dyn Observation,
@@ -202,6 +234,11 @@ fn observe_truth(
         let state = truth.row(step).insert_axis(Axis(0));
         let clean = operator.apply(step as f64 * plan.data.stepping.dt, state);
         row.assign(&operator.error().observe(clean.view(), key.at(step as u64)).row(0));
+        if network.missing > 0.0 {
+            // beside stream 0, of the errors
+            let mut stream = key.at(step as u64).stream(1);
+            row.iter_mut().filter(|_| stream.uniform() < network.missing).for_each(|value| *value = f64::NAN);
+        }
     }
     observations
 }

@@ -70,3 +70,92 @@ fn the_resolved_experiment_names_the_law_and_the_grid_and_reads_back() {
     let strip = |text: String| text.replace("name = \"x\"\n", "").replace("name = \"again\"\n", "");
     assert_eq!(strip(show(again.to_str().unwrap())), strip(resolved));
 }
+
+#[test]
+fn gaps_and_irregular_times_are_part_of_the_experiment() {
+    let text = |network: &str| {
+        format!(
+            "{LINEAR}[observe]\nevery = 4\n{network}steps = 2400\nburn_in = 40\n[[assimilate]]\nmethod = \"kalman\"\n"
+        )
+    };
+    let columns = |network: &str| {
+        let rows = rows(&text(network));
+        ["rmse", "innovation_chi_square", "spread_skill"]
+            .map(|metric| value(&rows, "kalman / perfect", metric).unwrap())
+    };
+    let [plain, gaps, irregular] = ["", "missing = 0.6\n", "irregular = true\n"].map(columns);
+    // the exact filter knows its own error, whatever is missing and whenever the sets come
+    for [_, chi_square, spread_skill] in [plain, gaps, irregular] {
+        assert!((chi_square - 1.0).abs() < 0.12 && (spread_skill - 1.0).abs() < 0.08, "{chi_square} {spread_skill}");
+    }
+    assert!(gaps[0] > 1.1 * plain[0], "{gaps:?} {plain:?}");
+    assert!(irregular[0] != plain[0]);
+    // shocks that the filter does not know: it is worse, and overconfident
+    let [shocked, chi_square, spread_skill] = columns("jumps = [[0.05, 2.0], [0.1, 0.5]]\n");
+    assert!(
+        shocked > 1.2 * plain[0] && chi_square > 1.3 && spread_skill < 0.9,
+        "{shocked} {chi_square} {spread_skill}"
+    );
+}
+
+/// A linear experiment whose figures are those of the Kalman filter, and what `reproduce` makes of them.
+#[test]
+fn rows_are_held_against_known_figures() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |expected: &str| {
+        let text = format!(
+            "{LINEAR}[observe]\nsteps = 400\nburn_in = 20\nreplicates = 2\n[[assimilate]]\nmethod = \"kalman\"\nlabel = \
+             \"k\"\n[[assimilate]]\nmethod = \"kalman\"\nlabel = \"free\"\n{expected}"
+        );
+        let path = write(folder.path(), "x.toml", text.as_bytes());
+        let path = path.to_str().unwrap();
+        (scorecast(&["reproduce", path, "--json"]), scorecast(&["reproduce", path]))
+    };
+    let row = |rmse: f64, more: &str| format!("[[expected]]\nrow = \"k\"\nrmse = {rmse}\nse = 0.01\n{more}");
+    let (first, _) = run(&row(0.5, ""));
+    let found = json(&first);
+    let rows = if first.status.success() { &found["result"]["rows"] } else { &found["error"]["report"]["rows"] };
+    let ours = rows[0]["rmse"].as_f64().unwrap();
+    let (agrees, text) = run(&row(ours + 0.005, ""));
+    let rows = json(&agrees)["result"]["rows"].clone();
+    assert!(agrees.status.success() && text.status.success());
+    assert_eq!((rows[0]["verdict"].as_str(), rows[1]["verdict"].as_str()), (Some("agrees"), Some("shown")));
+    let shown = String::from_utf8(text.stdout).unwrap();
+    assert!(shown.contains("1 of 1 judged rows agree"), "{shown}");
+    let (differs, text) = run(&row(ours + 0.2, ""));
+    assert_eq!((differs.status.code(), text.status.code()), (Some(4), Some(4)));
+    assert_eq!(json(&differs)["error"]["report"]["rows"][0]["verdict"].as_str(), Some("differs"));
+    assert!(String::from_utf8(text.stdout).unwrap().contains("DIFFERS"));
+    let (explained, text) = run(&row(ours + 0.2, "explained = \"another law\"\n"));
+    assert_eq!(json(&explained)["result"]["rows"][0]["verdict"].as_str(), Some("explained"));
+    assert!(String::from_utf8(text.stdout).unwrap().contains("another law"));
+    // a reference that diverged is judged by rates: 19 of 20 there and 0 of 2 here are too far apart
+    let (rates, _) = run(&row(ours, "diverged = 19\nruns = 20\n"));
+    let report = json(&rates)["error"]["report"].clone();
+    assert!(report["rows"][0]["p_diverged"].as_f64().unwrap() < 0.0124, "{report}");
+}
+
+#[test]
+fn tuning_finds_the_best_of_a_grid_and_writes_the_experiment() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = format!(
+        "{LINEAR}[observe]\nsteps = 300\nburn_in = 20\n[[assimilate]]\nmethod = \"etkf\"\nmembers = 20\n\
+         [[assimilate]]\nmethod = \"kalman\"\n"
+    );
+    let path = write(folder.path(), "x.toml", text.as_bytes());
+    let out = folder.path().join("tuned.toml");
+    let args = ["tune", path.to_str().unwrap(), "--grid", "inflation=0.5,1.02,2.0", "--grid", "rotate=true,false"];
+    let found = json(&scorecast(&[&args[..], &["--out", out.to_str().unwrap(), "--json"]].concat()));
+    let tuned = found["result"]["tuned"].as_array().unwrap();
+    assert_eq!(tuned.len(), 1, "the exact filter has nothing to tune");
+    let points = tuned[0]["points"].as_array().unwrap();
+    let best: Vec<_> = points.iter().filter(|point| point["best"].as_bool().unwrap()).collect();
+    assert_eq!((points.len(), best.len()), (6, 1));
+    assert_eq!(best[0]["settings"][0][1].as_f64(), Some(1.02));
+    assert!(points.iter().all(|point| point["value"].as_f64() >= best[0]["value"].as_f64()));
+    assert!(found["result"]["seed"].as_u64() != Some(4), "the truths of the tuning are its own");
+    let shown = String::from_utf8(scorecast(&["config", "show", out.to_str().unwrap()]).stdout).unwrap();
+    assert!(shown.contains("inflation = 1.02"), "{shown}");
+    let table = String::from_utf8(scorecast(&args).stdout).unwrap();
+    assert!(table.contains("best: inflation = 1.02") && table.contains("not told from it"), "{table}");
+}

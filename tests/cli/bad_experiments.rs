@@ -157,6 +157,12 @@ pub const BAD_EXPERIMENTS: &[Bad] = &[
         &["x.toml:6: observe.noise has 2 standard deviations but the operator gives 3 values"],
     ),
     in_ou("[observe]\nnoise = 0\n", &["x.toml:6", "set observe.noise to numbers above 0"]),
+    in_ou("[observe]\nmissing = 1.5\n", &["x.toml:6", "`missing` is 1.5, but must be"]),
+    in_ou("[observe]\nfile = \"y.nc\"\nmissing = 0.1\n", &["x.toml:7", "`missing` is of a twin experiment"]),
+    in_ou(
+        "[[expected]]\nrow = \"etkf / perfct\"\n[observe]\n[[assimilate]]\nmethod = \"etkf\"\n",
+        &["x.toml:6", "no row is called `etkf / perfct`; did you mean `etkf / perfect`?"],
+    ),
     in_ou("[observe]\nnoise = \"cauchy\"\n", &["x.toml:6", "noise law `cauchy`", "there are gaussian, correlated"]),
     in_ou("[observe]\nnoise = \"laplac\"\n", &["x.toml:6", "did you mean `laplace`?"]),
     in_ou(

@@ -96,6 +96,9 @@ fn one(reader: &Reader, system: &Part<SystemPlan>, data: Option<&DataPlan>) -> O
         noise_settings,
         initial: initial?,
         every,
+        irregular: own.flag("irregular"),
+        missing: own.number("missing"),
+        jumps: jumps(reader, &own),
         steps,
         burn_in,
         replicates: own.count("replicates"),
@@ -135,6 +138,12 @@ fn check_source(reader: &Reader, plan: &ObservePlan, system: &Part<SystemPlan>, 
             "[observe]: `initial` is around the truth, but a `file` has none; set \"climatology\", or `mean` and `sd`",
         );
     }
+    let of_twins = [("irregular", plan.irregular), ("missing", plan.missing > 0.0), ("jumps", !plan.jumps.is_empty())];
+    if let Some((key, _)) = of_twins.into_iter().find(|(_, set)| *set && !twin) {
+        let what =
+            format!("[observe]: `{key}` is of a twin experiment; a `file` has its own times and gaps; remove it");
+        reader.wrong(key, what);
+    }
     if !twin && plan.replicates > 1 {
         reader.wrong("replicates", "[observe]: `replicates` are independent truths, but a `file` is one; remove it");
     }
@@ -145,6 +154,21 @@ fn check_source(reader: &Reader, plan: &ObservePlan, system: &Part<SystemPlan>, 
             "[observe]: `initial` = \"climatology\" needs a [system] or a [data] `file`; set `mean` and `sd` instead",
         );
     }
+}
+
+/// The rows of `jumps`: a probability and a size each.
+fn jumps(reader: &Reader, own: &Settings) -> Vec<[f64; 2]> {
+    let rows = own.rows("jumps");
+    let read = rows.iter().map(|row| match row[..] {
+        [probability, size] if (0.0..=1.0).contains(&probability) && size >= 0.0 => Some([probability, size]),
+        _ => None,
+    });
+    read.collect::<Option<_>>().unwrap_or_else(|| {
+        let what =
+            "[observe]: `jumps` must be rows [probability, size], each probability from 0 to 1 and no size below 0";
+        reader.wrong("jumps", what);
+        Vec::new()
+    })
 }
 
 /// The operator's name and settings.

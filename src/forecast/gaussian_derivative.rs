@@ -1,0 +1,139 @@
+//! The derivative of `gaussian`'s lead step, its noise held: x' = x + a + s (m(z) + exp(l(z) / 2) e), with z the scaled
+//! state, a and s the mean and sd of increments, and e the draw.
+//!
+//! M'(x)^T v is one backward pass through the network. M'(x) dx is made of the passes of all unit vectors: components
+//! many for each state, once where all states are the same.
+
+use candle_core::Var;
+use ndarray::{Array2, ArrayView2};
+
+use super::gaussian::{Gaussian, bounded};
+use super::learned::{in_chunks, members, stacked};
+use super::{Error, Result};
+use crate::nn::array;
+use crate::systems::{self, Differentiable, Forecaster, Key, Purpose};
+
+impl Gaussian {
+    /// M'(x)^T v of each row, given the noise of each.
+    fn pull(&self, x: ArrayView2<f64>, v: ArrayView2<f64>, noise: ArrayView2<f64>) -> Result<Array2<f64>> {
+        let learned = self.learned();
+        let chunks = in_chunks(x.nrows(), learned.chunk(), |rows| {
+            let (x, v, noise) = (members(&x, rows.clone()), members(&v, rows.clone()), members(&noise, rows));
+            let network = learned.network();
+            let input = Var::from_tensor(&array::interleave(&[learned.scaled(x).view()], network.dtype())?)?;
+            let output = network.forward(input.as_tensor(), None)?;
+            let by_mean = &v * &learned.increments().sd;
+            let mut by_raw = array::field(&output, 1)?.mapv(|raw| {
+                let (l, slope) = bounded(raw);
+                0.5 * (0.5 * l).exp() * slope
+            });
+            by_raw *= &(&by_mean * &noise);
+            let weights = array::interleave(&[by_mean.view(), by_raw.view()], output.dtype())?;
+            let gradients = (&output * weights)?.sum_all()?.backward()?;
+            let through = match gradients.get(input.as_tensor()) {
+                Some(gradient) => array::field(gradient, 0)? / learned.state_sd(),
+                None => Array2::zeros(v.dim()),
+            };
+            Ok::<_, Error>(through + v)
+        })?;
+        Ok(stacked(&chunks, x.ncols()))
+    }
+
+    fn noise(&self, k: usize, members: usize, key: Key) -> Array2<f64> {
+        key.purpose(Purpose::ForecastNoise).at(k as u64).normals(members, self.dim())
+    }
+}
+
+impl Differentiable for Gaussian {
+    fn tangent(
+        &self,
+        k: usize,
+        x: ArrayView2<f64>,
+        dx: ArrayView2<f64>,
+        key: Key,
+    ) -> systems::Result<(Array2<f64>, Array2<f64>)> {
+        assert_eq!(x.dim(), dx.dim(), "one tangent vector for each state");
+        let mut next = x.to_owned();
+        self.advance(k, 1, &mut next, key)?;
+        let (noise, dim) = (self.noise(k, x.nrows(), key), self.dim());
+        let mut out = Array2::zeros(x.raw_dim());
+        let mut jacobian: Option<(usize, Array2<f64>)> = None;
+        for member in 0..x.nrows() {
+            let same = |(other, _): &(usize, Array2<f64>)| {
+                x.row(*other) == x.row(member) && noise.row(*other) == noise.row(member)
+            };
+            let kept = jacobian.take().filter(same);
+            let (at, transposed) = match kept {
+                Some(kept) => kept,
+                None => {
+                    let repeat = |row: ndarray::ArrayView1<f64>| {
+                        let mut all = Array2::zeros((dim, dim));
+                        all.assign(&row);
+                        all
+                    };
+                    let pulled = self.pull(
+                        repeat(x.row(member)).view(),
+                        Array2::eye(dim).view(),
+                        repeat(noise.row(member)).view(),
+                    );
+                    (member, pulled?)
+                }
+            };
+            out.row_mut(member).assign(&transposed.dot(&dx.row(member)));
+            jacobian = Some((at, transposed));
+        }
+        Ok((next, out))
+    }
+
+    fn adjoint(&self, k: usize, x: ArrayView2<f64>, v: ArrayView2<f64>, key: Key) -> systems::Result<Array2<f64>> {
+        Ok(self.pull(x, v, self.noise(k, x.nrows(), key).view())?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Axis, s};
+
+    use super::*;
+    use crate::forecast::gaussian::tests::untrained;
+    use crate::nn::Kind as NetworkKind;
+    use crate::systems::Domain;
+
+    #[test]
+    fn tangent_and_adjoint_agree_with_finite_differences_and_with_each_other() {
+        for kind in [NetworkKind::Conv, NetworkKind::Mlp] {
+            let model = untrained(kind);
+            let dim = model.dim();
+            let key = Key::new(3, Domain::Method);
+            let draw = |seed| Key::new(seed, Domain::Data).normals(5, dim);
+            let (x, dx, v) = (draw(4), draw(5), draw(6));
+            let at = |h: f64| {
+                let mut next = &x + &(&dx * h);
+                model.advance(2, 1, &mut next, key).unwrap();
+                next
+            };
+            // truncation h^2 f''' / 6 and rounding 1e-16 / h are both below 1e-9
+            let h = 1e-5;
+            let expected = (at(h) - at(-h)) / (2.0 * h);
+            let (next, tangent) = model.tangent(2, x.view(), dx.view(), key).unwrap();
+            assert_eq!(next, at(0.0));
+            assert!((&tangent - &expected).iter().all(|e| e.abs() < 1e-6), "{kind:?}");
+            let adjoint = model.adjoint(2, x.view(), v.view(), key).unwrap();
+            let (forward, backward) = ((tangent * v).sum_axis(Axis(1)), (adjoint * dx).sum_axis(Axis(1)));
+            assert!((forward - backward).iter().all(|e| e.abs() < 1e-10), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn equal_states_share_their_passes() {
+        let model = untrained(NetworkKind::Mlp);
+        let key = Key::new(3, Domain::Method);
+        let dx = Key::new(5, Domain::Data).normals(2, model.dim());
+        let mut x = Array2::zeros((2, model.dim()));
+        let both = model.tangent(0, x.view(), dx.view(), key).unwrap().1;
+        let first = model.tangent(0, x.slice(s![..1, ..]), dx.slice(s![..1, ..]), key).unwrap().1;
+        assert_eq!(both.slice(s![..1, ..]), first);
+        x[(1, 0)] = 1.0;
+        assert!(model.tangent(0, x.view(), dx.view(), key).unwrap().1.row(1) != both.row(1));
+    }
+}
