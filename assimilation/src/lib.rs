@@ -8,6 +8,7 @@
 //!
 //! What is deliberately absent: the truth (no method can peek), files, networks.
 
+pub mod augment;
 pub mod diagnostics;
 pub mod innovation;
 pub mod linalg;

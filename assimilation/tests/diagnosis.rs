@@ -101,6 +101,15 @@ fn a_time_step_that_is_too_long_is_a_model_that_blew_up() {
     assert!(signs.forecast_lost > 0 && signs.predicted_lost == 0);
 }
 
+#[test]
+fn an_inflation_without_measure_is_the_analysis_that_blew_up() {
+    let given = [("members", Value::Int(20)), ("inflation", Value::Float(1e308))];
+    let history = run("etkf", &given, &all(10.0), &*lorenz96(0.05), around(20, 50.0), 3);
+    let diagnosis = found(&history);
+    assert_eq!((diagnosis.cause, diagnosis.step), (Cause::Analysis, 1));
+    assert!(diagnosis.sentence.contains("inflation far too large"));
+}
+
 /// ln x, which a user wrote for positive states.
 struct Bare;
 

@@ -2,12 +2,13 @@
 //!
 //! A [`History`] takes each outcome of a run and the observations that made it; [`History::diagnose`] names the first of
 //! these causes that holds, from the plainest to the most derived, or none:
-//! 1. h(x) of a finite forecast is not finite; 2. a forecast from a finite analysis is not finite; 3. the effective sample
-//! size is a small share of the members; 4. innovations are unexplained and
-//! the anomalies have a lower rank than members and components allow; 5. the
-//! spread has collapsed: the innovations' mean square d^2 exceeds what the spread s^2 and the errors r explain,
-//! E[d^2] = s^2 + r, so that the forecast's error, d^2 - r, is many times s^2; 6. the filter is as far from the truth
-//! as if it had not seen the observations, though its own numbers do not say so (only where the error is known).
+//! - h(x) of a finite forecast is not finite;
+//! - a forecast from a finite analysis is not finite, or an analysis of a finite forecast;
+//! - the effective sample size is a small share of the members;
+//! - innovations are unexplained and the anomalies have a lower rank than members and components allow;
+//! - the spread has collapsed: the innovations' mean square d^2 exceeds s^2 + r, of the spread s of h(x) and the errors,
+//!   so that the square error of the forecast, d^2 - r, is many times s^2;
+//! - the error is many times the spread, though innovations are explained (only where the error is known).
 
 use super::history::{History, Signs};
 
@@ -19,6 +20,8 @@ pub enum Cause {
     Operator,
     /// The model made a finite ensemble non-finite.
     Model,
+    /// The method made a finite forecast non-finite.
+    Analysis,
     /// A few members carry all the weight.
     Weights,
     /// The ensemble spreads in fewer directions than it has.
@@ -110,7 +113,7 @@ impl History {
              observation errors far too small, or the inflation far too large?",
             signs.step, signs.analysis_lost, signs.members
         );
-        Some(Diagnosis { cause: Cause::Model, step: signs.step, sentence })
+        Some(Diagnosis { cause: Cause::Analysis, step: signs.step, sentence })
     }
 
     /// Small effective sizes count where they are usual, or where the spread was lost after them.

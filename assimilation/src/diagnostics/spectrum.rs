@@ -96,7 +96,7 @@ mod tests {
         let mut x = Array2::from_elem((members, dim), 5.0);
         for ((u, v), s) in u.iter().zip(&v).zip(s) {
             let scale = s * (members as f64 - 1.0).sqrt();
-            x += &(scale * &u.view().insert_axis(Axis(1)) * &v.view().insert_axis(Axis(0)));
+            x += &(u.view().insert_axis(Axis(1)).to_owned() * v.view().insert_axis(Axis(0)) * scale);
         }
         x
     }
