@@ -9,7 +9,7 @@ use std::time::Instant;
 use ndarray::{Array2, Axis};
 use scorecast_assimilation::linalg::Eigen;
 use scorecast_assimilation::localize::{Layout, Localization, Taper};
-use scorecast_assimilation::method::{EaKf, EnSrf, LetKf, Serial};
+use scorecast_assimilation::method::{EaKf, EnSrf, Inflation, LetKf, Serial};
 use scorecast_assimilation::observe::{GaussianError, Identity, NoiseLaw};
 use scorecast_assimilation::{Analysis, Seen};
 use scorecast_systems::{Domain, Key};
@@ -19,9 +19,9 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 const KEY: Key = Key::new(1, Domain::Method);
 
 fn filters(localization: Localization) -> [(&'static str, Box<dyn Analysis>); 3] {
-    let setup = Serial { inflation: 1.0, rotate: false, localization: Some(localization) };
+    let setup = Serial { inflation: Inflation::default(), rotate: false, localization: Some(localization) };
     [
-        ("letkf", Box::new(LetKf { inflation: 1.0, rotate: false, localization: setup.localization })),
+        ("letkf", Box::new(LetKf { inflation: Inflation::default(), rotate: false, localization: setup.localization })),
         ("eakf", Box::new(EaKf(setup))),
         ("ensrf", Box::new(EnSrf(setup))),
     ]

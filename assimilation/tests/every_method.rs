@@ -31,6 +31,7 @@ fn every_method() -> Vec<(&'static str, Vec<(&'static str, Value)>)> {
             ("rtpp", Value::Float(0.3)),
             ("rtps", Value::Float(0.4)),
             ("additive", Value::Float(0.2)),
+            ("lag", Value::Int(2)),
             ("form", word("primal")),
             ("alpha", Value::Float(1.0)),
             ("scale", Value::Float(0.5)),
@@ -51,7 +52,8 @@ fn every_method() -> Vec<(&'static str, Vec<(&'static str, Value)>)> {
 fn bits(outcome: &Outcome) -> Vec<u64> {
     let weights =
         [&outcome.weights, &outcome.forecast_weights].map(|w| w.iter().flatten().copied().collect::<Vec<f64>>());
-    let numbers = outcome.ensemble.iter().chain(&outcome.forecast).chain(weights.iter().flatten());
+    let smoothed = outcome.smoothed.iter().flat_map(|earlier| &earlier.ensemble);
+    let numbers = outcome.ensemble.iter().chain(&outcome.forecast).chain(weights.iter().flatten()).chain(smoothed);
     numbers.chain(outcome.diagnostics.values()).map(|value| value.to_bits()).collect()
 }
 
@@ -78,6 +80,24 @@ fn a_filter_that_is_saved_and_restored_goes_on_bit_for_bit() {
             assert!(second.restore(&bytes[1..]).is_err() && second.restore(&bytes[..bytes.len() - 8]).is_err());
         }
     }
+}
+
+#[test]
+fn a_smoother_gives_each_time_of_observations_once_and_in_order() {
+    let problem = LinearProblem::three(CYCLES);
+    let key = Key::new(7, Domain::Method);
+    let mut smoothers = 0;
+    for (name, given) in every_method() {
+        let mut filter = method(name, &given);
+        let outcomes = problem.run(&mut *filter, key);
+        let mut steps: Vec<usize> = outcomes.iter().flat_map(|o| &o.smoothed).map(|s| s.step).collect();
+        steps.extend(filter.finish(&problem.model, key).unwrap().iter().map(|s| s.step));
+        if !steps.is_empty() {
+            smoothers += 1;
+            assert_eq!(steps, (1..=CYCLES).collect::<Vec<_>>(), "{name} {given:?}");
+        }
+    }
+    assert!(smoothers >= 7);
 }
 
 #[test]

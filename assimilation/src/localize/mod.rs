@@ -28,37 +28,40 @@ use scorecast_systems::{Kind, Param, Settings};
 use crate::observe::Observation;
 use crate::problem::{Error, Result};
 
-/// The setting `radius` of the methods that localize.
-pub(crate) const RADIUS: Param = Param {
+/// The setting `radius`.
+const RADIUS: Param = Param {
     key: "radius",
     kind: Kind::Float { min: f64::MIN_POSITIVE, max: f64::INFINITY },
     default: Default::Unset,
     about: "localization: grid units at which the taper is exp(-1/2) (for `step`: at which it ends); unset is none",
 };
 
-/// The setting `taper` of the methods that localize.
-pub(crate) const TAPER: Param = Param {
+/// The setting `taper`.
+const TAPER: Param = Param {
     key: "taper",
     kind: Kind::Choice(Taper::WORDS),
     default: Default::Text("gaspari_cohn"),
     about: "how the weight of an observation falls with its distance",
 };
 
-/// The setting `geometry` of the methods that localize.
-pub(crate) const GEOMETRY: Param = Param {
+/// The setting `geometry`.
+const GEOMETRY: Param = Param {
     key: "geometry",
     kind: Kind::Choice(Layout::WORDS),
     default: Default::Text("ring"),
     about: "the grid that the components lie on, for distances",
 };
 
-/// The setting `columns` of the methods that localize.
-pub(crate) const COLUMNS: Param = Param {
+/// The setting `columns`.
+const COLUMNS: Param = Param {
     key: "columns",
     kind: Kind::Int { min: 1, max: i64::MAX },
     default: Default::Unset,
     about: "grid points in a row of a torus or a plane",
 };
+
+/// The settings of the methods that localize.
+pub(crate) const LOCALIZATION: &[Param] = &[RADIUS, TAPER, GEOMETRY, COLUMNS];
 
 /// How a method localizes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -95,12 +98,13 @@ impl Localization {
         Ok(Stencil::new(Grid::new(self.layout, dim)?, self.taper, self.radius))
     }
 
-    /// The observed values listed in `present` near each component of a state, numbered as in that list.
+    /// The observed values listed in `present` near each component of a state, numbered as in that list; earlier states
+    /// behind the present one lie on the same grid.
     ///
     /// # Errors
     /// When the components do not fill the grid, or the operator does not say where its values sit.
     pub fn neighbours(&self, operator: &dyn Observation, present: &[usize]) -> Result<Neighbours> {
-        let stencil = self.stencil(operator.state_dim())?;
+        let stencil = self.stencil(operator.current_dim())?;
         let everywhere = operator.location().ok_or_else(|| {
             Error::Unsupported(format!(
                 "localization needs a place for each observed value, and operator `{}` names none; leave `radius` out, \

@@ -47,10 +47,11 @@ impl Neighbours {
         &self.location
     }
 
-    /// Fills `found` with the observations of positive weight near component `point`, and their weights; the order is
-    /// that of the grid and does not depend on anything else.
+    /// Fills `found` with the observations of positive weight near component `point` of a state, or of an earlier one
+    /// behind it, and their weights; the order is that of the grid and does not depend on anything else.
     pub fn near(&self, point: usize, found: &mut Vec<(usize, f64)>) {
         found.clear();
+        let point = point % self.stencil.grid().dim();
         self.stencil.runs(point, |components, weights| {
             for &observation in &self.sorted[self.starts[components.start]..self.starts[components.end]] {
                 let weight = weights[self.location[observation] - components.start];

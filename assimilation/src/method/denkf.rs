@@ -8,8 +8,8 @@ use ndarray::Array2;
 use scorecast_systems::{Entry, Key, Settings};
 
 use super::enkf::increments;
-use super::inflation::{ADDITIVE, Inflation, RTPP, RTPS};
-use super::{Build, INFLATION, MEMBERS};
+use super::inflation::Inflation;
+use super::{Build, ENSEMBLE};
 use crate::linalg::{all_finite, anomalies};
 use crate::outcome::Outcome;
 use crate::problem::{Analysis, Result, Seen};
@@ -18,7 +18,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     name: "denkf",
     about: "deterministic ensemble Kalman filter: anomalies updated with half the gain",
     reference: "Sakov and Oke 2008",
-    params: &[MEMBERS, INFLATION, RTPP, RTPS, ADDITIVE],
+    params: ENSEMBLE,
     build: |settings: &Settings| super::cycle(DEnKf { inflation: Inflation::new(settings) }, settings),
 };
 
@@ -43,7 +43,7 @@ impl Analysis for DEnKf {
         present.whiten_rows(&mut d);
         let mut ensemble = increments(&forecast, &present.whiten(), d)?;
         ensemble += &forecast;
-        Ok(self.inflation.finish(forecast, ensemble, seen.step, key))
+        Ok(self.inflation.finish(forecast, ensemble, seen, key))
     }
 }
 

@@ -9,8 +9,8 @@
 use ndarray::{Array2, Axis};
 use scorecast_systems::{Entry, Key, Purpose, Settings};
 
-use super::inflation::{ADDITIVE, Inflation, RTPP, RTPS};
-use super::{Build, INFLATION, MEMBERS};
+use super::inflation::Inflation;
+use super::{Build, ENSEMBLE};
 use crate::linalg::{Cholesky, all_finite, anomalies};
 use crate::observe::Present;
 use crate::outcome::Outcome;
@@ -20,7 +20,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     name: "enkf",
     about: "ensemble Kalman filter with perturbed observations",
     reference: "Burgers, van Leeuwen and Evensen 1998",
-    params: &[MEMBERS, INFLATION, RTPP, RTPS, ADDITIVE],
+    params: ENSEMBLE,
     build: |settings: &Settings| super::cycle(EnKf { inflation: Inflation::new(settings) }, settings),
 };
 
@@ -48,7 +48,7 @@ impl Analysis for EnKf {
         present.whiten_rows(&mut perturbed);
         let mut ensemble = increments(&forecast, &present.whiten(), perturbed)?;
         ensemble += &forecast;
-        Ok(self.inflation.finish(forecast, ensemble, seen.step, key))
+        Ok(self.inflation.finish(forecast, ensemble, seen, key))
     }
 }
 

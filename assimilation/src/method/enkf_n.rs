@@ -18,31 +18,25 @@ use ndarray::{Array1, Array2};
 use scorecast_systems::registry::Default;
 use scorecast_systems::{Entry, Key, Kind, Param, Settings};
 
-use super::etkf::{ROTATE, rotation, scaled};
-use super::inflation::{ADDITIVE, Inflation, RTPP, RTPS};
-use super::{Build, INFLATION, MEMBERS};
-use crate::linalg::{Cholesky, Eigen, all_finite, anomalies, rotate_anomalies};
+use super::etkf::{ROTATE, scaled};
+use super::inflation::Inflation;
+use super::{Build, ENSEMBLE, join};
+use crate::linalg::{Cholesky, Eigen, all_finite, anomalies};
 use crate::outcome::Outcome;
 use crate::problem::{Analysis, Result, Seen};
+
+const FORM: Param = Param {
+    key: "form",
+    kind: Kind::Choice(&["dual", "primal"]),
+    default: Default::Text("dual"),
+    about: "minimise over one number (dual) or over the weights of the members (primal)",
+};
 
 pub(super) const ENTRY: Entry<Build> = Entry {
     name: "enkf_n",
     about: "finite-size ensemble Kalman filter: no inflation to tune",
     reference: "Bocquet 2011; Bocquet, Raanes and Hannart 2015",
-    params: &[
-        MEMBERS,
-        INFLATION,
-        RTPP,
-        RTPS,
-        ADDITIVE,
-        ROTATE,
-        Param {
-            key: "form",
-            kind: Kind::Choice(&["dual", "primal"]),
-            default: Default::Text("dual"),
-            about: "minimise over one number (dual) or over the weights of the members (primal)",
-        },
-    ],
+    params: &join::<8>(&[ENSEMBLE, &[ROTATE, FORM]]),
     build: |settings: &Settings| {
         let form = if settings.text("form") == "primal" { Form::Primal } else { Form::Dual };
         let analysis = EnKfN { inflation: Inflation::new(settings), rotate: settings.flag("rotate"), form };
@@ -87,14 +81,9 @@ impl Analysis for EnKfN {
             Form::Dual => problem.dual(),
             Form::Primal => problem.primal(&z, &d)?,
         };
-        let mut ensemble = problem.eigen.apply(|l| (degrees / (l.max(0.0) + zeta)).sqrt()).dot(&a);
-        if self.rotate {
-            rotate_anomalies(ensemble.view_mut(), rotation(seen, key));
-        }
-        self.inflation.spread(&a, &mut ensemble);
-        ensemble += &(mean + problem.weights(zeta).dot(&a));
-        self.inflation.add_noise(&mut ensemble, seen.step, key);
-        let mut outcome = Outcome::new(forecast, ensemble);
+        let analysis = problem.eigen.apply(|l| (degrees / (l.max(0.0) + zeta)).sqrt()).dot(&a);
+        let mean = mean + problem.weights(zeta).dot(&a);
+        let mut outcome = self.inflation.finish_anomalies(self.rotate, forecast, (mean, analysis), seen, key);
         outcome.diagnostics.insert("inflation", (degrees / zeta).sqrt());
         Ok(outcome)
     }

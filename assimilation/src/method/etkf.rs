@@ -10,11 +10,11 @@
 
 use ndarray::{Array1, Array2};
 use scorecast_systems::registry::Default;
-use scorecast_systems::{Entry, Key, Kind, Param, Purpose, Settings};
+use scorecast_systems::{Entry, Key, Kind, Param, Settings};
 
-use super::inflation::{ADDITIVE, Inflation, RTPP, RTPS};
-use super::{Build, INFLATION, MEMBERS};
-use crate::linalg::{Eigen, all_finite, anomalies, rotate_anomalies};
+use super::inflation::Inflation;
+use super::{Build, ENSEMBLE, join};
+use crate::linalg::{Eigen, all_finite, anomalies};
 use crate::observe::Present;
 use crate::outcome::Outcome;
 use crate::problem::{Analysis, Result, Seen};
@@ -31,7 +31,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     name: "etkf",
     about: "ensemble transform Kalman filter with the symmetric square root",
     reference: "Bishop et al. 2001; Hunt et al. 2007",
-    params: &[MEMBERS, INFLATION, RTPP, RTPS, ADDITIVE, ROTATE],
+    params: &join::<7>(&[ENSEMBLE, &[ROTATE]]),
     build: |settings: &Settings| {
         super::cycle(EtKf { inflation: Inflation::new(settings), rotate: settings.flag("rotate") }, settings)
     },
@@ -56,31 +56,11 @@ impl Analysis for EtKf {
         }
         let (mean, a) = anomalies(forecast.view(), None);
         let (z, d) = scaled(present.whiten());
-        let (shift, mut ensemble) =
+        let (shift, analysis) =
             if z.nrows() > z.ncols() { by_observations(&a, &z, &d)? } else { by_members(&a, &z, &d)? };
-        if self.rotate {
-            rotate_anomalies(ensemble.view_mut(), rotation(seen, key));
-        }
-        self.inflation.spread(&a, &mut ensemble);
-        ensemble += &(mean + shift / (a.nrows() as f64 - 1.0).sqrt());
-        self.inflation.add_noise(&mut ensemble, seen.step, key);
-        Ok(Outcome::new(forecast, ensemble))
+        let mean = mean + shift / (a.nrows() as f64 - 1.0).sqrt();
+        Ok(self.inflation.finish_anomalies(self.rotate, forecast, (mean, analysis), seen, key))
     }
-}
-
-/// The key of the random rotation of one analysis.
-pub(super) fn rotation(seen: &Seen, key: Key) -> Key {
-    key.purpose(Purpose::Rotation).at(seen.step as u64)
-}
-
-/// Makes members of analysis anomalies (`[member, component]`): rotates them where there is a key for it, inflates, and
-/// adds the mean.
-pub(super) fn finish(anomalies: &mut Array2<f64>, mean: Array1<f64>, inflation: f64, rotation: Option<Key>) {
-    if let Some(key) = rotation {
-        rotate_anomalies(anomalies.view_mut(), key);
-    }
-    *anomalies *= inflation;
-    *anomalies += &mean;
 }
 
 /// Z = Y R^-1/2 / sqrt(N - 1), `[member, present]`, and d = R^-1/2 (y - mean h(x)), `[present]`.

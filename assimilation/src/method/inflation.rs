@@ -8,12 +8,13 @@
 //! additive (Mitchell and Houtekamer 2000): A <- A + sd E, E ~ N(0, I) centred over the members.
 //! The mean stays as it is.
 
-use ndarray::{Array1, Array2, Axis};
+use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis, s};
 use scorecast_systems::registry::Default;
 use scorecast_systems::{Key, Kind, Param, Purpose, Settings};
 
-use crate::linalg::anomalies;
+use crate::linalg::{anomalies, rotate_anomalies};
 use crate::outcome::{Outcome, weighted_mean};
+use crate::problem::Seen;
 
 /// The setting `inflation` of every ensemble method.
 pub(crate) const INFLATION: Param = Param {
@@ -81,16 +82,21 @@ impl Inflation {
         Self { multiplicative, ..Self::default() }
     }
 
-    /// Relaxes and multiplies analysis anomalies, given those of the forecast; both `[member, component]` with columns
-    /// of zero mean.
-    pub fn spread(&self, forecast: &Array2<f64>, analysis: &mut Array2<f64>) {
-        if self.rtpp != 0.0 {
-            analysis.zip_mut_with(forecast, |a, f| *a = (1.0 - self.rtpp) * *a + self.rtpp * f);
+    /// Relaxes and multiplies analysis anomalies, with columns of zero mean, given the members of the forecast; both
+    /// `[member, component]`.
+    pub fn spread(&self, forecast: ArrayView2<f64>, mut analysis: ArrayViewMut2<f64>) {
+        if self.rtpp != 0.0 || self.rtps != 0.0 {
+            let (_, forecast) = anomalies(forecast, None);
+            if self.rtpp != 0.0 {
+                analysis.zip_mut_with(&forecast, |a, f| *a = (1.0 - self.rtpp) * *a + self.rtpp * f);
+            }
+            if self.rtps != 0.0 {
+                analysis *= &self.towards(sd(forecast.view()), sd(analysis.view()));
+            }
         }
-        if self.rtps != 0.0 {
-            *analysis *= &self.towards(sd(forecast), sd(analysis));
+        if self.multiplicative != 1.0 {
+            analysis *= self.multiplicative;
         }
-        *analysis *= self.multiplicative;
     }
 
     /// 1 + a (s_f - s_a) / s_a; 1 where the analysis has no spread that a factor could widen.
@@ -101,7 +107,7 @@ impl Inflation {
 
     /// Adds the noise; draws from streams N, N + 1, ... of `key`'s perturbations at lead step `step`, behind those that
     /// perturb observations.
-    pub(super) fn add_noise(&self, ensemble: &mut Array2<f64>, step: usize, key: Key) {
+    fn add_noise(&self, mut ensemble: ArrayViewMut2<f64>, step: usize, key: Key) {
         if self.additive != 0.0 {
             let (members, dim) = ensemble.dim();
             let key = key.purpose(Purpose::Perturbation).at(step as u64).members_from(members as u64);
@@ -110,20 +116,42 @@ impl Inflation {
         }
     }
 
-    /// All of it, for a method that has whole members: forecast and analysis, `[member, component]`.
-    pub(super) fn finish(&self, forecast: Array2<f64>, mut ensemble: Array2<f64>, step: usize, key: Key) -> Outcome {
+    /// All of it, for a method that has whole members: forecast and analysis, `[member, component]`. Earlier states that
+    /// a smoother carries are left alone.
+    pub(super) fn finish(&self, forecast: Array2<f64>, mut ensemble: Array2<f64>, seen: &Seen, key: Key) -> Outcome {
+        let current = s![.., ..seen.operator.current_dim()];
         if (Self { additive: 0.0, ..*self }) != Self::default() {
-            let (mean, mut a) = anomalies(ensemble.view(), None);
-            self.spread(&anomalies(forecast.view(), None).1, &mut a);
+            let (mean, mut a) = anomalies(ensemble.slice(current), None);
+            self.spread(forecast.slice(current), a.view_mut());
             a += &mean;
-            ensemble = a;
+            ensemble.slice_mut(current).assign(&a);
         }
-        self.add_noise(&mut ensemble, step, key);
+        self.add_noise(ensemble.slice_mut(current), seen.step, key);
+        Outcome::new(forecast, ensemble)
+    }
+
+    /// The same for a method that has the mean and the anomalies of its analysis: rotates these where `rotate` is set,
+    /// inflates them and adds the mean.
+    pub(super) fn finish_anomalies(
+        &self,
+        rotate: bool,
+        forecast: Array2<f64>,
+        (mean, mut ensemble): (Array1<f64>, Array2<f64>),
+        seen: &Seen,
+        key: Key,
+    ) -> Outcome {
+        let current = s![.., ..seen.operator.current_dim()];
+        if rotate {
+            rotate_anomalies(ensemble.view_mut(), key.purpose(Purpose::Rotation).at(seen.step as u64));
+        }
+        self.spread(forecast.slice(current), ensemble.slice_mut(current));
+        ensemble += &mean;
+        self.add_noise(ensemble.slice_mut(current), seen.step, key);
         Outcome::new(forecast, ensemble)
     }
 }
 
-fn sd(anomalies: &Array2<f64>) -> Array1<f64> {
+fn sd(anomalies: ArrayView2<f64>) -> Array1<f64> {
     let scale = 1.0 / (anomalies.nrows() as f64 - 1.0);
     anomalies.map_axis(Axis(0), |column| (scale * column.dot(&column)).sqrt())
 }
@@ -143,6 +171,7 @@ mod tests {
     use scorecast_systems::Domain;
 
     use super::*;
+    use crate::observe::{GaussianError, Identity, NoiseLaw};
     use crate::outcome::weighted_variance;
 
     fn pair() -> (Array2<f64>, Array2<f64>) {
@@ -151,9 +180,17 @@ mod tests {
         (forecast, analysis)
     }
 
+    fn finish_pair(inflation: Inflation, forecast: Array2<f64>, analysis: Array2<f64>) -> Outcome {
+        let law = |dim| Ok(Box::new(GaussianError::new(&[1.0], dim)?) as Box<dyn NoiseLaw>);
+        let operator = Identity::new(forecast.ncols(), &law).unwrap();
+        let values = Array1::zeros(forecast.ncols());
+        let seen = Seen { step: 3, time: 0.0, values: values.view(), operator: &operator };
+        inflation.finish(forecast, analysis, &seen, Key::new(4, Domain::Method))
+    }
+
     fn finish(inflation: Inflation) -> Array2<f64> {
         let (forecast, analysis) = pair();
-        inflation.finish(forecast, analysis, 3, Key::new(4, Domain::Method)).ensemble
+        finish_pair(inflation, forecast, analysis).ensemble
     }
 
     #[test]
@@ -194,7 +231,7 @@ mod tests {
         let members = 20_000;
         let x = Array2::from_elem((members, 2), 1.5);
         let inflation = Inflation { additive: 0.4, ..Inflation::default() };
-        let outcome = inflation.finish(x.clone(), x, 3, Key::new(5, Domain::Method));
+        let outcome = finish_pair(inflation, x.clone(), x);
         assert!(outcome.mean().iter().all(|m| (m - 1.5).abs() < 1e-12));
         // five standard errors of a sample variance
         assert!(outcome.variance().iter().all(|v| (v / 0.16 - 1.0).abs() < 5.0 * (2.0 / members as f64).sqrt()));
@@ -205,7 +242,7 @@ mod tests {
         let (forecast, mut analysis) = pair();
         analysis.column_mut(1).fill(2.0);
         let inflation = Inflation { rtps: 0.5, ..Inflation::default() };
-        let found = inflation.finish(forecast, analysis, 0, Key::new(4, Domain::Method)).ensemble;
+        let found = finish_pair(inflation, forecast, analysis).ensemble;
         assert!(found.column(1).iter().all(|value| *value == 2.0));
     }
 }

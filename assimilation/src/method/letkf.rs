@@ -17,9 +17,9 @@ use scorecast_systems::{Entry, Key, Settings};
 
 use super::by_component::by_component;
 use super::etkf::{self, EtKf, ROTATE};
-use super::{Build, INFLATION, Inflation, MEMBERS};
+use super::{Build, ENSEMBLE, Inflation, join};
 use crate::linalg::{InverseRoot, Root, add_scaled, all_finite, dot};
-use crate::localize::{COLUMNS, GEOMETRY, Localization, Neighbours, RADIUS, TAPER};
+use crate::localize::{LOCALIZATION, Localization, Neighbours};
 use crate::observe::Present;
 use crate::outcome::Outcome;
 use crate::problem::{Analysis, Result, Seen};
@@ -28,10 +28,10 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     name: "letkf",
     about: "local ensemble transform Kalman filter: the etkf of each component from the observations near it",
     reference: "Hunt, Kostelich and Szunyogh 2007",
-    params: &[MEMBERS, INFLATION, RADIUS, TAPER, GEOMETRY, COLUMNS, ROTATE],
+    params: &join::<11>(&[ENSEMBLE, LOCALIZATION, &[ROTATE]]),
     build: |settings: &Settings| {
         let localization = Localization::from_settings(settings)?;
-        let (inflation, rotate) = (settings.number("inflation"), settings.flag("rotate"));
+        let (inflation, rotate) = (Inflation::new(settings), settings.flag("rotate"));
         super::cycle(LetKf { inflation, rotate, localization }, settings)
     },
 };
@@ -39,8 +39,8 @@ pub(super) const ENTRY: Entry<Build> = Entry {
 /// The deterministic filter with local transforms.
 #[derive(Clone, Debug)]
 pub struct LetKf {
-    /// Factor of the standard deviation of the analysis anomalies.
-    pub inflation: f64,
+    /// What is done to the analysis ensemble.
+    pub inflation: Inflation,
     /// Whether to rotate the anomalies at random after each analysis; costs 2 N^2 n operations.
     pub rotate: bool,
     /// How it localizes; none makes it the filter [`EtKf`].
@@ -51,8 +51,7 @@ impl Analysis for LetKf {
     fn update(&mut self, forecast: Array2<f64>, seen: &Seen, key: Key) -> Result<Outcome> {
         seen.require_gaussian("letkf")?;
         let Some(localization) = self.localization.filter(|local| local.radius.is_finite()) else {
-            return EtKf { inflation: Inflation::factor(self.inflation), rotate: self.rotate }
-                .update(forecast, seen, key);
+            return EtKf { inflation: self.inflation, rotate: self.rotate }.update(forecast, seen, key);
         };
         seen.require_independent_gaussian("letkf")?;
         super::require_members(forecast.nrows())?;
@@ -65,8 +64,7 @@ impl Analysis for LetKf {
         let mut ensemble = forecast.clone();
         let room = || Local::new(network.members);
         let mean = by_component(&mut ensemble, room, |local, point, a| local.analyse(&network, point, a));
-        etkf::finish(&mut ensemble, mean, self.inflation, self.rotate.then(|| etkf::rotation(seen, key)));
-        Ok(Outcome::new(forecast, ensemble))
+        Ok(self.inflation.finish_anomalies(self.rotate, forecast, (mean, ensemble), seen, key))
     }
 }
 

@@ -18,6 +18,7 @@ mod guidance;
 mod guided;
 mod inflation;
 mod kalman;
+mod lag;
 mod letkf;
 mod one_step;
 mod optimal_interpolation;
@@ -42,12 +43,14 @@ pub use guidance::Guidance;
 pub use guided::{Guided, Weighting};
 pub use inflation::Inflation;
 pub use kalman::Kalman;
+pub use lag::FixedLag;
 pub use letkf::LetKf;
 pub use optimal_interpolation::OptimalInterpolation;
 pub use serial::Serial;
 pub use three_d_var::ThreeDVar;
 pub use unscented::Unscented;
 
+use inflation::{ADDITIVE, RTPP, RTPS};
 pub(crate) use inflation::{INFLATION, inflate};
 
 use ndarray::Array2;
@@ -88,9 +91,33 @@ pub(crate) const MEMBERS: Param = Param {
     about: "members of the ensemble",
 };
 
-/// An ensemble method as a filter of `members` members.
+/// The settings of every method that makes a linear combination of its members: how many there are, inflation, and
+/// what [`cycle`] puts around it.
+pub(crate) const ENSEMBLE: &[Param] = &[MEMBERS, INFLATION, RTPP, RTPS, ADDITIVE, lag::LAG];
+
+/// Lists of settings one after the other, `N` of them in all.
+pub(crate) const fn join<const N: usize>(lists: &[&[Param]]) -> [Param; N] {
+    let mut all = [MEMBERS; N];
+    let (mut list, mut count) = (0, 0);
+    while list < lists.len() {
+        let mut i = 0;
+        while i < lists[list].len() {
+            all[count] = lists[list][i];
+            (i, count) = (i + 1, count + 1);
+        }
+        list += 1;
+    }
+    assert!(count == N, "N is the number of settings");
+    all
+}
+
+/// An ensemble method as a filter of `members` members, or a smoother of a `lag`.
 fn cycle(analysis: impl Analysis + 'static, settings: &Settings) -> Result<Box<dyn Cycle>> {
-    Ok(Box::new(AnalysisCycle::new(Box::new(analysis), settings.count("members"))))
+    let (members, lag) = (settings.count("members"), settings.count("lag"));
+    if lag > 0 {
+        return Ok(Box::new(FixedLag::new(Box::new(analysis), members, lag)));
+    }
+    Ok(Box::new(AnalysisCycle::new(Box::new(analysis), members)))
 }
 
 /// Refuses an ensemble without a spread.

@@ -14,10 +14,10 @@ use ndarray::Array2;
 use scorecast_systems::{Key, Param, Settings};
 
 use super::by_component::{by_component, centre};
-use super::etkf::{self, ROTATE};
-use super::{INFLATION, MEMBERS};
+use super::etkf::ROTATE;
+use super::{ENSEMBLE, Inflation, join};
 use crate::linalg::{add_scaled, all_finite, dot};
-use crate::localize::{COLUMNS, GEOMETRY, Localization, Neighbours, RADIUS, TAPER};
+use crate::localize::{LOCALIZATION, Localization, Neighbours};
 use crate::observe::Present;
 use crate::outcome::Outcome;
 use crate::problem::{Result, Seen};
@@ -38,8 +38,8 @@ pub(super) struct Move {
 /// What every serial filter can be set to.
 #[derive(Clone, Copy, Debug)]
 pub struct Serial {
-    /// Factor of the standard deviation of the analysis anomalies.
-    pub inflation: f64,
+    /// What is done to the analysis ensemble.
+    pub inflation: Inflation,
     /// Whether to rotate the anomalies at random after each analysis; costs 2 N^2 n operations.
     pub rotate: bool,
     /// How it localizes; none is the global filter.
@@ -47,13 +47,13 @@ pub struct Serial {
 }
 
 /// The settings of [`Serial`] and the number of members.
-pub(super) const PARAMS: &[Param] = &[MEMBERS, INFLATION, RADIUS, TAPER, GEOMETRY, COLUMNS, ROTATE];
+pub(super) const PARAMS: &[Param] = &join::<11>(&[ENSEMBLE, LOCALIZATION, &[ROTATE]]);
 
 impl Serial {
     /// From the settings of [`PARAMS`].
     pub(super) fn from_settings(settings: &Settings) -> Result<Self> {
         let localization = Localization::from_settings(settings)?;
-        Ok(Self { inflation: settings.number("inflation"), rotate: settings.flag("rotate"), localization })
+        Ok(Self { inflation: Inflation::new(settings), rotate: settings.flag("rotate"), localization })
     }
 }
 
@@ -71,8 +71,7 @@ pub(super) fn update(rule: Rule, setup: Serial, forecast: Array2<f64>, seen: &Se
     let path = Path::new(rule, present, near);
     let mut ensemble = forecast.clone();
     let mean = by_component(&mut ensemble, Vec::new, |near, point, a| path.follow(point, a, near));
-    etkf::finish(&mut ensemble, mean, setup.inflation, setup.rotate.then(|| etkf::rotation(seen, key)));
-    Ok(Outcome::new(forecast, ensemble))
+    Ok(setup.inflation.finish_anomalies(setup.rotate, forecast, (mean, ensemble), seen, key))
 }
 
 /// Which observations act on a component.

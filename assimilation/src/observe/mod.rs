@@ -62,6 +62,12 @@ pub trait Observation: Send + Sync {
     /// The number of components of a state.
     fn state_dim(&self) -> usize;
 
+    /// How many of those are of the present, the first ones: all, unless a smoother carries earlier states behind them,
+    /// each laid out like the present one.
+    fn current_dim(&self) -> usize {
+        self.state_dim()
+    }
+
     /// h(x) for each row: `[member, component]` -> `[member, observed]`.
     fn apply(&self, t: f64, x: ArrayView2<f64>) -> Array2<f64>;
 
