@@ -6,7 +6,7 @@ use scorecast_assimilation::augment::{Augmented, OfState, Parameter, augmented_p
 use scorecast_assimilation::method::{EtKf, Inflation};
 use scorecast_assimilation::observe::{GaussianError, Stride};
 use scorecast_assimilation::{AnalysisCycle, Cycle, Observation, Prior, Seen};
-use scorecast_systems::{Domain, Forecaster, Key, Purpose, Stepping, Value, catalogue};
+use scorecast_systems::{Domain, Key, Purpose, Stepping, Value, catalogue};
 
 const CELLS: usize = 40;
 

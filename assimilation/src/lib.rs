@@ -17,6 +17,7 @@ pub mod method;
 pub mod observe;
 pub mod outcome;
 pub mod problem;
+pub mod quality;
 pub mod state;
 
 pub use innovation::{Innovation, innovation};
@@ -24,3 +25,4 @@ pub use method::METHODS;
 pub use observe::{NOISE_LAWS, NoiseLaw, OPERATORS, Observation};
 pub use outcome::{Diagnostics, Outcome, Smoothed};
 pub use problem::{Analysis, AnalysisCycle, Cycle, Error, Prior, Result, Seen};
+pub use quality::Quality;

@@ -32,6 +32,7 @@ fn every_method() -> Vec<(&'static str, Vec<(&'static str, Value)>)> {
             ("rtps", Value::Float(0.4)),
             ("additive", Value::Float(0.2)),
             ("lag", Value::Int(2)),
+            ("outlier_threshold", Value::Float(1.0)),
             ("form", word("primal")),
             ("alpha", Value::Float(1.0)),
             ("scale", Value::Float(0.5)),

@@ -36,7 +36,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     name: "enkf_n",
     about: "finite-size ensemble Kalman filter: no inflation to tune",
     reference: "Bocquet 2011; Bocquet, Raanes and Hannart 2015",
-    params: &join::<8>(&[ENSEMBLE, &[ROTATE, FORM]]),
+    params: &join::<{ ENSEMBLE.len() + 2 }>(&[ENSEMBLE, &[ROTATE, FORM]]),
     build: |settings: &Settings| {
         let form = if settings.text("form") == "primal" { Form::Primal } else { Form::Dual };
         let analysis = EnKfN { inflation: Inflation::new(settings), rotate: settings.flag("rotate"), form };

@@ -23,6 +23,7 @@ mod letkf;
 mod one_step;
 mod optimal_interpolation;
 mod path;
+mod quality_control;
 mod serial;
 mod step_law;
 mod three_d_var;
@@ -46,6 +47,7 @@ pub use kalman::Kalman;
 pub use lag::FixedLag;
 pub use letkf::LetKf;
 pub use optimal_interpolation::OptimalInterpolation;
+pub use quality_control::QualityControl;
 pub use serial::Serial;
 pub use three_d_var::ThreeDVar;
 pub use unscented::Unscented;
@@ -93,7 +95,8 @@ pub(crate) const MEMBERS: Param = Param {
 
 /// The settings of every method that makes a linear combination of its members: how many there are, inflation, and
 /// what [`cycle`] puts around it.
-pub(crate) const ENSEMBLE: &[Param] = &[MEMBERS, INFLATION, RTPP, RTPS, ADDITIVE, lag::LAG];
+pub(crate) const ENSEMBLE: &[Param] =
+    &[MEMBERS, INFLATION, RTPP, RTPS, ADDITIVE, lag::LAG, quality_control::OUTLIER_THRESHOLD];
 
 /// Lists of settings one after the other, `N` of them in all.
 pub(crate) const fn join<const N: usize>(lists: &[&[Param]]) -> [Param; N] {
@@ -114,10 +117,14 @@ pub(crate) const fn join<const N: usize>(lists: &[&[Param]]) -> [Param; N] {
 /// An ensemble method as a filter of `members` members, or a smoother of a `lag`.
 fn cycle(analysis: impl Analysis + 'static, settings: &Settings) -> Result<Box<dyn Cycle>> {
     let (members, lag) = (settings.count("members"), settings.count("lag"));
-    if lag > 0 {
-        return Ok(Box::new(FixedLag::new(Box::new(analysis), members, lag)));
+    let mut analysis: Box<dyn Analysis> = Box::new(analysis);
+    if let Some(threshold) = settings.optional_number("outlier_threshold") {
+        analysis = Box::new(QualityControl::new(analysis, threshold));
     }
-    Ok(Box::new(AnalysisCycle::new(Box::new(analysis), members)))
+    if lag > 0 {
+        return Ok(Box::new(FixedLag::new(analysis, members, lag)));
+    }
+    Ok(Box::new(AnalysisCycle::new(analysis, members)))
 }
 
 /// Refuses an ensemble without a spread.
