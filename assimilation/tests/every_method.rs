@@ -33,6 +33,8 @@ fn every_method() -> Vec<(&'static str, Vec<(&'static str, Value)>)> {
             ("additive", Value::Float(0.2)),
             ("lag", Value::Int(2)),
             ("outlier_threshold", Value::Float(1.0)),
+            ("adaptive", word("anderson")),
+            ("adaptive", word("miyoshi")),
             ("form", word("primal")),
             ("alpha", Value::Float(1.0)),
             ("scale", Value::Float(0.5)),

@@ -3,6 +3,7 @@
 //! Multiplicative inflation is the same everywhere: it multiplies the anomalies (so their standard deviation) of the
 //! analysis ensemble, before anything scores it. A set of observations without a single value leaves the ensemble as it is.
 
+mod adaptive;
 mod bootstrap;
 mod by_component;
 mod denkf;
@@ -30,6 +31,7 @@ mod three_d_var;
 mod unscented;
 mod weights;
 
+pub use adaptive::{Adaptive, Belief, Rule};
 pub use bootstrap::Bootstrap;
 pub use denkf::DEnKf;
 pub use eakf::EaKf;
@@ -95,8 +97,9 @@ pub(crate) const MEMBERS: Param = Param {
 
 /// The settings of every method that makes a linear combination of its members: how many there are, inflation, and
 /// what [`cycle`] puts around it.
-pub(crate) const ENSEMBLE: &[Param] =
-    &[MEMBERS, INFLATION, RTPP, RTPS, ADDITIVE, lag::LAG, quality_control::OUTLIER_THRESHOLD];
+pub(crate) const ENSEMBLE: &[Param] = &join::<{ OWN.len() + adaptive::PARAMS.len() }>(&[OWN, &adaptive::PARAMS]);
+
+const OWN: &[Param] = &[MEMBERS, INFLATION, RTPP, RTPS, ADDITIVE, lag::LAG, quality_control::OUTLIER_THRESHOLD];
 
 /// Lists of settings one after the other, `N` of them in all.
 pub(crate) const fn join<const N: usize>(lists: &[&[Param]]) -> [Param; N] {
@@ -120,6 +123,10 @@ fn cycle(analysis: impl Analysis + 'static, settings: &Settings) -> Result<Box<d
     let mut analysis: Box<dyn Analysis> = Box::new(analysis);
     if let Some(threshold) = settings.optional_number("outlier_threshold") {
         analysis = Box::new(QualityControl::new(analysis, threshold));
+    }
+    // outside quality control, whose outliers are those of the inflated forecast
+    if settings.has("adaptive") {
+        analysis = Adaptive::around(analysis, settings)?;
     }
     if lag > 0 {
         return Ok(Box::new(FixedLag::new(analysis, members, lag)));
