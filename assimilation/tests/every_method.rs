@@ -35,6 +35,8 @@ fn every_method() -> Vec<(&'static str, Vec<(&'static str, Value)>)> {
             ("outlier_threshold", Value::Float(1.0)),
             ("adaptive", word("anderson")),
             ("adaptive", word("miyoshi")),
+            ("noise_treatment", word("square_root")),
+            ("noise_treatment", word("deterministic")),
             ("form", word("primal")),
             ("alpha", Value::Float(1.0)),
             ("scale", Value::Float(0.5)),
@@ -46,6 +48,12 @@ fn every_method() -> Vec<(&'static str, Vec<(&'static str, Value)>)> {
                 out.push((entry.name, [given.clone(), vec![(key, value)]].concat()));
             }
         }
+    }
+    // what can be put around an ensemble filter, all at once
+    for entry in METHODS.iter().filter(|entry| entry.params.iter().any(|param| param.key == "adaptive")) {
+        let around =
+            vec![("adaptive", word("anderson")), ("outlier_threshold", Value::Float(1.5)), ("lag", Value::Int(1))];
+        out.push((entry.name, [vec![("members", Value::Int(40))], around].concat()));
     }
     assert!(out.len() >= METHODS.len());
     out

@@ -21,6 +21,7 @@ mod inflation;
 mod kalman;
 mod lag;
 mod letkf;
+mod noise_treatment;
 mod one_step;
 mod optimal_interpolation;
 mod path;
@@ -48,6 +49,7 @@ pub use inflation::Inflation;
 pub use kalman::Kalman;
 pub use lag::FixedLag;
 pub use letkf::LetKf;
+pub use noise_treatment::NoiseTreatment;
 pub use optimal_interpolation::OptimalInterpolation;
 pub use quality_control::QualityControl;
 pub use serial::Serial;
@@ -99,7 +101,16 @@ pub(crate) const MEMBERS: Param = Param {
 /// what [`cycle`] puts around it.
 pub(crate) const ENSEMBLE: &[Param] = &join::<{ OWN.len() + adaptive::PARAMS.len() }>(&[OWN, &adaptive::PARAMS]);
 
-const OWN: &[Param] = &[MEMBERS, INFLATION, RTPP, RTPS, ADDITIVE, lag::LAG, quality_control::OUTLIER_THRESHOLD];
+const OWN: &[Param] = &[
+    MEMBERS,
+    INFLATION,
+    RTPP,
+    RTPS,
+    ADDITIVE,
+    lag::LAG,
+    noise_treatment::NOISE_TREATMENT,
+    quality_control::OUTLIER_THRESHOLD,
+];
 
 /// Lists of settings one after the other, `N` of them in all.
 pub(crate) const fn join<const N: usize>(lists: &[&[Param]]) -> [Param; N] {
@@ -128,10 +139,12 @@ fn cycle(analysis: impl Analysis + 'static, settings: &Settings) -> Result<Box<d
     if settings.has("adaptive") {
         analysis = Adaptive::around(analysis, settings)?;
     }
+    let noise = NoiseTreatment::from_settings(settings);
     if lag > 0 {
+        noise.require_stochastic(settings)?;
         return Ok(Box::new(FixedLag::new(analysis, members, lag)));
     }
-    Ok(Box::new(AnalysisCycle::new(analysis, members)))
+    Ok(Box::new(AnalysisCycle::new(analysis, members).with_noise(noise)))
 }
 
 /// Refuses an ensemble without a spread.

@@ -6,6 +6,9 @@
 //! [`anderson`] and [`miyoshi`] are the two rules. Between sets lambda <- 1 + damping (lambda - 1), so that without
 //! information it returns to 1. A set without values changes neither the members nor lambda.
 //!
+//! What is known of lambda before each set has the same sd, so that it is the rate of learning: Miyoshi used .04; .6, which
+//! is usual where large models are damped by .9, is too restless for Lorenz-96, and .1 is good there.
+//!
 //! The values of one set are taken one after the other, each against the same forecast: where their innovations are
 //! correlated they count for more than they know. Where the filter localizes so does the learning; elsewhere
 //! [`anderson`] sees far values through their sample correlations, which are never 0 and lift lambda a little.
@@ -37,9 +40,8 @@ const ADAPTIVE: Param = Param {
 const INFLATION_SD: Param = Param {
     key: "inflation_sd",
     kind: Kind::Float { min: f64::MIN_POSITIVE, max: f64::INFINITY },
-    default: Default::Unset,
-    about: "sd of what is known of the adaptive variance factor before each set of observations; unset is .6 for \
-            `anderson` and .04 for `miyoshi`",
+    default: Default::Float(0.1),
+    about: "sd of what is known of the adaptive variance factor before each set of observations: its rate of learning",
 };
 
 /// The setting `inflation_damping`.
@@ -95,14 +97,14 @@ impl Adaptive {
 
     /// Around `of` as the settings say; `of` itself where they say `none`.
     pub(super) fn around(of: Box<dyn Analysis>, settings: &Settings) -> Result<Box<dyn Analysis>> {
-        let (rule, usual) = match settings.text("adaptive") {
-            "anderson" => (Rule::Anderson, 0.6),
-            "miyoshi" => (Rule::Miyoshi, 0.04),
+        let rule = match settings.text("adaptive") {
+            "anderson" => Rule::Anderson,
+            "miyoshi" => Rule::Miyoshi,
             _ => return Ok(of),
         };
-        let sd = settings.optional_number("inflation_sd").unwrap_or(usual);
         let localization = Localization::from_settings(settings)?;
-        Ok(Box::new(Self::new(of, rule, localization, sd, settings.number("inflation_damping"))))
+        let [sd, damping] = ["inflation_sd", "inflation_damping"].map(|key| settings.number(key));
+        Ok(Box::new(Self::new(of, rule, localization, sd, damping)))
     }
 
     /// The factors of the variances, `[component]`; empty before the first set of observations.
