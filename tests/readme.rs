@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use scorecast::assimilation::{METHODS, OPERATORS};
+use scorecast::assimilation::{METHODS, NOISE_LAWS, OPERATORS};
 use scorecast::forecast::FORECASTERS;
 use scorecast::score::METRICS;
 use scorecast::spec::presets::PRESETS;
@@ -33,6 +33,7 @@ fn the_tables_are_the_registries() {
         ("forecasters", table(FORECASTERS)),
         ("methods", table(METHODS)),
         ("operators", table(OPERATORS)),
+        ("noise laws", table(NOISE_LAWS)),
         ("metrics", table(METRICS)),
         ("presets", presets()),
     ] {

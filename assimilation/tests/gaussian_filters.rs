@@ -45,6 +45,31 @@ fn by_arctan(name: &str, given: &[(&str, Value)], y: &Array1<f64>) -> (Array1<f6
 }
 
 #[test]
+fn the_climatology_is_the_prior_at_every_time_and_interpolation_from_it_forgets() {
+    let problem = LinearProblem::three(6);
+    let key = Key::new(1, Domain::Method);
+    for outcome in problem.run(&mut *method("climatology", &[]), key) {
+        assert_eq!(outcome.gaussian.unwrap(), (problem.mean.clone(), problem.covariance.clone()));
+        assert_eq!(outcome.forecast, outcome.ensemble);
+    }
+    let given = [("background", word("prior"))];
+    let found = problem.run(&mut *method("optimal_interpolation", &given), key);
+    let (h, r) = (problem.operator.matrix().unwrap(), problem.operator.error().variance().to_owned());
+    for (outcome, values) in found.iter().zip(problem.observations.outer_iter()) {
+        // H selects components of a prior without correlations: each is corrected on its own
+        let (mut mean, mut variance) = (problem.mean.clone(), problem.covariance.diag().to_owned());
+        for (i, y) in values.iter().enumerate().filter(|(_, y)| !y.is_nan()) {
+            let j = h.row(i).iter().position(|value| *value == 1.0).unwrap();
+            let k = variance[j] / (variance[j] + r[i]);
+            mean[j] += k * (y - mean[j]);
+            variance[j] *= 1.0 - k;
+        }
+        assert!((outcome.mean() - mean).iter().all(|e| e.abs() < 1e-12));
+        assert!((outcome.variance() - variance).iter().all(|e| e.abs() < 1e-12));
+    }
+}
+
+#[test]
 fn the_extended_update_is_that_of_the_jacobian_by_finite_differences() {
     let (m, p) = prior();
     let y = array![0.9, f64::NAN, -0.3];

@@ -4,7 +4,7 @@ use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 
 use super::facts::{fact, facts, usual};
-use crate::assimilation::{METHODS, OPERATORS};
+use crate::assimilation::{METHODS, NOISE_LAWS, OPERATORS};
 use crate::failure::Result;
 use crate::forecast::FORECASTERS;
 use crate::score::METRICS;
@@ -15,7 +15,7 @@ use crate::systems::Entry;
 use crate::systems::catalogue::{Recipe, SYSTEMS};
 use crate::systems::registry::{Default, Param};
 
-/// List what an experiment can name: systems, forecasters, methods, operators, metrics, presets
+/// List what an experiment can name: systems, forecasters, methods, operators, noise laws, metrics, presets
 #[derive(clap::Args)]
 pub(super) struct Args {
     /// One kind alone
@@ -28,6 +28,7 @@ enum What {
     Forecasters,
     Methods,
     Operators,
+    NoiseLaws,
     Metrics,
     Presets,
 }
@@ -43,6 +44,7 @@ impl What {
             Self::Forecasters => items(FORECASTERS),
             Self::Methods => items(METHODS),
             Self::Operators => items(OPERATORS),
+            Self::NoiseLaws => items(NOISE_LAWS),
             Self::Metrics => items(METRICS),
             Self::Presets => PRESETS
                 .iter()

@@ -65,6 +65,18 @@ pub(super) const METRICS: &[Metric] = &[
         goal: Goal::Least,
         about: "The same before the observations of the time are used.",
     },
+    Metric {
+        name: "rmse_smoothed",
+        title: "RMSE, smoothed",
+        goal: Goal::Least,
+        about: "The same given later observations too: a smoother's.",
+    },
+    Metric {
+        name: "spread_smoothed",
+        title: "spread, smoothed",
+        goal: Goal::Describes,
+        about: "The spread given later observations too.",
+    },
     Metric { name: "bias", title: "bias", goal: Goal::Nearest(0.0), about: "Mean of ensemble mean minus truth." },
     Metric {
         name: "spread",
@@ -150,6 +162,7 @@ pub(super) const METRICS: &[Metric] = &[
 pub(super) const HEADLINE: &[&str] = &[
     "rmse",
     "rmse_forecast",
+    "rmse_smoothed",
     "spread_skill",
     "crps_fair",
     "log_score",

@@ -38,7 +38,7 @@ pub enum Form {
     Words,
     /// A word that names an operator, or a table with `name` and the operator's settings.
     Operator,
-    /// A number, a list of numbers, or a table with `name` and `sd`.
+    /// A number, a list of numbers, a noise law's name, or a table with `name` and the law's settings.
     Noise,
     /// "climatology", or a table with `truth_sd`, or one with `mean` and `sd`.
     Initial,
@@ -175,7 +175,7 @@ pub const OBSERVE: Section = Section {
         Special {
             key: "noise",
             form: Form::Noise,
-            about: "standard deviation of the errors: a number, one for each value, or { name = \"gaussian\", sd = ... }; 1 if unset",
+            about: "the errors: a standard deviation, one for each value, a law's name, or a table with its `name` and settings; 1 if unset",
         },
         Special {
             key: "initial",

@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::assimilation::observe::GaussianError;
-use crate::assimilation::{self, NoiseLaw, OPERATORS, Observation};
+use crate::assimilation::{self, NOISE_LAWS, OPERATORS, Observation};
 use crate::systems::catalogue::{Recipe, climate};
 use crate::systems::registry::find;
 use crate::systems::{Geometry, Settings, Stepping, System};
@@ -186,8 +185,10 @@ pub struct ObservePlan {
     pub operator: String,
     /// The operator's settings.
     pub settings: Settings,
-    /// Standard deviation of the errors: one for all values, or one for each.
-    pub noise: Vec<f64>,
+    /// The name of the errors' law in the registry.
+    pub noise: String,
+    /// The law's settings.
+    pub noise_settings: Settings,
     /// The filter's first ensemble.
     pub initial: Initial,
     /// A set of observations each so many lead steps.
@@ -208,9 +209,8 @@ impl ObservePlan {
     /// # Errors
     /// When the operator's settings or the errors do not fit a state of that size.
     pub fn build(&self, dim: usize) -> assimilation::Result<Box<dyn Observation>> {
-        let errors = |count: usize| -> assimilation::Result<Box<dyn NoiseLaw>> {
-            Ok(Box::new(GaussianError::new(&self.noise, count)?))
-        };
+        let law = find(NOISE_LAWS, "noise law", &self.noise)?;
+        let errors = |count: usize| (law.build)(&self.noise_settings, count);
         let entry = find(OPERATORS, "operator", &self.operator)?;
         (entry.build)(&self.settings, dim, &errors)
     }

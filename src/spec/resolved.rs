@@ -73,10 +73,8 @@ fn data(out: &mut Writer, plan: &Plan) {
 fn observe(out: &mut Writer, network: &ObservePlan) {
     out.header("[[observe]]");
     out.text("name", &network.name);
-    let settings: Vec<String> =
-        network.settings.iter().map(|(key, setting)| format!(", {key} = {}", value(setting))).collect();
-    out.line("operator", &format!("{{ name = {}{} }}", quoted(&network.operator), settings.concat()));
-    out.line("noise", &one_or_many(&network.noise));
+    out.line("operator", &named(&network.operator, network.settings.iter()));
+    out.line("noise", &named(&network.noise, network.noise_settings.iter()));
     let initial = match &network.initial {
         Initial::Climatology => quoted("climatology"),
         Initial::TruthSd(sd) => format!("{{ truth_sd = {} }}", number(*sd)),
@@ -126,11 +124,14 @@ fn value(setting: &Value) -> String {
         Value::Rows(rows) => list(rows.iter().map(|row| numbers(row))),
         Value::Words(words) => list(words.iter().map(|word| quoted(word))),
         Value::Indices(indices) => list(indices.iter().map(usize::to_string)),
-        Value::System { name, settings } => {
-            let settings = settings.iter().map(|(key, setting)| format!(", {key} = {}", value(setting)));
-            format!("{{ name = {}{} }}", quoted(name), settings.collect::<String>())
-        }
+        Value::System { name, settings } => named(name, settings.iter().map(|(key, setting)| (key.as_str(), setting))),
     }
+}
+
+/// An entry with its settings as an inline table.
+fn named<'a>(name: &str, settings: impl Iterator<Item = (&'a str, &'a Value)>) -> String {
+    let settings = settings.map(|(key, setting)| format!(", {key} = {}", value(setting)));
+    format!("{{ name = {}{} }}", quoted(name), settings.collect::<String>())
 }
 
 /// A TOML string, escaped as TOML wants it.

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::check::{INITIAL, NOISE, OPERATOR};
 use super::keys::{ASSIMILATE, DATA, FORECASTER, Form, OBSERVE, SCORE, SYSTEM, Section, Special, TOP};
 use super::presets::PRESETS;
-use crate::assimilation::{METHODS, OPERATORS};
+use crate::assimilation::{METHODS, NOISE_LAWS, OPERATORS};
 use crate::forecast::FORECASTERS;
 use crate::score::METRICS;
 use crate::systems::Entry;
@@ -112,7 +112,12 @@ fn special_schema(special: &Special) -> Value {
     let forms = match special.form {
         Form::Words => vec![json!({"type": "string"}), json!({"type": "array", "items": {"type": "string"}})],
         Form::Operator => vec![json!({"enum": entry_names(OPERATORS)}), named(&OPERATOR, "name", OPERATORS)],
-        Form::Noise => vec![json!({"type": "number"}), numbers(), closed(&NOISE, section_properties(&NOISE))],
+        Form::Noise => {
+            let mut laws = named(&NOISE, "name", NOISE_LAWS);
+            // a table without a name is of the first law
+            laws["oneOf"][0]["required"] = json!([]);
+            vec![json!({"type": "number"}), numbers(), json!({"enum": entry_names(NOISE_LAWS)}), laws]
+        }
         Form::Initial => vec![json!({"const": "climatology"}), closed(&INITIAL, section_properties(&INITIAL))],
     };
     json!({"description": special.about, "oneOf": forms})

@@ -4,15 +4,14 @@ use std::collections::BTreeMap;
 
 use ndarray::{Array2, Array3, ArrayView1, Axis};
 
-use crate::assimilation::innovation::innovation;
-use crate::assimilation::{Outcome, Seen};
+use crate::assimilation::Smoothed;
 use crate::failure::{Failure, Kind, Result};
 use crate::progress::Progress;
 use crate::results::{AssimilationRow, CostRow, PairedRow, Panel, PanelRow, RankHistogram, Series};
-use crate::score::{Case, Context, Ensemble, Input, Orientation, Pool};
-use crate::spec::{AssimilatePlan, Plan, SystemPlan};
+use crate::spec::{AssimilatePlan, Plan};
+use crate::stage::analysis_columns::{columns, diagnose, measure, measure_smoothed};
 use crate::stage::board::{Board, Column, against_best};
-use crate::stage::cycle::{self, Alarm, Analysed, Ended};
+use crate::stage::cycle::{self, Alarm, Analysed, Ended, Visitor};
 use crate::stage::fit::Ready;
 use crate::stage::forecast_scores::rank_histogram;
 use crate::stage::queue;
@@ -127,32 +126,6 @@ pub fn find_model<'a>(ready: &'a [Ready], label: &str) -> Result<&'a Ready> {
         .ok_or_else(|| Failure::new(Kind::Bug, format!("forecaster `{label}` was not made")))
 }
 
-/// The columns: what the plan asks for, the same on forecasts where it makes sense, and what every row has.
-fn columns(plan: &Plan, truth: bool) -> Result<Vec<Column>> {
-    let context = Context {
-        pool: Pool::EachTime,
-        dt: plan.data.stepping.dt,
-        lyapunov_time: plan.system.as_ref().and_then(SystemPlan::lyapunov_time),
-    };
-    let mut out = Vec::new();
-    if truth {
-        for name in &plan.score.metrics {
-            let column = Column::registered(name, name, &context)?;
-            if column.metric.input() == Input::Ensemble {
-                out.push(column);
-                if name == "rmse" {
-                    out.push(Column::registered("rmse_forecast", "rmse", &context)?);
-                }
-            }
-        }
-    }
-    out.push(Column::registered("innovation_log_score", "innovation_log_score", &context)?);
-    out.push(Column::series("innovation_chi_square", Orientation::Near(1)));
-    out.push(Column::series("ess", Orientation::None));
-    out.push(Column::series("ess_share", Orientation::None));
-    Ok(out)
-}
-
 struct Job<'a> {
     row: usize,
     replicate: usize,
@@ -176,9 +149,8 @@ impl Job<'_> {
     ) -> Result<Run> {
         let row = &plan.assimilate[self.row];
         let twin = &self.network.twins[self.replicate];
-        let operator = self.network.operator.as_ref();
-        let (times, dim) = (twin.steps.len(), operator.state_dim());
-        let mut run = Run {
+        let (times, dim) = (twin.steps.len(), self.network.operator.state_dim());
+        let run = Run {
             board: Board::new(columns),
             ended: Ended { diverged: None, seconds: 0.0, cycles: 0 },
             mean: Array2::from_elem((times, dim), f64::NAN),
@@ -195,36 +167,12 @@ impl Job<'_> {
             }),
         };
         let mut alarm = Alarm::new(scale);
-        let mut stopped = false;
         let dt = plan.data.stepping.dt;
-        let mut trouble = None;
-        let ended = {
-            let (board, mean, sd, rmse) = (&mut run.board, &mut run.mean, &mut run.sd, &mut run.rmse);
-            let kept = &mut run.kept;
-            let mut visit = |index: usize, analysed: &Analysed| {
-                let outcome = &analysed.outcome;
-                progress.at(1 + done.fetch_add(1, std::sync::atomic::Ordering::Relaxed), &row.label);
-                let now = seen(twin, index, dt, operator);
-                let truth = twin.truth.as_ref().map(|truth| truth.row(now.step));
-                rmse.push(truth.map(|truth| root_mean_square(&analysed.mean, truth)));
-                mean.row_mut(index).assign(&analysed.mean);
-                sd.row_mut(index).assign(&analysed.variance.mapv(f64::sqrt));
-                if let Some(kept) = kept {
-                    kept.values.index_axis_mut(Axis(0), index).assign(&outcome.ensemble);
-                    if let Some(weights) = &outcome.weights {
-                        kept.weights.row_mut(index).assign(weights);
-                    }
-                }
-                // diagnostics count from the start, or a filter that fails in the burn-in would fail without a reason
-                diagnose(board, columns, self.replicate, now.step, outcome);
-                if now.step > self.network.plan.burn_in {
-                    trouble = measure(board, columns, self.replicate, &now, outcome, truth).err();
-                }
-                stopped = progress.interrupted();
-                !stopped && trouble.is_none()
-            };
-            cycle::run(row, self.model.fitted.as_forecaster(), self.network, twin, dt, &mut alarm, &mut visit)
-        };
+        let mut scorer =
+            Scorer { job: self, run, columns, dt, label: &row.label, done, progress, trouble: None, stopped: false };
+        let model = self.model.fitted.as_forecaster();
+        let ended = cycle::run(row, model, self.network, twin, dt, &mut alarm, &mut scorer);
+        let Scorer { mut run, trouble, stopped, .. } = scorer;
         match (ended, trouble) {
             _ if stopped => return Err(Failure::new(Kind::Interrupted, "interrupted while assimilating")),
             (_, Some(error)) => return Err(error),
@@ -242,50 +190,57 @@ impl Job<'_> {
     }
 }
 
+/// Scores what one run says as it goes.
+struct Scorer<'a> {
+    job: &'a Job<'a>,
+    run: Run,
+    columns: &'a [Column],
+    dt: f64,
+    label: &'a str,
+    done: &'a std::sync::atomic::AtomicU64,
+    progress: &'a dyn Progress,
+    trouble: Option<Failure>,
+    stopped: bool,
+}
+
+impl Visitor for Scorer<'_> {
+    fn analysed(&mut self, index: usize, analysed: &Analysed) -> bool {
+        let Job { network, replicate, .. } = *self.job;
+        let (twin, outcome, run) = (&network.twins[replicate], &analysed.outcome, &mut self.run);
+        self.progress.at(1 + self.done.fetch_add(1, std::sync::atomic::Ordering::Relaxed), self.label);
+        let now = seen(twin, index, self.dt, network.operator.as_ref());
+        let truth = twin.truth.as_ref().map(|truth| truth.row(now.step));
+        run.rmse.push(truth.map(|truth| root_mean_square(&analysed.mean, truth)));
+        run.mean.row_mut(index).assign(&analysed.mean);
+        run.sd.row_mut(index).assign(&analysed.variance.mapv(f64::sqrt));
+        if let Some(kept) = &mut run.kept {
+            kept.values.index_axis_mut(Axis(0), index).assign(&outcome.ensemble);
+            if let Some(weights) = &outcome.weights {
+                kept.weights.row_mut(index).assign(weights);
+            }
+        }
+        // diagnostics count from the start, or a filter that fails in the burn-in would fail without a reason
+        diagnose(&mut run.board, self.columns, replicate, now.step, outcome);
+        if now.step > network.plan.burn_in {
+            self.trouble = measure(&mut run.board, self.columns, replicate, &now, outcome, truth).err();
+        }
+        self.stopped = self.progress.interrupted();
+        !self.stopped && self.trouble.is_none()
+    }
+
+    fn smoothed(&mut self, smoothed: &Smoothed) {
+        let Job { network, replicate, .. } = *self.job;
+        if smoothed.step > network.plan.burn_in
+            && let Some(truth) = &network.twins[replicate].truth
+        {
+            measure_smoothed(&mut self.run.board, self.columns, replicate, smoothed, truth.row(smoothed.step));
+        }
+    }
+}
+
 fn root_mean_square(mean: &ndarray::Array1<f64>, truth: ArrayView1<f64>) -> f64 {
     let squares: f64 = mean.iter().zip(truth).map(|(m, x)| (m - x) * (m - x)).sum();
     (squares / mean.len() as f64).sqrt()
-}
-
-/// All columns of one analysis.
-fn measure(
-    board: &mut Board,
-    columns: &[Column],
-    replicate: usize,
-    now: &Seen,
-    outcome: &Outcome,
-    truth: Option<ArrayView1<f64>>,
-) -> Result<()> {
-    if let Some(truth) = truth {
-        let analysis = Ensemble::new(truth, outcome.ensemble.view(), outcome.weights.as_ref().map(|w| w.view()));
-        let analysis = match &outcome.gaussian {
-            Some((mean, covariance)) => analysis.exact(mean.clone(), covariance.diag().to_owned()),
-            None => analysis,
-        };
-        board.ensemble(columns, replicate, now.step, &analysis, |name| name != "rmse_forecast");
-        let weights = outcome.forecast_weights.as_ref().map(|w| w.view());
-        let forecast = Ensemble::new(truth, outcome.forecast.view(), weights);
-        let forecast = match &outcome.forecast_gaussian {
-            Some((mean, covariance)) => forecast.exact(mean.clone(), covariance.diag().to_owned()),
-            None => forecast,
-        };
-        board.ensemble(columns, replicate, now.step, &forecast, |name| name == "rmse_forecast");
-    }
-    if let Some(found) = innovation(outcome, now)? {
-        let density = Case::LogDensity { log_density: found.log_score, values: found.residual.len() };
-        board.case(columns, "innovation_log_score", replicate, now.step, &density);
-        board.case(columns, "innovation_chi_square", replicate, now.step, &Case::Number(found.chi_square));
-    }
-    Ok(())
-}
-
-/// The diagnostics of one analysis that have a column.
-fn diagnose(board: &mut Board, columns: &[Column], replicate: usize, step: usize, outcome: &Outcome) {
-    if let Some(&ess) = outcome.diagnostics.get("ess") {
-        board.case(columns, "ess", replicate, step, &Case::Number(ess));
-        let share = ess / outcome.ensemble.nrows() as f64;
-        board.case(columns, "ess_share", replicate, step, &Case::Number(share));
-    }
 }
 
 fn tables(plan: &Plan, networks: &[Network], columns: &[Column], jobs: &[Job], runs: Vec<Run>) -> Scored {

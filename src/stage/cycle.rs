@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use ndarray::{Array1, ArrayView1};
 
-use crate::assimilation::{Cycle, METHODS, Outcome};
+use crate::assimilation::{Cycle, METHODS, Outcome, Smoothed};
 use crate::failure::Result;
 use crate::spec::AssimilatePlan;
 use crate::stage::twin::{Network, Twin, seen};
@@ -40,7 +40,16 @@ pub fn method(row: &AssimilatePlan) -> Result<Box<dyn Cycle>> {
     Ok((entry.build)(&row.settings)?)
 }
 
-/// Runs a row on a twin and hands each outcome to `visit` with its index; a `false` from it ends the run.
+/// What is done with what a row says.
+pub trait Visitor {
+    /// Takes the outcome of one set of observations, by its index; `false` ends the run.
+    fn analysed(&mut self, index: usize, analysed: &Analysed) -> bool;
+
+    /// Takes what a smoother says of an earlier time.
+    fn smoothed(&mut self, smoothed: &Smoothed);
+}
+
+/// Runs a row on a twin and hands what it says to `visitor`.
 ///
 /// # Errors
 /// When the forecaster or the method fails; divergence is a result.
@@ -51,7 +60,7 @@ pub fn run(
     twin: &Twin,
     dt: f64,
     alarm: &mut Alarm,
-    visit: &mut dyn FnMut(usize, &Analysed) -> bool,
+    visitor: &mut dyn Visitor,
 ) -> Result<Ended> {
     let begun = Instant::now();
     let mut filter = method(row)?;
@@ -67,9 +76,13 @@ pub fn run(
             ended.diverged = Some(now.step);
             break;
         }
-        if !visit(index, &analysed) {
+        analysed.outcome.smoothed.iter().for_each(|earlier| visitor.smoothed(earlier));
+        if !visitor.analysed(index, &analysed) {
             break;
         }
+    }
+    if ended.diverged.is_none() {
+        filter.finish(model, twin.key)?.iter().for_each(|earlier| visitor.smoothed(earlier));
     }
     ended.seconds = begun.elapsed().as_secs_f64();
     Ok(ended)

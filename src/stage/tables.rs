@@ -124,15 +124,19 @@ pub fn setting(plan: &Plan) -> Vec<(String, String)> {
         }
     }
     for network in &plan.observe {
-        let noise = match network.noise.as_slice() {
-            [sd] => sd.to_string(),
-            several => format!("one of {} values", several.len()),
-        };
+        let settings: Vec<String> =
+            network.noise_settings.iter().map(|(key, value)| format!("{key} {}", shown(value))).collect();
         add(
             &format!("network {}", network.name),
             format!(
-                "{} each {} lead step(s), error sd {noise}, {} lead steps of which {} are burn-in, {} replicate(s)",
-                network.operator, network.every, network.steps, network.burn_in, network.replicates
+                "{} each {} lead step(s), {} errors of {}, {} lead steps of which {} are burn-in, {} replicate(s)",
+                network.operator,
+                network.every,
+                network.noise,
+                settings.join(", "),
+                network.steps,
+                network.burn_in,
+                network.replicates
             ),
         );
     }

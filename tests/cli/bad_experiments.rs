@@ -156,8 +156,24 @@ pub const BAD_EXPERIMENTS: &[Bad] = &[
         "[observe]\nnoise = [1, 2]\n",
         &["x.toml:6: observe.noise has 2 standard deviations but the operator gives 3 values"],
     ),
-    in_ou("[observe]\nnoise = 0\n", &["x.toml:6", "a standard deviation must be above 0"]),
-    in_ou("[observe]\nnoise = { name = \"cauchy\", sd = 1 }\n", &["x.toml:6", "must be one of gaussian"]),
+    in_ou("[observe]\nnoise = 0\n", &["x.toml:6", "set observe.noise to numbers above 0"]),
+    in_ou("[observe]\nnoise = \"cauchy\"\n", &["x.toml:6", "noise law `cauchy`", "there are gaussian, correlated"]),
+    in_ou("[observe]\nnoise = \"laplac\"\n", &["x.toml:6", "did you mean `laplace`?"]),
+    in_ou(
+        "[observe]\nnoise = { name = \"student_t\", sd = 1 }\n",
+        &["x.toml:6", "no key `sd`; it has name, scale, dof"],
+    ),
+    in_ou("[observe]\nnoise = { name = \"student_t\", dof = 0 }\n", &["x.toml:6", "`dof` must be"]),
+    in_ou("[observe]\nnoise = { name = \"laplace\", scale = [1, 2] }\n", &["x.toml:6", "2 ", "3 values"]),
+    in_ou(
+        "[observe]\nnoise = { name = \"laplace\", scale = 0.3 }\n[[assimilate]]\nmethod = \"etkf\"\n",
+        &["x.toml:7", "`etkf` supposes Gaussian observation errors", "use `bootstrap`"],
+    ),
+    in_ou(
+        "[observe]\nnoise = { name = \"correlated\", sd = 1, length = 1 }\n[[assimilate]]\nmethod = \"eakf\"\n",
+        &["x.toml:7", "`eakf` supposes independent observation errors", "use `etkf`"],
+    ),
+    in_ou("[[assimilate]]\nmethod = \"etkf\"\nlag = -1\n[observe]\n", &["x.toml", "`lag` must be"]),
     in_ou(
         "[observe]\nburn_in = 1000\n",
         &["x.toml:6: [observe]: `burn_in` is 1000 and `steps` 1000, which leaves nothing to score"],

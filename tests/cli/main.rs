@@ -5,6 +5,7 @@
 // Clippy's leave to unwrap in tests does not reach their helper functions.
 #![allow(clippy::unwrap_used)]
 
+mod assimilation;
 mod bad_experiments;
 mod diagnose;
 

@@ -49,7 +49,7 @@ const GEOMETRY: Param = Param {
     key: "geometry",
     kind: Kind::Choice(Layout::WORDS),
     default: Default::Text("ring"),
-    about: "the grid that the components lie on, for distances",
+    about: "the grid that the components lie on, for distances; an experiment takes it from its system",
 };
 
 /// The setting `columns`.

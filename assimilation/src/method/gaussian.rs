@@ -94,6 +94,14 @@ pub trait GaussianRule: Send {
         let _ = prior;
     }
 
+    /// Refuses observations that the rule cannot use.
+    ///
+    /// # Errors
+    /// For errors that are not Gaussian, unless the rule says otherwise.
+    fn require(&self, seen: &Seen) -> Result<()> {
+        seen.require_gaussian(self.name())
+    }
+
     /// What there is to say about a set of observations without a value: evidence 1.
     fn nothing(&self) -> Diagnostics {
         Diagnostics::from([("log_evidence", 0.0)])
@@ -111,6 +119,11 @@ pub trait GaussianRule: Send {
     /// # Errors
     /// When the rule cannot use this operator.
     fn analyse(&mut self, forecast: &Gaussian, seen: &Seen) -> Result<(Gaussian, Diagnostics)>;
+
+    /// Whether each forecast is the prior, whatever the analysis before it.
+    fn forecast_is_prior(&self) -> bool {
+        false
+    }
 
     /// Whether each forecast has the covariance of the prior, whatever the analysis before it.
     fn covariance_is_fixed(&self) -> bool {
@@ -164,7 +177,7 @@ impl<F: GaussianRule> Cycle for GaussianCycle<F> {
     }
 
     fn step(&mut self, model: &dyn Forecaster, seen: &Seen, key: Key) -> Result<Outcome> {
-        seen.require_gaussian(self.rule.name())?;
+        self.rule.require(seen)?;
         self.check(model)?;
         if self.state.is_finite() {
             self.rule.forecast(model, &mut self.state, self.step, seen.step, key)?;
@@ -177,6 +190,9 @@ impl<F: GaussianRule> Cycle for GaussianCycle<F> {
         outcome.diagnostics = diagnostics;
         outcome.gaussian = Some((posterior.mean.clone(), posterior.covariance.clone()));
         outcome.forecast_gaussian = Some((self.state.mean.clone(), self.state.covariance.clone()));
+        if self.rule.forecast_is_prior() {
+            return Ok(outcome);
+        }
         self.state.mean = posterior.mean;
         if !self.rule.covariance_is_fixed() {
             self.state.covariance = posterior.covariance;

@@ -6,6 +6,7 @@
 mod adaptive;
 mod bootstrap;
 mod by_component;
+mod climatology;
 mod denkf;
 mod eakf;
 mod enkf;
@@ -34,6 +35,7 @@ mod weights;
 
 pub use adaptive::{Adaptive, Belief, Rule};
 pub use bootstrap::Bootstrap;
+pub use climatology::Climatology;
 pub use denkf::DEnKf;
 pub use eakf::EaKf;
 pub use enkf::EnKf;
@@ -72,6 +74,7 @@ pub type Build = fn(&Settings) -> Result<Box<dyn Cycle>>;
 
 /// Every method, in the order in which they are listed.
 pub const METHODS: &[Entry<Build>] = &[
+    climatology::ENTRY,
     kalman::ENTRY,
     extended::ENTRY,
     unscented::ENTRY,
@@ -127,6 +130,9 @@ pub(crate) const fn join<const N: usize>(lists: &[&[Param]]) -> [Param; N] {
     assert!(count == N, "N is the number of settings");
     all
 }
+
+/// The setting `members` of the methods that carry a mean and a covariance.
+pub(crate) const DRAWS: Param = Param { about: "draws of the posterior to give beside its moments", ..MEMBERS };
 
 /// An ensemble method as a filter of `members` members, or a smoother of a `lag`.
 fn cycle(analysis: impl Analysis + 'static, settings: &Settings) -> Result<Box<dyn Cycle>> {

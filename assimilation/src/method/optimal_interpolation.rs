@@ -1,15 +1,17 @@
 //! Optimal interpolation (Gandin 1963; Daley 1991): one state, and a background covariance that never changes.
 //!
-//! B is the covariance of the prior: of its draws, such as a climatology, or of its Gaussian. Forecast: x <- M(x).
+//! B is the covariance of the prior: of its draws, such as a climatology, or of its Gaussian. Forecast: x <- M(x); or,
+//! with the prior itself as the background of each analysis, its mean, and no forecaster is needed.
 //! Analysis: K = B H^T (H B H^T + R)^-1, x <- x + K (y - H x). The posterior is given as N(x, (I - K H) B). K and the
 //! posterior covariance are computed once for each operator and set of present values and kept as long as they stay
 //! the same.
 
 use ndarray::{Array1, Array2, Axis};
-use scorecast_systems::{Entry, Forecaster, Key, Param, Purpose, Settings};
+use scorecast_systems::registry::Default;
+use scorecast_systems::{Entry, Forecaster, Key, Kind, Param, Purpose, Settings};
 
 use super::gaussian::{Gaussian, GaussianCycle, GaussianRule, symmetric};
-use super::{Build, MEMBERS};
+use super::{Build, DRAWS};
 use crate::linalg::Cholesky;
 use crate::outcome::Diagnostics;
 use crate::problem::{Error, Result, Seen};
@@ -18,16 +20,33 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     name: "optimal_interpolation",
     about: "optimal interpolation: one state, background covariance of the prior",
     reference: "Gandin 1963; Daley 1991",
-    params: &[Param { about: "draws of the posterior to give beside its moments", ..MEMBERS }],
+    params: &[
+        DRAWS,
+        Param {
+            key: "background",
+            kind: Kind::Choice(&["forecast", "prior"]),
+            default: Default::Text("forecast"),
+            about: "what the observations correct: the forecast from the last analysis, or each time the prior's mean",
+        },
+    ],
     build: |settings: &Settings| {
-        Ok(Box::new(GaussianCycle::new(OptimalInterpolation::default(), settings.count("members"))))
+        let rule = OptimalInterpolation::new(settings.text("background") == "prior");
+        Ok(Box::new(GaussianCycle::new(rule, settings.count("members"))))
     },
 };
 
 /// The rules of optimal interpolation.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, std::default::Default)]
 pub struct OptimalInterpolation {
+    from_prior: bool,
     kept: Option<Gain>,
+}
+
+impl OptimalInterpolation {
+    /// Corrects the forecast, or with `from_prior` each time the prior.
+    pub fn new(from_prior: bool) -> Self {
+        Self { from_prior, kept: None }
+    }
 }
 
 /// What depends on B, H and R only.
@@ -89,7 +108,11 @@ impl GaussianRule for OptimalInterpolation {
     }
 
     fn forecast(&self, model: &dyn Forecaster, state: &mut Gaussian, from: usize, to: usize, key: Key) -> Result<()> {
-        advance_mean(model, state, from, to, key)
+        if self.from_prior { Ok(()) } else { advance_mean(model, state, from, to, key) }
+    }
+
+    fn forecast_is_prior(&self) -> bool {
+        self.from_prior
     }
 
     fn analyse(&mut self, forecast: &Gaussian, seen: &Seen) -> Result<(Gaussian, Diagnostics)> {

@@ -13,7 +13,7 @@ use scorecast_systems::{Entry, Forecaster, Key, Kind, Param, Settings};
 
 use super::gaussian::{Gaussian, GaussianCycle, GaussianRule, positive_sqrt, symmetric};
 use super::optimal_interpolation::advance_mean;
-use super::{Build, MEMBERS};
+use super::{Build, DRAWS};
 use crate::linalg::Cholesky;
 use crate::outcome::Diagnostics;
 use crate::problem::{Result, Seen};
@@ -23,7 +23,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     about: "3D-Var: one state, scaled background covariance of the prior, any smooth operator",
     reference: "Lorenc 1986; Courtier et al. 1998",
     params: &[
-        Param { about: "draws of the posterior to give beside its moments", ..MEMBERS },
+        DRAWS,
         Param {
             key: "scale",
             kind: Kind::Float { min: f64::MIN_POSITIVE, max: f64::INFINITY },

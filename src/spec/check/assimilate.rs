@@ -1,14 +1,15 @@
 //! `[[assimilate]]`: each section becomes a row for each of its forecasters and each of its observing networks.
 
-use super::super::document::Place;
+use super::super::document::{Item, Node, Place, Table};
 use super::super::keys::ASSIMILATE;
-use super::super::plan::{AssimilatePlan, ForecasterPlan};
-use super::super::read::{Reader, entry, key_of};
+use super::super::plan::{AssimilatePlan, ForecasterPlan, Layout};
+use super::super::read::{self, Reader, entry, key_of};
 use super::Context;
 use super::forecasters::check_label;
 use super::observe::Network;
 use crate::assimilation::{self, METHODS};
-use crate::systems::registry::{Settings, nearest};
+use crate::systems::Geometry;
+use crate::systems::registry::{Param, Settings, nearest};
 
 /// A row, and where it was written.
 pub(super) struct Row<'a> {
@@ -22,10 +23,11 @@ pub(super) fn check<'a>(
     declared: &[ForecasterPlan],
     networks: &[Network],
     no_perfect: Option<&str>,
+    layout: Option<Layout>,
 ) -> Vec<Row<'a>> {
     let mut rows: Vec<Row> = Vec::new();
     for reader in cx.many(&ASSIMILATE) {
-        let Some((own, settings)) = method(&reader) else { continue };
+        let Some((own, settings)) = method(&reader, layout) else { continue };
         let forecasters = forecasters(cx, &reader, declared, no_perfect);
         let chosen = chosen_networks(cx, &reader, networks);
         for forecaster in &forecasters {
@@ -49,13 +51,15 @@ pub(super) fn check<'a>(
 }
 
 /// The section's own settings and those of its method, which is built once for what it has to say.
-fn method(reader: &Reader) -> Option<(Settings, Settings)> {
+fn method(reader: &Reader, layout: Option<Layout>) -> Option<(Settings, Settings)> {
     let own = reader.own()?;
     let name = own.text("method");
     let entry = entry(METHODS, "method", name, reader.place_of("method"), &reader.key("method"), reader.mistakes)?;
     reader.refuse_unknown(entry.params);
     let before = reader.mistakes.count();
-    let settings = reader.of_entry(&format!("method `{name}`"), entry)?;
+    let placed = placed(reader, entry.params, layout);
+    let owner = format!("method `{name}`");
+    let settings = read::settings(&placed, &owner, entry.params, reader.place, &reader.path, reader.mistakes)?;
     if reader.mistakes.count() == before
         && let Err(error) = (entry.build)(&settings)
     {
@@ -66,6 +70,23 @@ fn method(reader: &Reader) -> Option<(Settings, Settings)> {
         reader.wrong(&key, error.to_string());
     }
     Some((own, settings))
+}
+
+/// The table with the grid of the system, for a method that localizes and is not told of another.
+fn placed(reader: &Reader, params: &[Param], layout: Option<Layout>) -> Table {
+    let mut table = reader.table.clone();
+    let localizes = params.iter().any(|param| param.key == "geometry");
+    let (word, columns) = match layout {
+        Some(Layout::System(Geometry::Torus { columns, .. })) => ("torus", columns),
+        Some(Layout::System(Geometry::Plane { columns, .. })) => ("plane", columns),
+        _ => return table,
+    };
+    if localizes && table.get("geometry").is_none() && table.get("columns").is_none() {
+        let place = reader.place.clone();
+        table.set("geometry", Node { item: Item::Text(word.to_owned()), place: place.clone() });
+        table.set("columns", Node { item: Item::Int(columns as i64), place });
+    }
+    table
 }
 
 fn forecasters(cx: &Context, reader: &Reader, declared: &[ForecasterPlan], no_perfect: Option<&str>) -> Vec<String> {

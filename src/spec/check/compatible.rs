@@ -1,10 +1,15 @@
 //! Whether a method can use its forecaster and its operator, as far as that can be known before anything is fitted.
 
+use ndarray::{Array1, Array2};
+
 use super::Context;
 use super::assimilate::Row;
 use super::observe::Network;
-use crate::spec::plan::ForecasterPlan;
-use crate::systems::Forecaster;
+use crate::assimilation::{self, METHODS, Prior, Seen};
+use crate::spec::plan::{AssimilatePlan, ForecasterPlan};
+use crate::systems::gaussian::LinearForecaster;
+use crate::systems::registry::find;
+use crate::systems::{Domain, Forecaster, Key, LinearGaussian};
 
 /// Kinds that never offer a denoiser nor a linear-Gaussian law. What other kinds offer shows once they are fitted.
 const SAMPLES_ONLY: &[&str] = &["persistence", "climatology", "analog"];
@@ -26,6 +31,12 @@ pub(super) fn check(
         wrong(format!("`{}` needs {lack}, which `{label}` does not offer; {}", plan.method, needs.remedy()));
     }
     let network = networks.iter().find(|network| network.plan.name == plan.observe);
+    if let Some(network) = network.filter(|network| network.plan.noise != "gaussian")
+        && let Some(refusal) = refusal(plan, network)
+    {
+        wrong(refusal);
+        return;
+    }
     let operator = network.and_then(|network| network.operator.as_ref());
     if let (true, Some(operator), Some(_)) = (needs == Needs::LinearGaussian, operator, dim)
         && operator.matrix().is_none()
@@ -35,6 +46,29 @@ pub(super) fn check(
             "`{}` needs a linear operator, but `{name}` is not; take etkf, or another operator",
             plan.method
         ));
+    }
+}
+
+/// The largest state on which a method is tried out before the experiment is run.
+const TRIED: usize = 200;
+
+/// What a method has to say against the law of a network's errors: it is tried out on a random walk, which offers all
+/// that a forecaster can.
+fn refusal(plan: &AssimilatePlan, network: &Network) -> Option<String> {
+    let operator = network.operator.as_deref().filter(|operator| operator.state_dim() <= TRIED)?;
+    let dim = operator.state_dim();
+    let law = LinearGaussian { matrix: Array2::eye(dim), offset: Array1::zeros(dim), covariance: Array2::eye(dim) };
+    let model = LinearForecaster::new(law).ok()?;
+    let entry = find(METHODS, "method", &plan.method).ok()?;
+    let mut filter = (entry.build)(&plan.settings).ok()?;
+    let key = Key::new(0, Domain::Method);
+    filter.start(&Prior::Gaussian { mean: Array1::ones(dim), covariance: Array2::eye(dim) }, 0, key).ok()?;
+    let predicted = operator.apply(0.0, Array2::ones((1, dim)).view());
+    let values = operator.error().observe(predicted.view(), key);
+    let seen = Seen { step: 1, time: 0.0, values: values.row(0), operator };
+    match filter.step(&model, &seen, key) {
+        Err(error @ assimilation::Error::Unsupported(_)) => Some(error.to_string()),
+        _ => None,
     }
 }
 

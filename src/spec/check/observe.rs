@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use super::super::document::{Item, Node, Place, Table};
 use super::super::keys::{OBSERVE, Section};
 use super::super::plan::{DataPlan, DataSource, Initial, ObservePlan, SystemPlan};
-use super::super::read::{Reader, entry, settings};
+use super::super::read::{Reader, entry};
 use super::{Context, Part};
-use crate::assimilation::{self, OPERATORS, Observation};
-use crate::systems::registry::{Default, Kind, Param, Settings};
+use crate::assimilation::{self, NOISE_LAWS, OPERATORS, Observation};
+use crate::systems::registry::{Default, Kind, Param, Settings, Value};
 
 const POSITIVE: Kind = Kind::Float { min: f64::MIN_POSITIVE, max: f64::INFINITY };
 
@@ -21,25 +21,12 @@ pub(in super::super) const OPERATOR: Section = Section {
     special: &[],
 };
 
-/// `[observe.noise]` as a table.
+/// `[observe.noise]` as a table; its other keys are the law's settings.
 pub(in super::super) const NOISE: Section = Section {
     name: "observe.noise",
     many: false,
     about: "the law of the observation errors",
-    params: &[
-        Param {
-            key: "name",
-            kind: Kind::Choice(&["gaussian"]),
-            default: Default::Text("gaussian"),
-            about: "the law's name",
-        },
-        Param {
-            key: "sd",
-            kind: Kind::Floats,
-            default: Default::Floats(&[1.0]),
-            about: "standard deviation: one for all values, or one for each",
-        },
-    ],
+    params: &[Param { key: "name", kind: Kind::Text, default: Default::Text("gaussian"), about: "the law's name" }],
     special: &[],
 };
 
@@ -100,11 +87,13 @@ fn one(reader: &Reader, system: &Part<SystemPlan>, data: Option<&DataPlan>) -> O
     let burn_in = if own.has("burn_in") { own.count("burn_in") } else { default_burn_in };
     check_times(reader, steps, every, burn_in);
     let (operator, settings) = operator?;
+    let (noise, noise_settings) = noise?;
     let plan = ObservePlan {
         name: own.text("name").to_owned(),
         operator,
         settings,
-        noise: noise?,
+        noise,
+        noise_settings,
         initial: initial?,
         every,
         steps,
@@ -192,28 +181,33 @@ fn operator(reader: &Reader, dim: Option<usize>) -> Option<(String, Settings)> {
     Some((name.to_owned(), settings))
 }
 
-/// The standard deviations of the errors. A number or a list stands for a table with `sd`.
-fn noise(reader: &Reader) -> Option<Vec<f64>> {
+/// The law of the errors and its settings. A number or a list stands for the `sd` of a Gaussian, a word for a law.
+fn noise(reader: &Reader) -> Option<(String, Settings)> {
     let mut table = Table::default();
     let place = reader.place_of("noise");
     match reader.table.get("noise") {
         Some(Node { item: Item::Table(given), .. }) => table = given.clone(),
+        Some(node @ Node { item: Item::Text(_), .. }) => table.set("name", node.clone()),
         Some(node) => table.set("sd", node.clone()),
         None => {}
     }
-    Reader { section: &NOISE, path: reader.key("noise"), table: &table, place, mistakes: reader.mistakes }
-        .refuse_unknown(&[]);
-    let own = settings(&table, "[observe]: noise", NOISE.params, place, &reader.key("noise"), reader.mistakes)?;
-    let sd = own.floats("sd").to_vec();
-    if let Some(wrong) = sd.iter().find(|sd| **sd <= 0.0) {
-        reader.wrong("noise", format!("[observe]: `noise` has {wrong}, but a standard deviation must be above 0"));
+    let key = reader.key("noise");
+    let inner = Reader { section: &NOISE, path: key.clone(), table: &table, place, mistakes: reader.mistakes };
+    let name = inner.own()?.text("name").to_owned();
+    let entry = entry(NOISE_LAWS, "noise law", &name, place, &key, reader.mistakes)?;
+    inner.refuse_unknown(entry.params);
+    let settings = inner.of_entry("[observe]: noise", entry)?;
+    // what the settings themselves forbid shows for as many values as they are given for
+    let values = settings.iter().map(|(_, value)| length(value)).max().unwrap_or(1);
+    if settings.floats("sd").is_empty() && table.get("sd").is_some() {
+        inner.wrong("sd", "[observe]: `noise` is an empty list; give one number, or one for each observed value");
         return None;
     }
-    if sd.is_empty() {
-        reader.wrong("noise", "[observe]: `noise` is an empty list; give one number, or one for each observed value");
+    if let Err(error) = (entry.build)(&settings, values) {
+        reader.wrong("noise", format!("[observe]: noise `{name}`: {error}"));
         return None;
     }
-    Some(sd)
+    Some((name, settings))
 }
 
 fn initial(reader: &Reader, dim: Option<usize>) -> Option<Initial> {
@@ -263,7 +257,9 @@ fn build(reader: &Reader, plan: &ObservePlan, dim: usize) -> Option<Box<dyn Obse
     match plan.build(dim) {
         Ok(operator) => Some(operator),
         Err(error) => {
-            let key = if matches!(error, assimilation::Error::Shape(_)) && plan.noise.len() > 1 {
+            let key = if matches!(error, assimilation::Error::Shape(_))
+                && plan.noise_settings.iter().any(|(_, value)| length(value) > 1)
+            {
                 "noise"
             } else {
                 "operator"
@@ -271,5 +267,14 @@ fn build(reader: &Reader, plan: &ObservePlan, dim: usize) -> Option<Box<dyn Obse
             reader.wrong(key, error.to_string());
             None
         }
+    }
+}
+
+/// The number of observed values that a setting is for: 1 where it serves any number.
+fn length(value: &Value) -> usize {
+    match value {
+        Value::Floats(list) => list.len().max(1),
+        Value::Rows(rows) => rows.len().max(1),
+        _ => 1,
     }
 }

@@ -1,0 +1,46 @@
+//! The climatology: each posterior is the prior, whatever was observed. What any method must beat.
+
+use scorecast_systems::{Entry, Forecaster, Key, Settings};
+
+use super::gaussian::{Gaussian, GaussianCycle, GaussianRule};
+use super::{Build, DRAWS};
+use crate::outcome::Diagnostics;
+use crate::problem::{Result, Seen};
+
+pub(super) const ENTRY: Entry<Build> = Entry {
+    name: "climatology",
+    about: "the prior at every time, whatever is observed: the baseline that every method must beat",
+    reference: "Jolliffe and Stephenson 2012",
+    params: &[DRAWS],
+    build: |settings: &Settings| Ok(Box::new(GaussianCycle::new(Climatology, settings.count("members")))),
+};
+
+/// The rules of the climatology.
+#[derive(Clone, Copy, Debug)]
+pub struct Climatology;
+
+impl GaussianRule for Climatology {
+    fn name(&self) -> &'static str {
+        "climatology"
+    }
+
+    fn require(&self, _: &Seen) -> Result<()> {
+        Ok(())
+    }
+
+    fn nothing(&self) -> Diagnostics {
+        Diagnostics::new()
+    }
+
+    fn forecast(&self, _: &dyn Forecaster, _: &mut Gaussian, _: usize, _: usize, _: Key) -> Result<()> {
+        Ok(())
+    }
+
+    fn analyse(&mut self, forecast: &Gaussian, _: &Seen) -> Result<(Gaussian, Diagnostics)> {
+        Ok((forecast.clone(), Diagnostics::new()))
+    }
+
+    fn forecast_is_prior(&self) -> bool {
+        true
+    }
+}

@@ -1,0 +1,143 @@
+//! The columns of the assimilation table, and what one analysis adds to each.
+
+use ndarray::{Array1, ArrayView1, ArrayView2};
+
+use crate::assimilation::innovation::innovation;
+use crate::assimilation::outcome::Moments;
+use crate::assimilation::{Outcome, Seen, Smoothed};
+use crate::failure::Result;
+use crate::score::{Case, Context, Ensemble, Input, Orientation, Pool};
+use crate::spec::{Plan, SystemPlan};
+use crate::stage::board::{Board, Column};
+
+/// What the columns of an ensemble's metric are of, by the end of their name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Of {
+    Analysis,
+    Forecast,
+    Smoothed,
+}
+
+/// Ends of names.
+const FORECAST: &str = "_forecast";
+const SMOOTHED: &str = "_smoothed";
+
+/// The metrics that smoothed states are scored with, where the plan has them.
+const OF_SMOOTHED: &[&str] = &["rmse", "spread", "spread_skill", "crps_fair"];
+
+impl Of {
+    fn column(name: &str) -> Self {
+        if name.ends_with(FORECAST) {
+            Self::Forecast
+        } else if name.ends_with(SMOOTHED) {
+            Self::Smoothed
+        } else {
+            Self::Analysis
+        }
+    }
+}
+
+/// The columns: what the plan asks for, the same on forecasts where it makes sense, and what every row has.
+pub fn columns(plan: &Plan, truth: bool) -> Result<Vec<Column>> {
+    let context = Context {
+        pool: Pool::EachTime,
+        dt: plan.data.stepping.dt,
+        lyapunov_time: plan.system.as_ref().and_then(SystemPlan::lyapunov_time),
+    };
+    let mut out = Vec::new();
+    if truth {
+        for name in &plan.score.metrics {
+            let column = Column::registered(name, name, &context)?;
+            if column.metric.input() == Input::Ensemble {
+                out.push(column);
+                if name == "rmse" {
+                    out.push(Column::registered(&format!("{name}{FORECAST}"), name, &context)?);
+                }
+                if OF_SMOOTHED.contains(&name.as_str()) {
+                    out.push(Column::registered(&format!("{name}{SMOOTHED}"), name, &context)?);
+                }
+            }
+        }
+    }
+    out.push(Column::registered("innovation_log_score", "innovation_log_score", &context)?);
+    out.push(Column::series("innovation_chi_square", Orientation::Near(1)));
+    out.push(Column::series("ess", Orientation::None));
+    out.push(Column::series("ess_share", Orientation::None));
+    Ok(out)
+}
+
+/// One posterior of one time.
+struct Posterior<'a> {
+    members: ArrayView2<'a, f64>,
+    weights: Option<&'a Array1<f64>>,
+    exact: Option<&'a Moments>,
+}
+
+impl Posterior<'_> {
+    /// Adds it to the columns that are of its kind.
+    fn add(&self, board: &mut Board, columns: &[Column], of: Of, at: (usize, usize), truth: ArrayView1<f64>) {
+        let ensemble = Ensemble::new(truth, self.members, self.weights.map(|w| w.view()));
+        let ensemble = match self.exact {
+            Some((mean, covariance)) => ensemble.exact(mean.clone(), covariance.diag().to_owned()),
+            None => ensemble,
+        };
+        board.ensemble(columns, at.0, at.1, &ensemble, |name| Of::column(name) == of);
+    }
+}
+
+/// Adds what a smoother says of one time.
+pub fn measure_smoothed(
+    board: &mut Board,
+    columns: &[Column],
+    replicate: usize,
+    smoothed: &Smoothed,
+    truth: ArrayView1<f64>,
+) {
+    Posterior {
+        members: smoothed.ensemble.view(),
+        weights: smoothed.weights.as_ref(),
+        exact: smoothed.gaussian.as_ref(),
+    }
+    .add(board, columns, Of::Smoothed, (replicate, smoothed.step), truth);
+}
+
+/// All columns of one analysis.
+pub fn measure(
+    board: &mut Board,
+    columns: &[Column],
+    replicate: usize,
+    now: &Seen,
+    outcome: &Outcome,
+    truth: Option<ArrayView1<f64>>,
+) -> Result<()> {
+    if let Some(truth) = truth {
+        let at = (replicate, now.step);
+        let analysis = Posterior {
+            members: outcome.ensemble.view(),
+            weights: outcome.weights.as_ref(),
+            exact: outcome.gaussian.as_ref(),
+        };
+        analysis.add(board, columns, Of::Analysis, at, truth);
+        let forecast = Posterior {
+            members: outcome.forecast.view(),
+            weights: outcome.forecast_weights.as_ref(),
+            exact: outcome.forecast_gaussian.as_ref(),
+        };
+        forecast.add(board, columns, Of::Forecast, at, truth);
+    }
+    if let Some(found) = innovation(outcome, now)? {
+        let density = Case::LogDensity { log_density: found.log_score, values: found.residual.len() };
+        board.case(columns, "innovation_log_score", replicate, now.step, &density);
+        board.case(columns, "innovation_chi_square", replicate, now.step, &Case::Number(found.chi_square));
+    }
+    Ok(())
+}
+
+/// The diagnostics of one analysis that have a column.
+pub fn diagnose(board: &mut Board, columns: &[Column], replicate: usize, step: usize, outcome: &Outcome) {
+    if let Some(&ess) = outcome.diagnostics.get("ess") {
+        board.case(columns, "ess", replicate, step, &Case::Number(ess));
+        let share = ess / outcome.ensemble.nrows() as f64;
+        board.case(columns, "ess_share", replicate, step, &Case::Number(share));
+    }
+}
