@@ -7,7 +7,7 @@
 
 use ndarray::{Array1, ArrayView1, ArrayView2};
 
-use crate::outcome::{weighted_mean, weighted_variance};
+use crate::outcome::{Outcome, weighted_mean, weighted_variance};
 use crate::problem::Seen;
 
 /// What became of one observed value.
@@ -48,6 +48,16 @@ impl Quality {
     pub fn was_used(self) -> bool {
         matches!(self, Self::Assimilated | Self::PosteriorFailed)
     }
+}
+
+/// The values of `seen` that moved the analysis of `outcome`, `[observed]`: NaN in the place of those that quality control
+/// took out.
+pub fn used(outcome: &Outcome, seen: &Seen) -> Array1<f64> {
+    let mut values = seen.values.to_owned();
+    for (y, quality) in values.iter_mut().zip(&outcome.quality) {
+        *y = if quality.was_used() { *y } else { f64::NAN };
+    }
+    values
 }
 
 /// Whether a value is too far from a forecast: `residual` is y - m and `variance` s + r. Never where either is NaN.

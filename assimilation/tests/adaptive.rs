@@ -44,7 +44,9 @@ fn learnt(rule: Rule, factor: f64, sd: f64) -> (f64, f64) {
 #[test]
 fn the_factor_by_which_forecasts_are_too_narrow_is_found() {
     for factor in [1.0, 2.0, 4.0] {
-        for (rule, sd) in [(Rule::Anderson, 0.08 * factor), (Rule::Miyoshi, 0.08 * factor)] {
+        for (rule, sd) in
+            [(Rule::Anderson, 0.08 * factor), (Rule::InverseGamma, 0.08 * factor), (Rule::Miyoshi, 0.08 * factor)]
+        {
             let (found, se) = learnt(rule, factor, sd);
             // the mean of 60 members has an error of its own, 1 / (60 factor); and E[1 / s] of their sample variance is
             // 59 / 57 over that of s, since s is in the denominator of both rules' steps. The rest of the bias is of
@@ -100,7 +102,7 @@ fn on_lorenz_96_with_model_error_it_comes_near_the_tuned_constant() {
             println!("{name}, constant {factor}: rmse {rmse:.4}, spread {spread:.4}");
             best = best.min(rmse);
         }
-        for rule in ["anderson", "miyoshi"] {
+        for rule in ["anderson", "inverse_gamma", "miyoshi"] {
             let (rmse, spread, factor) = run(&[("adaptive", word(rule))]);
             println!("{name}, {rule}: rmse {rmse:.4}, spread {spread:.4}, factor {factor:.3}; best constant {best:.4}");
             assert!(rmse < 1.05 * best, "{name}, {rule}: {rmse} for {best}");

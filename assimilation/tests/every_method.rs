@@ -34,6 +34,7 @@ fn every_method() -> Vec<(&'static str, Vec<(&'static str, Value)>)> {
             ("lag", Value::Int(2)),
             ("outlier_threshold", Value::Float(1.0)),
             ("adaptive", word("anderson")),
+            ("adaptive", word("inverse_gamma")),
             ("adaptive", word("miyoshi")),
             ("noise_treatment", word("square_root")),
             ("noise_treatment", word("deterministic")),

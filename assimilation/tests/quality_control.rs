@@ -6,6 +6,7 @@ mod common;
 
 use common::{LinearProblem, errors, method};
 use ndarray::{Array1, Array2, array};
+use scorecast_assimilation::diagnostics::Consistency;
 use scorecast_assimilation::method::{EtKf, Inflation, QualityControl};
 use scorecast_assimilation::observe::{Function, Pointwise, Stride};
 use scorecast_assimilation::quality::{Quality, is_outlier};
@@ -165,4 +166,24 @@ fn gross_errors_do_no_harm_behind_the_check() {
     assert!(clean < 0.25 && spoiled > 2.0 * clean, "{clean} {spoiled}");
     // 5 % fewer values, and nothing else
     assert!(checked < 1.1 * clean && hits > 0.99 && false_alarms < 1e-3);
+}
+
+#[test]
+fn residuals_of_what_was_used_still_give_back_r() {
+    let mut problem = LinearProblem::one(6000);
+    let mut stream = KEY.stream(3);
+    problem.observations.mapv_inplace(|y| if stream.uniform() < 0.05 { y + 30.0 } else { y });
+    let r = |threshold: f64| {
+        let given = [("members", Value::Int(200)), ("outlier_threshold", Value::Float(threshold))];
+        let mut found = Consistency::default();
+        for (cycle, outcome) in problem.run(&mut *method("etkf", &given), KEY).iter().enumerate() {
+            let values = problem.observations.row(cycle);
+            let seen = Seen { step: cycle + 1, time: 0.0, values, operator: &problem.operator };
+            found.add(outcome, &seen).unwrap();
+        }
+        found.r.all()
+    };
+    let (checked, unchecked) = (r(5.0), r(1e9));
+    println!("R by residuals: {checked:?} behind the check, {unchecked:?} without, .49 in truth");
+    assert!(checked.z(0.49) < 4.0 && checked.se.unwrap() < 0.03 && unchecked.value > 2.0 * 0.49);
 }

@@ -12,6 +12,7 @@ use ndarray::{Array1, Array2, ArrayView2, Axis};
 use super::series::Series;
 use crate::outcome::{Moments, Outcome, weighted_mean, weighted_variance};
 use crate::problem::{Error, Result, Seen};
+use crate::quality::used;
 
 /// Residuals of one run, as they come.
 ///
@@ -60,8 +61,9 @@ impl Consistency {
         if seen.present().is_empty() || !finite(&before.0) || !finite(&after.0) {
             return Ok(());
         }
-        let (d_ob, d_oa) = (&seen.values - &before.0, &seen.values - &after.0);
-        // missing values stay NaN
+        // missing values, and those that quality control took out, are NaN and stay so
+        let values = used(outcome, seen);
+        let (d_ob, d_oa) = (&values - &before.0, &values - &after.0);
         let d_ab = &d_ob - &d_oa;
         self.r.push(&d_oa * &d_ob);
         self.background.push(&d_ab * &d_ob);

@@ -7,6 +7,7 @@ use crate::innovation::innovation;
 use crate::linalg::all_finite;
 use crate::outcome::{Outcome, weighted_variance};
 use crate::problem::{Error, Result, Seen};
+use crate::quality::used;
 
 /// The signs of one analysis.
 #[derive(Clone, Debug)]
@@ -52,6 +53,7 @@ impl History {
     /// When shapes do not fit.
     pub fn add(&mut self, outcome: &Outcome, seen: &Seen, error: Option<f64>) -> Result<()> {
         let forecast = outcome.forecast.view();
+        let values = used(outcome, seen);
         let lost =
             |x: ndarray::ArrayView2<f64>| x.outer_iter().filter(|row| row.iter().any(|v| !v.is_finite())).count();
         let predicted = seen.restrict(forecast)?.predicted;
@@ -59,7 +61,7 @@ impl History {
         let predicted_lost = rows.filter(|(x, h)| x.iter().all(|v| v.is_finite()) && h.iter().any(|v| !v.is_finite()));
         let (predicted_lost, forecast_lost) = (predicted_lost.count(), lost(forecast));
         let sound = forecast_lost == 0 && all_finite(predicted.view()) && predicted.ncols() > 0;
-        let found = match innovation(outcome, seen) {
+        let found = match innovation(outcome, &Seen { values: values.view(), ..*seen }) {
             Ok(found) => found.filter(|_| sound),
             // members so far apart that their covariance is lost in rounding: about to blow up
             Err(Error::Singular(_)) => None,

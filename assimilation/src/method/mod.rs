@@ -1,7 +1,7 @@
 //! Assimilation methods: one file each, one line in [`METHODS`].
 //!
 //! Multiplicative inflation is the same everywhere: it multiplies the anomalies (so their standard deviation) of the
-//! analysis ensemble, before anything scores it. A set of observations without a single value leaves the ensemble as it is.
+//! analysis ensemble, before anything scores it; adaptive inflation widens the forecast. A set of observations without a single value leaves the ensemble as it is.
 
 mod adaptive;
 mod bootstrap;
@@ -33,7 +33,7 @@ mod three_d_var;
 mod unscented;
 mod weights;
 
-pub use adaptive::{Adaptive, Belief, Rule};
+pub use adaptive::{Adaptive, Belief, InverseGamma, Rule};
 pub use bootstrap::Bootstrap;
 pub use climatology::Climatology;
 pub use denkf::DEnKf;

@@ -3,7 +3,7 @@
 //!
 //! x <- mean + sqrt(lambda) (x - mean) before the analysis; after it each lambda is updated with the values that were
 //! used, from h(x) of the forecast before inflation (s its variance, d the innovation, r the variance of the error).
-//! [`anderson`] and [`miyoshi`] are the two rules. Between sets lambda <- 1 + damping (lambda - 1), so that without
+//! [`Rule`] lists the rules. Between sets lambda <- 1 + damping (lambda - 1), so that without
 //! information it returns to 1. A set without values changes neither the members nor lambda.
 //!
 //! What is known of lambda before each set has the same sd, so that it is the rate of learning: Miyoshi used .04; .6, which
@@ -11,14 +11,18 @@
 //!
 //! The values of one set are taken one after the other, each against the same forecast: where their innovations are
 //! correlated they count for more than they know. Where the filter localizes so does the learning; elsewhere
-//! [`anderson`] sees far values through their sample correlations, which are never 0 and lift lambda a little.
+//! `anderson` sees far values through their sample correlations, which are never 0 and lift lambda a little; its cost is
+//! then that of n p N operations, of n components, p values and N members.
 
 mod anderson;
+mod inverse_gamma;
+mod likelihood;
 mod miyoshi;
 
 pub use anderson::Belief;
+pub use inverse_gamma::InverseGamma;
 
-use ndarray::{Array1, Array2, Axis, s};
+use ndarray::{Array1, Array2, ArrayView1, Axis, s};
 use rayon::prelude::*;
 use scorecast_systems::registry::Default;
 use scorecast_systems::{Key, Kind, Param, Settings};
@@ -27,13 +31,15 @@ use crate::linalg::{all_finite, anomalies};
 use crate::localize::{Localization, Neighbours};
 use crate::outcome::Outcome;
 use crate::problem::{Analysis, Error, Result, Seen};
+use crate::quality::used;
 
 /// The setting `adaptive`.
 const ADAPTIVE: Param = Param {
     key: "adaptive",
-    kind: Kind::Choice(&["none", "anderson", "miyoshi"]),
+    kind: Kind::Choice(&["none", "anderson", "inverse_gamma", "miyoshi"]),
     default: Default::Text("none"),
-    about: "inflation of the forecast learnt from innovations: by Anderson (2009), by Miyoshi (2011), or none",
+    about: "inflation of the forecast learnt from innovations: Anderson (2009), its prior an inverse gamma (El Gharamti \
+            2018), Miyoshi (2011), or none",
 };
 
 /// The setting `inflation_sd`.
@@ -64,6 +70,8 @@ pub enum Rule {
     /// The mode of the posterior of lambda, one value after the other, through the correlation of component and value
     /// (Anderson 2009).
     Anderson,
+    /// The same with an inverse gamma as the prior (El Gharamti 2018).
+    InverseGamma,
     /// One estimate from all near values by the consistency of innovations, as an observation of lambda (Miyoshi 2011).
     Miyoshi,
 }
@@ -99,6 +107,7 @@ impl Adaptive {
     pub(super) fn around(of: Box<dyn Analysis>, settings: &Settings) -> Result<Box<dyn Analysis>> {
         let rule = match settings.text("adaptive") {
             "anderson" => Rule::Anderson,
+            "inverse_gamma" => Rule::InverseGamma,
             "miyoshi" => Rule::Miyoshi,
             _ => return Ok(of),
         };
@@ -114,6 +123,10 @@ impl Adaptive {
 
     /// Learns from the values of `seen`, given the forecast before inflation, `[member, component]`.
     fn learn(&mut self, forecast: &Array2<f64>, seen: &Seen) -> Result<()> {
+        seen.require_gaussian("adaptive inflation")?;
+        if self.localization.is_some() {
+            seen.require_independent_gaussian("adaptive inflation")?;
+        }
         let present = seen.restrict(forecast.view())?;
         if present.index.is_empty() || !all_finite(present.predicted.view()) {
             return Ok(());
@@ -135,7 +148,14 @@ impl Adaptive {
         lambda.par_iter_mut().enumerate().for_each_init(Vec::new, |near, (component, lambda)| {
             innovations.near(component, near);
             let found = match rule {
-                Rule::Anderson => innovations.anderson(x.row(component), near, Belief { mode: *lambda, sd }).mode,
+                Rule::Anderson => {
+                    let prior = Belief { mode: *lambda, sd };
+                    innovations.one_by_one(x.row(component), near, prior, |b, gamma, value| b.update(gamma, value)).mode
+                }
+                Rule::InverseGamma => {
+                    let prior = InverseGamma::new(*lambda, sd);
+                    innovations.one_by_one(x.row(component), near, prior, |b, gamma, value| b.update(gamma, value)).mode
+                }
                 Rule::Miyoshi => innovations.miyoshi(near, *lambda, sd),
             };
             *lambda = found.clamp(BOUNDS.0, BOUNDS.1);
@@ -170,11 +190,16 @@ impl Innovations {
         }
     }
 
-    fn anderson(&self, x: ndarray::ArrayView1<f64>, near: &[(usize, f64)], prior: Belief) -> Belief {
+    /// What the values near a component make of a belief, one after the other.
+    fn one_by_one<B>(
+        &self,
+        x: ArrayView1<f64>,
+        near: &[(usize, f64)],
+        prior: B,
+        update: impl Fn(B, f64, [f64; 3]) -> B,
+    ) -> B {
         near.iter().fold(prior, |belief, &(i, weight)| {
-            let gamma = weight * x.dot(&self.unit.row(i)).abs().min(1.0);
-            let belief = belief.update(gamma, self.values[i]);
-            Belief { mode: belief.mode.clamp(BOUNDS.0, BOUNDS.1), ..belief }
+            update(belief, weight * x.dot(&self.unit.row(i)).abs().min(1.0), self.values[i])
         })
     }
 
@@ -185,11 +210,6 @@ impl Innovations {
 
 impl Analysis for Adaptive {
     fn update(&mut self, forecast: Array2<f64>, seen: &Seen, key: Key) -> Result<Outcome> {
-        seen.require_gaussian("adaptive")?;
-        if self.localization.is_some() {
-            seen.require_independent_gaussian("adaptive")?;
-        }
-        super::require_members(forecast.nrows())?;
         seen.check(forecast.ncols())?;
         if seen.present().is_empty() || !all_finite(forecast.view()) {
             return self.of.update(forecast, seen, key);
@@ -209,10 +229,7 @@ impl Analysis for Adaptive {
             current += &mean;
         }
         let mut outcome = self.of.update(inflated, seen, key)?;
-        let mut values = seen.values.to_owned();
-        for (y, quality) in values.iter_mut().zip(&outcome.quality) {
-            *y = if quality.was_used() { *y } else { f64::NAN };
-        }
+        let values = used(&outcome, seen);
         let factor = self.lambda.iter().map(|lambda| lambda.sqrt()).sum::<f64>() / dim as f64;
         outcome.diagnostics.insert("adaptive_inflation", factor);
         self.learn(&forecast, &Seen { values: values.view(), ..*seen })?;
