@@ -77,12 +77,14 @@ pub struct Failure {
     pub location: Option<String>,
     /// What was found on the way, for the JSON form of the error.
     pub report: Option<Box<serde_json::Value>>,
+    /// The same for a person: what there is to print on stdout all the same.
+    pub text: Option<String>,
 }
 
 impl Failure {
     /// A failure with a message alone.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hint: None, location: None, report: None }
+        Self { kind, message: message.into(), hint: None, location: None, report: None, text: None }
     }
 
     /// Adds what to do about it.
@@ -96,6 +98,13 @@ impl Failure {
     #[must_use]
     pub fn report(mut self, report: serde_json::Value) -> Self {
         self.report = Some(Box::new(report));
+        self
+    }
+
+    /// Adds what there is to print on stdout all the same.
+    #[must_use]
+    pub fn text(mut self, text: impl Into<String>) -> Self {
+        self.text = Some(text.into());
         self
     }
 

@@ -39,6 +39,7 @@ fn every_method() -> Vec<(&'static str, Vec<(&'static str, Value)>)> {
             ("noise_treatment", word("square_root")),
             ("noise_treatment", word("deterministic")),
             ("form", word("primal")),
+            ("certainty", Value::Float(2.0)),
             ("alpha", Value::Float(1.0)),
             ("scale", Value::Float(0.5)),
             ("score", word("mixture")),

@@ -26,7 +26,11 @@ pub(super) fn print_failure(failure: &Failure, as_json: bool, log_json: bool) ->
     let message =
         if log_json { json!({"level": "ERROR", "error": error}).to_string() } else { format!("error: {failure}") };
     let _ = writeln!(std::io::stderr(), "{message}");
-    if as_json { to_stdout(&failed(error), Err(failure.kind)) } else { ExitCode::from(failure.kind.exit_code()) }
+    match &failure.text {
+        _ if as_json => to_stdout(&failed(error), Err(failure.kind)),
+        Some(text) => to_stdout(text.trim_end_matches('\n'), Err(failure.kind)),
+        None => ExitCode::from(failure.kind.exit_code()),
+    }
 }
 
 /// Prints what clap has to say: help and version are results, the rest wrong usage.

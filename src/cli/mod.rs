@@ -22,10 +22,12 @@ mod log;
 mod memory;
 mod progress;
 mod report;
+mod reproduce;
 mod session;
 mod signals;
 mod simulate;
 mod train;
+mod tune;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -56,6 +58,8 @@ enum Command {
     Assimilate(assimilate::Args),
     Evaluate(evaluate::Args),
     Report(report::Args),
+    Reproduce(reproduce::Args),
+    Tune(tune::Args),
     Diagnose(diagnose::Args),
     List(list::Args),
     Config(config::Args),
@@ -73,6 +77,8 @@ impl Command {
             Self::Assimilate(_) => "assimilate",
             Self::Evaluate(_) => "evaluate",
             Self::Report(_) => "report",
+            Self::Reproduce(_) => "reproduce",
+            Self::Tune(_) => "tune",
             Self::Diagnose(_) => "diagnose",
             Self::List(_) => "list",
             Self::Config(_) => "config",
@@ -90,6 +96,8 @@ impl Command {
             Self::Assimilate(args) => assimilate::run(args, session),
             Self::Evaluate(args) => evaluate::run(args, session),
             Self::Report(args) => report::run(args, session),
+            Self::Reproduce(args) => reproduce::run(args, session),
+            Self::Tune(args) => tune::run(args, session),
             Self::Diagnose(args) => diagnose::run(args, session),
             Self::List(args) => list::run(args),
             Self::Config(args) => config::run(args, session),

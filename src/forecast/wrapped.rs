@@ -4,7 +4,9 @@ use ndarray::Array2;
 
 use super::{Fitted, Training};
 use crate::model::Model;
-use crate::systems::{ConditionalDenoiser, Density, Forecaster, GaussianKernel, Key, LinearGaussian, Result};
+use crate::systems::{
+    ConditionalDenoiser, Density, Differentiable, Forecaster, GaussianKernel, Key, LinearGaussian, Result,
+};
 
 /// Passes everything through to the forecaster inside.
 pub(super) struct Wrapped {
@@ -39,6 +41,10 @@ impl Forecaster for Wrapped {
 
     fn linear_gaussian(&self) -> Option<LinearGaussian> {
         self.inner.linear_gaussian()
+    }
+
+    fn differentiable(&self) -> Option<&dyn Differentiable> {
+        self.inner.differentiable()
     }
 }
 

@@ -63,6 +63,17 @@ pub fn text(report: &Report) -> String {
     text::text(report)
 }
 
+/// Aligned columns under their heads, at most 110 wide, a line a row: columns that do not fit go to a further block.
+pub fn aligned(head: &[String], rows: &[Vec<String>]) -> String {
+    text::grid(head, rows).iter().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+/// A value with its standard error, both with as many digits as that supports.
+pub fn with_se(value: f64, se: Option<f64>) -> String {
+    let (value, se) = number::value_se(value, se);
+    se.map_or_else(|| value.clone(), |se| format!("{value} ± {se}")).replace('−', "-")
+}
+
 /// The page of a diagnosed system: numbers and charts in one HTML file that needs nothing outside itself.
 pub fn diagnosis_html(of: &Diagnosed) -> String {
     diagnosis::html(of)

@@ -124,7 +124,7 @@ fn cell(cell: &Option<Cell>) -> String {
 }
 
 /// Aligned lines; columns that do not fit go to a further block under the same row names.
-fn grid(head: &[String], rows: &[Vec<String>]) -> Vec<String> {
+pub(super) fn grid(head: &[String], rows: &[Vec<String>]) -> Vec<String> {
     let length = |text: &String| text.chars().count();
     let width = |column: usize| {
         rows.iter().filter_map(|row| row.get(column)).chain(head.get(column)).map(length).max().unwrap_or(0)

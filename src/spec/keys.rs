@@ -46,6 +46,8 @@ pub enum Form {
 
 const MANY: i64 = 1_000_000_000;
 const COUNT: Kind = Kind::Int { min: 1, max: MANY };
+const NUMBER: Kind = Kind::Float { min: 0.0, max: f64::INFINITY };
+const POSITIVE: Kind = Kind::Float { min: f64::MIN_POSITIVE, max: f64::INFINITY };
 const COUNT_OR_NONE: Kind = Kind::Int { min: 0, max: MANY };
 
 const fn param(key: &'static str, kind: Kind, default: Default, about: &'static str) -> Param {
@@ -202,6 +204,37 @@ pub const ASSIMILATE: Section = Section {
     ],
 };
 
+/// `[[expected]]`: what a row is known to give elsewhere.
+pub const EXPECTED: Section = Section {
+    name: "expected",
+    many: true,
+    about: "figures that a row is known to give, and where they come from; `scorecast reproduce` holds the row against them",
+    params: &[
+        param("row", Kind::Text, Default::Required, "the label of the row"),
+        param(
+            "rmse",
+            NUMBER,
+            Default::Unset,
+            "its analysis rmse, which is judged where `se` is set and no run diverged",
+        ),
+        param("se", POSITIVE, Default::Unset, "the standard error of that"),
+        param("rmse_forecast", NUMBER, Default::Unset, "its forecast rmse, shown beside"),
+        param("rmse_smoothed", NUMBER, Default::Unset, "its smoothed rmse, shown beside"),
+        param("spread", NUMBER, Default::Unset, "its analysis spread, shown beside"),
+        param("published", NUMBER, Default::Unset, "a published rmse of two digits, shown beside"),
+        param("diverged", COUNT_OR_NONE, Default::Int(0), "how many of its runs diverged"),
+        param("runs", COUNT, Default::Int(1), "how many runs there were"),
+        param("source", Kind::Text, Default::Text(""), "where the figures come from"),
+        param(
+            "explained",
+            Kind::Text,
+            Default::Text(""),
+            "why the row differs from the figure, where it does: it does not count then",
+        ),
+    ],
+    special: &[],
+};
+
 /// `[score]`.
 pub const SCORE: Section = Section {
     name: "score",
@@ -223,7 +256,7 @@ pub const SCORE: Section = Section {
 };
 
 /// Every section, in the order of the resolved experiment.
-pub const SECTIONS: &[Section] = &[SYSTEM, DATA, FORECASTER, OBSERVE, ASSIMILATE, SCORE];
+pub const SECTIONS: &[Section] = &[SYSTEM, DATA, FORECASTER, OBSERVE, ASSIMILATE, EXPECTED, SCORE];
 
 impl Section {
     /// How the section is written: `[data]`, `[[forecaster]]`, or `the experiment`.

@@ -22,7 +22,8 @@ use mistake::Mistakes;
 
 pub use mistake::{Mistake, failure};
 pub use plan::{
-    AssimilatePlan, DataPlan, DataSource, ForecasterPlan, Initial, Layout, ObservePlan, Plan, ScorePlan, SystemPlan,
+    AssimilatePlan, DataPlan, DataSource, ExpectedPlan, ForecasterPlan, Initial, Layout, ObservePlan, Plan, ScorePlan,
+    SystemPlan,
 };
 pub use presets::PRESETS;
 
@@ -43,6 +44,11 @@ pub fn check(text: &str, origin: &str, overrides: &[String]) -> Result<Plan, Vec
         }
     }
     Err(mistakes.into_sorted())
+}
+
+/// The plan as TOML with every default filled in: what checking it again makes the plan of.
+pub fn resolve(plan: &Plan) -> String {
+    resolved::toml(plan)
 }
 
 #[cfg(test)]

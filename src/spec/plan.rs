@@ -28,6 +28,8 @@ pub struct Plan {
     pub observe: Vec<ObservePlan>,
     /// The assimilation rows, one for each method, forecaster and observing network.
     pub assimilate: Vec<AssimilatePlan>,
+    /// What rows are known to give elsewhere.
+    pub expected: Vec<ExpectedPlan>,
     /// What is scored.
     pub score: ScorePlan,
     /// The resolved experiment as TOML: what `experiment.toml` of a run folder holds. Checking it gives this plan again.
@@ -233,6 +235,34 @@ pub struct AssimilatePlan {
     pub steps: usize,
     /// Replicates for this row, where a costly row is run for fewer.
     pub replicates: usize,
+}
+
+/// What a row is known to give elsewhere.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExpectedPlan {
+    /// The row's label.
+    pub row: String,
+    /// Analysis rmse.
+    pub rmse: Option<f64>,
+    /// Standard error of that.
+    pub se: Option<f64>,
+    /// Other figures under the names of their columns, which are not judged.
+    pub beside: Vec<(&'static str, f64)>,
+    /// A published rmse of two digits.
+    pub published: Option<f64>,
+    /// How many of the runs diverged.
+    pub diverged: usize,
+    /// How many runs there were.
+    pub runs: usize,
+    /// Where the figures come from.
+    pub source: String,
+    /// Why the row differs from the figure, if it does; it is not judged then.
+    pub explained: String,
+}
+
+impl ExpectedPlan {
+    /// The columns of figures that are shown beside and not judged.
+    pub const BESIDE: [&'static str; 3] = ["rmse_forecast", "rmse_smoothed", "spread"];
 }
 
 /// What is scored.

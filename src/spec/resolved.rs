@@ -1,6 +1,6 @@
 //! A plan as TOML with every default filled in. Checking the text gives the plan again.
 
-use super::plan::{DataSource, Initial, Layout, ObservePlan, Plan};
+use super::plan::{DataSource, ExpectedPlan, Initial, Layout, ObservePlan, Plan};
 use crate::systems::registry::{Settings, Value};
 
 /// The resolved experiment.
@@ -36,6 +36,7 @@ pub(super) fn toml(plan: &Plan) -> String {
         out.line("replicates", &row.replicates.to_string());
         out.settings(&row.settings);
     }
+    plan.expected.iter().for_each(|expected| known(&mut out, expected));
     out.header("[score]");
     out.words("metrics", &plan.score.metrics);
     out.words("forecasters", &plan.forecast);
@@ -87,6 +88,25 @@ fn observe(out: &mut Writer, network: &ObservePlan) {
     out.line("replicates", &network.replicates.to_string());
     if let Some(file) = &network.file {
         out.text("file", &file.to_string_lossy());
+    }
+}
+
+fn known(out: &mut Writer, expected: &ExpectedPlan) {
+    out.header("[[expected]]");
+    out.text("row", &expected.row);
+    let beside = expected.beside.iter().map(|(key, value)| (*key, Some(*value)));
+    let judged = [("rmse", expected.rmse), ("se", expected.se), ("published", expected.published)];
+    for (key, value) in judged.into_iter().chain(beside) {
+        if let Some(value) = value {
+            out.line(key, &number(value));
+        }
+    }
+    out.line("diverged", &expected.diverged.to_string());
+    out.line("runs", &expected.runs.to_string());
+    for (key, text) in [("source", &expected.source), ("explained", &expected.explained)] {
+        if !text.is_empty() {
+            out.text(key, text);
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::check::{INITIAL, NOISE, OPERATOR};
-use super::keys::{ASSIMILATE, DATA, FORECASTER, Form, OBSERVE, SCORE, SYSTEM, Section, Special, TOP};
+use super::keys::{ASSIMILATE, DATA, EXPECTED, FORECASTER, Form, OBSERVE, SCORE, SYSTEM, Section, Special, TOP};
 use super::presets::PRESETS;
 use crate::assimilation::{METHODS, NOISE_LAWS, OPERATORS};
 use crate::forecast::FORECASTERS;
@@ -29,6 +29,7 @@ pub fn schema() -> Value {
     properties.insert("forecaster".into(), many(forecaster()));
     properties.insert("observe".into(), one_or_many(closed(&OBSERVE, section_properties(&OBSERVE))));
     properties.insert("assimilate".into(), many(named(&ASSIMILATE, "method", METHODS)));
+    properties.insert("expected".into(), many(closed(&EXPECTED, section_properties(&EXPECTED))));
     properties.insert("score".into(), closed(&SCORE, score));
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -23,9 +23,11 @@ pub mod gallery;
 mod health;
 mod queue;
 pub mod report;
+pub mod reproduce;
 pub mod simulate;
 mod tables;
 pub mod train;
+pub mod tune;
 mod twin;
 pub mod validate;
 

@@ -12,6 +12,9 @@ use crate::stage::Options;
 use crate::store;
 use crate::systems::{Domain, Forecaster, Key, Purpose, system};
 
+/// The most values of a climatological prior beyond one state a member.
+const PRIOR_VALUES: usize = 1 << 21;
+
 /// One replicate: a truth (where there is one), its observations, and the first ensemble.
 pub struct Twin {
     /// The truth at every lead step, `[time, component]`; none for the user's own observations.
@@ -227,7 +230,9 @@ impl Source<'_> {
             .hint("set observe.initial to \"climatology\" or to { mean = [...], sd = s }")),
             (Initial::Climatology, _, Some(climate)) => {
                 let members = self.plan.assimilate.iter().map(|row| row.settings.count("members")).max();
-                Ok(climate.prior(members.unwrap_or(2).max(2), key))
+                // methods that take the prior's moments take those of all its draws
+                let whole = climate.states.nrows().min(PRIOR_VALUES / climate.states.ncols().max(1));
+                Ok(climate.prior(members.unwrap_or(2).max(2).max(whole), key))
             }
             (Initial::Climatology, _, None) => Err(Failure::new(
                 Kind::Usage,

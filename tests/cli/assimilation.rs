@@ -57,7 +57,7 @@ fn a_noise_law_reaches_the_observations_and_the_methods() {
 #[test]
 fn the_resolved_experiment_names_the_law_and_the_grid_and_reads_back() {
     let folder = tempfile::tempdir().unwrap();
-    let text = "[system]\nname = \"navier_stokes\"\npoints = 16\n[observe]\nnoise = { name = \"correlated\", sd = 1, length \
+    let text = "[system]\nname = \"navier_stokes\"\ngrid = 16\n[observe]\nnoise = { name = \"correlated\", sd = 1, length \
                 = 2 }\n[[assimilate]]\nmethod = \"letkf\"\nradius = 3\nobserve = \"observe\"\n";
     let text = text.replace("name = \"correlated\", sd = 1, length = 2", "name = \"gaussian\", sd = 0.5");
     let path = write(folder.path(), "x.toml", text.as_bytes());

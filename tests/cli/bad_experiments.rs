@@ -163,7 +163,7 @@ pub const BAD_EXPERIMENTS: &[Bad] = &[
         "[observe]\nnoise = { name = \"student_t\", sd = 1 }\n",
         &["x.toml:6", "no key `sd`; it has name, scale, dof"],
     ),
-    in_ou("[observe]\nnoise = { name = \"student_t\", dof = 0 }\n", &["x.toml:6", "`dof` must be"]),
+    in_ou("[observe]\nnoise = { name = \"student_t\", dof = 0 }\n", &["x.toml:6", "`dof` is 0, but must be"]),
     in_ou("[observe]\nnoise = { name = \"laplace\", scale = [1, 2] }\n", &["x.toml:6", "2 ", "3 values"]),
     in_ou(
         "[observe]\nnoise = { name = \"laplace\", scale = 0.3 }\n[[assimilate]]\nmethod = \"etkf\"\n",
@@ -173,7 +173,7 @@ pub const BAD_EXPERIMENTS: &[Bad] = &[
         "[observe]\nnoise = { name = \"correlated\", sd = 1, length = 1 }\n[[assimilate]]\nmethod = \"eakf\"\n",
         &["x.toml:7", "`eakf` supposes independent observation errors", "use `etkf`"],
     ),
-    in_ou("[[assimilate]]\nmethod = \"etkf\"\nlag = -1\n[observe]\n", &["x.toml", "`lag` must be"]),
+    in_ou("[[assimilate]]\nmethod = \"etkf\"\nlag = -1\n[observe]\n", &["x.toml", "`lag` is -1, but must be"]),
     in_ou(
         "[observe]\nburn_in = 1000\n",
         &["x.toml:6: [observe]: `burn_in` is 1000 and `steps` 1000, which leaves nothing to score"],

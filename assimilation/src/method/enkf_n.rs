@@ -11,6 +11,12 @@
 //! A <- (N - 1)^1/2 (Z Z^T + zeta I)^-1/2 A: the transform filter whose forecast anomalies are multiplied by
 //! ((N - 1) / zeta)^1/2, the diagnostic `inflation`.
 //!
+//! `certainty` X corrects and sharpens the prior of the inflation l = ((N - 1) / zeta)^1/2, so that an ensemble that the
+//! observations barely move is barely inflated (Bocquet, Raanes and Hannart 2015, section 5.2; Raanes, Bocquet and Carrassi
+//! 2019): with c in place of N before the logarithms, the mode of the prior is e (N - 1) / c, and the weight of the prior in
+//! the analysis about k = mean of (N - 1) / (l_i + N - 1) over the members; with m = (mode)^(k/2), e <- X e / m and
+//! c <- X m N. Unset, e = 1 + 1/N and c = N.
+//!
 //! The dual form finds the least of all minima; the primal form descends from w = 0 (Newton's steps where the Hessian is
 //! positive definite, Gauss-Newton's elsewhere).
 
@@ -32,14 +38,22 @@ const FORM: Param = Param {
     about: "minimise over one number (dual) or over the weights of the members (primal)",
 };
 
+const CERTAINTY: Param = Param {
+    key: "certainty",
+    kind: Kind::Float { min: f64::MIN_POSITIVE, max: f64::INFINITY },
+    default: Default::Unset,
+    about: "certainty of the inflation's prior, in that of N members, its mode corrected; unset: the law of the members alone",
+};
+
 pub(super) const ENTRY: Entry<Build> = Entry {
     name: "enkf_n",
     about: "finite-size ensemble Kalman filter: no inflation to tune",
     reference: "Bocquet 2011; Bocquet, Raanes and Hannart 2015",
-    params: &join::<{ ENSEMBLE.len() + 2 }>(&[ENSEMBLE, &[ROTATE, FORM]]),
+    params: &join::<{ ENSEMBLE.len() + 3 }>(&[ENSEMBLE, &[ROTATE, FORM, CERTAINTY]]),
     build: |settings: &Settings| {
         let form = if settings.text("form") == "primal" { Form::Primal } else { Form::Dual };
-        let analysis = EnKfN { inflation: Inflation::new(settings), rotate: settings.flag("rotate"), form };
+        let certainty = settings.optional_number("certainty");
+        let analysis = EnKfN { inflation: Inflation::new(settings), rotate: settings.flag("rotate"), form, certainty };
         super::cycle(analysis, settings)
     },
 };
@@ -62,6 +76,8 @@ pub struct EnKfN {
     pub rotate: bool,
     /// What is minimised.
     pub form: Form,
+    /// The certainty of the prior of the inflation, its mode corrected; none is the law of the members alone.
+    pub certainty: Option<f64>,
 }
 
 impl Analysis for EnKfN {
@@ -76,7 +92,7 @@ impl Analysis for EnKfN {
         let degrees = a.nrows() as f64 - 1.0;
         let (mut z, d) = scaled(present.whiten());
         z *= degrees.sqrt();
-        let problem = FiniteSize::new(&z, &d)?;
+        let problem = FiniteSize::new(&z, &d)?.certain(self.certainty);
         let zeta = match self.form {
             Form::Dual => problem.dual(),
             Form::Primal => problem.primal(&z, &d)?,
@@ -103,8 +119,9 @@ const NEGLIGIBLE: f64 = 1e-13;
 
 /// The minimisation of one analysis.
 struct FiniteSize {
-    members: f64,
-    /// e = 1 + 1/N.
+    /// c: N unless `certainty` says otherwise.
+    weight: f64,
+    /// e: 1 + 1/N unless `certainty` says otherwise.
     epsilon: f64,
     /// Of Z Z^T.
     eigen: Eigen,
@@ -119,7 +136,20 @@ impl FiniteSize {
         let least = NEGLIGIBLE * eigen.values.iter().fold(0.0, |a: f64, l| a.max(*l));
         let mut b = eigen.vectors.dot(&z.dot(d));
         b.zip_mut_with(&eigen.values, |b, l| *b = if *l > least { *b } else { 0.0 });
-        Ok(Self { members, epsilon: 1.0 + 1.0 / members, eigen, b })
+        Ok(Self { weight: members, epsilon: 1.0 + 1.0 / members, eigen, b })
+    }
+
+    /// With the prior of the inflation corrected and sharpened.
+    fn certain(mut self, certainty: Option<f64>) -> Self {
+        if let Some(certainty) = certainty {
+            let degrees = self.weight - 1.0;
+            let mode = self.epsilon * degrees / self.weight;
+            let prior_weight = self.eigen.values.mapv(|l| degrees / (l.max(0.0) + degrees)).mean().unwrap_or(1.0);
+            let correction = mode.powf(0.5 * prior_weight);
+            self.epsilon *= certainty / correction;
+            self.weight *= certainty * correction;
+        }
+        self
     }
 
     /// w = (Z Z^T + zeta I)^-1 Z d, `[member]`.
@@ -135,20 +165,20 @@ impl FiniteSize {
 
     /// D(zeta) up to a constant.
     fn cost(&self, zeta: f64) -> f64 {
-        self.epsilon * zeta - self.members * zeta.ln() - self.sum(|b, l| b * b / (zeta + l))
+        self.epsilon * zeta - self.weight * zeta.ln() - self.sum(|b, l| b * b / (zeta + l))
     }
 
     /// zeta D'(zeta).
     fn slope(&self, zeta: f64) -> f64 {
-        self.epsilon * zeta - self.members + zeta * self.sum(|b, l| (b / (zeta + l)).powi(2))
+        self.epsilon * zeta - self.weight + zeta * self.sum(|b, l| (b / (zeta + l)).powi(2))
     }
 
     /// The zeta of the least D: the best point of a logarithmic grid, then halving between its neighbours.
     ///
     /// D' < 0 below N / (e + sum b^2 / l^2) and D' >= 0 from N / e on, so that the minimum lies between.
     fn dual(&self) -> f64 {
-        let upper = self.members / self.epsilon;
-        let lower = self.members / (self.epsilon + self.sum(|b, l| (b / l).powi(2)));
+        let upper = self.weight / self.epsilon;
+        let lower = self.weight / (self.epsilon + self.sum(|b, l| (b / l).powi(2)));
         let point = |i: usize| lower * (upper / lower).powf(i as f64 / GRID as f64);
         let (mut best, mut least) = (0, f64::INFINITY);
         for i in 0..=GRID {
@@ -166,7 +196,7 @@ impl FiniteSize {
     }
 
     fn zeta(&self, w: &Array1<f64>) -> f64 {
-        self.members / (self.epsilon + w.dot(w))
+        self.weight / (self.epsilon + w.dot(w))
     }
 
     /// The zeta of the minimum of J that descent from w = 0 reaches.
@@ -175,7 +205,7 @@ impl FiniteSize {
         let forcing = z.dot(d);
         let cost = |w: &Array1<f64>| {
             let residual = d - &w.dot(z);
-            0.5 * (residual.dot(&residual) + self.members * (self.epsilon + w.dot(w)).ln())
+            0.5 * (residual.dot(&residual) + self.weight * (self.epsilon + w.dot(w)).ln())
         };
         let goal = 1e-13 * forcing.dot(&forcing).sqrt();
         let mut w = Array1::zeros(forcing.len());
@@ -205,7 +235,7 @@ impl FiniteSize {
         let mut gauss = square.clone();
         gauss.diag_mut().mapv_inplace(|value| value + zeta);
         let column = w.view().insert_axis(ndarray::Axis(1));
-        let hessian = &gauss - &(column.dot(&column.t()) * (2.0 * zeta * zeta / self.members));
+        let hessian = &gauss - &(column.dot(&column.t()) * (2.0 * zeta * zeta / self.weight));
         Cholesky::new(hessian.view()).or_else(|_| Cholesky::new(gauss.view()))
     }
 }
@@ -237,7 +267,7 @@ mod tests {
             let problem = FiniteSize::new(&z, &d).unwrap();
             let zeta = problem.dual();
             let least = problem.cost(zeta);
-            let upper = problem.members / problem.epsilon;
+            let upper = problem.weight / problem.epsilon;
             for i in 1..=100_000 {
                 let other = problem.cost(upper * f64::from(i) / 100_000.0);
                 assert!(least <= other + 1e-11 * other.abs(), "{zeta}: {least} and {other}");
@@ -260,8 +290,8 @@ mod tests {
 
     #[test]
     fn the_primal_form_agrees_and_its_gradient_is_zero() {
-        for (z, d) in cases() {
-            let problem = FiniteSize::new(&z, &d).unwrap();
+        for ((z, d), certainty) in cases().flat_map(|case| [None, Some(1.0), Some(2.0)].map(|x| (case.clone(), x))) {
+            let problem = FiniteSize::new(&z, &d).unwrap().certain(certainty);
             let (dual, primal) = (problem.dual(), problem.primal(&z, &d).unwrap());
             assert!((dual - primal).abs() < 1e-8 * dual, "{dual} and {primal}");
             let w = problem.weights(dual);
@@ -269,7 +299,7 @@ mod tests {
             // central differences of J
             let cost = |w: &Array1<f64>| {
                 let residual = &d - &w.dot(&z);
-                0.5 * (residual.dot(&residual) + problem.members * (problem.epsilon + w.dot(w)).ln())
+                0.5 * (residual.dot(&residual) + problem.weight * (problem.epsilon + w.dot(w)).ln())
             };
             for i in 0..w.len() {
                 let mut step = Array1::zeros(w.len());
@@ -278,6 +308,24 @@ mod tests {
                 assert!(slope.abs() < 1e-6 * (1.0 + cost(&w)), "{slope}");
             }
         }
+    }
+
+    /// Where observations say nothing, the corrected prior leaves the ensemble as it is; a certain one does so against
+    /// innovations that would have it inflated.
+    #[test]
+    fn certainty_pulls_the_inflation_to_one() {
+        let inflation = |z: &Array2<f64>, d: &Array1<f64>, certainty| {
+            let problem = FiniteSize::new(z, d).unwrap().certain(certainty);
+            ((z.nrows() as f64 - 1.0) / problem.dual()).sqrt()
+        };
+        let (z, d) = case(7, 12, 5, 4.0);
+        let nothing = (&z * 1e-4, &d * 1e-4);
+        assert!((inflation(&nothing.0, &nothing.1, Some(1.0)) - 1.0).abs() < 1e-6);
+        assert!((inflation(&nothing.0, &nothing.1, None) - 1.0).abs() > 1e-3);
+        let by_certainty = [1.0, 4.0, 1e4].map(|certainty| inflation(&z, &d, Some(certainty)));
+        assert!(by_certainty[0] > by_certainty[1] && by_certainty[1] > by_certainty[2], "{by_certainty:?}");
+        let mode = ((1.0f64 + 1.0 / 12.0) * 11.0 / 12.0).sqrt();
+        assert!((by_certainty[2] - 1.0).abs() < 1.0 - mode + 1e-3, "{by_certainty:?}");
     }
 
     #[test]
@@ -289,7 +337,7 @@ mod tests {
         y[3] = f64::NAN;
         let seen = Seen { step: 2, time: 0.0, values: y.view(), operator: &operator };
         let update = |form| {
-            let mut filter = EnKfN { inflation: Inflation::default(), rotate: true, form };
+            let mut filter = EnKfN { inflation: Inflation::default(), rotate: true, form, certainty: Some(2.0) };
             filter.update(x.clone(), &seen, Key::new(5, Domain::Method)).unwrap().ensemble
         };
         assert!((update(Form::Dual) - update(Form::Primal)).iter().all(|e| e.abs() < 1e-8));

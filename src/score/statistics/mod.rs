@@ -1,5 +1,6 @@
 //! Standard errors and tests for means of series that are autocorrelated in time and independent between clusters.
 
+mod agreement;
 mod flat;
 mod long_run;
 mod multiple;
@@ -8,6 +9,7 @@ mod paired;
 mod rates;
 mod summary;
 
+pub use agreement::{fisher_exact, z};
 pub use flat::{Flatness, flatness};
 pub use long_run::LongRun;
 pub use multiple::holm;

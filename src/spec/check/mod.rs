@@ -6,6 +6,7 @@
 mod assimilate;
 mod compatible;
 mod data;
+mod expected;
 mod forecasters;
 mod observe;
 mod score;
@@ -123,6 +124,7 @@ pub(super) fn run(root: &Table, place: &Place, origin: &str, mistakes: &Mistakes
     let networks = observe::check(&cx, &system, data.as_ref());
     let no_perfect = system::no_perfect(&system);
     let rows = assimilate::check(&cx, &declared, &networks, no_perfect, data.as_ref().map(|data| data.layout));
+    let expected = expected::check(&cx, &rows);
     let scored = score::check(&cx, &declared, data.as_ref(), no_perfect);
     for row in &rows {
         compatible::check(&cx, row, &declared, perfect.as_deref(), &networks, dim);
@@ -147,6 +149,7 @@ pub(super) fn run(root: &Table, place: &Place, origin: &str, mistakes: &Mistakes
         forecast,
         observe: networks.into_iter().map(|network| network.plan).collect(),
         assimilate: rows.into_iter().map(|row| row.plan).collect(),
+        expected,
         score,
         resolved: String::new(),
     };

@@ -1,0 +1,91 @@
+//! `scorecast tune`: settings of methods over a grid.
+
+use super::session::Session;
+use crate::failure::Result;
+use crate::spec::size;
+use crate::stage::tune::Axis;
+use crate::stage::{self, Finished};
+use crate::systems::Value;
+
+/// Tune settings of the methods over a grid, each row by itself and on truths of its own
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// A preset's name (see `scorecast list presets`) or a TOML file
+    experiment: String,
+    /// A setting and its values: inflation=1.0:1.1:0.02 (from, to, step), radius=2,4,8 or rotate=true,false (repeatable)
+    #[arg(long, value_name = "KEY=VALUES", required = true, value_parser = parse_axis)]
+    grid: Vec<Axis>,
+    /// The metric that is made least (or nearest to its ideal)
+    #[arg(long, default_value = "rmse")]
+    metric: String,
+}
+
+pub(super) fn run(args: &Args, session: &Session) -> Result<Finished> {
+    session.run_within(&args.experiment, "tune", size::needs, |plan| {
+        stage::tune::run(plan, &args.grid, &args.metric, &session.options, &session.progress)
+    })
+}
+
+/// The most points of an axis.
+const MOST: usize = 1000;
+
+/// Parses `KEY=a,b,c` or `KEY=from:to:step`.
+fn parse_axis(text: &str) -> Result<Axis, String> {
+    let form = "write KEY=a,b,c or KEY=from:to:step, such as inflation=1.0:1.1:0.02";
+    let (key, values) =
+        text.split_once('=').filter(|(key, values)| !key.is_empty() && !values.is_empty()).ok_or(form)?;
+    let values = match values.split(':').collect::<Vec<_>>()[..] {
+        [from, to, step] => range(number(from)?, number(to)?, number(step)?)?,
+        [list] => list.split(',').map(value).collect(),
+        _ => return Err(form.to_owned()),
+    };
+    Ok(Axis { key: key.to_owned(), values })
+}
+
+fn number(text: &str) -> Result<f64, String> {
+    let parsed = text.trim().parse::<f64>().ok().filter(|value| value.is_finite());
+    parsed.ok_or_else(|| format!("`{text}` is not a number"))
+}
+
+/// The values from `from` up to `to`; those of whole numbers stay whole.
+fn range(from: f64, to: f64, step: f64) -> Result<Vec<Value>, String> {
+    // half a step of room for rounding
+    let count = ((to - from) / step + 1e-9).floor();
+    if !(step > 0.0 && count >= 0.0 && count < MOST as f64) {
+        return Err(format!("{from}:{to}:{step} is not a range of 1 to {MOST} values; set a step above 0"));
+    }
+    let whole = [from, step].iter().all(|value| value.fract() == 0.0);
+    let rounded = |value: f64| (value * 1e12).round() / 1e12;
+    let at = |i: usize| rounded(from + step * i as f64);
+    Ok((0..=count as usize).map(|i| if whole { Value::Int(at(i) as i64) } else { Value::Float(at(i)) }).collect())
+}
+
+fn value(text: &str) -> Value {
+    let text = text.trim();
+    if let Ok(whole) = text.parse::<i64>() {
+        return Value::Int(whole);
+    }
+    match (text.parse::<f64>(), text) {
+        (Ok(number), _) => Value::Float(number),
+        (_, "true" | "false") => Value::Bool(text == "true"),
+        _ => Value::Text(text.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_and_lists_are_read() {
+        let floats = |values: &[f64]| values.iter().map(|value| Value::Float(*value)).collect::<Vec<_>>();
+        assert_eq!(parse_axis("inflation=1.0:1.06:0.02").unwrap().values, floats(&[1.0, 1.02, 1.04, 1.06]));
+        assert_eq!(parse_axis("members=10:30:10").unwrap().values, [10, 20, 30].map(Value::Int));
+        let mixed = parse_axis("taper=step,gaussian").unwrap();
+        assert_eq!(mixed.values, ["step", "gaussian"].map(|word| Value::Text(word.to_owned())));
+        assert_eq!(parse_axis("rotate=true,false").unwrap().values, [true, false].map(Value::Bool));
+        for wrong in ["inflation", "=1", "inflation=", "a=1:2", "a=2:1:1", "a=1:2:0", "a=0:1:1e-9", "a=x:2:1"] {
+            assert!(parse_axis(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! `[[expected]]`: what rows are known to give elsewhere.
+
+use super::super::keys::EXPECTED;
+use super::super::plan::ExpectedPlan;
+use super::Context;
+use super::assimilate::Row;
+use crate::systems::registry::nearest;
+
+pub(super) fn check(cx: &Context, rows: &[Row]) -> Vec<ExpectedPlan> {
+    let mut out: Vec<ExpectedPlan> = Vec::new();
+    for reader in cx.many(&EXPECTED) {
+        reader.refuse_unknown(&[]);
+        let Some(own) = reader.own() else { continue };
+        let plan = ExpectedPlan {
+            row: own.text("row").to_owned(),
+            rmse: own.optional_number("rmse"),
+            se: own.optional_number("se"),
+            beside: ExpectedPlan::BESIDE.iter().filter_map(|key| Some((*key, own.optional_number(key)?))).collect(),
+            published: own.optional_number("published"),
+            diverged: own.count("diverged"),
+            runs: own.count("runs"),
+            source: own.text("source").to_owned(),
+            explained: own.text("explained").to_owned(),
+        };
+        let labels = || rows.iter().map(|row| row.plan.label.as_str());
+        if !labels().any(|label| label == plan.row) {
+            let hint = nearest(&plan.row, labels()).map_or_else(
+                || format!("there are {}", labels().collect::<Vec<_>>().join(", ")),
+                |near| format!("did you mean `{near}`?"),
+            );
+            reader.wrong("row", format!("[[expected]]: no row is called `{}`; {hint}", plan.row));
+        }
+        if out.iter().any(|known| known.row == plan.row && known.source == plan.source) {
+            let what = format!("[[expected]]: row `{}` has figures of that source already; set another", plan.row);
+            reader.wrong("source", what);
+        }
+        if plan.diverged > plan.runs {
+            let what = format!("[[expected]]: {} of {} runs diverged; set `runs`", plan.diverged, plan.runs);
+            reader.wrong("diverged", what);
+        }
+        out.push(plan);
+    }
+    out
+}
