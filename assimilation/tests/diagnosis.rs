@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{errors, method};
+use common::{LinearProblem, errors, method};
 use ndarray::{Array1, Array2};
 use scorecast_assimilation::diagnostics::{Cause, Diagnosis, History, error};
 use scorecast_assimilation::observe::{Function, Pointwise, Stride};
@@ -67,6 +67,22 @@ fn a_run_that_goes_well_has_no_diagnosis() {
         let history = run("etkf", &given, &operator, &*model, around(40, 1.0), 200);
         assert_eq!(history.diagnose(), None);
         assert!(history.signs().iter().skip(50).all(|signs| signs.error.unwrap() < 1.0));
+    }
+}
+
+#[test]
+fn honest_filters_of_a_linear_problem_have_none_either() {
+    let problem = LinearProblem::one(300);
+    for name in ["kalman", "extended", "etkf", "enkf", "letkf", "eakf", "ensrf", "enkf_n", "bootstrap"] {
+        let outcomes = problem.run(&mut *method(name, &[("members", Value::Int(200))]), KEY);
+        let mut history = History::default();
+        for (cycle, outcome) in outcomes.iter().enumerate() {
+            let values = problem.observations.row(cycle);
+            let seen = Seen { step: cycle + 1, time: 0.0, values, operator: &problem.operator };
+            history.add(outcome, &seen, None).unwrap();
+        }
+        assert_eq!(history.diagnose(), None, "{name}");
+        assert_eq!(history.signs().len(), 300);
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a run's outcomes and observations say of the filter, without a truth: the consistency of residuals with the
 //! supposed covariances, the dimension that an ensemble spreads in, the degrees of freedom for signal,
 //! and, where a run went wrong, why. The chi-square of
-//! innovations is in [`crate::innovation`].
+//! innovations is in [`mod@crate::innovation`].
 
 mod consistency;
 mod diagnosis;
