@@ -8,6 +8,8 @@
 //!
 //! What is deliberately absent: the truth (no method can peek), files, networks.
 
+pub mod augment;
+pub mod diagnostics;
 pub mod innovation;
 pub mod linalg;
 pub mod localize;
@@ -15,6 +17,7 @@ pub mod method;
 pub mod observe;
 pub mod outcome;
 pub mod problem;
+pub mod quality;
 pub mod state;
 
 pub use innovation::{Innovation, innovation};
@@ -22,3 +25,4 @@ pub use method::METHODS;
 pub use observe::{NOISE_LAWS, NoiseLaw, OPERATORS, Observation};
 pub use outcome::{Diagnostics, Outcome, Smoothed};
 pub use problem::{Analysis, AnalysisCycle, Cycle, Error, Prior, Result, Seen};
+pub use quality::Quality;

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 
+use crate::quality::Quality;
+
 /// Named numbers about one analysis, such as `ess` (effective sample size).
 pub type Diagnostics = BTreeMap<&'static str, f64>;
 
@@ -30,6 +32,8 @@ pub struct Outcome {
     pub diagnostics: Diagnostics,
     /// What a smoother makes of earlier times that no later observation will change any more, in their order.
     pub smoothed: Vec<Smoothed>,
+    /// What became of each observed value, `[observed]`, of a method with quality control; otherwise empty.
+    pub quality: Vec<Quality>,
 }
 
 impl Outcome {
@@ -44,6 +48,7 @@ impl Outcome {
             forecast_gaussian: None,
             diagnostics: Diagnostics::new(),
             smoothed: Vec::new(),
+            quality: Vec::new(),
         }
     }
 

@@ -3,6 +3,7 @@
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 use scorecast_systems::{Forecaster, Key, Purpose};
 
+use crate::method::NoiseTreatment;
 use crate::observe::Observation;
 use crate::outcome::{Outcome, Smoothed};
 
@@ -131,6 +132,7 @@ pub trait Cycle: Send {
 pub struct AnalysisCycle {
     analysis: Box<dyn Analysis>,
     members: usize,
+    noise: NoiseTreatment,
     step: usize,
     ensemble: Array2<f64>,
 }
@@ -138,7 +140,13 @@ pub struct AnalysisCycle {
 impl AnalysisCycle {
     /// A filter of `members` members.
     pub fn new(analysis: Box<dyn Analysis>, members: usize) -> Self {
-        Self { analysis, members, step: 0, ensemble: Array2::zeros((0, 0)) }
+        Self { analysis, members, noise: NoiseTreatment::Stochastic, step: 0, ensemble: Array2::zeros((0, 0)) }
+    }
+
+    /// The same, which treats the noise of the forecaster so.
+    #[must_use]
+    pub fn with_noise(self, noise: NoiseTreatment) -> Self {
+        Self { noise, ..self }
     }
 
     /// The current ensemble, `[member, component]`.
@@ -157,7 +165,7 @@ impl Cycle for AnalysisCycle {
     fn step(&mut self, model: &dyn Forecaster, seen: &Seen, key: Key) -> Result<Outcome> {
         let steps = seen.step.saturating_sub(self.step);
         let mut forecast = std::mem::take(&mut self.ensemble);
-        model.advance(self.step, steps, &mut forecast, key.purpose(Purpose::ProcessNoise))?;
+        self.noise.advance(model, self.step, steps, &mut forecast, key.purpose(Purpose::ProcessNoise))?;
         let outcome = self.analysis.update(forecast, seen, key)?;
         self.step = seen.step;
         self.ensemble = outcome.ensemble.clone();

@@ -32,6 +32,12 @@ fn every_method() -> Vec<(&'static str, Vec<(&'static str, Value)>)> {
             ("rtps", Value::Float(0.4)),
             ("additive", Value::Float(0.2)),
             ("lag", Value::Int(2)),
+            ("outlier_threshold", Value::Float(1.0)),
+            ("adaptive", word("anderson")),
+            ("adaptive", word("inverse_gamma")),
+            ("adaptive", word("miyoshi")),
+            ("noise_treatment", word("square_root")),
+            ("noise_treatment", word("deterministic")),
             ("form", word("primal")),
             ("certainty", Value::Float(2.0)),
             ("alpha", Value::Float(1.0)),
@@ -44,6 +50,12 @@ fn every_method() -> Vec<(&'static str, Vec<(&'static str, Value)>)> {
                 out.push((entry.name, [given.clone(), vec![(key, value)]].concat()));
             }
         }
+    }
+    // what can be put around an ensemble filter, all at once
+    for entry in METHODS.iter().filter(|entry| entry.params.iter().any(|param| param.key == "adaptive")) {
+        let around =
+            vec![("adaptive", word("anderson")), ("outlier_threshold", Value::Float(1.5)), ("lag", Value::Int(1))];
+        out.push((entry.name, [vec![("members", Value::Int(40))], around].concat()));
     }
     assert!(out.len() >= METHODS.len());
     out

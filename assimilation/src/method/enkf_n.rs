@@ -49,7 +49,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     name: "enkf_n",
     about: "finite-size ensemble Kalman filter: no inflation to tune",
     reference: "Bocquet 2011; Bocquet, Raanes and Hannart 2015",
-    params: &join::<9>(&[ENSEMBLE, &[ROTATE, FORM, CERTAINTY]]),
+    params: &join::<{ ENSEMBLE.len() + 3 }>(&[ENSEMBLE, &[ROTATE, FORM, CERTAINTY]]),
     build: |settings: &Settings| {
         let form = if settings.text("form") == "primal" { Form::Primal } else { Form::Dual };
         let certainty = settings.optional_number("certainty");

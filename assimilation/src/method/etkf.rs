@@ -31,7 +31,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     name: "etkf",
     about: "ensemble transform Kalman filter with the symmetric square root",
     reference: "Bishop et al. 2001; Hunt et al. 2007",
-    params: &join::<7>(&[ENSEMBLE, &[ROTATE]]),
+    params: &join::<{ ENSEMBLE.len() + 1 }>(&[ENSEMBLE, &[ROTATE]]),
     build: |settings: &Settings| {
         super::cycle(EtKf { inflation: Inflation::new(settings), rotate: settings.flag("rotate") }, settings)
     },

@@ -28,7 +28,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     name: "letkf",
     about: "local ensemble transform Kalman filter: the etkf of each component from the observations near it",
     reference: "Hunt, Kostelich and Szunyogh 2007",
-    params: &join::<11>(&[ENSEMBLE, LOCALIZATION, &[ROTATE]]),
+    params: &join::<{ ENSEMBLE.len() + LOCALIZATION.len() + 1 }>(&[ENSEMBLE, LOCALIZATION, &[ROTATE]]),
     build: |settings: &Settings| {
         let localization = Localization::from_settings(settings)?;
         let (inflation, rotate) = (Inflation::new(settings), settings.flag("rotate"));

@@ -1,8 +1,9 @@
 //! Assimilation methods: one file each, one line in [`METHODS`].
 //!
 //! Multiplicative inflation is the same everywhere: it multiplies the anomalies (so their standard deviation) of the
-//! analysis ensemble, before anything scores it. A set of observations without a single value leaves the ensemble as it is.
+//! analysis ensemble, before anything scores it; adaptive inflation widens the forecast. A set of observations without a single value leaves the ensemble as it is.
 
+mod adaptive;
 mod bootstrap;
 mod by_component;
 mod climatology;
@@ -21,15 +22,18 @@ mod inflation;
 mod kalman;
 mod lag;
 mod letkf;
+mod noise_treatment;
 mod one_step;
 mod optimal_interpolation;
 mod path;
+mod quality_control;
 mod serial;
 mod step_law;
 mod three_d_var;
 mod unscented;
 mod weights;
 
+pub use adaptive::{Adaptive, Belief, InverseGamma, Rule};
 pub use bootstrap::Bootstrap;
 pub use climatology::Climatology;
 pub use denkf::DEnKf;
@@ -47,7 +51,9 @@ pub use inflation::Inflation;
 pub use kalman::Kalman;
 pub use lag::FixedLag;
 pub use letkf::LetKf;
+pub use noise_treatment::NoiseTreatment;
 pub use optimal_interpolation::OptimalInterpolation;
+pub use quality_control::QualityControl;
 pub use serial::Serial;
 pub use three_d_var::ThreeDVar;
 pub use unscented::Unscented;
@@ -96,7 +102,18 @@ pub(crate) const MEMBERS: Param = Param {
 
 /// The settings of every method that makes a linear combination of its members: how many there are, inflation, and
 /// what [`cycle`] puts around it.
-pub(crate) const ENSEMBLE: &[Param] = &[MEMBERS, INFLATION, RTPP, RTPS, ADDITIVE, lag::LAG];
+pub(crate) const ENSEMBLE: &[Param] = &join::<{ OWN.len() + adaptive::PARAMS.len() }>(&[OWN, &adaptive::PARAMS]);
+
+const OWN: &[Param] = &[
+    MEMBERS,
+    INFLATION,
+    RTPP,
+    RTPS,
+    ADDITIVE,
+    lag::LAG,
+    noise_treatment::NOISE_TREATMENT,
+    quality_control::OUTLIER_THRESHOLD,
+];
 
 /// Lists of settings one after the other, `N` of them in all.
 pub(crate) const fn join<const N: usize>(lists: &[&[Param]]) -> [Param; N] {
@@ -120,10 +137,20 @@ pub(crate) const DRAWS: Param = Param { about: "draws of the posterior to give b
 /// An ensemble method as a filter of `members` members, or a smoother of a `lag`.
 fn cycle(analysis: impl Analysis + 'static, settings: &Settings) -> Result<Box<dyn Cycle>> {
     let (members, lag) = (settings.count("members"), settings.count("lag"));
-    if lag > 0 {
-        return Ok(Box::new(FixedLag::new(Box::new(analysis), members, lag)));
+    let mut analysis: Box<dyn Analysis> = Box::new(analysis);
+    if let Some(threshold) = settings.optional_number("outlier_threshold") {
+        analysis = Box::new(QualityControl::new(analysis, threshold));
     }
-    Ok(Box::new(AnalysisCycle::new(Box::new(analysis), members)))
+    // outside quality control, whose outliers are those of the inflated forecast
+    if settings.has("adaptive") {
+        analysis = Adaptive::around(analysis, settings)?;
+    }
+    let noise = NoiseTreatment::from_settings(settings);
+    if lag > 0 {
+        noise.require_stochastic(settings)?;
+        return Ok(Box::new(FixedLag::new(analysis, members, lag)));
+    }
+    Ok(Box::new(AnalysisCycle::new(analysis, members).with_noise(noise)))
 }
 
 /// Refuses an ensemble without a spread.

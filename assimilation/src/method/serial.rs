@@ -47,7 +47,8 @@ pub struct Serial {
 }
 
 /// The settings of [`Serial`] and the number of members.
-pub(super) const PARAMS: &[Param] = &join::<11>(&[ENSEMBLE, LOCALIZATION, &[ROTATE]]);
+pub(super) const PARAMS: &[Param] =
+    &join::<{ ENSEMBLE.len() + LOCALIZATION.len() + 1 }>(&[ENSEMBLE, LOCALIZATION, &[ROTATE]]);
 
 impl Serial {
     /// From the settings of [`PARAMS`].

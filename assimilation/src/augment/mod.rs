@@ -1,0 +1,18 @@
+//! Joint estimation of state and parameters by augmentation (Jazwinski 1970; Anderson 2001).
+//!
+//! Of a family of forecasters p(x_{k+1} | x_k, theta) the state becomes [x, u], u = g(theta) on a scale on which u is
+//! about Gaussian: theta itself, or ln theta where theta is positive. Each member is advanced with its own parameters,
+//! x_{k+1} ~ p(. | x_k, g^-1(u_k)), u_{k+1} = u_k + walk xi: with walk 0 they persist. [`Augmented`] is that forecaster,
+//! [`OfState`] an operator that observes x alone, [`augmented_prior`] the prior of both. Any method then estimates u
+//! through its covariance with x.
+//!
+//! Parameters have no place on a grid, so that methods with a `radius` refuse [`OfState`]; use a global one (`etkf`,
+//! `enkf`, `enkf_n`). A small `walk` keeps the spread of u from shrinking for ever.
+
+mod forecaster;
+mod operator;
+mod parameter;
+
+pub use forecaster::{Augmented, Family};
+pub use operator::OfState;
+pub use parameter::{Parameter, Scale, augmented_prior};

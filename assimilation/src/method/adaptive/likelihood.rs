@@ -1,0 +1,130 @@
+//! What one innovation says of a variance factor, and where a posterior of it is largest (Anderson 2009).
+//!
+//! A component with factor lambda lets h(x), which it correlates with by gamma (times the weight of localization), have
+//! variance g^2 s with g = 1 + gamma (sqrt(lambda) - 1), so that d ~ N(0, theta^2), theta^2 = g^2 s + r.
+
+/// An innovation `d` of a value whose h(x) has variance `s` before inflation and whose error has variance `r`: `value` is
+/// `[s, d, r]`. `gamma` is from 0 to 1.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Likelihood {
+    pub gamma: f64,
+    pub value: [f64; 3],
+}
+
+/// A law of lambda before an innovation.
+pub(super) trait Prior {
+    /// Where its density is largest.
+    fn mode(&self) -> f64;
+
+    /// About its standard deviation.
+    fn sd(&self) -> f64;
+
+    /// The logarithm of its density, up to a constant.
+    fn log(&self, lambda: f64) -> f64;
+
+    /// The derivative of the logarithm.
+    fn slope(&self, lambda: f64) -> f64;
+}
+
+impl Likelihood {
+    /// Whether there is anything to learn.
+    pub fn says_something(&self) -> bool {
+        self.gamma > 0.0 && self.value[0] > 0.0 && self.value.iter().all(|number| number.is_finite())
+    }
+
+    /// theta^2 and its derivative.
+    fn theta(&self, lambda: f64) -> (f64, f64) {
+        let [s, _, r] = self.value;
+        let root = lambda.sqrt();
+        let g = 1.0 + self.gamma * (root - 1.0);
+        (g * g * s + r, g * s * self.gamma / root)
+    }
+
+    /// log N(d; 0, theta^2), up to a constant.
+    fn log(&self, lambda: f64) -> f64 {
+        let (theta, _) = self.theta(lambda);
+        -0.5 * (theta.ln() + self.value[1].powi(2) / theta)
+    }
+
+    /// Its derivative.
+    fn slope(&self, lambda: f64) -> f64 {
+        let (theta, derivative) = self.theta(lambda);
+        0.5 * derivative / theta * (self.value[1].powi(2) / theta - 1.0)
+    }
+
+    /// log of the posterior's density at mode + sd of the prior over that at `mode`.
+    pub fn ratio(&self, prior: &impl Prior, mode: f64) -> f64 {
+        let log = |lambda: f64| prior.log(lambda) + self.log(lambda);
+        log(mode + prior.sd()) - log(mode)
+    }
+
+    /// The mode of the posterior uphill of the prior's: the zero of the slope, bracketed by steps that double, then by the
+    /// Illinois rule.
+    pub fn mode(&self, prior: &impl Prior) -> f64 {
+        let slope = |lambda: f64| prior.slope(lambda) + self.slope(lambda);
+        let mut a = prior.mode();
+        let mut at_a = slope(a);
+        if at_a == 0.0 {
+            return a;
+        }
+        let least = f64::EPSILON * a;
+        let mut step = at_a.signum() * prior.sd();
+        let (mut b, mut at_b) = (a, at_a);
+        while at_b * at_a > 0.0 && b > least {
+            b = (b + step).max(least);
+            at_b = slope(b);
+            step *= 2.0;
+        }
+        for _ in 0..100 {
+            let middle = (a * at_b - b * at_a) / (at_b - at_a);
+            // also where the slopes do not differ
+            if !middle.is_finite() {
+                break;
+            }
+            let at = slope(middle);
+            if at * at_b < 0.0 {
+                (a, at_a) = (b, at_b);
+            } else {
+                at_a *= 0.5;
+            }
+            let moved = (middle - b).abs();
+            (b, at_b) = (middle, at);
+            if at == 0.0 || moved < 1e-14 * b.abs() {
+                break;
+            }
+        }
+        b
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    /// gamma and `[s, d, r]`.
+    pub const CASES: [(f64, f64, [f64; 3]); 6] = [
+        (1.0, 1.0, [1.0, 3.0, 1.0]),
+        (1.0, 0.4, [1.0, 3.0, 1.0]),
+        (1.3, 1.0, [0.2, 0.1, 1.0]),
+        (1.0, 0.9, [2.0, -5.0, 0.1]),
+        (2.5, 0.7, [0.5, 0.0, 0.3]),
+        (1.1, 0.05, [1.0, 4.0, 1.0]),
+    ];
+
+    /// The likelihood, written out once more.
+    pub fn likelihood(gamma: f64, [s, d, r]: [f64; 3], lambda: f64) -> f64 {
+        let variance = s * (1.0 + gamma * (lambda.sqrt() - 1.0)).powi(2) + r;
+        (-0.5 * d * d / variance).exp() / variance.sqrt()
+    }
+
+    /// Mode, mean and sd of a density on a grid of `n` points from `from` to `to`.
+    pub fn quadrature(density: impl Fn(f64) -> f64, from: f64, to: f64, n: usize) -> (f64, f64, f64) {
+        let point = |i: usize| from + (to - from) * (i as f64 + 0.5) / n as f64;
+        let (mut sum, mut first, mut second, mut best) = (0.0, 0.0, 0.0, (0.0, 0.0));
+        for lambda in (0..n).map(point) {
+            let p = density(lambda);
+            (sum, first, second) = (sum + p, first + p * lambda, second + p * lambda * lambda);
+            best = if p > best.0 { (p, lambda) } else { best };
+        }
+        let mean = first / sum;
+        (best.1, mean, (second / sum - mean * mean).sqrt())
+    }
+}

@@ -1,0 +1,93 @@
+//! What became of each observed value: the status codes of DART (the Data Assimilation Research Testbed's "DART quality
+//! control"; Anderson, Hoar, Raeder, Liu, Collins, Torn and Avellano 2009), and the check against gross errors.
+//!
+//! A value y is an outlier where |y - m| > t sqrt(s + r), with m and s mean and variance of the forecast's h(x), r the
+//! variance of its error and t a threshold. Where forecast and errors are Gaussian and honest, 2 (1 - Phi(t)) of the good
+//! values are rejected: .27 % for t = 3.
+
+use ndarray::{Array1, ArrayView1, ArrayView2};
+
+use crate::outcome::{Outcome, weighted_mean, weighted_variance};
+use crate::problem::Seen;
+
+/// What became of one observed value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Quality {
+    /// It was assimilated.
+    Assimilated,
+    /// It was only compared with forecast and analysis.
+    Evaluated,
+    /// It was assimilated, but h(x) of some member of the analysis is not finite.
+    PosteriorFailed,
+    /// h(x) of some member of the forecast is not finite; it was not used.
+    PriorFailed,
+    /// The user chose not to use it.
+    NotUsed,
+    /// It came as missing, or marked as bad.
+    Rejected,
+    /// It is too far from the forecast; it was not used.
+    Outlier,
+}
+
+impl Quality {
+    /// DART's code.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Assimilated => 0,
+            Self::Evaluated => 1,
+            Self::PosteriorFailed => 2,
+            Self::PriorFailed => 4,
+            Self::NotUsed => 5,
+            Self::Rejected => 6,
+            Self::Outlier => 7,
+        }
+    }
+
+    /// Whether the value moved the analysis.
+    pub fn was_used(self) -> bool {
+        matches!(self, Self::Assimilated | Self::PosteriorFailed)
+    }
+}
+
+/// The values of `seen` that moved the analysis of `outcome`, `[observed]`: NaN in the place of those that quality control
+/// took out.
+pub fn used(outcome: &Outcome, seen: &Seen) -> Array1<f64> {
+    let mut values = seen.values.to_owned();
+    for (y, quality) in values.iter_mut().zip(&outcome.quality) {
+        *y = if quality.was_used() { *y } else { f64::NAN };
+    }
+    values
+}
+
+/// Whether a value is too far from a forecast: `residual` is y - m and `variance` s + r. Never where either is NaN.
+pub fn is_outlier(residual: f64, variance: f64, threshold: f64) -> bool {
+    residual.abs() > threshold * variance.sqrt()
+}
+
+/// What to make of each value of `seen` before an analysis, `[observed]`, given h(x) of the equally weighted members of
+/// the forecast, `[member, observed]`.
+///
+/// Where the error law depends on h(x), m and s + r are mean and variance of y.
+pub fn before_analysis(seen: &Seen, predicted: ArrayView2<f64>, threshold: f64) -> Vec<Quality> {
+    let law = seen.operator.error();
+    let moments = law.moments(predicted);
+    let (m, r): (Array1<f64>, Array1<f64>) = match &moments {
+        Some((mean, variance)) => (weighted_mean(mean.view(), None), weighted_mean(variance.view(), None)),
+        None => (weighted_mean(predicted, None), law.variance().to_owned()),
+    };
+    let s = weighted_variance(moments.as_ref().map_or(predicted, |(mean, _)| mean.view()), None);
+    let failed = |column: ArrayView1<f64>| column.iter().any(|value| !value.is_finite());
+    let one = |(i, y): (usize, &f64)| {
+        if y.is_nan() {
+            Quality::Rejected
+        } else if failed(predicted.column(i)) {
+            Quality::PriorFailed
+        } else if is_outlier(y - m[i], s[i] + r[i], threshold) {
+            Quality::Outlier
+        } else {
+            Quality::Assimilated
+        }
+    };
+    seen.values.iter().enumerate().map(one).collect()
+}

@@ -1,0 +1,189 @@
+//! Quality control: the codes, the rate of false rejections, and what gross errors do with and without it.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::{LinearProblem, errors, method};
+use ndarray::{Array1, Array2, array};
+use scorecast_assimilation::diagnostics::Consistency;
+use scorecast_assimilation::method::{EtKf, Inflation, QualityControl};
+use scorecast_assimilation::observe::{Function, Pointwise, Stride};
+use scorecast_assimilation::quality::{Quality, is_outlier};
+use scorecast_assimilation::{Analysis, Observation, Outcome, Prior, Result, Seen, innovation};
+use scorecast_systems::catalogue::build;
+use scorecast_systems::{Domain, Key, Purpose, Stepping, Value};
+
+const KEY: Key = Key::new(51, Domain::Method);
+
+/// sqrt x: not a number for x < 0.
+struct Root;
+
+impl Function for Root {
+    fn name(&self) -> String {
+        "root".to_owned()
+    }
+
+    fn value(&self, x: f64) -> f64 {
+        x.sqrt()
+    }
+
+    fn slope(&self, x: f64) -> f64 {
+        0.5 / x.sqrt()
+    }
+}
+
+fn etkf() -> Box<dyn Analysis> {
+    Box::new(EtKf { inflation: Inflation::default(), rotate: false })
+}
+
+#[test]
+fn each_value_has_its_code_and_what_is_not_used_changes_nothing() {
+    let operator = Pointwise::new(Root, Stride::new(5, 1, 0, &errors(&[0.1])).unwrap());
+    let mut forecast = (KEY.normals(20, 5) * 0.2 + 4.0).mapv(f64::abs);
+    forecast[(3, 1)] = -1.0;
+    // used; not predictable; missing; too far; used
+    let values = array![2.05, 2.0, f64::NAN, 5.0, 1.97];
+    let seen = Seen { step: 1, time: 0.0, values: values.view(), operator: &operator };
+    let outcome = QualityControl::new(etkf(), 3.0).update(forecast.clone(), &seen, KEY).unwrap();
+    let codes: Vec<u8> = outcome.quality.iter().map(|quality| quality.code()).collect();
+    assert_eq!(codes, [0, 4, 6, 7, 0]);
+    let kept = array![2.05, f64::NAN, f64::NAN, f64::NAN, 1.97];
+    let plain = etkf().update(forecast, &Seen { values: kept.view(), ..seen }, KEY).unwrap();
+    assert_eq!(outcome.ensemble, plain.ensemble);
+    assert!(plain.quality.is_empty());
+    let all = [
+        Quality::Assimilated,
+        Quality::Evaluated,
+        Quality::PosteriorFailed,
+        Quality::PriorFailed,
+        Quality::NotUsed,
+        Quality::Rejected,
+        Quality::Outlier,
+    ];
+    assert_eq!(all.map(Quality::code), [0, 1, 2, 4, 5, 6, 7]);
+}
+
+/// Makes the first component of the first member negative.
+struct Breaks;
+
+impl Analysis for Breaks {
+    fn update(&mut self, forecast: Array2<f64>, _seen: &Seen, _key: Key) -> Result<Outcome> {
+        let mut ensemble = forecast.clone();
+        ensemble[(0, 0)] = -1.0;
+        Ok(Outcome::new(forecast, ensemble))
+    }
+}
+
+#[test]
+fn an_analysis_that_cannot_be_observed_is_said() {
+    let operator = Pointwise::new(Root, Stride::new(2, 1, 0, &errors(&[0.5])).unwrap());
+    let values = array![2.0, 2.0];
+    let seen = Seen { step: 1, time: 0.0, values: values.view(), operator: &operator };
+    let forecast = KEY.normals(20, 2) * 0.2 + 4.0;
+    let outcome = QualityControl::new(Box::new(Breaks), 3.0).update(forecast, &seen, KEY).unwrap();
+    assert_eq!(outcome.quality, [Quality::PosteriorFailed, Quality::Assimilated]);
+}
+
+/// 2 (1 - Phi(3)).
+const TAIL: f64 = 0.002_699_796;
+
+#[test]
+fn good_values_are_rejected_at_the_rate_of_the_gaussian_tail() {
+    let problem = LinearProblem::one(40_000);
+    // the exact filter: its innovations are independent, so the count is binomial
+    let outcomes = problem.run(&mut *method("kalman", &[("members", Value::Int(2))]), KEY);
+    let (mut rejected, mut count) = (0.0, 0.0);
+    for (cycle, outcome) in outcomes.iter().enumerate() {
+        let values = problem.observations.row(cycle);
+        let seen = Seen { step: cycle + 1, time: 0.0, values, operator: &problem.operator };
+        let Some(found) = innovation(outcome, &seen).unwrap() else { continue };
+        count += 1.0;
+        rejected += f64::from(u8::from(is_outlier(found.residual[0], found.variance[0], 3.0)));
+    }
+    let se = (TAIL * (1.0 - TAIL) / count).sqrt();
+    println!("kalman: {:.5} rejected for {TAIL:.5} +- {se:.5}", rejected / count);
+    assert!((rejected / count - TAIL).abs() < 4.0 * se);
+    // an ensemble of 100 in its place: the relative error e of its variance, E[e^2] = .02 at most, lifts the tail of
+    // 2 (1 - Phi(3 sqrt(1 + e))) by 15 phi(3) / 2 E[e^2] = .00066, .25 of itself
+    let given = [("members", Value::Int(100)), ("outlier_threshold", Value::Float(3.0))];
+    let outcomes = problem.run(&mut *method("etkf", &given), KEY);
+    let all = || outcomes.iter().flat_map(|outcome| &outcome.quality);
+    let count = all().filter(|quality| **quality != Quality::Rejected).count() as f64;
+    let rate = all().filter(|quality| **quality == Quality::Outlier).count() as f64 / count;
+    println!("etkf: {rate:.5} rejected");
+    assert!((rate - TAIL).abs() < 4.0 * se + 0.25 * TAIL, "{rate}");
+    assert_eq!(all().filter(|quality| **quality == Quality::Rejected).count(), 2, "two values are missing");
+}
+
+/// Analysis rmse over Lorenz-96 of an etkf, and the shares of gross and of good values that were rejected.
+fn lorenz96(share: f64, threshold: Option<f64>) -> [f64; 3] {
+    let stepping = Stepping { dt: 0.05, substeps: 1, integrator: "rk4".to_owned() };
+    let model = build("lorenz96", &[].into()).unwrap().forecaster(&stepping).unwrap();
+    let operator = Stride::new(40, 1, 0, &errors(&[1.0])).unwrap();
+    let key = Key::new(52, Domain::Truth);
+    let mut truth = key.normals(1, 40) + 2.0;
+    model.advance(0, 400, &mut truth, key).unwrap();
+    let mut given = vec![("members", Value::Int(40)), ("inflation", Value::Float(1.04))];
+    given.extend(threshold.map(|threshold| ("outlier_threshold", Value::Float(threshold))));
+    let mut filter = method("etkf", &given);
+    filter.start(&Prior::Gaussian { mean: truth.row(0).to_owned(), covariance: Array2::eye(40) }, 0, KEY).unwrap();
+    let (mut sum, mut gross, mut good) = (0.0, (0.0, 0.0), (0.0, 0.0));
+    let (from, cycles) = (100, 1100);
+    for cycle in 1..=cycles {
+        model.advance(cycle, 1, &mut truth, key).unwrap();
+        let error = operator.error().sample(1, key.purpose(Purpose::ObservationNoise).at(cycle as u64));
+        let mut stream = key.purpose(Purpose::Statistic).at(cycle as u64).stream(0);
+        let bad: Array1<bool> = (0..40).map(|_| stream.uniform() < share).collect();
+        let y: Array1<f64> = ndarray::Zip::from(truth.row(0))
+            .and(error.row(0))
+            .and(&bad)
+            .map_collect(|x, e, bad| x + e + if *bad { 15.0 } else { 0.0 });
+        let seen = Seen { step: cycle, time: 0.0, values: y.view(), operator: &operator };
+        let outcome = filter.step(&*model, &seen, KEY).unwrap();
+        if cycle > from {
+            let e = outcome.mean() - truth.row(0);
+            sum += (e.dot(&e) / 40.0).sqrt();
+            for (quality, bad) in outcome.quality.iter().zip(&bad) {
+                let counts = if *bad { &mut gross } else { &mut good };
+                counts.0 += f64::from(u8::from(*quality == Quality::Outlier));
+                counts.1 += 1.0;
+            }
+        }
+    }
+    [sum / (cycles - from) as f64, gross.0 / gross.1, good.0 / good.1]
+}
+
+#[test]
+fn gross_errors_do_no_harm_behind_the_check() {
+    let [clean, ..] = lorenz96(0.0, None);
+    let [spoiled, ..] = lorenz96(0.05, None);
+    let [checked, hits, false_alarms] = lorenz96(0.05, Some(4.0));
+    println!(
+        "rmse {clean:.3} without gross errors, {spoiled:.3} with 5 %, {checked:.3} behind the check: {hits:.4} of them \
+         rejected and {false_alarms:.5} of the good values"
+    );
+    assert!(clean < 0.25 && spoiled > 2.0 * clean, "{clean} {spoiled}");
+    // 5 % fewer values, and nothing else
+    assert!(checked < 1.1 * clean && hits > 0.99 && false_alarms < 1e-3);
+}
+
+#[test]
+fn residuals_of_what_was_used_still_give_back_r() {
+    let mut problem = LinearProblem::one(6000);
+    let mut stream = KEY.stream(3);
+    problem.observations.mapv_inplace(|y| if stream.uniform() < 0.05 { y + 30.0 } else { y });
+    let r = |threshold: f64| {
+        let given = [("members", Value::Int(200)), ("outlier_threshold", Value::Float(threshold))];
+        let mut found = Consistency::default();
+        for (cycle, outcome) in problem.run(&mut *method("etkf", &given), KEY).iter().enumerate() {
+            let values = problem.observations.row(cycle);
+            let seen = Seen { step: cycle + 1, time: 0.0, values, operator: &problem.operator };
+            found.add(outcome, &seen).unwrap();
+        }
+        found.r.all()
+    };
+    let (checked, unchecked) = (r(5.0), r(1e9));
+    println!("R by residuals: {checked:?} behind the check, {unchecked:?} without, .49 in truth");
+    assert!(checked.z(0.49) < 4.0 && checked.se.unwrap() < 0.03 && unchecked.value > 2.0 * 0.49);
+}
