@@ -16,6 +16,7 @@ mod extended;
 mod gaussian;
 mod guidance;
 mod guided;
+mod ienks;
 mod inflation;
 mod kalman;
 mod letkf;
@@ -27,6 +28,7 @@ mod step_law;
 mod three_d_var;
 mod unscented;
 mod weights;
+mod window;
 
 pub use bootstrap::Bootstrap;
 pub use denkf::DEnKf;
@@ -40,6 +42,7 @@ pub use extended::Extended;
 pub use gaussian::{Gaussian, GaussianCycle, GaussianRule};
 pub use guidance::Guidance;
 pub use guided::{Guided, Weighting};
+pub use ienks::{IEnKs, IEnKsCycle, Linearization};
 pub use inflation::Inflation;
 pub use kalman::Kalman;
 pub use letkf::LetKf;
@@ -75,6 +78,7 @@ pub const METHODS: &[Entry<Build>] = &[
     letkf::ENTRY,
     eakf::ENTRY,
     ensrf::ENTRY,
+    ienks::ENTRY,
     bootstrap::ENTRY,
     ensf::ENTRY,
     guided::ENTRY,
