@@ -39,11 +39,46 @@ const fn row(
 }
 
 const ROWS: &[Row] = &[
-    row("lorenz63", 25, 1000, "ienks", &[("members", 10.0), ("inflation", 1.02), ("rotate", 1.0)], "a .2885 +- .0158, s .2363, spread .4154, 65.6 s"),
-    row("lorenz96", 12, 500, "ienks", &[("members", 25.0), ("inflation", 1.2), ("rotate", 1.0)], "a .4679 +- .0079, s .3544, spread .4660, 28.5 s"),
-    row("lorenz96", 12, 500, "ienks", &[("members", 25.0), ("finite_size", 2.0), ("rotate", 1.0)], "a .4497 +- .0112, s .3254, spread .4321, 29.5 s"),
-    row("lorenz96", 4, 600, "ienks", &[("members", 20.0), ("finite_size", 2.0), ("lag", 4.0)], "a .2975 +- .0074, s .1602, spread .3176, 38.1 s"),
-    row("lorenz96", 4, 600, "ienks", &[("members", 20.0), ("finite_size", 2.0), ("lag", 4.0), ("mda", 1.0)], "(DAPPER's MDA is another scheme: a .3187, s .1722)"),
+    row(
+        "lorenz63",
+        25,
+        1000,
+        "ienks",
+        &[("members", 10.0), ("inflation", 1.02), ("rotate", 1.0)],
+        "a .2885 +- .0158, s .2363, spread .4154, 65.6 s",
+    ),
+    row(
+        "lorenz96",
+        12,
+        500,
+        "ienks",
+        &[("members", 25.0), ("inflation", 1.2), ("rotate", 1.0)],
+        "a .4679 +- .0079, s .3544, spread .4660, 28.5 s",
+    ),
+    row(
+        "lorenz96",
+        12,
+        500,
+        "ienks",
+        &[("members", 25.0), ("finite_size", 2.0), ("rotate", 1.0)],
+        "a .4497 +- .0112, s .3254, spread .4321, 29.5 s",
+    ),
+    row(
+        "lorenz96",
+        4,
+        600,
+        "ienks",
+        &[("members", 20.0), ("finite_size", 2.0), ("lag", 4.0)],
+        "a .2975 +- .0074, s .1602, spread .3176, 38.1 s",
+    ),
+    row(
+        "lorenz96",
+        4,
+        600,
+        "ienks",
+        &[("members", 20.0), ("finite_size", 2.0), ("lag", 4.0), ("mda", 1.0)],
+        "(DAPPER's MDA is another scheme: a .3187, s .1722)",
+    ),
 ];
 
 fn main() -> Result<(), Failure> {
@@ -110,10 +145,10 @@ fn twin(row: &Row, seed: u64) -> Result<[f64; 5], Failure> {
         let outcome = filter.step(&*model, &seen, key)?;
         seconds += begun.elapsed().as_secs_f64();
         if cycle > first {
-            let forecast = outcome.forecast_gaussian.as_ref().map_or_else(
-                || outcome.forecast.mean_axis(Axis(0)).unwrap_or_default(),
-                |(mean, _)| mean.clone(),
-            );
+            let forecast = outcome
+                .forecast_gaussian
+                .as_ref()
+                .map_or_else(|| outcome.forecast.mean_axis(Axis(0)).unwrap_or_default(), |(mean, _)| mean.clone());
             sums[0] += rms(outcome.mean() - truth.row(0));
             sums[1] += rms(forecast - truth.row(0));
             sums[2] += outcome.variance().mean().unwrap_or(f64::NAN).sqrt();

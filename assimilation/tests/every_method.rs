@@ -37,10 +37,16 @@ fn every_method() -> Vec<(&'static str, Vec<(&'static str, Value)>)> {
             ("score", word("mixture")),
             ("weights", word("path")),
             ("weights", word("none")),
+            ("lag", Value::Int(3)),
+            ("finite_size", Value::Float(1.0)),
         ] {
             if has(key) {
                 out.push((entry.name, [given.clone(), vec![(key, value)]].concat()));
             }
+        }
+        if has("mda") {
+            given.extend([("mda", Value::Bool(true)), ("lag", Value::Int(3))]);
+            out.push((entry.name, given));
         }
     }
     assert!(out.len() >= METHODS.len());
@@ -51,7 +57,8 @@ fn every_method() -> Vec<(&'static str, Vec<(&'static str, Value)>)> {
 fn bits(outcome: &Outcome) -> Vec<u64> {
     let weights =
         [&outcome.weights, &outcome.forecast_weights].map(|w| w.iter().flatten().copied().collect::<Vec<f64>>());
-    let numbers = outcome.ensemble.iter().chain(&outcome.forecast).chain(weights.iter().flatten());
+    let smoothed = outcome.smoothed.iter().flat_map(|earlier| &earlier.ensemble);
+    let numbers = outcome.ensemble.iter().chain(&outcome.forecast).chain(weights.iter().flatten()).chain(smoothed);
     numbers.chain(outcome.diagnostics.values()).map(|value| value.to_bits()).collect()
 }
 
@@ -77,6 +84,28 @@ fn a_filter_that_is_saved_and_restored_goes_on_bit_for_bit() {
             }
             assert!(second.restore(&bytes[1..]).is_err() && second.restore(&bytes[..bytes.len() - 8]).is_err());
         }
+    }
+}
+
+#[test]
+fn a_smoother_gives_each_time_once_in_order_also_when_it_is_saved_before_the_end() {
+    let problem = LinearProblem::two(CYCLES);
+    let key = Key::new(6, Domain::Method);
+    for (name, given) in every_method() {
+        let mut through = method(name, &given);
+        let mut smoothed: Vec<_> =
+            problem.run(&mut *through, key).into_iter().flat_map(|outcome| outcome.smoothed).collect();
+        let mut again = method(name, &given);
+        again.restore(&through.save()).unwrap();
+        let rest = through.finish(&problem.model, key).unwrap();
+        let restored = again.finish(&problem.model, key).unwrap();
+        assert!(rest.iter().zip(&restored).all(|(a, b)| a.ensemble == b.ensemble && a.step == b.step), "{name}");
+        assert_eq!(rest.len(), restored.len());
+        smoothed.extend(rest);
+        let steps: Vec<_> = smoothed.iter().map(|earlier| earlier.step).collect();
+        let expected: Vec<_> = (1..=CYCLES).map(|cycle| 2 * cycle).collect();
+        assert!(steps.is_empty() || steps == expected, "{name} {given:?}: {steps:?}");
+        assert!(smoothed.iter().all(|earlier| earlier.mean().iter().all(|value| value.is_finite())), "{name}");
     }
 }
 

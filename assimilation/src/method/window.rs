@@ -135,7 +135,8 @@ impl Window {
     /// When they are not those of a window of this lag that starts at lead step `start`.
     pub fn restore<'a>(&mut self, start: usize, numbers: &'a [f64]) -> Result<&'a [f64]> {
         let foreign = || Error::State("its further numbers are not those of a method with a window".to_owned());
-        let whole = |value: f64| (value >= 0.0 && value.fract() == 0.0 && value < 2.0f64.powi(53)).then_some(value as usize);
+        let whole =
+            |value: f64| (value >= 0.0 && value.fract() == 0.0 && value < 2.0f64.powi(53)).then_some(value as usize);
         let (head, rest) = numbers.split_at_checked(3).ok_or_else(foreign)?;
         let [Some(lag), Some(flag @ 0..=1), Some(count)] = [whole(head[0]), whole(head[1]), whole(head[2])] else {
             return Err(foreign());

@@ -21,11 +21,7 @@ pub(super) struct Pass {
 impl Pass {
     /// What is kept of `seen`.
     pub fn of(seen: &Seen) -> Self {
-        Self {
-            time: seen.time,
-            values: seen.values.to_owned(),
-            fingerprint: fingerprint(seen.operator, seen.time),
-        }
+        Self { time: seen.time, values: seen.values.to_owned(), fingerprint: fingerprint(seen.operator, seen.time) }
     }
 
     /// The set again, of the operator of the newest set.
@@ -54,7 +50,10 @@ impl Pass {
         let (head, rest) = numbers.split_at_checked(3)?;
         let count = (head[2] >= 0.0 && head[2].fract() == 0.0).then_some(head[2] as usize)?;
         let (values, rest) = rest.split_at_checked(count)?;
-        Some((Self { time: head[0], fingerprint: head[1].to_bits(), values: ArrayView1::from(values).to_owned() }, rest))
+        Some((
+            Self { time: head[0], fingerprint: head[1].to_bits(), values: ArrayView1::from(values).to_owned() },
+            rest,
+        ))
     }
 }
 

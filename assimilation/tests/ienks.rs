@@ -1,0 +1,304 @@
+//! The iterative ensemble Kalman smoother against dense solutions and an independent minimiser.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::{LinearProblem, errors, method, word};
+use ndarray::{Array1, Array2, ArrayView1, Axis, array};
+use scorecast_assimilation::linalg::{Cholesky, anomalies, covariance};
+use scorecast_assimilation::observe::{Arctan, Pointwise, Stride};
+use scorecast_assimilation::problem::draw_prior;
+use scorecast_assimilation::state::unpack;
+use scorecast_assimilation::{Observation, Prior, Seen, Smoothed};
+use scorecast_systems::catalogue::build;
+use scorecast_systems::{Domain, Forecaster, Key, LinearGaussian, Stepping, Value};
+
+const KEY: Key = Key::new(21, Domain::Method);
+const CYCLES: usize = 8;
+
+fn inverse(matrix: &Array2<f64>) -> Array2<f64> {
+    let mut out = Array2::eye(matrix.nrows());
+    Cholesky::new(matrix.view()).unwrap().solve_in_place(&mut out);
+    out
+}
+
+/// Three components without noise, two of them observed each second lead step; one value and one set are missing.
+fn linear() -> LinearProblem {
+    let law = LinearGaussian {
+        matrix: array![[0.98, 0.2, 0.0], [-0.2, 0.97, 0.1], [0.1, 0.0, 1.01]],
+        offset: array![0.1, 0.0, -0.1],
+        covariance: Array2::zeros((3, 3)),
+    };
+    let h = array![[1.0, 0.0, 0.3], [0.0, 0.2, 1.0]];
+    LinearProblem::new(law, array![[1.0, 0.3, 0.0], [0.3, 0.8, 0.2], [0.0, 0.2, 1.2]], h, &[0.5, 0.9], 2, CYCLES)
+}
+
+/// Mean and covariance of x at set `at` (0 is the prior's time) given the first `given` sets, of the moments of the draws:
+/// the law of x_0 by its information, carried by the powers of the matrix.
+fn dense(problem: &LinearProblem, draws: &Array2<f64>, at: usize, given: usize) -> (Array1<f64>, Array2<f64>) {
+    let h = problem.operator.matrix().unwrap();
+    let (mut m, mut offset) = (Array2::<f64>::eye(3), Array1::<f64>::zeros(3));
+    let mean = draws.mean_axis(Axis(0)).unwrap();
+    let mut information = inverse(&covariance(draws.view(), None));
+    let mut forcing = information.dot(&mean);
+    let (mut to, mut shift) = (m.clone(), offset.clone());
+    for set in 1..=given.max(at) {
+        for _ in 0..problem.every {
+            m = problem.law.matrix.dot(&m);
+            offset = problem.law.matrix.dot(&offset) + &problem.law.offset;
+        }
+        if set == at {
+            (to, shift) = (m.clone(), offset.clone());
+        }
+        for (i, y) in problem.observations.row(set - 1).iter().enumerate().filter(|(_, y)| set <= given && !y.is_nan())
+        {
+            let g: Array1<f64> = h.row(i).dot(&m);
+            let r = problem.operator.error().variance()[i];
+            forcing.scaled_add((y - h.row(i).dot(&offset)) / r, &g);
+            information += &(g.view().insert_axis(Axis(1)).dot(&g.view().insert_axis(Axis(0))) / r);
+        }
+    }
+    let p = inverse(&information);
+    (to.dot(&p.dot(&forcing)) + shift, to.dot(&p).dot(&to.t()))
+}
+
+/// The largest of some numbers; `max` would pass over NaN.
+fn largest<'a>(numbers: impl IntoIterator<Item = &'a f64>) -> f64 {
+    numbers.into_iter().fold(0.0, |most: f64, e| if e.is_finite() { most.max(e.abs()) } else { f64::INFINITY })
+}
+
+fn off(mean: Array1<f64>, ensemble: &Array2<f64>, exact: &(Array1<f64>, Array2<f64>)) -> f64 {
+    largest(&(mean - &exact.0)).max(largest(&(covariance(ensemble.view(), None) - &exact.1)))
+}
+
+fn ints(given: &[(&'static str, i64)]) -> Vec<(&'static str, Value)> {
+    given.iter().map(|(key, value)| (*key, Value::Int(*value))).collect()
+}
+
+#[test]
+fn where_all_is_linear_one_step_of_lag_one_is_the_transform_filter() {
+    let problem = linear();
+    let etkf = problem.run(&mut *method("etkf", &ints(&[("members", 12)])), KEY);
+    let found = problem.run(&mut *method("ienks", &ints(&[("members", 12), ("iterations", 1)])), KEY);
+    for (a, b) in found.iter().zip(&etkf) {
+        // member by member, since both roots are the symmetric one
+        assert!(largest(&(&a.ensemble - &b.ensemble)) < 1e-9 && largest(&(&a.forecast - &b.forecast)) < 1e-9);
+    }
+}
+
+#[test]
+fn where_all_is_linear_filter_and_smoother_are_the_posteriors_of_the_ensembles_own_moments() {
+    let problem = linear();
+    let draws = draw_prior(&problem.prior(), 12, KEY).unwrap();
+    let mut worst: f64 = 0.0;
+    for lag in [1, 2, 3, 5, 20] {
+        for (mda, rotate, linearization, iterations) in [
+            (false, false, "transform", 1),
+            (false, true, "transform", 10),
+            (false, false, "bundle", 1),
+            (true, false, "transform", 1),
+            (true, true, "transform", 10),
+            (true, false, "bundle", 10),
+        ] {
+            let given = [
+                ints(&[("members", 12), ("lag", lag as i64), ("iterations", iterations)]),
+                vec![
+                    ("mda", Value::Bool(mda)),
+                    ("rotate", Value::Bool(rotate)),
+                    ("linearization", word(linearization)),
+                ],
+            ]
+            .concat();
+            let mut filter = method("ienks", &given);
+            let outcomes = problem.run(&mut *filter, KEY);
+            let mut smoothed: Vec<Smoothed> = Vec::new();
+            // the difference quotient of a bundle loses four digits
+            let bound = if linearization == "bundle" { 1e-6 } else { 1e-9 };
+            for (cycle, outcome) in outcomes.into_iter().enumerate() {
+                let error = off(outcome.mean(), &outcome.ensemble, &dense(&problem, &draws, cycle + 1, cycle + 1));
+                assert!(error < bound, "{given:?}, set {}: {error:.1e}", cycle + 1);
+                worst = worst.max(if linearization == "bundle" { 0.0 } else { error });
+                smoothed.extend(outcome.smoothed);
+            }
+            smoothed.extend(filter.finish(&problem.model, KEY).unwrap());
+            assert_eq!(smoothed.len(), CYCLES);
+            for (cycle, posterior) in smoothed.iter().enumerate() {
+                let exact = dense(&problem, &draws, cycle + 1, (cycle + 1 + lag).min(CYCLES));
+                let error = off(posterior.mean(), &posterior.ensemble, &exact);
+                assert!(
+                    posterior.step == 2 * (cycle + 1) && error < bound,
+                    "{given:?}, set {}: {error:.1e}",
+                    cycle + 1
+                );
+                worst = worst.max(if linearization == "bundle" { 0.0 } else { error });
+            }
+        }
+    }
+    println!("largest error of the transform form {worst:.1e}");
+}
+
+/// Members at the start of a window of two sets of which one has come, so that the start has not moved: Lorenz-63 by
+/// arctan, from a prior whose standard deviation is `scale`, with errors in proportion.
+struct Nonlinear {
+    model: Box<dyn Forecaster>,
+    operator: Pointwise<Arctan>,
+    draws: Array2<f64>,
+    y: Array1<f64>,
+    sd: f64,
+}
+
+impl Nonlinear {
+    fn new(scale: f64) -> Self {
+        let stepping = Stepping { dt: 0.05, substeps: 1, integrator: "rk4".to_owned() };
+        let given = [("noise".to_owned(), Value::Float(0.0))].into_iter().collect();
+        let model = build("lorenz63", &given).unwrap().forecaster(&stepping).unwrap();
+        let sd = 0.05 * scale;
+        let operator = Pointwise::new(Arctan, Stride::new(3, 1, 0, &errors(&[sd])).unwrap());
+        let draws = KEY.normals(6, 3) * scale + &array![1.5, -1.5, 20.0];
+        let mut x = draws.slice(ndarray::s![..1, ..]).to_owned();
+        model.advance(0, 3, &mut x, KEY).unwrap();
+        let y = operator.apply(0.0, x.view()).row(0).to_owned() + array![0.5, -1.0, 0.2] * sd;
+        Self { model, operator, draws, y, sd }
+    }
+
+    /// R^-1/2 (y - h(M(x))).
+    fn residual(&self, x: ArrayView1<f64>) -> Array1<f64> {
+        let mut x = x.insert_axis(Axis(0)).to_owned();
+        self.model.advance(0, 3, &mut x, KEY).unwrap();
+        (&self.y - &self.operator.apply(0.0, x.view()).row(0)) / self.sd
+    }
+
+    /// Members at the start after `ienks`.
+    fn run(&self, given: &[(&'static str, Value)]) -> Array2<f64> {
+        let given = [&[("members", Value::Int(6)), ("lag", Value::Int(2))], given].concat();
+        let mut filter = method("ienks", &given);
+        filter.start(&Prior::Ensemble(self.draws.clone()), 0, KEY).unwrap();
+        let seen = Seen { step: 3, time: 0.0, values: self.y.view(), operator: &self.operator };
+        filter.step(&*self.model, &seen, KEY).unwrap();
+        unpack(&filter.save()).unwrap().1
+    }
+
+    /// The minimum of |residual|^2 / 2 + |w|^2 / 2 over x = mean + A^T w / sqrt(N - 1), by steepest descent in the metric
+    /// of a Hessian by finite differences, and the covariance from the Jacobian there: x's mean and covariance.
+    fn reference(&self) -> (Array1<f64>, Array2<f64>) {
+        let (mean, a) = anomalies(self.draws.view(), None);
+        let a = a / 5.0f64.sqrt();
+        let x = |w: &Array1<f64>| &mean + &w.dot(&a);
+        let jacobian = |w: &Array1<f64>| {
+            let mut z = Array2::zeros((6, 3));
+            for i in 0..6 {
+                let mut step = Array1::zeros(6);
+                step[i] = 1e-5;
+                let column = (self.residual(x(&(w - &step)).view()) - self.residual(x(&(w + &step)).view())) / 2e-5;
+                z.row_mut(i).assign(&column);
+            }
+            z
+        };
+        let cost = |w: &Array1<f64>| {
+            let r = self.residual(x(w).view());
+            0.5 * (r.dot(&r) + w.dot(w))
+        };
+        let mut w = Array1::zeros(6);
+        for _ in 0..200 {
+            let z = jacobian(&w);
+            let downhill = z.dot(&self.residual(x(&w).view())) - &w;
+            let step = inverse(&(Array2::<f64>::eye(6) + z.dot(&z.t()))).dot(&downhill);
+            let mut length = 1.0;
+            while length > 1e-3 && cost(&(&w + &(length * &step))) > cost(&w) {
+                length *= 0.5;
+            }
+            w += &(length * &step);
+        }
+        let z = jacobian(&w);
+        let slope = z.dot(&self.residual(x(&w).view())) - &w;
+        assert!(slope.iter().all(|g| g.abs() < 1e-6), "{slope}");
+        let p = inverse(&(Array2::<f64>::eye(6) + z.dot(&z.t())));
+        (x(&w), a.t().dot(&p).dot(&a))
+    }
+}
+
+#[test]
+fn the_bundle_finds_the_minimum_of_the_cost_and_its_curvature() {
+    for scale in [0.3, 1.0] {
+        let problem = Nonlinear::new(scale);
+        let exact = problem.reference();
+        let given =
+            [("linearization", word("bundle")), ("iterations", Value::Int(100)), ("tolerance", Value::Float(1e-9))];
+        let found = problem.run(&given);
+        let error = off(found.mean_axis(Axis(0)).unwrap(), &found, &exact);
+        let one = problem.run(&[("iterations", Value::Int(1))]);
+        let first = off(one.mean_axis(Axis(0)).unwrap(), &one, &exact);
+        println!("scale {scale}: error {error:.1e}, after one step of the transform {first:.1e}");
+        // the derivative is a one-sided difference over 1e-4 of the spread
+        assert!(error < 1e-4 * scale && first > 100.0 * error, "scale {scale}: {error:.1e} {first:.1e}");
+    }
+}
+
+#[test]
+fn transform_and_bundle_agree_as_the_spread_goes_to_zero() {
+    let mut before = f64::NAN;
+    for scale in [0.4, 0.2, 0.1, 0.05] {
+        let problem = Nonlinear::new(scale);
+        let tight = [("iterations", Value::Int(100)), ("tolerance", Value::Float(1e-9))];
+        let [transform, bundle] = ["transform", "bundle"].map(|linearization| {
+            let found = problem.run(&[&tight[..], &[("linearization", word(linearization))]].concat());
+            found.mean_axis(Axis(0)).unwrap()
+        });
+        // in standard deviations of the prior
+        let difference = largest(&(transform - bundle)) / scale;
+        println!("scale {scale}: means differ by {difference:.2e} standard deviations");
+        assert!(difference < 0.1 && (before.is_nan() || difference < 0.75 * before), "{difference} after {before}");
+        before = difference;
+    }
+    assert!(before < 0.02, "{before}");
+}
+
+#[test]
+fn a_bundle_goes_on_bit_for_bit_and_is_refused_where_there_is_noise() {
+    let problem = Nonlinear::new(0.5);
+    let given = [("members", Value::Int(6)), ("lag", Value::Int(2)), ("linearization", word("bundle"))];
+    let run = |stop: usize| {
+        let mut filter = method("ienks", &given);
+        filter.start(&Prior::Ensemble(problem.draws.clone()), 0, KEY).unwrap();
+        let mut out = Vec::new();
+        for cycle in 0..5 {
+            if cycle == stop {
+                let bytes = filter.save();
+                filter = method("ienks", &given);
+                filter.restore(&bytes).unwrap();
+            }
+            let seen = Seen { step: 3 * cycle + 3, time: 0.0, values: problem.y.view(), operator: &problem.operator };
+            let outcome = filter.step(&*problem.model, &seen, KEY).unwrap();
+            out.extend(outcome.ensemble.iter().chain(&outcome.forecast).map(|value| value.to_bits()));
+        }
+        out
+    };
+    assert!((0..5).all(|stop| run(stop) == run(9)));
+
+    let noisy = LinearProblem::three(2);
+    let mut filter = method("ienks", &given);
+    filter.start(&noisy.prior(), 0, KEY).unwrap();
+    let values = noisy.observations.row(0);
+    let seen = Seen { step: 1, time: 1.0, values, operator: &noisy.operator };
+    let message = filter.step(&noisy.model, &seen, KEY).unwrap_err().to_string();
+    assert!(message.contains("set linearization to \"transform\""), "{message}");
+}
+
+#[test]
+fn multiple_assimilation_refuses_an_operator_that_changes_and_a_state_of_other_settings() {
+    let problem = linear();
+    let given = [("members", Value::Int(12)), ("lag", Value::Int(3)), ("mda", Value::Bool(true))];
+    let mut filter = method("ienks", &given);
+    filter.start(&problem.prior(), 0, KEY).unwrap();
+    problem.step(&mut *filter, 0, KEY);
+    let bytes = filter.save();
+    let other = Stride::new(3, 2, 0, &errors(&[0.5, 0.9])).unwrap();
+    let seen = Seen { step: 4, time: 0.0, values: problem.observations.row(1), operator: &other };
+    let message = filter.step(&problem.model, &seen, KEY).unwrap_err().to_string();
+    assert!(message.contains("set mda to false"), "{message}");
+    let refused = |given: &[(&str, Value)]| method("ienks", given).restore(&bytes).unwrap_err().to_string();
+    assert!(refused(&[given[0].clone(), given[1].clone()]).contains("`mda`"));
+    assert!(refused(&[given[0].clone(), given[2].clone()]).contains("set `lag` to 3"));
+    assert!(refused(&given[1..]).contains("set `members` to 12"));
+}
