@@ -79,6 +79,22 @@ const ROWS: &[Row] = &[
         &[("members", 20.0), ("finite_size", 2.0), ("lag", 4.0), ("mda", 1.0)],
         "(DAPPER's MDA is another scheme: a .3187, s .1722)",
     ),
+    row(
+        "lorenz96",
+        4,
+        200,
+        "four_d_var",
+        &[("scale", 0.2), ("lag", 1.0)],
+        "a .6599 +- .0137, s .6777, spread .7394, 17.6 s",
+    ),
+    row(
+        "lorenz96",
+        4,
+        150,
+        "four_d_var",
+        &[("scale", 0.1), ("lag", 2.0)],
+        "a .5934 +- .0127, s .5837, spread .6445, 24.2 s",
+    ),
 ];
 
 fn main() -> Result<(), Failure> {
@@ -110,6 +126,7 @@ fn twin(row: &Row, seed: u64) -> Result<[f64; 5], Failure> {
         "lorenz63" => (0.01, vec![1.508870, -1.531271, 25.46091], 2.0, 2.0, 16.0),
         _ => (0.05, (0..40).map(|i| if i == 0 { 1.0 } else { 0.0 }).collect(), 1.0, 0.001, 20.0),
     };
+    let burn_in = if row.method == "four_d_var" { 8.0 } else { burn_in };
     let start = Array1::from_vec(start);
     let dim = start.len();
     let given = BTreeMap::from([("noise".to_owned(), Value::Float(0.0))]);

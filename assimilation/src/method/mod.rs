@@ -13,6 +13,7 @@ mod ensf;
 mod ensrf;
 mod etkf;
 mod extended;
+mod four_d_var;
 mod gaussian;
 mod guidance;
 mod guided;
@@ -39,6 +40,7 @@ pub use ensf::{EnSf, PriorScore};
 pub use ensrf::EnSrf;
 pub use etkf::EtKf;
 pub use extended::Extended;
+pub use four_d_var::{FourDVar, FourDVarCycle};
 pub use gaussian::{Gaussian, GaussianCycle, GaussianRule};
 pub use guidance::Guidance;
 pub use guided::{Guided, Weighting};
@@ -71,6 +73,7 @@ pub const METHODS: &[Entry<Build>] = &[
     unscented::ENTRY,
     optimal_interpolation::ENTRY,
     three_d_var::ENTRY,
+    four_d_var::ENTRY,
     enkf::ENTRY,
     denkf::ENTRY,
     etkf::ENTRY,

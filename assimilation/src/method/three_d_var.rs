@@ -18,18 +18,21 @@ use crate::linalg::Cholesky;
 use crate::outcome::Diagnostics;
 use crate::problem::{Result, Seen};
 
+/// The setting `scale` of the methods with a static background.
+pub(super) const SCALE: Param = Param {
+    key: "scale",
+    kind: Kind::Float { min: f64::MIN_POSITIVE, max: f64::INFINITY },
+    default: Default::Float(1.0),
+    about: "factor of the prior's covariance that makes the background's",
+};
+
 pub(super) const ENTRY: Entry<Build> = Entry {
     name: "three_d_var",
     about: "3D-Var: one state, scaled background covariance of the prior, any smooth operator",
     reference: "Lorenc 1986; Courtier et al. 1998",
     params: &[
         Param { about: "draws of the posterior to give beside its moments", ..MEMBERS },
-        Param {
-            key: "scale",
-            kind: Kind::Float { min: f64::MIN_POSITIVE, max: f64::INFINITY },
-            default: Default::Float(1.0),
-            about: "factor of the prior's covariance that makes the background's",
-        },
+        SCALE,
         Param {
             key: "iterations",
             kind: Kind::Int { min: 1, max: i64::MAX },
