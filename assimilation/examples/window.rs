@@ -95,6 +95,49 @@ const ROWS: &[Row] = &[
         &[("scale", 0.1), ("lag", 2.0)],
         "a .5934 +- .0127, s .5837, spread .6445, 24.2 s",
     ),
+    row("lorenz96", 1, 1000, "etkf", &[("members", 24.0), ("inflation", 1.013), ("rotate", 1.0)], "for comparison"),
+    row(
+        "lorenz96",
+        1,
+        1000,
+        "letkf",
+        &[("members", 10.0), ("inflation", 1.03), ("radius", 4.0), ("rotate", 1.0)],
+        "for comparison",
+    ),
+    row(
+        "lorenz96",
+        1,
+        1000,
+        "hybrid",
+        &[("members", 10.0), ("inflation", 1.03), ("radius", 4.0), ("static_weight", 0.0)],
+        "none",
+    ),
+    row(
+        "lorenz96",
+        1,
+        1000,
+        "hybrid",
+        &[("members", 10.0), ("inflation", 1.02), ("radius", 4.0), ("static_weight", 0.1), ("scale", 0.02)],
+        "none",
+    ),
+    row(
+        "lorenz96",
+        1,
+        1000,
+        "hybrid",
+        &[("members", 10.0), ("inflation", 1.0), ("radius", 4.0), ("static_weight", 0.3), ("scale", 0.02)],
+        "none",
+    ),
+    row("lorenz96", 1, 1000, "four_d_envar", &[("members", 10.0), ("inflation", 1.03), ("radius", 4.0)], "none"),
+    row(
+        "lorenz96",
+        1,
+        1000,
+        "four_d_envar",
+        &[("members", 10.0), ("inflation", 1.03), ("radius", 4.0), ("lag", 4.0)],
+        "none",
+    ),
+    row("lorenz96", 1, 1000, "four_d_envar", &[("members", 24.0), ("inflation", 1.02), ("lag", 4.0)], "none"),
 ];
 
 fn main() -> Result<(), Failure> {
@@ -143,7 +186,7 @@ fn twin(row: &Row, seed: u64) -> Result<[f64; 5], Failure> {
         (entry.build)(&settings)?
     };
     let covariance = match row.method {
-        "four_d_var" => climate(&*model, &start)?,
+        "four_d_var" | "hybrid" => climate(&*model, &start)?,
         _ => Array2::from_diag_elem(dim, prior_variance),
     };
     filter.start(&Prior::Gaussian { mean: start, covariance }, 0, key)?;

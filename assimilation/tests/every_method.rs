@@ -39,6 +39,7 @@ fn every_method() -> Vec<(&'static str, Vec<(&'static str, Value)>)> {
             ("weights", word("none")),
             ("lag", Value::Int(3)),
             ("finite_size", Value::Float(1.0)),
+            ("static_weight", Value::Float(0.0)),
         ] {
             if has(key) {
                 out.push((entry.name, [given.clone(), vec![(key, value)]].concat()));

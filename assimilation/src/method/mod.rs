@@ -11,12 +11,15 @@ mod enkf;
 mod enkf_n;
 mod ensf;
 mod ensrf;
+mod envar;
 mod etkf;
 mod extended;
+mod four_d_envar;
 mod four_d_var;
 mod gaussian;
 mod guidance;
 mod guided;
+mod hybrid;
 mod ienks;
 mod inflation;
 mod kalman;
@@ -40,10 +43,12 @@ pub use ensf::{EnSf, PriorScore};
 pub use ensrf::EnSrf;
 pub use etkf::EtKf;
 pub use extended::Extended;
+pub use four_d_envar::{FourDEnVar, FourDEnVarCycle};
 pub use four_d_var::{FourDVar, FourDVarCycle};
 pub use gaussian::{Gaussian, GaussianCycle, GaussianRule};
 pub use guidance::Guidance;
 pub use guided::{Guided, Weighting};
+pub use hybrid::{Hybrid, HybridCycle};
 pub use ienks::{IEnKs, IEnKsCycle, Linearization};
 pub use inflation::Inflation;
 pub use kalman::Kalman;
@@ -81,7 +86,9 @@ pub const METHODS: &[Entry<Build>] = &[
     letkf::ENTRY,
     eakf::ENTRY,
     ensrf::ENTRY,
+    hybrid::ENTRY,
     ienks::ENTRY,
+    four_d_envar::ENTRY,
     bootstrap::ENTRY,
     ensf::ENTRY,
     guided::ENTRY,

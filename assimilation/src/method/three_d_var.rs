@@ -26,20 +26,19 @@ pub(super) const SCALE: Param = Param {
     about: "factor of the prior's covariance that makes the background's",
 };
 
+/// The setting `iterations` of the methods that minimise over one state.
+pub(super) const STEPS: Param = Param {
+    key: "iterations",
+    kind: Kind::Int { min: 1, max: i64::MAX },
+    default: Default::Int(50),
+    about: "Gauss-Newton steps at most; a linear operator needs one",
+};
+
 pub(super) const ENTRY: Entry<Build> = Entry {
     name: "three_d_var",
     about: "3D-Var: one state, scaled background covariance of the prior, any smooth operator",
     reference: "Lorenc 1986; Courtier et al. 1998",
-    params: &[
-        Param { about: "draws of the posterior to give beside its moments", ..MEMBERS },
-        SCALE,
-        Param {
-            key: "iterations",
-            kind: Kind::Int { min: 1, max: i64::MAX },
-            default: Default::Int(50),
-            about: "Gauss-Newton steps at most; a linear operator needs one",
-        },
-    ],
+    params: &[Param { about: "draws of the posterior to give beside its moments", ..MEMBERS }, SCALE, STEPS],
     build: |settings: &Settings| {
         let rule = ThreeDVar { scale: settings.number("scale"), iterations: settings.count("iterations") };
         Ok(Box::new(GaussianCycle::new(rule, settings.count("members"))))

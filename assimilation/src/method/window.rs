@@ -107,6 +107,18 @@ impl Window {
         Ok((first.unwrap_or_else(|| start.clone()), x))
     }
 
+    /// Carries members from the start over the first leg.
+    ///
+    /// # Errors
+    /// When the forecaster itself cannot run.
+    pub fn carry_first(&self, model: &dyn Forecaster, start: &Array2<f64>, noise: Key) -> Result<Array2<f64>> {
+        let mut x = start.clone();
+        if let Some((from, to)) = self.legs().next() {
+            model.advance(from, to - from, &mut x, noise)?;
+        }
+        Ok(x)
+    }
+
     /// Empties the window at the end of a run: what is left to say of its times, given the members at its start.
     ///
     /// # Errors

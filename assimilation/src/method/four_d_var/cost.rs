@@ -72,12 +72,7 @@ impl Cost<'_, '_> {
 
     /// G^T R^-1 d for a residual `d` (`[present]`).
     fn pull(&self, here: &Linearized, d: &Array1<f64>) -> Result<Array1<f64>> {
-        let mut whole = Array2::zeros((1, self.seen.values.len()));
-        for ((&i, d), r) in self.seen.present().iter().zip(d).zip(&here.variance) {
-            whole[(0, i)] = d / r;
-        }
-        let x = here.trajectory.last().insert_axis(Axis(0));
-        let covector = self.seen.operator.vjp(self.seen.time, x, whole.view()).remove_axis(Axis(0));
+        let covector = self.seen.vjp(here.trajectory.last(), &(d / &here.variance));
         Ok(self.root.dot(&self.dynamics.backward(&here.trajectory, covector)?))
     }
 

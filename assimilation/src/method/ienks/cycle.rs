@@ -155,20 +155,19 @@ impl Cycle for IEnKsCycle {
         outcome
             .smoothed
             .extend(self.window.smoothed().filter(|_| slides).map(|step| Smoothed::new(step, best.clone())));
-        // members one leg further, needed where the window slides
         let first = if changed {
             let (first, front) = self.window.carry(model, best, noise)?;
             outcome.ensemble = front;
             first
         } else {
-            first_leg(model, &self.window, best, noise, slides)?
+            self.window.carry_first(model, best, noise)?
         };
         self.front.clone_from(&outcome.ensemble);
         if slides {
             match &mut self.whole {
                 Some(whole) => {
                     *whole = first;
-                    self.start = first_leg(model, &self.window, &self.start, noise, true)?;
+                    self.start = self.window.carry_first(model, &self.start, noise)?;
                 }
                 None => self.start = first,
             }
@@ -234,19 +233,4 @@ impl Cycle for IEnKsCycle {
         (self.window, self.start, self.whole, self.passes) = (window, start, whole, passes);
         Ok(())
     }
-}
-
-/// Members after the first leg of the window, where that is wanted.
-fn first_leg(
-    model: &dyn Forecaster,
-    window: &Window,
-    start: &Array2<f64>,
-    noise: Key,
-    wanted: bool,
-) -> Result<Array2<f64>> {
-    let mut x = start.clone();
-    if let (true, Some((from, to))) = (wanted, window.legs().next()) {
-        model.advance(from, to - from, &mut x, noise)?;
-    }
-    Ok(x)
 }
