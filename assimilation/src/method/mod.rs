@@ -12,6 +12,7 @@ mod enkf_n;
 mod ensf;
 mod ensrf;
 mod envar;
+mod estkf;
 mod etkf;
 mod extended;
 mod four_d_envar;
@@ -41,6 +42,7 @@ pub use enkf::EnKf;
 pub use enkf_n::{EnKfN, Form};
 pub use ensf::{EnSf, PriorScore};
 pub use ensrf::EnSrf;
+pub use estkf::EsTkf;
 pub use etkf::EtKf;
 pub use extended::Extended;
 pub use four_d_envar::{FourDEnVar, FourDEnVarCycle};
@@ -83,7 +85,9 @@ pub const METHODS: &[Entry<Build>] = &[
     denkf::ENTRY,
     etkf::ENTRY,
     enkf_n::ENTRY,
+    estkf::ENTRY,
     letkf::ENTRY,
+    estkf::LOCAL,
     eakf::ENTRY,
     ensrf::ENTRY,
     hybrid::ENTRY,
