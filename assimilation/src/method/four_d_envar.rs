@@ -10,8 +10,9 @@
 //! both suit windows that are short beside the time in which errors move and grow. `ienks` goes on where this stops after
 //! one linearization, but does not localize.
 //!
-//! The forecaster is taken as perfect, as in `ienks`: its noise, if it has any, is the same draw whenever a member goes
-//! through a lead step, and is not updated. P is a matrix of the order of the state.
+//! The forecaster is taken as perfect: its noise, if it has any, is the same draw whenever a member goes through a lead step,
+//! counts as spread of the forecast, and is not updated; `ienks` or `letkf` update it. P is a matrix of the order of the
+//! state.
 
 use ndarray::Array2;
 use scorecast_systems::{Entry, Forecaster, Key, Purpose, Settings};

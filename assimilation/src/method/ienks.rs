@@ -16,14 +16,14 @@
 //! second minimisation, of the whole weight that each set has left, so that nothing is counted less than once
 //! (Bocquet and Sakov 2014, their balancing step). Where all is linear it changes nothing.
 //!
-//! The forecaster is taken as perfect: its noise, if it has any, is the same draw for each member in every iteration (a
-//! lead step draws from its own address), and is not updated. Then a member's image does not tell start from noise, so
-//! only the first step of `transform` is taken and the anomalies count the noise as spread.
+//! All this takes the forecaster as perfect. Where it has noise, one step of the ensemble Kalman smoother is taken instead
+//! ([`with_noise`]), whatever `iterations` and `mda` say.
 
 mod cycle;
 mod descent;
 mod minimise;
 mod passes;
+mod with_noise;
 
 pub use cycle::IEnKsCycle;
 

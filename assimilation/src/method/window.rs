@@ -107,6 +107,20 @@ impl Window {
         Ok((first.unwrap_or_else(|| start.clone()), x))
     }
 
+    /// Members at the end of each leg, given those at the start.
+    ///
+    /// # Errors
+    /// When the forecaster itself cannot run.
+    pub fn trail(&self, model: &dyn Forecaster, start: &Array2<f64>, noise: Key) -> Result<Vec<Array2<f64>>> {
+        let mut x = start.clone();
+        let mut out = Vec::with_capacity(self.sets.len());
+        for (from, to) in self.legs() {
+            model.advance(from, to - from, &mut x, noise)?;
+            out.push(x.clone());
+        }
+        Ok(out)
+    }
+
     /// Carries members from the start over the first leg.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use super::passes::Pass;
 use crate::linalg::{all_finite, anomalies};
 use crate::method::etkf::rotation;
 use crate::method::window::Window;
-use crate::method::{require_members, unchanged};
+use crate::method::{require_members, step_law, unchanged};
 use crate::outcome::{Diagnostics, Outcome, Smoothed};
 use crate::problem::{Cycle, Error, Prior, Result, Seen, draw_prior};
 use crate::state::{pack, unpack};
@@ -27,6 +27,8 @@ pub struct IEnKsCycle {
     front: Array2<f64>,
     /// The sets in the window, where they are used again.
     passes: Vec<Pass>,
+    /// Members at each set in the window, the present among them, where the forecaster has noise.
+    trail: Vec<Array2<f64>>,
 }
 
 /// The members at the start after a set; none where they stay as they are.
@@ -51,6 +53,7 @@ impl IEnKsCycle {
             whole: None,
             front: none(),
             passes: Vec::new(),
+            trail: Vec::new(),
         }
     }
 
@@ -114,6 +117,45 @@ impl IEnKsCycle {
     }
 }
 
+impl IEnKsCycle {
+    /// The rest of a step where the forecaster has noise.
+    fn step_with_noise(
+        &mut self,
+        model: &dyn Forecaster,
+        seen: &Seen,
+        key: Key,
+        forecast: Array2<f64>,
+        observed: bool,
+    ) -> Result<Outcome> {
+        if self.trail.len() + 1 == self.window.len() {
+            self.trail.push(forecast.clone());
+        } else {
+            self.trail = self.window.trail(model, &self.start, key.purpose(Purpose::ProcessNoise))?;
+        }
+        if self.method.multiple {
+            self.passes.push(Pass::of(seen));
+        }
+        let mut outcome = unchanged(forecast);
+        if observed {
+            let earlier = self.trail.iter_mut().rev().skip(1).chain([&mut self.start]);
+            outcome.diagnostics = self.method.smooth(earlier, &mut outcome.ensemble, seen, key)?;
+        }
+        if let Some(present) = self.trail.last_mut() {
+            present.clone_from(&outcome.ensemble);
+        }
+        self.front.clone_from(&outcome.ensemble);
+        if self.window.is_full() {
+            let start = std::mem::replace(&mut self.start, self.trail.remove(0));
+            outcome.smoothed.extend(self.window.smoothed().map(|step| Smoothed::new(step, start)));
+            self.window.slide();
+            if !self.passes.is_empty() {
+                self.passes.remove(0);
+            }
+        }
+        Ok(outcome)
+    }
+}
+
 impl Cycle for IEnKsCycle {
     fn start(&mut self, prior: &Prior, step: usize, key: Key) -> Result<()> {
         self.window.begin(step);
@@ -121,6 +163,7 @@ impl Cycle for IEnKsCycle {
         self.whole = None;
         self.front = self.start.clone();
         self.passes.clear();
+        self.trail.clear();
         Ok(())
     }
 
@@ -135,6 +178,10 @@ impl Cycle for IEnKsCycle {
         model.advance(before, self.window.present() - before, &mut forecast, noise)?;
         let observed = seen.values.iter().any(|value| !value.is_nan());
         let finite = all_finite(forecast.view()) && all_finite(self.start.view());
+        if finite && !step_law::is_deterministic(model, self.window.start(), self.start.row(0), noise)? {
+            return self.step_with_noise(model, seen, key, forecast, observed);
+        }
+        self.trail.clear();
         let Analysed { start, whole, diagnostics } = if finite {
             // views do not shorten their lifetime by themselves
             let seen = Seen { step: seen.step, time: seen.time, values: seen.values.view(), operator: seen.operator };
@@ -142,10 +189,10 @@ impl Cycle for IEnKsCycle {
         } else {
             Analysed::default()
         };
+        let changed = observed && (whole.is_some() || start.is_some());
         if self.method.multiple {
             self.passes.push(Pass::of(seen));
         }
-        let changed = observed && (whole.is_some() || start.is_some());
         // without a value the older sets alone go on, and what is thought of the start stays
         self.start = start.unwrap_or_else(|| std::mem::take(&mut self.start));
         self.whole = whole.or_else(|| self.whole.take());
@@ -182,7 +229,13 @@ impl Cycle for IEnKsCycle {
 
     fn finish(&mut self, model: &dyn Forecaster, key: Key) -> Result<Vec<Smoothed>> {
         let mut best = self.whole.take().unwrap_or_else(|| self.start.clone());
-        let out = self.window.drain(model, &mut best, key.purpose(Purpose::ProcessNoise))?;
+        let mut out = Vec::new();
+        for members in std::mem::take(&mut self.trail) {
+            let before = std::mem::replace(&mut best, members);
+            out.extend(self.window.smoothed().map(|step| Smoothed::new(step, before)));
+            self.window.slide();
+        }
+        out.extend(self.window.drain(model, &mut best, key.purpose(Purpose::ProcessNoise))?);
         self.start = best;
         self.front.clone_from(&self.start);
         self.passes.clear();
@@ -192,8 +245,9 @@ impl Cycle for IEnKsCycle {
     fn save(&self) -> Vec<u8> {
         let mut numbers = self.window.numbers();
         numbers.extend(&self.front);
-        numbers.extend([f64::from(u8::from(self.whole.is_some())), self.passes.len() as f64]);
-        numbers.extend(self.whole.iter().flatten());
+        let flag = f64::from(u8::from(self.whole.is_some()));
+        numbers.extend([flag, self.trail.len() as f64, self.passes.len() as f64]);
+        numbers.extend(self.whole.iter().chain(&self.trail).flatten());
         self.passes.iter().for_each(|pass| pass.write(&mut numbers));
         pack(self.window.start(), &self.start, &numbers)
     }
@@ -213,12 +267,15 @@ impl Cycle for IEnKsCycle {
         let rest = window.restore(step, &numbers)?;
         let array = |numbers: &[f64]| Array2::from_shape_vec(start.raw_dim(), numbers.to_vec()).map_err(|_| foreign());
         let (front, rest) = rest.split_at_checked(start.len()).ok_or_else(foreign)?;
-        let (head, mut rest) = rest.split_at_checked(2).ok_or_else(foreign)?;
-        let mut whole = None;
-        if head[0] == 1.0 {
-            let (numbers, behind) = rest.split_at_checked(start.len()).ok_or_else(foreign)?;
-            (whole, rest) = (Some(array(numbers)?), behind);
+        let (head, rest) = rest.split_at_checked(3).ok_or_else(foreign)?;
+        let trail = head[1] as usize;
+        if !(head[0] == 0.0 || head[0] == 1.0) || ![0, window.len()].contains(&trail) {
+            return Err(foreign());
         }
+        let more = (head[0] as usize + trail) * start.len();
+        let (members, mut rest) = rest.split_at_checked(more).ok_or_else(foreign)?;
+        let mut members = members.chunks_exact(start.len().max(1)).map(array).collect::<Result<Vec<_>>>()?;
+        let whole = (head[0] == 1.0).then(|| members.remove(0));
         let mut passes = Vec::new();
         while !rest.is_empty() {
             let (pass, behind) = Pass::read(rest).ok_or_else(foreign)?;
@@ -226,11 +283,12 @@ impl Cycle for IEnKsCycle {
             rest = behind;
         }
         let expected = if self.method.multiple { window.len() } else { 0 };
-        if passes.len() != expected || head[1] != expected as f64 {
+        if passes.len() != expected || head[2] != expected as f64 {
             return Err(Error::State("it was saved with another setting of `mda`; set it as it was".to_owned()));
         }
         self.front = array(front)?;
         (self.window, self.start, self.whole, self.passes) = (window, start, whole, passes);
+        self.trail = members;
         Ok(())
     }
 }

@@ -8,7 +8,6 @@ use super::descent::Descent;
 use super::{IEnKs, Linearization};
 use crate::linalg::{all_finite, rotate_anomalies};
 use crate::method::etkf::scaled;
-use crate::method::step_law;
 use crate::method::window::Window;
 use crate::outcome::Diagnostics;
 use crate::problem::{Error, Result, Seen};
@@ -88,21 +87,11 @@ impl IEnKs {
     /// the first iterate has diverged.
     pub(super) fn minimise(&self, problem: &Problem, forecast: Option<&Array2<f64>>) -> Result<Option<Solution>> {
         let members = problem.anomalies.nrows();
-        let deterministic =
-            step_law::is_deterministic(problem.model, problem.window.start(), problem.mean.view(), problem.noise)?;
         let bundle = self.linearization == Linearization::Bundle;
-        if bundle && !deterministic {
-            return Err(Error::Unsupported(
-                "method `ienks` cannot take a bundle's derivative through a forecaster with noise; set linearization to \
-                 \"transform\""
-                    .to_owned(),
-            ));
-        }
-        let iterations = if deterministic { self.iterations } else { 1 };
         let mut weights = Array1::zeros(members);
         let mut last: Option<Descent> = None;
         let (mut taken, mut length) = (0, f64::INFINITY);
-        while taken < iterations && length > self.tolerance {
+        while taken < self.iterations && length > self.tolerance {
             let known = forecast.filter(|_| taken == 0 && !bundle);
             let x = match (known, &last) {
                 (Some(present), _) => present.clone(),
