@@ -13,7 +13,7 @@ use scorecast_assimilation::method::{EnKf, EtKf, Inflation};
 use scorecast_assimilation::observe::{CorrelatedError, Laplace, Linear, NoiseLaw};
 use scorecast_assimilation::{Analysis, Observation, Prior, Seen, innovation};
 use scorecast_systems::gaussian::LinearForecaster;
-use scorecast_systems::{Domain, Key, LinearGaussian, Purpose};
+use scorecast_systems::{Domain, Key, LinearGaussian, Purpose, Value};
 
 const DIM: usize = 6;
 
@@ -99,6 +99,42 @@ fn enkf_moves_each_member_by_the_gain_with_correlated_perturbations() {
     }
 }
 
+/// The methods whose mean, or whose members, are those of `etkf` where no time passes.
+#[test]
+fn the_relatives_of_etkf_use_the_full_covariance_too() {
+    let model = LinearForecaster::new(LinearGaussian {
+        matrix: Array2::eye(DIM),
+        offset: Array1::zeros(DIM),
+        covariance: Array2::zeros((DIM, DIM)),
+    })
+    .unwrap();
+    for (members, observed, missing) in CASES {
+        let (x, operator, y) =
+            (Key::new(1, Domain::Score).normals(members, DIM), operator(observed), values(observed, missing));
+        let seen = Seen { step: 2, time: 0.0, values: y.view(), operator: &operator };
+        let key = Key::new(4, Domain::Method);
+        let run = |name: &str, given: &[(&str, Value)]| {
+            let mut filter = method(name, &[&[("members", Value::Int(members as i64))], given].concat());
+            filter.start(&Prior::Ensemble(x.clone()), 2, key).unwrap();
+            filter.step(&model, &seen, key).unwrap()
+        };
+        let etkf = run("etkf", &[]);
+        for (name, given) in [
+            ("estkf", vec![]),
+            ("lestkf", vec![]),
+            ("ienks", vec![]),
+            ("ienks", vec![("lag", Value::Int(3)), ("mda", Value::Bool(true))]),
+        ] {
+            // with mda the newest set counts as a whole in what is given
+            assert!(close(&run(name, &given).ensemble, &etkf.ensemble), "{name} {members} {observed} {missing}");
+        }
+        for (name, given) in [("hybrid", vec![("static_weight", Value::Float(0.0))]), ("four_d_envar", vec![])] {
+            let difference = run(name, &given).mean() - etkf.mean();
+            assert!(difference.iter().all(|e| e.abs() < 1e-10), "{name} {members} {observed} {missing}");
+        }
+    }
+}
+
 #[test]
 fn kalman_and_its_innovations_use_the_full_covariance() {
     for missing in [false, true] {
@@ -160,14 +196,14 @@ fn methods_that_need_other_errors_say_what_serves() {
         filter.start(&Prior::Gaussian { mean: Array1::zeros(DIM), covariance: Array2::eye(DIM) }, 0, key).unwrap();
         filter.step(&model, &seen, key).err().map(|error| error.to_string())
     };
-    for name in ["kalman", "enkf", "etkf", "bootstrap"] {
+    for name in ["kalman", "enkf", "etkf", "estkf", "ienks", "hybrid", "four_d_envar", "bootstrap"] {
         assert_eq!(refusal(name, &correlated), None);
     }
-    for name in ["ensf", "guided"] {
+    for name in ["ensf", "guided", "four_d_var"] {
         let message = refusal(name, &correlated).unwrap();
         assert!(message.contains("are correlated; use `etkf`, `enkf`, `kalman` or `bootstrap`"), "{message}");
     }
-    for name in ["kalman", "enkf", "etkf", "ensf", "guided"] {
+    for name in ["kalman", "enkf", "etkf", "estkf", "ienks", "hybrid", "four_d_envar", "four_d_var", "ensf", "guided"] {
         let message = refusal(name, &heavy).unwrap();
         assert!(message.contains("supposes Gaussian") && message.contains("use `bootstrap`"), "{message}");
     }

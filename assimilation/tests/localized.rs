@@ -47,8 +47,12 @@ impl Observation for Select {
     fn jvp(&self, t: f64, _x: ArrayView2<f64>, u: ArrayView2<f64>) -> Array2<f64> {
         self.apply(t, u)
     }
-    fn vjp(&self, _t: f64, _x: ArrayView2<f64>, _v: ArrayView2<f64>) -> Array2<f64> {
-        unreachable!("no Kalman filter asks for it")
+    fn vjp(&self, _t: f64, x: ArrayView2<f64>, v: ArrayView2<f64>) -> Array2<f64> {
+        let mut out = Array2::zeros(x.raw_dim());
+        for (column, &place) in v.axis_iter(Axis(1)).zip(&self.places) {
+            out.column_mut(place).scaled_add(1.0, &column);
+        }
+        out
     }
     fn error(&self) -> &dyn NoiseLaw {
         &*self.error
@@ -226,7 +230,7 @@ fn localized_methods() -> Vec<(&'static str, Vec<(&'static str, Value)>)> {
     let plane = [("taper", word("cubic")), ("geometry", word("plane")), ("columns", Value::Int(20))];
     let plane = [&plane[..], &ring].concat();
     let both = |name| [(name, ring.to_vec()), (name, torus.to_vec()), (name, plane.clone())];
-    ["letkf", "eakf", "ensrf"].into_iter().flat_map(both).collect()
+    ["letkf", "lestkf", "eakf", "ensrf", "hybrid", "four_d_envar"].into_iter().flat_map(both).collect()
 }
 
 #[test]

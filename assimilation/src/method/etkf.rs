@@ -48,7 +48,24 @@ pub struct EtKf {
 
 impl Analysis for EtKf {
     fn update(&mut self, forecast: Array2<f64>, seen: &Seen, key: Key) -> Result<Outcome> {
-        seen.require_gaussian("etkf")?;
+        self.update_by("etkf", symmetric_root, forecast, seen, key)
+    }
+}
+
+/// A^T w and T A for the anomalies A (`[member, component]`), Z (`[member, present]`) and d (`[present]`).
+pub(super) type Transform = fn(&Array2<f64>, &Array2<f64>, &Array1<f64>) -> Result<(Array1<f64>, Array2<f64>)>;
+
+impl EtKf {
+    /// The update of the method `name` whose transform is `transform`.
+    pub(super) fn update_by(
+        &self,
+        name: &str,
+        transform: Transform,
+        forecast: Array2<f64>,
+        seen: &Seen,
+        key: Key,
+    ) -> Result<Outcome> {
+        seen.require_gaussian(name)?;
         super::require_members(forecast.nrows())?;
         let present = seen.restrict(forecast.view())?;
         if present.index.is_empty() || !all_finite(forecast.view()) || !all_finite(present.predicted.view()) {
@@ -56,11 +73,15 @@ impl Analysis for EtKf {
         }
         let (mean, a) = anomalies(forecast.view(), None);
         let (z, d) = scaled(present.whiten());
-        let (shift, analysis) =
-            if z.nrows() > z.ncols() { by_observations(&a, &z, &d)? } else { by_members(&a, &z, &d)? };
+        let (shift, analysis) = transform(&a, &z, &d)?;
         let mean = mean + shift / (a.nrows() as f64 - 1.0).sqrt();
         Ok(self.inflation.finish_anomalies(self.rotate, forecast, (mean, analysis), seen, key))
     }
+}
+
+/// The transform by the smaller of the two eigenproblems.
+fn symmetric_root(a: &Array2<f64>, z: &Array2<f64>, d: &Array1<f64>) -> Result<(Array1<f64>, Array2<f64>)> {
+    if z.nrows() > z.ncols() { by_observations(a, z, d) } else { by_members(a, z, d) }
 }
 
 /// Z = Y R^-1/2 / sqrt(N - 1), `[member, present]`, and d = R^-1/2 (y - mean h(x)), `[present]`.

@@ -65,7 +65,7 @@ impl Gaussian {
 
     /// `members` draws, `[member, component]`: the same normals each time that the address is the same. A covariance
     /// that approximations have left indefinite counts as its positive part.
-    fn draws(&self, members: usize, key: Key) -> Result<Array2<f64>> {
+    pub(super) fn draws(&self, members: usize, key: Key) -> Result<Array2<f64>> {
         let dim = self.mean.len();
         if !self.is_finite() {
             return Ok(Array2::from_elem((members, dim), f64::NAN));

@@ -142,13 +142,18 @@ impl Inflation {
     ) -> Outcome {
         let current = s![.., ..seen.operator.current_dim()];
         if rotate {
-            rotate_anomalies(ensemble.view_mut(), key.purpose(Purpose::Rotation).at(seen.step as u64));
+            rotate_anomalies(ensemble.view_mut(), rotation(seen, key));
         }
         self.spread(forecast.slice(current), ensemble.slice_mut(current));
         ensemble += &mean;
         self.add_noise(ensemble.slice_mut(current), seen.step, key);
         Outcome::new(forecast, ensemble)
     }
+}
+
+/// The key of the random rotation of one analysis.
+pub(super) fn rotation(seen: &Seen, key: Key) -> Key {
+    key.purpose(Purpose::Rotation).at(seen.step as u64)
 }
 
 fn sd(anomalies: ArrayView2<f64>) -> Array1<f64> {

@@ -13,11 +13,17 @@ mod enkf;
 mod enkf_n;
 mod ensf;
 mod ensrf;
+mod envar;
+mod estkf;
 mod etkf;
 mod extended;
+mod four_d_envar;
+mod four_d_var;
 mod gaussian;
 mod guidance;
 mod guided;
+mod hybrid;
+mod ienks;
 mod inflation;
 mod kalman;
 mod lag;
@@ -32,6 +38,7 @@ mod step_law;
 mod three_d_var;
 mod unscented;
 mod weights;
+mod window;
 
 pub use adaptive::{Adaptive, Belief, InverseGamma, Rule};
 pub use bootstrap::Bootstrap;
@@ -42,11 +49,16 @@ pub use enkf::EnKf;
 pub use enkf_n::{EnKfN, Form};
 pub use ensf::{EnSf, PriorScore};
 pub use ensrf::EnSrf;
+pub use estkf::EsTkf;
 pub use etkf::EtKf;
 pub use extended::Extended;
+pub use four_d_envar::{FourDEnVar, FourDEnVarCycle};
+pub use four_d_var::{FourDVar, FourDVarCycle};
 pub use gaussian::{Gaussian, GaussianCycle, GaussianRule};
 pub use guidance::Guidance;
 pub use guided::{Guided, Weighting};
+pub use hybrid::{Hybrid, HybridCycle};
+pub use ienks::{IEnKs, IEnKsCycle, Linearization};
 pub use inflation::Inflation;
 pub use kalman::Kalman;
 pub use lag::FixedLag;
@@ -80,13 +92,19 @@ pub const METHODS: &[Entry<Build>] = &[
     unscented::ENTRY,
     optimal_interpolation::ENTRY,
     three_d_var::ENTRY,
+    four_d_var::ENTRY,
     enkf::ENTRY,
     denkf::ENTRY,
     etkf::ENTRY,
     enkf_n::ENTRY,
+    estkf::ENTRY,
     letkf::ENTRY,
+    estkf::LOCAL,
     eakf::ENTRY,
     ensrf::ENTRY,
+    hybrid::ENTRY,
+    ienks::ENTRY,
+    four_d_envar::ENTRY,
     bootstrap::ENTRY,
     ensf::ENTRY,
     guided::ENTRY,

@@ -33,15 +33,23 @@ pub(super) fn moments(
             },
         ));
     }
-    let mut probe = twice(x.row(0));
-    model.advance(k, 1, &mut probe, key)?;
-    if same(&probe) {
+    if is_deterministic(model, k, x.row(0), key)? {
         let mut next = x.to_owned();
         model.advance(k, 1, &mut next, key)?;
         let dim = x.ncols();
         return Ok((next, Array2::zeros((dim, dim))));
     }
     sampled(model, k, x, weights, replicates, key)
+}
+
+/// Whether two draws of lead step `k` from one state `x` (`[component]`) agree.
+///
+/// # Errors
+/// When the forecaster itself cannot run.
+pub(super) fn is_deterministic(model: &dyn Forecaster, k: usize, x: ArrayView1<f64>, key: Key) -> Result<bool> {
+    let mut probe = twice(x);
+    model.advance(k, 1, &mut probe, key)?;
+    Ok(same(&probe))
 }
 
 /// The moments over replicates.

@@ -18,25 +18,27 @@ use crate::linalg::Cholesky;
 use crate::outcome::Diagnostics;
 use crate::problem::{Result, Seen};
 
+/// The setting `scale` of the methods with a static background.
+pub(super) const SCALE: Param = Param {
+    key: "scale",
+    kind: Kind::Float { min: f64::MIN_POSITIVE, max: f64::INFINITY },
+    default: Default::Float(1.0),
+    about: "factor of the prior's covariance that makes the background's",
+};
+
+/// The setting `iterations` of the methods that minimise over one state.
+pub(super) const STEPS: Param = Param {
+    key: "iterations",
+    kind: Kind::Int { min: 1, max: i64::MAX },
+    default: Default::Int(50),
+    about: "Gauss-Newton steps at most; a linear operator needs one",
+};
+
 pub(super) const ENTRY: Entry<Build> = Entry {
     name: "three_d_var",
     about: "3D-Var: one state, scaled background covariance of the prior, any smooth operator",
     reference: "Lorenc 1986; Courtier et al. 1998",
-    params: &[
-        DRAWS,
-        Param {
-            key: "scale",
-            kind: Kind::Float { min: f64::MIN_POSITIVE, max: f64::INFINITY },
-            default: Default::Float(1.0),
-            about: "factor of the prior's covariance that makes the background's",
-        },
-        Param {
-            key: "iterations",
-            kind: Kind::Int { min: 1, max: i64::MAX },
-            default: Default::Int(50),
-            about: "Gauss-Newton steps at most; a linear operator needs one",
-        },
-    ],
+    params: &[DRAWS, SCALE, STEPS],
     build: |settings: &Settings| {
         let rule = ThreeDVar { scale: settings.number("scale"), iterations: settings.count("iterations") };
         Ok(Box::new(GaussianCycle::new(rule, settings.count("members"))))

@@ -148,6 +148,13 @@ impl Seen<'_> {
         self.operator.jvp(self.time, repeated.view(), u).select(Axis(1), &self.present())
     }
 
+    /// The transposed Jacobian of h at one state `x` (`[component]`) times `v` (`[present]`): `[component]`.
+    pub fn vjp(&self, x: ArrayView1<f64>, v: &Array1<f64>) -> Array1<f64> {
+        let mut whole = Array2::zeros((1, self.values.len()));
+        self.present().iter().zip(v).for_each(|(&i, v)| whole[(0, i)] = *v);
+        self.operator.vjp(self.time, x.insert_axis(Axis(0)), whole.view()).remove_axis(Axis(0))
+    }
+
     /// Refuses an error law that is not Gaussian, in the name of `method`, which serves correlated errors too.
     ///
     /// # Errors

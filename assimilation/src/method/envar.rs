@@ -1,0 +1,210 @@
+//! What the ensemble-variational methods share: covariances in state space with localization, and the analysis that they
+//! give.
+//!
+//! P = C o (A^T A) / (N - 1) with the anomalies A, one row a member, and the weights C of the taper between components
+//! (the Schur product of Houtekamer and Mitchell 2001): localization in state space, which suits any operator, also one
+//! whose values sit nowhere. The analysis minimises
+//! J(x) = |x - m|^2_{P^-1} / 2 + |y - h(x)|^2_{R^-1} / 2 in its dual form, x = m + P g, so that P may be singular and is
+//! never inverted: g <- H^T u, u = (H P H^T + R)^-1 (y - h(x) + H P g), with H the Jacobian at x, of which a half, a
+//! quarter, ... of the way is gone where J would rise (for linear h the first step is the last). Anomalies are updated with
+//! half the gain that the last step leaves, A <- A - A H^T K^T / 2 (Sakov and Oke 2008, as in [`denkf`](super::DEnKf)):
+//! the transform filters need a P that is that of members alone, this form takes any.
+
+use ndarray::{Array1, Array2, Axis};
+
+use crate::linalg::{Cholesky, dot};
+use crate::localize::Stencil;
+use crate::observe::Present;
+use crate::problem::{Result, Seen};
+
+/// C o (A^T B) / (N - 1), `[component, component]`, for anomalies A and B (`[member, component]`); C is of ones without a
+/// stencil.
+pub(super) fn cross_covariance(a: &Array2<f64>, b: &Array2<f64>, stencil: Option<&Stencil>) -> Array2<f64> {
+    let (members, dim) = a.dim();
+    let scale = 1.0 / (members as f64 - 1.0);
+    let Some(stencil) = stencil else {
+        return scale * a.t().dot(b);
+    };
+    // turned so that the members of a component are contiguous
+    let [a, b] = [a, b].map(|x| x.t().as_standard_layout().into_owned().into_raw_vec_and_offset().0);
+    let mut out = Array2::zeros((dim, dim));
+    for (i, (mut row, a)) in out.outer_iter_mut().zip(a.chunks_exact(members)).enumerate() {
+        stencil.runs(i, |run, weights| {
+            let from = run.start * members;
+            for ((j, weight), b) in run.zip(weights).zip(b[from..].chunks_exact(members)) {
+                row[j] = scale * weight * dot(a, b);
+            }
+        });
+    }
+    out
+}
+
+/// Halvings of a step before it is taken as it is.
+const HALVINGS: usize = 30;
+
+/// Steps shorter than this share of the way from m end the iteration.
+const TOLERANCE: f64 = 1e-9;
+
+/// The analysis of one set of observations.
+pub(super) struct Dual {
+    /// x - m = P g, `[component]`.
+    pub increment: Array1<f64>,
+    /// g, `[component]`.
+    pub g: Array1<f64>,
+    /// Gauss-Newton steps.
+    pub steps: usize,
+    /// Where the Jacobian was taken last, `[component]`.
+    linearized_at: Array1<f64>,
+    /// P H^T, `[component, present]`.
+    cross: Array2<f64>,
+    /// Of H P H^T + R.
+    innovation: Cholesky,
+}
+
+impl Dual {
+    /// The minimum for a set with at least one value, given m (`[component]`) and P (`[component, component]`, symmetric),
+    /// in at most `iterations` steps.
+    ///
+    /// # Errors
+    /// When shapes do not fit, or H P H^T + R is not positive definite.
+    pub fn minimise(seen: &Seen, mean: &Array1<f64>, p: &Array2<f64>, iterations: usize) -> Result<Self> {
+        let mut here = At::new(seen, mean, Array1::zeros(mean.len()), Array1::zeros(mean.len()))?;
+        let mut steps = 0;
+        loop {
+            let x = mean + &here.increment;
+            let cross = seen.jvp(x.view(), p.view());
+            let mut s = seen.jvp(x.view(), cross.t());
+            here.present.add_covariance(&mut s);
+            let innovation = Cholesky::new(s.view())?;
+            let known = seen.jvp(x.view(), here.increment.view().insert_axis(Axis(0))).remove_axis(Axis(0));
+            let u = innovation.solve(&(&here.residual + &known));
+            let (mut dual, mut step) = (seen.vjp(x.view(), &u) - &here.g, cross.dot(&u) - &here.increment);
+            let mut next = At::new(seen, mean, &here.g + &dual, &here.increment + &step)?;
+            for _ in 0..HALVINGS {
+                // written so that NaN is not accepted; the slack is rounding
+                if next.value <= here.value * (1.0 + 1e-12) {
+                    break;
+                }
+                dual *= 0.5;
+                step *= 0.5;
+                next = At::new(seen, mean, &here.g + &dual, &here.increment + &step)?;
+            }
+            here = next;
+            steps += 1;
+            if steps >= iterations || step.dot(&step) <= TOLERANCE * TOLERANCE * here.increment.dot(&here.increment) {
+                let At { g, increment, .. } = here;
+                return Ok(Self { increment, g, steps, linearized_at: x, cross, innovation });
+            }
+        }
+    }
+
+    /// -H A^T of the anomalies `a` (`[member, component]`) times half of the inverse of H P H^T + R, `[member, present]`.
+    fn half(&self, seen: &Seen, a: &Array2<f64>) -> Array2<f64> {
+        let mut y = seen.jvp(self.linearized_at.view(), a.view()).reversed_axes().as_standard_layout().into_owned();
+        self.innovation.solve_in_place(&mut y);
+        -0.5 * &y.reversed_axes()
+    }
+
+    /// The anomalies `a` (`[member, component]`) after the analysis.
+    pub fn anomalies(&self, seen: &Seen, a: &Array2<f64>) -> Array2<f64> {
+        a + &self.half(seen, a).dot(&self.cross.t())
+    }
+
+    /// Anomalies `start` of an earlier time after the analysis of their images `a` (both `[member, component]`), given
+    /// their cross-covariance `p` (`[earlier component, component]`).
+    pub fn earlier_anomalies(&self, seen: &Seen, start: &Array2<f64>, a: &Array2<f64>, p: &Array2<f64>) -> Array2<f64> {
+        let cross = seen.jvp(self.linearized_at.view(), p.view());
+        start + &self.half(seen, a).dot(&cross.t())
+    }
+}
+
+/// J at one x.
+struct At {
+    g: Array1<f64>,
+    increment: Array1<f64>,
+    present: Present,
+    /// y - h(x), `[present]`.
+    residual: Array1<f64>,
+    value: f64,
+}
+
+impl At {
+    fn new(seen: &Seen, mean: &Array1<f64>, g: Array1<f64>, increment: Array1<f64>) -> Result<Self> {
+        let present = seen.restrict((mean + &increment).view().insert_axis(Axis(0)))?;
+        let residual = &present.values - &present.predicted.row(0);
+        let mut white = residual.clone().insert_axis(Axis(0));
+        present.whiten_rows(&mut white);
+        let misfit: f64 = match present.correlated {
+            Some(_) => white.iter().map(|d| d * d).sum(),
+            None => white.iter().zip(&present.variance).map(|(d, r)| d * d / r).sum(),
+        };
+        let value = 0.5 * (g.dot(&increment) + misfit);
+        Ok(Self { g, increment, present, residual, value })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::array;
+    use scorecast_systems::{Domain, Key};
+
+    use super::*;
+    use crate::localize::{Layout, Localization, Taper};
+    use crate::observe::{Arctan, CorrelatedError, GaussianError, Linear, NoiseLaw, Pointwise, Stride};
+
+    #[test]
+    fn the_schur_product_is_that_of_the_whole_matrices() {
+        let (a, b) = (Key::new(1, Domain::Score).normals(5, 12), Key::new(2, Domain::Score).normals(5, 12));
+        let plain = a.t().dot(&b) / 4.0;
+        assert!((cross_covariance(&a, &b, None) - &plain).iter().all(|e| e.abs() < 1e-14));
+        let local = Localization { layout: Layout::Ring, taper: Taper::GaspariCohn, radius: 1.7 };
+        let found = cross_covariance(&a, &b, Some(&local.stencil(12).unwrap()));
+        for ((i, j), found) in found.indexed_iter() {
+            let distance = i.abs_diff(j).min(12 - i.abs_diff(j)) as f64;
+            assert!((found - plain[(i, j)] * Taper::GaspariCohn.weight(distance, 1.7)).abs() < 1e-14);
+        }
+    }
+
+    #[test]
+    fn for_a_linear_operator_it_is_the_textbook_gain_also_with_correlated_errors() {
+        let x = Key::new(3, Domain::Score).normals(9, 5);
+        let p = x.t().dot(&x) / 9.0;
+        let h = Key::new(4, Domain::Score).normals(3, 5);
+        let r = array![[0.5, 0.2, 0.0], [0.2, 0.4, -0.1], [0.0, -0.1, 0.3]];
+        let law = |_| Ok(Box::new(CorrelatedError::new(r.clone())?) as Box<dyn NoiseLaw>);
+        let operator = Linear::new(h.clone(), &law).unwrap();
+        let (mean, y) = (array![0.1, 0.2, -0.4, 1.0, 0.0], array![1.0, -0.5, 0.3]);
+        let seen = Seen { step: 0, time: 0.0, values: y.view(), operator: &operator };
+        let found = Dual::minimise(&seen, &mean, &p, 10).unwrap();
+        let mut gain = h.dot(&p);
+        Cholesky::new((h.dot(&p).dot(&h.t()) + &r).view()).unwrap().solve_in_place(&mut gain);
+        let expected = (&y - &h.dot(&mean)).dot(&gain);
+        assert!((&found.increment - &expected).iter().all(|e| e.abs() < 1e-12));
+        assert!((p.dot(&found.g) - &expected).iter().all(|e| e.abs() < 1e-12));
+        let half = &x - &(0.5 * x.dot(&h.t()).dot(&gain));
+        assert!((found.anomalies(&seen, &x) - &half).iter().all(|e| e.abs() < 1e-12));
+        assert!((found.earlier_anomalies(&seen, &x, &x, &p) - &half).iter().all(|e| e.abs() < 1e-12));
+    }
+
+    #[test]
+    fn for_a_nonlinear_operator_the_gradient_is_zero_by_central_differences() {
+        let error = |dim| Ok(Box::new(GaussianError::new(&[0.1], dim)?) as Box<dyn NoiseLaw>);
+        let operator = Pointwise::new(Arctan, Stride::new(3, 1, 0, &error).unwrap());
+        let p = array![[1.0, 0.3, 0.1], [0.3, 0.5, -0.2], [0.1, -0.2, 0.7]];
+        let (mean, y) = (array![0.4, -0.8, 1.2], array![0.9, f64::NAN, 0.2]);
+        let seen = Seen { step: 0, time: 0.0, values: y.view(), operator: &operator };
+        let found = Dual::minimise(&seen, &mean, &p, 200).unwrap();
+        let mut inverse = Array2::eye(3);
+        Cholesky::new(p.view()).unwrap().solve_in_place(&mut inverse);
+        let cost = |x: &Array1<f64>| {
+            let (d, e) = (x - &mean, [0, 2].map(|i| (y[i] - x[i].atan()) / 0.1));
+            0.5 * (d.dot(&inverse.dot(&d)) + e[0] * e[0] + e[1] * e[1])
+        };
+        let x = &mean + &found.increment;
+        for i in 0..3 {
+            let mut step = Array1::zeros(3);
+            step[i] = 1e-5;
+            assert!(((cost(&(&x + &step)) - cost(&(&x - &step))) / 2e-5).abs() < 1e-6);
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Four-dimensional variational assimilation with a perfect forecaster (Le Dimet and Talagrand 1986), in its incremental
+//! form (Courtier, Thepaut and Hollingsworth 1994): Gauss-Newton's outer loops, conjugate gradients inside.
+//!
+//! One state at the start of a window of `lag` sets, whose background covariance B is `scale` times the covariance of the
+//! prior (of its draws, such as a climatology, or of its Gaussian) and never changes. When a set y comes, k lead steps
+//! after the start, the state becomes the minimum of
+//! J(x_0) = |x_0 - x_b|^2_{B^-1} / 2 + |y - h(M(x_0))|^2_{R^-1} / 2, M of k lead steps, over x_0 = x_b + L v with L = B^1/2 (so
+//! that B may be singular and the Hessian is I and a matrix of low rank). Gradients come from the forecaster's tangents
+//! and adjoints. The posterior is given as Gaussian, at the start with the inverse of J's Gauss-Newton Hessian as its
+//! covariance, at the present with what the tangents make of it; these take a tangent run for each component.
+//!
+//! x_b already knows the older sets of the window, as in the cycle of `ienks`; but its covariance is B all the same. The
+//! forecaster's noise, if it has any, has no part in the cost. Correlated errors are refused.
+
+mod cost;
+mod cycle;
+mod trajectory;
+
+pub use cycle::FourDVarCycle;
+
+use scorecast_systems::registry::Default;
+use scorecast_systems::{Entry, Kind, Param, Settings};
+
+use super::window::LAG;
+use super::{Build, MEMBERS};
+
+pub(super) const ENTRY: Entry<Build> = Entry {
+    name: "four_d_var",
+    about: "4D-Var: the state at a window's start by tangents and adjoints of the forecaster, static background",
+    reference: "Le Dimet and Talagrand 1986; Courtier et al. 1994",
+    params: &[
+        Param { about: "draws of the posterior to give beside its moments", ..MEMBERS },
+        super::three_d_var::SCALE,
+        LAG,
+        Param {
+            key: "iterations",
+            kind: Kind::Int { min: 1, max: i64::MAX },
+            default: Default::Int(10),
+            about: "outer loops at most",
+        },
+        Param {
+            key: "tolerance",
+            kind: Kind::Float { min: 0.0, max: f64::INFINITY },
+            default: Default::Float(1e-4),
+            about: "length of a step, in standard deviations of the background, that ends the outer loops",
+        },
+    ],
+    build: |settings: &Settings| {
+        let method = FourDVar {
+            scale: settings.number("scale"),
+            iterations: settings.count("iterations"),
+            tolerance: settings.number("tolerance"),
+        };
+        Ok(Box::new(FourDVarCycle::new(method, settings.count("members"), settings.count("lag"))))
+    },
+};
+
+/// The rules of 4D-Var.
+#[derive(Clone, Debug)]
+pub struct FourDVar {
+    /// Factor of the covariance of the prior.
+    pub scale: f64,
+    /// Outer loops at most.
+    pub iterations: usize,
+    /// Length of a step, in standard deviations of the background, that ends the outer loops; grows with the whole way.
+    pub tolerance: f64,
+}

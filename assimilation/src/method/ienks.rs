@@ -1,0 +1,122 @@
+//! The iterative ensemble Kalman smoother (Bocquet and Sakov 2012, 2013, 2014; Bocquet 2016); of lag 1 it is the iterative
+//! ensemble Kalman filter (Sakov, Oliver and Bertino 2012).
+//!
+//! The state at the start of a window of `lag` sets is x_0 = mean + A^T w / sqrt(N - 1), w ~ N(0, I), with the anomalies A of
+//! the members there. The newest set y is that of x_k = M(x_0): J(w) = |y - h(M(x_0))|^2_{R^-1} / 2 + |w|^2 / 2 is minimised by
+//! Gauss-Newton's steps ([`descent`]); members at the start become mean + (w / sqrt(N - 1) + T) A with
+//! T = (I + Z Z^T)^-1/2, inflated, and are carried to the present by the forecaster. Z, the derivative of the scaled
+//! predictions in w, comes from members around the present iterate:
+//! - `transform`: of anomalies T A, with the T of the step before; Z = T^-1 R^-1/2 Y / sqrt(N - 1) (a secant over the spread
+//!   of the posterior);
+//! - `bundle`: of anomalies e A, e = 1e-4; Z = R^-1/2 Y / (e sqrt(N - 1)) (a tangent).
+//!
+//! One step of `transform` in a window of one set is the smoother of `etkf`. A set has the innovation y - mean h over these
+//! members. Multiple assimilation (`mda`) uses each set `lag` times as it goes through the window, with weight 1 / lag
+//! (its R times lag), which makes each step smaller; what is given as the ensemble, and as the smoothed start, comes from a
+//! second minimisation, of the whole weight that each set has left, so that nothing is counted less than once
+//! (Bocquet and Sakov 2014, their balancing step). Where all is linear it changes nothing.
+//!
+//! All this takes the forecaster as perfect. Where it has noise, one step of the ensemble Kalman smoother is taken instead
+//! ([`with_noise`]), whatever `iterations` and `mda` say.
+
+mod cycle;
+mod descent;
+mod minimise;
+mod passes;
+mod with_noise;
+
+pub use cycle::IEnKsCycle;
+
+use scorecast_systems::registry::Default;
+use scorecast_systems::{Entry, Kind, Param, Settings};
+
+use super::etkf::ROTATE;
+use super::inflation::{Inflation, RTPP, RTPS};
+use super::window::LAG;
+use super::{Build, INFLATION, MEMBERS};
+
+pub(super) const ENTRY: Entry<Build> = Entry {
+    name: "ienks",
+    about: "iterative ensemble Kalman smoother: Gauss-Newton over the members of a window's start",
+    reference: "Bocquet and Sakov 2014; Sakov et al. 2012",
+    params: &[
+        MEMBERS,
+        INFLATION,
+        RTPP,
+        RTPS,
+        ROTATE,
+        LAG,
+        Param {
+            key: "iterations",
+            kind: Kind::Int { min: 1, max: i64::MAX },
+            default: Default::Int(10),
+            about: "Gauss-Newton steps at most",
+        },
+        Param {
+            key: "tolerance",
+            kind: Kind::Float { min: 0.0, max: f64::INFINITY },
+            default: Default::Float(1e-3),
+            about: "length of a step, in standard deviations of the prior, that ends the iteration",
+        },
+        Param {
+            key: "linearization",
+            kind: Kind::Choice(&["transform", "bundle"]),
+            default: Default::Text("transform"),
+            about: "derivative from members as wide as the posterior (transform) or very near each other (bundle)",
+        },
+        Param {
+            key: "mda",
+            kind: Kind::Bool,
+            default: Default::Bool(false),
+            about: "use each set `lag` times with 1/lag of its weight (multiple data assimilation)",
+        },
+        Param {
+            key: "finite_size",
+            kind: Kind::Float { min: f64::MIN_POSITIVE, max: f64::INFINITY },
+            default: Default::Unset,
+            about: "finite-size form, which needs no inflation: certainty of the spread, 1 is N members'; unset is off",
+        },
+    ],
+    build: |settings: &Settings| {
+        let [multiplicative, rtpp, rtps] = ["inflation", "rtpp", "rtps"].map(|key| settings.number(key));
+        let bundle = settings.text("linearization") == "bundle";
+        let method = IEnKs {
+            inflation: Inflation { multiplicative, rtpp, rtps, ..Inflation::default() },
+            rotate: settings.flag("rotate"),
+            iterations: settings.count("iterations"),
+            tolerance: settings.number("tolerance"),
+            linearization: if bundle { Linearization::Bundle } else { Linearization::Transform },
+            multiple: settings.flag("mda"),
+            finite_size: settings.optional_number("finite_size"),
+        };
+        Ok(Box::new(IEnKsCycle::new(method, settings.count("members"), settings.count("lag"))))
+    },
+};
+
+/// Where the derivative of the predictions comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Linearization {
+    /// Members of the spread of the posterior.
+    Transform,
+    /// Members very near each other.
+    Bundle,
+}
+
+/// The rules of the iterative smoother.
+#[derive(Clone, Debug)]
+pub struct IEnKs {
+    /// What is done to the anomalies at the window's start after the last step.
+    pub inflation: Inflation,
+    /// Whether to rotate those anomalies at random.
+    pub rotate: bool,
+    /// Gauss-Newton steps at most, at least 1.
+    pub iterations: usize,
+    /// Length of a step, in standard deviations of the prior, that ends the iteration.
+    pub tolerance: f64,
+    /// Where the derivative comes from.
+    pub linearization: Linearization,
+    /// Whether each set is used `lag` times.
+    pub multiple: bool,
+    /// Certainty of the spread in the finite-size form; none is the Gaussian form.
+    pub finite_size: Option<f64>,
+}

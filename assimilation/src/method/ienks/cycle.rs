@@ -1,0 +1,294 @@
+//! The cycle of the iterative smoother: its window, the sets that multiple assimilation uses again, its saved state.
+
+use ndarray::Array2;
+use scorecast_systems::{Forecaster, Key, Purpose};
+
+use super::IEnKs;
+use super::minimise::{Problem, Term};
+use super::passes::Pass;
+use crate::linalg::{all_finite, anomalies};
+use crate::method::inflation::rotation;
+use crate::method::window::Window;
+use crate::method::{require_members, step_law, unchanged};
+use crate::outcome::{Diagnostics, Outcome, Smoothed};
+use crate::problem::{Cycle, Error, Prior, Result, Seen, draw_prior};
+use crate::state::{pack, unpack};
+
+/// The iterative smoother as a cycle over its window.
+pub struct IEnKsCycle {
+    method: IEnKs,
+    members: usize,
+    window: Window,
+    /// Members at the start, `[member, component]`; with `mda` each set in the window has only a part of its weight in them.
+    start: Array2<f64>,
+    /// Members at the start given all sets with their whole weight, where those are others.
+    whole: Option<Array2<f64>>,
+    /// Members at the present, carried from the start.
+    front: Array2<f64>,
+    /// The sets in the window, where they are used again.
+    passes: Vec<Pass>,
+    /// Members at each set in the window, the present among them, where the forecaster has noise.
+    trail: Vec<Array2<f64>>,
+}
+
+/// The members at the start after a set; none where they stay as they are.
+#[derive(Default)]
+struct Analysed {
+    /// Those that the cycle goes on with.
+    start: Option<Array2<f64>>,
+    /// Those given all sets with their whole weight, where these are others.
+    whole: Option<Array2<f64>>,
+    diagnostics: Diagnostics,
+}
+
+impl IEnKsCycle {
+    /// A smoother of `members` members over a window of `lag` sets, at least 1.
+    pub fn new(method: IEnKs, members: usize, lag: usize) -> Self {
+        let none = || Array2::zeros((0, 0));
+        Self {
+            method,
+            members,
+            window: Window::new(lag),
+            start: none(),
+            whole: None,
+            front: none(),
+            passes: Vec::new(),
+            trail: Vec::new(),
+        }
+    }
+
+    /// The sets in the window again, each with the weight that `weigh` gives it for the times it has been used; sets
+    /// without a value are left out.
+    fn terms<'a>(
+        passes: &'a [Pass],
+        window: &Window,
+        seen: &Seen<'a>,
+        weigh: impl Fn(usize) -> f64,
+    ) -> Result<Vec<Term<'a>>> {
+        let mut terms = Vec::with_capacity(passes.len() + 1);
+        for ((leg, pass), (_, step)) in passes.iter().enumerate().zip(window.legs()) {
+            terms.push(Term { leg, seen: pass.again(step, seen.operator)?, weight: weigh(passes.len() - leg) });
+        }
+        terms.push(Term { leg: passes.len(), seen: *seen, weight: weigh(0) });
+        terms.retain(|term| term.seen.values.iter().any(|value| !value.is_nan()));
+        Ok(terms)
+    }
+
+    /// What this set makes of the members at the start; `forecast` is what they become at the present.
+    fn analyse<'a>(
+        &'a self,
+        model: &'a dyn Forecaster,
+        seen: &Seen<'a>,
+        key: Key,
+        forecast: &Array2<f64>,
+        observed: bool,
+    ) -> Result<Analysed> {
+        let method = &self.method;
+        let (mean, a) = anomalies(self.start.view(), None);
+        let noise = key.purpose(Purpose::ProcessNoise);
+        let rotation = method.rotate.then(|| rotation(seen, key));
+        let mut problem = Problem { model, window: &self.window, noise, mean, anomalies: a, terms: Vec::new() };
+        let mut solve = |terms, forecast| -> Result<(Option<Array2<f64>>, Diagnostics)> {
+            problem.terms = terms;
+            if problem.terms.is_empty() {
+                return Ok((None, Diagnostics::new()));
+            }
+            Ok(match method.minimise(&problem, forecast)? {
+                Some(solution) => {
+                    let diagnostics = solution.diagnostics.clone();
+                    (Some(method.finish(&problem, solution, rotation)), diagnostics)
+                }
+                None => (None, Diagnostics::new()),
+            })
+        };
+        if !(method.multiple && self.window.lag() > 1) {
+            let newest = Term { leg: self.window.len() - 1, seen: *seen, weight: 1.0 };
+            let (start, diagnostics) = solve(if observed { vec![newest] } else { Vec::new() }, Some(forecast))?;
+            return Ok(Analysed { start, whole: None, diagnostics });
+        }
+        let share = 1.0 / self.window.lag() as f64;
+        let (start, mut diagnostics) = solve(Self::terms(&self.passes, &self.window, seen, |_| share)?, None)?;
+        let mut whole = None;
+        if observed {
+            let left = Self::terms(&self.passes, &self.window, seen, |used| 1.0 - share * used as f64)?;
+            (whole, diagnostics) = solve(left, None)?;
+        }
+        Ok(Analysed { start, whole, diagnostics })
+    }
+}
+
+impl IEnKsCycle {
+    /// The rest of a step where the forecaster has noise.
+    fn step_with_noise(
+        &mut self,
+        model: &dyn Forecaster,
+        seen: &Seen,
+        key: Key,
+        forecast: Array2<f64>,
+        observed: bool,
+    ) -> Result<Outcome> {
+        if self.trail.len() + 1 == self.window.len() {
+            self.trail.push(forecast.clone());
+        } else {
+            self.trail = self.window.trail(model, &self.start, key.purpose(Purpose::ProcessNoise))?;
+        }
+        if self.method.multiple {
+            self.passes.push(Pass::of(seen));
+        }
+        let mut outcome = unchanged(forecast);
+        if observed {
+            let earlier = self.trail.iter_mut().rev().skip(1).chain([&mut self.start]);
+            outcome.diagnostics = self.method.smooth(earlier, &mut outcome.ensemble, seen, key)?;
+        }
+        if let Some(present) = self.trail.last_mut() {
+            present.clone_from(&outcome.ensemble);
+        }
+        self.front.clone_from(&outcome.ensemble);
+        if self.window.is_full() {
+            let start = std::mem::replace(&mut self.start, self.trail.remove(0));
+            outcome.smoothed.extend(self.window.smoothed().map(|step| Smoothed::new(step, start)));
+            self.window.slide();
+            if !self.passes.is_empty() {
+                self.passes.remove(0);
+            }
+        }
+        Ok(outcome)
+    }
+}
+
+impl Cycle for IEnKsCycle {
+    fn start(&mut self, prior: &Prior, step: usize, key: Key) -> Result<()> {
+        self.window.begin(step);
+        self.start = draw_prior(prior, self.members, key)?;
+        self.whole = None;
+        self.front = self.start.clone();
+        self.passes.clear();
+        self.trail.clear();
+        Ok(())
+    }
+
+    fn step(&mut self, model: &dyn Forecaster, seen: &Seen, key: Key) -> Result<Outcome> {
+        seen.require_gaussian("ienks")?;
+        seen.check(self.start.ncols())?;
+        require_members(self.start.nrows())?;
+        let noise = key.purpose(Purpose::ProcessNoise);
+        let before = self.window.present();
+        self.window.push(seen.step);
+        let mut forecast = self.front.clone();
+        model.advance(before, self.window.present() - before, &mut forecast, noise)?;
+        let observed = seen.values.iter().any(|value| !value.is_nan());
+        let finite = all_finite(forecast.view()) && all_finite(self.start.view());
+        if finite && !step_law::is_deterministic(model, self.window.start(), self.start.row(0), noise)? {
+            return self.step_with_noise(model, seen, key, forecast, observed);
+        }
+        self.trail.clear();
+        let Analysed { start, whole, diagnostics } = if finite {
+            // views do not shorten their lifetime by themselves
+            let seen = Seen { step: seen.step, time: seen.time, values: seen.values.view(), operator: seen.operator };
+            self.analyse(model, &seen, key, &forecast, observed)?
+        } else {
+            Analysed::default()
+        };
+        let changed = observed && (whole.is_some() || start.is_some());
+        if self.method.multiple {
+            self.passes.push(Pass::of(seen));
+        }
+        // without a value the older sets alone go on, and what is thought of the start stays
+        self.start = start.unwrap_or_else(|| std::mem::take(&mut self.start));
+        self.whole = whole.or_else(|| self.whole.take());
+        let mut outcome = unchanged(forecast);
+        let slides = self.window.is_full();
+        let best = self.whole.as_ref().unwrap_or(&self.start);
+        outcome
+            .smoothed
+            .extend(self.window.smoothed().filter(|_| slides).map(|step| Smoothed::new(step, best.clone())));
+        let first = if changed {
+            let (first, front) = self.window.carry(model, best, noise)?;
+            outcome.ensemble = front;
+            first
+        } else {
+            self.window.carry_first(model, best, noise)?
+        };
+        self.front.clone_from(&outcome.ensemble);
+        if slides {
+            match &mut self.whole {
+                Some(whole) => {
+                    *whole = first;
+                    self.start = self.window.carry_first(model, &self.start, noise)?;
+                }
+                None => self.start = first,
+            }
+            self.window.slide();
+            if !self.passes.is_empty() {
+                self.passes.remove(0);
+            }
+        }
+        outcome.diagnostics = diagnostics;
+        Ok(outcome)
+    }
+
+    fn finish(&mut self, model: &dyn Forecaster, key: Key) -> Result<Vec<Smoothed>> {
+        let mut best = self.whole.take().unwrap_or_else(|| self.start.clone());
+        let mut out = Vec::new();
+        for members in std::mem::take(&mut self.trail) {
+            let before = std::mem::replace(&mut best, members);
+            out.extend(self.window.smoothed().map(|step| Smoothed::new(step, before)));
+            self.window.slide();
+        }
+        out.extend(self.window.drain(model, &mut best, key.purpose(Purpose::ProcessNoise))?);
+        self.start = best;
+        self.front.clone_from(&self.start);
+        self.passes.clear();
+        Ok(out)
+    }
+
+    fn save(&self) -> Vec<u8> {
+        let mut numbers = self.window.numbers();
+        numbers.extend(&self.front);
+        let flag = f64::from(u8::from(self.whole.is_some()));
+        numbers.extend([flag, self.trail.len() as f64, self.passes.len() as f64]);
+        numbers.extend(self.whole.iter().chain(&self.trail).flatten());
+        self.passes.iter().for_each(|pass| pass.write(&mut numbers));
+        pack(self.window.start(), &self.start, &numbers)
+    }
+
+    fn restore(&mut self, bytes: &[u8]) -> Result<()> {
+        let (step, start, numbers) = unpack(bytes)?;
+        let foreign = || Error::State("its further numbers are not those of `ienks`".to_owned());
+        if start.nrows() != self.members {
+            return Err(Error::State(format!(
+                "it has {} members but the method is set to {}; set `members` to {}",
+                start.nrows(),
+                self.members,
+                start.nrows()
+            )));
+        }
+        let mut window = self.window.clone();
+        let rest = window.restore(step, &numbers)?;
+        let array = |numbers: &[f64]| Array2::from_shape_vec(start.raw_dim(), numbers.to_vec()).map_err(|_| foreign());
+        let (front, rest) = rest.split_at_checked(start.len()).ok_or_else(foreign)?;
+        let (head, rest) = rest.split_at_checked(3).ok_or_else(foreign)?;
+        let trail = head[1] as usize;
+        if !(head[0] == 0.0 || head[0] == 1.0) || ![0, window.len()].contains(&trail) {
+            return Err(foreign());
+        }
+        let more = (head[0] as usize + trail) * start.len();
+        let (members, mut rest) = rest.split_at_checked(more).ok_or_else(foreign)?;
+        let mut members = members.chunks_exact(start.len().max(1)).map(array).collect::<Result<Vec<_>>>()?;
+        let whole = (head[0] == 1.0).then(|| members.remove(0));
+        let mut passes = Vec::new();
+        while !rest.is_empty() {
+            let (pass, behind) = Pass::read(rest).ok_or_else(foreign)?;
+            passes.push(pass);
+            rest = behind;
+        }
+        let expected = if self.method.multiple { window.len() } else { 0 };
+        if passes.len() != expected || head[2] != expected as f64 {
+            return Err(Error::State("it was saved with another setting of `mda`; set it as it was".to_owned()));
+        }
+        self.front = array(front)?;
+        (self.window, self.start, self.whole, self.passes) = (window, start, whole, passes);
+        self.trail = members;
+        Ok(())
+    }
+}

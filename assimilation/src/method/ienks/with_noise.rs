@@ -1,0 +1,61 @@
+//! The step of the smoother where the forecaster has noise: the ensemble Kalman smoother (Evensen and van Leeuwen 2000).
+//!
+//! A member's image does not tell its start from its noise, so nothing can be iterated: one transform of the members at the
+//! newest set, w = (g I + Z Z^T)^-1 Z d and T = (g I + Z Z^T)^-1/2 with Z of their predictions, serves at every time of the
+//! window, x <- mean + A^T w / sqrt(N - 1) + T A. So the noise of each lead step is conditioned too, and the members at the
+//! present are those of `etkf`. Inflation acts on these alone, when they come: earlier anomalies would get it again and
+//! again.
+
+use ndarray::{Array1, Array2};
+use scorecast_systems::Key;
+
+use super::IEnKs;
+use super::descent::Descent;
+use crate::linalg::{anomalies, rotate_anomalies};
+use crate::method::etkf::scaled;
+use crate::method::inflation::rotation;
+use crate::outcome::Diagnostics;
+use crate::problem::{Error, Result, Seen};
+
+impl IEnKs {
+    /// Updates members of one window (`[member, component]` each): those `earlier`, and those at the newest set.
+    pub(super) fn smooth<'a>(
+        &self,
+        earlier: impl Iterator<Item = &'a mut Array2<f64>>,
+        newest: &mut Array2<f64>,
+        seen: &Seen,
+        key: Key,
+    ) -> Result<Diagnostics> {
+        if self.linearization == super::Linearization::Bundle {
+            return Err(Error::Unsupported(
+                "method `ienks` cannot take a bundle's derivative through a forecaster with noise; set linearization to \
+                 \"transform\""
+                    .to_owned(),
+            ));
+        }
+        let (z, d) = scaled(seen.restrict(newest.view())?.whiten());
+        let descent = Descent::new(&z, &d, &Array1::zeros(z.nrows()), self.finite_size)?;
+        let transform = descent.transform();
+        let shift = &descent.step / (z.nrows() as f64 - 1.0).sqrt();
+        let update = |x: &mut Array2<f64>, inflate: bool| {
+            let (mean, a) = anomalies(x.view(), None);
+            *x = transform.dot(&a);
+            if self.rotate {
+                // the same rotation at every time
+                rotate_anomalies(x.view_mut(), rotation(seen, key));
+            }
+            if inflate {
+                self.inflation.spread(a.view(), x.view_mut());
+            }
+            *x += &(mean + shift.dot(&a));
+        };
+        earlier.for_each(|x| update(x, false));
+        update(newest, true);
+        let mut diagnostics =
+            Diagnostics::from([("steps", 1.0), ("last_step", descent.step.dot(&descent.step).sqrt())]);
+        if self.finite_size.is_some() {
+            diagnostics.insert("inflation", 1.0 / descent.g.sqrt());
+        }
+        Ok(diagnostics)
+    }
+}

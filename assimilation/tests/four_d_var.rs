@@ -1,0 +1,201 @@
+//! 4D-Var against dense solutions and against finite differences.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::{LinearProblem, errors, method};
+use ndarray::{Array1, Array2, Axis, array};
+use scorecast_assimilation::linalg::Cholesky;
+use scorecast_assimilation::observe::{Arctan, Pointwise, Stride};
+use scorecast_assimilation::{Observation, Prior, Seen};
+use scorecast_systems::catalogue::build;
+use scorecast_systems::{Domain, Forecaster, Key, LinearGaussian, Stepping, Value};
+
+const KEY: Key = Key::new(31, Domain::Method);
+const CYCLES: usize = 7;
+
+/// The largest of some numbers; `max` would pass over NaN.
+fn largest<'a>(numbers: impl IntoIterator<Item = &'a f64>) -> f64 {
+    numbers.into_iter().fold(0.0, |most: f64, e| if e.is_finite() { most.max(e.abs()) } else { f64::INFINITY })
+}
+
+/// (K, (I - K H) B) of one analysis.
+fn update(b: &Array2<f64>, h: &Array2<f64>, r: &Array2<f64>) -> (Array2<f64>, Array2<f64>) {
+    let cross = h.dot(b);
+    let mut gain = cross.clone();
+    Cholesky::new((cross.dot(&h.t()) + r).view()).unwrap().solve_in_place(&mut gain);
+    let gain = gain.reversed_axes();
+    let posterior = b - &gain.dot(&cross);
+    (gain, posterior)
+}
+
+#[test]
+fn where_all_is_linear_it_is_the_dense_solution_of_each_window() {
+    let law = LinearGaussian {
+        matrix: array![[0.98, 0.2, 0.0], [-0.2, 0.97, 0.1], [0.1, 0.0, 1.01]],
+        offset: array![0.1, 0.0, -0.1],
+        covariance: Array2::zeros((3, 3)),
+    };
+    let h = array![[1.0, 0.0, 0.3], [0.0, 0.2, 1.0]];
+    let prior = array![[1.0, 0.3, 0.0], [0.3, 0.8, 0.2], [0.0, 0.2, 1.2]];
+    let problem = LinearProblem::new(law, prior, h.clone(), &[0.5, 0.9], 2, CYCLES);
+    let b = &problem.covariance * 0.4;
+    let law = &problem.law;
+    // two lead steps, from one set to the next
+    let m = law.matrix.dot(&law.matrix);
+    let shift = law.matrix.dot(&law.offset) + &law.offset;
+    for lag in [1usize, 2, 3, 10] {
+        let given = [
+            ("lag", Value::Int(lag as i64)),
+            ("scale", Value::Float(0.4)),
+            ("tolerance", Value::Float(1e-12)),
+            ("iterations", Value::Int(100)),
+            ("members", Value::Int(3)),
+        ];
+        let mut filter = method("four_d_var", &given);
+        let outcomes = problem.run(&mut *filter, KEY);
+        let (mut x, mut p) = (problem.mean.clone(), b.clone());
+        let mut window = 0;
+        let mut exact = Vec::new();
+        let mut smoothed = Vec::new();
+        for (cycle, outcome) in outcomes.into_iter().enumerate() {
+            window += 1;
+            let power = (0..window).fold(Array2::eye(3), |power: Array2<f64>, _| m.dot(&power));
+            let carry = |x: &Array1<f64>| (0..window).fold(x.clone(), |x, _| m.dot(&x) + &shift);
+            let present: Vec<usize> = (0..2).filter(|&i| !problem.observations[(cycle, i)].is_nan()).collect();
+            let (mean, covariance) = outcome.forecast_gaussian.unwrap();
+            assert!(largest(&(mean - carry(&x))) < 1e-9);
+            assert!(largest(&(covariance - power.dot(&b).dot(&power.t()))) < 1e-9);
+            p = b.clone();
+            if !present.is_empty() {
+                let g = h.select(Axis(0), &present).dot(&power);
+                let r = Array2::from_diag(&problem.operator.error().variance().select(Axis(0), &present));
+                let (gain, posterior) = update(&b, &g, &r);
+                let y = problem.observations.row(cycle).select(Axis(0), &present);
+                x = &x + &gain.dot(&(y - h.select(Axis(0), &present).dot(&carry(&x))));
+                p = posterior;
+            }
+            let (mean, covariance) = outcome.gaussian.unwrap();
+            let errors = [largest(&(mean - carry(&x))), largest(&(covariance - power.dot(&p).dot(&power.t())))];
+            assert!(errors[0] < 1e-9 && errors[1] < 1e-9, "lag {lag}, set {}: {errors:?}", cycle + 1);
+            if window == lag {
+                if cycle + 1 > lag {
+                    exact.push((x.clone(), p.clone()));
+                }
+                x = m.dot(&x) + &shift;
+                p = m.dot(&p).dot(&m.t());
+                window -= 1;
+            }
+            smoothed.extend(outcome.smoothed);
+        }
+        let leading = usize::from(lag <= CYCLES);
+        if leading == 1 {
+            exact.push((x.clone(), p.clone()));
+        }
+        for _ in 0..window {
+            x = m.dot(&x) + &shift;
+            p = m.dot(&p).dot(&m.t());
+            exact.push((x.clone(), p.clone()));
+        }
+        smoothed.extend(filter.finish(&problem.model, KEY).unwrap());
+        assert_eq!((smoothed.len(), exact.len()), (CYCLES, CYCLES), "lag {lag}");
+        for (found, (mean, covariance)) in smoothed.iter().zip(&exact) {
+            let (m, p) = found.gaussian.as_ref().unwrap();
+            let errors = [largest(&(m - mean)), largest(&(p - covariance))];
+            assert!(errors[0] < 1e-9 && errors[1] < 1e-9, "lag {lag}, step {}: {errors:?}", found.step);
+        }
+    }
+}
+
+fn forecaster(integrator: &str) -> Box<dyn Forecaster> {
+    let given = [("noise".to_owned(), Value::Float(0.0))].into_iter().collect();
+    let stepping = Stepping { dt: 0.05, substeps: 1, integrator: integrator.to_owned() };
+    build("lorenz63", &given).unwrap().forecaster(&stepping).unwrap()
+}
+
+#[test]
+fn on_lorenz_63_by_arctan_the_gradient_is_zero_and_the_covariance_the_inverse_hessian() {
+    let model = forecaster("rk4");
+    let operator = Pointwise::new(Arctan, Stride::new(3, 1, 0, &errors(&[0.05])).unwrap());
+    let b = array![[0.5, 0.1, 0.0], [0.1, 0.4, -0.1], [0.0, -0.1, 0.6]];
+    let background = array![1.5, -1.5, 20.0];
+    let advance = |x: &Array1<f64>, steps: usize| {
+        let mut x = x.clone().insert_axis(Axis(0));
+        model.advance(0, steps, &mut x, KEY).unwrap();
+        x.row(0).to_owned()
+    };
+    let predict = |x: &Array1<f64>| operator.apply(0.0, advance(x, 4).view().insert_axis(Axis(0))).row(0).to_owned();
+    let y = predict(&(&background + &array![0.4, 0.5, -0.6])) + array![0.03, -0.05, 0.02];
+    let inverse_b = update(&b, &Array2::eye(3), &Array2::eye(3)).1;
+    // (B^-1 + I)^-1 came back; B^-1 from it
+    let inverse = |a: &Array2<f64>| {
+        let mut out = Array2::eye(a.nrows());
+        Cholesky::new(a.view()).unwrap().solve_in_place(&mut out);
+        out
+    };
+    let inverse_b = inverse(&inverse_b) - Array2::<f64>::eye(3);
+
+    // a window of two sets of which one has come: the start is where the prior was
+    let given = [
+        ("lag", Value::Int(2)),
+        ("tolerance", Value::Float(1e-10)),
+        ("iterations", Value::Int(200)),
+        ("members", Value::Int(3)),
+    ];
+    let mut filter = method("four_d_var", &given);
+    filter.start(&Prior::Gaussian { mean: background.clone(), covariance: b.clone() }, 0, KEY).unwrap();
+    let seen = Seen { step: 4, time: 0.0, values: y.view(), operator: &operator };
+    let outcome = filter.step(&*model, &seen, KEY).unwrap();
+    let (_, p, numbers) = scorecast_assimilation::state::unpack(&filter.save()).unwrap();
+    // lag, a flag, a count, one step; then the mean
+    let x = Array1::from_vec(numbers[4..7].to_vec());
+    assert!(largest(&(outcome.mean() - advance(&x, 4))) < 1e-12);
+
+    let jacobian = |f: &dyn Fn(&Array1<f64>) -> Array1<f64>, width: f64| {
+        let mut out = Array2::zeros((3, 3));
+        for j in 0..3 {
+            let mut step = Array1::zeros(3);
+            step[j] = width;
+            out.column_mut(j).assign(&((f(&(&x + &step)) - f(&(&x - &step))) / (2.0 * width)));
+        }
+        out
+    };
+    let g = jacobian(&predict, 1e-5);
+    let gradient = inverse_b.dot(&(&x - &background)) - g.t().dot(&(&y - &predict(&x))) / 0.0025;
+    assert!(largest(&gradient) < 1e-5, "{gradient}");
+    let exact = inverse(&(&inverse_b + &(g.t().dot(&g) / 0.0025)));
+    assert!(largest(&(&p - &exact)) < 1e-7, "{p} and {exact}");
+    let f = jacobian(&|x| advance(x, 4), 1e-5);
+    let (_, present) = outcome.gaussian.unwrap();
+    assert!(largest(&(present - f.dot(&exact).dot(&f.t()))) < 1e-5);
+}
+
+/// A forecaster that only draws.
+struct Still;
+
+impl Forecaster for Still {
+    fn dim(&self) -> usize {
+        3
+    }
+
+    fn advance(&self, _: usize, _: usize, _: &mut Array2<f64>, _: Key) -> scorecast_systems::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_forecaster_without_derivative_or_adjoint_is_refused_with_a_remedy() {
+    let operator = Stride::new(3, 1, 0, &errors(&[0.5])).unwrap();
+    let values = array![0.1, 0.2, 0.3];
+    let seen = Seen { step: 1, time: 0.0, values: values.view(), operator: &operator };
+    let refused = |model: &dyn Forecaster| {
+        let mut filter = method("four_d_var", &[]);
+        filter.start(&Prior::Gaussian { mean: Array1::zeros(3), covariance: Array2::eye(3) }, 0, KEY).unwrap();
+        filter.step(model, &seen, KEY).unwrap_err().to_string()
+    };
+    let message = refused(&Still);
+    assert!(message.contains("no derivative") && message.contains("use `ienks`"), "{message}");
+    let message = refused(&*forecaster("tsit5"));
+    assert!(message.contains("`rk4`") && message.contains("use `ienks`"), "{message}");
+}
