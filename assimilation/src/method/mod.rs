@@ -9,6 +9,7 @@ mod denkf;
 mod eakf;
 mod enkf;
 mod enkf_n;
+mod enrts;
 mod ensf;
 mod ensrf;
 mod etkf;
@@ -19,9 +20,11 @@ mod guided;
 mod inflation;
 mod kalman;
 mod letkf;
+mod numbers;
 mod one_step;
 mod optimal_interpolation;
 mod path;
+mod rts;
 mod serial;
 mod step_law;
 mod three_d_var;
@@ -33,6 +36,7 @@ pub use denkf::DEnKf;
 pub use eakf::EaKf;
 pub use enkf::EnKf;
 pub use enkf_n::{EnKfN, Form};
+pub use enrts::EnRts;
 pub use ensf::{EnSf, PriorScore};
 pub use ensrf::EnSrf;
 pub use etkf::EtKf;
@@ -44,6 +48,7 @@ pub use inflation::Inflation;
 pub use kalman::Kalman;
 pub use letkf::LetKf;
 pub use optimal_interpolation::OptimalInterpolation;
+pub use rts::Rts;
 pub use serial::Serial;
 pub use three_d_var::ThreeDVar;
 pub use unscented::Unscented;
@@ -78,6 +83,8 @@ pub const METHODS: &[Entry<Build>] = &[
     bootstrap::ENTRY,
     ensf::ENTRY,
     guided::ENTRY,
+    rts::ENTRY,
+    enrts::ENTRY,
 ];
 
 /// The setting `members` of every method.

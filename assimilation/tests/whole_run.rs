@@ -1,0 +1,334 @@
+//! Smoothers of a whole run: their contract, and their posteriors against the joint Gaussian of all times.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::{LinearProblem, errors, method};
+use ndarray::{Array1, Array2, Axis, array, s};
+use scorecast_assimilation::linalg::{Cholesky, covariance};
+use scorecast_assimilation::observe::{Arctan, Pointwise, Stride};
+use scorecast_assimilation::{Cycle, Observation, Outcome, Prior, Seen, Smoothed};
+use scorecast_systems::catalogue::build;
+use scorecast_systems::{Domain, Key, LinearGaussian, Stepping, Value};
+
+const CYCLES: usize = 8;
+const WHOLE_RUN: &[&str] = &["rts", "enrts"];
+
+/// A run and what comes at its end.
+fn run(problem: &LinearProblem, smoother: &mut dyn Cycle, prior: &Prior, key: Key) -> (Vec<Outcome>, Vec<Smoothed>) {
+    smoother.start(prior, 0, key).unwrap();
+    let outcomes: Vec<_> = (0..problem.observations.nrows()).map(|cycle| problem.step(smoother, cycle, key)).collect();
+    let mut smoothed: Vec<_> = outcomes.iter().flat_map(|outcome| outcome.smoothed.clone()).collect();
+    smoothed.extend(smoother.finish(&problem.model, key).unwrap());
+    (outcomes, smoothed)
+}
+
+/// The law of all states x_0, x_1, ... given all observations, by one dense solve: mean `[time * component]` and
+/// covariance. Nothing of it is recursive but the prior's moments, Cov[x_j, x_k] = A^(j - k) Var[x_k] for j >= k.
+fn joint(problem: &LinearProblem) -> (Array1<f64>, Array2<f64>) {
+    let (a, n) = (&problem.law.matrix, problem.mean.len());
+    let steps = problem.observations.nrows() * problem.every + 1;
+    let (mut mean, mut p) = (Array1::zeros(steps * n), Array2::zeros((steps * n, steps * n)));
+    let (mut m, mut var) = (problem.mean.clone(), problem.covariance.clone());
+    for k in 0..steps {
+        mean.slice_mut(s![k * n..(k + 1) * n]).assign(&m);
+        let mut cross = var.clone();
+        for j in k..steps {
+            p.slice_mut(s![j * n..(j + 1) * n, k * n..(k + 1) * n]).assign(&cross);
+            p.slice_mut(s![k * n..(k + 1) * n, j * n..(j + 1) * n]).assign(&cross.t());
+            cross = a.dot(&cross);
+        }
+        m = a.dot(&m) + &problem.law.offset;
+        var = a.dot(&var).dot(&a.t()) + &problem.law.covariance;
+    }
+    let (operator, error) = (problem.operator.matrix().unwrap(), problem.operator.error());
+    let mut rows: Vec<(Array1<f64>, f64, f64)> = Vec::new();
+    for (cycle, values) in problem.observations.outer_iter().enumerate() {
+        let at = (cycle + 1) * problem.every * n;
+        for (i, y) in values.iter().enumerate().filter(|(_, y)| !y.is_nan()) {
+            let mut row = Array1::zeros(steps * n);
+            row.slice_mut(s![at..at + n]).assign(&operator.row(i));
+            rows.push((row, *y, error.variance()[i]));
+        }
+    }
+    let h = Array2::from_shape_fn((rows.len(), steps * n), |(i, j)| rows[i].0[j]);
+    let d = rows.iter().map(|(row, y, _)| y - row.dot(&mean)).collect::<Array1<f64>>();
+    let r = rows.iter().map(|(_, _, r)| *r).collect::<Array1<f64>>();
+    let hp = h.dot(&p);
+    let s = Cholesky::new((hp.dot(&h.t()) + Array2::from_diag(&r)).view()).unwrap();
+    let mut solved = hp.clone();
+    s.solve_in_place(&mut solved);
+    (mean + hp.t().dot(&s.solve(&d)), p - hp.t().dot(&solved))
+}
+
+/// Mean and covariance of the state at the time of each set of observations.
+fn exact(problem: &LinearProblem) -> Vec<(Array1<f64>, Array2<f64>)> {
+    let ((mean, p), n) = (joint(problem), problem.mean.len());
+    let at = |cycle: usize| (cycle + 1) * problem.every * n;
+    let times = (0..problem.observations.nrows()).map(|cycle| at(cycle)..at(cycle) + n);
+    times.map(|t| (mean.slice(s![t.clone()]).to_owned(), p.slice(s![t.clone(), t]).to_owned())).collect()
+}
+
+/// A ring of 40 components with correlated noise; every second one is observed, each third lead step.
+fn forty(cycles: usize) -> LinearProblem {
+    let n = 40;
+    let near = |i: usize, j: usize| (i + n - j) % n;
+    let matrix = Array2::from_shape_fn((n, n), |(i, j)| match near(i, j) {
+        0 => 0.7,
+        1 => 0.3,
+        39 => -0.1,
+        _ => 0.0,
+    });
+    let covariance = Array2::from_shape_fn((n, n), |(i, j)| 0.2 * 0.5f64.powi(near(i, j).min(near(j, i)) as i32));
+    let law = LinearGaussian { matrix, offset: Array1::from_shape_fn(n, |i| 0.1 * (i as f64).sin()), covariance };
+    let h = Array2::from_shape_fn((20, n), |(i, j)| if j == 2 * i { 1.0 } else { 0.0 });
+    LinearProblem::new(law, Array2::eye(n), h, &[0.4], 3, cycles)
+}
+
+/// Three components without noise, so that the forecast covariance goes towards singular.
+fn noiseless(cycles: usize) -> LinearProblem {
+    let mut problem = LinearProblem::three(cycles);
+    problem.law.covariance.fill(0.0);
+    LinearProblem::new(problem.law, Array2::eye(3), array![[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]], &[0.5, 0.9], 2, cycles)
+}
+
+#[test]
+fn rts_is_the_joint_gaussian_of_all_times() {
+    let mut problems = vec![LinearProblem::one(CYCLES), LinearProblem::two(CYCLES), LinearProblem::three(CYCLES)];
+    problems.extend([forty(CYCLES), noiseless(CYCLES)]);
+    // a component that starts known and has no noise: the forecast covariance is singular
+    let mut known = LinearProblem::two(CYCLES);
+    known.law.matrix = array![[0.9, 0.3], [0.0, 0.8]];
+    known.law.covariance = array![[0.3, 0.0], [0.0, 0.0]];
+    let h = known.operator.matrix().unwrap();
+    problems.push(LinearProblem::new(known.law, array![[1.0, 0.0], [0.0, 0.0]], h, &[0.6, 0.8], 1, CYCLES));
+    for problem in problems {
+        let key = Key::new(1, Domain::Method);
+        let (outcomes, smoothed) = run(&problem, &mut *method("rts", &[]), &problem.prior(), key);
+        let mut largest = 0.0f64;
+        for (found, (mean, p)) in smoothed.iter().zip(exact(&problem)) {
+            let (m, v) = found.gaussian.as_ref().unwrap();
+            largest = (m - &mean).iter().chain((v - &p).iter()).fold(largest, |a, e| a.max(e.abs()));
+        }
+        println!("{} components: largest error {largest:.1e}", problem.mean.len());
+        assert!(largest < 1e-9, "{largest:e}");
+        // forward it is Kalman's filter, bit for bit
+        for (ours, kalman) in outcomes.iter().zip(problem.run(&mut *method("kalman", &[]), key)) {
+            assert_eq!(ours.gaussian, kalman.gaussian);
+            assert_eq!(ours.diagnostics, kalman.diagnostics);
+        }
+    }
+}
+
+#[test]
+fn every_time_of_a_set_of_observations_appears_once_and_in_order() {
+    for problem in [LinearProblem::three(CYCLES), LinearProblem::two(CYCLES)] {
+        for name in WHOLE_RUN {
+            let mut smoother = method(name, &[]);
+            let (outcomes, smoothed) = run(&problem, &mut *smoother, &problem.prior(), Key::new(2, Domain::Method));
+            let steps: Vec<usize> = smoothed.iter().map(|smoothed| smoothed.step).collect();
+            assert_eq!(steps, (1..=CYCLES).map(|cycle| cycle * problem.every).collect::<Vec<_>>(), "{name}");
+            assert!(smoother.finish(&problem.model, Key::new(2, Domain::Method)).unwrap().is_empty(), "{name}");
+            // the last time has no later observations: its smoothed posterior is the filter's
+            let (last, filtered) = (&smoothed[CYCLES - 1], &outcomes[CYCLES - 1]);
+            if *name != "ffbsi" {
+                assert!((last.mean() - filtered.mean()).iter().all(|e| e.abs() < 1e-13), "{name}");
+            }
+        }
+    }
+}
+
+/// All the bits of what a smoother says of one time.
+fn bits(smoothed: &Smoothed) -> Vec<u64> {
+    let weights = smoothed.weights.iter().flatten();
+    let gaussian = smoothed.gaussian.iter().flat_map(|(mean, p)| mean.iter().chain(p));
+    smoothed.ensemble.iter().chain(weights).chain(gaussian).map(|value| value.to_bits()).collect()
+}
+
+#[test]
+fn a_smoother_that_is_saved_and_restored_gives_the_same_bits() {
+    let problem = LinearProblem::two(CYCLES);
+    let key = Key::new(3, Domain::Method);
+    for name in WHOLE_RUN {
+        let through: Vec<_> =
+            run(&problem, &mut *method(name, &[]), &problem.prior(), key).1.iter().map(bits).collect();
+        for stop in 0..=CYCLES {
+            let mut first = method(name, &[]);
+            first.start(&problem.prior(), 0, key).unwrap();
+            let mut smoothed = Vec::new();
+            for cycle in 0..stop {
+                smoothed.extend(problem.step(&mut *first, cycle, key).smoothed);
+            }
+            let mut second = method(name, &[]);
+            second.restore(&first.save()).unwrap();
+            for cycle in stop..CYCLES {
+                smoothed.extend(problem.step(&mut *second, cycle, key).smoothed);
+            }
+            smoothed.extend(second.finish(&problem.model, key).unwrap());
+            assert_eq!(smoothed.iter().map(bits).collect::<Vec<_>>(), through, "{name} from {stop}");
+        }
+    }
+}
+
+#[test]
+fn a_run_that_diverges_gives_diverged_posteriors_and_no_error() {
+    let problem = LinearProblem::three(3);
+    for name in WHOLE_RUN {
+        let mut draws = Array2::ones((40, 3));
+        draws[(7, 1)] = f64::NAN;
+        let (_, smoothed) =
+            run(&problem, &mut *method(name, &[]), &Prior::Ensemble(draws), Key::new(4, Domain::Method));
+        assert_eq!(smoothed.len(), 3, "{name}");
+        assert!(smoothed.iter().all(|s| s.mean().iter().any(|value| !value.is_finite())), "{name}");
+    }
+}
+
+#[test]
+fn the_state_of_another_method_is_refused() {
+    let problem = LinearProblem::three(3);
+    let key = Key::new(5, Domain::Method);
+    let mut other = method("bootstrap", &[]);
+    other.start(&problem.prior(), 0, key).unwrap();
+    problem.step(&mut *other, 0, key);
+    for name in WHOLE_RUN {
+        let message = method(name, &[]).restore(&other.save()).unwrap_err().to_string();
+        assert!(message.contains(&format!("not the state of `{name}`")), "{message}");
+    }
+}
+
+/// The textbook's recursion from the moments that the smoother's own filter gives: G = P F^T P'^-1,
+/// m_s = m + G (m'_s - m'), P_s = P + G (P'_s - P') G^T, with F of the nonlinear forecaster by finite differences.
+#[test]
+fn extended_rts_is_the_recursion_of_rauch_tung_and_striebel() {
+    let stepping = Stepping { dt: 0.1, substeps: 1, integrator: "euler_maruyama".to_owned() };
+    let model =
+        build("double_well", &[("dim".to_owned(), Value::Int(2))].into()).unwrap().forecaster(&stepping).unwrap();
+    let operator = Pointwise::new(Arctan, Stride::new(2, 1, 0, &errors(&[0.3])).unwrap());
+    let observations = array![[0.6, -0.5], [0.7, f64::NAN], [f64::NAN, f64::NAN], [-0.2, 0.4]];
+    let key = Key::new(11, Domain::Method);
+    let mut smoother = method("rts", &[("inflation", Value::Float(1.05))]);
+    let covariance = array![[0.4, 0.1], [0.1, 0.3]];
+    smoother.start(&Prior::Gaussian { mean: array![0.3, -0.4], covariance }, 0, key).unwrap();
+    let (mut analyses, mut forecasts) = (Vec::new(), Vec::new());
+    for (cycle, values) in observations.outer_iter().enumerate() {
+        let seen = Seen { step: 3 * (cycle + 1), time: 0.0, values, operator: &operator };
+        let outcome = smoother.step(&*model, &seen, key).unwrap();
+        analyses.push(outcome.gaussian.unwrap());
+        forecasts.push(outcome.forecast_gaussian.unwrap());
+    }
+    let smoothed = smoother.finish(&*model, key).unwrap();
+    // three steps of the mean, x + dt (x - x^3)
+    let advance = |x: &Array1<f64>| (0..3).fold(x.clone(), |x, _| x.mapv(|x| x + 0.1 * (x - x * x * x)));
+    let mut later = smoothed[3].gaussian.clone().unwrap();
+    for k in (0..3).rev() {
+        // the state before the inflation, which is noise that comes after it
+        let inflation = if k == 2 { 1.0 } else { 1.05 * 1.05 };
+        let ((m, inflated), (mf, pf)) = (&analyses[k], &forecasts[k + 1]);
+        let p = inflated / inflation;
+        let column = |j: usize| {
+            let mut step = Array1::zeros(2);
+            step[j] = 1e-6;
+            (advance(&(m + &step)) - advance(&(m - &step))) / 2e-6
+        };
+        let f = Array2::from_shape_fn((2, 2), |(i, j)| column(j)[i]);
+        let mut gain = f.dot(&p);
+        Cholesky::new(pf.view()).unwrap().solve_in_place(&mut gain);
+        let gain = gain.reversed_axes();
+        later = (m + &gain.dot(&(&later.0 - mf)), &p + &gain.dot(&(&later.1 - pf)).dot(&gain.t()));
+        let (found, v) = smoothed[k].gaussian.as_ref().unwrap();
+        assert!((found - &later.0).iter().all(|e| e.abs() < 1e-8), "{k}");
+        assert!((v - &later.1).iter().all(|e| e.abs() < 1e-8), "{k}");
+    }
+}
+
+/// Without noise the etkf carries the Kalman filter of its own mean and covariance, and the smoother Rauch, Tung and
+/// Striebel's.
+#[test]
+fn enrts_is_rts_of_the_ensembles_own_moments() {
+    for (problem, members) in [(noiseless(CYCLES), 12), (noiseless(CYCLES), 40)] {
+        let draws = Key::new(6, Domain::Method).normals(members, 3) + 0.5;
+        let prior = Prior::Ensemble(draws);
+        let given = [("members", Value::Int(members as i64))];
+        let key = Key::new(7, Domain::Method);
+        let (_, found) = run(&problem, &mut *method("enrts", &given), &prior, key);
+        let (_, expected) = run(&problem, &mut *method("rts", &given), &prior, key);
+        let mut largest = 0.0f64;
+        for (found, expected) in found.iter().zip(&expected) {
+            let (mean, p) = expected.gaussian.as_ref().unwrap();
+            let v = covariance(found.ensemble.view(), None);
+            largest = (found.mean() - mean).iter().chain((v - p).iter()).fold(largest, |a, e| a.max(e.abs()));
+        }
+        println!("enrts against rts, {members} members: {largest:.1e}");
+        assert!(largest < 1e-8, "{largest:e}");
+    }
+}
+
+/// Replicates that differ in their key only, held against the exact posterior. With R replicates of N members each mean
+/// is within 4.5 standard errors, and so is each variance; the standard errors are those over the replicates, pooled over
+/// all times and components in units of the exact standard deviations where that is larger. `bias` is of order 1/N: the
+/// gain comes from sample covariances.
+fn agrees(problem: &LinearProblem, name: &str, given: &[(&str, Value)], replicates: u64, bias: f64) -> (f64, f64) {
+    let exact = exact(problem);
+    let mut statistics: [Vec<Vec<f64>>; 2] = [Vec::new(), Vec::new()];
+    for replicate in 0..replicates {
+        let key = Key::new(8, Domain::Method).case(replicate);
+        let (_, smoothed) = run(problem, &mut *method(name, given), &problem.prior(), key);
+        let (mut means, mut variances) = (Vec::new(), Vec::new());
+        for (found, (mean, p)) in smoothed.iter().zip(&exact) {
+            let sd = p.diag().mapv(f64::sqrt);
+            means.extend((found.mean() - mean) / &sd);
+            variances.extend(found.variance() / p.diag() - 1.0);
+        }
+        statistics[0].push(means);
+        statistics[1].push(variances);
+    }
+    let z = statistics.map(|rows| {
+        let rows = Array2::from_shape_fn((rows.len(), rows[0].len()), |(i, j)| rows[i][j]);
+        let (mean, own) = (rows.mean_axis(Axis(0)).unwrap(), rows.var_axis(Axis(0), 1.0));
+        let pooled = own.mean().unwrap();
+        let z = |(m, v): (&f64, &f64)| (m.abs() - bias).max(0.0) / (v.max(pooled) / rows.nrows() as f64).sqrt();
+        mean.iter().zip(&own).map(z).fold(0.0, f64::max)
+    });
+    println!("{name} {given:?}: {:.2} and {:.2} standard errors at worst", z[0], z[1]);
+    (z[0], z[1])
+}
+
+#[test]
+fn a_large_enrts_is_the_exact_smoother() {
+    let members = 2000;
+    for problem in [LinearProblem::one(CYCLES), LinearProblem::two(CYCLES), LinearProblem::three(CYCLES)] {
+        let given = [("members", Value::Int(members))];
+        let (mean, variance) = agrees(&problem, "enrts", &given, 12, 6.0 / members as f64);
+        assert!(mean < 4.5 && variance < 4.5);
+    }
+}
+
+#[test]
+fn decorrelation_damps_the_correction_once_a_lead_step() {
+    // two sets two lead steps apart: the correction of the first is c^2 of the whole one
+    let problem = LinearProblem::two(2);
+    let first = |c: f64| {
+        let given = [("members", Value::Int(30)), ("decorrelation", Value::Float(c))];
+        run(&problem, &mut *method("enrts", &given), &problem.prior(), Key::new(9, Domain::Method)).1.swap_remove(0)
+    };
+    let [none, half, whole] = [0.0, 0.5, 1.0].map(|c| first(c).ensemble);
+    assert!((&none + &(0.25 * (whole - &none)) - half).iter().all(|e| e.abs() < 1e-12));
+}
+
+#[test]
+fn sets_of_the_same_lead_step_are_one_time() {
+    let problem = LinearProblem::three(2);
+    for name in WHOLE_RUN {
+        let mut smoother = method(name, &[]);
+        let key = Key::new(10, Domain::Method);
+        smoother.start(&problem.prior(), 0, key).unwrap();
+        for (step, cycle) in [(1, 0), (3, 0), (3, 1)] {
+            let values = problem.observations.row(cycle);
+            let seen = Seen { step, time: step as f64, values, operator: &problem.operator };
+            smoother.step(&problem.model, &seen, key).unwrap();
+        }
+        let steps: Vec<_> = smoother.finish(&problem.model, key).unwrap().iter().map(|s| s.step).collect();
+        assert_eq!(steps, [1, 3], "{name}");
+    }
+}
