@@ -10,10 +10,11 @@ use scorecast_assimilation::linalg::{Cholesky, covariance};
 use scorecast_assimilation::observe::{Arctan, Pointwise, Stride};
 use scorecast_assimilation::{Cycle, Observation, Outcome, Prior, Seen, Smoothed};
 use scorecast_systems::catalogue::build;
-use scorecast_systems::{Domain, Key, LinearGaussian, Stepping, Value};
+use scorecast_systems::gaussian::LinearForecaster;
+use scorecast_systems::{Density, Domain, Forecaster, Key, LinearGaussian, Stepping, Value};
 
 const CYCLES: usize = 8;
-const WHOLE_RUN: &[&str] = &["rts", "enrts"];
+const WHOLE_RUN: &[&str] = &["rts", "enrts", "ffbsi"];
 
 /// A run and what comes at its end.
 fn run(problem: &LinearProblem, smoother: &mut dyn Cycle, prior: &Prior, key: Key) -> (Vec<Outcome>, Vec<Smoothed>) {
@@ -264,34 +265,56 @@ fn enrts_is_rts_of_the_ensembles_own_moments() {
     }
 }
 
-/// Replicates that differ in their key only, held against the exact posterior. With R replicates of N members each mean
-/// is within 4.5 standard errors, and so is each variance; the standard errors are those over the replicates, pooled over
-/// all times and components in units of the exact standard deviations where that is larger. `bias` is of order 1/N: the
-/// gain comes from sample covariances.
-fn agrees(problem: &LinearProblem, name: &str, given: &[(&str, Value)], replicates: u64, bias: f64) -> (f64, f64) {
-    let exact = exact(problem);
-    let mut statistics: [Vec<Vec<f64>>; 2] = [Vec::new(), Vec::new()];
+/// Of each set of observations and the next: Cov[x_k, x_k+1 | all observations], `[component, component]`.
+fn lag_one(problem: &LinearProblem) -> Vec<Array2<f64>> {
+    let ((_, p), n) = (joint(problem), problem.mean.len());
+    let at = |cycle: usize| (cycle + 1) * problem.every * n;
+    let pair = |cycle: usize| p.slice(s![at(cycle)..at(cycle) + n, at(cycle + 1)..at(cycle + 1) + n]).to_owned();
+    (0..problem.observations.nrows() - 1).map(pair).collect()
+}
+
+/// Cov[x_k, x_k+1] of members whose rows are paths.
+fn sample_lag_one(first: &Smoothed, second: &Smoothed) -> Array2<f64> {
+    let (a, b) = (&first.ensemble - &first.mean(), &second.ensemble - &second.mean());
+    a.t().dot(&b) / (a.nrows() as f64 - 1.0)
+}
+
+/// Replicates that differ in their key only, held against the exact posterior: means in exact standard deviations,
+/// variances relative to the exact ones, and covariances of neighbouring times in exact standard deviations. Each is within
+/// 4.5 standard errors of its mean over the replicates (own or pooled over all times and components, whichever is larger)
+/// plus a bias of order 1/N. So that wide errors cannot hide a fault, `size` times the pooled variance of one replicate's
+/// means is held below `most`, and that of its covariances below 2 `most`; `size` independent draws would have 1 and up to
+/// 2. The bias of covariances is at least the variance of the mean around which they are taken, so `most / size` it is.
+fn agrees(problem: &LinearProblem, name: &str, given: &[(&str, Value)], replicates: u64, most: f64, size: f64) {
+    let (exact, pairs, bias) = (exact(problem), lag_one(problem), most / size);
+    let mut statistics: [Vec<Vec<f64>>; 3] = [Vec::new(), Vec::new(), Vec::new()];
     for replicate in 0..replicates {
         let key = Key::new(8, Domain::Method).case(replicate);
         let (_, smoothed) = run(problem, &mut *method(name, given), &problem.prior(), key);
-        let (mut means, mut variances) = (Vec::new(), Vec::new());
-        for (found, (mean, p)) in smoothed.iter().zip(&exact) {
+        let mut rows = [Vec::new(), Vec::new(), Vec::new()];
+        for (k, (found, (mean, p))) in smoothed.iter().zip(&exact).enumerate() {
             let sd = p.diag().mapv(f64::sqrt);
-            means.extend((found.mean() - mean) / &sd);
-            variances.extend(found.variance() / p.diag() - 1.0);
+            rows[0].extend((found.mean() - mean) / &sd);
+            rows[1].extend(found.variance() / p.diag() - 1.0);
+            if let Some(next) = smoothed.get(k + 1) {
+                let later = exact[k + 1].1.diag().mapv(f64::sqrt);
+                let error = sample_lag_one(found, next) - &pairs[k];
+                rows[2].extend(error.indexed_iter().map(|((i, j), e)| e / (sd[i] * later[j])));
+            }
         }
-        statistics[0].push(means);
-        statistics[1].push(variances);
+        statistics.iter_mut().zip(rows).for_each(|(all, row)| all.push(row));
     }
-    let z = statistics.map(|rows| {
+    let found = statistics.map(|rows| {
         let rows = Array2::from_shape_fn((rows.len(), rows[0].len()), |(i, j)| rows[i][j]);
         let (mean, own) = (rows.mean_axis(Axis(0)).unwrap(), rows.var_axis(Axis(0), 1.0));
         let pooled = own.mean().unwrap();
         let z = |(m, v): (&f64, &f64)| (m.abs() - bias).max(0.0) / (v.max(pooled) / rows.nrows() as f64).sqrt();
-        mean.iter().zip(&own).map(z).fold(0.0, f64::max)
+        (mean.iter().zip(&own).map(z).fold(0.0, f64::max), pooled * size)
     });
-    println!("{name} {given:?}: {:.2} and {:.2} standard errors at worst", z[0], z[1]);
-    (z[0], z[1])
+    println!("{name}, {} components: (standard errors, spread) {found:.2?}", problem.mean.len());
+    for ((z, spread), most) in found.into_iter().zip([most, 2.0 * most, 2.0 * most]) {
+        assert!(z < 4.5 && spread < most, "{name} {given:?}: {found:?}");
+    }
 }
 
 #[test]
@@ -299,8 +322,18 @@ fn a_large_enrts_is_the_exact_smoother() {
     let members = 2000;
     for problem in [LinearProblem::one(CYCLES), LinearProblem::two(CYCLES), LinearProblem::three(CYCLES)] {
         let given = [("members", Value::Int(members))];
-        let (mean, variance) = agrees(&problem, "enrts", &given, 12, 6.0 / members as f64);
-        assert!(mean < 4.5 && variance < 4.5);
+        agrees(&problem, "enrts", &given, 12, 6.0, members as f64);
+    }
+}
+
+#[test]
+fn ffbsi_draws_paths_of_the_exact_smoother() {
+    let members = 1500;
+    // correlated noise and observations each second lead step in the second; twice as wide as the weighted filters of
+    // `against_exact` may be, because members are weighed forward and backward
+    for problem in [LinearProblem::one(CYCLES), LinearProblem::two(CYCLES), LinearProblem::three(CYCLES)] {
+        let given = [("members", Value::Int(members)), ("draws", Value::Int(members))];
+        agrees(&problem, "ffbsi", &given, 10, 12.0, members as f64);
     }
 }
 
@@ -314,6 +347,54 @@ fn decorrelation_damps_the_correction_once_a_lead_step() {
     };
     let [none, half, whole] = [0.0, 0.5, 1.0].map(|c| first(c).ensemble);
     assert!((&none + &(0.25 * (whole - &none)) - half).iter().all(|e| e.abs() < 1e-12));
+}
+
+/// The kernel's moments are a short way to the density: a forecaster that hides them gives the same paths.
+#[test]
+fn ffbsi_by_the_moments_of_a_lead_step_is_ffbsi_by_its_density() {
+    struct Plain(LinearForecaster);
+    impl Forecaster for Plain {
+        fn dim(&self) -> usize {
+            self.0.dim()
+        }
+
+        fn advance(&self, k: usize, steps: usize, x: &mut Array2<f64>, key: Key) -> scorecast_systems::Result<()> {
+            self.0.advance(k, steps, x, key)
+        }
+
+        fn density(&self) -> Option<&dyn Density> {
+            self.0.density()
+        }
+    }
+    let problem = LinearProblem::two(4);
+    let plain = Plain(LinearForecaster::new(problem.law.clone()).unwrap());
+    let key = Key::new(12, Domain::Method);
+    let paths = |model: &dyn Forecaster| {
+        let mut smoother = method("ffbsi", &[("members", Value::Int(200)), ("draws", Value::Int(50))]);
+        smoother.start(&problem.prior(), 0, key).unwrap();
+        for (cycle, values) in problem.observations.outer_iter().enumerate() {
+            let seen = Seen { step: 2 * (cycle + 1), time: 0.0, values, operator: &problem.operator };
+            smoother.step(model, &seen, key).unwrap();
+        }
+        smoother.finish(model, key).unwrap()
+    };
+    for (a, b) in paths(&problem.model).iter().zip(paths(&plain)) {
+        assert_eq!(a.ensemble.dim(), (50, 2));
+        assert_eq!(a.ensemble, b.ensemble);
+    }
+}
+
+#[test]
+fn ffbsi_without_a_density_names_another_method() {
+    let mut law = LinearProblem::two(1).law;
+    law.covariance = array![[0.3, 0.0], [0.0, 0.0]];
+    let problem = LinearProblem::new(law, Array2::eye(2), array![[1.0, 0.0]], &[0.6], 1, 1);
+    let mut smoother = method("ffbsi", &[]);
+    smoother.start(&problem.prior(), 0, Key::new(13, Domain::Method)).unwrap();
+    let values = problem.observations.row(0);
+    let seen = Seen { step: 1, time: 0.0, values, operator: &problem.operator };
+    let message = smoother.step(&problem.model, &seen, Key::new(13, Domain::Method)).unwrap_err().to_string();
+    assert!(message.contains("density") && message.contains("`enrts`"), "{message}");
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod ensf;
 mod ensrf;
 mod etkf;
 mod extended;
+mod ffbsi;
 mod gaussian;
 mod guidance;
 mod guided;
@@ -23,7 +24,11 @@ mod letkf;
 mod numbers;
 mod one_step;
 mod optimal_interpolation;
+mod optimal_proposal;
+mod particles;
 mod path;
+mod regularize;
+mod resample;
 mod rts;
 mod serial;
 mod step_law;
@@ -41,6 +46,7 @@ pub use ensf::{EnSf, PriorScore};
 pub use ensrf::EnSrf;
 pub use etkf::EtKf;
 pub use extended::Extended;
+pub use ffbsi::Ffbsi;
 pub use gaussian::{Gaussian, GaussianCycle, GaussianRule};
 pub use guidance::Guidance;
 pub use guided::{Guided, Weighting};
@@ -48,6 +54,9 @@ pub use inflation::Inflation;
 pub use kalman::Kalman;
 pub use letkf::LetKf;
 pub use optimal_interpolation::OptimalInterpolation;
+pub use optimal_proposal::OptimalProposal;
+pub use regularize::Regularization;
+pub use resample::Resampling;
 pub use rts::Rts;
 pub use serial::Serial;
 pub use three_d_var::ThreeDVar;
@@ -81,10 +90,12 @@ pub const METHODS: &[Entry<Build>] = &[
     eakf::ENTRY,
     ensrf::ENTRY,
     bootstrap::ENTRY,
+    optimal_proposal::ENTRY,
     ensf::ENTRY,
     guided::ENTRY,
     rts::ENTRY,
     enrts::ENTRY,
+    ffbsi::ENTRY,
 ];
 
 /// The setting `members` of every method.
