@@ -21,6 +21,9 @@ fn every_method() -> Vec<(&'static str, Vec<(&'static str, Value)>)> {
         if has("steps") {
             given.push(("steps", Value::Int(16)));
         }
+        if has("expansion") {
+            given.push(("expansion", Value::Int(5)));
+        }
         out.push((entry.name, given.clone()));
         if has("inflation") {
             given.push(("inflation", Value::Float(1.1)));
@@ -36,6 +39,7 @@ fn every_method() -> Vec<(&'static str, Vec<(&'static str, Value)>)> {
             ("rtps", Value::Float(0.4)),
             ("additive", Value::Float(0.2)),
             ("decorrelation", Value::Float(0.9)),
+            ("smoothing", Value::Float(0.5)),
             ("form", word("primal")),
             ("alpha", Value::Float(1.0)),
             ("scale", Value::Float(0.5)),

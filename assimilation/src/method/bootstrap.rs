@@ -11,11 +11,11 @@ use scorecast_systems::{Entry, Key, Kind, Param, Purpose, Settings};
 
 use super::regularize::{JITTER, REGULARIZATION, Regularization};
 use super::resample::{RESAMPLING, Resampling};
-use super::weights::{effective_size, equal, normalise};
+use super::weights::{effective_size, equal, normalise, restored};
 use super::{Build, INFLATION, MEMBERS};
 use crate::linalg::all_finite;
 use crate::outcome::Outcome;
-use crate::problem::{Analysis, Error, Result, Seen};
+use crate::problem::{Analysis, Result, Seen};
 
 /// The setting `ess_threshold` of the methods that weigh their members.
 pub(super) const ESS_THRESHOLD: Param = Param {
@@ -115,10 +115,7 @@ impl Analysis for Bootstrap {
     }
 
     fn restore(&mut self, state: &[f64]) -> Result<()> {
-        if state.iter().any(|value| value.is_nan() || *value > 1e-9) {
-            return Err(Error::State(format!("{} numbers that are not the logarithms of weights", state.len())));
-        }
-        self.log_weights = (!state.is_empty()).then(|| Array1::from_vec(state.to_vec()));
+        self.log_weights = restored(state)?;
         Ok(())
     }
 }

@@ -20,7 +20,9 @@ mod guidance;
 mod guided;
 mod inflation;
 mod kalman;
+mod kernel_particle_filter;
 mod letkf;
+mod local_particle_filter;
 mod numbers;
 mod one_step;
 mod optimal_interpolation;
@@ -52,7 +54,9 @@ pub use guidance::Guidance;
 pub use guided::{Guided, Weighting};
 pub use inflation::Inflation;
 pub use kalman::Kalman;
+pub use kernel_particle_filter::KernelParticleFilter;
 pub use letkf::LetKf;
+pub use local_particle_filter::LocalParticleFilter;
 pub use optimal_interpolation::OptimalInterpolation;
 pub use optimal_proposal::OptimalProposal;
 pub use regularize::Regularization;
@@ -90,7 +94,9 @@ pub const METHODS: &[Entry<Build>] = &[
     eakf::ENTRY,
     ensrf::ENTRY,
     bootstrap::ENTRY,
+    kernel_particle_filter::ENTRY,
     optimal_proposal::ENTRY,
+    local_particle_filter::ENTRY,
     ensf::ENTRY,
     guided::ENTRY,
     rts::ENTRY,

@@ -5,7 +5,7 @@ use scorecast_systems::{Key, Purpose};
 
 use super::numbers::Numbers;
 use super::resample::Resampling;
-use super::weights::{effective_size, equal, normalise};
+use super::weights::{effective_size, equal, normalise, restored};
 use crate::outcome::Diagnostics;
 use crate::problem::{Error, Prior, Result, draw_prior};
 
@@ -104,9 +104,6 @@ impl Particles {
 /// # Errors
 /// When the numbers are not that.
 pub(super) fn log_weights(numbers: &mut Numbers, members: usize) -> Result<Array1<f64>> {
-    let weights = numbers.vector(members)?;
-    if weights.iter().any(|value| value.is_nan() || *value > 1e-9) {
-        return Err(Error::State(format!("{members} numbers that are not the logarithms of weights")));
-    }
-    Ok(weights)
+    let weights = restored(numbers.take(members)?)?;
+    Ok(weights.unwrap_or_else(|| equal(members)))
 }

@@ -18,6 +18,10 @@ use crate::problem::Result;
 
 const NOISE: Kind = Kind::Float { min: 0.0, max: f64::INFINITY };
 
+/// 1 - sum w^2 below which the weights count as those of a single member. A filter that has lost the truth gets back
+/// sooner than with 1e-10: on Lorenz-63 with 100 members the worst of 16 twins had a mean error of .74 for 1.43.
+const DEGENERATE: f64 = 1e-5;
+
 /// The setting `jitter`.
 pub(super) const JITTER: Param = Param {
     key: "jitter",
@@ -67,8 +71,8 @@ impl Regularization {
             return Ok(drawn);
         }
         let weights = log_weights.mapv(f64::exp);
-        // one weight that is all of them leaves no covariance; then that of equal weights
-        let weights = (weights.dot(&weights) < 1.0 - 1e-10).then_some(&weights);
+        // one weight that is nearly all of them leaves a covariance of two or three members, or none: then equal weights
+        let weights = (weights.dot(&weights) < 1.0 - DEGENERATE).then_some(&weights);
         let noise = key.normals(members, dim);
         if self.jitter > 0.0 {
             let sd = weighted_variance(ensemble.view(), weights).mapv(f64::sqrt);

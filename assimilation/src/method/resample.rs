@@ -47,23 +47,30 @@ impl Resampling {
     /// For each new member its ancestor, ascending, given the logarithms of normalised weights; draws from stream 0 of
     /// `key`.
     pub fn draw(self, log_weights: &Array1<f64>, key: Key) -> Vec<usize> {
-        let members = log_weights.len();
-        let mut stream = key.stream(0);
-        let weights = log_weights.iter().map(|value| value.exp());
         match self {
             Self::Systematic => systematic(log_weights, key),
-            Self::Stratified => {
-                let points = (0..members).map(|j| (j as f64 + stream.uniform()) / members as f64).collect();
-                invert(points, weights)
-            }
-            Self::Residual => residual(weights.collect(), &mut stream),
-            Self::Multinomial => invert(sorted(members, &mut stream), weights),
+            other => other.draw_some(log_weights.len(), log_weights, key),
         }
+    }
+
+    /// The same for any number of new members: ancestor i is taken `count` w_i times on average.
+    pub fn draw_some(self, count: usize, log_weights: &Array1<f64>, key: Key) -> Vec<usize> {
+        let mut stream = key.stream(0);
+        let weights = log_weights.iter().map(|value| value.exp());
+        let points = match self {
+            Self::Systematic => {
+                let uniform = stream.uniform();
+                (0..count).map(|j| (j as f64 + uniform) / count as f64).collect()
+            }
+            Self::Stratified => (0..count).map(|j| (j as f64 + stream.uniform()) / count as f64).collect(),
+            Self::Residual => return residual(count, weights.collect(), &mut stream),
+            Self::Multinomial => sorted(count, &mut stream),
+        };
+        invert(points, weights)
     }
 }
 
-fn residual(weights: Vec<f64>, stream: &mut Stream) -> Vec<usize> {
-    let members = weights.len();
+fn residual(members: usize, weights: Vec<f64>, stream: &mut Stream) -> Vec<usize> {
     let copies = |weight: &f64| (members as f64 * weight).floor();
     let mut ancestors = Vec::with_capacity(members);
     for (i, weight) in weights.iter().enumerate() {
@@ -173,6 +180,28 @@ mod tests {
                 |step| scheme.draw(&log_weights, Key::new(4, Domain::Method).purpose(Purpose::Resampling).at(step));
             assert_eq!(draw(1), draw(1));
             assert_ne!(draw(1), draw(2), "{scheme:?}");
+        }
+    }
+
+    #[test]
+    fn any_number_of_members_is_drawn_without_bias() {
+        let weights = array![0.05, 0.4, 0.3, 0.25];
+        let log_weights = weights.mapv(f64::ln);
+        let draws = 20_000;
+        for scheme in ALL {
+            for count in [1, 3, 10] {
+                let mut counts = [0usize; 4];
+                for draw in 0..draws {
+                    let ancestors = scheme.draw_some(count, &log_weights, Key::new(7, Domain::Method).at(draw));
+                    assert_eq!(ancestors.len(), count);
+                    ancestors.iter().for_each(|a| counts[*a] += 1);
+                }
+                for (taken, weight) in counts.iter().zip(&weights) {
+                    // five standard errors of the multinomial count, which is the widest
+                    let error = (count as f64 * weight * (1.0 - weight) / draws as f64).sqrt();
+                    assert!((*taken as f64 / draws as f64 - count as f64 * weight).abs() < 5.0 * error, "{scheme:?}");
+                }
+            }
         }
     }
 
