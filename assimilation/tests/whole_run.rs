@@ -4,10 +4,12 @@
 
 mod common;
 
+use std::collections::BTreeMap;
+
 use common::{LinearProblem, errors, method};
-use ndarray::{Array1, Array2, Axis, array, s};
+use ndarray::{Array1, Array2, Axis, array, concatenate, s};
 use scorecast_assimilation::linalg::{Cholesky, covariance};
-use scorecast_assimilation::observe::{Arctan, Pointwise, Stride};
+use scorecast_assimilation::observe::{Arctan, CorrelatedError, Linear, NoiseLaw, Pointwise, Stride};
 use scorecast_assimilation::{Cycle, Observation, Outcome, Prior, Seen, Smoothed};
 use scorecast_systems::catalogue::build;
 use scorecast_systems::gaussian::LinearForecaster;
@@ -205,7 +207,12 @@ fn extended_rts_is_the_recursion_of_rauch_tung_and_striebel() {
     let stepping = Stepping { dt: 0.1, substeps: 1, integrator: "euler_maruyama".to_owned() };
     let model =
         build("double_well", &[("dim".to_owned(), Value::Int(2))].into()).unwrap().forecaster(&stepping).unwrap();
-    let operator = Pointwise::new(Arctan, Stride::new(2, 1, 0, &errors(&[0.3])).unwrap());
+    // correlated errors, of which one or both are missing at times
+    let correlated = |_| {
+        let r = CorrelatedError::new(array![[0.09, 0.04], [0.04, 0.09]])?;
+        Ok(Box::new(r) as Box<dyn NoiseLaw>)
+    };
+    let operator = Pointwise::new(Arctan, Stride::new(2, 1, 0, &correlated).unwrap());
     let observations = array![[0.6, -0.5], [0.7, f64::NAN], [f64::NAN, f64::NAN], [-0.2, 0.4]];
     let key = Key::new(11, Domain::Method);
     let mut smoother = method("rts", &[("inflation", Value::Float(1.05))]);
@@ -334,6 +341,62 @@ fn ffbsi_draws_paths_of_the_exact_smoother() {
     for problem in [LinearProblem::one(CYCLES), LinearProblem::two(CYCLES), LinearProblem::three(CYCLES)] {
         let given = [("members", Value::Int(members)), ("draws", Value::Int(members))];
         agrees(&problem, "ffbsi", &given, 10, 12.0, members as f64);
+    }
+}
+
+/// (x at an earlier time, x now): the first half stays, the second moves.
+struct Augmented(Box<dyn Forecaster>);
+
+impl Forecaster for Augmented {
+    fn dim(&self) -> usize {
+        2 * self.0.dim()
+    }
+
+    fn advance(&self, k: usize, steps: usize, x: &mut Array2<f64>, key: Key) -> scorecast_systems::Result<()> {
+        let mut now = x.slice(s![.., self.0.dim()..]).to_owned();
+        self.0.advance(k, steps, &mut now, key)?;
+        x.slice_mut(s![.., self.0.dim()..]).assign(&now);
+        Ok(())
+    }
+}
+
+/// Raanes 2016: with c = 1 and no more members than components the smoother is the ensemble Kalman smoother, whatever the
+/// model: the etkf of a state that holds the earlier time too. On Lorenz-96, with inflation and random rotations.
+#[test]
+fn enrts_is_the_ensemble_kalman_smoother_of_a_nonlinear_model() {
+    let (n, members, sets, every) = (12, 9, 5, 3);
+    let stepping = Stepping { dt: 0.05, substeps: 1, integrator: "rk4".to_owned() };
+    let given: BTreeMap<String, Value> = [("dim".to_owned(), Value::Int(n as i64))].into();
+    let lorenz96 = || build("lorenz96", &given).unwrap().forecaster(&stepping).unwrap();
+    let (model, augmented) = (lorenz96(), Augmented(lorenz96()));
+    let half = |i: usize, j: usize| if j == 2 * i { 1.0 } else { 0.0 };
+    let now = Linear::new(Array2::from_shape_fn((6, n), |(i, j)| half(i, j)), &errors(&[0.5])).unwrap();
+    let both = Array2::from_shape_fn((6, 2 * n), |(i, j)| if j < n { 0.0 } else { half(i, j - n) });
+    let both = Linear::new(both, &errors(&[0.5])).unwrap();
+    let settings =
+        [("members", Value::Int(members as i64)), ("inflation", Value::Float(1.05)), ("rotate", Value::Bool(true))];
+    let key = Key::new(14, Domain::Method);
+    let mut start = key.normals(1 + members, n) + 3.0;
+    model.advance(0, 40, &mut start, key).unwrap();
+    let observations = key.at(1).normals(sets, 6) * 0.5 + start.slice(s![0, ..;2]);
+    let prior = Prior::Ensemble(start.slice(s![1.., ..]).to_owned());
+    let seen =
+        |set: usize, operator| Seen { step: every * set, time: 0.0, values: observations.row(set - 1), operator };
+    let mut smoother = method("enrts", &settings);
+    smoother.start(&prior, 0, key).unwrap();
+    let analyses: Vec<_> =
+        (1..=sets).map(|set| smoother.step(&*model, &seen(set, &now), key).unwrap().ensemble).collect();
+    let smoothed = smoother.finish(&*model, key).unwrap();
+    for (first, analysis) in analyses.iter().enumerate() {
+        let mut filter = method("etkf", &settings);
+        let twice = concatenate(Axis(1), &[analysis.view(), analysis.view()]).unwrap();
+        filter.start(&Prior::Ensemble(twice.clone()), every * (first + 1), key).unwrap();
+        let step = |set| filter.step(&augmented, &seen(set, &both), key).unwrap().ensemble;
+        let last = (first + 2..=sets).map(step).last().unwrap_or(twice);
+        let error = &last.slice(s![.., ..n]) - &smoothed[first].ensemble;
+        let largest = error.iter().fold(0.0f64, |a, e| a.max(e.abs()));
+        println!("set {}: largest difference of a member {largest:.1e}", first + 1);
+        assert!(largest < 1e-9, "{largest:e}");
     }
 }
 
