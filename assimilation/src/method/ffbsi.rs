@@ -8,17 +8,18 @@
 //! the filter's own ancestral lines, does not arise. It needs the density of one lead step, and costs members x draws
 //! densities a lead step; where the lead step is Gaussian its moments are taken once for all draws.
 
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
+use ndarray::{Array1, Array2, Axis};
 use rayon::prelude::*;
 use scorecast_systems::registry::Default;
-use scorecast_systems::{Covariance, Entry, Forecaster, Key, Kind, Param, Purpose, Settings};
+use scorecast_systems::{Entry, Forecaster, Key, Kind, Param, Purpose, Settings};
 
+use super::backward::{Transition, pick};
 use super::bootstrap::ESS_THRESHOLD;
 use super::numbers::Numbers;
 use super::particles::{Particles, Selection, log_weights};
 use super::resample::{RESAMPLING, Resampling};
 use super::{Build, MEMBERS};
-use crate::linalg::{Cholesky, all_finite};
+use crate::linalg::all_finite;
 use crate::outcome::{Diagnostics, Outcome, Smoothed};
 use crate::problem::{Cycle, Error, Prior, Result, Seen};
 use crate::state::{pack, unpack};
@@ -74,94 +75,12 @@ struct Stage {
     log_weights: Array1<f64>,
 }
 
-/// log p(x_{k+1} | x_k^j) for all members j of a lead step, up to a constant.
-enum Transition<'a> {
-    /// L^-1 m(x^j), one member after the other, C = L L^T.
-    Shared(Cholesky, Vec<f64>),
-    /// m(x^j) and the variances, and half the logarithm of their product.
-    Diagonal(Array2<f64>, Array2<f64>, Array1<f64>),
-    /// Whatever density the forecaster has.
-    Other(&'a dyn Forecaster, usize, ArrayView2<'a, f64>),
-}
-
-impl<'a> Transition<'a> {
-    fn new(model: &'a dyn Forecaster, stage: &'a Stage) -> Result<Self> {
-        let x = stage.ensemble.view();
-        let Some(kernel) = model.gaussian() else { return Ok(Self::Other(model, stage.step, x)) };
-        let (means, covariance) = kernel.moments(stage.step, x)?;
-        Ok(match covariance {
-            Covariance::Shared(c) => {
-                let factor = Cholesky::new(c.view())?;
-                let white = whiten(&factor, means.view());
-                Self::Shared(factor, white.into_raw_vec_and_offset().0)
-            }
-            Covariance::Diagonal(c) => {
-                let half_log = c.map_axis(Axis(1), |row| 0.5 * row.iter().map(|v| v.ln()).sum::<f64>());
-                Self::Diagonal(means, c, half_log)
-            }
-        })
-    }
-
-    /// Adds it to `log_weights`, `[member]`, for one `next`, `[component]`.
-    fn add(&self, next: ArrayView1<f64>, log_weights: &mut Array1<f64>) -> Result<()> {
-        match self {
-            Self::Shared(factor, white) => {
-                let next = whiten(factor, next.insert_axis(Axis(0))).remove_axis(Axis(0));
-                for (log_weight, mean) in log_weights.iter_mut().zip(white.chunks_exact(next.len())) {
-                    *log_weight -= 0.5 * next.iter().zip(mean).map(|(x, m)| (x - m) * (x - m)).sum::<f64>();
-                }
-            }
-            Self::Diagonal(means, variances, half_log) => {
-                for (j, log_weight) in log_weights.iter_mut().enumerate() {
-                    let terms = next.iter().zip(means.row(j)).zip(variances.row(j));
-                    *log_weight -= half_log[j] + 0.5 * terms.map(|((x, m), v)| (x - m) * (x - m) / v).sum::<f64>();
-                }
-            }
-            Self::Other(model, k, x) => {
-                let density = model.density().ok_or_else(no_density)?;
-                let mut repeated = Array2::zeros(x.raw_dim());
-                repeated.assign(&next);
-                *log_weights += &density.log_prob(*k, *x, repeated.view())?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// L^-1 of each row.
-fn whiten(factor: &Cholesky, rows: ArrayView2<f64>) -> Array2<f64> {
-    let mut columns = rows.t().as_standard_layout().into_owned();
-    factor.half_solve_in_place(&mut columns);
-    columns.reversed_axes().as_standard_layout().into_owned()
-}
-
-fn no_density() -> Error {
+pub(super) fn no_density() -> Error {
     Error::Unsupported(
         "method `ffbsi` needs the density of a lead step, which this forecaster does not have (a system has it with noise \
          in every component, integrator `euler_maruyama` and one substep); use `enrts` with this one"
             .to_owned(),
     )
-}
-
-/// The member that a uniform number picks by weights given as logarithms, which need not be normalised and are used up; by
-/// equal weights where none is left.
-fn pick(log_weights: &mut Array1<f64>, uniform: f64) -> usize {
-    let largest = log_weights.iter().fold(f64::NEG_INFINITY, |a, b| a.max(*b));
-    let mut total = 0.0;
-    for weight in log_weights.iter_mut() {
-        *weight = (*weight - largest).exp();
-        total += *weight;
-    }
-    if !total.is_finite() {
-        return ((uniform * log_weights.len() as f64) as usize).min(log_weights.len() - 1);
-    }
-    let mut rest = uniform * total;
-    let picks = |weight: &f64| {
-        rest -= weight;
-        rest < 0.0
-    };
-    // round-off in the sum may leave the last place open
-    log_weights.iter().position(picks).unwrap_or(log_weights.len() - 1)
 }
 
 impl Stage {
@@ -171,7 +90,8 @@ impl Stage {
         if !all_finite(self.ensemble.view()) || later.is_some_and(|later| !all_finite(later.view())) {
             return Ok(Array2::from_elem((draws, dim), f64::NAN));
         }
-        let transition = if later.is_some() { Some(Transition::new(model, self)?) } else { None };
+        let transition =
+            if later.is_some() { Some(Transition::new(model, self.step, self.ensemble.view())?) } else { None };
         let key = key.at(self.step as u64);
         let one = |log_weights: &mut Array1<f64>, draw: usize| -> Result<usize> {
             log_weights.assign(&self.log_weights);

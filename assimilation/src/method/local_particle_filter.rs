@@ -7,7 +7,9 @@
 //! whose ancestors change from one component to the next do not fit together, for which there is `smoothing` s
 //! (Penny and Miyoshi's average over the ancestors of the neighbours):
 //! x_n at i <- (1 - s) x_{a_i(n)} at i + s sum_k rho_ik x_{a_k(n)} at i / sum_k rho_ik, which narrows the spread. `jitter`
-//! adds noise of that many local standard deviations.
+//! adds noise of that many local standard deviations. A model without noise needs it: on Lorenz-96 with 100 members, all
+//! observed each .05 with variance 1, a mean error of .32 with radius 2 and jitter .5, .54 with jitter 1 (.44 with s = .5),
+//! and the truth lost with jitter .2 and radius 1, or with jitter .5 and s = .5.
 //!
 //! Without a radius it is the bootstrap filter that resamples every time, exactly.
 

@@ -3,6 +3,7 @@
 //! Multiplicative inflation is the same everywhere: it multiplies the anomalies (so their standard deviation) of the
 //! analysis ensemble, before anything scores it. A set of observations without a single value leaves the ensemble as it is.
 
+mod backward;
 mod bootstrap;
 mod by_component;
 mod denkf;

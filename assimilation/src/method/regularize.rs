@@ -7,7 +7,7 @@
 //! bandwidth (Scott 1992) times b. Members whose ancestor is theirs alone stay where they are (DAPPER's convention).
 //! Weights are not changed for it.
 
-use ndarray::{Array2, Axis};
+use ndarray::{Array1, Array2, Axis};
 use scorecast_systems::registry::Default;
 use scorecast_systems::{Key, Kind, Param, Settings};
 
@@ -61,7 +61,7 @@ impl Regularization {
     pub(super) fn descend(
         &self,
         ensemble: &Array2<f64>,
-        log_weights: &ndarray::Array1<f64>,
+        log_weights: &Array1<f64>,
         ancestors: &[usize],
         key: Key,
     ) -> Result<Array2<f64>> {
@@ -96,7 +96,6 @@ impl Regularization {
 
 #[cfg(test)]
 mod tests {
-    use ndarray::Array1;
     use scorecast_systems::Domain;
 
     use super::*;
