@@ -172,6 +172,14 @@ fn the_bootstrap_filter_agrees() {
 }
 
 #[test]
+fn the_filter_with_the_optimal_proposal_agrees() {
+    for problem in problems(10) {
+        agrees(&problem, "optimal_proposal", &[], 8, 0.0, 6.0);
+    }
+    agrees(&LinearProblem::two(10), "optimal_proposal", &[("ess_threshold", Value::Float(1.0))], 8, 0.0, 6.0);
+}
+
+#[test]
 fn guided_with_exact_weights_agrees() {
     let given = [("weights", word("exact")), ("steps", Value::Int(48))];
     // 48 steps of the stochastic sampler leave its sd about 0.7 % too wide (measured in the crate of the samplers:

@@ -21,6 +21,9 @@ fn every_method() -> Vec<(&'static str, Vec<(&'static str, Value)>)> {
         if has("steps") {
             given.push(("steps", Value::Int(16)));
         }
+        if has("expansion") {
+            given.push(("expansion", Value::Int(5)));
+        }
         out.push((entry.name, given.clone()));
         if has("inflation") {
             given.push(("inflation", Value::Float(1.1)));
@@ -28,6 +31,10 @@ fn every_method() -> Vec<(&'static str, Vec<(&'static str, Value)>)> {
         for (key, value) in [
             ("rotate", Value::Bool(true)),
             ("jitter", Value::Float(0.1)),
+            ("regularization", Value::Float(0.7)),
+            ("resampling", word("stratified")),
+            ("resampling", word("residual")),
+            ("resampling", word("multinomial")),
             ("rtpp", Value::Float(0.3)),
             ("rtps", Value::Float(0.4)),
             ("additive", Value::Float(0.2)),
@@ -38,6 +45,8 @@ fn every_method() -> Vec<(&'static str, Vec<(&'static str, Value)>)> {
             ("adaptive", word("miyoshi")),
             ("noise_treatment", word("square_root")),
             ("noise_treatment", word("deterministic")),
+            ("decorrelation", Value::Float(0.9)),
+            ("smoothing", Value::Float(0.5)),
             ("form", word("primal")),
             ("certainty", Value::Float(2.0)),
             ("alpha", Value::Float(1.0)),

@@ -1,4 +1,5 @@
-//! The few small dense solves: symmetric eigenproblems, Cholesky factors, inverse roots, random rotations.
+//! The few small dense solves: symmetric eigenproblems, Cholesky factors, inverse roots, pseudo-inverses, random
+//! rotations.
 //!
 //! All run on the calling thread, so that no result depends on the number of threads.
 
@@ -6,12 +7,14 @@ mod cholesky;
 mod eigen;
 mod gmres;
 mod inverse_root;
+mod pseudo_inverse;
 mod rotation;
 
 pub use cholesky::Cholesky;
 pub use eigen::{Eigen, symmetric_sqrt};
 pub use gmres::Gmres;
 pub use inverse_root::{InverseRoot, Root};
+pub use pseudo_inverse::pseudo_inverse;
 pub use rotation::rotate_anomalies;
 
 use ndarray::{Array1, Array2, ArrayView2};

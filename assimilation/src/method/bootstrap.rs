@@ -1,21 +1,21 @@
 //! The bootstrap particle filter (Gordon, Salmond and Smith 1993).
 //!
 //! Weights w_i <- w_i p(y | x_i). When the effective sample size 1 / sum w^2 falls below a share of N the members are
-//! resampled (systematic; Kitagawa 1996) and weigh the same again; otherwise the weights are carried to the next cycle.
-//! sum w_i p(y | x_i) is an unbiased factor of the evidence; its logarithm is the diagnostic `log_evidence`.
-//! `jitter` adds Gaussian noise of that many standard deviations of the weighted ensemble to each component after
-//! resampling (regularization; Musso, Oudjane and Le Gland 2001): a bias that keeps particles distinct where the model
-//! has little noise.
+//! resampled (see [`Resampling`]) and weigh the same again; otherwise the weights are carried to the next cycle.
+//! sum w_i p(y | x_i) is an unbiased factor of the evidence; its logarithm is the diagnostic `log_evidence`, low by about
+//! half its variance. Noise after resampling ([`Regularization`]) keeps particles distinct where the model has little.
 
-use ndarray::{Array1, Array2, Axis};
+use ndarray::{Array1, Array2};
 use scorecast_systems::registry::Default;
 use scorecast_systems::{Entry, Key, Kind, Param, Purpose, Settings};
 
-use super::weights::{effective_size, equal, normalise, systematic};
+use super::regularize::{JITTER, REGULARIZATION, Regularization};
+use super::resample::{RESAMPLING, Resampling};
+use super::weights::{effective_size, equal, normalise, restored};
 use super::{Build, INFLATION, MEMBERS};
 use crate::linalg::all_finite;
-use crate::outcome::{Outcome, weighted_variance};
-use crate::problem::{Analysis, Error, Result, Seen};
+use crate::outcome::Outcome;
+use crate::problem::{Analysis, Result, Seen};
 
 /// The setting `ess_threshold` of the methods that weigh their members.
 pub(super) const ESS_THRESHOLD: Param = Param {
@@ -27,50 +27,46 @@ pub(super) const ESS_THRESHOLD: Param = Param {
 
 pub(super) const ENTRY: Entry<Build> = Entry {
     name: "bootstrap",
-    about: "bootstrap particle filter: weights p(y | x), systematic resampling",
+    about: "bootstrap particle filter: weights p(y | x), resampling when few members carry them",
     reference: "Gordon, Salmond and Smith 1993",
-    params: &[
-        MEMBERS,
-        INFLATION,
-        ESS_THRESHOLD,
-        Param {
-            key: "jitter",
-            kind: Kind::Float { min: 0.0, max: f64::INFINITY },
-            default: Default::Float(0.0),
-            about: "noise after resampling, in standard deviations of the ensemble",
-        },
-    ],
+    params: &[MEMBERS, INFLATION, ESS_THRESHOLD, RESAMPLING, JITTER, REGULARIZATION],
     build: |settings: &Settings| {
-        let [inflation, ess_threshold, jitter] =
-            ["inflation", "ess_threshold", "jitter"].map(|key| settings.number(key));
-        super::cycle(Bootstrap::new(inflation, ess_threshold, jitter), settings)
+        let mut filter = Bootstrap::new(settings.number("inflation"), settings.number("ess_threshold"));
+        (filter.resampling, filter.regularization) = (Resampling::new(settings), Regularization::new(settings));
+        super::cycle(filter, settings)
     },
 };
 
 /// The particle filter.
 #[derive(Clone, Debug)]
 pub struct Bootstrap {
-    inflation: f64,
-    ess_threshold: f64,
-    jitter: f64,
+    /// Factor of the standard deviation of the analysis anomalies.
+    pub inflation: f64,
+    /// Resample below this share of the members.
+    pub ess_threshold: f64,
+    /// How ancestors are drawn.
+    pub resampling: Resampling,
+    /// The noise after resampling.
+    pub regularization: Regularization,
     /// Normalised logarithms carried from one cycle to the next; none means equal.
     log_weights: Option<Array1<f64>>,
 }
 
 impl Bootstrap {
-    /// A filter that resamples below `ess_threshold * N` and then adds `jitter` standard deviations of noise.
-    pub fn new(inflation: f64, ess_threshold: f64, jitter: f64) -> Self {
-        Self { inflation, ess_threshold, jitter, log_weights: None }
+    /// A filter that resamples (systematic) below `ess_threshold * N`, without noise after it.
+    pub fn new(inflation: f64, ess_threshold: f64) -> Self {
+        Self {
+            inflation,
+            ess_threshold,
+            resampling: Resampling::default(),
+            regularization: Regularization::default(),
+            log_weights: None,
+        }
     }
 
-    fn resample(&self, ensemble: &Array2<f64>, log_weights: &Array1<f64>, key: Key) -> Array2<f64> {
-        let mut drawn = ensemble.select(Axis(0), &systematic(log_weights, key.purpose(Purpose::Resampling)));
-        if self.jitter > 0.0 {
-            let sd = weighted_variance(ensemble.view(), Some(&log_weights.mapv(f64::exp))).mapv(f64::sqrt);
-            let (members, dim) = ensemble.dim();
-            drawn += &(key.purpose(Purpose::Perturbation).normals(members, dim) * (self.jitter * sd));
-        }
-        drawn
+    fn resample(&self, ensemble: &Array2<f64>, log_weights: &Array1<f64>, key: Key) -> Result<Array2<f64>> {
+        let ancestors = self.resampling.draw(log_weights, key.purpose(Purpose::Resampling));
+        self.regularization.descend(ensemble, log_weights, &ancestors, key.purpose(Purpose::Perturbation))
     }
 }
 
@@ -97,7 +93,7 @@ impl Analysis for Bootstrap {
         let resampled = ess < self.ess_threshold * members as f64;
         let mut ensemble = forecast.clone();
         if resampled {
-            ensemble = self.resample(&forecast, &log_weights, key.at(seen.step as u64));
+            ensemble = self.resample(&forecast, &log_weights, key.at(seen.step as u64))?;
         } else {
             self.log_weights = Some(log_weights);
         }
@@ -119,10 +115,7 @@ impl Analysis for Bootstrap {
     }
 
     fn restore(&mut self, state: &[f64]) -> Result<()> {
-        if state.iter().any(|value| value.is_nan() || *value > 1e-9) {
-            return Err(Error::State(format!("{} numbers that are not the logarithms of weights", state.len())));
-        }
-        self.log_weights = (!state.is_empty()).then(|| Array1::from_vec(state.to_vec()));
+        self.log_weights = restored(state)?;
         Ok(())
     }
 }

@@ -6,7 +6,7 @@
 //! Analysis: the Kalman update with H the Jacobian of h at m and d = y - h(m), in Joseph's form. `inflation` multiplies
 //! the analysis covariance by its square. Exact where everything is linear and Gaussian.
 
-use ndarray::{Axis, array};
+use ndarray::{Array1, Array2, Axis, array};
 use scorecast_systems::{Entry, Forecaster, Key, Param, Purpose, Settings};
 
 use super::gaussian::{Gaussian, GaussianCycle, GaussianRule, symmetric};
@@ -41,19 +41,33 @@ pub struct Extended {
     pub draws: usize,
 }
 
+/// One lead step at the mean `m` of `state`, in the name of `method`: E[x_{k+1} | x_k = m], F and Q.
+///
+/// # Errors
+/// When the forecaster fails or its derivative is not known.
+pub(super) fn transition(
+    method: &str,
+    model: &dyn Forecaster,
+    mean: &Array1<f64>,
+    k: usize,
+    draws: usize,
+    key: Key,
+) -> Result<(Array1<f64>, Array2<f64>, Array2<f64>)> {
+    let derivative = model.differentiable().ok_or_else(|| {
+        Error::Unsupported(format!(
+            "method `{method}` needs the derivative of the forecaster's lead step, which this one does not have; use \
+             `etkf` with it"
+        ))
+    })?;
+    let f = step_law::jacobian(derivative, k, mean.view(), draws, key)?;
+    let (next, q) = step_law::moments(model, k, mean.view().insert_axis(Axis(0)), array![1.0].view(), draws, key)?;
+    Ok((next.row(0).to_owned(), f, q))
+}
+
 impl Extended {
     fn advance(&self, model: &dyn Forecaster, state: &mut Gaussian, k: usize, key: Key) -> Result<()> {
-        let derivative = model.differentiable().ok_or_else(|| {
-            Error::Unsupported(
-                "method `extended` needs the derivative of the forecaster's lead step, which this one does not have; use \
-                 `etkf` with it"
-                    .to_owned(),
-            )
-        })?;
-        let x = state.mean.view();
-        let f = step_law::jacobian(derivative, k, x, self.draws, key)?;
-        let (mean, q) = step_law::moments(model, k, x.insert_axis(Axis(0)), array![1.0].view(), self.draws, key)?;
-        state.mean = mean.row(0).to_owned();
+        let (mean, f, q) = transition("extended", model, &state.mean, k, self.draws, key)?;
+        state.mean = mean;
         state.covariance = symmetric(f.dot(&state.covariance).dot(&f.t()) + &q);
         Ok(())
     }

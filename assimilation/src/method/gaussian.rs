@@ -145,27 +145,48 @@ impl<F: GaussianRule> GaussianCycle<F> {
         let state = Gaussian { mean: Array1::zeros(0), covariance: Array2::zeros((0, 0)) };
         Self { rule, members, step: 0, state }
     }
+}
 
-    fn check(&self, model: &dyn Forecaster) -> Result<()> {
-        let (dim, expected) = (self.state.mean.len(), model.dim());
-        if dim == expected {
-            return Ok(());
-        }
-        Err(Error::Shape(format!(
-            "the prior has {dim} components but the forecaster {expected}; give a prior of {expected}"
-        )))
+/// Refuses a forecaster of another dimension than the state's.
+pub(super) fn check(state: &Gaussian, model: &dyn Forecaster) -> Result<()> {
+    let (dim, expected) = (state.mean.len(), model.dim());
+    if dim == expected {
+        return Ok(());
     }
+    Err(Error::Shape(format!(
+        "the prior has {dim} components but the forecaster {expected}; give a prior of {expected}"
+    )))
+}
 
-    fn posterior(&mut self, seen: &Seen) -> Result<(Gaussian, Diagnostics)> {
-        let predicted = seen.restrict(self.state.mean.view().insert_axis(Axis(0)))?.predicted;
-        if !self.state.is_finite() || !all_finite(predicted.view()) {
-            return Ok((self.state.clone(), Diagnostics::new()));
-        }
-        if predicted.ncols() == 0 {
-            return Ok((self.state.clone(), self.rule.nothing()));
-        }
-        self.rule.analyse(&self.state, seen)
+/// The posterior of one set of observations by `rule`; the forecast where nothing was observed or it has diverged.
+pub(super) fn posterior(
+    rule: &mut impl GaussianRule,
+    forecast: &Gaussian,
+    seen: &Seen,
+) -> Result<(Gaussian, Diagnostics)> {
+    let predicted = seen.restrict(forecast.mean.view().insert_axis(Axis(0)))?.predicted;
+    if !forecast.is_finite() || !all_finite(predicted.view()) {
+        return Ok((forecast.clone(), Diagnostics::new()));
     }
+    if predicted.ncols() == 0 {
+        return Ok((forecast.clone(), rule.nothing()));
+    }
+    rule.analyse(forecast, seen)
+}
+
+/// Forecast and posterior at lead step `step`, with `members` draws of both from the same normals.
+pub(super) fn outcome(
+    forecast: &Gaussian,
+    posterior: &Gaussian,
+    members: usize,
+    step: usize,
+    key: Key,
+) -> Result<Outcome> {
+    let key = key.purpose(Purpose::PosteriorDraw).at(step as u64);
+    let mut outcome = Outcome::new(forecast.draws(members, key)?, posterior.draws(members, key)?);
+    outcome.gaussian = Some((posterior.mean.clone(), posterior.covariance.clone()));
+    outcome.forecast_gaussian = Some((forecast.mean.clone(), forecast.covariance.clone()));
+    Ok(outcome)
 }
 
 impl<F: GaussianRule> Cycle for GaussianCycle<F> {
@@ -178,18 +199,13 @@ impl<F: GaussianRule> Cycle for GaussianCycle<F> {
 
     fn step(&mut self, model: &dyn Forecaster, seen: &Seen, key: Key) -> Result<Outcome> {
         self.rule.require(seen)?;
-        self.check(model)?;
+        check(&self.state, model)?;
         if self.state.is_finite() {
             self.rule.forecast(model, &mut self.state, self.step, seen.step, key)?;
         }
         self.step = self.step.max(seen.step);
-        let (posterior, diagnostics) = self.posterior(seen)?;
-        let key = key.purpose(Purpose::PosteriorDraw).at(seen.step as u64);
-        let forecast = self.state.draws(self.members, key)?;
-        let mut outcome = Outcome::new(forecast, posterior.draws(self.members, key)?);
-        outcome.diagnostics = diagnostics;
-        outcome.gaussian = Some((posterior.mean.clone(), posterior.covariance.clone()));
-        outcome.forecast_gaussian = Some((self.state.mean.clone(), self.state.covariance.clone()));
+        let (posterior, diagnostics) = posterior(&mut self.rule, &self.state, seen)?;
+        let outcome = Outcome { diagnostics, ..outcome(&self.state, &posterior, self.members, seen.step, key)? };
         if self.rule.forecast_is_prior() {
             return Ok(outcome);
         }

@@ -1,9 +1,11 @@
 //! Assimilation methods: one file each, one line in [`METHODS`].
 //!
 //! Multiplicative inflation is the same everywhere: it multiplies the anomalies (so their standard deviation) of the
-//! analysis ensemble, before anything scores it; adaptive inflation widens the forecast. A set of observations without a single value leaves the ensemble as it is.
+//! analysis ensemble, before anything scores it; adaptive inflation widens the forecast. A set of observations without a
+//! single value leaves the ensemble as it is.
 
 mod adaptive;
+mod backward;
 mod bootstrap;
 mod by_component;
 mod climatology;
@@ -11,12 +13,14 @@ mod denkf;
 mod eakf;
 mod enkf;
 mod enkf_n;
+mod enrts;
 mod ensf;
 mod ensrf;
 mod envar;
 mod estkf;
 mod etkf;
 mod extended;
+mod ffbsi;
 mod four_d_envar;
 mod four_d_var;
 mod gaussian;
@@ -26,13 +30,21 @@ mod hybrid;
 mod ienks;
 mod inflation;
 mod kalman;
+mod kernel_particle_filter;
 mod lag;
 mod letkf;
+mod local_particle_filter;
 mod noise_treatment;
+mod numbers;
 mod one_step;
 mod optimal_interpolation;
+mod optimal_proposal;
+mod particles;
 mod path;
 mod quality_control;
+mod regularize;
+mod resample;
+mod rts;
 mod serial;
 mod step_law;
 mod three_d_var;
@@ -47,11 +59,13 @@ pub use denkf::DEnKf;
 pub use eakf::EaKf;
 pub use enkf::EnKf;
 pub use enkf_n::{EnKfN, Form};
+pub use enrts::EnRts;
 pub use ensf::{EnSf, PriorScore};
 pub use ensrf::EnSrf;
 pub use estkf::EsTkf;
 pub use etkf::EtKf;
 pub use extended::Extended;
+pub use ffbsi::Ffbsi;
 pub use four_d_envar::{FourDEnVar, FourDEnVarCycle};
 pub use four_d_var::{FourDVar, FourDVarCycle};
 pub use gaussian::{Gaussian, GaussianCycle, GaussianRule};
@@ -61,11 +75,17 @@ pub use hybrid::{Hybrid, HybridCycle};
 pub use ienks::{IEnKs, IEnKsCycle, Linearization};
 pub use inflation::Inflation;
 pub use kalman::Kalman;
+pub use kernel_particle_filter::KernelParticleFilter;
 pub use lag::FixedLag;
 pub use letkf::LetKf;
+pub use local_particle_filter::LocalParticleFilter;
 pub use noise_treatment::NoiseTreatment;
 pub use optimal_interpolation::OptimalInterpolation;
+pub use optimal_proposal::OptimalProposal;
 pub use quality_control::QualityControl;
+pub use regularize::Regularization;
+pub use resample::Resampling;
+pub use rts::Rts;
 pub use serial::Serial;
 pub use three_d_var::ThreeDVar;
 pub use unscented::Unscented;
@@ -106,8 +126,14 @@ pub const METHODS: &[Entry<Build>] = &[
     ienks::ENTRY,
     four_d_envar::ENTRY,
     bootstrap::ENTRY,
+    kernel_particle_filter::ENTRY,
+    optimal_proposal::ENTRY,
+    local_particle_filter::ENTRY,
     ensf::ENTRY,
     guided::ENTRY,
+    rts::ENTRY,
+    enrts::ENTRY,
+    ffbsi::ENTRY,
 ];
 
 /// The setting `members` of every method.

@@ -37,7 +37,7 @@ pub(super) fn log_predictive(model: &dyn Forecaster, x: &Array2<f64>, seen: &See
 }
 
 /// log N(residual; 0, S) for each row of `residuals`, with one factor for all.
-fn log_normals(s: &Cholesky, residuals: Array2<f64>) -> Array1<f64> {
+pub(super) fn log_normals(s: &Cholesky, residuals: Array2<f64>) -> Array1<f64> {
     let constant = s.log_det() + residuals.ncols() as f64 * (2.0 * std::f64::consts::PI).ln();
     let mut white = residuals.reversed_axes().as_standard_layout().into_owned();
     s.half_solve_in_place(&mut white);

@@ -3,6 +3,8 @@
 use ndarray::Array1;
 use scorecast_systems::Key;
 
+use crate::problem::{Error, Result};
+
 /// log w with equal weights.
 pub(crate) fn equal(members: usize) -> Array1<f64> {
     Array1::from_elem(members, -(members as f64).ln())
@@ -27,6 +29,17 @@ pub(crate) fn normalise(log_weights: &mut Array1<f64>) -> f64 {
 /// 1 / sum w^2 of normalised weights.
 pub(crate) fn effective_size(log_weights: &Array1<f64>) -> f64 {
     1.0 / log_weights.iter().map(|value| (2.0 * value).exp()).sum::<f64>()
+}
+
+/// The log weights of a saved state; none where it is empty.
+///
+/// # Errors
+/// When the numbers are not the logarithms of weights.
+pub(crate) fn restored(state: &[f64]) -> Result<Option<Array1<f64>>> {
+    if state.iter().any(|value| value.is_nan() || *value > 1e-9) {
+        return Err(Error::State(format!("{} numbers that are not the logarithms of weights", state.len())));
+    }
+    Ok((!state.is_empty()).then(|| Array1::from_vec(state.to_vec())))
 }
 
 /// For each new member its ancestor: member i is taken floor or ceil of N w_i times, with one uniform in all.

@@ -1,0 +1,199 @@
+//! Forward filtering, backward simulation (Godsill, Doucet and West 2004): joint draws of all times given all
+//! observations.
+//!
+//! Forward it is the bootstrap particle filter, whose members x_k^j and weights w_k^j (before resampling) are kept at every
+//! lead step from the first set of observations on. Backward each draw starts from a member of the last time, taken with
+//! probability w, and goes on with x_k^j taken with probability proportional to w_k^j p(x_{k+1} | x_k^j), x_{k+1} the
+//! state drawn before. So row i of the smoothed members of all times is one path, and whole-path degeneracy, the curse of
+//! the filter's own ancestral lines, does not arise. It needs the density of one lead step, and costs members x draws
+//! densities a lead step; where the lead step is Gaussian its moments are taken once for all draws.
+
+use ndarray::{Array1, Array2, Axis};
+use rayon::prelude::*;
+use scorecast_systems::registry::Default;
+use scorecast_systems::{Entry, Forecaster, Key, Kind, Param, Purpose, Settings};
+
+use super::backward::{Transition, pick};
+use super::bootstrap::ESS_THRESHOLD;
+use super::numbers::Numbers;
+use super::particles::{Particles, Selection, log_weights};
+use super::resample::{RESAMPLING, Resampling};
+use super::{Build, MEMBERS};
+use crate::linalg::all_finite;
+use crate::outcome::{Diagnostics, Outcome, Smoothed};
+use crate::problem::{Cycle, Error, Prior, Result, Seen};
+use crate::state::{pack, unpack};
+
+pub(super) const ENTRY: Entry<Build> = Entry {
+    name: "ffbsi",
+    about: "particle smoother: bootstrap filter forward, paths drawn backward by the density of a lead step",
+    reference: "Godsill, Doucet and West 2004",
+    params: &[
+        MEMBERS,
+        ESS_THRESHOLD,
+        RESAMPLING,
+        Param {
+            key: "draws",
+            kind: Kind::Int { min: 1, max: i64::MAX },
+            default: Default::Int(40),
+            about: "paths drawn backward: the members of the smoothed posteriors",
+        },
+    ],
+    build: |settings: &Settings| {
+        Ok(Box::new(Ffbsi {
+            members: settings.count("members"),
+            draws: settings.count("draws"),
+            selection: Selection {
+                ess_threshold: settings.number("ess_threshold"),
+                resampling: Resampling::new(settings),
+            },
+            particles: Particles::none(),
+            past: Vec::new(),
+        }))
+    },
+};
+
+/// The smoother.
+#[derive(Clone, Debug)]
+pub struct Ffbsi {
+    members: usize,
+    draws: usize,
+    selection: Selection,
+    particles: Particles,
+    past: Vec<Stage>,
+}
+
+/// The particles of one lead step.
+#[derive(Clone, Debug)]
+struct Stage {
+    step: usize,
+    /// Whether something was to be observed.
+    set: bool,
+    /// `[member, component]`.
+    ensemble: Array2<f64>,
+    /// Normalised, `[member]`.
+    log_weights: Array1<f64>,
+}
+
+pub(super) fn no_density() -> Error {
+    Error::Unsupported(
+        "method `ffbsi` needs the density of a lead step, which this forecaster does not have (a system has it with noise \
+         in every component, integrator `euler_maruyama` and one substep); use `enrts` with this one"
+            .to_owned(),
+    )
+}
+
+impl Stage {
+    /// One member for each row of `later` (the states one lead step after this), or by the weights alone.
+    fn draw(&self, model: &dyn Forecaster, later: Option<&Array2<f64>>, draws: usize, key: Key) -> Result<Array2<f64>> {
+        let dim = self.ensemble.ncols();
+        if !all_finite(self.ensemble.view()) || later.is_some_and(|later| !all_finite(later.view())) {
+            return Ok(Array2::from_elem((draws, dim), f64::NAN));
+        }
+        let transition =
+            if later.is_some() { Some(Transition::new(model, self.step, self.ensemble.view())?) } else { None };
+        let key = key.at(self.step as u64);
+        let one = |log_weights: &mut Array1<f64>, draw: usize| -> Result<usize> {
+            log_weights.assign(&self.log_weights);
+            if let (Some(transition), Some(later)) = (&transition, later) {
+                transition.add(later.row(draw), log_weights)?;
+            }
+            Ok(pick(log_weights, key.stream(draw as u64).uniform()))
+        };
+        let room = || self.log_weights.clone();
+        let members = (0..draws).into_par_iter().map_init(room, one).collect::<Result<Vec<_>>>()?;
+        Ok(self.ensemble.select(Axis(0), &members))
+    }
+}
+
+impl Ffbsi {
+    /// Carries the particles to lead step `to`; the lead steps between two sets of observations are kept.
+    fn forecast(&mut self, model: &dyn Forecaster, to: usize, key: Key) -> Result<()> {
+        for k in self.particles.step..to {
+            model.advance(k, 1, &mut self.particles.ensemble, key)?;
+            self.particles.step = k + 1;
+            if !self.past.is_empty() && k + 1 < to {
+                self.keep(false, self.particles.log_weights());
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps the particles as they are; sets of the same lead step are one time.
+    fn keep(&mut self, set: bool, log_weights: Array1<f64>) {
+        let stage = Stage { step: self.particles.step, set, ensemble: self.particles.ensemble.clone(), log_weights };
+        if self.past.last().is_some_and(|last| last.step == stage.step) {
+            self.past.pop();
+        }
+        self.past.push(stage);
+    }
+}
+
+impl Cycle for Ffbsi {
+    fn start(&mut self, prior: &Prior, step: usize, key: Key) -> Result<()> {
+        self.particles = Particles::start(prior, self.members, step, key)?;
+        self.past.clear();
+        Ok(())
+    }
+
+    fn step(&mut self, model: &dyn Forecaster, seen: &Seen, key: Key) -> Result<Outcome> {
+        seen.check(self.particles.ensemble.ncols())?;
+        model.density().ok_or_else(no_density)?;
+        self.forecast(model, seen.step, key.purpose(Purpose::ProcessNoise))?;
+        let (forecast, forecast_weights) = (self.particles.ensemble.clone(), self.particles.weights());
+        let mut diagnostics = Diagnostics::new();
+        if seen.present().is_empty() || !all_finite(forecast.view()) {
+            self.keep(true, self.particles.log_weights());
+        } else {
+            let predicted = seen.operator.apply(seen.time, forecast.view());
+            let log_factors = seen.operator.error().log_likelihood(seen.values, predicted.view(), &seen.present());
+            let key = key.at(seen.step as u64);
+            let (log_weights, ancestors) = self.particles.weigh(&log_factors, self.selection, key, &mut diagnostics);
+            self.keep(true, log_weights);
+            self.particles.select(ancestors.as_deref());
+        }
+        let (ensemble, weights) = (self.particles.ensemble.clone(), self.particles.weights());
+        Ok(Outcome { forecast_weights, weights, diagnostics, ..Outcome::new(forecast, ensemble) })
+    }
+
+    fn finish(&mut self, model: &dyn Forecaster, key: Key) -> Result<Vec<Smoothed>> {
+        let key = key.purpose(Purpose::Smoothing);
+        let mut smoothed = Vec::new();
+        let mut later: Option<Array2<f64>> = None;
+        for stage in std::mem::take(&mut self.past).iter().rev() {
+            let drawn = stage.draw(model, later.as_ref(), self.draws, key)?;
+            if stage.set {
+                smoothed.push(Smoothed::new(stage.step, drawn.clone()));
+            }
+            later = Some(drawn);
+        }
+        smoothed.reverse();
+        Ok(smoothed)
+    }
+
+    fn save(&self) -> Vec<u8> {
+        let mut numbers = self.particles.numbers();
+        numbers.push(self.past.len() as f64);
+        for stage in &self.past {
+            numbers.extend([stage.step as f64, f64::from(u8::from(stage.set))]);
+            numbers.extend(stage.ensemble.iter().chain(&stage.log_weights));
+        }
+        pack(self.particles.step, &self.particles.ensemble, &numbers)
+    }
+
+    fn restore(&mut self, bytes: &[u8]) -> Result<()> {
+        let (step, ensemble, numbers) = unpack(bytes)?;
+        let shape = ensemble.dim();
+        let mut numbers = Numbers::new("ffbsi", &numbers);
+        let particles = Particles::restore(self.members, step, ensemble, &mut numbers)?;
+        let mut past = Vec::new();
+        for _ in 0..numbers.count()? {
+            let (step, set) = (numbers.count()?, numbers.flag()?);
+            let ensemble = numbers.matrix(shape)?;
+            past.push(Stage { step, set, ensemble, log_weights: log_weights(&mut numbers, shape.0)? });
+        }
+        numbers.end()?;
+        (self.particles, self.past) = (particles, past);
+        Ok(())
+    }
+}

@@ -1,0 +1,214 @@
+//! The local particle filter (Penny and Miyoshi 2016; the review of Farchi and Bocquet 2018): at each component the members
+//! are weighed by the observations near it and resampled, so that no weight has to carry all observations at once.
+//!
+//! At component i, with rho_ij the taper's weight of observation j there: log w_n = sum_j rho_ij log p(y_j | x_n), and
+//! ancestors a_i(n) are drawn by w. One uniform serves all components, and a member that is taken keeps its own place, so
+//! that components with nearly the same weights have nearly the same ancestors: x_n at i becomes x_{a_i(n)} at i. Values
+//! whose ancestors change from one component to the next do not fit together, for which there is `smoothing` s
+//! (Penny and Miyoshi's average over the ancestors of the neighbours):
+//! x_n at i <- (1 - s) x_{a_i(n)} at i + s sum_k rho_ik x_{a_k(n)} at i / sum_k rho_ik, which narrows the spread. `jitter`
+//! adds noise of that many local standard deviations. A model without noise needs it: on Lorenz-96 with 100 members, all
+//! observed each .05 with variance 1, a mean error of .32 with radius 2 and jitter .5, .54 with jitter 1 (.44 with s = .5),
+//! and the truth lost with jitter .2 and radius 1, or with jitter .5 and s = .5.
+//!
+//! Without a radius it is the bootstrap filter that resamples every time, exactly.
+
+use ndarray::{Array1, Array2, Axis};
+use rayon::prelude::*;
+use scorecast_systems::registry::Default;
+use scorecast_systems::{Entry, Key, Kind, Param, Purpose, Settings};
+
+use super::bootstrap::Bootstrap;
+use super::regularize::{JITTER, Regularization};
+use super::resample::{RESAMPLING, Resampling};
+use super::weights::{effective_size, normalise};
+use super::{Build, MEMBERS, join};
+use crate::linalg::all_finite;
+use crate::localize::{LOCALIZATION, Localization, Stencil};
+use crate::outcome::Outcome;
+use crate::problem::{Analysis, Error, Result, Seen};
+
+pub(super) const ENTRY: Entry<Build> = Entry {
+    name: "local_particle_filter",
+    about: "local particle filter: members weighed and resampled at each component by the observations near it",
+    reference: "Penny and Miyoshi 2016; Farchi and Bocquet 2018",
+    params: &join::<{ OWN.len() + LOCALIZATION.len() }>(&[OWN, LOCALIZATION]),
+    build: |settings: &Settings| {
+        let filter = LocalParticleFilter {
+            localization: Localization::from_settings(settings)?,
+            resampling: Resampling::new(settings),
+            jitter: settings.number("jitter"),
+            smoothing: settings.number("smoothing"),
+        };
+        super::cycle(filter, settings)
+    },
+};
+
+const OWN: &[Param] = &[
+    MEMBERS,
+    RESAMPLING,
+    JITTER,
+    Param {
+        key: "smoothing",
+        kind: Kind::Float { min: 0.0, max: 1.0 },
+        default: Default::Float(0.0),
+        about: "share of the average over the ancestors of neighbouring components",
+    },
+];
+
+/// The particle filter with local weights.
+#[derive(Clone, Debug)]
+pub struct LocalParticleFilter {
+    /// How it localizes; none makes it the bootstrap filter that resamples every time.
+    pub localization: Option<Localization>,
+    /// How ancestors are drawn.
+    pub resampling: Resampling,
+    /// Noise after resampling, in standard deviations of the weighted members at each component.
+    pub jitter: f64,
+    /// Share of the average over the ancestors of neighbouring components, 0 to 1.
+    pub smoothing: f64,
+}
+
+/// What the weights at one component make of the members.
+struct Local {
+    /// For each member its ancestor.
+    ancestors: Vec<usize>,
+    /// Effective sample size.
+    ess: f64,
+    /// Standard deviation of the weighted members.
+    sd: f64,
+}
+
+/// log p(y_j | x_n) of each present value alone, `[present, member]`.
+fn log_likelihoods(seen: &Seen, predicted: &Array2<f64>, present: &[usize]) -> Array2<f64> {
+    let mut out = Array2::zeros((present.len(), predicted.nrows()));
+    for (mut row, value) in out.outer_iter_mut().zip(present) {
+        row.assign(&seen.operator.error().log_likelihood(seen.values, predicted.view(), &[*value]));
+    }
+    out
+}
+
+/// The same ancestors, each that is taken at its own place; the others fill the places left in order.
+fn keep_places(ancestors: &[usize]) -> Vec<usize> {
+    let mut places = vec![None; ancestors.len()];
+    let mut others = Vec::new();
+    for &ancestor in ancestors {
+        match &mut places[ancestor] {
+            place @ None => *place = Some(ancestor),
+            Some(_) => others.push(ancestor),
+        }
+    }
+    let mut others = others.into_iter();
+    places.into_iter().enumerate().map(|(member, place)| place.or_else(|| others.next()).unwrap_or(member)).collect()
+}
+
+impl LocalParticleFilter {
+    fn local(&self, x: &Array2<f64>, likelihoods: &Array2<f64>, near: &[(usize, f64)], i: usize, key: Key) -> Local {
+        let members = x.nrows();
+        let mut log_weights = Array1::zeros(members);
+        for &(observation, weight) in near {
+            log_weights.scaled_add(weight, &likelihoods.row(observation));
+        }
+        normalise(&mut log_weights);
+        let weights = log_weights.mapv(f64::exp);
+        let column = x.column(i);
+        let mean = weights.dot(&column);
+        let square: f64 = weights.iter().zip(&column).map(|(w, x)| w * (x - mean) * (x - mean)).sum();
+        let ancestors = if near.is_empty() {
+            (0..members).collect()
+        } else {
+            keep_places(&self.resampling.draw(&log_weights, key))
+        };
+        let lost = 1.0 - weights.dot(&weights);
+        Local {
+            ancestors,
+            ess: effective_size(&log_weights),
+            sd: if lost > 0.0 { (square / lost).sqrt() } else { 0.0 },
+        }
+    }
+
+    /// The members of the ancestors at each component.
+    fn descend(&self, x: &Array2<f64>, locals: &[Local], stencil: &Stencil) -> Array2<f64> {
+        let mut out = Array2::zeros(x.raw_dim());
+        out.axis_iter_mut(Axis(1)).into_par_iter().enumerate().for_each(|(i, mut column)| {
+            let from = x.column(i);
+            for (value, ancestor) in column.iter_mut().zip(&locals[i].ancestors) {
+                *value = from[*ancestor];
+            }
+            if self.smoothing > 0.0 {
+                let (mut sum, mut total) = (Array1::<f64>::zeros(from.len()), 0.0);
+                stencil.runs(i, |components, weights| {
+                    for (k, weight) in components.zip(weights) {
+                        total += weight;
+                        sum.iter_mut().zip(&locals[k].ancestors).for_each(|(sum, a)| *sum += weight * from[*a]);
+                    }
+                });
+                column.zip_mut_with(&sum, |x, sum| *x += self.smoothing * (sum / total - *x));
+            }
+        });
+        out
+    }
+
+    /// The bootstrap filter that resamples every time.
+    fn everywhere(&self, forecast: Array2<f64>, seen: &Seen, key: Key) -> Result<Outcome> {
+        let mut filter = Bootstrap::new(1.0, 1.0);
+        filter.resampling = self.resampling;
+        filter.regularization = Regularization { jitter: self.jitter, bandwidth: 0.0 };
+        filter.update(forecast, seen, key)
+    }
+}
+
+impl Analysis for LocalParticleFilter {
+    fn update(&mut self, forecast: Array2<f64>, seen: &Seen, key: Key) -> Result<Outcome> {
+        let Some(localization) = self.localization.filter(|local| local.radius.is_finite()) else {
+            return self.everywhere(forecast, seen, key);
+        };
+        super::require_members(forecast.nrows())?;
+        seen.check(forecast.ncols())?;
+        if seen.operator.error().correlated().is_some() {
+            return Err(Error::Unsupported(format!(
+                "method `local_particle_filter` supposes independent observation errors but those of operator `{}` are \
+                 correlated; use `bootstrap`, or leave `radius` out",
+                seen.operator.name()
+            )));
+        }
+        let present = seen.present();
+        let neighbours = localization.neighbours(seen.operator, &present)?;
+        if present.is_empty() || !all_finite(forecast.view()) {
+            return Ok(super::unchanged(forecast));
+        }
+        let (members, dim) = forecast.dim();
+        let likelihoods = log_likelihoods(seen, &seen.operator.apply(seen.time, forecast.view()), &present);
+        let resampling = key.purpose(Purpose::Resampling).at(seen.step as u64);
+        let locals: Vec<Local> = (0..dim)
+            .into_par_iter()
+            .map_init(Vec::new, |near, i| {
+                neighbours.near(i, near);
+                self.local(&forecast, &likelihoods, near, i, resampling)
+            })
+            .collect();
+        let mut ensemble = self.descend(&forecast, &locals, &localization.stencil(dim)?);
+        if self.jitter > 0.0 {
+            let sd: Array1<f64> = locals.iter().map(|local| self.jitter * local.sd).collect();
+            ensemble += &(key.purpose(Purpose::Perturbation).at(seen.step as u64).normals(members, dim) * sd);
+        }
+        let ess = locals.iter().map(|local| local.ess);
+        let mut outcome = Outcome::new(forecast, ensemble);
+        outcome.diagnostics.insert("ess", ess.clone().sum::<f64>() / dim as f64);
+        outcome.diagnostics.insert("least_ess", ess.fold(f64::INFINITY, f64::min));
+        Ok(outcome)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_that_are_taken_keep_their_places() {
+        assert_eq!(keep_places(&[0, 1, 2, 3]), [0, 1, 2, 3]);
+        assert_eq!(keep_places(&[1, 1, 1, 3]), [1, 1, 1, 3]);
+        assert_eq!(keep_places(&[0, 3, 3, 3]), [0, 3, 3, 3]);
+        assert_eq!(keep_places(&[2, 2, 4, 4, 4]), [2, 4, 2, 4, 4]);
+    }
+}

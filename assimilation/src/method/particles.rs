@@ -1,0 +1,109 @@
+//! Weighted particles: what a particle filter that must see x_k carries from one set of observations to the next.
+
+use ndarray::{Array1, Array2, Axis};
+use scorecast_systems::{Key, Purpose};
+
+use super::numbers::Numbers;
+use super::resample::Resampling;
+use super::weights::{effective_size, equal, normalise, restored};
+use crate::outcome::Diagnostics;
+use crate::problem::{Error, Prior, Result, draw_prior};
+
+/// Members with weights at one lead step.
+#[derive(Clone, Debug)]
+pub(super) struct Particles {
+    pub(super) step: usize,
+    /// `[member, component]`.
+    pub(super) ensemble: Array2<f64>,
+    /// Normalised logarithms, `[member]`; none means equal.
+    log_weights: Option<Array1<f64>>,
+}
+
+/// When and how ancestors are drawn.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Selection {
+    pub(super) ess_threshold: f64,
+    pub(super) resampling: Resampling,
+}
+
+impl Particles {
+    pub(super) fn none() -> Self {
+        Self { step: 0, ensemble: Array2::zeros((0, 0)), log_weights: None }
+    }
+
+    /// Draws of the prior.
+    pub(super) fn start(prior: &Prior, members: usize, step: usize, key: Key) -> Result<Self> {
+        super::require_members(members)?;
+        Ok(Self { step, ensemble: draw_prior(prior, members, key)?, log_weights: None })
+    }
+
+    pub(super) fn weights(&self) -> Option<Array1<f64>> {
+        self.log_weights.as_ref().map(|weights| weights.mapv(f64::exp))
+    }
+
+    pub(super) fn log_weights(&self) -> Array1<f64> {
+        self.log_weights.clone().unwrap_or_else(|| equal(self.ensemble.nrows()))
+    }
+
+    /// Multiplies the weights by `exp(log_factors)`, notes `log_evidence`, `ess` and `resampled`, and gives the normalised
+    /// logarithms; the ancestors too where the effective size asks for them, and then the weights are equal again. The
+    /// members stay as they are: see [`Particles::select`].
+    pub(super) fn weigh(
+        &mut self,
+        log_factors: &Array1<f64>,
+        selection: Selection,
+        key: Key,
+        diagnostics: &mut Diagnostics,
+    ) -> (Array1<f64>, Option<Vec<usize>>) {
+        let mut log_weights = self.log_weights() + log_factors;
+        let log_evidence = normalise(&mut log_weights);
+        let ess = if log_evidence.is_finite() { effective_size(&log_weights) } else { 0.0 };
+        let resample = ess < selection.ess_threshold * log_weights.len() as f64;
+        diagnostics.extend([
+            ("log_evidence", log_evidence),
+            ("ess", ess),
+            ("resampled", f64::from(u8::from(resample))),
+        ]);
+        self.log_weights = (!resample).then(|| log_weights.clone());
+        let ancestors = resample.then(|| selection.resampling.draw(&log_weights, key.purpose(Purpose::Resampling)));
+        (log_weights, ancestors)
+    }
+
+    /// Goes on from these ancestors, where there are any.
+    pub(super) fn select(&mut self, ancestors: Option<&[usize]>) {
+        if let Some(ancestors) = ancestors {
+            self.ensemble = self.ensemble.select(Axis(0), ancestors);
+        }
+    }
+
+    /// The weights as further numbers of a state.
+    pub(super) fn numbers(&self) -> Vec<f64> {
+        let weights = self.log_weights.iter().flatten();
+        std::iter::once(f64::from(u8::from(self.log_weights.is_some()))).chain(weights.copied()).collect()
+    }
+
+    /// Takes back a state of `members` members.
+    ///
+    /// # Errors
+    /// When it has other members or its numbers are not the logarithms of weights.
+    pub(super) fn restore(members: usize, step: usize, ensemble: Array2<f64>, numbers: &mut Numbers) -> Result<Self> {
+        if ensemble.nrows() != members {
+            return Err(Error::State(format!(
+                "it has {} members but the method is set to {members}; set `members` to {}",
+                ensemble.nrows(),
+                ensemble.nrows()
+            )));
+        }
+        let log_weights = if numbers.flag()? { Some(log_weights(numbers, members)?) } else { None };
+        Ok(Self { step, ensemble, log_weights })
+    }
+}
+
+/// The logarithms of `members` normalised weights.
+///
+/// # Errors
+/// When the numbers are not that.
+pub(super) fn log_weights(numbers: &mut Numbers, members: usize) -> Result<Array1<f64>> {
+    let weights = restored(numbers.take(members)?)?;
+    Ok(weights.unwrap_or_else(|| equal(members)))
+}

@@ -1,0 +1,138 @@
+//! Noise after resampling, which keeps particles distinct where the model has little noise (regularization; Musso,
+//! Oudjane and Le Gland 2001). It is a bias, which for `regularization` vanishes as N grows.
+//!
+//! `jitter` c: each member gets c s z, s the weighted standard deviation of each component and z ~ N(0, I).
+//! `regularization` b: each member that shares its ancestor with another gets b N^(-1/(n + 4)) P^(1/2) z, with P the
+//! weighted covariance of the ensemble before resampling, N members and n components: a Gaussian kernel with Scott's
+//! bandwidth (Scott 1992) times b. Members whose ancestor is theirs alone stay where they are (DAPPER's convention).
+//! Weights are not changed for it.
+
+use ndarray::{Array1, Array2, Axis};
+use scorecast_systems::registry::Default;
+use scorecast_systems::{Key, Kind, Param, Settings};
+
+use super::gaussian::positive_sqrt;
+use crate::linalg::covariance;
+use crate::outcome::weighted_variance;
+use crate::problem::Result;
+
+const NOISE: Kind = Kind::Float { min: 0.0, max: f64::INFINITY };
+
+/// 1 - sum w^2 below which the weights count as those of a single member. A filter that has lost the truth gets back
+/// sooner than with 1e-10: on Lorenz-63 with 100 members the worst of 16 twins had a mean error of .74 for 1.43.
+const DEGENERATE: f64 = 1e-5;
+
+/// The setting `jitter`.
+pub(super) const JITTER: Param = Param {
+    key: "jitter",
+    kind: NOISE,
+    default: Default::Float(0.0),
+    about: "noise after resampling, in standard deviations of the ensemble",
+};
+
+/// The setting `regularization`.
+pub(super) const REGULARIZATION: Param = Param {
+    key: "regularization",
+    kind: NOISE,
+    default: Default::Float(0.0),
+    about: "kernel noise of members that share an ancestor: factor of Scott's bandwidth, with the ensemble's covariance",
+};
+
+/// The noise after resampling. Nothing is added by its default.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Regularization {
+    /// c, in standard deviations of each component.
+    pub jitter: f64,
+    /// b, in Scott's bandwidths.
+    pub bandwidth: f64,
+}
+
+impl Regularization {
+    /// From the settings `jitter` and `regularization`.
+    pub(super) fn new(settings: &Settings) -> Self {
+        Self { jitter: settings.number("jitter"), bandwidth: settings.number("regularization") }
+    }
+
+    /// The members that descend from `ancestors` (ascending) of `ensemble` (`[member, component]`, with normalised
+    /// `log_weights`), with their noise. Member i draws from stream i of `key`.
+    ///
+    /// # Errors
+    /// When the eigenvalues of the ensemble's covariance do not converge.
+    pub(super) fn descend(
+        &self,
+        ensemble: &Array2<f64>,
+        log_weights: &Array1<f64>,
+        ancestors: &[usize],
+        key: Key,
+    ) -> Result<Array2<f64>> {
+        let mut drawn = ensemble.select(Axis(0), ancestors);
+        let (members, dim) = drawn.dim();
+        if self.jitter == 0.0 && self.bandwidth == 0.0 {
+            return Ok(drawn);
+        }
+        let weights = log_weights.mapv(f64::exp);
+        // one weight that is nearly all of them leaves a covariance of two or three members, or none: then equal weights
+        let weights = (weights.dot(&weights) < 1.0 - DEGENERATE).then_some(&weights);
+        let noise = key.normals(members, dim);
+        if self.jitter > 0.0 {
+            let sd = weighted_variance(ensemble.view(), weights).mapv(f64::sqrt);
+            drawn += &(&noise * &(self.jitter * sd));
+        }
+        if self.bandwidth > 0.0 {
+            let root = positive_sqrt(&covariance(ensemble.view(), weights))?;
+            let scale = self.bandwidth * (members as f64).powf(-1.0 / (dim as f64 + 4.0));
+            // behind the streams of the jitter
+            let kernel = key.members_from(members as u64).normals(members, dim).dot(&root) * scale;
+            for (i, (mut row, noise)) in drawn.outer_iter_mut().zip(kernel.outer_iter()).enumerate() {
+                let shares = |other: Option<&usize>| other == Some(&ancestors[i]);
+                if shares(ancestors.get(i + 1)) || (i > 0 && shares(ancestors.get(i - 1))) {
+                    row += &noise;
+                }
+            }
+        }
+        Ok(drawn)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use scorecast_systems::Domain;
+
+    use super::*;
+
+    #[test]
+    fn shared_ancestors_get_the_kernel_of_the_ensembles_covariance_and_the_others_stay() {
+        let (members, key) = (40_000, Key::new(1, Domain::Method));
+        let mixed = ndarray::array![[1.0, 0.8], [0.0, 0.5]];
+        let ensemble = key.normals(members, 2).dot(&mixed);
+        let log_weights = crate::method::weights::equal(members);
+        // the first quarter has an ancestor of its own, the others share the last
+        let quarter = members / 4;
+        let ancestors: Vec<usize> = (0..members).map(|i| if i < quarter { i } else { members - 1 }).collect();
+        let regularization = Regularization { jitter: 0.0, bandwidth: 1.7 };
+        let drawn = regularization.descend(&ensemble, &log_weights, &ancestors, key.at(1)).unwrap();
+        let rows = |x: &Array2<f64>, range: std::ops::Range<usize>| x.slice(ndarray::s![range, ..]).to_owned();
+        assert_eq!(rows(&drawn, 0..quarter), rows(&ensemble, 0..quarter));
+        let kernel = covariance(rows(&drawn, quarter..members).view(), None);
+        let bandwidth = 1.7 * (members as f64).powf(-1.0 / 6.0);
+        let exact = covariance(ensemble.view(), None) * bandwidth * bandwidth;
+        // five standard errors of a variance or covariance over 30,000 members
+        assert!(
+            (kernel - &exact).iter().all(|e| e.abs() < 5.0 * (2.0f64 / 3e4).sqrt() * exact[(0, 0)].max(exact[(1, 1)]))
+        );
+    }
+
+    #[test]
+    fn one_weight_that_is_all_of_them_takes_the_covariance_of_equal_weights() {
+        let ensemble = Key::new(2, Domain::Method).normals(20, 3);
+        let mut log_weights = Array1::from_elem(20, f64::NEG_INFINITY);
+        log_weights[4] = 0.0;
+        for regularization in
+            [Regularization { jitter: 0.3, bandwidth: 0.0 }, Regularization { jitter: 0.0, bandwidth: 1.0 }]
+        {
+            let drawn = regularization.descend(&ensemble, &log_weights, &[4; 20], Key::new(3, Domain::Method)).unwrap();
+            assert!(drawn.iter().all(|value| value.is_finite()));
+            assert!(drawn.outer_iter().all(|row| row != ensemble.row(4)));
+        }
+    }
+}
