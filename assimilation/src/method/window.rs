@@ -133,15 +133,26 @@ impl Window {
         Ok(x)
     }
 
-    /// Empties the window at the end of a run: what is left to say of its times, given the members at its start.
+    /// Empties the window at the end of a run: what is left to say of its times, given the members at its start, and
+    /// those at its sets where they are kept (`trail`); elsewhere they are carried. Leaves in `start` those at the present.
     ///
     /// # Errors
     /// When the forecaster itself cannot run.
-    pub fn drain(&mut self, model: &dyn Forecaster, start: &mut Array2<f64>, noise: Key) -> Result<Vec<Smoothed>> {
+    pub fn drain(
+        &mut self,
+        model: &dyn Forecaster,
+        start: &mut Array2<f64>,
+        trail: Vec<Array2<f64>>,
+        noise: Key,
+    ) -> Result<Vec<Smoothed>> {
         let mut out = Vec::with_capacity(self.sets.len() + 1);
         out.extend(self.smoothed().map(|step| Smoothed::new(step, start.clone())));
+        let mut trail = trail.into_iter();
         while let Some(&to) = self.sets.first() {
-            model.advance(self.start, to - self.start, start, noise)?;
+            match trail.next() {
+                Some(members) => *start = members,
+                None => model.advance(self.start, to - self.start, start, noise)?,
+            }
             self.slide();
             out.push(Smoothed::new(to, start.clone()));
         }

@@ -189,13 +189,8 @@ impl Cycle for IEnKsCycle {
 
     fn finish(&mut self, model: &dyn Forecaster, key: Key) -> Result<Vec<Smoothed>> {
         let mut best = self.whole.take().unwrap_or_else(|| self.start.clone());
-        let mut out = Vec::new();
-        for members in std::mem::take(&mut self.trail) {
-            let before = std::mem::replace(&mut best, members);
-            out.extend(self.window.smoothed().map(|step| Smoothed::new(step, before)));
-            self.window.slide();
-        }
-        out.extend(self.window.drain(model, &mut best, key.purpose(Purpose::ProcessNoise))?);
+        let trail = std::mem::take(&mut self.trail);
+        let out = self.window.drain(model, &mut best, trail, key.purpose(Purpose::ProcessNoise))?;
         self.start = best;
         self.front.clone_from(&self.start);
         self.passes.clear();
