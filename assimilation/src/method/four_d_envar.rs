@@ -21,7 +21,7 @@ use super::envar::{Dual, cross_covariance};
 use super::inflation::{Inflation, RTPP, RTPS};
 use super::three_d_var::STEPS;
 use super::window::{LAG, Window};
-use super::{Build, INFLATION, MEMBERS, require_members, step_law, unchanged};
+use super::{Build, INFLATION, MEMBERS, require_members, unchanged};
 use crate::linalg::{all_finite, anomalies};
 use crate::localize::{COLUMNS, GEOMETRY, Localization, RADIUS, Stencil, TAPER};
 use crate::outcome::{Outcome, Smoothed};
@@ -125,8 +125,7 @@ impl Cycle for FourDEnVarCycle {
         model.advance(before, self.window.present() - before, &mut forecast, noise)?;
         let predicted = seen.restrict(forecast.view())?.predicted;
         let usable = predicted.ncols() > 0 && [&self.start, &forecast, &predicted].iter().all(|x| all_finite(x.view()));
-        let noisy = all_finite(self.start.view())
-            && !step_law::is_deterministic(model, self.window.start(), self.start.row(0), noise)?;
+        let noisy = self.window.is_noisy(model, &self.start, noise)?;
         if !noisy {
             self.trail.clear();
         } else if self.trail.len() + 1 == self.window.len() {

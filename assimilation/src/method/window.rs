@@ -10,6 +10,7 @@ use ndarray::Array2;
 use scorecast_systems::registry::Default;
 use scorecast_systems::{Forecaster, Key, Kind, Param};
 
+use super::step_law;
 use crate::outcome::Smoothed;
 use crate::problem::{Error, Result};
 
@@ -91,6 +92,16 @@ impl Window {
             self.start = self.sets.remove(0);
             self.after_set = true;
         }
+    }
+
+    /// Whether there is noise between the start and the present, by the first lead step of `start` (`[member, component]`).
+    /// Members that are not finite count as without.
+    ///
+    /// # Errors
+    /// When the forecaster itself cannot run.
+    pub fn is_noisy(&self, model: &dyn Forecaster, start: &Array2<f64>, noise: Key) -> Result<bool> {
+        let moves = self.present() > self.start && start.nrows() > 0;
+        Ok(moves && !step_law::is_deterministic(model, self.start, start.row(0), noise)?)
     }
 
     /// Carries members from the start to the present; also gives them after the first leg.

@@ -9,7 +9,7 @@ use super::passes::Pass;
 use crate::linalg::{all_finite, anomalies};
 use crate::method::etkf::rotation;
 use crate::method::window::Window;
-use crate::method::{require_members, step_law, unchanged};
+use crate::method::{require_members, unchanged};
 use crate::outcome::{Diagnostics, Outcome, Smoothed};
 use crate::problem::{Cycle, Prior, Result, Seen, draw_prior};
 
@@ -138,7 +138,7 @@ impl Cycle for IEnKsCycle {
         model.advance(before, self.window.present() - before, &mut forecast, noise)?;
         let observed = seen.values.iter().any(|value| !value.is_nan());
         let finite = all_finite(forecast.view()) && all_finite(self.start.view());
-        if finite && !step_law::is_deterministic(model, self.window.start(), self.start.row(0), noise)? {
+        if finite && self.window.is_noisy(model, &self.start, noise)? {
             return self.step_with_noise(model, seen, key, forecast, observed);
         }
         self.trail.clear();
