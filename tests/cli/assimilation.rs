@@ -159,3 +159,42 @@ fn tuning_finds_the_best_of_a_grid_and_writes_the_experiment() {
     let table = String::from_utf8(scorecast(&args).stdout).unwrap();
     assert!(table.contains("best: inflation = 1.02") && table.contains("not told from it"), "{table}");
 }
+
+#[test]
+fn the_table_says_what_needs_no_truth() {
+    let text = format!(
+        "{LINEAR}[observe]\nsteps = 1000\nburn_in = 20\n[[assimilate]]\nmethod = \"kalman\"\nlabel = \"exact\"\n\
+         [[assimilate]]\nmethod = \"etkf\"\nlabel = \"checked\"\nmembers = 40\noutlier_threshold = 3\nadaptive = \
+         \"miyoshi\"\n"
+    );
+    let rows = rows(&text);
+    let of = |label: &str, metric: &str| value(&rows, label, metric);
+    // of an exact filter whose R is right
+    assert!((of("exact", "observation_error_ratio").unwrap() - 1.0).abs() < 0.25);
+    assert!(of("exact", "log_evidence").unwrap() < 0.0);
+    assert_eq!((of("exact", "effective_dimension"), of("exact", "rejected")), (None, None));
+    let dimension = of("checked", "effective_dimension").unwrap();
+    assert!((1.0..=3.0).contains(&dimension), "{dimension}");
+    // 2 (1 - Phi(3)) = .0027 of honest values
+    assert!(of("checked", "rejected").unwrap() < 0.02);
+    assert!((of("checked", "inflation").unwrap() - 1.0).abs() < 0.2);
+}
+
+#[test]
+fn a_row_that_diverges_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "seed = 4\n[system]\nname = \"lorenz96\"\n[data]\ntrajectories = 4\nsteps = 200\ndt = 0.05\n[observe]\n\
+                steps = 600\nburn_in = 50\ninitial = { truth_sd = 1 }\n[[assimilate]]\nmethod = \"etkf\"\nmembers = 8\n";
+    let path = write(folder.path(), "x.toml", text.as_bytes());
+    let out = folder.path().join("run");
+    let args = ["compare", path.to_str().unwrap(), "--out", out.to_str().unwrap()];
+    let found = json(&scorecast(&[&args[..], &["--json"]].concat()));
+    let told = if found["ok"].as_bool().unwrap() {
+        &found["result"]["warnings"]
+    } else {
+        &found["error"]["report"]["warnings"]
+    };
+    let told = told.to_string();
+    assert!(told.contains("`etkf / perfect` diverged at lead step"), "{found}");
+    assert!(told.contains("inflation") || told.contains("members"), "a remedy: {told}");
+}
