@@ -157,8 +157,10 @@ pub fn look_at(
             board.case(columns, name, replicate, now.step, &Case::Number(value));
         }
     };
-    for name in ["log_evidence", "inflation"] {
-        outcome.diagnostics.get(name).iter().for_each(|value| add(name, **value));
+    for (column, name) in
+        [("log_evidence", "log_evidence"), ("inflation", "inflation"), ("inflation", "adaptive_inflation")]
+    {
+        outcome.diagnostics.get(name).iter().for_each(|value| add(column, **value));
     }
     if !outcome.quality.is_empty() {
         let outliers = outcome.quality.iter().filter(|quality| **quality == Quality::Outlier).count();
