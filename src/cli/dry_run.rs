@@ -55,7 +55,7 @@ fn work(plan: &Plan, stage: &str) -> Vec<String> {
             plan.forecast.join(", ")
         ));
     }
-    if whole || stage == "assimilate" {
+    if whole || matches!(stage, "assimilate" | "reproduce" | "tune") {
         for row in &plan.assimilate {
             lines.push(format!(
                 "assimilate by `{}` on network `{}`: {} lead steps, {} replicate(s)",

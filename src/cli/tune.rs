@@ -49,14 +49,17 @@ fn number(text: &str) -> Result<f64, String> {
 
 /// The values from `from` up to `to`; those of whole numbers stay whole.
 fn range(from: f64, to: f64, step: f64) -> Result<Vec<Value>, String> {
-    // half a step of room for rounding
+    // with room for rounding
     let count = ((to - from) / step + 1e-9).floor();
     if !(step > 0.0 && count >= 0.0 && count < MOST as f64) {
         return Err(format!("{from}:{to}:{step} is not a range of 1 to {MOST} values; set a step above 0"));
     }
     let whole = [from, step].iter().all(|value| value.fract() == 0.0);
-    let rounded = |value: f64| (value * 1e12).round() / 1e12;
-    let at = |i: usize| rounded(from + step * i as f64);
+    // to twelve digits, so that 1 + 3 x .02 is 1.06
+    let at = |i: usize| {
+        let exact = from + step * i as f64;
+        format!("{exact:.12e}").parse().unwrap_or(exact)
+    };
     Ok((0..=count as usize).map(|i| if whole { Value::Int(at(i) as i64) } else { Value::Float(at(i)) }).collect())
 }
 
@@ -80,6 +83,7 @@ mod tests {
     fn ranges_and_lists_are_read() {
         let floats = |values: &[f64]| values.iter().map(|value| Value::Float(*value)).collect::<Vec<_>>();
         assert_eq!(parse_axis("inflation=1.0:1.06:0.02").unwrap().values, floats(&[1.0, 1.02, 1.04, 1.06]));
+        assert_eq!(parse_axis("x=1e-13:3e-13:1e-13").unwrap().values, floats(&[1e-13, 2e-13, 3e-13]));
         assert_eq!(parse_axis("members=10:30:10").unwrap().values, [10, 20, 30].map(Value::Int));
         let mixed = parse_axis("taper=step,gaussian").unwrap();
         assert_eq!(mixed.values, ["step", "gaussian"].map(|word| Value::Text(word.to_owned())));

@@ -34,7 +34,21 @@ pub fn needs(plan: &Plan) -> Vec<Need> {
     for row in &plan.assimilate {
         let members = row.settings.count("members").max(1);
         let what = format!("ensembles of `{}` ({members} members x {dim})", row.label);
-        needs.push(need(what, &[4, members, dim]));
+        // forecast, analysis and what an update makes of them; a smoother carries more
+        needs.push(need(what, &[4 + row.settings.count("lag"), members, dim]));
+        let sets = plan.observe.iter().find(|network| network.name == row.observe).map_or(1, |network| network.every);
+        let sets = row.steps / sets.max(1);
+        let (what, shape) = match row.method.as_str() {
+            "enrts" | "ffbsi" => ("ensembles of every lead step", vec![row.steps, members, dim]),
+            "rts" => ("matrices of every set", vec![4 * sets, dim, dim]),
+            "kalman" | "extended" | "unscented" | "climatology" | "optimal_interpolation" | "three_d_var" => {
+                ("covariances", vec![8, dim, dim])
+            }
+            "four_d_var" | "hybrid" | "four_d_envar" => ("covariances", vec![8, dim, dim]),
+            "kernel_particle_filter" => ("draws of the kernels", vec![members, row.settings.count("expansion"), dim]),
+            _ => continue,
+        };
+        needs.push(need(format!("{what} of `{}`", row.label), &shape));
     }
     needs
 }

@@ -2,10 +2,10 @@
 
 use ndarray::{Array1, ArrayView1, ArrayView2};
 
-use crate::assimilation::Quality;
 use crate::assimilation::diagnostics::{Consistency, Spectrum};
 use crate::assimilation::innovation::innovation;
 use crate::assimilation::outcome::Moments;
+use crate::assimilation::quality::{Quality, used};
 use crate::assimilation::{Outcome, Seen, Smoothed};
 use crate::failure::Result;
 use crate::score::{Case, Context, Ensemble, Input, Orientation, Pool};
@@ -132,7 +132,8 @@ pub fn measure(
         };
         forecast.add(board, columns, Of::Forecast, at, truth);
     }
-    if let Some(found) = innovation(outcome, now)? {
+    let values = used(outcome, now);
+    if let Some(found) = innovation(outcome, &Seen { values: values.view(), ..*now })? {
         let density = Case::LogDensity { log_density: found.log_score, values: found.residual.len() };
         board.case(columns, "innovation_log_score", replicate, now.step, &density);
         board.case(columns, "innovation_chi_square", replicate, now.step, &Case::Number(found.chi_square));
@@ -152,19 +153,21 @@ pub fn look_at(
     now: &Seen,
     outcome: &Outcome,
 ) -> Result<()> {
+    // an evidence of 0, of weights that are all lost, counts: its logarithm takes the mean with it
     let mut add = |name: &str, value: f64| {
-        if value.is_finite() {
+        if !value.is_nan() {
             board.case(columns, name, replicate, now.step, &Case::Number(value));
         }
     };
-    for (column, name) in
-        [("log_evidence", "log_evidence"), ("inflation", "inflation"), ("inflation", "adaptive_inflation")]
-    {
-        outcome.diagnostics.get(name).iter().for_each(|value| add(column, **value));
-    }
-    if !outcome.quality.is_empty() {
-        let outliers = outcome.quality.iter().filter(|quality| **quality == Quality::Outlier).count();
-        add("rejected", outliers as f64 / outcome.quality.len() as f64);
+    let told = |name: &str| outcome.diagnostics.get(name).copied();
+    told("log_evidence").into_iter().for_each(|value| add("log_evidence", value));
+    // a method's own and an adaptive one around it multiply
+    let factors = [told("inflation"), told("adaptive_inflation")];
+    factors.into_iter().flatten().reduce(|a, b| a * b).into_iter().for_each(|value| add("inflation", value));
+    let count = |wanted: fn(&Quality) -> bool| outcome.quality.iter().filter(|quality| wanted(quality)).count();
+    let there = count(|quality| *quality != Quality::Rejected);
+    if there > 0 {
+        add("rejected", count(|quality| *quality == Quality::Outlier) as f64 / there as f64);
     }
     if !index.is_multiple_of(LOOKED_AT) {
         return Ok(());

@@ -44,7 +44,14 @@ pub fn run(
         let values = values * (row.settings.count("members") + 1) * network.operator.state_dim();
         data::check_memory(&format!("the analyses of `{}`", row.label), values, options)?;
     }
-    let scored = assimilation_scores::score(plan, &ready, &networks, climate.as_ref(), true, progress)?;
+    let scored = assimilation_scores::score(
+        plan,
+        &ready,
+        &networks,
+        climate.as_ref(),
+        assimilation_scores::Asks::Ensembles,
+        progress,
+    )?;
     files::make_folder(&out)?;
     let (mut text, mut written) = (String::new(), Vec::new());
     for (row, kept) in plan.assimilate.iter().zip(scored.kept) {
@@ -62,7 +69,6 @@ pub fn run(
         title: plan.name.clone(),
         assimilation: scored.rows,
         paired: scored.paired,
-        warnings: scored.diagnoses,
         dt: plan.data.stepping.dt,
         ..Default::default()
     };

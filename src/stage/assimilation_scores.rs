@@ -78,7 +78,18 @@ struct Run {
     kept: Option<Kept>,
 }
 
-/// Runs and scores all rows; with `keep` their ensembles are handed on.
+/// What is wanted beside the scores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asks {
+    /// Nothing.
+    Scores,
+    /// Why rows diverged, if some did: those are run again up to there.
+    Why,
+    /// The analysis ensembles.
+    Ensembles,
+}
+
+/// Runs and scores all rows.
 ///
 /// # Errors
 /// When a method or a forecaster fails, or the user stops.
@@ -87,7 +98,7 @@ pub fn score(
     ready: &[Ready],
     networks: &[Network],
     climate: Option<&Climate>,
-    keep: bool,
+    asks: Asks,
     progress: &dyn Progress,
 ) -> Result<Scored> {
     let mut jobs = Vec::new();
@@ -95,7 +106,13 @@ pub fn score(
         let network = find(networks, &row.observe)?;
         let model = find_model(ready, &row.forecaster)?;
         let replicates = network.replicates(row).len();
-        jobs.extend((0..replicates).map(|replicate| Job { row: index, replicate, network, model, keep }));
+        jobs.extend((0..replicates).map(|replicate| Job {
+            row: index,
+            replicate,
+            network,
+            model,
+            keep: asks == Asks::Ensembles,
+        }));
     }
     let columns = columns(plan, networks.iter().any(|network| network.twins.iter().any(|twin| twin.truth.is_some())))?;
     let total: u64 = jobs.iter().map(|job| job.cycles(plan) as u64).sum();
@@ -104,7 +121,7 @@ pub fn score(
     let scale = climate.map_or(f64::INFINITY, Climate::scale);
     let runs = queue::run(jobs.len(), &|index| jobs[index].run(plan, &columns, scale, &done, progress))?;
     progress.finish();
-    let diagnoses = diagnoses(plan, &jobs, &runs, scale)?;
+    let diagnoses = if asks == Asks::Why { diagnoses(plan, &jobs, &runs, scale, progress)? } else { Vec::new() };
     Ok(Scored { diagnoses, ..tables(plan, networks, &columns, &jobs, runs) })
 }
 
@@ -153,7 +170,9 @@ impl Job<'_> {
     ) -> Result<Run> {
         let row = &plan.assimilate[self.row];
         let twin = &self.network.twins[self.replicate];
-        let (times, dim) = (twin.steps.len(), self.network.operator.state_dim());
+        // only the first replicate is pictured
+        let times = if self.replicate == 0 { twin.steps.len() } else { 0 };
+        let dim = self.network.operator.state_dim();
         let run = Run {
             board: Board::new(columns),
             ended: Ended { diverged: None, seconds: 0.0, cycles: 0 },
@@ -215,8 +234,10 @@ impl Visitor for Scorer<'_> {
         let now = seen(twin, index, self.dt, network.operator.as_ref());
         let truth = twin.truth.as_ref().map(|truth| truth.row(now.step));
         run.rmse.push(truth.map(|truth| root_mean_square(&analysed.mean, truth)));
-        run.mean.row_mut(index).assign(&analysed.mean);
-        run.sd.row_mut(index).assign(&analysed.variance.mapv(f64::sqrt));
+        if replicate == 0 {
+            run.mean.row_mut(index).assign(&analysed.mean);
+            run.sd.row_mut(index).assign(&analysed.variance.mapv(f64::sqrt));
+        }
         if let Some(kept) = &mut run.kept {
             kept.values.index_axis_mut(Axis(0), index).assign(&outcome.ensemble);
             if let Some(weights) = &outcome.weights {
@@ -245,17 +266,21 @@ impl Visitor for Scorer<'_> {
 }
 
 /// Why rows diverged: the first replicate of each that did is run again up to there, with an eye on its signs.
-fn diagnoses(plan: &Plan, jobs: &[Job], runs: &[Run], scale: f64) -> Result<Vec<String>> {
+fn diagnoses(plan: &Plan, jobs: &[Job], runs: &[Run], scale: f64, progress: &dyn Progress) -> Result<Vec<String>> {
     let mut found: Vec<usize> = Vec::new();
     for (index, run) in runs.iter().enumerate() {
         if run.ended.diverged.is_some() && found.iter().all(|&other| jobs[other].row != jobs[index].row) {
             found.push(index);
         }
     }
-    queue::run(found.len(), &|i| {
+    if found.is_empty() {
+        return Ok(Vec::new());
+    }
+    progress.start("looking why rows diverged", found.len() as u64);
+    let told = queue::run(found.len(), &|i| {
         let (job, at) = (&jobs[found[i]], runs[found[i]].ended.diverged.unwrap_or(0));
         let row = &plan.assimilate[job.row];
-        let mut watch = Watch { job, dt: plan.data.stepping.dt, history: History::default() };
+        let mut watch = Watch { job, dt: plan.data.stepping.dt, history: History::default(), progress };
         let model = job.model.fitted.as_forecaster();
         let twin = &job.network.twins[job.replicate];
         cycle::run(row, model, job.network, twin, plan.data.stepping.dt, &mut Alarm::new(scale), &mut watch)?;
@@ -264,7 +289,12 @@ fn diagnoses(plan: &Plan, jobs: &[Job], runs: &[Run], scale: f64) -> Result<Vec<
             |diagnosis| diagnosis.sentence,
         );
         Ok(format!("`{}` diverged at lead step {at} of replicate {}: {sentence}.", row.label, job.replicate))
-    })
+    });
+    progress.finish();
+    if progress.interrupted() {
+        return Err(Failure::new(Kind::Interrupted, "interrupted while assimilating"));
+    }
+    told
 }
 
 /// Watches the signs of one run.
@@ -272,6 +302,7 @@ struct Watch<'a> {
     job: &'a Job<'a>,
     dt: f64,
     history: History,
+    progress: &'a dyn Progress,
 }
 
 impl Visitor for Watch<'_> {
@@ -280,7 +311,7 @@ impl Visitor for Watch<'_> {
         let now = seen(twin, index, self.dt, self.job.network.operator.as_ref());
         let error = twin.truth.as_ref().map(|truth| root_mean_square(&analysed.mean, truth.row(now.step)));
         // what cannot be added has no signs to tell
-        self.history.add(&analysed.outcome, &now, error).is_ok()
+        self.history.add(&analysed.outcome, &now, error).is_ok() && !self.progress.interrupted()
     }
 
     fn diverged(&mut self, index: usize, analysed: &Analysed) {

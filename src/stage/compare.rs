@@ -39,7 +39,8 @@ pub fn run(plan: &Plan, options: &Options, progress: &dyn Progress) -> Result<Fi
     let climate = twin::Climate::new(&data.train);
     let source = twin::Source { plan, climate: Some(&climate), test: Some(&data.test), options };
     let networks = twin::networks(&source)?;
-    let analyses = assimilation_scores::score(plan, &ready, &networks, Some(&climate), false, progress)?;
+    let analyses =
+        assimilation_scores::score(plan, &ready, &networks, Some(&climate), assimilation_scores::Asks::Why, progress)?;
     timings.push(("assimilate".into(), begun.elapsed().as_secs_f64()));
     for network in &analyses.analyses {
         let name = format!("analysis_{}.nc", fit::file_stem(&network.observe));

@@ -71,6 +71,7 @@ pub fn run(
     let mut filter = method(row)?;
     filter.start(&twin.prior, 0, twin.key)?;
     let mut ended = Ended { diverged: None, seconds: 0.0, cycles: 0 };
+    let mut stopped = false;
     for index in 0..network.sets(row).len() {
         let now = seen(twin, index, dt, network.operator.as_ref());
         let outcome = filter.step(model, &now, twin.key)?;
@@ -84,10 +85,11 @@ pub fn run(
         }
         analysed.outcome.smoothed.iter().for_each(|earlier| visitor.smoothed(earlier));
         if !visitor.analysed(index, &analysed) {
+            stopped = true;
             break;
         }
     }
-    if ended.diverged.is_none() {
+    if ended.diverged.is_none() && !stopped {
         filter.finish(model, twin.key)?.iter().for_each(|earlier| visitor.smoothed(earlier));
     }
     ended.seconds = begun.elapsed().as_secs_f64();

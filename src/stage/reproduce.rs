@@ -2,7 +2,8 @@
 //!
 //! A row is judged by its analysis rmse: it agrees where |ours - theirs| <= [`BOUND`] combined standard errors. Where a run
 //! of either side diverged, by the rate of divergence: it agrees where Fisher's exact test of equal rates has a p-value of
-//! at least [`LEVEL`], which is the level of that bound. All other figures are shown beside.
+//! at least [`LEVEL`], which is the level of that bound; where so few runs could not have differed at that level, it is
+//! left undecided. All other figures are shown beside.
 
 use serde::Serialize;
 
@@ -11,7 +12,7 @@ use crate::failure::{Failure, Kind, Result};
 use crate::progress::Progress;
 use crate::report::aligned;
 use crate::results::AssimilationRow;
-use crate::score::statistics::{fisher_exact, z};
+use crate::score::statistics::{fisher_exact, least_p, z};
 use crate::spec::{ExpectedPlan, Plan};
 
 /// The largest difference of figures that agree, in combined standard errors.
@@ -60,6 +61,8 @@ struct Known {
 enum Verdict {
     Agrees,
     Differs,
+    /// There are too few runs to tell, or no value to compare.
+    Undecided,
     /// It differs, and the reason is known.
     Explained,
     /// There is nothing to judge it by.
@@ -83,7 +86,11 @@ pub fn run(plans: &[Plan], options: &Options, progress: &dyn Progress) -> Result
     let result = serde_json::json!({ "rows": held, "bound": BOUND, "level": LEVEL, "diverged": diagnoses });
     let count = |verdict| held.iter().filter(|row: &&Held| row.verdict == verdict).count();
     let (agree, differ) = (count(Verdict::Agrees), count(Verdict::Differs));
-    let summary = format!("{agree} of {} judged rows agree with their reference", agree + differ);
+    let undecided = match count(Verdict::Undecided) {
+        0 => String::new(),
+        count => format!("; {count} could not be decided"),
+    };
+    let summary = format!("{agree} of {} judged rows agree with their reference{undecided}", agree + differ);
     let why: String = diagnoses.iter().map(|sentence| format!("{sentence}\n")).collect();
     let text = format!("{}{why}\n{summary}\n", table(&held));
     if differ == 0 {
@@ -93,7 +100,8 @@ pub fn run(plans: &[Plan], options: &Options, progress: &dyn Progress) -> Result
         held.iter().filter(|row| row.verdict == Verdict::Differs).map(|row| row.row.as_str()).collect();
     let message =
         format!("{differ} of {} judged rows differ from their reference: {}", agree + differ, names.join(", "));
-    Err(Failure::new(Kind::Numerical, message).report(result).text(text))
+    let hint = "more replicates make ours surer; a known reason goes into `explained`";
+    Err(Failure::new(Kind::Numerical, message).hint(hint).report(result).text(text))
 }
 
 /// The rows of one experiment, and why some of their runs diverged.
@@ -103,7 +111,8 @@ fn one(plan: &Plan, options: &Options, progress: &dyn Progress) -> Result<(Vec<H
     let climate = twin::Climate::new(&data.train);
     let source = twin::Source { plan, climate: Some(&climate), test: Some(&data.test), options };
     let networks = twin::networks(&source)?;
-    let scored = assimilation_scores::score(plan, &ready, &networks, Some(&climate), false, progress)?;
+    let scored =
+        assimilation_scores::score(plan, &ready, &networks, Some(&climate), assimilation_scores::Asks::Why, progress)?;
     let mut held = Vec::new();
     for (row, cost) in plan.assimilate.iter().zip(&scored.cost) {
         let own: Vec<&AssimilationRow> = scored.rows.iter().filter(|other| other.label == row.label).collect();
@@ -153,11 +162,15 @@ fn hold(
     let Some(plan) = expected else { return held };
     let verdict = |agrees: bool| if agrees { Verdict::Agrees } else { Verdict::Differs };
     if diverged > 0 || plan.diverged > 0 {
-        let p = fisher_exact((diverged as u64, replicates as u64), (plan.diverged as u64, plan.runs as u64));
-        (held.p_diverged, held.verdict) = (Some(p), verdict(p >= LEVEL));
+        let (ours, theirs) = ((diverged as u64, replicates as u64), (plan.diverged as u64, plan.runs as u64));
+        let p = fisher_exact(ours, theirs);
+        held.p_diverged = Some(p);
+        held.verdict = if least_p(ours, theirs) >= LEVEL { Verdict::Undecided } else { verdict(p >= LEVEL) };
     } else if let (Some(ours), Some(value), Some(se)) = (ours, plan.rmse, plan.se) {
         let z = z(ours, (value, se));
         (held.z, held.verdict) = (Some(z), verdict(z.abs() <= BOUND));
+    } else if plan.rmse.is_some() {
+        held.verdict = Verdict::Undecided;
     }
     if !plan.explained.is_empty() && held.verdict == Verdict::Differs {
         held.verdict = Verdict::Explained;
@@ -223,6 +236,7 @@ fn cells(row: &Held) -> Vec<String> {
         match row.verdict {
             Verdict::Agrees => "agrees",
             Verdict::Differs => "DIFFERS",
+            Verdict::Undecided => "undecided",
             Verdict::Explained => "explained",
             Verdict::Shown => "",
         }

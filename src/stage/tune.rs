@@ -16,9 +16,10 @@ use crate::failure::{Failure, Kind, Result};
 use crate::progress::Progress;
 use crate::report::{aligned, with_se};
 use crate::results::{AssimilationRow, PairedRow};
+use crate::score::{self, Context, METRICS, Orientation, Pool};
 use crate::spec::{self, AssimilatePlan, Plan};
 use crate::store;
-use crate::systems::registry::find;
+use crate::systems::registry::{find, nearest};
 use crate::systems::{Settings, Value};
 
 /// The level of the tests.
@@ -70,6 +71,8 @@ pub fn run(plan: &Plan, axes: &[Axis], metric: &str, options: &Options, progress
     if let Some(out) = &options.out {
         super::files::claim(out, options)?;
     }
+    let context = Context { pool: Pool::EachTime, dt: plan.data.stepping.dt, lyapunov_time: None };
+    check(plan, axes, metric, &context)?;
     let data = data::trajectories(plan, None, options, progress)?;
     let ready = fit::all(plan, Some(&data), None, false, progress)?;
     let climate = twin::Climate::new(&data.train);
@@ -87,8 +90,15 @@ pub fn run(plan: &Plan, axes: &[Axis], metric: &str, options: &Options, progress
         };
         let source = twin::Source { plan: &apart, climate: Some(&climate), test: Some(&data.test), options };
         let networks = twin::networks(&source)?;
-        let scored = assimilation_scores::score(&apart, &ready, &networks, Some(&climate), false, progress)?;
-        let found = surface(row, &variants, metric, &scored.rows, &scored.paired)?;
+        let scored = assimilation_scores::score(
+            &apart,
+            &ready,
+            &networks,
+            Some(&climate),
+            assimilation_scores::Asks::Scores,
+            progress,
+        )?;
+        let found = surface(row, &variants, metric, &scored.rows, &scored.paired, &context)?;
         if let Some(at) = found.points.iter().position(|point| point.best) {
             best.assimilate[index].settings = variants[at].0.settings.clone();
         }
@@ -107,6 +117,52 @@ pub fn run(plan: &Plan, axes: &[Axis], metric: &str, options: &Options, progress
     }
     let out = options.out.as_ref().map(|out| out.display().to_string());
     Ok(Finished { result: json!({ "tuned": tuned, "seed": plan.seed ^ APART, "experiment": out }), text })
+}
+
+/// The most points of a row's grid.
+const MOST: usize = 10_000;
+
+/// The metric of a column: without what it is of.
+fn base(column: &str) -> &str {
+    column.trim_end_matches("_forecast").trim_end_matches("_smoothed")
+}
+
+/// Refuses axes that no row has, that come twice or that are too many, and a metric that does not judge.
+fn check(plan: &Plan, axes: &[Axis], metric: &str, context: &Context) -> Result<()> {
+    let usage = |message: String, hint: String| Err(Failure::new(Kind::Usage, message).hint(hint));
+    let mut known: Vec<&str> = Vec::new();
+    for row in &plan.assimilate {
+        known.extend(find(METHODS, "method", &row.method)?.params.iter().map(|param| param.key));
+    }
+    for (at, axis) in axes.iter().enumerate() {
+        let key = &axis.key;
+        if !known.contains(&key.as_str()) {
+            let hint = nearest(key, known.iter().copied()).map_or_else(
+                || "`scorecast list methods` shows the settings of each".to_owned(),
+                |near| format!("did you mean `{near}`?"),
+            );
+            return usage(format!("no row of `{}` has the setting `{key}`", plan.name), hint);
+        }
+        let twice = (1..axis.values.len()).find(|&i| axis.values[..i].contains(&axis.values[i]));
+        if let Some(i) = twice {
+            let what = word(&axis.values[i]);
+            return usage(format!("--grid has the value {what} of `{key}` twice"), "give it once".to_owned());
+        }
+        if axes[..at].iter().any(|other| other.key == *key) {
+            return usage(format!("--grid is given twice for `{key}`"), "give all its values at once".to_owned());
+        }
+    }
+    let points = axes.iter().fold(1usize, |product, axis| product.saturating_mul(axis.values.len()));
+    if points > MOST {
+        return usage(format!("the grid has {points} points, more than {MOST}"), "take fewer values".to_owned());
+    }
+    let judges = |name: &str| score::build(name, context).is_ok_and(|metric| metric.orientation() != Orientation::None);
+    if !judges(base(metric)) {
+        let judging = METRICS.iter().map(|entry| entry.name).filter(|name| judges(name));
+        let hint = format!("take one of {}", judging.collect::<Vec<_>>().join(", "));
+        return usage(format!("`{metric}` is no metric that tells better from worse"), hint);
+    }
+    Ok(())
 }
 
 /// The points of a row's grid as rows of their own: those axes count whose setting the method has.
@@ -144,6 +200,7 @@ fn surface(
     metric: &str,
     rows: &[AssimilationRow],
     paired: &[PairedRow],
+    context: &Context,
 ) -> Result<Tuned> {
     let mut points = Vec::new();
     for (variant, settings) in variants {
@@ -152,7 +209,6 @@ fn surface(
                 .hint("name one that its table has, such as rmse or crps_fair")
         })?;
         let against = paired.iter().find(|pair| pair.metric == metric && pair.other == variant.label);
-        let best = paired.iter().any(|pair| pair.metric == metric && pair.best == variant.label);
         points.push(Point {
             settings: settings.iter().map(|(key, value)| (key.clone(), as_json(value))).collect(),
             value: found.value,
@@ -161,14 +217,18 @@ fn surface(
             diverged: found.diverged,
             replicates: found.replicates,
             difference: against.map(|pair| (pair.difference, pair.se, pair.p_holm)),
-            best,
+            best: false,
             tied: against.is_some_and(|pair| pair.p_holm >= LEVEL),
         });
     }
-    // a grid of which a single point survived has no pairs
-    let alive: Vec<usize> = (0..points.len()).filter(|&i| points[i].value.is_some()).collect();
-    if let [only] = alive[..] {
-        points[only].best = true;
+    // the pairs name the best where a test could be made; else it is the one with the least loss
+    let named = paired.iter().find(|pair| pair.metric == metric).map(|pair| pair.best.as_str());
+    let named = variants.iter().position(|(variant, _)| Some(variant.label.as_str()) == named);
+    let orientation = score::build(base(metric), context)?.orientation();
+    let loss = |i: &usize| points[*i].value.map_or(f64::INFINITY, |value| orientation.loss(value));
+    let alive = (0..points.len()).filter(|&i| points[i].value.is_some());
+    if let Some(best) = named.or_else(|| alive.min_by(|a, b| loss(a).total_cmp(&loss(b)))) {
+        points[best].best = true;
     }
     let axes = variants.first().map_or_else(Vec::new, |(_, point)| point.iter().map(|(key, _)| key.clone()).collect());
     Ok(Tuned { row: row.label.clone(), metric: metric.to_owned(), axes, points })

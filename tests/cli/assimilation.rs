@@ -19,6 +19,11 @@ fn value(rows: &[(String, String, f64)], label: &str, metric: &str) -> Option<f6
     rows.iter().find(|row| row.0 == label && row.1 == metric).map(|row| row.2)
 }
 
+/// The rows of methods on a short linear twin.
+fn rows_of(methods: &str) -> Vec<(String, String, f64)> {
+    rows(&format!("{LINEAR}[observe]\nsteps = 100\nburn_in = 20\n{methods}"))
+}
+
 const LINEAR: &str = "seed = 4\n[system]\nname = \"ou\"\ndim = 3\n[data]\ntrajectories = 8\nsteps = 50\ndt = 0.3\n";
 
 #[test]
@@ -133,6 +138,12 @@ fn rows_are_held_against_known_figures() {
     let (rates, _) = run(&row(ours, "diverged = 39\nruns = 40\n"));
     let report = json(&rates)["error"]["report"].clone();
     assert!(report["rows"][0]["p_diverged"].as_f64().unwrap() < 0.0124, "{report}");
+    // one run there tells nothing
+    let (few, text) = run(&row(ours, "diverged = 1\n"));
+    assert_eq!(json(&few)["result"]["rows"][0]["verdict"].as_str(), Some("undecided"));
+    assert!(
+        String::from_utf8(text.stdout).unwrap().contains("0 of 0 judged rows agree with their reference; 1 could not")
+    );
 }
 
 #[test]
@@ -170,6 +181,9 @@ fn the_table_says_what_needs_no_truth() {
     );
     let rows = rows(&text);
     let of = |label: &str, metric: &str| value(&rows, label, metric);
+    // a method's own inflation and an adaptive one around it are one number
+    let both = rows_of("[[assimilate]]\nmethod = \"enkf_n\"\nadaptive = \"miyoshi\"\n");
+    assert!(value(&both, "enkf_n / perfect", "inflation").is_some());
     // of an exact filter whose R is right
     assert!((of("exact", "observation_error_ratio").unwrap() - 1.0).abs() < 0.25);
     assert!(of("exact", "log_evidence").unwrap() < 0.0);

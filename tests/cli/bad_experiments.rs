@@ -157,6 +157,18 @@ pub const BAD_EXPERIMENTS: &[Bad] = &[
         &["x.toml:6: observe.noise has 2 standard deviations but the operator gives 3 values"],
     ),
     in_ou("[observe]\nnoise = 0\n", &["x.toml:6", "set observe.noise to numbers above 0"]),
+    in_ou(
+        "[[expected]]\nrow = \"k\"\nrmse = 1\n[observe]\n[[assimilate]]\nmethod = \"kalman\"\nlabel = \"k\"\n",
+        &["x.toml:7", "needs its standard error `se`"],
+    ),
+    in_ou(
+        "[observe]\n[[assimilate]]\nmethod = \"etkf\"\nforecaster = \"analog\"\nnoise_treatment = \"square_root\"\n",
+        &["`etkf` needs a Gaussian one-step law, which `analog` does not offer"],
+    ),
+    in_ou(
+        "[observe]\n[[assimilate]]\nmethod = \"ffbsi\"\nforecaster = \"persistence\"\n",
+        &["`ffbsi` needs the density of a lead step, which `persistence` does not offer"],
+    ),
     in_ou("[observe]\nmissing = 1.5\n", &["x.toml:6", "`missing` is 1.5, but must be"]),
     in_ou("[observe]\nfile = \"y.nc\"\nmissing = 0.1\n", &["x.toml:7", "`missing` is of a twin experiment"]),
     in_ou(

@@ -9,7 +9,7 @@ mod paired;
 mod rates;
 mod summary;
 
-pub use agreement::{fisher_exact, z};
+pub use agreement::{fisher_exact, least_p, z};
 pub use flat::{Flatness, flatness};
 pub use long_run::LongRun;
 pub use multiple::holm;

@@ -1,5 +1,7 @@
 //! Whether a method can use its forecaster and its operator, as far as that can be known before anything is fitted.
 
+use std::collections::BTreeMap;
+
 use ndarray::{Array1, Array2};
 
 use super::Context;
@@ -9,9 +11,9 @@ use crate::assimilation::{self, METHODS, Prior, Seen};
 use crate::spec::plan::{AssimilatePlan, ForecasterPlan};
 use crate::systems::gaussian::LinearForecaster;
 use crate::systems::registry::find;
-use crate::systems::{Domain, Forecaster, Key, LinearGaussian};
+use crate::systems::{Domain, Forecaster, Key, LinearGaussian, Settings, Value};
 
-/// Kinds that never offer a denoiser nor a linear-Gaussian law. What other kinds offer shows once they are fitted.
+/// Kinds that can be stepped and nothing else.
 const SAMPLES_ONLY: &[&str] = &["persistence", "climatology", "analog"];
 
 pub(super) fn check(
@@ -26,9 +28,11 @@ pub(super) fn check(
     let wrong = |what: String| cx.mistakes.add(row.place, format!("{}.method", row.key), what);
     let label = plan.forecaster.as_str();
     let kind = declared.iter().find(|known| known.label == label).map_or(label, |known| known.kind.as_str());
-    let needs = Needs::of(&plan.method);
-    if let Some(lack) = needs.lack(kind, perfect) {
-        wrong(format!("`{}` needs {lack}, which `{label}` does not offer; {}", plan.method, needs.remedy()));
+    for need in Need::of(plan) {
+        if !need.offered_by(kind, perfect) {
+            let what = need.words();
+            wrong(format!("`{}` needs {what}, which `{label}` does not offer; {}", plan.method, need.remedy()));
+        }
     }
     let network = networks.iter().find(|network| network.plan.name == plan.observe);
     if let Some(network) = network.filter(|network| network.plan.noise != "gaussian")
@@ -38,7 +42,7 @@ pub(super) fn check(
         return;
     }
     let operator = network.and_then(|network| network.operator.as_ref());
-    if let (true, Some(operator), Some(_)) = (needs == Needs::LinearGaussian, operator, dim)
+    if let (true, Some(operator), Some(_)) = (LINEAR_OPERATOR.contains(&plan.method.as_str()), operator, dim)
         && operator.matrix().is_none()
     {
         let name = network.map_or("", |network| network.plan.operator.as_str());
@@ -60,7 +64,13 @@ fn refusal(plan: &AssimilatePlan, network: &Network) -> Option<String> {
     let law = LinearGaussian { matrix: Array2::eye(dim), offset: Array1::zeros(dim), covariance: Array2::eye(dim) };
     let model = LinearForecaster::new(law).ok()?;
     let entry = find(METHODS, "method", &plan.method).ok()?;
-    let mut filter = (entry.build)(&plan.settings).ok()?;
+    // with few members and draws, whatever the experiment has: nothing large is made before memory is checked
+    let mut given: BTreeMap<String, Value> =
+        plan.settings.iter().map(|(key, value)| (key.to_owned(), value.clone())).collect();
+    for key in ["members", "expansion", "draws"] {
+        given.entry(key.to_owned()).and_modify(|value| *value = Value::Int(2));
+    }
+    let mut filter = (entry.build)(&Settings::check("trial", entry.params, &given).ok()?).ok()?;
     let key = Key::new(0, Domain::Method);
     filter.start(&Prior::Gaussian { mean: Array1::ones(dim), covariance: Array2::eye(dim) }, 0, key).ok()?;
     let predicted = operator.apply(0.0, Array2::ones((1, dim)).view());
@@ -72,37 +82,58 @@ fn refusal(plan: &AssimilatePlan, network: &Network) -> Option<String> {
     }
 }
 
+/// Methods for linear operators only.
+const LINEAR_OPERATOR: &[&str] = &["kalman", "optimal_interpolation", "optimal_proposal"];
+
+/// What a method needs of its forecaster beyond members that are stepped.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Needs {
-    Nothing,
+enum Need {
     LinearGaussian,
     Denoiser,
+    Density,
+    Kernel,
+    Derivative,
 }
 
-impl Needs {
-    fn of(method: &str) -> Self {
-        match method {
-            "kalman" => Self::LinearGaussian,
-            "guided" => Self::Denoiser,
-            _ => Self::Nothing,
+impl Need {
+    fn of(plan: &AssimilatePlan) -> Vec<Self> {
+        let mut needs = match plan.method.as_str() {
+            "kalman" => vec![Self::LinearGaussian],
+            "guided" => vec![Self::Denoiser],
+            "ffbsi" => vec![Self::Density],
+            "optimal_proposal" => vec![Self::Kernel],
+            "extended" | "rts" | "four_d_var" => vec![Self::Derivative],
+            _ => Vec::new(),
+        };
+        if !matches!(plan.settings.text("noise_treatment"), "" | "stochastic") {
+            needs.push(Self::Kernel);
+        }
+        needs
+    }
+
+    /// Whether a kind of forecaster offers it, as far as that is known.
+    fn offered_by(self, kind: &str, perfect: Option<&dyn Forecaster>) -> bool {
+        match (kind, perfect) {
+            ("perfect", Some(perfect)) => match self {
+                Self::LinearGaussian => perfect.linear_gaussian().is_some(),
+                Self::Denoiser => perfect.denoiser().is_some(),
+                Self::Density => perfect.density().is_some(),
+                Self::Kernel => perfect.gaussian().is_some(),
+                Self::Derivative => perfect.differentiable().is_some() || perfect.linear_gaussian().is_some(),
+            },
+            ("gaussian", _) => self != Self::LinearGaussian,
+            ("diffusion", _) => self == Self::Denoiser,
+            _ => !SAMPLES_ONLY.contains(&kind),
         }
     }
 
-    /// What is missing, if that is known.
-    fn lack(self, kind: &str, perfect: Option<&dyn Forecaster>) -> Option<&'static str> {
-        let sampler = SAMPLES_ONLY.contains(&kind);
-        let offered = match (self, kind, perfect) {
-            (Self::Nothing, _, _) => true,
-            (_, "perfect", None) => true,
-            (Self::LinearGaussian, "perfect", Some(perfect)) => perfect.linear_gaussian().is_some(),
-            (Self::Denoiser, "perfect", Some(perfect)) => perfect.denoiser().is_some(),
-            (Self::LinearGaussian, "gaussian" | "diffusion", _) => false,
-            _ => !sampler,
-        };
-        match (offered, self) {
-            (false, Self::LinearGaussian) => Some("a linear-Gaussian forecaster"),
-            (false, Self::Denoiser) => Some("a forecaster with a denoiser"),
-            _ => None,
+    fn words(self) -> &'static str {
+        match self {
+            Self::LinearGaussian => "a linear-Gaussian forecaster",
+            Self::Denoiser => "a forecaster with a denoiser",
+            Self::Density => "the density of a lead step",
+            Self::Kernel => "a Gaussian one-step law",
+            Self::Derivative => "the derivative of a lead step",
         }
     }
 
@@ -111,7 +142,11 @@ impl Needs {
             Self::Denoiser => {
                 "take diffusion, gaussian or linear, or the true system with additive noise and one integration step a lead step"
             }
-            _ => "take the system `ou`, the forecaster `linear`, or the method etkf",
+            Self::Density | Self::Kernel => {
+                "take gaussian or linear, or the true system with additive noise and one integration step a lead step"
+            }
+            Self::Derivative => "take gaussian or linear, or a method of members such as etkf or ienks",
+            Self::LinearGaussian => "take the system `ou`, the forecaster `linear`, or the method etkf",
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `[[expected]]`: what rows are known to give elsewhere.
 
 use super::super::keys::EXPECTED;
-use super::super::plan::ExpectedPlan;
+use super::super::plan::{ExpectedPlan, ScorePlan};
 use super::Context;
 use super::assimilate::Row;
 use crate::systems::registry::nearest;
@@ -34,6 +34,11 @@ pub(super) fn check(cx: &Context, rows: &[Row]) -> Vec<ExpectedPlan> {
             let what = format!("[[expected]]: row `{}` has figures of that source already; set another", plan.row);
             reader.wrong("source", what);
         }
+        if plan.rmse.is_some() && plan.se.is_none() && plan.diverged == 0 {
+            let what =
+                "[[expected]]: `rmse` needs its standard error `se` to be judged; a figure without goes to `published`";
+            reader.wrong("rmse", what);
+        }
         if plan.diverged > plan.runs {
             let what = format!("[[expected]]: {} of {} runs diverged; set `runs`", plan.diverged, plan.runs);
             reader.wrong("diverged", what);
@@ -41,4 +46,12 @@ pub(super) fn check(cx: &Context, rows: &[Row]) -> Vec<ExpectedPlan> {
         out.push(plan);
     }
     out
+}
+
+/// What rows are held against must be scored.
+pub(super) fn check_metrics(cx: &Context, score: &ScorePlan, expected: &[ExpectedPlan]) {
+    if !expected.is_empty() && !score.metrics.iter().any(|metric| metric == "rmse") {
+        let what = "[score]: `metrics` lacks `rmse`, by which the figures of [[expected]] are judged; add it";
+        cx.mistakes.add(cx.place, "score.metrics", what);
+    }
 }

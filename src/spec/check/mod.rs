@@ -130,6 +130,7 @@ pub(super) fn run(root: &Table, place: &Place, origin: &str, mistakes: &Mistakes
         compatible::check(&cx, row, &declared, perfect.as_deref(), &networks, dim);
     }
     let (score, forecast) = scored?;
+    expected::check_metrics(&cx, &score, &expected);
     let forecasters = forecasters::with_baselines(&cx, declared, &rows, &forecast, no_perfect);
     data::check_split(&cx, data.as_ref(), &forecasters, &forecast);
     if mistakes.count() > 0 {
