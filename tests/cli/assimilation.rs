@@ -1,5 +1,6 @@
 //! What the assimilation table and the resolved experiment say of smoothers, noise laws and grids.
 
+use scorecast::assimilation::METHODS;
 use serde_json::Value;
 
 use crate::{json, scorecast, write};
@@ -212,4 +213,35 @@ fn a_row_that_diverges_says_why() {
     let told = told.to_string();
     assert!(told.contains("`etkf / perfect` diverged at lead step"), "{found}");
     assert!(told.contains("inflation") || told.contains("members"), "a remedy: {told}");
+}
+
+/// Every method runs on a user's own observations, of which no truth is known: a simulated trajectory stands for them.
+#[test]
+fn every_method_runs_without_a_truth() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let seen = write(folder.path(), "seen.toml", LINEAR.replace("trajectories = 8", "trajectories = 1").as_bytes());
+    let made = scorecast(&["simulate", seen.to_str().unwrap(), "--out", &file("seen.nc"), "--json"]);
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let methods: Vec<&str> = METHODS.iter().map(|entry| entry.name).collect();
+    let rows: String = methods
+        .iter()
+        .map(|method| format!("[[assimilate]]\nmethod = \"{method}\"\nlabel = \"{method}\"\nmembers = 12\n"))
+        .collect();
+    let text = format!(
+        "{}integrator = \"euler_maruyama\"\nsubsteps = 1\n[observe]\nfile = \"{}\"\nnoise = 0.5\ninitial = {{ mean = 0, sd = 1 \
+         }}\n{rows}[score]\nmetrics = [\"rmse\"]\n",
+        LINEAR,
+        file("seen.nc")
+    );
+    let path = write(folder.path(), "x.toml", text.as_bytes());
+    let result = json(&scorecast(&["compare", path.to_str().unwrap(), "--json", "--out", &file("run")]));
+    assert!(result["ok"].as_bool().unwrap(), "{result}");
+    let rows = result["result"]["assimilation"].as_array().unwrap();
+    for method in methods {
+        let of = |metric: &str| rows.iter().find(|row| row["label"] == method && row["metric"] == metric);
+        assert!(of("rmse").is_none(), "{method}");
+        let chi_square = of("innovation_chi_square").unwrap_or_else(|| panic!("{method}: {rows:?}"));
+        assert!(chi_square["value"].as_f64().is_some_and(|value| value > 0.0), "{method}: {chi_square}");
+    }
 }
