@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ndarray::{Array1, Array2, ArrayView2, Axis};
+use ndarray::{Array1, Array2, ArrayView2, Axis, Zip};
 
 use crate::quality::Quality;
 
@@ -118,9 +118,9 @@ pub fn weighted_variance(x: ArrayView2<f64>, weights: Option<&Array1<f64>>) -> A
     for (member, row) in x.outer_iter().enumerate() {
         let weight = weights.map_or(equal, |w| w[member]);
         squares += weight * weight;
-        for ((total, value), centre) in sum.iter_mut().zip(row).zip(&mean) {
+        Zip::from(&mut sum).and(row).and(&mean).for_each(|total, value, centre| {
             *total += weight * (value - centre) * (value - centre);
-        }
+        });
     }
     sum / (1.0 - squares)
 }

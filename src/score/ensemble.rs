@@ -3,7 +3,7 @@
 //! Mean m = sum_j w_j x_j and unbiased variance v = sum_j w_j (x_j - m)^2 / (1 - sum_j w_j^2), component by component,
 //! with weights that sum to 1 (w_j = 1/M where none are given).
 
-use ndarray::{Array1, ArrayView1, ArrayView2};
+use ndarray::{Array1, ArrayView1, ArrayView2, Zip};
 
 /// One ensemble and what happened.
 #[derive(Clone, Debug)]
@@ -66,16 +66,14 @@ fn moments(members: ArrayView2<f64>, weights: Option<ArrayView1<f64>>) -> (Array
     // relative to the first member, so that members that are all the same have exactly no spread
     let first = members.row(0);
     let mut mean = first.to_owned();
+    let mut variance = Array1::<f64>::zeros(members.ncols());
     for (j, row) in members.outer_iter().enumerate().skip(1) {
         let w = weight(j);
-        mean.iter_mut().zip(row).zip(first).for_each(|((m, x), origin)| *m += w * (x - origin));
+        Zip::from(&mut mean).and(row).and(first).for_each(|m, x, origin| *m += w * (x - origin));
     }
-    let mut variance = Array1::<f64>::zeros(members.ncols());
     for (j, row) in members.outer_iter().enumerate() {
         let w = weight(j);
-        for ((v, x), m) in variance.iter_mut().zip(row).zip(&mean) {
-            *v += w * (x - m) * (x - m);
-        }
+        Zip::from(&mut variance).and(row).and(&mean).for_each(|v, x, m| *v += w * (x - m) * (x - m));
     }
     let size = weights.map_or(members.nrows() as f64, effective_size);
     let rest = 1.0 - 1.0 / size;

@@ -9,6 +9,8 @@
 use ndarray::{ArrayViewMut2, s};
 use scorecast_systems::Key;
 
+use super::add_scaled;
+
 /// Rotates anomalies (`[member, component]`, each column of zero mean) in place; draws from stream 0 of `key`.
 pub fn rotate_anomalies(mut anomalies: ArrayViewMut2<f64>, key: Key) {
     let members = anomalies.nrows();
@@ -50,6 +52,13 @@ fn multiply_by_haar(mut rows: ArrayViewMut2<f64>, key: Key, sum: &mut [f64]) {
 fn reflect(mut rows: ArrayViewMut2<f64>, v: &[f64], sum: &mut [f64]) {
     let factor = 2.0 / v.iter().map(|value| value * value).sum::<f64>();
     sum.fill(0.0);
+    let width = sum.len().max(1);
+    // rows side by side in memory are read as slices, which vectorize
+    if let Some(values) = rows.as_slice_mut() {
+        values.chunks_exact(width).zip(v).for_each(|(row, weight)| add_scaled(sum, *weight, row));
+        values.chunks_exact_mut(width).zip(v).for_each(|(row, weight)| add_scaled(row, -(factor * weight), sum));
+        return;
+    }
     for (row, weight) in rows.outer_iter().zip(v) {
         sum.iter_mut().zip(row).for_each(|(total, value)| *total += weight * value);
     }
@@ -61,7 +70,7 @@ fn reflect(mut rows: ArrayViewMut2<f64>, v: &[f64], sum: &mut [f64]) {
 
 #[cfg(test)]
 mod tests {
-    use ndarray::{Array2, Axis};
+    use ndarray::{Array2, Axis, ShapeBuilder};
     use scorecast_systems::{Domain, Key};
 
     use super::*;
@@ -77,6 +86,18 @@ mod tests {
             let change = rotated.t().dot(&rotated) - centred.t().dot(&centred);
             assert!(change.iter().all(|c| c.abs() < 1e-12), "{members} members");
         }
+    }
+
+    #[test]
+    fn the_layout_changes_no_bit() {
+        let mut rows = Key::new(7, Domain::Score).normals(9, 5);
+        let mut columns = Array2::from_shape_vec((5, 9).f(), vec![0.0; 45]).unwrap().reversed_axes();
+        columns.assign(&rows);
+        let mut turned = rows.t().to_owned().reversed_axes();
+        for anomalies in [rows.view_mut(), columns.view_mut(), turned.view_mut()] {
+            rotate_anomalies(anomalies, Key::new(8, Domain::Score));
+        }
+        assert!(rows == columns && rows == turned);
     }
 
     #[test]
