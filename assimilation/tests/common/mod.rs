@@ -93,6 +93,25 @@ impl LinearProblem {
         Self::new(law, Array2::eye(3), array![[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]], &[0.5, 0.9], 1, cycles)
     }
 
+    /// Forty components on a ring, each pulled by its neighbours; every second one is observed.
+    pub fn forty(cycles: usize) -> Self {
+        let dim = 40;
+        let ring = |i: usize, j: usize| match (j + dim - i) % dim {
+            0 => 0.6,
+            1 => 0.25,
+            39 => -0.2,
+            _ => 0.0,
+        };
+        let near = |i: usize, j: usize| if (j + dim - i) % dim == 1 || (i + dim - j) % dim == 1 { 0.05 } else { 0.0 };
+        let law = LinearGaussian {
+            matrix: Array2::from_shape_fn((dim, dim), |(i, j)| ring(i, j)),
+            offset: Array1::from_shape_fn(dim, |i| 0.1 * (i % 3) as f64),
+            covariance: Array2::from_diag_elem(dim, 0.3) + Array2::from_shape_fn((dim, dim), |(i, j)| near(i, j)),
+        };
+        let h = Array2::from_shape_fn((dim / 2, dim), |(i, j)| f64::from(u8::from(j == 2 * i)));
+        Self::new(law, Array2::eye(dim), h, &[0.7], 1, cycles)
+    }
+
     pub fn prior(&self) -> Prior {
         Prior::Gaussian { mean: self.mean.clone(), covariance: self.covariance.clone() }
     }
