@@ -236,6 +236,10 @@ impl Analysis for Adaptive {
         Ok(outcome)
     }
 
+    fn weights(&self) -> Option<Array1<f64>> {
+        self.of.weights()
+    }
+
     fn state(&self) -> Vec<f64> {
         let mut state = vec![self.lambda.len() as f64];
         state.extend(&self.lambda);
