@@ -3,7 +3,9 @@
 //! on Lorenz-96 (setting of Raanes 2016). The twins have the same laws and not the same numbers.
 //!
 //! Each line: the time mean of the root mean squared error of the mean over several twins, its standard error over the
-//! twins, and what the benchmark measured in one.
+//! twins and their range, and what the benchmark measured in one twin. Over several seeds its own program gives .380 +- .005
+//! (100 members) and .273 +- .008 (800) for the particle filter, and .342 +- .003 (filter), .209 +- .002 (smoother) for the
+//! ensemble smoother.
 
 use std::collections::BTreeMap;
 

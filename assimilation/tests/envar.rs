@@ -11,7 +11,8 @@ use scorecast_assimilation::localize::Taper;
 use scorecast_assimilation::observe::{Arctan, Pointwise, Stride};
 use scorecast_assimilation::problem::draw_prior;
 use scorecast_assimilation::{Outcome, Prior, Seen};
-use scorecast_systems::{Domain, Key, LinearGaussian, Value};
+use scorecast_systems::gaussian::LinearForecaster;
+use scorecast_systems::{Domain, Forecaster, Key, LinearGaussian, Purpose, Value};
 
 const KEY: Key = Key::new(41, Domain::Method);
 const CYCLES: usize = 7;
@@ -189,4 +190,40 @@ fn with_the_static_covariance_alone_and_a_nonlinear_operator_the_mean_is_that_of
     };
     let found = run("hybrid", &[("static_weight", Value::Float(1.0))]);
     assert!(largest(&(found - run("three_d_var", &[]))) < 1e-7);
+}
+
+#[test]
+fn with_noise_four_d_envar_updates_the_members_of_every_time_by_explicit_matrices() {
+    let mut problem = ring();
+    let law = LinearGaussian { covariance: 0.1 * &problem.covariance, ..problem.law.clone() };
+    problem.model = LinearForecaster::new(law).unwrap();
+    for lag in [1usize, 2, 3, 12] {
+        for radius in [None, Some(1.3)] {
+            let mut given = vec![("members", Value::Int(6)), ("lag", Value::Int(lag as i64))];
+            given.extend(radius.map(|radius| ("radius", Value::Float(radius))));
+            let mut filter = method("four_d_envar", &given);
+            let outcomes = problem.run(&mut *filter, KEY);
+            let mut path = vec![draw_prior(&problem.prior(), 6, KEY).unwrap()];
+            let mut smoothed = Vec::new();
+            for (cycle, outcome) in outcomes.into_iter().enumerate() {
+                let mut image = path[cycle].clone();
+                problem.model.advance(2 * cycle, 2, &mut image, KEY.purpose(Purpose::ProcessNoise)).unwrap();
+                path.push(image.clone());
+                let p = taper(radius) * cross(&image, &image);
+                // those in the window, whose start is `lag` sets back
+                for x in path.iter_mut().skip((cycle + 1).saturating_sub(lag)) {
+                    let across = taper(radius) * cross(x, &image);
+                    *x = updated(&problem, cycle, x, &image, gain(&problem, cycle, &p, &across));
+                }
+                let error = largest(&(&outcome.ensemble - &path[cycle + 1]));
+                assert!(error < 1e-10, "lag {lag}, radius {radius:?}, set {}: {error:.1e}", cycle + 1);
+                smoothed.extend(outcome.smoothed);
+            }
+            smoothed.extend(filter.finish(&problem.model, KEY).unwrap());
+            assert_eq!(smoothed.len(), CYCLES);
+            for (found, exact) in smoothed.iter().zip(&path[1..]) {
+                assert!(largest(&(&found.ensemble - exact)) < 1e-10, "lag {lag}, step {}", found.step);
+            }
+        }
+    }
 }

@@ -391,13 +391,13 @@ fn where_the_forecaster_has_noise_it_is_the_ensemble_kalman_smoother() {
             let h = problem.operator.matrix().unwrap();
             for (at, posterior) in smoothed.iter().enumerate() {
                 let mut x = etkf[at].ensemble.clone();
-                for later in at + 1..CYCLES.min(at + lag + 1) {
+                for (later, filtered) in etkf.iter().enumerate().take(at + lag + 1).skip(at + 1) {
                     let y = problem.observations.row(later);
                     let present: Vec<usize> = (0..2).filter(|&i| !y[i].is_nan()).collect();
                     if present.is_empty() {
                         continue;
                     }
-                    let (centre, a) = anomalies(etkf[later].forecast.view(), None);
+                    let (centre, a) = anomalies(filtered.forecast.view(), None);
                     let h = h.select(Axis(0), &present);
                     let sd = problem.operator.error().variance().select(Axis(0), &present).mapv(f64::sqrt);
                     let z = a.dot(&h.t()) / &sd / (members as f64 - 1.0).sqrt();
@@ -463,10 +463,10 @@ fn with_noise_and_many_members_the_smoother_is_the_posterior_of_the_path() {
     let total = (members as f64) * replicates as f64;
     let mut worst: [f64; 2] = [0.0; 2];
     for set in 0..CYCLES {
-        for i in 0..dim {
+        for (i, mean_sum) in sums[2 * set].iter().enumerate() {
             let at = (set + 1) * dim + i;
             let variance = p[(at, at)];
-            let (m, v) = (sums[2 * set][i] / replicates as f64, sums[2 * set + 1][i] / replicates as f64);
+            let (m, v) = (mean_sum / replicates as f64, sums[2 * set + 1][i] / replicates as f64);
             let means = ((m - mean[at]) / (variance / total).sqrt()).abs();
             let variances = ((v / variance - 1.0).abs() - 4.0 / members as f64).max(0.0) / (2.0 / total).sqrt();
             worst = [worst[0].max(means), worst[1].max(variances)];

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use common::{LinearProblem, errors, method};
 use ndarray::{Array1, Array2, Axis, array, concatenate, s};
 use scorecast_assimilation::linalg::{Cholesky, covariance};
-use scorecast_assimilation::observe::{Arctan, CorrelatedError, Linear, NoiseLaw, Pointwise, Stride};
+use scorecast_assimilation::observe::{Arctan, CorrelatedError, Function, Linear, NoiseLaw, Pointwise, Stride};
 use scorecast_assimilation::{Cycle, Observation, Outcome, Prior, Seen, Smoothed};
 use scorecast_systems::catalogue::build;
 use scorecast_systems::gaussian::LinearForecaster;
@@ -341,6 +341,45 @@ fn ffbsi_draws_paths_of_the_exact_smoother() {
     for problem in [LinearProblem::one(CYCLES), LinearProblem::two(CYCLES), LinearProblem::three(CYCLES)] {
         let given = [("members", Value::Int(members)), ("draws", Value::Int(members))];
         agrees(&problem, "ffbsi", &given, 10, 12.0, members as f64);
+    }
+}
+
+/// sqrt(x), which a negative state does not have.
+struct Root;
+
+impl Function for Root {
+    fn name(&self) -> String {
+        "root".to_owned()
+    }
+
+    fn value(&self, x: f64) -> f64 {
+        x.sqrt()
+    }
+
+    fn slope(&self, x: f64) -> f64 {
+        0.5 / x.sqrt()
+    }
+}
+
+/// The root of a negative mean is not a number: such a set leaves the filter and, backward, what came before it.
+#[test]
+fn a_set_that_cannot_be_predicted_is_left_out_forward_and_backward() {
+    let law = LinearGaussian { matrix: array![[1.0]], offset: array![-2.0], covariance: array![[0.1]] };
+    let model = LinearForecaster::new(law).unwrap();
+    let operator = Pointwise::new(Root, Stride::new(1, 1, 0, &errors(&[0.3])).unwrap());
+    let key = Key::new(15, Domain::Method);
+    let smoothed = |second: f64| {
+        let mut smoother = method("rts", &[]);
+        smoother.start(&Prior::Gaussian { mean: array![3.0], covariance: array![[0.2]] }, 0, key).unwrap();
+        for (step, y) in [(1, 0.9), (2, second)] {
+            let values = array![y];
+            smoother.step(&model, &Seen { step, time: 0.0, values: values.view(), operator: &operator }, key).unwrap();
+        }
+        smoother.finish(&model, key).unwrap()
+    };
+    for (found, missing) in smoothed(0.2).iter().zip(smoothed(f64::NAN)) {
+        assert!(found.mean()[0].is_finite());
+        assert_eq!(found.gaussian, missing.gaussian);
     }
 }
 

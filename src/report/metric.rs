@@ -138,6 +138,40 @@ pub(super) const METRICS: &[Metric] = &[
         about: "Squared innovations over their predicted variance, a value; 1 for an honest forecast ensemble.",
     },
     Metric {
+        name: "observation_error_ratio",
+        title: "R, found / supposed",
+        goal: Goal::Nearest(1.0),
+        about: "The variance of the observation errors that the residuals before and after the analysis imply, over the \
+                supposed one (Desroziers et al. 2005); each tenth analysis. It needs no truth. Above 1 the errors of the \
+                observations, or of the forecast, are larger than supposed.",
+    },
+    Metric {
+        name: "effective_dimension",
+        title: "effective dimension",
+        goal: Goal::Describes,
+        about: "The number of directions that the analysis ensemble spreads over, (sum s)^2 / sum s^2 of its singular \
+                values (Patil et al. 2001); each tenth analysis.",
+    },
+    Metric {
+        name: "log_evidence",
+        title: "log evidence",
+        goal: Goal::Describes,
+        about: "The mean over analyses of the log density of the observations given all before them, where the method \
+                has it; the sum over a run is the log marginal likelihood.",
+    },
+    Metric {
+        name: "inflation",
+        title: "inflation",
+        goal: Goal::Describes,
+        about: "The factor of the forecast's anomalies that an adaptive or finite-size method chose.",
+    },
+    Metric {
+        name: "rejected",
+        title: "rejected",
+        goal: Goal::Describes,
+        about: "The share of the observed values that quality control took for outliers.",
+    },
+    Metric {
         name: "valid_time",
         title: "valid time",
         goal: Goal::Greatest,

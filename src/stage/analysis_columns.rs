@@ -2,6 +2,8 @@
 
 use ndarray::{Array1, ArrayView1, ArrayView2};
 
+use crate::assimilation::Quality;
+use crate::assimilation::diagnostics::{Consistency, Spectrum};
 use crate::assimilation::innovation::innovation;
 use crate::assimilation::outcome::Moments;
 use crate::assimilation::{Outcome, Seen, Smoothed};
@@ -61,6 +63,11 @@ pub fn columns(plan: &Plan, truth: bool) -> Result<Vec<Column>> {
     }
     out.push(Column::registered("innovation_log_score", "innovation_log_score", &context)?);
     out.push(Column::series("innovation_chi_square", Orientation::Near(1)));
+    out.push(Column::series("observation_error_ratio", Orientation::Near(1)));
+    out.push(Column::series("effective_dimension", Orientation::None));
+    out.push(Column::series("log_evidence", Orientation::None));
+    out.push(Column::series("inflation", Orientation::None));
+    out.push(Column::series("rejected", Orientation::None));
     out.push(Column::series("ess", Orientation::None));
     out.push(Column::series("ess_share", Orientation::None));
     Ok(out)
@@ -129,6 +136,48 @@ pub fn measure(
         let density = Case::LogDensity { log_density: found.log_score, values: found.residual.len() };
         board.case(columns, "innovation_log_score", replicate, now.step, &density);
         board.case(columns, "innovation_chi_square", replicate, now.step, &Case::Number(found.chi_square));
+    }
+    Ok(())
+}
+
+/// Each so many analyses the columns are filled that cost more than their method.
+const LOOKED_AT: usize = 10;
+
+/// What there is to say of one analysis beside its scores, by its index.
+pub fn look_at(
+    board: &mut Board,
+    columns: &[Column],
+    replicate: usize,
+    index: usize,
+    now: &Seen,
+    outcome: &Outcome,
+) -> Result<()> {
+    let mut add = |name: &str, value: f64| {
+        if value.is_finite() {
+            board.case(columns, name, replicate, now.step, &Case::Number(value));
+        }
+    };
+    for (column, name) in
+        [("log_evidence", "log_evidence"), ("inflation", "inflation"), ("inflation", "adaptive_inflation")]
+    {
+        outcome.diagnostics.get(name).iter().for_each(|value| add(column, **value));
+    }
+    if !outcome.quality.is_empty() {
+        let outliers = outcome.quality.iter().filter(|quality| **quality == Quality::Outlier).count();
+        add("rejected", outliers as f64 / outcome.quality.len() as f64);
+    }
+    if !index.is_multiple_of(LOOKED_AT) {
+        return Ok(());
+    }
+    if now.operator.error().variance().iter().all(|r| r.is_finite()) {
+        let mut residuals = Consistency::default();
+        residuals.add(outcome, now)?;
+        add("observation_error_ratio", residuals.r.all().value / residuals.supposed_r.all().value);
+    }
+    if outcome.gaussian.is_none()
+        && let Some(spectrum) = Spectrum::new(outcome.ensemble.view(), outcome.weights.as_ref())?
+    {
+        add("effective_dimension", spectrum.effective_dimension());
     }
     Ok(())
 }

@@ -62,6 +62,7 @@ pub fn run(
         title: plan.name.clone(),
         assimilation: scored.rows,
         paired: scored.paired,
+        warnings: scored.diagnoses,
         dt: plan.data.stepping.dt,
         ..Default::default()
     };

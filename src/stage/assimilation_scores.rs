@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use ndarray::{Array2, Array3, ArrayView1, Axis};
 
 use crate::assimilation::Smoothed;
+use crate::assimilation::diagnostics::History;
 use crate::failure::{Failure, Kind, Result};
 use crate::progress::Progress;
 use crate::results::{AssimilationRow, CostRow, PairedRow, Panel, PanelRow, RankHistogram, Series};
 use crate::spec::{AssimilatePlan, Plan};
-use crate::stage::analysis_columns::{columns, diagnose, measure, measure_smoothed};
+use crate::stage::analysis_columns::{columns, diagnose, look_at, measure, measure_smoothed};
 use crate::stage::board::{Board, Column, against_best};
 use crate::stage::cycle::{self, Alarm, Analysed, Ended, Visitor};
 use crate::stage::fit::Ready;
@@ -37,6 +38,8 @@ pub struct Scored {
     pub panels: Vec<Panel>,
     /// Analyses of the first replicate, for the files.
     pub analyses: Vec<Analyses>,
+    /// Why runs diverged: a row, a replicate, and a sentence.
+    pub diagnoses: Vec<String>,
     /// The ensembles of each row of the plan, replicate by replicate, where they were to be kept.
     pub kept: Vec<Vec<Kept>>,
 }
@@ -101,7 +104,8 @@ pub fn score(
     let scale = climate.map_or(f64::INFINITY, Climate::scale);
     let runs = queue::run(jobs.len(), &|index| jobs[index].run(plan, &columns, scale, &done, progress))?;
     progress.finish();
-    Ok(tables(plan, networks, &columns, &jobs, runs))
+    let diagnoses = diagnoses(plan, &jobs, &runs, scale)?;
+    Ok(Scored { diagnoses, ..tables(plan, networks, &columns, &jobs, runs) })
 }
 
 /// The network of a name.
@@ -222,7 +226,9 @@ impl Visitor for Scorer<'_> {
         // diagnostics count from the start, or a filter that fails in the burn-in would fail without a reason
         diagnose(&mut run.board, self.columns, replicate, now.step, outcome);
         if now.step > network.plan.burn_in {
-            self.trouble = measure(&mut run.board, self.columns, replicate, &now, outcome, truth).err();
+            self.trouble = measure(&mut run.board, self.columns, replicate, &now, outcome, truth)
+                .and_then(|()| look_at(&mut run.board, self.columns, replicate, index, &now, outcome))
+                .err();
         }
         self.stopped = self.progress.interrupted();
         !self.stopped && self.trouble.is_none()
@@ -236,6 +242,52 @@ impl Visitor for Scorer<'_> {
             measure_smoothed(&mut self.run.board, self.columns, replicate, smoothed, truth.row(smoothed.step));
         }
     }
+}
+
+/// Why rows diverged: the first replicate of each that did is run again up to there, with an eye on its signs.
+fn diagnoses(plan: &Plan, jobs: &[Job], runs: &[Run], scale: f64) -> Result<Vec<String>> {
+    let mut found: Vec<usize> = Vec::new();
+    for (index, run) in runs.iter().enumerate() {
+        if run.ended.diverged.is_some() && found.iter().all(|&other| jobs[other].row != jobs[index].row) {
+            found.push(index);
+        }
+    }
+    queue::run(found.len(), &|i| {
+        let (job, at) = (&jobs[found[i]], runs[found[i]].ended.diverged.unwrap_or(0));
+        let row = &plan.assimilate[job.row];
+        let mut watch = Watch { job, dt: plan.data.stepping.dt, history: History::default() };
+        let model = job.model.fitted.as_forecaster();
+        let twin = &job.network.twins[job.replicate];
+        cycle::run(row, model, job.network, twin, plan.data.stepping.dt, &mut Alarm::new(scale), &mut watch)?;
+        let sentence = watch.history.diagnose().map_or_else(
+            || "neither its spread, its innovations, its weights nor its rank show why".to_owned(),
+            |diagnosis| diagnosis.sentence,
+        );
+        Ok(format!("`{}` diverged at lead step {at} of replicate {}: {sentence}.", row.label, job.replicate))
+    })
+}
+
+/// Watches the signs of one run.
+struct Watch<'a> {
+    job: &'a Job<'a>,
+    dt: f64,
+    history: History,
+}
+
+impl Visitor for Watch<'_> {
+    fn analysed(&mut self, index: usize, analysed: &Analysed) -> bool {
+        let twin = &self.job.network.twins[self.job.replicate];
+        let now = seen(twin, index, self.dt, self.job.network.operator.as_ref());
+        let error = twin.truth.as_ref().map(|truth| root_mean_square(&analysed.mean, truth.row(now.step)));
+        // what cannot be added has no signs to tell
+        self.history.add(&analysed.outcome, &now, error).is_ok()
+    }
+
+    fn diverged(&mut self, index: usize, analysed: &Analysed) {
+        self.analysed(index, analysed);
+    }
+
+    fn smoothed(&mut self, _: &Smoothed) {}
 }
 
 fn root_mean_square(mean: &ndarray::Array1<f64>, truth: ArrayView1<f64>) -> f64 {

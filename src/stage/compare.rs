@@ -49,7 +49,9 @@ pub fn run(plan: &Plan, options: &Options, progress: &dyn Progress) -> Result<Fi
     let report = report(plan, &ready, forecasts, analyses);
     if nothing_to_report(&report) {
         return Err(Failure::new(Kind::Numerical, "every row diverged, so there is nothing to report")
-            .hint("look at data.dt, data.substeps and the methods' inflation"));
+            .hint("look at data.dt, data.substeps and the methods' inflation")
+            .report(json!({ "warnings": report.warnings }))
+            .text(crate::report::headline(&report)));
     }
     tables::write(&folder, &report)?;
     // a time is worth keeping beside the metrics, but never among them
@@ -100,6 +102,7 @@ fn report(
     };
     report.findings = findings::findings(&report);
     report.warnings = findings::warnings(plan, &report);
+    report.warnings.extend(analyses.diagnoses);
     report
 }
 

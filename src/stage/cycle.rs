@@ -45,6 +45,11 @@ pub trait Visitor {
     /// Takes the outcome of one set of observations, by its index; `false` ends the run.
     fn analysed(&mut self, index: usize, analysed: &Analysed) -> bool;
 
+    /// Takes the outcome at which the alarm rang, the run's last.
+    fn diverged(&mut self, index: usize, analysed: &Analysed) {
+        let _ = (index, analysed);
+    }
+
     /// Takes what a smoother says of an earlier time.
     fn smoothed(&mut self, smoothed: &Smoothed);
 }
@@ -74,6 +79,7 @@ pub fn run(
         let analysed = Analysed { mean: outcome.mean(), variance: outcome.variance(), outcome };
         if alarm.rings(&analysed, truth) {
             ended.diverged = Some(now.step);
+            visitor.diverged(index, &analysed);
             break;
         }
         analysed.outcome.smoothed.iter().for_each(|earlier| visitor.smoothed(earlier));

@@ -71,18 +71,21 @@ enum Verdict {
 /// # Errors
 /// [`Kind::Numerical`], with all rows, when a row differs; and what [`compare`](super::compare) fails with.
 pub fn run(plans: &[Plan], options: &Options, progress: &dyn Progress) -> Result<Finished> {
-    let mut held = Vec::new();
+    let (mut held, mut diagnoses) = (Vec::new(), Vec::new());
     for plan in plans {
-        held.extend(one(plan, options, progress).map_err(|failure| Failure {
+        let (rows, why) = one(plan, options, progress).map_err(|failure| Failure {
             message: format!("experiment `{}`: {}", plan.name, failure.message),
             ..failure
-        })?);
+        })?;
+        held.extend(rows);
+        diagnoses.extend(why);
     }
-    let result = serde_json::json!({ "rows": held, "bound": BOUND, "level": LEVEL });
+    let result = serde_json::json!({ "rows": held, "bound": BOUND, "level": LEVEL, "diverged": diagnoses });
     let count = |verdict| held.iter().filter(|row: &&Held| row.verdict == verdict).count();
     let (agree, differ) = (count(Verdict::Agrees), count(Verdict::Differs));
     let summary = format!("{agree} of {} judged rows agree with their reference", agree + differ);
-    let text = format!("{}\n{summary}\n", table(&held));
+    let why: String = diagnoses.iter().map(|sentence| format!("{sentence}\n")).collect();
+    let text = format!("{}{why}\n{summary}\n", table(&held));
     if differ == 0 {
         return Ok(Finished { result, text });
     }
@@ -93,7 +96,8 @@ pub fn run(plans: &[Plan], options: &Options, progress: &dyn Progress) -> Result
     Err(Failure::new(Kind::Numerical, message).report(result).text(text))
 }
 
-fn one(plan: &Plan, options: &Options, progress: &dyn Progress) -> Result<Vec<Held>> {
+/// The rows of one experiment, and why some of their runs diverged.
+fn one(plan: &Plan, options: &Options, progress: &dyn Progress) -> Result<(Vec<Held>, Vec<String>)> {
     let data = data::trajectories(plan, None, options, progress)?;
     let ready = fit::all(plan, Some(&data), None, false, progress)?;
     let climate = twin::Climate::new(&data.train);
@@ -111,7 +115,7 @@ fn one(plan: &Plan, options: &Options, progress: &dyn Progress) -> Result<Vec<He
             held.push(hold(&plan.name, &row.label, &own, seconds, None));
         }
     }
-    Ok(held)
+    Ok((held, scored.diagnoses))
 }
 
 /// Holds the columns of one row against what is expected of it.

@@ -5,10 +5,11 @@
 //! sum w_i p(y | x_i) is an unbiased factor of the evidence; its logarithm is the diagnostic `log_evidence`, low by about
 //! half its variance. Noise after resampling ([`Regularization`]) keeps particles distinct where the model has little.
 
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, s};
 use scorecast_systems::registry::Default;
 use scorecast_systems::{Entry, Key, Kind, Param, Purpose, Settings};
 
+use super::lag::LAG;
 use super::quality_control::OUTLIER_THRESHOLD;
 use super::regularize::{JITTER, REGULARIZATION, Regularization};
 use super::resample::{RESAMPLING, Resampling};
@@ -30,7 +31,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     name: "bootstrap",
     about: "bootstrap particle filter: weights p(y | x), resampling when few members carry them",
     reference: "Gordon, Salmond and Smith 1993",
-    params: &[MEMBERS, INFLATION, ESS_THRESHOLD, RESAMPLING, JITTER, REGULARIZATION, OUTLIER_THRESHOLD],
+    params: &[MEMBERS, INFLATION, LAG, ESS_THRESHOLD, RESAMPLING, JITTER, REGULARIZATION, OUTLIER_THRESHOLD],
     build: |settings: &Settings| {
         let mut filter = Bootstrap::new(settings.number("inflation"), settings.number("ess_threshold"));
         (filter.resampling, filter.regularization) = (Resampling::new(settings), Regularization::new(settings));
@@ -65,9 +66,16 @@ impl Bootstrap {
         }
     }
 
-    fn resample(&self, ensemble: &Array2<f64>, log_weights: &Array1<f64>, key: Key) -> Result<Array2<f64>> {
+    /// Resampled members; noise is given to their first `current` components.
+    fn resample(
+        &self,
+        ensemble: &Array2<f64>,
+        current: usize,
+        log_weights: &Array1<f64>,
+        key: Key,
+    ) -> Result<Array2<f64>> {
         let ancestors = self.resampling.draw(log_weights, key.purpose(Purpose::Resampling));
-        self.regularization.descend(ensemble, log_weights, &ancestors, key.purpose(Purpose::Perturbation))
+        self.regularization.descend(ensemble, current, log_weights, &ancestors, key.purpose(Purpose::Perturbation))
     }
 }
 
@@ -92,14 +100,14 @@ impl Analysis for Bootstrap {
         let log_evidence = normalise(&mut log_weights);
         let ess = if log_evidence.is_finite() { effective_size(&log_weights) } else { 0.0 };
         let resampled = ess < self.ess_threshold * members as f64;
-        let mut ensemble = forecast.clone();
+        let (mut ensemble, current) = (forecast.clone(), seen.operator.current_dim());
         if resampled {
-            ensemble = self.resample(&forecast, &log_weights, key.at(seen.step as u64))?;
+            ensemble = self.resample(&forecast, current, &log_weights, key.at(seen.step as u64))?;
         } else {
             self.log_weights = Some(log_weights);
         }
         let weights = self.log_weights.as_ref().map(|weights| weights.mapv(f64::exp));
-        super::inflate(&mut ensemble, weights.as_ref(), self.inflation);
+        super::inflate(ensemble.slice_mut(s![.., ..current]), weights.as_ref(), self.inflation);
         let mut outcome = Outcome::new(forecast, ensemble);
         outcome.forecast_weights = carried.map(|weights| weights.mapv(f64::exp));
         outcome.weights = weights;

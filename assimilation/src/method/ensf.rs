@@ -225,7 +225,7 @@ impl Analysis for EnSf {
         ensemble.axis_chunks_iter_mut(Axis(0), CHUNK).into_par_iter().enumerate().for_each(|(chunk, z)| {
             self.sample(z, chunk * CHUNK, forecast.view(), &sd, &likelihood, key);
         });
-        super::inflate(&mut ensemble, None, self.inflation);
+        super::inflate(ensemble.view_mut(), None, self.inflation);
         Ok(Outcome::new(forecast, ensemble))
     }
 }

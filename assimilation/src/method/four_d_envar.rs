@@ -10,9 +10,9 @@
 //! both suit windows that are short beside the time in which errors move and grow. `ienks` goes on where this stops after
 //! one linearization, but does not localize.
 //!
-//! The forecaster is taken as perfect: its noise, if it has any, is the same draw whenever a member goes through a lead step,
-//! counts as spread of the forecast, and is not updated; `ienks` or `letkf` update it. P is a matrix of the order of the
-//! state.
+//! All this takes the forecaster as perfect. Where it has noise, members at all sets of the window are updated by their own
+//! covariances with those at the newest, so that the noise of each lead step is conditioned too, and nothing is carried
+//! again; inflation then acts on the newest alone. P is a matrix of the order of the state.
 
 use ndarray::Array2;
 use scorecast_systems::{Entry, Forecaster, Key, Param, Purpose, Settings};
@@ -23,7 +23,7 @@ use super::three_d_var::STEPS;
 use super::window::{LAG, Window};
 use super::{Build, INFLATION, MEMBERS, join, require_members, unchanged};
 use crate::linalg::{all_finite, anomalies};
-use crate::localize::{LOCALIZATION, Localization};
+use crate::localize::{LOCALIZATION, Localization, Stencil};
 use crate::outcome::{Outcome, Smoothed};
 use crate::problem::{Cycle, Error, Prior, Result, Seen, draw_prior};
 use crate::state::{pack, unpack};
@@ -57,18 +57,32 @@ pub struct FourDEnVar {
     pub iterations: usize,
 }
 
-impl FourDEnVar {
-    /// The members at the start (`[member, component]`) after a set with at least one value; `forecast` is what they
-    /// become at its time.
-    fn analyse(&self, start: &Array2<f64>, forecast: &Array2<f64>, seen: &Seen) -> Result<(Array2<f64>, usize)> {
-        let ((mean, a), (image, b)) = (anomalies(start.view(), None), anomalies(forecast.view(), None));
-        let stencil = self.localization.map(|local| local.stencil(a.ncols())).transpose()?;
-        let dual = Dual::minimise(seen, &image, &cross_covariance(&b, &b, stencil.as_ref()), self.iterations)?;
-        let across = cross_covariance(&a, &b, stencil.as_ref());
-        let mut members = dual.earlier_anomalies(seen, &a, &b, &across);
-        self.inflation.spread(a.view(), members.view_mut());
-        members += &(mean + across.dot(&dual.g));
-        Ok((members, dual.steps))
+/// The analysis of one set, and what it needs to reach earlier members.
+struct Analysis<'a> {
+    seen: &'a Seen<'a>,
+    dual: Dual,
+    /// Anomalies of the members at the newest set.
+    newest: Array2<f64>,
+    stencil: Option<Stencil>,
+}
+
+impl<'a> Analysis<'a> {
+    /// Of a set with at least one value, given the members at its time.
+    fn new(method: &FourDEnVar, forecast: &Array2<f64>, seen: &'a Seen<'a>) -> Result<Self> {
+        let (mean, newest) = anomalies(forecast.view(), None);
+        let stencil = method.localization.map(|local| local.stencil(mean.len())).transpose()?;
+        let p = cross_covariance(&newest, &newest, stencil.as_ref());
+        let dual = Dual::minimise(seen, &mean, &p, method.iterations)?;
+        Ok(Self { seen, dual, newest, stencil })
+    }
+
+    /// Updates members of a time in the window, and inflates them.
+    fn update(&self, members: &mut Array2<f64>, inflation: Inflation) {
+        let (mean, a) = anomalies(members.view(), None);
+        let across = cross_covariance(&a, &self.newest, self.stencil.as_ref());
+        *members = self.dual.earlier_anomalies(self.seen, &a, &self.newest, &across);
+        inflation.spread(a.view(), members.view_mut());
+        *members += &(mean + across.dot(&self.dual.g));
     }
 }
 
@@ -81,13 +95,15 @@ pub struct FourDEnVarCycle {
     start: Array2<f64>,
     /// What they become at the present.
     front: Array2<f64>,
+    /// Members at each set in the window, the present among them, where the forecaster has noise.
+    trail: Vec<Array2<f64>>,
 }
 
 impl FourDEnVarCycle {
     /// A smoother of `members` members over a window of `lag` sets, at least 1.
     pub fn new(method: FourDEnVar, members: usize, lag: usize) -> Self {
         let none = || Array2::zeros((0, 0));
-        Self { method, members, window: Window::new(lag), start: none(), front: none() }
+        Self { method, members, window: Window::new(lag), start: none(), front: none(), trail: Vec::new() }
     }
 }
 
@@ -96,6 +112,7 @@ impl Cycle for FourDEnVarCycle {
         self.window.begin(step);
         self.start = draw_prior(prior, self.members, key)?;
         self.front = self.start.clone();
+        self.trail.clear();
         Ok(())
     }
 
@@ -110,20 +127,42 @@ impl Cycle for FourDEnVarCycle {
         model.advance(before, self.window.present() - before, &mut forecast, noise)?;
         let predicted = seen.restrict(forecast.view())?.predicted;
         let usable = predicted.ncols() > 0 && [&self.start, &forecast, &predicted].iter().all(|x| all_finite(x.view()));
-        let mut outcome = unchanged(forecast);
-        let first = if usable {
-            let (start, steps) = self.method.analyse(&self.start, &outcome.forecast, seen)?;
-            self.start = start;
-            outcome.diagnostics.insert("steps", steps as f64);
-            let (first, present) = self.window.carry(model, &self.start, noise)?;
-            outcome.ensemble = present;
-            Some(first)
+        let noisy = self.window.is_noisy(model, &self.start, noise)?;
+        if !noisy {
+            self.trail.clear();
+        } else if self.trail.len() + 1 == self.window.len() {
+            self.trail.push(forecast.clone());
         } else {
-            None
-        };
+            self.trail = self.window.trail(model, &self.start, noise)?;
+        }
+        let mut outcome = unchanged(forecast);
+        let mut first = None;
+        if usable {
+            let seen = Seen { step: seen.step, time: seen.time, values: seen.values.view(), operator: seen.operator };
+            let analysis = Analysis::new(&self.method, &outcome.forecast, &seen)?;
+            outcome.diagnostics.insert("steps", analysis.dual.steps as f64);
+            let inflation = self.method.inflation;
+            if noisy {
+                analysis.update(&mut self.start, Inflation::default());
+                self.trail.iter_mut().rev().skip(1).for_each(|x| analysis.update(x, Inflation::default()));
+                analysis.update(&mut outcome.ensemble, inflation);
+            } else {
+                analysis.update(&mut self.start, inflation);
+                let (next, present) = self.window.carry(model, &self.start, noise)?;
+                outcome.ensemble = present;
+                first = Some(next);
+            }
+        }
         self.front.clone_from(&outcome.ensemble);
+        if let Some(present) = self.trail.last_mut() {
+            present.clone_from(&outcome.ensemble);
+        }
         if self.window.is_full() {
-            let first = first.map_or_else(|| self.window.carry_first(model, &self.start, noise), Ok)?;
+            let first = match first {
+                Some(first) => first,
+                None if noisy => self.trail.remove(0),
+                None => self.window.carry_first(model, &self.start, noise)?,
+            };
             let start = std::mem::replace(&mut self.start, first);
             outcome.smoothed.extend(self.window.smoothed().map(|step| Smoothed::new(step, start)));
             self.window.slide();
@@ -132,12 +171,13 @@ impl Cycle for FourDEnVarCycle {
     }
 
     fn finish(&mut self, model: &dyn Forecaster, key: Key) -> Result<Vec<Smoothed>> {
-        self.window.drain(model, &mut self.start, key.purpose(Purpose::ProcessNoise))
+        let trail = std::mem::take(&mut self.trail);
+        self.window.drain(model, &mut self.start, trail, key.purpose(Purpose::ProcessNoise))
     }
 
     fn save(&self) -> Vec<u8> {
         let mut numbers = self.window.numbers();
-        numbers.extend(&self.front);
+        numbers.extend(std::iter::once(&self.front).chain(&self.trail).flatten());
         pack(self.window.start(), &self.start, &numbers)
     }
 
@@ -152,9 +192,16 @@ impl Cycle for FourDEnVarCycle {
             )));
         }
         let mut window = self.window.clone();
-        let front = window.restore(step, &numbers)?.to_vec();
-        self.front = Array2::from_shape_vec(start.raw_dim(), front)
-            .map_err(|_| Error::State("its further numbers are not those of `four_d_envar`".to_owned()))?;
+        let rest = window.restore(step, &numbers)?;
+        let foreign = || Error::State("its further numbers are not those of `four_d_envar`".to_owned());
+        let arrays = rest.len() / start.len().max(1);
+        if rest.len() != arrays * start.len() || ![1, 1 + window.len()].contains(&arrays) {
+            return Err(foreign());
+        }
+        let array = |numbers: &[f64]| Array2::from_shape_vec(start.raw_dim(), numbers.to_vec()).map_err(|_| foreign());
+        let mut arrays = rest.chunks_exact(start.len().max(1)).map(array);
+        self.front = arrays.next().ok_or_else(foreign)??;
+        self.trail = arrays.collect::<Result<_>>()?;
         (self.window, self.start) = (window, start);
         Ok(())
     }

@@ -284,7 +284,7 @@ impl Cycle for Guided {
         let mut ensemble = forecast.clone();
         if !seen.present().is_empty() && all_finite(forecast.view()) {
             ensemble = self.analyse(model, before, seen, key, &mut diagnostics)?;
-            super::inflate(&mut ensemble, self.weights().as_ref(), self.inflation);
+            super::inflate(ensemble.view_mut(), self.weights().as_ref(), self.inflation);
         }
         let weights = self.weights();
         (self.step, self.ensemble) = (seen.step, ensemble.clone());

@@ -23,6 +23,7 @@ mod cycle;
 mod descent;
 mod minimise;
 mod passes;
+mod saved;
 mod with_noise;
 
 pub use cycle::IEnKsCycle;

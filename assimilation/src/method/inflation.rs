@@ -162,7 +162,7 @@ fn sd(anomalies: ArrayView2<f64>) -> Array1<f64> {
 }
 
 /// Multiplies the anomalies of an ensemble around its (weighted) mean.
-pub(crate) fn inflate(ensemble: &mut Array2<f64>, weights: Option<&Array1<f64>>, inflation: f64) {
+pub(crate) fn inflate(mut ensemble: ArrayViewMut2<f64>, weights: Option<&Array1<f64>>, inflation: f64) {
     if inflation != 1.0 {
         let mean = weighted_mean(ensemble.view(), weights);
         for mut row in ensemble.outer_iter_mut() {

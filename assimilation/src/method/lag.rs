@@ -1,13 +1,13 @@
-//! The fixed-lag smoother that any linear filter becomes (Evensen and van Leeuwen 2000; Khare, Anderson, Hoar and
+//! The fixed-lag smoother that any filter of trajectories becomes (Evensen and van Leeuwen 2000; Khare, Anderson, Hoar and
 //! Nychka 2008): the members of the last L sets of observations are carried behind the present ones, as further components
 //! of the same members, and the update moves them too.
 //!
 //! With members x_k, x_{k-1}, ..., x_{k-L} side by side, [x_k ... x_{k-L}] <- [x_k ... x_{k-L}] T_k, whatever T_k the
 //! filter makes of its members: for a global filter this is the ensemble Kalman smoother, for a localized one each earlier
-//! component is moved by the observations near its place. Inflation acts on the present alone; a random rotation turns
-//! whole trajectories.
+//! component is moved by the observations near its place, and where members are weighed and resampled whole trajectories
+//! are (Kitagawa 1996). Inflation and noise are given to the present alone; a random rotation turns whole trajectories.
 
-use ndarray::{Array2, ArrayView2, Axis, concatenate, s};
+use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate, s};
 use scorecast_systems::registry::Default;
 use scorecast_systems::{Forecaster, Key, Kind, Param, Purpose};
 
@@ -36,13 +36,15 @@ pub struct FixedLag {
     past: Vec<usize>,
     /// Whether the present state is the analysis of a set of observations.
     analysed: bool,
+    /// The weights of the trajectories, `[member]`; none means equal.
+    weights: Option<Array1<f64>>,
 }
 
 impl FixedLag {
     /// A smoother of `members` members that gives each state once `lag` later sets of observations have moved it.
     pub fn new(analysis: Box<dyn Analysis>, members: usize, lag: usize) -> Self {
         let trajectory = Array2::zeros((0, 0));
-        Self { analysis, members, lag, step: 0, trajectory, past: Vec::new(), analysed: false }
+        Self { analysis, members, lag, step: 0, trajectory, past: Vec::new(), analysed: false, weights: None }
     }
 
     fn dim(&self) -> usize {
@@ -63,12 +65,16 @@ impl FixedLag {
         Ok(())
     }
 
+    fn smoothed(&self, step: usize, ensemble: Array2<f64>) -> Smoothed {
+        Smoothed { weights: self.weights.clone(), ..Smoothed::new(step, ensemble) }
+    }
+
     /// Takes off the oldest carried state.
     fn pop(&mut self) -> Option<Smoothed> {
         let dim = self.dim();
         let step = self.past.pop()?;
         let kept = self.trajectory.ncols() - dim;
-        let oldest = Smoothed::new(step, self.trajectory.slice(s![.., kept..]).to_owned());
+        let oldest = self.smoothed(step, self.trajectory.slice(s![.., kept..]).to_owned());
         self.trajectory = self.trajectory.slice(s![.., ..kept]).to_owned();
         Some(oldest)
     }
@@ -77,7 +83,7 @@ impl FixedLag {
 impl Cycle for FixedLag {
     fn start(&mut self, prior: &Prior, step: usize, key: Key) -> Result<()> {
         self.trajectory = draw_prior(prior, self.members, key)?;
-        (self.step, self.past, self.analysed) = (step, Vec::new(), false);
+        (self.step, self.past, self.analysed, self.weights) = (step, Vec::new(), false, None);
         self.analysis.restore(&[])
     }
 
@@ -93,6 +99,7 @@ impl Cycle for FixedLag {
         let mut outcome = self.analysis.update(forecast, &Seen { operator: &carrying, ..*seen }, key)?;
         outcome.forecast = outcome.forecast.slice(current).to_owned();
         self.trajectory = std::mem::replace(&mut outcome.ensemble, Array2::zeros((0, 0)));
+        self.weights.clone_from(&outcome.weights);
         if self.past.len() == self.lag {
             outcome.smoothed.extend(self.pop());
         }
@@ -106,14 +113,16 @@ impl Cycle for FixedLag {
             out.push(oldest);
         }
         if std::mem::take(&mut self.analysed) {
-            out.push(Smoothed::new(self.step, self.trajectory.clone()));
+            out.push(self.smoothed(self.step, self.trajectory.clone()));
         }
         Ok(out)
     }
 
     fn save(&self) -> Vec<u8> {
-        let mut state = vec![f64::from(u8::from(self.analysed)), self.past.len() as f64];
+        let weights = self.weights.as_ref().map_or(0, Array1::len);
+        let mut state = vec![f64::from(u8::from(self.analysed)), self.past.len() as f64, weights as f64];
         state.extend(self.past.iter().map(|&step| step as f64));
+        state.extend(self.weights.iter().flatten());
         state.extend(self.analysis.state());
         pack(self.step, &self.trajectory, &state)
     }
@@ -121,10 +130,10 @@ impl Cycle for FixedLag {
     fn restore(&mut self, bytes: &[u8]) -> Result<()> {
         let (step, trajectory, state) = unpack(bytes)?;
         let refuse = |problem: String| Err(Error::State(problem));
-        let [analysed, count, rest @ ..] = &state[..] else {
+        let [analysed, count, weights, rest @ ..] = &state[..] else {
             return refuse(format!("{} further numbers, which is not the state of a fixed-lag smoother", state.len()));
         };
-        let count = *count as usize;
+        let (count, weights) = (*count as usize, *weights as usize);
         if trajectory.nrows() != self.members || count > self.lag {
             return refuse(format!(
                 "it has {} members and {count} earlier states, but the method is set to {} and at most {}; set `members` \
@@ -134,11 +143,15 @@ impl Cycle for FixedLag {
                 self.lag
             ));
         }
-        if rest.len() < count || trajectory.ncols() % (count + 1) != 0 {
+        let whole = trajectory.ncols() % (count + 1) == 0 && (weights == 0 || weights == self.members);
+        if rest.len() < count + weights || !whole {
             return refuse("its numbers are not those of a fixed-lag smoother".to_owned());
         }
-        self.analysis.restore(&rest[count..])?;
-        self.past = rest[..count].iter().map(|&step| step as usize).collect();
+        let (past, rest) = rest.split_at(count);
+        let (weights, rest) = rest.split_at(weights);
+        self.analysis.restore(rest)?;
+        self.past = past.iter().map(|&step| step as usize).collect();
+        self.weights = (!weights.is_empty()).then(|| Array1::from_vec(weights.to_vec()));
         (self.step, self.trajectory, self.analysed) = (step, trajectory, *analysed != 0.0);
         Ok(())
     }

@@ -7,7 +7,7 @@
 //! bandwidth (Scott 1992) times b. Members whose ancestor is theirs alone stay where they are (DAPPER's convention).
 //! Weights are not changed for it.
 
-use ndarray::{Array1, Array2, Axis};
+use ndarray::{Array1, Array2, Axis, s};
 use scorecast_systems::registry::Default;
 use scorecast_systems::{Key, Kind, Param, Settings};
 
@@ -54,36 +54,38 @@ impl Regularization {
     }
 
     /// The members that descend from `ancestors` (ascending) of `ensemble` (`[member, component]`, with normalised
-    /// `log_weights`), with their noise. Member i draws from stream i of `key`.
+    /// `log_weights`), with their noise, of which the first `current` components are given any. Member i draws from stream
+    /// i of `key`.
     ///
     /// # Errors
     /// When the eigenvalues of the ensemble's covariance do not converge.
     pub(super) fn descend(
         &self,
         ensemble: &Array2<f64>,
+        current: usize,
         log_weights: &Array1<f64>,
         ancestors: &[usize],
         key: Key,
     ) -> Result<Array2<f64>> {
         let mut drawn = ensemble.select(Axis(0), ancestors);
-        let (members, dim) = drawn.dim();
         if self.jitter == 0.0 && self.bandwidth == 0.0 {
             return Ok(drawn);
         }
+        let (ensemble, mut present) = (ensemble.slice(s![.., ..current]), drawn.slice_mut(s![.., ..current]));
+        let (members, dim) = ensemble.dim();
         let weights = log_weights.mapv(f64::exp);
         // one weight that is nearly all of them leaves a covariance of two or three members, or none: then equal weights
         let weights = (weights.dot(&weights) < 1.0 - DEGENERATE).then_some(&weights);
-        let noise = key.normals(members, dim);
         if self.jitter > 0.0 {
-            let sd = weighted_variance(ensemble.view(), weights).mapv(f64::sqrt);
-            drawn += &(&noise * &(self.jitter * sd));
+            let sd = weighted_variance(ensemble, weights).mapv(f64::sqrt);
+            present += &(key.normals(members, dim) * &(self.jitter * sd));
         }
         if self.bandwidth > 0.0 {
-            let root = positive_sqrt(&covariance(ensemble.view(), weights))?;
+            let root = positive_sqrt(&covariance(ensemble, weights))?;
             let scale = self.bandwidth * (members as f64).powf(-1.0 / (dim as f64 + 4.0));
             // behind the streams of the jitter
             let kernel = key.members_from(members as u64).normals(members, dim).dot(&root) * scale;
-            for (i, (mut row, noise)) in drawn.outer_iter_mut().zip(kernel.outer_iter()).enumerate() {
+            for (i, (mut row, noise)) in present.outer_iter_mut().zip(kernel.outer_iter()).enumerate() {
                 let shares = |other: Option<&usize>| other == Some(&ancestors[i]);
                 if shares(ancestors.get(i + 1)) || (i > 0 && shares(ancestors.get(i - 1))) {
                     row += &noise;
@@ -110,7 +112,7 @@ mod tests {
         let quarter = members / 4;
         let ancestors: Vec<usize> = (0..members).map(|i| if i < quarter { i } else { members - 1 }).collect();
         let regularization = Regularization { jitter: 0.0, bandwidth: 1.7 };
-        let drawn = regularization.descend(&ensemble, &log_weights, &ancestors, key.at(1)).unwrap();
+        let drawn = regularization.descend(&ensemble, 2, &log_weights, &ancestors, key.at(1)).unwrap();
         let rows = |x: &Array2<f64>, range: std::ops::Range<usize>| x.slice(ndarray::s![range, ..]).to_owned();
         assert_eq!(rows(&drawn, 0..quarter), rows(&ensemble, 0..quarter));
         let kernel = covariance(rows(&drawn, quarter..members).view(), None);
@@ -130,7 +132,8 @@ mod tests {
         for regularization in
             [Regularization { jitter: 0.3, bandwidth: 0.0 }, Regularization { jitter: 0.0, bandwidth: 1.0 }]
         {
-            let drawn = regularization.descend(&ensemble, &log_weights, &[4; 20], Key::new(3, Domain::Method)).unwrap();
+            let drawn =
+                regularization.descend(&ensemble, 3, &log_weights, &[4; 20], Key::new(3, Domain::Method)).unwrap();
             assert!(drawn.iter().all(|value| value.is_finite()));
             assert!(drawn.outer_iter().all(|row| row != ensemble.row(4)));
         }

@@ -21,7 +21,7 @@ use super::extended::{Extended, transition};
 use super::gaussian::{self, Gaussian, symmetric};
 use super::numbers::Numbers;
 use super::{Build, INFLATION, MEMBERS};
-use crate::linalg::Cholesky;
+use crate::linalg::{Cholesky, all_finite};
 use crate::outcome::{Outcome, Smoothed};
 use crate::problem::{Cycle, Error, Prior, Result, Seen};
 use crate::state::{pack, unpack};
@@ -96,11 +96,11 @@ impl Rts {
     }
 }
 
-/// u and W of one set of observations; zeros where there is no value or the forecast has diverged.
+/// u and W of one set of observations; zeros where there is no value, or where it cannot be predicted and is not used.
 fn information(forecast: &Gaussian, seen: &Seen) -> Result<(Array1<f64>, Array2<f64>)> {
     let dim = forecast.mean.len();
     let present = seen.restrict(forecast.mean.view().insert_axis(Axis(0)))?;
-    if present.index.is_empty() || !forecast.is_finite() {
+    if present.index.is_empty() || !forecast.is_finite() || !all_finite(present.predicted.view()) {
         return Ok((Array1::zeros(dim), Array2::zeros((dim, dim))));
     }
     let mut h = seen.jacobian(forecast.mean.view());

@@ -10,6 +10,7 @@ use ndarray::Array2;
 use scorecast_systems::registry::Default;
 use scorecast_systems::{Forecaster, Key, Kind, Param};
 
+use super::step_law;
 use crate::outcome::Smoothed;
 use crate::problem::{Error, Result};
 
@@ -93,6 +94,16 @@ impl Window {
         }
     }
 
+    /// Whether there is noise between the start and the present, by the first lead step of `start` (`[member, component]`).
+    /// Members that are not finite count as without.
+    ///
+    /// # Errors
+    /// When the forecaster itself cannot run.
+    pub fn is_noisy(&self, model: &dyn Forecaster, start: &Array2<f64>, noise: Key) -> Result<bool> {
+        let moves = self.present() > self.start && start.nrows() > 0;
+        Ok(moves && !step_law::is_deterministic(model, self.start, start.row(0), noise)?)
+    }
+
     /// Carries members from the start to the present; also gives them after the first leg.
     ///
     /// # Errors
@@ -133,15 +144,26 @@ impl Window {
         Ok(x)
     }
 
-    /// Empties the window at the end of a run: what is left to say of its times, given the members at its start.
+    /// Empties the window at the end of a run: what is left to say of its times, given the members at its start, and
+    /// those at its sets where they are kept (`trail`); elsewhere they are carried. Leaves in `start` those at the present.
     ///
     /// # Errors
     /// When the forecaster itself cannot run.
-    pub fn drain(&mut self, model: &dyn Forecaster, start: &mut Array2<f64>, noise: Key) -> Result<Vec<Smoothed>> {
+    pub fn drain(
+        &mut self,
+        model: &dyn Forecaster,
+        start: &mut Array2<f64>,
+        trail: Vec<Array2<f64>>,
+        noise: Key,
+    ) -> Result<Vec<Smoothed>> {
         let mut out = Vec::with_capacity(self.sets.len() + 1);
         out.extend(self.smoothed().map(|step| Smoothed::new(step, start.clone())));
+        let mut trail = trail.into_iter();
         while let Some(&to) = self.sets.first() {
-            model.advance(self.start, to - self.start, start, noise)?;
+            match trail.next() {
+                Some(members) => *start = members,
+                None => model.advance(self.start, to - self.start, start, noise)?,
+            }
             self.slide();
             out.push(Smoothed::new(to, start.clone()));
         }

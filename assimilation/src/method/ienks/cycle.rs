@@ -1,4 +1,4 @@
-//! The cycle of the iterative smoother: its window, the sets that multiple assimilation uses again, its saved state.
+//! The cycle of the iterative smoother: its window, and the sets that multiple assimilation uses again.
 
 use ndarray::Array2;
 use scorecast_systems::{Forecaster, Key, Purpose};
@@ -9,26 +9,25 @@ use super::passes::Pass;
 use crate::linalg::{all_finite, anomalies};
 use crate::method::inflation::rotation;
 use crate::method::window::Window;
-use crate::method::{require_members, step_law, unchanged};
+use crate::method::{require_members, unchanged};
 use crate::outcome::{Diagnostics, Outcome, Smoothed};
-use crate::problem::{Cycle, Error, Prior, Result, Seen, draw_prior};
-use crate::state::{pack, unpack};
+use crate::problem::{Cycle, Prior, Result, Seen, draw_prior};
 
 /// The iterative smoother as a cycle over its window.
 pub struct IEnKsCycle {
-    method: IEnKs,
-    members: usize,
-    window: Window,
+    pub(super) method: IEnKs,
+    pub(super) members: usize,
+    pub(super) window: Window,
     /// Members at the start, `[member, component]`; with `mda` each set in the window has only a part of its weight in them.
-    start: Array2<f64>,
+    pub(super) start: Array2<f64>,
     /// Members at the start given all sets with their whole weight, where those are others.
-    whole: Option<Array2<f64>>,
+    pub(super) whole: Option<Array2<f64>>,
     /// Members at the present, carried from the start.
-    front: Array2<f64>,
+    pub(super) front: Array2<f64>,
     /// The sets in the window, where they are used again.
-    passes: Vec<Pass>,
+    pub(super) passes: Vec<Pass>,
     /// Members at each set in the window, the present among them, where the forecaster has noise.
-    trail: Vec<Array2<f64>>,
+    pub(super) trail: Vec<Array2<f64>>,
 }
 
 /// The members at the start after a set; none where they stay as they are.
@@ -117,45 +116,6 @@ impl IEnKsCycle {
     }
 }
 
-impl IEnKsCycle {
-    /// The rest of a step where the forecaster has noise.
-    fn step_with_noise(
-        &mut self,
-        model: &dyn Forecaster,
-        seen: &Seen,
-        key: Key,
-        forecast: Array2<f64>,
-        observed: bool,
-    ) -> Result<Outcome> {
-        if self.trail.len() + 1 == self.window.len() {
-            self.trail.push(forecast.clone());
-        } else {
-            self.trail = self.window.trail(model, &self.start, key.purpose(Purpose::ProcessNoise))?;
-        }
-        if self.method.multiple {
-            self.passes.push(Pass::of(seen));
-        }
-        let mut outcome = unchanged(forecast);
-        if observed {
-            let earlier = self.trail.iter_mut().rev().skip(1).chain([&mut self.start]);
-            outcome.diagnostics = self.method.smooth(earlier, &mut outcome.ensemble, seen, key)?;
-        }
-        if let Some(present) = self.trail.last_mut() {
-            present.clone_from(&outcome.ensemble);
-        }
-        self.front.clone_from(&outcome.ensemble);
-        if self.window.is_full() {
-            let start = std::mem::replace(&mut self.start, self.trail.remove(0));
-            outcome.smoothed.extend(self.window.smoothed().map(|step| Smoothed::new(step, start)));
-            self.window.slide();
-            if !self.passes.is_empty() {
-                self.passes.remove(0);
-            }
-        }
-        Ok(outcome)
-    }
-}
-
 impl Cycle for IEnKsCycle {
     fn start(&mut self, prior: &Prior, step: usize, key: Key) -> Result<()> {
         self.window.begin(step);
@@ -178,7 +138,7 @@ impl Cycle for IEnKsCycle {
         model.advance(before, self.window.present() - before, &mut forecast, noise)?;
         let observed = seen.values.iter().any(|value| !value.is_nan());
         let finite = all_finite(forecast.view()) && all_finite(self.start.view());
-        if finite && !step_law::is_deterministic(model, self.window.start(), self.start.row(0), noise)? {
+        if finite && self.window.is_noisy(model, &self.start, noise)? {
             return self.step_with_noise(model, seen, key, forecast, observed);
         }
         self.trail.clear();
@@ -229,13 +189,8 @@ impl Cycle for IEnKsCycle {
 
     fn finish(&mut self, model: &dyn Forecaster, key: Key) -> Result<Vec<Smoothed>> {
         let mut best = self.whole.take().unwrap_or_else(|| self.start.clone());
-        let mut out = Vec::new();
-        for members in std::mem::take(&mut self.trail) {
-            let before = std::mem::replace(&mut best, members);
-            out.extend(self.window.smoothed().map(|step| Smoothed::new(step, before)));
-            self.window.slide();
-        }
-        out.extend(self.window.drain(model, &mut best, key.purpose(Purpose::ProcessNoise))?);
+        let trail = std::mem::take(&mut self.trail);
+        let out = self.window.drain(model, &mut best, trail, key.purpose(Purpose::ProcessNoise))?;
         self.start = best;
         self.front.clone_from(&self.start);
         self.passes.clear();
@@ -243,52 +198,10 @@ impl Cycle for IEnKsCycle {
     }
 
     fn save(&self) -> Vec<u8> {
-        let mut numbers = self.window.numbers();
-        numbers.extend(&self.front);
-        let flag = f64::from(u8::from(self.whole.is_some()));
-        numbers.extend([flag, self.trail.len() as f64, self.passes.len() as f64]);
-        numbers.extend(self.whole.iter().chain(&self.trail).flatten());
-        self.passes.iter().for_each(|pass| pass.write(&mut numbers));
-        pack(self.window.start(), &self.start, &numbers)
+        self.to_bytes()
     }
 
     fn restore(&mut self, bytes: &[u8]) -> Result<()> {
-        let (step, start, numbers) = unpack(bytes)?;
-        let foreign = || Error::State("its further numbers are not those of `ienks`".to_owned());
-        if start.nrows() != self.members {
-            return Err(Error::State(format!(
-                "it has {} members but the method is set to {}; set `members` to {}",
-                start.nrows(),
-                self.members,
-                start.nrows()
-            )));
-        }
-        let mut window = self.window.clone();
-        let rest = window.restore(step, &numbers)?;
-        let array = |numbers: &[f64]| Array2::from_shape_vec(start.raw_dim(), numbers.to_vec()).map_err(|_| foreign());
-        let (front, rest) = rest.split_at_checked(start.len()).ok_or_else(foreign)?;
-        let (head, rest) = rest.split_at_checked(3).ok_or_else(foreign)?;
-        let trail = head[1] as usize;
-        if !(head[0] == 0.0 || head[0] == 1.0) || ![0, window.len()].contains(&trail) {
-            return Err(foreign());
-        }
-        let more = (head[0] as usize + trail) * start.len();
-        let (members, mut rest) = rest.split_at_checked(more).ok_or_else(foreign)?;
-        let mut members = members.chunks_exact(start.len().max(1)).map(array).collect::<Result<Vec<_>>>()?;
-        let whole = (head[0] == 1.0).then(|| members.remove(0));
-        let mut passes = Vec::new();
-        while !rest.is_empty() {
-            let (pass, behind) = Pass::read(rest).ok_or_else(foreign)?;
-            passes.push(pass);
-            rest = behind;
-        }
-        let expected = if self.method.multiple { window.len() } else { 0 };
-        if passes.len() != expected || head[2] != expected as f64 {
-            return Err(Error::State("it was saved with another setting of `mda`; set it as it was".to_owned()));
-        }
-        self.front = array(front)?;
-        (self.window, self.start, self.whole, self.passes) = (window, start, whole, passes);
-        self.trail = members;
-        Ok(())
+        self.set_from_bytes(bytes)
     }
 }

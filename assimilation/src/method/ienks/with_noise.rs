@@ -7,14 +7,16 @@
 //! again.
 
 use ndarray::{Array1, Array2};
-use scorecast_systems::Key;
+use scorecast_systems::{Forecaster, Key, Purpose};
 
-use super::IEnKs;
 use super::descent::Descent;
+use super::passes::Pass;
+use super::{IEnKs, IEnKsCycle, Linearization};
 use crate::linalg::{anomalies, rotate_anomalies};
 use crate::method::etkf::scaled;
 use crate::method::inflation::rotation;
-use crate::outcome::Diagnostics;
+use crate::method::unchanged;
+use crate::outcome::{Diagnostics, Outcome, Smoothed};
 use crate::problem::{Error, Result, Seen};
 
 impl IEnKs {
@@ -26,7 +28,7 @@ impl IEnKs {
         seen: &Seen,
         key: Key,
     ) -> Result<Diagnostics> {
-        if self.linearization == super::Linearization::Bundle {
+        if self.linearization == Linearization::Bundle {
             return Err(Error::Unsupported(
                 "method `ienks` cannot take a bundle's derivative through a forecaster with noise; set linearization to \
                  \"transform\""
@@ -57,5 +59,44 @@ impl IEnKs {
             diagnostics.insert("inflation", 1.0 / descent.g.sqrt());
         }
         Ok(diagnostics)
+    }
+}
+
+impl IEnKsCycle {
+    /// The rest of a step where the forecaster has noise.
+    pub(super) fn step_with_noise(
+        &mut self,
+        model: &dyn Forecaster,
+        seen: &Seen,
+        key: Key,
+        forecast: Array2<f64>,
+        observed: bool,
+    ) -> Result<Outcome> {
+        if self.trail.len() + 1 == self.window.len() {
+            self.trail.push(forecast.clone());
+        } else {
+            self.trail = self.window.trail(model, &self.start, key.purpose(Purpose::ProcessNoise))?;
+        }
+        if self.method.multiple {
+            self.passes.push(Pass::of(seen));
+        }
+        let mut outcome = unchanged(forecast);
+        if observed {
+            let earlier = self.trail.iter_mut().rev().skip(1).chain([&mut self.start]);
+            outcome.diagnostics = self.method.smooth(earlier, &mut outcome.ensemble, seen, key)?;
+        }
+        if let Some(present) = self.trail.last_mut() {
+            present.clone_from(&outcome.ensemble);
+        }
+        self.front.clone_from(&outcome.ensemble);
+        if self.window.is_full() {
+            let start = std::mem::replace(&mut self.start, self.trail.remove(0));
+            outcome.smoothed.extend(self.window.smoothed().map(|step| Smoothed::new(step, start)));
+            self.window.slide();
+            if !self.passes.is_empty() {
+                self.passes.remove(0);
+            }
+        }
+        Ok(outcome)
     }
 }
