@@ -3,9 +3,9 @@
 //! twenty members that start from N(0, I), 150 cycles of which the last 50 count. `letkf` with constant and with
 //! adaptive inflation, on a truth that follows the model and on one that jumps.
 //!
-//! `cargo run --release -p scorecast-assimilation --example arctan -- [n] [cycles]`; without numbers n = 100 (ten
-//! truths), 10^4 and 10^6 (one truth each; 30 cycles of the last, of which ten count). `-- tune` prints the grids, at
-//! n = 10^4 on a truth of its own, that the settings below are from.
+//! `cargo run --release -p scorecast-assimilation --example arctan -- [n] [cycles] [steady | jumps]`; without numbers
+//! n = 100 (ten truths), 10^4 and 10^6 (one truth each; 30 cycles of the last, of which ten count). `-- tune` prints the
+//! grids, at n = 10^4 on a truth of its own, that the settings below are from.
 
 mod scores;
 mod truth;
@@ -49,6 +49,8 @@ struct Record {
     diverged: usize,
     seconds: f64,
     cycles: usize,
+    /// The error of each cycle of the last truth.
+    errors: Vec<f64>,
 }
 
 fn main() -> Result<(), Failure> {
@@ -61,10 +63,19 @@ fn main() -> Result<(), Failure> {
         Some(dim) => vec![size(dim.parse()?, given.next().map(|cycles| cycles.parse()).transpose()?)],
         None => [100, 10_000, 1_000_000].map(|dim| size(dim, None)).to_vec(),
     };
+    let only = given.next();
     for size in sizes {
         for jumps in [false, true] {
+            if only.as_deref() == Some(if jumps { "steady" } else { "jumps" }) {
+                continue;
+            }
+            let filters = contenders(size.dim, jumps);
             println!("\n{}", title(size, jumps));
-            print(&contenders(size.dim), &experiment(size, jumps, 1, &contenders(size.dim))?);
+            let found = experiment(size, jumps, 1, &filters)?;
+            print(&filters, &found);
+            if let (true, Some(cycle)) = (jumps, size.forced()) {
+                print_recovery(&filters, &found.0, cycle);
+            }
         }
     }
     Ok(())
@@ -100,12 +111,30 @@ fn title(size: Size, jumps: bool) -> String {
 /// The published taper is exp(-(j / 3)^2).
 const PUBLISHED_RADIUS: f64 = 3.0 / std::f64::consts::SQRT_2;
 
-/// The published settings, and what `tune` found best.
-fn contenders(dim: usize) -> Vec<Contender> {
-    let published = Contender::constant(1.14, PUBLISHED_RADIUS);
-    let mut all = vec![published, Contender::adaptive("anderson", 0.1, 0.9)];
+/// Sd, damping, largest factor of the variance and constant factor of the sd of adaptive inflation that `tune` tries.
+const ADAPTIVE: [[f64; 4]; 10] = [
+    [0.1, 0.9, 1e4, 1.0],
+    [0.1, 0.9, 4.0, 1.0],
+    [0.1, 0.9, 4.0, 1.06],
+    [0.1, 0.9, 4.0, 1.14],
+    [0.3, 0.9, 2.0, 1.0],
+    [0.3, 0.9, 2.0, 1.06],
+    [0.3, 0.9, 1.5, 1.06],
+    [1.0, 0.5, 2.0, 1.06],
+    [1.0, 0.5, 1.5, 1.06],
+    [1.0, 0.5, 1.5, 1.1],
+];
+
+/// The published settings, which are also the best constant ones; the best adaptive ones without jumps, and those that
+/// kept best with them, by both rules where that is quick.
+fn contenders(dim: usize, jumps: bool) -> Vec<Contender> {
+    let (steady, jumping) = ([0.3, 0.9, 1.5, 1.06], [1.0, 0.5, 1.5, 1.1]);
+    let mut all = vec![Contender::constant(1.14, PUBLISHED_RADIUS)];
     if dim < 1_000_000 {
-        all.push(Contender::adaptive("miyoshi", 0.1, 0.9));
+        let both = ["anderson", "miyoshi"].map(|rule| [steady, jumping].map(|kind| Contender::adaptive(rule, kind)));
+        all.extend(both.into_iter().flatten());
+    } else {
+        all.push(Contender::adaptive("anderson", if jumps { jumping } else { steady }));
     }
     all
 }
@@ -115,14 +144,16 @@ impl Contender {
         Self::new(&format!("{inflation}"), inflation, radius, &[])
     }
 
-    /// Adaptive inflation, which may be damped, of a rate `sd`.
-    fn adaptive(rule: &'static str, sd: f64, damping: f64) -> Self {
+    /// Adaptive inflation of a rate `sd`, damped and bounded, beside a constant one.
+    fn adaptive(rule: &'static str, [sd, damping, most, inflation]: [f64; 4]) -> Self {
         let settings = [
             ("adaptive", Value::Text(rule.into())),
             ("inflation_sd", Value::Float(sd)),
             ("inflation_damping", Value::Float(damping)),
+            ("inflation_max", Value::Float(most)),
         ];
-        Self::new(&format!("{rule}, sd {sd}, damping {damping}"), 1.0, PUBLISHED_RADIUS, &settings)
+        let label = format!("{rule}, sd {sd}, damped {damping}, to {most}, and {inflation}");
+        Self::new(&label, inflation, PUBLISHED_RADIUS, &settings)
     }
 
     fn new(label: &str, inflation: f64, radius: f64, further: &[(&'static str, Value)]) -> Self {
@@ -185,6 +216,7 @@ fn experiment(size: Size, jumps: bool, seed: u64, filters: &[Contender]) -> Resu
             } else {
                 record.diverged += 1;
             }
+            record.errors.clone_from(errors);
         }
     }
     Ok((records, climate))
@@ -192,20 +224,30 @@ fn experiment(size: Size, jumps: bool, seed: u64, filters: &[Contender]) -> Resu
 
 fn print(filters: &[Contender], (records, climate): &(Vec<Record>, f64)) {
     println!(
-        "{:<46} {:>7} {:>7} {:>8} {:>8} {:>8} {:>8}  recovery",
+        "{:<60} {:>7} {:>7} {:>8} {:>8} {:>8} {:>8}  recovery",
         "", "rmse", "spread", "in 90 %", "crps", "s/cycle", "diverged"
     );
     for (filter, record) in filters.iter().zip(records) {
         let [rmse, spread, covered, crps] = record.scores.mean();
         let seconds = record.seconds / record.cycles as f64;
         println!(
-            "{:<46} {rmse:>7.4} {spread:>7.4} {covered:>8.3} {crps:>8.4} {seconds:>8.4} {:>8}  {}",
+            "{:<60} {rmse:>7.4} {spread:>7.4} {covered:>8.3} {crps:>8.4} {seconds:>8.4} {:>8}  {}",
             filter.label,
             record.diverged,
             scores::summary(&record.recoveries)
         );
     }
-    println!("{:<46} {climate:>7.4} {climate:>7.4}", "climatology");
+    println!("{:<60} {climate:>7.4} {climate:>7.4}", "climatology");
+}
+
+/// The errors about the jump that was made to happen after `cycle`.
+fn print_recovery(filters: &[Contender], records: &[Record], cycle: usize) {
+    let after = [0, 1, 2, 3, 5, 10, 15, 20, 40, 60];
+    for (filter, record) in filters.iter().zip(records) {
+        let errors = after.iter().filter_map(|later| Some((cycle + later, record.errors.get(cycle + later - 1)?)));
+        let line: Vec<String> = errors.map(|(cycle, error)| format!("{cycle}: {error:.3}")).collect();
+        println!("rmse at cycle {}  ({})", line.join(", "), filter.label);
+    }
 }
 
 /// The grids of the settings, without jumps and with.
@@ -218,8 +260,8 @@ fn tune() -> Result<(), Failure> {
         );
     }
     for rule in ["anderson", "miyoshi"] {
-        for damping in [1.0, 0.9] {
-            grid.extend([0.03, 0.1, 0.3].map(|sd| Contender::adaptive(rule, sd, damping)));
+        for settings in ADAPTIVE {
+            grid.push(Contender::adaptive(rule, settings));
         }
     }
     for jumps in [false, true] {

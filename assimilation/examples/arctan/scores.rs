@@ -87,7 +87,7 @@ const LEVEL: usize = 5;
 /// Recoveries from `jumps` (the cycle before each, and its size), given the error of each cycle. A jump that comes before
 /// the filter has recovered from another is left out.
 pub fn recoveries(errors: &[f64], jumps: &[(usize, f64)]) -> Vec<Recovery> {
-    let mut free = 4 * LEVEL;
+    let mut free = 3 * LEVEL;
     let mut all = Vec::new();
     for &(cycle, size) in jumps {
         if cycle < free || cycle >= errors.len() {
