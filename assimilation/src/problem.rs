@@ -73,6 +73,11 @@ pub trait Analysis: Send {
     /// When shapes do not fit or the method cannot use this operator.
     fn update(&mut self, forecast: Array2<f64>, seen: &Seen, key: Key) -> Result<Outcome>;
 
+    /// Normalised weights of the members of the next forecast, `[member]`; none means equal.
+    fn weights(&self) -> Option<Array1<f64>> {
+        None
+    }
+
     /// Everything that the method carries from one analysis to the next, as numbers (weights, adapted inflation).
     fn state(&self) -> Vec<f64> {
         Vec::new()

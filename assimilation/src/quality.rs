@@ -5,7 +5,7 @@
 //! variance of its error and t a threshold. Where forecast and errors are Gaussian and honest, 2 (1 - Phi(t)) of the good
 //! values are rejected: .27 % for t = 3.
 
-use ndarray::{Array1, ArrayView1, ArrayView2};
+use ndarray::{Array1, ArrayView2, Axis};
 
 use crate::outcome::{Outcome, weighted_mean, weighted_variance};
 use crate::problem::Seen;
@@ -53,11 +53,7 @@ impl Quality {
 /// The values of `seen` that moved the analysis of `outcome`, `[observed]`: NaN in the place of those that quality control
 /// took out.
 pub fn used(outcome: &Outcome, seen: &Seen) -> Array1<f64> {
-    let mut values = seen.values.to_owned();
-    for (y, quality) in values.iter_mut().zip(&outcome.quality) {
-        *y = if quality.was_used() { *y } else { f64::NAN };
-    }
-    values
+    kept(seen, &outcome.quality)
 }
 
 /// Whether a value is too far from a forecast: `residual` is y - m and `variance` s + r. Never where either is NaN.
@@ -65,29 +61,63 @@ pub fn is_outlier(residual: f64, variance: f64, threshold: f64) -> bool {
     residual.abs() > threshold * variance.sqrt()
 }
 
-/// What to make of each value of `seen` before an analysis, `[observed]`, given h(x) of the equally weighted members of
-/// the forecast, `[member, observed]`.
+/// What to make of each value of `seen` before an analysis, `[observed]`, given h(x) of the members of the forecast,
+/// `[member, observed]`, and their normalised weights, `[member]`; none means equal.
 ///
 /// Where the error law depends on h(x), m and s + r are mean and variance of y.
-pub fn before_analysis(seen: &Seen, predicted: ArrayView2<f64>, threshold: f64) -> Vec<Quality> {
+pub fn before_analysis(
+    seen: &Seen,
+    predicted: ArrayView2<f64>,
+    weights: Option<&Array1<f64>>,
+    threshold: f64,
+) -> Vec<Quality> {
     let law = seen.operator.error();
     let moments = law.moments(predicted);
     let (m, r): (Array1<f64>, Array1<f64>) = match &moments {
-        Some((mean, variance)) => (weighted_mean(mean.view(), None), weighted_mean(variance.view(), None)),
-        None => (weighted_mean(predicted, None), law.variance().to_owned()),
+        Some((mean, variance)) => (weighted_mean(mean.view(), weights), weighted_mean(variance.view(), weights)),
+        None => (weighted_mean(predicted, weights), law.variance().to_owned()),
     };
-    let s = weighted_variance(moments.as_ref().map_or(predicted, |(mean, _)| mean.view()), None);
-    let failed = |column: ArrayView1<f64>| column.iter().any(|value| !value.is_finite());
+    let s = weighted_variance(moments.as_ref().map_or(predicted, |(mean, _)| mean.view()), weights);
+    let failed = |i: usize| predicted.column(i).iter().any(|value| !value.is_finite());
+    sort(seen, &m, &(s + r), failed, threshold)
+}
+
+/// The same from m and s + r, `[observed]`, and of which values the forecast has no h(x).
+pub(crate) fn sort(
+    seen: &Seen,
+    m: &Array1<f64>,
+    variance: &Array1<f64>,
+    failed: impl Fn(usize) -> bool,
+    threshold: f64,
+) -> Vec<Quality> {
     let one = |(i, y): (usize, &f64)| {
         if y.is_nan() {
             Quality::Rejected
-        } else if failed(predicted.column(i)) {
+        } else if failed(i) {
             Quality::PriorFailed
-        } else if is_outlier(y - m[i], s[i] + r[i], threshold) {
+        } else if is_outlier(y - m[i], variance[i], threshold) {
             Quality::Outlier
         } else {
             Quality::Assimilated
         }
     };
     seen.values.iter().enumerate().map(one).collect()
+}
+
+/// The values of `seen` that `quality` lets through, `[observed]`: NaN in the place of the others.
+pub(crate) fn kept(seen: &Seen, quality: &[Quality]) -> Array1<f64> {
+    let mut values = seen.values.to_owned();
+    for (y, quality) in values.iter_mut().zip(quality) {
+        *y = if quality.was_used() { *y } else { f64::NAN };
+    }
+    values
+}
+
+/// Marks the values that were used and of which some member of the analysis, h(x) `[member, observed]`, has none.
+pub(crate) fn after_analysis(quality: &mut [Quality], predicted: ArrayView2<f64>) {
+    for (quality, column) in quality.iter_mut().zip(predicted.axis_iter(Axis(1))) {
+        if *quality == Quality::Assimilated && column.iter().any(|value| !value.is_finite()) {
+            *quality = Quality::PosteriorFailed;
+        }
+    }
 }

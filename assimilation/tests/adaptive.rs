@@ -135,3 +135,31 @@ fn what_was_rejected_teaches_nothing_and_lambda_is_damped() {
     assert!(factor(20.0, 0.0) > 1.5);
     assert_eq!(factor(20.0, 3.0), factor(f64::NAN, 0.0));
 }
+
+#[test]
+fn no_factor_passes_its_bound_and_a_bound_that_is_not_reached_changes_nothing() {
+    let operator = Stride::new(4, 1, 0, &errors(&[0.5])).unwrap();
+    let stepping = Stepping { dt: 0.05, substeps: 1, integrator: "rk4".to_owned() };
+    let ring = [("dim".to_owned(), Value::Int(4))].into();
+    let model = build("lorenz96", &ring).unwrap().forecaster(&stepping).unwrap();
+    let prior = Prior::Ensemble(KEY.normals(30, 4) * 0.3);
+    let factor = |rule: &str, bound: Option<f64>, y: f64| {
+        let mut given =
+            vec![("members", Value::Int(30)), ("adaptive", word(rule)), ("inflation_sd", Value::Float(2.0))];
+        given.extend(bound.map(|bound| ("inflation_max", Value::Float(bound))));
+        let mut filter = method("etkf", &given);
+        filter.start(&prior, 1, KEY).unwrap();
+        let values = Array1::from_elem(4, y);
+        let seen = Seen { step: 1, time: 0.0, values: values.view(), operator: &operator };
+        filter.step(&*model, &seen, KEY).unwrap();
+        // the factors of the first set are in the state
+        let state = scorecast_assimilation::state::unpack(&filter.save()).unwrap().2;
+        state[1..5].to_vec()
+    };
+    for rule in ["anderson", "inverse_gamma", "miyoshi"] {
+        let free = factor(rule, None, 6.0);
+        assert!(free.iter().all(|lambda| *lambda > 2.0), "{rule}: {free:?}");
+        assert_eq!(factor(rule, Some(1.5), 6.0), [1.5; 4], "{rule}");
+        assert_eq!(factor(rule, Some(5e3), 0.6), factor(rule, None, 0.6), "{rule}");
+    }
+}

@@ -187,3 +187,128 @@ fn residuals_of_what_was_used_still_give_back_r() {
     println!("R by residuals: {checked:?} behind the check, {unchecked:?} without, .49 in truth");
     assert!(checked.z(0.49) < 4.0 && checked.se.unwrap() < 0.03 && unchecked.value > 2.0 * 0.49);
 }
+
+/// A problem of three components with gross errors in a tenth of the values.
+fn spoiled() -> LinearProblem {
+    let mut problem = LinearProblem::three(300);
+    let mut stream = KEY.stream(4);
+    problem.observations.mapv_inplace(|y| if stream.uniform() < 0.1 { y - 9.0 } else { y });
+    problem
+}
+
+const THRESHOLD: f64 = 3.5;
+
+/// What the check has to say of each value, from m and s + r of its forecast.
+fn expected(problem: &LinearProblem, cycle: usize, m: &Array1<f64>, s: &Array1<f64>) -> Vec<Quality> {
+    let r = problem.operator.error().variance().to_owned();
+    let one = |i: usize| match problem.observations[(cycle, i)] {
+        y if y.is_nan() => Quality::Rejected,
+        y if (y - m[i]).powi(2) > THRESHOLD * THRESHOLD * (s[i] + r[i]) => Quality::Outlier,
+        _ => Quality::Assimilated,
+    };
+    (0..m.len()).map(one).collect()
+}
+
+/// The same problem without the values that a run did not use.
+fn without(problem: &LinearProblem, outcomes: &[Outcome]) -> LinearProblem {
+    let mut left = LinearProblem::three(outcomes.len());
+    left.observations.assign(&problem.observations);
+    for (mut row, outcome) in left.observations.outer_iter_mut().zip(outcomes) {
+        row.iter_mut()
+            .zip(&outcome.quality)
+            .filter(|(_, quality)| !quality.was_used())
+            .for_each(|(y, _)| *y = f64::NAN);
+    }
+    left
+}
+
+/// The shares of the gross and of the good values that were rejected.
+fn shares(outcomes: &[Outcome], problem: &LinearProblem) -> [f64; 2] {
+    let clean = LinearProblem::three(outcomes.len());
+    let mut counts = [[0.0; 2]; 2];
+    for ((outcome, y), good) in
+        outcomes.iter().zip(problem.observations.outer_iter()).zip(clean.observations.outer_iter())
+    {
+        for ((quality, y), good) in outcome.quality.iter().zip(y).zip(good).filter(|((_, y), _)| !y.is_nan()) {
+            let count = &mut counts[usize::from(y == good)];
+            *count = [count[0] + f64::from(u8::from(*quality == Quality::Outlier)), count[1] + 1.0];
+        }
+    }
+    counts.map(|[rejected, all]| rejected / all)
+}
+
+#[test]
+fn filters_of_moments_reject_by_the_exact_law_of_the_innovation_and_use_the_rest_alone() {
+    let problem = spoiled();
+    let h = problem.operator.matrix().unwrap();
+    for name in ["kalman", "extended", "unscented", "optimal_interpolation", "three_d_var"] {
+        let given = [("members", Value::Int(4)), ("outlier_threshold", Value::Float(THRESHOLD))];
+        let outcomes = problem.run(&mut *method(name, &given), KEY);
+        for (cycle, outcome) in outcomes.iter().enumerate() {
+            let (m, p) = outcome.forecast_gaussian.as_ref().unwrap();
+            let s = h.dot(p).dot(&h.t()).diag().to_owned();
+            assert_eq!(outcome.quality, expected(&problem, cycle, &h.dot(m), &s), "{name} {cycle}");
+        }
+        let left = without(&problem, &outcomes).run(&mut *method(name, &given[..1]), KEY);
+        for (checked, plain) in outcomes.iter().zip(&left) {
+            let ((m, p), (n, q)) = (checked.gaussian.as_ref().unwrap(), plain.gaussian.as_ref().unwrap());
+            assert!(m == n && p == q && plain.quality.is_empty(), "{name}");
+        }
+        let [hits, false_alarms] = shares(&outcomes, &problem);
+        println!("{name}: {hits:.3} of the gross values rejected and {false_alarms:.4} of the good ones");
+        assert!(hits > 0.97 && false_alarms < 0.01, "{name}");
+    }
+}
+
+#[test]
+fn an_operator_that_is_not_linear_is_checked_by_its_jacobian() {
+    // h = sqrt x at 4 has slope 1/4: s = .25^2 * .64 = .04, and with r = .05^2 the bar is 3 * .2062 = .6185 around 2
+    let operator = Pointwise::new(Root, Stride::new(3, 1, 0, &errors(&[0.05])).unwrap());
+    let prior = Prior::Gaussian { mean: array![4.0, 4.0, -1.0], covariance: Array2::eye(3) * 0.64 };
+    let model = common::LinearProblem::three(1).model;
+    let values = array![2.6, 2.63, 1.0];
+    let seen = Seen { step: 0, time: 0.0, values: values.view(), operator: &operator };
+    let mut filter = method("extended", &[("outlier_threshold", Value::Float(3.0))]);
+    filter.start(&prior, 0, KEY).unwrap();
+    let outcome = filter.step(&model, &seen, KEY).unwrap();
+    assert_eq!(outcome.quality, [Quality::Assimilated, Quality::Outlier, Quality::PriorFailed]);
+    assert!(outcome.mean()[0] > 4.0 && outcome.mean()[1] == 4.0 && outcome.mean()[2] == -1.0);
+}
+
+#[test]
+fn particles_are_checked_by_their_weights_and_a_filter_goes_on_from_its_bytes() {
+    let problem = spoiled();
+    // resampling is rare, so that weights are carried
+    let given = [
+        ("members", Value::Int(2000)),
+        ("ess_threshold", Value::Float(0.05)),
+        ("outlier_threshold", Value::Float(THRESHOLD)),
+    ];
+    for name in ["bootstrap", "kernel_particle_filter"] {
+        let outcomes = problem.run(&mut *method(name, &given), KEY);
+        let mut carried = 0;
+        for (cycle, outcome) in outcomes.iter().enumerate() {
+            let predicted = problem.operator.apply(0.0, outcome.forecast.view());
+            let n = predicted.nrows();
+            let w = outcome.forecast_weights.clone().unwrap_or_else(|| Array1::from_elem(n, 1.0 / n as f64));
+            carried += usize::from(outcome.forecast_weights.is_some());
+            let m = w.dot(&predicted);
+            let s = w.dot(&(&predicted - &m).mapv(|e| e * e)) / (1.0 - w.dot(&w));
+            assert_eq!(outcome.quality, expected(&problem, cycle, &m, &s), "{name} {cycle}");
+        }
+        assert!(carried > 50, "{name}: weights were carried to {carried} analyses");
+        let left = without(&problem, &outcomes).run(&mut *method(name, &given[..2]), KEY);
+        assert!(outcomes.iter().zip(&left).all(|(a, b)| a.ensemble == b.ensemble && a.weights == b.weights), "{name}");
+        let [hits, false_alarms] = shares(&outcomes, &problem);
+        println!("{name}: {hits:.3} of the gross values rejected and {false_alarms:.4} of the good ones");
+        assert!(hits > 0.97 && false_alarms < 0.01, "{name}");
+        let (mut first, mut second) = (method(name, &given), method(name, &given));
+        first.start(&problem.prior(), 0, KEY).unwrap();
+        (0..10).for_each(|cycle| drop(problem.step(&mut *first, cycle, KEY)));
+        second.restore(&first.save()).unwrap();
+        for cycle in 10..20 {
+            let (a, b) = (problem.step(&mut *first, cycle, KEY), problem.step(&mut *second, cycle, KEY));
+            assert!(a.ensemble == b.ensemble && a.quality == b.quality, "{name}");
+        }
+    }
+}

@@ -10,6 +10,7 @@ use scorecast_systems::registry::Default;
 use scorecast_systems::{Entry, Key, Kind, Param, Purpose, Settings};
 
 use super::lag::LAG;
+use super::quality_control::OUTLIER_THRESHOLD;
 use super::regularize::{JITTER, REGULARIZATION, Regularization};
 use super::resample::{RESAMPLING, Resampling};
 use super::weights::{effective_size, equal, normalise, restored};
@@ -30,7 +31,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     name: "bootstrap",
     about: "bootstrap particle filter: weights p(y | x), resampling when few members carry them",
     reference: "Gordon, Salmond and Smith 1993",
-    params: &[MEMBERS, INFLATION, LAG, ESS_THRESHOLD, RESAMPLING, JITTER, REGULARIZATION],
+    params: &[MEMBERS, INFLATION, LAG, ESS_THRESHOLD, RESAMPLING, JITTER, REGULARIZATION, OUTLIER_THRESHOLD],
     build: |settings: &Settings| {
         let mut filter = Bootstrap::new(settings.number("inflation"), settings.number("ess_threshold"));
         (filter.resampling, filter.regularization) = (Resampling::new(settings), Regularization::new(settings));
@@ -116,6 +117,10 @@ impl Analysis for Bootstrap {
             ("resampled", f64::from(u8::from(resampled))),
         ]);
         Ok(outcome)
+    }
+
+    fn weights(&self) -> Option<Array1<f64>> {
+        self.log_weights.as_ref().map(|weights| weights.mapv(f64::exp))
     }
 
     fn state(&self) -> Vec<f64> {

@@ -10,6 +10,7 @@ use ndarray::{Array1, Array2, Axis, array};
 use scorecast_systems::{Entry, Forecaster, Key, Param, Purpose, Settings};
 
 use super::gaussian::{Gaussian, GaussianCycle, GaussianRule, symmetric};
+use super::quality_control::OUTLIER_THRESHOLD;
 use super::{Build, INFLATION, MEMBERS, step_law};
 use crate::outcome::Diagnostics;
 use crate::problem::{Error, Result, Seen};
@@ -24,11 +25,14 @@ pub(super) const ENTRY: Entry<Build> = Entry {
             ..MEMBERS
         },
         INFLATION,
+        OUTLIER_THRESHOLD,
     ],
     build: |settings: &Settings| {
         let members = settings.count("members");
         let rule = Extended { inflation: settings.number("inflation"), draws: members };
-        Ok(Box::new(GaussianCycle::new(rule, members)))
+        Ok(Box::new(
+            GaussianCycle::new(rule, members).with_quality_control(settings.optional_number("outlier_threshold")),
+        ))
     },
 };
 

@@ -8,9 +8,11 @@
 use ndarray::{Array1, Array2, Axis};
 use scorecast_systems::{Forecaster, Key, Purpose};
 
+use super::quality_control::before_gaussian;
 use crate::linalg::{Cholesky, Eigen, all_finite, covariance, symmetric_sqrt};
 use crate::outcome::{Diagnostics, Outcome, weighted_mean};
 use crate::problem::{Cycle, Error, Prior, Result, Seen};
+use crate::quality::{Quality, after_analysis, kept};
 use crate::state::{pack, unpack};
 
 /// N(mean, covariance).
@@ -135,6 +137,7 @@ pub trait GaussianRule: Send {
 pub struct GaussianCycle<F> {
     rule: F,
     members: usize,
+    outlier_threshold: Option<f64>,
     step: usize,
     state: Gaussian,
 }
@@ -143,7 +146,30 @@ impl<F: GaussianRule> GaussianCycle<F> {
     /// A filter that gives `members` draws of the posterior beside its moments.
     pub fn new(rule: F, members: usize) -> Self {
         let state = Gaussian { mean: Array1::zeros(0), covariance: Array2::zeros((0, 0)) };
-        Self { rule, members, step: 0, state }
+        Self { rule, members, outlier_threshold: None, step: 0, state }
+    }
+
+    /// The same, which takes values further than so many standard deviations of the innovation from the forecast for
+    /// missing (see [`QualityControl`](super::QualityControl)).
+    #[must_use]
+    pub fn with_quality_control(self, outlier_threshold: Option<f64>) -> Self {
+        Self { outlier_threshold, ..self }
+    }
+
+    /// The posterior of the values that quality control lets through, and what became of each.
+    fn checked_posterior(&mut self, seen: &Seen) -> Result<(Gaussian, Diagnostics, Vec<Quality>)> {
+        let Some(threshold) = self.outlier_threshold.filter(|_| self.state.is_finite()) else {
+            let (posterior, diagnostics) = posterior(&mut self.rule, &self.state, seen)?;
+            return Ok((posterior, diagnostics, Vec::new()));
+        };
+        seen.check(self.state.mean.len())?;
+        let mut quality = before_gaussian(&self.state, seen, threshold);
+        let values = kept(seen, &quality);
+        let seen = &Seen { values: values.view(), ..*seen };
+        let (posterior, diagnostics) = posterior(&mut self.rule, &self.state, seen)?;
+        let mean = posterior.mean.view().insert_axis(Axis(0));
+        after_analysis(&mut quality, seen.operator.apply(seen.time, mean).view());
+        Ok((posterior, diagnostics, quality))
     }
 }
 
@@ -204,8 +230,9 @@ impl<F: GaussianRule> Cycle for GaussianCycle<F> {
             self.rule.forecast(model, &mut self.state, self.step, seen.step, key)?;
         }
         self.step = self.step.max(seen.step);
-        let (posterior, diagnostics) = posterior(&mut self.rule, &self.state, seen)?;
-        let outcome = Outcome { diagnostics, ..outcome(&self.state, &posterior, self.members, seen.step, key)? };
+        let (posterior, diagnostics, quality) = self.checked_posterior(seen)?;
+        let outcome =
+            Outcome { diagnostics, quality, ..outcome(&self.state, &posterior, self.members, seen.step, key)? };
         if self.rule.forecast_is_prior() {
             return Ok(outcome);
         }

@@ -16,6 +16,7 @@ use scorecast_systems::{Entry, Key, Kind, Param, Purpose, Settings};
 
 use super::bootstrap::ESS_THRESHOLD;
 use super::gaussian::positive_sqrt;
+use super::quality_control::OUTLIER_THRESHOLD;
 use super::regularize::REGULARIZATION;
 use super::resample::{RESAMPLING, Resampling};
 use super::weights::{effective_size, equal, normalise, restored};
@@ -46,6 +47,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
             default: Default::Int(100),
             about: "draws of each kernel",
         },
+        OUTLIER_THRESHOLD,
     ],
     build: |settings: &Settings| {
         let mut filter = KernelParticleFilter::new(settings.number("regularization"), settings.count("expansion"));
@@ -157,6 +159,10 @@ impl Analysis for KernelParticleFilter {
             ("resampled", f64::from(u8::from(resampled))),
         ]);
         Ok(outcome)
+    }
+
+    fn weights(&self) -> Option<Array1<f64>> {
+        self.log_weights.as_ref().map(|weights| weights.mapv(f64::exp))
     }
 
     fn state(&self) -> Vec<f64> {

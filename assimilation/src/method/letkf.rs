@@ -10,17 +10,17 @@
 //! g(l) = 1 / (s (1 + s)), s = sqrt(1 + l), of the order of the observations.
 //!
 //! Components are independent of each other and run in parallel. Beside the forecast and the analysis there is one array
-//! of the size of the predicted observations.
+//! of the size of the predicted observations, and a few vectors of the length of one member.
 
 use ndarray::Array2;
 use scorecast_systems::{Entry, Key, Settings};
 
 use super::by_component::by_component;
-use super::etkf::{self, EtKf, ROTATE};
+use super::etkf::{EtKf, ROTATE};
+use super::network::Network;
 use super::{Build, ENSEMBLE, Inflation, join};
-use crate::linalg::{InverseRoot, Root, add_scaled, all_finite, dot};
-use crate::localize::{LOCALIZATION, Localization, Neighbours};
-use crate::observe::Present;
+use crate::linalg::{InverseRoot, Root, add_scaled, dot};
+use crate::localize::{LOCALIZATION, Localization};
 use crate::outcome::Outcome;
 use crate::problem::{Analysis, Result, Seen};
 
@@ -55,36 +55,12 @@ impl Analysis for LetKf {
         };
         seen.require_independent_gaussian("letkf")?;
         super::require_members(forecast.nrows())?;
-        let present = seen.restrict(forecast.view())?;
-        let neighbours = localization.neighbours(seen.operator, &present.index)?;
-        if present.index.is_empty() || !all_finite(forecast.view()) || !all_finite(present.predicted.view()) {
+        let Some(network) = Network::new(&localization, forecast.view(), seen)? else {
             return Ok(super::unchanged(forecast));
-        }
-        let network = Network::new(present, neighbours);
-        let mut ensemble = forecast.clone();
+        };
         let room = || Local::new(network.members);
-        let mean = by_component(&mut ensemble, room, |local, point, a| local.analyse(&network, point, a));
-        Ok(self.inflation.finish_anomalies(self.rotate, forecast, (mean, ensemble), seen, key))
-    }
-}
-
-/// The observations, scaled, and where they are.
-struct Network {
-    /// Z without weights, an observation a row, `[present, member]`.
-    z: Vec<f64>,
-    /// d without weights, `[present]`.
-    d: Vec<f64>,
-    members: usize,
-    neighbours: Neighbours,
-}
-
-impl Network {
-    fn new(present: Present, neighbours: Neighbours) -> Self {
-        let members = present.predicted.nrows();
-        let (mut z, d) = etkf::scaled(present);
-        // turned so that the members of an observation are contiguous
-        z = z.reversed_axes().as_standard_layout().into_owned();
-        Self { z: z.into_raw_vec_and_offset().0, d: d.to_vec(), members, neighbours }
+        let update = |local: &mut Local, point, a: &mut [f64]| local.analyse(&network, point, a);
+        Ok(by_component((self.inflation, self.rotate), forecast, (seen, key), room, update))
     }
 }
 

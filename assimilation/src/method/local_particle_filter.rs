@@ -19,6 +19,7 @@ use scorecast_systems::registry::Default;
 use scorecast_systems::{Entry, Key, Kind, Param, Purpose, Settings};
 
 use super::bootstrap::Bootstrap;
+use super::quality_control::OUTLIER_THRESHOLD;
 use super::regularize::{JITTER, Regularization};
 use super::resample::{RESAMPLING, Resampling};
 use super::weights::{effective_size, normalise};
@@ -46,6 +47,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
 
 const OWN: &[Param] = &[
     MEMBERS,
+    OUTLIER_THRESHOLD,
     RESAMPLING,
     JITTER,
     Param {

@@ -34,6 +34,7 @@ mod kernel_particle_filter;
 mod lag;
 mod letkf;
 mod local_particle_filter;
+mod network;
 mod noise_treatment;
 mod numbers;
 mod one_step;

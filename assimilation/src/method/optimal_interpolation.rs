@@ -11,6 +11,7 @@ use scorecast_systems::registry::Default;
 use scorecast_systems::{Entry, Forecaster, Key, Kind, Param, Purpose, Settings};
 
 use super::gaussian::{Gaussian, GaussianCycle, GaussianRule, symmetric};
+use super::quality_control::OUTLIER_THRESHOLD;
 use super::{Build, DRAWS};
 use crate::linalg::Cholesky;
 use crate::outcome::Diagnostics;
@@ -28,10 +29,14 @@ pub(super) const ENTRY: Entry<Build> = Entry {
             default: Default::Text("forecast"),
             about: "what the observations correct: the forecast from the last analysis, or each time the prior's mean",
         },
+        OUTLIER_THRESHOLD,
     ],
     build: |settings: &Settings| {
         let rule = OptimalInterpolation::new(settings.text("background") == "prior");
-        Ok(Box::new(GaussianCycle::new(rule, settings.count("members"))))
+        Ok(Box::new(
+            GaussianCycle::new(rule, settings.count("members"))
+                .with_quality_control(settings.optional_number("outlier_threshold")),
+        ))
     },
 };
 

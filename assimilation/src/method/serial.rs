@@ -70,9 +70,8 @@ pub(super) fn update(rule: Rule, setup: Serial, forecast: Array2<f64>, seen: &Se
         return Ok(super::unchanged(forecast));
     }
     let path = Path::new(rule, present, near);
-    let mut ensemble = forecast.clone();
-    let mean = by_component(&mut ensemble, Vec::new, |near, point, a| path.follow(point, a, near));
-    Ok(setup.inflation.finish_anomalies(setup.rotate, forecast, (mean, ensemble), seen, key))
+    let follow = |near: &mut Vec<_>, point, a: &mut [f64]| path.follow(point, a, near);
+    Ok(by_component((setup.inflation, setup.rotate), forecast, (seen, key), Vec::new, follow))
 }
 
 /// Which observations act on a component.

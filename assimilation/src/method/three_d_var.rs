@@ -13,6 +13,7 @@ use scorecast_systems::{Entry, Forecaster, Key, Kind, Param, Settings};
 
 use super::gaussian::{Gaussian, GaussianCycle, GaussianRule, positive_sqrt, symmetric};
 use super::optimal_interpolation::advance_mean;
+use super::quality_control::OUTLIER_THRESHOLD;
 use super::{Build, DRAWS};
 use crate::linalg::Cholesky;
 use crate::outcome::Diagnostics;
@@ -38,10 +39,13 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     name: "three_d_var",
     about: "3D-Var: one state, scaled background covariance of the prior, any smooth operator",
     reference: "Lorenc 1986; Courtier et al. 1998",
-    params: &[DRAWS, SCALE, STEPS],
+    params: &[DRAWS, SCALE, STEPS, OUTLIER_THRESHOLD],
     build: |settings: &Settings| {
         let rule = ThreeDVar { scale: settings.number("scale"), iterations: settings.count("iterations") };
-        Ok(Box::new(GaussianCycle::new(rule, settings.count("members"))))
+        Ok(Box::new(
+            GaussianCycle::new(rule, settings.count("members"))
+                .with_quality_control(settings.optional_number("outlier_threshold")),
+        ))
     },
 };
 

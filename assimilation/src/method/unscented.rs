@@ -17,6 +17,7 @@ use scorecast_systems::registry::Default;
 use scorecast_systems::{Entry, Forecaster, Key, Kind, Param, Purpose, Settings};
 
 use super::gaussian::{Gaussian, GaussianCycle, GaussianRule, positive_sqrt, symmetric};
+use super::quality_control::OUTLIER_THRESHOLD;
 use super::{Build, INFLATION, MEMBERS, step_law};
 use crate::linalg::Cholesky;
 use crate::outcome::Diagnostics;
@@ -50,12 +51,15 @@ pub(super) const ENTRY: Entry<Build> = Entry {
             default: Default::Float(0.0),
             about: "added to the number of components in the distance; above minus that number",
         },
+        OUTLIER_THRESHOLD,
     ],
     build: |settings: &Settings| {
         let [inflation, alpha, beta, kappa] = ["inflation", "alpha", "beta", "kappa"].map(|key| settings.number(key));
         let members = settings.count("members");
         let rule = Unscented { inflation, alpha, beta, kappa, draws: members };
-        Ok(Box::new(GaussianCycle::new(rule, members)))
+        Ok(Box::new(
+            GaussianCycle::new(rule, members).with_quality_control(settings.optional_number("outlier_threshold")),
+        ))
     },
 };
 

@@ -9,6 +9,9 @@
 //! What is known of lambda before each set has the same sd, so that it is the rate of learning: Miyoshi used .04; .6, which
 //! is usual where large models are damped by .9, is too restless for Lorenz-96, and .1 is good there.
 //!
+//! Members that a large factor throws far out can be where the model is unstable: then bound it (`inflation_max`). So where
+//! observations saturate, whose spread says little of that of the state.
+//!
 //! The values of one set are taken one after the other, each against the same forecast: where their innovations are
 //! correlated they count for more than they know. Where the filter localizes so does the learning; elsewhere
 //! `anderson` sees far values through their sample correlations, which are never 0 and lift lambda a little; its cost is
@@ -58,11 +61,22 @@ const INFLATION_DAMPING: Param = Param {
     about: "share of the adaptive inflation above 1 that is kept from one set of observations to the next",
 };
 
-/// The settings of adaptive inflation.
-pub(super) const PARAMS: [Param; 3] = [ADAPTIVE, INFLATION_SD, INFLATION_DAMPING];
+/// The setting `inflation_max`.
+const INFLATION_MAX: Param = Param {
+    key: "inflation_max",
+    kind: Kind::Float { min: 1.0, max: LARGEST },
+    default: Default::Float(LARGEST),
+    about: "the largest adaptive factor of a variance: a bound keeps members where the model is stable",
+};
 
-/// The smallest and the largest factor of a variance.
-const BOUNDS: (f64, f64) = (0.1, 1e4);
+/// The settings of adaptive inflation.
+pub(super) const PARAMS: [Param; 4] = [ADAPTIVE, INFLATION_SD, INFLATION_DAMPING, INFLATION_MAX];
+
+/// The smallest factor of a variance.
+const SMALLEST: f64 = 0.1;
+
+/// The largest factor of a variance, unless a setting says a smaller one.
+const LARGEST: f64 = 1e4;
 
 /// How factors are learnt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +97,8 @@ pub struct Adaptive {
     localization: Option<Localization>,
     sd: f64,
     damping: f64,
+    /// The largest lambda.
+    largest: f64,
     /// Factors of the variances, `[component]`; empty before the first set.
     lambda: Array1<f64>,
 }
@@ -100,7 +116,13 @@ impl Adaptive {
     /// Around `of`. Before each set lambda has the standard deviation `sd`; between sets `damping` of lambda - 1 is kept.
     pub fn new(of: Box<dyn Analysis>, rule: Rule, localization: Option<Localization>, sd: f64, damping: f64) -> Self {
         let localization = localization.filter(|local| local.radius.is_finite());
-        Self { of, rule, localization, sd, damping, lambda: Array1::zeros(0) }
+        Self { of, rule, localization, sd, damping, largest: LARGEST, lambda: Array1::zeros(0) }
+    }
+
+    /// The same, whose factors of the variance are `largest` at most.
+    #[must_use]
+    pub fn with_largest(self, largest: f64) -> Self {
+        Self { largest: largest.clamp(SMALLEST, LARGEST), ..self }
     }
 
     /// Around `of` as the settings say; `of` itself where they say `none`.
@@ -113,7 +135,8 @@ impl Adaptive {
         };
         let localization = Localization::from_settings(settings)?;
         let [sd, damping] = ["inflation_sd", "inflation_damping"].map(|key| settings.number(key));
-        Ok(Box::new(Self::new(of, rule, localization, sd, damping)))
+        let largest = settings.number("inflation_max");
+        Ok(Box::new(Self::new(of, rule, localization, sd, damping).with_largest(largest)))
     }
 
     /// The factors of the variances, `[component]`; empty before the first set of observations.
@@ -143,7 +166,7 @@ impl Adaptive {
         let innovations = Innovations { unit, values: (0..norms.len()).map(value).collect(), neighbours };
         let (_, x) = anomalies(forecast.slice(s![.., ..self.lambda.len()]), None);
         let (x, _) = unit_rows(x);
-        let (rule, sd) = (self.rule, self.sd);
+        let (rule, sd, largest) = (self.rule, self.sd, self.largest);
         let Some(lambda) = self.lambda.as_slice_mut() else { return Ok(()) };
         lambda.par_iter_mut().enumerate().for_each_init(Vec::new, |near, (component, lambda)| {
             innovations.near(component, near);
@@ -158,7 +181,7 @@ impl Adaptive {
                 }
                 Rule::Miyoshi => innovations.miyoshi(near, *lambda, sd),
             };
-            *lambda = found.clamp(BOUNDS.0, BOUNDS.1);
+            *lambda = found.clamp(SMALLEST, largest);
         });
         Ok(())
     }
@@ -236,6 +259,10 @@ impl Analysis for Adaptive {
         Ok(outcome)
     }
 
+    fn weights(&self) -> Option<Array1<f64>> {
+        self.of.weights()
+    }
+
     fn state(&self) -> Vec<f64> {
         let mut state = vec![self.lambda.len() as f64];
         state.extend(&self.lambda);
@@ -249,7 +276,7 @@ impl Analysis for Adaptive {
             return self.of.restore(state);
         };
         let count = *count as usize;
-        if rest.len() < count || rest[..count].iter().any(|lambda| !(BOUNDS.0..=BOUNDS.1).contains(lambda)) {
+        if rest.len() < count || rest[..count].iter().any(|lambda| !(SMALLEST..=LARGEST).contains(lambda)) {
             return Err(Error::State(format!(
                 "{} numbers that are not the {count} factors of adaptive inflation; restore it into a method with the \
                  same setting `adaptive`",

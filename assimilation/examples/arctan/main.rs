@@ -1,0 +1,272 @@
+//! The experiment of the ensemble score filter (Bao, Zhang and Zhang 2024) for the filter that it was held against:
+//! Lorenz-96 of any size, every component observed through the arctangent with an error of sd .05 each ten steps of .01,
+//! twenty members that start from N(0, I), 150 cycles of which the last 50 count. `letkf` with constant and with
+//! adaptive inflation, on a truth that follows the model and on one that jumps.
+//!
+//! `cargo run --release -p scorecast-assimilation --example arctan -- [n] [cycles] [steady | jumps]`; without numbers
+//! n = 100 (ten truths), 10^4 and 10^6 (one truth each; 30 cycles of the last, of which ten count). `-- tune` prints the
+//! grids, at n = 10^4 on a truth of its own, that the settings below are from.
+
+mod scores;
+mod truth;
+
+use std::time::Instant;
+
+use scorecast_assimilation::observe::{Arctan, GaussianError, Pointwise, Stride};
+use scorecast_assimilation::{Cycle, METHODS, Prior, Seen};
+use scorecast_systems::{Domain, Key, Settings, Value, registry};
+
+use scores::{Recovery, Scores};
+use truth::Truth;
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+const MEMBERS: usize = 20;
+const SD: f64 = 0.05;
+/// Lead steps from one set of observations to the next.
+const EVERY: usize = 10;
+
+/// How large an experiment is.
+#[derive(Clone, Copy)]
+struct Size {
+    dim: usize,
+    truths: u64,
+    cycles: usize,
+}
+
+/// A filter by its label and settings.
+struct Contender {
+    label: String,
+    settings: Vec<(&'static str, Value)>,
+}
+
+/// What a filter did in all runs of an experiment.
+#[derive(Default)]
+struct Record {
+    scores: Scores,
+    recoveries: Vec<Recovery>,
+    /// Runs that ended in numbers that are not finite; they do not count in the scores.
+    diverged: usize,
+    seconds: f64,
+    cycles: usize,
+    /// The error of each cycle of the last truth.
+    errors: Vec<f64>,
+}
+
+fn main() -> Result<(), Failure> {
+    let mut given = std::env::args().skip(1);
+    let first = given.next();
+    if first.as_deref() == Some("tune") {
+        return tune();
+    }
+    let sizes = match first {
+        Some(dim) => vec![size(dim.parse()?, given.next().map(|cycles| cycles.parse()).transpose()?)],
+        None => [100, 10_000, 1_000_000].map(|dim| size(dim, None)).to_vec(),
+    };
+    let only = given.next();
+    for size in sizes {
+        for jumps in [false, true] {
+            if only.as_deref() == Some(if jumps { "steady" } else { "jumps" }) {
+                continue;
+            }
+            let filters = contenders(size.dim, jumps);
+            println!("\n{}", title(size, jumps));
+            let found = experiment(size, jumps, 1, &filters)?;
+            print(&filters, &found);
+            if let (true, Some(cycle)) = (jumps, size.forced()) {
+                print_recovery(&filters, &found.0, cycle);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn size(dim: usize, cycles: Option<usize>) -> Size {
+    let usual = if dim < 1_000_000 { 150 } else { 30 };
+    Size { dim, truths: if dim < 1000 { 10 } else { 1 }, cycles: cycles.unwrap_or(usual) }
+}
+
+impl Size {
+    /// The cycle after which a jump of .5 is made to happen where one truth may not have one by chance.
+    fn forced(&self) -> Option<usize> {
+        (self.truths == 1).then_some(self.cycles / 2)
+    }
+
+    /// The first cycle that counts.
+    fn counts_from(&self) -> usize {
+        self.cycles - self.cycles / 3 + 1
+    }
+}
+
+fn title(size: Size, jumps: bool) -> String {
+    let Size { dim, truths, cycles } = size;
+    let kind = match (jumps, size.forced()) {
+        (false, _) => "the truth follows the model".to_owned(),
+        (true, None) => "the truth jumps".to_owned(),
+        (true, Some(cycle)) => format!("the truth jumps, once by .5 made to happen after cycle {cycle}"),
+    };
+    format!("n = {dim}, {truths} truths, {cycles} cycles, mean of the last {}: {kind}", cycles / 3)
+}
+
+/// The published taper is exp(-(j / 3)^2).
+const PUBLISHED_RADIUS: f64 = 3.0 / std::f64::consts::SQRT_2;
+
+/// Sd, damping, largest factor of the variance and constant factor of the sd of adaptive inflation that `tune` tries.
+const ADAPTIVE: [[f64; 4]; 10] = [
+    [0.1, 0.9, 1e4, 1.0],
+    [0.1, 0.9, 4.0, 1.0],
+    [0.1, 0.9, 4.0, 1.06],
+    [0.1, 0.9, 4.0, 1.14],
+    [0.3, 0.9, 2.0, 1.0],
+    [0.3, 0.9, 2.0, 1.06],
+    [0.3, 0.9, 1.5, 1.06],
+    [1.0, 0.5, 2.0, 1.06],
+    [1.0, 0.5, 1.5, 1.06],
+    [1.0, 0.5, 1.5, 1.1],
+];
+
+/// The published settings, which are also the best constant ones; the best adaptive ones without jumps, and those that
+/// kept best with them, by both rules where that is quick.
+fn contenders(dim: usize, jumps: bool) -> Vec<Contender> {
+    let (steady, jumping) = ([0.3, 0.9, 1.5, 1.06], [1.0, 0.5, 1.5, 1.1]);
+    let mut all = vec![Contender::constant(1.14, PUBLISHED_RADIUS)];
+    if dim < 1_000_000 {
+        let both = ["anderson", "miyoshi"].map(|rule| [steady, jumping].map(|kind| Contender::adaptive(rule, kind)));
+        all.extend(both.into_iter().flatten());
+    } else {
+        all.push(Contender::adaptive("anderson", if jumps { jumping } else { steady }));
+    }
+    all
+}
+
+impl Contender {
+    fn constant(inflation: f64, radius: f64) -> Self {
+        Self::new(&format!("{inflation}"), inflation, radius, &[])
+    }
+
+    /// Adaptive inflation of a rate `sd`, damped and bounded, beside a constant one.
+    fn adaptive(rule: &'static str, [sd, damping, most, inflation]: [f64; 4]) -> Self {
+        let settings = [
+            ("adaptive", Value::Text(rule.into())),
+            ("inflation_sd", Value::Float(sd)),
+            ("inflation_damping", Value::Float(damping)),
+            ("inflation_max", Value::Float(most)),
+        ];
+        let label = format!("{rule}, sd {sd}, damped {damping}, to {most}, and {inflation}");
+        Self::new(&label, inflation, PUBLISHED_RADIUS, &settings)
+    }
+
+    fn new(label: &str, inflation: f64, radius: f64, further: &[(&'static str, Value)]) -> Self {
+        let mut settings = vec![
+            ("members", Value::Int(MEMBERS as i64)),
+            ("taper", Value::Text("gaussian".into())),
+            ("inflation", Value::Float(inflation)),
+            ("radius", Value::Float(radius)),
+        ];
+        settings.extend_from_slice(further);
+        Self { label: format!("letkf {label}, radius {radius:.2}"), settings }
+    }
+
+    fn build(&self) -> Result<Box<dyn Cycle>, Failure> {
+        let entry = registry::find(METHODS, "method", "letkf")?;
+        let given = self.settings.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+        Ok((entry.build)(&Settings::check("letkf", entry.params, &given).map_err(|wrong| format!("{wrong:?}"))?)?)
+    }
+}
+
+/// All filters on the same truths; the record of each, and the climatological sd last.
+fn experiment(size: Size, jumps: bool, seed: u64, filters: &[Contender]) -> Result<(Vec<Record>, f64), Failure> {
+    let mut records: Vec<Record> = filters.iter().map(|_| Record::default()).collect();
+    let mut climate = 0.0;
+    for case in 0..size.truths {
+        let key = Key::new(seed, Domain::Method).case(case);
+        let error = |dim| Ok(Box::new(GaussianError::new(&[SD], dim)?) as Box<_>);
+        let operator = Pointwise::new(Arctan, Stride::new(size.dim, 1, 0, &error)?);
+        let mut truth = Truth::new(size.dim, Key::new(seed, Domain::Truth).case(case), jumps.then_some(size.forced()))?;
+        let mut running = filters.iter().map(Contender::build).collect::<Result<Vec<_>, _>>()?;
+        for filter in &mut running {
+            filter.start(&Prior::Ensemble(key.normals(MEMBERS, size.dim)), 0, key)?;
+        }
+        let mut errors = vec![Vec::new(); filters.len()];
+        let mut scores = vec![Scores::default(); filters.len()];
+        for cycle in 1..=size.cycles {
+            let values = truth.observe(cycle, &operator)?;
+            let step = cycle * EVERY;
+            let seen = Seen { step, time: 0.01 * step as f64, values: values.view(), operator: &operator };
+            for (number, filter) in running.iter_mut().enumerate() {
+                let start = Instant::now();
+                let ensemble = filter.step(truth.model(), &seen, key)?.ensemble;
+                records[number].seconds += start.elapsed().as_secs_f64();
+                records[number].cycles += 1;
+                let found = Scores::new(&ensemble, truth.state());
+                errors[number].push(found.rmse);
+                if cycle >= size.counts_from() {
+                    scores[number].add(&found);
+                }
+            }
+            if cycle >= size.counts_from() {
+                climate += truth.state().std(1.0) / (size.truths as usize * (size.cycles / 3)) as f64;
+            }
+            truth.jump_after(cycle);
+        }
+        for ((record, errors), scores) in records.iter_mut().zip(&errors).zip(&scores) {
+            record.recoveries.extend(scores::recoveries(errors, truth.jumps()));
+            if errors.iter().all(|error| error.is_finite()) {
+                record.scores.add(scores);
+            } else {
+                record.diverged += 1;
+            }
+            record.errors.clone_from(errors);
+        }
+    }
+    Ok((records, climate))
+}
+
+fn print(filters: &[Contender], (records, climate): &(Vec<Record>, f64)) {
+    println!(
+        "{:<60} {:>7} {:>7} {:>8} {:>8} {:>8} {:>8}  recovery",
+        "", "rmse", "spread", "in 90 %", "crps", "s/cycle", "diverged"
+    );
+    for (filter, record) in filters.iter().zip(records) {
+        let [rmse, spread, covered, crps] = record.scores.mean();
+        let seconds = record.seconds / record.cycles as f64;
+        println!(
+            "{:<60} {rmse:>7.4} {spread:>7.4} {covered:>8.3} {crps:>8.4} {seconds:>8.4} {:>8}  {}",
+            filter.label,
+            record.diverged,
+            scores::summary(&record.recoveries)
+        );
+    }
+    println!("{:<60} {climate:>7.4} {climate:>7.4}", "climatology");
+}
+
+/// The errors about the jump that was made to happen after `cycle`.
+fn print_recovery(filters: &[Contender], records: &[Record], cycle: usize) {
+    let after = [0, 1, 2, 3, 5, 10, 15, 20, 40, 60];
+    for (filter, record) in filters.iter().zip(records) {
+        let errors = after.iter().filter_map(|later| Some((cycle + later, record.errors.get(cycle + later - 1)?)));
+        let line: Vec<String> = errors.map(|(cycle, error)| format!("{cycle}: {error:.3}")).collect();
+        println!("rmse at cycle {}  ({})", line.join(", "), filter.label);
+    }
+}
+
+/// The grids of the settings, without jumps and with.
+fn tune() -> Result<(), Failure> {
+    let size = size(10_000, None);
+    let mut grid = Vec::new();
+    for factor in [0.7, 1.0, 1.4] {
+        grid.extend(
+            [1.02, 1.06, 1.14, 1.25].map(|inflation| Contender::constant(inflation, factor * PUBLISHED_RADIUS)),
+        );
+    }
+    for rule in ["anderson", "miyoshi"] {
+        for settings in ADAPTIVE {
+            grid.push(Contender::adaptive(rule, settings));
+        }
+    }
+    for jumps in [false, true] {
+        println!("\n{}", title(size, jumps));
+        print(&grid, &experiment(size, jumps, 77, &grid)?);
+    }
+    Ok(())
+}
