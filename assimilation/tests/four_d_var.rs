@@ -5,12 +5,14 @@
 mod common;
 
 use common::{LinearProblem, errors, method};
-use ndarray::{Array1, Array2, Axis, array};
+use ndarray::{Array1, Array2, ArrayView2, Axis, array};
 use scorecast_assimilation::linalg::Cholesky;
 use scorecast_assimilation::observe::{Arctan, Pointwise, Stride};
 use scorecast_assimilation::{Observation, Prior, Seen};
 use scorecast_systems::catalogue::build;
-use scorecast_systems::{Domain, Forecaster, Key, LinearGaussian, Stepping, Value};
+use scorecast_systems::{
+    Covariance, Differentiable, Domain, Forecaster, GaussianKernel, Key, LinearGaussian, Stepping, Value,
+};
 
 const KEY: Key = Key::new(31, Domain::Method);
 const CYCLES: usize = 7;
@@ -182,6 +184,143 @@ impl Forecaster for Still {
     fn advance(&self, _: usize, _: usize, _: &mut Array2<f64>, _: Key) -> scorecast_systems::Result<()> {
         Ok(())
     }
+}
+
+/// x' = x + sin(x) / 5 + c + (1 + x^2 / 2) e / 3, component by component: noise that grows with the state, so that the
+/// derivative of a draw is not that of the mean.
+struct Gusty;
+
+impl Gusty {
+    fn mean(x: f64) -> f64 {
+        x + 0.2 * x.sin() + 0.1
+    }
+
+    fn sd(x: f64) -> f64 {
+        (1.0 + 0.5 * x * x) / 3.0
+    }
+
+    fn draws(k: usize, members: usize, key: Key) -> Array2<f64> {
+        key.at(k as u64).normals(members, 2)
+    }
+}
+
+impl Forecaster for Gusty {
+    fn dim(&self) -> usize {
+        2
+    }
+
+    fn advance(&self, k: usize, steps: usize, x: &mut Array2<f64>, key: Key) -> scorecast_systems::Result<()> {
+        for step in k..k + steps {
+            let e = Self::draws(step, x.nrows(), key);
+            x.zip_mut_with(&e, |x, e| *x = Self::mean(*x) + Self::sd(*x) * e);
+        }
+        Ok(())
+    }
+
+    fn gaussian(&self) -> Option<&dyn GaussianKernel> {
+        Some(self)
+    }
+
+    fn differentiable(&self) -> Option<&dyn Differentiable> {
+        Some(self)
+    }
+}
+
+impl GaussianKernel for Gusty {
+    fn moments(&self, _: usize, x: ArrayView2<f64>) -> scorecast_systems::Result<(Array2<f64>, Covariance)> {
+        Ok((x.mapv(Self::mean), Covariance::Diagonal(x.mapv(|x| Self::sd(x).powi(2)))))
+    }
+}
+
+type Pair = (Array2<f64>, Array2<f64>);
+
+impl Differentiable for Gusty {
+    fn tangent(&self, k: usize, x: ArrayView2<f64>, dx: ArrayView2<f64>, key: Key) -> scorecast_systems::Result<Pair> {
+        let e = Self::draws(k, x.nrows(), key);
+        let mut next = x.to_owned();
+        self.advance(k, 1, &mut next, key)?;
+        Ok((next, (x.mapv(|x| 1.0 + 0.2 * x.cos()) + x.mapv(|x| x / 3.0) * e) * dx))
+    }
+
+    fn adjoint(
+        &self,
+        k: usize,
+        x: ArrayView2<f64>,
+        v: ArrayView2<f64>,
+        key: Key,
+    ) -> scorecast_systems::Result<Array2<f64>> {
+        Ok(self.tangent(k, x, v, key)?.1)
+    }
+
+    fn mean_tangent(&self, _: usize, x: ArrayView2<f64>, dx: ArrayView2<f64>) -> scorecast_systems::Result<Pair> {
+        Ok((x.mapv(Self::mean), x.mapv(|x| 1.0 + 0.2 * x.cos()) * dx))
+    }
+
+    fn mean_adjoint(&self, k: usize, x: ArrayView2<f64>, v: ArrayView2<f64>) -> scorecast_systems::Result<Array2<f64>> {
+        Ok(self.mean_tangent(k, x, v)?.1)
+    }
+}
+
+/// The trajectory of a forecaster with a Gaussian kernel is that of its means, and so are the derivatives: the cost along
+/// the means has slope 0 where the method ends, and the covariances are those of the means' Jacobian.
+#[test]
+fn of_a_gaussian_kernel_the_derivatives_are_those_of_the_mean() {
+    let operator = Stride::new(2, 1, 0, &errors(&[0.4])).unwrap();
+    let (background, b) = (array![0.8, -1.3], array![[0.5, 0.2], [0.2, 0.6]]);
+    let steps = 3;
+    let advance = |x: &Array1<f64>| (0..steps).fold(x.clone(), |x, _| x.mapv(Gusty::mean));
+    let y = advance(&background) + array![0.9, -1.1];
+    let given = [
+        ("lag", Value::Int(2)),
+        ("tolerance", Value::Float(1e-12)),
+        ("iterations", Value::Int(100)),
+        ("members", Value::Int(3)),
+    ];
+    let mut filter = method("four_d_var", &given);
+    filter.start(&Prior::Gaussian { mean: background.clone(), covariance: b.clone() }, 0, KEY).unwrap();
+    let seen = Seen { step: steps, time: 0.0, values: y.view(), operator: &operator };
+    let outcome = filter.step(&Gusty, &seen, KEY).unwrap();
+    let (_, p, numbers) = scorecast_assimilation::state::unpack(&filter.save()).unwrap();
+    let x = Array1::from_vec(numbers[4..6].to_vec());
+    let inverse = |a: &Array2<f64>| {
+        let mut out = Array2::eye(a.nrows());
+        Cholesky::new(a.view()).unwrap().solve_in_place(&mut out);
+        out
+    };
+    let inverse_b = inverse(&b);
+    let cost = |x: &Array1<f64>| {
+        let (from, d) = (x - &background, &y - &advance(x));
+        0.5 * (from.dot(&inverse_b.dot(&from)) + d.dot(&d) / 0.16)
+    };
+    let (mut slope, mut jacobian) = (Array1::zeros(2), Array2::zeros((2, 2)));
+    for i in 0..2 {
+        let mut step = Array1::zeros(2);
+        step[i] = 1e-5;
+        let (ahead, behind) = (&x + &step, &x - &step);
+        slope[i] = (cost(&ahead) - cost(&behind)) / 2e-5;
+        jacobian.column_mut(i).assign(&((advance(&ahead) - advance(&behind)) / 2e-5));
+    }
+    assert!(largest(&slope) < 1e-6, "{slope}");
+    let exact = inverse(&(&inverse_b + &(jacobian.t().dot(&jacobian) / 0.16)));
+    assert!(largest(&(&p - &exact)) < 1e-8, "{p} and {exact}");
+    let (mean, present) = outcome.gaussian.unwrap();
+    assert!(largest(&(mean - advance(&x))) < 1e-12);
+    assert!(largest(&(present - jacobian.dot(&exact).dot(&jacobian.t()))) < 1e-8);
+}
+
+/// Noise without a kernel would make the trajectory one draw and each tangent another.
+#[test]
+fn noise_without_a_closed_form_is_refused_with_a_remedy() {
+    let stepping = Stepping { dt: 0.05, substeps: 2, integrator: "rk4".to_owned() };
+    let given = [("noise".to_owned(), Value::Float(0.5))].into_iter().collect();
+    let model = build("lorenz63", &given).unwrap().forecaster(&stepping).unwrap();
+    let operator = Stride::new(3, 1, 0, &errors(&[0.5])).unwrap();
+    let values = array![0.1, 0.2, 0.3];
+    let seen = Seen { step: 1, time: 0.0, values: values.view(), operator: &operator };
+    let mut filter = method("four_d_var", &[]);
+    filter.start(&Prior::Gaussian { mean: Array1::zeros(3), covariance: Array2::eye(3) }, 0, KEY).unwrap();
+    let message = filter.step(&*model, &seen, KEY).unwrap_err().to_string();
+    assert!(message.contains("one substep") && message.contains("`ienks`"), "{message}");
 }
 
 #[test]

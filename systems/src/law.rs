@@ -156,6 +156,31 @@ pub trait Differentiable: Send + Sync {
         let _ = (k, x, v, key);
         Err(Error::Unsupported("the adjoint of this forecaster's lead step is not known".into()))
     }
+
+    /// The mean m(x) = E[x_{k+1} | x_k = x] of the law of lead step `k` and m'(x) dx, member by member
+    /// (`[member, component]` each). Known where the lead step is deterministic or its law has a
+    /// [`GaussianKernel`], whose mean it then is.
+    ///
+    /// # Errors
+    /// When the derivative of the mean is not known, or the forecaster itself cannot run.
+    fn mean_tangent(&self, k: usize, x: ArrayView2<f64>, dx: ArrayView2<f64>) -> Result<(Array2<f64>, Array2<f64>)> {
+        let _ = (k, x, dx);
+        Err(mean_unknown())
+    }
+
+    /// m'(x)^T v of the same mean, member by member: `x` is the state before the lead step and `v` a covector after it
+    /// (`[member, component]` each, like the result).
+    ///
+    /// # Errors
+    /// When the derivative of the mean is not known, or the forecaster itself cannot run.
+    fn mean_adjoint(&self, k: usize, x: ArrayView2<f64>, v: ArrayView2<f64>) -> Result<Array2<f64>> {
+        let _ = (k, x, v);
+        Err(mean_unknown())
+    }
+}
+
+fn mean_unknown() -> Error {
+    Error::Unsupported("the derivative of the mean of this forecaster's lead step is not known".into())
 }
 
 /// An exact one-step density.

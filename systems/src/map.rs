@@ -138,15 +138,43 @@ impl<M: Map> Differentiable for MapForecaster<M> {
         key: Key,
     ) -> Result<(Array2<f64>, Array2<f64>)> {
         assert_eq!(x.dim(), dx.dim(), "one tangent vector for each state");
-        let (mut next, dim) = (x.to_owned(), self.dim());
+        let mut next = x.to_owned();
         self.advance(k, 1, &mut next, key)?;
-        let mut both = ndarray::concatenate![ndarray::Axis(1), x, dx];
+        Ok((next, self.with_vectors(x, dx, |x, dx, out| self.map().tangent_block(x, dx, out))))
+    }
+
+    fn adjoint(&self, k: usize, x: ArrayView2<f64>, v: ArrayView2<f64>, _key: Key) -> Result<Array2<f64>> {
+        self.mean_adjoint(k, x, v)
+    }
+
+    fn mean_tangent(&self, k: usize, x: ArrayView2<f64>, dx: ArrayView2<f64>) -> Result<(Array2<f64>, Array2<f64>)> {
+        assert_eq!(x.dim(), dx.dim(), "one tangent vector for each state");
+        let (mean, _) = self.law.kernel().moments(k, x)?;
+        Ok((mean, self.with_vectors(x, dx, |x, dx, out| self.map().tangent_block(x, dx, out))))
+    }
+
+    fn mean_adjoint(&self, _k: usize, x: ArrayView2<f64>, v: ArrayView2<f64>) -> Result<Array2<f64>> {
+        assert_eq!(x.dim(), v.dim(), "one covector for each state");
+        Ok(self.with_vectors(x, v, |x, v, out| self.map().adjoint_block(x, v, out)))
+    }
+}
+
+impl<M: Map> MapForecaster<M> {
+    /// What `product` makes of each state of `x` and its vector of `v`; all `[member, component]`.
+    fn with_vectors(
+        &self,
+        x: ArrayView2<f64>,
+        v: ArrayView2<f64>,
+        product: impl Fn(&[[f64; LANES]], &[[f64; LANES]], &mut [[f64; LANES]]) + Sync,
+    ) -> Array2<f64> {
+        let dim = self.dim();
+        let mut both = ndarray::concatenate![ndarray::Axis(1), x, v];
         in_blocks(&mut both, |both, out| {
-            let (x, dx) = both.split_at(dim);
+            let (x, v) = both.split_at(dim);
             out[..dim].fill([0.0; LANES]);
-            self.map().tangent_block(x, dx, &mut out[dim..]);
+            product(x, v, &mut out[dim..]);
         });
-        Ok((next, both.slice(ndarray::s![.., dim..]).to_owned()))
+        both.slice(ndarray::s![.., dim..]).to_owned()
     }
 }
 

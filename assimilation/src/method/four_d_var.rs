@@ -9,8 +9,9 @@
 //! and adjoints. The posterior is given as Gaussian, at the start with the inverse of J's Gauss-Newton Hessian as its
 //! covariance, at the present with what the tangents make of it; these take a tangent run for each component.
 //!
-//! x_b already knows the older sets of the window, as in the cycle of `ienks`; but its covariance is B all the same. The
-//! forecaster's noise, if it has any, has no part in the cost. Correlated errors are refused.
+//! x_b already knows the older sets of the window, as in the cycle of `ienks`; but its covariance is B all the same. Of a
+//! forecaster with a Gaussian kernel M is the mean, and its noise has no part in the cost; noise without a kernel is
+//! refused, and so are correlated errors.
 
 mod cost;
 mod cycle;

@@ -6,7 +6,7 @@
 //! and covariances are those of the replicates.
 
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
-use scorecast_systems::{Covariance, Differentiable, Forecaster, Key};
+use scorecast_systems::{Covariance, Differentiable, Error as SystemError, Forecaster, Key};
 
 use crate::problem::Result;
 
@@ -76,8 +76,8 @@ fn sampled(
     Ok((means, q))
 }
 
-/// E[M'(x)], `[component, component]`, of lead step `k` at one state `x` (`[component]`). Where the noise enters the
-/// derivative it is the mean over `replicates` draws.
+/// The derivative of E[M(x)], `[component, component]`, of lead step `k` at one state `x` (`[component]`): that of the mean
+/// where the forecaster knows it, otherwise E[M'(x)], where noise enters the derivative over `replicates` draws.
 ///
 /// # Errors
 /// When the forecaster itself cannot run.
@@ -92,6 +92,11 @@ pub(super) fn jacobian(
     let units = Array2::eye(dim);
     let mut repeated = Array2::zeros((dim, dim));
     repeated.assign(&x);
+    match derivative.mean_tangent(k, repeated.view(), units.view()) {
+        Ok((_, columns)) => return Ok(columns.reversed_axes()),
+        Err(SystemError::Unsupported(_)) => {}
+        Err(other) => return Err(other.into()),
+    }
     let probe = derivative.tangent(k, twice(x).view(), Array2::ones((2, dim)).view(), key)?.1;
     if same(&probe) {
         return Ok(derivative.tangent(k, repeated.view(), units.view(), key)?.1.reversed_axes());

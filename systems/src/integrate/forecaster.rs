@@ -11,7 +11,7 @@ use super::stretches::{self, Stretches};
 use super::{Cells, Integrator, OneStep, Tangent, Workspace, integrator};
 use crate::brownian::{BrownianPath, Owner};
 use crate::gaussian::GaussianLaw;
-use crate::key::Key;
+use crate::key::{Domain, Key};
 use crate::law::{ConditionalDenoiser, Density, Differentiable, Error, Forecaster, GaussianKernel, Result};
 use crate::sde::{Increment, LANES, Noise, Sde, load_block, store_block};
 use crate::system::Stepping;
@@ -31,9 +31,12 @@ pub struct SdeForecaster {
     /// The law of a lead step, where the integrator makes it Gaussian.
     gaussian: Option<GaussianLaw<OneStep>>,
     full_rank: bool,
-    /// The equation with its tangent-linear model, where that is known.
+    /// The equation with its tangent-linear model, where that is known; only of constant noise.
     tangent: Option<Stepper>,
 }
+
+/// The address of noise that the answer does not depend on: that of a derivative through additive noise.
+const ANY: Key = Key::new(0, Domain::Method);
 
 impl SdeForecaster {
     /// Any equation, a user's own included, with `stepping`.
@@ -50,6 +53,20 @@ impl SdeForecaster {
         let gaussian = gaussian.then(|| OneStep::new(Arc::clone(&sde), Arc::clone(&stepper.integrator), stepping.dt));
         let tangent = Tangent::new(sde).and_then(|tangent| Stepper::new(Arc::new(tangent), stepping)).ok();
         Ok(Self { stepper, gaussian: gaussian.map(GaussianLaw::new), full_rank, tangent })
+    }
+}
+
+impl SdeForecaster {
+    /// Refuses a lead step whose mean is not the step without noise.
+    fn require_mean(&self) -> Result<()> {
+        if self.gaussian.is_some() || self.stepper.sde.noise() == Noise::None {
+            return Ok(());
+        }
+        Err(Error::Unsupported(
+            "the mean of this lead step has no closed form, because the noise goes through the drift; set the noise to 0, \
+             or use `rk4` or `euler_maruyama` with one substep"
+                .into(),
+        ))
     }
 }
 
@@ -273,5 +290,20 @@ impl Differentiable for SdeForecaster {
             )),
             None => Err(Error::Unsupported("the derivatives of this system's drift are not written".into())),
         }
+    }
+
+    /// A Gaussian step of constant noise adds it behind the drift, so that its derivative is that of the mean.
+    fn mean_tangent(&self, k: usize, x: ArrayView2<f64>, dx: ArrayView2<f64>) -> Result<(Array2<f64>, Array2<f64>)> {
+        self.require_mean()?;
+        let (next, tangent) = self.tangent(k, x, dx, ANY)?;
+        match &self.gaussian {
+            Some(law) => Ok((law.moments(k, x)?.0, tangent)),
+            None => Ok((next, tangent)),
+        }
+    }
+
+    fn mean_adjoint(&self, k: usize, x: ArrayView2<f64>, v: ArrayView2<f64>) -> Result<Array2<f64>> {
+        self.require_mean()?;
+        self.adjoint(k, x, v, ANY)
     }
 }

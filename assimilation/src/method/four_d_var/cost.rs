@@ -165,12 +165,12 @@ mod tests {
         let stepping = Stepping { dt: 0.05, substeps: 1, integrator: "rk4".to_owned() };
         let model = build("lorenz96", &given).unwrap().forecaster(&stepping).unwrap();
         let key = Key::new(3, Domain::Method);
-        let dynamics = Dynamics::new(&*model, key).unwrap();
         let error = |dim| Ok(Box::new(GaussianError::new(&[0.05, 0.08, 0.1, 0.05], dim)?) as Box<dyn NoiseLaw>);
         let operator = Pointwise::new(Arctan, Stride::new(8, 2, 0, &error).unwrap());
         let values = array![0.8, f64::NAN, -0.4, 1.1];
         let seen = Seen { step: 6, time: 0.0, values: values.view(), operator: &operator };
         let background = key.normals(1, 8).remove_axis(Axis(0)) + 1.0;
+        let dynamics = Dynamics::new(&*model, 2, background.view(), key).unwrap();
         let x = key.at(1).normals(20, 8);
         let root = crate::linalg::symmetric_sqrt((x.t().dot(&x) / 20.0).view()).unwrap();
         let cost = Cost { dynamics: &dynamics, seen: &seen, from: 2, to: 6, background: &background, root: &root };

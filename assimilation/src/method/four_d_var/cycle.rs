@@ -72,7 +72,7 @@ impl FourDVarCycle {
 
     /// The analysis of one set; gives the posterior at the present and at the end of the first leg.
     fn analyse(&mut self, model: &dyn Forecaster, seen: &Seen, noise: Key) -> Result<Analysed> {
-        let dynamics = Dynamics::new(model, noise)?;
+        let dynamics = Dynamics::new(model, self.window.start(), self.state.mean.view(), noise)?;
         let (from, to) = (self.window.start(), self.window.present());
         let first_end = self.window.legs().next().map_or(from, |(_, to)| to);
         let trajectory = dynamics.trajectory(from, to, self.state.mean.clone())?;
@@ -157,7 +157,8 @@ impl Cycle for FourDVarCycle {
     }
 
     fn finish(&mut self, model: &dyn Forecaster, key: Key) -> Result<Vec<Smoothed>> {
-        let dynamics = Dynamics::new(model, key.purpose(Purpose::ProcessNoise))?;
+        let noise = key.purpose(Purpose::ProcessNoise);
+        let dynamics = Dynamics::new(model, self.window.start(), self.state.mean.view(), noise)?;
         let mut out = Vec::new();
         loop {
             if let Some(step) = self.window.smoothed() {

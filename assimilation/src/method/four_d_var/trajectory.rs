@@ -1,35 +1,44 @@
 //! One state along the lead steps of a window, and the derivative of the forecaster around it.
 //!
-//! x_{k+1} = M(x_k): A x + b of a linear-Gaussian forecaster, the mean of a Gaussian kernel, otherwise a draw, always with
-//! the same noise. Its tangents carry vectors forward, its adjoints carry covectors back, once a lead step.
+//! x_{k+1} = M(x_k): A x + b of a linear-Gaussian forecaster, the mean of a Gaussian kernel, otherwise the lead step of a
+//! deterministic forecaster. M's tangents carry vectors forward, its adjoints carry covectors back, once a lead step.
 
 use ndarray::{Array1, Array2, ArrayView1, Axis};
-use scorecast_systems::{Differentiable, Error as SystemError, Forecaster, Key, LinearGaussian};
+use scorecast_systems::{Differentiable, Error as SystemError, Forecaster, GaussianKernel, Key, LinearGaussian};
 
+use crate::method::step_law;
 use crate::problem::{Error, Result};
 
 /// A forecaster with its derivative.
 pub(super) struct Dynamics<'a> {
     model: &'a dyn Forecaster,
     derivative: Derivative<'a>,
+    /// What a deterministic forecaster is given, and does not draw from.
     noise: Key,
 }
 
 enum Derivative<'a> {
     Linear(LinearGaussian),
-    Of(&'a dyn Differentiable),
+    /// Of the mean of a kernel.
+    Mean(&'a dyn GaussianKernel, &'a dyn Differentiable),
+    /// Of a deterministic lead step.
+    Step(&'a dyn Differentiable),
 }
 
 impl<'a> Dynamics<'a> {
-    /// Of a forecaster, with the key of its noise.
+    /// Of a forecaster around the state `x` (`[component]`) at lead step `k`, which tells whether it is deterministic.
     ///
     /// # Errors
-    /// When the forecaster has no derivative.
-    pub fn new(model: &'a dyn Forecaster, noise: Key) -> Result<Self> {
-        let derivative = match (model.linear_gaussian(), model.differentiable()) {
-            (Some(law), _) => Derivative::Linear(law),
-            (None, Some(derivative)) => Derivative::Of(derivative),
-            (None, None) => return Err(missing("this one has no derivative")),
+    /// When the forecaster has no derivative, or noise without a kernel.
+    pub fn new(model: &'a dyn Forecaster, k: usize, x: ArrayView1<f64>, noise: Key) -> Result<Self> {
+        let derivative = match (model.linear_gaussian(), model.differentiable(), model.gaussian()) {
+            (Some(law), ..) => Derivative::Linear(law),
+            (None, None, _) => return Err(missing("this one has no derivative")),
+            (None, Some(derivative), Some(kernel)) => Derivative::Mean(kernel, derivative),
+            (None, Some(derivative), None) if step_law::is_deterministic(model, k, x, noise)? => {
+                Derivative::Step(derivative)
+            }
+            (None, Some(_), None) => return Err(noisy()),
         };
         Ok(Self { model, derivative, noise })
     }
@@ -42,10 +51,10 @@ impl<'a> Dynamics<'a> {
         let mut states = vec![x];
         for k in from..to {
             let x = &states[k - from];
-            let next = match (&self.derivative, self.model.gaussian()) {
-                (Derivative::Linear(law), _) => law.matrix.dot(x) + &law.offset,
-                (_, Some(kernel)) => kernel.moments(k, x.view().insert_axis(Axis(0)))?.0.remove_axis(Axis(0)),
-                _ => {
+            let next = match &self.derivative {
+                Derivative::Linear(law) => law.matrix.dot(x) + &law.offset,
+                Derivative::Mean(kernel, _) => kernel.moments(k, x.view().insert_axis(Axis(0)))?.0.remove_axis(Axis(0)),
+                Derivative::Step(_) => {
                     let mut row = x.clone().insert_axis(Axis(0));
                     self.model.advance(k, 1, &mut row, self.noise)?;
                     row.remove_axis(Axis(0))
@@ -62,13 +71,12 @@ impl<'a> Dynamics<'a> {
     /// When the forecaster itself cannot run.
     pub fn forward(&self, along: &Trajectory, from: usize, to: usize, mut rows: Array2<f64>) -> Result<Array2<f64>> {
         for k in from..to {
-            rows = match self.derivative {
-                Derivative::Linear(ref law) => rows.dot(&law.matrix.t()),
-                Derivative::Of(derivative) => {
-                    let mut x = Array2::zeros(rows.raw_dim());
-                    x.assign(&along.at(k));
-                    derivative.tangent(k, x.view(), rows.view(), self.noise)?.1
-                }
+            let mut x = Array2::zeros(rows.raw_dim());
+            x.assign(&along.at(k));
+            rows = match &self.derivative {
+                Derivative::Linear(law) => rows.dot(&law.matrix.t()),
+                Derivative::Mean(_, of) => of.mean_tangent(k, x.view(), rows.view()).map_err(explain)?.1,
+                Derivative::Step(of) => of.tangent(k, x.view(), rows.view(), self.noise).map_err(explain)?.1,
             };
         }
         Ok(rows)
@@ -81,24 +89,37 @@ impl<'a> Dynamics<'a> {
     pub fn backward(&self, along: &Trajectory, covector: Array1<f64>) -> Result<Array1<f64>> {
         let mut v = covector.insert_axis(Axis(0));
         for k in (along.from..along.from + along.states.len() - 1).rev() {
-            v = match self.derivative {
-                Derivative::Linear(ref law) => v.dot(&law.matrix),
-                Derivative::Of(derivative) => {
-                    let x = along.at(k).insert_axis(Axis(0));
-                    derivative.adjoint(k, x, v.view(), self.noise).map_err(|error| match error {
-                        SystemError::Unsupported(why) => missing(&why),
-                        other => other.into(),
-                    })?
-                }
+            let x = along.at(k).insert_axis(Axis(0));
+            v = match &self.derivative {
+                Derivative::Linear(law) => v.dot(&law.matrix),
+                Derivative::Mean(_, of) => of.mean_adjoint(k, x, v.view()).map_err(explain)?,
+                Derivative::Step(of) => of.adjoint(k, x, v.view(), self.noise).map_err(explain)?,
             };
         }
         Ok(v.remove_axis(Axis(0)))
     }
 }
 
+/// The remedy where a derivative is not known.
+fn explain(error: SystemError) -> Error {
+    match error {
+        SystemError::Unsupported(why) => missing(&why),
+        other => other.into(),
+    }
+}
+
+fn noisy() -> Error {
+    Error::Unsupported(
+        "method `four_d_var` needs a forecaster that is deterministic or whose lead step has a mean in closed form, but this \
+         one has noise without a Gaussian kernel (a system has it with integrator `rk4` or `euler_maruyama` and one \
+         substep); set the noise of the forecaster to 0, or use `ienks`, which takes noise into account"
+            .to_owned(),
+    )
+}
+
 fn missing(why: &str) -> Error {
     Error::Unsupported(format!(
-        "method `four_d_var` needs the adjoint of the forecaster's lead step ({why}); use `ienks` or `four_d_envar`, which \
+        "method `four_d_var` needs the tangent and the adjoint of the forecaster's lead step ({why}); use `ienks` or `four_d_envar`, which \
          need no derivative"
     ))
 }

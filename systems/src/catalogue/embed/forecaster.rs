@@ -119,6 +119,34 @@ impl Differentiable for Embedded {
         }
         Ok((next, self.map.tangent(z.view(), dz.view())))
     }
+
+    /// The mean of F(z') is F of the mean of z' where F is linear.
+    fn mean_tangent(&self, k: usize, x: ArrayView2<f64>, dx: ArrayView2<f64>) -> Result<(Array2<f64>, Array2<f64>)> {
+        let inner = self.linear_inside()?;
+        let (z, dz) = (self.map.left_inverse(x), self.map.left_inverse(dx));
+        let (z, dz) = inner.mean_tangent(k, z.view(), dz.view())?;
+        Ok((self.map.apply(z.view()), self.map.apply(dz.view())))
+    }
+
+    /// U m'(z)^T U^T v.
+    fn mean_adjoint(&self, k: usize, x: ArrayView2<f64>, v: ArrayView2<f64>) -> Result<Array2<f64>> {
+        let inner = self.linear_inside()?;
+        let (z, v) = (self.map.left_inverse(x), self.map.left_inverse(v));
+        Ok(self.map.apply(inner.mean_adjoint(k, z.view(), v.view())?.view()))
+    }
+}
+
+impl Embedded {
+    /// The derivative of the forecaster inside, of a linear map.
+    fn linear_inside(&self) -> Result<&dyn Differentiable> {
+        if !self.map.is_orthonormal() {
+            return Err(Error::Unsupported(
+                "the mean of a lead step has no closed form through a curved embedding; set its curvature to 0".into(),
+            ));
+        }
+        let unknown = || Error::Unsupported("the derivative of the system inside is not known".into());
+        self.inner.differentiable().ok_or_else(unknown)
+    }
 }
 
 /// log p(z' | z) and the log density of the noise, in coordinates that are orthonormal.
