@@ -55,6 +55,13 @@ method = "bootstrap"
 forecaster = "perfect"
 members = 200
 [[assimilate]]
+method = "four_d_var"
+forecaster = "ar"
+members = 6
+lag = 2
+scale = 0.1
+run_steps = 14
+[[assimilate]]
 method = "guided"
 forecaster = "diffusion"
 members = 6

@@ -64,7 +64,7 @@ pub(super) fn bounded(raw: f64) -> (f64, f64) {
 }
 
 /// The law of one step.
-struct Kernel(Learned);
+pub(super) struct Kernel(Learned);
 
 impl Kernel {
     fn chunk(&self, x: ArrayView2<f64>) -> Result<[Array2<f64>; 2]> {
@@ -93,6 +93,10 @@ impl GaussianKernel for Kernel {
 pub(super) struct Gaussian(GaussianLaw<Kernel>);
 
 impl Gaussian {
+    pub(super) fn kernel(&self) -> &Kernel {
+        self.0.kernel()
+    }
+
     pub(super) fn learned(&self) -> &Learned {
         &self.0.kernel().0
     }

@@ -5,13 +5,13 @@
 //! many for each state, once where all states are the same.
 
 use candle_core::Var;
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView1, ArrayView2};
 
 use super::gaussian::{Gaussian, bounded};
 use super::learned::{in_chunks, members, stacked};
 use super::{Error, Result};
 use crate::nn::array;
-use crate::systems::{self, Differentiable, Forecaster, Key, Purpose};
+use crate::systems::{self, Differentiable, Forecaster, GaussianKernel, Key, Purpose};
 
 impl Gaussian {
     /// M'(x)^T v of each row, given the noise of each.
@@ -39,6 +39,34 @@ impl Gaussian {
         Ok(stacked(&chunks, x.ncols()))
     }
 
+    /// M'(x) dx of each row, given the noise of each.
+    fn push(&self, x: ArrayView2<f64>, dx: ArrayView2<f64>, noise: ArrayView2<f64>) -> Result<Array2<f64>> {
+        assert_eq!(x.dim(), dx.dim(), "one tangent vector for each state");
+        let dim = self.dim();
+        let mut out = Array2::zeros(x.raw_dim());
+        let mut jacobian: Option<(usize, Array2<f64>)> = None;
+        for member in 0..x.nrows() {
+            let same = |(other, _): &(usize, Array2<f64>)| {
+                x.row(*other) == x.row(member) && noise.row(*other) == noise.row(member)
+            };
+            let (at, transposed) = match jacobian.take().filter(same) {
+                Some(kept) => kept,
+                None => {
+                    let repeated = |row: ArrayView1<f64>| {
+                        let mut all = Array2::zeros((dim, dim));
+                        all.assign(&row);
+                        all
+                    };
+                    let (x, noise) = (repeated(x.row(member)), repeated(noise.row(member)));
+                    (member, self.pull(x.view(), Array2::eye(dim).view(), noise.view())?)
+                }
+            };
+            out.row_mut(member).assign(&transposed.dot(&dx.row(member)));
+            jacobian = Some((at, transposed));
+        }
+        Ok(out)
+    }
+
     fn noise(&self, k: usize, members: usize, key: Key) -> Array2<f64> {
         key.purpose(Purpose::ForecastNoise).at(k as u64).normals(members, self.dim())
     }
@@ -52,41 +80,27 @@ impl Differentiable for Gaussian {
         dx: ArrayView2<f64>,
         key: Key,
     ) -> systems::Result<(Array2<f64>, Array2<f64>)> {
-        assert_eq!(x.dim(), dx.dim(), "one tangent vector for each state");
         let mut next = x.to_owned();
         self.advance(k, 1, &mut next, key)?;
-        let (noise, dim) = (self.noise(k, x.nrows(), key), self.dim());
-        let mut out = Array2::zeros(x.raw_dim());
-        let mut jacobian: Option<(usize, Array2<f64>)> = None;
-        for member in 0..x.nrows() {
-            let same = |(other, _): &(usize, Array2<f64>)| {
-                x.row(*other) == x.row(member) && noise.row(*other) == noise.row(member)
-            };
-            let kept = jacobian.take().filter(same);
-            let (at, transposed) = match kept {
-                Some(kept) => kept,
-                None => {
-                    let repeat = |row: ndarray::ArrayView1<f64>| {
-                        let mut all = Array2::zeros((dim, dim));
-                        all.assign(&row);
-                        all
-                    };
-                    let pulled = self.pull(
-                        repeat(x.row(member)).view(),
-                        Array2::eye(dim).view(),
-                        repeat(noise.row(member)).view(),
-                    );
-                    (member, pulled?)
-                }
-            };
-            out.row_mut(member).assign(&transposed.dot(&dx.row(member)));
-            jacobian = Some((at, transposed));
-        }
-        Ok((next, out))
+        Ok((next, self.push(x, dx, self.noise(k, x.nrows(), key).view())?))
     }
 
     fn adjoint(&self, k: usize, x: ArrayView2<f64>, v: ArrayView2<f64>, key: Key) -> systems::Result<Array2<f64>> {
         Ok(self.pull(x, v, self.noise(k, x.nrows(), key).view())?)
+    }
+
+    fn mean_tangent(
+        &self,
+        k: usize,
+        x: ArrayView2<f64>,
+        dx: ArrayView2<f64>,
+    ) -> systems::Result<(Array2<f64>, Array2<f64>)> {
+        let (mean, _) = self.kernel().moments(k, x)?;
+        Ok((mean, self.push(x, dx, Array2::zeros(x.raw_dim()).view())?))
+    }
+
+    fn mean_adjoint(&self, _k: usize, x: ArrayView2<f64>, v: ArrayView2<f64>) -> systems::Result<Array2<f64>> {
+        Ok(self.pull(x, v, Array2::zeros(x.raw_dim()).view())?)
     }
 }
 
@@ -122,6 +136,19 @@ mod tests {
             let (forward, backward) = ((tangent * v).sum_axis(Axis(1)), (adjoint * dx).sum_axis(Axis(1)));
             assert!((forward - backward).iter().all(|e| e.abs() < 1e-10), "{kind:?}");
         }
+    }
+
+    #[test]
+    fn the_derivative_of_the_mean_agrees_with_finite_differences_of_the_kernels_mean() {
+        let model = untrained(NetworkKind::Mlp);
+        let draw = |seed| Key::new(seed, Domain::Data).normals(4, model.dim());
+        let (x, dx, v, h) = (draw(4), draw(5), draw(6), 1e-5);
+        let at = |h: f64| model.kernel().moments(0, (&x + &(&dx * h)).view()).unwrap().0;
+        let (mean, tangent) = model.mean_tangent(0, x.view(), dx.view()).unwrap();
+        assert_eq!(mean, at(0.0));
+        assert!((&tangent - (at(h) - at(-h)) / (2.0 * h)).iter().all(|e| e.abs() < 1e-6));
+        let adjoint = model.mean_adjoint(0, x.view(), v.view()).unwrap();
+        assert!(((tangent * v).sum_axis(Axis(1)) - (adjoint * dx).sum_axis(Axis(1))).iter().all(|e| e.abs() < 1e-10));
     }
 
     #[test]
