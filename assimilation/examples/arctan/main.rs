@@ -132,7 +132,7 @@ const ADAPTIVE: [[f64; 4]; 10] = [
 
 /// The published settings, which are also the best constant ones; the best adaptive ones without jumps, and those that
 /// kept best with them, by both rules where that is quick. Among a million components the former diverged at some place
-/// before the filter had settled.
+/// before the filter had settled, and the latter some cycles after a jump.
 fn contenders(dim: usize) -> Vec<Contender> {
     let (steady, jumping) = ([0.3, 0.9, 1.5, 1.06], [1.0, 0.5, 1.5, 1.1]);
     let mut all = vec![Contender::constant(1.14, PUBLISHED_RADIUS)];
