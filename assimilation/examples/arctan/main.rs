@@ -6,6 +6,11 @@
 //! `cargo run --release -p scorecast-assimilation --example arctan -- [n] [cycles] [steady | jumps]`; without numbers
 //! n = 100 (ten truths), 10^4 and 10^6 (one truth each; 30 cycles of the last, of which ten count). `-- tune` prints the
 //! grids, at n = 10^4 on a truth of its own, that the settings below are from.
+//!
+//! What it shows: where the truth follows the model both inflations do as well as was found elsewhere (.06), adaptive
+//! inflation better where it is bounded and beside a constant; without a bound members are thrown to where the model is
+//! unstable, since an observation that saturates says nothing against it. A jump of half the rms takes any of them tens
+//! of cycles, on long rings with places that are not found again or diverge: this is a weakness of the filter.
 
 mod scores;
 mod truth;
@@ -69,7 +74,7 @@ fn main() -> Result<(), Failure> {
             if only.as_deref() == Some(if jumps { "steady" } else { "jumps" }) {
                 continue;
             }
-            let filters = contenders(size.dim, jumps);
+            let filters = contenders(size.dim);
             println!("\n{}", title(size, jumps));
             let found = experiment(size, jumps, 1, &filters)?;
             print(&filters, &found);
@@ -126,15 +131,16 @@ const ADAPTIVE: [[f64; 4]; 10] = [
 ];
 
 /// The published settings, which are also the best constant ones; the best adaptive ones without jumps, and those that
-/// kept best with them, by both rules where that is quick.
-fn contenders(dim: usize, jumps: bool) -> Vec<Contender> {
+/// kept best with them, by both rules where that is quick. Among a million components the former diverged at some place
+/// before the filter had settled, and the latter some cycles after a jump.
+fn contenders(dim: usize) -> Vec<Contender> {
     let (steady, jumping) = ([0.3, 0.9, 1.5, 1.06], [1.0, 0.5, 1.5, 1.1]);
     let mut all = vec![Contender::constant(1.14, PUBLISHED_RADIUS)];
     if dim < 1_000_000 {
         let both = ["anderson", "miyoshi"].map(|rule| [steady, jumping].map(|kind| Contender::adaptive(rule, kind)));
         all.extend(both.into_iter().flatten());
     } else {
-        all.push(Contender::adaptive("anderson", if jumps { jumping } else { steady }));
+        all.push(Contender::adaptive("anderson", jumping));
     }
     all
 }
