@@ -6,9 +6,9 @@
 //! whose values sit nowhere. The analysis minimises
 //! J(x) = |x - m|^2_{P^-1} / 2 + |y - h(x)|^2_{R^-1} / 2 in its dual form, x = m + P g, so that P may be singular and is
 //! never inverted: g <- H^T u, u = (H P H^T + R)^-1 (y - h(x) + H P g), with H the Jacobian at x, of which a half, a
-//! quarter, ... of the way is gone where J would hardly fall (for linear h the first step is the last). Anomalies are updated with
-//! half the gain that the last step leaves, A <- A - A H^T K^T / 2 (Sakov and Oke 2008, as in [`denkf`](super::DEnKf)):
-//! the transform filters need a P that is that of members alone, this form takes any.
+//! quarter, ... of the way is gone where J would hardly fall (for linear h the first step is the last). Anomalies are
+//! updated with half the gain that the last step leaves, A <- A - A H^T K^T / 2 (Sakov and Oke 2008, as in
+//! [`denkf`](super::DEnKf)): the transform filters need a P that is that of members alone, this form takes any.
 
 use ndarray::{Array1, Array2, Axis};
 
