@@ -270,3 +270,23 @@ fn finite_size_inflation_does_not_widen_earlier_states() {
         assert!((&found - &exact).iter().all(|e| e.abs() < 1e-10), "{name}: {found} for {exact}");
     }
 }
+
+/// Counts and lead steps of a saved state are whole numbers: what is not is refused, and the smoother stays as it was.
+#[test]
+fn a_saved_state_whose_counts_are_not_whole_is_refused() {
+    let problem = LinearProblem::three(3);
+    let given = [("members", Value::Int(6)), ("lag", Value::Int(5)), ("adaptive", word("anderson"))];
+    let mut smoother = method("etkf", &given);
+    problem.run(&mut *smoother, Key::new(1, Domain::Method));
+    let (step, members, state) = scorecast_assimilation::state::unpack(&smoother.save()).unwrap();
+    let pack = |state: &[f64]| scorecast_assimilation::state::pack(step, &members, state);
+    let mut again = method("etkf", &given);
+    again.restore(&pack(&state)).unwrap();
+    // a flag, two counts, two lead steps, and the count of factors
+    for (at, wrong) in [(0, 0.5), (1, 1.5), (1, -1.0), (2, f64::NAN), (3, 0.3), (4, -2.0), (5, 2.5)] {
+        let mut changed = state.clone();
+        changed[at] = wrong;
+        assert!(again.restore(&pack(&changed)).is_err(), "{wrong} at {at} of {state:?}");
+    }
+    assert_eq!(again.save(), smoother.save());
+}
