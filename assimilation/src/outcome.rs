@@ -30,7 +30,8 @@ pub struct Outcome {
     pub forecast_gaussian: Option<Moments>,
     /// Named numbers about this analysis.
     pub diagnostics: Diagnostics,
-    /// What a smoother makes of earlier times that no later observation will change any more, in their order.
+    /// What a smoother makes of earlier times that no later observation will change any more, in their order. Each lead step
+    /// of a set of observations comes once: sets of the same lead step are one time.
     pub smoothed: Vec<Smoothed>,
     /// What became of each observed value, `[observed]`, of a method with quality control; otherwise empty.
     pub quality: Vec<Quality>,

@@ -3,7 +3,7 @@
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 use scorecast_systems::{Forecaster, Key, Purpose};
 
-use crate::method::NoiseTreatment;
+use crate::method::{NoiseTreatment, require_saved_members};
 use crate::observe::Observation;
 use crate::outcome::{Outcome, Smoothed};
 
@@ -110,7 +110,9 @@ pub trait Cycle: Send {
     /// Forecasts from the current step to `seen.step`, then analyses.
     ///
     /// # Errors
-    /// When the forecaster fails, shapes do not fit, or the method cannot use this operator or forecaster.
+    /// When the forecaster fails, shapes do not fit, or the method cannot use this operator or forecaster. A set that does
+    /// not fit leaves the method as it was. Where the forecaster fails, so it does for ensemble filters; a method of a window,
+    /// or one that carries moments or particles from lead step to lead step, is to be restored from a saved state first.
     fn step(&mut self, model: &dyn Forecaster, seen: &Seen, key: Key) -> Result<Outcome>;
 
     /// Ends a run: a smoother's posteriors of the times that it has not given with an [`Outcome`], in their order. A
@@ -169,7 +171,8 @@ impl Cycle for AnalysisCycle {
 
     fn step(&mut self, model: &dyn Forecaster, seen: &Seen, key: Key) -> Result<Outcome> {
         let steps = seen.step.saturating_sub(self.step);
-        let mut forecast = std::mem::take(&mut self.ensemble);
+        // a copy, so that a step that fails leaves the members as they are
+        let mut forecast = self.ensemble.clone();
         self.noise.advance(model, self.step, steps, &mut forecast, key.purpose(Purpose::ProcessNoise))?;
         let outcome = self.analysis.update(forecast, seen, key)?;
         self.step = seen.step;
@@ -183,14 +186,7 @@ impl Cycle for AnalysisCycle {
 
     fn restore(&mut self, bytes: &[u8]) -> Result<()> {
         let (step, ensemble, state) = crate::state::unpack(bytes)?;
-        if ensemble.nrows() != self.members {
-            return Err(Error::State(format!(
-                "it has {} members but the method is set to {}; set `members` to {}",
-                ensemble.nrows(),
-                self.members,
-                ensemble.nrows()
-            )));
-        }
+        require_saved_members(ensemble.nrows(), self.members)?;
         self.analysis.restore(&state)?;
         (self.step, self.ensemble) = (step, ensemble);
         Ok(())

@@ -66,7 +66,7 @@ fn word(bytes: &[u8], at: usize) -> u64 {
 }
 
 /// FNV-1a with 64 bits (Fowler, Noll and Vo 1991).
-fn checksum(bytes: &[u8]) -> u64 {
+pub(crate) fn checksum(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |sum, byte| (sum ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3))
 }
 

@@ -229,6 +229,69 @@ fn misuse_names_the_remedy() {
     assert!(message.contains("unknown parameters") && message.contains("leave `radius` out"), "{message}");
 }
 
+/// Methods that localize the covariance in state space see no place of a value, but one of each component.
+#[test]
+fn localization_in_state_space_refuses_parameters_too() {
+    let model =
+        Augmented::system("lorenz96", &[].into(), &stepping(0.05), vec![Parameter::linear("forcing", 8.0, 1.0)])
+            .unwrap();
+    let operator = Stride::new(40, 1, 0, &errors(&[1.0])).unwrap();
+    let operator = OfState::new(&operator, 1);
+    let values = Array1::zeros(40);
+    let seen = Seen { step: 1, time: 0.0, values: values.view(), operator: &operator };
+    for name in ["hybrid", "four_d_envar"] {
+        let run = |given: &[(&str, Value)]| {
+            let mut filter = method(name, given);
+            filter.start(&Prior::Gaussian { mean: Array1::ones(41), covariance: Array2::eye(41) }, 0, KEY).unwrap();
+            filter.step(&model, &seen, KEY)
+        };
+        let message =
+            run(&[("radius", Value::Float(3.0))]).err().map(|problem| problem.to_string()).unwrap_or_default();
+        assert!(message.contains("unknown parameters") && message.contains("leave `radius` out"), "{name}: {message}");
+        assert!(run(&[]).is_ok(), "{name}");
+    }
+}
+
+/// The steps of parameters are not the draws that a forecaster of the family makes of its own law.
+#[test]
+fn parameters_walk_by_noise_of_their_own() {
+    /// x' = x + e with e from the purpose of a forecaster's own law.
+    struct Drawn;
+    impl Forecaster for Drawn {
+        fn dim(&self) -> usize {
+            1
+        }
+        fn advance(&self, k: usize, steps: usize, x: &mut Array2<f64>, key: Key) -> scorecast_systems::Result<()> {
+            for step in k..k + steps {
+                *x += &key.purpose(Purpose::ForecastNoise).at(step as u64).normals(x.nrows(), 1);
+            }
+            Ok(())
+        }
+    }
+    let family = |_: &[f64]| Ok(Box::new(Drawn) as Box<dyn Forecaster>);
+    let model = Augmented::new(family, vec![Parameter::linear("p", 0.0, 1.0).walking(1.0)]).unwrap();
+    let members = 2000;
+    let mut x = Array2::zeros((members, 2));
+    model.advance(0, 1, &mut x, KEY).unwrap();
+    // uncorrelated within five standard errors
+    let correlation = x.column(0).dot(&x.column(1)) / members as f64;
+    assert!(correlation.abs() < 5.0 / (members as f64).sqrt(), "{correlation}");
+}
+
+/// The mistake that is told is that of the first member, whichever thread finds another before.
+#[test]
+fn the_error_is_that_of_the_first_member() {
+    let model = Augmented::system("lorenz63", &[].into(), &stepping(0.01), vec![Parameter::linear("sigma", 10.0, 1.0)]);
+    let model = model.unwrap();
+    for _ in 0..20 {
+        let mut x = Array2::from_elem((400, 4), 1.0);
+        x.slice_mut(s![5.., 3]).fill(-1.0);
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(4).build().unwrap();
+        let message = pool.install(|| model.advance(0, 3, &mut x, KEY)).unwrap_err().to_string();
+        assert!(message.starts_with("member 5 has"), "{message}");
+    }
+}
+
 #[test]
 fn the_operator_of_the_state_passes_its_derivatives_through() {
     let inner = Linear::new(array![[1.0, 2.0], [0.0, 3.0]], &errors(&[1.0])).unwrap();

@@ -4,15 +4,15 @@
 
 mod common;
 
-use common::{LinearProblem, errors, method};
+use common::{LinearProblem, errors, method, word};
 use ndarray::{Array1, Array2, Axis, array};
 use scorecast_assimilation::linalg::{Cholesky, anomalies, covariance};
 use scorecast_assimilation::localize::Taper;
 use scorecast_assimilation::observe::{Arctan, Pointwise, Stride};
 use scorecast_assimilation::problem::draw_prior;
-use scorecast_assimilation::{Outcome, Prior, Seen};
+use scorecast_assimilation::{METHODS, Outcome, Prior, Seen};
 use scorecast_systems::gaussian::LinearForecaster;
-use scorecast_systems::{Domain, Forecaster, Key, LinearGaussian, Purpose, Value};
+use scorecast_systems::{Domain, Forecaster, Key, LinearGaussian, Purpose, Settings, Value};
 
 const KEY: Key = Key::new(41, Domain::Method);
 const CYCLES: usize = 7;
@@ -225,5 +225,40 @@ fn with_noise_four_d_envar_updates_the_members_of_every_time_by_explicit_matrice
                 assert!(largest(&(&found.ensemble - exact)) < 1e-10, "lag {lag}, step {}", found.step);
             }
         }
+    }
+}
+
+/// Neither the box nor a taper that meets itself around a ring is a correlation function: their Schur product need not be
+/// a covariance.
+#[test]
+fn tapers_that_are_no_correlation_function_are_refused_with_a_remedy() {
+    // members of one size everywhere, so that P is the taper times a large number
+    let draws = ndarray::Array2::from_shape_fn((4, 8), |(member, _)| [-3e3, -1e3, 1e3, 3e3][member]);
+    let operator = Stride::new(8, 1, 0, &errors(&[0.1])).unwrap();
+    let values = Array1::zeros(8);
+    let seen = Seen { step: 0, time: 0.0, values: values.view(), operator: &operator };
+    let law = LinearGaussian { matrix: Array2::eye(8), offset: Array1::zeros(8), covariance: Array2::eye(8) };
+    let model = LinearForecaster::new(law).unwrap();
+    for name in ["hybrid", "four_d_envar"] {
+        let refused = |taper: &str, radius: f64| {
+            let mut given = vec![("members", Value::Int(4)), ("radius", Value::Float(radius)), ("taper", word(taper))];
+            if name == "hybrid" {
+                given.push(("static_weight", Value::Float(0.0)));
+            }
+            let entry = METHODS.iter().find(|entry| entry.name == name).unwrap();
+            let given = given.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+            let settings = Settings::check("method", entry.params, &given).unwrap();
+            let run = || -> scorecast_assimilation::Result<()> {
+                let mut filter = (entry.build)(&settings)?;
+                filter.start(&Prior::Ensemble(draws.clone()), 0, KEY)?;
+                filter.step(&model, &seen, KEY).map(|_| ())
+            };
+            run().err().map(|problem| problem.to_string()).unwrap_or_default()
+        };
+        let message = refused("step", 2.0);
+        assert!(message.contains("`step`") && message.contains("set taper to \"gaspari_cohn\""), "{name}: {message}");
+        let message = refused("gaussian", 4.0);
+        assert!(message.contains("\"gaussian\"") && message.contains("radius 4"), "{name}: {message}");
+        assert_eq!(refused("gaspari_cohn", 1.0), "", "{name}");
     }
 }

@@ -183,7 +183,8 @@ fn rotation_keeps_the_moments_of_earlier_states() {
     assert!((moments(&plain) - moments(&rotated)).iter().all(|e| e.abs() < 1e-12));
 }
 
-/// Without model noise x_2 = M x_1 in each member, smoothed or not, up to the inflation of the present.
+/// Without model noise x_2 = M x_1 in each member, smoothed or not, up to the inflation of the present: that which is set,
+/// and that which the finite-size filter finds.
 #[test]
 fn inflation_acts_on_the_present_alone() {
     let problem = without_noise(2);
@@ -196,7 +197,8 @@ fn inflation_acts_on_the_present_alone() {
         let second = problem.step(&mut *smoother, 1, key);
         let then = anomalies(second.smoothed[0].ensemble.view(), None).1;
         let now = anomalies(second.ensemble.view(), None).1;
-        let difference = now - 1.5 * then.dot(&problem.law.matrix.t());
+        let own = second.diagnostics.get("inflation").copied().unwrap_or(1.0);
+        let difference = now - 1.5 * own * then.dot(&problem.law.matrix.t());
         assert!(difference.iter().all(|e| e.abs() < 1e-10), "{name}");
     }
 }
@@ -238,4 +240,53 @@ fn a_particle_filter_with_a_lag_weighs_trajectories() {
             }
         }
     }
+}
+
+/// The finite-size filter inflates the present by c = `inflation`, which R / c^2 in the gain stands for; earlier members
+/// keep their own spread: P_pp - P_pH (H P H^T + R / c^2)^-1 P_Hp, not c^2 times that.
+#[test]
+fn finite_size_inflation_does_not_widen_earlier_states() {
+    let problem = LinearProblem::three(2);
+    let key = Key::new(1, Domain::Method);
+    let given =
+        |size: &'static str, value| [("members", Value::Int(9)), ("lag", Value::Int(5)), (size, Value::Float(value))];
+    for (name, given) in
+        [("enkf_n", given("inflation", 1.0)), ("enkf_n", given("certainty", 2.0)), ("ienks", given("finite_size", 1.0))]
+    {
+        let mut smoother = method(name, &given);
+        let outcomes = problem.run(&mut *smoother, key);
+        let earlier = &smoother.finish(&problem.model, key).unwrap()[0];
+        let inflation = outcomes[1].diagnostics["inflation"];
+        assert!((inflation - 1.0).abs() > 1e-4, "{name}: {inflation} is no inflation to speak of");
+        let (_, a) = anomalies(outcomes[0].ensemble.view(), None);
+        let (_, y) = anomalies(problem.operator.apply(0.0, outcomes[1].forecast.view()).view(), None);
+        let r = Array2::from_diag(&problem.operator.error().variance());
+        let innovation = y.t().dot(&y) / 8.0 + r / (inflation * inflation);
+        let cross = y.t().dot(&a) / 8.0;
+        let mut gain = cross.clone();
+        Cholesky::new(innovation.view()).unwrap().solve_in_place(&mut gain);
+        let exact = a.t().dot(&a) / 8.0 - gain.t().dot(&cross);
+        let found = covariance(earlier.ensemble.view(), None);
+        assert!((&found - &exact).iter().all(|e| e.abs() < 1e-10), "{name}: {found} for {exact}");
+    }
+}
+
+/// Counts and lead steps of a saved state are whole numbers: what is not is refused, and the smoother stays as it was.
+#[test]
+fn a_saved_state_whose_counts_are_not_whole_is_refused() {
+    let problem = LinearProblem::three(3);
+    let given = [("members", Value::Int(6)), ("lag", Value::Int(5)), ("adaptive", word("anderson"))];
+    let mut smoother = method("etkf", &given);
+    problem.run(&mut *smoother, Key::new(1, Domain::Method));
+    let (step, members, state) = scorecast_assimilation::state::unpack(&smoother.save()).unwrap();
+    let pack = |state: &[f64]| scorecast_assimilation::state::pack(step, &members, state);
+    let mut again = method("etkf", &given);
+    again.restore(&pack(&state)).unwrap();
+    // a flag, two counts, two lead steps, and the count of factors
+    for (at, wrong) in [(0, 0.5), (1, 1.5), (1, -1.0), (2, f64::NAN), (3, 0.3), (4, -2.0), (5, 2.5)] {
+        let mut changed = state.clone();
+        changed[at] = wrong;
+        assert!(again.restore(&pack(&changed)).is_err(), "{wrong} at {at} of {state:?}");
+    }
+    assert_eq!(again.save(), smoother.save());
 }

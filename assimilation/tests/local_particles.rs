@@ -257,3 +257,39 @@ fn the_local_particle_filter_keeps_lorenz_96_with_a_hundred_members() {
     println!("Lorenz-96: local {local:.3}, global {bootstrap:.3}");
     assert!(local < 0.45 && bootstrap > 2.0);
 }
+
+/// One update of members on a ring of 12 of which component 0 is observed, seen through `sd`; forecast and analysis.
+fn beside_one_value(members: usize, sd: f64, value: impl Fn(&Array2<f64>) -> f64) -> (Array2<f64>, Array2<f64>) {
+    let given = [("members", Value::Int(members as i64)), ("radius", Value::Float(1.0)), ("jitter", Value::Float(0.5))];
+    let mut filter = method("local_particle_filter", &given);
+    let key = Key::new(6, Domain::Method);
+    let forecast = key.at(3).normals(members, 12);
+    filter.start(&Prior::Ensemble(forecast.clone()), 0, key).unwrap();
+    let operator = Stride::new(12, 12, 0, &errors(&[sd])).unwrap();
+    let values = Array1::from_elem(1, value(&forecast));
+    let seen = Seen { step: 0, time: 0.0, values: values.view(), operator: &operator };
+    let law = LinearGaussian { matrix: Array2::eye(12), offset: Array1::zeros(12), covariance: Array2::eye(12) };
+    let outcome = filter.step(&LinearForecaster::new(law).unwrap(), &seen, key).unwrap();
+    (forecast, outcome.ensemble)
+}
+
+/// Noise after resampling is for members that were resampled: where no value is near, all stay as they are.
+#[test]
+fn components_far_from_every_value_are_not_jittered() {
+    let (forecast, analysis) = beside_one_value(40, 0.5, |_| 0.7);
+    assert!(forecast.column(0) != analysis.column(0));
+    for far in 4..9 {
+        assert_eq!(forecast.column(far), analysis.column(far), "component {far}");
+    }
+}
+
+/// A value that leaves one member alone takes the spread of equal weights for its noise: .5^2 of the forecast's variance
+/// within five standard errors.
+#[test]
+fn one_weight_that_is_all_of_them_is_jittered_by_the_spread_of_equal_weights() {
+    let members = 2000;
+    let (forecast, analysis) = beside_one_value(members, 1e-8, |forecast| forecast[(3, 0)]);
+    let variance = |x: &Array2<f64>| x.column(0).var(1.0);
+    let ratio = variance(&analysis) / (0.25 * variance(&forecast));
+    assert!((ratio - 1.0).abs() < 5.0 * (2.0 / members as f64).sqrt(), "{ratio}");
+}

@@ -69,6 +69,8 @@ pub enum Purpose {
     TangentVector = 18,
     /// Draws of a smoother backward in time.
     Smoothing = 19,
+    /// Random steps of parameters that are estimated with the state.
+    ParameterWalk = 20,
 }
 
 /// The address of a family of random streams, one for each member.

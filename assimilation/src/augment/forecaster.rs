@@ -17,7 +17,7 @@ const MEMBERS_A_TASK: usize = 8;
 /// A family of forecasters as one, whose state is [x, u].
 ///
 /// Member i draws of x what the forecaster of its parameters draws for member i, and the steps of u at lead step k from
-/// `key.at(k)` with the purpose of a forecaster's own law.
+/// `key.at(k)` with a purpose of their own.
 ///
 /// A forecaster is built for each member in each call, and in each lead step where parameters walk. For Lorenz-96 with 40
 /// components that costs .7 us, more than the .5 us of the step itself; for spectral systems it is the greater part
@@ -113,7 +113,7 @@ impl Augmented {
                 break;
             }
             forecaster.advance(at, 1, &mut x, own)?;
-            let mut stream = own.purpose(Purpose::ForecastNoise).at(at as u64).stream(0);
+            let mut stream = own.purpose(Purpose::ParameterWalk).at(at as u64).stream(0);
             u.iter_mut().zip(&self.parameters).for_each(|(u, parameter)| *u += parameter.walk * stream.normal());
             at += 1;
         }
@@ -131,10 +131,14 @@ impl Forecaster for Augmented {
     fn advance(&self, k: usize, steps: usize, x: &mut Array2<f64>, key: Key) -> scorecast_systems::Result<()> {
         let (dim, found) = (self.dim(), x.ncols());
         assert_eq!(found, dim, "states of {found} components for {} and {} parameters", self.dim, dim - self.dim);
-        x.axis_iter_mut(Axis(0))
+        let advanced: Vec<_> = x
+            .axis_iter_mut(Axis(0))
             .into_par_iter()
             .with_min_len(MEMBERS_A_TASK)
             .enumerate()
-            .try_for_each(|(member, row)| self.member(k, steps, member, row, key))
+            .map(|(member, row)| self.member(k, steps, member, row, key))
+            .collect();
+        // the first member's mistake, whatever thread came first
+        advanced.into_iter().collect()
     }
 }

@@ -65,6 +65,11 @@ struct Innovations {
     background: f64,
 }
 
+/// A number as it is read best: with a power of ten only where it is small or large.
+fn short(number: f64) -> String {
+    if (1e-3..1e4).contains(&number.abs()) { format!("{number:.3}") } else { format!("{number:.3e}") }
+}
+
 impl History {
     /// Why the run went wrong; none where nothing shows that it did.
     pub fn diagnose(&self) -> Option<Diagnosis> {
@@ -94,7 +99,7 @@ impl History {
         let before = match at.checked_sub(1).map(|before| &self.signs()[before]) {
             Some(before) if before.analysis_lost > 0 => return Self::analysis(before),
             Some(before) => {
-                format!("from a finite analysis at lead step {} with spread {:.3e}", before.step, before.spread)
+                format!("from a finite analysis at lead step {} with spread {}", before.step, short(before.spread))
             }
             None => "from the prior".to_owned(),
         };
@@ -109,8 +114,9 @@ impl History {
     /// An analysis that is not finite, of a forecast that is.
     fn analysis(signs: &Signs) -> Option<Diagnosis> {
         let sentence = format!(
-            "the analysis at lead step {} made {} of {} members non-finite from a forecast that is finite; are the \
-             observation errors far too small, or the inflation far too large?",
+            "the analysis at lead step {} made {} of {} members non-finite from a forecast that is finite, as observation \
+             errors far too small or an inflation far too large do; give the errors a larger `sd`, or set `inflation` \
+             nearer to 1",
             signs.step, signs.analysis_lost, signs.members
         );
         Some(Diagnosis { cause: Cause::Analysis, step: signs.step, sentence })
@@ -177,12 +183,12 @@ impl History {
         }
         let sentence = format!(
             "the spread has collapsed: over the last {} analyses innovations are {:.1} times what spread and errors \
-             explain, which implies a forecast error of {:.3e} where the spread of h(x) is {:.3e}; set `inflation` above \
+             explain, which implies a forecast error of {} where the spread of h(x) is {}; set `inflation` above \
              1, localize (`radius`), or take more `members` than {}",
             found.count,
             found.chi_square,
-            found.implied.sqrt(),
-            found.background.sqrt(),
+            short(found.implied.sqrt()),
+            short(found.background.sqrt()),
             found.members
         );
         Some(Diagnosis { cause: Cause::Spread, step: found.step, sentence })
@@ -197,11 +203,24 @@ impl History {
             return None;
         }
         let sentence = format!(
-            "the filter has lost the truth without noticing: over the last {} analyses the error is {error:.3e} and the \
-             spread {spread:.3e}, while innovations are explained; observe what is not observed, or set `inflation` above \
+            "the filter has lost the truth without noticing: over the last {} analyses the error is {} and the \
+             spread {}, while innovations are explained; observe what is not observed, or set `inflation` above \
              1 and localize (`radius`)",
-            window.len()
+            window.len(),
+            short(error),
+            short(spread)
         );
         Some(Diagnosis { cause: Cause::Error, step: window[0].0.step, sentence })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::short;
+
+    #[test]
+    fn numbers_have_a_power_of_ten_only_where_they_need_it() {
+        let found = [1.364, 0.0012, 9999.0, 1e-4, 2.5e6, f64::INFINITY].map(short);
+        assert_eq!(found, ["1.364", "0.001", "9999.000", "1.000e-4", "2.500e6", "inf"]);
     }
 }

@@ -76,16 +76,16 @@ fn whiten(factor: &Cholesky, rows: ArrayView2<f64>) -> Array2<f64> {
     columns.reversed_axes().as_standard_layout().into_owned()
 }
 
-/// The member that a uniform number picks by weights given as logarithms, which need not be normalised and are used up; by
-/// equal weights where none is left.
+/// The member that a uniform number picks by weights given as logarithms, which need not be normalised and are used up; a
+/// NaN counts as the weight 0, and where no weight is left all are equal.
 pub(super) fn pick(log_weights: &mut Array1<f64>, uniform: f64) -> usize {
     let largest = log_weights.iter().fold(f64::NEG_INFINITY, |a, b| a.max(*b));
     let mut total = 0.0;
     for weight in log_weights.iter_mut() {
-        *weight = (*weight - largest).exp();
+        *weight = if weight.is_nan() { 0.0 } else { (*weight - largest).exp() };
         total += *weight;
     }
-    if !total.is_finite() {
+    if !(total.is_finite() && total > 0.0) {
         return ((uniform * log_weights.len() as f64) as usize).min(log_weights.len() - 1);
     }
     let mut rest = uniform * total;
@@ -109,6 +109,10 @@ mod tests {
         for (uniform, expected) in [(0.0, 0), (0.199, 0), (0.201, 2), (0.699, 2), (0.701, 3), (0.999_999_999, 3)] {
             assert_eq!(pick(&mut log_weights.clone(), uniform), expected, "{uniform}");
         }
+        // a density that is not a number counts as 0
+        let mut partly = array![f64::NAN, 0.5f64.ln(), f64::NAN, 0.5f64.ln()];
+        assert_eq!(pick(&mut partly.clone(), 0.3), 1);
+        assert_eq!(pick(&mut partly, 0.7), 3);
         let mut lost = Array1::from_elem(4, f64::NEG_INFINITY);
         assert_eq!(pick(&mut lost, 0.6), 2);
     }

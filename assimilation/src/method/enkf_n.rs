@@ -9,7 +9,8 @@
 //! where zeta = N / (e + |w|^2) and w = (Z Z^T + zeta I)^-1 Z d. Up to a constant, with Z Z^T = V diag(l) V^T and
 //! b = V^T Z d, D = - sum b^2 / (zeta + l) + e zeta - N log zeta. Then mean <- mean + A^T w and
 //! A <- (N - 1)^1/2 (Z Z^T + zeta I)^-1/2 A: the transform filter whose forecast anomalies are multiplied by
-//! ((N - 1) / zeta)^1/2, the diagnostic `inflation`.
+//! ((N - 1) / zeta)^1/2, the diagnostic `inflation`. Earlier states that a smoother carries have been inflated when they
+//! came: their anomalies are updated without that factor, A <- (I + Z Z^T / zeta)^-1/2 A.
 //!
 //! `certainty` X corrects and sharpens the prior of the inflation l = ((N - 1) / zeta)^1/2, so that an ensemble that the
 //! observations barely move is barely inflated (Bocquet, Raanes and Hannart 2015, section 5.2; Raanes, Bocquet and Carrassi
@@ -20,7 +21,7 @@
 //! The dual form finds the least of all minima; the primal form descends from w = 0 (Newton's steps where the Hessian is
 //! positive definite, Gauss-Newton's elsewhere).
 
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, s};
 use scorecast_systems::registry::Default;
 use scorecast_systems::{Entry, Key, Kind, Param, Settings};
 
@@ -97,12 +98,22 @@ impl Analysis for EnKfN {
             Form::Dual => problem.dual(),
             Form::Primal => problem.primal(&z, &d)?,
         };
-        let analysis = problem.eigen.apply(|l| (degrees / (l.max(0.0) + zeta)).sqrt()).dot(&a);
+        let mut analysis = problem.eigen.apply(|l| (degrees / (l.max(0.0) + zeta)).sqrt()).dot(&a);
+        analysis.slice_mut(s![.., seen.operator.current_dim()..]).mapv_inplace(|value| value * (zeta / degrees).sqrt());
         let mean = mean + problem.weights(zeta).dot(&a);
         let mut outcome = self.inflation.finish_anomalies(self.rotate, forecast, (mean, analysis), seen, key);
         outcome.diagnostics.insert("inflation", (degrees / zeta).sqrt());
         Ok(outcome)
     }
+}
+
+/// e and c of the prior of `members` whose certainty is `certainty` and whose mode is corrected, where the prior has the
+/// weight `prior_weight` (k) in the analysis.
+pub(super) fn corrected_prior(members: f64, prior_weight: f64, certainty: f64) -> (f64, f64) {
+    // the mode e (N - 1) / c of e = 1 + 1/N and c = N
+    let mode = 1.0 - 1.0 / (members * members);
+    let correction = mode.powf(0.5 * prior_weight);
+    (certainty * (1.0 + 1.0 / members) / correction, certainty * correction * members)
 }
 
 /// Points of the grid on which the least minimum of D is looked for.
@@ -143,11 +154,8 @@ impl FiniteSize {
     fn certain(mut self, certainty: Option<f64>) -> Self {
         if let Some(certainty) = certainty {
             let degrees = self.weight - 1.0;
-            let mode = self.epsilon * degrees / self.weight;
             let prior_weight = self.eigen.values.mapv(|l| degrees / (l.max(0.0) + degrees)).mean().unwrap_or(1.0);
-            let correction = mode.powf(0.5 * prior_weight);
-            self.epsilon *= certainty / correction;
-            self.weight *= certainty * correction;
+            (self.epsilon, self.weight) = corrected_prior(self.weight, prior_weight, certainty);
         }
         self
     }

@@ -20,7 +20,7 @@ use super::numbers::Numbers;
 use super::{Build, INFLATION, MEMBERS};
 use crate::linalg::{all_finite, anomalies, pseudo_inverse};
 use crate::outcome::{Outcome, Smoothed};
-use crate::problem::{Analysis, Cycle, Error, Prior, Result, Seen, draw_prior};
+use crate::problem::{Analysis, Cycle, Prior, Result, Seen, draw_prior};
 use crate::state::{pack, unpack};
 
 /// Singular values of A' below this share of the largest count as 0: above the round-off that centring leaves.
@@ -98,17 +98,17 @@ impl EnRts {
         Self { filter, members, decorrelation, step: 0, ensemble: Array2::zeros((0, 0)), past: Vec::new() }
     }
 
-    /// Carries the members to lead step `to`; the lead steps between two sets of observations are kept.
-    fn forecast(&mut self, model: &dyn Forecaster, to: usize, key: Key) -> Result<Array2<f64>> {
-        let mut forecast = std::mem::take(&mut self.ensemble);
+    /// The members at lead step `to`, and those at the lead steps between, which are kept once there has been a set.
+    fn forecast(&self, model: &dyn Forecaster, to: usize, key: Key) -> Result<(Array2<f64>, Vec<Stage>)> {
+        let mut forecast = self.ensemble.clone();
+        let mut between = Vec::new();
         for k in self.step..to {
             model.advance(k, 1, &mut forecast, key)?;
             if !self.past.is_empty() && k + 1 < to {
-                self.past.push(Stage { step: k + 1, forecast: forecast.clone(), analysis: None });
+                between.push(Stage { step: k + 1, forecast: forecast.clone(), analysis: None });
             }
         }
-        self.step = self.step.max(to);
-        Ok(forecast)
+        Ok((forecast, between))
     }
 
     /// Keeps an analysis; sets of the same lead step are one time.
@@ -132,8 +132,10 @@ impl Cycle for EnRts {
     fn step(&mut self, model: &dyn Forecaster, seen: &Seen, key: Key) -> Result<Outcome> {
         seen.require_gaussian("enrts")?;
         seen.check(self.ensemble.ncols())?;
-        let forecast = self.forecast(model, seen.step, key.purpose(Purpose::ProcessNoise))?;
+        let (forecast, between) = self.forecast(model, seen.step, key.purpose(Purpose::ProcessNoise))?;
         let outcome = self.filter.update(forecast, seen, key)?;
+        self.step = self.step.max(seen.step);
+        self.past.extend(between);
         self.keep(&outcome);
         self.ensemble = outcome.ensemble.clone();
         Ok(outcome)
@@ -165,14 +167,7 @@ impl Cycle for EnRts {
 
     fn restore(&mut self, bytes: &[u8]) -> Result<()> {
         let (step, ensemble, numbers) = unpack(bytes)?;
-        if ensemble.nrows() != self.members {
-            return Err(Error::State(format!(
-                "it has {} members but the method is set to {}; set `members` to {}",
-                ensemble.nrows(),
-                self.members,
-                ensemble.nrows()
-            )));
-        }
+        super::require_saved_members(ensemble.nrows(), self.members)?;
         let mut numbers = Numbers::new("enrts", &numbers);
         let mut past = Vec::new();
         for _ in 0..numbers.count()? {

@@ -6,16 +6,66 @@
 //! whose values sit nowhere. The analysis minimises
 //! J(x) = |x - m|^2_{P^-1} / 2 + |y - h(x)|^2_{R^-1} / 2 in its dual form, x = m + P g, so that P may be singular and is
 //! never inverted: g <- H^T u, u = (H P H^T + R)^-1 (y - h(x) + H P g), with H the Jacobian at x, of which a half, a
-//! quarter, ... of the way is gone where J would rise (for linear h the first step is the last). Anomalies are updated with
-//! half the gain that the last step leaves, A <- A - A H^T K^T / 2 (Sakov and Oke 2008, as in [`denkf`](super::DEnKf)):
-//! the transform filters need a P that is that of members alone, this form takes any.
+//! quarter, ... of the way is gone where J would hardly fall (for linear h the first step is the last). Anomalies are
+//! updated with half the gain that the last step leaves, A <- A - A H^T K^T / 2 (Sakov and Oke 2008, as in
+//! [`denkf`](super::DEnKf)): the transform filters need a P that is that of members alone, this form takes any.
 
 use ndarray::{Array1, Array2, Axis};
 
+use super::line_search::{Point, search};
 use crate::linalg::{Cholesky, dot};
-use crate::localize::Stencil;
+use crate::localize::{Localization, Stencil, Taper};
 use crate::observe::Present;
-use crate::problem::{Result, Seen};
+use crate::problem::{Error, Result, Seen};
+
+/// The weights C of the taper between the present components; none where nothing is localized.
+///
+/// # Errors
+/// When the components do not fill the grid or some have no place on it, or the taper is no correlation function.
+pub(super) fn taper(localization: Option<Localization>, method: &str, seen: &Seen) -> Result<Option<Stencil>> {
+    let Some(local) = localization.filter(|local| local.radius.is_finite()) else { return Ok(None) };
+    require_correlation(localization)?;
+    if seen.operator.unplaced() > 0 {
+        return Err(Error::Unsupported(format!(
+            "method `{method}` with a `radius` needs a place on the grid for each component, and those behind what operator \
+             `{}` observes have none; leave `radius` out",
+            seen.operator.name()
+        )));
+    }
+    Ok(Some(local.stencil(seen.operator.current_dim())?))
+}
+
+/// Refuses the taper that makes no covariance of one.
+///
+/// # Errors
+/// For the step, whose Schur product with a covariance is indefinite.
+pub(super) fn require_correlation(localization: Option<Localization>) -> Result<()> {
+    if localization.is_some_and(|local| local.taper == Taper::Step && local.radius.is_finite()) {
+        return Err(Error::Unsupported(
+            "the taper `step` cannot localize a covariance: it is no correlation function, and what it leaves is no \
+             covariance; set taper to \"gaspari_cohn\""
+                .to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+/// What is wrong where H P H^T + R is not positive definite: the taper, if there is one.
+pub(super) fn blame(localization: Option<Localization>) -> impl Fn(Error) -> Error {
+    move |error| match (error, localization.filter(|local| local.radius.is_finite())) {
+        (Error::Singular(_), Some(Localization { taper, radius, .. })) => Error::Singular(format!(
+            "the members' covariance is indefinite after localization with taper \"{}\" of radius {radius}, which is no \
+             correlation function on this grid; set taper to \"gaspari_cohn\" or a smaller `radius`",
+            word(taper)
+        )),
+        (error, _) => error,
+    }
+}
+
+/// The word of a taper in the settings.
+fn word(taper: Taper) -> &'static str {
+    Taper::WORDS.iter().find(|word| Taper::named(word) == taper).copied().unwrap_or_default()
+}
 
 /// C o (A^T B) / (N - 1), `[component, component]`, for anomalies A and B (`[member, component]`); C is of ones without a
 /// stencil.
@@ -38,9 +88,6 @@ pub(super) fn cross_covariance(a: &Array2<f64>, b: &Array2<f64>, stencil: Option
     }
     out
 }
-
-/// Halvings of a step before it is taken as it is.
-const HALVINGS: usize = 30;
 
 /// Steps shorter than this share of the way from m end the iteration.
 const TOLERANCE: f64 = 1e-9;
@@ -78,17 +125,14 @@ impl Dual {
             let innovation = Cholesky::new(s.view())?;
             let known = seen.jvp(x.view(), here.increment.view().insert_axis(Axis(0))).remove_axis(Axis(0));
             let u = innovation.solve(&(&here.residual + &known));
-            let (mut dual, mut step) = (seen.vjp(x.view(), &u) - &here.g, cross.dot(&u) - &here.increment);
-            let mut next = At::new(seen, mean, &here.g + &dual, &here.increment + &step)?;
-            for _ in 0..HALVINGS {
-                // written so that NaN is not accepted; the slack is rounding
-                if next.value <= here.value * (1.0 + 1e-12) {
-                    break;
-                }
-                dual *= 0.5;
-                step *= 0.5;
-                next = At::new(seen, mean, &here.g + &dual, &here.increment + &step)?;
-            }
+            let (dual, mut step) = (seen.vjp(x.view(), &u) - &here.g, cross.dot(&u) - &here.increment);
+            // -J' . step = |step|^2_{P^-1} + |H step|^2_{R^-1}, because the step is Gauss-Newton's
+            let image = seen.jvp(x.view(), step.view().insert_axis(Axis(0)));
+            let fall = dual.dot(&step) + misfit(&here.present, image);
+            let (next, share) = search(here.value, fall, |share| {
+                At::new(seen, mean, &here.g + &(share * &dual), &here.increment + &(share * &step))
+            })?;
+            step *= share;
             here = next;
             steps += 1;
             if steps >= iterations || step.dot(&step) <= TOLERANCE * TOLERANCE * here.increment.dot(&here.increment) {
@@ -132,14 +176,23 @@ impl At {
     fn new(seen: &Seen, mean: &Array1<f64>, g: Array1<f64>, increment: Array1<f64>) -> Result<Self> {
         let present = seen.restrict((mean + &increment).view().insert_axis(Axis(0)))?;
         let residual = &present.values - &present.predicted.row(0);
-        let mut white = residual.clone().insert_axis(Axis(0));
-        present.whiten_rows(&mut white);
-        let misfit: f64 = match present.correlated {
-            Some(_) => white.iter().map(|d| d * d).sum(),
-            None => white.iter().zip(&present.variance).map(|(d, r)| d * d / r).sum(),
-        };
-        let value = 0.5 * (g.dot(&increment) + misfit);
+        let value = 0.5 * (g.dot(&increment) + misfit(&present, residual.clone().insert_axis(Axis(0))));
         Ok(Self { g, increment, present, residual, value })
+    }
+}
+
+impl Point for At {
+    fn cost(&self) -> f64 {
+        self.value
+    }
+}
+
+/// |d|^2_{R^-1} of one row `d`, `[1, present]`.
+fn misfit(present: &Present, mut d: Array2<f64>) -> f64 {
+    present.whiten_rows(&mut d);
+    match present.correlated {
+        Some(_) => d.iter().map(|d| d * d).sum(),
+        None => d.iter().zip(&present.variance).map(|(d, r)| d * d / r).sum(),
     }
 }
 
@@ -149,7 +202,7 @@ mod tests {
     use scorecast_systems::{Domain, Key};
 
     use super::*;
-    use crate::localize::{Layout, Localization, Taper};
+    use crate::localize::Layout;
     use crate::observe::{Arctan, CorrelatedError, GaussianError, Linear, NoiseLaw, Pointwise, Stride};
 
     #[test]

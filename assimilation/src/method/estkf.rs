@@ -13,10 +13,9 @@
 use ndarray::{Array1, Array2, Axis};
 use scorecast_systems::{Entry, Key, Settings};
 
-use super::etkf::{EtKf, ROTATE};
+use super::etkf::{EtKf, ROTATE, by_members};
 use super::inflation::Inflation;
 use super::{Build, ENSEMBLE, join, letkf};
-use crate::linalg::Eigen;
 use crate::outcome::Outcome;
 use crate::problem::{Analysis, Result, Seen};
 
@@ -76,11 +75,8 @@ fn expand(x: &Array2<f64>) -> Array2<f64> {
 
 fn transform(a: &Array2<f64>, z: &Array2<f64>, d: &Array1<f64>) -> Result<(Array1<f64>, Array2<f64>)> {
     let (l, z) = (project(a), project(z));
-    let eigen = Eigen::new(z.dot(&z.t()).view())?;
-    let mut w = eigen.vectors.dot(&z.dot(d));
-    w.zip_mut_with(&eigen.values, |value, l| *value /= 1.0 + l.max(0.0));
-    let root = eigen.apply(|l| 1.0 / (1.0 + l.max(0.0)).sqrt());
-    Ok((w.dot(&eigen.vectors).dot(&l), expand(&root.dot(&l))))
+    let (shift, l) = by_members(&l, &z, d)?;
+    Ok((shift, expand(&l)))
 }
 
 #[cfg(test)]

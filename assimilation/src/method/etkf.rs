@@ -93,7 +93,7 @@ pub(super) fn scaled(present: Present) -> (Array2<f64>, Array1<f64>) {
 }
 
 /// A^T w and T A from the eigenproblem of Z Z^T, of order N.
-fn by_members(a: &Array2<f64>, z: &Array2<f64>, d: &Array1<f64>) -> Result<(Array1<f64>, Array2<f64>)> {
+pub(super) fn by_members(a: &Array2<f64>, z: &Array2<f64>, d: &Array1<f64>) -> Result<(Array1<f64>, Array2<f64>)> {
     let eigen = Eigen::new(z.dot(&z.t()).view())?;
     let mut w = eigen.vectors.dot(&z.dot(d));
     w.zip_mut_with(&eigen.values, |value, l| *value /= 1.0 + l.max(0.0));

@@ -45,7 +45,8 @@ pub struct Extended {
     pub draws: usize,
 }
 
-/// One lead step at the mean `m` of `state`, in the name of `method`: E[x_{k+1} | x_k = m], F and Q.
+/// Lead step `k` at `mean` (m, `[component]`), in the name of `method`: E[x_{k+1} | x_k = m], F and Q, by `draws` draws where
+/// they have no closed form.
 ///
 /// # Errors
 /// When the forecaster fails or its derivative is not known.

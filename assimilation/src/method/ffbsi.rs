@@ -6,7 +6,8 @@
 //! probability w, and goes on with x_k^j taken with probability proportional to w_k^j p(x_{k+1} | x_k^j), x_{k+1} the
 //! state drawn before. So row i of the smoothed members of all times is one path, and whole-path degeneracy, the curse of
 //! the filter's own ancestral lines, does not arise. It needs the density of one lead step, and costs members x draws
-//! densities a lead step; where the lead step is Gaussian its moments are taken once for all draws.
+//! densities a lead step; where the lead step is Gaussian its moments are taken once for all draws. It keeps the members of
+//! every lead step, members x components numbers each, until the end of the run.
 
 use ndarray::{Array1, Array2, Axis};
 use rayon::prelude::*;

@@ -17,15 +17,16 @@
 use ndarray::Array2;
 use scorecast_systems::{Entry, Forecaster, Key, Param, Purpose, Settings};
 
-use super::envar::{Dual, cross_covariance};
+use super::envar::{Dual, blame, cross_covariance, require_correlation, taper};
 use super::inflation::{Inflation, RTPP, RTPS};
+use super::numbers::Numbers;
 use super::three_d_var::STEPS;
 use super::window::{LAG, Window};
-use super::{Build, INFLATION, MEMBERS, join, require_members, unchanged};
+use super::{Build, INFLATION, MEMBERS, join, require_dim, require_members, require_saved_members, unchanged};
 use crate::linalg::{all_finite, anomalies};
 use crate::localize::{LOCALIZATION, Localization, Stencil};
 use crate::outcome::{Outcome, Smoothed};
-use crate::problem::{Cycle, Error, Prior, Result, Seen, draw_prior};
+use crate::problem::{Cycle, Prior, Result, Seen, draw_prior};
 use crate::state::{pack, unpack};
 
 pub(super) const ENTRY: Entry<Build> = Entry {
@@ -35,9 +36,11 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     params: &join::<{ OWN.len() + LOCALIZATION.len() }>(&[OWN, LOCALIZATION]),
     build: |settings: &Settings| {
         let [multiplicative, rtpp, rtps] = ["inflation", "rtpp", "rtps"].map(|key| settings.number(key));
+        let localization = Localization::from_settings(settings)?;
+        require_correlation(localization)?;
         let method = FourDEnVar {
             inflation: Inflation { multiplicative, rtpp, rtps, ..Inflation::default() },
-            localization: Localization::from_settings(settings)?,
+            localization,
             iterations: settings.count("iterations"),
         };
         Ok(Box::new(FourDEnVarCycle::new(method, settings.count("members"), settings.count("lag"))))
@@ -68,11 +71,10 @@ struct Analysis<'a> {
 
 impl<'a> Analysis<'a> {
     /// Of a set with at least one value, given the members at its time.
-    fn new(method: &FourDEnVar, forecast: &Array2<f64>, seen: &'a Seen<'a>) -> Result<Self> {
+    fn new(method: &FourDEnVar, forecast: &Array2<f64>, seen: &'a Seen<'a>, stencil: Option<Stencil>) -> Result<Self> {
         let (mean, newest) = anomalies(forecast.view(), None);
-        let stencil = method.localization.map(|local| local.stencil(mean.len())).transpose()?;
         let p = cross_covariance(&newest, &newest, stencil.as_ref());
-        let dual = Dual::minimise(seen, &mean, &p, method.iterations)?;
+        let dual = Dual::minimise(seen, &mean, &p, method.iterations).map_err(blame(method.localization))?;
         Ok(Self { seen, dual, newest, stencil })
     }
 
@@ -120,6 +122,8 @@ impl Cycle for FourDEnVarCycle {
         seen.require_gaussian("four_d_envar")?;
         seen.check(self.start.ncols())?;
         require_members(self.start.nrows())?;
+        require_dim(self.start.ncols(), model)?;
+        let stencil = taper(self.method.localization, "four_d_envar", seen)?;
         let noise = key.purpose(Purpose::ProcessNoise);
         let before = self.window.present();
         self.window.push(seen.step);
@@ -139,7 +143,7 @@ impl Cycle for FourDEnVarCycle {
         let mut first = None;
         if usable {
             let seen = Seen { step: seen.step, time: seen.time, values: seen.values.view(), operator: seen.operator };
-            let analysis = Analysis::new(&self.method, &outcome.forecast, &seen)?;
+            let analysis = Analysis::new(&self.method, &outcome.forecast, &seen, stencil)?;
             outcome.diagnostics.insert("steps", analysis.dual.steps as f64);
             let inflation = self.method.inflation;
             if noisy {
@@ -183,26 +187,15 @@ impl Cycle for FourDEnVarCycle {
 
     fn restore(&mut self, bytes: &[u8]) -> Result<()> {
         let (step, start, numbers) = unpack(bytes)?;
-        if start.nrows() != self.members {
-            return Err(Error::State(format!(
-                "it has {} members but the method is set to {}; set `members` to {}",
-                start.nrows(),
-                self.members,
-                start.nrows()
-            )));
-        }
+        require_saved_members(start.nrows(), self.members)?;
+        let mut numbers = Numbers::new("four_d_envar", &numbers);
         let mut window = self.window.clone();
-        let rest = window.restore(step, &numbers)?;
-        let foreign = || Error::State("its further numbers are not those of `four_d_envar`".to_owned());
-        let arrays = rest.len() / start.len().max(1);
-        if rest.len() != arrays * start.len() || ![1, 1 + window.len()].contains(&arrays) {
-            return Err(foreign());
-        }
-        let array = |numbers: &[f64]| Array2::from_shape_vec(start.raw_dim(), numbers.to_vec()).map_err(|_| foreign());
-        let mut arrays = rest.chunks_exact(start.len().max(1)).map(array);
-        self.front = arrays.next().ok_or_else(foreign)??;
-        self.trail = arrays.collect::<Result<_>>()?;
-        (self.window, self.start) = (window, start);
+        window.restore(step, &mut numbers)?;
+        let front = numbers.matrix(start.dim())?;
+        let arrays = if numbers.is_empty() { 0 } else { window.len() };
+        let trail = (0..arrays).map(|_| numbers.matrix(start.dim())).collect::<Result<_>>()?;
+        numbers.end()?;
+        (self.window, self.start, self.front, self.trail) = (window, start, front, trail);
         Ok(())
     }
 }

@@ -175,13 +175,7 @@ impl<F: GaussianRule> GaussianCycle<F> {
 
 /// Refuses a forecaster of another dimension than the state's.
 pub(super) fn check(state: &Gaussian, model: &dyn Forecaster) -> Result<()> {
-    let (dim, expected) = (state.mean.len(), model.dim());
-    if dim == expected {
-        return Ok(());
-    }
-    Err(Error::Shape(format!(
-        "the prior has {dim} components but the forecaster {expected}; give a prior of {expected}"
-    )))
+    super::require_dim(state.mean.len(), model)
 }
 
 /// The posterior of one set of observations by `rule`; the forecast where nothing was observed or it has diverged.

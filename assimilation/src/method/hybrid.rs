@@ -10,11 +10,11 @@ use ndarray::{Array1, Array2};
 use scorecast_systems::registry::Default;
 use scorecast_systems::{Entry, Forecaster, Key, Kind, Param, Purpose, Settings};
 
-use super::envar::{Dual, cross_covariance};
+use super::envar::{Dual, blame, cross_covariance, require_correlation, taper};
 use super::gaussian::Gaussian;
 use super::inflation::{ADDITIVE, Inflation, RTPP, RTPS};
 use super::three_d_var::{SCALE, STEPS};
-use super::{Build, INFLATION, MEMBERS, join, require_members, unchanged};
+use super::{Build, INFLATION, MEMBERS, join, require_dim, require_members, require_saved_members, unchanged};
 use crate::linalg::{all_finite, anomalies};
 use crate::localize::{LOCALIZATION, Localization};
 use crate::outcome::Outcome;
@@ -27,11 +27,13 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     reference: "Hamill and Snyder 2000; Lorenc 2003",
     params: &join::<{ OWN.len() + LOCALIZATION.len() }>(&[OWN, LOCALIZATION]),
     build: |settings: &Settings| {
+        let localization = Localization::from_settings(settings)?;
+        require_correlation(localization)?;
         let method = Hybrid {
             static_weight: settings.number("static_weight"),
             scale: settings.number("scale"),
             inflation: Inflation::new(settings),
-            localization: Localization::from_settings(settings)?,
+            localization,
             iterations: settings.count("iterations"),
         };
         Ok(Box::new(HybridCycle::new(method, settings.count("members"))))
@@ -73,20 +75,21 @@ impl Hybrid {
     /// Updates `forecast` (`[member, component]`) with the static covariance `b` (`[component, component]`).
     ///
     /// # Errors
-    /// When shapes do not fit, the components do not fill the grid, or the error law is not Gaussian.
+    /// When shapes do not fit, the components do not fill the grid, the taper is no correlation function, or the error law
+    /// is not Gaussian.
     pub fn update(&self, forecast: Array2<f64>, b: &Array2<f64>, seen: &Seen, key: Key) -> Result<Outcome> {
         seen.require_gaussian("hybrid")?;
         seen.check(forecast.ncols())?;
         require_members(forecast.nrows())?;
+        let stencil = taper(self.localization, "hybrid", seen)?;
         let predicted = seen.restrict(forecast.view())?.predicted;
         if predicted.ncols() == 0 || !all_finite(forecast.view()) || !all_finite(predicted.view()) {
             return Ok(unchanged(forecast));
         }
         let (mean, a) = anomalies(forecast.view(), None);
-        let stencil = self.localization.map(|local| local.stencil(a.ncols())).transpose()?;
         let mut p = cross_covariance(&a, &a, stencil.as_ref());
         p.zip_mut_with(b, |p, b| *p = (1.0 - self.static_weight) * *p + self.static_weight * b);
-        let dual = Dual::minimise(seen, &mean, &p, self.iterations)?;
+        let dual = Dual::minimise(seen, &mean, &p, self.iterations).map_err(blame(self.localization))?;
         let ensemble = dual.anomalies(seen, &a) + &(mean + &dual.increment);
         let mut outcome = self.inflation.finish(forecast, ensemble, seen, key);
         outcome.diagnostics.insert("steps", dual.steps as f64);
@@ -121,8 +124,10 @@ impl Cycle for HybridCycle {
     }
 
     fn step(&mut self, model: &dyn Forecaster, seen: &Seen, key: Key) -> Result<Outcome> {
+        require_dim(self.ensemble.ncols(), model)?;
         let steps = seen.step.saturating_sub(self.step);
-        let mut forecast = std::mem::take(&mut self.ensemble);
+        // a copy, so that a step that fails leaves the members as they are
+        let mut forecast = self.ensemble.clone();
         model.advance(self.step, steps, &mut forecast, key.purpose(Purpose::ProcessNoise))?;
         let outcome = self.method.update(forecast, &self.background, seen, key)?;
         self.step = self.step.max(seen.step);
@@ -138,12 +143,7 @@ impl Cycle for HybridCycle {
     fn restore(&mut self, bytes: &[u8]) -> Result<()> {
         let (step, ensemble, numbers) = unpack(bytes)?;
         let (members, dim) = ensemble.dim();
-        if members != self.members {
-            return Err(Error::State(format!(
-                "it has {members} members but the method is set to {}; set `members` to {members}",
-                self.members
-            )));
-        }
+        require_saved_members(members, self.members)?;
         let background = Array1::from_vec(numbers).into_shape_with_order((dim, dim));
         self.background = background.map_err(|_| {
             Error::State(format!("it does not hold a covariance of {dim} components, so it is not that of `hybrid`"))

@@ -9,19 +9,21 @@
 //! analysis, and each kernel is searched for where the likelihood is: few members suffice, at the price of N M evaluations
 //! of h, of a forecast that is too wide by s^2 P, and of a bias of the tempered weights while one of the N M dominates: a
 //! share of .50 comes back as .41 among 20 members.
+//!
+//! The diagnostic `ess` is that of the members as they were, before their kernels are drawn: it says whether they are.
+//! `log_evidence` is then the logarithm of sum w p(y | x_nm) / M, that of the mixture, which is wider than the forecast.
 
 use ndarray::{Array1, Array2, Axis};
 use scorecast_systems::registry::Default;
 use scorecast_systems::{Entry, Key, Kind, Param, Purpose, Settings};
 
 use super::bootstrap::ESS_THRESHOLD;
-use super::gaussian::positive_sqrt;
 use super::quality_control::OUTLIER_THRESHOLD;
-use super::regularize::REGULARIZATION;
+use super::regularize::{REGULARIZATION, kernel_root};
 use super::resample::{RESAMPLING, Resampling};
 use super::weights::{effective_size, equal, normalise, restored};
 use super::{Build, MEMBERS};
-use crate::linalg::{all_finite, covariance};
+use crate::linalg::all_finite;
 use crate::outcome::Outcome;
 use crate::problem::{Analysis, Result, Seen};
 
@@ -43,7 +45,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
         },
         Param {
             key: "expansion",
-            kind: Kind::Int { min: 1, max: i64::MAX },
+            kind: Kind::Int { min: 1, max: 100_000 },
             default: Default::Int(100),
             about: "draws of each kernel",
         },
@@ -84,9 +86,8 @@ impl KernelParticleFilter {
         let (members, dim) = forecast.dim();
         let weights = log_weights.mapv(f64::exp);
         let weights = (weights.dot(&weights) < 1.0 - 1e-10).then_some(&weights);
-        let root = positive_sqrt(&covariance(forecast.view(), weights))?;
-        let scale = self.bandwidth * (members as f64).powf(-1.0 / (dim as f64 + 4.0));
-        let mut draws = key.normals(members * self.expansion, dim).dot(&root) * scale;
+        let root = kernel_root(forecast.view(), weights, self.bandwidth)?;
+        let mut draws = key.normals(members * self.expansion, dim).dot(&root);
         for (mut kernel, centre) in draws.axis_chunks_iter_mut(Axis(0), self.expansion).zip(forecast.outer_iter()) {
             kernel += &centre;
         }

@@ -11,7 +11,9 @@ use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate, s};
 use scorecast_systems::registry::Default;
 use scorecast_systems::{Forecaster, Key, Kind, Param, Purpose};
 
-use crate::observe::{NoiseLaw, Observation};
+use super::numbers::Numbers;
+use super::require_saved_members;
+use crate::observe::{Leading, NoiseLaw, Observation};
 use crate::outcome::{Outcome, Smoothed};
 use crate::problem::{Analysis, Cycle, Error, Prior, Result, Seen, draw_prior};
 use crate::state::{pack, unpack};
@@ -41,7 +43,8 @@ pub struct FixedLag {
 }
 
 impl FixedLag {
-    /// A smoother of `members` members that gives each state once `lag` later sets of observations have moved it.
+    /// A smoother of `members` members that gives each state once `lag` later sets of observations have moved it. Sets of the
+    /// same lead step count as one, of which the first lets the state go.
     pub fn new(analysis: Box<dyn Analysis>, members: usize, lag: usize) -> Self {
         let trajectory = Array2::zeros((0, 0));
         Self { analysis, members, lag, step: 0, trajectory, past: Vec::new(), analysed: false, weights: None }
@@ -51,18 +54,23 @@ impl FixedLag {
         self.trajectory.ncols() / (self.past.len() + 1)
     }
 
-    /// Puts the forecast to the next set of observations before what is carried.
-    fn push(&mut self, forecast: Array2<f64>, now: usize) -> Result<()> {
-        let carried = if self.analysed {
-            self.past.insert(0, self.step);
-            std::mem::take(&mut self.trajectory)
-        } else {
-            Array2::zeros((self.members, 0))
-        };
-        self.trajectory = concatenate(Axis(1), &[forecast.view(), carried.view()])
-            .map_err(|problem| Error::Shape(format!("the forecaster changed the number of members: {problem}")))?;
-        (self.step, self.analysed) = (now, true);
-        Ok(())
+    /// The members at lead step `now` before what is carried then. Where the last set was of the same lead step they are one
+    /// time, and the members are its analysis.
+    fn forecast(&self, model: &dyn Forecaster, now: usize, key: Key) -> Result<Array2<f64>> {
+        if self.at_the_same_time(now) {
+            return Ok(self.trajectory.clone());
+        }
+        let mut forecast = self.trajectory.slice(s![.., ..self.dim()]).to_owned();
+        model.advance(self.step, now.saturating_sub(self.step), &mut forecast, key.purpose(Purpose::ProcessNoise))?;
+        if !self.analysed {
+            return Ok(forecast);
+        }
+        concatenate(Axis(1), &[forecast.view(), self.trajectory.view()])
+            .map_err(|problem| Error::Shape(format!("the forecaster changed the number of members: {problem}")))
+    }
+
+    fn at_the_same_time(&self, now: usize) -> bool {
+        self.analysed && now <= self.step
     }
 
     fn smoothed(&self, step: usize, ensemble: Array2<f64>) -> Smoothed {
@@ -89,14 +97,14 @@ impl Cycle for FixedLag {
 
     fn step(&mut self, model: &dyn Forecaster, seen: &Seen, key: Key) -> Result<Outcome> {
         let current = s![.., ..self.dim()];
-        let mut forecast = self.trajectory.slice(current).to_owned();
-        let steps = seen.step.saturating_sub(self.step);
-        model.advance(self.step, steps, &mut forecast, key.purpose(Purpose::ProcessNoise))?;
-        seen.check(forecast.ncols())?;
-        self.push(forecast, seen.step)?;
-        let carrying = Carrying { present: seen.operator, dim: self.trajectory.ncols() };
-        let forecast = std::mem::take(&mut self.trajectory);
+        seen.check(self.dim())?;
+        let forecast = self.forecast(model, seen.step, key)?;
+        let carrying = Carrying(Leading { of: seen.operator, dim: forecast.ncols() });
         let mut outcome = self.analysis.update(forecast, &Seen { operator: &carrying, ..*seen }, key)?;
+        if self.analysed && !self.at_the_same_time(seen.step) {
+            self.past.insert(0, self.step);
+        }
+        (self.step, self.analysed) = (self.step.max(seen.step), true);
         outcome.forecast = outcome.forecast.slice(current).to_owned();
         self.trajectory = std::mem::replace(&mut outcome.ensemble, Array2::zeros((0, 0)));
         self.weights.clone_from(&outcome.weights);
@@ -129,92 +137,76 @@ impl Cycle for FixedLag {
 
     fn restore(&mut self, bytes: &[u8]) -> Result<()> {
         let (step, trajectory, state) = unpack(bytes)?;
-        let refuse = |problem: String| Err(Error::State(problem));
-        let [analysed, count, weights, rest @ ..] = &state[..] else {
-            return refuse(format!("{} further numbers, which is not the state of a fixed-lag smoother", state.len()));
-        };
-        let (count, weights) = (*count as usize, *weights as usize);
-        if trajectory.nrows() != self.members || count > self.lag {
-            return refuse(format!(
-                "it has {} members and {count} earlier states, but the method is set to {} and at most {}; set `members` \
-                 and `lag` to what they were",
-                trajectory.nrows(),
-                self.members,
+        require_saved_members(trajectory.nrows(), self.members)?;
+        let mut numbers = Numbers::new("a fixed-lag smoother", &state);
+        let (analysed, count, weights) = (numbers.flag()?, numbers.count()?, numbers.count()?);
+        if count > self.lag {
+            return Err(Error::State(format!(
+                "it has {count} earlier states but the method is set to {} at most; set `lag` to what it was",
                 self.lag
-            ));
+            )));
         }
-        let whole = trajectory.ncols() % (count + 1) == 0 && (weights == 0 || weights == self.members);
-        if rest.len() < count + weights || !whole {
-            return refuse("its numbers are not those of a fixed-lag smoother".to_owned());
+        if trajectory.ncols() % (count + 1) != 0 || ![0, self.members].contains(&weights) {
+            return Err(numbers.refuse(&format!(
+                "{count} earlier states and {weights} weights do not fit {} components of {} members",
+                trajectory.ncols(),
+                self.members
+            )));
         }
-        let (past, rest) = rest.split_at(count);
-        let (weights, rest) = rest.split_at(weights);
-        self.analysis.restore(rest)?;
-        self.past = past.iter().map(|&step| step as usize).collect();
-        self.weights = (!weights.is_empty()).then(|| Array1::from_vec(weights.to_vec()));
-        (self.step, self.trajectory, self.analysed) = (step, trajectory, *analysed != 0.0);
+        let past = (0..count).map(|_| numbers.count()).collect::<Result<_>>()?;
+        let weights = numbers.vector(weights)?;
+        self.analysis.restore(numbers.rest())?;
+        (self.past, self.weights) = (past, (!weights.is_empty()).then_some(weights));
+        (self.step, self.trajectory, self.analysed) = (step, trajectory, analysed);
         Ok(())
     }
 }
 
 /// An operator on the present state with earlier ones behind it.
-struct Carrying<'a> {
-    present: &'a dyn Observation,
-    /// Components of all states.
-    dim: usize,
-}
-
-impl Carrying<'_> {
-    fn current<'x>(&self, x: ArrayView2<'x, f64>) -> ArrayView2<'x, f64> {
-        x.slice_move(s![.., ..self.present.state_dim()])
-    }
-
-    /// Zeros behind the present components.
-    fn pad(&self, present: ArrayView2<f64>) -> Array2<f64> {
-        let mut whole = Array2::zeros((present.nrows(), self.dim));
-        whole.slice_mut(s![.., ..present.ncols()]).assign(&present);
-        whole
-    }
-}
+struct Carrying<'a>(Leading<'a>);
 
 impl Observation for Carrying<'_> {
     fn name(&self) -> String {
-        self.present.name()
+        self.0.of.name()
     }
 
     fn dim(&self) -> usize {
-        self.present.dim()
+        self.0.of.dim()
     }
 
     fn state_dim(&self) -> usize {
-        self.dim
+        self.0.dim
     }
 
     fn current_dim(&self) -> usize {
-        self.present.current_dim()
+        self.0.of.current_dim()
+    }
+
+    fn unplaced(&self) -> usize {
+        self.0.of.unplaced()
     }
 
     fn apply(&self, t: f64, x: ArrayView2<f64>) -> Array2<f64> {
-        self.present.apply(t, self.current(x))
+        self.0.apply(t, x)
     }
 
     fn jvp(&self, t: f64, x: ArrayView2<f64>, u: ArrayView2<f64>) -> Array2<f64> {
-        self.present.jvp(t, self.current(x), self.current(u))
+        self.0.jvp(t, x, u)
     }
 
     fn vjp(&self, t: f64, x: ArrayView2<f64>, v: ArrayView2<f64>) -> Array2<f64> {
-        self.pad(self.present.vjp(t, self.current(x), v).view())
+        self.0.vjp(t, x, v)
     }
 
     fn error(&self) -> &dyn NoiseLaw {
-        self.present.error()
+        self.0.of.error()
     }
 
     fn location(&self) -> Option<Vec<usize>> {
-        self.present.location()
+        self.0.of.location()
     }
 
     fn matrix(&self) -> Option<Array2<f64>> {
-        Some(self.pad(self.present.matrix()?.view()))
+        self.0.matrix()
     }
 }

@@ -33,6 +33,7 @@ mod kalman;
 mod kernel_particle_filter;
 mod lag;
 mod letkf;
+mod line_search;
 mod local_particle_filter;
 mod network;
 mod noise_treatment;
@@ -96,7 +97,7 @@ pub(crate) use inflation::{INFLATION, inflate};
 
 use ndarray::Array2;
 use scorecast_systems::registry::Default;
-use scorecast_systems::{Entry, Kind, Param, Settings};
+use scorecast_systems::{Entry, Forecaster, Kind, Param, Settings};
 
 use crate::outcome::Outcome;
 use crate::problem::{Analysis, AnalysisCycle, Cycle, Error, Result};
@@ -204,6 +205,25 @@ pub(crate) fn require_members(members: usize) -> Result<()> {
         return Err(Error::Shape(format!("an ensemble has {members} members; an analysis needs at least 2")));
     }
     Ok(())
+}
+
+/// Refuses a forecaster of another dimension than that of the state, `dim`.
+pub(crate) fn require_dim(dim: usize, model: &dyn Forecaster) -> Result<()> {
+    let expected = model.dim();
+    if dim == expected {
+        return Ok(());
+    }
+    Err(Error::Shape(format!(
+        "the prior has {dim} components but the forecaster {expected}; give a prior of {expected}"
+    )))
+}
+
+/// Refuses a saved state of `found` members where the method is set to `members`.
+pub(crate) fn require_saved_members(found: usize, members: usize) -> Result<()> {
+    if found == members {
+        return Ok(());
+    }
+    Err(Error::State(format!("it has {found} members but the method is set to {members}; set `members` to {found}")))
 }
 
 /// What there is to say when nothing was observed, or when the forecast has diverged: the forecast, unchanged.

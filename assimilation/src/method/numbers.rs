@@ -16,7 +16,8 @@ impl<'a> Numbers<'a> {
         Self { method, rest: state }
     }
 
-    fn refuse(&self, problem: &str) -> Error {
+    /// The error of a state with this `problem`, a main clause.
+    pub(super) fn refuse(&self, problem: &str) -> Error {
         Error::State(format!("{problem}, which is not the state of `{}`", self.method))
     }
 
@@ -32,12 +33,20 @@ impl<'a> Numbers<'a> {
         Ok(taken)
     }
 
+    /// The next number, whatever it is.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(super) fn number(&mut self) -> Result<f64> {
+        Ok(self.take(1)?[0])
+    }
+
     /// The next number, an integer of at least 0.
     ///
     /// # Errors
     /// When there is none or it is not such an integer.
     pub(super) fn count(&mut self) -> Result<usize> {
-        let number = self.take(1)?[0];
+        let number = self.number()?;
         if number >= 0.0 && number.fract() == 0.0 && number < 9e15 {
             Ok(number as usize)
         } else {
@@ -73,6 +82,16 @@ impl<'a> Numbers<'a> {
         let count = rows.checked_mul(columns).ok_or_else(|| self.refuse("a matrix is too large"))?;
         let numbers = self.take(count)?.to_vec();
         Array2::from_shape_vec((rows, columns), numbers).map_err(|problem| Error::State(problem.to_string()))
+    }
+
+    /// Whether nothing is left.
+    pub(super) fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    /// All that is left, which is then read.
+    pub(super) fn rest(&mut self) -> &'a [f64] {
+        std::mem::take(&mut self.rest)
     }
 
     /// That nothing is left.

@@ -128,7 +128,7 @@ impl OptimalProposal {
             means = means.select(Axis(0), &ancestors);
             covariance = select(covariance, &ancestors);
         }
-        // the address of the free forecast of this step, which is only scored and never carried on
+        // apart from the noise of the free forecast of this step, which has the purpose of a model's noise
         let mut x =
             means + noise(&covariance, self.particles.ensemble.dim(), key.purpose(Purpose::Sampler).at(last as u64))?;
         let error = seen.operator.error().sample(x.nrows(), key.purpose(Purpose::Perturbation).at(seen.step as u64));

@@ -7,7 +7,7 @@ use super::numbers::Numbers;
 use super::resample::Resampling;
 use super::weights::{effective_size, equal, normalise, restored};
 use crate::outcome::Diagnostics;
-use crate::problem::{Error, Prior, Result, draw_prior};
+use crate::problem::{Prior, Result, draw_prior};
 
 /// Members with weights at one lead step.
 #[derive(Clone, Debug)]
@@ -87,13 +87,7 @@ impl Particles {
     /// # Errors
     /// When it has other members or its numbers are not the logarithms of weights.
     pub(super) fn restore(members: usize, step: usize, ensemble: Array2<f64>, numbers: &mut Numbers) -> Result<Self> {
-        if ensemble.nrows() != members {
-            return Err(Error::State(format!(
-                "it has {} members but the method is set to {members}; set `members` to {}",
-                ensemble.nrows(),
-                ensemble.nrows()
-            )));
-        }
+        super::require_saved_members(ensemble.nrows(), members)?;
         let log_weights = if numbers.flag()? { Some(log_weights(numbers, members)?) } else { None };
         Ok(Self { step, ensemble, log_weights })
     }

@@ -7,7 +7,7 @@
 //! bandwidth (Scott 1992) times b. Members whose ancestor is theirs alone stay where they are (DAPPER's convention).
 //! Weights are not changed for it.
 
-use ndarray::{Array1, Array2, Axis, s};
+use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 use scorecast_systems::registry::Default;
 use scorecast_systems::{Key, Kind, Param, Settings};
 
@@ -47,6 +47,27 @@ pub struct Regularization {
     pub bandwidth: f64,
 }
 
+/// The normalised weights by which the spread that scales the noise is taken; none, which means equal ones, where one
+/// weight is nearly all of them and leaves the covariance of two or three members, or of none.
+pub(super) fn spread_weights(weights: &Array1<f64>) -> Option<&Array1<f64>> {
+    (weights.dot(weights) < 1.0 - DEGENERATE).then_some(weights)
+}
+
+/// b N^(-1/(n + 4)) P^(1/2) of `ensemble` (`[member, component]`), `[component, component]`, for the `bandwidth` b; equal
+/// weights where there are none.
+///
+/// # Errors
+/// When the eigenvalues of the ensemble's covariance do not converge.
+pub(super) fn kernel_root(
+    ensemble: ArrayView2<f64>,
+    weights: Option<&Array1<f64>>,
+    bandwidth: f64,
+) -> Result<Array2<f64>> {
+    let (members, dim) = ensemble.dim();
+    let scale = bandwidth * (members as f64).powf(-1.0 / (dim as f64 + 4.0));
+    Ok(positive_sqrt(&covariance(ensemble, weights))? * scale)
+}
+
 impl Regularization {
     /// From the settings `jitter` and `regularization`.
     pub(super) fn new(settings: &Settings) -> Self {
@@ -74,17 +95,15 @@ impl Regularization {
         let (ensemble, mut present) = (ensemble.slice(s![.., ..current]), drawn.slice_mut(s![.., ..current]));
         let (members, dim) = ensemble.dim();
         let weights = log_weights.mapv(f64::exp);
-        // one weight that is nearly all of them leaves a covariance of two or three members, or none: then equal weights
-        let weights = (weights.dot(&weights) < 1.0 - DEGENERATE).then_some(&weights);
+        let weights = spread_weights(&weights);
         if self.jitter > 0.0 {
             let sd = weighted_variance(ensemble, weights).mapv(f64::sqrt);
             present += &(key.normals(members, dim) * &(self.jitter * sd));
         }
         if self.bandwidth > 0.0 {
-            let root = positive_sqrt(&covariance(ensemble, weights))?;
-            let scale = self.bandwidth * (members as f64).powf(-1.0 / (dim as f64 + 4.0));
             // behind the streams of the jitter
-            let kernel = key.members_from(members as u64).normals(members, dim).dot(&root) * scale;
+            let normals = key.members_from(members as u64).normals(members, dim);
+            let kernel = normals.dot(&kernel_root(ensemble, weights, self.bandwidth)?);
             for (i, (mut row, noise)) in present.outer_iter_mut().zip(kernel.outer_iter()).enumerate() {
                 let shares = |other: Option<&usize>| other == Some(&ancestors[i]);
                 if shares(ancestors.get(i + 1)) || (i > 0 && shares(ancestors.get(i - 1))) {

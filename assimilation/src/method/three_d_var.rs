@@ -12,6 +12,7 @@ use scorecast_systems::registry::Default;
 use scorecast_systems::{Entry, Forecaster, Key, Kind, Param, Settings};
 
 use super::gaussian::{Gaussian, GaussianCycle, GaussianRule, positive_sqrt, symmetric};
+use super::line_search::{Point, search};
 use super::optimal_interpolation::advance_mean;
 use super::quality_control::OUTLIER_THRESHOLD;
 use super::{Build, DRAWS};
@@ -61,12 +62,6 @@ pub struct ThreeDVar {
 /// Steps shorter than this, in background standard deviations, end the iteration.
 const TOLERANCE: f64 = 1e-12;
 
-/// Halvings of a step before it is taken as it is.
-const HALVINGS: usize = 30;
-
-/// The share of the fall that the slope promises, which a step must bring (Armijo 1966).
-const SUFFICIENT: f64 = 1e-4;
-
 /// The minimisation of one analysis.
 struct Cost<'a, 's> {
     seen: &'a Seen<'s>,
@@ -82,6 +77,12 @@ struct Linearized {
     residual: Array1<f64>,
     /// The diagonal of R, `[present]`.
     variance: Array1<f64>,
+}
+
+impl Point for Linearized {
+    fn cost(&self) -> f64 {
+        self.value
+    }
 }
 
 impl Cost<'_, '_> {
@@ -112,19 +113,10 @@ impl Cost<'_, '_> {
         for taken in 1..=iterations {
             let (g, s) = self.derivative(&v, &here.variance)?;
             let mut step = g.dot(&s.solve(&(&here.residual + &v.dot(&g)))) - &v;
-            let mut next = self.at(&(&v + &step))?;
             // -J'(v) . step, above 0: the step solves a positive definite system
             let fall = (g.dot(&(&here.residual / &here.variance)) - &v).dot(&step);
-            let mut length = 1.0;
-            for _ in 0..HALVINGS {
-                // written so that NaN is not accepted; the slack is rounding
-                if next.value <= here.value * (1.0 + 1e-14) - SUFFICIENT * length * fall {
-                    break;
-                }
-                step *= 0.5;
-                length *= 0.5;
-                next = self.at(&(&v + &step))?;
-            }
+            let (next, share) = search(here.value, fall, |share| self.at(&(&v + &(share * &step))))?;
+            step *= share;
             v += &step;
             here = next;
             if step.dot(&step).sqrt() <= TOLERANCE * (1.0 + v.dot(&v).sqrt()) {

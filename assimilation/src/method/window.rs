@@ -10,6 +10,7 @@ use ndarray::Array2;
 use scorecast_systems::registry::Default;
 use scorecast_systems::{Forecaster, Key, Kind, Param};
 
+use super::numbers::Numbers;
 use super::step_law;
 use crate::outcome::Smoothed;
 use crate::problem::{Error, Result};
@@ -81,9 +82,10 @@ impl Window {
         std::iter::once(&self.start).chain(&self.sets).copied().zip(self.sets.iter().copied())
     }
 
-    /// The lead step of the start where there was a set: what the state there is the posterior of.
+    /// The lead step of the start where there was a set: what the state there is the posterior of. None where the next set
+    /// is of the same lead step: these are one time, which is given once, when the last of them is the start.
     pub fn smoothed(&self) -> Option<usize> {
-        self.after_set.then_some(self.start)
+        (self.after_set && self.sets.first() != Some(&self.start)).then_some(self.start)
     }
 
     /// Moves the start to the next set, if there is one.
@@ -165,7 +167,7 @@ impl Window {
                 None => model.advance(self.start, to - self.start, start, noise)?,
             }
             self.slide();
-            out.push(Smoothed::new(to, start.clone()));
+            out.extend(self.smoothed().map(|step| Smoothed::new(step, start.clone())));
         }
         self.after_set = false;
         Ok(out)
@@ -177,31 +179,27 @@ impl Window {
         head.into_iter().chain(self.sets.iter().map(|step| *step as f64)).collect()
     }
 
-    /// Takes back what [`Window::numbers`] gave, and gives the numbers behind it.
+    /// Takes back what [`Window::numbers`] gave.
     ///
     /// # Errors
     /// When they are not those of a window of this lag that starts at lead step `start`.
-    pub fn restore<'a>(&mut self, start: usize, numbers: &'a [f64]) -> Result<&'a [f64]> {
-        let foreign = || Error::State("its further numbers are not those of a method with a window".to_owned());
-        let whole =
-            |value: f64| (value >= 0.0 && value.fract() == 0.0 && value < 2.0f64.powi(53)).then_some(value as usize);
-        let (head, rest) = numbers.split_at_checked(3).ok_or_else(foreign)?;
-        let [Some(lag), Some(flag @ 0..=1), Some(count)] = [whole(head[0]), whole(head[1]), whole(head[2])] else {
-            return Err(foreign());
-        };
+    pub fn restore(&mut self, start: usize, numbers: &mut Numbers) -> Result<()> {
+        let (lag, after_set, count) = (numbers.count()?, numbers.flag()?, numbers.count()?);
         if lag != self.lag {
             return Err(Error::State(format!(
                 "it has a window of {lag} sets but the method is set to {}; set `lag` to {lag}",
                 self.lag
             )));
         }
-        let (sets, rest) = rest.split_at_checked(count).ok_or_else(foreign)?;
-        let sets: Vec<usize> = sets.iter().map(|step| whole(*step)).collect::<Option<_>>().ok_or_else(foreign)?;
-        if count >= lag || std::iter::once(&start).chain(&sets).zip(&sets).any(|(before, after)| before > after) {
-            return Err(foreign());
+        if count >= lag {
+            return Err(numbers.refuse(&format!("{count} sets stand in a window of fewer than {lag}")));
         }
-        *self = Self { lag, start, after_set: flag == 1, sets };
-        Ok(rest)
+        let sets = (0..count).map(|_| numbers.count()).collect::<Result<Vec<_>>>()?;
+        if std::iter::once(&start).chain(&sets).zip(&sets).any(|(before, after)| before > after) {
+            return Err(numbers.refuse("lead steps stand out of order"));
+        }
+        *self = Self { lag, start, after_set, sets };
+        Ok(())
     }
 }
 
@@ -224,25 +222,30 @@ mod tests {
                 }
                 assert!(window.len() < lag && window.present() == step);
                 let mut again = Window::new(lag);
-                assert!(again.restore(window.start(), &window.numbers()).unwrap().is_empty());
+                let saved = window.numbers();
+                let mut numbers = Numbers::new("ienks", &saved);
+                again.restore(window.start(), &mut numbers).unwrap();
+                numbers.end().unwrap();
                 assert_eq!(again.numbers(), window.numbers());
-                assert!(Window::new(lag + 1).restore(window.start(), &window.numbers()).is_err());
+                assert!(Window::new(lag + 1).restore(window.start(), &mut Numbers::new("ienks", &saved)).is_err());
             }
             left.extend(window.smoothed());
             left.extend(window.sets);
-            assert_eq!(left, [9, 9, 12, 15, 20, 21], "lag {lag}");
+            // the two sets of step 9 are one time
+            assert_eq!(left, [9, 12, 15, 20, 21], "lag {lag}");
         }
     }
 
     #[test]
     fn numbers_that_are_no_window_are_refused() {
         let good = [3.0, 1.0, 2.0, 9.0, 12.0];
-        assert!(Window::new(3).restore(7, &good).is_ok());
+        let restore = |numbers: &[f64]| Window::new(3).restore(7, &mut Numbers::new("ienks", numbers));
+        assert!(restore(&good).is_ok());
         for (at, value) in [(0, 2.0), (1, 2.0), (1, f64::NAN), (2, 3.0), (2, -1.0), (3, 9.5), (3, 6.0), (4, 8.0)] {
             let mut bad = good;
             bad[at] = value;
-            assert!(Window::new(3).restore(7, &bad).is_err(), "{at} {value}");
+            assert!(restore(&bad).is_err(), "{at} {value}");
         }
-        assert!(Window::new(3).restore(7, &good[..4]).is_err() && Window::new(3).restore(7, &[]).is_err());
+        assert!(restore(&good[..4]).is_err() && restore(&[]).is_err());
     }
 }

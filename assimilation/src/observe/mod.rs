@@ -9,6 +9,7 @@ mod gaussian_error;
 mod identity;
 mod interpolate;
 mod laplace;
+mod leading;
 mod linear;
 mod log;
 mod log_normal;
@@ -30,6 +31,7 @@ pub use gaussian_error::GaussianError;
 pub use identity::Identity;
 pub use interpolate::Interpolate;
 pub use laplace::Laplace;
+pub(crate) use leading::Leading;
 pub use linear::Linear;
 pub use log::Log;
 pub use log_normal::LogNormal;
@@ -66,6 +68,12 @@ pub trait Observation: Send + Sync {
     /// each laid out like the present one.
     fn current_dim(&self) -> usize {
         self.state_dim()
+    }
+
+    /// How many of the present components, the last ones, have no place on a grid, such as unknown parameters: none unless
+    /// an operator says so. Methods that localize refuse them.
+    fn unplaced(&self) -> usize {
+        0
     }
 
     /// h(x) for each row: `[member, component]` -> `[member, observed]`.

@@ -26,6 +26,9 @@ pub(super) trait Prior {
     fn slope(&self, lambda: f64) -> f64;
 }
 
+/// The smallest factor that is looked at: far below any that is kept, and above 0, where g has no derivative.
+const LEAST: f64 = 1e-6;
+
 impl Likelihood {
     /// Whether there is anything to learn.
     pub fn says_something(&self) -> bool {
@@ -59,7 +62,7 @@ impl Likelihood {
     }
 
     /// The mode of the posterior uphill of the prior's: the zero of the slope, bracketed by steps that double, then by the
-    /// Illinois rule.
+    /// Illinois rule; [`LEAST`] where the density rises all the way down to it.
     pub fn mode(&self, prior: &impl Prior) -> f64 {
         let slope = |lambda: f64| prior.slope(lambda) + self.slope(lambda);
         let mut a = prior.mode();
@@ -67,13 +70,16 @@ impl Likelihood {
         if at_a == 0.0 {
             return a;
         }
-        let least = f64::EPSILON * a;
+        let least = LEAST.min(a);
         let mut step = at_a.signum() * prior.sd();
         let (mut b, mut at_b) = (a, at_a);
         while at_b * at_a > 0.0 && b > least {
             b = (b + step).max(least);
             at_b = slope(b);
             step *= 2.0;
+        }
+        if at_b * at_a > 0.0 {
+            return b;
         }
         for _ in 0..100 {
             let middle = (a * at_b - b * at_a) / (at_b - at_a);
@@ -99,6 +105,19 @@ impl Likelihood {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use super::super::Belief;
+    use super::Likelihood;
+
+    /// A small innovation of a wide belief: the density rises all the way down to 0, so that no slope changes sign.
+    #[test]
+    fn a_density_that_rises_to_the_bound_has_its_mode_there() {
+        let prior = Belief { mode: 1.0, sd: 3.0 };
+        let found = Likelihood { gamma: 1.0, value: [1.0, 0.0, 0.01] }.mode(&prior);
+        let density = |l: f64| (-0.5 * ((l - 1.0) / 3.0f64).powi(2)).exp() * likelihood(1.0, [1.0, 0.0, 0.01], l);
+        let (exact, _, _) = quadrature(density, 0.0, 3.0, 300_000);
+        assert!(exact < 1e-5 && (found - exact).abs() < 1e-5, "{found} for {exact}");
+    }
+
     /// gamma and `[s, d, r]`.
     pub const CASES: [(f64, f64, [f64; 3]); 6] = [
         (1.0, 1.0, [1.0, 3.0, 1.0]),

@@ -30,6 +30,7 @@ use rayon::prelude::*;
 use scorecast_systems::registry::Default;
 use scorecast_systems::{Key, Kind, Param, Settings};
 
+use super::numbers::Numbers;
 use crate::linalg::{all_finite, anomalies};
 use crate::localize::{Localization, Neighbours};
 use crate::outcome::Outcome;
@@ -271,20 +272,21 @@ impl Analysis for Adaptive {
     }
 
     fn restore(&mut self, state: &[f64]) -> Result<()> {
-        let Some((count, rest)) = state.split_first() else {
+        if state.is_empty() {
             self.lambda = Array1::zeros(0);
             return self.of.restore(state);
-        };
-        let count = *count as usize;
-        if rest.len() < count || rest[..count].iter().any(|lambda| !(SMALLEST..=LARGEST).contains(lambda)) {
+        }
+        let mut numbers = Numbers::new("adaptive inflation", state);
+        let count = numbers.count()?;
+        let lambda = numbers.vector(count)?;
+        if lambda.iter().any(|lambda| !(SMALLEST..=LARGEST).contains(lambda)) {
             return Err(Error::State(format!(
-                "{} numbers that are not the {count} factors of adaptive inflation; restore it into a method with the \
-                 same setting `adaptive`",
-                rest.len()
+                "{count} numbers that are not the factors of adaptive inflation; restore it into a method with the same \
+                 setting `adaptive`"
             )));
         }
-        self.of.restore(&rest[count..])?;
-        self.lambda = rest[..count].iter().copied().collect();
+        self.of.restore(numbers.rest())?;
+        self.lambda = lambda;
         Ok(())
     }
 }

@@ -7,13 +7,8 @@
 use ndarray::{Array1, Array2, Axis};
 
 use super::trajectory::{Dynamics, Trajectory};
+use crate::method::line_search::{Point, search};
 use crate::problem::{Result, Seen};
-
-/// Halvings of a step before it is taken as it is.
-const HALVINGS: usize = 30;
-
-/// The share of the fall that the slope promises, which a step must bring (Armijo 1966).
-const SUFFICIENT: f64 = 1e-4;
 
 /// The relative residual at which conjugate gradients end: the outer loops repair what is left, at a third of the products
 /// that 1e-6 takes.
@@ -50,6 +45,12 @@ pub(super) struct Minimum {
     pub steps: usize,
     /// Products with the Hessian, in all.
     pub products: usize,
+}
+
+impl Point for Linearized {
+    fn cost(&self) -> f64 {
+        self.value
+    }
 }
 
 impl Cost<'_, '_> {
@@ -126,17 +127,8 @@ impl Cost<'_, '_> {
             let (mut step, products) = self.solve(&at.here, &downhill)?;
             at.products += products;
             let fall = downhill.dot(&step);
-            let mut length = 1.0;
-            let mut next = self.at(&(&at.v + &step))?;
-            for _ in 0..HALVINGS {
-                // written so that NaN is not accepted; the slack is rounding
-                if next.value <= at.here.value * (1.0 + 1e-14) - SUFFICIENT * length * fall {
-                    break;
-                }
-                step *= 0.5;
-                length *= 0.5;
-                next = self.at(&(&at.v + &step))?;
-            }
+            let (next, share) = search(at.here.value, fall, |share| self.at(&(&at.v + &(share * &step))))?;
+            step *= share;
             at.v += &step;
             at.here = next;
             at.steps += 1;

@@ -7,10 +7,11 @@ use super::FourDVar;
 use super::cost::{Cost, Linearized};
 use super::trajectory::{Dynamics, Trajectory};
 use crate::linalg::{Cholesky, all_finite};
-use crate::method::gaussian::{Gaussian, positive_sqrt, symmetric};
+use crate::method::gaussian::{self, Gaussian, positive_sqrt, symmetric};
+use crate::method::numbers::Numbers;
 use crate::method::window::Window;
 use crate::outcome::{Diagnostics, Outcome, Smoothed};
-use crate::problem::{Cycle, Error, Prior, Result, Seen};
+use crate::problem::{Cycle, Prior, Result, Seen};
 use crate::state::{pack, unpack};
 
 /// 4D-Var as a cycle over its window.
@@ -47,17 +48,22 @@ impl FourDVarCycle {
         Ok(())
     }
 
-    /// M' L at the end of the first leg and at the present, one row a column of it.
-    fn carried(&self, dynamics: &Dynamics, along: &Trajectory) -> Result<(Array2<f64>, Array2<f64>)> {
+    /// M' X at the end of the first leg and at the present, for the symmetric matrix X = `root`, one row a column of it.
+    fn carried(
+        &self,
+        dynamics: &Dynamics,
+        along: &Trajectory,
+        root: Array2<f64>,
+    ) -> Result<(Array2<f64>, Array2<f64>)> {
         let first = self.window.legs().next().map_or(self.window.start(), |(_, to)| to);
-        let rows = dynamics.forward(along, self.window.start(), first, self.root.clone())?;
+        let rows = dynamics.forward(along, self.window.start(), first, root)?;
         let present = dynamics.forward(along, first, self.window.present(), rows.clone())?;
         Ok((rows, present))
     }
 
     /// X^T (I + Z Z^T)^-1 X for X = L and what the tangents make of it, Z = X_present H^T R^-1/2.
     fn posterior(&self, dynamics: &Dynamics, at: &Linearized, seen: &Seen) -> Result<Spread> {
-        let (first, present) = self.carried(dynamics, &at.trajectory)?;
+        let (first, present) = self.carried(dynamics, &at.trajectory, self.root.clone())?;
         let mut z = seen.jvp(at.trajectory.last(), present.view());
         z /= &at.variance.mapv(f64::sqrt);
         let mut s = z.dot(&z.t());
@@ -76,12 +82,16 @@ impl FourDVarCycle {
         let (from, to) = (self.window.start(), self.window.present());
         let first_end = self.window.legs().next().map_or(from, |(_, to)| to);
         let trajectory = dynamics.trajectory(from, to, self.state.mean.clone())?;
-        let (first, present) = self.carried(&dynamics, &trajectory)?;
         let of = |along: &Trajectory, k: usize, covariance| Gaussian { mean: along.at(k).to_owned(), covariance };
-        let forecast = of(&trajectory, to, symmetric(present.t().dot(&present)));
         let unobserved = seen.values.iter().all(|value| value.is_nan());
+        // without a value the forecast is what is known, whose covariance is no longer B
+        let root = match unobserved && self.state.is_finite() {
+            true => positive_sqrt(&self.state.covariance)?,
+            false => self.root.clone(),
+        };
+        let (first, present) = self.carried(&dynamics, &trajectory, root)?;
+        let forecast = of(&trajectory, to, symmetric(present.t().dot(&present)));
         if unobserved || !trajectory.is_finite() || !forecast.is_finite() {
-            self.state.covariance.clone_from(&self.background);
             return Ok(Analysed {
                 first: of(&trajectory, first_end, symmetric(first.t().dot(&first))),
                 present: forecast.clone(),
@@ -138,6 +148,7 @@ impl Cycle for FourDVarCycle {
     fn step(&mut self, model: &dyn Forecaster, seen: &Seen, key: Key) -> Result<Outcome> {
         seen.require_independent_gaussian("four_d_var")?;
         seen.check(self.state.mean.len())?;
+        gaussian::check(&self.state, model)?;
         self.window.push(seen.step);
         let analysed = self.analyse(model, seen, key.purpose(Purpose::ProcessNoise))?;
         let draw = key.purpose(Purpose::PosteriorDraw).at(seen.step as u64);
@@ -187,21 +198,17 @@ impl Cycle for FourDVarCycle {
 
     fn restore(&mut self, bytes: &[u8]) -> Result<()> {
         let (step, covariance, numbers) = unpack(bytes)?;
-        let mut window = self.window.clone();
-        let rest = window.restore(step, &numbers)?;
         let dim = covariance.nrows();
-        if covariance.ncols() != dim || rest.len() != dim + dim * dim {
-            return Err(Error::State(format!(
-                "it holds a matrix of {} x {} and {} further numbers, which is not the state of `four_d_var`",
-                covariance.nrows(),
-                covariance.ncols(),
-                rest.len()
-            )));
+        let mut numbers = Numbers::new("four_d_var", &numbers);
+        if covariance.ncols() != dim {
+            return Err(numbers.refuse(&format!("it holds a matrix of {dim} x {}", covariance.ncols())));
         }
-        let (mean, background) = rest.split_at(dim);
-        let background = Array1::from_vec(background.to_vec()).into_shape_with_order((dim, dim));
-        self.set_background(background.map_err(|problem| Error::State(problem.to_string()))?)?;
-        (self.window, self.state) = (window, Gaussian { mean: Array1::from_vec(mean.to_vec()), covariance });
+        let mut window = self.window.clone();
+        window.restore(step, &mut numbers)?;
+        let (mean, background) = (numbers.vector(dim)?, numbers.matrix((dim, dim))?);
+        numbers.end()?;
+        self.set_background(background)?;
+        (self.window, self.state) = (window, Gaussian { mean, covariance });
         Ok(())
     }
 }

@@ -9,7 +9,7 @@ use super::passes::Pass;
 use crate::linalg::{all_finite, anomalies};
 use crate::method::inflation::rotation;
 use crate::method::window::Window;
-use crate::method::{require_members, unchanged};
+use crate::method::{require_dim, require_members, unchanged};
 use crate::outcome::{Diagnostics, Outcome, Smoothed};
 use crate::problem::{Cycle, Prior, Result, Seen, draw_prior};
 
@@ -131,6 +131,7 @@ impl Cycle for IEnKsCycle {
         seen.require_gaussian("ienks")?;
         seen.check(self.start.ncols())?;
         require_members(self.start.nrows())?;
+        require_dim(self.start.ncols(), model)?;
         let noise = key.purpose(Purpose::ProcessNoise);
         let before = self.window.present();
         self.window.push(seen.step);

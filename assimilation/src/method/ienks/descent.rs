@@ -12,6 +12,7 @@
 use ndarray::{Array1, Array2};
 
 use crate::linalg::Eigen;
+use crate::method::enkf_n::corrected_prior;
 use crate::problem::Result;
 
 /// One Gauss-Newton step.
@@ -54,9 +55,8 @@ impl Descent {
 fn curvature(eigenvalues: &Array1<f64>, square: f64, certainty: f64) -> f64 {
     let members = eigenvalues.len() as f64;
     let unobserved = eigenvalues.iter().map(|l| 1.0 / (1.0 + l.max(0.0))).sum::<f64>() / members;
-    let correction = (1.0 - 1.0 / (members * members)).powf(0.5 * unobserved);
-    let e = certainty * (1.0 + 1.0 / members) / correction;
-    certainty * correction * members / (members - 1.0) / (e + square / (members - 1.0))
+    let (e, c) = corrected_prior(members, unobserved, certainty);
+    c / (members - 1.0) / (e + square / (members - 1.0))
 }
 
 #[cfg(test)]

@@ -2,10 +2,12 @@
 //!
 //! The operator of a set is not kept: it must be the same for the whole run, which a fingerprint checks.
 
-use ndarray::{Array1, ArrayView1, Axis};
+use ndarray::{Array1, Axis};
 
+use crate::method::numbers::Numbers;
 use crate::observe::Observation;
 use crate::problem::{Error, Result, Seen};
+use crate::state::checksum;
 
 /// A set that is used again.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,7 +16,7 @@ pub(super) struct Pass {
     pub time: f64,
     /// Its values, `[observed]`.
     pub values: Array1<f64>,
-    /// h of one state and the variances of the errors, as one number.
+    /// h of one state and the covariance of the errors, as one number.
     fingerprint: u64,
 }
 
@@ -45,24 +47,29 @@ impl Pass {
         numbers.extend(&self.values);
     }
 
-    /// Takes one back, and gives the numbers behind it; none where they are not a set.
-    pub fn read(numbers: &[f64]) -> Option<(Self, &[f64])> {
-        let (head, rest) = numbers.split_at_checked(3)?;
-        let count = (head[2] >= 0.0 && head[2].fract() == 0.0).then_some(head[2] as usize)?;
-        let (values, rest) = rest.split_at_checked(count)?;
-        Some((
-            Self { time: head[0], fingerprint: head[1].to_bits(), values: ArrayView1::from(values).to_owned() },
-            rest,
-        ))
+    /// Takes one back.
+    ///
+    /// # Errors
+    /// When the numbers are not a set.
+    pub fn read(numbers: &mut Numbers) -> Result<Self> {
+        let [time, fingerprint] = [numbers.number()?, numbers.number()?];
+        let count = numbers.count()?;
+        Ok(Self { time, values: numbers.vector(count)?, fingerprint: fingerprint.to_bits() })
     }
 }
 
-/// FNV-1a over the bits of h(x) for one x above zero, and of the variances.
+/// The checksum of h(x) for one x above zero, and of R: of its variances where it is diagonal.
 fn fingerprint(operator: &dyn Observation, time: f64) -> u64 {
     let probe = Array1::from_shape_fn(operator.state_dim(), |i| 0.5 + (0.618_034 * (i + 1) as f64).fract());
     let image = operator.apply(time, probe.view().insert_axis(Axis(0)));
-    let bits = image.iter().chain(operator.error().variance()).map(|value| value.to_bits()).collect::<Vec<_>>();
-    bits.iter().fold(0xcbf2_9ce4_8422_2325, |sum, word| (sum ^ word).wrapping_mul(0x100_0000_01b3))
+    let mut bytes = Vec::new();
+    let mut add = |value: &f64| bytes.extend(value.to_bits().to_le_bytes());
+    image.iter().for_each(&mut add);
+    match operator.error().correlated() {
+        Some((r, _)) => r.iter().for_each(&mut add),
+        None => operator.error().variance().iter().for_each(&mut add),
+    }
+    checksum(&bytes)
 }
 
 #[cfg(test)]
@@ -70,7 +77,7 @@ mod tests {
     use ndarray::array;
 
     use super::*;
-    use crate::observe::{GaussianError, NoiseLaw, Stride};
+    use crate::observe::{CorrelatedError, GaussianError, NoiseLaw, Stride};
 
     fn stride(offset: usize, sd: f64) -> Stride {
         Stride::new(6, 2, offset, &|dim| Ok(Box::new(GaussianError::new(&[sd], dim)?) as Box<dyn NoiseLaw>)).unwrap()
@@ -83,10 +90,24 @@ mod tests {
         let mut numbers = Vec::new();
         pass.write(&mut numbers);
         numbers.push(8.0);
-        let (back, rest) = Pass::read(&numbers).unwrap();
-        assert_eq!((rest, back.fingerprint, back.time), (&[8.0][..], pass.fingerprint, 0.5));
+        let mut saved = Numbers::new("ienks", &numbers);
+        let back = Pass::read(&mut saved).unwrap();
+        assert_eq!((saved.rest(), back.fingerprint, back.time), (&[8.0][..], pass.fingerprint, 0.5));
         assert_eq!(back.again(3, &operator).unwrap().present(), [0, 2]);
         assert!(back.again(3, &stride(1, 1.0)).is_err() && back.again(3, &stride(0, 1.5)).is_err());
-        assert!(Pass::read(&numbers[..5]).is_none());
+        assert!(Pass::read(&mut Numbers::new("ienks", &numbers[..5])).is_err());
+    }
+
+    #[test]
+    fn another_correlation_of_the_errors_is_another_operator() {
+        let values = array![1.0, 2.0];
+        let with = |correlation: f64| {
+            let r = array![[1.0, correlation], [correlation, 1.0]];
+            let law = move |_| Ok(Box::new(CorrelatedError::new(r.clone())?) as Box<dyn NoiseLaw>);
+            Stride::new(2, 1, 0, &law).unwrap()
+        };
+        let operator = with(0.3);
+        let pass = Pass::of(&Seen { step: 3, time: 0.5, values: values.view(), operator: &operator });
+        assert!(pass.again(3, &with(0.3)).is_ok() && pass.again(3, &with(0.4)).is_err());
     }
 }

@@ -4,7 +4,7 @@
 //! newest set, w = (g I + Z Z^T)^-1 Z d and T = (g I + Z Z^T)^-1/2 with Z of their predictions, serves at every time of the
 //! window, x <- mean + A^T w / sqrt(N - 1) + T A. So the noise of each lead step is conditioned too, and the members at the
 //! present are those of `etkf`. Inflation acts on these alone, when they come: earlier anomalies would get it again and
-//! again.
+//! again. So does that of the finite-size form, g^-1/2, without which T is (I + Z Z^T / g)^-1/2.
 
 use ndarray::{Array1, Array2};
 use scorecast_systems::{Forecaster, Key, Purpose};
@@ -42,6 +42,9 @@ impl IEnKs {
         let update = |x: &mut Array2<f64>, inflate: bool| {
             let (mean, a) = anomalies(x.view(), None);
             *x = transform.dot(&a);
+            if !inflate {
+                *x *= descent.g.sqrt();
+            }
             if self.rotate {
                 // the same rotation at every time
                 rotate_anomalies(x.view_mut(), rotation(seen, key));
