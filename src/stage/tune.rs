@@ -37,6 +37,9 @@ pub struct Axis {
     pub values: Vec<Value>,
 }
 
+/// A row with the settings of one point of its grid, and those settings.
+type Variant = (AssimilatePlan, Vec<(String, Value)>);
+
 /// One point of a row's grid.
 #[derive(Clone, Debug, Serialize)]
 struct Point {
@@ -166,7 +169,7 @@ fn check(plan: &Plan, axes: &[Axis], metric: &str, context: &Context) -> Result<
 }
 
 /// The points of a row's grid as rows of their own: those axes count whose setting the method has.
-fn variants(row: &AssimilatePlan, axes: &[Axis]) -> Result<Vec<(AssimilatePlan, Vec<(String, Value)>)>> {
+fn variants(row: &AssimilatePlan, axes: &[Axis]) -> Result<Vec<Variant>> {
     let entry = find(METHODS, "method", &row.method)?;
     let own: Vec<&Axis> = axes.iter().filter(|axis| entry.params.iter().any(|param| param.key == axis.key)).collect();
     let mut points: Vec<Vec<(String, Value)>> = vec![Vec::new()];
@@ -196,7 +199,7 @@ fn variants(row: &AssimilatePlan, axes: &[Axis]) -> Result<Vec<(AssimilatePlan, 
 
 fn surface(
     row: &AssimilatePlan,
-    variants: &[(AssimilatePlan, Vec<(String, Value)>)],
+    variants: &[Variant],
     metric: &str,
     rows: &[AssimilationRow],
     paired: &[PairedRow],
