@@ -87,7 +87,7 @@ mod tests {
             "dt = 1.0",
             "substeps = 10",
             "integrator = \"rk4\"",
-            "noise = 1.0",
+            "noise = { name = \"gaussian\", sd = [1.0] }",
             "burn_in = 100",
             "lead_steps = 40",
         ] {
