@@ -150,7 +150,7 @@ pub(super) const METRICS: &[Metric] = &[
         title: "effective dimension",
         goal: Goal::Describes,
         about: "The number of directions that the analysis ensemble spreads over, (sum s)^2 / sum s^2 of its singular \
-                values (Patil et al. 2001); each tenth analysis.",
+                values (Patil et al. 2001); each fiftieth analysis.",
     },
     Metric {
         name: "log_evidence",

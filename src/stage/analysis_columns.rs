@@ -144,6 +144,9 @@ pub fn measure(
 /// Each so many analyses the columns are filled that cost more than their method.
 const LOOKED_AT: usize = 10;
 
+/// The same for a singular value decomposition of the ensemble.
+const DECOMPOSED: usize = 50;
+
 /// What there is to say of one analysis beside its scores, by its index.
 pub fn look_at(
     board: &mut Board,
@@ -177,7 +180,8 @@ pub fn look_at(
         residuals.add(outcome, now)?;
         add("observation_error_ratio", residuals.r.all().value / residuals.supposed_r.all().value);
     }
-    if outcome.gaussian.is_none()
+    if index.is_multiple_of(DECOMPOSED)
+        && outcome.gaussian.is_none()
         && let Some(spectrum) = Spectrum::new(outcome.ensemble.view(), outcome.weights.as_ref())?
     {
         add("effective_dimension", spectrum.effective_dimension());
