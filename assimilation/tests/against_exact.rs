@@ -29,6 +29,17 @@ fn kalman_is_the_plain_kalman_filter() {
     }
 }
 
+/// A filter's moments and evidence are the exact ones, to 1e-9.
+fn is_exact(problem: &LinearProblem, name: &str, given: &[(&str, Value)]) {
+    let found = problem.run(&mut *method(name, given), Key::new(1, Domain::Method));
+    for (outcome, (mean, covariance, log_evidence)) in found.iter().zip(problem.exact()) {
+        let (m, p) = outcome.gaussian.as_ref().unwrap();
+        assert!((m - &mean).iter().all(|e| e.abs() < 1e-9), "{name}");
+        assert!((p - &covariance).iter().all(|e| e.abs() < 1e-9), "{name}");
+        assert!((outcome.diagnostics["log_evidence"] - log_evidence).abs() < 1e-9, "{name}");
+    }
+}
+
 /// Filters that are the Kalman filter where everything is linear and Gaussian.
 #[test]
 fn extended_and_unscented_are_the_kalman_filter() {
@@ -39,13 +50,7 @@ fn extended_and_unscented_are_the_kalman_filter() {
     ];
     for problem in problems(10) {
         for (name, given) in &settings {
-            let found = problem.run(&mut *method(name, given), Key::new(1, Domain::Method));
-            for (outcome, (mean, covariance, log_evidence)) in found.iter().zip(problem.exact()) {
-                let (m, p) = outcome.gaussian.as_ref().unwrap();
-                assert!((m - &mean).iter().all(|e| e.abs() < 1e-9), "{name}");
-                assert!((p - &covariance).iter().all(|e| e.abs() < 1e-9), "{name}");
-                assert!((outcome.diagnostics["log_evidence"] - log_evidence).abs() < 1e-9, "{name}");
-            }
+            is_exact(&problem, name, given);
         }
     }
 }
@@ -205,13 +210,7 @@ fn guided_with_path_weights_agrees() {
 fn filters_of_moments_are_exact_in_forty_dimensions() {
     let problem = LinearProblem::forty(6);
     for name in ["kalman", "extended", "unscented", "rts"] {
-        let found = problem.run(&mut *method(name, &[]), Key::new(1, Domain::Method));
-        for (outcome, (mean, covariance, log_evidence)) in found.iter().zip(problem.exact()) {
-            let (m, p) = outcome.gaussian.as_ref().unwrap();
-            assert!((m - &mean).iter().all(|e| e.abs() < 1e-9), "{name}");
-            assert!((p - &covariance).iter().all(|e| e.abs() < 1e-9), "{name}");
-            assert!((outcome.diagnostics["log_evidence"] - log_evidence).abs() < 1e-9, "{name}");
-        }
+        is_exact(&problem, name, &[]);
     }
 }
 

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use ndarray::{Array2, Array3, ArrayView1, Axis};
+use ndarray::{Array2, Array3, Axis};
 
 use crate::assimilation::Smoothed;
-use crate::assimilation::diagnostics::History;
 use crate::failure::{Failure, Kind, Result};
 use crate::progress::Progress;
 use crate::results::{AssimilationRow, CostRow, PairedRow, Panel, PanelRow, RankHistogram, Series};
@@ -13,6 +12,7 @@ use crate::spec::{AssimilatePlan, Plan};
 use crate::stage::analysis_columns::{columns, diagnose, look_at, measure, measure_smoothed};
 use crate::stage::board::{Board, Column, against_best};
 use crate::stage::cycle::{self, Alarm, Analysed, Ended, Visitor};
+use crate::stage::diagnoses::diagnoses;
 use crate::stage::fit::Ready;
 use crate::stage::forecast_scores::rank_histogram;
 use crate::stage::queue;
@@ -121,7 +121,10 @@ pub fn score(
     let scale = climate.map_or(f64::INFINITY, Climate::scale);
     let runs = queue::run(jobs.len(), &|index| jobs[index].run(plan, &columns, scale, &done, progress))?;
     progress.finish();
-    let diagnoses = if asks == Asks::Why { diagnoses(plan, &jobs, &runs, scale, progress)? } else { Vec::new() };
+    let diagnoses = match asks {
+        Asks::Why => diagnoses(plan, &jobs, &runs.iter().map(|run| &run.ended).collect::<Vec<_>>(), scale, progress)?,
+        Asks::Scores | Asks::Ensembles => Vec::new(),
+    };
     Ok(Scored { diagnoses, ..tables(plan, networks, &columns, &jobs, runs) })
 }
 
@@ -147,11 +150,16 @@ pub fn find_model<'a>(ready: &'a [Ready], label: &str) -> Result<&'a Ready> {
         .ok_or_else(|| Failure::new(Kind::Bug, format!("forecaster `{label}` was not made")))
 }
 
-struct Job<'a> {
-    row: usize,
-    replicate: usize,
-    network: &'a Network,
-    model: &'a Ready,
+/// A row on one replicate.
+pub struct Job<'a> {
+    /// The row's index in the plan.
+    pub row: usize,
+    /// The replicate.
+    pub replicate: usize,
+    /// The row's network.
+    pub network: &'a Network,
+    /// The row's forecaster.
+    pub model: &'a Ready,
     keep: bool,
 }
 
@@ -233,7 +241,7 @@ impl Visitor for Scorer<'_> {
         self.progress.at(1 + self.done.fetch_add(1, std::sync::atomic::Ordering::Relaxed), self.label);
         let now = seen(twin, index, self.dt, network.operator.as_ref());
         let truth = twin.truth.as_ref().map(|truth| truth.row(now.step));
-        run.rmse.push(truth.map(|truth| root_mean_square(&analysed.mean, truth)));
+        run.rmse.push(analysed.error);
         if replicate == 0 {
             run.mean.row_mut(index).assign(&analysed.mean);
             run.sd.row_mut(index).assign(&analysed.variance.mapv(f64::sqrt));
@@ -263,67 +271,6 @@ impl Visitor for Scorer<'_> {
             measure_smoothed(&mut self.run.board, self.columns, replicate, smoothed, truth.row(smoothed.step));
         }
     }
-}
-
-/// Why rows diverged: the first replicate of each that did is run again up to there, with an eye on its signs.
-fn diagnoses(plan: &Plan, jobs: &[Job], runs: &[Run], scale: f64, progress: &dyn Progress) -> Result<Vec<String>> {
-    let mut found: Vec<usize> = Vec::new();
-    for (index, run) in runs.iter().enumerate() {
-        if run.ended.diverged.is_some() && found.iter().all(|&other| jobs[other].row != jobs[index].row) {
-            found.push(index);
-        }
-    }
-    if found.is_empty() {
-        return Ok(Vec::new());
-    }
-    progress.start("looking why rows diverged", found.len() as u64);
-    let told = queue::run(found.len(), &|i| {
-        let (job, at) = (&jobs[found[i]], runs[found[i]].ended.diverged.unwrap_or(0));
-        let row = &plan.assimilate[job.row];
-        let mut watch = Watch { job, dt: plan.data.stepping.dt, history: History::default(), progress };
-        let model = job.model.fitted.as_forecaster();
-        let twin = &job.network.twins[job.replicate];
-        cycle::run(row, model, job.network, twin, plan.data.stepping.dt, &mut Alarm::new(scale), &mut watch)?;
-        let sentence = watch.history.diagnose().map_or_else(
-            || "neither its spread, its innovations, its weights nor its rank show why".to_owned(),
-            |diagnosis| diagnosis.sentence,
-        );
-        Ok(format!("`{}` diverged at lead step {at} of replicate {}: {sentence}.", row.label, job.replicate))
-    });
-    progress.finish();
-    if progress.interrupted() {
-        return Err(Failure::new(Kind::Interrupted, "interrupted while assimilating"));
-    }
-    told
-}
-
-/// Watches the signs of one run.
-struct Watch<'a> {
-    job: &'a Job<'a>,
-    dt: f64,
-    history: History,
-    progress: &'a dyn Progress,
-}
-
-impl Visitor for Watch<'_> {
-    fn analysed(&mut self, index: usize, analysed: &Analysed) -> bool {
-        let twin = &self.job.network.twins[self.job.replicate];
-        let now = seen(twin, index, self.dt, self.job.network.operator.as_ref());
-        let error = twin.truth.as_ref().map(|truth| root_mean_square(&analysed.mean, truth.row(now.step)));
-        // what cannot be added has no signs to tell
-        self.history.add(&analysed.outcome, &now, error).is_ok() && !self.progress.interrupted()
-    }
-
-    fn diverged(&mut self, index: usize, analysed: &Analysed) {
-        self.analysed(index, analysed);
-    }
-
-    fn smoothed(&mut self, _: &Smoothed) {}
-}
-
-fn root_mean_square(mean: &ndarray::Array1<f64>, truth: ArrayView1<f64>) -> f64 {
-    let squares: f64 = mean.iter().zip(truth).map(|(m, x)| (m - x) * (m - x)).sum();
-    (squares / mean.len() as f64).sqrt()
 }
 
 fn tables(plan: &Plan, networks: &[Network], columns: &[Column], jobs: &[Job], runs: Vec<Run>) -> Scored {

@@ -29,6 +29,8 @@ pub struct Analysed {
     pub mean: Array1<f64>,
     /// The analysis variance, `[component]`.
     pub variance: Array1<f64>,
+    /// Root mean square error of the mean, where there is a truth.
+    pub error: Option<f64>,
 }
 
 /// Builds the method of a row.
@@ -77,8 +79,10 @@ pub fn run(
         let outcome = filter.step(model, &now, twin.key)?;
         ended.cycles += 1;
         let truth = twin.truth.as_ref().map(|truth| truth.row(now.step));
-        let analysed = Analysed { mean: outcome.mean(), variance: outcome.variance(), outcome };
-        if alarm.rings(&analysed, truth) {
+        let mean = outcome.mean();
+        let error = truth.map(|truth| root_mean_square(&mean, truth));
+        let analysed = Analysed { mean, variance: outcome.variance(), error, outcome };
+        if alarm.rings(&analysed) {
             ended.diverged = Some(now.step);
             visitor.diverged(index, &analysed);
             break;
@@ -94,6 +98,11 @@ pub fn run(
     }
     ended.seconds = begun.elapsed().as_secs_f64();
     Ok(ended)
+}
+
+fn root_mean_square(mean: &Array1<f64>, truth: ArrayView1<f64>) -> f64 {
+    let squares: f64 = mean.iter().zip(truth).map(|(m, x)| (m - x) * (m - x)).sum();
+    (squares / mean.len() as f64).sqrt()
 }
 
 /// Filter divergence: a non-finite ensemble, or a mean error over 100 analyses that exceeds half the climatological
@@ -115,15 +124,13 @@ impl Alarm {
         Self { half_climate: 0.5 * climatological_sd, errors: Vec::new(), spreads: Vec::new() }
     }
 
-    fn rings(&mut self, analysed: &Analysed, truth: Option<ArrayView1<f64>>) -> bool {
+    fn rings(&mut self, analysed: &Analysed) -> bool {
         if analysed.outcome.ensemble.iter().any(|value| !value.is_finite()) {
             return true;
         }
-        let Some(truth) = truth else { return false };
-        let n = truth.len() as f64;
-        let error = analysed.mean.iter().zip(truth).map(|(m, x)| (m - x) * (m - x)).sum::<f64>() / n;
-        self.errors.push(error.sqrt());
-        self.spreads.push((analysed.variance.sum() / n).sqrt());
+        let Some(error) = analysed.error else { return false };
+        self.errors.push(error);
+        self.spreads.push((analysed.variance.sum() / analysed.variance.len() as f64).sqrt());
         if self.errors.len() < WINDOW {
             return false;
         }

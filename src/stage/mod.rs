@@ -12,6 +12,7 @@ pub mod compare;
 mod cycle;
 mod data;
 pub mod diagnose;
+mod diagnoses;
 pub mod evaluate;
 mod export;
 mod files;

@@ -13,10 +13,10 @@ use super::lag::LAG;
 use super::quality_control::OUTLIER_THRESHOLD;
 use super::regularize::{JITTER, REGULARIZATION, Regularization};
 use super::resample::{RESAMPLING, Resampling};
-use super::weights::{effective_size, equal, normalise, restored};
+use super::weights::{Carried, Weighed, equal, restored};
 use super::{Build, INFLATION, MEMBERS};
 use crate::linalg::all_finite;
-use crate::outcome::Outcome;
+use crate::outcome::{Diagnostics, Outcome};
 use crate::problem::{Analysis, Result, Seen};
 
 /// The setting `ess_threshold` of the methods that weigh their members.
@@ -50,8 +50,7 @@ pub struct Bootstrap {
     pub resampling: Resampling,
     /// The noise after resampling.
     pub regularization: Regularization,
-    /// Normalised logarithms carried from one cycle to the next; none means equal.
-    log_weights: Option<Array1<f64>>,
+    carried: Carried,
 }
 
 impl Bootstrap {
@@ -62,7 +61,7 @@ impl Bootstrap {
             ess_threshold,
             resampling: Resampling::default(),
             regularization: Regularization::default(),
-            log_weights: None,
+            carried: Carried::default(),
         }
     }
 
@@ -84,51 +83,44 @@ impl Analysis for Bootstrap {
         super::require_members(forecast.nrows())?;
         seen.check(forecast.ncols())?;
         let members = forecast.nrows();
-        let carried = self.log_weights.take().filter(|weights| weights.len() == members);
+        let carried = self.carried.take(members);
         if !all_finite(forecast.view()) {
             return Ok(super::unchanged(forecast));
         }
         let present = seen.present();
         if present.is_empty() {
-            self.log_weights = carried;
-            let weights = self.log_weights.as_ref().map(|weights| weights.mapv(f64::exp));
+            self.carried = Carried(carried);
+            let weights = self.carried.weights();
             return Ok(Outcome { forecast_weights: weights.clone(), weights, ..super::unchanged(forecast) });
         }
-        let mut log_weights = carried.clone().unwrap_or_else(|| equal(members));
         let predicted = seen.operator.apply(seen.time, forecast.view());
-        log_weights += &seen.operator.error().log_likelihood(seen.values, predicted.view(), &present);
-        let log_evidence = normalise(&mut log_weights);
-        let ess = if log_evidence.is_finite() { effective_size(&log_weights) } else { 0.0 };
-        let resampled = ess < self.ess_threshold * members as f64;
+        let log_likelihood = seen.operator.error().log_likelihood(seen.values, predicted.view(), &present);
+        let prior = carried.clone().unwrap_or_else(|| equal(members));
+        let weighed = Weighed::new(prior, &log_likelihood, self.ess_threshold);
         let (mut ensemble, current) = (forecast.clone(), seen.operator.current_dim());
-        if resampled {
-            ensemble = self.resample(&forecast, current, &log_weights, key.at(seen.step as u64))?;
+        let mut diagnostics = Diagnostics::new();
+        weighed.note(&mut diagnostics);
+        if weighed.resample {
+            ensemble = self.resample(&forecast, current, &weighed.log_weights, key.at(seen.step as u64))?;
         } else {
-            self.log_weights = Some(log_weights);
+            self.carried = Carried(Some(weighed.log_weights));
         }
-        let weights = self.log_weights.as_ref().map(|weights| weights.mapv(f64::exp));
+        let weights = self.carried.weights();
         super::inflate(ensemble.slice_mut(s![.., ..current]), weights.as_ref(), self.inflation);
-        let mut outcome = Outcome::new(forecast, ensemble);
-        outcome.forecast_weights = carried.map(|weights| weights.mapv(f64::exp));
-        outcome.weights = weights;
-        outcome.diagnostics.extend([
-            ("log_evidence", log_evidence),
-            ("ess", ess),
-            ("resampled", f64::from(u8::from(resampled))),
-        ]);
-        Ok(outcome)
+        let forecast_weights = Carried(carried).weights();
+        Ok(Outcome { forecast_weights, weights, diagnostics, ..Outcome::new(forecast, ensemble) })
     }
 
     fn weights(&self) -> Option<Array1<f64>> {
-        self.log_weights.as_ref().map(|weights| weights.mapv(f64::exp))
+        self.carried.weights()
     }
 
     fn state(&self) -> Vec<f64> {
-        self.log_weights.as_ref().map_or_else(Vec::new, |weights| weights.to_vec())
+        self.carried.state()
     }
 
     fn restore(&mut self, state: &[f64]) -> Result<()> {
-        self.log_weights = restored(state)?;
+        self.carried = Carried(restored(state)?);
         Ok(())
     }
 }

@@ -21,7 +21,7 @@ use super::bootstrap::ESS_THRESHOLD;
 use super::quality_control::OUTLIER_THRESHOLD;
 use super::regularize::{REGULARIZATION, kernel_root};
 use super::resample::{RESAMPLING, Resampling};
-use super::weights::{effective_size, equal, normalise, restored};
+use super::weights::{Carried, Weighed, equal, normalise, restored};
 use super::{Build, MEMBERS};
 use crate::linalg::all_finite;
 use crate::outcome::Outcome;
@@ -70,15 +70,20 @@ pub struct KernelParticleFilter {
     pub bandwidth: f64,
     /// M, at least 1.
     pub expansion: usize,
-    /// Normalised logarithms carried from one cycle to the next; none means equal.
-    log_weights: Option<Array1<f64>>,
+    carried: Carried,
 }
 
 impl KernelParticleFilter {
     /// A filter with kernels of `bandwidth` times Scott's, each drawn `expansion` times below an effective size of half
     /// the members; resampling is systematic.
     pub fn new(bandwidth: f64, expansion: usize) -> Self {
-        Self { ess_threshold: 0.5, resampling: Resampling::default(), bandwidth, expansion, log_weights: None }
+        Self {
+            ess_threshold: 0.5,
+            resampling: Resampling::default(),
+            bandwidth,
+            expansion,
+            carried: Carried::default(),
+        }
     }
 
     /// x_nm, `[member * draw, component]`, draw by draw of the first member first.
@@ -118,28 +123,24 @@ impl Analysis for KernelParticleFilter {
         super::require_members(forecast.nrows())?;
         seen.check(forecast.ncols())?;
         let members = forecast.nrows();
-        let carried = self.log_weights.take().filter(|weights| weights.len() == members);
+        let carried = Carried(self.carried.take(members));
         if !all_finite(forecast.view()) {
             return Ok(super::unchanged(forecast));
         }
-        let forecast_weights = carried.as_ref().map(|weights| weights.mapv(f64::exp));
+        let forecast_weights = carried.weights();
         let present = seen.present();
         if present.is_empty() {
-            self.log_weights = carried;
+            self.carried = carried;
             return Ok(Outcome { weights: forecast_weights.clone(), forecast_weights, ..super::unchanged(forecast) });
         }
         let log_likelihood = |x: &Array2<f64>| {
             let predicted = seen.operator.apply(seen.time, x.view());
             seen.operator.error().log_likelihood(seen.values, predicted.view(), &present)
         };
-        let prior = carried.unwrap_or_else(|| equal(members));
-        let mut log_weights = &prior + &log_likelihood(&forecast);
-        let mut log_evidence = normalise(&mut log_weights);
-        let ess = if log_evidence.is_finite() { effective_size(&log_weights) } else { 0.0 };
-        let resampled = ess < self.ess_threshold * members as f64;
+        let prior = carried.0.unwrap_or_else(|| equal(members));
+        let mut weighed = Weighed::new(prior.clone(), &log_likelihood(&forecast), self.ess_threshold);
         let mut ensemble = forecast.clone();
-        self.log_weights = Some(log_weights);
-        if resampled {
+        let weights = if weighed.resample {
             let key = key.at(seen.step as u64);
             let draws = self.expand(&forecast, &prior, key.purpose(Purpose::Perturbation))?;
             let mut log_weights = log_likelihood(&draws);
@@ -147,31 +148,30 @@ impl Analysis for KernelParticleFilter {
             for (i, value) in log_weights.iter_mut().enumerate() {
                 *value += prior[i / self.expansion] - share;
             }
-            log_evidence = normalise(&mut log_weights);
+            weighed.log_evidence = normalise(&mut log_weights);
             let (drawn, weights) = self.distinct(members, &log_weights, key.purpose(Purpose::Resampling));
             ensemble = draws.select(Axis(0), &drawn);
-            self.log_weights = weights;
-        }
-        let weights = self.log_weights.as_ref().map(|weights| weights.mapv(f64::exp));
+            weights
+        } else {
+            Some(weighed.log_weights.clone())
+        };
+        self.carried = Carried(weights);
+        let weights = self.carried.weights();
         let mut outcome = Outcome { forecast_weights, weights, ..Outcome::new(forecast, ensemble) };
-        outcome.diagnostics.extend([
-            ("log_evidence", log_evidence),
-            ("ess", ess),
-            ("resampled", f64::from(u8::from(resampled))),
-        ]);
+        weighed.note(&mut outcome.diagnostics);
         Ok(outcome)
     }
 
     fn weights(&self) -> Option<Array1<f64>> {
-        self.log_weights.as_ref().map(|weights| weights.mapv(f64::exp))
+        self.carried.weights()
     }
 
     fn state(&self) -> Vec<f64> {
-        self.log_weights.as_ref().map_or_else(Vec::new, |weights| weights.to_vec())
+        self.carried.state()
     }
 
     fn restore(&mut self, state: &[f64]) -> Result<()> {
-        self.log_weights = restored(state)?;
+        self.carried = Carried(restored(state)?);
         Ok(())
     }
 }

@@ -5,7 +5,7 @@ use scorecast_systems::{Key, Purpose};
 
 use super::numbers::Numbers;
 use super::resample::Resampling;
-use super::weights::{effective_size, equal, normalise, restored};
+use super::weights::{Carried, Weighed, equal, restored};
 use crate::outcome::Diagnostics;
 use crate::problem::{Prior, Result, draw_prior};
 
@@ -15,8 +15,7 @@ pub(super) struct Particles {
     pub(super) step: usize,
     /// `[member, component]`.
     pub(super) ensemble: Array2<f64>,
-    /// Normalised logarithms, `[member]`; none means equal.
-    log_weights: Option<Array1<f64>>,
+    carried: Carried,
 }
 
 /// When and how ancestors are drawn.
@@ -28,21 +27,21 @@ pub(super) struct Selection {
 
 impl Particles {
     pub(super) fn none() -> Self {
-        Self { step: 0, ensemble: Array2::zeros((0, 0)), log_weights: None }
+        Self { step: 0, ensemble: Array2::zeros((0, 0)), carried: Carried::default() }
     }
 
     /// Draws of the prior.
     pub(super) fn start(prior: &Prior, members: usize, step: usize, key: Key) -> Result<Self> {
         super::require_members(members)?;
-        Ok(Self { step, ensemble: draw_prior(prior, members, key)?, log_weights: None })
+        Ok(Self { step, ensemble: draw_prior(prior, members, key)?, carried: Carried::default() })
     }
 
     pub(super) fn weights(&self) -> Option<Array1<f64>> {
-        self.log_weights.as_ref().map(|weights| weights.mapv(f64::exp))
+        self.carried.weights()
     }
 
     pub(super) fn log_weights(&self) -> Array1<f64> {
-        self.log_weights.clone().unwrap_or_else(|| equal(self.ensemble.nrows()))
+        self.carried.0.clone().unwrap_or_else(|| equal(self.ensemble.nrows()))
     }
 
     /// Multiplies the weights by `exp(log_factors)`, notes `log_evidence`, `ess` and `resampled`, and gives the normalised
@@ -55,16 +54,10 @@ impl Particles {
         key: Key,
         diagnostics: &mut Diagnostics,
     ) -> (Array1<f64>, Option<Vec<usize>>) {
-        let mut log_weights = self.log_weights() + log_factors;
-        let log_evidence = normalise(&mut log_weights);
-        let ess = if log_evidence.is_finite() { effective_size(&log_weights) } else { 0.0 };
-        let resample = ess < selection.ess_threshold * log_weights.len() as f64;
-        diagnostics.extend([
-            ("log_evidence", log_evidence),
-            ("ess", ess),
-            ("resampled", f64::from(u8::from(resample))),
-        ]);
-        self.log_weights = (!resample).then(|| log_weights.clone());
+        let weighed = Weighed::new(self.log_weights(), log_factors, selection.ess_threshold);
+        weighed.note(diagnostics);
+        let Weighed { log_weights, resample, .. } = weighed;
+        self.carried = Carried((!resample).then(|| log_weights.clone()));
         let ancestors = resample.then(|| selection.resampling.draw(&log_weights, key.purpose(Purpose::Resampling)));
         (log_weights, ancestors)
     }
@@ -78,8 +71,8 @@ impl Particles {
 
     /// The weights as further numbers of a state.
     pub(super) fn numbers(&self) -> Vec<f64> {
-        let weights = self.log_weights.iter().flatten();
-        std::iter::once(f64::from(u8::from(self.log_weights.is_some()))).chain(weights.copied()).collect()
+        let weights = self.carried.0.iter().flatten();
+        std::iter::once(f64::from(u8::from(self.carried.0.is_some()))).chain(weights.copied()).collect()
     }
 
     /// Takes back a state of `members` members.
@@ -89,7 +82,7 @@ impl Particles {
     pub(super) fn restore(members: usize, step: usize, ensemble: Array2<f64>, numbers: &mut Numbers) -> Result<Self> {
         super::require_saved_members(ensemble.nrows(), members)?;
         let log_weights = if numbers.flag()? { Some(log_weights(numbers, members)?) } else { None };
-        Ok(Self { step, ensemble, log_weights })
+        Ok(Self { step, ensemble, carried: Carried(log_weights) })
     }
 }
 

@@ -1,8 +1,10 @@
-//! Importance weights in logarithms: normalising, effective sample size, systematic resampling (Kitagawa 1996).
+//! Importance weights in logarithms: normalising, effective sample size, what a filter carries of them from one set of
+//! observations to the next, systematic resampling (Kitagawa 1996).
 
 use ndarray::Array1;
 use scorecast_systems::Key;
 
+use crate::outcome::Diagnostics;
 use crate::problem::{Error, Result};
 
 /// log w with equal weights.
@@ -29,6 +31,59 @@ pub(crate) fn normalise(log_weights: &mut Array1<f64>) -> f64 {
 /// 1 / sum w^2 of normalised weights.
 pub(crate) fn effective_size(log_weights: &Array1<f64>) -> f64 {
     1.0 / log_weights.iter().map(|value| (2.0 * value).exp()).sum::<f64>()
+}
+
+/// Normalised log weights from one set of observations to the next; none means equal.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Carried(pub Option<Array1<f64>>);
+
+impl Carried {
+    /// Takes those of `members` members out; others are lost.
+    pub fn take(&mut self, members: usize) -> Option<Array1<f64>> {
+        self.0.take().filter(|weights| weights.len() == members)
+    }
+
+    /// The weights themselves; none means equal.
+    pub fn weights(&self) -> Option<Array1<f64>> {
+        self.0.as_ref().map(|weights| weights.mapv(f64::exp))
+    }
+
+    /// All of it as numbers; none where equal.
+    pub fn state(&self) -> Vec<f64> {
+        self.0.as_ref().map_or_else(Vec::new, |weights| weights.to_vec())
+    }
+}
+
+/// Members weighed by one set of observations.
+pub(crate) struct Weighed {
+    /// Normalised logarithms.
+    pub log_weights: Array1<f64>,
+    /// log sum w of before.
+    pub log_evidence: f64,
+    /// The effective size; 0 where no weight is left.
+    pub ess: f64,
+    /// Whether that is below the share of the members at which they are resampled.
+    pub resample: bool,
+}
+
+impl Weighed {
+    /// `log_weights`, normalised, times `exp(log_factors)`; to be resampled below `ess_threshold * N`.
+    pub fn new(log_weights: Array1<f64>, log_factors: &Array1<f64>, ess_threshold: f64) -> Self {
+        let mut log_weights = log_weights + log_factors;
+        let log_evidence = normalise(&mut log_weights);
+        let ess = if log_evidence.is_finite() { effective_size(&log_weights) } else { 0.0 };
+        let resample = ess < ess_threshold * log_weights.len() as f64;
+        Self { log_weights, log_evidence, ess, resample }
+    }
+
+    /// Notes `log_evidence`, `ess` and `resampled`.
+    pub fn note(&self, diagnostics: &mut Diagnostics) {
+        diagnostics.extend([
+            ("log_evidence", self.log_evidence),
+            ("ess", self.ess),
+            ("resampled", f64::from(u8::from(self.resample))),
+        ]);
+    }
 }
 
 /// The log weights of a saved state; none where it is empty.
