@@ -4,34 +4,17 @@
 
 mod common;
 
-use common::{LinearProblem, errors, method};
+use common::{LinearProblem, Root, errors, method};
 use ndarray::{Array1, Array2, array};
 use scorecast_assimilation::diagnostics::Consistency;
 use scorecast_assimilation::method::{EtKf, Inflation, QualityControl};
-use scorecast_assimilation::observe::{Function, Pointwise, Stride};
+use scorecast_assimilation::observe::{Pointwise, Stride};
 use scorecast_assimilation::quality::{Quality, is_outlier};
 use scorecast_assimilation::{Analysis, Observation, Outcome, Prior, Result, Seen, innovation};
 use scorecast_systems::catalogue::build;
 use scorecast_systems::{Domain, Key, Purpose, Stepping, Value};
 
 const KEY: Key = Key::new(51, Domain::Method);
-
-/// sqrt x: not a number for x < 0.
-struct Root;
-
-impl Function for Root {
-    fn name(&self) -> String {
-        "root".to_owned()
-    }
-
-    fn value(&self, x: f64) -> f64 {
-        x.sqrt()
-    }
-
-    fn slope(&self, x: f64) -> f64 {
-        0.5 / x.sqrt()
-    }
-}
 
 fn etkf() -> Box<dyn Analysis> {
     Box::new(EtKf { inflation: Inflation::default(), rotate: false })

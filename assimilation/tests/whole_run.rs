@@ -6,10 +6,10 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use common::{LinearProblem, errors, method};
+use common::{LinearProblem, Root, errors, method};
 use ndarray::{Array1, Array2, Axis, array, concatenate, s};
 use scorecast_assimilation::linalg::{Cholesky, covariance};
-use scorecast_assimilation::observe::{Arctan, CorrelatedError, Function, Linear, NoiseLaw, Pointwise, Stride};
+use scorecast_assimilation::observe::{Arctan, CorrelatedError, Linear, NoiseLaw, Pointwise, Stride};
 use scorecast_assimilation::{Cycle, Observation, Outcome, Prior, Seen, Smoothed};
 use scorecast_systems::catalogue::build;
 use scorecast_systems::gaussian::LinearForecaster;
@@ -341,23 +341,6 @@ fn ffbsi_draws_paths_of_the_exact_smoother() {
     for problem in [LinearProblem::one(CYCLES), LinearProblem::two(CYCLES), LinearProblem::three(CYCLES)] {
         let given = [("members", Value::Int(members)), ("draws", Value::Int(members))];
         agrees(&problem, "ffbsi", &given, 10, 12.0, members as f64);
-    }
-}
-
-/// sqrt(x), which a negative state does not have.
-struct Root;
-
-impl Function for Root {
-    fn name(&self) -> String {
-        "root".to_owned()
-    }
-
-    fn value(&self, x: f64) -> f64 {
-        x.sqrt()
-    }
-
-    fn slope(&self, x: f64) -> f64 {
-        0.5 / x.sqrt()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::document::{Item, Node, Table, parse};
 use super::mistake::Mistakes;
-use crate::systems::registry::nearest;
+use super::read::remedy;
 
 /// An experiment that comes with the program.
 #[derive(Clone, Copy, Debug)]
@@ -64,8 +64,7 @@ pub(super) fn inherit(root: Node, mistakes: &Mistakes) -> Node {
     let Some(found) = named.item.as_text().and_then(preset) else {
         let name = named.item.as_text().unwrap_or_default();
         let known: Vec<&str> = PRESETS.iter().map(|preset| preset.name).collect();
-        let hint = nearest(name, known.iter().copied())
-            .map_or_else(|| format!("there are {}", known.join(", ")), |near| format!("did you mean `{near}`?"));
+        let hint = remedy(name, &known);
         mistakes.add(&named.place, "preset", format!("there is no preset {}; {hint}", named.item.describe()));
         return root;
     };

@@ -195,6 +195,12 @@ fn numbers(item: &Item) -> Option<Vec<f64>> {
         .collect()
 }
 
+/// What to say of a name that is none of those known: the one that it most likely means, or all of them.
+pub fn remedy(name: &str, known: &[&str]) -> String {
+    nearest(name, known.iter().copied())
+        .map_or_else(|| format!("there are {}", known.join(", ")), |near| format!("did you mean `{near}`?"))
+}
+
 /// Finds the entry that a name means, or notes the mistake.
 pub fn entry<B>(
     registry: &'static [Entry<B>],

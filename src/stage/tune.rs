@@ -76,16 +76,20 @@ pub fn run(plan: &Plan, axes: &[Axis], metric: &str, options: &Options, progress
     }
     let context = Context { pool: Pool::EachTime, dt: plan.data.stepping.dt, lyapunov_time: None };
     check(plan, axes, metric, &context)?;
+    let grids: Vec<Vec<Variant>> = plan.assimilate.iter().map(|row| variants(row, axes)).collect::<Result<_>>()?;
+    if grids.iter().all(|grid| grid.len() < 2) {
+        let keys: Vec<&str> = axes.iter().map(|axis| axis.key.as_str()).collect();
+        let message = format!("no row of `{}` has a grid of more than one point in {}", plan.name, keys.join(", "));
+        return Err(Failure::new(Kind::Usage, message).hint("`scorecast list methods` shows the settings of each"));
+    }
     let data = data::trajectories(plan, None, options, progress)?;
     let ready = fit::all(plan, Some(&data), None, false, progress)?;
     let climate = twin::Climate::new(&data.train);
     let mut tuned = Vec::new();
     let mut best = plan.clone();
-    for (index, row) in plan.assimilate.iter().enumerate() {
-        let variants = variants(row, axes)?;
-        if variants.len() < 2 {
-            continue;
-        }
+    for (index, (row, variants)) in
+        plan.assimilate.iter().zip(&grids).enumerate().filter(|(_, (_, grid))| grid.len() > 1)
+    {
         let apart = Plan {
             seed: plan.seed ^ APART,
             assimilate: variants.iter().map(|(row, _)| row.clone()).collect(),
@@ -101,16 +105,11 @@ pub fn run(plan: &Plan, axes: &[Axis], metric: &str, options: &Options, progress
             assimilation_scores::Asks::Scores,
             progress,
         )?;
-        let found = surface(row, &variants, metric, &scored.rows, &scored.paired, &context)?;
+        let found = surface(row, variants, metric, &scored.rows, &scored.paired, &context)?;
         if let Some(at) = found.points.iter().position(|point| point.best) {
             best.assimilate[index].settings = variants[at].0.settings.clone();
         }
         tuned.push(found);
-    }
-    if tuned.is_empty() {
-        let keys: Vec<&str> = axes.iter().map(|axis| axis.key.as_str()).collect();
-        let message = format!("no row of `{}` has a grid of more than one point in {}", plan.name, keys.join(", "));
-        return Err(Failure::new(Kind::Usage, message).hint("`scorecast list methods` shows the settings of each"));
     }
     let mut text: String = tuned.iter().map(shown).collect();
     if let Some(out) = &options.out {

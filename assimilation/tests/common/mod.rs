@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use ndarray::{Array1, Array2, array};
-use scorecast_assimilation::observe::{GaussianError, Linear, NoiseLaw};
+use scorecast_assimilation::observe::{Function, GaussianError, Linear, NoiseLaw};
 use scorecast_assimilation::{Cycle, METHODS, Observation, Outcome, Prior, Seen};
 use scorecast_systems::gaussian::LinearForecaster;
 use scorecast_systems::{Domain, Forecaster, Key, LinearGaussian, Purpose, Settings, Value};
@@ -23,6 +23,23 @@ pub fn word(text: &str) -> Value {
 /// The law of independent errors of these standard deviations.
 pub fn errors(sd: &[f64]) -> impl Fn(usize) -> scorecast_assimilation::Result<Box<dyn NoiseLaw>> + '_ {
     |dim| Ok(Box::new(GaussianError::new(sd, dim)?))
+}
+
+/// sqrt x: not a number for x < 0.
+pub struct Root;
+
+impl Function for Root {
+    fn name(&self) -> String {
+        "root".to_owned()
+    }
+
+    fn value(&self, x: f64) -> f64 {
+        x.sqrt()
+    }
+
+    fn slope(&self, x: f64) -> f64 {
+        0.5 / x.sqrt()
+    }
 }
 
 /// A problem whose posterior is known.

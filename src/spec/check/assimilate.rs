@@ -9,7 +9,7 @@ use super::forecasters::check_label;
 use super::observe::Network;
 use crate::assimilation::{self, METHODS};
 use crate::systems::Geometry;
-use crate::systems::registry::{Param, Settings, nearest};
+use crate::systems::registry::{Param, Settings};
 
 /// A row, and where it was written.
 pub(super) struct Row<'a> {
@@ -116,8 +116,7 @@ fn chosen_networks(cx: &Context, reader: &Reader, networks: &[Network]) -> Vec<S
         if known.contains(&name.as_str()) {
             chosen.push(name);
         } else if !known.is_empty() {
-            let hint = nearest(&name, known.iter().copied())
-                .map_or_else(|| format!("there are {}", known.join(", ")), |near| format!("did you mean `{near}`?"));
+            let hint = read::remedy(&name, &known);
             cx.mistakes.add(place, reader.key("observe"), format!("no observing network is called `{name}`; {hint}"));
         }
     }

@@ -2,11 +2,12 @@
 
 use super::super::keys::EXPECTED;
 use super::super::plan::{ExpectedPlan, ScorePlan};
+use super::super::read::remedy;
 use super::Context;
 use super::assimilate::Row;
-use crate::systems::registry::nearest;
 
 pub(super) fn check(cx: &Context, rows: &[Row]) -> Vec<ExpectedPlan> {
+    let labels: Vec<&str> = rows.iter().map(|row| row.plan.label.as_str()).collect();
     let mut out: Vec<ExpectedPlan> = Vec::new();
     for reader in cx.many(&EXPECTED) {
         reader.refuse_unknown(&[]);
@@ -22,12 +23,8 @@ pub(super) fn check(cx: &Context, rows: &[Row]) -> Vec<ExpectedPlan> {
             source: own.text("source").to_owned(),
             explained: own.text("explained").to_owned(),
         };
-        let labels = || rows.iter().map(|row| row.plan.label.as_str());
-        if !labels().any(|label| label == plan.row) {
-            let hint = nearest(&plan.row, labels()).map_or_else(
-                || format!("there are {}", labels().collect::<Vec<_>>().join(", ")),
-                |near| format!("did you mean `{near}`?"),
-            );
+        if !labels.contains(&plan.row.as_str()) {
+            let hint = remedy(&plan.row, &labels);
             reader.wrong("row", format!("[[expected]]: no row is called `{}`; {hint}", plan.row));
         }
         if out.iter().any(|known| known.row == plan.row && known.source == plan.source) {

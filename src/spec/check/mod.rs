@@ -18,9 +18,8 @@ use super::document::{Item, Node, Place, Table};
 use super::keys::{SECTIONS, Section, TOP};
 use super::mistake::Mistakes;
 use super::plan::Plan;
-use super::read::Reader;
+use super::read::{Reader, remedy};
 use super::resolved;
-use crate::systems::registry::nearest;
 
 /// A section that may be missing, or wrong.
 pub(super) enum Part<T> {
@@ -102,11 +101,8 @@ impl<'a> Context<'a> {
                 Item::Table(_) | Item::List(_) => "section",
                 _ => "key",
             };
-            let hint = nearest(key, known.iter().copied()).map_or_else(
-                || format!("; there are {}", known.join(", ")),
-                |name| format!("; did you mean `{name}`?"),
-            );
-            self.mistakes.add(&node.place, key, format!("unknown {kind} `{key}`{hint}"));
+            let hint = remedy(key, &known);
+            self.mistakes.add(&node.place, key, format!("unknown {kind} `{key}`; {hint}"));
         }
     }
 }
