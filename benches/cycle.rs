@@ -80,7 +80,7 @@ fn bare(method: &str, given: &[(&str, Value)]) -> Result<(f64, f64), Failure> {
     let mut times = Vec::new();
     let mut rmse = 0.0;
     for _ in 0..REPEATS {
-        let mut filter = (entry.build)(&settings)?;
+        let mut filter = (entry.build.make)(&settings)?;
         filter.start(&Prior::Gaussian { mean: start.clone(), covariance: covariance.clone() }, 0, key)?;
         rmse = 0.0;
         let begun = Instant::now();

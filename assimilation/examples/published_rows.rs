@@ -49,7 +49,7 @@ impl Twin {
         let entry = METHODS.iter().find(|entry| entry.name == name).ok_or("no such method")?;
         let given = given.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
         let settings = Settings::check(name, entry.params, &given).map_err(|mistakes| format!("{mistakes:?}"))?;
-        let mut method = (entry.build)(&settings)?;
+        let mut method = (entry.build.make)(&settings)?;
         let covariance = Array2::eye(dim) * self.spread;
         method.start(&Prior::Gaussian { mean: self.start.clone(), covariance }, 0, key)?;
         let (mut truths, mut smoothed, mut analysis, mut posterior) = (Vec::new(), Vec::new(), 0.0, 0.0);

@@ -183,7 +183,7 @@ fn twin(row: &Row, seed: u64) -> Result<[f64; 5], Failure> {
         let entry = find(METHODS, "method", row.method)?;
         let given = row.settings.iter().map(|(key, number)| ((*key).to_owned(), value(key, *number))).collect();
         let settings = Settings::check(row.method, entry.params, &given).map_err(|mut all| all.remove(0))?;
-        (entry.build)(&settings)?
+        (entry.build.make)(&settings)?
     };
     let covariance = match row.method {
         "four_d_var" | "hybrid" => climate(&*model, &start)?,

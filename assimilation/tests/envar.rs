@@ -249,7 +249,7 @@ fn tapers_that_are_no_correlation_function_are_refused_with_a_remedy() {
             let given = given.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
             let settings = Settings::check("method", entry.params, &given).unwrap();
             let run = || -> scorecast_assimilation::Result<()> {
-                let mut filter = (entry.build)(&settings)?;
+                let mut filter = (entry.build.make)(&settings)?;
                 filter.start(&Prior::Ensemble(draws.clone()), 0, KEY)?;
                 filter.step(&model, &seen, KEY).map(|_| ())
             };

@@ -312,7 +312,7 @@ fn misuse_is_a_sentence_with_a_remedy() {
         let entry = METHODS.iter().find(|entry| entry.name == name).unwrap();
         let given = BTreeMap::from([("radius".into(), Value::Float(2.0)), ("geometry".into(), word("torus"))]);
         let settings = Settings::check("method", entry.params, &given).unwrap();
-        let message = (entry.build)(&settings).err().unwrap().to_string();
+        let message = (entry.build.make)(&settings).err().unwrap().to_string();
         assert!(message.contains("`columns` must be set") && message.contains("torus"), "{message}");
     }
 }

@@ -166,6 +166,6 @@ fn misuse_names_the_remedy_and_members_without_spread_stay_together() {
     let given = [("lag", Value::Int(2)), ("noise_treatment", word("square_root"))];
     let given = given.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
     let settings = scorecast_systems::Settings::check("method `etkf`", entry.params, &given).unwrap();
-    let message = (entry.build)(&settings).err().unwrap().to_string();
+    let message = (entry.build.make)(&settings).err().unwrap().to_string();
     assert!(message.contains("must be `stochastic` where `lag` is above 0"), "{message}");
 }

@@ -1,9 +1,11 @@
-//! What `list systems` says of each system at its default settings: its size and noise, and what was measured of it.
+//! What `list systems` says of each system at its default settings: its size and noise, and what was measured of it; and
+//! `list methods` of each method: what it needs.
 
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+use crate::assimilation::method::Build;
 use crate::systems::catalogue::climate::{Measured, climate};
 use crate::systems::catalogue::{Recipe, build};
 use crate::systems::registry::Kind;
@@ -45,6 +47,13 @@ pub(super) fn facts(entry: &Entry<Recipe>) -> Map<String, Value> {
     pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
+/// What a method needs of its forecaster and of the operator, whatever its settings.
+pub(super) fn needs(build: &Build) -> Map<String, Value> {
+    let needs = build.needs.iter().map(|need| json!({"name": need.name(), "about": need.words()})).collect();
+    let pairs = [("needs", needs), ("linear_operator", json!(build.linear_operator))];
+    pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
 /// The facts that a line of text has room for.
 pub(super) fn fact(key: &str, value: &Value) -> Option<String> {
     match (key, value) {
@@ -54,6 +63,11 @@ pub(super) fn fact(key: &str, value: &Value) -> Option<String> {
         ("kaplan_yorke_dimension", Value::Object(number)) => {
             Some(format!("Kaplan-Yorke dimension {:.2}", number.get("value")?.as_f64()?))
         }
+        ("needs", Value::Array(needs)) if !needs.is_empty() => {
+            let words: Vec<&str> = needs.iter().filter_map(|need| need.get("about")?.as_str()).collect();
+            Some(format!("needs {}", words.join(", ")))
+        }
+        ("linear_operator", Value::Bool(true)) => Some("for linear operators only".to_owned()),
         _ => None,
     }
 }

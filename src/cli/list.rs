@@ -3,7 +3,8 @@
 use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 
-use super::facts::{fact, facts, usual};
+use super::facts::{fact, facts, needs, usual};
+use crate::assimilation::method::Build;
 use crate::assimilation::{METHODS, NOISE_LAWS, OPERATORS};
 use crate::failure::Result;
 use crate::forecast::FORECASTERS;
@@ -42,7 +43,7 @@ impl What {
         match self {
             Self::Systems => systems(),
             Self::Forecasters => items(FORECASTERS),
-            Self::Methods => items(METHODS),
+            Self::Methods => methods(),
             Self::Operators => items(OPERATORS),
             Self::NoiseLaws => items(NOISE_LAWS),
             Self::Metrics => items(METRICS),
@@ -90,6 +91,12 @@ fn systems() -> Vec<Item> {
     let with_facts =
         |(item, entry): (Item, &Entry<Recipe>)| Item { usual: Some(usual(entry)), facts: facts(entry), ..item };
     items(SYSTEMS).into_iter().zip(SYSTEMS).map(with_facts).collect()
+}
+
+/// The methods with what each needs.
+fn methods() -> Vec<Item> {
+    let with_needs = |(item, entry): (Item, &Entry<Build>)| Item { facts: needs(&entry.build), ..item };
+    items(METHODS).into_iter().zip(METHODS).map(with_needs).collect()
 }
 
 pub(super) fn run(args: &Args) -> Result<Finished> {

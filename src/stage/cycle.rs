@@ -39,7 +39,7 @@ pub struct Analysed {
 /// When its settings do not fit together.
 pub fn method(row: &AssimilatePlan) -> Result<Box<dyn Cycle>> {
     let entry = registry::find(METHODS, "method", &row.method)?;
-    Ok((entry.build)(&row.settings)?)
+    Ok((entry.build.make)(&row.settings)?)
 }
 
 /// What is done with what a row says.

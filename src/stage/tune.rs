@@ -188,7 +188,7 @@ fn variants(row: &AssimilatePlan, axes: &[Axis]) -> Result<Vec<Variant>> {
             let all: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
             Failure::new(Kind::Usage, all.join("; "))
         })?;
-        (entry.build)(&settings)?;
+        (entry.build.make)(&settings)?;
         let words: Vec<String> = point.iter().map(|(key, value)| format!("{key} = {}", word(value))).collect();
         let label = format!("{}, {}", row.label, words.join(", "));
         Ok((AssimilatePlan { label, settings, ..row.clone() }, point))

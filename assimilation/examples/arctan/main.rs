@@ -176,7 +176,7 @@ impl Contender {
     fn build(&self) -> Result<Box<dyn Cycle>, Failure> {
         let entry = registry::find(METHODS, "method", "letkf")?;
         let given = self.settings.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
-        Ok((entry.build)(&Settings::check("letkf", entry.params, &given).map_err(|wrong| format!("{wrong:?}"))?)?)
+        Ok((entry.build.make)(&Settings::check("letkf", entry.params, &given).map_err(|wrong| format!("{wrong:?}"))?)?)
     }
 }
 

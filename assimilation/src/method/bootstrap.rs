@@ -32,11 +32,11 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     about: "bootstrap particle filter: weights p(y | x), resampling when few members carry them",
     reference: "Gordon, Salmond and Smith 1993",
     params: &[MEMBERS, INFLATION, LAG, ESS_THRESHOLD, RESAMPLING, JITTER, REGULARIZATION, OUTLIER_THRESHOLD],
-    build: |settings: &Settings| {
+    build: Build::new(&[], |settings: &Settings| {
         let mut filter = Bootstrap::new(settings.number("inflation"), settings.number("ess_threshold"));
         (filter.resampling, filter.regularization) = (Resampling::new(settings), Regularization::new(settings));
         super::cycle(filter, settings)
-    },
+    }),
 };
 
 /// The particle filter.

@@ -12,7 +12,9 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     about: "the prior at every time, whatever is observed: the baseline that every method must beat",
     reference: "Jolliffe and Stephenson 2012",
     params: &[DRAWS],
-    build: |settings: &Settings| Ok(Box::new(GaussianCycle::new(Climatology, settings.count("members")))),
+    build: Build::new(&[], |settings: &Settings| {
+        Ok(Box::new(GaussianCycle::new(Climatology, settings.count("members"))))
+    }),
 };
 
 /// The rules of the climatology.

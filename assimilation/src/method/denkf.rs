@@ -19,7 +19,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     about: "deterministic ensemble Kalman filter: anomalies updated with half the gain",
     reference: "Sakov and Oke 2008",
     params: ENSEMBLE,
-    build: |settings: &Settings| super::cycle(DEnKf { inflation: Inflation::new(settings) }, settings),
+    build: Build::new(&[], |settings: &Settings| super::cycle(DEnKf { inflation: Inflation::new(settings) }, settings)),
 };
 
 /// The filter of half the gain.

@@ -20,7 +20,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     about: "serial ensemble adjustment Kalman filter, localized where a radius is set",
     reference: "Anderson 2001, 2003",
     params: serial::PARAMS,
-    build: |settings: &Settings| super::cycle(EaKf(Serial::from_settings(settings)?), settings),
+    build: Build::new(&[], |settings: &Settings| super::cycle(EaKf(Serial::from_settings(settings)?), settings)),
 };
 
 /// The serial filter by adjustment and regression.

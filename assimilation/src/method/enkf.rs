@@ -21,7 +21,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     about: "ensemble Kalman filter with perturbed observations",
     reference: "Burgers, van Leeuwen and Evensen 1998",
     params: ENSEMBLE,
-    build: |settings: &Settings| super::cycle(EnKf { inflation: Inflation::new(settings) }, settings),
+    build: Build::new(&[], |settings: &Settings| super::cycle(EnKf { inflation: Inflation::new(settings) }, settings)),
 };
 
 /// The stochastic filter.

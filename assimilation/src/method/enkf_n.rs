@@ -51,12 +51,12 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     about: "finite-size ensemble Kalman filter: no inflation to tune",
     reference: "Bocquet 2011; Bocquet, Raanes and Hannart 2015",
     params: &join::<{ ENSEMBLE.len() + 3 }>(&[ENSEMBLE, &[ROTATE, FORM, CERTAINTY]]),
-    build: |settings: &Settings| {
+    build: Build::new(&[], |settings: &Settings| {
         let form = if settings.text("form") == "primal" { Form::Primal } else { Form::Dual };
         let certainty = settings.optional_number("certainty");
         let analysis = EnKfN { inflation: Inflation::new(settings), rotate: settings.flag("rotate"), form, certainty };
         super::cycle(analysis, settings)
-    },
+    }),
 };
 
 /// What is minimised.

@@ -44,10 +44,10 @@ pub(super) const ENTRY: Entry<Build> = Entry {
             about: "factor of the correction, once a lead step; 1 is the whole correction",
         },
     ],
-    build: |settings: &Settings| {
+    build: Build::new(&[], |settings: &Settings| {
         let filter = EtKf { inflation: Inflation::new(settings), rotate: settings.flag("rotate") };
         Ok(Box::new(EnRts::new(filter, settings.count("members"), settings.number("decorrelation"))))
-    },
+    }),
 };
 
 /// The smoother.

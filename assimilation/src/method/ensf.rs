@@ -59,7 +59,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
             about: "largest score in each component",
         },
     ],
-    build: |settings: &Settings| {
+    build: Build::new(&[], |settings: &Settings| {
         let prior = if settings.text("score") == "mixture" { PriorScore::Mixture } else { PriorScore::Single };
         let analysis = EnSf {
             prior,
@@ -70,7 +70,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
             clip: settings.number("clip"),
         };
         super::cycle(analysis, settings)
-    },
+    }),
 };
 
 /// Members integrated together; a chunk is the unit of parallel work.

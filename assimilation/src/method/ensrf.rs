@@ -22,7 +22,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     about: "serial ensemble square-root filter, localized where a radius is set",
     reference: "Whitaker and Hamill 2002",
     params: serial::PARAMS,
-    build: |settings: &Settings| super::cycle(EnSrf(Serial::from_settings(settings)?), settings),
+    build: Build::new(&[], |settings: &Settings| super::cycle(EnSrf(Serial::from_settings(settings)?), settings)),
 };
 
 /// The serial filter with a reduced gain.

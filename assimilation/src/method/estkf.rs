@@ -24,10 +24,10 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     about: "error-subspace transform Kalman filter: the members of etkf from N - 1 directions",
     reference: "Nerger et al. 2012",
     params: &join::<{ ENSEMBLE.len() + 1 }>(&[ENSEMBLE, &[ROTATE]]),
-    build: |settings: &Settings| {
+    build: Build::new(&[], |settings: &Settings| {
         let (inflation, rotate) = (Inflation::new(settings), settings.flag("rotate"));
         super::cycle(EsTkf(EtKf { inflation, rotate }), settings)
-    },
+    }),
 };
 
 /// The local form.

@@ -32,9 +32,9 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     about: "ensemble transform Kalman filter with the symmetric square root",
     reference: "Bishop et al. 2001; Hunt et al. 2007",
     params: &join::<{ ENSEMBLE.len() + 1 }>(&[ENSEMBLE, &[ROTATE]]),
-    build: |settings: &Settings| {
+    build: Build::new(&[], |settings: &Settings| {
         super::cycle(EtKf { inflation: Inflation::new(settings), rotate: settings.flag("rotate") }, settings)
-    },
+    }),
 };
 
 /// The deterministic filter.

@@ -11,7 +11,7 @@ use scorecast_systems::{Entry, Forecaster, Key, Param, Purpose, Settings};
 
 use super::gaussian::{Gaussian, GaussianCycle, GaussianRule, symmetric};
 use super::quality_control::OUTLIER_THRESHOLD;
-use super::{Build, INFLATION, MEMBERS, step_law};
+use super::{Build, INFLATION, MEMBERS, Need, step_law};
 use crate::outcome::Diagnostics;
 use crate::problem::{Error, Result, Seen};
 
@@ -27,13 +27,13 @@ pub(super) const ENTRY: Entry<Build> = Entry {
         INFLATION,
         OUTLIER_THRESHOLD,
     ],
-    build: |settings: &Settings| {
+    build: Build::new(&[Need::Derivative], |settings: &Settings| {
         let members = settings.count("members");
         let rule = Extended { inflation: settings.number("inflation"), draws: members };
         Ok(Box::new(
             GaussianCycle::new(rule, members).with_quality_control(settings.optional_number("outlier_threshold")),
         ))
-    },
+    }),
 };
 
 /// The rules of the extended Kalman filter.

@@ -19,7 +19,7 @@ use super::bootstrap::ESS_THRESHOLD;
 use super::numbers::Numbers;
 use super::particles::{Particles, Selection, log_weights};
 use super::resample::{RESAMPLING, Resampling};
-use super::{Build, MEMBERS};
+use super::{Build, MEMBERS, Need};
 use crate::linalg::all_finite;
 use crate::outcome::{Diagnostics, Outcome, Smoothed};
 use crate::problem::{Cycle, Error, Prior, Result, Seen};
@@ -40,7 +40,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
             about: "paths drawn backward: the members of the smoothed posteriors",
         },
     ],
-    build: |settings: &Settings| {
+    build: Build::new(&[Need::Density], |settings: &Settings| {
         Ok(Box::new(Ffbsi {
             members: settings.count("members"),
             draws: settings.count("draws"),
@@ -51,7 +51,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
             particles: Particles::none(),
             past: Vec::new(),
         }))
-    },
+    }),
 };
 
 /// The smoother.

@@ -34,7 +34,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     about: "4D-EnVar: the state at a window's start by covariances between times, localized in state space",
     reference: "Liu et al. 2008; Buehner et al. 2010",
     params: &join::<{ OWN.len() + LOCALIZATION.len() }>(&[OWN, LOCALIZATION]),
-    build: |settings: &Settings| {
+    build: Build::new(&[], |settings: &Settings| {
         let [multiplicative, rtpp, rtps] = ["inflation", "rtpp", "rtps"].map(|key| settings.number(key));
         let localization = Localization::from_settings(settings)?;
         require_correlation(localization)?;
@@ -44,7 +44,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
             iterations: settings.count("iterations"),
         };
         Ok(Box::new(FourDEnVarCycle::new(method, settings.count("members"), settings.count("lag"))))
-    },
+    }),
 };
 
 const OWN: &[Param] = &[MEMBERS, INFLATION, RTPP, RTPS, LAG, STEPS];

@@ -23,7 +23,7 @@ use scorecast_systems::registry::Default;
 use scorecast_systems::{Entry, Kind, Param, Settings};
 
 use super::window::LAG;
-use super::{Build, MEMBERS};
+use super::{Build, MEMBERS, Need};
 
 pub(super) const ENTRY: Entry<Build> = Entry {
     name: "four_d_var",
@@ -46,14 +46,14 @@ pub(super) const ENTRY: Entry<Build> = Entry {
             about: "length of a step, in standard deviations of the background, that ends the outer loops",
         },
     ],
-    build: |settings: &Settings| {
+    build: Build::new(&[Need::Derivative], |settings: &Settings| {
         let method = FourDVar {
             scale: settings.number("scale"),
             iterations: settings.count("iterations"),
             tolerance: settings.number("tolerance"),
         };
         Ok(Box::new(FourDVarCycle::new(method, settings.count("members"), settings.count("lag"))))
-    },
+    }),
 };
 
 /// The rules of 4D-Var.

@@ -19,7 +19,7 @@ use scorecast_systems::{Entry, Forecaster, Key, Kind, Param, Purpose, Settings};
 use super::bootstrap::ESS_THRESHOLD;
 use super::guidance::Guidance;
 use super::weights::{effective_size, equal, normalise, systematic};
-use super::{Build, INFLATION, MEMBERS, one_step};
+use super::{Build, INFLATION, MEMBERS, Need, one_step};
 use crate::linalg::{Gmres, all_finite};
 use crate::outcome::{Diagnostics, Outcome};
 use crate::problem::{Cycle, Error, Prior, Result, Seen, draw_prior};
@@ -64,7 +64,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
         },
         Param { key: "tolerance", kind: POSITIVE, default: Default::Float(1e-4), about: "relative residual of GMRES" },
     ],
-    build: |settings: &Settings| Ok(Box::new(Guided::from_settings(settings)?)),
+    build: Build::new(&[Need::Denoiser], |settings: &Settings| Ok(Box::new(Guided::from_settings(settings)?))),
 };
 
 /// Where a member's weight comes from.

@@ -26,7 +26,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     about: "hybrid EnVar: covariance mixed of the members' (localized) and the prior's",
     reference: "Hamill and Snyder 2000; Lorenc 2003",
     params: &join::<{ OWN.len() + LOCALIZATION.len() }>(&[OWN, LOCALIZATION]),
-    build: |settings: &Settings| {
+    build: Build::new(&[], |settings: &Settings| {
         let localization = Localization::from_settings(settings)?;
         require_correlation(localization)?;
         let method = Hybrid {
@@ -37,7 +37,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
             iterations: settings.count("iterations"),
         };
         Ok(Box::new(HybridCycle::new(method, settings.count("members"))))
-    },
+    }),
 };
 
 const OWN: &[Param] = &[

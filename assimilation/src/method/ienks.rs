@@ -78,7 +78,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
             about: "finite-size form, which needs no inflation: certainty of the spread, 1 is N members'; unset is off",
         },
     ],
-    build: |settings: &Settings| {
+    build: Build::new(&[], |settings: &Settings| {
         let [multiplicative, rtpp, rtps] = ["inflation", "rtpp", "rtps"].map(|key| settings.number(key));
         let bundle = settings.text("linearization") == "bundle";
         let method = IEnKs {
@@ -91,7 +91,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
             finite_size: settings.optional_number("finite_size"),
         };
         Ok(Box::new(IEnKsCycle::new(method, settings.count("members"), settings.count("lag"))))
-    },
+    }),
 };
 
 /// Where the derivative of the predictions comes from.

@@ -8,7 +8,7 @@ use scorecast_systems::{Entry, Forecaster, Key, LinearGaussian, Param, Settings}
 
 use super::gaussian::{Gaussian, GaussianCycle, GaussianRule, symmetric};
 use super::quality_control::OUTLIER_THRESHOLD;
-use super::{Build, MEMBERS};
+use super::{Build, MEMBERS, Need};
 use crate::outcome::Diagnostics;
 use crate::problem::{Error, Result, Seen};
 
@@ -17,12 +17,12 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     about: "Kalman filter: exact for a linear-Gaussian forecaster and a linear operator",
     reference: "Kalman 1960",
     params: &[Param { about: "draws of the exact posterior to give beside its moments", ..MEMBERS }, OUTLIER_THRESHOLD],
-    build: |settings: &Settings| {
+    build: Build::for_linear_operators(&[Need::LinearGaussian], |settings: &Settings| {
         Ok(Box::new(
             GaussianCycle::new(Kalman, settings.count("members"))
                 .with_quality_control(settings.optional_number("outlier_threshold")),
         ))
-    },
+    }),
 };
 
 /// The rules of the exact filter.

@@ -51,12 +51,12 @@ pub(super) const ENTRY: Entry<Build> = Entry {
         },
         OUTLIER_THRESHOLD,
     ],
-    build: |settings: &Settings| {
+    build: Build::new(&[], |settings: &Settings| {
         let mut filter = KernelParticleFilter::new(settings.number("regularization"), settings.count("expansion"));
         filter.ess_threshold = settings.number("ess_threshold");
         filter.resampling = Resampling::new(settings);
         super::cycle(filter, settings)
-    },
+    }),
 };
 
 /// The particle filter.

@@ -29,11 +29,11 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     about: "local ensemble transform Kalman filter: the etkf of each component from the observations near it",
     reference: "Hunt, Kostelich and Szunyogh 2007",
     params: &join::<{ ENSEMBLE.len() + LOCALIZATION.len() + 1 }>(&[ENSEMBLE, LOCALIZATION, &[ROTATE]]),
-    build: |settings: &Settings| {
+    build: Build::new(&[], |settings: &Settings| {
         let localization = Localization::from_settings(settings)?;
         let (inflation, rotate) = (Inflation::new(settings), settings.flag("rotate"));
         super::cycle(LetKf { inflation, rotate, localization }, settings)
-    },
+    }),
 };
 
 /// The deterministic filter with local transforms.

@@ -35,7 +35,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     about: "local particle filter: members weighed and resampled at each component by the observations near it",
     reference: "Penny and Miyoshi 2016; Farchi and Bocquet 2018",
     params: &join::<{ OWN.len() + LOCALIZATION.len() }>(&[OWN, LOCALIZATION]),
-    build: |settings: &Settings| {
+    build: Build::new(&[], |settings: &Settings| {
         let filter = LocalParticleFilter {
             localization: Localization::from_settings(settings)?,
             resampling: Resampling::new(settings),
@@ -43,7 +43,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
             smoothing: settings.number("smoothing"),
         };
         super::cycle(filter, settings)
-    },
+    }),
 };
 
 const OWN: &[Param] = &[

@@ -7,6 +7,7 @@
 mod adaptive;
 mod backward;
 mod bootstrap;
+mod build;
 mod by_component;
 mod climatology;
 mod denkf;
@@ -56,6 +57,7 @@ mod window;
 
 pub use adaptive::{Adaptive, Belief, InverseGamma, Rule};
 pub use bootstrap::Bootstrap;
+pub use build::{Build, Make, Need};
 pub use climatology::Climatology;
 pub use denkf::DEnKf;
 pub use eakf::EaKf;
@@ -101,10 +103,6 @@ use scorecast_systems::{Entry, Forecaster, Kind, Param, Settings};
 
 use crate::outcome::Outcome;
 use crate::problem::{Analysis, AnalysisCycle, Cycle, Error, Result};
-
-/// How a method is built from its settings. An ensemble method is wrapped in
-/// [`AnalysisCycle`].
-pub type Build = fn(&Settings) -> Result<Box<dyn Cycle>>;
 
 /// Every method, in the order in which they are listed.
 pub const METHODS: &[Entry<Build>] = &[

@@ -12,6 +12,7 @@ use ndarray::{Array1, Array2, Axis};
 use scorecast_systems::registry::Default;
 use scorecast_systems::{Covariance, Forecaster, GaussianKernel, Key, Kind, Param, Settings};
 
+use super::Need;
 use crate::linalg::{Eigen, all_finite, anomalies};
 use crate::problem::{Error, Result};
 
@@ -47,6 +48,11 @@ impl NoiseTreatment {
             "deterministic" => Self::Deterministic,
             _ => Self::Stochastic,
         }
+    }
+
+    /// What it needs of the forecaster.
+    pub(super) fn needs(self) -> &'static [Need] {
+        if self == Self::Stochastic { &[] } else { &[Need::Kernel] }
     }
 
     /// Refuses all but `stochastic`, for a smoother: the others change what the present says of the past.

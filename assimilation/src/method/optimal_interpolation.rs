@@ -31,13 +31,13 @@ pub(super) const ENTRY: Entry<Build> = Entry {
         },
         OUTLIER_THRESHOLD,
     ],
-    build: |settings: &Settings| {
+    build: Build::for_linear_operators(&[], |settings: &Settings| {
         let rule = OptimalInterpolation::new(settings.text("background") == "prior");
         Ok(Box::new(
             GaussianCycle::new(rule, settings.count("members"))
                 .with_quality_control(settings.optional_number("outlier_threshold")),
         ))
-    },
+    }),
 };
 
 /// The rules of optimal interpolation.

@@ -19,7 +19,7 @@ use super::numbers::Numbers;
 use super::one_step::log_normals;
 use super::particles::{Particles, Selection};
 use super::resample::{RESAMPLING, Resampling};
-use super::{Build, MEMBERS};
+use super::{Build, MEMBERS, Need};
 use crate::linalg::{Cholesky, all_finite};
 use crate::observe::Present;
 use crate::outcome::{Diagnostics, Outcome};
@@ -31,7 +31,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     about: "particle filter that draws x_k given x_k-1 and y_k, for a Gaussian lead step and a linear operator",
     reference: "Doucet, Godsill and Andrieu 2000",
     params: &[MEMBERS, ESS_THRESHOLD, RESAMPLING],
-    build: |settings: &Settings| {
+    build: Build::for_linear_operators(&[Need::Kernel], |settings: &Settings| {
         Ok(Box::new(OptimalProposal {
             members: settings.count("members"),
             selection: Selection {
@@ -40,7 +40,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
             },
             particles: Particles::none(),
         }))
-    },
+    }),
 };
 
 /// The particle filter.

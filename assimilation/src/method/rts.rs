@@ -20,7 +20,7 @@ use scorecast_systems::{Entry, Forecaster, Key, Param, Purpose, Settings};
 use super::extended::{Extended, transition};
 use super::gaussian::{self, Gaussian, symmetric};
 use super::numbers::Numbers;
-use super::{Build, INFLATION, MEMBERS};
+use super::{Build, INFLATION, MEMBERS, Need};
 use crate::linalg::{Cholesky, all_finite};
 use crate::outcome::{Outcome, Smoothed};
 use crate::problem::{Cycle, Error, Prior, Result, Seen};
@@ -37,10 +37,10 @@ pub(super) const ENTRY: Entry<Build> = Entry {
         },
         INFLATION,
     ],
-    build: |settings: &Settings| {
+    build: Build::new(&[Need::Derivative], |settings: &Settings| {
         let members = settings.count("members");
         Ok(Box::new(Rts::new(settings.number("inflation"), members)))
-    },
+    }),
 };
 
 /// The smoother.

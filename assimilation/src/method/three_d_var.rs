@@ -41,13 +41,13 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     about: "3D-Var: one state, scaled background covariance of the prior, any smooth operator",
     reference: "Lorenc 1986; Courtier et al. 1998",
     params: &[DRAWS, SCALE, STEPS, OUTLIER_THRESHOLD],
-    build: |settings: &Settings| {
+    build: Build::new(&[], |settings: &Settings| {
         let rule = ThreeDVar { scale: settings.number("scale"), iterations: settings.count("iterations") };
         Ok(Box::new(
             GaussianCycle::new(rule, settings.count("members"))
                 .with_quality_control(settings.optional_number("outlier_threshold")),
         ))
-    },
+    }),
 };
 
 /// The rules of 3D-Var.

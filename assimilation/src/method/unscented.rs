@@ -53,14 +53,14 @@ pub(super) const ENTRY: Entry<Build> = Entry {
         },
         OUTLIER_THRESHOLD,
     ],
-    build: |settings: &Settings| {
+    build: Build::new(&[], |settings: &Settings| {
         let [inflation, alpha, beta, kappa] = ["inflation", "alpha", "beta", "kappa"].map(|key| settings.number(key));
         let members = settings.count("members");
         let rule = Unscented { inflation, alpha, beta, kappa, draws: members };
         Ok(Box::new(
             GaussianCycle::new(rule, members).with_quality_control(settings.optional_number("outlier_threshold")),
         ))
-    },
+    }),
 };
 
 /// The rules of the unscented Kalman filter.

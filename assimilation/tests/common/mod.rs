@@ -13,7 +13,7 @@ use scorecast_systems::{Domain, Forecaster, Key, LinearGaussian, Purpose, Settin
 pub fn method(name: &str, given: &[(&str, Value)]) -> Box<dyn Cycle> {
     let entry = METHODS.iter().find(|entry| entry.name == name).unwrap();
     let given: BTreeMap<String, Value> = given.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
-    (entry.build)(&Settings::check(&format!("method `{name}`"), entry.params, &given).unwrap()).unwrap()
+    (entry.build.make)(&Settings::check(&format!("method `{name}`"), entry.params, &given).unwrap()).unwrap()
 }
 
 pub fn word(text: &str) -> Value {

@@ -61,7 +61,7 @@ fn method(reader: &Reader, layout: Option<Layout>) -> Option<(Settings, Settings
     let owner = format!("method `{name}`");
     let settings = read::settings(&placed, &owner, entry.params, reader.place, &reader.path, reader.mistakes)?;
     if reader.mistakes.count() == before
-        && let Err(error) = (entry.build)(&settings)
+        && let Err(error) = (entry.build.make)(&settings)
     {
         let key = match &error {
             assimilation::Error::System(inner) => key_of(inner).unwrap_or_default(),

@@ -7,11 +7,12 @@ use ndarray::{Array1, Array2};
 use super::Context;
 use super::assimilate::Row;
 use super::observe::Network;
+use crate::assimilation::method::{Build, Need};
 use crate::assimilation::{self, METHODS, Prior, Seen};
 use crate::spec::plan::{AssimilatePlan, ForecasterPlan};
 use crate::systems::gaussian::LinearForecaster;
 use crate::systems::registry::find;
-use crate::systems::{Domain, Forecaster, Key, LinearGaussian, Settings, Value};
+use crate::systems::{Domain, Entry, Forecaster, Key, LinearGaussian, Settings, Value};
 
 /// Kinds that can be stepped and nothing else.
 const SAMPLES_ONLY: &[&str] = &["persistence", "climatology", "analog"];
@@ -28,21 +29,22 @@ pub(super) fn check(
     let wrong = |what: String| cx.mistakes.add(row.place, format!("{}.method", row.key), what);
     let label = plan.forecaster.as_str();
     let kind = declared.iter().find(|known| known.label == label).map_or(label, |known| known.kind.as_str());
-    for need in Need::of(plan) {
-        if !need.offered_by(kind, perfect) {
+    let Ok(entry) = find(METHODS, "method", &plan.method) else { return };
+    for need in entry.build.needs_with(&plan.settings) {
+        if !offers(kind, need, perfect) {
             let what = need.words();
-            wrong(format!("`{}` needs {what}, which `{label}` does not offer; {}", plan.method, need.remedy()));
+            wrong(format!("`{}` needs {what}, which `{label}` does not offer; {}", plan.method, remedy(need)));
         }
     }
     let network = networks.iter().find(|network| network.plan.name == plan.observe);
     if let Some(network) = network.filter(|network| network.plan.noise != "gaussian")
-        && let Some(refusal) = refusal(plan, network)
+        && let Some(refusal) = refusal(entry, plan, network)
     {
         wrong(refusal);
         return;
     }
     let operator = network.and_then(|network| network.operator.as_ref());
-    if let (true, Some(operator), Some(_)) = (LINEAR_OPERATOR.contains(&plan.method.as_str()), operator, dim)
+    if let (true, Some(operator), Some(_)) = (entry.build.linear_operator, operator, dim)
         && operator.matrix().is_none()
     {
         let name = network.map_or("", |network| network.plan.operator.as_str());
@@ -58,19 +60,18 @@ const TRIED: usize = 200;
 
 /// What a method has to say against the law of a network's errors: it is tried out on a random walk, which offers all
 /// that a forecaster can.
-fn refusal(plan: &AssimilatePlan, network: &Network) -> Option<String> {
+fn refusal(entry: &Entry<Build>, plan: &AssimilatePlan, network: &Network) -> Option<String> {
     let operator = network.operator.as_deref().filter(|operator| operator.state_dim() <= TRIED)?;
     let dim = operator.state_dim();
     let law = LinearGaussian { matrix: Array2::eye(dim), offset: Array1::zeros(dim), covariance: Array2::eye(dim) };
     let model = LinearForecaster::new(law).ok()?;
-    let entry = find(METHODS, "method", &plan.method).ok()?;
     // with few members and draws, whatever the experiment has: nothing large is made before memory is checked
     let mut given: BTreeMap<String, Value> =
         plan.settings.iter().map(|(key, value)| (key.to_owned(), value.clone())).collect();
     for key in ["members", "expansion", "draws"] {
         given.entry(key.to_owned()).and_modify(|value| *value = Value::Int(2));
     }
-    let mut filter = (entry.build)(&Settings::check("trial", entry.params, &given).ok()?).ok()?;
+    let mut filter = (entry.build.make)(&Settings::check("trial", entry.params, &given).ok()?).ok()?;
     let key = Key::new(0, Domain::Method);
     filter.start(&Prior::Gaussian { mean: Array1::ones(dim), covariance: Array2::eye(dim) }, 0, key).ok()?;
     let predicted = operator.apply(0.0, Array2::ones((1, dim)).view());
@@ -82,71 +83,26 @@ fn refusal(plan: &AssimilatePlan, network: &Network) -> Option<String> {
     }
 }
 
-/// Methods for linear operators only.
-const LINEAR_OPERATOR: &[&str] = &["kalman", "optimal_interpolation", "optimal_proposal"];
-
-/// What a method needs of its forecaster beyond members that are stepped.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Need {
-    LinearGaussian,
-    Denoiser,
-    Density,
-    Kernel,
-    Derivative,
+/// Whether a kind of forecaster offers what a method needs, as far as that is known before it is fitted.
+fn offers(kind: &str, need: Need, perfect: Option<&dyn Forecaster>) -> bool {
+    match (kind, perfect) {
+        ("perfect", Some(perfect)) => need.offered_by(perfect),
+        ("gaussian", _) => need != Need::LinearGaussian,
+        ("diffusion", _) => need == Need::Denoiser,
+        _ => !SAMPLES_ONLY.contains(&kind),
+    }
 }
 
-impl Need {
-    fn of(plan: &AssimilatePlan) -> Vec<Self> {
-        let mut needs = match plan.method.as_str() {
-            "kalman" => vec![Self::LinearGaussian],
-            "guided" => vec![Self::Denoiser],
-            "ffbsi" => vec![Self::Density],
-            "optimal_proposal" => vec![Self::Kernel],
-            "extended" | "rts" | "four_d_var" => vec![Self::Derivative],
-            _ => Vec::new(),
-        };
-        if !matches!(plan.settings.text("noise_treatment"), "" | "stochastic") {
-            needs.push(Self::Kernel);
+/// What to take instead, by name.
+fn remedy(need: Need) -> &'static str {
+    match need {
+        Need::Denoiser => {
+            "take diffusion, gaussian or linear, or the true system with additive noise and one integration step a lead step"
         }
-        needs
-    }
-
-    /// Whether a kind of forecaster offers it, as far as that is known.
-    fn offered_by(self, kind: &str, perfect: Option<&dyn Forecaster>) -> bool {
-        match (kind, perfect) {
-            ("perfect", Some(perfect)) => match self {
-                Self::LinearGaussian => perfect.linear_gaussian().is_some(),
-                Self::Denoiser => perfect.denoiser().is_some(),
-                Self::Density => perfect.density().is_some(),
-                Self::Kernel => perfect.gaussian().is_some(),
-                Self::Derivative => perfect.differentiable().is_some() || perfect.linear_gaussian().is_some(),
-            },
-            ("gaussian", _) => self != Self::LinearGaussian,
-            ("diffusion", _) => self == Self::Denoiser,
-            _ => !SAMPLES_ONLY.contains(&kind),
+        Need::Density | Need::Kernel => {
+            "take gaussian or linear, or the true system with additive noise and one integration step a lead step"
         }
-    }
-
-    fn words(self) -> &'static str {
-        match self {
-            Self::LinearGaussian => "a linear-Gaussian forecaster",
-            Self::Denoiser => "a forecaster with a denoiser",
-            Self::Density => "the density of a lead step",
-            Self::Kernel => "a Gaussian one-step law",
-            Self::Derivative => "the derivative of a lead step",
-        }
-    }
-
-    fn remedy(self) -> &'static str {
-        match self {
-            Self::Denoiser => {
-                "take diffusion, gaussian or linear, or the true system with additive noise and one integration step a lead step"
-            }
-            Self::Density | Self::Kernel => {
-                "take gaussian or linear, or the true system with additive noise and one integration step a lead step"
-            }
-            Self::Derivative => "take gaussian or linear, or a method of members such as etkf or ienks",
-            Self::LinearGaussian => "take the system `ou`, the forecaster `linear`, or the method etkf",
-        }
+        Need::Derivative => "take gaussian or linear, or a method of members such as etkf or ienks",
+        Need::LinearGaussian => "take the system `ou`, the forecaster `linear`, or the method etkf",
     }
 }
