@@ -7,7 +7,7 @@ mod common;
 
 use common::{errors, method, word};
 use ndarray::{Array1, Array2, array, s};
-use scorecast_assimilation::augment::{Augmented, OfState, Parameter, augmented_prior};
+use scorecast_assimilation::augment::{Augmented, OfState, Parameter, augmented_prior, split};
 use scorecast_assimilation::linalg::covariance;
 use scorecast_assimilation::observe::{Linear, Stride};
 use scorecast_assimilation::{Observation, Prior, Seen};
@@ -302,4 +302,74 @@ fn the_operator_of_the_state_passes_its_derivatives_through() {
     assert!((operator.apply(0.0, x.view()) - x.dot(&h.t())).iter().all(|e| e.abs() < 1e-14));
     assert!((operator.jvp(0.0, x.view(), u.view()) - u.dot(&h.t())).iter().all(|e| e.abs() < 1e-14));
     assert!((operator.vjp(0.0, x.view(), v.view()) - v.dot(&h)).iter().all(|e| e.abs() < 1e-14));
+}
+
+/// A posterior taken apart is that of x in every part, and the parameters on their own scale.
+#[test]
+fn a_posterior_is_taken_apart_into_the_state_and_the_parameters() {
+    let parameters = vec![Parameter::linear("rho", 28.0, 2.0), Parameter::log("sigma", 10.0, 0.1)];
+    let model = Augmented::system("lorenz63", &[].into(), &stepping(0.01), parameters.clone()).unwrap();
+    let inner = Stride::new(3, 1, 0, &errors(&[1.0])).unwrap();
+    let operator = OfState::new(&inner, 2);
+    let state = Prior::Gaussian { mean: array![1.0, 2.0, 20.0], covariance: Array2::eye(3) };
+    let prior = augmented_prior(&state, &parameters, KEY).unwrap();
+    let values = array![1.0, 2.0, 21.0];
+    let run = |name: &str, given: &[(&str, Value)]| {
+        let mut filter = method(name, given);
+        filter.start(&prior, 0, KEY).unwrap();
+        let at = |step| Seen { step, time: 0.0, values: values.view(), operator: &operator };
+        filter.step(&model, &at(5), KEY).unwrap();
+        filter.step(&model, &at(10), KEY).unwrap()
+    };
+    // members, and a smoother's earlier time
+    let whole = run("etkf", &[("members", Value::Int(30)), ("lag", Value::Int(1))]);
+    let (of_state, estimate) = split(whole.clone(), &parameters);
+    let estimate = estimate.unwrap();
+    assert_eq!(
+        (of_state.ensemble.ncols(), of_state.forecast.ncols(), of_state.smoothed[0].ensemble.ncols()),
+        (3, 3, 3)
+    );
+    assert_eq!(of_state.ensemble, whole.ensemble.slice(s![.., ..3]));
+    assert_eq!(of_state.smoothed[0].mean(), whole.smoothed[0].mean().slice(s![..3]));
+    assert_eq!(estimate.members.column(1), whole.ensemble.column(4).mapv(f64::exp));
+    let (u, sd) = Parameter::estimate(&whole.ensemble, None, 3);
+    assert!((estimate.mean[0] - u).abs() < 1e-12 && (estimate.sd[0] - sd).abs() < 1e-12);
+    // exact moments: those of the lognormal law on the scale log, by a sum over its quantiles
+    let whole = run("unscented", &[]);
+    let (of_state, estimate) = split(whole.clone(), &parameters);
+    let estimate = estimate.unwrap();
+    let (mean, covariance) = whole.gaussian.unwrap();
+    assert_eq!(of_state.gaussian.unwrap().1, covariance.slice(s![..3, ..3]));
+    assert_eq!((estimate.mean[0], estimate.sd[0]), (mean[3], covariance[(3, 3)].sqrt()));
+    let density = |z: f64| (-0.5 * z * z).exp();
+    let grid: Vec<f64> = (-4000..=4000).map(|k| 2e-3 * f64::from(k)).collect();
+    let theta = |z: &f64| (mean[4] + covariance[(4, 4)].sqrt() * z).exp();
+    let total: f64 = grid.iter().map(|z| density(*z)).sum();
+    let first: f64 = grid.iter().map(|z| density(*z) * theta(z)).sum::<f64>() / total;
+    let second: f64 = grid.iter().map(|z| density(*z) * (theta(z) - first).powi(2)).sum::<f64>() / total;
+    assert!((estimate.mean[1] - first).abs() < 1e-9 && (estimate.sd[1] - second.sqrt()).abs() < 1e-9);
+    // and without parameters nothing changes
+    let whole = run("etkf", &[]);
+    let (same, none) = split(whole.clone(), &[]);
+    assert!(none.is_none() && same.ensemble == whole.ensemble);
+}
+
+#[test]
+fn a_parameter_of_the_system_inside_has_a_path() {
+    let inside =
+        |rho: f64| Value::System { name: "lorenz63".into(), settings: [("rho".into(), Value::Float(rho))].into() };
+    let settings = [("of".to_owned(), inside(28.0)), ("dim".to_owned(), Value::Int(5))].into();
+    let model = Augmented::system("embed", &settings, &stepping(0.01), vec![Parameter::linear("of.rho", 28.0, 1.0)]);
+    let mut x = KEY.normals(1, 6);
+    x[(0, 5)] = 31.0;
+    let own = [("of".to_owned(), inside(31.0)), ("dim".to_owned(), Value::Int(5))].into();
+    let mut expected = x.slice(s![.., ..5]).to_owned();
+    catalogue::build("embed", &own)
+        .unwrap()
+        .forecaster(&stepping(0.01))
+        .unwrap()
+        .advance(0, 3, &mut expected, KEY)
+        .unwrap();
+    model.unwrap().advance(0, 3, &mut x, KEY).unwrap();
+    assert_eq!(x.slice(s![.., ..5]), expected);
 }

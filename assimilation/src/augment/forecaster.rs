@@ -43,7 +43,8 @@ impl Augmented {
         Ok(Self { family: Box::new(family), parameters, dim })
     }
 
-    /// Of a system of the catalogue with `settings`, of which the settings named by `parameters` are unknown numbers.
+    /// Of a system of the catalogue with `settings`, of which the settings named by `parameters` are unknown numbers;
+    /// `of.rho` names a setting of the system inside.
     ///
     /// # Errors
     /// When the system cannot be built or has no such setting, or the stepping does not fit it.
@@ -57,7 +58,7 @@ impl Augmented {
         let (name, settings, stepping) = (name.to_owned(), settings.clone(), stepping.clone());
         let family = move |theta: &[f64]| {
             let mut settings = settings.clone();
-            settings.extend(keys.iter().cloned().zip(theta.iter().map(|value| Value::Float(*value))));
+            keys.iter().zip(theta).for_each(|(key, value)| set(&mut settings, key, *value));
             let mistakes = |mut mistakes: Vec<Error>| mistakes.swap_remove(0);
             catalogue::build(&name, &settings).map_err(mistakes)?.forecaster(&stepping)
         };
@@ -121,6 +122,16 @@ impl Augmented {
         row.slice_mut(s![self.dim..]).iter_mut().zip(u).for_each(|(to, u)| *to = u);
         Ok(())
     }
+}
+
+/// Sets a number by its key, or by its path through the systems inside.
+fn set(settings: &mut BTreeMap<String, Value>, path: &str, value: f64) {
+    if let Some((key, rest)) = path.split_once('.')
+        && let Some(Value::System { settings: inside, .. }) = settings.get_mut(key)
+    {
+        return set(inside, rest, value);
+    }
+    settings.insert(path.to_owned(), Value::Float(value));
 }
 
 impl Forecaster for Augmented {

@@ -4,15 +4,18 @@
 //! about Gaussian: theta itself, or ln theta where theta is positive. Each member is advanced with its own parameters,
 //! x_{k+1} ~ p(. | x_k, g^-1(u_k)), u_{k+1} = u_k + walk xi: with walk 0 they persist. [`Augmented`] is that forecaster,
 //! [`OfState`] an operator that observes x alone, [`augmented_prior`] the prior of both. Any method then estimates u
-//! through its covariance with x.
+//! through its covariance with x, and [`split`] takes its posterior apart.
 //!
 //! Parameters have no place on a grid, so that methods with a `radius` refuse [`OfState`]; use a global one (`etkf`,
-//! `enkf`, `enkf_n`). A small `walk` keeps the spread of u from shrinking for ever.
+//! `enkf`, `enkf_n`). A small `walk` keeps the spread of u from shrinking for ever. A constant inflation multiplies it too, in
+//! each analysis: where the observations say little of u it grows without bound.
 
 mod forecaster;
 mod operator;
 mod parameter;
+mod posterior;
 
 pub use forecaster::{Augmented, Family};
 pub use operator::OfState;
 pub use parameter::{Parameter, Scale, augmented_prior};
+pub use posterior::{Estimate, split, split_smoothed};

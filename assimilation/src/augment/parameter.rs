@@ -19,7 +19,7 @@ pub enum Scale {
 /// A parameter of a family of forecasters.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parameter {
-    /// Its name, for messages; of a system of the catalogue the key of the setting.
+    /// Its name, for messages; of a system of the catalogue the key of the setting, `of.rho` that of a system inside.
     pub name: String,
     /// The scale of u.
     pub scale: Scale,
@@ -53,6 +53,18 @@ impl Parameter {
         match self.scale {
             Scale::Linear => u,
             Scale::Log => u.exp(),
+        }
+    }
+
+    /// Mean and standard deviation of theta where u ~ N(`mean`, `variance`); of the logarithmic scale those of the lognormal
+    /// law.
+    pub fn moments(&self, mean: f64, variance: f64) -> (f64, f64) {
+        match self.scale {
+            Scale::Linear => (mean, variance.sqrt()),
+            Scale::Log => {
+                let theta = (mean + 0.5 * variance).exp();
+                (theta, theta * variance.exp_m1().sqrt())
+            }
         }
     }
 
