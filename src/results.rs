@@ -139,6 +139,25 @@ pub struct Series {
     pub values: Vec<Option<f64>>,
 }
 
+/// An estimated parameter in time: the posterior of a row on its first replicate.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ParameterSeries {
+    /// The row's label.
+    pub label: String,
+    /// The observing network's name.
+    pub observe: String,
+    /// The parameter's name.
+    pub parameter: String,
+    /// Its value in the truth, where there is one.
+    pub truth: Option<f64>,
+    /// Model time.
+    pub times: Vec<f64>,
+    /// The posterior mean.
+    pub mean: Vec<Option<f64>>,
+    /// The posterior standard deviation.
+    pub sd: Vec<Option<f64>>,
+}
+
 /// A rank histogram.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RankHistogram {
@@ -221,6 +240,9 @@ pub struct Report {
     pub cost: Vec<CostRow>,
     /// Analysis error in time.
     pub errors: Vec<Series>,
+    /// Estimated parameters in time.
+    #[serde(default)]
+    pub parameters: Vec<ParameterSeries>,
     /// Rank histograms.
     pub ranks: Vec<RankHistogram>,
     /// Stretches of the twin experiments.

@@ -216,7 +216,13 @@ pub(super) fn title(name: &str) -> String {
     find(name).map_or_else(|| name.replace('_', " "), |metric| metric.title.to_string())
 }
 
-/// Which way is better.
+/// Which way is better. Of what is said of an estimated parameter its error and the square of that in units of the
+/// posterior's variance judge.
 pub(super) fn goal(name: &str) -> Goal {
-    find(name).map_or(Goal::Describes, |metric| metric.goal)
+    match find(name) {
+        Some(metric) => metric.goal,
+        None if name.ends_with("_error") => Goal::Least,
+        None if name.ends_with("_chi_square") => Goal::Nearest(1.0),
+        None => Goal::Describes,
+    }
 }

@@ -19,6 +19,7 @@ mod markup;
 mod metric;
 mod number;
 mod page;
+mod parameters;
 mod png;
 mod portrait;
 mod ranks;

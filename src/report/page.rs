@@ -4,7 +4,7 @@ use super::legend::Styles;
 use super::markup::{escape, prose};
 use super::metric::{self, Metric};
 use super::verdict::{self, distinct};
-use super::{bands, cost, errors, hovmoeller, laws, ranks, skill, tables, training};
+use super::{bands, cost, errors, hovmoeller, laws, parameters, ranks, skill, tables, training};
 use crate::results::{Panel, Report};
 
 const STYLE: &str = include_str!("style.css");
@@ -19,6 +19,7 @@ pub(super) fn html(report: &Report) -> String {
         ("assimilation", "Assimilation", assimilation(report)),
         ("forecasts", "Forecasts", forecasts(report, &styles)),
         ("errors", "Analysis error in time", errors::section(report, &styles)),
+        ("parameters", "Estimated parameters", parameters::section(report, &styles)),
         ("ranks", "Rank histograms", rank_histograms(report, &styles)),
         ("fields", "Truth, observations and analyses", panels(report, &styles)),
         ("laws", "One-step laws", one_step_laws(report, &styles)),
@@ -226,6 +227,7 @@ mod tests {
             "assimilation",
             "forecasts",
             "errors",
+            "parameters",
             "ranks",
             "fields",
             "laws",

@@ -11,7 +11,14 @@ const WIDTH: usize = 110;
 /// Title, findings, warnings and the tables of the headline metrics; all metrics where none of them is there.
 pub(super) fn headline(report: &Report) -> String {
     let mut short = report.clone();
-    let kept = |name: &str| metric::HEADLINE.contains(&name);
+    let of_parameter = |name: &str| {
+        let ends = ["_mean", "_sd", "_error"];
+        report
+            .parameters
+            .iter()
+            .any(|of| name.strip_prefix(of.parameter.as_str()).is_some_and(|end| ends.contains(&end)))
+    };
+    let kept = |name: &str| metric::HEADLINE.contains(&name) || of_parameter(name);
     if short.forecast.iter().any(|row| kept(&row.metric)) {
         short.forecast.retain(|row| kept(&row.metric));
     }

@@ -42,6 +42,8 @@ pub enum Form {
     Noise,
     /// "climatology", or a table with `truth_sd`, or one with `mean` and `sd`.
     Initial,
+    /// A table with a `parameter` and its prior, or a list of them.
+    Estimate,
 }
 
 const MANY: i64 = 1_000_000_000;
@@ -215,6 +217,11 @@ pub const ASSIMILATE: Section = Section {
     special: &[
         Special { key: "forecaster", form: Form::Words, about: "a forecaster's label, or several; `perfect` if unset" },
         Special { key: "observe", form: Form::Words, about: "an observing network's name, or several; all if unset" },
+        Special {
+            key: "estimate",
+            form: Form::Estimate,
+            about: "numbers of the system's settings that this row does not know and estimates with the state; none if unset",
+        },
     ],
 };
 

@@ -96,7 +96,7 @@ fn entries_of(items: &[Node], step: &str, path: &str) -> Result<Vec<usize>, Stri
 
 fn label(item: &Node) -> Option<&str> {
     let Item::Table(table) = &item.item else { return None };
-    ["label", "name", "kind", "method"].iter().find_map(|key| table.text(key))
+    ["label", "name", "kind", "method", "parameter"].iter().find_map(|key| table.text(key))
 }
 
 #[cfg(test)]

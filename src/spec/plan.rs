@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::check::setting;
+use crate::assimilation::augment::Parameter;
 use crate::assimilation::{self, NOISE_LAWS, OPERATORS, Observation};
 use crate::systems::catalogue::{Recipe, climate};
 use crate::systems::registry::find;
@@ -54,6 +56,11 @@ impl SystemPlan {
     /// noise.
     pub fn lyapunov_time(&self) -> Option<f64> {
         climate::lyapunov_time(&self.name, &self.settings)
+    }
+
+    /// A number among the settings, by its key, or by its path through the systems inside (`of.rho`).
+    pub fn number(&self, path: &str) -> Option<f64> {
+        setting(&self.name, self.settings.values(), path).ok().map(|(_, value)| value)
     }
 }
 
@@ -241,6 +248,8 @@ pub struct AssimilatePlan {
     pub steps: usize,
     /// Replicates for this row, where a costly row is run for fewer.
     pub replicates: usize,
+    /// Numbers of the system's settings that the row estimates with the state; its members have values of their own.
+    pub estimate: Vec<Parameter>,
 }
 
 /// What a row is known to give elsewhere.

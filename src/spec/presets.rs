@@ -47,6 +47,11 @@ pub const PRESETS: &[Preset] = &[
         about: "the twin experiment of Sakov and Oke (2008): ETKF and EnKF on Lorenz-96",
         text: include_str!("../../benches/presets/sakov2008.toml"),
     },
+    Preset {
+        name: "unknown_forcing",
+        about: "Lorenz-96 whose forcing is not known: estimated with the state, beside a filter that is told",
+        text: include_str!("../../benches/presets/unknown_forcing.toml"),
+    },
 ];
 
 /// Finds a preset by name.

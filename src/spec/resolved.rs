@@ -1,6 +1,7 @@
 //! A plan as TOML with every default filled in. Checking the text gives the plan again.
 
 use super::plan::{DataSource, ExpectedPlan, Initial, Layout, ObservePlan, Plan};
+use crate::assimilation::augment::{Parameter, Scale};
 use crate::systems::registry::{Settings, Value};
 
 /// The resolved experiment.
@@ -34,6 +35,9 @@ pub(super) fn toml(plan: &Plan) -> String {
         out.text("observe", &row.observe);
         out.line("run_steps", &row.steps.to_string());
         out.line("replicates", &row.replicates.to_string());
+        if !row.estimate.is_empty() {
+            out.line("estimate", &list(row.estimate.iter().map(parameter)));
+        }
         out.settings(&row.settings);
     }
     plan.expected.iter().for_each(|expected| known(&mut out, expected));
@@ -96,6 +100,21 @@ fn observe(out: &mut Writer, network: &ObservePlan) {
     if let Some(file) = &network.file {
         out.text("file", &file.to_string_lossy());
     }
+}
+
+fn parameter(of: &Parameter) -> String {
+    let scale = match of.scale {
+        Scale::Linear => "linear",
+        Scale::Log => "log",
+    };
+    format!(
+        "{{ parameter = {}, mean = {}, sd = {}, scale = {}, walk = {} }}",
+        quoted(&of.name),
+        number(of.value(of.mean)),
+        number(of.sd),
+        quoted(scale),
+        number(of.walk)
+    )
 }
 
 fn known(out: &mut Writer, expected: &ExpectedPlan) {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::check::{INITIAL, NOISE, OPERATOR};
+use super::check::{ESTIMATE, INITIAL, NOISE, OPERATOR};
 use super::keys::{ASSIMILATE, DATA, EXPECTED, FORECASTER, Form, OBSERVE, SCORE, SYSTEM, Section, Special, TOP};
 use super::presets::PRESETS;
 use crate::assimilation::{METHODS, NOISE_LAWS, OPERATORS};
@@ -118,6 +118,10 @@ fn special_schema(special: &Special) -> Value {
             // a table without a name is of the first law
             laws["oneOf"][0]["required"] = json!([]);
             vec![json!({"type": "number"}), numbers(), json!({"enum": entry_names(NOISE_LAWS)}), laws]
+        }
+        Form::Estimate => {
+            let one = closed(&ESTIMATE, section_properties(&ESTIMATE));
+            vec![one.clone(), many(one)]
         }
         Form::Initial => vec![json!({"const": "climatology"}), closed(&INITIAL, section_properties(&INITIAL))],
     };

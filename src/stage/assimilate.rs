@@ -6,7 +6,7 @@ use ndarray::{Array2, Axis, stack};
 use serde_json::json;
 
 use super::assimilation_scores::Kept;
-use super::{Finished, Options, assimilation_scores, data, files, fit, twin};
+use super::{Finished, Options, assimilation_scores, data, files, fit, parameters, twin};
 use crate::failure::{Failure, Kind, Result};
 use crate::progress::Progress;
 use crate::spec::{AssimilatePlan, DataSource, Initial, Plan};
@@ -68,6 +68,7 @@ pub fn run(
     let report = crate::results::Report {
         title: plan.name.clone(),
         assimilation: scored.rows,
+        parameters: scored.parameters,
         paired: scored.paired,
         dt: plan.data.stepping.dt,
         ..Default::default()
@@ -90,6 +91,7 @@ fn ensembles(plan: &Plan, row: &AssimilatePlan, network: &twin::Network, kept: &
     let unequal = |error: ndarray::ShapeError| Failure::new(Kind::Bug, format!("row `{}`: {error}", row.label));
     let values: Vec<_> = kept.iter().map(|kept| kept.values.view()).collect();
     let weights: Vec<_> = kept.iter().map(|kept| kept.weights.view()).collect();
+    let estimates: Vec<_> = kept.iter().map(|kept| kept.parameters.view()).collect();
     let steps = network.sets(row);
     let truths = network.replicates(row).iter().map(|twin| Some(twin.truth.as_ref()?.select(Axis(0), steps)));
     let truths: Option<Vec<Array2<f64>>> = truths.collect();
@@ -99,6 +101,8 @@ fn ensembles(plan: &Plan, row: &AssimilatePlan, network: &twin::Network, kept: &
         times: steps.iter().map(|&step| step as f64 * plan.data.stepping.dt).collect(),
         values: stack(Axis(0), &values).map_err(unequal)?,
         weights: stack(Axis(0), &weights).map_err(unequal)?,
+        parameters: row.estimate.iter().map(|p| (p.name.clone(), parameters::truth(plan, &p.name))).collect(),
+        estimates: stack(Axis(0), &estimates).map_err(unequal)?,
         truth: truth.transpose().map_err(unequal)?,
     })
 }

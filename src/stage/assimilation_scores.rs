@@ -7,7 +7,7 @@ use ndarray::{Array2, Array3, Axis};
 use crate::assimilation::Smoothed;
 use crate::failure::{Failure, Kind, Result};
 use crate::progress::Progress;
-use crate::results::{AssimilationRow, CostRow, PairedRow, Panel, PanelRow, RankHistogram, Series};
+use crate::results::{AssimilationRow, CostRow, PairedRow, Panel, PanelRow, ParameterSeries, RankHistogram, Series};
 use crate::spec::{AssimilatePlan, Plan};
 use crate::stage::analysis_columns::{columns, diagnose, look_at, measure, measure_smoothed};
 use crate::stage::board::{Board, Column, against_best};
@@ -15,8 +15,10 @@ use crate::stage::cycle::{self, Alarm, Analysed, Ended, Visitor};
 use crate::stage::diagnoses::diagnoses;
 use crate::stage::fit::Ready;
 use crate::stage::forecast_scores::rank_histogram;
+use crate::stage::parameters::{self, Track};
 use crate::stage::queue;
 use crate::stage::twin::{Climate, Network, as_field, placed, seen};
+use crate::systems::Forecaster;
 
 /// Analyses that a picture shows, and points of an error curve.
 const PICTURED: usize = 150;
@@ -34,6 +36,8 @@ pub struct Scored {
     pub ranks: Vec<RankHistogram>,
     /// Analysis rmse in time.
     pub errors: Vec<Series>,
+    /// Estimated parameters in time, of each row's first replicate.
+    pub parameters: Vec<ParameterSeries>,
     /// A stretch of each network's first replicate.
     pub panels: Vec<Panel>,
     /// Analyses of the first replicate, for the files.
@@ -50,6 +54,8 @@ pub struct Kept {
     pub values: Array3<f64>,
     /// `[time, member]`.
     pub weights: Array2<f64>,
+    /// The parameters that the row estimates, `[time, member, parameter]`.
+    pub parameters: Array3<f64>,
     /// Whether the replicate diverged.
     pub diverged: bool,
 }
@@ -66,6 +72,8 @@ pub struct Analyses {
     pub observations: Array2<f64>,
     /// Label, analysis mean and standard deviation of each row, `[time, component]`; NaN where a row was not run.
     pub rows: Vec<(String, Array2<f64>, Array2<f64>)>,
+    /// What each row says of its parameters.
+    pub tracks: Vec<Track>,
 }
 
 /// One run of a row on one replicate.
@@ -74,6 +82,7 @@ struct Run {
     ended: Ended,
     mean: Array2<f64>,
     sd: Array2<f64>,
+    track: Track,
     rmse: Vec<Option<f64>>,
     kept: Option<Kept>,
 }
@@ -102,9 +111,11 @@ pub fn score(
     progress: &dyn Progress,
 ) -> Result<Scored> {
     let mut jobs = Vec::new();
+    let joint = plan.assimilate.iter().map(|row| parameters::forecaster(plan, row)).collect::<Result<Vec<_>>>()?;
     for (index, row) in plan.assimilate.iter().enumerate() {
         let network = find(networks, &row.observe)?;
-        let model = find_model(ready, &row.forecaster)?;
+        let model = find_model(ready, &row.forecaster)?.fitted.as_forecaster();
+        let model = joint[index].as_ref().map_or(model, |joint| joint as &dyn Forecaster);
         let replicates = network.replicates(row).len();
         jobs.extend((0..replicates).map(|replicate| Job {
             row: index,
@@ -114,7 +125,9 @@ pub fn score(
             keep: asks == Asks::Ensembles,
         }));
     }
-    let columns = columns(plan, networks.iter().any(|network| network.twins.iter().any(|twin| twin.truth.is_some())))?;
+    let twins = networks.iter().any(|network| network.twins.iter().any(|twin| twin.truth.is_some()));
+    let mut columns = columns(plan, twins)?;
+    columns.extend(parameters::columns(plan, twins));
     let total: u64 = jobs.iter().map(|job| job.cycles(plan) as u64).sum();
     progress.start("assimilating", total);
     let done = std::sync::atomic::AtomicU64::new(0);
@@ -158,8 +171,8 @@ pub struct Job<'a> {
     pub replicate: usize,
     /// The row's network.
     pub network: &'a Network,
-    /// The row's forecaster.
-    pub model: &'a Ready,
+    /// The row's forecaster: where it estimates parameters, that of the state with them.
+    pub model: &'a dyn Forecaster,
     keep: bool,
 }
 
@@ -186,6 +199,7 @@ impl Job<'_> {
             ended: Ended { diverged: None, seconds: 0.0, cycles: 0 },
             mean: Array2::from_elem((times, dim), f64::NAN),
             sd: Array2::from_elem((times, dim), f64::NAN),
+            track: Track::new(plan, row, times, twin.truth.is_some()),
             rmse: Vec::new(),
             kept: self.keep.then(|| {
                 let members = row.settings.count("members");
@@ -193,6 +207,7 @@ impl Job<'_> {
                 Kept {
                     values: Array3::from_elem((cycles, members, dim), f64::NAN),
                     weights: Array2::from_elem((cycles, members), even),
+                    parameters: parameters::kept(cycles, members, row),
                     diverged: false,
                 }
             }),
@@ -201,8 +216,7 @@ impl Job<'_> {
         let dt = plan.data.stepping.dt;
         let mut scorer =
             Scorer { job: self, run, columns, dt, label: &row.label, done, progress, trouble: None, stopped: false };
-        let model = self.model.fitted.as_forecaster();
-        let ended = cycle::run(row, model, self.network, twin, dt, &mut alarm, &mut scorer);
+        let ended = cycle::run(row, self.model, self.network, twin, dt, &mut alarm, &mut scorer);
         let Scorer { mut run, trouble, stopped, .. } = scorer;
         match (ended, trouble) {
             _ if stopped => return Err(Failure::new(Kind::Interrupted, "interrupted while assimilating")),
@@ -215,6 +229,7 @@ impl Job<'_> {
         }
         if run.ended.diverged.is_some() {
             run.board.mark_diverged(columns, self.replicate);
+            run.track.mark_diverged(&mut run.board, columns, self.replicate);
             run.kept.iter_mut().for_each(|kept| kept.diverged = true);
         }
         Ok(run)
@@ -245,16 +260,23 @@ impl Visitor for Scorer<'_> {
         if replicate == 0 {
             run.mean.row_mut(index).assign(&analysed.mean);
             run.sd.row_mut(index).assign(&analysed.variance.mapv(f64::sqrt));
+            analysed.estimate.iter().for_each(|estimate| run.track.keep(index, estimate));
         }
         if let Some(kept) = &mut run.kept {
             kept.values.index_axis_mut(Axis(0), index).assign(&outcome.ensemble);
             if let Some(weights) = &outcome.weights {
                 kept.weights.row_mut(index).assign(weights);
             }
+            if let Some(estimate) = &analysed.estimate {
+                kept.parameters.index_axis_mut(Axis(0), index).assign(&estimate.members);
+            }
         }
         // diagnostics count from the start, or a filter that fails in the burn-in would fail without a reason
         diagnose(&mut run.board, self.columns, replicate, now.step, outcome);
         if now.step > network.plan.burn_in {
+            if let Some(estimate) = &analysed.estimate {
+                run.track.measure(&mut run.board, self.columns, replicate, now.step, estimate);
+            }
             self.trouble = measure(&mut run.board, self.columns, replicate, &now, outcome, truth)
                 .and_then(|()| look_at(&mut run.board, self.columns, replicate, index, &now, outcome))
                 .err();
@@ -375,6 +397,10 @@ fn picture(plan: &Plan, network: &Network, runs: &[(&AssimilatePlan, &Run)], sco
             values,
         });
     }
+    for (row, run) in runs {
+        let stride = run.track.mean.nrows().div_ceil(2 * PICTURED).max(1);
+        scored.parameters.extend(run.track.series(&row.label, &network.plan.name, &times, stride));
+    }
     let first = twin.steps.iter().take_while(|&&step| step <= network.plan.burn_in).count();
     let shown = first..(first + PICTURED).min(times.len());
     if let Some(truth) = &truth {
@@ -403,5 +429,6 @@ fn picture(plan: &Plan, network: &Network, runs: &[(&AssimilatePlan, &Run)], sco
         truth,
         observations: twin.observations.clone(),
         rows: runs.iter().map(|(row, run)| (row.label.clone(), run.mean.clone(), run.sd.clone())).collect(),
+        tracks: runs.iter().map(|(_, run)| run.track.clone()).collect(),
     });
 }

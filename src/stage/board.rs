@@ -79,6 +79,13 @@ impl Board {
         scoring.for_each(|(_, terms)| terms.mark_diverged(cluster));
     }
 
+    /// Says that a cluster diverged in the column of that name, whatever it holds.
+    pub fn mark(&mut self, columns: &[Column], name: &str, cluster: usize) {
+        if let Some(index) = columns.iter().position(|column| column.name == name) {
+            self.terms[index].mark_diverged(cluster);
+        }
+    }
+
     /// Adds the cases of another board with the same columns.
     pub fn append(&mut self, other: &Self) {
         self.terms.iter_mut().zip(&other.terms).for_each(|(own, other)| own.append(other));

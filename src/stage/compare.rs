@@ -95,6 +95,7 @@ fn report(
         curves: ready.iter().filter_map(fit::Ready::curve).collect(),
         cost,
         errors: analyses.errors,
+        parameters: analyses.parameters,
         ranks: forecasts.ranks.into_iter().chain(analyses.ranks).collect(),
         panels: analyses.panels,
         laws: forecasts.laws,

@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use ndarray::{Array1, ArrayView1};
 
-use crate::assimilation::{Cycle, METHODS, Outcome, Smoothed};
+use crate::assimilation::augment::{Estimate, OfState, augmented_prior, split, split_smoothed};
+use crate::assimilation::{Cycle, METHODS, Observation, Outcome, Smoothed};
 use crate::failure::Result;
 use crate::spec::AssimilatePlan;
 use crate::stage::twin::{Network, Twin, seen};
@@ -23,8 +24,10 @@ pub struct Ended {
 
 /// An outcome with its moments, which more than one reader needs.
 pub struct Analysed {
-    /// The outcome.
+    /// The outcome, of the state alone.
     pub outcome: Outcome,
+    /// What a row that estimates parameters thinks of them.
+    pub estimate: Option<Estimate>,
     /// The analysis mean, `[component]`.
     pub mean: Array1<f64>,
     /// The analysis variance, `[component]`.
@@ -56,7 +59,8 @@ pub trait Visitor {
     fn smoothed(&mut self, smoothed: &Smoothed);
 }
 
-/// Runs a row on a twin and hands what it says to `visitor`.
+/// Runs a row on a twin and hands what it says to `visitor`. Of a row that estimates parameters `model` is that of the
+/// state with them ([`parameters::forecaster`](crate::stage::parameters::forecaster)).
 ///
 /// # Errors
 /// When the forecaster or the method fails; divergence is a result.
@@ -71,17 +75,21 @@ pub fn run(
 ) -> Result<Ended> {
     let begun = Instant::now();
     let mut filter = method(row)?;
-    filter.start(&twin.prior, 0, twin.key)?;
+    let unknown = row.estimate.as_slice();
+    let with_parameters = OfState::new(network.operator.as_ref(), unknown.len());
+    let joint = (!unknown.is_empty()).then(|| augmented_prior(&twin.prior, unknown, twin.key)).transpose()?;
+    let operator: &dyn Observation = if joint.is_some() { &with_parameters } else { network.operator.as_ref() };
+    filter.start(joint.as_ref().unwrap_or(&twin.prior), 0, twin.key)?;
     let mut ended = Ended { diverged: None, seconds: 0.0, cycles: 0 };
     let mut stopped = false;
     for index in 0..network.sets(row).len() {
-        let now = seen(twin, index, dt, network.operator.as_ref());
-        let outcome = filter.step(model, &now, twin.key)?;
+        let now = seen(twin, index, dt, operator);
+        let (outcome, estimate) = split(filter.step(model, &now, twin.key)?, unknown);
         ended.cycles += 1;
         let truth = twin.truth.as_ref().map(|truth| truth.row(now.step));
         let mean = outcome.mean();
         let error = truth.map(|truth| root_mean_square(&mean, truth));
-        let analysed = Analysed { mean, variance: outcome.variance(), error, outcome };
+        let analysed = Analysed { mean, variance: outcome.variance(), error, outcome, estimate };
         if alarm.rings(&analysed) {
             ended.diverged = Some(now.step);
             visitor.diverged(index, &analysed);
@@ -94,7 +102,10 @@ pub fn run(
         }
     }
     if ended.diverged.is_none() && !stopped {
-        filter.finish(model, twin.key)?.iter().for_each(|earlier| visitor.smoothed(earlier));
+        filter
+            .finish(model, twin.key)?
+            .into_iter()
+            .for_each(|earlier| visitor.smoothed(&split_smoothed(earlier, unknown.len())));
     }
     ended.seconds = begun.elapsed().as_secs_f64();
     Ok(ended)

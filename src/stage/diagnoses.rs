@@ -32,9 +32,8 @@ pub fn diagnoses(
         let (job, at) = (&jobs[found[i]], ended[found[i]].diverged.unwrap_or(0));
         let row = &plan.assimilate[job.row];
         let mut watch = Watch { job, dt: plan.data.stepping.dt, history: History::default(), progress };
-        let model = job.model.fitted.as_forecaster();
         let twin = &job.network.twins[job.replicate];
-        cycle::run(row, model, job.network, twin, plan.data.stepping.dt, &mut Alarm::new(scale), &mut watch)?;
+        cycle::run(row, job.model, job.network, twin, plan.data.stepping.dt, &mut Alarm::new(scale), &mut watch)?;
         let sentence = watch.history.diagnose().map_or_else(
             || "neither its spread, its innovations, its weights nor its rank show why".to_owned(),
             |diagnosis| diagnosis.sentence,

@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use ndarray::{Array3, Array4, Array5, ArrayD};
+use ndarray::{Array2, Array3, Array4, Array5, ArrayD};
 
 use crate::failure::{Failure, Kind, Result};
 use crate::spec::Plan;
 use crate::stage::Options;
 use crate::stage::assimilation_scores::Analyses;
 use crate::stage::data::Trajectories;
+use crate::stage::parameters::Track;
 use crate::store::netcdf::{self, Dataset, Origin, Part, Values, Variable};
 
 /// Where a file comes from: the experiment, as JSON.
@@ -91,8 +92,58 @@ pub fn write_analyses(path: &Path, analyses: &Analyses, plan: &Plan) -> Result<(
                 .with("units", "1"),
         );
     }
+    dataset = with_tracks(dataset, analyses);
     let title = format!("analyses of network {}", analyses.observe);
     Ok(netcdf::write(path, &dataset.from_experiment(&origin(plan, &title)?))?)
+}
+
+/// Adds what rows say of the parameters that they estimate, where some do; NaN where a row does not.
+fn with_tracks(dataset: Dataset, analyses: &Analyses) -> Dataset {
+    let mut names: Vec<(String, Option<f64>)> = Vec::new();
+    for known in analyses.tracks.iter().flat_map(Track::known) {
+        if !names.contains(known) {
+            names.push(known.clone());
+        }
+    }
+    if names.is_empty() {
+        return dataset;
+    }
+    let values = |of: fn(&Track) -> &Array2<f64>| {
+        let mut out = Array3::from_elem((analyses.tracks.len(), analyses.times.len(), names.len()), f64::NAN);
+        for (mut row, track) in out.outer_iter_mut().zip(&analyses.tracks) {
+            for (at, name) in names.iter().enumerate() {
+                if let Some(own) = track.known().iter().position(|known| known == name) {
+                    row.column_mut(at).assign(&of(track).column(own));
+                }
+            }
+        }
+        Values::F64(out.into_raw_vec_and_offset().0)
+    };
+    let dims = ["row", "time", "parameter"];
+    let dataset = with_parameters(dataset, &names, analyses.truth.is_some());
+    let moment = |name: &str, long_name: &str, values: Values| {
+        Variable::new(name, &dims, values).with("long_name", long_name).with("units", "1")
+    };
+    dataset
+        .variable(moment("parameter_mean", "posterior mean of the parameter", values(|track| &track.mean)))
+        .variable(moment("parameter_sd", "posterior standard deviation of the parameter", values(|track| &track.sd)))
+}
+
+/// Adds the names of parameters and, where there is a truth, their values in it.
+fn with_parameters(dataset: Dataset, parameters: &[(String, Option<f64>)], twin: bool) -> Dataset {
+    let names = Values::Text(parameters.iter().map(|(name, _)| name.clone()).collect());
+    let dataset = dataset
+        .dimension("parameter", parameters.len())
+        .variable(Variable::new("parameter_name", &["parameter"], names).with("long_name", "setting of the system"));
+    if !twin {
+        return dataset;
+    }
+    let truth = Values::F64(parameters.iter().map(|(_, truth)| truth.unwrap_or(f64::NAN)).collect());
+    dataset.variable(
+        Variable::new("parameter_truth", &["parameter"], truth)
+            .with("long_name", "the parameter of the truth")
+            .with("units", "1"),
+    )
 }
 
 /// Refuses an output that exists, unless `--force` is given.
@@ -183,6 +234,10 @@ pub struct Ensembles {
     pub weights: Array3<f64>,
     /// `[case, time, component]`, where there is a truth.
     pub truth: Option<Array3<f64>>,
+    /// Name, and value in the truth, of each parameter that the row estimates.
+    pub parameters: Vec<(String, Option<f64>)>,
+    /// The parameters of the members, `[case, time, member, parameter]`.
+    pub estimates: Array4<f64>,
 }
 
 /// Writes the analysis ensembles of one row.
@@ -210,6 +265,14 @@ pub fn write_ensembles(path: &Path, analyses: &Ensembles, plan: &Plan) -> Result
         .with("label", analyses.label.as_str());
     if let Some(states) = &analyses.truth {
         dataset = dataset.variable(truth(&["case", "time", "component"], states.iter().copied().collect()));
+    }
+    if !analyses.parameters.is_empty() {
+        let values = Values::F64(analyses.estimates.iter().copied().collect());
+        dataset = with_parameters(dataset, &analyses.parameters, analyses.truth.is_some()).variable(
+            Variable::new("parameter_members", &["case", "time", "number", "parameter"], values)
+                .with("long_name", "the parameter of the member")
+                .with("units", "1"),
+        );
     }
     Ok(netcdf::write(path, &dataset.from_experiment(&origin(plan, "analyses")?))?)
 }

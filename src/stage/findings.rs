@@ -1,6 +1,6 @@
 //! What the tables say, in sentences: the findings first, then what to mistrust.
 
-use crate::results::{AssimilationRow, ForecastRow, PairedRow, Report};
+use crate::results::{AssimilationRow, ForecastRow, PairedRow, ParameterSeries, Report};
 use crate::spec::Plan;
 
 /// The level under which a difference is called significant, after Holm's correction.
@@ -16,6 +16,7 @@ pub fn findings(report: &Report) -> Vec<String> {
         out.extend(best_analysis(report, network));
         out.extend(learned_against_perfect(report, network));
     }
+    out.extend(report.parameters.iter().filter_map(|series| estimated(report, series)));
     out.extend(best_forecast(report));
     out.extend(distance_to_the_law(&report.forecast));
     out
@@ -76,6 +77,23 @@ fn best_analysis(report: &Report, network: &str) -> Option<String> {
     Some(format!("{}`{}` has the lowest {what}, {}{}", on(network), best.label, figure(best.value?, best.se), ties))
 }
 
+/// Where a row puts a parameter, averaged over the analyses of all replicates, beside the truth.
+fn estimated(report: &Report, series: &ParameterSeries) -> Option<String> {
+    let column = |end: &str| {
+        let metric = format!("{}_{end}", series.parameter);
+        report.assimilation.iter().find(|row| row.label == series.label && row.metric == metric)
+    };
+    let (mean, sd) = (column("mean")?, column("sd")?.value?);
+    let truth = series.truth.map_or_else(String::new, |truth| format!("; the truth has {truth}"));
+    Some(format!(
+        "`{}` estimates `{}` as {} with a posterior standard deviation of {}{truth}.",
+        series.label,
+        series.parameter,
+        figure(mean.value?, mean.se),
+        figure(sd, None)
+    ))
+}
+
 /// "; not significantly different: a, b." or "; every other row is significantly worse."
 fn tied(paired: &[PairedRow], table: &str, metric: &str, lead: Option<usize>, best: &str) -> String {
     let compared: Vec<&PairedRow> = paired
@@ -98,7 +116,9 @@ fn learned_against_perfect(report: &Report, network: &str) -> Vec<String> {
         .filter(|row| row.observe == network && row.metric == "rmse" && row.value.is_some())
         .collect();
     let mut out = Vec::new();
-    for exact in rows.iter().filter(|row| row.forecaster == "perfect") {
+    // a row that does not know its parameters is no yardstick
+    let knows = |row: &AssimilationRow| report.parameters.iter().all(|series| series.label != row.label);
+    for exact in rows.iter().filter(|row| row.forecaster == "perfect" && knows(row)) {
         let ratios: Vec<String> = rows
             .iter()
             .filter(|row| row.method == exact.method && row.forecaster != "perfect")

@@ -22,6 +22,7 @@ pub mod forecast;
 mod forecast_scores;
 pub mod gallery;
 mod health;
+mod parameters;
 mod queue;
 pub mod report;
 pub mod reproduce;

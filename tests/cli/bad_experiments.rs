@@ -261,6 +261,65 @@ pub const BAD_EXPERIMENTS: &[Bad] = &[
         "[data]\nfile = \"a.nc\"\n[observe]\nfile = \"y.nc\"\n[[assimilate]]\nmethod = \"enkf\"\n",
         &["x.toml:5: `perfect` is the true system, but there is no [system]"],
     ),
+    estimate("3\n", &["x.toml:5: [[assimilate]]: `estimate` is 3, but must be a table { parameter = "]),
+    estimate("{ mean = 28, sd = 1 }\n", &["x.toml:5: [[assimilate.estimate]]: `parameter` must be set"]),
+    estimate("{ parameter = \"rho\", mean = 28 }\n", &["x.toml:5: [[assimilate.estimate]]: `sd` must be set"]),
+    estimate(
+        "[{ parameter = \"rho\", mean = 28, sd = 0 }]\n",
+        &["x.toml:5: [[assimilate.estimate]]: `sd` is 0, but must be a number above 0"],
+    ),
+    estimate(
+        "[{ parameter = \"rho\", mean = 28, sd = 1, wlk = 1 }]\n",
+        &["x.toml:5: [[assimilate.estimate]] has no key `wlk`; did you mean `walk`?"],
+    ),
+    estimate(
+        "[{ parameter = \"rhoo\", mean = 28, sd = 1 }]\n",
+        &["x.toml:5: system `lorenz63` has no setting `rhoo`; did you mean `rho`?"],
+    ),
+    estimate(
+        "[{ parameter = \"sigma\", mean = -1, sd = 1 }]\n",
+        &["x.toml:5: `mean` is -1, but `sigma` must be a number > 0"],
+    ),
+    estimate(
+        "[{ parameter = \"rho\", mean = -28, sd = 1, scale = \"log\" }]\n",
+        &["x.toml:5: `mean` is -28, but on the scale log must be above 0"],
+    ),
+    estimate(
+        "[{ parameter = \"sigma\", mean = 10, sd = 5, scale = \"linear\" }]\n",
+        &["`sigma` must be a number > 0, but 4 `sd` about `mean` reach from -10.000", "or scale = \"log\""],
+    ),
+    estimate(
+        "[{ parameter = \"rho\", mean = 28, sd = 1 }, { parameter = \"rho\", mean = 27, sd = 1 }]\n",
+        &["x.toml:5: `rho` is estimated twice in one row; name it once"],
+    ),
+    estimate(
+        "{ parameter = \"rho\", mean = 28, sd = 1 }\nforecaster = \"persistence\"\n",
+        &["x.toml:3: `estimate` steps each member by the true system", "the forecaster is `persistence`"],
+    ),
+    estimate(
+        "{ parameter = \"rho\", mean = 28, sd = 1 }\nnoise_treatment = \"square_root\"\n",
+        &["x.toml:3: `etkf` needs a Gaussian one-step law here, which a system with unknown parameters does not offer"],
+    ),
+    bad(
+        "[system]\nname = \"ou\"\n[observe]\n[[assimilate]]\nmethod = \"kalman\"\nestimate = { parameter = \"rate\", mean \
+         = 1, sd = 0.1 }\n",
+        &["x.toml:4: `kalman` needs a linear-Gaussian forecaster here", "take a method of members alone such as etkf"],
+    ),
+    bad(
+        "[system]\nname = \"lorenz96\"\n[observe]\n[[assimilate]]\nmethod = \"etkf\"\nestimate = { parameter = \"dim\", mean = \
+         40, sd = 1 }\n",
+        &["x.toml:6: `dim` of system `lorenz96` is no single real number; take one of `forcing`, `noise`"],
+    ),
+    bad(
+        "[system]\nname = \"embed\"\nof = \"lorenz63\"\n[observe]\n[[assimilate]]\nmethod = \"etkf\"\nestimate = { parameter = \
+         \"of.rh\", mean = 28, sd = 1 }\n",
+        &["x.toml:7: system `lorenz63` has no setting `rh`; did you mean `rho`?"],
+    ),
+    bad(
+        "[system]\nname = \"lorenz96\"\n[observe]\n[[assimilate]]\nmethod = \"letkf\"\nradius = 3\nestimate = { parameter = \
+         \"forcing\", mean = 8, sd = 1 }\n",
+        &["x.toml:4: `letkf` with a `radius` cannot estimate parameters", "or take etkf, enkf or enkf_n"],
+    ),
     in_ou(
         "[score]\nmetrics = [\"rmse\", \"crsp_fair\"]\n",
         &["x.toml:6: unknown metric `crsp_fair`; did you mean `crps_fair`?"],
@@ -282,6 +341,11 @@ pub const OU: &str = "[system]\nname = \"ou\"\n[data]\ndt = 1\n";
 /// A bad experiment whose first four lines are good, but for `[data]`, which may be given again as an override would.
 const fn in_ou(rest: &'static str, says: &'static [&'static str]) -> Bad {
     Bad { text: rest, set: &["in_ou"], says }
+}
+
+/// A bad experiment on Lorenz-63 whose row of etkf has this `estimate`, which stands on line 5.
+const fn estimate(value: &'static str, says: &'static [&'static str]) -> Bad {
+    Bad { text: value, set: &["estimate"], says }
 }
 
 /// A bad experiment whose system has `rest` as the settings of the system inside it, from line 4 on.

@@ -8,6 +8,7 @@
 mod assimilation;
 mod bad_experiments;
 mod diagnose;
+mod parameters;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -99,6 +100,10 @@ fn every_mistake_in_an_experiment_is_told_with_its_line_and_remedy() {
     for Bad { text, set, says } in BAD_EXPERIMENTS {
         let (text, set) = match set {
             ["in_ou"] => (after_ou(text), &[][..]),
+            ["estimate"] => {
+                let row = "system = { name = \"lorenz63\" }\n[observe]\n[[assimilate]]\nmethod = \"etkf\"\nestimate = ";
+                (format!("{row}{text}"), &[][..])
+            }
             ["inside"] => (format!("[system]\nname = \"embed\"\n[system.of]\n{text}"), &[][..]),
             _ => ((*text).to_owned(), *set),
         };

@@ -102,6 +102,17 @@ fn network(report: &mut Report, observe: &str, case: u64, worse: f64, stride: us
             times: (0..3000).map(|k| 0.05 * k as f64).collect(),
             values: series.enumerate().map(|(k, v)| v.filter(|_| diverged == 0 || k < 700)).collect(),
         });
+        if *name == "etkf / perfect" {
+            report.parameters.push(ParameterSeries {
+                label: label.clone(),
+                observe: observe.into(),
+                parameter: "forcing".into(),
+                truth: Some(8.0),
+                times: (0..300).map(|k| 0.5 * f64::from(k)).collect(),
+                mean: (0..300).map(|k| Some(8.0 - (-0.05 * f64::from(k)).exp())).collect(),
+                sd: (0..300).map(|k| Some(0.05 + (-0.05 * f64::from(k)).exp())).collect(),
+            });
+        }
         let bend = 0.02 * index as f64;
         let counts =
             (0..14).map(|bin| 1000.0 * (1.0 + bend * ((f64::from(bin) - 6.5).powi(2) / 12.0 - 1.35))).collect();

@@ -2,11 +2,12 @@
 
 use super::super::document::{Item, Node, Place, Table};
 use super::super::keys::ASSIMILATE;
-use super::super::plan::{AssimilatePlan, ForecasterPlan, Layout};
+use super::super::plan::{AssimilatePlan, ForecasterPlan, Layout, SystemPlan};
 use super::super::read::{self, Reader, entry, key_of};
-use super::Context;
 use super::forecasters::check_label;
 use super::observe::Network;
+use super::{Context, Part, estimate};
+use crate::assimilation::augment::Parameter;
 use crate::assimilation::{self, METHODS};
 use crate::systems::Geometry;
 use crate::systems::registry::{Param, Settings};
@@ -20,6 +21,7 @@ pub(super) struct Row<'a> {
 
 pub(super) fn check<'a>(
     cx: &Context<'a>,
+    system: &Part<SystemPlan>,
     declared: &[ForecasterPlan],
     networks: &[Network],
     no_perfect: Option<&str>,
@@ -30,12 +32,13 @@ pub(super) fn check<'a>(
         let Some((own, settings)) = method(&reader, layout) else { continue };
         let forecasters = forecasters(cx, &reader, declared, no_perfect);
         let chosen = chosen_networks(cx, &reader, networks);
+        let unknown = estimate::read(&reader, system);
         for forecaster in &forecasters {
             for network in &chosen {
                 let Some(network) = networks.iter().find(|known| known.plan.name == *network) else { continue };
                 let many =
                     (forecasters.len() > 1, if own.has("label") { chosen.len() > 1 } else { networks.len() > 1 });
-                let plan = row(&reader, &own, &settings, forecaster, network, many);
+                let plan = row(&reader, (&own, &settings, &unknown), forecaster, network, many);
                 if let Some(known) = rows.iter().find(|known| known.plan.label == plan.label) {
                     let what = format!(
                         "two rows are called `{}` (the other is at {}); give one of them a `label`",
@@ -125,15 +128,15 @@ fn chosen_networks(cx: &Context, reader: &Reader, networks: &[Network]) -> Vec<S
 
 fn row(
     reader: &Reader,
-    own: &Settings,
-    settings: &Settings,
+    (own, settings, unknown): (&Settings, &Settings, &[Parameter]),
     forecaster: &str,
     network: &Network,
     (many_forecasters, many_networks): (bool, bool),
 ) -> AssimilatePlan {
     let method = own.text("method");
+    let names: String = unknown.iter().map(|parameter| format!(" + {}", parameter.name)).collect();
     let mut label = match own.text("label") {
-        "" => format!("{method} / {forecaster}"),
+        "" => format!("{method}{names} / {forecaster}"),
         given if many_forecasters => format!("{given} / {forecaster}"),
         given => given.to_owned(),
     };
@@ -148,6 +151,7 @@ fn row(
         observe: network.plan.name.clone(),
         steps: row_steps(reader, own, network),
         replicates: row_replicates(reader, own, network),
+        estimate: unknown.to_vec(),
     }
 }
 

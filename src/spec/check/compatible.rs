@@ -30,11 +30,13 @@ pub(super) fn check(
     let label = plan.forecaster.as_str();
     let kind = declared.iter().find(|known| known.label == label).map_or(label, |known| known.kind.as_str());
     let Ok(entry) = find(METHODS, "method", &plan.method) else { return };
-    for need in entry.build.needs_with(&plan.settings) {
-        if !offers(kind, need, perfect) {
+    if plan.estimate.is_empty() {
+        for need in entry.build.needs_with(&plan.settings).into_iter().filter(|need| !offers(kind, *need, perfect)) {
             let what = need.words();
             wrong(format!("`{}` needs {what}, which `{label}` does not offer; {}", plan.method, remedy(need)));
         }
+    } else if let Some(refusal) = estimates(entry, plan, kind) {
+        cx.mistakes.add(row.place, format!("{}.estimate", row.key), refusal);
     }
     let network = networks.iter().find(|network| network.plan.name == plan.observe);
     if let Some(network) = network.filter(|network| network.plan.noise != "gaussian")
@@ -53,6 +55,31 @@ pub(super) fn check(
             plan.method
         ));
     }
+}
+
+/// Why a row cannot estimate parameters: its members are stepped by the true system, each with its own, and offer nothing
+/// else; and parameters have no place on a grid.
+fn estimates(entry: &Entry<Build>, plan: &AssimilatePlan, kind: &str) -> Option<String> {
+    let (method, label) = (&plan.method, &plan.forecaster);
+    if kind != "perfect" {
+        return Some(format!(
+            "`estimate` steps each member by the true system with parameters of its own, but the forecaster is `{label}`; \
+             set `forecaster` to \"perfect\", or leave `estimate` out"
+        ));
+    }
+    if let Some(need) = entry.build.needs_with(&plan.settings).first() {
+        return Some(format!(
+            "`{method}` needs {} here, which a system with unknown parameters does not offer; take a method of members alone \
+             such as etkf, or leave `estimate` out",
+            need.words()
+        ));
+    }
+    plan.settings.has("radius").then(|| {
+        format!(
+            "`{method}` with a `radius` cannot estimate parameters, which have no place on the grid; leave `radius` out, or \
+             take etkf, enkf or enkf_n"
+        )
+    })
 }
 
 /// The largest state on which a method is tried out before the experiment is run.

@@ -6,12 +6,14 @@
 mod assimilate;
 mod compatible;
 mod data;
+mod estimate;
 mod expected;
 mod forecasters;
 mod observe;
 mod score;
 mod system;
 
+pub(super) use estimate::{ESTIMATE, find as setting};
 pub(super) use observe::{INITIAL, NOISE, OPERATOR};
 
 use super::document::{Item, Node, Place, Table};
@@ -119,7 +121,7 @@ pub(super) fn run(root: &Table, place: &Place, origin: &str, mistakes: &Mistakes
     let dim = system.good().map(|plan| plan.system.dim());
     let networks = observe::check(&cx, &system, data.as_ref());
     let no_perfect = system::no_perfect(&system);
-    let rows = assimilate::check(&cx, &declared, &networks, no_perfect, data.as_ref().map(|data| data.layout));
+    let rows = assimilate::check(&cx, &system, &declared, &networks, no_perfect, data.as_ref().map(|data| data.layout));
     let expected = expected::check(&cx, &rows);
     let scored = score::check(&cx, &declared, data.as_ref(), no_perfect);
     for row in &rows {

@@ -1,0 +1,171 @@
+//! `estimate` of an `[[assimilate]]` row: numbers of the system's settings that the row's members do not know.
+
+use std::collections::BTreeMap;
+
+use super::super::document::{Item, Node};
+use super::super::keys::{Section, expected};
+use super::super::plan::SystemPlan;
+use super::super::read::{Reader, remedy};
+use super::Part;
+use crate::assimilation::augment::{Parameter, Scale};
+use crate::systems::catalogue::SYSTEMS;
+use crate::systems::registry::{Default, Kind, Param, Value};
+
+/// One table of `estimate`.
+pub(in super::super) const ESTIMATE: Section = Section {
+    name: "assimilate.estimate",
+    many: true,
+    about: "a number among the system's settings that is estimated with the state",
+    params: &[
+        Param {
+            key: "parameter",
+            kind: Kind::Text,
+            default: Default::Required,
+            about: "the system's setting; `of.rho` is that of the system inside",
+        },
+        Param {
+            key: "mean",
+            kind: ANY,
+            default: Default::Required,
+            about: "the prior's mean; on the scale log its median",
+        },
+        Param {
+            key: "sd",
+            kind: Kind::Float { min: f64::MIN_POSITIVE, max: f64::INFINITY },
+            default: Default::Required,
+            about: "the prior's standard deviation; on the scale log that of the logarithm, about a relative error",
+        },
+        Param {
+            key: "scale",
+            kind: Kind::Choice(&["linear", "log"]),
+            default: Default::Unset,
+            about: "what is Gaussian: the number or its logarithm; log if unset where the setting must be positive",
+        },
+        Param {
+            key: "walk",
+            kind: Kind::Float { min: 0.0, max: f64::INFINITY },
+            default: Default::Float(0.0),
+            about: "standard deviation of its random step in each lead step, on its scale; 0 lets it persist",
+        },
+    ],
+    special: &[],
+};
+
+/// Any number.
+const ANY: Kind = Kind::Float { min: f64::NEG_INFINITY, max: f64::INFINITY };
+
+/// How far a prior reaches, in standard deviations.
+const REACH: f64 = 4.0;
+
+/// The parameters that a row estimates; a row without the key estimates none.
+pub(super) fn read(reader: &Reader, system: &Part<SystemPlan>) -> Vec<Parameter> {
+    let nodes = match reader.table.get("estimate") {
+        None => return Vec::new(),
+        Some(Node { item: Item::List(items), .. }) => items.as_slice(),
+        Some(node) => std::slice::from_ref(node),
+    };
+    let mut parameters: Vec<Parameter> = Vec::new();
+    for (index, node) in nodes.iter().enumerate() {
+        let Item::Table(table) = &node.item else {
+            let form = "a table { parameter = \"...\", mean = m, sd = s }, or a list of them";
+            let what = node.item.describe();
+            reader.wrong("estimate", format!("[[assimilate]]: `estimate` is {what}, but must be {form}"));
+            continue;
+        };
+        let path = reader.key(&format!("estimate.{index}"));
+        let inner = Reader { section: &ESTIMATE, path, table, place: &node.place, mistakes: reader.mistakes };
+        inner.refuse_unknown(&[]);
+        let Some(parameter) = one(&inner, system) else { continue };
+        if parameters.iter().any(|known| known.name == parameter.name) {
+            inner.wrong("parameter", format!("`{}` is estimated twice in one row; name it once", parameter.name));
+        }
+        parameters.push(parameter);
+    }
+    parameters
+}
+
+fn one(reader: &Reader, system: &Part<SystemPlan>) -> Option<Parameter> {
+    let own = reader.own()?;
+    let (name, mean, sd) = (own.text("parameter"), own.number("mean"), own.number("sd"));
+    // a system that is missing or wrong has been told
+    let system = system.good()?;
+    let kind = match find(&system.name, system.settings.values(), name) {
+        Ok((kind, _)) => kind,
+        Err(problem) => {
+            reader.wrong("parameter", problem);
+            return None;
+        }
+    };
+    let Kind::Float { min, max } = kind else { return None };
+    let scale = match own.text("scale") {
+        "log" => Scale::Log,
+        "linear" => Scale::Linear,
+        _ if min >= 0.0 => Scale::Log,
+        _ => Scale::Linear,
+    };
+    if !(min..=max).contains(&mean) {
+        reader.wrong("mean", format!("`mean` is {mean}, but `{name}` must be a {}", expected(kind)));
+        return None;
+    }
+    if scale == Scale::Log && mean <= 0.0 {
+        let what = format!("`mean` is {mean}, but on the scale log must be above 0; set it so, or scale = \"linear\"");
+        reader.wrong("mean", what);
+        return None;
+    }
+    let parameter = match scale {
+        Scale::Linear => Parameter::linear(name, mean, sd),
+        Scale::Log => Parameter::log(name, mean, sd),
+    };
+    let [low, high] = [-REACH, REACH].map(|reach| parameter.value(parameter.mean + reach * sd));
+    if low < min || high > max {
+        let change = if low < min && min >= 0.0 { "scale = \"log\"" } else { "a `mean` further inside" };
+        let what = format!(
+            "`{name}` must be a {}, but {REACH} `sd` about `mean` reach from {low:.3} to {high:.3}; set a smaller `sd`, or \
+             {change}",
+            expected(kind)
+        );
+        reader.wrong("sd", what);
+        return None;
+    }
+    Some(parameter.walking(own.number("walk")))
+}
+
+/// The range of a system's setting that is a number ([`Kind::Float`]), and its value, by its path through the systems
+/// inside.
+///
+/// # Errors
+/// A sentence, where there is no such setting, or it is no number, or it has no value.
+pub(in super::super) fn find(
+    name: &str,
+    settings: &BTreeMap<String, Value>,
+    path: &str,
+) -> Result<(Kind, f64), String> {
+    let params = SYSTEMS.iter().find(|entry| entry.name == name).map_or(&[][..], |entry| entry.params);
+    let (key, rest) = path.split_once('.').map_or((path, None), |(key, rest)| (key, Some(rest)));
+    let Some(param) = params.iter().find(|param| param.key == key) else {
+        let known: Vec<&str> = params.iter().map(|param| param.key).collect();
+        return Err(format!("system `{name}` has no setting `{key}`; {}", remedy(key, &known)));
+    };
+    match (param.kind, rest, settings.get(key)) {
+        (Kind::System, Some(rest), Some(Value::System { name, settings })) => find(name, settings, rest),
+        (Kind::Float { .. }, None, Some(Value::Float(value))) => Ok((param.kind, *value)),
+        (Kind::Floats, None, Some(Value::Floats(values))) if values.len() == 1 => Ok((ANY, values[0])),
+        (Kind::Float { .. }, None, None) => {
+            Err(format!("`{key}` of system `{name}` has no value; set it in [system], for the truth has one"))
+        }
+        _ => Err(format!("`{path}` of system `{name}` is no single real number; {}", instead(params))),
+    }
+}
+
+/// The settings that can be estimated.
+fn instead(params: &[Param]) -> String {
+    let known = params.iter().filter_map(|param| match param.kind {
+        Kind::Float { .. } => Some(format!("`{}`", param.key)),
+        Kind::System => Some(format!("a number of the system inside, `{}.<key>`", param.key)),
+        _ => None,
+    });
+    match known.collect::<Vec<_>>().join(", ") {
+        none if none.is_empty() => "it has none".to_owned(),
+        some => format!("take one of {some}"),
+    }
+}

@@ -1,0 +1,115 @@
+//! Rows that estimate parameters of the system with the state.
+
+use serde_json::Value;
+
+use crate::{json, scorecast, stderr, write};
+
+/// Lorenz-63 whose rho is 28, and a row that thinks 27 give or take 2.
+const LORENZ63: &str = "seed = 6\n[system]\nname = \"lorenz63\"\nrho = 28.0\n[data]\ntrajectories = 8\nsteps = 200\ndt = \
+                        0.01\nsubsteps = 1\n[observe]\nevery = 10\nsteps = 2000\nburn_in = 1500\ninitial = { truth_sd = 1 }\n";
+const UNKNOWN: &str = "[[assimilate]]\nmethod = \"etkf\"\nlabel = \"unknown\"\nmembers = 40\ninflation = 1.005\nestimate = \
+                       { parameter = \"rho\", mean = 27, sd = 2 }\n";
+
+/// The result of a comparison, and what it wrote to metrics.csv.
+fn compare(text: &str, more: &[&str]) -> (Value, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = write(folder.path(), "x.toml", text.as_bytes());
+    let out = folder.path().join("run");
+    let args = ["compare", path.to_str().unwrap(), "--json", "--out", out.to_str().unwrap()];
+    let output = scorecast(&[&args[..], more].concat());
+    assert!(output.status.success(), "{}", stderr(&output));
+    (json(&output)["result"].clone(), std::fs::read_to_string(out.join("metrics.csv")).unwrap())
+}
+
+fn value(result: &Value, label: &str, metric: &str) -> Option<f64> {
+    let rows = result["assimilation"].as_array().unwrap();
+    rows.iter().find(|row| row["label"] == label && row["metric"] == metric)?["value"].as_f64()
+}
+
+#[test]
+fn an_unknown_parameter_is_found_within_its_posterior_spread() {
+    let replicates = 8;
+    let text = format!(
+        "{LORENZ63}replicates = {replicates}\n{UNKNOWN}[[assimilate]]\nmethod = \"etkf\"\nlabel = \"known\"\nmembers = \
+         40\ninflation = 1.005\n"
+    );
+    let (result, csv) = compare(&text, &[]);
+    let of = |metric: &str| value(&result, "unknown", metric).unwrap();
+    let (mean, sd, error, square) = (of("rho_mean"), of("rho_sd"), of("rho_error"), of("rho_chi_square"));
+    println!("rho {mean:.3}, sd {sd:.3}, error {error:.3}, chi-square {square:.2}");
+    assert!(sd < 0.1 * 2.0 && error < 0.1 * 2.0, "the prior's sd is 2: {sd} {error}");
+    // times of one truth are far from independent, truths are: five standard errors over these
+    let n = f64::from(replicates);
+    assert!((mean - 28.0).abs() < 5.0 * sd / n.sqrt(), "{mean} {sd}");
+    assert!(square < 1.0 + 5.0 * (2.0 / n).sqrt(), "{square}");
+    // the state is scored as if the parameter were known
+    assert!(of("rmse") < 1.15 * value(&result, "known", "rmse").unwrap());
+    assert_eq!(value(&result, "known", "rho_mean"), None);
+    assert!(csv.contains(",unknown,rho_error,"), "{csv}");
+    let told = result["findings"].to_string();
+    assert!(told.contains("`unknown` estimates `rho` as 2") && told.contains("the truth has 28"), "{told}");
+    // the same bytes on one thread
+    assert_eq!(compare(&text, &["--threads", "1"]).1, csv);
+}
+
+#[test]
+fn without_observations_a_parameter_stays_at_its_prior() {
+    let members = 1000.0f64;
+    let text = format!(
+        "{LORENZ63}missing = 1.0\nreplicates = 2\n[[assimilate]]\nmethod = \"etkf\"\nlabel = \"blind\"\nmembers = {members}\n\
+         estimate = [{{ parameter = \"rho\", mean = 27, sd = 2 }}, {{ parameter = \"sigma\", mean = 9, sd = 0.1 }}]\n"
+    )
+    .replace("steps = 2000\nburn_in = 1500", "steps = 200\nburn_in = 100");
+    let (result, _) = compare(&text, &[]);
+    let of = |metric: &str| value(&result, "blind", metric).unwrap();
+    // five standard errors of moments of so many draws in each of two replicates
+    let (of_mean, of_sd) = (5.0 / (2.0 * members).sqrt(), 5.0 / (4.0 * members).sqrt());
+    assert!((of("rho_mean") - 27.0).abs() < 2.0 * of_mean && (of("rho_sd") / 2.0 - 1.0).abs() < of_sd, "{result}");
+    // sigma must be above 0, so that its scale is the logarithm: a lognormal law of median 9
+    let (mean, relative) = (9.0 * 0.005f64.exp(), 0.01f64.exp_m1().sqrt());
+    assert!((of("sigma_mean") - mean).abs() < mean * relative * of_mean, "{}", of("sigma_mean"));
+    assert!((of("sigma_sd") / (mean * relative) - 1.0).abs() < 1.2 * of_sd, "{}", of("sigma_sd"));
+}
+
+#[test]
+fn an_estimate_is_resolved_tuned_reproduced_and_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let short = LORENZ63.replace("steps = 2000\nburn_in = 1500", "steps = 300\nburn_in = 100");
+    let text = format!("{short}{UNKNOWN}[[expected]]\nrow = \"unknown\"\nrmse = 1\nse = 10\n");
+    let path = write(folder.path(), "x.toml", text.as_bytes());
+    let path = path.to_str().unwrap();
+    // resolved, changed by its name, and read again
+    let show = ["config", "show", path, "--set", "assimilate.unknown.estimate.walk=0.01"];
+    let shown = String::from_utf8(scorecast(&show).stdout).unwrap();
+    let line = "estimate = [{ parameter = \"rho\", mean = 27.0, sd = 2.0, scale = \"linear\", walk = 0.01 }]";
+    assert!(shown.contains(line), "{shown}");
+    let again = write(folder.path(), "experiment.toml", shown.as_bytes());
+    let again = String::from_utf8(scorecast(&["config", "show", again.to_str().unwrap()]).stdout).unwrap();
+    assert_eq!(again, shown);
+    let tuned =
+        scorecast(&["tune", path, "--grid", "inflation=1.0,1.01", "--metric", "rmse", "--out", &file("tuned.toml")]);
+    assert!(tuned.status.success(), "{}", stderr(&tuned));
+    assert!(std::fs::read_to_string(file("tuned.toml")).unwrap().contains("parameter = \"rho\""));
+    let held = json(&scorecast(&["reproduce", path, "--json"]));
+    assert_eq!(held["result"]["rows"][0]["verdict"], "agrees");
+    // analyses of the state alone, with the parameters beside; a run again goes on to the same
+    let made = scorecast(&["assimilate", path, "--out", &file("analyses"), "--json"]);
+    assert!(made.status.success(), "{}", stderr(&made));
+    let scored = json(&scorecast(&["evaluate", &file("analyses/unknown.nc"), "--json"]));
+    assert!(scored["result"]["assimilation"].as_array().is_some_and(|rows| !rows.is_empty()), "{scored}");
+    let dataset = scorecast::store::netcdf::read(
+        std::path::Path::new(&file("analyses/unknown.nc")),
+        &scorecast::store::Limits::bytes(1 << 30),
+    )
+    .unwrap();
+    let members = dataset.get("parameter_members").unwrap().values.to_f64().unwrap();
+    assert_eq!(members.len(), 30 * 40);
+    assert!(members.iter().all(|rho| (15.0..40.0).contains(rho)));
+    assert_eq!(dataset.get("parameter_truth").unwrap().values.to_f64().unwrap(), [28.0]);
+    let states = dataset.dimensions.iter().find(|dimension| dimension.name == "component").unwrap().size;
+    assert_eq!(states, 3);
+    let page = |out: &str| std::fs::read_to_string(folder.path().join(out).join("report.html")).unwrap();
+    assert!(scorecast(&["compare", path, "--out", &file("run")]).status.success());
+    assert!(page("run").contains("Estimated parameters") && page("run").contains("<code>rho</code>"));
+}
