@@ -17,9 +17,10 @@
 use ndarray::Array2;
 use scorecast_systems::{Entry, Forecaster, Key, Param, Purpose, Settings};
 
-use super::envar::{Dual, blame, cross_covariance, require_correlation, taper};
+use super::envar::Dual;
 use super::inflation::{Inflation, RTPP, RTPS};
 use super::numbers::Numbers;
+use super::schur::{blame, cross_covariance, require_correlation, taper};
 use super::three_d_var::STEPS;
 use super::window::{LAG, Window};
 use super::{Build, INFLATION, MEMBERS, join, require_dim, require_members, require_saved_members, unchanged};

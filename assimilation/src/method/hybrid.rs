@@ -10,9 +10,10 @@ use ndarray::{Array1, Array2};
 use scorecast_systems::registry::Default;
 use scorecast_systems::{Entry, Forecaster, Key, Kind, Param, Purpose, Settings};
 
-use super::envar::{Dual, blame, cross_covariance, require_correlation, taper};
+use super::envar::Dual;
 use super::gaussian::Gaussian;
 use super::inflation::{ADDITIVE, Inflation, RTPP, RTPS};
+use super::schur::{blame, cross_covariance, require_correlation, taper};
 use super::three_d_var::{SCALE, STEPS};
 use super::{Build, INFLATION, MEMBERS, join, require_dim, require_members, require_saved_members, unchanged};
 use crate::linalg::{all_finite, anomalies};

@@ -48,6 +48,7 @@ mod quality_control;
 mod regularize;
 mod resample;
 mod rts;
+mod schur;
 mod serial;
 mod step_law;
 mod three_d_var;
