@@ -9,9 +9,10 @@ use crate::failure::{Failure, Kind, Result};
 use crate::progress::Progress;
 use crate::results::{AssimilationRow, CostRow, PairedRow, Panel, PanelRow, RankHistogram, Series};
 use crate::spec::{AssimilatePlan, Plan};
+use crate::stage::alarm::Alarm;
 use crate::stage::analysis_columns::{columns, diagnose, look_at, measure, measure_smoothed};
 use crate::stage::board::{Board, Column, against_best};
-use crate::stage::cycle::{self, Alarm, Analysed, Ended, Visitor};
+use crate::stage::cycle::{self, Analysed, Ended, Visitor};
 use crate::stage::diagnoses::diagnoses;
 use crate::stage::fit::Ready;
 use crate::stage::forecast_scores::rank_histogram;
@@ -197,7 +198,7 @@ impl Job<'_> {
                 }
             }),
         };
-        let mut alarm = Alarm::new(scale);
+        let mut alarm = Alarm::new(scale, self.network.plan.burn_in);
         let dt = plan.data.stepping.dt;
         let mut scorer =
             Scorer { job: self, run, columns, dt, label: &row.label, done, progress, trouble: None, stopped: false };
