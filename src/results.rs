@@ -28,7 +28,7 @@ pub struct ForecastRow {
 }
 
 /// One row of the assimilation table: one metric of one method with one forecaster.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct AssimilationRow {
     /// The method's name.
     pub method: String,

@@ -86,6 +86,15 @@ impl Terms {
         !self.marked.is_empty() || self.values.iter().any(|value| !value.is_finite())
     }
 
+    /// The cases of the clusters that did not diverge. Their mean flatters: it is for comparison with survivors alone.
+    pub fn survivors(&self) -> Self {
+        let lost = self.lost();
+        let mut kept = Self::new(self.width);
+        let rows = self.rows().filter(|(cluster, _, _)| lost.binary_search(cluster).is_err());
+        rows.for_each(|(cluster, time, row)| kept.push(cluster, time, row));
+        kept
+    }
+
     /// How many cases have a non-finite term.
     pub fn diverged_cases(&self) -> usize {
         self.rows().filter(|(_, _, row)| row.iter().any(|value| !value.is_finite())).count()
@@ -93,12 +102,17 @@ impl Terms {
 
     /// How many clusters diverged: by a non-finite term or by [`Terms::mark_diverged`].
     pub fn diverged_clusters(&self) -> usize {
+        self.lost().len()
+    }
+
+    /// The clusters that diverged, in order.
+    fn lost(&self) -> Vec<usize> {
         let mut clusters = self.marked.clone();
         let bad = self.rows().filter(|(_, _, row)| row.iter().any(|value| !value.is_finite()));
         clusters.extend(bad.map(|(cluster, _, _)| cluster));
         clusters.sort_unstable();
         clusters.dedup();
-        clusters.len()
+        clusters
     }
 
     /// The number of clusters.
@@ -154,5 +168,8 @@ mod tests {
         terms.push(2, 0, &[1.0, 1.0]);
         terms.mark_diverged(2);
         assert_eq!((terms.diverged_cases(), terms.diverged_clusters(), terms.clusters()), (2, 2, 3));
+        let survivors = terms.survivors();
+        assert_eq!((survivors.clusters(), survivors.diverged()), (1, false));
+        assert_eq!(survivors.rows().collect::<Vec<_>>(), [(1, 0, &[1.0, 1.0][..])]);
     }
 }

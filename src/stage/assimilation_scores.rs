@@ -9,9 +9,10 @@ use crate::failure::{Failure, Kind, Result};
 use crate::progress::Progress;
 use crate::results::{AssimilationRow, CostRow, PairedRow, Panel, PanelRow, ParameterSeries, RankHistogram, Series};
 use crate::spec::{AssimilatePlan, Plan};
+use crate::stage::alarm::Alarm;
 use crate::stage::analysis_columns::{columns, diagnose, look_at, measure, measure_smoothed};
-use crate::stage::board::{Board, Column, against_best};
-use crate::stage::cycle::{self, Alarm, Analysed, Ended, Visitor};
+use crate::stage::board::{Board, Column, against_best, survivors};
+use crate::stage::cycle::{self, Analysed, Ended, Visitor};
 use crate::stage::diagnoses::diagnoses;
 use crate::stage::fit::Ready;
 use crate::stage::forecast_scores::rank_histogram;
@@ -44,6 +45,9 @@ pub struct Scored {
     pub analyses: Vec<Analyses>,
     /// Why runs diverged: a row, a replicate, and a sentence.
     pub diagnoses: Vec<String>,
+    /// The analysis rmse of each row of the plan over the replicates that did not diverge, its standard error and the number
+    /// of these.
+    pub survivors: Vec<Option<(f64, f64, usize)>>,
     /// The ensembles of each row of the plan, replicate by replicate, where they were to be kept.
     pub kept: Vec<Vec<Kept>>,
 }
@@ -212,7 +216,7 @@ impl Job<'_> {
                 }
             }),
         };
-        let mut alarm = Alarm::new(scale);
+        let mut alarm = Alarm::new(scale, self.network.plan.burn_in);
         let dt = plan.data.stepping.dt;
         let mut scorer =
             Scorer { job: self, run, columns, dt, label: &row.label, done, progress, trouble: None, stopped: false };
@@ -325,6 +329,7 @@ fn tables(plan: &Plan, networks: &[Network], columns: &[Column], jobs: &[Job], r
             evaluations: None,
         });
     }
+    scored.survivors = boards.iter().map(|board| survivors(columns, "rmse", board)).collect();
     for network in networks {
         let members: Vec<usize> =
             (0..plan.assimilate.len()).filter(|&i| plan.assimilate[i].observe == network.plan.name).collect();

@@ -98,6 +98,14 @@ impl Board {
     }
 }
 
+/// The value of column `name` over the replicates that did not diverge, with its standard error and the number of these.
+pub fn survivors(columns: &[Column], name: &str, board: &Board) -> Option<(f64, f64, usize)> {
+    let index = columns.iter().position(|column| column.name == name)?;
+    let survivors = board.terms(index).survivors();
+    let summary = columns[index].metric.summarise(&survivors);
+    Some((summary.value?, summary.se?, survivors.clusters()))
+}
+
 /// Compares every row of a column with its best row; `rows` are labels and boards.
 ///
 /// The best row is the one with the least loss among those that did not diverge. P-values carry Holm's correction over

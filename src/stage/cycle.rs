@@ -1,4 +1,4 @@
-//! One assimilation row on one twin: the loop over observation times, with the alarm for filter divergence.
+//! One assimilation row on one twin: the loop over observation times.
 
 use std::time::Instant;
 
@@ -8,6 +8,7 @@ use crate::assimilation::augment::{Estimate, OfState, augmented_prior, split, sp
 use crate::assimilation::{Cycle, METHODS, Observation, Outcome, Smoothed};
 use crate::failure::Result;
 use crate::spec::AssimilatePlan;
+use crate::stage::alarm::Alarm;
 use crate::stage::twin::{Network, Twin, seen};
 use crate::systems::{Forecaster, registry};
 
@@ -90,7 +91,7 @@ pub fn run(
         let mean = outcome.mean();
         let error = truth.map(|truth| root_mean_square(&mean, truth));
         let analysed = Analysed { mean, variance: outcome.variance(), error, outcome, estimate };
-        if alarm.rings(&analysed) {
+        if alarm.rings(now.step, &analysed) {
             ended.diverged = Some(now.step);
             visitor.diverged(index, &analysed);
             break;
@@ -114,39 +115,4 @@ pub fn run(
 fn root_mean_square(mean: &Array1<f64>, truth: ArrayView1<f64>) -> f64 {
     let squares: f64 = mean.iter().zip(truth).map(|(m, x)| (m - x) * (m - x)).sum();
     (squares / mean.len() as f64).sqrt()
-}
-
-/// Filter divergence: a non-finite ensemble, or a mean error over 100 analyses that exceeds half the climatological
-/// standard deviation while the ensemble claims less than half of that error.
-///
-/// The second half of the rule keeps a filter that is poor but honest about it (few, noisy observations) in the table.
-pub struct Alarm {
-    half_climate: f64,
-    errors: Vec<f64>,
-    spreads: Vec<f64>,
-}
-
-/// The window of the alarm, in analyses.
-const WINDOW: usize = 100;
-
-impl Alarm {
-    /// For a climate with this standard deviation (root mean square over components).
-    pub fn new(climatological_sd: f64) -> Self {
-        Self { half_climate: 0.5 * climatological_sd, errors: Vec::new(), spreads: Vec::new() }
-    }
-
-    fn rings(&mut self, analysed: &Analysed) -> bool {
-        if analysed.outcome.ensemble.iter().any(|value| !value.is_finite()) {
-            return true;
-        }
-        let Some(error) = analysed.error else { return false };
-        self.errors.push(error);
-        self.spreads.push((analysed.variance.sum() / analysed.variance.len() as f64).sqrt());
-        if self.errors.len() < WINDOW {
-            return false;
-        }
-        let recent = |values: &[f64]| values[values.len() - WINDOW..].iter().sum::<f64>() / WINDOW as f64;
-        let (error, spread) = (recent(&self.errors), recent(&self.spreads));
-        error > self.half_climate && spread < 0.5 * error
-    }
 }

@@ -5,8 +5,9 @@ use crate::assimilation::diagnostics::History;
 use crate::failure::{Failure, Kind, Result};
 use crate::progress::Progress;
 use crate::spec::Plan;
+use crate::stage::alarm::Alarm;
 use crate::stage::assimilation_scores::Job;
-use crate::stage::cycle::{self, Alarm, Analysed, Ended, Visitor};
+use crate::stage::cycle::{self, Analysed, Ended, Visitor};
 use crate::stage::queue;
 use crate::stage::twin::seen;
 
@@ -33,7 +34,8 @@ pub fn diagnoses(
         let row = &plan.assimilate[job.row];
         let mut watch = Watch { job, dt: plan.data.stepping.dt, history: History::default(), progress };
         let twin = &job.network.twins[job.replicate];
-        cycle::run(row, job.model, job.network, twin, plan.data.stepping.dt, &mut Alarm::new(scale), &mut watch)?;
+        let mut alarm = Alarm::new(scale, job.network.plan.burn_in);
+        cycle::run(row, job.model, job.network, twin, plan.data.stepping.dt, &mut alarm, &mut watch)?;
         let sentence = watch.history.diagnose().map_or_else(
             || "neither its spread, its innovations, its weights nor its rank show why".to_owned(),
             |diagnosis| diagnosis.sentence,

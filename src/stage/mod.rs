@@ -4,6 +4,7 @@
 //! A stage reads a [`Plan`](crate::spec::Plan) and its inputs, and writes files. What it computes is in the files named
 //! after the matter (`twin`, `cycle`, `board`, ...); the files named after commands only join them.
 
+mod alarm;
 mod analysis_columns;
 pub mod assimilate;
 mod assimilation_scores;
