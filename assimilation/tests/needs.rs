@@ -1,7 +1,7 @@
 //! A method's entry says what it needs: with a forecaster that offers nothing but steps, the methods without a need run
 //! and those with one refuse; with an operator that is not linear, those for linear ones alone refuse.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
 

@@ -58,7 +58,10 @@ mod tests {
             let ensemble = array![[error - spread, 0.0], [error + spread, 0.0]];
             let outcome = Outcome::new(ensemble.clone(), ensemble);
             let variance = array![spread * spread, spread * spread];
-            alarm.rings(step, &Analysed { mean: array![error, 0.0], variance, error: Some(error), outcome })
+            alarm.rings(
+                step,
+                &Analysed { mean: array![error, 0.0], variance, error: Some(error), outcome, estimate: None },
+            )
         })
     }
 
