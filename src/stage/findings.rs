@@ -29,6 +29,7 @@ pub fn warnings(plan: &Plan, report: &Report) -> Vec<String> {
     out.extend(degenerate_weights(&report.assimilation));
     out.extend(published_practice(plan));
     out.extend(shorter_rows(plan));
+    out.extend(report.parameters.iter().filter_map(|series| learned_nothing(plan, series)));
     out
 }
 
@@ -89,9 +90,31 @@ fn estimated(report: &Report, series: &ParameterSeries) -> Option<String> {
         "`{}` estimates `{}` as {} with a posterior standard deviation of {}{truth}.",
         series.label,
         series.parameter,
-        figure(mean.value?, mean.se),
+        figure(mean.value?, mean.se.filter(|se| *se > 1e-6 * sd)),
         figure(sd, None)
     ))
+}
+
+/// A posterior spread of at least this share of the prior's is no news of a parameter.
+const NO_NEWS: f64 = 0.95;
+
+/// A row whose observations, or whose method, say nothing of a parameter: its posterior stays as wide as the prior.
+fn learned_nothing(plan: &Plan, series: &ParameterSeries) -> Option<String> {
+    let row = plan.assimilate.iter().find(|row| row.label == series.label)?;
+    let parameter = row.estimate.iter().find(|parameter| parameter.name == series.parameter)?;
+    let (_, prior) = parameter.moments(parameter.mean, parameter.sd * parameter.sd);
+    let last = series.sd.iter().rev().find_map(|sd| *sd)?;
+    (last >= NO_NEWS * prior).then(|| {
+        format!(
+            "`{}` has learned nothing of `{}`: at the end its spread is {}, and the prior's {}; `{}` on these observations \
+             does not tell it.",
+            row.label,
+            series.parameter,
+            figure(last, None),
+            figure(prior, None),
+            row.method
+        )
+    })
 }
 
 /// "; not significantly different: a, b." or "; every other row is significantly worse."

@@ -46,6 +46,7 @@ fn an_unknown_parameter_is_found_within_its_posterior_spread() {
     assert!(of("rmse") < 1.15 * value(&result, "known", "rmse").unwrap());
     assert_eq!(value(&result, "known", "rho_mean"), None);
     assert!(csv.contains(",unknown,rho_error,"), "{csv}");
+    assert!(!result["warnings"].to_string().contains("learned nothing"), "{}", result["warnings"]);
     let told = result["findings"].to_string();
     assert!(told.contains("`unknown` estimates `rho` as 2") && told.contains("the truth has 28"), "{told}");
     // the same bytes on one thread
@@ -65,6 +66,8 @@ fn without_observations_a_parameter_stays_at_its_prior() {
     // five standard errors of moments of so many draws in each of two replicates
     let (of_mean, of_sd) = (5.0 / (2.0 * members).sqrt(), 5.0 / (4.0 * members).sqrt());
     assert!((of("rho_mean") - 27.0).abs() < 2.0 * of_mean && (of("rho_sd") / 2.0 - 1.0).abs() < of_sd, "{result}");
+    let told = result["warnings"].to_string();
+    assert!(told.contains("`blind` has learned nothing of `rho`") && told.contains("nothing of `sigma`"), "{told}");
     // sigma must be above 0, so that its scale is the logarithm: a lognormal law of median 9
     let (mean, relative) = (9.0 * 0.005f64.exp(), 0.01f64.exp_m1().sqrt());
     assert!((of("sigma_mean") - mean).abs() < mean * relative * of_mean, "{}", of("sigma_mean"));
@@ -98,11 +101,11 @@ fn an_estimate_is_resolved_tuned_reproduced_and_written() {
     assert!(made.status.success(), "{}", stderr(&made));
     let scored = json(&scorecast(&["evaluate", &file("analyses/unknown.nc"), "--json"]));
     assert!(scored["result"]["assimilation"].as_array().is_some_and(|rows| !rows.is_empty()), "{scored}");
-    let dataset = scorecast::store::netcdf::read(
-        std::path::Path::new(&file("analyses/unknown.nc")),
-        &scorecast::store::Limits::bytes(1 << 30),
-    )
-    .unwrap();
+    let read = |name: &str| {
+        let limits = scorecast::store::Limits::bytes(1 << 30);
+        scorecast::store::netcdf::read(std::path::Path::new(&file(name)), &limits).unwrap()
+    };
+    let dataset = read("analyses/unknown.nc");
     let members = dataset.get("parameter_members").unwrap().values.to_f64().unwrap();
     assert_eq!(members.len(), 30 * 40);
     assert!(members.iter().all(|rho| (15.0..40.0).contains(rho)));
@@ -112,4 +115,31 @@ fn an_estimate_is_resolved_tuned_reproduced_and_written() {
     let page = |out: &str| std::fs::read_to_string(folder.path().join(out).join("report.html")).unwrap();
     assert!(scorecast(&["compare", path, "--out", &file("run")]).status.success());
     assert!(page("run").contains("Estimated parameters") && page("run").contains("<code>rho</code>"));
+    let dataset = read("run/analysis_observe.nc");
+    let of = |name: &str| dataset.get(name).unwrap().values.to_f64().unwrap();
+    assert_eq!((of("parameter_mean").len(), of("parameter_sd").len(), of("parameter_truth")), (30, 30, vec![28.0]));
+    assert!(of("parameter_sd").first() > of("parameter_sd").last());
+}
+
+/// Of a user's own observations there is no truth of a parameter either.
+#[test]
+fn without_a_truth_there_is_an_estimate_and_no_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let system = "seed = 4\n[system]\nname = \"ou\"\n[data]\ntrajectories = 1\nsteps = 50\ndt = 0.3\n";
+    let seen = folder.path().join("seen.nc").to_str().unwrap().to_owned();
+    let path = write(folder.path(), "seen.toml", system.as_bytes());
+    assert!(scorecast(&["simulate", path.to_str().unwrap(), "--out", &seen]).status.success());
+    let text = format!(
+        "{}[observe]\nfile = \"{seen}\"\nnoise = 0.5\ninitial = {{ mean = 0, sd = 1 }}\n[[assimilate]]\nmethod = \
+         \"etkf\"\nestimate = [{{ parameter = \"rate\", mean = 1, sd = 0.1, scale = \"log\" }}, {{ parameter = \"coupling\", \
+         mean = 1, sd = 0.2 }}]\n",
+        system.replace("trajectories = 1", "trajectories = 8")
+    );
+    let (result, _) = compare(&text, &[]);
+    let label = "etkf + rate + coupling / perfect";
+    for parameter in ["rate", "coupling"] {
+        let of = |end: &str| value(&result, label, &format!("{parameter}_{end}"));
+        assert!(of("mean").is_some_and(|mean| (0.3..2.0).contains(&mean)), "{result}");
+        assert!(of("sd").is_some() && of("error").is_none() && of("chi_square").is_none(), "{result}");
+    }
 }
