@@ -6,6 +6,7 @@
 
 mod analysis_columns;
 pub mod assimilate;
+mod assimilation_pictures;
 mod assimilation_scores;
 mod board;
 pub mod compare;
