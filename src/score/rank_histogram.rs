@@ -200,7 +200,7 @@ mod tests {
         }
     }
 
-    fn counts(ensemble: &Ensemble, bins: usize) -> Vec<f64> {
+    fn counts<'a>(ensemble: &'a Ensemble<'a>, bins: usize) -> Vec<f64> {
         let mut out = vec![0.0; bins + 1];
         RankHistogram { bins }.measure(&Case::Ensemble(ensemble), &mut out);
         out

@@ -71,14 +71,21 @@ fn haar(order: usize, key: Key) -> Vec<Reflection> {
 fn multiply(mut rows: ArrayViewMut2<f64>, reflections: &[Reflection]) {
     let (members, dim) = rows.dim();
     let mut block = vec![ZEROS; members];
+    if !rows.is_standard_layout() {
+        let mut copy = rows.as_standard_layout().into_owned();
+        multiply(copy.view_mut(), reflections);
+        rows.assign(&copy);
+        return;
+    }
+    let Some(values) = rows.as_slice_mut() else { return };
     for from in (0..dim).step_by(WIDTH) {
         let to = (from + WIDTH).min(dim);
-        for (row, lanes) in rows.outer_iter().zip(&mut block) {
-            row.iter().skip(from).zip(lanes).for_each(|(value, lane)| *lane = *value);
+        for (row, lanes) in values.chunks_exact(dim).zip(&mut block) {
+            lanes[..to - from].copy_from_slice(&row[from..to]);
         }
         reflect(&mut block, reflections);
-        for (mut row, lanes) in rows.outer_iter_mut().zip(&block) {
-            row.slice_mut(ndarray::s![from..to]).iter_mut().zip(lanes).for_each(|(value, lane)| *value = *lane);
+        for (row, lanes) in values.chunks_exact_mut(dim).zip(&block) {
+            row[from..to].copy_from_slice(&lanes[..to - from]);
         }
     }
 }

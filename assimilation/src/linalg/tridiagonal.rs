@@ -72,17 +72,6 @@ impl Tridiagonal {
         length
     }
 
-    /// V x in place, for x of the order of the last matrix in whole groups.
-    #[inline(always)]
-    pub(super) fn expand(&self, n: usize, x: &mut [Lanes]) {
-        let width = groups(n);
-        for k in (0..n).rev() {
-            let v = &self.vectors[k * width + k / 8..(k + 1) * width];
-            let along = -self.factors[k] * dot(v, &x[k / 8..]);
-            add_scaled(&mut x[k / 8..], along, v);
-        }
-    }
-
     /// V into `out`, row by row.
     #[inline(always)]
     pub(super) fn basis(&self, n: usize, out: &mut [Lanes]) {
