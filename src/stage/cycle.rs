@@ -80,9 +80,9 @@ pub fn run(
         let outcome = filter.step(model, &now, twin.key)?;
         ended.cycles += 1;
         let truth = twin.truth.as_ref().map(|truth| truth.row(now.step));
-        let mean = outcome.mean();
+        let (mean, variance) = outcome.mean_and_variance();
         let error = truth.map(|truth| root_mean_square(&mean, truth));
-        let analysed = Analysed { mean, variance: outcome.variance(), error, outcome };
+        let analysed = Analysed { mean, variance, error, outcome };
         if alarm.rings(now.step, &analysed) {
             ended.diverged = Some(now.step);
             visitor.diverged(index, &analysed);
