@@ -295,18 +295,16 @@ fn in_place_an_error_a_diverged_forecast_and_nothing_seen_leave_the_members_alon
     diverged[(3, 4)] = f64::INFINITY;
     let all = values(dim, &[]);
     let none = Array1::from_elem(dim, f64::NAN);
-    let cases: [(&dyn Observation, &Array1<f64>, Array2<f64>, bool); 4] = [
-        (&linear, &values(2, &[]), ensemble(8, dim), true),
-        (&identity, &all, ensemble(8, dim - 1), true),
-        (&identity, &all, diverged, false),
-        (&identity, &none, ensemble(8, dim), false),
-    ];
-    for (operator, y, x, fails) in cases {
+    let stays = |operator: &dyn Observation, y: &Array1<f64>, x: Array2<f64>, fails: bool| {
         let seen = Seen { step: 3, time: 0.0, values: y.view(), operator };
         let mut found = x.clone();
         assert_eq!(letkf(local).update_in_place(&mut found, &seen, KEY).is_err(), fails);
         assert_eq!(found, x);
-    }
+    };
+    stays(&linear, &values(2, &[]), ensemble(8, dim), true);
+    stays(&identity, &all, ensemble(8, dim - 1), true);
+    stays(&identity, &all, diverged, false);
+    stays(&identity, &none, ensemble(8, dim), false);
 }
 
 /// A model that is not asked to do anything.
