@@ -3,13 +3,17 @@
 //! d = y - mean h(x_f), S = Cov h(x_f) + R over the values that are present. For an honest Gaussian forecast d ~ N(0, S):
 //! d^T S^-1 d has mean p, and log N(d; 0, S) is the innovation log score.
 //!
+//! With fewer members than values and independent errors both come from the order N: with Z = Y R^-1/2 (anomalies of h(x)
+//! times the root of their share of the covariance, one row a member) and e = R^-1/2 d,
+//! d^T S^-1 d = e^T e - (Z e)^T (I + Z Z^T)^-1 Z e and det S = det R det(I + Z Z^T) (Woodbury 1950; Sylvester).
+//!
 //! Where the error law does not simply add errors (`log_normal`, `poisson`), h(x) is replaced by the mean of y given x, and
 //! R by the diagonal of the mean variances of y given x. Where errors are not Gaussian the score is that of the Gaussian of
 //! these two moments; it is NaN where they are infinite (`student_t` with up to 2 degrees of freedom).
 
 use ndarray::{Array1, Array2, Axis};
 
-use crate::linalg::{Cholesky, all_finite, anomalies, covariance};
+use crate::linalg::{Cholesky, all_finite, anomalies, covariance_of};
 use crate::observe::Present;
 use crate::outcome::{Outcome, weighted_mean};
 use crate::problem::{Result, Seen};
@@ -38,20 +42,72 @@ pub fn innovation(outcome: &Outcome, seen: &Seen) -> Result<Option<Innovation>> 
         return Ok(None);
     }
     use_moments(&mut present, outcome, seen);
-    let (mean, mut s) = match (&outcome.forecast_gaussian, seen.matrix()) {
-        (Some((mean, p)), Some(h)) => (h.dot(mean), h.dot(p).dot(&h.t())),
-        _ => {
-            let weights = outcome.forecast_weights.as_ref();
-            (anomalies(present.predicted.view(), weights).0, covariance(present.predicted.view(), weights))
-        }
+    let weights = outcome.forecast_weights.as_ref();
+    let exact = match &outcome.forecast_gaussian {
+        Some((mean, p)) => seen.matrix().map(|h| (h.dot(mean), h.dot(p).dot(&h.t()))),
+        None => None,
     };
+    let found = match exact {
+        Some((mean, hph)) => from_covariance(&present, mean, hph),
+        None => match from_members(&present, weights)? {
+            Some(found) => Ok(found),
+            None => {
+                let (mean, a) = anomalies(present.predicted.view(), weights);
+                from_covariance(&present, mean, covariance_of(&a, weights))
+            }
+        },
+    };
+    found.map(Some)
+}
+
+/// By S, of the order of the values.
+fn from_covariance(present: &Present, mean: Array1<f64>, mut s: Array2<f64>) -> Result<Innovation> {
     present.add_covariance(&mut s);
-    let residual = present.values - mean;
+    let residual = &present.values - mean;
     let variance = s.diag().to_owned();
     if !all_finite(s.view()) || !all_finite(residual.view().insert_axis(Axis(0))) {
-        return Ok(Some(Innovation { residual, variance, chi_square: f64::NAN, log_score: f64::NAN }));
+        return Ok(Innovation { residual, variance, chi_square: f64::NAN, log_score: f64::NAN });
     }
-    let (log_score, square) = log_normal(&s, &residual)?;
+    let (log_score, square) = Cholesky::new(s.view())?.log_normal(&residual);
+    Ok(Innovation { chi_square: square / residual.len() as f64, residual, variance, log_score })
+}
+
+/// Above this share of R in the members' Z Z^T the difference in d^T S^-1 d cancels too many digits.
+const FAR: f64 = 1e5;
+
+/// By I + Z Z^T, of the order of the members, where they are fewer than the values and their errors independent; none where
+/// they are not, or where the other way is the more accurate.
+fn from_members(present: &Present, weights: Option<&Array1<f64>>) -> Result<Option<Innovation>> {
+    let (members, values) = present.predicted.dim();
+    let proper = |r: &f64| *r > 0.0 && r.is_finite();
+    if members < 2 || members >= values || present.correlated.is_some() || !present.variance.iter().all(proper) {
+        return Ok(None);
+    }
+    let (mean, mut z) = anomalies(present.predicted.view(), weights);
+    let residual = &present.values - mean;
+    match weights {
+        None => z /= (members as f64 - 1.0).sqrt(),
+        Some(weights) => {
+            let rest = 1.0 - weights.dot(weights);
+            z *= &weights.mapv(|w| (w / rest).sqrt()).insert_axis(Axis(1));
+        }
+    }
+    let mut variance = present.variance.clone();
+    z.outer_iter().for_each(|row| variance.zip_mut_with(&row, |s, a| *s += a * a));
+    let sd = present.variance.mapv(f64::sqrt);
+    z /= &sd;
+    let d = &residual / &sd;
+    let mut g = z.dot(&z.t());
+    // written so that NaN goes the other way too
+    if !(d.dot(&d).is_finite() && g.diag().iter().all(|square| *square < FAR)) {
+        return Ok(None);
+    }
+    g.diag_mut().mapv_inplace(|square| 1.0 + square);
+    let factor = Cholesky::new(g.view())?;
+    let square = d.dot(&d) - factor.mahalanobis(&z.dot(&d));
+    let log_det = factor.log_det() + present.variance.iter().map(|r| r.ln()).sum::<f64>();
+    let constant = residual.len() as f64 * (2.0 * std::f64::consts::PI).ln();
+    let log_score = -0.5 * (square + log_det + constant);
     Ok(Some(Innovation { chi_square: square / residual.len() as f64, residual, variance, log_score }))
 }
 
@@ -69,16 +125,56 @@ fn use_moments(present: &mut Present, outcome: &Outcome, seen: &Seen) {
     }
 }
 
-fn log_normal(s: &Array2<f64>, residual: &Array1<f64>) -> Result<(f64, f64)> {
-    Ok(Cholesky::new(s.view())?.log_normal(residual))
-}
-
 #[cfg(test)]
 mod tests {
     use ndarray::array;
+    use scorecast_systems::{Domain, Key};
 
     use super::*;
-    use crate::observe::{GaussianError, NoiseLaw, Stride};
+    use crate::observe::{GaussianError, Identity, NoiseLaw, Stride};
+
+    /// Both orders, for equal weights and for others, with errors of several sizes and a value that is missing.
+    #[test]
+    fn the_order_of_the_members_gives_the_same() {
+        let sd: Vec<f64> = (0..40).map(|i| 0.05 + 0.1 * f64::from(i)).collect();
+        let error = |dim| Ok(Box::new(GaussianError::new(&sd, dim)?) as Box<dyn NoiseLaw>);
+        let operator = Identity::new(40, &error).unwrap();
+        for (members, spread) in [(2, 1.0), (3, 0.1), (7, 3.0), (24, 1.0), (24, 0.0), (38, 2.0)] {
+            let key = Key::new(members as u64, Domain::Score);
+            let forecast = spread * key.normals(members, 40) + 1.0;
+            let mut values = 2.0 * key.at(1).normals(1, 40).remove_axis(Axis(0));
+            values[3] = f64::NAN;
+            let seen = Seen { step: 0, time: 0.0, values: values.view(), operator: &operator };
+            let present = seen.restrict(forecast.view()).unwrap();
+            let uneven: Array1<f64> = (0..members).map(|j| 1.0 + j as f64).collect();
+            let uneven = &uneven / uneven.sum();
+            for weights in [None, Some(&uneven)] {
+                let (mean, a) = anomalies(forecast.select(Axis(1), &present.index).view(), weights);
+                let whole = from_covariance(&present, mean, covariance_of(&a, weights)).unwrap();
+                let by_members = from_members(&present, weights).unwrap().unwrap();
+                let near = |a: f64, b: f64| (a - b).abs() < 1e-10 * b.abs();
+                assert!(near(by_members.chi_square, whole.chi_square), "{members} {spread}");
+                assert!(near(by_members.log_score, whole.log_score), "{members} {spread}");
+                assert_eq!(by_members.residual, whole.residual);
+                assert!(by_members.variance.iter().zip(&whole.variance).all(|(a, b)| near(*a, *b)));
+            }
+        }
+    }
+
+    #[test]
+    fn members_far_apart_and_errors_of_no_variance_go_the_other_way() {
+        let error = |dim| Ok(Box::new(GaussianError::new(&[1.0], dim)?) as Box<dyn NoiseLaw>);
+        let operator = Identity::new(9, &error).unwrap();
+        let forecast = 1e4 * Key::new(1, Domain::Score).normals(4, 9);
+        let values = Array1::zeros(9);
+        let seen = Seen { step: 0, time: 0.0, values: values.view(), operator: &operator };
+        let mut present = seen.restrict(forecast.view()).unwrap();
+        assert!(from_members(&present, None).unwrap().is_none());
+        present.predicted *= 1e-4;
+        assert!(from_members(&present, None).unwrap().is_some());
+        present.variance[2] = f64::INFINITY;
+        assert!(from_members(&present, None).unwrap().is_none());
+    }
 
     #[test]
     fn moments_and_density_of_a_case_worked_by_hand() {

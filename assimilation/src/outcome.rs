@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use ndarray::{Array1, Array2, ArrayView2, Axis, Zip};
+use ndarray::{Array1, Array2, ArrayView2, Zip};
+use scorecast_systems::wide;
 
 use crate::quality::Quality;
 
@@ -62,6 +63,16 @@ impl Outcome {
     pub fn variance(&self) -> Array1<f64> {
         variance(self.gaussian.as_ref(), &self.ensemble, self.weights.as_ref())
     }
+
+    /// [`Outcome::mean`] and [`Outcome::variance`] at the price of the second.
+    pub fn mean_and_variance(&self) -> (Array1<f64>, Array1<f64>) {
+        let mean = self.mean();
+        let variance = match &self.gaussian {
+            Some((_, covariance)) => covariance.diag().to_owned(),
+            None => variance_about(self.ensemble.view(), self.weights.as_ref(), &mean),
+        };
+        (mean, variance)
+    }
 }
 
 /// A posterior of an earlier time, given later observations too.
@@ -104,24 +115,60 @@ fn variance(exact: Option<&Moments>, ensemble: &Array2<f64>, weights: Option<&Ar
 
 /// The weighted mean of the rows of `x`; equal weights if none are given.
 pub fn weighted_mean(x: ArrayView2<f64>, weights: Option<&Array1<f64>>) -> Array1<f64> {
-    match weights {
-        Some(weights) => weights.dot(&x),
-        None => x.mean_axis(Axis(0)).unwrap_or_else(|| Array1::from_elem(x.ncols(), f64::NAN)),
+    if let Some(weights) = weights {
+        return weights.dot(&x);
     }
+    let mut sum = Array1::zeros(x.ncols());
+    match (x.as_slice(), sum.as_slice_mut()) {
+        (Some(rows), Some(sum)) => add_rows(rows, sum),
+        _ => x.outer_iter().for_each(|row| sum += &row),
+    }
+    // NaN without a row
+    let count = x.nrows() as f64;
+    sum.mapv_inplace(|total| total / count);
+    sum
 }
 
 /// The unbiased weighted variance of each column: sum w (x - m)^2 / (1 - sum w^2).
 pub fn weighted_variance(x: ArrayView2<f64>, weights: Option<&Array1<f64>>) -> Array1<f64> {
-    let mean = weighted_mean(x, weights);
+    variance_about(x, weights, &weighted_mean(x, weights))
+}
+
+/// The same about a mean that is known already.
+pub(crate) fn variance_about(x: ArrayView2<f64>, weights: Option<&Array1<f64>>, mean: &Array1<f64>) -> Array1<f64> {
     let equal = 1.0 / x.nrows() as f64;
+    let weight = |member: usize| weights.map_or(equal, |w| w[member]);
     let mut sum = Array1::zeros(x.ncols());
-    let mut squares = 0.0;
-    for (member, row) in x.outer_iter().enumerate() {
-        let weight = weights.map_or(equal, |w| w[member]);
-        squares += weight * weight;
-        Zip::from(&mut sum).and(row).and(&mean).for_each(|total, value, centre| {
-            *total += weight * (value - centre) * (value - centre);
-        });
+    match (x.as_slice(), mean.as_slice(), sum.as_slice_mut()) {
+        (Some(rows), Some(mean), Some(sum)) if !mean.is_empty() => {
+            let rows = rows.chunks_exact(mean.len()).enumerate();
+            rows.for_each(|(member, row)| add_squares(weight(member), row, mean, sum));
+        }
+        _ => x.outer_iter().enumerate().for_each(|(member, row)| {
+            let weight = weight(member);
+            Zip::from(&mut sum).and(row).and(mean).for_each(|total, value, centre| {
+                *total += weight * (value - centre) * (value - centre);
+            });
+        }),
     }
+    let squares: f64 = (0..x.nrows()).map(|member| weight(member) * weight(member)).sum();
     sum / (1.0 - squares)
+}
+
+wide! {
+    /// sum += each of the rows.
+    fn add_rows(rows: &[f64], sum: &mut [f64]) {
+        for row in rows.chunks_exact(sum.len().max(1)) {
+            sum.iter_mut().zip(row).for_each(|(total, value)| *total += value);
+        }
+    }
+}
+
+wide! {
+    /// sum += weight (row - mean)^2.
+    fn add_squares(weight: f64, row: &[f64], mean: &[f64], sum: &mut [f64]) {
+        for ((total, value), centre) in sum.iter_mut().zip(row).zip(mean) {
+            *total += weight * (value - centre) * (value - centre);
+        }
+    }
 }

@@ -73,6 +73,18 @@ pub trait Analysis: Send {
     /// When shapes do not fit or the method cannot use this operator.
     fn update(&mut self, forecast: Array2<f64>, seen: &Seen, key: Key) -> Result<Outcome>;
 
+    /// The same for a pipeline whose ensemble is large: leaves the members of the analysis, bit for bit those of
+    /// [`Analysis::update`], in place of the forecast in `ensemble` (`[member, component]`), and keeps no forecast. What
+    /// there is to know of their weights is in [`Analysis::weights`]. By `update` on a copy, unless a method can do with less
+    /// memory (`letkf` with a radius: the ensemble and h(x) of its members).
+    ///
+    /// # Errors
+    /// As [`Analysis::update`]; the ensemble is then as it was.
+    fn update_in_place(&mut self, ensemble: &mut Array2<f64>, seen: &Seen, key: Key) -> Result<()> {
+        *ensemble = self.update(ensemble.clone(), seen, key)?.ensemble;
+        Ok(())
+    }
+
     /// Normalised weights of the members of the next forecast, `[member]`; none means equal.
     fn weights(&self) -> Option<Array1<f64>> {
         None
@@ -176,7 +188,7 @@ impl Cycle for AnalysisCycle {
         self.noise.advance(model, self.step, steps, &mut forecast, key.purpose(Purpose::ProcessNoise))?;
         let outcome = self.analysis.update(forecast, seen, key)?;
         self.step = seen.step;
-        self.ensemble = outcome.ensemble.clone();
+        self.ensemble.clone_from(&outcome.ensemble);
         Ok(outcome)
     }
 

@@ -40,6 +40,7 @@ fn every_method() -> Vec<(&'static str, Vec<(&'static str, Value)>)> {
             ("additive", Value::Float(0.2)),
             ("lag", Value::Int(2)),
             ("outlier_threshold", Value::Float(1.0)),
+            ("k_factor", Value::Float(0.5)),
             ("adaptive", word("anderson")),
             ("adaptive", word("inverse_gamma")),
             ("adaptive", word("miyoshi")),
@@ -69,8 +70,12 @@ fn every_method() -> Vec<(&'static str, Vec<(&'static str, Value)>)> {
     }
     // what can be put around an ensemble filter, all at once
     for entry in METHODS.iter().filter(|entry| entry.params.iter().any(|param| param.key == "adaptive")) {
-        let around =
-            vec![("adaptive", word("anderson")), ("outlier_threshold", Value::Float(1.5)), ("lag", Value::Int(1))];
+        let around = vec![
+            ("adaptive", word("anderson")),
+            ("outlier_threshold", Value::Float(1.5)),
+            ("k_factor", Value::Float(1.0)),
+            ("lag", Value::Int(1)),
+        ];
         out.push((entry.name, [vec![("members", Value::Int(40))], around].concat()));
     }
     assert!(out.len() >= METHODS.len());

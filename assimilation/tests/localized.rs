@@ -251,6 +251,62 @@ fn the_bytes_are_the_same_for_any_number_of_threads() {
     }
 }
 
+/// An operator of one value at each component, another of some places, and values of both of which some are missing.
+fn networks(dim: usize) -> Vec<(Box<dyn Observation>, Array1<f64>)> {
+    let identity = || Box::new(Identity::new(dim, &errors(&[0.6])).unwrap());
+    let missing = values(dim, &[0, 7, dim - 1]);
+    vec![(identity(), values(dim, &[])), (identity(), missing), (Box::new(Select::new(70, dim)), values(70, &[3, 30]))]
+}
+
+#[test]
+fn in_place_are_the_same_bytes_for_any_number_of_threads() {
+    let (dim, members) = (100, 9);
+    let x = ensemble(members, dim);
+    let relaxed = Inflation { rtpp: 0.2, rtps: 0.3, multiplicative: 1.05, additive: 0.1 };
+    let local = Some(Localization { layout: Layout::Ring, taper: Taper::GaspariCohn, radius: 2.0 });
+    for (operator, y) in networks(dim) {
+        let seen = Seen { step: 3, time: 0.0, values: y.view(), operator: &*operator };
+        for inflation in [Inflation::default(), Inflation::factor(1.1), relaxed] {
+            for (rotate, localization) in [(false, local), (true, local), (false, None)] {
+                let mut filters: [Box<dyn Analysis>; 2] = [
+                    Box::new(LetKf { inflation, rotate, localization }),
+                    Box::new(EaKf(Serial { inflation, rotate, localization })),
+                ];
+                for filter in &mut filters {
+                    let expected = filter.update(x.clone(), &seen, KEY).unwrap().ensemble.mapv(f64::to_bits);
+                    for threads in [1, 2] {
+                        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                        let mut found = x.clone();
+                        pool.install(|| filter.update_in_place(&mut found, &seen, KEY)).unwrap();
+                        assert!(found.mapv(f64::to_bits) == expected, "{inflation:?} {rotate} {localization:?}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn in_place_an_error_a_diverged_forecast_and_nothing_seen_leave_the_members_alone() {
+    let (dim, local) = (40, Some(Localization { layout: Layout::Ring, taper: Taper::Step, radius: 2.0 }));
+    let linear = Linear::new(Array2::ones((2, dim)), &errors(&[1.0])).unwrap();
+    let identity = Identity::new(dim, &errors(&[1.0])).unwrap();
+    let mut diverged = ensemble(8, dim);
+    diverged[(3, 4)] = f64::INFINITY;
+    let all = values(dim, &[]);
+    let none = Array1::from_elem(dim, f64::NAN);
+    let stays = |operator: &dyn Observation, y: &Array1<f64>, x: Array2<f64>, fails: bool| {
+        let seen = Seen { step: 3, time: 0.0, values: y.view(), operator };
+        let mut found = x.clone();
+        assert_eq!(letkf(local).update_in_place(&mut found, &seen, KEY).is_err(), fails);
+        assert_eq!(found, x);
+    };
+    stays(&linear, &values(2, &[]), ensemble(8, dim), true);
+    stays(&identity, &all, ensemble(8, dim - 1), true);
+    stays(&identity, &all, diverged, false);
+    stays(&identity, &none, ensemble(8, dim), false);
+}
+
 /// A model that is not asked to do anything.
 struct Still(usize);
 

@@ -3,7 +3,9 @@
 //! Mean m = sum_j w_j x_j and unbiased variance v = sum_j w_j (x_j - m)^2 / (1 - sum_j w_j^2), component by component,
 //! with weights that sum to 1 (w_j = 1/M where none are given).
 
-use ndarray::{Array1, ArrayView1, ArrayView2, Zip};
+use ndarray::{Array1, ArrayView1, ArrayView2};
+
+use crate::systems::wide;
 
 /// One ensemble and what happened.
 #[derive(Clone, Debug)]
@@ -63,18 +65,12 @@ impl<'a> Ensemble<'a> {
 fn moments(members: ArrayView2<f64>, weights: Option<ArrayView1<f64>>) -> (Array1<f64>, Array1<f64>, f64) {
     let equal = 1.0 / members.nrows() as f64;
     let weight = |j: usize| weights.map_or(equal, |w| w[j]);
-    // relative to the first member, so that members that are all the same have exactly no spread
-    let first = members.row(0);
-    let mut mean = first.to_owned();
-    let mut variance = Array1::<f64>::zeros(members.ncols());
-    for (j, row) in members.outer_iter().enumerate().skip(1) {
-        let w = weight(j);
-        Zip::from(&mut mean).and(row).and(first).for_each(|m, x, origin| *m += w * (x - origin));
-    }
-    for (j, row) in members.outer_iter().enumerate() {
-        let w = weight(j);
-        Zip::from(&mut variance).and(row).and(&mean).for_each(|v, x, m| *v += w * (x - m) * (x - m));
-    }
+    let rows = members.as_standard_layout();
+    let rows = rows.as_slice().unwrap_or_default();
+    let weights_of: Vec<f64> = (0..members.nrows()).map(weight).collect();
+    let (mut mean, mut variance) = (vec![0.0; members.ncols()], vec![0.0; members.ncols()]);
+    sums(rows, &weights_of, &mut mean, &mut variance);
+    let (mean, mut variance) = (Array1::from(mean), Array1::from(variance));
     let size = weights.map_or(members.nrows() as f64, effective_size);
     let rest = 1.0 - 1.0 / size;
     if rest > 1e-12 {
@@ -83,6 +79,22 @@ fn moments(members: ArrayView2<f64>, weights: Option<ArrayView1<f64>>) -> (Array
         variance.mapv_inplace(|v| 0.0 * v);
     }
     (mean, variance, size)
+}
+
+wide! {
+    /// The mean and sum_j w_j (x_j - m)^2 of each column.
+    fn sums(rows: &[f64], weights: &[f64], mean: &mut [f64], variance: &mut [f64]) {
+        let dim = mean.len();
+        // relative to the first member, so that members that are all the same have exactly no spread
+        let first = &rows[..dim];
+        mean.copy_from_slice(first);
+        for (row, w) in rows.chunks_exact(dim.max(1)).zip(weights).skip(1) {
+            mean.iter_mut().zip(row).zip(first).for_each(|((m, x), origin)| *m += w * (x - origin));
+        }
+        for (row, w) in rows.chunks_exact(dim.max(1)).zip(weights) {
+            variance.iter_mut().zip(row).zip(mean.iter()).for_each(|((v, x), m)| *v += w * (x - m) * (x - m));
+        }
+    }
 }
 
 /// The effective sample size 1 / sum w^2 of weights that sum to 1 (Kong, Liu & Wong 1994).

@@ -8,6 +8,7 @@
 //! What is deliberately absent: networks, files, assimilation. Whoever measures hands over plain arrays.
 
 mod bias;
+mod columns;
 mod crps_fair;
 mod energy_score_fair;
 mod ensemble;

@@ -10,10 +10,11 @@
 //! ([`flatness`]): the plain chi-square test takes times and components for independent
 //! and rejects most persistent ensembles that are perfect (Wilks 2011).
 
+use super::columns::{Columns, Lanes, WIDTH};
 use super::statistics::{Summary, flatness};
-use super::{Build, Case, Context, Ensemble, Metric, Orientation, Terms};
+use super::{Build, Case, Context, Metric, Orientation, Terms};
 use crate::systems::registry::Default::Int;
-use crate::systems::{Entry, Kind, Param, Result, Settings};
+use crate::systems::{Entry, Kind, Param, Result, Settings, wide};
 
 /// The registry line.
 pub(super) const ENTRY: Entry<Build> = Entry {
@@ -47,9 +48,15 @@ impl Metric for RankHistogram {
         let ensemble = case.ensemble();
         let dim = ensemble.truth.len();
         out.fill(0.0);
-        for c in 0..dim {
-            let (from, to) = interval(ensemble, c);
-            share(from, to, &mut out[..self.bins]);
+        let columns = Columns::new(ensemble);
+        // counts for equal weights; effective counts otherwise
+        let size = ensemble.weights.map_or(ensemble.members.nrows() as f64, super::effective_size);
+        let weights = ensemble.weights.map_or_else(|| vec![1.0; ensemble.members.nrows()], |weights| weights.to_vec());
+        let unit = if ensemble.weights.is_some() { size } else { 1.0 };
+        for first in columns.firsts() {
+            for (from, to) in intervals(&columns, first, &weights, unit, size).into_iter().take(columns.width(first)) {
+                share(from, to, &mut out[..self.bins]);
+            }
         }
         out[..self.bins].iter_mut().for_each(|bin| *bin /= dim as f64);
         out[self.bins] = dim as f64;
@@ -86,27 +93,45 @@ impl Metric for RankHistogram {
     }
 }
 
-/// The part of the unit interval that the truth occupies in component `c`; NaN if anything there is not finite.
-fn interval(ensemble: &Ensemble, c: usize) -> (f64, f64) {
-    let y = ensemble.truth[c];
-    let (mut below, mut tied, mut check) = (0.0, 0.0, y);
-    for (j, x) in ensemble.members.column(c).iter().enumerate() {
-        check += x;
-        match ensemble.weights {
-            None if *x < y => below += 1.0,
-            None if *x == y => tied += 1.0,
-            Some(weights) if *x < y => below += weights[j],
-            Some(weights) if *x == y => tied += weights[j],
-            _ => {}
+/// The part of the unit interval that the truth occupies in each component of the column from `first` on, of weights each
+/// of which counts for `unit` times itself among `size` members; NaN if anything there is not finite.
+fn intervals(columns: &Columns, first: usize, weights: &[f64], unit: f64, size: f64) -> [(f64, f64); WIDTH] {
+    let y = columns.truth(first);
+    let mut counts = Counts { below: [0.0; WIDTH], tied: [0.0; WIDTH], check: y };
+    let members: Vec<Lanes> = columns.column(first).collect();
+    count(&members, weights, &y, &mut counts);
+    let Counts { below, tied, check } = counts;
+    std::array::from_fn(|lane| {
+        if !check[lane].is_finite() {
+            return (f64::NAN, f64::NAN);
         }
+        let (from, to) = (below[lane] * unit, (below[lane] + tied[lane]) * unit);
+        (from / (size + 1.0), (to + 1.0) / (size + 1.0))
+    })
+}
+
+/// Of some components.
+struct Counts {
+    /// The weight of the members below the truth.
+    below: Lanes,
+    /// The weight of those equal to it.
+    tied: Lanes,
+    /// The sum of all numbers: finite where they are.
+    check: Lanes,
+}
+
+wide! {
+    fn count(members: &[Lanes], weights: &[f64], y: &Lanes, counts: &mut Counts) {
+        let (y, mut below, mut tied, mut check) = (*y, counts.below, counts.tied, counts.check);
+        for (x, weight) in members.iter().zip(weights) {
+            for lane in 0..WIDTH {
+                check[lane] += x[lane];
+                below[lane] += if x[lane] < y[lane] { *weight } else { 0.0 };
+                tied[lane] += if x[lane] == y[lane] { *weight } else { 0.0 };
+            }
+        }
+        *counts = Counts { below, tied, check };
     }
-    if !check.is_finite() {
-        return (f64::NAN, f64::NAN);
-    }
-    // counts for equal weights; effective counts otherwise
-    let m = ensemble.weights.map_or(ensemble.members.nrows() as f64, super::effective_size);
-    let unit = if ensemble.weights.is_some() { m } else { 1.0 };
-    (below * unit / (m + 1.0), ((below + tied) * unit + 1.0) / (m + 1.0))
 }
 
 /// Adds a count of 1, spread evenly over `from..to`, to equal bins of the unit interval.
@@ -117,8 +142,8 @@ fn share(from: f64, to: f64, bins: &mut [f64]) {
     }
     let n = bins.len() as f64;
     // an interval that ends on a bin's edge up to rounding belongs to the bins before it
-    let first = ((from * n + 1e-9).floor() as usize).min(bins.len() - 1);
-    let last = ((to * n - 1e-9).floor() as usize).min(bins.len() - 1);
+    let first = ((from * n + 1e-9) as usize).min(bins.len() - 1);
+    let last = ((to * n - 1e-9) as usize).min(bins.len() - 1);
     if first >= last {
         bins[first] += 1.0;
         return;
@@ -134,6 +159,8 @@ mod tests {
     use ndarray::array;
 
     use super::*;
+    use crate::score::Ensemble;
+    use crate::systems::{Domain, Key};
 
     #[test]
     fn ties_share_their_count_over_all_the_ranks_they_could_take() {
@@ -168,8 +195,44 @@ mod tests {
             let truth = array![y];
             let plain = Ensemble::new(truth.view(), members.view(), None);
             let weighted = Ensemble::new(truth.view(), members.view(), Some(weights.view()));
-            let (a, b) = (interval(&plain, 0), interval(&weighted, 0));
-            assert!((a.0 - b.0).abs() < 1e-14 && (a.1 - b.1).abs() < 1e-14);
+            let (a, b) = (counts(&plain, 10), counts(&weighted, 10));
+            assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-13));
+        }
+    }
+
+    fn counts<'a>(ensemble: &'a Ensemble<'a>, bins: usize) -> Vec<f64> {
+        let mut out = vec![0.0; bins + 1];
+        RankHistogram { bins }.measure(&Case::Ensemble(ensemble), &mut out);
+        out
+    }
+
+    #[test]
+    fn the_counts_are_those_of_the_definition() {
+        for (members, dim) in [(1, 1), (2, 3), (3, 40), (7, 9), (24, 40), (40, 1), (1000, 3)] {
+            let key = Key::new(1, Domain::Score).at((members * dim) as u64);
+            // rounded, so that there are ties
+            let x = key.normals(members, dim).mapv(|x| (4.0 * x).round() / 4.0);
+            let truth = key.at(1).normals(1, dim).row(0).mapv(|x| (4.0 * x).round() / 4.0);
+            let (m, mut expected) = (members as f64, vec![0.0; 10]);
+            for c in 0..dim {
+                let number =
+                    |wanted: fn(&f64, &f64) -> bool| x.column(c).iter().filter(|x| wanted(x, &truth[c])).count() as f64;
+                let (below, tied) = (number(|x, y| x < y), number(|x, y| x == y));
+                share(below / (m + 1.0), (below + tied + 1.0) / (m + 1.0), &mut expected);
+            }
+            let found = counts(&Ensemble::new(truth.view(), x.view(), None), 10);
+            assert!(found.iter().zip(&expected).all(|(a, b)| (a - b / dim as f64).abs() < 1e-12), "{members} {dim}");
+        }
+    }
+
+    #[test]
+    fn a_number_that_is_not_finite_makes_all_counts_nan() {
+        for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            let mut x = Key::new(2, Domain::Score).normals(3, 10);
+            let truth = ndarray::Array1::zeros(10);
+            x[(1, 9)] = bad;
+            let found = counts(&Ensemble::new(truth.view(), x.view(), None), 4);
+            assert!(found[..4].iter().all(|count| count.is_nan()));
         }
     }
 }

@@ -7,10 +7,12 @@ use ndarray::{Array2, Array3, Axis};
 use crate::assimilation::Smoothed;
 use crate::failure::{Failure, Kind, Result};
 use crate::progress::Progress;
-use crate::results::{AssimilationRow, CostRow, PairedRow, Panel, PanelRow, ParameterSeries, RankHistogram, Series};
-use crate::spec::{AssimilatePlan, Plan};
+use crate::results::{AssimilationRow, CostRow, PairedRow, Panel, ParameterSeries, RankHistogram, Series};
+use crate::spec::Plan;
 use crate::stage::alarm::Alarm;
 use crate::stage::analysis_columns::{columns, diagnose, look_at, measure, measure_smoothed};
+pub use crate::stage::assimilation_pictures::Analyses;
+use crate::stage::assimilation_pictures::{First, picture};
 use crate::stage::board::{Board, Column, against_best, survivors};
 use crate::stage::cycle::{self, Analysed, Ended, Visitor};
 use crate::stage::diagnoses::diagnoses;
@@ -18,11 +20,8 @@ use crate::stage::fit::Ready;
 use crate::stage::forecast_scores::rank_histogram;
 use crate::stage::parameters::{self, Track};
 use crate::stage::queue;
-use crate::stage::twin::{Climate, Network, as_field, placed, seen};
+use crate::stage::twin::{Climate, Network, seen};
 use crate::systems::Forecaster;
-
-/// Analyses that a picture shows, and points of an error curve.
-const PICTURED: usize = 150;
 
 /// What the assimilation stage hands to the tables, the report and the files.
 #[derive(Default)]
@@ -64,22 +63,6 @@ pub struct Kept {
     pub diverged: bool,
 }
 
-/// The analyses of one network's first replicate.
-pub struct Analyses {
-    /// The network's name.
-    pub observe: String,
-    /// Model time of each analysis.
-    pub times: Vec<f64>,
-    /// The truth at those times, `[time, component]`, where there is one.
-    pub truth: Option<Array2<f64>>,
-    /// The observations, `[time, observed]`.
-    pub observations: Array2<f64>,
-    /// Label, analysis mean and standard deviation of each row, `[time, component]`; NaN where a row was not run.
-    pub rows: Vec<(String, Array2<f64>, Array2<f64>)>,
-    /// What each row says of its parameters.
-    pub tracks: Vec<Track>,
-}
-
 /// One run of a row on one replicate.
 struct Run {
     board: Board,
@@ -89,6 +72,12 @@ struct Run {
     track: Track,
     rmse: Vec<Option<f64>>,
     kept: Option<Kept>,
+}
+
+impl Run {
+    fn first<'a>(&'a self, label: &'a str) -> First<'a> {
+        First { label, mean: &self.mean, sd: &self.sd, rmse: &self.rmse, track: &self.track }
+    }
 }
 
 /// What is wanted beside the scores.
@@ -338,8 +327,8 @@ fn tables(plan: &Plan, networks: &[Network], columns: &[Column], jobs: &[Job], r
         for column in 0..columns.len() {
             scored.paired.extend(against_best(columns, column, &labelled, "assimilation"));
         }
-        let runs: Vec<(&AssimilatePlan, &Run)> =
-            members.iter().filter_map(|i| Some((&plan.assimilate[*i], firsts.get(i)?))).collect();
+        let runs: Vec<First> =
+            members.iter().filter_map(|i| firsts.get(i).map(|run| run.first(&plan.assimilate[*i].label))).collect();
         picture(plan, network, &runs, &mut scored);
     }
     scored
@@ -379,61 +368,4 @@ pub fn rows(names: Names, columns: &[Column], board: &Board, replicates: usize) 
         });
     }
     out
-}
-
-/// Curves, panel and analyses of a network's first replicate.
-fn picture(plan: &Plan, network: &Network, runs: &[(&AssimilatePlan, &Run)], scored: &mut Scored) {
-    let Some(twin) = network.twins.first() else { return };
-    let dt = plan.data.stepping.dt;
-    let times: Vec<f64> = twin.steps.iter().map(|&step| step as f64 * dt).collect();
-    let truth = twin.truth.as_ref().map(|truth| {
-        let mut at = Array2::zeros((twin.steps.len(), truth.ncols()));
-        at.outer_iter_mut().zip(&twin.steps).for_each(|(mut row, &step)| row.assign(&truth.row(step)));
-        at
-    });
-    for (row, run) in runs.iter().filter(|(_, run)| run.rmse.iter().any(Option::is_some)) {
-        let stride = run.rmse.len().div_ceil(2 * PICTURED).max(1);
-        let (curve_times, values): (Vec<f64>, Vec<Option<f64>>) =
-            times.iter().copied().zip(run.rmse.iter().copied()).step_by(stride).unzip();
-        scored.errors.push(Series {
-            label: row.label.clone(),
-            observe: network.plan.name.clone(),
-            times: curve_times,
-            values,
-        });
-    }
-    for (row, run) in runs {
-        let stride = run.track.mean.nrows().div_ceil(2 * PICTURED).max(1);
-        scored.parameters.extend(run.track.series(&row.label, &network.plan.name, &times, stride));
-    }
-    let first = twin.steps.iter().take_while(|&&step| step <= network.plan.burn_in).count();
-    let shown = first..(first + PICTURED).min(times.len());
-    if let Some(truth) = &truth {
-        let cut = |x: &Array2<f64>| as_field(x.slice(ndarray::s![shown.clone(), ..]));
-        let observations: Option<Vec<_>> =
-            shown.clone().map(|index| placed(twin.observations.row(index), network.operator.as_ref())).collect();
-        let observations = observations.unwrap_or_default();
-        scored.panels.push(Panel {
-            observe: network.plan.name.clone(),
-            grid: plan.data.layout.is_ring(),
-            times: times[shown.clone()].to_vec(),
-            truth: cut(truth),
-            observations: observations
-                .iter()
-                .map(|row| row.iter().map(|v| v.is_finite().then_some(*v)).collect())
-                .collect(),
-            rows: runs
-                .iter()
-                .map(|(row, run)| PanelRow { label: row.label.clone(), mean: cut(&run.mean), sd: cut(&run.sd) })
-                .collect(),
-        });
-    }
-    scored.analyses.push(Analyses {
-        observe: network.plan.name.clone(),
-        times,
-        truth,
-        observations: twin.observations.clone(),
-        rows: runs.iter().map(|(row, run)| (row.label.clone(), run.mean.clone(), run.sd.clone())).collect(),
-        tracks: runs.iter().map(|(_, run)| run.track.clone()).collect(),
-    });
 }

@@ -88,9 +88,9 @@ pub fn run(
         let (outcome, estimate) = split(filter.step(model, &now, twin.key)?, unknown);
         ended.cycles += 1;
         let truth = twin.truth.as_ref().map(|truth| truth.row(now.step));
-        let mean = outcome.mean();
+        let (mean, variance) = outcome.mean_and_variance();
         let error = truth.map(|truth| root_mean_square(&mean, truth));
-        let analysed = Analysed { mean, variance: outcome.variance(), error, outcome, estimate };
+        let analysed = Analysed { mean, variance, error, outcome, estimate };
         if alarm.rings(now.step, &analysed) {
             ended.diverged = Some(now.step);
             visitor.diverged(index, &analysed);

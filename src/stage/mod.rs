@@ -7,6 +7,7 @@
 mod alarm;
 mod analysis_columns;
 pub mod assimilate;
+mod assimilation_pictures;
 mod assimilation_scores;
 mod board;
 pub mod compare;

@@ -3,6 +3,7 @@
 /// Compiles a function twice, with the instructions that every x86-64 has and with AVX2, and takes the second where the
 /// processor has AVX2. Both give the same bits: the compiler never fuses a product and a sum. Worth it for loops over
 /// flat slices, which are twice as fast; what the function calls must be `#[inline(always)]`.
+#[macro_export]
 macro_rules! wide {
     ($(#[$attribute:meta])* $visibility:vis fn $name:ident($($argument:ident: $kind:ty),* $(,)?) $body:block) => {
         $(#[$attribute])*

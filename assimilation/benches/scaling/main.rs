@@ -1,13 +1,16 @@
 //! What a localized analysis costs as the state grows: `letkf` on Lorenz-96 rings of 10^3 to 10^6 components, N = 24, every
 //! component observed with R = I and analysed from the 21 values near it.
 //!
-//! `cargo bench -p scorecast-assimilation --bench scaling` prints the table; `-- 1000 10000` is of these sizes alone.
+//! `cargo bench -p scorecast-assimilation --bench scaling` prints the table; `-- 1000 10000` is of these sizes alone. Each
+//! size has two lines: `update`, which keeps the forecast beside the analysis, and `update_in_place`; their analyses are
+//! compared bit by bit.
 //! Seconds are of the fastest of some analyses, on one thread and on two by turns. On a machine that others use as well
 //! look at the ratio of processor time: that of the only thread over that of the busier of two (where an analysis is long
 //! enough for the system to tell). Allocations are the most of any analysis, from its call to its return; with two threads
 //! they depend on who takes work from whom, since each part of the loop has room of its own. The peak is of all that is
-//! held during an analysis, its forecast included, in ensembles: forecast, analysis and predicted observations are three,
-//! and five vectors of the length of one member 5 / N more.
+//! held during an analysis, its forecast included, in ensembles: forecast, analysis and predicted observations are three;
+//! in place the first two are one, and h(x) of four members is held while predicted observations are made. The room of
+//! each thread does not grow with the ring.
 //! DAPPER runs where the Python named by SCORECAST_PYTHON (default `python3`) has it.
 
 mod counting;
@@ -44,8 +47,9 @@ fn main() -> Result<(), Failure> {
     let pools = [one?, two?];
     println!("letkf, N = {MEMBERS}, {NEAR} values near each component, R = I");
     println!(
-        "{:>8} {:>12} {:>12} {:>10} {:>10} {:>8} {:>10} {:>22} {:>6}",
+        "{:>8} {:>9} {:>12} {:>12} {:>10} {:>10} {:>8} {:>10} {:>22} {:>6}",
         "n",
+        "",
         "1 thread, s",
         "2 threads, s",
         "us a comp.",
@@ -57,7 +61,7 @@ fn main() -> Result<(), Failure> {
     );
     for (dim, repeats) in SIZES {
         if asked.is_empty() || asked.contains(&dim) {
-            row(&Case::new(dim)?, repeats, &pools)?;
+            rows(&Case::new(dim)?, repeats, &pools)?;
         }
     }
     beside_an_eigenproblem(&pools[0])?;
@@ -69,6 +73,15 @@ struct Case {
     operator: Identity,
     forecast: Array2<f64>,
     values: Array1<f64>,
+}
+
+/// Where an analysis leaves its members.
+#[derive(Clone, Copy)]
+enum Form {
+    /// Beside the forecast.
+    Update,
+    /// In place of it.
+    InPlace,
 }
 
 /// What one analysis took.
@@ -101,18 +114,29 @@ impl Case {
         Ok(Self { operator: Identity::new(dim, &error)?, forecast, values })
     }
 
-    fn run(&self, filter: &mut LetKf, pool: &ThreadPool) -> Result<Cost, Failure> {
+    fn run(&self, filter: &mut LetKf, form: Form, pool: &ThreadPool) -> Result<Cost, Failure> {
         let seen = Seen { step: 201, time: 10.05, values: self.values.view(), operator: &self.operator };
-        let forecast = black_box(self.forecast.clone());
+        let mut forecast = black_box(self.forecast.clone());
         let taken = 8 * forecast.len();
         pool.install(|| {
             let before = processor::each_thread();
             counting::begin();
             let start = Instant::now();
-            let outcome = filter.update(forecast, &seen, Key::new(1, Domain::Method))?;
+            let key = Key::new(1, Domain::Method);
+            // the outcome is held until its cost is known
+            let (ensemble, _forecast) = match form {
+                Form::Update => {
+                    let outcome = filter.update(forecast, &seen, key)?;
+                    (outcome.ensemble, Some(outcome.forecast))
+                }
+                Form::InPlace => {
+                    filter.update_in_place(&mut forecast, &seen, key)?;
+                    (forecast, None)
+                }
+            };
             let seconds = start.elapsed().as_secs_f64();
             let ((allocations, peak), after) = (counting::end(), processor::each_thread());
-            let checksum = outcome.ensemble.iter().fold(0u64, |sum, x| sum.rotate_left(1) ^ x.to_bits());
+            let checksum = ensemble.iter().fold(0u64, |sum, x| sum.rotate_left(1) ^ x.to_bits());
             let busiest = processor::busiest(&before, &after);
             Ok(Cost { seconds, busiest, allocations, peak: peak + taken, checksum })
         })
@@ -124,22 +148,31 @@ fn letkf() -> LetKf {
     LetKf { inflation: Inflation::factor(1.02), rotate: false, localization: Some(local) }
 }
 
-/// The line of one size.
-fn row(case: &Case, repeats: usize, pools: &[ThreadPool; 2]) -> Result<(), Failure> {
+/// The lines of one size.
+fn rows(case: &Case, repeats: usize, pools: &[ThreadPool; 2]) -> Result<(), Failure> {
     let mut filter = letkf();
-    let mut costs = [const { Vec::new() }; 2];
     if case.values.len() <= 1000 {
         // tables and threads are made once
-        pools.iter().try_for_each(|pool| case.run(&mut filter, pool).map(drop))?;
+        pools.iter().try_for_each(|pool| case.run(&mut filter, Form::Update, pool).map(drop))?;
     }
+    let forms = [("update", Form::Update), ("in place", Form::InPlace)];
+    let mut costs = [const { [const { Vec::new() }; 2] }; 2];
     for _ in 0..repeats {
-        for (costs, pool) in costs.iter_mut().zip(pools) {
-            costs.push(case.run(&mut filter, pool)?);
+        for (costs, (_, form)) in costs.iter_mut().zip(forms) {
+            for (costs, pool) in costs.iter_mut().zip(pools) {
+                costs.push(case.run(&mut filter, form, pool)?);
+            }
         }
     }
-    if costs.iter().flatten().any(|cost| cost.checksum != costs[0][0].checksum) {
-        return Err("the analysis depends on the number of threads".into());
+    if costs.iter().flatten().flatten().any(|cost| cost.checksum != costs[0][0][0].checksum) {
+        return Err("the analysis depends on the number of threads, or on where it is left".into());
     }
+    forms.iter().zip(&costs).for_each(|((label, _), costs)| row(case, label, costs));
+    Ok(())
+}
+
+/// The line of one form.
+fn row(case: &Case, label: &str, costs: &[Vec<Cost>; 2]) {
     let least = |of: fn(&Cost) -> f64| costs.each_ref().map(|all| all.iter().map(of).fold(f64::INFINITY, f64::min));
     let most = costs.each_ref().map(|all| all.iter().map(|cost| cost.allocations).max().unwrap_or(0));
     let peak = costs.iter().flatten().map(|cost| cost.peak).max().unwrap_or(0);
@@ -149,7 +182,7 @@ fn row(case: &Case, repeats: usize, pools: &[ThreadPool; 2]) -> Result<(), Failu
     let processor = if busiest[1] > 0.02 { busiest[0] / busiest[1] } else { f64::NAN };
     let each = wall.map(|seconds| seconds / dim as f64 * 1e6);
     println!(
-        "{dim:>8} {:>12.4} {:>12.4} {:>10.2} {:>10.2} {:>8.2} {:>10.2} {:>22} {:>6.2}",
+        "{dim:>8} {label:>9} {:>12.4} {:>12.4} {:>10.2} {:>10.2} {:>8.2} {:>10.2} {:>22} {:>6.2}",
         wall[0],
         wall[1],
         each[0],
@@ -159,7 +192,6 @@ fn row(case: &Case, repeats: usize, pools: &[ThreadPool; 2]) -> Result<(), Failu
         format!("{} {}", most[0], most[1]),
         peak as f64 / (8 * case.forecast.len()) as f64
     );
-    Ok(())
 }
 
 /// A local analysis, and the eigenproblem of the same order alone.
@@ -172,7 +204,7 @@ fn beside_an_eigenproblem(pool: &ThreadPool) -> Result<(), Failure> {
     let mut filter = letkf();
     let mut local = f64::INFINITY;
     for _ in 0..40 {
-        local = local.min(case.run(&mut filter, pool)?.seconds / 1000.0);
+        local = local.min(case.run(&mut filter, Form::Update, pool)?.seconds / 1000.0);
     }
     let ours = fastest(400, || drop(black_box(Eigen::new(black_box(&matrix).view()))));
     let nalgebra = fastest(400, || drop(black_box(nalgebra::SymmetricEigen::new(black_box(columns.clone())))));
@@ -216,7 +248,7 @@ fn beside_dapper(pool: &ThreadPool) -> Result<(), Failure> {
     let (case, mut filter) = (Case::new(1000)?, letkf());
     let mut ours = f64::INFINITY;
     for _ in 0..20 {
-        ours = ours.min(case.run(&mut filter, pool)?.seconds);
+        ours = ours.min(case.run(&mut filter, Form::Update, pool)?.seconds);
     }
     println!(
         "n = 1000, one thread: DAPPER's LETKF analysis {:.1} ms, {:.0} times ours of {:.2} ms",

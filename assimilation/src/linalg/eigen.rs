@@ -1,19 +1,19 @@
 //! Symmetric eigenproblems A = V diag(values) V^T of small order.
 //!
-//! nalgebra's QR iteration is faster up to order about 48 and faer's divide and conquer from there on; the order alone
-//! decides.
+//! Up to order 55 by Householder's reduction and QL steps, whose loops run along rows; faer's divide and conquer is faster
+//! from there on. The order alone decides.
 
 use faer::{Mat, Side};
-use nalgebra::{DMatrix, SymmetricEigen};
 use ndarray::{Array1, Array2, ArrayView2};
+use scorecast_systems::wide;
 
+use super::implicit_ql::diagonalise;
+use super::lanes::{Lanes, ZEROS, groups};
+use super::tridiagonal::Tridiagonal;
 use crate::problem::{Error, Result};
 
 /// The smallest order that faer solves.
 const FAER_FROM: usize = 56;
-
-/// Sweeps of the QR iteration for each row before it is given up; two or three are usual.
-const SWEEPS: usize = 60;
 
 /// The eigenvalues and eigenvectors of a symmetric matrix, in no particular order.
 #[derive(Clone, Debug)]
@@ -34,7 +34,7 @@ impl Eigen {
         if !crate::linalg::all_finite(matrix) {
             return Err(Error::Singular("a covariance is not finite: the ensemble has diverged".to_owned()));
         }
-        let eigen = if matrix.nrows() < FAER_FROM { by_nalgebra(matrix) } else { by_faer(matrix) };
+        let eigen = if matrix.nrows() < FAER_FROM { by_ql(matrix) } else { by_faer(matrix) };
         eigen.ok_or_else(|| {
             Error::Singular(format!("the eigenvalues of a matrix of order {} did not converge", matrix.nrows()))
         })
@@ -50,13 +50,54 @@ impl Eigen {
     }
 }
 
-fn by_nalgebra(matrix: ArrayView2<f64>) -> Option<Eigen> {
+fn by_ql(matrix: ArrayView2<f64>) -> Option<Eigen> {
     let n = matrix.nrows();
-    let columns = DMatrix::from_fn(n, n, |i, j| matrix[(i.max(j), i.min(j))]);
-    let eigen = SymmetricEigen::try_new(columns, f64::EPSILON, SWEEPS * n.max(1))?;
-    // column-major V is row-major V^T
-    let vectors = Array2::from_shape_vec((n, n), eigen.eigenvectors.as_slice().to_vec()).ok()?;
-    Some(Eigen { values: eigen.eigenvalues.iter().copied().collect(), vectors })
+    let largest = matrix.iter().fold(0.0f64, |largest, value| largest.max(value.abs()));
+    // above the smallest number with an inverse
+    let scale = largest.max(1e-300);
+    let mut scaled = vec![0.0; n * n];
+    for (i, row) in matrix.outer_iter().enumerate() {
+        for (j, value) in row.iter().enumerate().take(i + 1) {
+            scaled[i * n + j] = value / scale;
+            scaled[j * n + i] = value / scale;
+        }
+    }
+    let mut room = Tridiagonal::new(n);
+    let mut vectors = vec![ZEROS; n * groups(n)];
+    let mut values = None;
+    solve(n, &scaled, &mut room, &mut vectors, &mut values);
+    let values = values?.into_iter().map(|value| value * scale).collect();
+    let mut flat = Vec::with_capacity(n * n);
+    vectors.chunks_exact(groups(n)).for_each(|row| flat.extend_from_slice(&row.as_flattened()[..n]));
+    let vectors = Array2::from_shape_vec((n, n), flat).ok()?;
+    Some(Eigen { values, vectors })
+}
+
+wide! {
+    /// The eigenvalues to `values`, where they converge, and V^T to `vectors`, row by row in whole groups.
+    fn solve(
+        n: usize,
+        matrix: &[f64],
+        room: &mut Tridiagonal,
+        vectors: &mut [Lanes],
+        values: &mut Option<Vec<f64>>,
+    ) {
+        let width = groups(n);
+        room.reduce(n, |i| &matrix[i * n..(i + 1) * n], None);
+        let mut basis = vec![ZEROS; n * width];
+        room.basis(n, &mut basis);
+        // the reduction leaves what is large at its beginning, and QL steps want it at the end
+        for (i, row) in basis.chunks_exact(width).enumerate() {
+            for (j, value) in row.as_flattened()[..n].iter().enumerate() {
+                vectors[(n - 1 - j) * width + i / 8][i % 8] = *value;
+            }
+        }
+        let mut diagonal: Vec<f64> = room.diagonal.iter().rev().copied().collect();
+        let mut beside: Vec<f64> = room.beside[..n.saturating_sub(1)].iter().rev().copied().chain([0.0]).collect();
+        if diagonalise(&mut diagonal, &mut beside, vectors, width) {
+            *values = Some(diagonal);
+        }
+    }
 }
 
 fn by_faer(matrix: ArrayView2<f64>) -> Option<Eigen> {
@@ -101,6 +142,59 @@ mod tests {
             assert!((eigen.apply(|v| v) - &matrix).iter().all(|e| e.abs() < 1e-12 * scale * n as f64), "order {n}");
             let gram = eigen.vectors.dot(&eigen.vectors.t()) - Array2::<f64>::eye(n);
             assert!(gram.iter().all(|e| e.abs() < 1e-12), "order {n}");
+        }
+    }
+
+    /// Matrices of every kind that reaches the solver, against nalgebra's eigenvalues.
+    #[test]
+    fn eigenvalues_are_those_of_another_solver_and_vectors_are_orthonormal() {
+        for n in [1, 2, 3, 7, 8, 9, 16, 17, 24, 31, 40, 55] {
+            let key = Key::new(5, Domain::Score).at(n as u64);
+            let x = key.normals(n, n);
+            let graded = Array2::from_shape_fn((n, n), |(i, j)| x[(i, j)] * 10f64.powf(-14.0 * j as f64 / n as f64));
+            let few = key.at(1).normals(2, n);
+            let chain = |d: f64, e: f64| {
+                Array2::from_shape_fn((n, n), |(i, j)| match i.abs_diff(j) {
+                    0 => d,
+                    1 => e,
+                    _ => 0.0,
+                })
+            };
+            // Wilkinson's matrix: pairs of eigenvalues that agree to many digits
+            let mut pairs = chain(0.0, 1.0);
+            (0..n).for_each(|i| pairs[(i, i)] = (i as f64 - 0.5 * (n as f64 - 1.0)).abs());
+            let mut centred = x.clone();
+            centred -= &x.mean_axis(ndarray::Axis(0)).unwrap();
+            let cases = [
+                &x + &x.t(),
+                centred.dot(&centred.t()),
+                graded.dot(&graded.t()),
+                few.t().dot(&few),
+                Array2::zeros((n, n)),
+                Array2::eye(n) * 3.0,
+                Array2::ones((n, n)),
+                Array2::from_diag(&Array1::from_iter((0..n).map(|i| (i % 3) as f64 - 1.0))),
+                chain(2.0, -1.0),
+                chain(1.0, 1e-9),
+                pairs,
+                x.dot(&x.t()) * 1e-200,
+                x.dot(&x.t()) * 1e200,
+                Array2::eye(n) + few.t().dot(&few) * 1e12,
+            ];
+            for (case, matrix) in cases.iter().enumerate() {
+                let eigen = Eigen::new(matrix.view()).unwrap();
+                let largest = matrix.iter().fold(0.0f64, |a, b| a.max(b.abs())) * n as f64;
+                let dense = nalgebra::DMatrix::from_fn(n, n, |i, j| matrix[(i.max(j), i.min(j))] / largest.max(1e-300));
+                let mut expected = dense.symmetric_eigenvalues().as_slice().to_vec();
+                let mut found = eigen.values.mapv(|value| value / largest.max(1e-300)).to_vec();
+                expected.sort_by(f64::total_cmp);
+                found.sort_by(f64::total_cmp);
+                assert!(found.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-12), "order {n}, case {case}");
+                let gram = eigen.vectors.dot(&eigen.vectors.t()) - Array2::<f64>::eye(n);
+                assert!(gram.iter().all(|e| e.abs() < 1e-12), "order {n}, case {case}");
+                let rebuilt = eigen.apply(|v| v) - matrix;
+                assert!(rebuilt.iter().all(|e| e.abs() <= 1e-12 * largest), "order {n}, case {case}");
+            }
         }
     }
 

@@ -6,9 +6,12 @@
 mod cholesky;
 mod eigen;
 mod gmres;
+mod implicit_ql;
 mod inverse_root;
+pub(crate) mod lanes;
 mod pseudo_inverse;
 mod rotation;
+mod tridiagonal;
 
 pub use cholesky::Cholesky;
 pub use eigen::{Eigen, symmetric_sqrt};
@@ -47,18 +50,27 @@ pub fn all_finite(x: ArrayView2<f64>) -> bool {
 pub fn anomalies(x: ArrayView2<f64>, weights: Option<&Array1<f64>>) -> (Array1<f64>, Array2<f64>) {
     let mean = weighted_mean(x, weights);
     let mut centred = x.to_owned();
-    centred -= &mean;
+    match (centred.as_slice_mut(), mean.as_slice()) {
+        (Some(rows), Some(mean)) if !mean.is_empty() => rows
+            .chunks_exact_mut(mean.len())
+            .for_each(|row| row.iter_mut().zip(mean).for_each(|(value, centre)| *value -= centre)),
+        _ => centred -= &mean,
+    }
     (mean, centred)
 }
 
 /// The unbiased weighted covariance of rows: sum w (x - m)(x - m)^T / (1 - sum w^2), `[component, component]`.
 pub fn covariance(x: ArrayView2<f64>, weights: Option<&Array1<f64>>) -> Array2<f64> {
-    let (_, centred) = anomalies(x, weights);
+    covariance_of(&anomalies(x, weights).1, weights)
+}
+
+/// The same of anomalies, `[member, component]`.
+pub(crate) fn covariance_of(centred: &Array2<f64>, weights: Option<&Array1<f64>>) -> Array2<f64> {
     match weights {
-        None => centred.t().dot(&centred) / (x.nrows() as f64 - 1.0),
+        None => centred.t().dot(centred) / (centred.nrows() as f64 - 1.0),
         Some(weights) => {
-            let weighted = &centred * &weights.view().insert_axis(ndarray::Axis(1));
-            weighted.t().dot(&centred) / (1.0 - weights.dot(weights))
+            let weighted = centred * &weights.view().insert_axis(ndarray::Axis(1));
+            weighted.t().dot(centred) / (1.0 - weights.dot(weights))
         }
     }
 }

@@ -6,13 +6,13 @@
 //! (Stewart 1980, "The efficient generation of random orthogonal matrices"), applied to the rows of A one by one, which
 //! costs about 2 N^2 n operations. Rotations of this kind: Sakov and Oke 2008.
 
-use ndarray::{ArrayViewMut2, s};
-use scorecast_systems::Key;
+use ndarray::ArrayViewMut2;
+use scorecast_systems::{Key, wide};
 
-use super::add_scaled;
+use super::lanes::{Lanes, WIDTH, ZEROS, combine};
 
 /// Rotates anomalies (`[member, component]`, each column of zero mean) in place; draws from stream 0 of `key`.
-pub fn rotate_anomalies(mut anomalies: ArrayViewMut2<f64>, key: Key) {
+pub fn rotate_anomalies(anomalies: ArrayViewMut2<f64>, key: Key) {
     let members = anomalies.nrows();
     if members < 2 {
         return;
@@ -20,51 +20,90 @@ pub fn rotate_anomalies(mut anomalies: ArrayViewMut2<f64>, key: Key) {
     // the reflection that maps ones / sqrt(N) to the first unit vector
     let mut to_basis = vec![-1.0 / (members as f64).sqrt(); members];
     to_basis[0] += 1.0;
-    let mut sum = vec![0.0; anomalies.ncols()];
-    reflect(anomalies.view_mut(), &to_basis, &mut sum);
-    multiply_by_haar(anomalies.slice_mut(s![1.., ..]), key, &mut sum);
-    reflect(anomalies, &to_basis, &mut sum);
+    let to_basis = Reflection::new(0, to_basis, 1.0);
+    let mut reflections = vec![to_basis.clone()];
+    reflections.extend(haar(members - 1, key).into_iter().map(|reflection| reflection.behind(1)));
+    reflections.push(to_basis);
+    multiply(anomalies, &reflections);
 }
 
-/// Multiplies `rows` from the left by a uniform orthogonal matrix.
-fn multiply_by_haar(mut rows: ArrayViewMut2<f64>, key: Key, sum: &mut [f64]) {
-    let order = rows.nrows();
+/// I - f v v^T on the rows from `first` on, after `sign` has multiplied row `first`.
+#[derive(Clone)]
+struct Reflection {
+    first: usize,
+    v: Vec<f64>,
+    factor: f64,
+    sign: f64,
+}
+
+impl Reflection {
+    fn new(first: usize, v: Vec<f64>, sign: f64) -> Self {
+        // a single row has its sign only
+        let factor = if v.len() > 1 { 2.0 / v.iter().map(|value| value * value).sum::<f64>() } else { 0.0 };
+        Self { first, v, factor, sign }
+    }
+
+    /// The same behind this many more rows.
+    fn behind(self, rows: usize) -> Self {
+        Self { first: self.first + rows, ..self }
+    }
+}
+
+/// The reflections, in the order in which they act, whose product is a uniform orthogonal matrix.
+fn haar(order: usize, key: Key) -> Vec<Reflection> {
     let mut gaussian = vec![0.0; order * (order + 1) / 2];
     key.stream(0).fill_normal(&mut gaussian);
     let mut start = gaussian.len();
     // the reflection of the shortest vector acts first
-    for length in 1..=order {
+    let reflection = |length: usize| {
         start -= length;
-        let first = order - length;
-        let vector = &mut gaussian[start..start + length];
+        let mut vector = gaussian[start..start + length].to_vec();
         let sign = 1.0f64.copysign(vector[0]);
         // the sign that makes R's diagonal positive; the last reflection is a sign only
         let diagonal = if length == 1 { sign } else { -sign };
-        rows.row_mut(first).mapv_inplace(|value| diagonal * value);
-        if length > 1 {
-            vector[0] += sign * vector.iter().map(|v| v * v).sum::<f64>().sqrt();
-            reflect(rows.slice_mut(s![first.., ..]), vector, sum);
+        vector[0] += sign * vector.iter().map(|v| v * v).sum::<f64>().sqrt();
+        Reflection::new(order - length, vector, diagonal)
+    };
+    (1..=order).map(reflection).collect()
+}
+
+/// Multiplies `rows` from the left by the reflections, a few columns at a time: those are on their own.
+fn multiply(mut rows: ArrayViewMut2<f64>, reflections: &[Reflection]) {
+    let (members, dim) = rows.dim();
+    let mut block = vec![ZEROS; members];
+    if !rows.is_standard_layout() {
+        let mut copy = rows.as_standard_layout().into_owned();
+        multiply(copy.view_mut(), reflections);
+        rows.assign(&copy);
+        return;
+    }
+    let Some(values) = rows.as_slice_mut() else { return };
+    for from in (0..dim).step_by(WIDTH) {
+        let to = (from + WIDTH).min(dim);
+        for (row, lanes) in values.chunks_exact(dim).zip(&mut block) {
+            lanes[..to - from].copy_from_slice(&row[from..to]);
+        }
+        reflect(&mut block, reflections);
+        for (row, lanes) in values.chunks_exact_mut(dim).zip(&block) {
+            row[from..to].copy_from_slice(&lanes[..to - from]);
         }
     }
 }
 
-/// rows <- (I - 2 v v^T / v^T v) rows.
-fn reflect(mut rows: ArrayViewMut2<f64>, v: &[f64], sum: &mut [f64]) {
-    let factor = 2.0 / v.iter().map(|value| value * value).sum::<f64>();
-    sum.fill(0.0);
-    let width = sum.len().max(1);
-    // rows side by side in memory are read as slices, which vectorize
-    if let Some(values) = rows.as_slice_mut() {
-        values.chunks_exact(width).zip(v).for_each(|(row, weight)| add_scaled(sum, *weight, row));
-        values.chunks_exact_mut(width).zip(v).for_each(|(row, weight)| add_scaled(row, -(factor * weight), sum));
-        return;
-    }
-    for (row, weight) in rows.outer_iter().zip(v) {
-        sum.iter_mut().zip(row).for_each(|(total, value)| *total += weight * value);
-    }
-    for (mut row, weight) in rows.outer_iter_mut().zip(v) {
-        let step = factor * weight;
-        row.iter_mut().zip(sum.iter()).for_each(|(value, total)| *value -= step * total);
+wide! {
+    fn reflect(rows: &mut [Lanes], reflections: &[Reflection]) {
+        for Reflection { first, v, factor, sign } in reflections {
+            let rows = &mut rows[*first..];
+            rows[0] = combine(rows[0], ZEROS, |value, _| sign * value);
+            let mut sum = ZEROS;
+            for (row, weight) in rows.iter().zip(v) {
+                sum = combine(sum, *row, |sum, value| sum + weight * value);
+            }
+            for (row, weight) in rows.iter_mut().zip(v) {
+                let step = -(factor * weight);
+                *row = combine(*row, sum, |value, sum| value + step * sum);
+            }
+        }
     }
 }
 
@@ -108,7 +147,7 @@ mod tests {
             (Array2::<f64>::zeros((m, m)), Array2::<f64>::zeros((m, m)), 0.0, 0.0);
         for draw in 0..draws {
             let mut q = Array2::<f64>::eye(m);
-            multiply_by_haar(q.view_mut(), Key::new(6, Domain::Score).at(draw), &mut vec![0.0; m]);
+            multiply(q.view_mut(), &haar(m, Key::new(6, Domain::Score).at(draw)));
             mean += &q;
             square += &q.mapv(|v| v * v);
             let t = q.diag().sum();

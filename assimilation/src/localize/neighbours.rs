@@ -1,8 +1,9 @@
 //! The observations near a point.
 //!
-//! Observations are sorted by the component where they sit (a counting sort), so that those of a run of components are
-//! a run of the sorted list. A point then costs the rows of its stencil and the observations found, whatever the
-//! network: values may share a place, and places may be empty.
+//! Observations are sorted by the component where they sit (a counting sort), so that those of a component are a run of
+//! the sorted list. A point then costs the rows of its stencil and the observations found, whatever the network: values
+//! may share a place, and places may be empty. Where there is one value at each component, in their order, no list is
+//! needed.
 
 use super::Stencil;
 use crate::problem::{Error, Result};
@@ -11,19 +12,26 @@ use crate::problem::{Error, Result};
 #[derive(Clone, Debug)]
 pub struct Neighbours {
     stencil: Stencil,
+    /// None where observation i sits at component i, for each component.
+    lists: Option<Lists>,
+}
+
+/// Where observations sit; counted in half the room of an address.
+#[derive(Clone, Debug)]
+struct Lists {
     /// The component where each observation sits.
-    location: Vec<usize>,
+    location: Vec<u32>,
     /// The observations in the order of their places, and of their own where they share one.
-    sorted: Vec<usize>,
+    sorted: Vec<u32>,
     /// Where in `sorted` each component's observations begin; one more than there are components.
-    starts: Vec<usize>,
+    starts: Vec<u32>,
 }
 
 impl Neighbours {
     /// Sorts observations that sit at the components `location`.
     ///
     /// # Errors
-    /// When one of them is not a component of the grid.
+    /// When one of them is not a component of the grid, or there are 2^32 of anything.
     pub fn new(stencil: Stencil, location: Vec<usize>) -> Result<Self> {
         let dim = stencil.grid().dim();
         if let Some(bad) = location.iter().find(|place| **place >= dim) {
@@ -31,20 +39,21 @@ impl Neighbours {
                 "an observed value sits at component {bad} of a state of {dim}; Observation::location counts from 0"
             )));
         }
-        let mut starts = vec![0; dim + 1];
-        location.iter().for_each(|&place| starts[place + 1] += 1);
-        (0..dim).for_each(|place| starts[place + 1] += starts[place]);
-        let (mut next, mut sorted) = (starts.clone(), vec![0; location.len()]);
-        for (observation, &place) in location.iter().enumerate() {
-            sorted[next[place]] = observation;
-            next[place] += 1;
+        if location.len() == dim && location.iter().enumerate().all(|(i, place)| i == *place) {
+            return Ok(Self { stencil, lists: None });
         }
-        Ok(Self { stencil, location, sorted, starts })
+        if u32::try_from(location.len().max(dim)).is_err() {
+            return Err(Error::Shape(format!(
+                "localization counts {} values at {dim} components and can count 4294967295; analyse the state in parts",
+                location.len()
+            )));
+        }
+        Ok(Self { stencil, lists: Some(Lists::new(dim, location.into_iter().map(|place| place as u32).collect())) })
     }
 
-    /// The component where each observation sits.
-    pub fn location(&self) -> &[usize] {
-        &self.location
+    /// The component where an observation sits.
+    pub fn place(&self, observation: usize) -> usize {
+        self.lists.as_ref().map_or(observation, |lists| lists.location[observation] as usize)
     }
 
     /// Fills `found` with the observations of positive weight near component `point` of a state, or of an earlier one
@@ -53,13 +62,32 @@ impl Neighbours {
         found.clear();
         let point = point % self.stencil.grid().dim();
         self.stencil.runs(point, |components, weights| {
-            for &observation in &self.sorted[self.starts[components.start]..self.starts[components.end]] {
-                let weight = weights[self.location[observation] - components.start];
-                if weight > 0.0 {
-                    found.push((observation, weight));
+            for (component, &weight) in components.zip(weights).filter(|(_, weight)| **weight > 0.0) {
+                match &self.lists {
+                    None => found.push((component, weight)),
+                    Some(lists) => found.extend(lists.at(component).iter().map(|&i| (i as usize, weight))),
                 }
             }
         });
+    }
+}
+
+impl Lists {
+    fn new(dim: usize, location: Vec<u32>) -> Self {
+        let mut starts = vec![0; dim + 1];
+        location.iter().for_each(|&place| starts[place as usize + 1] += 1);
+        (0..dim).for_each(|place| starts[place + 1] += starts[place]);
+        let (mut next, mut sorted) = (starts.clone(), vec![0; location.len()]);
+        for (observation, &place) in (0..).zip(&location) {
+            sorted[next[place as usize] as usize] = observation;
+            next[place as usize] += 1;
+        }
+        Self { location, sorted, starts }
+    }
+
+    /// The observations at a component.
+    fn at(&self, component: usize) -> &[u32] {
+        &self.sorted[self.starts[component] as usize..self.starts[component + 1] as usize]
     }
 }
 
@@ -92,16 +120,19 @@ mod tests {
             let grid = Grid::new(layout, dim).unwrap();
             for taper in [Taper::GaspariCohn, Taper::Gaussian, Taper::Step, Taper::Cubic] {
                 for radius in [0.3, 1.0, 1.5, 2.0, 3.7, 20.0, 1e9] {
-                    let location = places(30, dim, dim as u64);
-                    let stencil = Localization { layout, taper, radius }.stencil(dim).unwrap();
-                    let neighbours = Neighbours::new(stencil, location.clone()).unwrap();
-                    for point in 0..dim {
-                        neighbours.near(point, &mut found);
-                        found.sort_unstable_by_key(|(observation, _)| *observation);
-                        let weigh = |(o, &place)| (o, taper.weight(grid.distance(point, place), radius));
-                        let expected: Vec<_> =
-                            location.iter().enumerate().map(weigh).filter(|(_, w)| *w > 0.0).collect();
-                        assert_eq!(found, expected, "{layout:?} {dim} {taper:?} {radius} at {point}");
+                    // some places, and one value at each component
+                    for location in [places(30, dim, dim as u64), (0..dim).collect()] {
+                        let stencil = Localization { layout, taper, radius }.stencil(dim).unwrap();
+                        let neighbours = Neighbours::new(stencil, location.clone()).unwrap();
+                        assert!((0..location.len()).all(|o| neighbours.place(o) == location[o]));
+                        for point in 0..dim {
+                            neighbours.near(point, &mut found);
+                            found.sort_unstable_by_key(|(observation, _)| *observation);
+                            let weigh = |(o, &place)| (o, taper.weight(grid.distance(point, place), radius));
+                            let expected: Vec<_> =
+                                location.iter().enumerate().map(weigh).filter(|(_, w)| *w > 0.0).collect();
+                            assert_eq!(found, expected, "{layout:?} {dim} {taper:?} {radius} at {point}");
+                        }
                     }
                 }
             }

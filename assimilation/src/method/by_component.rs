@@ -1,10 +1,10 @@
 //! The loop of the filters that update each component on its own, and what is then done to the spread.
 //!
-//! Tasks are blocks of a fixed number of components, so that no result depends on the number of threads. Where inflation
-//! is a factor, a component is multiplied and gets its mean back while it is at hand, and the members are read once and
-//! written once; memory that is new is first touched by the thread that fills it.
+//! Tasks are blocks of a fixed number of components, so that no result depends on the number of threads. The loop works
+//! in place: a component's members are read, updated, inflated and written back while they are at hand, so that beside the
+//! ensemble no array of its size is needed. Only where members are rotated does the inflation wait for all components.
 
-use ndarray::{Array1, Array2, ArrayView2, Axis};
+use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis};
 use rayon::prelude::*;
 use scorecast_systems::Key;
 
@@ -15,58 +15,96 @@ use crate::problem::Seen;
 /// Components that one task updates: a cache line of each member.
 const POINTS: usize = 8;
 
-/// An analysis of `forecast` (`[member, component]`) that goes by components.
+/// An analysis of `forecast` (`[member, component]`) that goes by components: that of [`in_place`], on a copy.
+pub(super) fn by_component<R>(
+    spread: (Inflation, bool),
+    forecast: Array2<f64>,
+    by: (&Seen, Key),
+    room: impl Fn() -> R + Send + Sync,
+    update: impl Fn(&mut R, usize, &mut [f64]) -> f64 + Send + Sync,
+) -> Outcome {
+    let mut ensemble = copy(forecast.view());
+    in_place(spread, &mut ensemble, by, room, update);
+    Outcome::new(forecast, ensemble)
+}
+
+/// Turns the members of the forecast in `ensemble` (`[member, component]`) into those of the analysis.
 ///
 /// `update(room, i, a)` turns the anomalies of component i into analysis anomalies and returns the step of its mean;
 /// `room` makes the room that it works in, once for many components. The anomalies are then rotated where `rotate` is
 /// set, and inflated.
-pub(super) fn by_component<R>(
+pub(super) fn in_place<R>(
     (inflation, rotate): (Inflation, bool),
-    forecast: Array2<f64>,
+    ensemble: &mut Array2<f64>,
     (seen, key): (&Seen, Key),
     room: impl Fn() -> R + Send + Sync,
     update: impl Fn(&mut R, usize, &mut [f64]) -> f64 + Send + Sync,
-) -> Outcome {
-    if rotate || inflation.rtpp != 0.0 || inflation.rtps != 0.0 {
-        let analysis = transform(forecast.view(), |_, _, _| {}, room, update);
-        return inflation.finish_anomalies(rotate, forecast, analysis, seen, key);
+) {
+    let (members, dim) = ensemble.dim();
+    let room = || Room { f: vec![0.0; members], a: vec![0.0; members], of: room() };
+    if rotate {
+        let forecast = inflation.relaxes().then(|| copy(ensemble.view()));
+        let mut mean = Array1::zeros(dim);
+        let tasks = blocks(ensemble).zip(mean.axis_chunks_iter_mut(Axis(0), POINTS)).enumerate();
+        tasks.for_each_init(room, |room, (task, (block, mut mean))| {
+            let first = task * POINTS;
+            room.transform(block, first, &update, |i, shift, _, _| mean[i - first] = shift);
+        });
+        return inflation.finish_in_place(true, forecast.as_ref().map(|x| x.view()), (&mean, ensemble), seen, key);
     }
-    let (factor, current) = (inflation.multiplicative, seen.operator.current_dim());
-    let whole = |i: usize, mean: f64, a: &mut [f64]| {
-        // earlier states that a smoother carries are left alone
-        let factor = if i < current { factor } else { 1.0 };
-        a.iter_mut().for_each(|a| *a = factor * *a + mean);
-    };
-    let (_, ensemble) = transform(forecast.view(), whole, room, update);
-    Inflation { additive: inflation.additive, ..Inflation::default() }.finish(forecast, ensemble, seen, key)
+    // earlier states that a smoother carries are left alone
+    let current = seen.operator.current_dim();
+    blocks(ensemble).enumerate().for_each_init(room, |room, (task, block)| {
+        room.transform(block, task * POINTS, &update, |i, mean, f, a| {
+            if i < current {
+                inflation.spread_component(f, a);
+            }
+            a.iter_mut().for_each(|a| *a += mean);
+        });
+    });
+    inflation.add_noise(ensemble.slice_mut(ndarray::s![.., ..current]), seen.step, key);
 }
 
-/// The analysis means, `[component]`, and what `last(i, mean, a)` leaves of the analysis anomalies a of component i,
-/// `[member, component]`.
-fn transform<R>(
-    forecast: ArrayView2<f64>,
-    last: impl Fn(usize, f64, &mut [f64]) + Send + Sync,
-    room: impl Fn() -> R + Send + Sync,
-    update: impl Fn(&mut R, usize, &mut [f64]) -> f64 + Send + Sync,
-) -> (Array1<f64>, Array2<f64>) {
-    let (members, dim) = forecast.dim();
-    let (mut mean, mut analysis) = (Array1::zeros(dim), Array2::zeros((members, dim)));
-    let columns = forecast.axis_chunks_iter(Axis(1), POINTS).into_par_iter();
-    let tasks = columns.zip(analysis.axis_chunks_iter_mut(Axis(1), POINTS));
-    tasks.zip(mean.axis_chunks_iter_mut(Axis(0), POINTS)).enumerate().for_each_init(
-        || (vec![0.0; members], room()),
-        |(a, room), (task, ((from, mut to), mut mean))| {
-            for (i, (column, mut analysis)) in from.columns().into_iter().zip(to.columns_mut()).enumerate() {
-                let point = task * POINTS + i;
-                a.iter_mut().zip(&column).for_each(|(a, value)| *a = *value);
-                mean[i] = centre(a);
-                mean[i] += update(room, point, a);
-                last(point, mean[i], a);
-                analysis.iter_mut().zip(&*a).for_each(|(value, a)| *value = *a);
-            }
-        },
-    );
-    (mean, analysis)
+/// The components of the tasks.
+fn blocks(ensemble: &mut Array2<f64>) -> impl IndexedParallelIterator<Item = ArrayViewMut2<'_, f64>> {
+    ensemble.axis_chunks_iter_mut(Axis(1), POINTS).into_par_iter()
+}
+
+/// The room of one thread: the anomalies of one component in forecast and analysis, and that of the update.
+struct Room<R> {
+    f: Vec<f64>,
+    a: Vec<f64>,
+    of: R,
+}
+
+impl<R> Room<R> {
+    /// Updates the components of `block`, `[member, component]`, the first of which is `first`: leaves in place of each
+    /// what `last(i, mean, f, a)` leaves of its analysis anomalies a, given their mean and the forecast anomalies f.
+    fn transform(
+        &mut self,
+        mut block: ArrayViewMut2<f64>,
+        first: usize,
+        update: &impl Fn(&mut R, usize, &mut [f64]) -> f64,
+        mut last: impl FnMut(usize, f64, &[f64], &mut [f64]),
+    ) {
+        let Self { f, a, of } = self;
+        for (i, mut column) in (first..).zip(block.columns_mut()) {
+            a.iter_mut().zip(&column).for_each(|(a, value)| *a = *value);
+            let mut mean = centre(a);
+            f.copy_from_slice(a);
+            mean += update(of, i, a);
+            last(i, mean, f, a);
+            column.iter_mut().zip(&*a).for_each(|(value, a)| *value = *a);
+        }
+    }
+}
+
+/// The same members, each first touched by the thread that copies it.
+pub(super) fn copy(members: ArrayView2<f64>) -> Array2<f64> {
+    let mut out = Array2::zeros(members.raw_dim());
+    let rows = out.axis_iter_mut(Axis(0)).into_par_iter().zip(members.axis_iter(Axis(0)));
+    rows.for_each(|(mut to, from)| to.assign(&from));
+    out
 }
 
 /// Takes the mean off some numbers and returns it.

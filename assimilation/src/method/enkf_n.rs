@@ -23,11 +23,12 @@
 
 use ndarray::{Array1, Array2, s};
 use scorecast_systems::registry::Default;
-use scorecast_systems::{Entry, Key, Kind, Param, Settings};
+use scorecast_systems::{Entry, Key, Kind, Param, Settings, wide};
 
 use super::etkf::{ROTATE, scaled};
 use super::inflation::Inflation;
 use super::{Build, ENSEMBLE, join};
+use crate::linalg::lanes::{Lanes, ZEROS, combine, groups};
 use crate::linalg::{Cholesky, Eigen, all_finite, anomalies};
 use crate::outcome::Outcome;
 use crate::problem::{Analysis, Result, Seen};
@@ -119,7 +120,7 @@ pub(super) fn corrected_prior(members: f64, prior_weight: f64, certainty: f64) -
 /// Points of the grid on which the least minimum of D is looked for.
 const GRID: usize = 128;
 
-/// Halvings of the bracket around it: to the last bit.
+/// Steps inside the bracket around it: as many halvings lead to the last bit, and some six steps of Newton's.
 const HALVINGS: usize = 64;
 
 /// Newton steps of the primal form before it is given up; some ten are usual.
@@ -172,13 +173,21 @@ impl FiniteSize {
     }
 
     /// D(zeta) up to a constant.
+    #[cfg(test)]
     fn cost(&self, zeta: f64) -> f64 {
         self.epsilon * zeta - self.weight * zeta.ln() - self.sum(|b, l| b * b / (zeta + l))
     }
 
-    /// zeta D'(zeta).
-    fn slope(&self, zeta: f64) -> f64 {
-        self.epsilon * zeta - self.weight + zeta * self.sum(|b, l| (b / (zeta + l)).powi(2))
+    /// h = zeta D'(zeta), and the derivative of h by log zeta.
+    fn slope_and_rise(&self, zeta: f64) -> (f64, f64) {
+        let (mut square, mut cube) = (0.0, 0.0);
+        for (b, l) in self.b.iter().zip(&self.eigen.values).filter(|(b, _)| **b != 0.0) {
+            let per = 1.0 / (zeta + l.max(0.0));
+            square += (b * per) * (b * per);
+            cube += (b * per) * (b * per) * per;
+        }
+        let slope = self.epsilon * zeta - self.weight + zeta * square;
+        (slope, self.epsilon * zeta + zeta * square - 2.0 * zeta * zeta * cube)
     }
 
     /// The zeta of the least D: the best point of a logarithmic grid, then halving between its neighbours.
@@ -187,20 +196,48 @@ impl FiniteSize {
     fn dual(&self) -> f64 {
         let upper = self.weight / self.epsilon;
         let lower = self.weight / (self.epsilon + self.sum(|b, l| (b / l).powi(2)));
-        let point = |i: usize| lower * (upper / lower).powf(i as f64 / GRID as f64);
-        let (mut best, mut least) = (0, f64::INFINITY);
-        for i in 0..=GRID {
-            let cost = self.cost(point(i));
-            if cost < least {
-                (best, least) = (i, cost);
+        let step = (upper / lower).ln() / GRID as f64;
+        let mut grid: Vec<Lanes> = vec![ZEROS; groups(GRID + 1)];
+        let ratio = step.exp();
+        grid.as_flattened_mut().iter_mut().fold(lower, |next, zeta| {
+            *zeta = next;
+            next * ratio
+        });
+        let mut shares = vec![ZEROS; grid.len()];
+        for (b, l) in self.b.iter().zip(&self.eigen.values).filter(|(b, _)| **b != 0.0) {
+            add_shares(b * b, l.max(0.0), &grid, &mut shares);
+        }
+        let cost = |i: usize| {
+            let (zeta, share) = (grid.as_flattened()[i], shares.as_flattened()[i]);
+            self.epsilon * zeta - self.weight * (lower.ln() + step * i as f64) - share
+        };
+        let costs: Vec<f64> = (0..=GRID).map(cost).collect();
+        let best = (0..=GRID).fold(0, |best, i| if costs[i] < costs[best] { i } else { best });
+        let point = |i: usize| grid.as_flattened()[i];
+        self.stationary(point(best.saturating_sub(1)), point((best + 1).min(GRID)))
+    }
+
+    /// Where D' changes its sign between two zeta: Newton's steps on the slope as a function of log zeta, or halving where
+    /// those leave the bracket, to the last bits.
+    fn stationary(&self, mut from: f64, mut to: f64) -> f64 {
+        let mut zeta = (from * to).sqrt();
+        for _ in 0..HALVINGS {
+            let (slope, rise) = self.slope_and_rise(zeta);
+            if slope < 0.0 {
+                from = zeta
+            } else {
+                to = zeta
+            }
+            let next = zeta * (-slope / rise).exp();
+            // written so that NaN halves too
+            let next = if next > from && next < to { next } else { (from * to).sqrt() };
+            let moved = (next - zeta).abs();
+            zeta = next;
+            if moved <= 4.0 * f64::EPSILON * zeta {
+                break;
             }
         }
-        let (mut from, mut to) = (point(best.saturating_sub(1)), point((best + 1).min(GRID)));
-        for _ in 0..HALVINGS {
-            let middle = (from * to).sqrt();
-            if self.slope(middle) < 0.0 { from = middle } else { to = middle }
-        }
-        (from * to).sqrt()
+        zeta
     }
 
     fn zeta(&self, w: &Array1<f64>) -> f64 {
@@ -248,6 +285,15 @@ impl FiniteSize {
     }
 }
 
+wide! {
+    /// shares += square / (zeta + l) for each zeta.
+    fn add_shares(square: f64, l: f64, zetas: &[Lanes], shares: &mut [Lanes]) {
+        for (share, zeta) in shares.iter_mut().zip(zetas) {
+            *share = combine(*share, *zeta, |share, zeta| share + square / (zeta + l));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use ndarray::Axis;
@@ -280,7 +326,22 @@ mod tests {
                 let other = problem.cost(upper * f64::from(i) / 100_000.0);
                 assert!(least <= other + 1e-11 * other.abs(), "{zeta}: {least} and {other}");
             }
-            assert!(problem.slope(zeta).abs() < 1e-9, "{}", problem.slope(zeta));
+            assert!(problem.slope_and_rise(zeta).0.abs() < 1e-9, "{}", problem.slope_and_rise(zeta).0);
+        }
+    }
+
+    #[test]
+    fn slope_and_rise_are_the_derivatives_of_the_cost() {
+        for (z, d) in cases() {
+            let problem = FiniteSize::new(&z, &d).unwrap().certain(Some(2.0));
+            for zeta in [0.3, 2.0, 9.0] {
+                let (slope, rise) = problem.slope_and_rise(zeta);
+                let (up, down) = (zeta * 1e-4f64.exp(), zeta * (-1e-4f64).exp());
+                let difference = (problem.cost(up) - problem.cost(down)) / 2e-4;
+                assert!((slope - difference).abs() < 1e-6 * (1.0 + slope.abs()), "{slope} and {difference}");
+                let difference = (problem.slope_and_rise(up).0 - problem.slope_and_rise(down).0) / 2e-4;
+                assert!((rise - difference).abs() < 1e-6 * (1.0 + rise.abs()), "{rise} and {difference}");
+            }
         }
     }
 

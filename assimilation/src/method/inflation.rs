@@ -8,10 +8,11 @@
 //! additive (Mitchell and Houtekamer 2000): A <- A + sd E, E ~ N(0, I) centred over the members.
 //! The mean stays as it is.
 
-use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis, s};
+use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, s};
 use scorecast_systems::registry::Default;
 use scorecast_systems::{Key, Kind, Param, Purpose, Settings};
 
+use super::by_component::centre;
 use crate::linalg::{anomalies, rotate_anomalies};
 use crate::outcome::{Outcome, weighted_mean};
 use crate::problem::Seen;
@@ -82,36 +83,60 @@ impl Inflation {
         Self { multiplicative, ..Self::default() }
     }
 
+    /// Whether the forecast anomalies have a part in those of the analysis.
+    pub(super) fn relaxes(&self) -> bool {
+        self.rtpp != 0.0 || self.rtps != 0.0
+    }
+
     /// Relaxes and multiplies analysis anomalies, with columns of zero mean, given the members of the forecast; both
     /// `[member, component]`.
     pub fn spread(&self, forecast: ArrayView2<f64>, mut analysis: ArrayViewMut2<f64>) {
-        if self.rtpp != 0.0 || self.rtps != 0.0 {
-            let (_, forecast) = anomalies(forecast, None);
-            if self.rtpp != 0.0 {
-                analysis.zip_mut_with(&forecast, |a, f| *a = (1.0 - self.rtpp) * *a + self.rtpp * f);
-            }
-            if self.rtps != 0.0 {
-                analysis *= &self.towards(sd(forecast.view()), sd(analysis.view()));
-            }
+        if !self.relaxes() {
+            return self.multiply(analysis);
         }
+        let (mut f, mut a) = (vec![0.0; forecast.nrows()], vec![0.0; forecast.nrows()]);
+        for (forecast, mut analysis) in forecast.columns().into_iter().zip(analysis.columns_mut()) {
+            f.iter_mut().zip(forecast).for_each(|(f, value)| *f = *value);
+            a.iter_mut().zip(&analysis).for_each(|(a, value)| *a = *value);
+            centre(&mut f);
+            self.spread_component(&f, &mut a);
+            analysis.iter_mut().zip(&a).for_each(|(value, a)| *value = *a);
+        }
+    }
+
+    /// Relaxes and multiplies the analysis anomalies of one component, given those of the forecast; both `[member]`.
+    pub(super) fn spread_component(&self, forecast: &[f64], analysis: &mut [f64]) {
+        if self.rtpp != 0.0 {
+            analysis.iter_mut().zip(forecast).for_each(|(a, f)| *a = (1.0 - self.rtpp) * *a + self.rtpp * f);
+        }
+        if self.rtps != 0.0 {
+            let factor = self.towards(sd(forecast), sd(analysis));
+            analysis.iter_mut().for_each(|a| *a *= factor);
+        }
+        if self.multiplicative != 1.0 {
+            analysis.iter_mut().for_each(|a| *a *= self.multiplicative);
+        }
+    }
+
+    fn multiply(&self, mut analysis: ArrayViewMut2<f64>) {
         if self.multiplicative != 1.0 {
             analysis *= self.multiplicative;
         }
     }
 
     /// 1 + a (s_f - s_a) / s_a; 1 where the analysis has no spread that a factor could widen.
-    fn towards(&self, forecast: Array1<f64>, mut analysis: Array1<f64>) -> Array1<f64> {
-        analysis.zip_mut_with(&forecast, |a, f| *a = if *a > 0.0 { 1.0 + self.rtps * (f - *a) / *a } else { 1.0 });
-        analysis
+    fn towards(&self, forecast: f64, analysis: f64) -> f64 {
+        if analysis > 0.0 { 1.0 + self.rtps * (forecast - analysis) / analysis } else { 1.0 }
     }
 
     /// Adds the noise; draws from streams N, N + 1, ... of `key`'s perturbations at lead step `step`, behind those that
     /// perturb observations.
-    fn add_noise(&self, mut ensemble: ArrayViewMut2<f64>, step: usize, key: Key) {
+    pub(super) fn add_noise(&self, mut ensemble: ArrayViewMut2<f64>, step: usize, key: Key) {
         if self.additive != 0.0 {
             let (members, dim) = ensemble.dim();
             let key = key.purpose(Purpose::Perturbation).at(step as u64).members_from(members as u64);
-            let (_, noise) = anomalies(key.normals(members, dim).view(), None);
+            let mut noise = key.normals(members, dim);
+            noise -= &weighted_mean(noise.view(), None);
             ensemble.scaled_add(self.additive, &noise);
         }
     }
@@ -140,14 +165,29 @@ impl Inflation {
         seen: &Seen,
         key: Key,
     ) -> Outcome {
+        self.finish_in_place(rotate, Some(forecast.view()), (&mean, &mut ensemble), seen, key);
+        Outcome::new(forecast, ensemble)
+    }
+
+    /// The same in place of the anomalies. Without the members of a forecast nothing is relaxed.
+    pub(super) fn finish_in_place(
+        &self,
+        rotate: bool,
+        forecast: Option<ArrayView2<f64>>,
+        (mean, ensemble): (&Array1<f64>, &mut Array2<f64>),
+        seen: &Seen,
+        key: Key,
+    ) {
         let current = s![.., ..seen.operator.current_dim()];
         if rotate {
             rotate_anomalies(ensemble.view_mut(), rotation(seen, key));
         }
-        self.spread(forecast.slice(current), ensemble.slice_mut(current));
-        ensemble += &mean;
+        match forecast {
+            Some(forecast) => self.spread(forecast.slice(current), ensemble.slice_mut(current)),
+            None => self.multiply(ensemble.slice_mut(current)),
+        }
+        *ensemble += mean;
         self.add_noise(ensemble.slice_mut(current), seen.step, key);
-        Outcome::new(forecast, ensemble)
     }
 }
 
@@ -156,9 +196,9 @@ pub(super) fn rotation(seen: &Seen, key: Key) -> Key {
     key.purpose(Purpose::Rotation).at(seen.step as u64)
 }
 
-fn sd(anomalies: ArrayView2<f64>) -> Array1<f64> {
-    let scale = 1.0 / (anomalies.nrows() as f64 - 1.0);
-    anomalies.map_axis(Axis(0), |column| (scale * column.dot(&column)).sqrt())
+/// The standard deviation of some anomalies.
+fn sd(anomalies: &[f64]) -> f64 {
+    (1.0 / (anomalies.len() as f64 - 1.0) * anomalies.iter().map(|a| a * a).sum::<f64>()).sqrt()
 }
 
 /// Multiplies the anomalies of an ensemble around its (weighted) mean.

@@ -10,12 +10,12 @@
 //! g(l) = 1 / (s (1 + s)), s = sqrt(1 + l), of the order of the observations.
 //!
 //! Components are independent of each other and run in parallel. Beside the forecast and the analysis there is one array
-//! of the size of the predicted observations, and a few vectors of the length of one member.
+//! of the size of the predicted observations; an analysis in place has that beside the ensemble alone.
 
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView2};
 use scorecast_systems::{Entry, Key, Settings};
 
-use super::by_component::by_component;
+use super::by_component::{copy, in_place};
 use super::etkf::{EtKf, ROTATE};
 use super::network::Network;
 use super::{Build, ENSEMBLE, Inflation, join};
@@ -47,20 +47,51 @@ pub struct LetKf {
     pub localization: Option<Localization>,
 }
 
-impl Analysis for LetKf {
-    fn update(&mut self, forecast: Array2<f64>, seen: &Seen, key: Key) -> Result<Outcome> {
+impl LetKf {
+    /// The filter without localization, where none is set.
+    fn global(&self) -> EtKf {
+        EtKf { inflation: self.inflation, rotate: self.rotate }
+    }
+
+    /// The localization that is set.
+    fn local(&self, seen: &Seen) -> Result<Option<Localization>> {
         seen.require_gaussian("letkf")?;
-        let Some(localization) = self.localization.filter(|local| local.radius.is_finite()) else {
-            return EtKf { inflation: self.inflation, rotate: self.rotate }.update(forecast, seen, key);
-        };
+        Ok(self.localization.filter(|local| local.radius.is_finite()))
+    }
+
+    /// What is near; none where there is nothing to analyse. Later there are no errors.
+    fn network(localization: &Localization, forecast: ArrayView2<f64>, seen: &Seen) -> Result<Option<Network>> {
         seen.require_independent_gaussian("letkf")?;
         super::require_members(forecast.nrows())?;
-        let Some(network) = Network::new(&localization, forecast.view(), seen)? else {
+        Network::new(localization, forecast, seen)
+    }
+
+    /// Turns the members of the forecast into those of the analysis.
+    fn analyse(&self, network: &Network, ensemble: &mut Array2<f64>, seen: &Seen, key: Key) {
+        let room = || Local::new(network.members);
+        let update = |local: &mut Local, point, a: &mut [f64]| local.analyse(network, point, a);
+        in_place((self.inflation, self.rotate), ensemble, (seen, key), room, update);
+    }
+}
+
+impl Analysis for LetKf {
+    fn update(&mut self, forecast: Array2<f64>, seen: &Seen, key: Key) -> Result<Outcome> {
+        let Some(localization) = self.local(seen)? else { return self.global().update(forecast, seen, key) };
+        // before there is a copy, so that what it takes to make the network is not held beside it
+        let Some(network) = Self::network(&localization, forecast.view(), seen)? else {
             return Ok(super::unchanged(forecast));
         };
-        let room = || Local::new(network.members);
-        let update = |local: &mut Local, point, a: &mut [f64]| local.analyse(&network, point, a);
-        Ok(by_component((self.inflation, self.rotate), forecast, (seen, key), room, update))
+        let mut ensemble = copy(forecast.view());
+        self.analyse(&network, &mut ensemble, seen, key);
+        Ok(Outcome::new(forecast, ensemble))
+    }
+
+    fn update_in_place(&mut self, ensemble: &mut Array2<f64>, seen: &Seen, key: Key) -> Result<()> {
+        let Some(localization) = self.local(seen)? else { return self.global().update_in_place(ensemble, seen, key) };
+        if let Some(network) = Self::network(&localization, ensemble.view(), seen)? {
+            self.analyse(&network, ensemble, seen, key);
+        }
+        Ok(())
     }
 }
 
@@ -94,25 +125,13 @@ impl Local {
 
     /// Turns the anomalies of component `point` in `a` into analysis anomalies; returns the step of its mean.
     fn analyse(&mut self, network: &Network, point: usize, a: &mut [f64]) -> f64 {
-        self.gather(network, point);
+        network.gather(point, &mut self.near, &mut self.z, &mut self.d);
         let step = match self.d.len() {
             0 => 0.0,
             near if near < network.members => self.by_observations(a),
             _ => self.by_members(a),
         };
         step / (network.members as f64 - 1.0).sqrt()
-    }
-
-    /// Collects the local observations, each times the root of its weight.
-    fn gather(&mut self, network: &Network, point: usize) {
-        network.neighbours.near(point, &mut self.near);
-        self.z.clear();
-        self.d.clear();
-        for &(observation, weight) in &self.near {
-            let (weight, from) = (weight.sqrt(), observation * network.members);
-            self.z.extend(network.z[from..from + network.members].iter().map(|z| weight * z));
-            self.d.push(weight * network.d[observation]);
-        }
     }
 
     /// The transform from Z^T Z; returns a^T (I + Z Z^T)^-1 Z d.

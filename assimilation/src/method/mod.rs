@@ -5,6 +5,7 @@
 //! single value leaves the ensemble as it is.
 
 mod adaptive;
+mod adaptive_quality_control;
 mod backward;
 mod bootstrap;
 mod build;
@@ -57,6 +58,7 @@ mod weights;
 mod window;
 
 pub use adaptive::{Adaptive, Belief, InverseGamma, Rule};
+pub use adaptive_quality_control::{AdaptiveQualityControl, error_variance};
 pub use bootstrap::Bootstrap;
 pub use build::{Build, Make, Need};
 pub use climatology::Climatology;
@@ -158,6 +160,7 @@ const OWN: &[Param] = &[
     lag::LAG,
     noise_treatment::NOISE_TREATMENT,
     quality_control::OUTLIER_THRESHOLD,
+    adaptive_quality_control::K_FACTOR,
 ];
 
 /// Lists of settings one after the other, `N` of them in all.
@@ -183,6 +186,10 @@ pub(crate) const DRAWS: Param = Param { about: "draws of the posterior to give b
 fn cycle(analysis: impl Analysis + 'static, settings: &Settings) -> Result<Box<dyn Cycle>> {
     let (members, lag) = (settings.count("members"), settings.count("lag"));
     let mut analysis: Box<dyn Analysis> = Box::new(analysis);
+    if let Some(factor) = settings.optional_number("k_factor") {
+        analysis = Box::new(AdaptiveQualityControl::new(analysis, factor));
+    }
+    // outside the above: an outlier is one by its own error
     if let Some(threshold) = settings.optional_number("outlier_threshold") {
         analysis = Box::new(QualityControl::new(analysis, threshold));
     }

@@ -1,7 +1,9 @@
 //! The observations of a local filter, scaled and turned so that the members of one are next to each other.
 //!
-//! z_ij = (h(x_j) - mean h(x))_i / sqrt(r_i (N - 1)), one row an observation i of variance r_i and one column a member j,
-//! and d_i = (y_i - mean h(x)_i) / sqrt(r_i). h is taken of a few members at a time, so that beside z no array of its size
+//! u_ij = (y_i - h(x_j)_i) / sqrt(r_i), one row an observation i of variance r_i and one column a member j: the scaled
+//! innovation of each member. A row holds all that a local analysis needs of its observation: its mean over the members
+//! is d_i = (y_i - mean h(x)_i) / sqrt(r_i), and z_ij = (d_i - u_ij) / sqrt(N - 1) is the scaled anomaly
+//! (h(x_j) - mean h(x))_i / sqrt(r_i (N - 1)). h is taken of a few members at a time, so that beside u no array of its size
 //! is needed.
 
 use ndarray::{Array2, ArrayView2, Axis};
@@ -10,8 +12,8 @@ use rayon::prelude::*;
 use crate::localize::{Localization, Neighbours};
 use crate::problem::{Result, Seen};
 
-/// Members whose h(x) is held at a time: a cache line of each row of z.
-const BLOCK: usize = 8;
+/// Members whose h(x) is held at a time: half a cache line of each row of u.
+const BLOCK: usize = 4;
 
 /// Rows that one task fills.
 const ROWS: usize = 512;
@@ -19,13 +21,11 @@ const ROWS: usize = 512;
 /// The present observations of one set, for a local analysis.
 pub(super) struct Network {
     /// `[present, member]`.
-    pub z: Vec<f64>,
-    /// `[present]`.
-    pub d: Vec<f64>,
+    u: Vec<f64>,
     /// N.
     pub members: usize,
     /// Where they are.
-    pub neighbours: Neighbours,
+    neighbours: Neighbours,
 }
 
 impl Network {
@@ -42,41 +42,58 @@ impl Network {
         if index.is_empty() || !forecast.axis_iter(Axis(0)).into_par_iter().all(finite) {
             return Ok(None);
         }
-        let mut z = predicted(forecast, seen, &index);
-        let mut d = vec![0.0; index.len()];
-        let per = (members as f64 - 1.0).sqrt();
-        let variance = seen.operator.error().variance();
-        let rows = z.par_chunks_mut(ROWS * members).zip(d.par_chunks_mut(ROWS)).zip(index.par_chunks(ROWS));
-        let all_finite = rows.map(|((z, d), index)| {
-            z.chunks_exact_mut(members).zip(d).zip(index).fold(true, |finite, ((row, d), &i)| {
-                let mean = super::by_component::centre(row);
-                let per_sd = 1.0 / variance[i].sqrt();
-                *d = (seen.values[i] - mean) * per_sd;
-                row.iter_mut().for_each(|z| *z *= per_sd / per);
-                finite && mean.is_finite()
-            })
-        });
-        // not `all`, which would leave rows undone
-        let finite = all_finite.reduce(|| true, |a, b| a && b);
-        Ok(finite.then_some(Self { z, d, members, neighbours }))
+        Ok(innovations(forecast, seen, &index).map(|u| Self { u, members, neighbours }))
+    }
+
+    /// The observations near component `point`, each times the root of its weight: fills `z` with their rows and `d`;
+    /// `near` is room.
+    pub fn gather(&self, point: usize, near: &mut Vec<(usize, f64)>, z: &mut Vec<f64>, d: &mut Vec<f64>) {
+        self.neighbours.near(point, near);
+        z.clear();
+        d.clear();
+        let per = 1.0 / (self.members as f64 - 1.0).sqrt();
+        for &(observation, weight) in &*near {
+            let (weight, from) = (weight.sqrt(), observation * self.members);
+            let u = &self.u[from..from + self.members];
+            let mean = sum(u) / self.members as f64;
+            z.extend(u.iter().map(|u| (mean - u) * (weight * per)));
+            d.push(weight * mean);
+        }
     }
 }
 
-/// h(x) of the members at the values listed in `index`, `[present, member]`.
-fn predicted(forecast: ArrayView2<f64>, seen: &Seen, index: &[usize]) -> Vec<f64> {
+/// The sum, in four that run side by side.
+fn sum(x: &[f64]) -> f64 {
+    let fours = x.chunks_exact(4);
+    let rest: f64 = fours.remainder().iter().sum();
+    let [a, b, c, d] = fours.fold([0.0; 4], |sums, four| std::array::from_fn(|lane| sums[lane] + four[lane]));
+    (a + c) + (b + d) + rest
+}
+
+/// u for the values listed in `index`; none where h(x) of a member is not finite.
+fn innovations(forecast: ArrayView2<f64>, seen: &Seen, index: &[usize]) -> Option<Vec<f64>> {
     let members = forecast.nrows();
-    let mut turned = vec![0.0; index.len() * members];
+    let variance = seen.operator.error().variance();
+    let mut u = vec![0.0; index.len() * members];
     for (block, some) in forecast.axis_chunks_iter(Axis(0), BLOCK).enumerate() {
         let each = some.axis_iter(Axis(0)).into_par_iter();
         let h: Vec<Array2<f64>> = each.map(|x| seen.operator.apply(seen.time, x.insert_axis(Axis(0)))).collect();
-        let rows = turned.par_chunks_mut(ROWS * members).zip(index.par_chunks(ROWS));
-        rows.for_each(|(rows, index)| {
-            for (row, &i) in rows.chunks_exact_mut(members).zip(index) {
-                row[block * BLOCK..].iter_mut().zip(&h).for_each(|(value, h)| *value = h[(0, i)]);
-            }
+        let rows = u.par_chunks_mut(ROWS * members).zip(index.par_chunks(ROWS));
+        let finite = rows.map(|(rows, index)| {
+            rows.chunks_exact_mut(members).zip(index).fold(true, |finite, (row, &i)| {
+                let per_sd = 1.0 / variance[i].sqrt();
+                row[block * BLOCK..].iter_mut().zip(&h).fold(finite, |finite, (u, h)| {
+                    *u = (seen.values[i] - h[(0, i)]) * per_sd;
+                    finite && h[(0, i)].is_finite()
+                })
+            })
         });
+        // not `all`, whose short way out is a matter of chance
+        if !finite.reduce(|| true, |a, b| a && b) {
+            return None;
+        }
     }
-    turned
+    Some(u)
 }
 
 #[cfg(test)]
@@ -108,9 +125,19 @@ mod tests {
             let seen = Seen { step: 1, time: 0.0, values: y.view(), operator: &operator };
             let (z, d) = etkf::scaled(seen.restrict(x.view()).unwrap());
             let network = Network::new(&LOCAL, x.view(), &seen).unwrap().unwrap();
-            let found = Array2::from_shape_vec((1196, members), network.z).unwrap();
-            assert!((found - z.t()).iter().all(|e| e.abs() < 1e-14), "{members}");
-            assert!((Array1::from(network.d) - d).iter().all(|e| e.abs() < 1e-13), "{members}");
+            let (mut near, mut row, mut innovation) = (Vec::new(), Vec::new(), Vec::new());
+            let mut count = 0;
+            for place in (1..2400).step_by(2) {
+                network.gather(place, &mut near, &mut row, &mut innovation);
+                // the step of radius 2 has a weight of 1
+                for ((observation, _), (row, found)) in near.iter().zip(row.chunks(members).zip(&innovation)) {
+                    let exact = z.column(*observation);
+                    assert!(row.iter().zip(exact).all(|(z, exact)| (z - exact).abs() < 1e-14), "{members} {place}");
+                    assert!((found - d[*observation]).abs() < 1e-13, "{members} {place}");
+                    count += 1;
+                }
+            }
+            assert_eq!(count, 3 * 1200 - 3 * 4);
         }
     }
 

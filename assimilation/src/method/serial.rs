@@ -102,7 +102,7 @@ impl Near {
     fn place(&self, observation: usize) -> usize {
         match self {
             Self::All(_) => 0,
-            Self::Some(neighbours) => neighbours.location()[observation],
+            Self::Some(neighbours) => neighbours.place(observation),
         }
     }
 }

@@ -9,8 +9,9 @@
 //! What is known of lambda before each set has the same sd, so that it is the rate of learning: Miyoshi used .04; .6, which
 //! is usual where large models are damped by .9, is too restless for Lorenz-96, and .1 is good there.
 //!
-//! Members that a large factor throws far out can be where the model is unstable: then bound it (`inflation_max`). So where
-//! observations saturate, whose spread says little of that of the state.
+//! Members that a large factor throws far out can be where the model is unstable: then bound it (`inflation_max`). Where
+//! observations saturate it is the step of the mean that throws them there, by an innovation of tens of its sd: bound that
+//! as well (`k_factor`), which leaves lambda to learn from the innovation as it is.
 //!
 //! The values of one set are taken one after the other, each against the same forecast: where their innovations are
 //! correlated they count for more than they know. Where the filter localizes so does the learning; elsewhere

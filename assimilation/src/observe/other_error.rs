@@ -1,0 +1,59 @@
+//! An operator whose errors have another law.
+
+use ndarray::{Array2, ArrayView2};
+
+use super::{NoiseLaw, Observation};
+
+/// What `of` observes, with the error law `error`.
+pub(crate) struct OtherError<'a> {
+    /// What is observed.
+    pub of: &'a dyn Observation,
+    /// The law in place of its own.
+    pub error: Box<dyn NoiseLaw>,
+}
+
+impl Observation for OtherError<'_> {
+    fn name(&self) -> String {
+        self.of.name()
+    }
+
+    fn dim(&self) -> usize {
+        self.of.dim()
+    }
+
+    fn state_dim(&self) -> usize {
+        self.of.state_dim()
+    }
+
+    fn current_dim(&self) -> usize {
+        self.of.current_dim()
+    }
+
+    fn unplaced(&self) -> usize {
+        self.of.unplaced()
+    }
+
+    fn apply(&self, t: f64, x: ArrayView2<f64>) -> Array2<f64> {
+        self.of.apply(t, x)
+    }
+
+    fn jvp(&self, t: f64, x: ArrayView2<f64>, u: ArrayView2<f64>) -> Array2<f64> {
+        self.of.jvp(t, x, u)
+    }
+
+    fn vjp(&self, t: f64, x: ArrayView2<f64>, v: ArrayView2<f64>) -> Array2<f64> {
+        self.of.vjp(t, x, v)
+    }
+
+    fn error(&self) -> &dyn NoiseLaw {
+        &*self.error
+    }
+
+    fn location(&self) -> Option<Vec<usize>> {
+        self.of.location()
+    }
+
+    fn matrix(&self) -> Option<Array2<f64>> {
+        self.of.matrix()
+    }
+}
