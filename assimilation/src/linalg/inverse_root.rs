@@ -13,6 +13,10 @@
 
 use std::sync::LazyLock;
 
+use scorecast_systems::wide;
+
+use super::tridiagonal::Tridiagonal;
+
 /// Terms that are solved side by side.
 const LANES: usize = 4;
 
@@ -98,12 +102,7 @@ fn jacobi(u: f64, k: f64) -> (f64, f64) {
 /// Room for one problem after the other, up to an order.
 #[derive(Clone, Debug)]
 pub struct InverseRoot {
-    /// Householder vectors, row by row, and 2 / v^T v of each.
-    vectors: Vec<f64>,
-    factors: Vec<f64>,
-    diagonal: Vec<f64>,
-    beside: Vec<f64>,
-    work: Vec<f64>,
+    tridiagonal: Tridiagonal,
     lanes: Vec<[f64; LANES]>,
 }
 
@@ -119,56 +118,30 @@ pub enum Root {
 impl InverseRoot {
     /// Room for problems up to `order`.
     pub fn new(order: usize) -> Self {
-        Self {
-            vectors: vec![0.0; order * order],
-            factors: vec![0.0; order],
-            diagonal: vec![0.0; order],
-            beside: vec![0.0; order],
-            work: vec![0.0; order],
-            lanes: vec![[0.0; LANES]; 2 * order],
-        }
+        Self { tridiagonal: Tridiagonal::new(order), lanes: vec![[0.0; LANES]; 2 * order] }
     }
 
     /// Writes the root's vector to `root` and (I + S)^-1 b to `inverse`. `s` is S, `[order, order]` row by row and both
-    /// triangles, and is destroyed; all four have the order of `b`, at most that of [`InverseRoot::new`].
-    pub fn solve(&mut self, which: Root, s: &mut [f64], b: &[f64], root: &mut [f64], inverse: &mut [f64]) {
+    /// triangles; all four have the order of `b`, at most that of [`InverseRoot::new`].
+    pub fn solve(&mut self, which: Root, s: &[f64], b: &[f64], root: &mut [f64], inverse: &mut [f64]) {
         let n = b.len();
-        assert!(s.len() == n * n && root.len() == n && inverse.len() == n && n <= self.work.len(), "sizes differ");
-        let length = self.tridiagonalise(s, b);
-        self.sum_terms(which, length, root, inverse);
-        for k in (0..n).rev() {
-            let vector = &self.vectors[k * n + k..(k + 1) * n];
-            reflect(vector, self.factors[k], &mut root[k..]);
-            reflect(vector, self.factors[k], &mut inverse[k..]);
-        }
-    }
-
-    /// S to T by reflections, the first of which maps b to a multiple of e_1; returns that multiple. Reflection k acts on
-    /// the coordinates from k on.
-    fn tridiagonalise(&mut self, s: &mut [f64], b: &[f64]) -> f64 {
-        let n = b.len();
+        assert!(s.len() == n * n && root.len() == n && inverse.len() == n && 2 * n <= self.lanes.len(), "sizes differ");
         let mut length = 0.0;
-        for k in 0..n {
-            let vector = &mut self.vectors[k * n + k..(k + 1) * n];
-            // what reflection k must map to its first coordinate: b, then the column of S below the diagonal
-            let column = if k == 0 { b } else { &s[(k - 1) * n + k..k * n] };
-            vector.copy_from_slice(column);
-            let (image, factor) = reflector(vector);
-            self.factors[k] = factor;
-            *(if k == 0 { &mut length } else { &mut self.beside[k - 1] }) = image;
-            conjugate(&mut s[k * n..], n, k, vector, factor, &mut self.work);
-            self.diagonal[k] = s[k * n + k];
-        }
-        length
+        reduce(&mut self.tridiagonal, s, b, &mut length);
+        self.sum_terms(which, length, root, inverse);
+        self.tridiagonal.apply(root);
+        self.tridiagonal.apply(inverse);
     }
 
     /// `length` times the two functions of T times e_1.
     fn sum_terms(&mut self, which: Root, length: f64, root: &mut [f64], inverse: &mut [f64]) {
         let n = root.len();
-        let off = |i: usize| if i < n { self.beside[i].abs() } else { 0.0 };
+        let off = |i: usize| if i < n { self.tridiagonal.beside[i].abs() } else { 0.0 };
         // Gershgorin's bound of the largest eigenvalue
         let row = |i: usize| {
-            self.diagonal[i].abs() + if i + 1 < n { off(i) } else { 0.0 } + if i > 0 { off(i - 1) } else { 0.0 }
+            self.tridiagonal.diagonal[i].abs()
+                + if i + 1 < n { off(i) } else { 0.0 }
+                + if i > 0 { off(i - 1) } else { 0.0 }
         };
         let bound = (0..n).map(row).fold(0.0f64, f64::max);
         root.fill(0.0);
@@ -193,7 +166,7 @@ impl InverseRoot {
         let (x, pivots) = self.lanes.split_at_mut(n);
         let mut above = [0.0; LANES];
         for i in (0..n).rev() {
-            let (t, e) = (self.diagonal[i], if i + 1 < n { self.beside[i] } else { 0.0 });
+            let (t, e) = (self.tridiagonal.diagonal[i], if i + 1 < n { self.tridiagonal.beside[i] } else { 0.0 });
             for lane in 0..LANES {
                 let ce = c[lane] * e;
                 above[lane] = 1.0 / (1.0 + c[lane] * t - ce * ce * above[lane]);
@@ -203,7 +176,7 @@ impl InverseRoot {
         let mut last = [1.0; LANES];
         for i in 0..n {
             // minus the element beside the diagonal; the first row has the right side
-            let e = if i > 0 { -self.beside[i - 1] } else { 1.0 };
+            let e = if i > 0 { -self.tridiagonal.beside[i - 1] } else { 1.0 };
             for lane in 0..LANES {
                 let factor = if i > 0 { c[lane] * e } else { 1.0 };
                 last[lane] *= factor * pivots[i][lane];
@@ -213,43 +186,11 @@ impl InverseRoot {
     }
 }
 
-/// Turns a vector into the v of the reflection I - f v v^T that maps it to the returned multiple of e_1; also f.
-fn reflector(vector: &mut [f64]) -> (f64, f64) {
-    let square: f64 = vector.iter().map(|v| v * v).sum();
-    let length = square.sqrt();
-    if length == 0.0 || vector.len() == 1 {
-        return (vector[0], 0.0);
-    }
-    let image = -length.copysign(vector[0]);
-    vector[0] -= image;
-    // v^T v = 2 (square + length |first|)
-    (image, 1.0 / (length * vector[0].abs()))
-}
-
-/// x <- (I - f v v^T) x.
-fn reflect(v: &[f64], factor: f64, x: &mut [f64]) {
-    let along: f64 = factor * v.iter().zip(x.iter()).map(|(v, x)| v * x).sum::<f64>();
-    x.iter_mut().zip(v).for_each(|(x, v)| *x -= along * v);
-}
-
-/// S <- H S H, H = I - f v v^T, on rows and columns from `k` on: S - v q^T - q v^T with p = f S v, q = p - f/2 (p^T v) v.
-/// `rows` are the rows of S from `k` on, `[.., n]`.
-fn conjugate(rows: &mut [f64], n: usize, k: usize, v: &[f64], factor: f64, work: &mut [f64]) {
-    if factor == 0.0 {
-        return;
-    }
-    let q = &mut work[..n - k];
-    q.fill(0.0);
-    // S is symmetric, so its rows serve as columns and the sum runs along the fast axis
-    for (row, v) in rows.chunks_exact(n).zip(v) {
-        let scale = factor * v;
-        q.iter_mut().zip(&row[k..]).for_each(|(q, s)| *q += scale * s);
-    }
-    let half = 0.5 * factor * q.iter().zip(v).map(|(q, v)| q * v).sum::<f64>();
-    q.iter_mut().zip(v).for_each(|(q, v)| *q -= half * v);
-    for ((row, &vi), i) in rows.chunks_exact_mut(n).zip(v).zip(0..) {
-        let qi = q[i];
-        row[k..].iter_mut().zip(v).zip(q.iter()).for_each(|((s, v), q)| *s -= vi * q + qi * v);
+wide! {
+    /// The reduction of S that begins with b, and the length of b with the sign of its image.
+    fn reduce(tridiagonal: &mut Tridiagonal, s: &[f64], b: &[f64], length: &mut f64) {
+        let n = b.len();
+        *length = tridiagonal.reduce(n, |i| &s[i * n..(i + 1) * n], Some(b));
     }
 }
 
@@ -286,8 +227,8 @@ mod tests {
             let eigen = Eigen::new(s.view()).unwrap();
             let (mut root, mut inverse) = (vec![0.0; n], vec![0.0; n]);
             let mut solve = |which, root: &mut Vec<f64>| {
-                let mut s = s.as_standard_layout().into_owned().into_raw_vec_and_offset().0;
-                room.solve(which, &mut s, b.as_slice().unwrap(), root, &mut inverse);
+                let s = s.as_standard_layout().into_owned().into_raw_vec_and_offset().0;
+                room.solve(which, &s, b.as_slice().unwrap(), root, &mut inverse);
             };
             let near = |found: &[f64], exact: Array2<f64>, tolerance: f64| {
                 let exact: Array1<f64> = exact.dot(&b);
@@ -310,8 +251,8 @@ mod tests {
     #[test]
     fn a_vector_of_zeros_stays_one() {
         let (mut root, mut inverse) = (vec![1.0; 3], vec![1.0; 3]);
-        let mut s = vec![2.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0];
-        InverseRoot::new(3).solve(Root::Whole, &mut s, &[0.0; 3], &mut root, &mut inverse);
+        let s = vec![2.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0];
+        InverseRoot::new(3).solve(Root::Whole, &s, &[0.0; 3], &mut root, &mut inverse);
         assert!(root.iter().chain(&inverse).all(|value| *value == 0.0));
     }
 }

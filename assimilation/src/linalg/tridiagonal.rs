@@ -91,6 +91,18 @@ impl Tridiagonal {
             }
         }
     }
+
+    /// x <- V x; x has the order of the last matrix.
+    pub(super) fn apply(&self, x: &mut [f64]) {
+        let n = x.len();
+        let width = groups(n);
+        for k in (0..n).rev() {
+            let v = &self.vectors[k * width..(k + 1) * width].as_flattened()[k..n];
+            let x = &mut x[k..];
+            let along = self.factors[k] * x.iter().zip(v).map(|(x, v)| x * v).sum::<f64>();
+            x.iter_mut().zip(v).for_each(|(x, v)| *x -= along * v);
+        }
+    }
 }
 
 /// Turns a vector with zeros before coordinate `k` into the v of the reflection I - f v v^T that maps it to the returned

@@ -165,7 +165,7 @@ impl Local {
         for i in 1..members {
             (0..i).for_each(|j| self.s[i * members + j] = self.s[j * members + i]);
         }
-        self.solver.solve(Root::Whole, &mut self.s, a, &mut self.root, &mut self.inverse);
+        self.solver.solve(Root::Whole, &self.s, a, &mut self.root, &mut self.inverse);
         a.copy_from_slice(&self.root);
         self.z.chunks_exact(members).zip(&self.d).map(|(row, d)| d * dot(row, &self.inverse)).sum()
     }
