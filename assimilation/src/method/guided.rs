@@ -264,7 +264,7 @@ impl Cycle for Guided {
     }
 
     fn step(&mut self, model: &dyn Forecaster, seen: &Seen, key: Key) -> Result<Outcome> {
-        seen.require_independent_gaussian("guided")?;
+        seen.require_gaussian("guided")?;
         seen.check(self.ensemble.ncols())?;
         if seen.step <= self.step {
             return Err(Error::Unsupported(format!(

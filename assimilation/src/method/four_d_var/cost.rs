@@ -8,6 +8,7 @@ use ndarray::{Array1, Array2, Axis};
 
 use super::trajectory::{Dynamics, Trajectory};
 use crate::method::line_search::{Point, search};
+use crate::observe::Present;
 use crate::problem::{Result, Seen};
 
 /// The relative residual at which conjugate gradients end: the outer loops repair what is left, at a third of the products
@@ -33,8 +34,8 @@ pub(super) struct Linearized {
     pub trajectory: Trajectory,
     /// y - h, `[present]`.
     residual: Array1<f64>,
-    /// The diagonal of R, `[present]`.
-    pub variance: Array1<f64>,
+    /// R.
+    pub present: Present,
 }
 
 /// Where the outer loops ended.
@@ -66,14 +67,13 @@ impl Cost<'_, '_> {
     pub fn at(&self, v: &Array1<f64>) -> Result<Linearized> {
         let trajectory = self.dynamics.trajectory(self.from, self.to, self.state(v))?;
         let present = self.seen.restrict(trajectory.last().insert_axis(Axis(0)))?;
-        let residual = present.values - present.predicted.row(0);
-        let misfit: f64 = residual.iter().zip(&present.variance).map(|(d, r)| d * d / r).sum();
-        Ok(Linearized { value: 0.5 * (v.dot(v) + misfit), trajectory, residual, variance: present.variance })
+        let residual = &present.values - &present.predicted.row(0);
+        Ok(Linearized { value: 0.5 * (v.dot(v) + present.misfit(&residual)), trajectory, residual, present })
     }
 
     /// G^T R^-1 d for a residual `d` (`[present]`).
     fn pull(&self, here: &Linearized, d: &Array1<f64>) -> Result<Array1<f64>> {
-        let covector = self.seen.vjp(here.trajectory.last(), &(d / &here.variance));
+        let covector = self.seen.vjp(here.trajectory.last(), &here.present.precision_times(d));
         Ok(self.root.dot(&self.dynamics.backward(&here.trajectory, covector)?))
     }
 

@@ -65,7 +65,7 @@ impl FourDVarCycle {
     fn posterior(&self, dynamics: &Dynamics, at: &Linearized, seen: &Seen) -> Result<Spread> {
         let (first, present) = self.carried(dynamics, &at.trajectory, self.root.clone())?;
         let mut z = seen.jvp(at.trajectory.last(), present.view());
-        z /= &at.variance.mapv(f64::sqrt);
+        at.present.standardise_rows(&mut z);
         let mut s = z.dot(&z.t());
         s.diag_mut().iter_mut().for_each(|value| *value += 1.0);
         let s = Cholesky::new(s.view())?;
@@ -146,7 +146,7 @@ impl Cycle for FourDVarCycle {
     }
 
     fn step(&mut self, model: &dyn Forecaster, seen: &Seen, key: Key) -> Result<Outcome> {
-        seen.require_independent_gaussian("four_d_var")?;
+        seen.require_gaussian("four_d_var")?;
         seen.check(self.state.mean.len())?;
         gaussian::check(&self.state, model)?;
         self.window.push(seen.step);
