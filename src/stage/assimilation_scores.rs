@@ -2,21 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use ndarray::{Array2, Array3, Axis};
+use ndarray::{Array2, Array3, ArrayViewMut1, Axis, stack};
 
 use crate::assimilation::Smoothed;
+use crate::assimilation::quality::{Quality, of_whole_set};
 use crate::failure::{Failure, Kind, Result};
 use crate::progress::Progress;
 use crate::results::{AssimilationRow, CostRow, PairedRow, Panel, PanelRow, RankHistogram, Series};
 use crate::spec::{AssimilatePlan, Plan};
-use crate::stage::analysis_columns::{columns, diagnose, look_at, measure, measure_smoothed};
+use crate::stage::analysis_columns::{columns, diagnose, look_at, measure, measure_smoothed, verify};
 use crate::stage::board::{Board, Column, against_best};
 use crate::stage::cycle::{self, Alarm, Analysed, Ended, Visitor};
 use crate::stage::diagnoses::diagnoses;
 use crate::stage::fit::Ready;
 use crate::stage::forecast_scores::rank_histogram;
 use crate::stage::queue;
-use crate::stage::twin::{Climate, Network, as_field, placed, seen};
+use crate::stage::twin::{Climate, Network, as_field, placed, seen, withheld};
 
 /// Analyses that a picture shows, and points of an error curve.
 const PICTURED: usize = 150;
@@ -66,7 +67,13 @@ pub struct Analyses {
     pub observations: Array2<f64>,
     /// Label, analysis mean and standard deviation of each row, `[time, component]`; NaN where a row was not run.
     pub rows: Vec<(String, Array2<f64>, Array2<f64>)>,
+    /// What became of each value in each row, `[row, time, observed]`, by DART's codes, where a method has quality control or
+    /// the network keeps values from it; -1 where nothing is known.
+    pub quality: Array3<i8>,
 }
+
+/// The code of a value of which nothing is known.
+const UNKNOWN: i8 = -1;
 
 /// One run of a row on one replicate.
 struct Run {
@@ -75,6 +82,8 @@ struct Run {
     mean: Array2<f64>,
     sd: Array2<f64>,
     rmse: Vec<Option<f64>>,
+    /// `[time, observed]`.
+    quality: Array2<i8>,
     kept: Option<Kept>,
 }
 
@@ -187,6 +196,7 @@ impl Job<'_> {
             mean: Array2::from_elem((times, dim), f64::NAN),
             sd: Array2::from_elem((times, dim), f64::NAN),
             rmse: Vec::new(),
+            quality: Array2::from_elem((times, self.network.operator.dim()), UNKNOWN),
             kept: self.keep.then(|| {
                 let members = row.settings.count("members");
                 let (cycles, even) = (self.cycles(plan), 1.0 / members as f64);
@@ -199,8 +209,10 @@ impl Job<'_> {
         };
         let mut alarm = Alarm::new(scale);
         let dt = plan.data.stepping.dt;
+        let threshold = row.settings.optional_number("outlier_threshold");
+        let label = row.label.as_str();
         let mut scorer =
-            Scorer { job: self, run, columns, dt, label: &row.label, done, progress, trouble: None, stopped: false };
+            Scorer { job: self, run, columns, dt, label, threshold, done, progress, trouble: None, stopped: false };
         let model = self.model.fitted.as_forecaster();
         let ended = cycle::run(row, model, self.network, twin, dt, &mut alarm, &mut scorer);
         let Scorer { mut run, trouble, stopped, .. } = scorer;
@@ -228,6 +240,7 @@ struct Scorer<'a> {
     columns: &'a [Column],
     dt: f64,
     label: &'a str,
+    threshold: Option<f64>,
     done: &'a std::sync::atomic::AtomicU64,
     progress: &'a dyn Progress,
     trouble: Option<Failure>,
@@ -246,6 +259,14 @@ impl Visitor for Scorer<'_> {
             run.mean.row_mut(index).assign(&analysed.mean);
             run.sd.row_mut(index).assign(&analysed.variance.mapv(f64::sqrt));
         }
+        if replicate == 0 {
+            let threshold = self.threshold;
+            match twin.apart.as_ref().map(|apart| of_whole_set(outcome, &now, apart.at(index), threshold)) {
+                None => note(&outcome.quality, run.quality.row_mut(index)),
+                Some(Ok(quality)) => note(&quality, run.quality.row_mut(index)),
+                Some(Err(error)) => self.trouble = Some(error.into()),
+            }
+        }
         if let Some(kept) = &mut run.kept {
             kept.values.index_axis_mut(Axis(0), index).assign(&outcome.ensemble);
             if let Some(weights) = &outcome.weights {
@@ -255,9 +276,14 @@ impl Visitor for Scorer<'_> {
         // diagnostics count from the start, or a filter that fails in the burn-in would fail without a reason
         diagnose(&mut run.board, self.columns, replicate, now.step, outcome);
         if now.step > network.plan.burn_in {
-            self.trouble = measure(&mut run.board, self.columns, replicate, &now, outcome, truth)
+            let scored = measure(&mut run.board, self.columns, replicate, &now, outcome, truth)
                 .and_then(|()| look_at(&mut run.board, self.columns, replicate, index, &now, outcome))
+                .and_then(|()| match withheld(twin, index, &now) {
+                    Some(unseen) => verify(&mut run.board, self.columns, replicate, &unseen, outcome),
+                    None => Ok(()),
+                })
                 .err();
+            self.trouble = self.trouble.take().or(scored);
         }
         self.stopped = self.progress.interrupted();
         !self.stopped && self.trouble.is_none()
@@ -271,6 +297,11 @@ impl Visitor for Scorer<'_> {
             measure_smoothed(&mut self.run.board, self.columns, replicate, smoothed, truth.row(smoothed.step));
         }
     }
+}
+
+/// Puts codes, `[observed]`, where they are kept.
+fn note(quality: &[Quality], mut codes: ArrayViewMut1<i8>) {
+    codes.iter_mut().zip(quality).for_each(|(code, quality)| *code = quality.code().cast_signed());
 }
 
 fn tables(plan: &Plan, networks: &[Network], columns: &[Column], jobs: &[Job], runs: Vec<Run>) -> Scored {
@@ -397,11 +428,14 @@ fn picture(plan: &Plan, network: &Network, runs: &[(&AssimilatePlan, &Run)], sco
                 .collect(),
         });
     }
+    let codes: Vec<_> = runs.iter().map(|(_, run)| run.quality.view()).collect();
+    let quality = stack(Axis(0), &codes).unwrap_or_default();
     scored.analyses.push(Analyses {
         observe: network.plan.name.clone(),
         times,
         truth,
         observations: twin.observations.clone(),
         rows: runs.iter().map(|(row, run)| (row.label.clone(), run.mean.clone(), run.sd.clone())).collect(),
+        quality,
     });
 }

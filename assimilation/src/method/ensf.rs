@@ -19,6 +19,7 @@ use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis};
 use scorecast_systems::registry::Default;
 use scorecast_systems::{Entry, Key, Kind, Param, Purpose, Settings, Stream};
 
+use super::quality_control::OUTLIER_THRESHOLD;
 use super::{Build, INFLATION, MEMBERS};
 use crate::linalg::all_finite;
 use crate::outcome::{Outcome, weighted_variance};
@@ -33,6 +34,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     params: &[
         MEMBERS,
         INFLATION,
+        OUTLIER_THRESHOLD,
         Param {
             key: "score",
             kind: Kind::Choice(&["single", "mixture"]),
