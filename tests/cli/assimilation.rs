@@ -275,8 +275,8 @@ fn withheld_values_verify_and_do_not_act() {
         let result = json(&scorecast(&["compare", path.to_str().unwrap(), "--json", "--out", &out]));
         let rows = result["result"]["assimilation"].as_array().unwrap_or_else(|| panic!("{result}")).clone();
         let find = |metric: &str| rows.iter().find(|row| row["metric"] == metric).and_then(|row| row["value"].as_f64());
-        let analyses = std::fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().path());
-        let analyses = analyses.filter(|path| path.to_str().unwrap().contains("analyses")).next().unwrap();
+        let mut analyses = std::fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().path());
+        let analyses = analyses.find(|path| path.to_str().unwrap().contains("analysis_")).unwrap();
         let data = netcdf::read(&analyses, &limits).unwrap();
         let of = |name: &str| data.variables.iter().find(|variable| variable.name == name).map(|v| v.values.clone());
         (of("analysis_mean"), of("quality"), ["rmse_withheld", "chi_square_withheld"].map(find))
