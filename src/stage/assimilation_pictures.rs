@@ -1,6 +1,6 @@
 //! What is shown of each network's first replicate: error curves, a stretch of states, and the analyses for the files.
 
-use ndarray::Array2;
+use ndarray::{Array2, Array3, Axis, stack};
 
 use crate::results::{Panel, PanelRow, Series};
 use crate::spec::Plan;
@@ -22,6 +22,9 @@ pub struct Analyses {
     pub observations: Array2<f64>,
     /// Label, analysis mean and standard deviation of each row, `[time, component]`; NaN where a row was not run.
     pub rows: Vec<(String, Array2<f64>, Array2<f64>)>,
+    /// What became of each value in each row, `[row, time, observed]`, by DART's codes, where a method has quality control or
+    /// the network keeps values from it; -1 where nothing is known.
+    pub quality: Array3<i8>,
 }
 
 /// The run of one row on the first replicate.
@@ -34,6 +37,8 @@ pub struct First<'a> {
     pub sd: &'a Array2<f64>,
     /// Root mean square error of each analysis, where there is a truth.
     pub rmse: &'a [Option<f64>],
+    /// What became of each value, `[time, observed]`, as in [`Analyses`].
+    pub quality: &'a Array2<i8>,
 }
 
 /// Adds curves, panel and analyses of a network's first replicate.
@@ -79,11 +84,14 @@ pub fn picture(plan: &Plan, network: &Network, runs: &[First], scored: &mut Scor
                 .collect(),
         });
     }
+    let codes: Vec<_> = runs.iter().map(|run| run.quality.view()).collect();
+    let quality = stack(Axis(0), &codes).unwrap_or_default();
     scored.analyses.push(Analyses {
         observe: network.plan.name.clone(),
         times,
         truth,
         observations: twin.observations.clone(),
         rows: runs.iter().map(|run| (run.label.to_owned(), run.mean.clone(), run.sd.clone())).collect(),
+        quality,
     });
 }
