@@ -5,10 +5,11 @@
 //! variance of its error and t a threshold. Where forecast and errors are Gaussian and honest, 2 (1 - Phi(t)) of the good
 //! values are rejected: .27 % for t = 3.
 
-use ndarray::{Array1, ArrayView2, Axis};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 
+use crate::innovation::innovation;
 use crate::outcome::{Outcome, weighted_mean, weighted_variance};
-use crate::problem::Seen;
+use crate::problem::{Result, Seen};
 
 /// What became of one observed value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -20,6 +21,8 @@ pub enum Quality {
     Evaluated,
     /// It was assimilated, but h(x) of some member of the analysis is not finite.
     PosteriorFailed,
+    /// It was only compared, and h(x) of some member of the analysis is not finite.
+    EvaluatedPosteriorFailed,
     /// h(x) of some member of the forecast is not finite; it was not used.
     PriorFailed,
     /// The user chose not to use it.
@@ -37,6 +40,7 @@ impl Quality {
             Self::Assimilated => 0,
             Self::Evaluated => 1,
             Self::PosteriorFailed => 2,
+            Self::EvaluatedPosteriorFailed => 3,
             Self::PriorFailed => 4,
             Self::NotUsed => 5,
             Self::Rejected => 6,
@@ -48,6 +52,48 @@ impl Quality {
     pub fn was_used(self) -> bool {
         matches!(self, Self::Assimilated | Self::PosteriorFailed)
     }
+}
+
+/// Values of one set that were kept from the method, `[observed]` each: NaN in the place of the others.
+#[derive(Clone, Copy)]
+pub struct Apart<'a> {
+    /// Those that its forecast and its analysis are only compared with.
+    pub evaluated: ArrayView1<'a, f64>,
+    /// Those that the user chose not to use.
+    pub not_used: ArrayView1<'a, f64>,
+}
+
+/// What became of each value of a whole set, `[observed]`: of those that the method was shown (`seen`) and of those that
+/// were kept from it. With a `threshold` those to be evaluated may be outliers too, as in DART.
+///
+/// # Errors
+/// When shapes do not fit, or the covariance of the innovations is not positive definite.
+pub fn of_whole_set(outcome: &Outcome, seen: &Seen, apart: Apart, threshold: Option<f64>) -> Result<Vec<Quality>> {
+    let came = |y: &f64| if y.is_nan() { Quality::Rejected } else { Quality::Assimilated };
+    let mut quality = match outcome.quality.is_empty() {
+        true => seen.values.iter().map(came).collect(),
+        false => outcome.quality.clone(),
+    };
+    let not_used = quality.iter_mut().zip(apart.not_used).filter(|(_, y)| !y.is_nan());
+    not_used.for_each(|(quality, _)| *quality = Quality::NotUsed);
+    let evaluated = Seen { step: seen.step, time: seen.time, values: apart.evaluated, operator: seen.operator };
+    let Some(found) = innovation(outcome, &evaluated)? else { return Ok(quality) };
+    let predicted = |ensemble: &Array2<f64>| seen.operator.apply(seen.time, ensemble.view());
+    let failed = |h: &Array2<f64>, i: usize| h.column(i).iter().any(|value| !value.is_finite());
+    let (before, after) = (predicted(&outcome.forecast), predicted(&outcome.ensemble));
+    for (k, i) in evaluated.present().into_iter().enumerate() {
+        let far = |threshold| is_outlier(found.residual[k], found.variance[k], threshold);
+        quality[i] = if failed(&before, i) {
+            Quality::PriorFailed
+        } else if threshold.is_some_and(far) {
+            Quality::Outlier
+        } else if failed(&after, i) {
+            Quality::EvaluatedPosteriorFailed
+        } else {
+            Quality::Evaluated
+        };
+    }
+    Ok(quality)
 }
 
 /// The values of `seen` that moved the analysis of `outcome`, `[observed]`: NaN in the place of those that quality control

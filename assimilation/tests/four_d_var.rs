@@ -174,6 +174,35 @@ fn on_lorenz_63_by_arctan_the_gradient_is_zero_and_the_covariance_the_inverse_he
     assert!(largest(&(present - f.dot(&exact).dot(&f.t()))) < 1e-5);
 }
 
+/// Forecast, analysis and smoothed members are draws of the laws given beside them: means and covariances are off by no more
+/// than 4.5 standard errors of independent draws, among them those after a set without a value.
+#[test]
+fn members_are_draws_of_the_laws_beside_them() {
+    let problem = LinearProblem::three(CYCLES);
+    let members = 20_000;
+    let mut filter = method("four_d_var", &[("lag", Value::Int(2)), ("members", Value::Int(members))]);
+    let outcomes = problem.run(&mut *filter, KEY);
+    let n = members as f64;
+    let check = |x: &Array2<f64>, (mean, p): &(Array1<f64>, Array2<f64>), what: &str| {
+        let sd = p.diag().mapv(f64::sqrt);
+        let found = x.mean_axis(Axis(0)).unwrap();
+        assert!(largest(&((&found - mean) / &sd)) < 4.5 / n.sqrt(), "{what}");
+        let spread = scorecast_assimilation::linalg::covariance(x.view(), None);
+        for ((i, j), value) in spread.indexed_iter() {
+            let error = ((p[(i, i)] * p[(j, j)] + p[(i, j)].powi(2)) / n).sqrt();
+            assert!((value - p[(i, j)]).abs() < 4.5 * error, "{what} {i} {j}");
+        }
+    };
+    for outcome in &outcomes {
+        check(&outcome.forecast, outcome.forecast_gaussian.as_ref().unwrap(), "forecast");
+        check(&outcome.ensemble, outcome.gaussian.as_ref().unwrap(), "analysis");
+    }
+    let at_the_end = filter.finish(&problem.model, KEY).unwrap();
+    let smoothed: Vec<_> = outcomes.iter().flat_map(|outcome| &outcome.smoothed).chain(&at_the_end).collect();
+    assert_eq!(smoothed.len(), CYCLES);
+    smoothed.iter().for_each(|found| check(&found.ensemble, found.gaussian.as_ref().unwrap(), "smoothed"));
+}
+
 /// A forecaster that only draws.
 struct Still;
 

@@ -9,7 +9,7 @@ use ndarray::{Array1, Array2, array};
 use scorecast_assimilation::diagnostics::Consistency;
 use scorecast_assimilation::method::{EtKf, Inflation, QualityControl};
 use scorecast_assimilation::observe::{Pointwise, Stride};
-use scorecast_assimilation::quality::{Quality, is_outlier};
+use scorecast_assimilation::quality::{Apart, Quality, is_outlier, of_whole_set};
 use scorecast_assimilation::{Analysis, Observation, Outcome, Prior, Result, Seen, innovation};
 use scorecast_systems::catalogue::build;
 use scorecast_systems::{Domain, Key, Purpose, Stepping, Value};
@@ -39,12 +39,13 @@ fn each_value_has_its_code_and_what_is_not_used_changes_nothing() {
         Quality::Assimilated,
         Quality::Evaluated,
         Quality::PosteriorFailed,
+        Quality::EvaluatedPosteriorFailed,
         Quality::PriorFailed,
         Quality::NotUsed,
         Quality::Rejected,
         Quality::Outlier,
     ];
-    assert_eq!(all.map(Quality::code), [0, 1, 2, 4, 5, 6, 7]);
+    assert_eq!(all.map(Quality::code), [0, 1, 2, 3, 4, 5, 6, 7]);
 }
 
 /// Makes the first component of the first member negative.
@@ -267,7 +268,7 @@ fn particles_are_checked_by_their_weights_and_a_filter_goes_on_from_its_bytes() 
         ("ess_threshold", Value::Float(0.05)),
         ("outlier_threshold", Value::Float(THRESHOLD)),
     ];
-    for name in ["bootstrap", "kernel_particle_filter"] {
+    for name in ["bootstrap", "kernel_particle_filter", "optimal_proposal", "ffbsi"] {
         let outcomes = problem.run(&mut *method(name, &given), KEY);
         let mut carried = 0;
         for (cycle, outcome) in outcomes.iter().enumerate() {
@@ -294,4 +295,52 @@ fn particles_are_checked_by_their_weights_and_a_filter_goes_on_from_its_bytes() 
             assert!(a.ensemble == b.ensemble && a.quality == b.quality, "{name}");
         }
     }
+}
+
+#[test]
+fn the_diffusion_filters_check_by_their_forecast_and_use_the_rest_alone() {
+    let problem = spoiled();
+    let ensf = [("members", Value::Int(20)), ("steps", Value::Int(10))];
+    let guided = [("members", Value::Int(30)), ("steps", Value::Int(8)), ("weights", common::word("exact"))];
+    for (name, given) in [("ensf", &ensf[..]), ("guided", &guided[..])] {
+        let checked = [given, &[("outlier_threshold", Value::Float(THRESHOLD))]].concat();
+        let outcomes = problem.run(&mut *method(name, &checked), KEY);
+        for (cycle, outcome) in outcomes.iter().enumerate() {
+            let predicted = problem.operator.apply(0.0, outcome.forecast.view());
+            let n = predicted.nrows();
+            let w = outcome.forecast_weights.clone().unwrap_or_else(|| Array1::from_elem(n, 1.0 / n as f64));
+            let m = w.dot(&predicted);
+            let s = w.dot(&(&predicted - &m).mapv(|e| e * e)) / (1.0 - w.dot(&w));
+            assert_eq!(outcome.quality, expected(&problem, cycle, &m, &s), "{name} {cycle}");
+        }
+        let left = without(&problem, &outcomes).run(&mut *method(name, given), KEY);
+        assert!(outcomes.iter().zip(&left).all(|(a, b)| a.ensemble == b.ensemble && a.weights == b.weights), "{name}");
+        assert!(left.iter().all(|outcome| outcome.quality.is_empty()));
+        assert!(shares(&outcomes, &problem)[0] > 0.9, "{name}");
+    }
+}
+
+/// What a method was not shown has the codes 1, 3, 4, 5 and 7 that DART gives it.
+#[test]
+fn values_that_were_kept_from_the_method_have_their_codes() {
+    let operator = Pointwise::new(Root, Stride::new(7, 1, 0, &errors(&[0.1])).unwrap());
+    let mut forecast = (KEY.normals(20, 7) * 0.2 + 4.0).mapv(f64::abs);
+    forecast[(3, 2)] = -1.0;
+    let nan = f64::NAN;
+    // shown: the first, of which the last is missing
+    let shown = array![2.05, nan, nan, nan, nan, nan, nan];
+    // good; not predictable; too far; the analysis cannot be observed
+    let evaluated = array![nan, 2.0, 2.0, 5.0, 2.0, nan, nan];
+    let not_used = array![nan, nan, nan, nan, nan, 9.0, nan];
+    let seen = Seen { step: 1, time: 0.0, values: shown.view(), operator: &operator };
+    let mut outcome = etkf().update(forecast, &seen, KEY).unwrap();
+    outcome.ensemble[(0, 4)] = -1.0;
+    let codes = |evaluated: &Array1<f64>, threshold| {
+        let apart = Apart { evaluated: evaluated.view(), not_used: not_used.view() };
+        let quality = of_whole_set(&outcome, &seen, apart, threshold).unwrap();
+        quality.iter().map(|quality| quality.code()).collect::<Vec<_>>()
+    };
+    assert_eq!(codes(&evaluated, Some(3.0)), [0, 1, 4, 7, 3, 5, 6]);
+    assert_eq!(codes(&evaluated, None), [0, 1, 4, 1, 3, 5, 6]);
+    assert_eq!(codes(&Array1::from_elem(7, nan), Some(3.0)), [0, 6, 6, 6, 6, 5, 6]);
 }

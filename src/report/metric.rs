@@ -125,6 +125,19 @@ pub(super) const METRICS: &[Metric] = &[
         about: "Negative log density of the truth, a component, where the forecaster has an exact density.",
     },
     Metric {
+        name: "rmse_withheld",
+        title: "rmse, withheld",
+        goal: Goal::Least,
+        about: "Root mean squared difference between the analysis and observations of its time that the method was not \
+                shown. It needs no truth; the errors of these observations are in it.",
+    },
+    Metric {
+        name: "chi_square_withheld",
+        title: "chi-square, withheld",
+        goal: Goal::Nearest(1.0),
+        about: "The same differences squared over their predicted variance, a value; 1 for an honest analysis.",
+    },
+    Metric {
         name: "innovation_log_score",
         title: "innovation log score",
         goal: Goal::Least,
@@ -197,6 +210,7 @@ pub(super) const HEADLINE: &[&str] = &[
     "rmse",
     "rmse_forecast",
     "rmse_smoothed",
+    "rmse_withheld",
     "spread_skill",
     "crps_fair",
     "log_score",

@@ -169,6 +169,24 @@ pub const OBSERVE: Section = Section {
         ),
         param("missing", SHARE, Default::Float(0.0), "share of the values that is missing, drawn anew in each set"),
         param(
+            "withhold",
+            SHARE,
+            Default::Float(0.0),
+            "share of the values that no method sees and that its analyses are verified against, drawn anew in each set",
+        ),
+        param(
+            "evaluate_only",
+            Kind::Indices,
+            Default::Unset,
+            "which of the observed values are always withheld so, by their places from 0 on",
+        ),
+        param(
+            "not_used",
+            Kind::Indices,
+            Default::Unset,
+            "which of the observed values are left out altogether, by their places from 0 on",
+        ),
+        param(
             "jumps",
             Kind::Rows,
             Default::Unset,

@@ -206,6 +206,12 @@ pub struct ObservePlan {
     pub irregular: bool,
     /// Share of the values that is missing, drawn anew in each set.
     pub missing: f64,
+    /// Share of the values that is withheld from the methods and only evaluated, drawn anew in each set.
+    pub withhold: f64,
+    /// The observed values that are only evaluated.
+    pub evaluate_only: Vec<usize>,
+    /// The observed values that are not used at all.
+    pub not_used: Vec<usize>,
     /// Shocks of the truth: probability at each lead step, and size relative to the state.
     pub jumps: Vec<[f64; 2]>,
     /// Lead steps of the experiment.
@@ -219,6 +225,28 @@ pub struct ObservePlan {
 }
 
 impl ObservePlan {
+    /// Whether some values are kept from the methods to verify them against.
+    pub fn withholds(&self) -> bool {
+        self.withhold > 0.0 || !self.evaluate_only.is_empty()
+    }
+
+    /// What is wrong with the values that are set apart, where a set has `observed` of them: the key and a sentence.
+    pub fn misplaced(&self, observed: usize) -> Option<(&'static str, String)> {
+        let both = self.evaluate_only.iter().find(|i| self.not_used.contains(i));
+        if let Some(i) = both {
+            let what = format!("[observe]: value {i} is both in `evaluate_only` and in `not_used`; keep it in one");
+            return Some(("not_used", what));
+        }
+        let lists = [("evaluate_only", &self.evaluate_only), ("not_used", &self.not_used)];
+        let (key, i) = lists.into_iter().find_map(|(key, list)| Some((key, list.iter().find(|&&i| i >= observed)?)))?;
+        let what = format!(
+            "[observe]: `{key}` has {i}, but operator `{}` gives {observed} values; use 0 to {}",
+            self.operator,
+            observed.saturating_sub(1)
+        );
+        Some((key, what))
+    }
+
     /// The operator with its errors, for states of `dim` components.
     ///
     /// # Errors

@@ -94,6 +94,14 @@ fn observe(out: &mut Writer, network: &ObservePlan) {
             out.line("jumps", &list(network.jumps.iter().map(|jump| numbers(jump))));
         }
     }
+    if network.withhold > 0.0 {
+        out.line("withhold", &number(network.withhold));
+    }
+    for (key, indices) in [("evaluate_only", &network.evaluate_only), ("not_used", &network.not_used)] {
+        if !indices.is_empty() {
+            out.line(key, &list(indices.iter().map(usize::to_string)));
+        }
+    }
     out.line("steps", &network.steps.to_string());
     out.line("burn_in", &network.burn_in.to_string());
     out.line("replicates", &network.replicates.to_string());

@@ -1,6 +1,6 @@
 //! The columns of the assimilation table, and what one analysis adds to each.
 
-use ndarray::{Array1, ArrayView1, ArrayView2};
+use ndarray::{Array1, ArrayView1, ArrayView2, Axis};
 
 use crate::assimilation::diagnostics::{Consistency, Spectrum};
 use crate::assimilation::innovation::innovation;
@@ -9,7 +9,7 @@ use crate::assimilation::quality::{Quality, used};
 use crate::assimilation::{Outcome, Seen, Smoothed};
 use crate::failure::Result;
 use crate::score::{Case, Context, Ensemble, Input, Orientation, Pool};
-use crate::spec::{Plan, SystemPlan};
+use crate::spec::{ObservePlan, Plan, SystemPlan};
 use crate::stage::board::{Board, Column};
 
 /// What the columns of an ensemble's metric are of, by the end of their name.
@@ -18,10 +18,13 @@ enum Of {
     Analysis,
     Forecast,
     Smoothed,
+    Withheld,
 }
 
 /// Ends of names.
 const FORECAST: &str = "_forecast";
+/// Of analyses against observations that no method saw.
+const WITHHELD: &str = "_withheld";
 const SMOOTHED: &str = "_smoothed";
 
 /// The metrics that smoothed states are scored with, where the plan has them.
@@ -33,6 +36,8 @@ impl Of {
             Self::Forecast
         } else if name.ends_with(SMOOTHED) {
             Self::Smoothed
+        } else if name.ends_with(WITHHELD) {
+            Self::Withheld
         } else {
             Self::Analysis
         }
@@ -60,6 +65,10 @@ pub fn columns(plan: &Plan, truth: bool) -> Result<Vec<Column>> {
                 }
             }
         }
+    }
+    if plan.observe.iter().any(ObservePlan::withholds) {
+        out.push(Column::registered(&format!("rmse{WITHHELD}"), "rmse", &context)?);
+        out.push(Column::series(&format!("chi_square{WITHHELD}"), Orientation::Near(1)));
     }
     out.push(Column::registered("innovation_log_score", "innovation_log_score", &context)?);
     out.push(Column::series("innovation_chi_square", Orientation::Near(1)));
@@ -138,6 +147,29 @@ pub fn measure(
         board.case(columns, "innovation_log_score", replicate, now.step, &density);
         board.case(columns, "innovation_chi_square", replicate, now.step, &Case::Number(found.chi_square));
     }
+    Ok(())
+}
+
+/// The columns of one analysis against the observations of its time that the method did not see (`withheld`): the error of
+/// the mean of h(x), and its square over the variance that the analysis claims for it, both with the errors of the
+/// observations in them.
+pub fn verify(
+    board: &mut Board,
+    columns: &[Column],
+    replicate: usize,
+    withheld: &Seen,
+    outcome: &Outcome,
+) -> Result<()> {
+    // an analysis is to what it was not shown as a forecast is to what then comes
+    let mut analysis = Outcome::new(outcome.ensemble.clone(), outcome.ensemble.clone());
+    analysis.forecast_weights.clone_from(&outcome.weights);
+    analysis.forecast_gaussian.clone_from(&outcome.gaussian);
+    let Some(found) = innovation(&analysis, withheld)? else { return Ok(()) };
+    let (zero, members) = (Array1::zeros(found.residual.len()), found.residual.view().insert_axis(Axis(0)));
+    let departure = Ensemble::new(zero.view(), members, None);
+    board.ensemble(columns, replicate, withheld.step, &departure, |name| Of::column(name) == Of::Withheld);
+    let chi_square = Case::Number(found.chi_square);
+    board.case(columns, &format!("chi_square{WITHHELD}"), replicate, withheld.step, &chi_square);
     Ok(())
 }
 

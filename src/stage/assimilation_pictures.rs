@@ -1,6 +1,6 @@
 //! What is shown of each network's first replicate: error curves, a stretch of states, and the analyses for the files.
 
-use ndarray::Array2;
+use ndarray::{Array2, Array3, Axis, stack};
 
 use crate::results::{Panel, PanelRow, Series};
 use crate::spec::Plan;
@@ -25,6 +25,9 @@ pub struct Analyses {
     pub rows: Vec<(String, Array2<f64>, Array2<f64>)>,
     /// What each row says of its parameters.
     pub tracks: Vec<Track>,
+    /// What became of each value in each row, `[row, time, observed]`, by DART's codes, where a method has quality control or
+    /// the network keeps values from it; -1 where nothing is known.
+    pub quality: Array3<i8>,
 }
 
 /// The run of one row on the first replicate.
@@ -39,6 +42,8 @@ pub struct First<'a> {
     pub rmse: &'a [Option<f64>],
     /// What the row says of its parameters.
     pub track: &'a Track,
+    /// What became of each value, `[time, observed]`, as in [`Analyses`].
+    pub quality: &'a Array2<i8>,
 }
 
 /// Adds curves, panel and analyses of a network's first replicate.
@@ -88,6 +93,8 @@ pub fn picture(plan: &Plan, network: &Network, runs: &[First], scored: &mut Scor
                 .collect(),
         });
     }
+    let codes: Vec<_> = runs.iter().map(|run| run.quality.view()).collect();
+    let quality = stack(Axis(0), &codes).unwrap_or_default();
     scored.analyses.push(Analyses {
         observe: network.plan.name.clone(),
         times,
@@ -95,5 +102,6 @@ pub fn picture(plan: &Plan, network: &Network, runs: &[First], scored: &mut Scor
         observations: twin.observations.clone(),
         rows: runs.iter().map(|run| (run.label.to_owned(), run.mean.clone(), run.sd.clone())).collect(),
         tracks: runs.iter().map(|run| run.track.clone()).collect(),
+        quality,
     });
 }

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use ndarray::{Array2, Array3, Axis};
+use ndarray::{Array2, Array3, ArrayViewMut1, Axis};
 
 use crate::assimilation::Smoothed;
+use crate::assimilation::quality::{Quality, of_whole_set};
 use crate::failure::{Failure, Kind, Result};
 use crate::progress::Progress;
 use crate::results::{AssimilationRow, CostRow, PairedRow, Panel, ParameterSeries, RankHistogram, Series};
 use crate::spec::Plan;
 use crate::stage::alarm::Alarm;
-use crate::stage::analysis_columns::{columns, diagnose, look_at, measure, measure_smoothed};
+use crate::stage::analysis_columns::{columns, diagnose, look_at, measure, measure_smoothed, verify};
 pub use crate::stage::assimilation_pictures::Analyses;
 use crate::stage::assimilation_pictures::{First, picture};
 use crate::stage::board::{Board, Column, against_best, survivors};
@@ -20,7 +21,7 @@ use crate::stage::fit::Ready;
 use crate::stage::forecast_scores::rank_histogram;
 use crate::stage::parameters::{self, Track};
 use crate::stage::queue;
-use crate::stage::twin::{Climate, Network, seen};
+use crate::stage::twin::{Climate, Network, seen, withheld};
 use crate::systems::Forecaster;
 
 /// What the assimilation stage hands to the tables, the report and the files.
@@ -63,6 +64,9 @@ pub struct Kept {
     pub diverged: bool,
 }
 
+/// The code of a value of which nothing is known.
+const UNKNOWN: i8 = -1;
+
 /// One run of a row on one replicate.
 struct Run {
     board: Board,
@@ -71,12 +75,15 @@ struct Run {
     sd: Array2<f64>,
     track: Track,
     rmse: Vec<Option<f64>>,
+    /// `[time, observed]`.
+    quality: Array2<i8>,
     kept: Option<Kept>,
 }
 
 impl Run {
     fn first<'a>(&'a self, label: &'a str) -> First<'a> {
-        First { label, mean: &self.mean, sd: &self.sd, rmse: &self.rmse, track: &self.track }
+        let Self { mean, sd, rmse, track, quality, .. } = self;
+        First { label, mean, sd, rmse, track, quality }
     }
 }
 
@@ -194,6 +201,7 @@ impl Job<'_> {
             sd: Array2::from_elem((times, dim), f64::NAN),
             track: Track::new(plan, row, times, twin.truth.is_some()),
             rmse: Vec::new(),
+            quality: Array2::from_elem((times, self.network.operator.dim()), UNKNOWN),
             kept: self.keep.then(|| {
                 let members = row.settings.count("members");
                 let (cycles, even) = (self.cycles(plan), 1.0 / members as f64);
@@ -207,8 +215,10 @@ impl Job<'_> {
         };
         let mut alarm = Alarm::new(scale, self.network.plan.burn_in);
         let dt = plan.data.stepping.dt;
+        let threshold = row.settings.optional_number("outlier_threshold");
+        let label = row.label.as_str();
         let mut scorer =
-            Scorer { job: self, run, columns, dt, label: &row.label, done, progress, trouble: None, stopped: false };
+            Scorer { job: self, run, columns, dt, label, threshold, done, progress, trouble: None, stopped: false };
         let ended = cycle::run(row, self.model, self.network, twin, dt, &mut alarm, &mut scorer);
         let Scorer { mut run, trouble, stopped, .. } = scorer;
         match (ended, trouble) {
@@ -236,6 +246,7 @@ struct Scorer<'a> {
     columns: &'a [Column],
     dt: f64,
     label: &'a str,
+    threshold: Option<f64>,
     done: &'a std::sync::atomic::AtomicU64,
     progress: &'a dyn Progress,
     trouble: Option<Failure>,
@@ -254,6 +265,12 @@ impl Visitor for Scorer<'_> {
             run.mean.row_mut(index).assign(&analysed.mean);
             run.sd.row_mut(index).assign(&analysed.variance.mapv(f64::sqrt));
             analysed.estimate.iter().for_each(|estimate| run.track.keep(index, estimate));
+            let threshold = self.threshold;
+            match twin.apart.as_ref().map(|apart| of_whole_set(outcome, &now, apart.at(index), threshold)) {
+                None => note(&outcome.quality, run.quality.row_mut(index)),
+                Some(Ok(quality)) => note(&quality, run.quality.row_mut(index)),
+                Some(Err(error)) => self.trouble = Some(error.into()),
+            }
         }
         if let Some(kept) = &mut run.kept {
             kept.values.index_axis_mut(Axis(0), index).assign(&outcome.ensemble);
@@ -270,9 +287,14 @@ impl Visitor for Scorer<'_> {
             if let Some(estimate) = &analysed.estimate {
                 run.track.measure(&mut run.board, self.columns, replicate, now.step, estimate);
             }
-            self.trouble = measure(&mut run.board, self.columns, replicate, &now, outcome, truth)
+            let scored = measure(&mut run.board, self.columns, replicate, &now, outcome, truth)
                 .and_then(|()| look_at(&mut run.board, self.columns, replicate, index, &now, outcome))
+                .and_then(|()| match withheld(twin, index, &now) {
+                    Some(unseen) => verify(&mut run.board, self.columns, replicate, &unseen, outcome),
+                    None => Ok(()),
+                })
                 .err();
+            self.trouble = self.trouble.take().or(scored);
         }
         self.stopped = self.progress.interrupted();
         !self.stopped && self.trouble.is_none()
@@ -286,6 +308,11 @@ impl Visitor for Scorer<'_> {
             measure_smoothed(&mut self.run.board, self.columns, replicate, smoothed, truth.row(smoothed.step));
         }
     }
+}
+
+/// Puts codes, `[observed]`, where they are kept.
+fn note(quality: &[Quality], mut codes: ArrayViewMut1<i8>) {
+    codes.iter_mut().zip(quality).for_each(|(code, quality)| *code = quality.code().cast_signed());
 }
 
 fn tables(plan: &Plan, networks: &[Network], columns: &[Column], jobs: &[Job], runs: Vec<Run>) -> Scored {

@@ -71,9 +71,10 @@ impl Board {
 
     /// Says that a cluster diverged, in every column that scores; diagnostics keep what they had until then.
     pub fn mark_diverged(&mut self, columns: &[Column], cluster: usize) {
-        // a filter has no smoothed columns that could be without a value
+        // a filter has no smoothed columns that could be without a value, nor a network that withholds nothing verified ones
+        let optional = |name: &str| name.ends_with("_smoothed") || name.ends_with("_withheld");
         let scores = |column: &Column, terms: &Terms| {
-            column.metric.input() != Input::Number && !(column.name.ends_with("_smoothed") && terms.is_empty())
+            column.metric.input() != Input::Number && !(optional(&column.name) && terms.is_empty())
         };
         let scoring = columns.iter().zip(&mut self.terms).filter(|(column, terms)| scores(column, terms));
         scoring.for_each(|(_, terms)| terms.mark_diverged(cluster));

@@ -10,7 +10,7 @@ use crate::stage::Options;
 use crate::stage::assimilation_scores::Analyses;
 use crate::stage::data::Trajectories;
 use crate::stage::parameters::Track;
-use crate::store::netcdf::{self, Dataset, Origin, Part, Values, Variable};
+use crate::store::netcdf::{self, Attribute, Dataset, Origin, Part, Values, Variable};
 
 /// Where a file comes from: the experiment, as JSON.
 ///
@@ -84,6 +84,22 @@ pub fn write_analyses(path: &Path, analyses: &Analyses, plan: &Plan) -> Result<(
             .with("long_name", "observations; NaN is missing")
             .with("units", "1"),
         );
+    if analyses.quality.iter().any(|code| *code >= 0) {
+        dataset = dataset.variable(
+            Variable::new(
+                "quality",
+                &["row", "time", "observed"],
+                Values::I8(analyses.quality.iter().copied().collect()),
+            )
+            .with("long_name", "what became of each observation, by the codes of DART; -1 where nothing is known")
+            .with("flag_values", Attribute::I8(vec![0, 1, 2, 3, 4, 5, 6, 7]))
+            .with(
+                "flag_meanings",
+                "assimilated evaluated assimilated_posterior_failed evaluated_posterior_failed prior_failed not_used \
+                 rejected outlier",
+            ),
+        );
+    }
     if let Some(truth) = &analyses.truth {
         debug_assert_eq!(truth.nrows(), times);
         dataset = dataset.variable(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ndarray::{Array1, Array2, Array3, ArrayView2, Axis, s};
 
-use crate::assimilation::{Observation, Prior, Seen};
+use crate::assimilation::{Observation, Prior, Seen, quality};
 use crate::failure::{Failure, Kind, Result};
 use crate::spec::{AssimilatePlan, DataSource, Initial, ObservePlan, Plan, SystemPlan};
 use crate::stage::Options;
@@ -19,14 +19,57 @@ const PRIOR_VALUES: usize = 1 << 21;
 pub struct Twin {
     /// The truth at every lead step, `[time, component]`; none for the user's own observations.
     pub truth: Option<Array2<f64>>,
-    /// Observations, `[analysis, observed]`; NaN is missing.
+    /// Observations that methods see, `[analysis, observed]`; NaN is missing.
     pub observations: Array2<f64>,
+    /// Those that they do not see, where there are any.
+    pub apart: Option<Apart>,
     /// The lead step of each set of observations.
     pub steps: Vec<usize>,
     /// What the filters start from, at lead step 0.
     pub prior: Prior,
     /// The address of everything that methods draw in this replicate.
     pub key: Key,
+}
+
+/// Observations that no method sees, `[analysis, observed]` each; NaN in the place of the others.
+pub struct Apart {
+    /// Those that forecasts and analyses are verified against.
+    pub evaluated: Array2<f64>,
+    /// Those that are not used at all.
+    pub not_used: Array2<f64>,
+}
+
+impl Apart {
+    /// Those of one set.
+    pub fn at(&self, index: usize) -> quality::Apart<'_> {
+        quality::Apart { evaluated: self.evaluated.row(index), not_used: self.not_used.row(index) }
+    }
+
+    /// Takes what `network` withholds out of the observations at `steps`; none where it withholds nothing. `key` is that of
+    /// the observations of one replicate.
+    fn take(network: &ObservePlan, observations: &mut Array2<f64>, steps: &[usize], key: Key) -> Option<Self> {
+        if !network.withholds() && network.not_used.is_empty() {
+            return None;
+        }
+        let none = || Array2::from_elem(observations.raw_dim(), f64::NAN);
+        let mut apart = Self { evaluated: none(), not_used: none() };
+        let rows = observations.outer_iter_mut().zip(apart.evaluated.outer_iter_mut());
+        for (((mut shown, mut evaluated), mut not_used), &step) in rows.zip(apart.not_used.outer_iter_mut()).zip(steps)
+        {
+            // beside stream 0, of the errors, and 1, of the gaps
+            let mut stream = key.at(step as u64).stream(2);
+            for (i, y) in shown.iter_mut().enumerate() {
+                // drawn for each, so that no list moves the others
+                let drawn = stream.uniform() < network.withhold;
+                if network.not_used.contains(&i) {
+                    not_used[i] = std::mem::replace(y, f64::NAN);
+                } else if drawn || network.evaluate_only.contains(&i) {
+                    evaluated[i] = std::mem::replace(y, f64::NAN);
+                }
+            }
+        }
+        Some(apart)
+    }
 }
 
 /// A network with its operator and replicates.
@@ -84,6 +127,9 @@ pub fn networks(source: &Source) -> Result<Vec<Network>> {
         .filter(used)
         .map(|network| {
             let operator = network.build(dim)?;
+            if let Some((_, what)) = network.misplaced(operator.dim()) {
+                return Err(Failure::new(Kind::Usage, what));
+            }
             let twins = match &network.file {
                 Some(path) => recorded(source, network, path, operator.as_ref())?,
                 None => twins(source, network, operator.as_ref())?,
@@ -113,9 +159,10 @@ fn twins(source: &Source, network: &ObservePlan, operator: &dyn Observation) -> 
         .map(|(replicate, truth)| {
             let key = Key::new(plan.seed, Domain::Method).case(replicate as u64);
             let steps = steps(plan, network);
-            let observations = observe_truth(plan, network, &truth, &steps, operator, replicate);
+            let mut observations = observe_truth(plan, network, &truth, &steps, operator, replicate);
+            let apart = Apart::take(network, &mut observations, &steps, observation_key(plan, replicate));
             let prior = source.prior(network, Some(truth.row(0).to_owned()), truth.ncols(), key)?;
-            Ok(Twin { truth: Some(truth), observations, steps, prior, key })
+            Ok(Twin { truth: Some(truth), observations, apart, steps, prior, key })
         })
         .collect()
 }
@@ -136,10 +183,14 @@ fn recorded(source: &Source, network: &ObservePlan, path: &Path, operator: &dyn 
     (0..replicates)
         .map(|replicate| {
             let key = Key::new(source.plan.seed, Domain::Method).case(replicate as u64);
+            let mut observations = values.index_axis(Axis(0), replicate).to_owned();
+            let steps: Vec<usize> = (1..=sets).map(|j| j * network.every).collect();
+            let apart = Apart::take(network, &mut observations, &steps, observation_key(source.plan, replicate));
             Ok(Twin {
                 truth: None,
-                observations: values.index_axis(Axis(0), replicate).to_owned(),
-                steps: (1..=sets).map(|j| j * network.every).collect(),
+                observations,
+                apart,
+                steps,
                 prior: source.prior(network, None, operator.state_dim(), key)?,
                 key,
             })
@@ -220,6 +271,11 @@ fn steps(plan: &Plan, network: &ObservePlan) -> Vec<usize> {
     all
 }
 
+/// The address of what is drawn of the observations of one replicate.
+fn observation_key(plan: &Plan, replicate: usize) -> Key {
+    Key::new(plan.seed, Domain::Truth).case(replicate as u64).purpose(Purpose::ObservationNoise)
+}
+
 fn observe_truth(
     plan: &Plan,
     network: &ObservePlan,
@@ -228,7 +284,7 @@ fn observe_truth(
     operator: &dyn Observation,
     replicate: usize,
 ) -> Array2<f64> {
-    let key = Key::new(plan.seed, Domain::Truth).case(replicate as u64).purpose(Purpose::ObservationNoise);
+    let key = observation_key(plan, replicate);
     let mut observations = Array2::zeros((steps.len(), operator.dim()));
     for (mut row, &step) in observations.outer_iter_mut().zip(steps) {
         let state = truth.row(step).insert_axis(Axis(0));
@@ -343,6 +399,12 @@ fn fresh_states(
 pub fn seen<'a>(twin: &'a Twin, index: usize, dt: f64, operator: &'a dyn Observation) -> Seen<'a> {
     let step = twin.steps[index];
     Seen { step, time: step as f64 * dt, values: twin.observations.row(index), operator }
+}
+
+/// The observations of one set of a twin that forecasts and analyses are verified against, as [`seen`]; none where nothing
+/// is withheld.
+pub fn withheld<'a>(twin: &'a Twin, index: usize, now: &Seen<'a>) -> Option<Seen<'a>> {
+    Some(Seen { values: twin.apart.as_ref()?.evaluated.row(index), ..*now })
 }
 
 /// The observations put at the components where they sit, `[component]`, NaN elsewhere; none where they sit nowhere.

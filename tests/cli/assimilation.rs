@@ -245,3 +245,73 @@ fn every_method_runs_without_a_truth() {
         assert!(chi_square["value"].as_f64().is_some_and(|value| value > 0.0), "{method}: {chi_square}");
     }
 }
+
+/// Withheld values act on nothing: what a method makes of the others is, bit for bit, what it makes of them where the
+/// withheld ones are missing. The file of analyses says what became of each.
+#[test]
+fn withheld_values_verify_and_do_not_act() {
+    use scorecast::store::{Limits, netcdf};
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let limits = Limits::bytes(1 << 30);
+    let mut values = ndarray::Array3::from_shape_fn((1, 12, 3), |(_, j, i)| ((3 * j + i) as f64 * 0.7).sin());
+    values[[0, 4, 0]] = f64::NAN;
+    let write_file = |name: &str, values: &ndarray::Array3<f64>| {
+        let observations = netcdf::Observations { values: values.clone(), time: None };
+        netcdf::write_observations(file(name).as_ref(), &observations, &Default::default()).unwrap();
+    };
+    write_file("all.nc", &values);
+    let mut left = values.clone();
+    left.slice_mut(ndarray::s![.., .., 1..]).fill(f64::NAN);
+    write_file("left.nc", &left);
+    let run = |name: &str, network: &str| {
+        let text = format!(
+            "{LINEAR}[observe]\nfile = \"{}\"\nnoise = 0.5\ninitial = {{ mean = 0, sd = 1 }}\n{network}[[assimilate]]\n\
+             method = \"etkf\"\nlabel = \"a\"\nmembers = 10\noutlier_threshold = 40\n",
+            file(&format!("{name}.nc"))
+        );
+        let path = write(folder.path(), &format!("{name}.toml"), text.as_bytes());
+        let out = file(&format!("run-{name}{}", network.len()));
+        let result = json(&scorecast(&["compare", path.to_str().unwrap(), "--json", "--out", &out]));
+        let rows = result["result"]["assimilation"].as_array().unwrap_or_else(|| panic!("{result}")).clone();
+        let find = |metric: &str| rows.iter().find(|row| row["metric"] == metric).and_then(|row| row["value"].as_f64());
+        let mut analyses = std::fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().path());
+        let analyses = analyses.find(|path| path.to_str().unwrap().contains("analysis_")).unwrap();
+        let data = netcdf::read(&analyses, &limits).unwrap();
+        let of = |name: &str| data.variables.iter().find(|variable| variable.name == name).map(|v| v.values.clone());
+        (of("analysis_mean"), of("quality"), ["rmse_withheld", "chi_square_withheld"].map(find))
+    };
+    let (mean, quality, verified) = run("all", "evaluate_only = [1]\nnot_used = [2]\n");
+    let (plain, _, none) = run("left", "");
+    let netcdf::Values::F64(means) = mean.unwrap() else { panic!("means are numbers") };
+    assert_eq!(plain, Some(netcdf::Values::F64(means.clone())), "withheld values are as if missing");
+    assert_eq!(none, [None, None]);
+    let netcdf::Values::I8(codes) = quality.unwrap() else { panic!("codes are flags") };
+    let expected: Vec<i8> = (0..12).flat_map(|j| [if j == 4 { 6 } else { 0 }, 1, 5]).collect();
+    assert_eq!(codes, expected);
+    // the mean over times of |m - y| of the one value that is withheld
+    let by_hand = (0..12).map(|j| (means[3 * j + 1] - values[[0, j, 1]]).abs()).sum::<f64>() / 12.0;
+    assert!((verified[0].unwrap() - by_hand).abs() < 1e-12, "{verified:?} {by_hand}");
+    assert!(verified[1].unwrap() > 0.0);
+}
+
+/// An exact filter is honest about the values that it does not see, whose share is drawn; the draws do not move with the
+/// method, and the same experiment gives the same again.
+#[test]
+fn a_share_of_the_values_verifies_an_exact_filter() {
+    let text = format!(
+        "{LINEAR}[observe]\nnoise = 0.5\nwithhold = 0.3\nsteps = 1500\nburn_in = 20\n[[assimilate]]\nmethod = \
+         \"kalman\"\nlabel = \"a\"\n[[assimilate]]\nmethod = \"climatology\"\nlabel = \"b\"\n"
+    );
+    let rows_once = rows(&text);
+    let of = |label: &str, metric: &str| value(&rows_once, label, metric).unwrap();
+    // 1500 x .9 squared normals: sd .038 of their mean, and more where neighbours in time are alike
+    assert!((of("a", "chi_square_withheld") - 1.0).abs() < 0.15, "{}", of("a", "chi_square_withheld"));
+    assert!(of("a", "rmse_withheld") < of("b", "rmse_withheld"));
+    // it cannot be below the errors of the observations, nor above with those of the forecast added
+    assert!(of("a", "rmse_withheld") > 0.4, "{}", of("a", "rmse_withheld"));
+    assert_eq!(rows(&text), rows_once);
+    let shown = rows(&text.replace("withhold = 0.3\n", ""));
+    assert_eq!(value(&shown, "a", "rmse_withheld"), None);
+    assert!(value(&shown, "a", "rmse").unwrap() < of("a", "rmse"), "fewer values tell less");
+}

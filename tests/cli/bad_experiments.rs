@@ -188,8 +188,14 @@ pub const BAD_EXPERIMENTS: &[Bad] = &[
         &["x.toml:7", "`etkf` supposes Gaussian observation errors", "use `bootstrap`"],
     ),
     in_ou(
-        "[observe]\nnoise = { name = \"correlated\", sd = 1, length = 1 }\n[[assimilate]]\nmethod = \"eakf\"\n",
-        &["x.toml:7", "`eakf` supposes independent observation errors", "use `etkf`"],
+        "[observe]\nnoise = { name = \"correlated\", sd = 1, length = 1 }\n[[assimilate]]\nmethod = \"eakf\"\nradius = 2\n",
+        &["x.toml:7", "`eakf` with a `radius` supposes independent observation errors", "leave `radius` out"],
+    ),
+    in_ou("[observe]\nwithhold = 1.5\n", &["x.toml:6", "`withhold` is 1.5, but must be"]),
+    in_ou("[observe]\nevaluate_only = [1, 3]\n", &["x.toml:6", "`evaluate_only` has 3", "3 values; use 0 to 2"]),
+    in_ou(
+        "[observe]\nevaluate_only = [1]\nnot_used = [0, 1]\n",
+        &["x.toml:7", "value 1 is both in `evaluate_only` and in `not_used`; keep it in one"],
     ),
     in_ou("[[assimilate]]\nmethod = \"etkf\"\nlag = -1\n[observe]\n", &["x.toml", "`lag` is -1, but must be"]),
     in_ou(

@@ -29,8 +29,7 @@ pub struct EaKf(pub Serial);
 
 impl Analysis for EaKf {
     fn update(&mut self, forecast: Array2<f64>, seen: &Seen, key: Key) -> Result<Outcome> {
-        seen.require_independent_gaussian("eakf")?;
-        serial::update(adjust, self.0, forecast, seen, key)
+        serial::update(("eakf", adjust), self.0, forecast, seen, key)
     }
 }
 

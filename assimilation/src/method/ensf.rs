@@ -19,6 +19,7 @@ use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis};
 use scorecast_systems::registry::Default;
 use scorecast_systems::{Entry, Key, Kind, Param, Purpose, Settings, Stream};
 
+use super::quality_control::OUTLIER_THRESHOLD;
 use super::{Build, INFLATION, MEMBERS};
 use crate::linalg::all_finite;
 use crate::outcome::{Outcome, weighted_variance};
@@ -33,6 +34,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     params: &[
         MEMBERS,
         INFLATION,
+        OUTLIER_THRESHOLD,
         Param {
             key: "score",
             kind: Kind::Choice(&["single", "mixture"]),
@@ -186,39 +188,66 @@ fn mixture(c: &Coefficients, z: ArrayView2<f64>, forecast: ArrayView2<f64>, out:
 /// The observations as a score.
 struct Likelihood<'a> {
     seen: Seen<'a>,
-    /// 1 / r^2, `[observed]`; 0 where the value is missing.
-    precision: Array1<f64>,
+    precision: Precision,
     /// y, `[observed]`; 0 where the value is missing.
     values: Array1<f64>,
 }
 
 impl<'a> Likelihood<'a> {
-    fn new(seen: Seen<'a>) -> Self {
-        let missing = seen.values.mapv(f64::is_nan);
-        let mut precision = seen.operator.error().variance().mapv(|r| 1.0 / r);
-        precision.zip_mut_with(&missing, |value, missing| *value = if *missing { 0.0 } else { *value });
+    fn new(seen: Seen<'a>) -> Result<Self> {
         let values = seen.values.mapv(|value| if value.is_nan() { 0.0 } else { value });
-        Self { seen, precision, values }
+        Ok(Self { seen, precision: Precision::of(&seen)?, values })
     }
 
     /// J_h(z)^T R^-1 (y - h(z)), `[member, component]`.
     fn score(&self, z: ArrayView2<f64>) -> Array2<f64> {
         let (h, t) = (self.seen.operator, self.seen.time);
-        let residual = (&self.values - &h.apply(t, z)) * &self.precision;
-        h.vjp(t, z, residual.view())
+        let residual = &self.values - &h.apply(t, z);
+        let weighted = match &self.precision {
+            Precision::Independent(precision) => residual * precision,
+            Precision::Correlated(precision) => residual.dot(precision),
+        };
+        h.vjp(t, z, weighted.view())
+    }
+}
+
+/// R^-1 of the values that are present, 0 where one is missing.
+enum Precision {
+    /// Its diagonal, `[observed]`.
+    Independent(Array1<f64>),
+    /// All of it, `[observed, observed]`.
+    Correlated(Array2<f64>),
+}
+
+impl Precision {
+    fn of(seen: &Seen) -> Result<Self> {
+        let (index, count) = (seen.present(), seen.values.len());
+        let Some((_, factor)) = seen.correlated(&index)? else {
+            let variance = seen.operator.error().variance();
+            let mut precision = Array1::zeros(count);
+            index.iter().for_each(|&i| precision[i] = 1.0 / variance[i]);
+            return Ok(Self::Independent(precision));
+        };
+        let mut inverse = Array2::eye(index.len());
+        factor.solve_in_place(&mut inverse);
+        let mut precision = Array2::zeros((count, count));
+        for ((i, j), value) in inverse.indexed_iter() {
+            precision[(index[i], index[j])] = *value;
+        }
+        Ok(Self::Correlated(precision))
     }
 }
 
 impl Analysis for EnSf {
     fn update(&mut self, forecast: Array2<f64>, seen: &Seen, key: Key) -> Result<Outcome> {
-        seen.require_independent_gaussian("ensf")?;
+        seen.require_gaussian("ensf")?;
         super::require_members(forecast.nrows())?;
         seen.check(forecast.ncols())?;
         if seen.present().is_empty() || !all_finite(forecast.view()) {
             return Ok(super::unchanged(forecast));
         }
         let sd = weighted_variance(forecast.view(), None).mapv(f64::sqrt);
-        let likelihood = Likelihood::new(*seen);
+        let likelihood = Likelihood::new(*seen)?;
         // not `Sampler`: a diffusion forecaster draws the next step from there
         let key = key.purpose(Purpose::PosteriorDraw).at(seen.step as u64);
         let mut ensemble = Array2::zeros(forecast.raw_dim());

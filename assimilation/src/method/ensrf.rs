@@ -31,8 +31,7 @@ pub struct EnSrf(pub Serial);
 
 impl Analysis for EnSrf {
     fn update(&mut self, forecast: Array2<f64>, seen: &Seen, key: Key) -> Result<Outcome> {
-        seen.require_independent_gaussian("ensrf")?;
-        serial::update(reduced_gain, self.0, forecast, seen, key)
+        serial::update(("ensrf", reduced_gain), self.0, forecast, seen, key)
     }
 }
 

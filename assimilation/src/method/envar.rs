@@ -53,7 +53,7 @@ impl Dual {
             let (dual, mut step) = (seen.vjp(x.view(), &u) - &here.g, cross.dot(&u) - &here.increment);
             // -J' . step = |step|^2_{P^-1} + |H step|^2_{R^-1}, because the step is Gauss-Newton's
             let image = seen.jvp(x.view(), step.view().insert_axis(Axis(0)));
-            let fall = dual.dot(&step) + misfit(&here.present, image);
+            let fall = dual.dot(&step) + here.present.misfit(&image.remove_axis(Axis(0)));
             let (next, share) = search(here.value, fall, |share| {
                 At::new(seen, mean, &here.g + &(share * &dual), &here.increment + &(share * &step))
             })?;
@@ -101,7 +101,7 @@ impl At {
     fn new(seen: &Seen, mean: &Array1<f64>, g: Array1<f64>, increment: Array1<f64>) -> Result<Self> {
         let present = seen.restrict((mean + &increment).view().insert_axis(Axis(0)))?;
         let residual = &present.values - &present.predicted.row(0);
-        let value = 0.5 * (g.dot(&increment) + misfit(&present, residual.clone().insert_axis(Axis(0))));
+        let value = 0.5 * (g.dot(&increment) + present.misfit(&residual));
         Ok(Self { g, increment, present, residual, value })
     }
 }
@@ -109,15 +109,6 @@ impl At {
 impl Point for At {
     fn cost(&self) -> f64 {
         self.value
-    }
-}
-
-/// |d|^2_{R^-1} of one row `d`, `[1, present]`.
-fn misfit(present: &Present, mut d: Array2<f64>) -> f64 {
-    present.whiten_rows(&mut d);
-    match present.correlated {
-        Some(_) => d.iter().map(|d| d * d).sum(),
-        None => d.iter().zip(&present.variance).map(|(d, r)| d * d / r).sum(),
     }
 }
 

@@ -18,6 +18,7 @@ use super::backward::{Transition, pick};
 use super::bootstrap::ESS_THRESHOLD;
 use super::numbers::Numbers;
 use super::particles::{Particles, Selection, log_weights};
+use super::quality_control::{Checked, OUTLIER_THRESHOLD};
 use super::resample::{RESAMPLING, Resampling};
 use super::{Build, MEMBERS, Need};
 use crate::linalg::all_finite;
@@ -39,6 +40,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
             default: Default::Int(40),
             about: "paths drawn backward: the members of the smoothed posteriors",
         },
+        OUTLIER_THRESHOLD,
     ],
     build: Build::new(&[Need::Density], |settings: &Settings| {
         Ok(Box::new(Ffbsi {
@@ -48,6 +50,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
                 ess_threshold: settings.number("ess_threshold"),
                 resampling: Resampling::new(settings),
             },
+            outlier_threshold: settings.optional_number("outlier_threshold"),
             particles: Particles::none(),
             past: Vec::new(),
         }))
@@ -60,6 +63,7 @@ pub struct Ffbsi {
     members: usize,
     draws: usize,
     selection: Selection,
+    outlier_threshold: Option<f64>,
     particles: Particles,
     past: Vec<Stage>,
 }
@@ -143,6 +147,8 @@ impl Cycle for Ffbsi {
         self.forecast(model, seen.step, key.purpose(Purpose::ProcessNoise))?;
         let (forecast, forecast_weights) = (self.particles.ensemble.clone(), self.particles.weights());
         let mut diagnostics = Diagnostics::new();
+        let checked = Checked::new(self.outlier_threshold, forecast.view(), forecast_weights.as_ref(), seen);
+        let seen = &checked.of(seen);
         if seen.present().is_empty() || !all_finite(forecast.view()) {
             self.keep(true, self.particles.log_weights());
         } else {
@@ -154,7 +160,8 @@ impl Cycle for Ffbsi {
             self.particles.select(ancestors.as_deref());
         }
         let (ensemble, weights) = (self.particles.ensemble.clone(), self.particles.weights());
-        Ok(Outcome { forecast_weights, weights, diagnostics, ..Outcome::new(forecast, ensemble) })
+        let quality = checked.quality(seen, ensemble.view());
+        Ok(Outcome { forecast_weights, weights, diagnostics, quality, ..Outcome::new(forecast, ensemble) })
     }
 
     fn finish(&mut self, model: &dyn Forecaster, key: Key) -> Result<Vec<Smoothed>> {

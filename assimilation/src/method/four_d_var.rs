@@ -11,7 +11,7 @@
 //!
 //! x_b already knows the older sets of the window, as in the cycle of `ienks`; but its covariance is B all the same. Of a
 //! forecaster with a Gaussian kernel M is the mean, and its noise has no part in the cost; noise without a kernel is
-//! refused, and so are correlated errors.
+//! refused.
 
 mod cost;
 mod cycle;

@@ -46,13 +46,18 @@ impl<'d, 's> Guidance<'d, 's> {
         let spread = level.sigma * level.sigma / level.alpha;
         let (h, t, scale) = (self.seen.operator, self.seen.time, &self.to_state.scale);
         let state = self.to_state.apply(&free);
-        let variance = h.error().variance();
+        let (variance, correlated) = (h.error().variance(), h.error().correlated());
+        // v is 0 where a value is missing, and so is what R makes of it
+        let error = |v: &Array2<f64>| match correlated {
+            Some((r, _)) => v.dot(&r) * &self.mask,
+            None => v * &variance,
+        };
         // (H S J)^T v, which is J^T S H^T v
         let adjoint = |v: &Array2<f64>| pullback.pull((h.vjp(t, state.view(), v.view()) * scale).view());
         let residual = (&self.values - &h.apply(t, state.view())) * &self.mask;
         let (solution, products) = self.solver.solve(&residual, |v| {
             let spread_out = h.jvp(t, state.view(), (adjoint(v)? * scale).view()) * spread;
-            Ok::<_, scorecast_systems::Error>(spread_out * &self.mask + v * &variance)
+            Ok::<_, scorecast_systems::Error>(spread_out * &self.mask + error(v))
         })?;
         self.products.fetch_add(products, Ordering::Relaxed);
         self.evaluations.fetch_add(1, Ordering::Relaxed);

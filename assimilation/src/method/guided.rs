@@ -18,6 +18,7 @@ use scorecast_systems::{Entry, Forecaster, Key, Kind, Param, Purpose, Settings};
 
 use super::bootstrap::ESS_THRESHOLD;
 use super::guidance::Guidance;
+use super::quality_control::{Checked, OUTLIER_THRESHOLD};
 use super::weights::{effective_size, equal, normalise, systematic};
 use super::{Build, INFLATION, MEMBERS, Need, one_step};
 use crate::linalg::{Gmres, all_finite};
@@ -35,6 +36,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
         MEMBERS,
         INFLATION,
         ESS_THRESHOLD,
+        OUTLIER_THRESHOLD,
         Param {
             key: "weights",
             kind: Kind::Choice(&["auto", "exact", "path", "none"]),
@@ -89,6 +91,8 @@ pub struct Guided {
     pub inflation: f64,
     /// Resample below this share of the members.
     pub ess_threshold: f64,
+    /// Values further than this many standard deviations of the innovation from the forecast are not used; none uses all.
+    pub outlier_threshold: Option<f64>,
     /// Where weights come from.
     pub weighting: Weighting,
     /// The reverse sampler.
@@ -131,6 +135,7 @@ impl Guided {
             members: settings.count("members"),
             inflation: settings.number("inflation"),
             ess_threshold: settings.number("ess_threshold"),
+            outlier_threshold: settings.optional_number("outlier_threshold"),
             weighting,
             sampler,
             schedule,
@@ -264,7 +269,7 @@ impl Cycle for Guided {
     }
 
     fn step(&mut self, model: &dyn Forecaster, seen: &Seen, key: Key) -> Result<Outcome> {
-        seen.require_independent_gaussian("guided")?;
+        seen.require_gaussian("guided")?;
         seen.check(self.ensemble.ncols())?;
         if seen.step <= self.step {
             return Err(Error::Unsupported(format!(
@@ -280,6 +285,8 @@ impl Cycle for Guided {
         model.advance(seen.step - 1, 1, &mut forecast, noise)?;
         let forecast_weights = self.weights();
 
+        let checked = Checked::new(self.outlier_threshold, forecast.view(), forecast_weights.as_ref(), seen);
+        let seen = &checked.of(seen);
         let mut diagnostics = Diagnostics::new();
         let mut ensemble = forecast.clone();
         if !seen.present().is_empty() && all_finite(forecast.view()) {
@@ -288,7 +295,8 @@ impl Cycle for Guided {
         }
         let weights = self.weights();
         (self.step, self.ensemble) = (seen.step, ensemble.clone());
-        Ok(Outcome { forecast_weights, weights, diagnostics, ..Outcome::new(forecast, ensemble) })
+        let quality = checked.quality(seen, ensemble.view());
+        Ok(Outcome { forecast_weights, weights, diagnostics, quality, ..Outcome::new(forecast, ensemble) })
     }
 
     fn save(&self) -> Vec<u8> {

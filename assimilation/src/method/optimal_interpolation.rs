@@ -14,6 +14,7 @@ use super::gaussian::{Gaussian, GaussianCycle, GaussianRule, symmetric};
 use super::quality_control::OUTLIER_THRESHOLD;
 use super::{Build, DRAWS};
 use crate::linalg::Cholesky;
+use crate::observe::Present;
 use crate::outcome::Diagnostics;
 use crate::problem::{Error, Result, Seen};
 
@@ -60,6 +61,8 @@ struct Gain {
     background: Array2<f64>,
     h: Array2<f64>,
     variance: Array1<f64>,
+    /// R, where errors are correlated.
+    r: Option<Array2<f64>>,
     /// Of H B H^T + R.
     innovation: Cholesky,
     /// K^T, `[present, component]`.
@@ -69,19 +72,23 @@ struct Gain {
 }
 
 impl Gain {
-    fn new(background: &Array2<f64>, h: Array2<f64>, variance: Array1<f64>) -> Result<Self> {
+    fn new(background: &Array2<f64>, h: Array2<f64>, present: &Present) -> Result<Self> {
         let cross = h.dot(background);
         let mut s = cross.dot(&h.t());
-        s.diag_mut().zip_mut_with(&variance, |value, r| *value += r);
+        present.add_covariance(&mut s);
         let innovation = Cholesky::new(s.view())?;
         let mut gain = cross.clone();
         innovation.solve_in_place(&mut gain);
         let posterior = symmetric(background - &gain.t().dot(&cross));
-        Ok(Self { background: background.clone(), h, variance, innovation, gain, posterior })
+        let (variance, r) = (present.variance.clone(), present.correlated.as_ref().map(|(r, _)| r.clone()));
+        Ok(Self { background: background.clone(), h, variance, r, innovation, gain, posterior })
     }
 
-    fn serves(&self, background: &Array2<f64>, h: &Array2<f64>, variance: &Array1<f64>) -> bool {
-        self.h == *h && self.variance == *variance && self.background == *background
+    fn serves(&self, background: &Array2<f64>, h: &Array2<f64>, present: &Present) -> bool {
+        self.h == *h
+            && self.variance == present.variance
+            && self.r.as_ref() == present.correlated.as_ref().map(|(r, _)| r)
+            && self.background == *background
     }
 }
 
@@ -121,7 +128,6 @@ impl GaussianRule for OptimalInterpolation {
     }
 
     fn analyse(&mut self, forecast: &Gaussian, seen: &Seen) -> Result<(Gaussian, Diagnostics)> {
-        seen.require_independent_gaussian(self.name())?;
         let h = seen.matrix().ok_or_else(|| {
             Error::Unsupported(format!(
                 "method `optimal_interpolation` needs a linear operator, which `{}` is not; use `three_d_var`",
@@ -129,10 +135,10 @@ impl GaussianRule for OptimalInterpolation {
             ))
         })?;
         let present = seen.restrict(forecast.mean.view().insert_axis(Axis(0)))?;
-        let kept = self.kept.take().filter(|gain| gain.serves(&forecast.covariance, &h, &present.variance));
+        let kept = self.kept.take().filter(|gain| gain.serves(&forecast.covariance, &h, &present));
         let gain = match kept {
             Some(gain) => gain,
-            None => Gain::new(&forecast.covariance, h, present.variance)?,
+            None => Gain::new(&forecast.covariance, h, &present)?,
         };
         let innovation = present.values - present.predicted.row(0);
         let posterior =

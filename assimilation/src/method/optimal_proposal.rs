@@ -18,6 +18,7 @@ use super::gaussian::positive_sqrt;
 use super::numbers::Numbers;
 use super::one_step::log_normals;
 use super::particles::{Particles, Selection};
+use super::quality_control::{Checked, OUTLIER_THRESHOLD};
 use super::resample::{RESAMPLING, Resampling};
 use super::{Build, MEMBERS, Need};
 use crate::linalg::{Cholesky, all_finite};
@@ -30,7 +31,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
     name: "optimal_proposal",
     about: "particle filter that draws x_k given x_k-1 and y_k, for a Gaussian lead step and a linear operator",
     reference: "Doucet, Godsill and Andrieu 2000",
-    params: &[MEMBERS, ESS_THRESHOLD, RESAMPLING],
+    params: &[MEMBERS, ESS_THRESHOLD, RESAMPLING, OUTLIER_THRESHOLD],
     build: Build::for_linear_operators(&[Need::Kernel], |settings: &Settings| {
         Ok(Box::new(OptimalProposal {
             members: settings.count("members"),
@@ -38,6 +39,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
                 ess_threshold: settings.number("ess_threshold"),
                 resampling: Resampling::new(settings),
             },
+            outlier_threshold: settings.optional_number("outlier_threshold"),
             particles: Particles::none(),
         }))
     }),
@@ -48,6 +50,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
 pub struct OptimalProposal {
     members: usize,
     selection: Selection,
+    outlier_threshold: Option<f64>,
     particles: Particles,
 }
 
@@ -173,13 +176,16 @@ impl Cycle for OptimalProposal {
         if moves {
             model.advance(seen.step - 1, 1, &mut forecast, free)?;
         }
+        let checked = Checked::new(self.outlier_threshold, forecast.view(), forecast_weights.as_ref(), seen);
+        let seen = &checked.of(seen);
         match seen.present().is_empty() || !all_finite(forecast.view()) {
             true => self.particles.ensemble.assign(&forecast),
             false if moves => self.analyse(model, seen, key, &mut diagnostics)?,
             false => self.weigh_here(seen, key, &mut diagnostics),
         }
         let (ensemble, weights) = (self.particles.ensemble.clone(), self.particles.weights());
-        Ok(Outcome { forecast_weights, weights, diagnostics, ..Outcome::new(forecast, ensemble) })
+        let quality = checked.quality(seen, ensemble.view());
+        Ok(Outcome { forecast_weights, weights, diagnostics, quality, ..Outcome::new(forecast, ensemble) })
     }
 
     fn save(&self) -> Vec<u8> {

@@ -1,7 +1,7 @@
 //! Quality control around a filter: values that the forecast cannot be compared with, and those too far from it, are
 //! taken for missing, and the outcome says what became of each ([`Quality`]).
 
-use ndarray::{Array1, Array2, Axis};
+use ndarray::{Array1, Array2, ArrayView2, Axis};
 use scorecast_systems::registry::Default;
 use scorecast_systems::{Key, Kind, Param};
 
@@ -36,15 +36,10 @@ impl QualityControl {
 impl Analysis for QualityControl {
     fn update(&mut self, forecast: Array2<f64>, seen: &Seen, key: Key) -> Result<Outcome> {
         seen.check(forecast.ncols())?;
-        let predicted = seen.operator.apply(seen.time, forecast.view());
         let weights = self.of.weights().filter(|weights| weights.len() == forecast.nrows());
-        let mut quality = before_analysis(seen, predicted.view(), weights.as_ref(), self.threshold);
-        // a forecast that has diverged has to stay so, which its method sees to
-        let diverged = !all_finite(forecast.view());
-        let values = if diverged { seen.values.to_owned() } else { kept(seen, &quality) };
-        let mut outcome = self.of.update(forecast, &Seen { values: values.view(), ..*seen }, key)?;
-        after_analysis(&mut quality, seen.operator.apply(seen.time, outcome.ensemble.view()).view());
-        outcome.quality = quality;
+        let checked = Checked::new(Some(self.threshold), forecast.view(), weights.as_ref(), seen);
+        let mut outcome = self.of.update(forecast, &checked.of(seen), key)?;
+        outcome.quality = checked.quality(seen, outcome.ensemble.view());
         Ok(outcome)
     }
 
@@ -58,6 +53,42 @@ impl Analysis for QualityControl {
 
     fn restore(&mut self, state: &[f64]) -> Result<()> {
         self.of.restore(state)
+    }
+}
+
+/// What quality control says of one set of observations, inside a cycle that forecasts on its own.
+pub(super) struct Checked {
+    quality: Vec<Quality>,
+    /// What is left to use, `[observed]`.
+    values: Array1<f64>,
+}
+
+impl Checked {
+    /// Of a set whose size has been checked, given the forecast (`[member, component]`) and its normalised weights; without
+    /// a threshold all is let through and nothing is said.
+    pub fn new(threshold: Option<f64>, forecast: ArrayView2<f64>, weights: Option<&Array1<f64>>, seen: &Seen) -> Self {
+        let Some(threshold) = threshold else {
+            return Self { quality: Vec::new(), values: seen.values.to_owned() };
+        };
+        let predicted = seen.operator.apply(seen.time, forecast);
+        let quality = before_analysis(seen, predicted.view(), weights, threshold);
+        // a forecast that has diverged has to stay so, which its method sees to
+        let values = if all_finite(forecast) { kept(seen, &quality) } else { seen.values.to_owned() };
+        Self { quality, values }
+    }
+
+    /// The set with what is left of it.
+    pub fn of<'a>(&'a self, seen: &'a Seen) -> Seen<'a> {
+        Seen { step: seen.step, time: seen.time, values: self.values.view(), operator: seen.operator }
+    }
+
+    /// What became of each value, `[observed]`, given the analysis (`[member, component]`).
+    pub fn quality(&self, seen: &Seen, ensemble: ArrayView2<f64>) -> Vec<Quality> {
+        let mut quality = self.quality.clone();
+        if !quality.is_empty() {
+            after_analysis(&mut quality, seen.operator.apply(seen.time, ensemble).view());
+        }
+        quality
     }
 }
 

@@ -1,5 +1,6 @@
 //! Serial filters: observed values with independent errors are used one after the other, in their order, and each
-//! moves everything else by regression (Anderson 2003).
+//! moves everything else by regression (Anderson 2003). Correlated errors, R = L L^T, are made independent first: L^-1 h
+//! and L^-1 y take the place of h and y. With a radius they are refused, because none of the new values has a place.
 //!
 //! With a the anomalies of one component and y those of one predicted value, `[member]`, s = y^T y / (N - 1) its variance,
 //! r that of its error and d its innovation, a filter's rule names two numbers, `shift` and `stretch`, and with
@@ -58,18 +59,29 @@ impl Serial {
     }
 }
 
-/// One analysis by `rule`.
-pub(super) fn update(rule: Rule, setup: Serial, forecast: Array2<f64>, seen: &Seen, key: Key) -> Result<Outcome> {
+/// One analysis of `method` by its rule.
+pub(super) fn update(
+    (method, rule): (&str, Rule),
+    setup: Serial,
+    forecast: Array2<f64>,
+    seen: &Seen,
+    key: Key,
+) -> Result<Outcome> {
+    let localization = setup.localization.filter(|local| local.radius.is_finite());
+    match localization {
+        Some(_) => seen.require_independent_gaussian(method)?,
+        None => seen.require_gaussian(method)?,
+    }
     super::require_members(forecast.nrows())?;
     let present = seen.restrict(forecast.view())?;
-    let near = match setup.localization.filter(|local| local.radius.is_finite()) {
+    let near = match localization {
         Some(localization) => Near::Some(localization.neighbours(seen.operator, &present.index)?),
         None => Near::All(present.index.len()),
     };
     if present.index.is_empty() || !all_finite(forecast.view()) || !all_finite(present.predicted.view()) {
         return Ok(super::unchanged(forecast));
     }
-    let path = Path::new(rule, present, near);
+    let path = Path::new(rule, present.whiten(), near);
     let follow = |near: &mut Vec<_>, point, a: &mut [f64]| path.follow(point, a, near);
     Ok(by_component((setup.inflation, setup.rotate), forecast, (seen, key), Vec::new, follow))
 }

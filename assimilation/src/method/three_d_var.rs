@@ -17,6 +17,7 @@ use super::optimal_interpolation::advance_mean;
 use super::quality_control::OUTLIER_THRESHOLD;
 use super::{Build, DRAWS};
 use crate::linalg::Cholesky;
+use crate::observe::Present;
 use crate::outcome::Diagnostics;
 use crate::problem::{Result, Seen};
 
@@ -75,8 +76,8 @@ struct Linearized {
     value: f64,
     /// y - h(x), `[present]`.
     residual: Array1<f64>,
-    /// The diagonal of R, `[present]`.
-    variance: Array1<f64>,
+    /// R.
+    present: Present,
 }
 
 impl Point for Linearized {
@@ -92,17 +93,16 @@ impl Cost<'_, '_> {
 
     fn at(&self, v: &Array1<f64>) -> Result<Linearized> {
         let present = self.seen.restrict(self.state(v).view().insert_axis(Axis(0)))?;
-        let residual = present.values - present.predicted.row(0);
-        let misfit: f64 = residual.iter().zip(&present.variance).map(|(d, r)| d * d / r).sum();
-        Ok(Linearized { value: 0.5 * (v.dot(v) + misfit), residual, variance: present.variance })
+        let residual = &present.values - &present.predicted.row(0);
+        Ok(Linearized { value: 0.5 * (v.dot(v) + present.misfit(&residual)), residual, present })
     }
 
     /// G^T, `[component, present]`, and the factor of G G^T + R.
-    fn derivative(&self, v: &Array1<f64>, variance: &Array1<f64>) -> Result<(Array2<f64>, Cholesky)> {
+    fn derivative(&self, v: &Array1<f64>, present: &Present) -> Result<(Array2<f64>, Cholesky)> {
         // L is symmetric: its rows are its columns
         let g = self.seen.jvp(self.state(v).view(), self.root.view());
         let mut s = g.t().dot(&g);
-        s.diag_mut().zip_mut_with(variance, |value, r| *value += r);
+        present.add_covariance(&mut s);
         Ok((g, Cholesky::new(s.view())?))
     }
 
@@ -111,10 +111,10 @@ impl Cost<'_, '_> {
         let mut v = Array1::zeros(self.background.len());
         let mut here = self.at(&v)?;
         for taken in 1..=iterations {
-            let (g, s) = self.derivative(&v, &here.variance)?;
+            let (g, s) = self.derivative(&v, &here.present)?;
             let mut step = g.dot(&s.solve(&(&here.residual + &v.dot(&g)))) - &v;
             // -J'(v) . step, above 0: the step solves a positive definite system
-            let fall = (g.dot(&(&here.residual / &here.variance)) - &v).dot(&step);
+            let fall = (g.dot(&here.present.precision_times(&here.residual)) - &v).dot(&step);
             let (next, share) = search(here.value, fall, |share| self.at(&(&v + &(share * &step))))?;
             step *= share;
             v += &step;
@@ -145,12 +145,11 @@ impl GaussianRule for ThreeDVar {
     }
 
     fn analyse(&mut self, forecast: &Gaussian, seen: &Seen) -> Result<(Gaussian, Diagnostics)> {
-        seen.require_independent_gaussian(self.name())?;
         let root = positive_sqrt(&forecast.covariance)?;
         let cost = Cost { seen, background: &forecast.mean, root };
         let (v, steps) = cost.minimise(self.iterations)?;
         let here = cost.at(&v)?;
-        let (g, s) = cost.derivative(&v, &here.variance)?;
+        let (g, s) = cost.derivative(&v, &here.present)?;
         let cross = g.t().dot(&cost.root);
         let mut solved = cross.clone();
         s.solve_in_place(&mut solved);

@@ -10,6 +10,13 @@ pub(super) fn submatrix(matrix: ArrayView2<f64>, index: &[usize]) -> Array2<f64>
     Array2::from_shape_fn((index.len(), index.len()), |(i, j)| matrix[(index[i], index[j])])
 }
 
+/// What `solve` makes of the columns of a matrix, for each row of `rows`, in place of it.
+fn solve_rows(rows: &mut Array2<f64>, solve: impl Fn(&mut Array2<f64>)) {
+    let mut columns = rows.t().as_standard_layout().into_owned();
+    solve(&mut columns);
+    rows.assign(&columns.t());
+}
+
 /// The present values of one set of observations beside what an ensemble predicts of them.
 #[derive(Clone, Debug)]
 pub struct Present {
@@ -42,12 +49,35 @@ impl Present {
         }
     }
 
+    /// R^-1 d for one `d`, `[present]`.
+    #[must_use]
+    pub fn precision_times(&self, d: &Array1<f64>) -> Array1<f64> {
+        match &self.correlated {
+            Some((_, factor)) => factor.solve(d),
+            None => d / &self.variance,
+        }
+    }
+
+    /// d^T R^-1 d for one `d`, `[present]`.
+    pub fn misfit(&self, d: &Array1<f64>) -> f64 {
+        match &self.correlated {
+            Some((_, factor)) => factor.log_normal(d).1,
+            None => d.iter().zip(&self.variance).map(|(d, r)| d * d / r).sum(),
+        }
+    }
+
+    /// A root of R^-1 for each row of `rows` (`[row, present]`), in place of it: L^-1 where errors are correlated.
+    pub fn standardise_rows(&self, rows: &mut Array2<f64>) {
+        match &self.correlated {
+            Some(_) => self.whiten_rows(rows),
+            None => *rows /= &self.variance.mapv(f64::sqrt),
+        }
+    }
+
     /// L^-1 for each row of `rows` (`[row, present]`), in place of it; leaves them alone where errors are independent.
     pub fn whiten_rows(&self, rows: &mut Array2<f64>) {
         if let Some((_, factor)) = &self.correlated {
-            let mut columns = rows.t().as_standard_layout().into_owned();
-            factor.half_solve_in_place(&mut columns);
-            rows.assign(&columns.t());
+            solve_rows(rows, |columns| factor.half_solve_in_place(columns));
         }
     }
 
@@ -104,18 +134,9 @@ impl Seen<'_> {
         self.check(x.ncols())?;
         let index = self.present();
         let predicted = self.operator.apply(self.time, x);
-        let error = self.operator.error();
         let all = index.len() == self.values.len();
-        let correlated = match error.correlated() {
-            Some((r, factor)) if all => Some((r.to_owned(), factor.clone())),
-            Some((r, _)) => {
-                let r = submatrix(r, &index);
-                let factor = Cholesky::new(r.view())?;
-                Some((r, factor))
-            }
-            None => None,
-        };
-        let variance = error.variance();
+        let correlated = self.correlated(&index)?;
+        let variance = self.operator.error().variance();
         Ok(if all {
             Present { predicted, values: self.values.to_owned(), variance: variance.to_owned(), index, correlated }
         } else {
@@ -127,6 +148,20 @@ impl Seen<'_> {
                 correlated,
             }
         })
+    }
+
+    /// R, `[present, present]`, of the values listed in `index` and its factor; none where errors are independent.
+    ///
+    /// # Errors
+    /// When that part of R is not positive definite.
+    pub(crate) fn correlated(&self, index: &[usize]) -> Result<Option<(Array2<f64>, Cholesky)>> {
+        let Some((r, factor)) = self.operator.error().correlated() else { return Ok(None) };
+        if index.len() == self.values.len() {
+            return Ok(Some((r.to_owned(), factor.clone())));
+        }
+        let r = submatrix(r, index);
+        let factor = Cholesky::new(r.view())?;
+        Ok(Some((r, factor)))
     }
 
     /// H restricted to the values that are present, `[present, component]`, where h is linear.
@@ -169,7 +204,9 @@ impl Seen<'_> {
         )))
     }
 
-    /// Refuses an error law that is not Gaussian and independent for each value, in the name of `method`.
+    /// Refuses an error law that is not Gaussian and independent for each value, in the name of a `method` that localizes
+    /// observations: L^-1 makes correlated errors independent, but mixes values of many places, so that none of the new
+    /// values has one.
     ///
     /// # Errors
     /// [`Error::Unsupported`].
@@ -179,8 +216,9 @@ impl Seen<'_> {
             return Ok(());
         }
         Err(Error::Unsupported(format!(
-            "method `{method}` supposes independent observation errors but those of operator `{}` are correlated; use \
-             `etkf`, `enkf`, `kalman` or `bootstrap`",
+            "method `{method}` with a `radius` supposes independent observation errors but those of operator `{}` are \
+             correlated; leave `radius` out, or use `hybrid` or `four_d_envar`, whose `radius` is one of the state's \
+             covariances",
             self.operator.name()
         )))
     }

@@ -98,6 +98,9 @@ fn one(reader: &Reader, system: &Part<SystemPlan>, data: Option<&DataPlan>) -> O
         every,
         irregular: own.flag("irregular"),
         missing: own.number("missing"),
+        withhold: own.number("withhold"),
+        evaluate_only: own.indices("evaluate_only").to_vec(),
+        not_used: own.indices("not_used").to_vec(),
         jumps: jumps(reader, &own),
         steps,
         burn_in,
@@ -106,6 +109,9 @@ fn one(reader: &Reader, system: &Part<SystemPlan>, data: Option<&DataPlan>) -> O
     };
     check_source(reader, &plan, system, data);
     let operator = dim.and_then(|dim| build(reader, &plan, dim));
+    if let Some((key, what)) = plan.misplaced(operator.as_ref().map_or(usize::MAX, |operator| operator.dim())) {
+        reader.wrong(key, what);
+    }
     Some(Network { plan, operator })
 }
 

@@ -1,12 +1,12 @@
 //! The cycle of 4D-Var: the state at the start of its window, its posterior covariance, and how both are carried.
 
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, ArrayView1};
 use scorecast_systems::{Forecaster, Key, Purpose};
 
 use super::FourDVar;
-use super::cost::{Cost, Linearized};
+use super::cost::Cost;
 use super::trajectory::{Dynamics, Trajectory};
-use crate::linalg::{Cholesky, all_finite};
+use crate::linalg::all_finite;
 use crate::method::gaussian::{self, Gaussian, positive_sqrt, symmetric};
 use crate::method::numbers::Numbers;
 use crate::method::window::Window;
@@ -27,11 +27,28 @@ pub struct FourDVarCycle {
     root: Array2<f64>,
 }
 
-/// The posterior covariance at the times that are needed.
-struct Spread {
-    start: Array2<f64>,
-    first: Array2<f64>,
-    present: Array2<f64>,
+/// N(mean, X^T X).
+#[derive(Clone)]
+struct Law {
+    gaussian: Gaussian,
+    /// X, `[row, component]`.
+    root: Array2<f64>,
+}
+
+impl Law {
+    fn new(mean: ArrayView1<f64>, root: Array2<f64>) -> Self {
+        let gaussian = Gaussian { mean: mean.to_owned(), covariance: symmetric(root.t().dot(&root)) };
+        Self { gaussian, root }
+    }
+
+    /// `members` draws, `[member, component]`: the same normals each time that the address is the same.
+    fn draws(&self, members: usize, key: Key) -> Array2<f64> {
+        let mean = &self.gaussian.mean;
+        if !self.gaussian.is_finite() {
+            return Array2::from_elem((members, mean.len()), f64::NAN);
+        }
+        key.normals(members, self.root.nrows()).dot(&self.root) + mean
+    }
 }
 
 impl FourDVarCycle {
@@ -55,85 +72,79 @@ impl FourDVarCycle {
         along: &Trajectory,
         root: Array2<f64>,
     ) -> Result<(Array2<f64>, Array2<f64>)> {
-        let first = self.window.legs().next().map_or(self.window.start(), |(_, to)| to);
+        let first = self.first_end();
         let rows = dynamics.forward(along, self.window.start(), first, root)?;
         let present = dynamics.forward(along, first, self.window.present(), rows.clone())?;
         Ok((rows, present))
     }
 
-    /// X^T (I + Z Z^T)^-1 X for X = L and what the tangents make of it, Z = X_present H^T R^-1/2.
-    fn posterior(&self, dynamics: &Dynamics, at: &Linearized, seen: &Seen) -> Result<Spread> {
-        let (first, present) = self.carried(dynamics, &at.trajectory, self.root.clone())?;
-        let mut z = seen.jvp(at.trajectory.last(), present.view());
-        z /= &at.variance.mapv(f64::sqrt);
-        let mut s = z.dot(&z.t());
-        s.diag_mut().iter_mut().for_each(|value| *value += 1.0);
-        let s = Cholesky::new(s.view())?;
-        let of = |mut rows: Array2<f64>| {
-            s.half_solve_in_place(&mut rows);
-            symmetric(rows.t().dot(&rows))
-        };
-        Ok(Spread { start: of(self.root.clone()), first: of(first), present: of(present) })
+    /// The lead step of the first set of the window.
+    fn first_end(&self) -> usize {
+        self.window.legs().next().map_or(self.window.start(), |(_, to)| to)
+    }
+
+    /// The laws at the start, after the first leg and at the present, of the states of `along` and the roots there.
+    fn laws(&self, along: &Trajectory, [start, first, present]: [Array2<f64>; 3]) -> [Law; 3] {
+        let (start_step, first_end, end) = (self.window.start(), self.first_end(), self.window.present());
+        let present = Law::new(along.at(end), present);
+        let first = if first_end == end { present.clone() } else { Law::new(along.at(first_end), first) };
+        [Law::new(along.at(start_step), start), first, present]
     }
 
     /// The analysis of one set; gives the posterior at the present and at the end of the first leg.
     fn analyse(&mut self, model: &dyn Forecaster, seen: &Seen, noise: Key) -> Result<Analysed> {
         let dynamics = Dynamics::new(model, self.window.start(), self.state.mean.view(), noise)?;
         let (from, to) = (self.window.start(), self.window.present());
-        let first_end = self.window.legs().next().map_or(from, |(_, to)| to);
         let trajectory = dynamics.trajectory(from, to, self.state.mean.clone())?;
-        let of = |along: &Trajectory, k: usize, covariance| Gaussian { mean: along.at(k).to_owned(), covariance };
         let unobserved = seen.values.iter().all(|value| value.is_nan());
         // without a value the forecast is what is known, whose covariance is no longer B
         let root = match unobserved && self.state.is_finite() {
             true => positive_sqrt(&self.state.covariance)?,
             false => self.root.clone(),
         };
-        let (first, present) = self.carried(&dynamics, &trajectory, root)?;
-        let forecast = of(&trajectory, to, symmetric(present.t().dot(&present)));
-        if unobserved || !trajectory.is_finite() || !forecast.is_finite() {
-            return Ok(Analysed {
-                first: of(&trajectory, first_end, symmetric(first.t().dot(&first))),
-                present: forecast.clone(),
-                forecast,
-                diagnostics: Diagnostics::from([("cost", 0.0), ("steps", 0.0), ("products", 0.0)]),
-            });
+        let (first, present) = self.carried(&dynamics, &trajectory, root.clone())?;
+        let forecast = Law::new(trajectory.last(), present.clone());
+        if unobserved || !trajectory.is_finite() || !forecast.gaussian.is_finite() {
+            let [mut start, first, present] = self.laws(&trajectory, [root, first, present]);
+            start.gaussian.clone_from(&self.state);
+            let diagnostics = Diagnostics::from([("cost", 0.0), ("steps", 0.0), ("products", 0.0)]);
+            return Ok(Analysed { forecast, start, first, present, diagnostics });
         }
         let cost = Cost { dynamics: &dynamics, seen, from, to, background: &self.state.mean, root: &self.root };
-        let found = cost.minimise(
-            cost.at(&Array1::zeros(self.state.mean.len()))?,
-            self.method.iterations,
-            self.method.tolerance,
-        )?;
-        let mean = cost.state(&found.v);
+        let background = cost.along(&Array1::zeros(self.state.mean.len()), trajectory)?;
+        let inverse = cost.inverse(&background, &present)?;
+        let found = cost.minimise(background, &inverse, self.method.iterations, self.method.tolerance)?;
         let along = &found.here.trajectory;
-        let spread = self.posterior(&dynamics, &found.here, seen)?;
-        self.state = Gaussian { mean, covariance: spread.start };
-        Ok(Analysed {
-            forecast,
-            first: of(along, first_end, spread.first),
-            present: of(along, to, spread.present),
-            diagnostics: Diagnostics::from([
-                ("cost", found.here.value),
-                ("steps", found.steps as f64),
-                ("products", found.products as f64),
-            ]),
-        })
+        let (first, present) = self.carried(&dynamics, along, self.root.clone())?;
+        let inverse = cost.inverse(&found.here, &present)?;
+        let [start, first, present] = self.laws(along, [&self.root, &first, &present].map(|x| inverse.root(x)));
+        let diagnostics = Diagnostics::from([
+            ("cost", found.here.value),
+            ("steps", found.steps as f64),
+            ("products", found.products as f64),
+        ]);
+        self.state = start.gaussian.clone();
+        Ok(Analysed { forecast, start, first, present, diagnostics })
     }
 
-    fn smoothed(&self, step: usize, key: Key) -> Result<Smoothed> {
-        let ensemble = self.state.draws(self.members, key.purpose(Purpose::Smoothing).at(step as u64))?;
+    fn smoothed(&self, step: usize, ensemble: Array2<f64>) -> Smoothed {
         let mut posterior = Smoothed::new(step, ensemble);
         posterior.gaussian = Some((self.state.mean.clone(), self.state.covariance.clone()));
-        Ok(posterior)
+        posterior
     }
 }
 
+/// The forecast, and the posterior at three times.
 struct Analysed {
-    forecast: Gaussian,
-    first: Gaussian,
-    present: Gaussian,
+    forecast: Law,
+    start: Law,
+    first: Law,
+    present: Law,
     diagnostics: Diagnostics,
+}
+
+fn smoothing(step: usize, key: Key) -> Key {
+    key.purpose(Purpose::Smoothing).at(step as u64)
 }
 
 impl Cycle for FourDVarCycle {
@@ -146,23 +157,24 @@ impl Cycle for FourDVarCycle {
     }
 
     fn step(&mut self, model: &dyn Forecaster, seen: &Seen, key: Key) -> Result<Outcome> {
-        seen.require_independent_gaussian("four_d_var")?;
+        seen.require_gaussian("four_d_var")?;
         seen.check(self.state.mean.len())?;
         gaussian::check(&self.state, model)?;
         self.window.push(seen.step);
         let analysed = self.analyse(model, seen, key.purpose(Purpose::ProcessNoise))?;
         let draw = key.purpose(Purpose::PosteriorDraw).at(seen.step as u64);
         let (forecast, present) = (analysed.forecast, analysed.present);
-        let mut outcome = Outcome::new(forecast.draws(self.members, draw)?, present.draws(self.members, draw)?);
-        outcome.gaussian = Some((present.mean, present.covariance));
-        outcome.forecast_gaussian = Some((forecast.mean, forecast.covariance));
+        let mut outcome = Outcome::new(forecast.draws(self.members, draw), present.draws(self.members, draw));
+        outcome.gaussian = Some((present.gaussian.mean, present.gaussian.covariance));
+        outcome.forecast_gaussian = Some((forecast.gaussian.mean, forecast.gaussian.covariance));
         outcome.diagnostics = analysed.diagnostics;
         if self.window.is_full() {
             if let Some(step) = self.window.smoothed() {
-                outcome.smoothed.push(self.smoothed(step, key)?);
+                let draws = analysed.start.draws(self.members, smoothing(step, key));
+                outcome.smoothed.push(self.smoothed(step, draws));
             }
             self.window.slide();
-            self.state = analysed.first;
+            self.state = analysed.first.gaussian;
         }
         Ok(outcome)
     }
@@ -173,7 +185,8 @@ impl Cycle for FourDVarCycle {
         let mut out = Vec::new();
         loop {
             if let Some(step) = self.window.smoothed() {
-                out.push(self.smoothed(step, key)?);
+                let draws = self.state.draws(self.members, smoothing(step, key))?;
+                out.push(self.smoothed(step, draws));
             }
             let Some((from, to)) = self.window.legs().next() else {
                 break;
