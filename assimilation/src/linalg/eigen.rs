@@ -113,6 +113,11 @@ fn by_faer(matrix: ArrayView2<f64>) -> Option<Eigen> {
 /// # Errors
 /// When an eigenvalue is negative beyond round-off, or the matrix is not finite.
 pub fn symmetric_sqrt(matrix: ArrayView2<f64>) -> Result<Array2<f64>> {
+    // of a diagonal matrix, as simple priors have, no eigenproblem of the size of a state is to be solved
+    let simple = |((i, j), value): ((usize, usize), &f64)| *value == 0.0 || i == j && *value > 0.0 && value.is_finite();
+    if matrix.indexed_iter().all(simple) {
+        return Ok(Array2::from_diag(&matrix.diag().mapv(f64::sqrt)));
+    }
     let eigen = Eigen::new(matrix)?;
     let largest = eigen.values.iter().fold(0.0f64, |a, b| a.max(b.abs()));
     let smallest = eigen.values.iter().fold(f64::INFINITY, |a, b| a.min(*b));
@@ -204,6 +209,11 @@ mod tests {
         let root = symmetric_sqrt(matrix.view()).unwrap();
         assert!((root.dot(&root) - &matrix).iter().all(|e| e.abs() < 1e-14));
         assert!((root[(0, 1)] - root[(1, 0)]).abs() < 1e-15);
+        // a diagonal one is not decomposed, and is what decomposing it gives
+        let diagonal = Array1::from_iter((0..60).map(|i| 0.3 * f64::from(i)));
+        let matrix = Array2::from_diag(&diagonal);
+        let exact = Eigen::new(matrix.view()).unwrap().apply(|value| value.max(0.0).sqrt());
+        assert!((symmetric_sqrt(matrix.view()).unwrap() - exact).iter().all(|e| e.abs() < 1e-13));
     }
 
     #[test]
@@ -211,5 +221,7 @@ mod tests {
         let message = symmetric_sqrt(array![[1.0, 2.0], [2.0, 1.0]].view()).unwrap_err().to_string();
         assert!(message.contains("-1.000e0") && message.contains("3.000e0"), "{message}");
         assert!(symmetric_sqrt(array![[1.0, f64::NAN], [f64::NAN, 1.0]].view()).is_err());
+        assert!(symmetric_sqrt(array![[1.0, 0.0], [0.0, f64::INFINITY]].view()).is_err());
+        assert!(symmetric_sqrt(array![[1.0, 0.0], [0.0, -1.0]].view()).is_err());
     }
 }
