@@ -216,17 +216,6 @@ fn misuse_names_the_remedy() {
     assert!(x.row(1).iter().all(|value| value.is_nan()) && x.row(0).iter().all(|value| value.is_finite()));
     let unknown = Augmented::system("lorenz63", &[].into(), &stepping(0.01), vec![Parameter::linear("rh", 1.0, 1.0)]);
     assert!(unknown.err().unwrap().to_string().contains("did you mean `rho`?"));
-    // a method that localizes has no place for a parameter
-    let model =
-        Augmented::system("lorenz96", &[].into(), &stepping(0.05), vec![Parameter::linear("forcing", 8.0, 1.0)]);
-    let operator = Stride::new(40, 1, 0, &errors(&[1.0])).unwrap();
-    let operator = OfState::new(&operator, 1);
-    let mut filter = method("letkf", &[("radius", Value::Float(3.0))]);
-    filter.start(&Prior::Gaussian { mean: Array1::ones(41), covariance: Array2::eye(41) }, 0, KEY).unwrap();
-    let values = Array1::zeros(40);
-    let seen = Seen { step: 1, time: 0.0, values: values.view(), operator: &operator };
-    let message = filter.step(&model.unwrap(), &seen, KEY).unwrap_err().to_string();
-    assert!(message.contains("unknown parameters") && message.contains("leave `radius` out"), "{message}");
 }
 
 /// Methods that localize the covariance in state space see no place of a value, but one of each component.

@@ -201,11 +201,6 @@ fn methods_that_need_other_errors_say_what_serves() {
         assert_eq!(refusal(name, &[], &correlated), None);
     }
     let radius = [("radius", Value::Float(2.0))];
-    for name in ["letkf", "eakf", "ensrf"] {
-        let message = refusal(name, &radius, &correlated).unwrap();
-        assert!(message.contains(&format!("method `{name}` with a `radius`")), "{message}");
-        assert!(message.contains("leave `radius` out, or use `hybrid` or `four_d_envar`"), "{message}");
-    }
     for name in ["hybrid", "four_d_envar"] {
         assert_eq!(refusal(name, &radius, &correlated), None);
     }

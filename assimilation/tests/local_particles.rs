@@ -206,26 +206,6 @@ fn smoothing_averages_over_the_ancestors_of_the_neighbours() {
     }
 }
 
-#[test]
-fn correlated_errors_are_refused_with_a_radius_and_served_without() {
-    let error = |dim| {
-        let r = Array2::from_shape_fn((dim, dim), |(i, j)| if i == j { 1.0 } else { 0.4 });
-        Ok(Box::new(CorrelatedError::new(r)?) as Box<dyn NoiseLaw>)
-    };
-    let operator = Stride::new(3, 1, 0, &error).unwrap();
-    let problem = LinearProblem::three(1);
-    let values = ndarray::array![0.1, 0.2, 0.3];
-    let seen = Seen { step: 1, time: 0.0, values: values.view(), operator: &operator };
-    let step = |given: &[(&str, Value)]| {
-        let mut filter = method("local_particle_filter", given);
-        filter.start(&problem.prior(), 0, Key::new(46, Domain::Method)).unwrap();
-        filter.step(&problem.model, &seen, Key::new(46, Domain::Method))
-    };
-    let message = step(&local(40, 2.0)).unwrap_err().to_string();
-    assert!(message.contains("correlated") && message.contains("leave `radius` out"), "{message}");
-    assert!(step(&[]).is_ok());
-}
-
 /// Lorenz-96 (40 components, all observed each .05 with errors of variance 1), 100 members: the local filter follows the
 /// truth, with an error a third of that of the observations; the global one with the same noise after resampling does not.
 #[test]

@@ -187,10 +187,6 @@ pub const BAD_EXPERIMENTS: &[Bad] = &[
         "[observe]\nnoise = { name = \"laplace\", scale = 0.3 }\n[[assimilate]]\nmethod = \"etkf\"\n",
         &["x.toml:7", "`etkf` supposes Gaussian observation errors", "use `bootstrap`"],
     ),
-    in_ou(
-        "[observe]\nnoise = { name = \"correlated\", sd = 1, length = 1 }\n[[assimilate]]\nmethod = \"eakf\"\nradius = 2\n",
-        &["x.toml:7", "`eakf` with a `radius` supposes independent observation errors", "leave `radius` out"],
-    ),
     in_ou("[observe]\nwithhold = 1.5\n", &["x.toml:6", "`withhold` is 1.5, but must be"]),
     in_ou("[observe]\nevaluate_only = [1, 3]\n", &["x.toml:6", "`evaluate_only` has 3", "3 values; use 0 to 2"]),
     in_ou(
@@ -322,9 +318,9 @@ pub const BAD_EXPERIMENTS: &[Bad] = &[
         &["x.toml:7: system `lorenz63` has no setting `rh`; did you mean `rho`?"],
     ),
     bad(
-        "[system]\nname = \"lorenz96\"\n[observe]\n[[assimilate]]\nmethod = \"letkf\"\nradius = 3\nestimate = { parameter = \
+        "[system]\nname = \"lorenz96\"\n[observe]\n[[assimilate]]\nmethod = \"hybrid\"\nradius = 3\nestimate = { parameter = \
          \"forcing\", mean = 8, sd = 1 }\n",
-        &["x.toml:4: `letkf` with a `radius` cannot estimate parameters", "or take etkf, enkf or enkf_n"],
+        &["x.toml:4: method `hybrid` with a `radius`", "unknown parameters", "or use `letkf`, `eakf` or `ensrf`"],
     ),
     in_ou(
         "[score]\nmetrics = [\"rmse\", \"crsp_fair\"]\n",

@@ -121,6 +121,26 @@ fn an_estimate_is_resolved_tuned_reproduced_and_written() {
     assert!(of("parameter_sd").first() > of("parameter_sd").last());
 }
 
+/// A localized filter moves the parameter by all observations.
+#[test]
+fn a_localized_filter_finds_an_unknown_forcing_within_its_posterior_spread() {
+    let replicates = 4;
+    let text = format!(
+        "seed = 7\n[system]\nname = \"lorenz96\"\n[data]\ntrajectories = 4\nsteps = 50\ndt = 0.05\nsubsteps = 1\n[observe]\nsteps \
+         = 800\nburn_in = 400\nreplicates = {replicates}\ninitial = {{ truth_sd = 1 }}\n[[assimilate]]\nmethod = \
+         \"letkf\"\nlabel = \"local\"\nmembers = 20\nradius = 3\ninflation = 1.02\nestimate = {{ parameter = \"forcing\", mean = \
+         7, sd = 1, walk = 0.01 }}\n"
+    );
+    let (result, _) = compare(&text, &[]);
+    let of = |metric: &str| value(&result, "local", metric).unwrap();
+    let (sd, error, square) = (of("forcing_sd"), of("forcing_error"), of("forcing_chi_square"));
+    println!("forcing {:.3}, sd {sd:.3}, error {error:.3}, chi-square {square:.2}", of("forcing_mean"));
+    assert!(sd < 0.1 && error < 0.1, "the prior's sd is 1: {sd} {error}");
+    // truths are independent, times of one are not: five standard errors of a chi-square of one degree over these
+    assert!(square < 1.0 + 5.0 * (2.0 / f64::from(replicates)).sqrt(), "{square}");
+    assert!(of("rmse") < 0.3, "{}", of("rmse"));
+}
+
 /// Of a user's own observations there is no truth of a parameter either.
 #[test]
 fn without_a_truth_there_is_an_estimate_and_no_error() {

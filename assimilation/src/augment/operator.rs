@@ -6,8 +6,8 @@ use crate::observe::{Leading, NoiseLaw, Observation};
 
 /// What `of` observes of x, where the state is [x, u] with `parameters` components u.
 ///
-/// It has no [`Observation::location`] and says that the parameters are [`Observation::unplaced`]: a method with a `radius`
-/// refuses it.
+/// It says that the parameters are [`Observation::unplaced`]: a method that localizes observations lets all of them act on a
+/// parameter, and one that localizes covariances refuses it.
 pub struct OfState<'a> {
     x: Leading<'a>,
     parameters: usize,
@@ -51,6 +51,10 @@ impl Observation for OfState<'_> {
 
     fn error(&self) -> &dyn NoiseLaw {
         self.x.of.error()
+    }
+
+    fn location(&self) -> Option<Vec<usize>> {
+        self.x.of.location()
     }
 
     fn matrix(&self) -> Option<Array2<f64>> {

@@ -1,7 +1,8 @@
 //! Localization: an observation acts only on the components near it, and less the further away they are.
 //!
 //! Positions are grid points: component i of a state sits where its [`Layout`] puts it, and an observed value sits at
-//! the component that [`Observation::location`] names. Distances are in grid units, the
+//! the component that [`Observation::location`] names; components without a place ([`Observation::unplaced`], such as
+//! unknown parameters) are acted on by all, in full. Distances are in grid units, the
 //! shorter way round where the grid is periodic. A [`Taper`] turns a distance into a weight between 0 and 1.
 //!
 //! **`radius`** follows DAPPER (Raanes and others): it is the distance at which a smooth taper has fallen to
@@ -104,7 +105,8 @@ impl Localization {
     /// # Errors
     /// When the components do not fill the grid, or the operator does not say where its values sit.
     pub fn neighbours(&self, operator: &dyn Observation, present: &[usize]) -> Result<Neighbours> {
-        let stencil = self.stencil(operator.current_dim())?;
+        let unplaced = operator.unplaced();
+        let stencil = self.stencil(operator.current_dim().saturating_sub(unplaced))?;
         let everywhere = operator.location().ok_or_else(|| {
             Error::Unsupported(format!(
                 "localization needs a place for each observed value, and operator `{}` names none; leave `radius` out, \
@@ -120,6 +122,7 @@ impl Localization {
                 everywhere.len()
             )));
         }
-        Neighbours::new(stencil, present.iter().map(|&i| everywhere[i]).collect())
+        let neighbours = Neighbours::new(stencil, present.iter().map(|&i| everywhere[i]).collect())?;
+        Ok(neighbours.with_unplaced(unplaced))
     }
 }

@@ -4,6 +4,8 @@
 //! the sorted list. A point then costs the rows of its stencil and the observations found, whatever the network: values
 //! may share a place, and places may be empty. Where there is one value at each component, in their order, no list is
 //! needed.
+//!
+//! Components without a place on the grid, such as unknown parameters, are near every observation.
 
 use super::Stencil;
 use crate::problem::{Error, Result};
@@ -12,6 +14,8 @@ use crate::problem::{Error, Result};
 #[derive(Clone, Debug)]
 pub struct Neighbours {
     stencil: Stencil,
+    /// Components behind those of the grid that have no place.
+    unplaced: usize,
     /// None where observation i sits at component i, for each component.
     lists: Option<Lists>,
 }
@@ -40,7 +44,7 @@ impl Neighbours {
             )));
         }
         if location.len() == dim && location.iter().enumerate().all(|(i, place)| i == *place) {
-            return Ok(Self { stencil, lists: None });
+            return Ok(Self { stencil, unplaced: 0, lists: None });
         }
         if u32::try_from(location.len().max(dim)).is_err() {
             return Err(Error::Shape(format!(
@@ -48,7 +52,24 @@ impl Neighbours {
                 location.len()
             )));
         }
-        Ok(Self { stencil, lists: Some(Lists::new(dim, location.into_iter().map(|place| place as u32).collect())) })
+        let lists = Lists::new(dim, location.into_iter().map(|place| place as u32).collect());
+        Ok(Self { stencil, unplaced: 0, lists: Some(lists) })
+    }
+
+    /// The same where each state has so many components without a place behind those of the grid.
+    #[must_use]
+    pub fn with_unplaced(self, unplaced: usize) -> Self {
+        Self { unplaced, ..self }
+    }
+
+    /// The weights around each component of the grid.
+    pub fn stencil(&self) -> &Stencil {
+        &self.stencil
+    }
+
+    /// How many observations there are.
+    fn count(&self) -> usize {
+        self.lists.as_ref().map_or(self.stencil.grid().dim(), |lists| lists.location.len())
     }
 
     /// The component where an observation sits.
@@ -57,10 +78,15 @@ impl Neighbours {
     }
 
     /// Fills `found` with the observations of positive weight near component `point` of a state, or of an earlier one
-    /// behind it, and their weights; the order is that of the grid and does not depend on anything else.
+    /// behind it, and their weights; the order is that of the grid and does not depend on anything else. For a component
+    /// without a place these are all, in full and in their order.
     pub fn near(&self, point: usize, found: &mut Vec<(usize, f64)>) {
         found.clear();
-        let point = point % self.stencil.grid().dim();
+        let placed = self.stencil.grid().dim();
+        let point = point % (placed + self.unplaced);
+        if point >= placed {
+            return found.extend((0..self.count()).map(|observation| (observation, 1.0)));
+        }
         self.stencil.runs(point, |components, weights| {
             for (component, &weight) in components.zip(weights).filter(|(_, weight)| **weight > 0.0) {
                 match &self.lists {
@@ -135,6 +161,26 @@ mod tests {
                         }
                     }
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn a_component_without_a_place_is_near_all_observations() {
+        let local = Localization { layout: Layout::Ring, taper: Taper::Step, radius: 1.0 };
+        for (location, count) in [(vec![3, 0, 3], 3), ((0..5).collect(), 5)] {
+            let placed = Neighbours::new(local.stencil(5).unwrap(), location).unwrap();
+            let both = placed.clone().with_unplaced(2);
+            let near = |of: &Neighbours, point| {
+                let mut found = Vec::new();
+                of.near(point, &mut found);
+                found
+            };
+            let all: Vec<_> = (0..count).map(|observation| (observation, 1.0)).collect();
+            // a state, and an earlier one behind it
+            for state in [0, 7] {
+                assert!((0..5).all(|point| near(&both, state + point) == near(&placed, point)));
+                assert!([5, 6].iter().all(|point| near(&both, state + point) == all));
             }
         }
     }

@@ -1,6 +1,7 @@
 //! The local ensemble transform Kalman filter (Hunt, Kostelich and Szunyogh 2007): the transform of
 //! [`etkf`](super::EtKf) at each component from the observations near it, the variance of each divided by its weight
-//! (R-localization), with the symmetric square root.
+//! (R-localization), with the symmetric square root. Where errors are correlated the precision of those near a component is
+//! W^1/2 R^-1 W^1/2, of the rows and columns of R that are theirs; R = L L^T of their order is solved at each component.
 //!
 //! With a the anomalies of one component, `[member]`, Z the scaled predicted anomalies of the local observations times
 //! the roots of their weights, one column an observation, and d their scaled innovations likewise:
@@ -17,7 +18,7 @@ use scorecast_systems::{Entry, Key, Settings};
 
 use super::by_component::{copy, in_place};
 use super::etkf::{EtKf, ROTATE};
-use super::network::Network;
+use super::network::{Gathered, Network};
 use super::{Build, ENSEMBLE, Inflation, join};
 use crate::linalg::{InverseRoot, Root, add_scaled, dot};
 use crate::localize::{LOCALIZATION, Localization};
@@ -60,8 +61,11 @@ impl LetKf {
     }
 
     /// What is near; none where there is nothing to analyse. Later there are no errors.
-    fn network(localization: &Localization, forecast: ArrayView2<f64>, seen: &Seen) -> Result<Option<Network>> {
-        seen.require_independent_gaussian("letkf")?;
+    fn network<'a>(
+        localization: &Localization,
+        forecast: ArrayView2<f64>,
+        seen: &Seen<'a>,
+    ) -> Result<Option<Network<'a>>> {
         super::require_members(forecast.nrows())?;
         Network::new(localization, forecast, seen)
     }
@@ -97,10 +101,7 @@ impl Analysis for LetKf {
 
 /// The room of one thread.
 struct Local {
-    near: Vec<(usize, f64)>,
-    /// Z and d with their weights.
-    z: Vec<f64>,
-    d: Vec<f64>,
+    near: Gathered,
     s: Vec<f64>,
     b: Vec<f64>,
     root: Vec<f64>,
@@ -112,9 +113,7 @@ impl Local {
     fn new(members: usize) -> Self {
         let zeros = || vec![0.0; members];
         Self {
-            near: Vec::new(),
-            z: Vec::new(),
-            d: Vec::new(),
+            near: Gathered::default(),
             s: vec![0.0; members * members],
             b: zeros(),
             root: zeros(),
@@ -125,8 +124,8 @@ impl Local {
 
     /// Turns the anomalies of component `point` in `a` into analysis anomalies; returns the step of its mean.
     fn analyse(&mut self, network: &Network, point: usize, a: &mut [f64]) -> f64 {
-        network.gather(point, &mut self.near, &mut self.z, &mut self.d);
-        let step = match self.d.len() {
+        network.gather(point, &mut self.near);
+        let step = match self.near.d.len() {
             0 => 0.0,
             near if near < network.members => self.by_observations(a),
             _ => self.by_members(a),
@@ -136,28 +135,28 @@ impl Local {
 
     /// The transform from Z^T Z; returns a^T (I + Z Z^T)^-1 Z d.
     fn by_observations(&mut self, a: &mut [f64]) -> f64 {
-        let (members, near) = (a.len(), self.d.len());
+        let (members, near) = (a.len(), self.near.d.len());
         let (s, b) = (&mut self.s[..near * near], &mut self.b[..near]);
         let (root, inverse) = (&mut self.root[..near], &mut self.inverse[..near]);
-        for (i, row) in self.z.chunks_exact(members).enumerate() {
+        for (i, row) in self.near.z.chunks_exact(members).enumerate() {
             b[i] = dot(row, a);
-            for (j, other) in self.z.chunks_exact(members).take(i + 1).enumerate() {
+            for (j, other) in self.near.z.chunks_exact(members).take(i + 1).enumerate() {
                 let product = dot(row, other);
                 (s[i * near + j], s[j * near + i]) = (product, product);
             }
         }
         self.solver.solve(Root::Step, s, b, root, inverse);
-        for (row, step) in self.z.chunks_exact(members).zip(root.iter()) {
+        for (row, step) in self.near.z.chunks_exact(members).zip(root.iter()) {
             add_scaled(a, -step, row);
         }
-        dot(inverse, &self.d)
+        dot(inverse, &self.near.d)
     }
 
     /// The transform from Z Z^T; returns a^T (I + Z Z^T)^-1 Z d.
     fn by_members(&mut self, a: &mut [f64]) -> f64 {
         let members = a.len();
         self.s.fill(0.0);
-        for row in self.z.chunks_exact(members) {
+        for row in self.near.z.chunks_exact(members) {
             for (i, (s, z)) in self.s.chunks_exact_mut(members).zip(row).enumerate() {
                 add_scaled(&mut s[i..], *z, &row[i..]);
             }
@@ -167,6 +166,6 @@ impl Local {
         }
         self.solver.solve(Root::Whole, &self.s, a, &mut self.root, &mut self.inverse);
         a.copy_from_slice(&self.root);
-        self.z.chunks_exact(members).zip(&self.d).map(|(row, d)| d * dot(row, &self.inverse)).sum()
+        self.near.z.chunks_exact(members).zip(&self.near.d).map(|(row, d)| d * dot(row, &self.inverse)).sum()
     }
 }

@@ -12,7 +12,12 @@
 //! observed each .05 with variance 1, a mean error of .32 with radius 2 and jitter .5, .54 with jitter 1 (.44 with s = .5),
 //! and the truth lost with jitter .2 and radius 1, or with jitter .5 and s = .5.
 //!
+//! Correlated Gaussian errors are weighed by [`LocalLikelihood`]. A component without a place (an unknown parameter) is
+//! weighed by all observations and is not smoothed.
+//!
 //! Without a radius it is the bootstrap filter that resamples every time, exactly.
+
+use std::default::Default as _;
 
 use ndarray::{Array1, Array2, Axis, s};
 use rayon::prelude::*;
@@ -20,6 +25,7 @@ use scorecast_systems::registry::Default;
 use scorecast_systems::{Entry, Key, Kind, Param, Purpose, Settings};
 
 use super::bootstrap::Bootstrap;
+use super::local_likelihood::{LocalLikelihood, Room};
 use super::quality_control::OUTLIER_THRESHOLD;
 use super::regularize::{JITTER, Regularization, spread_weights};
 use super::resample::{RESAMPLING, Resampling};
@@ -28,7 +34,7 @@ use super::{Build, MEMBERS, join};
 use crate::linalg::all_finite;
 use crate::localize::{LOCALIZATION, Localization, Stencil};
 use crate::outcome::{Outcome, weighted_variance};
-use crate::problem::{Analysis, Error, Result, Seen};
+use crate::problem::{Analysis, Result, Seen};
 
 pub(super) const ENTRY: Entry<Build> = Entry {
     name: "local_particle_filter",
@@ -82,15 +88,6 @@ struct Local {
     sd: f64,
 }
 
-/// log p(y_j | x_n) of each present value alone, `[present, member]`.
-fn log_likelihoods(seen: &Seen, predicted: &Array2<f64>, present: &[usize]) -> Array2<f64> {
-    let mut out = Array2::zeros((present.len(), predicted.nrows()));
-    for (mut row, value) in out.outer_iter_mut().zip(present) {
-        row.assign(&seen.operator.error().log_likelihood(seen.values, predicted.view(), &[*value]));
-    }
-    out
-}
-
 /// The same ancestors, each that is taken at its own place; the others fill the places left in order.
 fn keep_places(ancestors: &[usize]) -> Vec<usize> {
     let mut places = vec![None; ancestors.len()];
@@ -106,16 +103,12 @@ fn keep_places(ancestors: &[usize]) -> Vec<usize> {
 }
 
 impl LocalParticleFilter {
-    fn local(&self, x: &Array2<f64>, likelihoods: &Array2<f64>, near: &[(usize, f64)], i: usize, key: Key) -> Local {
-        let members = x.nrows();
-        let mut log_weights = Array1::zeros(members);
-        for &(observation, weight) in near {
-            log_weights.scaled_add(weight, &likelihoods.row(observation));
-        }
+    /// What the weights log w at component i make of the members, where anything is near.
+    fn local(&self, x: &Array2<f64>, mut log_weights: Array1<f64>, near: bool, i: usize, key: Key) -> Local {
         normalise(&mut log_weights);
         let ess = effective_size(&log_weights);
-        if near.is_empty() {
-            return Local { ancestors: (0..members).collect(), ess, sd: 0.0 };
+        if !near {
+            return Local { ancestors: (0..x.nrows()).collect(), ess, sd: 0.0 };
         }
         let ancestors = keep_places(&self.resampling.draw(&log_weights, key));
         let sd = if self.jitter > 0.0 {
@@ -135,7 +128,7 @@ impl LocalParticleFilter {
             for (value, ancestor) in column.iter_mut().zip(&locals[i].ancestors) {
                 *value = from[*ancestor];
             }
-            if self.smoothing > 0.0 {
+            if self.smoothing > 0.0 && i < stencil.grid().dim() {
                 let (mut sum, mut total) = (Array1::<f64>::zeros(from.len()), 0.0);
                 stencil.runs(i, |components, weights| {
                     for (k, weight) in components.zip(weights) {
@@ -165,29 +158,22 @@ impl Analysis for LocalParticleFilter {
         };
         super::require_members(forecast.nrows())?;
         seen.check(forecast.ncols())?;
-        if seen.operator.error().correlated().is_some() {
-            return Err(Error::Unsupported(format!(
-                "method `local_particle_filter` supposes independent observation errors but those of operator `{}` are \
-                 correlated; use `bootstrap`, or leave `radius` out",
-                seen.operator.name()
-            )));
-        }
         let present = seen.present();
         let neighbours = localization.neighbours(seen.operator, &present)?;
         if present.is_empty() || !all_finite(forecast.view()) {
             return Ok(super::unchanged(forecast));
         }
         let (members, dim) = forecast.dim();
-        let likelihoods = log_likelihoods(seen, &seen.operator.apply(seen.time, forecast.view()), &present);
+        let likelihood = LocalLikelihood::new(seen, &seen.operator.apply(seen.time, forecast.view()), &present);
         let resampling = key.purpose(Purpose::Resampling).at(seen.step as u64);
         let locals: Vec<Local> = (0..dim)
             .into_par_iter()
-            .map_init(Vec::new, |near, i| {
+            .map_init(<(Vec<_>, Room)>::default, |(near, room), i| {
                 neighbours.near(i, near);
-                self.local(&forecast, &likelihoods, near, i, resampling)
+                self.local(&forecast, likelihood.log_weights(near, room), !near.is_empty(), i, resampling)
             })
             .collect();
-        let mut ensemble = self.descend(&forecast, &locals, &localization.stencil(dim)?);
+        let mut ensemble = self.descend(&forecast, &locals, neighbours.stencil());
         if self.jitter > 0.0 {
             let sd: Array1<f64> = locals.iter().map(|local| self.jitter * local.sd).collect();
             ensemble += &(key.purpose(Purpose::Perturbation).at(seen.step as u64).normals(members, dim) * sd);

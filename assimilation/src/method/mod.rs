@@ -36,6 +36,8 @@ mod kernel_particle_filter;
 mod lag;
 mod letkf;
 mod line_search;
+mod local_errors;
+mod local_likelihood;
 mod local_particle_filter;
 mod network;
 mod noise_treatment;

@@ -5,10 +5,14 @@
 //! is d_i = (y_i - mean h(x)_i) / sqrt(r_i), and z_ij = (d_i - u_ij) / sqrt(N - 1) is the scaled anomaly
 //! (h(x_j) - mean h(x))_i / sqrt(r_i (N - 1)). h is taken of a few members at a time, so that beside u no array of its size
 //! is needed.
+//!
+//! Correlated errors are scaled and made independent where they are used: u is then y - h(x), and what is gathered near a
+//! component is scaled by the root of the weights and by L^-1 of [`LocalErrors`].
 
 use ndarray::{Array2, ArrayView2, Axis};
 use rayon::prelude::*;
 
+use super::local_errors::{LocalErrors, half_solve};
 use crate::localize::{Localization, Neighbours};
 use crate::problem::{Result, Seen};
 
@@ -19,22 +23,35 @@ const BLOCK: usize = 4;
 const ROWS: usize = 512;
 
 /// The present observations of one set, for a local analysis.
-pub(super) struct Network {
+pub(super) struct Network<'a> {
     /// `[present, member]`.
     u: Vec<f64>,
     /// N.
     pub members: usize,
     /// Where they are.
     neighbours: Neighbours,
+    /// Their errors, where these are correlated.
+    errors: Option<LocalErrors<'a>>,
 }
 
-impl Network {
+/// The observations near a component, and the room that it takes to gather them.
+#[derive(Default)]
+pub(super) struct Gathered {
+    /// Z, each observation a row of `[observation, member]`, times the root of its weight.
+    pub z: Vec<f64>,
+    /// d likewise.
+    pub d: Vec<f64>,
+    near: Vec<(usize, f64)>,
+    factor: Vec<f64>,
+}
+
+impl<'a> Network<'a> {
     /// The observations of `seen` and what `forecast` (`[member, component]`) predicts of them; none where nothing was
     /// observed or the forecast has diverged.
     ///
     /// # Errors
     /// When shapes do not fit or the observations have no place.
-    pub fn new(localization: &Localization, forecast: ArrayView2<f64>, seen: &Seen) -> Result<Option<Self>> {
+    pub fn new(localization: &Localization, forecast: ArrayView2<f64>, seen: &Seen<'a>) -> Result<Option<Self>> {
         seen.check(forecast.ncols())?;
         let (members, index) = (forecast.nrows(), seen.present());
         let neighbours = localization.neighbours(seen.operator, &index)?;
@@ -42,12 +59,13 @@ impl Network {
         if index.is_empty() || !forecast.axis_iter(Axis(0)).into_par_iter().all(finite) {
             return Ok(None);
         }
-        Ok(innovations(forecast, seen, &index).map(|u| Self { u, members, neighbours }))
+        let errors = LocalErrors::of(seen, &index);
+        let u = innovations(forecast, seen, &index, errors.is_none());
+        Ok(u.map(|u| Self { u, members, neighbours, errors }))
     }
 
-    /// The observations near component `point`, each times the root of its weight: fills `z` with their rows and `d`;
-    /// `near` is room.
-    pub fn gather(&self, point: usize, near: &mut Vec<(usize, f64)>, z: &mut Vec<f64>, d: &mut Vec<f64>) {
+    /// The observations near component `point`.
+    pub fn gather(&self, point: usize, Gathered { z, d, near, factor }: &mut Gathered) {
         self.neighbours.near(point, near);
         z.clear();
         d.clear();
@@ -58,6 +76,11 @@ impl Network {
             let mean = sum(u) / self.members as f64;
             z.extend(u.iter().map(|u| (mean - u) * (weight * per)));
             d.push(weight * mean);
+        }
+        if let Some(errors) = &self.errors {
+            errors.factorize(near, factor);
+            half_solve(factor, z, self.members);
+            half_solve(factor, d, 1);
         }
     }
 }
@@ -70,8 +93,8 @@ fn sum(x: &[f64]) -> f64 {
     (a + c) + (b + d) + rest
 }
 
-/// u for the values listed in `index`; none where h(x) of a member is not finite.
-fn innovations(forecast: ArrayView2<f64>, seen: &Seen, index: &[usize]) -> Option<Vec<f64>> {
+/// u for the values listed in `index`, scaled or not; none where h(x) of a member is not finite.
+fn innovations(forecast: ArrayView2<f64>, seen: &Seen, index: &[usize], scaled: bool) -> Option<Vec<f64>> {
     let members = forecast.nrows();
     let variance = seen.operator.error().variance();
     let mut u = vec![0.0; index.len() * members];
@@ -81,7 +104,7 @@ fn innovations(forecast: ArrayView2<f64>, seen: &Seen, index: &[usize]) -> Optio
         let rows = u.par_chunks_mut(ROWS * members).zip(index.par_chunks(ROWS));
         let finite = rows.map(|(rows, index)| {
             rows.chunks_exact_mut(members).zip(index).fold(true, |finite, (row, &i)| {
-                let per_sd = 1.0 / variance[i].sqrt();
+                let per_sd = if scaled { 1.0 / variance[i].sqrt() } else { 1.0 };
                 row[block * BLOCK..].iter_mut().zip(&h).fold(finite, |finite, (u, h)| {
                     *u = (seen.values[i] - h[(0, i)]) * per_sd;
                     finite && h[(0, i)].is_finite()
@@ -125,12 +148,13 @@ mod tests {
             let seen = Seen { step: 1, time: 0.0, values: y.view(), operator: &operator };
             let (z, d) = etkf::scaled(seen.restrict(x.view()).unwrap());
             let network = Network::new(&LOCAL, x.view(), &seen).unwrap().unwrap();
-            let (mut near, mut row, mut innovation) = (Vec::new(), Vec::new(), Vec::new());
+            let mut found = Gathered::default();
             let mut count = 0;
             for place in (1..2400).step_by(2) {
-                network.gather(place, &mut near, &mut row, &mut innovation);
+                network.gather(place, &mut found);
+                let Gathered { near, z: rows, d: innovation, .. } = &found;
                 // the step of radius 2 has a weight of 1
-                for ((observation, _), (row, found)) in near.iter().zip(row.chunks(members).zip(&innovation)) {
+                for ((observation, _), (row, found)) in near.iter().zip(rows.chunks(members).zip(innovation)) {
                     let exact = z.column(*observation);
                     assert!(row.iter().zip(exact).all(|(z, exact)| (z - exact).abs() < 1e-14), "{members} {place}");
                     assert!((found - d[*observation]).abs() < 1e-13, "{members} {place}");

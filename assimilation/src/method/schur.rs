@@ -20,7 +20,8 @@ pub(super) fn taper(localization: Option<Localization>, method: &str, seen: &See
     if seen.operator.unplaced() > 0 {
         return Err(Error::Unsupported(format!(
             "method `{method}` with a `radius` needs a place on the grid for each component, and those behind what operator \
-             `{}` observes have none; leave `radius` out",
+             `{}` observes have none; leave `radius` out, or use `letkf`, `eakf` or `ensrf`, whose `radius` is one of the \
+             observations",
             seen.operator.name()
         )));
     }

@@ -1,6 +1,7 @@
 //! Serial filters: observed values with independent errors are used one after the other, in their order, and each
-//! moves everything else by regression (Anderson 2003). Correlated errors, R = L L^T, are made independent first: L^-1 h
-//! and L^-1 y take the place of h and y. With a radius they are refused, because none of the new values has a place.
+//! moves everything else by regression (Anderson 2003). Correlated errors are made independent first: R^-1/2 h and R^-1/2 y
+//! take the place of h and y. With a radius that is the root whose values are nearest to those of before, and they keep
+//! their places; else, where none is needed, L^-1 with R = L L^T.
 //!
 //! With a the anomalies of one component and y those of one predicted value, `[member]`, s = y^T y / (N - 1) its variance,
 //! r that of its error and d its innovation, a filter's rule names two numbers, `shift` and `stretch`, and with
@@ -68,10 +69,7 @@ pub(super) fn update(
     key: Key,
 ) -> Result<Outcome> {
     let localization = setup.localization.filter(|local| local.radius.is_finite());
-    match localization {
-        Some(_) => seen.require_independent_gaussian(method)?,
-        None => seen.require_gaussian(method)?,
-    }
+    seen.require_gaussian(method)?;
     super::require_members(forecast.nrows())?;
     let present = seen.restrict(forecast.view())?;
     let near = match localization {
@@ -81,7 +79,8 @@ pub(super) fn update(
     if present.index.is_empty() || !all_finite(forecast.view()) || !all_finite(present.predicted.view()) {
         return Ok(super::unchanged(forecast));
     }
-    let path = Path::new(rule, present.whiten(), near);
+    let present = if localization.is_some() { present.whiten_in_place()? } else { present.whiten() };
+    let path = Path::new(rule, present, near);
     let follow = |near: &mut Vec<_>, point, a: &mut [f64]| path.follow(point, a, near);
     Ok(by_component((setup.inflation, setup.rotate), forecast, (seen, key), Vec::new, follow))
 }

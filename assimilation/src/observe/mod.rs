@@ -73,7 +73,8 @@ pub trait Observation: Send + Sync {
     }
 
     /// How many of the present components, the last ones, have no place on a grid, such as unknown parameters: none unless
-    /// an operator says so. Methods that localize refuse them.
+    /// an operator says so. Methods that localize observations update them with all, those that localize covariances refuse
+    /// them.
     fn unplaced(&self) -> usize {
         0
     }

@@ -2,7 +2,7 @@
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 
-use crate::linalg::Cholesky;
+use crate::linalg::{Cholesky, Eigen};
 use crate::problem::{Error, Result, Seen};
 
 /// Rows and columns `index` of a square matrix.
@@ -96,6 +96,26 @@ impl Present {
             self.correlated = None;
         }
         self
+    }
+
+    /// The same as [`Present::whiten`] for a method to which the place of each value matters: by the root of R^-1 whose new
+    /// values are as near as any to those that they come from, C^-1/2 D^-1/2 with D the variances, C the correlations and
+    /// the symmetric root (Kessy, Lewin and Strimmer 2018, doi:10.1080/00031305.2016.1277159). It takes an eigenproblem of
+    /// the order of the values.
+    ///
+    /// # Errors
+    /// When the eigenproblem fails.
+    pub fn whiten_in_place(mut self) -> Result<Self> {
+        let Some((r, _)) = self.correlated.take() else { return Ok(self) };
+        let per_sd = self.variance.mapv(|r| 1.0 / r.sqrt());
+        let c = r * &per_sd * per_sd.view().insert_axis(Axis(1));
+        let eigen = Eigen::new(c.view())?;
+        let least = f64::EPSILON * per_sd.len() as f64;
+        let root = eigen.apply(|l| if l > least { 1.0 / l.sqrt() } else { 0.0 });
+        self.predicted = (self.predicted * &per_sd).dot(&root);
+        self.values = (self.values * &per_sd).dot(&root);
+        self.variance.fill(1.0);
+        Ok(self)
     }
 }
 
@@ -200,25 +220,6 @@ impl Seen<'_> {
         }
         Err(Error::Unsupported(format!(
             "method `{method}` supposes Gaussian observation errors but operator `{}` has another law; use `bootstrap`",
-            self.operator.name()
-        )))
-    }
-
-    /// Refuses an error law that is not Gaussian and independent for each value, in the name of a `method` that localizes
-    /// observations: L^-1 makes correlated errors independent, but mixes values of many places, so that none of the new
-    /// values has one.
-    ///
-    /// # Errors
-    /// [`Error::Unsupported`].
-    pub fn require_independent_gaussian(&self, method: &str) -> Result<()> {
-        self.require_gaussian(method)?;
-        if self.operator.error().correlated().is_none() {
-            return Ok(());
-        }
-        Err(Error::Unsupported(format!(
-            "method `{method}` with a `radius` supposes independent observation errors but those of operator `{}` are \
-             correlated; leave `radius` out, or use `hybrid` or `four_d_envar`, whose `radius` is one of the state's \
-             covariances",
             self.operator.name()
         )))
     }

@@ -7,8 +7,9 @@ use ndarray::{Array1, Array2};
 use super::Context;
 use super::assimilate::Row;
 use super::observe::Network;
+use crate::assimilation::augment::OfState;
 use crate::assimilation::method::{Build, Need};
-use crate::assimilation::{self, METHODS, Prior, Seen};
+use crate::assimilation::{self, METHODS, Observation, Prior, Seen};
 use crate::spec::plan::{AssimilatePlan, ForecasterPlan};
 use crate::systems::gaussian::LinearForecaster;
 use crate::systems::registry::find;
@@ -30,22 +31,22 @@ pub(super) fn check(
     let label = plan.forecaster.as_str();
     let kind = declared.iter().find(|known| known.label == label).map_or(label, |known| known.kind.as_str());
     let Ok(entry) = find(METHODS, "method", &plan.method) else { return };
+    let network = networks.iter().find(|network| network.plan.name == plan.observe);
+    let operator = network.and_then(|network| network.operator.as_deref());
     if plan.estimate.is_empty() {
         for need in entry.build.needs_with(&plan.settings).into_iter().filter(|need| !offers(kind, *need, perfect)) {
             let what = need.words();
             wrong(format!("`{}` needs {what}, which `{label}` does not offer; {}", plan.method, remedy(need)));
         }
-    } else if let Some(refusal) = estimates(entry, plan, kind) {
+    } else if let Some(refusal) = estimates(entry, plan, kind, operator) {
         cx.mistakes.add(row.place, format!("{}.estimate", row.key), refusal);
     }
-    let network = networks.iter().find(|network| network.plan.name == plan.observe);
-    if let Some(network) = network.filter(|network| network.plan.noise != "gaussian")
-        && let Some(refusal) = refusal(entry, plan, network)
+    if let (Some(operator), true) = (operator, network.is_some_and(|network| network.plan.noise != "gaussian"))
+        && let Some(refusal) = refusal(entry, plan, operator)
     {
         wrong(refusal);
         return;
     }
-    let operator = network.and_then(|network| network.operator.as_ref());
     if let (true, Some(operator), Some(_)) = (entry.build.linear_operator, operator, dim)
         && operator.matrix().is_none()
     {
@@ -58,8 +59,13 @@ pub(super) fn check(
 }
 
 /// Why a row cannot estimate parameters: its members are stepped by the true system, each with its own, and offer nothing
-/// else; and parameters have no place on a grid.
-fn estimates(entry: &Entry<Build>, plan: &AssimilatePlan, kind: &str) -> Option<String> {
+/// else; and the method must serve parameters, which have no place on a grid.
+fn estimates(
+    entry: &Entry<Build>,
+    plan: &AssimilatePlan,
+    kind: &str,
+    operator: Option<&dyn Observation>,
+) -> Option<String> {
     let (method, label) = (&plan.method, &plan.forecaster);
     if kind != "perfect" {
         return Some(format!(
@@ -74,22 +80,19 @@ fn estimates(entry: &Entry<Build>, plan: &AssimilatePlan, kind: &str) -> Option<
             need.words()
         ));
     }
-    plan.settings.has("radius").then(|| {
-        format!(
-            "`{method}` with a `radius` cannot estimate parameters, which have no place on the grid; leave `radius` out, or \
-             take etkf, enkf or enkf_n"
-        )
-    })
+    refusal(entry, plan, &OfState::new(operator?, plan.estimate.len()))
 }
 
 /// The largest state on which a method is tried out before the experiment is run.
 const TRIED: usize = 200;
 
-/// What a method has to say against the law of a network's errors: it is tried out on a random walk, which offers all
-/// that a forecaster can.
-fn refusal(entry: &Entry<Build>, plan: &AssimilatePlan, network: &Network) -> Option<String> {
-    let operator = network.operator.as_deref().filter(|operator| operator.state_dim() <= TRIED)?;
+/// What a method has to say against an operator or the law of its errors: it is tried out on a random walk, which offers
+/// all that a forecaster can.
+fn refusal(entry: &Entry<Build>, plan: &AssimilatePlan, operator: &dyn Observation) -> Option<String> {
     let dim = operator.state_dim();
+    if dim > TRIED {
+        return None;
+    }
     let law = LinearGaussian { matrix: Array2::eye(dim), offset: Array1::zeros(dim), covariance: Array2::eye(dim) };
     let model = LinearForecaster::new(law).ok()?;
     // with few members and draws, whatever the experiment has: nothing large is made before memory is checked

@@ -149,9 +149,6 @@ impl Adaptive {
     /// Learns from the values of `seen`, given the forecast before inflation, `[member, component]`.
     fn learn(&mut self, forecast: &Array2<f64>, seen: &Seen) -> Result<()> {
         seen.require_gaussian("adaptive inflation")?;
-        if self.localization.is_some() {
-            seen.require_independent_gaussian("adaptive inflation")?;
-        }
         let present = seen.restrict(forecast.view())?;
         if present.index.is_empty() || !all_finite(present.predicted.view()) {
             return Ok(());
@@ -160,7 +157,7 @@ impl Adaptive {
             Some(local) => Some(local.neighbours(seen.operator, &present.index)?),
             None => None,
         };
-        let present = present.whiten();
+        let present = if neighbours.is_some() { present.whiten_in_place()? } else { present.whiten() };
         let (mean, y) = anomalies(present.predicted.view(), None);
         let (unit, norms) = unit_rows(y);
         let per = 1.0 / (forecast.nrows() as f64 - 1.0);
