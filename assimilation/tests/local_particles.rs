@@ -7,9 +7,9 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use common::{LinearProblem, errors, method, word};
+use common::{errors, method, word};
 use ndarray::{Array1, Array2, Axis};
-use scorecast_assimilation::observe::{CorrelatedError, NoiseLaw, Stride};
+use scorecast_assimilation::observe::Stride;
 use scorecast_assimilation::{Observation, Outcome, Prior, Seen};
 use scorecast_systems::catalogue::build;
 use scorecast_systems::gaussian::LinearForecaster;
