@@ -4,6 +4,7 @@ mod analog;
 #[cfg(test)]
 mod baselines;
 mod climatology;
+mod denoiser;
 mod diffusion;
 mod gaussian;
 mod gaussian_derivative;
