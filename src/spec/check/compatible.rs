@@ -33,17 +33,17 @@ pub(super) fn check(
     let Ok(entry) = find(METHODS, "method", &plan.method) else { return };
     let network = networks.iter().find(|network| network.plan.name == plan.observe);
     let operator = network.and_then(|network| network.operator.as_deref());
+    let plain = network.is_none_or(|network| network.plan.noise == "gaussian");
+    let refused = operator.filter(|_| !plain).and_then(|operator| refusal(entry, plan, operator));
     if plan.estimate.is_empty() {
         for need in entry.build.needs_with(&plan.settings).into_iter().filter(|need| !offers(kind, *need, perfect)) {
             let what = need.words();
             wrong(format!("`{}` needs {what}, which `{label}` does not offer; {}", plan.method, remedy(need)));
         }
-    } else if let Some(refusal) = estimates(entry, plan, kind, operator) {
+    } else if let Some(refusal) = estimates(entry, plan, kind, operator.filter(|_| refused.is_none())) {
         cx.mistakes.add(row.place, format!("{}.estimate", row.key), refusal);
     }
-    if let (Some(operator), true) = (operator, network.is_some_and(|network| network.plan.noise != "gaussian"))
-        && let Some(refusal) = refusal(entry, plan, operator)
-    {
+    if let Some(refusal) = refused {
         wrong(refusal);
         return;
     }
@@ -59,7 +59,7 @@ pub(super) fn check(
 }
 
 /// Why a row cannot estimate parameters: its members are stepped by the true system, each with its own, and offer nothing
-/// else; and the method must serve parameters, which have no place on a grid.
+/// else; and the method must serve parameters, which have no place on a grid (asked where there is an operator to ask with).
 fn estimates(
     entry: &Entry<Build>,
     plan: &AssimilatePlan,
