@@ -4,6 +4,29 @@
 //! own model. An [`Analysis`] turns a forecast ensemble into an analysis ensemble and is what a real model's pipeline
 //! calls; a [`Cycle`] must also see x_k. [`AnalysisCycle`] makes the first into the second, so one loop runs them all.
 //!
+//! One analysis of a user's own ensemble (`examples/own_model.rs` is a whole run; [`METHODS`] makes each method from its
+//! name and settings):
+//!
+//! ```
+//! use ndarray::array;
+//! use scorecast_assimilation::method::{EtKf, Inflation};
+//! use scorecast_assimilation::observe::{GaussianError, Stride};
+//! use scorecast_assimilation::{Analysis, Seen};
+//! use scorecast_systems::{Domain, Key};
+//!
+//! let key = Key::new(1, Domain::Method);
+//! let forecast = key.normals(20, 4);
+//! // components 0 and 2, with errors of standard deviation .5; NaN is missing
+//! let operator = Stride::new(4, 2, 0, &|values| Ok(Box::new(GaussianError::new(&[0.5], values)?)))?;
+//! let values = array![0.3, f64::NAN];
+//! let seen = Seen { step: 0, time: 0.0, values: values.view(), operator: &operator };
+//!
+//! let mut filter = EtKf { inflation: Inflation::factor(1.02), rotate: false };
+//! let outcome = filter.update(forecast, &seen, key)?;
+//! assert!(outcome.variance()[0] < 0.5f64.powi(2), "of a prior variance of about 1");
+//! # Ok::<(), scorecast_assimilation::Error>(())
+//! ```
+//!
 //! Axis order: `[case, time, member, component]`; an ensemble is `[member, component]`.
 //!
 //! What is deliberately absent: the truth (no method can peek), files, networks.
