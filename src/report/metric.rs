@@ -135,7 +135,8 @@ pub(super) const METRICS: &[Metric] = &[
         name: "chi_square_withheld",
         title: "chi-square, withheld",
         goal: Goal::Nearest(1.0),
-        about: "The same differences squared over their predicted variance, a value; 1 for an honest analysis.",
+        about: "The same differences squared over their predicted variance, a value; 1 for an honest analysis of \
+                observations with independent errors, less where those of shown and withheld ones are correlated.",
     },
     Metric {
         name: "innovation_log_score",
