@@ -194,6 +194,9 @@ pub struct Panel {
     pub observe: String,
     /// Whether components are points of a grid (a space-time picture) or separate quantities (bands).
     pub grid: bool,
+    /// Components of a state; of a large one the fields hold the first alone.
+    #[serde(default)]
+    pub dim: usize,
     /// Model times.
     pub times: Vec<f64>,
     /// The truth; empty where there is none.

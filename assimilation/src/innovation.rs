@@ -5,7 +5,8 @@
 //!
 //! With fewer members than values and independent errors both come from the order N: with Z = Y R^-1/2 (anomalies of h(x)
 //! times the root of their share of the covariance, one row a member) and e = R^-1/2 d,
-//! d^T S^-1 d = e^T e - (Z e)^T (I + Z Z^T)^-1 Z e and det S = det R det(I + Z Z^T) (Woodbury 1950; Sylvester).
+//! d^T S^-1 d = |e - Z^T w|^2 + |w|^2, w = (I + Z Z^T)^-1 Z e, and det S = det R det(I + Z Z^T) (Woodbury 1950; Sylvester).
+//! The first is the least of a sum of squares over w, so that nothing cancels and errors of w count by their square.
 //!
 //! Where the error law does not simply add errors (`log_normal`, `poisson`), h(x) is replaced by the mean of y given x, and
 //! R by the diagonal of the mean variances of y given x. Where errors are not Gaussian the score is that of the Gaussian of
@@ -49,13 +50,13 @@ pub fn innovation(outcome: &Outcome, seen: &Seen) -> Result<Option<Innovation>> 
     };
     let found = match exact {
         Some((mean, hph)) => from_covariance(&present, mean, hph),
-        None => match from_members(&present, weights)? {
-            Some(found) => Ok(found),
-            None => {
-                let (mean, a) = anomalies(present.predicted.view(), weights);
-                from_covariance(&present, mean, covariance_of(&a, weights))
+        None => {
+            let (mean, a) = anomalies(present.predicted.view(), weights);
+            if a.nrows() < a.ncols() && present.correlated.is_none() {
+                return Ok(Some(from_members(&present, mean, a, weights)));
             }
-        },
+            from_covariance(&present, mean, covariance_of(&a, weights))
+        }
     };
     found.map(Some)
 }
@@ -72,21 +73,12 @@ fn from_covariance(present: &Present, mean: Array1<f64>, mut s: Array2<f64>) -> 
     Ok(Innovation { chi_square: square / residual.len() as f64, residual, variance, log_score })
 }
 
-/// Above this share of R in the members' Z Z^T the difference in d^T S^-1 d cancels too many digits.
-const FAR: f64 = 1e5;
-
-/// By I + Z Z^T, of the order of the members, where they are fewer than the values and their errors independent; none where
-/// they are not, or where the other way is the more accurate.
-fn from_members(present: &Present, weights: Option<&Array1<f64>>) -> Result<Option<Innovation>> {
-    let (members, values) = present.predicted.dim();
-    let proper = |r: &f64| *r > 0.0 && r.is_finite();
-    if members < 2 || members >= values || present.correlated.is_some() || !present.variance.iter().all(proper) {
-        return Ok(None);
-    }
-    let (mean, mut z) = anomalies(present.predicted.view(), weights);
+/// By I + Z Z^T, of the order of the members, for independent errors, given the mean and the anomalies of h(x),
+/// `[member, present]`.
+fn from_members(present: &Present, mean: Array1<f64>, mut z: Array2<f64>, weights: Option<&Array1<f64>>) -> Innovation {
     let residual = &present.values - mean;
     match weights {
-        None => z /= (members as f64 - 1.0).sqrt(),
+        None => z /= (z.nrows() as f64 - 1.0).sqrt(),
         Some(weights) => {
             let rest = 1.0 - weights.dot(weights);
             z *= &weights.mapv(|w| (w / rest).sqrt()).insert_axis(Axis(1));
@@ -96,19 +88,21 @@ fn from_members(present: &Present, weights: Option<&Array1<f64>>) -> Result<Opti
     z.outer_iter().for_each(|row| variance.zip_mut_with(&row, |s, a| *s += a * a));
     let sd = present.variance.mapv(f64::sqrt);
     z /= &sd;
-    let d = &residual / &sd;
+    let e = &residual / &sd;
     let mut g = z.dot(&z.t());
-    // written so that NaN goes the other way too
-    if !(d.dot(&d).is_finite() && g.diag().iter().all(|square| *square < FAR)) {
-        return Ok(None);
-    }
     g.diag_mut().mapv_inplace(|square| 1.0 + square);
-    let factor = Cholesky::new(g.view())?;
-    let square = d.dot(&d) - factor.mahalanobis(&z.dot(&d));
-    let log_det = factor.log_det() + present.variance.iter().map(|r| r.ln()).sum::<f64>();
+    let log_det_r = present.variance.iter().map(|r| r.ln()).sum::<f64>();
+    // of a forecast that has diverged, or of errors without a variance
+    let finite = log_det_r.is_finite() && e.dot(&e).is_finite() && all_finite(g.view());
+    let Some(factor) = finite.then(|| Cholesky::new(g.view()).ok()).flatten() else {
+        return Innovation { residual, variance, chi_square: f64::NAN, log_score: f64::NAN };
+    };
+    let w = factor.solve(&z.dot(&e));
+    let rest = e - w.dot(&z);
+    let square = rest.dot(&rest) + w.dot(&w);
     let constant = residual.len() as f64 * (2.0 * std::f64::consts::PI).ln();
-    let log_score = -0.5 * (square + log_det + constant);
-    Ok(Some(Innovation { chi_square: square / residual.len() as f64, residual, variance, log_score }))
+    let log_score = -0.5 * (square + factor.log_det() + log_det_r + constant);
+    Innovation { chi_square: square / residual.len() as f64, residual, variance, log_score }
 }
 
 /// Replaces h(x) and the diagonal of R by what a law that depends on h(x) says of y.
@@ -151,7 +145,8 @@ mod tests {
             for weights in [None, Some(&uneven)] {
                 let (mean, a) = anomalies(forecast.select(Axis(1), &present.index).view(), weights);
                 let whole = from_covariance(&present, mean, covariance_of(&a, weights)).unwrap();
-                let by_members = from_members(&present, weights).unwrap().unwrap();
+                let (mean, a) = anomalies(present.predicted.view(), weights);
+                let by_members = from_members(&present, mean, a, weights);
                 let near = |a: f64, b: f64| (a - b).abs() < 1e-10 * b.abs();
                 assert!(near(by_members.chi_square, whole.chi_square), "{members} {spread}");
                 assert!(near(by_members.log_score, whole.log_score), "{members} {spread}");
@@ -161,19 +156,53 @@ mod tests {
         }
     }
 
+    /// Members up to a million standard deviations of the errors apart, against the formula of two.
     #[test]
-    fn members_far_apart_and_errors_of_no_variance_go_the_other_way() {
+    fn members_far_apart_lose_few_digits() {
         let error = |dim| Ok(Box::new(GaussianError::new(&[1.0], dim)?) as Box<dyn NoiseLaw>);
         let operator = Identity::new(9, &error).unwrap();
-        let forecast = 1e4 * Key::new(1, Domain::Score).normals(4, 9);
+        let values = Key::new(2, Domain::Score).normals(1, 9).remove_axis(Axis(0));
+        let seen = Seen { step: 0, time: 0.0, values: values.view(), operator: &operator };
+        // two members: S = I + a a^T / 2 with their difference a, d^T S^-1 d = d^T d - (a^T d)^2 / (2 + a^T a)
+        for far in [1.0, 1e3, 1e6] {
+            let mut forecast = far * Key::new(1, Domain::Score).normals(2, 9);
+            // their mean is 0, and a^T d too, so that nothing is explained
+            let second = -&forecast.row(0);
+            forecast.row_mut(1).assign(&second);
+            let a = 2.0 * &forecast.row(0);
+            let d = &values - &(&a * (a.dot(&values) / a.dot(&a)));
+            let seen = Seen { values: d.view(), ..seen };
+            let outcome = Outcome::new(forecast.clone(), forecast);
+            let found = innovation(&outcome, &seen).unwrap().unwrap();
+            assert!((9.0 * found.chi_square - d.dot(&d)).abs() < 1e-12 * d.dot(&d), "{far}: {found:?}");
+            let log_det = (1.0 + 0.5 * a.dot(&a)).ln();
+            let exact = -0.5 * (d.dot(&d) + log_det + 9.0 * (2.0 * std::f64::consts::PI).ln());
+            // the determinant has an eigenvalue of 1 beside one of far^2, with the round-off of that
+            let round_off = 1e-14 + 20.0 * f64::EPSILON * far * far;
+            assert!((found.log_score - exact).abs() < 10.0 * round_off, "{far}: {} {exact}", found.log_score);
+        }
+    }
+
+    #[test]
+    fn what_has_diverged_and_errors_without_a_variance_have_no_score() {
+        let error = |dim| Ok(Box::new(GaussianError::new(&[1.0], dim)?) as Box<dyn NoiseLaw>);
+        let operator = Identity::new(9, &error).unwrap();
         let values = Array1::zeros(9);
         let seen = Seen { step: 0, time: 0.0, values: values.view(), operator: &operator };
-        let mut present = seen.restrict(forecast.view()).unwrap();
-        assert!(from_members(&present, None).unwrap().is_none());
-        present.predicted *= 1e-4;
-        assert!(from_members(&present, None).unwrap().is_some());
-        present.variance[2] = f64::INFINITY;
-        assert!(from_members(&present, None).unwrap().is_none());
+        let forecast = Key::new(1, Domain::Score).normals(4, 9);
+        let of = |forecast: &Array2<f64>, variance: f64| {
+            let mut present = seen.restrict(forecast.view()).unwrap();
+            present.variance[2] = variance;
+            let (mean, a) = anomalies(present.predicted.view(), None);
+            from_members(&present, mean, a, None)
+        };
+        assert!(of(&forecast, 1.0).log_score.is_finite());
+        assert!(of(&forecast, f64::INFINITY).log_score.is_nan() && of(&forecast, 0.0).chi_square.is_nan());
+        let mut gone = forecast.clone();
+        gone[(2, 5)] = f64::INFINITY;
+        assert!(of(&gone, 1.0).chi_square.is_nan());
+        // finite, but so far apart that I is lost in Z Z^T
+        assert!(!of(&(forecast * 1e200), 1.0).chi_square.is_finite());
     }
 
     #[test]

@@ -63,6 +63,14 @@ pub enum Prior {
         /// `[component, component]`.
         covariance: Array2<f64>,
     },
+    /// A Gaussian whose components are independent: no matrix of the size of a state is made of it, except by methods that
+    /// carry a covariance.
+    Independent {
+        /// `[component]`.
+        mean: Array1<f64>,
+        /// Standard deviations, at least 0, `[component]`.
+        sd: Array1<f64>,
+    },
 }
 
 /// A forecast ensemble in, an analysis ensemble out: what a real model's pipeline calls.
@@ -221,5 +229,26 @@ pub fn draw_prior(prior: &Prior, members: usize, key: Key) -> Result<Array2<f64>
             let normals = key.purpose(Purpose::InitialState).normals(members, mean.len());
             Ok(normals.dot(&root) + mean)
         }
+        Prior::Independent { mean, sd } => {
+            let normals = key.purpose(Purpose::InitialState).normals(members, mean.len());
+            Ok(normals * sd + mean)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::array;
+    use scorecast_systems::Domain;
+
+    use super::*;
+
+    #[test]
+    fn draws_of_independent_components_are_those_of_the_diagonal_covariance() {
+        let (mean, sd) = (array![0.3, -2.0, 1e-3, 7.1], array![0.7, 1e-5, 0.0, 3.3]);
+        let covariance = Array2::from_diag(&(&sd * &sd));
+        let key = Key::new(5, Domain::Method);
+        let diagonal = draw_prior(&Prior::Gaussian { mean: mean.clone(), covariance }, 50, key).unwrap();
+        assert_eq!(draw_prior(&Prior::Independent { mean, sd }, 50, key).unwrap(), diagonal);
     }
 }

@@ -17,7 +17,7 @@ const COMPONENTS: usize = 3;
 /// One network's charts.
 pub(super) fn section(panel: &Panel, styles: &Styles) -> String {
     let shown = components(panel).min(COMPONENTS);
-    let left_out = match components(panel) - shown {
+    let left_out = match panel.dim.max(components(panel)) - shown {
         0 => String::new(),
         rest => format!(" The other {rest} components are not shown."),
     };

@@ -30,11 +30,12 @@ pub(super) fn section(panel: &Panel, pictures: usize) -> String {
     };
     let cards: String = panel.rows.iter().map(method).collect();
     format!(
-        r#"<h4>Observing network {}</h4><p class="note">{}{}</p><p class="note">Time runs right; component 1 is at the bottom, {} at the top. Grey: not observed.</p><div class="cards">{first}{cards}</div>"#,
+        r#"<h4>Observing network {}</h4><p class="note">{}{}</p><p class="note">Time runs right; component 1 is at the bottom, {}{} at the top. Grey: not observed.</p><div class="cards">{first}{cards}</div>"#,
         escape(&panel.observe),
         bar("field", &field),
         if panel.truth.is_empty() { String::new() } else { bar("error", &error) },
-        components(panel)
+        components(panel),
+        if panel.dim > components(panel) { format!(" of {}", panel.dim) } else { String::new() }
     )
 }
 
@@ -97,6 +98,14 @@ fn bar(name: &str, scale: &Scale) -> String {
 mod tests {
     use super::super::sample;
     use super::*;
+
+    #[test]
+    fn a_stretch_of_a_large_state_says_so() {
+        let mut panel = sample::small().panels.remove(0);
+        assert!(section(&panel, 1).contains(", 2 at the top"));
+        panel.dim = 5;
+        assert!(section(&panel, 1).contains(", 2 of 5 at the top"));
+    }
 
     #[test]
     fn scales_span_the_truth_and_are_symmetric_in_the_error() {

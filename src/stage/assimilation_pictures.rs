@@ -11,6 +11,9 @@ use crate::stage::twin::{Network, as_field, placed};
 /// Analyses that a picture shows, and points of an error curve.
 const PICTURED: usize = 150;
 
+/// Components that a picture shows: of more, those averaged into a pixel would leave nothing to see.
+const PICTURED_COMPONENTS: usize = 1000;
+
 /// The analyses of one network's first replicate.
 pub struct Analyses {
     /// The network's name.
@@ -74,18 +77,20 @@ pub fn picture(plan: &Plan, network: &Network, runs: &[First], scored: &mut Scor
     let first = twin.steps.iter().take_while(|&&step| step <= network.plan.burn_in).count();
     let shown = first..(first + PICTURED).min(times.len());
     if let Some(truth) = &truth {
-        let cut = |x: &Array2<f64>| as_field(x.slice(ndarray::s![shown.clone(), ..]));
+        let components = ..truth.ncols().min(PICTURED_COMPONENTS);
+        let cut = |x: &Array2<f64>| as_field(x.slice(ndarray::s![shown.clone(), components]));
         let observations: Option<Vec<_>> =
             shown.clone().map(|index| placed(twin.observations.row(index), network.operator.as_ref())).collect();
         let observations = observations.unwrap_or_default();
         scored.panels.push(Panel {
             observe: network.plan.name.clone(),
             grid: plan.data.layout.is_ring(),
+            dim: truth.ncols(),
             times: times[shown.clone()].to_vec(),
             truth: cut(truth),
             observations: observations
                 .iter()
-                .map(|row| row.iter().map(|v| v.is_finite().then_some(*v)).collect())
+                .map(|row| row.iter().take(components.end).map(|v| v.is_finite().then_some(*v)).collect())
                 .collect(),
             rows: runs
                 .iter()

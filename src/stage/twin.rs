@@ -306,15 +306,12 @@ impl Source<'_> {
             if let [one] = values { Array1::from_elem(dim, *one) } else { Array1::from(values.to_vec()) }
         };
         match (&network.initial, truth, self.climate) {
-            (Initial::Gaussian { mean, sd }, ..) => Ok(Prior::Gaussian {
-                mean: spread(mean),
-                covariance: Array2::from_diag(&spread(sd).mapv(|value| value * value)),
-            }),
+            (Initial::Gaussian { mean, sd }, ..) => Ok(Prior::Independent { mean: spread(mean), sd: spread(sd) }),
             (Initial::TruthSd(sd), Some(truth), _) => {
                 // the first guess is itself off by a draw of the prior's law, so that the truth is a fair draw of the prior
                 let mut error = key.purpose(Purpose::InitialState).stream(u64::MAX);
                 let mean = truth.mapv(|value| value + sd * error.normal());
-                Ok(Prior::Gaussian { mean, covariance: Array2::from_diag(&Array1::from_elem(dim, sd * sd)) })
+                Ok(Prior::Independent { mean, sd: Array1::from_elem(dim, *sd) })
             }
             (Initial::TruthSd(_), None, _) => Err(Failure::new(
                 Kind::Usage,

@@ -1,5 +1,7 @@
 //! What the assimilation table and the resolved experiment say of smoothers, noise laws and grids.
 
+use std::path::Path;
+
 use scorecast::assimilation::METHODS;
 use serde_json::Value;
 
@@ -7,9 +9,13 @@ use crate::{json, scorecast, write};
 
 /// The rows of a comparison, as label, metric and value.
 fn rows(text: &str) -> Vec<(String, String, f64)> {
-    let folder = tempfile::tempdir().unwrap();
-    let path = write(folder.path(), "x.toml", text.as_bytes());
-    let out = folder.path().join("run");
+    rows_in(tempfile::tempdir().unwrap().path(), text)
+}
+
+/// The same, of a run in the folder `run` inside of this one.
+fn rows_in(folder: &Path, text: &str) -> Vec<(String, String, f64)> {
+    let path = write(folder, "x.toml", text.as_bytes());
+    let out = folder.join("run");
     let result = json(&scorecast(&["compare", path.to_str().unwrap(), "--json", "--out", out.to_str().unwrap()]));
     let word = |row: &Value, key: &str| row[key].as_str().unwrap().to_owned();
     let rows = result["result"]["assimilation"].as_array().unwrap();
@@ -74,6 +80,25 @@ fn the_resolved_experiment_names_the_law_and_the_grid_and_reads_back() {
     let again = write(folder.path(), "again.toml", resolved.as_bytes());
     let strip = |text: String| text.replace("name = \"x\"\n", "").replace("name = \"again\"\n", "");
     assert_eq!(strip(show(again.to_str().unwrap())), strip(resolved));
+}
+
+/// Nothing of the order of the square of a state is made, and what is drawn of it is bounded.
+#[test]
+fn a_large_state_is_assimilated_and_reported_in_little_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "seed = 5\n[system]\nname = \"lorenz96\"\ndim = 20000\n[data]\ntrajectories = 3\nsteps = 2\ndt = 0.01\nsubsteps = \
+                1\nspin_up = 100\n[observe]\nevery = 5\nsteps = 20\ninitial = { mean = 2, sd = 3 }\n[[assimilate]]\nmethod = \
+                \"letkf\"\nmembers = 12\nradius = 2\ninflation = 1.05\n";
+    let rows = rows_in(folder.path(), text);
+    let of = |metric: &str| value(&rows, "letkf / perfect", metric).unwrap();
+    assert!(
+        of("rmse") < 1.0 && of("innovation_log_score").is_finite(),
+        "{} {}",
+        of("rmse"),
+        of("innovation_log_score")
+    );
+    let size = std::fs::metadata(folder.path().join("run/report.json")).unwrap().len();
+    assert!(size < 2_000_000, "{size} bytes of report.json");
 }
 
 #[test]

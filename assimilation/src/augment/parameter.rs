@@ -93,6 +93,10 @@ pub fn augmented_prior(state: &Prior, parameters: &[Parameter], key: Key) -> Res
             let both = ndarray::concatenate![Axis(1), x, u];
             Ok(Prior::Ensemble(both))
         }
+        Prior::Independent { mean, sd } => Ok(Prior::Independent {
+            mean: concatenate![Axis(0), mean.view(), means.view()],
+            sd: concatenate![Axis(0), sd.view(), sds.view()],
+        }),
         Prior::Gaussian { mean, covariance } => {
             let dim = mean.len();
             let mut whole = Array2::zeros((dim + sds.len(), dim + sds.len()));

@@ -37,6 +37,9 @@ impl Gaussian {
                 }
                 Ok(Self { mean: mean.clone(), covariance: covariance.clone() })
             }
+            Prior::Independent { mean, sd } => {
+                Ok(Self { mean: mean.clone(), covariance: Array2::from_diag(&(sd * sd)) })
+            }
             Prior::Ensemble(draws) => {
                 super::require_members(draws.nrows())?;
                 Ok(Self { mean: weighted_mean(draws.view(), None), covariance: covariance(draws.view(), None) })

@@ -93,6 +93,7 @@ pub(super) fn small() -> Report {
         panels: vec![Panel {
             observe: "full".into(),
             grid: true,
+            dim: 2,
             times: vec![0.0, 0.05],
             truth: some(&[[-1.0, 0.0], [1.0, 2.0]]),
             observations: vec![vec![Some(-0.9), None], vec![Some(1.1), None]],

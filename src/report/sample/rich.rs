@@ -148,7 +148,7 @@ fn network(report: &mut Report, observe: &str, case: u64, worse: f64, stride: us
 
 fn empty_panel() -> Panel {
     let (truth, observations) = (Vec::new(), Vec::new());
-    Panel { observe: String::new(), grid: false, times: Vec::new(), truth, observations, rows: Vec::new() }
+    Panel { observe: String::new(), grid: false, dim: 0, times: Vec::new(), truth, observations, rows: Vec::new() }
 }
 
 /// A smooth orbit of three components, with bands.
