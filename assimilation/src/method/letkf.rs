@@ -1,7 +1,7 @@
 //! The local ensemble transform Kalman filter (Hunt, Kostelich and Szunyogh 2007): the transform of
 //! [`etkf`](super::EtKf) at each component from the observations near it, the variance of each divided by its weight
-//! (R-localization), with the symmetric square root. Where errors are correlated the precision of those near a component is
-//! W^1/2 R^-1 W^1/2, of the rows and columns of R that are theirs; R = L L^T of their order is solved at each component.
+//! (R-localization), with the symmetric square root. Where errors are correlated those near a component have
+//! the rows and columns of R that are theirs, with the variances divided by the weights, which is factorized at each component.
 //!
 //! With a the anomalies of one component, `[member]`, Z the scaled predicted anomalies of the local observations times
 //! the roots of their weights, one column an observation, and d their scaled innovations likewise:

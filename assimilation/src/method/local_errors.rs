@@ -1,9 +1,10 @@
 //! Correlated observation errors near one component.
 //!
 //! The observations near a component have the covariance R' of their errors, rows and columns of R, and weights w of the
-//! taper. Their precision is W^1/2 R'^-1 W^1/2: where errors are independent each variance is divided by its weight, as in
-//! R-localization; an observation of weight 0 counts for nothing; and with weights of 1 nothing is localized. So
-//! what they say is made independent by L^-1 W^1/2, R' = L L^T.
+//! taper. Each gets an independent error more, of variance r (1/w - 1): where errors are independent that divides the
+//! variance by the weight, as in R-localization; as a weight goes to 0 its observation counts for nothing, and what it tells
+//! of the errors of others goes too (W^1/2 R'^-1 W^1/2 would take that as known); and with weights of 1 nothing is localized.
+//! So what they say is made independent by L^-1, R' + diag(r (1/w - 1)) = L L^T.
 
 use ndarray::ArrayView2;
 
@@ -32,7 +33,7 @@ impl<'a> LocalErrors<'a> {
     /// inverse stands.
     pub fn factorize(&self, near: &[(usize, f64)], factor: &mut Vec<f64>) {
         factor.clear();
-        for (i, &(a, _)) in near.iter().enumerate() {
+        for (i, &(a, weight)) in near.iter().enumerate() {
             let start = factor.len();
             for (j, &(b, _)) in near[..i].iter().enumerate() {
                 let other = row(factor, j);
@@ -40,7 +41,7 @@ impl<'a> LocalErrors<'a> {
                 factor.push(l);
             }
             let own = &factor[start..];
-            let variance = self.at(a, a);
+            let variance = self.at(a, a) / weight;
             let rest = variance - dot(own, own);
             factor.push(if rest > DETERMINED * variance { 1.0 / rest.sqrt() } else { 0.0 });
         }
@@ -77,7 +78,7 @@ mod tests {
     use crate::observe::{CorrelatedError, NoiseLaw, Stride};
 
     #[test]
-    fn the_local_factor_is_that_of_the_rows_and_columns_of_r() {
+    fn the_local_factor_is_that_of_the_rows_and_columns_of_r_with_their_variances_over_the_weights() {
         let r = {
             let root = Key::new(1, Domain::Score).normals(9, 9);
             root.dot(&root.t()) + Array2::<f64>::eye(9)
@@ -94,12 +95,33 @@ mod tests {
         let mut factor = vec![1.0; 3];
         errors.factorize(&near, &mut factor);
         let chosen: Vec<usize> = near.iter().map(|(observation, _)| present[*observation]).collect();
-        let own = Array2::from_shape_fn((5, 5), |(i, j)| r[(chosen[i], chosen[j])]);
+        let mut own = Array2::from_shape_fn((5, 5), |(i, j)| r[(chosen[i], chosen[j])]);
+        own.diag_mut().iter_mut().zip(near).for_each(|(r, (_, weight))| *r /= weight);
         let mut exact = Key::new(2, Domain::Score).normals(5, 3);
         let mut found = exact.clone().into_raw_vec_and_offset().0;
         half_solve(&factor, &mut found, 3);
         Cholesky::new(own.view()).unwrap().half_solve_in_place(&mut exact);
         assert!(exact.iter().zip(&found).all(|(exact, found)| (exact - found).abs() < 1e-12));
+    }
+
+    /// x ~ N(0, I) of two components, errors that correlate by .9: as the second value goes out of reach the posterior of the
+    /// first component becomes that of its own value, from the side of the exact one.
+    #[test]
+    fn a_value_that_goes_out_of_reach_takes_its_errors_with_it() {
+        let covariance = ndarray::array![[1.0, 0.9], [0.9, 1.0]];
+        let errors = LocalErrors { covariance: covariance.view(), index: vec![0, 1] };
+        let posterior = |weight: f64| {
+            let (mut factor, mut h) = (Vec::new(), [1.0, 0.0, 0.0, 1.0]);
+            errors.factorize(&[(0, 1.0), (1, weight)], &mut factor);
+            half_solve(&factor, &mut h, 2);
+            let h = Array2::from_shape_vec((2, 2), h.to_vec()).unwrap();
+            let precision = h.t().dot(&h) + Array2::<f64>::eye(2);
+            precision[(1, 1)] / (precision[(0, 0)] * precision[(1, 1)] - precision[(0, 1)] * precision[(1, 0)])
+        };
+        let found = [1.0, 0.5, 0.1, 1e-2, 1e-6].map(posterior);
+        // (2^2 - .9^2 - 2) / (2^2 - .9^2)
+        assert!((found[0] - 1.19 / 3.19).abs() < 1e-12 && (found[4] - 0.5).abs() < 1e-5, "{found:?}");
+        assert!(found.windows(2).all(|pair| pair[0] < pair[1]), "{found:?}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What the observations near a component say of each member: the local weights of a particle filter.
 //!
 //! With rho_j the taper's weight of observation j, log w_n = sum_j rho_j log p(y_j | x_n). Where Gaussian errors are
-//! correlated, with e_n the near residuals, log w_n = -|L^-1 W^1/2 e_n|^2 / 2 up to a constant ([`LocalErrors`]): the same
+//! correlated, with e_n the near residuals, log w_n = -|L^-1 e_n|^2 / 2 up to a constant ([`LocalErrors`]): the same
 //! sum where R is diagonal, and the likelihood itself where all weights are 1.
 
 use ndarray::{Array1, Array2};
@@ -50,9 +50,7 @@ impl<'a> LocalLikelihood<'a> {
                 let mut log_weights = Array1::zeros(each.ncols());
                 errors.factorize(near, factor);
                 residuals.clear();
-                for &(value, weight) in near {
-                    residuals.extend(each.row(value).iter().map(|e| weight.sqrt() * e));
-                }
+                near.iter().for_each(|&(value, _)| residuals.extend(each.row(value)));
                 half_solve(factor, residuals, each.ncols());
                 for row in residuals.chunks_exact(each.ncols()) {
                     log_weights.iter_mut().zip(row).for_each(|(sum, e)| *sum -= 0.5 * e * e);

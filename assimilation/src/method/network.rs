@@ -7,7 +7,7 @@
 //! is needed.
 //!
 //! Correlated errors are scaled and made independent where they are used: u is then y - h(x), and what is gathered near a
-//! component is scaled by the root of the weights and by L^-1 of [`LocalErrors`].
+//! component is scaled by L^-1 of [`LocalErrors`], in which the weights are.
 
 use ndarray::{Array2, ArrayView2, Axis};
 use rayon::prelude::*;
@@ -37,7 +37,7 @@ pub(super) struct Network<'a> {
 /// The observations near a component, and the room that it takes to gather them.
 #[derive(Default)]
 pub(super) struct Gathered {
-    /// Z, each observation a row of `[observation, member]`, times the root of its weight.
+    /// Z, each observation a row of `[observation, member]`, times the root of its weight or made independent.
     pub z: Vec<f64>,
     /// d likewise.
     pub d: Vec<f64>,
@@ -71,7 +71,8 @@ impl<'a> Network<'a> {
         d.clear();
         let per = 1.0 / (self.members as f64 - 1.0).sqrt();
         for &(observation, weight) in &*near {
-            let (weight, from) = (weight.sqrt(), observation * self.members);
+            let from = observation * self.members;
+            let weight = if self.errors.is_some() { 1.0 } else { weight.sqrt() };
             let u = &self.u[from..from + self.members];
             let mean = sum(u) / self.members as f64;
             z.extend(u.iter().map(|u| (mean - u) * (weight * per)));
