@@ -42,11 +42,11 @@ pub fn innovation(outcome: &Outcome, seen: &Seen) -> Result<Option<Innovation>> 
     if present.index.is_empty() {
         return Ok(None);
     }
-    use_moments(&mut present, outcome, seen);
+    let replaced = use_moments(&mut present, outcome, seen);
     let weights = outcome.forecast_weights.as_ref();
     let exact = match &outcome.forecast_gaussian {
-        Some((mean, p)) => seen.matrix().map(|h| (h.dot(mean), h.dot(p).dot(&h.t()))),
-        None => None,
+        Some((mean, p)) if !replaced => seen.matrix().map(|h| (h.dot(mean), h.dot(p).dot(&h.t()))),
+        _ => None,
     };
     let found = match exact {
         Some((mean, hph)) => from_covariance(&present, mean, hph),
@@ -105,18 +105,18 @@ fn from_members(present: &Present, mean: Array1<f64>, mut z: Array2<f64>, weight
     Innovation { chi_square: square / residual.len() as f64, residual, variance, log_score }
 }
 
-/// Replaces h(x) and the diagonal of R by what a law that depends on h(x) says of y.
-fn use_moments(present: &mut Present, outcome: &Outcome, seen: &Seen) {
+/// Replaces h(x) and the diagonal of R by what a law that depends on h(x) says of y; whether it did.
+fn use_moments(present: &mut Present, outcome: &Outcome, seen: &Seen) -> bool {
     // NaN says that a variance depends on h(x); otherwise all is as it should be
     if !seen.operator.error().variance().iter().any(|r| r.is_nan()) {
-        return;
+        return false;
     }
     let predicted = seen.operator.apply(seen.time, outcome.forecast.view());
-    if let Some((mean, variance)) = seen.operator.error().moments(predicted.view()) {
-        present.predicted = mean.select(Axis(1), &present.index);
-        present.variance =
-            weighted_mean(variance.select(Axis(1), &present.index).view(), outcome.forecast_weights.as_ref());
-    }
+    let Some((mean, variance)) = seen.operator.error().moments(predicted.view()) else { return false };
+    present.predicted = mean.select(Axis(1), &present.index);
+    present.variance =
+        weighted_mean(variance.select(Axis(1), &present.index).view(), outcome.forecast_weights.as_ref());
+    true
 }
 
 #[cfg(test)]

@@ -75,7 +75,8 @@ pub enum Prior {
 
 /// A forecast ensemble in, an analysis ensemble out: what a real model's pipeline calls.
 pub trait Analysis: Send {
-    /// Updates `forecast` (`[member, component]`) with one set of observations. Draws from `key.at(seen.step)`.
+    /// Updates `forecast` (`[member, component]`) with one set of observations. Draws from `key.at(seen.step)`: a second set of
+    /// the same lead step needs another key (`key.case(1)`), or its draws are those of the first.
     ///
     /// # Errors
     /// When shapes do not fit or the method cannot use this operator.
@@ -127,7 +128,8 @@ pub trait Cycle: Send {
     /// When the method cannot start from this kind of prior.
     fn start(&mut self, prior: &Prior, step: usize, key: Key) -> Result<()>;
 
-    /// Forecasts from the current step to `seen.step`, then analyses.
+    /// Forecasts from the current step to `seen.step`, then analyses. Of several sets of one lead step all but the first need
+    /// another key, as in [`Analysis::update`].
     ///
     /// # Errors
     /// When the forecaster fails, shapes do not fit, or the method cannot use this operator or forecaster. A set that does
@@ -195,7 +197,7 @@ impl Cycle for AnalysisCycle {
         let mut forecast = self.ensemble.clone();
         self.noise.advance(model, self.step, steps, &mut forecast, key.purpose(Purpose::ProcessNoise))?;
         let outcome = self.analysis.update(forecast, seen, key)?;
-        self.step = seen.step;
+        self.step = self.step.max(seen.step);
         self.ensemble.clone_from(&outcome.ensemble);
         Ok(outcome)
     }

@@ -49,6 +49,11 @@ fn a_mistaken_set_of_observations_can_be_put_right() {
             assert_eq!(found.ensemble, expected.ensemble, "{} at {cycle}", entry.name);
             assert_eq!(found.forecast, expected.forecast, "{} at {cycle}", entry.name);
         }
+        let [found, expected] = [interrupted, through].map(|mut method| {
+            let smoothed = method.finish(&problem.model, KEY).unwrap();
+            smoothed.into_iter().map(|earlier| earlier.ensemble).collect::<Vec<_>>()
+        });
+        assert_eq!(found, expected, "{}", entry.name);
     }
 }
 

@@ -211,6 +211,9 @@ fn misuse_names_the_remedy() {
     };
     let message = refused(Parameter::linear("sigma", 10.0, 1.0), -1.0).unwrap_err().to_string();
     assert!(message.contains("member 1 has sigma = -1") && message.contains("the scale `Log`"), "{message}");
+    // the parameters of a state that has parameters
+    let inner = Stride::new(4, 1, 0, &errors(&[1.0])).unwrap();
+    assert_eq!(OfState::new(&OfState::new(&inner, 2), 1).unplaced(), 3);
     // a parameter that has diverged is a state that has diverged
     let x = refused(Parameter::linear("sigma", 10.0, 1.0), f64::NAN).unwrap();
     assert!(x.row(1).iter().all(|value| value.is_nan()) && x.row(0).iter().all(|value| value.is_finite()));

@@ -100,6 +100,10 @@ fn innovations_use_the_moments_of_counts_and_of_multiplicative_errors() {
         let spread = h.mapv(|h| (h - mean).powi(2)).sum() / (h.len() as f64 - 1.0);
         let noise = if relative == 0.0 { mean } else { relative * h.dot(&h) / h.len() as f64 };
         assert!((found.residual[0] - (3.0 - mean)).abs() < 1e-10);
+        // moments of the state are not those of what is observed
+        let moments = Some((array![MEAN], array![[SD * SD]]));
+        let beside = innovation(&Outcome { forecast_gaussian: moments, ..outcome.clone() }, &seen).unwrap().unwrap();
+        assert_eq!((beside.residual, &beside.variance), (found.residual.clone(), &found.variance));
         assert!((found.variance[0] / (spread + noise) - 1.0).abs() < 1e-10);
     }
 }

@@ -34,7 +34,7 @@ impl Observation for OfState<'_> {
     }
 
     fn unplaced(&self) -> usize {
-        self.parameters
+        self.x.of.unplaced() + self.parameters
     }
 
     fn apply(&self, t: f64, x: ArrayView2<f64>) -> Array2<f64> {

@@ -62,12 +62,22 @@ impl History {
         let (predicted_lost, forecast_lost) = (predicted_lost.count(), lost(forecast));
         let sound = forecast_lost == 0 && all_finite(predicted.view()) && predicted.ncols() > 0;
         let found = match innovation(outcome, &Seen { values: values.view(), ..*seen }) {
-            Ok(found) => found.filter(|_| sound),
+            Ok(found) => found.filter(|found| sound && found.chi_square.is_finite()),
             // members so far apart that their covariance is lost in rounding: about to blow up
             Err(Error::Singular(_)) => None,
             Err(problem) => return Err(problem),
         };
-        let background = || weighted_variance(predicted.view(), outcome.forecast_weights.as_ref()).mean();
+        // of the values that the innovations are of
+        let background = match &found {
+            Some(found) => {
+                let used = Seen { values: values.view(), ..*seen }.restrict(forecast)?;
+                match outcome.forecast_gaussian {
+                    Some(_) => (&found.variance - &used.variance).mean(),
+                    None => weighted_variance(used.predicted.view(), outcome.forecast_weights.as_ref()).mean(),
+                }
+            }
+            None => None,
+        };
         // members beside an exact Gaussian are draws: their rank says nothing
         let spectrum = match outcome.forecast_gaussian {
             None => Spectrum::new(forecast, outcome.forecast_weights.as_ref())?,
@@ -82,7 +92,7 @@ impl History {
             ess: outcome.diagnostics.get("ess").copied(),
             chi_square: found.as_ref().map(|found| found.chi_square),
             innovation_square: found.as_ref().map(|found| mean_square(&found.residual)),
-            background: if sound { background() } else { None },
+            background,
             innovation_variance: found.as_ref().and_then(|found| found.variance.mean()),
             rank: spectrum.map(|spectrum| (spectrum.rank(), spectrum.full_rank)),
             forecast_lost,

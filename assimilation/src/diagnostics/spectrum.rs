@@ -20,8 +20,8 @@ pub struct Spectrum {
 }
 
 impl Spectrum {
-    /// Of `ensemble`, `[member, component]`, around its (weighted) mean; with weights w the rows are sqrt(w (N - 1))
-    /// times the anomalies. None where a member is not finite or there are fewer than 2.
+    /// Of `ensemble`, `[member, component]`, around its (weighted) mean; with weights w the rows are sqrt(w) times
+    /// the anomalies, else the anomalies over sqrt(N - 1). None where a member is not finite or there are fewer than 2.
     ///
     /// # Errors
     /// When an eigenproblem does not converge.

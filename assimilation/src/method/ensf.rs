@@ -189,20 +189,17 @@ fn mixture(c: &Coefficients, z: ArrayView2<f64>, forecast: ArrayView2<f64>, out:
 struct Likelihood<'a> {
     seen: Seen<'a>,
     precision: Precision,
-    /// y, `[observed]`; 0 where the value is missing.
-    values: Array1<f64>,
 }
 
 impl<'a> Likelihood<'a> {
     fn new(seen: Seen<'a>) -> Result<Self> {
-        let values = seen.values.mapv(|value| if value.is_nan() { 0.0 } else { value });
-        Ok(Self { seen, precision: Precision::of(&seen)?, values })
+        Ok(Self { seen, precision: Precision::of(&seen)? })
     }
 
     /// J_h(z)^T R^-1 (y - h(z)), `[member, component]`.
     fn score(&self, z: ArrayView2<f64>) -> Array2<f64> {
         let (h, t) = (self.seen.operator, self.seen.time);
-        let residual = &self.values - &h.apply(t, z);
+        let residual = self.seen.clear_missing(&self.seen.values - &h.apply(t, z));
         let weighted = match &self.precision {
             Precision::Independent(precision) => residual * precision,
             Precision::Correlated(precision) => residual.dot(precision),

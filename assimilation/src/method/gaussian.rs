@@ -223,6 +223,8 @@ impl<F: GaussianRule> Cycle for GaussianCycle<F> {
     fn step(&mut self, model: &dyn Forecaster, seen: &Seen, key: Key) -> Result<Outcome> {
         self.rule.require(seen)?;
         check(&self.state, model)?;
+        // before anything moves, so that a set that does not fit leaves the method as it was
+        seen.check(self.state.mean.len())?;
         if self.state.is_finite() {
             self.rule.forecast(model, &mut self.state, self.step, seen.step, key)?;
         }

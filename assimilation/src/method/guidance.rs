@@ -8,7 +8,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use ndarray::{Array1, Array2, ArrayView2};
+use ndarray::{Array2, ArrayView2};
 use scorecast_systems::{Affine, Denoiser, Guidable, Level, Result};
 
 use crate::linalg::Gmres;
@@ -19,10 +19,6 @@ pub struct Guidance<'d, 's> {
     denoiser: &'d dyn Guidable,
     to_state: &'d Affine,
     seen: Seen<'s>,
-    /// 1 where a value is present, 0 where it is missing, `[observed]`.
-    mask: Array1<f64>,
-    /// y, 0 where it is missing, `[observed]`.
-    values: Array1<f64>,
     solver: Gmres,
     products: AtomicUsize,
     evaluations: AtomicUsize,
@@ -31,10 +27,8 @@ pub struct Guidance<'d, 's> {
 impl<'d, 's> Guidance<'d, 's> {
     /// Guides `denoiser`, whose row i is member i of `to_state`, by the values of `seen` that are present.
     pub fn new(denoiser: &'d dyn Guidable, to_state: &'d Affine, seen: Seen<'s>, solver: Gmres) -> Self {
-        let mask = seen.values.mapv(|value| if value.is_nan() { 0.0 } else { 1.0 });
-        let values = seen.values.mapv(|value| if value.is_nan() { 0.0 } else { value });
         let (products, evaluations) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        Self { denoiser, to_state, seen, mask, values, solver, products, evaluations }
+        Self { denoiser, to_state, seen, solver, products, evaluations }
     }
 
     /// D without and with guidance, `[member, component]`.
@@ -49,15 +43,15 @@ impl<'d, 's> Guidance<'d, 's> {
         let (variance, correlated) = (h.error().variance(), h.error().correlated());
         // v is 0 where a value is missing, and so is what R makes of it
         let error = |v: &Array2<f64>| match correlated {
-            Some((r, _)) => v.dot(&r) * &self.mask,
+            Some((r, _)) => self.seen.clear_missing(v.dot(&r)),
             None => v * &variance,
         };
         // (H S J)^T v, which is J^T S H^T v
         let adjoint = |v: &Array2<f64>| pullback.pull((h.vjp(t, state.view(), v.view()) * scale).view());
-        let residual = (&self.values - &h.apply(t, state.view())) * &self.mask;
+        let residual = self.seen.clear_missing(&self.seen.values - &h.apply(t, state.view()));
         let (solution, products) = self.solver.solve(&residual, |v| {
             let spread_out = h.jvp(t, state.view(), (adjoint(v)? * scale).view()) * spread;
-            Ok::<_, scorecast_systems::Error>(spread_out * &self.mask + error(v))
+            Ok::<_, scorecast_systems::Error>(self.seen.clear_missing(spread_out) + error(v))
         })?;
         self.products.fetch_add(products, Ordering::Relaxed);
         self.evaluations.fetch_add(1, Ordering::Relaxed);

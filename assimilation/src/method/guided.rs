@@ -19,8 +19,8 @@ use scorecast_systems::{Entry, Forecaster, Key, Kind, Param, Purpose, Settings};
 use super::bootstrap::ESS_THRESHOLD;
 use super::guidance::Guidance;
 use super::quality_control::{Checked, OUTLIER_THRESHOLD};
-use super::weights::{effective_size, equal, normalise, systematic};
-use super::{Build, INFLATION, MEMBERS, Need, one_step};
+use super::weights::{Weighed, equal, restored, systematic};
+use super::{Build, INFLATION, MEMBERS, Need, one_step, require_saved_members};
 use crate::linalg::{Gmres, all_finite};
 use crate::outcome::{Diagnostics, Outcome};
 use crate::problem::{Cycle, Error, Prior, Result, Seen, draw_prior};
@@ -200,19 +200,13 @@ impl Guided {
     /// ancestors are given then, and the weights are equal again.
     fn weigh(&mut self, log_factors: &Array1<f64>, key: Key, diagnostics: &mut Diagnostics) -> Option<Vec<usize>> {
         let members = log_factors.len();
-        let mut log_weights = self.log_weights.take().unwrap_or_else(|| equal(members)) + log_factors;
-        let log_evidence = normalise(&mut log_weights);
-        let ess = if log_evidence.is_finite() { effective_size(&log_weights) } else { 0.0 };
-        let resample = ess < self.ess_threshold * members as f64;
-        diagnostics.extend([
-            ("log_evidence", log_evidence),
-            ("ess", ess),
-            ("resampled", f64::from(u8::from(resample))),
-        ]);
-        if resample {
-            return Some(systematic(&log_weights, key.purpose(Purpose::Resampling)));
+        let before = self.log_weights.take().unwrap_or_else(|| equal(members));
+        let weighed = Weighed::new(before, log_factors, self.ess_threshold);
+        weighed.note(diagnostics);
+        if weighed.resample {
+            return Some(systematic(&weighed.log_weights, key.purpose(Purpose::Resampling)));
         }
-        self.log_weights = Some(log_weights);
+        self.log_weights = Some(weighed.log_weights);
         None
     }
 
@@ -306,15 +300,12 @@ impl Cycle for Guided {
 
     fn restore(&mut self, bytes: &[u8]) -> Result<()> {
         let (step, ensemble, weights) = unpack(bytes)?;
-        if ensemble.nrows() != self.members || !(weights.is_empty() || weights.len() == self.members) {
-            return Err(Error::State(format!(
-                "it has {} members and {} weights but the method is set to {} members",
-                ensemble.nrows(),
-                weights.len(),
-                self.members
-            )));
+        require_saved_members(ensemble.nrows(), self.members)?;
+        let log_weights = restored(&weights)?;
+        if let Some(weights) = log_weights.as_ref().filter(|weights| weights.len() != self.members) {
+            return Err(Error::State(format!("{} weights for {} members", weights.len(), self.members)));
         }
-        self.log_weights = (!weights.is_empty()).then(|| Array1::from_vec(weights));
+        self.log_weights = log_weights;
         (self.step, self.ensemble) = (step, ensemble);
         Ok(())
     }

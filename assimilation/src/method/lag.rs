@@ -45,6 +45,10 @@ pub struct FixedLag {
 impl FixedLag {
     /// A smoother of `members` members that gives each state once `lag` later sets of observations have moved it. Sets of the
     /// same lead step count as one, of which the first lets the state go.
+    ///
+    /// `analysis` must move earlier states as it moves the present ones: by a transform, a regression or a resampling. One that
+    /// draws its members anew or adds noise to all components (`ensf`, `kernel_particle_filter`, `local_particle_filter` with
+    /// jitter) makes no smoother of it.
     pub fn new(analysis: Box<dyn Analysis>, members: usize, lag: usize) -> Self {
         let trajectory = Array2::zeros((0, 0));
         Self { analysis, members, lag, step: 0, trajectory, past: Vec::new(), analysed: false, weights: None }

@@ -105,8 +105,8 @@ fn keep_places(ancestors: &[usize]) -> Vec<usize> {
 impl LocalParticleFilter {
     /// What the weights log w at component i make of the members, where anything is near.
     fn local(&self, x: &Array2<f64>, mut log_weights: Array1<f64>, near: bool, i: usize, key: Key) -> Local {
-        normalise(&mut log_weights);
-        let ess = effective_size(&log_weights);
+        // where no weight is left they are made equal
+        let ess = if normalise(&mut log_weights).is_finite() { effective_size(&log_weights) } else { 0.0 };
         if !near {
             return Local { ancestors: (0..x.nrows()).collect(), ess, sd: 0.0 };
         }

@@ -146,6 +146,8 @@ impl Cycle for Rts {
         seen.require_gaussian("rts")?;
         gaussian::check(&self.state, model)?;
         let dim = self.state.mean.len();
+        // before anything moves, so that a set that does not fit leaves the method as it was
+        seen.check(dim)?;
         let f = if self.state.is_finite() {
             self.forecast(model, seen.step, key.purpose(Purpose::ProcessNoise))?
         } else {

@@ -19,7 +19,7 @@ use scorecast_systems::{Entry, Forecaster, Key, Kind, Param, Purpose, Settings};
 use super::gaussian::{Gaussian, GaussianCycle, GaussianRule, positive_sqrt, symmetric};
 use super::quality_control::OUTLIER_THRESHOLD;
 use super::{Build, INFLATION, MEMBERS, step_law};
-use crate::linalg::Cholesky;
+use crate::linalg::{Cholesky, all_finite};
 use crate::outcome::Diagnostics;
 use crate::problem::{Error, Result, Seen};
 
@@ -164,6 +164,10 @@ impl GaussianRule for Unscented {
     fn analyse(&mut self, forecast: &Gaussian, seen: &Seen) -> Result<(Gaussian, Diagnostics)> {
         let points = self.points(forecast)?;
         let present = seen.restrict(points.x.view())?;
+        if !all_finite(present.predicted.view()) {
+            // a point whose h has diverged leaves nothing to condition on
+            return Ok((forecast.clone(), Diagnostics::from([("log_evidence", f64::NAN)])));
+        }
         let mean = points.mean(&present.predicted);
         let innovation = &present.values - &mean;
         let y = &present.predicted - &mean;

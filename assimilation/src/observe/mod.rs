@@ -180,8 +180,3 @@ pub const NOISE_LAWS: &[Entry<BuildLaw>] = &[
     log_normal::ENTRY,
     poisson::ENTRY,
 ];
-
-/// The errors of a set of observations as an array, where only the variances are needed.
-pub fn variances(operator: &dyn Observation) -> Array1<f64> {
-    operator.error().variance().to_owned()
-}

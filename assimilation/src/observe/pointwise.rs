@@ -70,7 +70,10 @@ impl<F: Function> Observation for Pointwise<F> {
     }
 
     fn vjp(&self, t: f64, x: ArrayView2<f64>, v: ArrayView2<f64>) -> Array2<f64> {
-        self.selected.vjp(t, x, (self.slope(t, x) * v).view())
+        // of a value that has no part in what is asked, such as a missing one, the slope may be infinite
+        let mut covector = self.slope(t, x);
+        covector.zip_mut_with(&v, |slope, v| *slope = if *v == 0.0 { 0.0 } else { *slope * v });
+        self.selected.vjp(t, x, covector.view())
     }
 
     fn error(&self) -> &dyn NoiseLaw {

@@ -120,6 +120,17 @@ impl Present {
 }
 
 impl Seen<'_> {
+    /// 0 in the columns of missing values of `rows`, `[row, observed]`, whatever is there: h may not be finite where nothing
+    /// was observed.
+    pub(crate) fn clear_missing(&self, mut rows: Array2<f64>) -> Array2<f64> {
+        for (mut column, value) in rows.columns_mut().into_iter().zip(&self.values) {
+            if value.is_nan() {
+                column.fill(0.0);
+            }
+        }
+        rows
+    }
+
     /// Checks that values, operator and a state of `dim` components have sizes that fit.
     ///
     /// # Errors
