@@ -24,12 +24,6 @@ fn largest<'a>(numbers: impl IntoIterator<Item = &'a f64>) -> f64 {
     numbers.into_iter().fold(0.0, |most: f64, e| if e.is_finite() { most.max(e.abs()) } else { f64::INFINITY })
 }
 
-fn inverse(matrix: &Array2<f64>) -> Array2<f64> {
-    let mut out = Array2::eye(matrix.nrows());
-    Cholesky::new(matrix.view()).unwrap().solve_in_place(&mut out);
-    out
-}
-
 /// The same problem with a forecaster without noise, which takes errors neither away nor blows them up.
 fn calm(mut problem: LinearProblem, matrix: Option<Array2<f64>>) -> LinearProblem {
     let dim = problem.mean.len();
@@ -396,7 +390,7 @@ fn nonlinear() -> (Box<dyn Forecaster>, Pointwise<Arctan>, Array2<f64>) {
 }
 
 #[test]
-fn a_run_that_is_saved_at_any_set_goes_on_bit_for_bit() {
+fn a_run_that_is_saved_at_any_set_goes_on_bit_for_bit_and_is_the_same_for_any_number_of_threads() {
     let (model, operator, draws) = nonlinear();
     let mut x = draws.slice(ndarray::s![..1, ..]).to_owned();
     let sets: Vec<Array1<f64>> = (0..CYCLES)
@@ -451,6 +445,10 @@ fn a_run_that_is_saved_at_any_set_goes_on_bit_for_bit() {
         let through = run(CYCLES);
         assert!(through.iter().all(|bits| f64::from_bits(*bits).is_finite()), "{name} {given:?}");
         assert!((0..CYCLES).all(|stop| run(stop) == through), "{name} {given:?}");
+        for threads in [1, 2, 4] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            assert!(pool.install(|| run(CYCLES)) == through, "{name} {given:?} on {threads} threads");
+        }
     }
     // settings that do not fit are refused by name
     let of = |name: &str, lag, shift| method(name, &window(lag, shift, &[members.clone()]));

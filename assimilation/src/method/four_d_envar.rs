@@ -89,9 +89,9 @@ impl<'a> Analysis<'a> {
     fn new(method: &FourDEnVar, members: &[Array2<f64>], seen: &'a Seen<'a>, stencil: Option<Stencil>) -> Result<Self> {
         let (means, images): (Vec<_>, Vec<_>) = members.iter().map(|x| anomalies(x.view(), None)).unzip();
         let p = images.iter().map(|a| across(a, &images, stencil.as_ref())).collect::<Result<Vec<_>>>()?;
-        let dual = Dual::minimise(seen, &joined(Axis(0), &means)?, &joined(Axis(0), &p)?, method.iterations)
+        let dual = Dual::minimise(seen, &joined(Axis(0), means)?, &joined(Axis(0), p)?, method.iterations)
             .map_err(blame(method.localization))?;
-        let joint = joined(Axis(1), &images)?;
+        let joint = joined(Axis(1), images.clone())?;
         Ok(Self { seen, dual, images, joint, stencil })
     }
 
@@ -108,12 +108,14 @@ impl<'a> Analysis<'a> {
 
 /// The covariances of anomalies `a` with each of `images`, side by side.
 fn across(a: &Array2<f64>, images: &[Array2<f64>], stencil: Option<&Stencil>) -> Result<Array2<f64>> {
-    let blocks: Vec<_> = images.iter().map(|image| cross_covariance(a, image, stencil)).collect();
-    joined(Axis(1), &blocks)
+    joined(Axis(1), images.iter().map(|image| cross_covariance(a, image, stencil)).collect())
 }
 
-/// Arrays one after the other.
-fn joined<D: RemoveAxis>(axis: Axis, parts: &[Array<f64, D>]) -> Result<Array<f64, D>> {
+/// Arrays one after the other; one alone as it is.
+fn joined<D: RemoveAxis>(axis: Axis, mut parts: Vec<Array<f64, D>>) -> Result<Array<f64, D>> {
+    if parts.len() == 1 {
+        return Ok(parts.remove(0));
+    }
     let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
     concatenate(axis, &views).map_err(|problem| Error::Shape(problem.to_string()))
 }
@@ -184,10 +186,10 @@ impl FourDEnVarCycle {
         let mut first = Vec::new();
         if usable {
             let seens: Vec<Seen> = sets.iter().map(|(_, seen)| *seen).collect();
-            let (several, values) = Several::new(&seens)?;
-            let all = match seens.as_slice() {
-                [one] => *one,
-                _ => Seen { step: seen.step, time: seen.time, values: values.view(), operator: &several },
+            let several = if seens.len() > 1 { Some(Several::new(&seens)?) } else { None };
+            let all = match &several {
+                Some((operator, values)) => Seen { step: seen.step, time: seen.time, values: values.view(), operator },
+                None => seens[0],
             };
             let analysis = Analysis::new(&self.method, &members, &all, stencil)?;
             outcome.diagnostics.insert("steps", analysis.dual.steps as f64);

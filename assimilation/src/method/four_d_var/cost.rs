@@ -239,7 +239,7 @@ mod tests {
     use scorecast_systems::{Domain, Key, Stepping, Value};
 
     use super::*;
-    use crate::observe::{Arctan, GaussianError, NoiseLaw, Pointwise, Stride};
+    use crate::observe::{Arctan, GaussianError, NoiseLaw, Observation, Pointwise, Stride};
 
     #[test]
     fn the_gradient_is_that_of_central_differences_and_is_zero_at_the_minimum() {

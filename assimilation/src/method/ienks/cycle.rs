@@ -116,7 +116,7 @@ impl IEnKsCycle {
             return Ok(Analysed { start, whole: None, changed, diagnostics });
         }
         let (start, mut diagnostics) = solve(self.terms(seen, |_, all| 1.0 / all as f64), None)?;
-        let left = self.terms(seen, |used, all| 1.0 - used as f64 / all as f64);
+        let left = self.terms(seen, |used, all| 1.0 - 1.0 / all as f64 * used as f64);
         let oldest = self.window.len() - self.window.waiting();
         let observed = left.iter().any(|term| term.leg >= oldest);
         let mut whole = None;
