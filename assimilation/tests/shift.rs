@@ -24,6 +24,12 @@ fn largest<'a>(numbers: impl IntoIterator<Item = &'a f64>) -> f64 {
     numbers.into_iter().fold(0.0, |most: f64, e| if e.is_finite() { most.max(e.abs()) } else { f64::INFINITY })
 }
 
+fn inverse(matrix: &Array2<f64>) -> Array2<f64> {
+    let mut out = Array2::eye(matrix.nrows());
+    Cholesky::new(matrix.view()).unwrap().solve_in_place(&mut out);
+    out
+}
+
 /// The same problem with a forecaster without noise, which takes errors neither away nor blows them up.
 fn calm(mut problem: LinearProblem, matrix: Option<Array2<f64>>) -> LinearProblem {
     let dim = problem.mean.len();
@@ -389,6 +395,63 @@ fn nonlinear() -> (Box<dyn Forecaster>, Pointwise<Arctan>, Array2<f64>) {
     (model, operator, KEY.normals(8, 3) * 0.5 + &array![1.5, -1.5, 20.0])
 }
 
+/// Where nothing is linear: after the first two sets of a window of four, which are used together, the start has not moved,
+/// and is where the cost of both sets has slope 0 by central differences, with the inverse of its Gauss-Newton Hessian as
+/// covariance. 4D-Var to the error of the differences, the members of a bundle to that of their one-sided ones (1e-4).
+#[test]
+fn where_nothing_is_linear_the_slope_of_the_cost_of_both_sets_is_zero() {
+    let (model, operator, draws) = nonlinear();
+    let (mean, p) = (draws.mean_axis(Axis(0)).unwrap(), covariance(draws.view(), None));
+    let predict = |x: &Array1<f64>| {
+        let mut x = x.clone().insert_axis(Axis(0));
+        let mut out = Vec::new();
+        for _ in 0..2 {
+            model.advance(0, 2, &mut x, KEY).unwrap();
+            out.extend(operator.apply(0.0, x.view()).iter().copied());
+        }
+        Array1::from_vec(out)
+    };
+    let y = predict(&(&mean + &array![0.3, 0.4, -0.5])) + array![0.05, -0.08, 0.02, 0.06, 0.01, -0.07];
+    let precision = inverse(&p);
+    let check = |x: &Array1<f64>, found: &Array2<f64>, bound: f64, what: &str| {
+        let mut g = Array2::zeros((6, 3));
+        for i in 0..3 {
+            let mut step = Array1::zeros(3);
+            step[i] = 1e-5;
+            g.column_mut(i).assign(&((predict(&(x + &step)) - predict(&(x - &step))) / 2e-5));
+        }
+        let hessian = &precision + &(g.t().dot(&g) / 0.01);
+        let slope = precision.dot(&(x - &mean)) - g.t().dot(&(&y - &predict(x))) / 0.01;
+        // what is left of the way to the minimum, in the unit of the state
+        let left = inverse(&hessian).dot(&slope);
+        println!(
+            "{what}: {:.1e} from the minimum, covariance off by {:.1e}",
+            largest(&left),
+            largest(&(found - &inverse(&hessian)))
+        );
+        assert!(largest(&left) < bound && largest(&(found - &inverse(&hessian))) < bound, "{what}: {left}");
+    };
+    let tight = [("members", Value::Int(8)), ("iterations", Value::Int(200)), ("tolerance", Value::Float(1e-10))];
+    for name in ["four_d_var", "ienks"] {
+        let mut given = window(4, 2, &tight);
+        given.extend((name == "ienks").then(|| ("linearization", word("bundle"))));
+        let mut filter = method(name, &given);
+        filter.start(&Prior::Ensemble(draws.clone()), 0, KEY).unwrap();
+        for set in 0..2 {
+            let values = y.slice(ndarray::s![3 * set..3 * set + 3]);
+            let seen = Seen { step: 2 * set + 2, time: 0.0, values, operator: &operator };
+            filter.step(&*model, &seen, KEY).unwrap();
+        }
+        let (step, state, numbers) = scorecast_assimilation::state::unpack(&filter.save()).unwrap();
+        assert_eq!(step, 0);
+        match name {
+            // shift, waiting, lag, a flag, a count, two steps; then the mean
+            "four_d_var" => check(&Array1::from_vec(numbers[7..10].to_vec()), &state, 1e-7, name),
+            _ => check(&state.mean_axis(Axis(0)).unwrap(), &covariance(state.view(), None), 1e-4, name),
+        }
+    }
+}
+
 #[test]
 fn a_run_that_is_saved_at_any_set_goes_on_bit_for_bit_and_is_the_same_for_any_number_of_threads() {
     let (model, operator, draws) = nonlinear();
@@ -493,6 +556,27 @@ fn sets_that_wait_refuse_another_operator_noise_and_an_end_without_them() {
         let message = filter.step(&noisy.model, &seen, KEY).err().unwrap().to_string();
         assert!(message.contains("set shift to 1, or the noise of the forecaster to 0"), "{message}");
         assert!(filter.save() == before, "{name}");
+    }
+}
+
+/// Two sets of one lead step, which may fall into two analyses, are one time, which is given once and given both.
+#[test]
+fn sets_of_the_same_lead_step_are_one_time() {
+    let problem = &problems()[1];
+    for (lag, shift) in WINDOWS {
+        for name in ["ienks", "four_d_var", "four_d_envar"] {
+            let mut filter = method(name, &window(lag, shift, &[("members", Value::Int(9))]));
+            filter.start(&problem.prior(), 0, KEY).unwrap();
+            let mut steps = Vec::new();
+            for (set, step) in [1, 2, 2, 3, 4, 4, 5, 6, 6].into_iter().enumerate() {
+                let seen = Seen { step, time: 0.0, values: problem.observations.row(set), operator: &problem.operator };
+                let outcome = filter.step(&problem.model, &seen, KEY).unwrap();
+                steps.extend(outcome.smoothed.iter().map(|earlier| earlier.step));
+            }
+            let rest = filter.finish_with(&problem.model, &problem.operator, KEY).unwrap();
+            steps.extend(rest.iter().map(|earlier| earlier.step));
+            assert_eq!(steps, [1, 2, 3, 4, 5, 6], "{name}, lag {lag}, shift {shift}");
+        }
     }
 }
 
