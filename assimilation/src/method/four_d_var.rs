@@ -9,15 +9,15 @@
 //! and adjoints. The posterior is given as Gaussian, at the start with the inverse of J's Gauss-Newton Hessian as its
 //! covariance, at the present with what the tangents make of it; these take a tangent run for each component.
 //!
-//! x_b already knows the older sets of the window, as in the cycle of `ienks`; but its covariance is B all the same. With a
-//! `shift` S above 1 a set waits, and the analysis of a set that waits is its forecast, until S have come; then J has a
-//! misfit for each of them, and the window moves on by S sets after it ([`window`](super::window)). S = `lag` is strong-constraint
-//! 4D-Var as weather services run it, in windows without overlap: x_b then knows none of the window's sets, which makes
-//! the static B honest, and one minimisation serves S sets. The smoothed states alone know all of the window.
-//!
-//! Of a
+//! x_b already knows the older sets of the window, as in the cycle of `ienks`; but its covariance is B all the same. Of a
 //! forecaster with a Gaussian kernel M is the mean, and its noise has no part in the cost; noise without a kernel is
 //! refused.
+//!
+//! With a `shift` S above 1 a set waits, and the analysis of a set that waits is its forecast (with the covariance of what
+//! is known, not B), until S have come; then J has a misfit for each of them, and the window moves on by S sets
+//! ([`window`](super::window)). The smoothed states alone know all of the window. S = `lag` is strong-constraint 4D-Var as
+//! weather services run it, in windows without overlap: x_b then knows none of the window's sets, which makes the static B
+//! honest, and one minimisation serves S sets.
 
 mod cost;
 mod cycle;

@@ -11,14 +11,17 @@
 //! - `bundle`: of anomalies e A, e = 1e-4; Z = R^-1/2 Y / (e sqrt(N - 1)) (a tangent).
 //!
 //! One step of `transform` in a window of one set is the smoother of `etkf`. A set has the innovation y - mean h over these
-//! members. With a `shift` S above 1 a set waits, and the analysis of a set that waits is its forecast, until S have
-//! come; then J has a misfit for each of them, the state at the start is analysed once, and the window moves on by S sets
-//! ([`window`](super::window)): one minimisation for S sets, of a cost that is less linear the longer S is. The smoothed
-//! states alone know all of the window. Multiple
-//! assimilation (`mda`) uses each set in every window that holds it: a set that came with j newer ones of its S in
-//! n = 1 + (lag - 1 - j) / S windows, rounded down (`lag` / S where S divides it), with weight 1 / n (its R times n), so
-//! that the weights of each sum to 1 whatever `lag` and S, and each step is smaller; what is given as the ensemble, and as
-//! the smoothed states, comes from a second minimisation, of the whole weight that each set has left, so that nothing is
+//! members.
+//!
+//! With a `shift` S above 1 a set waits, and the analysis of a set that waits is its forecast, until S have come; then J
+//! has a misfit for each of them, the start is analysed once, and the window moves on by S sets
+//! ([`window`](super::window)): one minimisation for S sets, of a cost that is less quadratic the longer they reach. The
+//! smoothed states alone know all of the window.
+//!
+//! Multiple assimilation (`mda`) uses each set in every window that holds it, with weights that sum to 1, which makes each
+//! step smaller: `lag` / S windows, and where S does not divide `lag` n = 1 + (lag - 1 - j) / S of them, rounded down, for
+//! the set that came with j newer ones of its S; each with weight 1 / n (its R times n). What is given as the ensemble, and
+//! as the smoothed states, comes from a second minimisation, of the whole weight that each set has left, so that nothing is
 //! counted less than once (Bocquet and Sakov 2014, their balancing step). Where all is linear it changes nothing.
 //!
 //! All this takes the forecaster as perfect. Where it has noise, one step of the ensemble Kalman smoother is taken instead

@@ -12,57 +12,17 @@
 //! `lag` from then on; where `lag` is not a multiple of S, the last step to it is the remainder. S = `lag` gives windows
 //! without overlap, of which each set is in one.
 
-use ndarray::Array2;
-use scorecast_systems::registry::Default;
-use scorecast_systems::{Forecaster, Key, Kind, Param, Settings};
+mod saved;
+mod settings;
 
-use super::numbers::Numbers;
+use ndarray::Array2;
+use scorecast_systems::{Forecaster, Key};
+
 use super::step_law;
 use crate::outcome::Smoothed;
-use crate::problem::{Error, Result};
+use crate::problem::Result;
 
-/// The setting `lag` of the methods of a window.
-pub(super) const LAG: Param = Param {
-    key: "lag",
-    kind: Kind::Int { min: 1, max: 1_000_000 },
-    default: Default::Int(1),
-    about: "sets of observations in the window: how far back the state is that they update",
-};
-
-/// The setting `shift` of the methods of a window.
-pub(super) const SHIFT: Param = Param {
-    key: "shift",
-    kind: Kind::Int { min: 1, max: 1_000_000 },
-    default: Default::Int(1),
-    about: "sets used together, by which the window then moves on; the others wait, and the analysis there is the forecast",
-};
-
-/// The settings `lag` and `shift`.
-///
-/// # Errors
-/// When `shift` is above `lag`.
-pub(super) fn lag_and_shift(settings: &Settings) -> Result<(usize, usize)> {
-    let (lag, shift) = (settings.count("lag"), settings.count("shift"));
-    if shift > lag {
-        let problem = format!("is {shift}, but must be at most `lag`, which is {lag}; lower it or raise `lag`");
-        return Err(settings.mistake("shift", problem).into());
-    }
-    Ok((lag, shift))
-}
-
-/// Refuses a `shift` above 1 where the forecaster has noise, in the name of `method`.
-///
-/// # Errors
-/// [`Error::Unsupported`].
-pub(super) fn require_no_shift(shift: usize, method: &str) -> Result<()> {
-    if shift == 1 {
-        return Ok(());
-    }
-    Err(Error::Unsupported(format!(
-        "method `{method}` uses each set of observations as it comes where the forecaster has noise, and cannot let sets \
-         wait for a shift of {shift}; set shift to 1, or the noise of the forecaster to 0"
-    )))
-}
+pub(super) use settings::{LAG, SHIFT, lag_and_shift, require_no_shift};
 
 /// Where a window is.
 #[derive(Clone, Debug)]
@@ -300,58 +260,12 @@ impl Window {
         self.settle();
         Ok(out)
     }
-
-    /// What a saved state needs: lag, whether there was a set at the start, how many sets, their lead steps; before them,
-    /// where `shift` is above 1, minus `shift` and how many sets wait, so that the state of a window without a shift stays
-    /// what it was.
-    pub fn numbers(&self) -> Vec<f64> {
-        let mut out = Vec::with_capacity(self.sets.len() + 5);
-        if self.shift > 1 {
-            out.extend([-(self.shift as f64), self.waiting as f64]);
-        }
-        out.extend([self.lag as f64, f64::from(u8::from(self.after_set)), self.sets.len() as f64]);
-        out.extend(self.sets.iter().map(|step| *step as f64));
-        out
-    }
-
-    /// Takes back what [`Window::numbers`] gave.
-    ///
-    /// # Errors
-    /// When they are not those of a window of this lag and shift that starts at lead step `start`.
-    pub fn restore(&mut self, start: usize, numbers: &mut Numbers) -> Result<()> {
-        let other = |what: &str, found: usize, set: usize| {
-            Err(Error::State(format!(
-                "it has a window of {what} {found} but the method is set to {set}; set `{what}` to {found}"
-            )))
-        };
-        let (shift, waiting) = match numbers.negative_count()? {
-            Some(shift) => (shift, numbers.count()?),
-            None => (1, 0),
-        };
-        let (lag, after_set, count) = (numbers.count()?, numbers.flag()?, numbers.count()?);
-        if lag != self.lag {
-            return other("lag", lag, self.lag);
-        }
-        if shift != self.shift {
-            return other("shift", shift, self.shift);
-        }
-        if waiting >= shift || waiting > count || count - waiting > lag - shift {
-            return Err(numbers.refuse(&format!(
-                "{count} sets, of which {waiting} wait, stand in a window of lag {lag} and shift {shift}"
-            )));
-        }
-        let sets = (0..count).map(|_| numbers.count()).collect::<Result<Vec<_>>>()?;
-        if std::iter::once(&start).chain(&sets).zip(&sets).any(|(before, after)| before > after) {
-            return Err(numbers.refuse("lead steps stand out of order"));
-        }
-        *self = Self { lag, shift, waiting, start, after_set, sets };
-        Ok(())
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::method::numbers::Numbers;
 
     /// The lead steps that leave when sets come at `steps`; the window is saved and restored after each.
     fn run(lag: usize, shift: usize, steps: &[usize]) -> Vec<(usize, Vec<usize>)> {
@@ -447,18 +361,5 @@ mod tests {
                 assert!(left.clone().count() > 40 && left.clone().all(|(_, (used, all))| used == all));
             }
         }
-    }
-
-    #[test]
-    fn numbers_that_are_no_window_are_refused() {
-        let good = [3.0, 1.0, 2.0, 9.0, 12.0];
-        let restore = |numbers: &[f64]| Window::new(3).restore(7, &mut Numbers::new("ienks", numbers));
-        assert!(restore(&good).is_ok());
-        for (at, value) in [(0, 2.0), (1, 2.0), (1, f64::NAN), (2, 3.0), (2, -1.0), (3, 9.5), (3, 6.0), (4, 8.0)] {
-            let mut bad = good;
-            bad[at] = value;
-            assert!(restore(&bad).is_err(), "{at} {value}");
-        }
-        assert!(restore(&good[..4]).is_err() && restore(&[]).is_err());
     }
 }
