@@ -1,8 +1,9 @@
 //! What a window that moves by several sets at once costs and gives: `cargo run --release --example shift`.
 //!
-//! Lorenz-96 without noise: 40 components, F = 8, all observed each lead step of .05 with R = I, in windows of 4 sets
-//! (`lag`), 1000 sets after 200 more. Root mean squared errors of the smoothed states, and of the analyses at the sets that
-//! are not left to wait; the mean of 6 seeds and its standard error; the seconds of all of them and those of a minimisation.
+//! Lorenz-96 without noise: 40 components, F = 8, all observed with R = I each lead step of .05 (1000 sets after 200 more)
+//! or each fourth one (160 sets after 40 more), in windows of 4 sets (`lag`). Root mean squared errors of the smoothed
+//! states, and of the analyses at the sets that are not left to wait, the mean of 6 seeds and its standard error;
+//! milliseconds for each set, and for each minimisation, which serves `shift` sets.
 
 use std::time::Instant;
 
@@ -17,8 +18,9 @@ type Failure = Box<dyn std::error::Error>;
 
 const LAG: i64 = 4;
 const SEEDS: u64 = 6;
-const BURN_IN: usize = 200;
-const CYCLES: usize = 1200;
+/// Lead steps between sets, sets before the first that counts, and all sets.
+const OFTEN: [usize; 3] = [1, 200, 1200];
+const SELDOM: [usize; 3] = [4, 40, 200];
 
 fn main() -> Result<(), Failure> {
     let noise = [("noise".to_owned(), Value::Float(0.0))].into_iter().collect();
@@ -29,31 +31,29 @@ fn main() -> Result<(), Failure> {
     let mda = || [ensemble(), vec![("mda", Value::Bool(true))]].concat();
     let static_b = |scale| vec![("members", Value::Int(2)), ("scale", Value::Float(scale))];
     println!(
-        "method        shift  settings                 smoothed          analysis          seconds  a minimisation"
+        "every  method        shift  settings                      smoothed          analysis          a set  a minimisation"
     );
-    for (method, shift, settings) in [
-        ("ienks", 1, ensemble()),
-        ("ienks", 2, ensemble()),
-        ("ienks", 4, ensemble()),
-        ("ienks", 1, mda()),
-        ("ienks", 2, mda()),
-        ("four_d_var", 1, static_b(0.001)),
-        ("four_d_var", 1, static_b(0.002)),
-        ("four_d_var", 1, static_b(0.005)),
-        ("four_d_var", 1, static_b(0.01)),
-        ("four_d_var", 1, static_b(0.02)),
-        ("four_d_var", 2, static_b(0.001)),
-        ("four_d_var", 2, static_b(0.002)),
-        ("four_d_var", 2, static_b(0.005)),
-        ("four_d_var", 2, static_b(0.01)),
-        ("four_d_var", 2, static_b(0.02)),
-        ("four_d_var", 4, static_b(0.001)),
-        ("four_d_var", 4, static_b(0.002)),
-        ("four_d_var", 4, static_b(0.005)),
-        ("four_d_var", 4, static_b(0.01)),
-        ("four_d_var", 4, static_b(0.02)),
-    ] {
-        let shown: Vec<String> = settings.iter().skip(1).map(|(key, value)| format!("{key} {value:?}")).collect();
+    let mut rows = Vec::new();
+    for sets in [OFTEN, SELDOM] {
+        rows.extend([1, 2, 4].map(|shift| (sets, "ienks", shift, ensemble())));
+    }
+    rows.extend([1, 2].map(|shift| (OFTEN, "ienks", shift, mda())));
+    for shift in [1, 2, 4] {
+        rows.extend([0.002, 0.005, 0.01, 0.02].map(|scale| (OFTEN, "four_d_var", shift, static_b(scale))));
+    }
+    for shift in [1, 4] {
+        rows.extend([0.01, 0.02, 0.05, 0.1, 0.2].map(|scale| (SELDOM, "four_d_var", shift, static_b(scale))));
+    }
+    for (sets, method, shift, settings) in rows {
+        let shown: Vec<String> = settings
+            .iter()
+            .skip(1)
+            .map(|(key, value)| match value {
+                Value::Float(number) => format!("{key} {number}"),
+                Value::Bool(flag) => format!("{key} {flag}"),
+                other => format!("{key} {other:?}"),
+            })
+            .collect();
         let shown = shown.join(", ");
         let mut given = settings;
         given.extend([("lag", Value::Int(LAG)), ("shift", Value::Int(shift))]);
@@ -62,7 +62,7 @@ fn main() -> Result<(), Failure> {
         let settings = Settings::check("method", entry.params, &given).map_err(|mut all| all.remove(0))?;
         let mut runs = Vec::new();
         for seed in 0..SEEDS {
-            runs.push(run(&*model, entry.build.make, &settings, &climate, shift as usize, seed)?);
+            runs.push(run(&*model, entry.build.make, &settings, &climate, shift as usize, sets, seed)?);
         }
         let column = |i: usize| {
             let values: Vec<f64> = runs.iter().map(|run| run[i]).collect();
@@ -72,8 +72,13 @@ fn main() -> Result<(), Failure> {
             format!("{mean:.4} +- {:.4}", square.sqrt())
         };
         let seconds: f64 = runs.iter().map(|run| run[2]).sum();
-        let each = 1e3 * seconds / (SEEDS as f64 * (CYCLES / shift as usize) as f64);
-        println!("{method:<12} {shift:>6}  {shown:<24} {}  {}  {seconds:>7.2}  {each:>6.2} ms", column(0), column(1));
+        let each = 1e3 * seconds / (SEEDS as f64 * sets[2] as f64);
+        let (smoothed, analysis) = (column(0), column(1));
+        println!(
+            "{:>5}  {method:<12} {shift:>6}  {shown:<28}  {smoothed}  {analysis}  {each:>6.2} ms  {:>6.2} ms",
+            sets[0],
+            each * shift as f64
+        );
     }
     Ok(())
 }
@@ -85,6 +90,7 @@ fn run(
     settings: &Settings,
     climate: &Array2<f64>,
     shift: usize,
+    [every, burn_in, cycles]: [usize; 3],
     seed: u64,
 ) -> Result<[f64; 3], Failure> {
     let (hidden, key) = (Key::new(seed, Domain::Truth), Key::new(seed, Domain::Method));
@@ -98,8 +104,9 @@ fn run(
     filter.start(&Prior::Gaussian { mean: first, covariance }, 0, key)?;
     let rms = |error: Array1<f64>| (error.dot(&error) / 40.0).sqrt();
     let (mut truths, mut smoothed, mut analyses, mut seconds) = (Vec::new(), Vec::new(), Vec::new(), 0.0);
-    for step in 1..=CYCLES {
-        model.advance(step - 1, 1, &mut truth, hidden)?;
+    for set in 1..=cycles {
+        let step = set * every;
+        model.advance(step - every, every, &mut truth, hidden)?;
         let noise = hidden.purpose(Purpose::ObservationNoise).at(step as u64).normals(1, 40);
         let values = (&truth + &noise).remove_axis(Axis(0));
         truths.push(truth.row(0).to_owned());
@@ -107,7 +114,7 @@ fn run(
         let begun = Instant::now();
         let outcome = filter.step(model, &seen, key)?;
         seconds += begun.elapsed().as_secs_f64();
-        if step > BURN_IN && step % shift == 0 {
+        if set > burn_in && set % shift == 0 {
             analyses.push(rms(outcome.mean() - truth.row(0)));
         }
         smoothed.extend(outcome.smoothed);
@@ -115,8 +122,8 @@ fn run(
     smoothed.extend(filter.finish_with(model, &operator, key)?);
     let errors: Vec<f64> = smoothed
         .iter()
-        .filter(|posterior| posterior.step > BURN_IN)
-        .map(|posterior| rms(posterior.mean() - &truths[posterior.step - 1]))
+        .filter(|posterior| posterior.step > burn_in * every)
+        .map(|posterior| rms(posterior.mean() - &truths[posterior.step / every - 1]))
         .collect();
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
     Ok([mean(&errors), mean(&analyses), seconds])
