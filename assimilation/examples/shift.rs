@@ -42,7 +42,7 @@ fn main() -> Result<(), Failure> {
         rows.extend([0.002, 0.005, 0.01, 0.02].map(|scale| (OFTEN, "four_d_var", shift, static_b(scale))));
     }
     for shift in [1, 4] {
-        rows.extend([0.01, 0.02, 0.05, 0.1, 0.2].map(|scale| (SELDOM, "four_d_var", shift, static_b(scale))));
+        rows.extend([0.0025, 0.005, 0.01, 0.02, 0.05, 0.1].map(|scale| (SELDOM, "four_d_var", shift, static_b(scale))));
     }
     for (sets, method, shift, settings) in rows {
         let shown: Vec<String> = settings

@@ -164,7 +164,7 @@ pub const BAD_EXPERIMENTS: &[Bad] = &[
     in_ou(
         "[observe]\n[[assimilate]]\nmethod = \"four_d_var\"\nlag = 2\nshift = 3\n",
         &[
-            "x.toml:7: method `four_d_var`: `shift` is 3, but must be at most `lag`, which is 2; lower it or raise `lag`",
+            "x.toml:9: method `four_d_var`: `shift` is 3, but must be at most `lag`, which is 2; lower it or raise `lag`",
         ],
     ),
     in_ou(
