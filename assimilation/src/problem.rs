@@ -147,6 +147,17 @@ pub trait Cycle: Send {
         Ok(Vec::new())
     }
 
+    /// [`Cycle::finish`] of a run whose sets of observations came with `operator`, for methods that let sets wait (those of
+    /// a window with a `shift` above 1): the sets that still wait are used first, in a last and shorter analysis, so that
+    /// none is lost. `finish` itself, which has no operator, refuses to end such a run. For other methods they are the same.
+    ///
+    /// # Errors
+    /// As [`Cycle::finish`], and where the sets that wait came with another operator.
+    fn finish_with(&mut self, model: &dyn Forecaster, operator: &dyn Observation, key: Key) -> Result<Vec<Smoothed>> {
+        let _ = operator;
+        self.finish(model, key)
+    }
+
     /// The filter's whole state as bytes.
     fn save(&self) -> Vec<u8>;
 

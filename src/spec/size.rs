@@ -44,7 +44,11 @@ pub fn needs(plan: &Plan) -> Vec<Need> {
             "kalman" | "extended" | "unscented" | "climatology" | "optimal_interpolation" | "three_d_var" => {
                 ("covariances", vec![8, dim, dim])
             }
-            "four_d_var" | "hybrid" | "four_d_envar" => ("covariances", vec![8, dim, dim]),
+            // a matrix for each of the sets that are used together
+            "four_d_var" => ("covariances", vec![4 + 4 * row.settings.count("shift"), dim, dim]),
+            // the joint covariance of their times
+            "four_d_envar" => ("covariances", vec![8 * row.settings.count("shift").pow(2), dim, dim]),
+            "hybrid" => ("covariances", vec![8, dim, dim]),
             "kernel_particle_filter" => ("draws of the kernels", vec![members, row.settings.count("expansion"), dim]),
             _ => continue,
         };

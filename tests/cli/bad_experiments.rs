@@ -162,6 +162,16 @@ pub const BAD_EXPERIMENTS: &[Bad] = &[
         &["x.toml:7", "needs its standard error `se`"],
     ),
     in_ou(
+        "[observe]\n[[assimilate]]\nmethod = \"four_d_var\"\nlag = 2\nshift = 3\n",
+        &[
+            "x.toml:9: method `four_d_var`: `shift` is 3, but must be at most `lag`, which is 2; lower it or raise `lag`",
+        ],
+    ),
+    in_ou(
+        "[observe]\n[[assimilate]]\nmethod = \"ienks\"\nshift = 0\n",
+        &["`shift` is 0, but must be an integer from 1"],
+    ),
+    in_ou(
         "[observe]\n[[assimilate]]\nmethod = \"etkf\"\nforecaster = \"analog\"\nnoise_treatment = \"square_root\"\n",
         &["`etkf` needs a Gaussian one-step law, which `analog` does not offer"],
     ),

@@ -10,25 +10,36 @@
 //! both suit windows that are short beside the time in which errors move and grow. `ienks` goes on where this stops after
 //! one linearization, but does not localize.
 //!
+//! With a `shift` S above 1 a set waits, and the analysis of a set that waits is its forecast, until S have come; then x
+//! is the states at the S times side by side, P their joint covariance, in which C stands for each pair of times, and y the
+//! S sets: one minimisation, after which the window moves on by S sets ([`window`](super::window)). The smoothed states
+//! alone know all of the window. P is then S times as wide.
+//!
 //! All this takes the forecaster as perfect. Where it has noise, members at all sets of the window are updated by their own
 //! covariances with those at the newest, so that the noise of each lead step is conditioned too, and nothing is carried
-//! again; inflation then acts on the newest alone. P is a matrix of the order of the state.
+//! again; inflation then acts on the newest alone, and each set is used as it comes: a `shift` above 1 is refused. P is a
+//! matrix of the order of the state.
 
-use ndarray::Array2;
+mod several;
+
+use ndarray::{Array, Array2, Axis, RemoveAxis, concatenate};
 use scorecast_systems::{Entry, Forecaster, Key, Param, Purpose, Settings};
 
 use super::envar::Dual;
 use super::inflation::{Inflation, RTPP, RTPS};
 use super::numbers::Numbers;
+use super::passes::{Pass, require_none_waits, require_same, sets};
 use super::schur::{blame, cross_covariance, require_correlation, taper};
 use super::three_d_var::STEPS;
-use super::window::{LAG, Window};
+use super::window::{LAG, SHIFT, Window, lag_and_shift, require_no_shift};
 use super::{Build, INFLATION, MEMBERS, join, require_dim, require_members, require_saved_members, unchanged};
 use crate::linalg::{all_finite, anomalies};
 use crate::localize::{LOCALIZATION, Localization, Stencil};
+use crate::observe::Observation;
 use crate::outcome::{Outcome, Smoothed};
-use crate::problem::{Cycle, Prior, Result, Seen, draw_prior};
+use crate::problem::{Cycle, Error, Prior, Result, Seen, draw_prior};
 use crate::state::{pack, unpack};
+use several::Several;
 
 pub(super) const ENTRY: Entry<Build> = Entry {
     name: "four_d_envar",
@@ -44,11 +55,12 @@ pub(super) const ENTRY: Entry<Build> = Entry {
             localization,
             iterations: settings.count("iterations"),
         };
-        Ok(Box::new(FourDEnVarCycle::new(method, settings.count("members"), settings.count("lag"))))
+        let (lag, shift) = lag_and_shift(settings)?;
+        Ok(Box::new(FourDEnVarCycle::new(method, settings.count("members"), lag).with_shift(shift)))
     }),
 };
 
-const OWN: &[Param] = &[MEMBERS, INFLATION, RTPP, RTPS, LAG, STEPS];
+const OWN: &[Param] = &[MEMBERS, INFLATION, RTPP, RTPS, LAG, SHIFT, STEPS];
 
 /// The rules of 4D-EnVar.
 #[derive(Clone, Debug)]
@@ -61,32 +73,51 @@ pub struct FourDEnVar {
     pub iterations: usize,
 }
 
-/// The analysis of one set, and what it needs to reach earlier members.
+/// One analysis, and what it needs to reach the members of other times.
 struct Analysis<'a> {
     seen: &'a Seen<'a>,
     dual: Dual,
-    /// Anomalies of the members at the newest set.
-    newest: Array2<f64>,
+    /// Anomalies of the members at each set that is used.
+    images: Vec<Array2<f64>>,
+    /// The same side by side.
+    joint: Array2<f64>,
     stencil: Option<Stencil>,
 }
 
 impl<'a> Analysis<'a> {
-    /// Of a set with at least one value, given the members at its time.
-    fn new(method: &FourDEnVar, forecast: &Array2<f64>, seen: &'a Seen<'a>, stencil: Option<Stencil>) -> Result<Self> {
-        let (mean, newest) = anomalies(forecast.view(), None);
-        let p = cross_covariance(&newest, &newest, stencil.as_ref());
-        let dual = Dual::minimise(seen, &mean, &p, method.iterations).map_err(blame(method.localization))?;
-        Ok(Self { seen, dual, newest, stencil })
+    /// Of sets with at least one value, as one (`seen`), given the members at the time of each.
+    fn new(method: &FourDEnVar, members: &[Array2<f64>], seen: &'a Seen<'a>, stencil: Option<Stencil>) -> Result<Self> {
+        let (means, images): (Vec<_>, Vec<_>) = members.iter().map(|x| anomalies(x.view(), None)).unzip();
+        let p = images.iter().map(|a| across(a, &images, stencil.as_ref())).collect::<Result<Vec<_>>>()?;
+        let dual = Dual::minimise(seen, &joined(Axis(0), means)?, &joined(Axis(0), p)?, method.iterations)
+            .map_err(blame(method.localization))?;
+        let joint = joined(Axis(1), images.clone())?;
+        Ok(Self { seen, dual, images, joint, stencil })
     }
 
     /// Updates members of a time in the window, and inflates them.
-    fn update(&self, members: &mut Array2<f64>, inflation: Inflation) {
+    fn update(&self, members: &mut Array2<f64>, inflation: Inflation) -> Result<()> {
         let (mean, a) = anomalies(members.view(), None);
-        let across = cross_covariance(&a, &self.newest, self.stencil.as_ref());
-        *members = self.dual.earlier_anomalies(self.seen, &a, &self.newest, &across);
+        let across = across(&a, &self.images, self.stencil.as_ref())?;
+        *members = self.dual.earlier_anomalies(self.seen, &a, &self.joint, &across);
         inflation.spread(a.view(), members.view_mut());
         *members += &(mean + across.dot(&self.dual.g));
+        Ok(())
     }
+}
+
+/// The covariances of anomalies `a` with each of `images`, side by side.
+fn across(a: &Array2<f64>, images: &[Array2<f64>], stencil: Option<&Stencil>) -> Result<Array2<f64>> {
+    joined(Axis(1), images.iter().map(|image| cross_covariance(a, image, stencil)).collect())
+}
+
+/// Arrays one after the other; one alone as it is.
+fn joined<D: RemoveAxis>(axis: Axis, mut parts: Vec<Array<f64, D>>) -> Result<Array<f64, D>> {
+    if parts.len() == 1 {
+        return Ok(parts.remove(0));
+    }
+    let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
+    concatenate(axis, &views).map_err(|problem| Error::Shape(problem.to_string()))
 }
 
 /// 4D-EnVar as a cycle over its window.
@@ -100,13 +131,89 @@ pub struct FourDEnVarCycle {
     front: Array2<f64>,
     /// Members at each set in the window, the present among them, where the forecaster has noise.
     trail: Vec<Array2<f64>>,
+    /// The sets that wait.
+    passes: Vec<Pass>,
 }
 
 impl FourDEnVarCycle {
     /// A smoother of `members` members over a window of `lag` sets, at least 1.
     pub fn new(method: FourDEnVar, members: usize, lag: usize) -> Self {
         let none = || Array2::zeros((0, 0));
-        Self { method, members, window: Window::new(lag), start: none(), front: none(), trail: Vec::new() }
+        let window = Window::new(lag);
+        Self { method, members, window, start: none(), front: none(), trail: Vec::new(), passes: Vec::new() }
+    }
+
+    /// The same, which uses `shift` sets together (at least 1, at most the lag) and moves its window on by them.
+    #[must_use]
+    pub fn with_shift(self, shift: usize) -> Self {
+        Self { window: self.window.with_shift(shift), ..self }
+    }
+
+    /// The members at the sets that are used, given those at the present.
+    fn members_at(
+        &self,
+        sets: &[(usize, Seen)],
+        model: &dyn Forecaster,
+        forecast: &Array2<f64>,
+        noise: Key,
+    ) -> Result<Vec<Array2<f64>>> {
+        let newest = self.window.len() - 1;
+        if sets.iter().all(|(leg, _)| *leg == newest) {
+            return Ok(sets.iter().map(|_| forecast.clone()).collect());
+        }
+        let trail = self.window.trail(model, &self.start, noise)?.into_iter().enumerate();
+        Ok(trail.filter(|(leg, _)| sets.iter().any(|(at, _)| at == leg)).map(|(_, x)| x).collect())
+    }
+
+    /// Uses the sets that wait, of which `seen` is the newest.
+    fn assimilate(
+        &mut self,
+        model: &dyn Forecaster,
+        seen: &Seen,
+        stencil: Option<Stencil>,
+        key: Key,
+        forecast: Array2<f64>,
+    ) -> Result<Outcome> {
+        let noise = key.purpose(Purpose::ProcessNoise);
+        let passes = std::mem::take(&mut self.passes);
+        let sets = sets(&passes, &self.window, seen);
+        let members = self.members_at(&sets, model, &forecast, noise)?;
+        let mut usable = !sets.is_empty() && all_finite(self.start.view()) && all_finite(forecast.view());
+        for ((_, seen), members) in sets.iter().zip(&members) {
+            usable = usable && all_finite(seen.restrict(members.view())?.predicted.view());
+        }
+        let mut outcome = unchanged(forecast);
+        let mut first = Vec::new();
+        if usable {
+            let seens: Vec<Seen> = sets.iter().map(|(_, seen)| *seen).collect();
+            let several = if seens.len() > 1 { Some(Several::new(&seens)?) } else { None };
+            let all = match &several {
+                Some((operator, values)) => Seen { step: seen.step, time: seen.time, values: values.view(), operator },
+                None => seens[0],
+            };
+            let analysis = Analysis::new(&self.method, &members, &all, stencil)?;
+            outcome.diagnostics.insert("steps", analysis.dual.steps as f64);
+            let inflation = self.method.inflation;
+            if self.trail.is_empty() {
+                analysis.update(&mut self.start, inflation)?;
+                (first, outcome.ensemble) = self.window.carry(model, &self.start, noise)?;
+            } else {
+                analysis.update(&mut self.start, Inflation::default())?;
+                for x in self.trail.iter_mut().rev().skip(1) {
+                    analysis.update(x, Inflation::default())?;
+                }
+                analysis.update(&mut outcome.ensemble, inflation)?;
+            }
+        }
+        self.front.clone_from(&outcome.ensemble);
+        if let Some(present) = self.trail.last_mut() {
+            present.clone_from(&outcome.ensemble);
+        }
+        if !self.trail.is_empty() {
+            first.extend(self.trail.drain(..self.window.leaving()));
+        }
+        outcome.smoothed = self.window.leave(model, &mut self.start, first, noise)?;
+        Ok(outcome)
     }
 }
 
@@ -116,6 +223,7 @@ impl Cycle for FourDEnVarCycle {
         self.start = draw_prior(prior, self.members, key)?;
         self.front = self.start.clone();
         self.trail.clear();
+        self.passes.clear();
         Ok(())
     }
 
@@ -126,63 +234,51 @@ impl Cycle for FourDEnVarCycle {
         require_dim(self.start.ncols(), model)?;
         let stencil = taper(self.method.localization, "four_d_envar", seen)?;
         let noise = key.purpose(Purpose::ProcessNoise);
-        let before = self.window.present();
+        require_same(&self.passes, seen.operator, "four_d_envar", self.window.shift(), false)?;
+        let before = self.window.clone();
         self.window.push(seen.step);
         let mut forecast = self.front.clone();
-        model.advance(before, self.window.present() - before, &mut forecast, noise)?;
-        let predicted = seen.restrict(forecast.view())?.predicted;
-        let usable = predicted.ncols() > 0 && [&self.start, &forecast, &predicted].iter().all(|x| all_finite(x.view()));
-        let noisy = self.window.is_noisy(model, &self.start, noise)?;
-        if !noisy {
+        model.advance(before.present(), self.window.present() - before.present(), &mut forecast, noise)?;
+        if !self.window.is_noisy(model, &self.start, noise)? {
             self.trail.clear();
+        } else if let Err(problem) = require_no_shift(self.window.shift(), "four_d_envar") {
+            self.window = before;
+            return Err(problem);
         } else if self.trail.len() + 1 == self.window.len() {
             self.trail.push(forecast.clone());
         } else {
             self.trail = self.window.trail(model, &self.start, noise)?;
         }
-        let mut outcome = unchanged(forecast);
-        let mut first = None;
-        if usable {
-            let seen = Seen { step: seen.step, time: seen.time, values: seen.values.view(), operator: seen.operator };
-            let analysis = Analysis::new(&self.method, &outcome.forecast, &seen, stencil)?;
-            outcome.diagnostics.insert("steps", analysis.dual.steps as f64);
-            let inflation = self.method.inflation;
-            if noisy {
-                analysis.update(&mut self.start, Inflation::default());
-                self.trail.iter_mut().rev().skip(1).for_each(|x| analysis.update(x, Inflation::default()));
-                analysis.update(&mut outcome.ensemble, inflation);
-            } else {
-                analysis.update(&mut self.start, inflation);
-                let (next, present) = self.window.carry(model, &self.start, noise)?;
-                outcome.ensemble = present;
-                first = Some(next);
-            }
+        if self.window.is_due() {
+            return self.assimilate(model, seen, stencil, key, forecast);
         }
-        self.front.clone_from(&outcome.ensemble);
-        if let Some(present) = self.trail.last_mut() {
-            present.clone_from(&outcome.ensemble);
-        }
-        if self.window.is_full() {
-            let first = match first {
-                Some(first) => first,
-                None if noisy => self.trail.remove(0),
-                None => self.window.carry_first(model, &self.start, noise)?,
-            };
-            let start = std::mem::replace(&mut self.start, first);
-            outcome.smoothed.extend(self.window.smoothed().map(|step| Smoothed::new(step, start)));
-            self.window.slide();
-        }
-        Ok(outcome)
+        self.passes.push(Pass::of(seen));
+        self.front.clone_from(&forecast);
+        Ok(unchanged(forecast))
     }
 
     fn finish(&mut self, model: &dyn Forecaster, key: Key) -> Result<Vec<Smoothed>> {
+        require_none_waits(&self.passes, self.window.waiting(), "four_d_envar")?;
         let trail = std::mem::take(&mut self.trail);
+        self.passes.clear();
         self.window.drain(model, &mut self.start, trail, key.purpose(Purpose::ProcessNoise))
+    }
+
+    fn finish_with(&mut self, model: &dyn Forecaster, operator: &dyn Observation, key: Key) -> Result<Vec<Smoothed>> {
+        require_same(&self.passes, operator, "four_d_envar", self.window.shift(), false)?;
+        if let Some(newest) = self.passes.pop() {
+            let seen = newest.seen(self.window.present(), operator);
+            let stencil = taper(self.method.localization, "four_d_envar", &seen)?;
+            self.assimilate(model, &seen, stencil, key, self.front.clone())?;
+        }
+        self.finish(model, key)
     }
 
     fn save(&self) -> Vec<u8> {
         let mut numbers = self.window.numbers();
-        numbers.extend(std::iter::once(&self.front).chain(&self.trail).flatten());
+        numbers.extend(&self.front);
+        self.passes.iter().for_each(|pass| pass.write(&mut numbers));
+        numbers.extend(self.trail.iter().flatten());
         pack(self.window.start(), &self.start, &numbers)
     }
 
@@ -193,10 +289,12 @@ impl Cycle for FourDEnVarCycle {
         let mut window = self.window.clone();
         window.restore(step, &mut numbers)?;
         let front = numbers.matrix(start.dim())?;
+        let passes = (0..window.waiting()).map(|_| Pass::read(&mut numbers)).collect::<Result<_>>()?;
         let arrays = if numbers.is_empty() { 0 } else { window.len() };
         let trail = (0..arrays).map(|_| numbers.matrix(start.dim())).collect::<Result<_>>()?;
         numbers.end()?;
-        (self.window, self.start, self.front, self.trail) = (window, start, front, trail);
+        (self.window, self.start, self.front) = (window, start, front);
+        (self.passes, self.trail) = (passes, trail);
         Ok(())
     }
 }

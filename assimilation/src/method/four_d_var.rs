@@ -12,6 +12,12 @@
 //! x_b already knows the older sets of the window, as in the cycle of `ienks`; but its covariance is B all the same. Of a
 //! forecaster with a Gaussian kernel M is the mean, and its noise has no part in the cost; noise without a kernel is
 //! refused.
+//!
+//! With a `shift` S above 1 a set waits, and the analysis of a set that waits is its forecast (with the covariance of what
+//! is known, not B), until S have come; then J has a misfit for each of them, and the window moves on by S sets
+//! ([`window`](super::window)). The smoothed states alone know all of the window. S = `lag` is strong-constraint 4D-Var as
+//! weather services run it, in windows without overlap: x_b then knows none of the window's sets, which makes the static B
+//! honest, and one minimisation serves S sets.
 
 mod cost;
 mod cycle;
@@ -22,7 +28,7 @@ pub use cycle::FourDVarCycle;
 use scorecast_systems::registry::Default;
 use scorecast_systems::{Entry, Kind, Param, Settings};
 
-use super::window::LAG;
+use super::window::{LAG, SHIFT, lag_and_shift};
 use super::{Build, MEMBERS, Need};
 
 pub(super) const ENTRY: Entry<Build> = Entry {
@@ -33,6 +39,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
         Param { about: "draws of the posterior to give beside its moments", ..MEMBERS },
         super::three_d_var::SCALE,
         LAG,
+        SHIFT,
         Param {
             key: "iterations",
             kind: Kind::Int { min: 1, max: i64::MAX },
@@ -52,7 +59,8 @@ pub(super) const ENTRY: Entry<Build> = Entry {
             iterations: settings.count("iterations"),
             tolerance: settings.number("tolerance"),
         };
-        Ok(Box::new(FourDVarCycle::new(method, settings.count("members"), settings.count("lag"))))
+        let (lag, shift) = lag_and_shift(settings)?;
+        Ok(Box::new(FourDVarCycle::new(method, settings.count("members"), lag).with_shift(shift)))
     }),
 };
 

@@ -11,18 +11,25 @@
 //! - `bundle`: of anomalies e A, e = 1e-4; Z = R^-1/2 Y / (e sqrt(N - 1)) (a tangent).
 //!
 //! One step of `transform` in a window of one set is the smoother of `etkf`. A set has the innovation y - mean h over these
-//! members. Multiple assimilation (`mda`) uses each set `lag` times as it goes through the window, with weight 1 / lag
-//! (its R times lag), which makes each step smaller; what is given as the ensemble, and as the smoothed start, comes from a
-//! second minimisation, of the whole weight that each set has left, so that nothing is counted less than once
-//! (Bocquet and Sakov 2014, their balancing step). Where all is linear it changes nothing.
+//! members.
+//!
+//! With a `shift` S above 1 a set waits, and the analysis of a set that waits is its forecast, until S have come; then J
+//! has a misfit for each of them, the start is analysed once, and the window moves on by S sets
+//! ([`window`](super::window)): one minimisation for S sets, of a cost that is less quadratic the longer they reach. The
+//! smoothed states alone know all of the window.
+//!
+//! Multiple assimilation (`mda`) uses each set in every window that holds it, with weights that sum to 1, which makes each
+//! step smaller: `lag` / S windows, and where S does not divide `lag` n = 1 + (lag - 1 - j) / S of them, rounded down, for
+//! the set that came with j newer ones of its S; each with weight 1 / n (its R times n). What is given as the ensemble, and
+//! as the smoothed states, comes from a second minimisation, of the whole weight that each set has left, so that nothing is
+//! counted less than once (Bocquet and Sakov 2014, their balancing step). Where all is linear it changes nothing.
 //!
 //! All this takes the forecaster as perfect. Where it has noise, one step of the ensemble Kalman smoother is taken instead
-//! ([`with_noise`]), whatever `iterations` and `mda` say.
+//! ([`with_noise`]), whatever `iterations` and `mda` say; it uses each set as it comes, so a `shift` above 1 is refused.
 
 mod cycle;
 mod descent;
 mod minimise;
-mod passes;
 mod saved;
 mod with_noise;
 
@@ -33,7 +40,7 @@ use scorecast_systems::{Entry, Kind, Param, Settings};
 
 use super::etkf::ROTATE;
 use super::inflation::{Inflation, RTPP, RTPS};
-use super::window::LAG;
+use super::window::{LAG, SHIFT, lag_and_shift};
 use super::{Build, INFLATION, MEMBERS};
 
 pub(super) const ENTRY: Entry<Build> = Entry {
@@ -47,6 +54,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
         RTPS,
         ROTATE,
         LAG,
+        SHIFT,
         Param {
             key: "iterations",
             kind: Kind::Int { min: 1, max: i64::MAX },
@@ -69,7 +77,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
             key: "mda",
             kind: Kind::Bool,
             default: Default::Bool(false),
-            about: "use each set `lag` times with 1/lag of its weight (multiple data assimilation)",
+            about: "use each set `lag / shift` times with a part of its weight (multiple data assimilation)",
         },
         Param {
             key: "finite_size",
@@ -90,7 +98,8 @@ pub(super) const ENTRY: Entry<Build> = Entry {
             multiple: settings.flag("mda"),
             finite_size: settings.optional_number("finite_size"),
         };
-        Ok(Box::new(IEnKsCycle::new(method, settings.count("members"), settings.count("lag"))))
+        let (lag, shift) = lag_and_shift(settings)?;
+        Ok(Box::new(IEnKsCycle::new(method, settings.count("members"), lag).with_shift(shift)))
     }),
 };
 
@@ -116,7 +125,7 @@ pub struct IEnKs {
     pub tolerance: f64,
     /// Where the derivative comes from.
     pub linearization: Linearization,
-    /// Whether each set is used `lag` times.
+    /// Whether each set is used in every window that holds it, with a part of its weight.
     pub multiple: bool,
     /// Certainty of the spread in the finite-size form; none is the Gaussian form.
     pub finite_size: Option<f64>,

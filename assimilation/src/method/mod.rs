@@ -46,6 +46,7 @@ mod one_step;
 mod optimal_interpolation;
 mod optimal_proposal;
 mod particles;
+mod passes;
 mod path;
 mod quality_control;
 mod regularize;

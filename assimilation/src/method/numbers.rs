@@ -54,6 +54,21 @@ impl<'a> Numbers<'a> {
         }
     }
 
+    /// Minus the next number, which is then read, where that is an integer below 0.
+    ///
+    /// # Errors
+    /// When there is no number.
+    pub(super) fn negative_count(&mut self) -> Result<Option<usize>> {
+        match self.rest.first() {
+            Some(number) if *number < 0.0 => {
+                self.rest = &self.rest[1..];
+                Numbers { method: self.method, rest: &[-number] }.count().map(Some)
+            }
+            Some(_) => Ok(None),
+            None => Err(self.refuse("no number is left")),
+        }
+    }
+
     /// The next number, 0 or 1, as a truth value.
     ///
     /// # Errors
@@ -127,5 +142,10 @@ mod tests {
             assert!(Numbers::new("rts", &[wrong]).count().is_err());
         }
         assert!(Numbers::new("rts", &state).matrix((usize::MAX, 2)).is_err());
+        let marked = [-3.0, 4.0, -0.5];
+        let mut numbers = Numbers::new("rts", &marked);
+        assert_eq!(numbers.negative_count().unwrap(), Some(3));
+        assert_eq!((numbers.negative_count().unwrap(), numbers.count().unwrap()), (None, 4));
+        assert!(numbers.negative_count().is_err() && numbers.negative_count().is_err());
     }
 }

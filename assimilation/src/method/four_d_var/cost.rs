@@ -1,8 +1,9 @@
 //! The cost of 4D-Var, its gradient by the adjoint, and its minimum.
 //!
-//! J(v) = |v|^2 / 2 + |y - h(M(x_b + L v))|^2_{R^-1} / 2 with L = B^1/2. With the residual d = y - h at v and
-//! G = H M' L there, J' = v - G^T R^-1 d, and the step s of an outer loop solves (I + G^T R^-1 G) s = -J'. A half, a
-//! quarter, ... of it is gone where J would rise.
+//! J(v) = |v|^2 / 2 + sum_i |y_i - h(M_i(x_b + L v))|^2_{R^-1} / 2 with L = B^1/2, over the sets i that are used together,
+//! M_i to the time of each. With the residuals d_i = y_i - h at v and G_i = H M_i' L there, J' = v - sum_i G_i^T R^-1 d_i (one
+//! adjoint run, which takes in each set on its way back), and the step s of an outer loop solves
+//! (I + sum_i G_i^T R^-1 G_i) s = -J'. A half, a quarter, ... of it is gone where J would rise.
 //!
 //! At the background the tangents of all components are known, because the covariance of the forecast takes them; so the
 //! Hessian there is at hand whole, and its inverse gives the first step. The others are solved by conjugate gradients, a
@@ -20,11 +21,19 @@ use crate::problem::{Result, Seen};
 /// The relative residual at which conjugate gradients end; the outer loops repair what is left.
 const INNER: f64 = 1e-2;
 
+/// One set of observations, the leg of the window that ends at it, and the lead step there.
+pub(super) struct Term<'s> {
+    pub leg: usize,
+    pub at: usize,
+    pub seen: Seen<'s>,
+}
+
 /// The minimisation of one analysis.
 pub(super) struct Cost<'a, 's> {
     pub dynamics: &'a Dynamics<'a>,
-    pub seen: &'a Seen<'s>,
-    /// The lead steps of the start and of the observations.
+    /// The sets that are used, in order, at least one.
+    pub terms: &'a [Term<'s>],
+    /// The lead steps of the start and of the end of the window.
     pub from: usize,
     pub to: usize,
     /// x_b, `[component]`.
@@ -37,10 +46,8 @@ pub(super) struct Cost<'a, 's> {
 pub(super) struct Linearized {
     pub value: f64,
     pub trajectory: Trajectory,
-    /// y - h, `[present]`.
-    residual: Array1<f64>,
-    /// R.
-    pub present: Present,
+    /// y - h (`[present]`) and R of each term.
+    residuals: Vec<(Array1<f64>, Present)>,
 }
 
 /// Where the outer loops ended.
@@ -57,9 +64,8 @@ pub(super) struct Minimum {
 pub(super) struct Inverse(Array2<f64>);
 
 impl Inverse {
-    /// Of Z = G^T R^-1/2, `[component, present]`.
-    fn new(z: &Array2<f64>) -> Result<Self> {
-        let mut s = z.dot(&z.t());
+    /// Of Z Z^T (`[component, component]`), Z = G^T R^-1/2 of all terms side by side.
+    fn new(mut s: Array2<f64>) -> Result<Self> {
         s.diag_mut().iter_mut().for_each(|value| *value += 1.0);
         let mut t = Array2::eye(s.nrows());
         Cholesky::new(s.view())?.half_solve_in_place(&mut t);
@@ -102,15 +108,33 @@ impl Cost<'_, '_> {
     /// # Errors
     /// When shapes do not fit.
     pub fn along(&self, v: &Array1<f64>, trajectory: Trajectory) -> Result<Linearized> {
-        let present = self.seen.restrict(trajectory.last().insert_axis(Axis(0)))?;
-        let residual = &present.values - &present.predicted.row(0);
-        Ok(Linearized { value: 0.5 * (v.dot(v) + present.misfit(&residual)), trajectory, residual, present })
+        let mut value = v.dot(v);
+        let mut residuals = Vec::with_capacity(self.terms.len());
+        for term in self.terms {
+            let present = term.seen.restrict(trajectory.at(term.at).insert_axis(Axis(0)))?;
+            let residual = &present.values - &present.predicted.row(0);
+            value += present.misfit(&residual);
+            residuals.push((residual, present));
+        }
+        Ok(Linearized { value: 0.5 * value, trajectory, residuals })
     }
 
-    /// G^T R^-1 d for a residual `d` (`[present]`).
-    fn pull(&self, here: &Linearized, d: &Array1<f64>) -> Result<Array1<f64>> {
-        let covector = self.seen.vjp(here.trajectory.last(), &here.present.precision_times(d));
-        Ok(self.root.dot(&self.dynamics.backward(&here.trajectory, covector)?))
+    /// sum_i G_i^T R^-1 d_i for one d_i (`[present]`) a term, by one adjoint run.
+    fn pull<'d>(&self, here: &Linearized, d: impl DoubleEndedIterator<Item = &'d Array1<f64>>) -> Result<Array1<f64>> {
+        let mut carried: Option<(usize, Array1<f64>)> = None;
+        for ((term, (_, present)), d) in self.terms.iter().zip(&here.residuals).rev().zip(d.rev()) {
+            let mut covector = term.seen.vjp(here.trajectory.at(term.at), &present.precision_times(d));
+            if let Some((at, later)) = carried {
+                covector += &self.dynamics.backward(&here.trajectory, term.at, at, later)?;
+            }
+            carried = Some((term.at, covector));
+        }
+        match carried {
+            Some((at, covector)) => {
+                Ok(self.root.dot(&self.dynamics.backward(&here.trajectory, self.from, at, covector)?))
+            }
+            None => Ok(Array1::zeros(self.background.len())),
+        }
     }
 
     /// -J'.
@@ -118,29 +142,43 @@ impl Cost<'_, '_> {
     /// # Errors
     /// When the forecaster has no adjoint or cannot run.
     pub fn downhill(&self, here: &Linearized, v: &Array1<f64>) -> Result<Array1<f64>> {
-        Ok(self.pull(here, &here.residual)? - v)
+        Ok(self.pull(here, here.residuals.iter().map(|(d, _)| d))? - v)
     }
 
-    /// The inverse of the Hessian at `here`, from what its tangents make of L at the end (`[component, component]`, one row
+    /// The inverse of the Hessian at `here`, from what its tangents make of L at each term (`[component, component]`, one row
     /// a column of L).
     ///
     /// # Errors
     /// When a number is not finite.
-    pub fn inverse(&self, here: &Linearized, images: &Array2<f64>) -> Result<Inverse> {
-        let mut z = self.seen.jvp(here.trajectory.last(), images.view());
-        here.present.standardise_rows(&mut z);
-        Inverse::new(&z)
+    pub fn inverse<'i>(&self, here: &Linearized, images: impl IntoIterator<Item = &'i Array2<f64>>) -> Result<Inverse> {
+        let mut squares: Option<Array2<f64>> = None;
+        for ((term, (_, present)), images) in self.terms.iter().zip(&here.residuals).zip(images) {
+            let mut z = term.seen.jvp(here.trajectory.at(term.at), images.view());
+            present.standardise_rows(&mut z);
+            let square = z.dot(&z.t());
+            squares = Some(match squares {
+                Some(sum) => sum + square,
+                None => square,
+            });
+        }
+        let dim = self.background.len();
+        Inverse::new(squares.unwrap_or_else(|| Array2::zeros((dim, dim))))
     }
 
-    /// (I + G^T R^-1 G) u.
+    /// (I + sum_i G_i^T R^-1 G_i) u.
     fn product(&self, here: &Linearized, u: &Array1<f64>) -> Result<Array1<f64>> {
-        let start = self.root.dot(u).insert_axis(Axis(0));
-        let end = self.dynamics.forward(&here.trajectory, self.from, self.to, start)?;
-        let image = self.seen.jvp(here.trajectory.last(), end.view()).remove_axis(Axis(0));
-        Ok(self.pull(here, &image)? + u)
+        let mut x = self.root.dot(u).insert_axis(Axis(0));
+        let mut at = self.from;
+        let mut images = Vec::with_capacity(self.terms.len());
+        for term in self.terms {
+            x = self.dynamics.forward(&here.trajectory, at, term.at, x)?;
+            at = term.at;
+            images.push(term.seen.jvp(here.trajectory.at(at), x.view()).remove_axis(Axis(0)));
+        }
+        Ok(self.pull(here, images.iter())? + u)
     }
 
-    /// The solution of (I + G^T R^-1 G) s = b by preconditioned conjugate gradients (Hestenes and Stiefel 1952; Concus, Golub
+    /// The solution s of (I + sum_i G_i^T R^-1 G_i) s = b by preconditioned conjugate gradients (Hestenes and Stiefel 1952; Concus, Golub
     /// and O'Leary 1976), and the products.
     fn solve(&self, here: &Linearized, b: &Array1<f64>, near: &Inverse) -> Result<(Array1<f64>, usize)> {
         let mut s = Array1::zeros(b.len());
@@ -201,7 +239,7 @@ mod tests {
     use scorecast_systems::{Domain, Key, Stepping, Value};
 
     use super::*;
-    use crate::observe::{Arctan, GaussianError, NoiseLaw, Pointwise, Stride};
+    use crate::observe::{Arctan, GaussianError, NoiseLaw, Observation, Pointwise, Stride};
 
     #[test]
     fn the_gradient_is_that_of_central_differences_and_is_zero_at_the_minimum() {
@@ -217,7 +255,23 @@ mod tests {
         let dynamics = Dynamics::new(&*model, 2, background.view(), key).unwrap();
         let x = key.at(1).normals(20, 8);
         let root = crate::linalg::symmetric_sqrt((x.t().dot(&x) / 20.0).view()).unwrap();
-        let cost = Cost { dynamics: &dynamics, seen: &seen, from: 2, to: 6, background: &background, root: &root };
+        // sets that are used together, near what one state gives, the last of them before the end of the window
+        let hidden =
+            dynamics.trajectory(2, 6, &background + &root.dot(&(key.at(7).normals(1, 8).row(0).to_owned() * 0.3)));
+        let hidden = hidden.unwrap();
+        let near = |at: usize| operator.apply(0.0, hidden.at(at).insert_axis(Axis(0))).row(0).to_owned() + 0.02;
+        let mut ys = [near(3), near(4), near(5)];
+        ys[1][2] = f64::NAN;
+        let set = |at: usize| Term { leg: at - 3, at, seen: Seen { step: at, values: ys[at - 3].view(), ..seen } };
+        let one = [Term { leg: 0, at: 6, seen }];
+        let three = [set(3), set(4), set(5)];
+        check(&one, &dynamics, &background, &root, key);
+        check(&three, &dynamics, &background, &root, key);
+    }
+
+    /// Of a window from lead step 2 to 6.
+    fn check(terms: &[Term], dynamics: &Dynamics, background: &Array1<f64>, root: &Array2<f64>, key: Key) {
+        let cost = Cost { dynamics, terms, from: 2, to: 6, background, root };
         let gradient = |v: &Array1<f64>| cost.downhill(&cost.at(v).unwrap(), v).unwrap();
         for seed in 0..3 {
             let v = key.at(seed).normals(1, 8).remove_axis(Axis(0));
@@ -231,14 +285,16 @@ mod tests {
         }
         let start = cost.at(&Array1::zeros(8)).unwrap();
         let first = start.value;
-        let images = dynamics.forward(&start.trajectory, 2, 6, root.clone()).unwrap();
+        let carried = |term: &Term| dynamics.forward(&start.trajectory, 2, term.at, root.clone()).unwrap();
+        let images: Vec<_> = terms.iter().map(carried).collect();
         let inverse = cost.inverse(&start, &images).unwrap();
         // the tangents of all components give the products that one tangent and one adjoint give
         let u = key.at(4).normals(1, 8).remove_axis(Axis(0));
         let back = inverse.apply(&cost.product(&start, &u).unwrap());
         assert!((back - &u).iter().all(|e| e.abs() < 1e-10));
         let found = cost.minimise(start, &inverse, 200, 1e-10).unwrap();
-        assert!(gradient(&found.v).iter().all(|g| g.abs() < 1e-6) && found.here.value < first);
+        let slope = gradient(&found.v);
+        assert!(slope.iter().all(|g| g.abs() < 1e-6) && found.here.value < first, "{slope}");
         // and a minimum, not a saddle
         for seed in 0..50 {
             let around = &found.v + &(key.at(9).case(seed).normals(1, 8).remove_axis(Axis(0)) * 0.02);

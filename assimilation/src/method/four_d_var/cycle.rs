@@ -4,12 +4,14 @@ use ndarray::{Array1, Array2, ArrayView1};
 use scorecast_systems::{Forecaster, Key, Purpose};
 
 use super::FourDVar;
-use super::cost::Cost;
+use super::cost::{Cost, Term};
 use super::trajectory::{Dynamics, Trajectory};
 use crate::linalg::all_finite;
 use crate::method::gaussian::{self, Gaussian, positive_sqrt, symmetric};
 use crate::method::numbers::Numbers;
+use crate::method::passes::{Pass, require_none_waits, require_same, sets};
 use crate::method::window::Window;
+use crate::observe::Observation;
 use crate::outcome::{Diagnostics, Outcome, Smoothed};
 use crate::problem::{Cycle, Prior, Result, Seen};
 use crate::state::{pack, unpack};
@@ -25,6 +27,8 @@ pub struct FourDVarCycle {
     background: Array2<f64>,
     /// L = B^1/2.
     root: Array2<f64>,
+    /// The sets that wait.
+    passes: Vec<Pass>,
 }
 
 /// N(mean, X^T X).
@@ -56,7 +60,14 @@ impl FourDVarCycle {
     pub fn new(method: FourDVar, members: usize, lag: usize) -> Self {
         let none = || Array2::zeros((0, 0));
         let state = Gaussian { mean: Array1::zeros(0), covariance: none() };
-        Self { method, members, window: Window::new(lag), state, background: none(), root: none() }
+        let window = Window::new(lag);
+        Self { method, members, window, state, background: none(), root: none(), passes: Vec::new() }
+    }
+
+    /// The same, which uses `shift` sets together (at least 1, at most the lag) and moves its window on by them.
+    #[must_use]
+    pub fn with_shift(self, shift: usize) -> Self {
+        Self { window: self.window.with_shift(shift), ..self }
     }
 
     fn set_background(&mut self, b: Array2<f64>) -> Result<()> {
@@ -65,81 +76,112 @@ impl FourDVarCycle {
         Ok(())
     }
 
-    /// M' X at the end of the first leg and at the present, for the symmetric matrix X = `root`, one row a column of it.
-    fn carried(
-        &self,
-        dynamics: &Dynamics,
-        along: &Trajectory,
-        root: Array2<f64>,
-    ) -> Result<(Array2<f64>, Array2<f64>)> {
-        let first = self.first_end();
-        let rows = dynamics.forward(along, self.window.start(), first, root)?;
-        let present = dynamics.forward(along, first, self.window.present(), rows.clone())?;
-        Ok((rows, present))
+    /// M' X for the symmetric matrix X = `root`, one row a column of it, at each set of the window that leaves or is used
+    /// now, and at the present.
+    fn carried(&self, dynamics: &Dynamics, along: &Trajectory, root: Array2<f64>) -> Result<Carried> {
+        let (leaving, sets) = (self.window.leaving(), self.window.len());
+        let waiting = sets - self.window.waiting();
+        let mut out = Carried { leaving: Vec::with_capacity(leaving), waiting: Vec::new(), present: root };
+        for (leg, (from, to)) in self.window.legs().enumerate() {
+            out.present = dynamics.forward(along, from, to, out.present)?;
+            if leg < leaving {
+                out.leaving.push(out.present.clone());
+            }
+            if leg >= waiting && leg + 1 < sets {
+                out.waiting.push(out.present.clone());
+            }
+        }
+        Ok(out)
     }
 
-    /// The lead step of the first set of the window.
-    fn first_end(&self) -> usize {
-        self.window.legs().next().map_or(self.window.start(), |(_, to)| to)
-    }
-
-    /// The laws at the start, after the first leg and at the present, of the states of `along` and the roots there.
-    fn laws(&self, along: &Trajectory, [start, first, present]: [Array2<f64>; 3]) -> [Law; 3] {
-        let (start_step, first_end, end) = (self.window.start(), self.first_end(), self.window.present());
+    /// The laws at the start, at the sets that leave and at the present, of the states of `along` and the roots there.
+    fn laws(&self, along: &Trajectory, start: Array2<f64>, leaving: Vec<Array2<f64>>, present: Array2<f64>) -> Laws {
+        let end = self.window.present();
         let present = Law::new(along.at(end), present);
-        let first = if first_end == end { present.clone() } else { Law::new(along.at(first_end), first) };
-        [Law::new(along.at(start_step), start), first, present]
+        let law = |(&at, root): (&usize, Array2<f64>)| match at == end {
+            true => present.clone(),
+            false => Law::new(along.at(at), root),
+        };
+        let leaving = self.window.ends().iter().zip(leaving).map(law).collect();
+        Laws { start: Law::new(along.at(self.window.start()), start), leaving, present }
     }
 
-    /// The analysis of one set; gives the posterior at the present and at the end of the first leg.
-    fn analyse(&mut self, model: &dyn Forecaster, seen: &Seen, noise: Key) -> Result<Analysed> {
+    /// What the sets of `terms` make of the state; without one the forecast is what is known.
+    fn analyse(&mut self, model: &dyn Forecaster, terms: &[Term], noise: Key) -> Result<Analysed> {
         let dynamics = Dynamics::new(model, self.window.start(), self.state.mean.view(), noise)?;
         let (from, to) = (self.window.start(), self.window.present());
         let trajectory = dynamics.trajectory(from, to, self.state.mean.clone())?;
-        let unobserved = seen.values.iter().all(|value| value.is_nan());
-        // without a value the forecast is what is known, whose covariance is no longer B
-        let root = match unobserved && self.state.is_finite() {
+        // without a value the covariance of what is known is no longer B
+        let root = match terms.is_empty() && self.state.is_finite() {
             true => positive_sqrt(&self.state.covariance)?,
             false => self.root.clone(),
         };
-        let (first, present) = self.carried(&dynamics, &trajectory, root.clone())?;
-        let forecast = Law::new(trajectory.last(), present.clone());
-        if unobserved || !trajectory.is_finite() || !forecast.gaussian.is_finite() {
-            let [mut start, first, present] = self.laws(&trajectory, [root, first, present]);
-            start.gaussian.clone_from(&self.state);
+        let carried = self.carried(&dynamics, &trajectory, root.clone())?;
+        let forecast = Law::new(trajectory.last(), carried.present.clone());
+        if terms.is_empty() || !trajectory.is_finite() || !forecast.gaussian.is_finite() {
+            let mut laws = self.laws(&trajectory, root, carried.leaving, carried.present);
+            laws.start.gaussian.clone_from(&self.state);
             let diagnostics = Diagnostics::from([("cost", 0.0), ("steps", 0.0), ("products", 0.0)]);
-            return Ok(Analysed { forecast, start, first, present, diagnostics });
+            return Ok(Analysed { forecast, laws, diagnostics });
         }
-        let cost = Cost { dynamics: &dynamics, seen, from, to, background: &self.state.mean, root: &self.root };
+        let cost = Cost { dynamics: &dynamics, terms, from, to, background: &self.state.mean, root: &self.root };
         let background = cost.along(&Array1::zeros(self.state.mean.len()), trajectory)?;
-        let inverse = cost.inverse(&background, &present)?;
+        let inverse = cost.inverse(&background, self.images(terms, &carried))?;
         let found = cost.minimise(background, &inverse, self.method.iterations, self.method.tolerance)?;
         let along = &found.here.trajectory;
-        let (first, present) = self.carried(&dynamics, along, self.root.clone())?;
-        let inverse = cost.inverse(&found.here, &present)?;
-        let [start, first, present] = self.laws(along, [&self.root, &first, &present].map(|x| inverse.root(x)));
+        let carried = self.carried(&dynamics, along, self.root.clone())?;
+        let inverse = cost.inverse(&found.here, self.images(terms, &carried))?;
+        let leaving = carried.leaving.iter().map(|x| inverse.root(x)).collect();
+        let laws = self.laws(along, inverse.root(&self.root), leaving, inverse.root(&carried.present));
         let diagnostics = Diagnostics::from([
             ("cost", found.here.value),
             ("steps", found.steps as f64),
             ("products", found.products as f64),
         ]);
-        self.state = start.gaussian.clone();
-        Ok(Analysed { forecast, start, first, present, diagnostics })
+        self.state = laws.start.gaussian.clone();
+        Ok(Analysed { forecast, laws, diagnostics })
     }
 
-    fn smoothed(&self, step: usize, ensemble: Array2<f64>) -> Smoothed {
+    /// Those at the terms, in order.
+    fn images<'c>(&self, terms: &[Term], carried: &'c Carried) -> Vec<&'c Array2<f64>> {
+        let first = self.window.len() - self.window.waiting();
+        let used = carried.waiting.iter().chain([&carried.present]).zip(first..);
+        used.filter(|(_, leg)| terms.iter().any(|term| term.leg == *leg)).map(|(images, _)| images).collect()
+    }
+
+    /// The sets that wait and `newest`, those with a value.
+    fn terms<'s>(&self, passes: &'s [Pass], newest: &'s Seen) -> Vec<Term<'s>> {
+        let ends = self.window.ends();
+        sets(passes, &self.window, newest).into_iter().map(|(leg, seen)| Term { leg, at: ends[leg], seen }).collect()
+    }
+
+    fn posterior(step: usize, law: &Gaussian, ensemble: Array2<f64>) -> Smoothed {
         let mut posterior = Smoothed::new(step, ensemble);
-        posterior.gaussian = Some((self.state.mean.clone(), self.state.covariance.clone()));
+        posterior.gaussian = Some((law.mean.clone(), law.covariance.clone()));
         posterior
     }
 }
 
-/// The forecast, and the posterior at three times.
+/// M' X of one matrix X at the start (`[component, component]` each).
+struct Carried {
+    /// At the sets that leave.
+    leaving: Vec<Array2<f64>>,
+    /// At the sets that are used now, but for the newest.
+    waiting: Vec<Array2<f64>>,
+    present: Array2<f64>,
+}
+
+/// The posterior at the start, at the sets that leave, and at the present.
+struct Laws {
+    start: Law,
+    leaving: Vec<Law>,
+    present: Law,
+}
+
+/// The forecast, and the posterior.
 struct Analysed {
     forecast: Law,
-    start: Law,
-    first: Law,
-    present: Law,
+    laws: Laws,
     diagnostics: Diagnostics,
 }
 
@@ -151,6 +193,7 @@ impl Cycle for FourDVarCycle {
     /// A prior ensemble is taken as the Gaussian of its mean and covariance.
     fn start(&mut self, prior: &Prior, step: usize, _key: Key) -> Result<()> {
         self.window.begin(step);
+        self.passes.clear();
         self.state = Gaussian::of(prior)?;
         self.state.covariance *= self.method.scale;
         self.set_background(self.state.covariance.clone())
@@ -160,33 +203,46 @@ impl Cycle for FourDVarCycle {
         seen.require_gaussian("four_d_var")?;
         seen.check(self.state.mean.len())?;
         gaussian::check(&self.state, model)?;
+        require_same(&self.passes, seen.operator, "four_d_var", self.window.shift(), false)?;
         self.window.push(seen.step);
-        let analysed = self.analyse(model, seen, key.purpose(Purpose::ProcessNoise))?;
+        let passes = std::mem::take(&mut self.passes);
+        let due = self.window.is_due();
+        let terms = if due { self.terms(&passes, seen) } else { Vec::new() };
+        let Analysed { forecast, laws, diagnostics } =
+            self.analyse(model, &terms, key.purpose(Purpose::ProcessNoise))?;
         let draw = key.purpose(Purpose::PosteriorDraw).at(seen.step as u64);
-        let (forecast, present) = (analysed.forecast, analysed.present);
-        let mut outcome = Outcome::new(forecast.draws(self.members, draw), present.draws(self.members, draw));
-        outcome.gaussian = Some((present.gaussian.mean, present.gaussian.covariance));
+        let mut outcome = Outcome::new(forecast.draws(self.members, draw), laws.present.draws(self.members, draw));
+        outcome.gaussian = Some((laws.present.gaussian.mean, laws.present.gaussian.covariance));
         outcome.forecast_gaussian = Some((forecast.gaussian.mean, forecast.gaussian.covariance));
-        outcome.diagnostics = analysed.diagnostics;
-        if self.window.is_full() {
+        outcome.diagnostics = diagnostics;
+        if !due {
+            self.passes = passes;
+            self.passes.push(Pass::of(seen));
+            return Ok(outcome);
+        }
+        self.window.settle();
+        let mut law = laws.start;
+        for next in laws.leaving {
             if let Some(step) = self.window.smoothed() {
-                let draws = analysed.start.draws(self.members, smoothing(step, key));
-                outcome.smoothed.push(self.smoothed(step, draws));
+                let draws = law.draws(self.members, smoothing(step, key));
+                outcome.smoothed.push(Self::posterior(step, &law.gaussian, draws));
             }
             self.window.slide();
-            self.state = analysed.first.gaussian;
+            law = next;
         }
+        self.state = law.gaussian;
         Ok(outcome)
     }
 
     fn finish(&mut self, model: &dyn Forecaster, key: Key) -> Result<Vec<Smoothed>> {
+        require_none_waits(&self.passes, self.window.waiting(), "four_d_var")?;
         let noise = key.purpose(Purpose::ProcessNoise);
         let dynamics = Dynamics::new(model, self.window.start(), self.state.mean.view(), noise)?;
         let mut out = Vec::new();
         loop {
             if let Some(step) = self.window.smoothed() {
                 let draws = self.state.draws(self.members, smoothing(step, key))?;
-                out.push(self.smoothed(step, draws));
+                out.push(Self::posterior(step, &self.state, draws));
             }
             let Some((from, to)) = self.window.legs().next() else {
                 break;
@@ -199,13 +255,26 @@ impl Cycle for FourDVarCycle {
             self.window.slide();
         }
         self.window.begin(self.window.start());
+        self.passes.clear();
         Ok(out)
+    }
+
+    fn finish_with(&mut self, model: &dyn Forecaster, operator: &dyn Observation, key: Key) -> Result<Vec<Smoothed>> {
+        require_same(&self.passes, operator, "four_d_var", self.window.shift(), false)?;
+        let mut passes = std::mem::take(&mut self.passes);
+        if let Some(newest) = passes.pop() {
+            let newest = newest.seen(self.window.present(), operator);
+            let terms = self.terms(&passes, &newest);
+            self.analyse(model, &terms, key.purpose(Purpose::ProcessNoise))?;
+        }
+        self.finish(model, key)
     }
 
     fn save(&self) -> Vec<u8> {
         let mut numbers = self.window.numbers();
         numbers.extend(&self.state.mean);
         numbers.extend(&self.background);
+        self.passes.iter().for_each(|pass| pass.write(&mut numbers));
         pack(self.window.start(), &self.state.covariance, &numbers)
     }
 
@@ -219,9 +288,10 @@ impl Cycle for FourDVarCycle {
         let mut window = self.window.clone();
         window.restore(step, &mut numbers)?;
         let (mean, background) = (numbers.vector(dim)?, numbers.matrix((dim, dim))?);
+        let passes = (0..window.waiting()).map(|_| Pass::read(&mut numbers)).collect::<Result<_>>()?;
         numbers.end()?;
         self.set_background(background)?;
-        (self.window, self.state) = (window, Gaussian { mean, covariance });
+        (self.window, self.state, self.passes) = (window, Gaussian { mean, covariance }, passes);
         Ok(())
     }
 }

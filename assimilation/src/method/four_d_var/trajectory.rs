@@ -82,13 +82,13 @@ impl<'a> Dynamics<'a> {
         Ok(rows)
     }
 
-    /// Carries a covector (`[component]`) from the end of `along` back to its start by the adjoints around it.
+    /// Carries a covector (`[component]`) from lead step `to` back to `from` by the adjoints around `along`.
     ///
     /// # Errors
     /// When the adjoint is not known, or the forecaster itself cannot run.
-    pub fn backward(&self, along: &Trajectory, covector: Array1<f64>) -> Result<Array1<f64>> {
+    pub fn backward(&self, along: &Trajectory, from: usize, to: usize, covector: Array1<f64>) -> Result<Array1<f64>> {
         let mut v = covector.insert_axis(Axis(0));
-        for k in (along.from..along.from + along.states.len() - 1).rev() {
+        for k in (from..to).rev() {
             let x = along.at(k).insert_axis(Axis(0));
             v = match &self.derivative {
                 Derivative::Linear(law) => v.dot(&law.matrix),

@@ -1,15 +1,16 @@
-//! The cycle of the iterative smoother: its window, and the sets that multiple assimilation uses again.
+//! The cycle of the iterative smoother: its window, and the sets that wait or that multiple assimilation uses again.
 
 use ndarray::Array2;
 use scorecast_systems::{Forecaster, Key, Purpose};
 
 use super::IEnKs;
 use super::minimise::{Problem, Term};
-use super::passes::Pass;
 use crate::linalg::{all_finite, anomalies};
 use crate::method::inflation::rotation;
-use crate::method::window::Window;
+use crate::method::passes::{Pass, require_none_waits, require_same, sets};
+use crate::method::window::{Window, require_no_shift};
 use crate::method::{require_dim, require_members, unchanged};
+use crate::observe::Observation;
 use crate::outcome::{Diagnostics, Outcome, Smoothed};
 use crate::problem::{Cycle, Prior, Result, Seen, draw_prior};
 
@@ -24,19 +25,21 @@ pub struct IEnKsCycle {
     pub(super) whole: Option<Array2<f64>>,
     /// Members at the present, carried from the start.
     pub(super) front: Array2<f64>,
-    /// The sets in the window, where they are used again.
+    /// The sets that wait, or all in the window where they are used again.
     pub(super) passes: Vec<Pass>,
     /// Members at each set in the window, the present among them, where the forecaster has noise.
     pub(super) trail: Vec<Array2<f64>>,
 }
 
-/// The members at the start after a set; none where they stay as they are.
+/// The members at the start after an analysis; none where they stay as they are.
 #[derive(Default)]
 struct Analysed {
     /// Those that the cycle goes on with.
     start: Option<Array2<f64>>,
     /// Those given all sets with their whole weight, where these are others.
     whole: Option<Array2<f64>>,
+    /// Whether the state at the present is another than the forecast.
+    changed: bool,
     diagnostics: Diagnostics,
 }
 
@@ -56,31 +59,35 @@ impl IEnKsCycle {
         }
     }
 
-    /// The sets in the window again, each with the weight that `weigh` gives it for the times it has been used; sets
-    /// without a value are left out.
-    fn terms<'a>(
-        passes: &'a [Pass],
-        window: &Window,
-        seen: &Seen<'a>,
-        weigh: impl Fn(usize) -> f64,
-    ) -> Result<Vec<Term<'a>>> {
-        let mut terms = Vec::with_capacity(passes.len() + 1);
-        for ((leg, pass), (_, step)) in passes.iter().enumerate().zip(window.legs()) {
-            terms.push(Term { leg, seen: pass.again(step, seen.operator)?, weight: weigh(passes.len() - leg) });
-        }
-        terms.push(Term { leg: passes.len(), seen: *seen, weight: weigh(0) });
-        terms.retain(|term| term.seen.values.iter().any(|value| !value.is_nan()));
-        Ok(terms)
+    /// The same, which uses `shift` sets together (at least 1, at most the lag) and moves its window on by them.
+    #[must_use]
+    pub fn with_shift(self, shift: usize) -> Self {
+        Self { window: self.window.with_shift(shift), ..self }
     }
 
-    /// What this set makes of the members at the start; `forecast` is what they become at the present.
+    /// Whether a set is used in more than one window.
+    fn is_multiple(&self) -> bool {
+        self.method.multiple && self.window.lag() > self.window.shift()
+    }
+
+    /// The sets in the window that are to be used, each with the weight that `weigh` gives it for the windows that have used
+    /// it, and those that use it in all.
+    fn terms<'a>(&'a self, seen: &'a Seen, weigh: impl Fn(usize, usize) -> f64) -> Vec<Term<'a>> {
+        let term = |(leg, seen)| {
+            let (used, all) = self.window.uses(leg);
+            Term { leg, seen, weight: weigh(used, all) }
+        };
+        sets(&self.passes, &self.window, seen).into_iter().map(term).collect()
+    }
+
+    /// What the sets that wait make of the members at the start; `seen` is the newest of them, and `forecast` what the
+    /// members at the start become at the present.
     fn analyse<'a>(
         &'a self,
         model: &'a dyn Forecaster,
-        seen: &Seen<'a>,
+        seen: &'a Seen,
         key: Key,
         forecast: &Array2<f64>,
-        observed: bool,
     ) -> Result<Analysed> {
         let method = &self.method;
         let (mean, a) = anomalies(self.start.view(), None);
@@ -100,19 +107,60 @@ impl IEnKsCycle {
                 None => (None, Diagnostics::new()),
             })
         };
-        if !(method.multiple && self.window.lag() > 1) {
-            let newest = Term { leg: self.window.len() - 1, seen: *seen, weight: 1.0 };
-            let (start, diagnostics) = solve(if observed { vec![newest] } else { Vec::new() }, Some(forecast))?;
-            return Ok(Analysed { start, whole: None, diagnostics });
+        if !self.is_multiple() {
+            let terms = self.terms(seen, |_, _| 1.0);
+            // where the members are known at all that is observed, they need not be carried there again
+            let known = terms.iter().all(|term| term.leg + 1 == self.window.len());
+            let (start, diagnostics) = solve(terms, known.then_some(forecast))?;
+            let changed = start.is_some();
+            return Ok(Analysed { start, whole: None, changed, diagnostics });
         }
-        let share = 1.0 / self.window.lag() as f64;
-        let (start, mut diagnostics) = solve(Self::terms(&self.passes, &self.window, seen, |_| share)?, None)?;
+        let (start, mut diagnostics) = solve(self.terms(seen, |_, all| 1.0 / all as f64), None)?;
+        let left = self.terms(seen, |used, all| 1.0 - 1.0 / all as f64 * used as f64);
+        let oldest = self.window.len() - self.window.waiting();
+        let observed = left.iter().any(|term| term.leg >= oldest);
         let mut whole = None;
         if observed {
-            let left = Self::terms(&self.passes, &self.window, seen, |used| 1.0 - share * used as f64)?;
             (whole, diagnostics) = solve(left, None)?;
         }
-        Ok(Analysed { start, whole, diagnostics })
+        let changed = observed && (whole.is_some() || start.is_some());
+        Ok(Analysed { start, whole, changed, diagnostics })
+    }
+
+    /// Uses the sets that wait, of which `seen` is the newest.
+    fn assimilate(&mut self, model: &dyn Forecaster, seen: &Seen, key: Key, forecast: Array2<f64>) -> Result<Outcome> {
+        let noise = key.purpose(Purpose::ProcessNoise);
+        let Analysed { start, whole, changed, diagnostics } =
+            if all_finite(forecast.view()) && all_finite(self.start.view()) {
+                self.analyse(model, seen, key, &forecast)?
+            } else {
+                Analysed::default()
+            };
+        if self.method.multiple {
+            self.passes.push(Pass::of(seen));
+        } else {
+            self.passes.clear();
+        }
+        // without a value the older sets alone go on, and what is thought of the start stays
+        self.start = start.unwrap_or_else(|| std::mem::take(&mut self.start));
+        self.whole = whole.or_else(|| self.whole.take());
+        let mut outcome = unchanged(forecast);
+        outcome.diagnostics = diagnostics;
+        let mut trail = Vec::new();
+        if changed {
+            (trail, outcome.ensemble) = self.window.carry(model, self.whole.as_ref().unwrap_or(&self.start), noise)?;
+        }
+        self.front.clone_from(&outcome.ensemble);
+        let leaving = self.window.leaving();
+        if self.method.multiple {
+            self.passes.drain(..leaving);
+        }
+        if self.whole.is_some() {
+            self.window.carry_on(model, &mut self.start, noise)?;
+        }
+        let best = self.whole.as_mut().unwrap_or(&mut self.start);
+        outcome.smoothed = self.window.leave(model, best, trail, noise)?;
+        Ok(outcome)
     }
 }
 
@@ -133,62 +181,35 @@ impl Cycle for IEnKsCycle {
         require_members(self.start.nrows())?;
         require_dim(self.start.ncols(), model)?;
         let noise = key.purpose(Purpose::ProcessNoise);
-        let before = self.window.present();
+        let before = self.window.clone();
         self.window.push(seen.step);
         let mut forecast = self.front.clone();
-        model.advance(before, self.window.present() - before, &mut forecast, noise)?;
-        let observed = seen.values.iter().any(|value| !value.is_nan());
+        model.advance(before.present(), self.window.present() - before.present(), &mut forecast, noise)?;
         let finite = all_finite(forecast.view()) && all_finite(self.start.view());
-        if finite && self.window.is_noisy(model, &self.start, noise)? {
-            return self.step_with_noise(model, seen, key, forecast, observed);
+        let noisy = finite && self.window.is_noisy(model, &self.start, noise)?;
+        let shift = self.window.shift();
+        let fits = match noisy {
+            true => require_no_shift(shift, "ienks"),
+            false => require_same(&self.passes, seen.operator, "ienks", shift, self.is_multiple()),
+        };
+        if fits.is_err() {
+            self.window = before;
+        }
+        fits?;
+        if noisy {
+            return self.step_with_noise(model, seen, key, forecast);
         }
         self.trail.clear();
-        let Analysed { start, whole, diagnostics } = if finite {
-            // views do not shorten their lifetime by themselves
-            let seen = Seen { step: seen.step, time: seen.time, values: seen.values.view(), operator: seen.operator };
-            self.analyse(model, &seen, key, &forecast, observed)?
-        } else {
-            Analysed::default()
-        };
-        let changed = observed && (whole.is_some() || start.is_some());
-        if self.method.multiple {
-            self.passes.push(Pass::of(seen));
+        if self.window.is_due() {
+            return self.assimilate(model, seen, key, forecast);
         }
-        // without a value the older sets alone go on, and what is thought of the start stays
-        self.start = start.unwrap_or_else(|| std::mem::take(&mut self.start));
-        self.whole = whole.or_else(|| self.whole.take());
-        let mut outcome = unchanged(forecast);
-        let slides = self.window.is_full();
-        let best = self.whole.as_ref().unwrap_or(&self.start);
-        outcome
-            .smoothed
-            .extend(self.window.smoothed().filter(|_| slides).map(|step| Smoothed::new(step, best.clone())));
-        let first = if changed {
-            let (first, front) = self.window.carry(model, best, noise)?;
-            outcome.ensemble = front;
-            first
-        } else {
-            self.window.carry_first(model, best, noise)?
-        };
-        self.front.clone_from(&outcome.ensemble);
-        if slides {
-            match &mut self.whole {
-                Some(whole) => {
-                    *whole = first;
-                    self.start = self.window.carry_first(model, &self.start, noise)?;
-                }
-                None => self.start = first,
-            }
-            self.window.slide();
-            if !self.passes.is_empty() {
-                self.passes.remove(0);
-            }
-        }
-        outcome.diagnostics = diagnostics;
-        Ok(outcome)
+        self.passes.push(Pass::of(seen));
+        self.front.clone_from(&forecast);
+        Ok(unchanged(forecast))
     }
 
     fn finish(&mut self, model: &dyn Forecaster, key: Key) -> Result<Vec<Smoothed>> {
+        require_none_waits(&self.passes, self.window.waiting(), "ienks")?;
         let mut best = self.whole.take().unwrap_or_else(|| self.start.clone());
         let trail = std::mem::take(&mut self.trail);
         let out = self.window.drain(model, &mut best, trail, key.purpose(Purpose::ProcessNoise))?;
@@ -196,6 +217,17 @@ impl Cycle for IEnKsCycle {
         self.front.clone_from(&self.start);
         self.passes.clear();
         Ok(out)
+    }
+
+    fn finish_with(&mut self, model: &dyn Forecaster, operator: &dyn Observation, key: Key) -> Result<Vec<Smoothed>> {
+        if self.window.waiting() > 0 {
+            require_same(&self.passes, operator, "ienks", self.window.shift(), self.is_multiple())?;
+            if let Some(newest) = self.passes.pop() {
+                let seen = newest.seen(self.window.present(), operator);
+                self.assimilate(model, &seen, key, self.front.clone())?;
+            }
+        }
+        self.finish(model, key)
     }
 
     fn save(&self) -> Vec<u8> {

@@ -2,8 +2,8 @@
 //! present, how many more arrays of members and sets there are, these members, and these sets.
 
 use super::IEnKsCycle;
-use super::passes::Pass;
 use crate::method::numbers::Numbers;
+use crate::method::passes::Pass;
 use crate::method::require_saved_members;
 use crate::problem::{Error, Result};
 use crate::state::{pack, unpack};
@@ -32,7 +32,7 @@ impl IEnKsCycle {
         if ![0, window.len()].contains(&trail) {
             return Err(numbers.refuse(&format!("members at {trail} of {} sets are kept", window.len())));
         }
-        if count != if self.method.multiple { window.len() } else { 0 } {
+        if count != if self.method.multiple { window.len() } else { window.waiting() } {
             return Err(Error::State("it was saved with another setting of `mda`; set it as it was".to_owned()));
         }
         let whole = if flag { Some(numbers.matrix(start.dim())?) } else { None };

@@ -10,13 +10,13 @@ use ndarray::{Array1, Array2};
 use scorecast_systems::{Forecaster, Key, Purpose};
 
 use super::descent::Descent;
-use super::passes::Pass;
 use super::{IEnKs, IEnKsCycle, Linearization};
 use crate::linalg::{anomalies, rotate_anomalies};
 use crate::method::etkf::scaled;
 use crate::method::inflation::rotation;
+use crate::method::passes::Pass;
 use crate::method::unchanged;
-use crate::outcome::{Diagnostics, Outcome, Smoothed};
+use crate::outcome::{Diagnostics, Outcome};
 use crate::problem::{Error, Result, Seen};
 
 impl IEnKs {
@@ -73,18 +73,18 @@ impl IEnKsCycle {
         seen: &Seen,
         key: Key,
         forecast: Array2<f64>,
-        observed: bool,
     ) -> Result<Outcome> {
+        let noise = key.purpose(Purpose::ProcessNoise);
         if self.trail.len() + 1 == self.window.len() {
             self.trail.push(forecast.clone());
         } else {
-            self.trail = self.window.trail(model, &self.start, key.purpose(Purpose::ProcessNoise))?;
+            self.trail = self.window.trail(model, &self.start, noise)?;
         }
         if self.method.multiple {
             self.passes.push(Pass::of(seen));
         }
         let mut outcome = unchanged(forecast);
-        if observed {
+        if seen.values.iter().any(|value| !value.is_nan()) {
             let earlier = self.trail.iter_mut().rev().skip(1).chain([&mut self.start]);
             outcome.diagnostics = self.method.smooth(earlier, &mut outcome.ensemble, seen, key)?;
         }
@@ -92,14 +92,11 @@ impl IEnKsCycle {
             present.clone_from(&outcome.ensemble);
         }
         self.front.clone_from(&outcome.ensemble);
-        if self.window.is_full() {
-            let start = std::mem::replace(&mut self.start, self.trail.remove(0));
-            outcome.smoothed.extend(self.window.smoothed().map(|step| Smoothed::new(step, start)));
-            self.window.slide();
-            if !self.passes.is_empty() {
-                self.passes.remove(0);
-            }
+        let leaving = self.window.leaving();
+        if self.method.multiple {
+            self.passes.drain(..leaving);
         }
+        outcome.smoothed = self.window.leave(model, &mut self.start, self.trail.drain(..leaving), noise)?;
         Ok(outcome)
     }
 }
