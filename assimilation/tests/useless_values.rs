@@ -49,6 +49,20 @@ fn a_sigma_point_whose_prediction_overflows_leaves_the_forecast() {
     assert!(mean == before && p == q && outcome.diagnostics["log_evidence"].is_nan());
 }
 
+/// The whole of what is predicted overflows: a method of a window leaves its forecast as it is, too.
+#[test]
+fn a_prediction_that_overflows_leaves_the_members_of_a_window() {
+    let operator = Pointwise::new(Exp, Stride::new(1, 1, 0, &errors(&[0.5])).unwrap());
+    let (values, key) = (array![1.5], Key::new(8, Domain::Method));
+    let seen = Seen { step: 1, time: 0.0, values: values.view(), operator: &operator };
+    for name in ["ienks", "four_d_var", "four_d_envar", "etkf", "enkf_n", "hybrid"] {
+        let mut filter = method(name, &[("members", Value::Int(10))]);
+        filter.start(&Prior::Gaussian { mean: array![900.0], covariance: Array2::eye(1) }, 0, key).unwrap();
+        let outcome = filter.step(&walk(1), &seen, key).unwrap();
+        assert!((&outcome.ensemble - &outcome.forecast).iter().all(|e| e.abs() < 1e-9), "{name}");
+    }
+}
+
 /// Counts are whole numbers: no member explains 2.5.
 #[test]
 fn a_local_particle_filter_without_a_weight_has_no_effective_members() {

@@ -1,6 +1,6 @@
 //! The cycle of 4D-Var: the state at the start of its window, its posterior covariance, and how both are carried.
 
-use ndarray::{Array1, Array2, ArrayView1};
+use ndarray::{Array1, Array2, ArrayView1, Axis};
 use scorecast_systems::{Forecaster, Key, Purpose};
 
 use super::FourDVar;
@@ -118,7 +118,12 @@ impl FourDVarCycle {
         };
         let carried = self.carried(&dynamics, &trajectory, root.clone())?;
         let forecast = Law::new(trajectory.last(), carried.present.clone());
-        if terms.is_empty() || !trajectory.is_finite() || !forecast.gaussian.is_finite() {
+        let mut known = trajectory.is_finite() && forecast.gaussian.is_finite();
+        for term in terms {
+            let x = trajectory.at(term.at).insert_axis(Axis(0));
+            known &= all_finite(term.seen.restrict(x)?.predicted.view());
+        }
+        if terms.is_empty() || !known {
             let mut laws = self.laws(&trajectory, root, carried.leaving, carried.present);
             laws.start.gaussian.clone_from(&self.state);
             let diagnostics = Diagnostics::from([("cost", 0.0), ("steps", 0.0), ("products", 0.0)]);

@@ -11,7 +11,7 @@ use scorecast_systems::{Forecaster, Key, Purpose};
 
 use super::descent::Descent;
 use super::{IEnKs, IEnKsCycle, Linearization};
-use crate::linalg::{anomalies, rotate_anomalies};
+use crate::linalg::{all_finite, anomalies, rotate_anomalies};
 use crate::method::etkf::scaled;
 use crate::method::inflation::rotation;
 use crate::method::passes::Pass;
@@ -35,7 +35,11 @@ impl IEnKs {
                     .to_owned(),
             ));
         }
-        let (z, d) = scaled(seen.restrict(newest.view())?.whiten());
+        let present = seen.restrict(newest.view())?;
+        if !all_finite(present.predicted.view()) {
+            return Ok(Diagnostics::new());
+        }
+        let (z, d) = scaled(present.whiten());
         let descent = Descent::new(&z, &d, &Array1::zeros(z.nrows()), self.finite_size)?;
         let transform = descent.transform();
         let shift = &descent.step / (z.nrows() as f64 - 1.0).sqrt();
@@ -75,6 +79,10 @@ impl IEnKsCycle {
         forecast: Array2<f64>,
     ) -> Result<Outcome> {
         let noise = key.purpose(Purpose::ProcessNoise);
+        // sets at the prior's own lead step come without noise: here each counts as a whole, once
+        if let Some(whole) = self.whole.take() {
+            self.start = whole;
+        }
         if self.trail.len() + 1 == self.window.len() {
             self.trail.push(forecast.clone());
         } else {
