@@ -8,12 +8,18 @@
 //! inverse gamma about its mode whose ratio at mode + sd to that at the mode is the posterior's:
 //! a = -log ratio / (log((m + sd) / m) + m / (m + sd) - 1), and at least the prior's.
 //!
-//! Prior, likelihood and this fit are those of DART's `adaptive_inflate_mod` (its flavour 5, of the paper's author), read in
+//! Prior, likelihood and this fit are those of DART's `adaptive_inflate_mod` (its enhanced inflation, flavour 5), read in
 //! its public source. What differs: the mode here is that of the exact product, where DART takes the likelihood as linear
 //! in lambda about the prior's mode and solves a quadratic; and here each set begins with the same sd, which its values
 //! narrow, where DART carries the sd from value to value and set to set, not below `inf_sd_lower_bound`, and keeps the prior's
 //! where a value would make it more than `inf_sd_max_change` times that (with the usual .6 for both the first sd and its
 //! bound it never changes at all).
+//!
+//! What the term does on Lorenz-96 (40 components observed each .05 with R = I, 8 truths of 2500 sets, sd .1, factors that
+//! are not damped): the rmse of `letkf` with 10 members and radius 4 falls from .2130 to .2090 (paired -.0041 +- .0017), and
+//! where the truth has a forcing of 8.5 for 8 from .3347 to .3303 (-.0044 +- .0009); with 20 and radius 6 from .1955 to .1909
+//! (-.0046 +- .0026) and from .3237 to .3224 (-.0013 +- .0006). That of `etkf` with 20 or 40 is the same within 1.3
+//! standard errors.
 
 use super::likelihood::{Likelihood, Prior};
 

@@ -43,8 +43,8 @@ const ADAPTIVE: Param = Param {
     key: "adaptive",
     kind: Kind::Choice(&["none", "anderson", "inverse_gamma", "miyoshi"]),
     default: Default::Text("none"),
-    about: "inflation of the forecast learnt from innovations: Anderson (2009), its prior an inverse gamma (El Gharamti \
-            2018), Miyoshi (2011), or none",
+    about: "inflation of the forecast learnt from innovations: Anderson (2009), the same with an inverse gamma as its prior \
+            and a term for the sampling of the mean (El Gharamti 2018), Miyoshi (2011), or none",
 };
 
 /// The setting `inflation_sd`.
