@@ -26,7 +26,8 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, session: &Session) -> Result<Finished> {
     let plan = session.plan(&args.experiment)?;
     let rows = stage::tune::rows(&plan, &args.rows)?;
-    let only = Plan { assimilate: rows.iter().map(|&row| plan.assimilate[row].clone()).collect(), ..plan.clone() };
+    let mut only = Plan { assimilate: rows.iter().map(|&row| plan.assimilate[row].clone()).collect(), ..plan.clone() };
+    only.observe.retain(|network| only.assimilate.iter().any(|row| row.observe == network.name));
     session.run_plan(&only, "tune", &size::needs(&only), || {
         stage::tune::run(&plan, &rows, &args.grid, &args.metric, &session.options, &session.progress)
     })
