@@ -12,6 +12,11 @@
 //! the innovation is tens of its sd, and the step throws them to where the model is unstable. The bound prevents this,
 //! and leaves it to inflation to find that the members are too close together: [`Adaptive`](super::Adaptive) learns from
 //! the innovations as they are.
+//!
+//! The paper finds that K of about 1.5 to 2 or above does a nearly optimal system no harm. On Lorenz-96 of 10^4 components seen
+//! through the arctangent (`benches/papers/lorenz96_arctan.toml`, with adaptive inflation) 2 costs 1.6 % of the rmse of a
+//! steady truth and 5 nothing that can be told; where the truth is shocked 5 does better than 2 and 8 better than 5, but
+//! with 15 filters diverge.
 
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 use scorecast_systems::registry::Default;
