@@ -2,7 +2,7 @@
 
 use super::session::Session;
 use crate::failure::Result;
-use crate::spec::size;
+use crate::spec::{Plan, size};
 use crate::stage::tune::Axis;
 use crate::stage::{self, Finished};
 use crate::systems::Value;
@@ -15,14 +15,21 @@ pub(super) struct Args {
     /// A setting and its values: inflation=1.0:1.1:0.02 (from, to, step), radius=2,4,8 or rotate=true,false (repeatable)
     #[arg(long, value_name = "KEY=VALUES", required = true, value_parser = parse_axis)]
     grid: Vec<Axis>,
+    /// Tune only this row, by its label such as `letkf / shocks` (repeatable); all rows that have a setting if unset
+    #[arg(long = "row", value_name = "LABEL")]
+    rows: Vec<String>,
     /// The metric that is made least (or nearest to its ideal)
     #[arg(long, default_value = "rmse")]
     metric: String,
 }
 
 pub(super) fn run(args: &Args, session: &Session) -> Result<Finished> {
-    session.run_within(&args.experiment, "tune", size::needs, |plan| {
-        stage::tune::run(plan, &args.grid, &args.metric, &session.options, &session.progress)
+    let plan = session.plan(&args.experiment)?;
+    let rows = stage::tune::rows(&plan, &args.rows)?;
+    let mut only = Plan { assimilate: rows.iter().map(|&row| plan.assimilate[row].clone()).collect(), ..plan.clone() };
+    only.observe.retain(|network| only.assimilate.iter().any(|row| row.observe == network.name));
+    session.run_plan(&only, "tune", &size::needs(&only), || {
+        stage::tune::run(&plan, &rows, &args.grid, &args.metric, &session.options, &session.progress)
     })
 }
 

@@ -66,17 +66,46 @@ struct Tuned {
     points: Vec<Point>,
 }
 
-/// Tunes every row that has one of the settings; with `options.out` the tuned experiment is written there.
+/// The numbers of the rows with these labels, in the order of the experiment; of all rows if there are no labels.
+///
+/// # Errors
+/// When there is no such row.
+pub fn rows(plan: &Plan, labels: &[String]) -> Result<Vec<usize>> {
+    let known = || plan.assimilate.iter().map(|row| row.label.as_str());
+    if let Some(label) = labels.iter().find(|label| known().all(|known| known != label.as_str())) {
+        let hint = nearest(label, known())
+            .map_or_else(|| "name one of them".to_owned(), |near| format!("did you mean `{near}`?"));
+        let all = known().collect::<Vec<_>>().join(", ");
+        let message = format!("`{label}` is no row of `{}`, which has {all}", plan.name);
+        return Err(Failure::new(Kind::Usage, message).hint(hint));
+    }
+    let all = known().enumerate();
+    Ok(all
+        .filter(|(_, row)| labels.is_empty() || labels.iter().any(|label| label == row))
+        .map(|(row, _)| row)
+        .collect())
+}
+
+/// Tunes those of `rows` that have one of the settings; with `options.out` the tuned experiment is written there, with all
+/// its rows.
 ///
 /// # Errors
 /// When no row has a setting, a value is out of its range, the metric is not scored, or a run fails.
-pub fn run(plan: &Plan, axes: &[Axis], metric: &str, options: &Options, progress: &dyn Progress) -> Result<Finished> {
+pub fn run(
+    plan: &Plan,
+    rows: &[usize],
+    axes: &[Axis],
+    metric: &str,
+    options: &Options,
+    progress: &dyn Progress,
+) -> Result<Finished> {
     if let Some(out) = &options.out {
         super::files::claim(out, options)?;
     }
     let context = Context { pool: Pool::EachTime, dt: plan.data.stepping.dt, lyapunov_time: None };
     check(plan, axes, metric, &context)?;
-    let grids: Vec<Vec<Variant>> = plan.assimilate.iter().map(|row| variants(row, axes)).collect::<Result<_>>()?;
+    let rows = || rows.iter().filter_map(|&index| Some((index, plan.assimilate.get(index)?)));
+    let grids: Vec<Vec<Variant>> = rows().map(|(_, row)| variants(row, axes)).collect::<Result<_>>()?;
     if grids.iter().all(|grid| grid.len() < 2) {
         let keys: Vec<&str> = axes.iter().map(|axis| axis.key.as_str()).collect();
         let message = format!("no row of `{}` has a grid of more than one point in {}", plan.name, keys.join(", "));
@@ -87,9 +116,7 @@ pub fn run(plan: &Plan, axes: &[Axis], metric: &str, options: &Options, progress
     let climate = twin::Climate::new(&data.train);
     let mut tuned = Vec::new();
     let mut best = plan.clone();
-    for (index, (row, variants)) in
-        plan.assimilate.iter().zip(&grids).enumerate().filter(|(_, (_, grid))| grid.len() > 1)
-    {
+    for ((index, row), variants) in rows().zip(&grids).filter(|(_, grid)| grid.len() > 1) {
         let apart = Plan {
             seed: plan.seed ^ APART,
             assimilate: variants.iter().map(|(row, _)| row.clone()).collect(),

@@ -198,6 +198,28 @@ fn tuning_finds_the_best_of_a_grid_and_writes_the_experiment() {
 }
 
 #[test]
+fn only_the_rows_that_are_named_are_tuned_and_all_are_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let row = |label: &str| format!("[[assimilate]]\nmethod = \"etkf\"\nlabel = \"{label}\"\nmembers = 10\n");
+    let network = |name: &str| format!("[[observe]]\nname = \"{name}\"\nsteps = 60\nburn_in = 20\n");
+    let rows = [row("first"), "observe = \"far\"\n".to_owned(), row("second"), "observe = \"near\"\n".to_owned()];
+    let text = format!("{LINEAR}{}{}{}", network("near"), network("far"), rows.concat());
+    let path = write(folder.path(), "x.toml", text.as_bytes());
+    let out = folder.path().join("tuned.toml");
+    let args = ["tune", path.to_str().unwrap(), "--grid", "inflation=1.3,1.6", "--row", "second", "--json"];
+    let would = json(&scorecast(&[&args[..], &["--dry-run"]].concat()))["result"].to_string();
+    assert!(would.contains("second") && would.contains("`near`"), "{would}");
+    assert!(!would.contains("first") && !would.contains("`far`"), "{would}");
+    let found = json(&scorecast(&[&args[..], &["--out", out.to_str().unwrap()]].concat()));
+    let tuned: Vec<_> = found["result"]["tuned"].as_array().unwrap().iter().map(|row| row["row"].as_str()).collect();
+    assert_eq!(tuned, [Some("second")]);
+    let shown = String::from_utf8(scorecast(&["config", "show", out.to_str().unwrap()]).stdout).unwrap();
+    let (first, second) = shown.split_once("label = \"second\"").unwrap();
+    let tried = |text: &str| ["1.3", "1.6"].iter().any(|value| text.contains(&format!("inflation = {value}")));
+    assert!(first.contains("label = \"first\"") && !tried(first) && tried(second), "{shown}");
+}
+
+#[test]
 fn the_table_says_what_needs_no_truth() {
     let text = format!(
         "{LINEAR}[observe]\nsteps = 1000\nburn_in = 20\n[[assimilate]]\nmethod = \"kalman\"\nlabel = \"exact\"\n\

@@ -47,6 +47,7 @@ const BAD_ARGUMENTS: &[(&[&str], &str)] = &[
         &["tune", "sakov2008", "--grid", "inflaton=1,2", "--set", "data.trajectories=4"],
         "no row of `sakov2008` has the setting `inflaton`",
     ),
+    (&["tune", "sakov2008", "--grid", "inflation=1,2", "--row", "etfk"], "did you mean `etkf`?"),
     (&["tune", "sakov2008", "--grid", "inflation=1,1"], "the value 1 of `inflation` twice"),
     (&["tune", "sakov2008", "--grid", "inflation=1,2", "--grid", "inflation=3"], "given twice for `inflation`"),
     (&["tune", "sakov2008", "--grid", "inflation=1,2", "--metric", "spread"], "no metric that tells better from worse"),

@@ -4,13 +4,19 @@
 //! With s the variance of the forecast's h(x), d the innovation, r the variance of the error and K the factor:
 //! r' = sqrt((s + r)^2 + s (d / K)^2) - s in place of r. Alone the value then moves its own prediction by
 //! s d / (s + r') = d s / sqrt((s + r)^2 + s d^2 / K^2), which is less than K sqrt(s) whatever d is, and that of a usual
-//! innovation hardly changes: with s = r = 1 and K = 2, r' is 1.06 for d = 1 and 2.61 for d = 6.
+//! innovation hardly changes: with s = r = 1 and K = 2, r' is 1.06 for d = 1 and 2.61 for d = 6. The formula is that of
+//! `das_moderateobs` in EnKF-C (Sakov), the code that the paper names as using the procedure, read in its public source.
 //!
 //! A linear analysis trusts the regression of the components on h(x), which holds within the spread of the members, as
 //! far as the innovation goes. Where h saturates that is far: members that have lost the truth differ by little in h(x),
 //! the innovation is tens of its sd, and the step throws them to where the model is unstable. The bound prevents this,
 //! and leaves it to inflation to find that the members are too close together: [`Adaptive`](super::Adaptive) learns from
 //! the innovations as they are.
+//!
+//! The paper finds that K of about 1.5 to 2 or above does a nearly optimal system no harm. On Lorenz-96 of 10^4 components seen
+//! through the arctangent (`benches/papers/lorenz96_arctan.toml`, with adaptive inflation) 2 costs 1.6 % of the rmse of a
+//! steady truth and 5 nothing that can be told; where the truth is shocked 5 does better than 2 and 8 better than 5, but
+//! with 15 filters diverge.
 
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 use scorecast_systems::registry::Default;
@@ -109,6 +115,19 @@ mod tests {
         }
         // a step of b^2 / 2 a that a difference of 1e8 and 1e8 + 5e-9 would lose
         assert!((error_variance([1e8, 1e-4, 1e-6], 1.0) / (1e-6 + 0.5e-8) - 1.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn it_is_the_square_of_the_sd_as_enkf_c_writes_it() {
+        for (s, d, r) in [(0.5, 0.7, 0.2), (2.0, -3.0, 1.5), (0.01, 1.4, 0.0025), (9.0, 0.3, 4.0)] {
+            for factor in [1.0, 1.5, 2.0, 5.0f64] {
+                let sd = (((s + r) * (s + r) + s * d * d / factor / factor).sqrt() - s).sqrt();
+                let found = error_variance([s, d, r], factor);
+                assert!((found / (sd * sd) - 1.0).abs() < 1e-12, "{s} {d} {r} {factor}: {found} for {}", sd * sd);
+            }
+        }
+        // no factor at all
+        assert_eq!(error_variance([1.0, 5.0, 0.3], f64::INFINITY), 0.3);
     }
 
     #[test]

@@ -37,7 +37,7 @@ impl Belief {
     /// variance `r`, of a component with correlation `gamma` (from 0 to 1) to it: `value` is `[s, d, r]`.
     #[must_use]
     pub fn update(self, gamma: f64, value: [f64; 3]) -> Self {
-        let likelihood = Likelihood { gamma, value };
+        let likelihood = Likelihood { gamma, value, sampling: 0.0 };
         if !likelihood.says_something() {
             return self;
         }
@@ -56,7 +56,7 @@ mod tests {
     /// Mode, mean and sd of the exact product of prior and likelihood.
     fn exact(prior: Belief, gamma: f64, value: [f64; 3], n: usize) -> (f64, f64, f64) {
         let Belief { mode, sd } = prior;
-        let product = |l: f64| likelihood(gamma, value, l) * (-0.5 * ((l - mode) / sd).powi(2)).exp();
+        let product = |l: f64| likelihood(gamma, value, 0.0, l) * (-0.5 * ((l - mode) / sd).powi(2)).exp();
         quadrature(product, (mode - 8.0 * sd).max(1e-9), mode + 8.0 * sd, n)
     }
 

@@ -43,8 +43,8 @@ const ADAPTIVE: Param = Param {
     key: "adaptive",
     kind: Kind::Choice(&["none", "anderson", "inverse_gamma", "miyoshi"]),
     default: Default::Text("none"),
-    about: "inflation of the forecast learnt from innovations: Anderson (2009), its prior an inverse gamma (El Gharamti \
-            2018), Miyoshi (2011), or none",
+    about: "inflation of the forecast learnt from innovations: Anderson (2009), the same with an inverse gamma as its prior \
+            and a term for the sampling of the mean (El Gharamti 2018), Miyoshi (2011), or none",
 };
 
 /// The setting `inflation_sd`.
@@ -86,7 +86,8 @@ pub enum Rule {
     /// The mode of the posterior of lambda, one value after the other, through the correlation of component and value
     /// (Anderson 2009).
     Anderson,
-    /// The same with an inverse gamma as the prior (El Gharamti 2018).
+    /// The same with an inverse gamma as the prior, and the sampling error of the mean of the members in the likelihood
+    /// (El Gharamti 2018).
     InverseGamma,
     /// One estimate from all near values by the consistency of innovations, as an observation of lambda (Miyoshi 2011).
     Miyoshi,
@@ -165,7 +166,7 @@ impl Adaptive {
         let innovations = Innovations { unit, values: (0..norms.len()).map(value).collect(), neighbours };
         let (_, x) = anomalies(forecast.slice(s![.., ..self.lambda.len()]), None);
         let (x, _) = unit_rows(x);
-        let (rule, sd, largest) = (self.rule, self.sd, self.largest);
+        let (rule, sd, largest, members) = (self.rule, self.sd, self.largest, forecast.nrows());
         let Some(lambda) = self.lambda.as_slice_mut() else { return Ok(()) };
         lambda.par_iter_mut().enumerate().for_each_init(Vec::new, |near, (component, lambda)| {
             innovations.near(component, near);
@@ -176,7 +177,8 @@ impl Adaptive {
                 }
                 Rule::InverseGamma => {
                     let prior = InverseGamma::new(*lambda, sd);
-                    innovations.one_by_one(x.row(component), near, prior, |b, gamma, value| b.update(gamma, value)).mode
+                    let update = |b: InverseGamma, gamma, value| b.update(gamma, value, members);
+                    innovations.one_by_one(x.row(component), near, prior, update).mode
                 }
                 Rule::Miyoshi => innovations.miyoshi(near, *lambda, sd),
             };
