@@ -7,7 +7,7 @@ mod common;
 use common::{errors, method, word};
 use ndarray::{Array1, Array2};
 use scorecast_assimilation::localize::{Layout, Localization, Taper};
-use scorecast_assimilation::method::{Adaptive, EtKf, Inflation, Rule};
+use scorecast_assimilation::method::{Adaptive, Bootstrap, EtKf, Inflation, Rule};
 use scorecast_assimilation::observe::Stride;
 use scorecast_assimilation::{Analysis, Observation, Prior, Seen};
 use scorecast_systems::catalogue::build;
@@ -135,6 +135,38 @@ fn what_was_rejected_teaches_nothing_and_lambda_is_damped() {
     };
     assert!(factor(20.0, 0.0) > 1.5);
     assert_eq!(factor(20.0, 3.0), factor(f64::NAN, 0.0));
+}
+
+#[test]
+fn a_set_of_which_all_is_rejected_changes_neither_members_nor_factors() {
+    let operator = Stride::new(3, 1, 0, &errors(&[0.5])).unwrap();
+    let given = [("adaptive", word("anderson")), ("outlier_threshold", Value::Float(3.0))];
+    let mut filter = method("etkf", &given);
+    filter.start(&Prior::Ensemble(KEY.normals(40, 3)), 0, KEY).unwrap();
+    let model = common::LinearProblem::three(1).model;
+    let mut step = |y: f64| {
+        let values = Array1::from_elem(3, y);
+        let seen = Seen { step: 0, time: 0.0, values: values.view(), operator: &operator };
+        let outcome = filter.step(&model, &seen, KEY).unwrap();
+        (outcome, scorecast_assimilation::state::unpack(&filter.save()).unwrap().2)
+    };
+    let (before, factors) = step(2.5);
+    let (rejected, after) = step(1e3);
+    assert_eq!(rejected.forecast, before.ensemble);
+    assert_eq!(rejected.ensemble, before.ensemble);
+    assert!(factors == after && factors.len() > 3);
+    assert!(rejected.quality.iter().all(|quality| *quality == scorecast_assimilation::Quality::Outlier));
+}
+
+#[test]
+fn members_of_unequal_weight_are_refused() {
+    let operator = Stride::new(3, 1, 0, &errors(&[0.5])).unwrap();
+    let values = Array1::zeros(3);
+    let seen = Seen { step: 0, time: 0.0, values: values.view(), operator: &operator };
+    let mut filter = Adaptive::new(Box::new(Bootstrap::new(0.0, 0.0)), Rule::Anderson, None, 0.1, 1.0);
+    let weighed = filter.update(KEY.normals(40, 3), &seen, KEY).unwrap().ensemble;
+    let message = filter.update(weighed, &seen, KEY).unwrap_err().to_string();
+    assert!(message.contains("equal weight") && message.contains("leave `adaptive` out"), "{message}");
 }
 
 #[test]

@@ -238,22 +238,37 @@ impl Analysis for Adaptive {
         if seen.present().is_empty() || !all_finite(forecast.view()) {
             return self.of.update(forecast, seen, key);
         }
+        if self.of.weights().is_some() {
+            return Err(Error::Unsupported(
+                "adaptive inflation is for members of equal weight, but the analysis that it goes around weighs them; leave \
+                 `adaptive` out"
+                    .to_owned(),
+            ));
+        }
         // earlier states that a smoother carries are not inflated again
         let dim = seen.operator.current_dim();
-        if self.lambda.len() != dim {
-            self.lambda = Array1::ones(dim);
-        }
-        self.lambda.mapv_inplace(|lambda| 1.0 + self.damping * (lambda - 1.0));
+        let lambda = if self.lambda.len() == dim {
+            self.lambda.mapv(|lambda| 1.0 + self.damping * (lambda - 1.0))
+        } else {
+            Array1::ones(dim)
+        };
         let mut inflated = forecast.clone();
         let mut current = inflated.slice_mut(s![.., ..dim]);
         if let Some(mean) = current.mean_axis(Axis(0)) {
-            let factor = self.lambda.mapv(f64::sqrt);
+            let factor = lambda.mapv(f64::sqrt);
             current -= &mean;
             current *= &factor;
             current += &mean;
         }
         let mut outcome = self.of.update(inflated, seen, key)?;
         let values = used(&outcome, seen);
+        if values.iter().all(|value| value.is_nan()) {
+            // all were rejected: a set without values
+            outcome.ensemble.clone_from(&forecast);
+            outcome.forecast = forecast;
+            return Ok(outcome);
+        }
+        self.lambda = lambda;
         let factor = self.lambda.iter().map(|lambda| lambda.sqrt()).sum::<f64>() / dim as f64;
         outcome.diagnostics.insert("adaptive_inflation", factor);
         self.learn(&forecast, &Seen { values: values.view(), ..*seen })?;
