@@ -10,7 +10,7 @@ use scorecast_assimilation::linalg::{Cholesky, anomalies, covariance};
 use scorecast_assimilation::localize::Taper;
 use scorecast_assimilation::observe::{Arctan, Pointwise, Stride};
 use scorecast_assimilation::problem::draw_prior;
-use scorecast_assimilation::{METHODS, Outcome, Prior, Seen};
+use scorecast_assimilation::{METHODS, Observation, Outcome, Prior, Seen};
 use scorecast_systems::gaussian::LinearForecaster;
 use scorecast_systems::{Domain, Forecaster, Key, LinearGaussian, Purpose, Settings, Value};
 
@@ -60,7 +60,7 @@ fn taper(radius: Option<f64>) -> Array2<f64> {
 fn gain(problem: &LinearProblem, cycle: usize, p: &Array2<f64>, across: &Array2<f64>) -> (Array2<f64>, Vec<usize>) {
     let present: Vec<usize> = (0..4).filter(|&i| !problem.observations[(cycle, i)].is_nan()).collect();
     let h = scorecast_assimilation::Observation::matrix(&problem.operator).unwrap().select(Axis(0), &present);
-    let r = scorecast_assimilation::observe::variances(&problem.operator).select(Axis(0), &present);
+    let r = problem.operator.error().variance().select(Axis(0), &present);
     let s = h.dot(p).dot(&h.t()) + Array2::from_diag(&r);
     let mut k = h.dot(&across.t());
     Cholesky::new(s.view()).unwrap().solve_in_place(&mut k);
