@@ -53,6 +53,7 @@ impl Seen<'_> {
 
 /// The law of the state before the first observation.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum Prior {
     /// Draws, `[member, component]`, one for each member that a method asks for.
     Ensemble(Array2<f64>),
@@ -71,6 +72,34 @@ pub enum Prior {
         /// Standard deviations, at least 0, `[component]`.
         sd: Array1<f64>,
     },
+}
+
+impl Prior {
+    /// Checks that the moments of a Gaussian have sizes that fit, and no standard deviation is below 0.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] with both numbers and the remedy.
+    pub(crate) fn check(&self) -> Result<()> {
+        match self {
+            Self::Ensemble(_) => Ok(()),
+            Self::Gaussian { mean, covariance } if covariance.dim() == (mean.len(), mean.len()) => Ok(()),
+            Self::Gaussian { mean, covariance } => Err(Error::Shape(format!(
+                "the prior's mean has {} components but its covariance is {} x {}; give it a row and a column for each",
+                mean.len(),
+                covariance.nrows(),
+                covariance.ncols()
+            ))),
+            Self::Independent { mean, sd } if sd.len() != mean.len() => Err(Error::Shape(format!(
+                "the prior's mean has {} components but there are {} standard deviations; give one for each",
+                mean.len(),
+                sd.len()
+            ))),
+            Self::Independent { sd, .. } => match sd.iter().find(|sd| **sd < 0.0) {
+                Some(sd) => Err(Error::Shape(format!("the prior has the standard deviation {sd}; give it 0 or more"))),
+                None => Ok(()),
+            },
+        }
+    }
 }
 
 /// A forecast ensemble in, an analysis ensemble out: what a real model's pipeline calls.
@@ -229,8 +258,10 @@ impl Cycle for AnalysisCycle {
 /// `members` draws of a prior, `[member, component]`.
 ///
 /// # Errors
-/// When an ensemble prior has too few members, or a covariance is not positive semi-definite.
+/// When an ensemble prior has too few members, sizes do not fit, a standard deviation is below 0, or a covariance is not
+/// positive semi-definite.
 pub fn draw_prior(prior: &Prior, members: usize, key: Key) -> Result<Array2<f64>> {
+    prior.check()?;
     match prior {
         Prior::Ensemble(draws) if draws.nrows() >= members => Ok(draws.slice(ndarray::s![..members, ..]).to_owned()),
         Prior::Ensemble(draws) => Err(Error::Shape(format!(
@@ -263,5 +294,20 @@ mod tests {
         let key = Key::new(5, Domain::Method);
         let diagonal = draw_prior(&Prior::Gaussian { mean: mean.clone(), covariance }, 50, key).unwrap();
         assert_eq!(draw_prior(&Prior::Independent { mean, sd }, 50, key).unwrap(), diagonal);
+    }
+
+    #[test]
+    fn moments_that_do_not_fit_are_refused() {
+        let refused = |prior: &Prior| draw_prior(prior, 3, Key::new(5, Domain::Method)).unwrap_err().to_string();
+        let mean = array![0.0, 1.0, 2.0];
+        for sd in [array![1.0], array![1.0, 1.0]] {
+            let count = sd.len();
+            let message = refused(&Prior::Independent { mean: mean.clone(), sd });
+            assert!(message.contains("3 components") && message.contains(&format!("{count} standard")), "{message}");
+        }
+        let message = refused(&Prior::Independent { mean: mean.clone(), sd: array![1.0, -0.5, 1.0] });
+        assert!(message.contains("-0.5; give it 0 or more"), "{message}");
+        let message = refused(&Prior::Gaussian { mean, covariance: Array2::eye(2) });
+        assert!(message.contains("3 components but its covariance is 2 x 2"), "{message}");
     }
 }

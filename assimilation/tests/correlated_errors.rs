@@ -370,7 +370,8 @@ fn departures(outcome: &Outcome, mean: &Array1<f64>, p: &Array2<f64>) -> Vec<f64
 /// Of what is drawn over 8 keys means and covariances are within 4.5 standard errors of the exact ones (5 of the thousands of
 /// numbers in forty components), and N times the variance of one run's, in exact variances, is not large: 1 for the means
 /// of independent draws, from 1 to 2 for their covariances. What an ensemble filter's own gain adds is of the order of
-/// components over members, a third of a standard error.
+/// components over members, a third of a standard error. `denkf` is not among them: half a gain leaves another covariance,
+/// however many members there are.
 #[test]
 fn sampling_methods_have_the_exact_means_and_covariances() {
     let exact_weights = [("weights", word("exact")), ("steps", Value::Int(48))];

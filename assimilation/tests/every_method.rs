@@ -5,8 +5,10 @@
 mod common;
 
 use common::{LinearProblem, errors, method, word};
-use ndarray::{Array2, array};
+use ndarray::{Array1, Array2, array};
+use scorecast_assimilation::augment::{Parameter, augmented_prior};
 use scorecast_assimilation::observe::{Arctan, Pointwise, Stride};
+use scorecast_assimilation::problem::draw_prior;
 use scorecast_assimilation::{METHODS, Outcome, Prior, Seen};
 use scorecast_systems::{Domain, Key, Value};
 
@@ -181,6 +183,28 @@ fn a_prior_that_has_diverged_gives_a_diverged_outcome_and_no_panic() {
             assert!(outcome.mean().iter().any(|value| !value.is_finite()), "{name}");
         }
     }
+}
+
+/// Independent components are the Gaussian of a diagonal covariance to every method, with unknown parameters too.
+#[test]
+fn a_prior_of_independent_components_is_that_of_the_diagonal_covariance() {
+    let problem = LinearProblem::three(2);
+    let (mean, sd) = (problem.mean.clone(), Array1::from(vec![0.7, 1.2, 0.4]));
+    let diagonal = Prior::Gaussian { mean: mean.clone(), covariance: Array2::from_diag(&(&sd * &sd)) };
+    let independent = Prior::Independent { mean, sd };
+    let key = Key::new(6, Domain::Method);
+    for entry in METHODS {
+        let [a, b] = [&independent, &diagonal].map(|prior| {
+            let mut filter = method(entry.name, &[]);
+            filter.start(prior, 0, key).unwrap();
+            problem.step(&mut *filter, 0, key)
+        });
+        assert_eq!((a.ensemble, a.forecast), (b.ensemble, b.forecast), "{}", entry.name);
+    }
+    let parameter = [Parameter::linear("p", 1.0, 0.3)];
+    let [a, b] = [&independent, &diagonal]
+        .map(|prior| draw_prior(&augmented_prior(prior, &parameter, key).unwrap(), 20, key).unwrap());
+    assert_eq!(a, b);
 }
 
 #[test]

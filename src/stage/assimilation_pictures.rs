@@ -11,8 +11,8 @@ use crate::stage::twin::{Network, as_field, placed};
 /// Analyses that a picture shows, and points of an error curve.
 const PICTURED: usize = 150;
 
-/// Components that a picture shows: of more, those averaged into a pixel would leave nothing to see.
-const PICTURED_COMPONENTS: usize = 1000;
+/// Components that a picture shows: of more, so many would be averaged into a pixel that waves would vanish.
+const PICTURED_COMPONENTS: usize = 400;
 
 /// The analyses of one network's first replicate.
 pub struct Analyses {

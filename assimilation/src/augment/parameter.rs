@@ -81,8 +81,9 @@ impl Parameter {
 /// Of a prior of draws it is draws, as many; those of u come from `key` with the purpose of parameters.
 ///
 /// # Errors
-/// When a prior's draws cannot be given.
+/// When a prior's draws cannot be given, or the sizes of its moments do not fit.
 pub fn augmented_prior(state: &Prior, parameters: &[Parameter], key: Key) -> Result<Prior> {
+    state.check()?;
     let means: Array1<f64> = parameters.iter().map(|parameter| parameter.mean).collect();
     let sds: Array1<f64> = parameters.iter().map(|parameter| parameter.sd).collect();
     match state {

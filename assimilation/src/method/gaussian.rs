@@ -28,8 +28,10 @@ impl Gaussian {
     /// The Gaussian of a prior: itself, or that of the mean and covariance of its draws.
     ///
     /// # Errors
-    /// When an ensemble prior has fewer than 2 draws, or a covariance is not positive semi-definite.
+    /// When an ensemble prior has fewer than 2 draws, sizes do not fit, a standard deviation is below 0, or a covariance is not
+    /// positive semi-definite.
     pub fn of(prior: &Prior) -> Result<Self> {
+        prior.check()?;
         match prior {
             Prior::Gaussian { mean, covariance } => {
                 if all_finite(covariance.view()) {
