@@ -30,6 +30,7 @@ pub fn warnings(plan: &Plan, report: &Report) -> Vec<String> {
     out.extend(published_practice(plan));
     out.extend(shorter_rows(plan));
     out.extend(report.parameters.iter().filter_map(|series| learned_nothing(plan, series)));
+    out.extend(report.parameters.iter().filter_map(|series| is_overconfident(report, series)));
     out
 }
 
@@ -92,6 +93,23 @@ fn estimated(report: &Report, series: &ParameterSeries) -> Option<String> {
         series.parameter,
         figure(mean.value?, mean.se.filter(|se| *se > 1e-6 * sd)),
         figure(sd, None)
+    ))
+}
+
+/// Squared errors of a parameter over its posterior variance, above which the posterior is not to be trusted.
+const OVERCONFIDENT: f64 = 9.0;
+
+/// A row whose parameter is further from the truth than its posterior explains.
+fn is_overconfident(report: &Report, series: &ParameterSeries) -> Option<String> {
+    let metric = format!("{}_chi_square", series.parameter);
+    let row = report.assimilation.iter().find(|row| row.label == series.label && row.metric == metric)?;
+    let square = row.value.filter(|square| *square > OVERCONFIDENT)?;
+    Some(format!(
+        "`{}` is overconfident of `{}`: squared errors are {} times the posterior variance; take more members, a `walk` \
+         that keeps the spread, or less inflation of the state.",
+        series.label,
+        series.parameter,
+        figure(square, None)
     ))
 }
 

@@ -28,6 +28,7 @@ mod parameters;
 mod queue;
 pub mod report;
 pub mod reproduce;
+mod set_times;
 pub mod simulate;
 mod tables;
 pub mod train;

@@ -8,7 +8,7 @@ use ndarray::{Array1, Array2, Array3, ArrayView2, Axis, s};
 use crate::assimilation::{Observation, Prior, Seen, quality};
 use crate::failure::{Failure, Kind, Result};
 use crate::spec::{AssimilatePlan, DataSource, Initial, ObservePlan, Plan, SystemPlan};
-use crate::stage::Options;
+use crate::stage::{Options, set_times};
 use crate::store;
 use crate::systems::{Domain, Forecaster, Key, Purpose, system};
 
@@ -167,9 +167,10 @@ fn twins(source: &Source, network: &ObservePlan, operator: &dyn Observation) -> 
         .collect()
 }
 
-/// The user's own observations, one set each `every` lead steps; there is no truth.
+/// The user's own observations, at the lead steps of their times; there is no truth.
 fn recorded(source: &Source, network: &ObservePlan, path: &Path, operator: &dyn Observation) -> Result<Vec<Twin>> {
-    let values = store::netcdf::read_observations(path, None, &source.options.limits())?.values;
+    let store::netcdf::Observations { values, time } =
+        store::netcdf::read_observations(path, None, &source.options.limits())?;
     let (replicates, sets, observed) = values.dim();
     let at = |message: String| Failure::new(Kind::Data, message).at(path.display().to_string());
     if observed != operator.dim() {
@@ -180,11 +181,16 @@ fn recorded(source: &Source, network: &ObservePlan, path: &Path, operator: &dyn 
     if sets == 0 {
         return Err(at("the file has no sets of observations".into()).hint("give a file that has some"));
     }
+    if values.iter().all(|value| value.is_nan()) {
+        return Err(at("the file has no value that is not missing".into()).hint("give a file that has some"));
+    }
+    let steps = set_times::lead_steps(time.as_deref(), sets, network.every, source.plan.data.stepping.dt)
+        .map_err(|(what, remedy)| at(what).hint(remedy))?;
     (0..replicates)
         .map(|replicate| {
             let key = Key::new(source.plan.seed, Domain::Method).case(replicate as u64);
             let mut observations = values.index_axis(Axis(0), replicate).to_owned();
-            let steps: Vec<usize> = (1..=sets).map(|j| j * network.every).collect();
+            let steps = steps.clone();
             let apart = Apart::take(network, &mut observations, &steps, observation_key(source.plan, replicate));
             Ok(Twin {
                 truth: None,

@@ -341,6 +341,54 @@ fn withheld_values_verify_and_do_not_act() {
     assert!(verified[1].unwrap() > 0.0);
 }
 
+/// Sets at irregular times of a file are where their times say: the same as sets at each time of which some are missing.
+#[test]
+fn a_files_own_times_say_where_its_sets_are() {
+    use scorecast::store::netcdf;
+    let folder = tempfile::tempdir().unwrap();
+    let all = ndarray::Array3::from_shape_fn((1, 12, 3), |(_, j, i)| ((3 * j + i) as f64 * 0.7).sin());
+    let kept = [0usize, 1, 4, 5, 9, 11];
+    let run = |name: &str, values: ndarray::Array3<f64>, time: Option<Vec<f64>>| {
+        let file = folder.path().join(format!("{name}.nc"));
+        let observations = netcdf::Observations { values, time };
+        netcdf::write_observations(&file, &observations, &Default::default()).unwrap();
+        let text = format!(
+            "{LINEAR}[observe]\nfile = \"{}\"\nnoise = 0.5\ninitial = {{ mean = 0, sd = 1 }}\n[[assimilate]]\nmethod = \
+             \"kalman\"\n",
+            file.display()
+        );
+        let path = write(folder.path(), &format!("{name}.toml"), text.as_bytes());
+        let out = folder.path().join(name);
+        scorecast(&["compare", path.to_str().unwrap(), "--json", "--out", out.to_str().unwrap()])
+    };
+    let score = |output: &std::process::Output| {
+        let rows = json(output)["result"]["assimilation"].as_array().unwrap().clone();
+        rows.iter().find(|row| row["metric"] == "innovation_log_score").unwrap()["value"].as_f64().unwrap()
+    };
+    let some = all.select(ndarray::Axis(1), &kept);
+    let mut padded = all.clone();
+    (0..12).filter(|j| !kept.contains(j)).for_each(|j| padded.slice_mut(ndarray::s![.., j, ..]).fill(f64::NAN));
+    let times: Vec<f64> = kept.iter().map(|&j| 100.0 + 0.3 * j as f64).collect();
+    let [irregular, padded, blind] = [
+        run("irregular", some.clone(), Some(times.clone())),
+        run("padded", padded, None),
+        run("blind", some.clone(), None),
+    ];
+    let exact = score(&padded);
+    assert!((score(&irregular) - exact).abs() < 1e-12, "{} {exact}", score(&irregular));
+    assert!((score(&blind) - exact).abs() > 1e-3, "the gaps matter");
+    // no times of this model, and no values
+    for (name, values, time, words) in [
+        ("hours", some.clone(), times.iter().map(|t| 600.0 * t).collect(), "apart in `time`"),
+        ("back", some.clone(), times.iter().rev().copied().collect(), "does not ascend"),
+        ("empty", some * f64::NAN, times.clone(), "no value that is not missing"),
+    ] {
+        let output = run(name, values, Some(time));
+        assert_eq!(output.status.code(), Some(3), "{name}");
+        assert!(json(&output)["error"].to_string().contains(words), "{name}: {}", json(&output));
+    }
+}
+
 /// An exact filter is honest about the values that it does not see, whose share is drawn; the draws do not move with the
 /// method, and the same experiment gives the same again.
 #[test]

@@ -183,8 +183,8 @@ impl History {
         }
         let sentence = format!(
             "the spread has collapsed: over the last {} analyses innovations are {:.1} times what spread and errors \
-             explain, which implies a forecast error of {} where the spread of h(x) is {}; set `inflation` above \
-             1, localize (`radius`), or take more `members` than {}",
+             explain, which implies a forecast error of {} where the spread of h(x) is {}; raise `inflation`, take \
+             more `members` than {}, or localize (a smaller `radius`, in a method that has one)",
             found.count,
             found.chi_square,
             short(found.implied.sqrt()),
@@ -204,8 +204,8 @@ impl History {
         }
         let sentence = format!(
             "the filter has lost the truth without noticing: over the last {} analyses the error is {} and the \
-             spread {}, while innovations are explained; observe what is not observed, or set `inflation` above \
-             1 and localize (`radius`)",
+             spread {}, while innovations are explained; observe what is not observed, or raise \
+             `inflation`, or localize (a smaller `radius`, in a method that has one)",
             window.len(),
             short(error),
             short(spread)

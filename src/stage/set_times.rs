@@ -1,0 +1,75 @@
+//! The lead steps of the sets of observations in a user's file, from its coordinate `time`.
+
+/// The lead steps of `count` sets, the first `every` lead steps of length `dt` after the prior. Later ones follow at the gaps
+/// between their times, each of which must be some whole number of `every * dt`; without times they follow each `every`.
+///
+/// # Errors
+/// Two sentences, what is wrong and what to do, where times do not ascend or a gap is none of these.
+pub(super) fn lead_steps(
+    time: Option<&[f64]>,
+    count: usize,
+    every: usize,
+    dt: f64,
+) -> Result<Vec<usize>, (String, String)> {
+    let Some(time) = time else { return Ok((1..=count).map(|set| set * every).collect()) };
+    let unit = every as f64 * dt;
+    let mut steps = vec![every];
+    for (set, pair) in time.windows(2).enumerate() {
+        let gap = pair[1] - pair[0];
+        let (first, second) = (set + 1, set + 2);
+        // written so that NaN is refused too
+        if !(gap > 0.0) {
+            let what =
+                format!("its `time` does not ascend: set {first} is at {} and set {second} at {}", pair[0], pair[1]);
+            return Err((what, "put the sets in the order of their times, one set a time".to_owned()));
+        }
+        let units = (gap / unit).round();
+        if units < 1.0 || (gap / unit - units).abs() > TOLERANCE || units > MOST {
+            let what = format!(
+                "its sets {first} and {second} are {gap:.6} apart in `time`, but sets follow each other by a whole number \
+                 (up to {MOST}) of observe.every * data.dt = {unit:.6}"
+            );
+            let remedy = "set observe.every and data.dt so that they do, give `time` in model time, or leave the coordinate \
+                          out where sets are equally far apart";
+            return Err((what, remedy.to_owned()));
+        }
+        steps.push(steps[set] + units as usize * every);
+    }
+    steps.truncate(count);
+    Ok(steps)
+}
+
+/// How far a gap may be from a whole number: times are often stored in single precision.
+const TOLERANCE: f64 = 1e-2;
+
+/// A gap of more than this is a time in another unit rather than a pause.
+const MOST: f64 = 100.0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sets_are_where_their_times_are() {
+        assert_eq!(lead_steps(None, 3, 4, 0.05).unwrap(), [4, 8, 12]);
+        let regular: Vec<f64> = (1..=3).map(|set| 0.2 * f64::from(set)).collect();
+        assert_eq!(lead_steps(Some(&regular), 3, 4, 0.05).unwrap(), [4, 8, 12]);
+        // from another origin, in single precision, and with gaps
+        let stored: Vec<f64> = [7.0f32, 7.2, 7.8, 8.0].map(f64::from).to_vec();
+        assert_eq!(lead_steps(Some(&stored), 4, 4, 0.05).unwrap(), [4, 8, 20, 24]);
+        assert_eq!(lead_steps(Some(&stored), 4, 2, 0.05).unwrap(), [2, 6, 18, 22]);
+        assert_eq!(lead_steps(Some(&[]), 0, 4, 0.05).unwrap(), [0; 0]);
+    }
+
+    #[test]
+    fn times_that_are_no_lead_steps_are_refused() {
+        let refused = |time: &[f64]| lead_steps(Some(time), time.len(), 4, 0.05).unwrap_err().0;
+        assert!(refused(&[0.2, 0.5]).contains("sets 1 and 2 are 0.300000 apart in `time`"));
+        assert!(refused(&[0.2, 0.25]).contains("observe.every * data.dt = 0.200000"));
+        // hours
+        assert!(refused(&[0.0, 60.0]).contains("sets 1 and 2 are 60.000000"));
+        for time in [[0.4, 0.2], [0.2, 0.2], [0.2, f64::NAN]] {
+            assert!(refused(&time).contains("does not ascend: set 1"), "{time:?}");
+        }
+    }
+}
