@@ -1,7 +1,7 @@
 //! `--set a.b=c`: changes to the tree before it is checked.
 //!
 //! A step of the path is a key; in an array of tables it is an index from 0, the label of an entry, or `*` for every
-//! entry. A word that names an operator, or a system inside another, becomes a table when a setting below it is set.
+//! entry; of an only entry without a label it may be left out. A word that names an operator, or a system inside another, becomes a table when a setting below it is set.
 
 use std::sync::Arc;
 
@@ -37,6 +37,13 @@ fn set(node: &mut Node, steps: &[&str], path: &str, value: &Node) -> Result<(), 
     match &mut node.item {
         Item::Table(table) => set_in_table(table, step, rest, &below, value),
         Item::List(items) if items.iter().all(|item| matches!(item.item, Item::Table(_))) => {
+            if let [only] = items.as_mut_slice()
+                && label(only).is_none()
+                && step != "*"
+                && step.parse::<usize>().is_err()
+            {
+                return set(only, steps, path, value);
+            }
             for index in entries_of(items, step, path)? {
                 set(&mut items[index], rest, &below, value)?;
             }
@@ -131,6 +138,17 @@ mod tests {
         assert_eq!(at(&root, &["forecaster", "0", "steps"]), &Item::Int(100));
         assert_eq!(at(&root, &["forecaster", "1", "steps"]), &Item::Int(200));
         assert_eq!(at(&root, &["forecaster", "1", "width"]), &Item::Int(8));
+    }
+
+    #[test]
+    fn an_only_entry_without_a_label_needs_none() {
+        let mistakes = Mistakes::default();
+        let mut root = parse("[[observe]]\nsteps = 9\n", "x.toml", &mistakes).unwrap();
+        for (text, steps) in [("observe.steps=500", 500), ("observe.0.steps=7", 7), ("observe.*.steps=8", 8)] {
+            apply(&mut root, text, &mistakes);
+            assert_eq!(at(&root, &["observe", "0", "steps"]), &Item::Int(steps), "{text}");
+        }
+        assert!(mistakes.into_sorted().is_empty());
     }
 
     #[test]
