@@ -22,7 +22,7 @@ pub struct Analyses {
     pub times: Vec<f64>,
     /// The truth at those times, `[time, component]`, where there is one.
     pub truth: Option<Array2<f64>>,
-    /// The observations, `[time, observed]`.
+    /// The observations, those that methods do not see among them, `[time, observed]`.
     pub observations: Array2<f64>,
     /// Label, analysis mean and standard deviation of each row, `[time, component]`; NaN where a row was not run.
     pub rows: Vec<(String, Array2<f64>, Array2<f64>)>,
@@ -104,7 +104,7 @@ pub fn picture(plan: &Plan, network: &Network, runs: &[First], scored: &mut Scor
         observe: network.plan.name.clone(),
         times,
         truth,
-        observations: twin.observations.clone(),
+        observations: twin.all_observations(),
         rows: runs.iter().map(|run| (run.label.to_owned(), run.mean.clone(), run.sd.clone())).collect(),
         tracks: runs.iter().map(|run| run.track.clone()).collect(),
         quality,

@@ -81,7 +81,7 @@ pub fn write_analyses(path: &Path, analyses: &Analyses, plan: &Plan) -> Result<(
                 &["time", "observed"],
                 Values::F64(analyses.observations.iter().copied().collect()),
             )
-            .with("long_name", "observations; NaN is missing")
+            .with("long_name", "observations, those that no method saw among them (see quality); NaN is missing")
             .with("units", "1"),
         );
     if analyses.quality.iter().any(|code| *code >= 0) {

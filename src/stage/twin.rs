@@ -31,6 +31,17 @@ pub struct Twin {
     pub key: Key,
 }
 
+impl Twin {
+    /// All observations, those that methods do not see among them; NaN is missing.
+    pub fn all_observations(&self) -> Array2<f64> {
+        let mut all = self.observations.clone();
+        for kept in self.apart.iter().flat_map(|apart| [&apart.evaluated, &apart.not_used]) {
+            all.zip_mut_with(kept, |y, kept| *y = if kept.is_nan() { *y } else { *kept });
+        }
+        all
+    }
+}
+
 /// Observations that no method sees, `[analysis, observed]` each; NaN in the place of the others.
 pub struct Apart {
     /// Those that forecasts and analyses are verified against.

@@ -325,6 +325,12 @@ fn withheld_values_verify_and_do_not_act() {
         let analyses = analyses.find(|path| path.to_str().unwrap().contains("analysis_")).unwrap();
         let data = netcdf::read(&analyses, &limits).unwrap();
         let of = |name: &str| data.variables.iter().find(|variable| variable.name == name).map(|v| v.values.clone());
+        if name == "all" {
+            // what the method does not see is in the file all the same
+            let kept = of("observation").unwrap().to_f64().unwrap();
+            let same = |(kept, y): (&f64, &f64)| kept == y || kept.is_nan() && y.is_nan();
+            assert!(kept.len() == 36 && kept.iter().zip(&values).all(same), "{kept:?}");
+        }
         (of("analysis_mean"), of("quality"), ["rmse_withheld", "chi_square_withheld"].map(find))
     };
     let (mean, quality, verified) = run("all", "evaluate_only = [1]\nnot_used = [2]\n");
