@@ -50,7 +50,8 @@ fn panel_to_show(report: &Report) -> Option<&Panel> {
     drawn().filter(|panel| panel.grid).min_by_key(seen).or_else(|| drawn().min_by_key(seen))
 }
 
-/// The two rows to show: the best with the true system, and the best of the others; else the first two.
+/// The two rows to show: the best with the true system, and the best of the others; else the first two, of those that have
+/// a score if there are.
 fn two_rows<'a>(report: &Report, panel: &'a Panel) -> Vec<&'a PanelRow> {
     let of = |row: &PanelRow| report.assimilation.iter().find(|r| r.label == row.label && r.metric == "rmse");
     let best = |perfect: bool| {
@@ -59,7 +60,9 @@ fn two_rows<'a>(report: &Report, panel: &'a Panel) -> Vec<&'a PanelRow> {
         scored.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(row, _)| row)
     };
     let mut chosen: Vec<&PanelRow> = [best(true), best(false)].into_iter().flatten().collect();
-    for row in &panel.rows {
+    let (scored, diverged): (Vec<_>, Vec<_>) =
+        panel.rows.iter().partition(|row| of(row).is_some_and(|found| found.value.is_some()));
+    for row in scored.into_iter().chain(diverged) {
         if chosen.len() < 2 && !chosen.iter().any(|known| known.label == row.label) {
             chosen.push(row);
         }
@@ -189,5 +192,24 @@ mod tests {
         let report = sample::small();
         let labels: Vec<&str> = two_rows(&report, &report.panels[0]).iter().map(|row| row.label.as_str()).collect();
         assert_eq!(labels, ["etkf / perfect", "etkf / ar"]);
+    }
+
+    #[test]
+    fn rows_without_a_score_are_the_last_to_be_shown() {
+        let mut report = sample::small();
+        let mut third = report.panels[0].rows[1].clone();
+        third.label = "enkf / perfect".into();
+        report.panels[0].rows.push(third);
+        let mut row = report
+            .assimilation
+            .iter()
+            .find(|row| row.label == "etkf / perfect" && row.metric == "rmse")
+            .unwrap()
+            .clone();
+        row.label = "enkf / perfect".into();
+        report.assimilation.iter_mut().filter(|row| row.label == "etkf / ar").for_each(|row| row.value = None);
+        report.assimilation.push(row);
+        let labels: Vec<&str> = two_rows(&report, &report.panels[0]).iter().map(|row| row.label.as_str()).collect();
+        assert_eq!(labels, ["etkf / perfect", "enkf / perfect"]);
     }
 }
