@@ -17,8 +17,7 @@ pub(super) fn lead_steps(
     for (set, pair) in time.windows(2).enumerate() {
         let gap = pair[1] - pair[0];
         let (first, second) = (set + 1, set + 2);
-        // written so that NaN is refused too
-        if !(gap > 0.0) {
+        if gap.is_nan() || gap <= 0.0 {
             let what =
                 format!("its `time` does not ascend: set {first} is at {} and set {second} at {}", pair[0], pair[1]);
             return Err((what, "put the sets in the order of their times, one set a time".to_owned()));
