@@ -49,6 +49,11 @@ impl Seen<'_> {
     pub fn present(&self) -> Vec<usize> {
         (0..self.values.len()).filter(|&i| !self.values[i].is_nan()).collect()
     }
+
+    /// Whether there is a value that is present.
+    pub fn is_observed(&self) -> bool {
+        self.values.iter().any(|value| !value.is_nan())
+    }
 }
 
 /// The law of the state before the first observation.

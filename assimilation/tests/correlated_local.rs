@@ -5,8 +5,7 @@
 
 mod common;
 
-use common::{errors, method, word};
-use nalgebra::DMatrix;
+use common::{errors, inverse, method, word};
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 use scorecast_assimilation::linalg::{anomalies, covariance, symmetric_sqrt};
 use scorecast_assimilation::localize::Taper;
@@ -31,6 +30,13 @@ fn values(observed: usize) -> Array1<f64> {
     y
 }
 
+/// Members, and one set of observations of each `every`-th component.
+fn case(members: usize, every: usize) -> (Array2<f64>, Stride, Array1<f64>) {
+    let operator = ring(DIM, every, 2.0);
+    let y = values(operator.dim());
+    (Key::new(1, Domain::Score).normals(members, DIM) * 1.3, operator, y)
+}
+
 /// One analysis of these members, without a lead step.
 fn analysis(name: &str, given: &[(&str, Value)], x: &Array2<f64>, seen: &Seen) -> Outcome {
     let dim = x.ncols();
@@ -42,11 +48,6 @@ fn analysis(name: &str, given: &[(&str, Value)], x: &Array2<f64>, seen: &Seen) -
 
 fn local(radius: f64, taper: &str) -> [(&'static str, Value); 2] {
     [("radius", Value::Float(radius)), ("taper", word(taper))]
-}
-
-fn inverse(a: &Array2<f64>) -> Array2<f64> {
-    let inverse = DMatrix::from_fn(a.nrows(), a.ncols(), |i, j| a[(i, j)]).try_inverse().unwrap();
-    Array2::from_shape_fn(a.raw_dim(), |(i, j)| inverse[(i, j)])
 }
 
 fn chosen(a: ArrayView2<f64>, index: &[usize]) -> Array2<f64> {
@@ -62,8 +63,7 @@ const CASES: [(usize, usize); 4] = [(30, 1), (5, 1), (30, 3), (8, 2)];
 #[test]
 fn with_weights_of_one_nothing_is_localized() {
     for (members, every) in CASES {
-        let (x, operator) = (Key::new(1, Domain::Score).normals(members, DIM) * 1.3, ring(DIM, every, 2.0));
-        let y = values(operator.dim());
+        let (x, operator, y) = case(members, every);
         let seen = Seen { step: 2, time: 0.0, values: y.view(), operator: &operator };
         let everywhere = local(1e9, "step");
         let etkf = analysis("etkf", &[], &x, &seen);
@@ -122,8 +122,7 @@ fn by_definition(x: &Array2<f64>, seen: &Seen, point: usize, radius: f64) -> Arr
 #[test]
 fn letkf_is_its_definition_at_each_component() {
     for (members, every) in CASES {
-        let (x, operator) = (Key::new(1, Domain::Score).normals(members, DIM) * 1.3, ring(DIM, every, 2.0));
-        let y = values(operator.dim());
+        let (x, operator, y) = case(members, every);
         let seen = Seen { step: 2, time: 0.0, values: y.view(), operator: &operator };
         let found = analysis("letkf", &local(1.2, "gaspari_cohn"), &x, &seen);
         for point in 0..DIM {
@@ -173,8 +172,7 @@ impl Observation for Mixed {
 #[test]
 fn serial_filters_use_the_values_of_the_symmetric_root_at_their_places() {
     for (members, every) in CASES {
-        let (x, operator) = (Key::new(1, Domain::Score).normals(members, DIM) * 1.3, ring(DIM, every, 2.0));
-        let y = values(operator.dim());
+        let (x, operator, y) = case(members, every);
         let seen = Seen { step: 2, time: 0.0, values: y.view(), operator: &operator };
         let index = seen.present();
         let r = chosen(operator.error().correlated().unwrap().0, &index);

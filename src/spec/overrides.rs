@@ -1,7 +1,8 @@
 //! `--set a.b=c`: changes to the tree before it is checked.
 //!
 //! A step of the path is a key; in an array of tables it is an index from 0, the label of an entry, or `*` for every
-//! entry; of an only entry without a label it may be left out. A word that names an operator, or a system inside another, becomes a table when a setting below it is set.
+//! entry; of an only entry without a label it may be left out. A word that names an operator, or a system inside another,
+//! becomes a table when a setting below it is set.
 
 use std::sync::Arc;
 

@@ -6,6 +6,7 @@
 
 mod alarm;
 mod analysis_columns;
+mod apart;
 pub mod assimilate;
 mod assimilation_pictures;
 mod assimilation_scores;

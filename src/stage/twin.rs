@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use ndarray::{Array1, Array2, Array3, ArrayView2, Axis, s};
 
-use crate::assimilation::{Observation, Prior, Seen, quality};
+use crate::assimilation::{Observation, Prior, Seen};
 use crate::failure::{Failure, Kind, Result};
 use crate::spec::{AssimilatePlan, DataSource, Initial, ObservePlan, Plan, SystemPlan};
+use crate::stage::apart::Apart;
 use crate::stage::{Options, set_times};
 use crate::store;
 use crate::systems::{Domain, Forecaster, Key, Purpose, system};
@@ -39,47 +40,6 @@ impl Twin {
             all.zip_mut_with(kept, |y, kept| *y = if kept.is_nan() { *y } else { *kept });
         }
         all
-    }
-}
-
-/// Observations that no method sees, `[analysis, observed]` each; NaN in the place of the others.
-pub struct Apart {
-    /// Those that forecasts and analyses are verified against.
-    pub evaluated: Array2<f64>,
-    /// Those that are not used at all.
-    pub not_used: Array2<f64>,
-}
-
-impl Apart {
-    /// Those of one set.
-    pub fn at(&self, index: usize) -> quality::Apart<'_> {
-        quality::Apart { evaluated: self.evaluated.row(index), not_used: self.not_used.row(index) }
-    }
-
-    /// Takes what `network` withholds out of the observations at `steps`; none where it withholds nothing. `key` is that of
-    /// the observations of one replicate.
-    fn take(network: &ObservePlan, observations: &mut Array2<f64>, steps: &[usize], key: Key) -> Option<Self> {
-        if !network.withholds() && network.not_used.is_empty() {
-            return None;
-        }
-        let none = || Array2::from_elem(observations.raw_dim(), f64::NAN);
-        let mut apart = Self { evaluated: none(), not_used: none() };
-        let rows = observations.outer_iter_mut().zip(apart.evaluated.outer_iter_mut());
-        for (((mut shown, mut evaluated), mut not_used), &step) in rows.zip(apart.not_used.outer_iter_mut()).zip(steps)
-        {
-            // beside stream 0, of the errors, and 1, of the gaps
-            let mut stream = key.at(step as u64).stream(2);
-            for (i, y) in shown.iter_mut().enumerate() {
-                // drawn for each, so that no list moves the others
-                let drawn = stream.uniform() < network.withhold;
-                if network.not_used.contains(&i) {
-                    not_used[i] = std::mem::replace(y, f64::NAN);
-                } else if drawn || network.evaluate_only.contains(&i) {
-                    evaluated[i] = std::mem::replace(y, f64::NAN);
-                }
-            }
-        }
-        Some(apart)
     }
 }
 

@@ -7,11 +7,11 @@
 //! through its covariance with x, and [`split`] takes its posterior apart.
 //!
 //! Parameters have no place on a grid. Filters that localize observations (`letkf`, `lestkf`, `eakf`, `ensrf`,
-//! `local_particle_filter` with a `radius`) move them
-//! by all observations in full, those that localize covariances (`hybrid`, `four_d_envar`) refuse [`OfState`]. With few members
-//! the sampling error of many far values reaches a parameter: on Lorenz-96 with 40 values each .05, an unknown forcing had an
-//! error of .047 and a posterior sd of .053 with `letkf` of 20 members, of .085 and .032 with 10. A small `walk` keeps the spread of u from shrinking for ever. A constant inflation multiplies it too, in
-//! each analysis: where the observations say little of u it grows without bound.
+//! `local_particle_filter` with a `radius`) move them by all observations in full, those that localize covariances (`hybrid`,
+//! `four_d_envar`) refuse [`OfState`]. With few members the sampling error of many far values reaches a parameter: on
+//! Lorenz-96 with 40 values each .05, an unknown forcing had an error of .047 and a posterior sd of .053 with `letkf` of 20
+//! members, of .085 and .032 with 10. A small `walk` keeps the spread of u from shrinking for ever. A constant inflation
+//! multiplies it too, in each analysis: where the observations say little of u it grows without bound.
 
 mod forecaster;
 mod operator;

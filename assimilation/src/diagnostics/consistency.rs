@@ -58,7 +58,7 @@ impl Consistency {
             predicted(outcome.forecast_gaussian.as_ref(), outcome.forecast.view(), &outcome.forecast_weights, seen)?;
         let after = predicted(outcome.gaussian.as_ref(), outcome.ensemble.view(), &outcome.weights, seen)?;
         let finite = |x: &Array1<f64>| x.iter().all(|value| value.is_finite());
-        if seen.present().is_empty() || !finite(&before.0) || !finite(&after.0) {
+        if !seen.is_observed() || !finite(&before.0) || !finite(&after.0) {
             return Ok(());
         }
         // missing values, and those that quality control took out, are NaN and stay so

@@ -56,7 +56,8 @@ impl History {
         let values = used(outcome, seen);
         let lost =
             |x: ndarray::ArrayView2<f64>| x.outer_iter().filter(|row| row.iter().any(|v| !v.is_finite())).count();
-        let predicted = seen.restrict(forecast)?.predicted;
+        let present = seen.restrict(forecast)?;
+        let predicted = &present.predicted;
         let rows = forecast.outer_iter().zip(predicted.outer_iter());
         let predicted_lost = rows.filter(|(x, h)| x.iter().all(|v| v.is_finite()) && h.iter().any(|v| !v.is_finite()));
         let (predicted_lost, forecast_lost) = (predicted_lost.count(), lost(forecast));
@@ -70,10 +71,14 @@ impl History {
         // of the values that the innovations are of
         let background = match &found {
             Some(found) => {
-                let used = Seen { values: values.view(), ..*seen }.restrict(forecast)?;
+                let used: Vec<usize> =
+                    (0..present.index.len()).filter(|&at| !values[present.index[at]].is_nan()).collect();
                 match outcome.forecast_gaussian {
-                    Some(_) => (&found.variance - &used.variance).mean(),
-                    None => weighted_variance(used.predicted.view(), outcome.forecast_weights.as_ref()).mean(),
+                    Some(_) => (&found.variance - &present.variance.select(Axis(0), &used)).mean(),
+                    None => {
+                        let predicted = predicted.select(Axis(1), &used);
+                        weighted_variance(predicted.view(), outcome.forecast_weights.as_ref()).mean()
+                    }
                 }
             }
             None => None,

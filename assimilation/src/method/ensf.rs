@@ -240,7 +240,7 @@ impl Analysis for EnSf {
         seen.require_gaussian("ensf")?;
         super::require_members(forecast.nrows())?;
         seen.check(forecast.ncols())?;
-        if seen.present().is_empty() || !all_finite(forecast.view()) {
+        if !seen.is_observed() || !all_finite(forecast.view()) {
             return Ok(super::unchanged(forecast));
         }
         let sd = weighted_variance(forecast.view(), None).mapv(f64::sqrt);

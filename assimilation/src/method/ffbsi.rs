@@ -149,7 +149,7 @@ impl Cycle for Ffbsi {
         let mut diagnostics = Diagnostics::new();
         let checked = Checked::new(self.outlier_threshold, forecast.view(), forecast_weights.as_ref(), seen);
         let seen = &checked.of(seen);
-        if seen.present().is_empty() || !all_finite(forecast.view()) {
+        if !seen.is_observed() || !all_finite(forecast.view()) {
             self.keep(true, self.particles.log_weights());
         } else {
             let predicted = seen.operator.apply(seen.time, forecast.view());

@@ -283,7 +283,7 @@ impl Cycle for Guided {
         let seen = &checked.of(seen);
         let mut diagnostics = Diagnostics::new();
         let mut ensemble = forecast.clone();
-        if !seen.present().is_empty() && all_finite(forecast.view()) {
+        if seen.is_observed() && all_finite(forecast.view()) {
             ensemble = self.analyse(model, before, seen, key, &mut diagnostics)?;
             super::inflate(ensemble.view_mut(), self.weights().as_ref(), self.inflation);
         }

@@ -178,7 +178,7 @@ impl Cycle for OptimalProposal {
         }
         let checked = Checked::new(self.outlier_threshold, forecast.view(), forecast_weights.as_ref(), seen);
         let seen = &checked.of(seen);
-        match seen.present().is_empty() || !all_finite(forecast.view()) {
+        match !seen.is_observed() || !all_finite(forecast.view()) {
             true => self.particles.ensemble.assign(&forecast),
             false if moves => self.analyse(model, seen, key, &mut diagnostics)?,
             false => self.weigh_here(seen, key, &mut diagnostics),

@@ -2,7 +2,7 @@
 //!
 //! The operator of a set is not kept: it must be the same for the whole run, which a fingerprint checks.
 
-use ndarray::{Array1, ArrayView1, Axis};
+use ndarray::{Array1, Axis};
 
 use super::numbers::Numbers;
 use super::window::Window;
@@ -34,7 +34,7 @@ impl Pass {
 
     /// Whether it has a value.
     fn is_observed(&self) -> bool {
-        is_observed(&self.values.view())
+        self.values.iter().any(|value| !value.is_nan())
     }
 
     /// The set again, of the operator that it came with.
@@ -107,11 +107,7 @@ pub(super) fn sets<'a>(passes: &'a [Pass], window: &Window, newest: &'a Seen) ->
     let kept = passes.iter().zip(first..).map(|(pass, leg)| (leg, pass.seen(ends[leg], newest.operator)));
     // views do not shorten their lifetime by themselves
     let newest = Seen { step: newest.step, time: newest.time, values: newest.values.view(), operator: newest.operator };
-    kept.chain([(ends.len() - 1, newest)]).filter(|(_, seen)| is_observed(&seen.values)).collect()
-}
-
-fn is_observed(values: &ArrayView1<f64>) -> bool {
-    values.iter().any(|value| !value.is_nan())
+    kept.chain([(ends.len() - 1, newest)]).filter(|(_, seen)| seen.is_observed()).collect()
 }
 
 /// The checksum of h(x) for one x above zero, and of R: of its variances where it is diagonal.

@@ -159,7 +159,7 @@ impl Cycle for Rts {
         let mut filter = Extended { inflation: 1.0, draws: self.members };
         let (analysis, diagnostics) = gaussian::posterior(&mut filter, &self.state, seen)?;
         let mut posterior = analysis.clone();
-        if !seen.present().is_empty() {
+        if seen.is_observed() {
             posterior.covariance *= self.inflation * self.inflation;
         }
         let outcome = gaussian::outcome(&self.state, &posterior, self.members, self.step, key)?;

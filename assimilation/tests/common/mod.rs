@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use nalgebra::DMatrix;
 use ndarray::{Array1, Array2, array};
 use scorecast_assimilation::observe::{Function, GaussianError, Linear, NoiseLaw};
 use scorecast_assimilation::{Cycle, METHODS, Observation, Outcome, Prior, Seen};
@@ -40,6 +41,12 @@ impl Function for Root {
     fn slope(&self, x: f64) -> f64 {
         0.5 / x.sqrt()
     }
+}
+
+/// The inverse of any regular matrix.
+pub fn inverse(a: &Array2<f64>) -> Array2<f64> {
+    let inverse = DMatrix::from_fn(a.nrows(), a.ncols(), |i, j| a[(i, j)]).try_inverse().unwrap();
+    Array2::from_shape_fn(a.raw_dim(), |(i, j)| inverse[(i, j)])
 }
 
 /// A problem whose posterior is known.

@@ -235,7 +235,7 @@ impl Innovations {
 impl Analysis for Adaptive {
     fn update(&mut self, forecast: Array2<f64>, seen: &Seen, key: Key) -> Result<Outcome> {
         seen.check(forecast.ncols())?;
-        if seen.present().is_empty() || !all_finite(forecast.view()) {
+        if !seen.is_observed() || !all_finite(forecast.view()) {
             return self.of.update(forecast, seen, key);
         }
         if self.of.weights().is_some() {
@@ -262,7 +262,8 @@ impl Analysis for Adaptive {
         }
         let mut outcome = self.of.update(inflated, seen, key)?;
         let values = used(&outcome, seen);
-        if values.iter().all(|value| value.is_nan()) {
+        let used = Seen { values: values.view(), ..*seen };
+        if !used.is_observed() {
             // all were rejected: a set without values
             outcome.ensemble.clone_from(&forecast);
             outcome.forecast = forecast;
@@ -271,7 +272,7 @@ impl Analysis for Adaptive {
         self.lambda = lambda;
         let factor = self.lambda.iter().map(|lambda| lambda.sqrt()).sum::<f64>() / dim as f64;
         outcome.diagnostics.insert("adaptive_inflation", factor);
-        self.learn(&forecast, &Seen { values: values.view(), ..*seen })?;
+        self.learn(&forecast, &used)?;
         Ok(outcome)
     }
 

@@ -50,6 +50,13 @@ pub(super) struct Linearized {
     residuals: Vec<(Array1<f64>, Present)>,
 }
 
+impl Linearized {
+    /// Whether the trajectory and what it predicts of each term are finite.
+    pub fn is_finite(&self) -> bool {
+        self.trajectory.is_finite() && self.residuals.iter().all(|(d, _)| d.iter().all(|value| value.is_finite()))
+    }
+}
+
 /// Where the outer loops ended.
 pub(super) struct Minimum {
     pub v: Array1<f64>,
@@ -178,8 +185,8 @@ impl Cost<'_, '_> {
         Ok(self.pull(here, images.iter())? + u)
     }
 
-    /// The solution s of (I + sum_i G_i^T R^-1 G_i) s = b by preconditioned conjugate gradients (Hestenes and Stiefel 1952; Concus, Golub
-    /// and O'Leary 1976), and the products.
+    /// The solution s of (I + sum_i G_i^T R^-1 G_i) s = b by preconditioned conjugate gradients (Hestenes and Stiefel 1952;
+    /// Concus, Golub and O'Leary 1976), and the products.
     fn solve(&self, here: &Linearized, b: &Array1<f64>, near: &Inverse) -> Result<(Array1<f64>, usize)> {
         let mut s = Array1::zeros(b.len());
         let mut residual = b.clone();

@@ -1,6 +1,6 @@
 //! The cycle of 4D-Var: the state at the start of its window, its posterior covariance, and how both are carried.
 
-use ndarray::{Array1, Array2, ArrayView1, Axis};
+use ndarray::{Array1, Array2, ArrayView1};
 use scorecast_systems::{Forecaster, Key, Purpose};
 
 use super::FourDVar;
@@ -118,19 +118,14 @@ impl FourDVarCycle {
         };
         let carried = self.carried(&dynamics, &trajectory, root.clone())?;
         let forecast = Law::new(trajectory.last(), carried.present.clone());
-        let mut known = trajectory.is_finite() && forecast.gaussian.is_finite();
-        for term in terms {
-            let x = trajectory.at(term.at).insert_axis(Axis(0));
-            known &= all_finite(term.seen.restrict(x)?.predicted.view());
-        }
-        if terms.is_empty() || !known {
-            let mut laws = self.laws(&trajectory, root, carried.leaving, carried.present);
+        let cost = Cost { dynamics: &dynamics, terms, from, to, background: &self.state.mean, root: &self.root };
+        let background = cost.along(&Array1::zeros(self.state.mean.len()), trajectory)?;
+        if terms.is_empty() || !(background.is_finite() && forecast.gaussian.is_finite()) {
+            let mut laws = self.laws(&background.trajectory, root, carried.leaving, carried.present);
             laws.start.gaussian.clone_from(&self.state);
             let diagnostics = Diagnostics::from([("cost", 0.0), ("steps", 0.0), ("products", 0.0)]);
             return Ok(Analysed { forecast, laws, diagnostics });
         }
-        let cost = Cost { dynamics: &dynamics, terms, from, to, background: &self.state.mean, root: &self.root };
-        let background = cost.along(&Array1::zeros(self.state.mean.len()), trajectory)?;
         let inverse = cost.inverse(&background, self.images(terms, &carried))?;
         let found = cost.minimise(background, &inverse, self.method.iterations, self.method.tolerance)?;
         let along = &found.here.trajectory;

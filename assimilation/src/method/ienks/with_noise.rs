@@ -92,7 +92,7 @@ impl IEnKsCycle {
             self.passes.push(Pass::of(seen));
         }
         let mut outcome = unchanged(forecast);
-        if seen.values.iter().any(|value| !value.is_nan()) {
+        if seen.is_observed() {
             let earlier = self.trail.iter_mut().rev().skip(1).chain([&mut self.start]);
             outcome.diagnostics = self.method.smooth(earlier, &mut outcome.ensemble, seen, key)?;
         }
