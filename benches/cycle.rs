@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::process::Command;
 use std::time::Instant;
 
-use scorecast::assimilation::{METHODS, Prior, Seen, observe};
+use scorecast::assimilation::{METHODS, ObservationSet, Prior, observe};
 use scorecast::systems::catalogue::SYSTEMS;
 use scorecast::systems::{Domain, Forecaster, Key, Purpose, Settings, Stepping, Value, registry};
 
@@ -86,7 +86,8 @@ fn bare(method: &str, given: &[(&str, Value)]) -> Result<(f64, f64), Failure> {
         let begun = Instant::now();
         for (index, values) in observations.iter().enumerate() {
             let step = index + 1;
-            let seen = Seen { step, time: step as f64 * 0.05, values: values.view(), operator: operator.as_ref() };
+            let seen =
+                ObservationSet { step, time: step as f64 * 0.05, values: values.view(), operator: operator.as_ref() };
             let outcome = filter.step(model.as_ref(), &seen, key)?;
             if step > CYCLES / 2 {
                 let error = &outcome.mean() - &truths[index];

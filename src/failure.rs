@@ -7,7 +7,7 @@ pub type Result<T, E = Failure> = std::result::Result<T, E>;
 
 /// The kinds of failure; each has its exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum FailureKind {
     /// A bug of ours.
     Bug,
     /// Wrong usage, or a mistake in the experiment file.
@@ -30,7 +30,7 @@ pub enum Kind {
     Terminated,
 }
 
-impl Kind {
+impl FailureKind {
     /// The exit code of the process.
     pub fn exit_code(self) -> u8 {
         match self {
@@ -68,7 +68,7 @@ impl Kind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// What kind of failure, and so which exit code.
-    pub kind: Kind,
+    pub kind: FailureKind,
     /// What went wrong and where, as a sentence.
     pub message: String,
     /// What to do about it.
@@ -83,7 +83,7 @@ pub struct Failure {
 
 impl Failure {
     /// A failure with a message alone.
-    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+    pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), hint: None, location: None, report: None, text: None }
     }
 
@@ -135,8 +135,8 @@ impl From<crate::systems::Error> for Failure {
     fn from(error: crate::systems::Error) -> Self {
         use crate::systems::Error;
         let kind = match &error {
-            Error::Forecaster(_) => Kind::External,
-            _ => Kind::Usage,
+            Error::Forecaster(_) => FailureKind::External,
+            _ => FailureKind::Usage,
         };
         Self::new(kind, error.to_string())
     }
@@ -147,9 +147,9 @@ impl From<crate::assimilation::Error> for Failure {
         use crate::assimilation::Error;
         match error {
             Error::System(inner) => inner.into(),
-            Error::Shape(_) | Error::State(_) => Self::new(Kind::Data, error.to_string()),
-            Error::Singular(_) => Self::new(Kind::Numerical, error.to_string()),
-            _ => Self::new(Kind::Usage, error.to_string()),
+            Error::Shape(_) | Error::State(_) => Self::new(FailureKind::Data, error.to_string()),
+            Error::Singular(_) => Self::new(FailureKind::Numerical, error.to_string()),
+            _ => Self::new(FailureKind::Usage, error.to_string()),
         }
     }
 }
@@ -158,12 +158,12 @@ impl From<crate::forecast::Error> for Failure {
     fn from(error: crate::forecast::Error) -> Self {
         use crate::forecast::Error;
         let kind = match &error {
-            Error::System(_) | Error::Unsupported(_) => Kind::Usage,
-            Error::Model(_) => Kind::Data,
-            Error::Diverged(_) => Kind::Numerical,
-            Error::Interrupted => Kind::Interrupted,
-            Error::Checkpoint(_) => Kind::Io,
-            Error::Tensor(_) => Kind::Bug,
+            Error::System(_) | Error::Unsupported(_) => FailureKind::Usage,
+            Error::Model(_) => FailureKind::Data,
+            Error::Diverged(_) => FailureKind::Numerical,
+            Error::Interrupted => FailureKind::Interrupted,
+            Error::Checkpoint(_) => FailureKind::Io,
+            Error::Tensor(_) => FailureKind::Bug,
         };
         Self::new(kind, error.to_string())
     }

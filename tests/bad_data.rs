@@ -10,7 +10,7 @@ use ndarray::Array3;
 use scorecast::store::netcdf::{self, Observations, Trajectories};
 
 /// What is run, its exit code, and what stderr must say.
-struct Row {
+struct BadFile {
     /// Words of the command line; `{}` is the folder of the test.
     words: &'static str,
     code: i32,
@@ -20,42 +20,42 @@ struct Row {
 const OWN: &str = "[data]\nfile = \"{}/mine.nc\"\ndt = 0.1\nsplit = [0.5, 0.25, 0.25]\n[[forecaster]]\nname = \"linear\"\n\
                    kind = \"linear\"\n[score]\nlead_steps = 2\nstarts = 2\nmembers = 4\n";
 
-const ROWS: &[Row] = &[
-    Row { words: "train own.toml --data missing.nc", code: 74, says: &["missing.nc"] },
-    Row { words: "train own.toml --data .", code: 3, says: &["is not a file"] },
-    Row { words: "train own.toml --data text.nc", code: 3, says: &["text.nc", "HDF5"] },
-    Row { words: "train own.toml --data torn.nc", code: 3, says: &["torn.nc"] },
-    Row { words: "train own.toml --data hole.nc", code: 3, says: &["hole.nc", "not finite"] },
-    Row { words: "train own.toml --data two.nc", code: 3, says: &["2 trajectories", "hint"] },
-    Row {
+const ROWS: &[BadFile] = &[
+    BadFile { words: "train own.toml --data missing.nc", code: 74, says: &["missing.nc"] },
+    BadFile { words: "train own.toml --data .", code: 3, says: &["is not a file"] },
+    BadFile { words: "train own.toml --data text.nc", code: 3, says: &["text.nc", "HDF5"] },
+    BadFile { words: "train own.toml --data torn.nc", code: 3, says: &["torn.nc"] },
+    BadFile { words: "train own.toml --data hole.nc", code: 3, says: &["hole.nc", "not finite"] },
+    BadFile { words: "train own.toml --data two.nc", code: 3, says: &["2 trajectories", "hint"] },
+    BadFile {
         words: "train ou3.toml --data mine.nc",
         code: 3,
         says: &["trajectories have 4 components but system `ou` has 3", "system.dim"],
     },
-    Row { words: "train own.toml --out kept", code: 7, says: &["kept/", ".safetensors", "exists", "--force"] },
-    Row { words: "simulate ou3.toml --out mine.nc", code: 7, says: &["mine.nc", "exists"] },
-    Row { words: "compare ou3.toml --out kept", code: 7, says: &["kept"] },
-    Row { words: "simulate ou3.toml --out big.nc --max-memory 1KiB", code: 5, says: &["KiB", "--max-memory"] },
-    Row { words: "train own.toml --max-memory 3KiB", code: 5, says: &["max-memory"] },
-    Row {
+    BadFile { words: "train own.toml --out kept", code: 7, says: &["kept/", ".safetensors", "exists", "--force"] },
+    BadFile { words: "simulate ou3.toml --out mine.nc", code: 7, says: &["mine.nc", "exists"] },
+    BadFile { words: "compare ou3.toml --out kept", code: 7, says: &["kept"] },
+    BadFile { words: "simulate ou3.toml --out big.nc --max-memory 1KiB", code: 5, says: &["KiB", "--max-memory"] },
+    BadFile { words: "train own.toml --max-memory 3KiB", code: 5, says: &["max-memory"] },
+    BadFile {
         words: "simulate l96.toml --set data.dt=5.0 --set data.substeps=1 --out x.nc",
         code: 4,
         says: &["diverged", "shorter dt"],
     },
-    Row { words: "forecast ou3.toml --model linear=text.nc --out f", code: 3, says: &["text.nc"] },
-    Row {
+    BadFile { words: "forecast ou3.toml --model linear=text.nc --out f", code: 3, says: &["text.nc"] },
+    BadFile {
         words: "forecast ou3.toml --model linear=kept/linear.safetensors --out f",
         code: 3,
         says: &["forecasts 4 components but the experiment's state has 3"],
     },
-    Row {
+    BadFile {
         words: "assimilate ou3.toml --set observe.file=seen.nc --set observe.operator=identity",
         code: 3,
         says: &["sets of 2 values but operator `identity` gives 3", "observe.operator"],
     },
-    Row { words: "evaluate mine.nc", code: 3, says: &["mine.nc", "nothing to score"] },
-    Row { words: "report .", code: 3, says: &["report.json"] },
-    Row { words: "simulate ou3.toml --out text.nc/deeper/data.nc", code: 74, says: &["text.nc"] },
+    BadFile { words: "evaluate mine.nc", code: 3, says: &["mine.nc", "nothing to score"] },
+    BadFile { words: "report .", code: 3, says: &["report.json"] },
+    BadFile { words: "simulate ou3.toml --out text.nc/deeper/data.nc", code: 74, says: &["text.nc"] },
 ];
 
 fn prepare(folder: &Path) {

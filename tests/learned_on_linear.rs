@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use ndarray::{Array2, Array3, Axis, array, s};
-use scorecast::forecast::{FORECASTERS, Fitted, Situation};
+use scorecast::forecast::{FORECASTERS, FitContext, Fitted};
 use scorecast::progress::Quiet;
 use scorecast::systems::{Covariance, Domain, Geometry, Key, Purpose, Settings, Value, registry};
 
@@ -38,7 +38,7 @@ fn fit(kind: &str, seed: u64) -> Box<dyn Fitted> {
     let given = BTreeMap::from([("steps".to_owned(), Value::Int(1000)), ("width".to_owned(), Value::Int(64))]);
     let settings = Settings::check(kind, entry.params, &given).unwrap();
     let (train, valid) = (trajectories(1, 64, 257), trajectories(2, 8, 257));
-    let situation = Situation {
+    let situation = FitContext {
         system: None,
         geometry: Geometry::Unstructured,
         train: train.view(),

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use ndarray::{Array2, s};
-use scorecast::forecast::{FORECASTERS, Situation};
+use scorecast::forecast::{FORECASTERS, FitContext};
 use scorecast::progress::Quiet;
 use scorecast::systems::simulate::simulate;
 use scorecast::systems::{Domain, Key, Settings, Stepping, Value, catalogue, registry};
@@ -36,7 +36,7 @@ fn one_step_law() {
         });
         let entry = registry::find(FORECASTERS, "forecaster", kind).unwrap();
         let settings = Settings::check(kind, entry.params, &given.collect()).unwrap();
-        let situation = Situation {
+        let situation = FitContext {
             system: None,
             geometry: system.geometry(),
             train: data.slice(s![..64, .., ..]),

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use ndarray::{Array2, Array3};
-use scorecast::forecast::{FORECASTERS, Fitted, Situation};
+use scorecast::forecast::{FORECASTERS, FitContext, Fitted};
 use scorecast::progress::Quiet;
 use scorecast::systems::{Domain, Geometry, Key, Level, Settings, Value, registry};
 
@@ -20,7 +20,7 @@ fn fit(kind: &str, steps: i64) -> Box<dyn Fitted> {
     let settings = Settings::check(kind, entry.params, &given).unwrap();
     let noise = Key::new(1, Domain::Data).normals(64 * 129, LENGTH);
     let data = Array3::from_shape_vec((64, 129, LENGTH), noise.into_raw_vec_and_offset().0).unwrap();
-    let situation = Situation {
+    let situation = FitContext {
         system: None,
         geometry: Geometry::Ring,
         train: data.view(),

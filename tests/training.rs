@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ndarray::{Array2, Array3};
-use scorecast::forecast::{Checkpoints, Error, FORECASTERS, Fitted, Result, Situation};
+use scorecast::forecast::{Checkpoints, Error, FORECASTERS, FitContext, Fitted, Result};
 use scorecast::model::Model;
 use scorecast::progress::{Progress, Quiet};
 use scorecast::systems::registry::Entry;
@@ -41,7 +41,7 @@ fn fit(kind: &str, given: Given, progress: &dyn Progress, kept: Option<&dyn Chec
         let mut now = data.slice_mut(ndarray::s![.., time, ..]);
         now += &before;
     }
-    let situation = Situation {
+    let situation = FitContext {
         system: None,
         geometry: Geometry::Ring,
         train: data.slice(ndarray::s![..5, .., ..]),

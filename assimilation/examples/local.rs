@@ -11,7 +11,7 @@ use scorecast_assimilation::linalg::Eigen;
 use scorecast_assimilation::localize::{Layout, Localization, Taper};
 use scorecast_assimilation::method::{EaKf, EnSrf, Inflation, LetKf, Serial};
 use scorecast_assimilation::observe::{GaussianError, Identity, NoiseLaw};
-use scorecast_assimilation::{Analysis, Seen};
+use scorecast_assimilation::{Analysis, ObservationSet};
 use scorecast_systems::{Domain, Key};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -59,8 +59,10 @@ fn time(mut filter: Box<dyn Analysis>, members: usize, dim: usize, repeats: usiz
     let operator = Identity::new(dim, &error)?;
     let forecast = KEY.normals(members, dim);
     let values = KEY.at(1).normals(1, dim).remove_axis(Axis(0));
-    let seen = Seen { step: 1, time: 0.0, values: values.view(), operator: &operator };
-    fastest(repeats, || filter.update(black_box(forecast.clone()), &seen, KEY).map(|outcome| drop(black_box(outcome))))
+    let observed = ObservationSet { step: 1, time: 0.0, values: values.view(), operator: &operator };
+    fastest(repeats, || {
+        filter.update(black_box(forecast.clone()), &observed, KEY).map(|outcome| drop(black_box(outcome)))
+    })
 }
 
 fn fastest<E: Into<Failure>>(repeats: usize, mut run: impl FnMut() -> Result<(), E>) -> Result<f64, Failure> {

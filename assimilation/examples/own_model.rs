@@ -5,7 +5,7 @@ use ndarray::{Array2, Axis};
 use scorecast_assimilation::method::{EtKf, Inflation};
 use scorecast_assimilation::observe::{GaussianError, Stride};
 use scorecast_assimilation::state::{pack, unpack};
-use scorecast_assimilation::{Analysis, Seen};
+use scorecast_assimilation::{Analysis, ObservationSet};
 use scorecast_systems::{Domain, Key, Purpose};
 
 const CELLS: usize = 40;
@@ -37,8 +37,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         step_all(&mut ensemble, 1);
         let noise = hidden.purpose(Purpose::ObservationNoise).at(step as u64).normals(1, CELLS / 2) * 0.5;
         let values = (truth.slice(ndarray::s![.., ..;2]).to_owned() + noise).remove_axis(Axis(0));
-        let seen = Seen { step, time: 0.05 * step as f64, values: values.view(), operator: &operator };
-        let outcome = filter.update(ensemble, &seen, key)?;
+        let observed = ObservationSet { step, time: 0.05 * step as f64, values: values.view(), operator: &operator };
+        let outcome = filter.update(ensemble, &observed, key)?;
         if step % 50 == 0 {
             let (error, spread) = (outcome.mean() - truth.row(0), outcome.variance().mean().unwrap_or(0.0).sqrt());
             println!("step {step:3}: rmse {:.3}, spread {spread:.3}", (error.dot(&error) / CELLS as f64).sqrt());

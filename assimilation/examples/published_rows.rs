@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use ndarray::{Array1, Array2, Axis};
 use scorecast_assimilation::observe::{GaussianError, Stride};
-use scorecast_assimilation::{METHODS, Observation, Outcome, Prior, Seen};
+use scorecast_assimilation::{METHODS, ObservationOperator, ObservationSet, Outcome, Prior};
 use scorecast_systems::catalogue::build;
 use scorecast_systems::{Domain, Forecaster, Key, Purpose, Settings, Stepping, Value};
 
@@ -58,11 +58,12 @@ impl Twin {
             let noise = operator.error().sample(1, hidden.purpose(Purpose::ObservationNoise).at(set as u64));
             let values = (&truth + &noise).remove_axis(Axis(0));
             let step = set * self.every;
-            let seen = Seen { step, time: 0.01 * step as f64, values: values.view(), operator: &operator };
-            let outcome = method.step(&*model, &seen, key)?;
+            let observed =
+                ObservationSet { step, time: 0.01 * step as f64, values: values.view(), operator: &operator };
+            let outcome = method.step(&*model, &observed, key)?;
             if set > self.burn_in {
                 analysis += rms(&outcome.mean(), truth.row(0).to_owned());
-                posterior += rms(&weighed(&outcome, &seen), truth.row(0).to_owned());
+                posterior += rms(&weighed(&outcome, &observed), truth.row(0).to_owned());
             }
             smoothed.extend(outcome.smoothed);
             truths.push(truth.row(0).to_owned());
@@ -103,9 +104,9 @@ fn rms(mean: &Array1<f64>, truth: Array1<f64>) -> f64 {
 }
 
 /// The mean of the forecast members weighed by p(y | x): a particle filter's before it resamples.
-fn weighed(outcome: &Outcome, seen: &Seen) -> Array1<f64> {
-    let predicted = seen.operator.apply(seen.time, outcome.forecast.view());
-    let mut log = seen.operator.error().log_likelihood(seen.values, predicted.view(), &seen.present());
+fn weighed(outcome: &Outcome, observed: &ObservationSet) -> Array1<f64> {
+    let predicted = observed.operator.apply(observed.time, outcome.forecast.view());
+    let mut log = observed.operator.error().log_likelihood(observed.values, predicted.view(), &observed.present());
     if let Some(weights) = &outcome.forecast_weights {
         log += &weights.mapv(f64::ln);
     }

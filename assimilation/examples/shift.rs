@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use ndarray::{Array1, Array2, Axis};
 use scorecast_assimilation::observe::{GaussianError, Identity, NoiseLaw};
-use scorecast_assimilation::{METHODS, Prior, Seen};
+use scorecast_assimilation::{METHODS, ObservationSet, Prior};
 use scorecast_systems::catalogue::build;
 use scorecast_systems::registry::find;
 use scorecast_systems::{Domain, Forecaster, Key, Purpose, Settings, Stepping, Value};
@@ -110,9 +110,9 @@ fn run(
         let noise = hidden.purpose(Purpose::ObservationNoise).at(step as u64).normals(1, 40);
         let values = (&truth + &noise).remove_axis(Axis(0));
         truths.push(truth.row(0).to_owned());
-        let seen = Seen { step, time: 0.05 * step as f64, values: values.view(), operator: &operator };
+        let observed = ObservationSet { step, time: 0.05 * step as f64, values: values.view(), operator: &operator };
         let begun = Instant::now();
-        let outcome = filter.step(model, &seen, key)?;
+        let outcome = filter.step(model, &observed, key)?;
         seconds += begun.elapsed().as_secs_f64();
         if set > burn_in && set % shift == 0 {
             analyses.push(rms(outcome.mean() - truth.row(0)));

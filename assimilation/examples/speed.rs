@@ -10,7 +10,7 @@ use std::time::Instant;
 use ndarray::Axis;
 use scorecast_assimilation::method::{EnKf, EtKf, Inflation};
 use scorecast_assimilation::observe::{GaussianError, Identity, NoiseLaw};
-use scorecast_assimilation::{Analysis, AnalysisCycle, Cycle, Prior, Seen};
+use scorecast_assimilation::{Analysis, AnalysisCycle, Cycle, ObservationSet, Prior};
 use scorecast_systems::catalogue::SYSTEMS;
 use scorecast_systems::registry::find;
 use scorecast_systems::{Domain, Key, Purpose, Settings, Stepping, Value};
@@ -43,8 +43,9 @@ fn main() -> Result<(), Failure> {
         for repeat in 0..30 {
             let start = Instant::now();
             for step in 0..50 {
-                let seen = Seen { step: 50 * repeat + step, time: 0.0, values: values.view(), operator: &operator };
-                black_box(filter.update(black_box(forecast.clone()), &seen, key)?);
+                let observed =
+                    ObservationSet { step: 50 * repeat + step, time: 0.0, values: values.view(), operator: &operator };
+                black_box(filter.update(black_box(forecast.clone()), &observed, key)?);
             }
             best = best.min(start.elapsed().as_secs_f64() / 50.0);
         }
@@ -74,9 +75,9 @@ fn twin(analysis: Box<dyn Analysis>, members: usize, operator: &Identity) -> Res
         model.advance(step - 1, 1, &mut truth, hidden)?;
         let values =
             (&truth + &hidden.purpose(Purpose::ObservationNoise).at(step as u64).normals(1, 40)).remove_axis(Axis(0));
-        let seen = Seen { step, time: 0.05 * step as f64, values: values.view(), operator };
+        let observed = ObservationSet { step, time: 0.05 * step as f64, values: values.view(), operator };
         let start = Instant::now();
-        let outcome = filter.step(&*model, &seen, key)?;
+        let outcome = filter.step(&*model, &observed, key)?;
         seconds += start.elapsed().as_secs_f64();
         if step % BLOCK == 0 {
             best = best.min(std::mem::take(&mut seconds) / BLOCK as f64);

@@ -5,7 +5,7 @@ use ndarray::{Array2, Axis};
 use scorecast_assimilation::augment::{Augmented, OfState, Parameter, augmented_prior};
 use scorecast_assimilation::method::{EtKf, Inflation};
 use scorecast_assimilation::observe::{GaussianError, Stride};
-use scorecast_assimilation::{AnalysisCycle, Cycle, Observation, Prior, Seen};
+use scorecast_assimilation::{AnalysisCycle, Cycle, ObservationOperator, ObservationSet, Prior};
 use scorecast_systems::{Domain, Key, Purpose, Stepping, Value, catalogue};
 
 const CELLS: usize = 40;
@@ -31,8 +31,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         nature.advance(step, 1, &mut x, hidden)?;
         let noise = operator.error().sample(1, hidden.purpose(Purpose::ObservationNoise).at(step as u64));
         let y = (every_second.apply(0.0, x.view()) + noise).remove_axis(Axis(0));
-        let seen = Seen { step, time: 0.05 * step as f64, values: y.view(), operator: &operator };
-        let outcome = filter.step(&model, &seen, key)?;
+        let observed = ObservationSet { step, time: 0.05 * step as f64, values: y.view(), operator: &operator };
+        let outcome = filter.step(&model, &observed, key)?;
         if step % 50 == 0 {
             let (u, sd) = Parameter::estimate(&outcome.ensemble, None, CELLS);
             println!(

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use ndarray::{Array1, Array2, Axis};
 use scorecast_assimilation::observe::{GaussianError, Identity, NoiseLaw};
-use scorecast_assimilation::{METHODS, Prior, Seen};
+use scorecast_assimilation::{METHODS, ObservationSet, Prior};
 use scorecast_systems::catalogue::build;
 use scorecast_systems::registry::find;
 use scorecast_systems::{Domain, Key, Purpose, Settings, Stepping, Value};
@@ -17,7 +17,7 @@ use scorecast_systems::{Domain, Key, Purpose, Settings, Stepping, Value};
 type Failure = Box<dyn std::error::Error>;
 
 /// One row of the table.
-struct Row {
+struct TableRow {
     system: &'static str,
     every: usize,
     cycles: usize,
@@ -34,11 +34,11 @@ const fn row(
     method: &'static str,
     settings: &'static [(&'static str, f64)],
     expected: &'static str,
-) -> Row {
-    Row { system, every, cycles, method, settings, expected }
+) -> TableRow {
+    TableRow { system, every, cycles, method, settings, expected }
 }
 
-const ROWS: &[Row] = &[
+const ROWS: &[TableRow] = &[
     row(
         "lorenz63",
         25,
@@ -164,7 +164,7 @@ fn value(key: &str, number: f64) -> Value {
 }
 
 /// Mean rmse of analysis, forecast and smoother after the burn-in, mean analysis spread, and the seconds of the method.
-fn twin(row: &Row, seed: u64) -> Result<[f64; 5], Failure> {
+fn twin(row: &TableRow, seed: u64) -> Result<[f64; 5], Failure> {
     let (dt, start, variance, prior_variance, burn_in) = match row.system {
         "lorenz63" => (0.01, vec![1.508870, -1.531271, 25.46091], 2.0, 2.0, 16.0),
         _ => (0.05, (0..40).map(|i| if i == 0 { 1.0 } else { 0.0 }).collect(), 1.0, 0.001, 20.0),
@@ -200,9 +200,9 @@ fn twin(row: &Row, seed: u64) -> Result<[f64; 5], Failure> {
         let noise = hidden.purpose(Purpose::ObservationNoise).at(step as u64).normals(1, dim) * f64::sqrt(variance);
         let values = (&truth + &noise).remove_axis(Axis(0));
         truths.insert(step, truth.row(0).to_owned());
-        let seen = Seen { step, time: dt * step as f64, values: values.view(), operator: &operator };
+        let observed = ObservationSet { step, time: dt * step as f64, values: values.view(), operator: &operator };
         let begun = Instant::now();
-        let outcome = filter.step(&*model, &seen, key)?;
+        let outcome = filter.step(&*model, &observed, key)?;
         seconds += begun.elapsed().as_secs_f64();
         if cycle > first {
             let forecast = outcome

@@ -17,7 +17,7 @@ use ndarray::{Array1, Array2, Axis};
 use crate::linalg::{Cholesky, all_finite, anomalies, covariance_of};
 use crate::observe::Present;
 use crate::outcome::{Outcome, weighted_mean};
-use crate::problem::{Result, Seen};
+use crate::problem::{ObservationSet, Result};
 
 /// The innovations of one analysis.
 #[derive(Clone, Debug)]
@@ -37,15 +37,15 @@ pub struct Innovation {
 ///
 /// # Errors
 /// When shapes do not fit or S is not positive definite.
-pub fn innovation(outcome: &Outcome, seen: &Seen) -> Result<Option<Innovation>> {
-    let mut present = seen.restrict(outcome.forecast.view())?;
+pub fn innovation(outcome: &Outcome, observed: &ObservationSet) -> Result<Option<Innovation>> {
+    let mut present = observed.restrict(outcome.forecast.view())?;
     if present.index.is_empty() {
         return Ok(None);
     }
-    let replaced = use_moments(&mut present, outcome, seen);
+    let replaced = use_moments(&mut present, outcome, observed);
     let weights = outcome.forecast_weights.as_ref();
     let exact = match &outcome.forecast_gaussian {
-        Some((mean, p)) if !replaced => seen.matrix().map(|h| (h.dot(mean), h.dot(p).dot(&h.t()))),
+        Some((mean, p)) if !replaced => observed.matrix().map(|h| (h.dot(mean), h.dot(p).dot(&h.t()))),
         _ => None,
     };
     let found = match exact {
@@ -106,13 +106,13 @@ fn from_members(present: &Present, mean: Array1<f64>, mut z: Array2<f64>, weight
 }
 
 /// Replaces h(x) and the diagonal of R by what a law that depends on h(x) says of y; whether it did.
-fn use_moments(present: &mut Present, outcome: &Outcome, seen: &Seen) -> bool {
+fn use_moments(present: &mut Present, outcome: &Outcome, observed: &ObservationSet) -> bool {
     // NaN says that a variance depends on h(x); otherwise all is as it should be
-    if !seen.operator.error().variance().iter().any(|r| r.is_nan()) {
+    if !observed.operator.error().variance().iter().any(|r| r.is_nan()) {
         return false;
     }
-    let predicted = seen.operator.apply(seen.time, outcome.forecast.view());
-    let Some((mean, variance)) = seen.operator.error().moments(predicted.view()) else { return false };
+    let predicted = observed.operator.apply(observed.time, outcome.forecast.view());
+    let Some((mean, variance)) = observed.operator.error().moments(predicted.view()) else { return false };
     present.predicted = mean.select(Axis(1), &present.index);
     present.variance =
         weighted_mean(variance.select(Axis(1), &present.index).view(), outcome.forecast_weights.as_ref());
@@ -138,8 +138,8 @@ mod tests {
             let forecast = spread * key.normals(members, 40) + 1.0;
             let mut values = 2.0 * key.at(1).normals(1, 40).remove_axis(Axis(0));
             values[3] = f64::NAN;
-            let seen = Seen { step: 0, time: 0.0, values: values.view(), operator: &operator };
-            let present = seen.restrict(forecast.view()).unwrap();
+            let observed = ObservationSet { step: 0, time: 0.0, values: values.view(), operator: &operator };
+            let present = observed.restrict(forecast.view()).unwrap();
             let uneven: Array1<f64> = (0..members).map(|j| 1.0 + j as f64).collect();
             let uneven = &uneven / uneven.sum();
             for weights in [None, Some(&uneven)] {
@@ -162,7 +162,7 @@ mod tests {
         let error = |dim| Ok(Box::new(GaussianError::new(&[1.0], dim)?) as Box<dyn NoiseLaw>);
         let operator = Identity::new(9, &error).unwrap();
         let values = Key::new(2, Domain::Score).normals(1, 9).remove_axis(Axis(0));
-        let seen = Seen { step: 0, time: 0.0, values: values.view(), operator: &operator };
+        let observed = ObservationSet { step: 0, time: 0.0, values: values.view(), operator: &operator };
         // two members: S = I + a a^T / 2 with their difference a, d^T S^-1 d = d^T d - (a^T d)^2 / (2 + a^T a)
         for far in [1.0, 1e3, 1e6] {
             let mut forecast = far * Key::new(1, Domain::Score).normals(2, 9);
@@ -171,9 +171,9 @@ mod tests {
             forecast.row_mut(1).assign(&second);
             let a = 2.0 * &forecast.row(0);
             let d = &values - &(&a * (a.dot(&values) / a.dot(&a)));
-            let seen = Seen { values: d.view(), ..seen };
+            let observed = ObservationSet { values: d.view(), ..observed };
             let outcome = Outcome::new(forecast.clone(), forecast);
-            let found = innovation(&outcome, &seen).unwrap().unwrap();
+            let found = innovation(&outcome, &observed).unwrap().unwrap();
             assert!((9.0 * found.chi_square - d.dot(&d)).abs() < 1e-12 * d.dot(&d), "{far}: {found:?}");
             let log_det = (1.0 + 0.5 * a.dot(&a)).ln();
             let exact = -0.5 * (d.dot(&d) + log_det + 9.0 * (2.0 * std::f64::consts::PI).ln());
@@ -188,10 +188,10 @@ mod tests {
         let error = |dim| Ok(Box::new(GaussianError::new(&[1.0], dim)?) as Box<dyn NoiseLaw>);
         let operator = Identity::new(9, &error).unwrap();
         let values = Array1::zeros(9);
-        let seen = Seen { step: 0, time: 0.0, values: values.view(), operator: &operator };
+        let observed = ObservationSet { step: 0, time: 0.0, values: values.view(), operator: &operator };
         let forecast = Key::new(1, Domain::Score).normals(4, 9);
         let of = |forecast: &Array2<f64>, variance: f64| {
-            let mut present = seen.restrict(forecast.view()).unwrap();
+            let mut present = observed.restrict(forecast.view()).unwrap();
             present.variance[2] = variance;
             let (mean, a) = anomalies(present.predicted.view(), None);
             from_members(&present, mean, a, None)
@@ -211,9 +211,9 @@ mod tests {
         let operator = Stride::new(3, 2, 0, &error).unwrap();
         let forecast = array![[0.0, 9.0, 1.0], [2.0, 9.0, 3.0], [4.0, 9.0, 2.0]];
         let values = array![3.0, f64::NAN];
-        let seen = Seen { step: 0, time: 0.0, values: values.view(), operator: &operator };
+        let observed = ObservationSet { step: 0, time: 0.0, values: values.view(), operator: &operator };
         let mut outcome = Outcome::new(forecast.clone(), forecast);
-        let found = innovation(&outcome, &seen).unwrap().unwrap();
+        let found = innovation(&outcome, &observed).unwrap().unwrap();
         // mean 2, variance 4 + 4
         assert_eq!((found.residual[0], found.variance[0]), (1.0, 8.0));
         assert!((found.chi_square - 1.0 / 8.0).abs() < 1e-14);
@@ -221,9 +221,9 @@ mod tests {
         assert!((found.log_score - exact).abs() < 1e-14);
         // weights 1/2, 1/2, 0: mean 1, variance (1/2 + 1/2) / (1 - 1/2) = 2
         outcome.forecast_weights = Some(array![0.5, 0.5, 0.0]);
-        let found = innovation(&outcome, &seen).unwrap().unwrap();
+        let found = innovation(&outcome, &observed).unwrap().unwrap();
         assert_eq!((found.residual[0], found.variance[0]), (2.0, 6.0));
         outcome.forecast[(0, 0)] = f64::NAN;
-        assert!(innovation(&outcome, &seen).unwrap().unwrap().log_score.is_nan());
+        assert!(innovation(&outcome, &observed).unwrap().unwrap().log_score.is_nan());
     }
 }

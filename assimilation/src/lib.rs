@@ -11,7 +11,7 @@
 //! use ndarray::array;
 //! use scorecast_assimilation::method::{EtKf, Inflation};
 //! use scorecast_assimilation::observe::{GaussianError, Stride};
-//! use scorecast_assimilation::{Analysis, Seen};
+//! use scorecast_assimilation::{Analysis, ObservationSet};
 //! use scorecast_systems::{Domain, Key};
 //!
 //! let key = Key::new(1, Domain::Method);
@@ -19,10 +19,10 @@
 //! // components 0 and 2, with errors of standard deviation .5; NaN is missing
 //! let operator = Stride::new(4, 2, 0, &|values| Ok(Box::new(GaussianError::new(&[0.5], values)?)))?;
 //! let values = array![0.3, f64::NAN];
-//! let seen = Seen { step: 0, time: 0.0, values: values.view(), operator: &operator };
+//! let observed = ObservationSet { step: 0, time: 0.0, values: values.view(), operator: &operator };
 //!
 //! let mut filter = EtKf { inflation: Inflation::factor(1.02), rotate: false };
-//! let outcome = filter.update(forecast, &seen, key)?;
+//! let outcome = filter.update(forecast, &observed, key)?;
 //! assert!(outcome.variance()[0] < 0.5f64.powi(2), "of a prior variance of about 1");
 //! # Ok::<(), scorecast_assimilation::Error>(())
 //! ```
@@ -45,7 +45,7 @@ pub mod state;
 
 pub use innovation::{Innovation, innovation};
 pub use method::METHODS;
-pub use observe::{NOISE_LAWS, NoiseLaw, OPERATORS, Observation};
+pub use observe::{NOISE_LAWS, NoiseLaw, OPERATORS, ObservationOperator};
 pub use outcome::{Diagnostics, Outcome, Smoothed};
-pub use problem::{Analysis, AnalysisCycle, Cycle, Error, Prior, Result, Seen};
+pub use problem::{Analysis, AnalysisCycle, Cycle, Error, ObservationSet, Prior, Result};
 pub use quality::Quality;

@@ -4,7 +4,7 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 use scorecast_systems::{Forecaster, Key, Purpose};
 
 use crate::method::{NoiseTreatment, require_saved_members};
-use crate::observe::Observation;
+use crate::observe::ObservationOperator;
 use crate::outcome::{Outcome, Smoothed};
 
 /// The result of this room.
@@ -33,7 +33,7 @@ pub enum Error {
 
 /// One set of observations: the values at one time, and what they are observations of.
 #[derive(Clone, Copy)]
-pub struct Seen<'a> {
+pub struct ObservationSet<'a> {
     /// The lead step that they belong to.
     pub step: usize,
     /// Model time of that step.
@@ -41,10 +41,10 @@ pub struct Seen<'a> {
     /// The values, `[observed]`; NaN is a missing value.
     pub values: ArrayView1<'a, f64>,
     /// What was observed, and with what error.
-    pub operator: &'a dyn Observation,
+    pub operator: &'a dyn ObservationOperator,
 }
 
-impl Seen<'_> {
+impl ObservationSet<'_> {
     /// The indices of the values that are present, in order.
     pub fn present(&self) -> Vec<usize> {
         (0..self.values.len()).filter(|&i| !self.values[i].is_nan()).collect()
@@ -109,12 +109,12 @@ impl Prior {
 
 /// A forecast ensemble in, an analysis ensemble out: what a real model's pipeline calls.
 pub trait Analysis: Send {
-    /// Updates `forecast` (`[member, component]`) with one set of observations. Draws from `key.at(seen.step)`: a second set of
+    /// Updates `forecast` (`[member, component]`) with one set of observations. Draws from `key.at(observed.step)`: a second set of
     /// the same lead step needs another key (`key.case(1)`), or its draws are those of the first.
     ///
     /// # Errors
     /// When shapes do not fit or the method cannot use this operator.
-    fn update(&mut self, forecast: Array2<f64>, seen: &Seen, key: Key) -> Result<Outcome>;
+    fn update(&mut self, forecast: Array2<f64>, observed: &ObservationSet, key: Key) -> Result<Outcome>;
 
     /// The same for a pipeline whose ensemble is large: leaves the members of the analysis, bit for bit those of
     /// [`Analysis::update`], in place of the forecast in `ensemble` (`[member, component]`), and keeps no forecast. What
@@ -123,8 +123,8 @@ pub trait Analysis: Send {
     ///
     /// # Errors
     /// As [`Analysis::update`]; the ensemble is then as it was.
-    fn update_in_place(&mut self, ensemble: &mut Array2<f64>, seen: &Seen, key: Key) -> Result<()> {
-        *ensemble = self.update(ensemble.clone(), seen, key)?.ensemble;
+    fn update_in_place(&mut self, ensemble: &mut Array2<f64>, observed: &ObservationSet, key: Key) -> Result<()> {
+        *ensemble = self.update(ensemble.clone(), observed, key)?.ensemble;
         Ok(())
     }
 
@@ -162,14 +162,14 @@ pub trait Cycle: Send {
     /// When the method cannot start from this kind of prior.
     fn start(&mut self, prior: &Prior, step: usize, key: Key) -> Result<()>;
 
-    /// Forecasts from the current step to `seen.step`, then analyses. Of several sets of one lead step all but the first need
+    /// Forecasts from the current step to `observed.step`, then analyses. Of several sets of one lead step all but the first need
     /// another key, as in [`Analysis::update`].
     ///
     /// # Errors
     /// When the forecaster fails, shapes do not fit, or the method cannot use this operator or forecaster. A set that does
     /// not fit leaves the method as it was. Where the forecaster fails, so it does for ensemble filters; a method of a window,
     /// or one that carries moments or particles from lead step to lead step, is to be restored from a saved state first.
-    fn step(&mut self, model: &dyn Forecaster, seen: &Seen, key: Key) -> Result<Outcome>;
+    fn step(&mut self, model: &dyn Forecaster, observed: &ObservationSet, key: Key) -> Result<Outcome>;
 
     /// Ends a run: a smoother's posteriors of the times that it has not given with an [`Outcome`], in their order. A
     /// filter has none.
@@ -187,7 +187,12 @@ pub trait Cycle: Send {
     ///
     /// # Errors
     /// As [`Cycle::finish`], and where the sets that wait came with another operator.
-    fn finish_with(&mut self, model: &dyn Forecaster, operator: &dyn Observation, key: Key) -> Result<Vec<Smoothed>> {
+    fn finish_with(
+        &mut self,
+        model: &dyn Forecaster,
+        operator: &dyn ObservationOperator,
+        key: Key,
+    ) -> Result<Vec<Smoothed>> {
         let _ = operator;
         self.finish(model, key)
     }
@@ -236,13 +241,13 @@ impl Cycle for AnalysisCycle {
         self.analysis.restore(&[])
     }
 
-    fn step(&mut self, model: &dyn Forecaster, seen: &Seen, key: Key) -> Result<Outcome> {
-        let steps = seen.step.saturating_sub(self.step);
+    fn step(&mut self, model: &dyn Forecaster, observed: &ObservationSet, key: Key) -> Result<Outcome> {
+        let steps = observed.step.saturating_sub(self.step);
         // a copy, so that a step that fails leaves the members as they are
         let mut forecast = self.ensemble.clone();
         self.noise.advance(model, self.step, steps, &mut forecast, key.purpose(Purpose::ProcessNoise))?;
-        let outcome = self.analysis.update(forecast, seen, key)?;
-        self.step = self.step.max(seen.step);
+        let outcome = self.analysis.update(forecast, observed, key)?;
+        self.step = self.step.max(observed.step);
         self.ensemble.clone_from(&outcome.ensemble);
         Ok(outcome)
     }

@@ -9,7 +9,7 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 
 use crate::innovation::innovation;
 use crate::outcome::{Outcome, weighted_mean, weighted_variance};
-use crate::problem::{Result, Seen};
+use crate::problem::{ObservationSet, Result};
 
 /// What became of one observed value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -56,29 +56,39 @@ impl Quality {
 
 /// Values of one set that were kept from the method, `[observed]` each: NaN in the place of the others.
 #[derive(Clone, Copy)]
-pub struct Apart<'a> {
+pub struct Withheld<'a> {
     /// Those that its forecast and its analysis are only compared with.
     pub evaluated: ArrayView1<'a, f64>,
     /// Those that the user chose not to use.
     pub not_used: ArrayView1<'a, f64>,
 }
 
-/// What became of each value of a whole set, `[observed]`: of those that the method was shown (`seen`) and of those that
+/// What became of each value of a whole set, `[observed]`: of those that the method was shown (`observed`) and of those that
 /// were kept from it. With a `threshold` those to be evaluated may be outliers too, as in DART.
 ///
 /// # Errors
 /// When shapes do not fit, or the covariance of the innovations is not positive definite.
-pub fn of_whole_set(outcome: &Outcome, seen: &Seen, apart: Apart, threshold: Option<f64>) -> Result<Vec<Quality>> {
+pub fn of_whole_set(
+    outcome: &Outcome,
+    observed: &ObservationSet,
+    apart: Withheld,
+    threshold: Option<f64>,
+) -> Result<Vec<Quality>> {
     let came = |y: &f64| if y.is_nan() { Quality::Rejected } else { Quality::Assimilated };
     let mut quality = match outcome.quality.is_empty() {
-        true => seen.values.iter().map(came).collect(),
+        true => observed.values.iter().map(came).collect(),
         false => outcome.quality.clone(),
     };
     let not_used = quality.iter_mut().zip(apart.not_used).filter(|(_, y)| !y.is_nan());
     not_used.for_each(|(quality, _)| *quality = Quality::NotUsed);
-    let evaluated = Seen { step: seen.step, time: seen.time, values: apart.evaluated, operator: seen.operator };
+    let evaluated = ObservationSet {
+        step: observed.step,
+        time: observed.time,
+        values: apart.evaluated,
+        operator: observed.operator,
+    };
     let Some(found) = innovation(outcome, &evaluated)? else { return Ok(quality) };
-    let predicted = |ensemble: &Array2<f64>| seen.operator.apply(seen.time, ensemble.view());
+    let predicted = |ensemble: &Array2<f64>| observed.operator.apply(observed.time, ensemble.view());
     let failed = |h: &Array2<f64>, i: usize| h.column(i).iter().any(|value| !value.is_finite());
     let (before, after) = (predicted(&outcome.forecast), predicted(&outcome.ensemble));
     for (k, i) in evaluated.present().into_iter().enumerate() {
@@ -96,10 +106,10 @@ pub fn of_whole_set(outcome: &Outcome, seen: &Seen, apart: Apart, threshold: Opt
     Ok(quality)
 }
 
-/// The values of `seen` that moved the analysis of `outcome`, `[observed]`: NaN in the place of those that quality control
+/// The values of `observed` that moved the analysis of `outcome`, `[observed]`: NaN in the place of those that quality control
 /// took out.
-pub fn used(outcome: &Outcome, seen: &Seen) -> Array1<f64> {
-    kept(seen, &outcome.quality)
+pub fn used(outcome: &Outcome, observed: &ObservationSet) -> Array1<f64> {
+    kept(observed, &outcome.quality)
 }
 
 /// Whether a value is too far from a forecast: `residual` is y - m and `variance` s + r. Never where either is NaN.
@@ -107,17 +117,17 @@ pub fn is_outlier(residual: f64, variance: f64, threshold: f64) -> bool {
     residual.abs() > threshold * variance.sqrt()
 }
 
-/// What to make of each value of `seen` before an analysis, `[observed]`, given h(x) of the members of the forecast,
+/// What to make of each value of `observed` before an analysis, `[observed]`, given h(x) of the members of the forecast,
 /// `[member, observed]`, and their normalised weights, `[member]`; none means equal.
 ///
 /// Where the error law depends on h(x), m and s + r are mean and variance of y.
 pub fn before_analysis(
-    seen: &Seen,
+    observed: &ObservationSet,
     predicted: ArrayView2<f64>,
     weights: Option<&Array1<f64>>,
     threshold: f64,
 ) -> Vec<Quality> {
-    let law = seen.operator.error();
+    let law = observed.operator.error();
     let moments = law.moments(predicted);
     let (m, r): (Array1<f64>, Array1<f64>) = match &moments {
         Some((mean, variance)) => (weighted_mean(mean.view(), weights), weighted_mean(variance.view(), weights)),
@@ -125,12 +135,12 @@ pub fn before_analysis(
     };
     let s = weighted_variance(moments.as_ref().map_or(predicted, |(mean, _)| mean.view()), weights);
     let failed = |i: usize| predicted.column(i).iter().any(|value| !value.is_finite());
-    sort(seen, &m, &(s + r), failed, threshold)
+    sort(observed, &m, &(s + r), failed, threshold)
 }
 
 /// The same from m and s + r, `[observed]`, and of which values the forecast has no h(x).
 pub(crate) fn sort(
-    seen: &Seen,
+    observed: &ObservationSet,
     m: &Array1<f64>,
     variance: &Array1<f64>,
     failed: impl Fn(usize) -> bool,
@@ -147,12 +157,12 @@ pub(crate) fn sort(
             Quality::Assimilated
         }
     };
-    seen.values.iter().enumerate().map(one).collect()
+    observed.values.iter().enumerate().map(one).collect()
 }
 
-/// The values of `seen` that `quality` lets through, `[observed]`: NaN in the place of the others.
-pub(crate) fn kept(seen: &Seen, quality: &[Quality]) -> Array1<f64> {
-    let mut values = seen.values.to_owned();
+/// The values of `observed` that `quality` lets through, `[observed]`: NaN in the place of the others.
+pub(crate) fn kept(observed: &ObservationSet, quality: &[Quality]) -> Array1<f64> {
+    let mut values = observed.values.to_owned();
     for (y, quality) in values.iter_mut().zip(quality) {
         *y = if quality.was_used() { *y } else { f64::NAN };
     }

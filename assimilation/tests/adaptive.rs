@@ -9,7 +9,7 @@ use ndarray::{Array1, Array2};
 use scorecast_assimilation::localize::{Layout, Localization, Taper};
 use scorecast_assimilation::method::{Adaptive, Bootstrap, EtKf, Inflation, Rule};
 use scorecast_assimilation::observe::Stride;
-use scorecast_assimilation::{Analysis, Observation, Prior, Seen};
+use scorecast_assimilation::{Analysis, ObservationOperator, ObservationSet, Prior};
 use scorecast_systems::catalogue::build;
 use scorecast_systems::{Domain, Key, Purpose, Stepping, Value};
 
@@ -31,8 +31,8 @@ fn learnt(rule: Rule, factor: f64, sd: f64) -> (f64, f64) {
         let forecast = key.normals(members, dim) / factor.sqrt() + &mean;
         // of the mean of the members, minus which they are anomalies
         let y: Array1<f64> = operator.error().sample(1, key.purpose(Purpose::ObservationNoise)).row(0).to_owned();
-        let seen = Seen { step: cycle, time: 0.0, values: y.view(), operator: &operator };
-        filter.update(forecast, &seen, key).unwrap();
+        let observed = ObservationSet { step: cycle, time: 0.0, values: y.view(), operator: &operator };
+        filter.update(forecast, &observed, key).unwrap();
         if cycle > cycles / 4 {
             means.push(filter.factors().mean().unwrap());
         }
@@ -78,8 +78,8 @@ fn lorenz96(name: &str, given: &[(&str, Value)], cycles: usize) -> (f64, f64, f6
         nature.advance(cycle, 1, &mut truth, key).unwrap();
         let noise = operator.error().sample(1, key.purpose(Purpose::ObservationNoise).at(cycle as u64));
         let y = (&truth + &noise).row(0).to_owned();
-        let seen = Seen { step: cycle, time: 0.0, values: y.view(), operator: &operator };
-        let outcome = filter.step(&*model, &seen, KEY).unwrap();
+        let observed = ObservationSet { step: cycle, time: 0.0, values: y.view(), operator: &operator };
+        let outcome = filter.step(&*model, &observed, KEY).unwrap();
         if cycle > cycles / 3 {
             let e = outcome.mean() - truth.row(0);
             error += (e.dot(&e) / 40.0).sqrt();
@@ -128,8 +128,8 @@ fn what_was_rejected_teaches_nothing_and_lambda_is_damped() {
         filter.start(&prior, 0, KEY).unwrap();
         let mut last = f64::NAN;
         for values in [ndarray::array![0.1, y, 0.2], ndarray::array![0.1, 0.1, 0.2]] {
-            let seen = Seen { step: 0, time: 0.0, values: values.view(), operator: &operator };
-            last = filter.step(&model, &seen, KEY).unwrap().diagnostics["adaptive_inflation"];
+            let observed = ObservationSet { step: 0, time: 0.0, values: values.view(), operator: &operator };
+            last = filter.step(&model, &observed, KEY).unwrap().diagnostics["adaptive_inflation"];
         }
         last
     };
@@ -146,8 +146,8 @@ fn a_set_of_which_all_is_rejected_changes_neither_members_nor_factors() {
     let model = common::LinearProblem::three(1).model;
     let mut step = |y: f64| {
         let values = Array1::from_elem(3, y);
-        let seen = Seen { step: 0, time: 0.0, values: values.view(), operator: &operator };
-        let outcome = filter.step(&model, &seen, KEY).unwrap();
+        let observed = ObservationSet { step: 0, time: 0.0, values: values.view(), operator: &operator };
+        let outcome = filter.step(&model, &observed, KEY).unwrap();
         (outcome, scorecast_assimilation::state::unpack(&filter.save()).unwrap().2)
     };
     let (before, factors) = step(2.5);
@@ -162,10 +162,10 @@ fn a_set_of_which_all_is_rejected_changes_neither_members_nor_factors() {
 fn members_of_unequal_weight_are_refused() {
     let operator = Stride::new(3, 1, 0, &errors(&[0.5])).unwrap();
     let values = Array1::zeros(3);
-    let seen = Seen { step: 0, time: 0.0, values: values.view(), operator: &operator };
+    let observed = ObservationSet { step: 0, time: 0.0, values: values.view(), operator: &operator };
     let mut filter = Adaptive::new(Box::new(Bootstrap::new(0.0, 0.0)), Rule::Anderson, None, 0.1, 1.0);
-    let weighed = filter.update(KEY.normals(40, 3), &seen, KEY).unwrap().ensemble;
-    let message = filter.update(weighed, &seen, KEY).unwrap_err().to_string();
+    let weighed = filter.update(KEY.normals(40, 3), &observed, KEY).unwrap().ensemble;
+    let message = filter.update(weighed, &observed, KEY).unwrap_err().to_string();
     assert!(message.contains("equal weight") && message.contains("leave `adaptive` out"), "{message}");
 }
 
@@ -183,8 +183,8 @@ fn no_factor_passes_its_bound_and_a_bound_that_is_not_reached_changes_nothing() 
         let mut filter = method("etkf", &given);
         filter.start(&prior, 1, KEY).unwrap();
         let values = Array1::from_elem(4, y);
-        let seen = Seen { step: 1, time: 0.0, values: values.view(), operator: &operator };
-        filter.step(&*model, &seen, KEY).unwrap();
+        let observed = ObservationSet { step: 1, time: 0.0, values: values.view(), operator: &operator };
+        filter.step(&*model, &observed, KEY).unwrap();
         // the factors of the first set are in the state
         let state = scorecast_assimilation::state::unpack(&filter.save()).unwrap().2;
         state[1..5].to_vec()

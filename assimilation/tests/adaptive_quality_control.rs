@@ -9,7 +9,7 @@ use ndarray::{Array1, Array2, Axis, array};
 use scorecast_assimilation::localize::{Layout, Localization, Taper};
 use scorecast_assimilation::method::{AdaptiveQualityControl, EtKf, Inflation, LetKf, error_variance};
 use scorecast_assimilation::observe::{Arctan, CorrelatedError, Pointwise, Stride};
-use scorecast_assimilation::{Analysis, NoiseLaw, Observation, Prior, Seen};
+use scorecast_assimilation::{Analysis, NoiseLaw, ObservationOperator, ObservationSet, Prior};
 use scorecast_systems::catalogue::build;
 use scorecast_systems::{Domain, Key, Purpose, Stepping, Value};
 
@@ -23,16 +23,16 @@ fn etkf() -> Box<dyn Analysis> {
 fn the_analysis_is_that_of_the_enlarged_errors() {
     let (x, y) = (KEY.normals(20, 4), array![0.3, f64::NAN, 6.0, -1.0]);
     let operator = Stride::new(4, 1, 0, &errors(&[0.5, 0.4, 0.3, 0.2])).unwrap();
-    let seen = Seen { step: 1, time: 0.0, values: y.view(), operator: &operator };
+    let observed = ObservationSet { step: 1, time: 0.0, values: y.view(), operator: &operator };
     let (mean, s) = (x.mean_axis(Axis(0)).unwrap(), x.var_axis(Axis(0), 1.0));
     let enlarged: Vec<f64> =
         (0..4).map(|i| error_variance([s[i], y[i] - mean[i], operator.error().variance()[i]], 2.0)).collect();
     // the missing value keeps its own
     assert!(enlarged[1] == 0.4 * 0.4 && enlarged[2] > 20.0 * 0.09, "{enlarged:?}");
     let sd: Vec<f64> = enlarged.iter().map(|r| r.sqrt()).collect();
-    let found = AdaptiveQualityControl::new(etkf(), 2.0).update(x.clone(), &seen, KEY).unwrap().ensemble;
+    let found = AdaptiveQualityControl::new(etkf(), 2.0).update(x.clone(), &observed, KEY).unwrap().ensemble;
     let independent = Stride::new(4, 1, 0, &errors(&sd)).unwrap();
-    let exact = etkf().update(x.clone(), &Seen { operator: &independent, ..seen }, KEY).unwrap().ensemble;
+    let exact = etkf().update(x.clone(), &ObservationSet { operator: &independent, ..observed }, KEY).unwrap().ensemble;
     assert!((found - exact).iter().all(|e| e.abs() < 1e-12));
     // errors that are correlated keep their correlations
     let law = |sd: Vec<f64>| {
@@ -40,11 +40,11 @@ fn the_analysis_is_that_of_the_enlarged_errors() {
     };
     let correlated = Stride::new(4, 1, 0, &law(vec![0.5, 0.4, 0.3, 0.2])).unwrap();
     let found = AdaptiveQualityControl::new(etkf(), 2.0)
-        .update(x.clone(), &Seen { operator: &correlated, ..seen }, KEY)
+        .update(x.clone(), &ObservationSet { operator: &correlated, ..observed }, KEY)
         .unwrap()
         .ensemble;
     let scaled = Stride::new(4, 1, 0, &law(sd)).unwrap();
-    let exact = etkf().update(x, &Seen { operator: &scaled, ..seen }, KEY).unwrap().ensemble;
+    let exact = etkf().update(x, &ObservationSet { operator: &scaled, ..observed }, KEY).unwrap().ensemble;
     assert!((found - exact).iter().all(|e| e.abs() < 1e-12));
 }
 
@@ -54,9 +54,9 @@ fn no_value_moves_its_own_prediction_further_than_the_factor_says() {
     // on the wrong side of a saturated observation, in steps of forecast sd
     let x = KEY.normals(20, 3) * 0.4 + 8.0;
     let y = array![-1.4, f64::NAN, f64::NAN];
-    let seen = Seen { step: 1, time: 0.0, values: y.view(), operator: &operator };
+    let observed = ObservationSet { step: 1, time: 0.0, values: y.view(), operator: &operator };
     let step = |filter: &mut dyn Analysis| {
-        let moved = filter.update(x.clone(), &seen, KEY).unwrap().mean()[0] - x.column(0).mean().unwrap();
+        let moved = filter.update(x.clone(), &observed, KEY).unwrap().mean()[0] - x.column(0).mean().unwrap();
         moved.abs() / x.column(0).std(1.0)
     };
     let (free, bounded) = (step(&mut *etkf()), step(&mut AdaptiveQualityControl::new(etkf(), 2.0)));
@@ -68,13 +68,13 @@ fn no_value_moves_its_own_prediction_further_than_the_factor_says() {
 fn in_place_are_the_same_bytes() {
     let operator = Pointwise::new(Arctan, Stride::new(30, 1, 0, &errors(&[0.05])).unwrap());
     let (x, y) = (KEY.normals(9, 30), Key::new(72, Domain::Score).normals(1, 30).remove_axis(Axis(0)));
-    let seen = Seen { step: 1, time: 0.0, values: y.view(), operator: &operator };
+    let observed = ObservationSet { step: 1, time: 0.0, values: y.view(), operator: &operator };
     let localization = Some(Localization { layout: Layout::Ring, taper: Taper::GaspariCohn, radius: 2.0 });
     let letkf = LetKf { inflation: Inflation::factor(1.1), rotate: false, localization };
     let mut filter = AdaptiveQualityControl::new(Box::new(letkf), 1.5);
     let mut found = x.clone();
-    filter.update_in_place(&mut found, &seen, KEY).unwrap();
-    assert_eq!(found, filter.update(x, &seen, KEY).unwrap().ensemble);
+    filter.update_in_place(&mut found, &observed, KEY).unwrap();
+    assert_eq!(found, filter.update(x, &observed, KEY).unwrap().ensemble);
 }
 
 /// The analysis rmse of each cycle of `letkf` with adaptive inflation: Lorenz-96 of 2000 components, the arctangent of each
@@ -108,8 +108,8 @@ fn saturated(seed: u64, factor: Option<f64>) -> Vec<f64> {
         let h = operator.apply(0.0, truth.view());
         let noise = key.purpose(Purpose::ObservationNoise).at(cycle as u64);
         let y: Array1<f64> = operator.error().observe(h.view(), noise).remove_axis(Axis(0));
-        let seen = Seen { step, time: 0.0, values: y.view(), operator: &operator };
-        let error: Array1<f64> = filter.step(&*model, &seen, KEY).unwrap().mean() - truth.row(0);
+        let observed = ObservationSet { step, time: 0.0, values: y.view(), operator: &operator };
+        let error: Array1<f64> = filter.step(&*model, &observed, KEY).unwrap().mean() - truth.row(0);
         errors.push((error.dot(&error) / dim as f64).sqrt());
         if cycle == jump {
             let rms = (truth.mapv(|x| x * x).sum() / dim as f64).sqrt();

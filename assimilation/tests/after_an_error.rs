@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::{LinearProblem, method};
 use ndarray::{Array1, Array2, array};
-use scorecast_assimilation::{METHODS, Prior, Seen};
+use scorecast_assimilation::{METHODS, ObservationSet, Prior};
 use scorecast_systems::{Domain, Error, Forecaster, Key, Value};
 
 const KEY: Key = Key::new(9, Domain::Method);
@@ -43,8 +43,9 @@ fn a_mistaken_set_of_observations_can_be_put_right() {
         interrupted.start(&problem.prior(), 0, KEY).unwrap();
         let short = array![0.0];
         for (cycle, expected) in expected.iter().enumerate() {
-            let seen = Seen { step: cycle + 1, time: 0.0, values: short.view(), operator: &problem.operator };
-            assert!(interrupted.step(&problem.model, &seen, KEY).is_err(), "{}", entry.name);
+            let observed =
+                ObservationSet { step: cycle + 1, time: 0.0, values: short.view(), operator: &problem.operator };
+            assert!(interrupted.step(&problem.model, &observed, KEY).is_err(), "{}", entry.name);
             let found = problem.step(&mut *interrupted, cycle, KEY);
             assert_eq!(found.ensemble, expected.ensemble, "{} at {cycle}", entry.name);
             assert_eq!(found.forecast, expected.forecast, "{} at {cycle}", entry.name);
@@ -70,13 +71,13 @@ fn a_forecaster_that_failed_can_be_asked_again() {
             filter.start(&problem.prior(), 0, KEY).unwrap();
             let mut ensembles = Vec::new();
             for (cycle, values) in problem.observations.outer_iter().enumerate() {
-                let seen = Seen { step: 2 * (cycle + 1), time: 0.0, values, operator: &problem.operator };
+                let observed = ObservationSet { step: 2 * (cycle + 1), time: 0.0, values, operator: &problem.operator };
                 if fail && cycle > 0 {
                     model.fails.store(true, Ordering::Relaxed);
-                    assert!(filter.step(&model, &seen, KEY).is_err(), "{name}");
+                    assert!(filter.step(&model, &observed, KEY).is_err(), "{name}");
                     model.fails.store(false, Ordering::Relaxed);
                 }
-                let outcome = filter.step(&model, &seen, KEY).unwrap();
+                let outcome = filter.step(&model, &observed, KEY).unwrap();
                 ensembles.push(outcome.ensemble);
                 ensembles.extend(outcome.smoothed.into_iter().map(|earlier| earlier.ensemble));
             }
@@ -94,8 +95,9 @@ fn a_prior_of_another_dimension_than_the_forecasters_is_refused_by_the_methods_o
         let mut filter = method(name, &[("members", Value::Int(10))]);
         let prior = Prior::Gaussian { mean: Array1::zeros(3), covariance: Array2::eye(3) };
         filter.start(&prior, 0, KEY).unwrap();
-        let seen = Seen { step: 1, time: 0.0, values: three.observations.row(0), operator: &three.operator };
-        let message = filter.step(&two.model, &seen, KEY).unwrap_err().to_string();
+        let observed =
+            ObservationSet { step: 1, time: 0.0, values: three.observations.row(0), operator: &three.operator };
+        let message = filter.step(&two.model, &observed, KEY).unwrap_err().to_string();
         assert!(message.contains("3 components but the forecaster 2"), "{name}: {message}");
     }
 }

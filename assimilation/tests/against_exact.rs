@@ -63,13 +63,14 @@ fn the_static_background_filters_are_exact_for_one_analysis_of_their_background(
             let mut filter = method(name, &[]);
             let mut kalman = method("kalman", &[]);
             let values = problem.observations.row(0);
-            let seen = scorecast_assimilation::Seen { step: 3, time: 0.0, values, operator: &problem.operator };
+            let observed =
+                scorecast_assimilation::ObservationSet { step: 3, time: 0.0, values, operator: &problem.operator };
             let key = Key::new(1, Domain::Method);
             // started at the time of the observations: no forecast, so that B is the prior's covariance
             filter.start(&problem.prior(), 3, key).unwrap();
             kalman.start(&problem.prior(), 3, key).unwrap();
-            let found = filter.step(&problem.model, &seen, key).unwrap().gaussian.unwrap();
-            let exact = kalman.step(&problem.model, &seen, key).unwrap().gaussian.unwrap();
+            let found = filter.step(&problem.model, &observed, key).unwrap().gaussian.unwrap();
+            let exact = kalman.step(&problem.model, &observed, key).unwrap().gaussian.unwrap();
             assert!((found.0 - exact.0).iter().all(|e| e.abs() < 1e-10), "{name}");
             assert!((found.1 - exact.1).iter().all(|e| e.abs() < 1e-10), "{name}");
         }
@@ -80,13 +81,13 @@ fn the_static_background_filters_are_exact_for_one_analysis_of_their_background(
 fn the_innovation_score_of_kalman_is_its_evidence() {
     let problem = LinearProblem::three(6);
     for (cycle, outcome) in problem.run(&mut *method("kalman", &[]), Key::new(1, Domain::Method)).iter().enumerate() {
-        let seen = scorecast_assimilation::Seen {
+        let observed = scorecast_assimilation::ObservationSet {
             step: cycle + 1,
             time: 0.0,
             values: problem.observations.row(cycle),
             operator: &problem.operator,
         };
-        match innovation(outcome, &seen).unwrap() {
+        match innovation(outcome, &observed).unwrap() {
             Some(found) => assert!((found.log_score - outcome.diagnostics["log_evidence"]).abs() < 1e-10),
             None => assert_eq!(cycle, 4, "only the fifth set has no values"),
         }
@@ -242,8 +243,13 @@ fn ensemble_filters_converge_in_forty_dimensions() {
             let largest =
                 |values: &[f64]| values.iter().fold(0.0, |a: f64, v| a.max(v.abs())) * (members as f64).sqrt();
             let values = problem.observations.row(cycle);
-            let seen = scorecast_assimilation::Seen { step: cycle + 1, time: 0.0, values, operator: &problem.operator };
-            let score = innovation(outcome, &seen).unwrap();
+            let observed = scorecast_assimilation::ObservationSet {
+                step: cycle + 1,
+                time: 0.0,
+                values,
+                operator: &problem.operator,
+            };
+            let score = innovation(outcome, &observed).unwrap();
             let c = score.as_ref().map_or(0.0, |found| found.chi_square * found.residual.len() as f64);
             let (mean, pair) = (largest(&means) / (1.0 + c).sqrt(), largest(&pairs) / 2.0f64.sqrt());
             assert!(mean < 6.0 * wider && pair < 6.0 * wider, "{name} {given:?} at {cycle}: {mean} {pair}");

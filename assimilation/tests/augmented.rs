@@ -10,7 +10,7 @@ use ndarray::{Array1, Array2, array, s};
 use scorecast_assimilation::augment::{Augmented, OfState, Parameter, augmented_prior, split};
 use scorecast_assimilation::linalg::covariance;
 use scorecast_assimilation::observe::{Linear, Stride};
-use scorecast_assimilation::{Observation, Prior, Seen};
+use scorecast_assimilation::{ObservationOperator, ObservationSet, Prior};
 use scorecast_systems::gaussian::LinearForecaster;
 use scorecast_systems::{Domain, Forecaster, Key, LinearGaussian, Purpose, Stepping, Value, catalogue};
 
@@ -53,9 +53,9 @@ fn an_unknown_offset_has_the_posterior_of_the_augmented_kalman_filter() {
                 let y = array![
                     x[(0, 0)] + 0.5 * key.purpose(Purpose::ObservationNoise).at(cycle as u64).stream(0).normal()
                 ];
-                let seen = Seen { step: 2 * cycle, time: 0.0, values: y.view(), operator: &operator };
-                let found = filter.step(&model, &seen, KEY).unwrap();
-                let (mean, p) = kalman.step(&exact_model, &seen, KEY).unwrap().gaussian.unwrap();
+                let observed = ObservationSet { step: 2 * cycle, time: 0.0, values: y.view(), operator: &operator };
+                let found = filter.step(&model, &observed, KEY).unwrap();
+                let (mean, p) = kalman.step(&exact_model, &observed, KEY).unwrap().gaussian.unwrap();
                 let sd = p.diag().mapv(f64::sqrt);
                 let c = covariance(found.ensemble.view(), None);
                 for i in 0..2 {
@@ -114,8 +114,8 @@ fn twin(
         nature.advance(cycle * every, every, &mut x, key).unwrap();
         let noise = operator.error().sample(1, key.purpose(Purpose::ObservationNoise).at(cycle as u64));
         let y: Array1<f64> = (&x + &noise).row(0).to_owned();
-        let seen = Seen { step: cycle * every, time: 0.0, values: y.view(), operator: &whole };
-        let outcome = filter.step(&model, &seen, method_key).unwrap();
+        let observed = ObservationSet { step: cycle * every, time: 0.0, values: y.view(), operator: &whole };
+        let outcome = filter.step(&model, &observed, method_key).unwrap();
         let (mean, sd) = Parameter::estimate(&outcome.ensemble, None, dim);
         last = (mean - u, sd);
     }
@@ -230,12 +230,12 @@ fn localization_in_state_space_refuses_parameters_too() {
     let operator = Stride::new(40, 1, 0, &errors(&[1.0])).unwrap();
     let operator = OfState::new(&operator, 1);
     let values = Array1::zeros(40);
-    let seen = Seen { step: 1, time: 0.0, values: values.view(), operator: &operator };
+    let observed = ObservationSet { step: 1, time: 0.0, values: values.view(), operator: &operator };
     for name in ["hybrid", "four_d_envar"] {
         let run = |given: &[(&str, Value)]| {
             let mut filter = method(name, given);
             filter.start(&Prior::Gaussian { mean: Array1::ones(41), covariance: Array2::eye(41) }, 0, KEY).unwrap();
-            filter.step(&model, &seen, KEY)
+            filter.step(&model, &observed, KEY)
         };
         let message =
             run(&[("radius", Value::Float(3.0))]).err().map(|problem| problem.to_string()).unwrap_or_default();
@@ -309,7 +309,7 @@ fn a_posterior_is_taken_apart_into_the_state_and_the_parameters() {
     let run = |name: &str, given: &[(&str, Value)]| {
         let mut filter = method(name, given);
         filter.start(&prior, 0, KEY).unwrap();
-        let at = |step| Seen { step, time: 0.0, values: values.view(), operator: &operator };
+        let at = |step| ObservationSet { step, time: 0.0, values: values.view(), operator: &operator };
         filter.step(&model, &at(5), KEY).unwrap();
         filter.step(&model, &at(10), KEY).unwrap()
     };

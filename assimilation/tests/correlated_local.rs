@@ -10,7 +10,7 @@ use ndarray::{Array1, Array2, ArrayView2, Axis};
 use scorecast_assimilation::linalg::{anomalies, covariance, symmetric_sqrt};
 use scorecast_assimilation::localize::Taper;
 use scorecast_assimilation::observe::{CorrelatedError, NoiseLaw, Stride};
-use scorecast_assimilation::{Observation, Outcome, Prior, Seen};
+use scorecast_assimilation::{ObservationOperator, ObservationSet, Outcome, Prior};
 use scorecast_systems::gaussian::LinearForecaster;
 use scorecast_systems::{Domain, Key, LinearGaussian, Value};
 
@@ -24,8 +24,8 @@ fn ring(dim: usize, every: usize, length: f64) -> Stride {
     Stride::new(dim, every, 0, &law).unwrap()
 }
 
-fn values(observed: usize) -> Array1<f64> {
-    let mut y = Key::new(3, Domain::Score).normals(1, observed).remove_axis(Axis(0));
+fn values(count: usize) -> Array1<f64> {
+    let mut y = Key::new(3, Domain::Score).normals(1, count).remove_axis(Axis(0));
     y[1] = f64::NAN;
     y
 }
@@ -38,12 +38,12 @@ fn case(members: usize, every: usize) -> (Array2<f64>, Stride, Array1<f64>) {
 }
 
 /// One analysis of these members, without a lead step.
-fn analysis(name: &str, given: &[(&str, Value)], x: &Array2<f64>, seen: &Seen) -> Outcome {
+fn analysis(name: &str, given: &[(&str, Value)], x: &Array2<f64>, observed: &ObservationSet) -> Outcome {
     let dim = x.ncols();
     let law = LinearGaussian { matrix: Array2::eye(dim), offset: Array1::zeros(dim), covariance: Array2::eye(dim) };
     let mut filter = method(name, &[&[("members", Value::Int(x.nrows() as i64))], given].concat());
-    filter.start(&Prior::Ensemble(x.clone()), seen.step, KEY).unwrap();
-    filter.step(&LinearForecaster::new(law).unwrap(), seen, KEY).unwrap()
+    filter.start(&Prior::Ensemble(x.clone()), observed.step, KEY).unwrap();
+    filter.step(&LinearForecaster::new(law).unwrap(), observed, KEY).unwrap()
 }
 
 fn local(radius: f64, taper: &str) -> [(&'static str, Value); 2] {
@@ -64,24 +64,24 @@ const CASES: [(usize, usize); 4] = [(30, 1), (5, 1), (30, 3), (8, 2)];
 fn with_weights_of_one_nothing_is_localized() {
     for (members, every) in CASES {
         let (x, operator, y) = case(members, every);
-        let seen = Seen { step: 2, time: 0.0, values: y.view(), operator: &operator };
+        let observed = ObservationSet { step: 2, time: 0.0, values: y.view(), operator: &operator };
         let everywhere = local(1e9, "step");
-        let etkf = analysis("etkf", &[], &x, &seen);
+        let etkf = analysis("etkf", &[], &x, &observed);
         for name in ["letkf", "lestkf"] {
             assert!(
-                close(&analysis(name, &everywhere, &x, &seen).ensemble, &etkf.ensemble),
+                close(&analysis(name, &everywhere, &x, &observed).ensemble, &etkf.ensemble),
                 "{name} {members} {every}"
             );
         }
         for name in ["eakf", "ensrf"] {
-            let found = analysis(name, &everywhere, &x, &seen);
+            let found = analysis(name, &everywhere, &x, &observed);
             assert!((found.mean() - etkf.mean()).iter().all(|e| e.abs() < 1e-10), "{name} {members} {every}");
             let [found, exact] = [&found, &etkf].map(|outcome| covariance(outcome.ensemble.view(), None));
             assert!(close(&found, &exact), "{name} {members} {every}");
         }
         // the same weights, so that the same members are taken, each component in an order of its own
         let weigh = |name: &str, given: &[(&str, Value)]| {
-            let mut outcome = analysis(name, given, &x, &seen);
+            let mut outcome = analysis(name, given, &x, &observed);
             for mut column in outcome.ensemble.columns_mut() {
                 let mut sorted = column.to_vec();
                 sorted.sort_by(f64::total_cmp);
@@ -97,21 +97,21 @@ fn with_weights_of_one_nothing_is_localized() {
 
 /// The transform of one component by the definition: what is near has its rows and columns of R, the variances divided by
 /// the weights.
-fn by_definition(x: &Array2<f64>, seen: &Seen, point: usize, radius: f64) -> Array1<f64> {
+fn by_definition(x: &Array2<f64>, observed: &ObservationSet, point: usize, radius: f64) -> Array1<f64> {
     let members = x.nrows();
     let dim = x.ncols();
-    let places = seen.operator.location().unwrap();
+    let places = observed.operator.location().unwrap();
     let weight = |i: usize| {
         let apart = point.abs_diff(places[i]);
         Taper::GaspariCohn.weight(apart.min(dim - apart) as f64, radius)
     };
-    let near: Vec<usize> = seen.present().into_iter().filter(|&i| weight(i) > 0.0).collect();
-    let mut r = chosen(seen.operator.error().correlated().unwrap().0, &near);
+    let near: Vec<usize> = observed.present().into_iter().filter(|&i| weight(i) > 0.0).collect();
+    let mut r = chosen(observed.operator.error().correlated().unwrap().0, &near);
     r.diag_mut().iter_mut().zip(&near).for_each(|(r, &i)| *r /= weight(i));
     let precision = inverse(&r);
-    let predicted = seen.operator.apply(0.0, x.view()).select(Axis(1), &near);
+    let predicted = observed.operator.apply(0.0, x.view()).select(Axis(1), &near);
     let (mean, y) = anomalies(predicted.view(), None);
-    let d = seen.values.select(Axis(0), &near) - mean;
+    let d = observed.values.select(Axis(0), &near) - mean;
     let per = 1.0 / (members as f64 - 1.0);
     let inner = inverse(&(Array2::<f64>::eye(members) + per * y.dot(&precision).dot(&y.t())));
     let (mean, a) = anomalies(x.view(), None);
@@ -123,10 +123,10 @@ fn by_definition(x: &Array2<f64>, seen: &Seen, point: usize, radius: f64) -> Arr
 fn letkf_is_its_definition_at_each_component() {
     for (members, every) in CASES {
         let (x, operator, y) = case(members, every);
-        let seen = Seen { step: 2, time: 0.0, values: y.view(), operator: &operator };
-        let found = analysis("letkf", &local(1.2, "gaspari_cohn"), &x, &seen);
+        let observed = ObservationSet { step: 2, time: 0.0, values: y.view(), operator: &operator };
+        let found = analysis("letkf", &local(1.2, "gaspari_cohn"), &x, &observed);
         for point in 0..DIM {
-            let difference = by_definition(&x, &seen, point, 1.2) - found.ensemble.column(point);
+            let difference = by_definition(&x, &observed, point, 1.2) - found.ensemble.column(point);
             assert!(difference.iter().all(|e| e.abs() < 1e-10), "{members} {every} at {point}: {difference}");
         }
     }
@@ -139,7 +139,7 @@ struct Mixed {
     places: Vec<usize>,
 }
 
-impl Observation for Mixed {
+impl ObservationOperator for Mixed {
     fn dim(&self) -> usize {
         self.h.nrows()
     }
@@ -173,8 +173,8 @@ impl Observation for Mixed {
 fn serial_filters_use_the_values_of_the_symmetric_root_at_their_places() {
     for (members, every) in CASES {
         let (x, operator, y) = case(members, every);
-        let seen = Seen { step: 2, time: 0.0, values: y.view(), operator: &operator };
-        let index = seen.present();
+        let observed = ObservationSet { step: 2, time: 0.0, values: y.view(), operator: &operator };
+        let index = observed.present();
         let r = chosen(operator.error().correlated().unwrap().0, &index);
         let per_sd = r.diag().mapv(|r| 1.0 / r.sqrt());
         let c = &r * &per_sd * per_sd.view().insert_axis(Axis(1));
@@ -192,10 +192,10 @@ fn serial_filters_use_the_values_of_the_symmetric_root_at_their_places() {
                 .collect(),
         };
         let y = root.dot(&y.select(Axis(0), &index));
-        let independent = Seen { values: y.view(), operator: &mixed, ..seen };
+        let independent = ObservationSet { values: y.view(), operator: &mixed, ..observed };
         for name in ["eakf", "ensrf"] {
             let local = local(1.2, "gaspari_cohn");
-            let found = analysis(name, &local, &x, &seen).ensemble;
+            let found = analysis(name, &local, &x, &observed).ensemble;
             assert!(close(&found, &analysis(name, &local, &x, &independent).ensemble), "{name} {members} {every}");
         }
     }
@@ -211,8 +211,8 @@ fn a_diagonal_covariance_is_independent_errors() {
         [Stride::new(DIM, 1, 0, &law).unwrap(), Stride::new(DIM, 1, 0, &errors(&sd)).unwrap()];
     for name in ["letkf", "lestkf", "eakf", "ensrf", "local_particle_filter"] {
         let [found, exact] = [&diagonal, &independent].map(|operator| {
-            let seen = Seen { step: 2, time: 0.0, values: y.view(), operator };
-            analysis(name, &local(1.2, "gaspari_cohn"), &x, &seen).ensemble
+            let observed = ObservationSet { step: 2, time: 0.0, values: y.view(), operator };
+            analysis(name, &local(1.2, "gaspari_cohn"), &x, &observed).ensemble
         });
         assert!(close(&found, &exact), "{name}");
     }
@@ -244,8 +244,8 @@ fn the_analysis_is_nearer_to_the_exact_posterior_than_without_the_correlations()
                 let x = key.at(3).normals(30, FIELD).dot(&root);
                 let exact = gain.dot(&y);
                 [&operator, &independent].map(|operator| {
-                    let seen = Seen { step: 2, time: 0.0, values: y.view(), operator };
-                    let outcome = analysis(name, &local(5.0, "gaspari_cohn"), &x, &seen);
+                    let observed = ObservationSet { step: 2, time: 0.0, values: y.view(), operator };
+                    let outcome = analysis(name, &local(5.0, "gaspari_cohn"), &x, &observed);
                     let found = outcome.mean() - &exact;
                     (found.dot(&found) / FIELD as f64, outcome.variance().mean().unwrap())
                 })

@@ -8,7 +8,7 @@ use common::{LinearProblem, errors, method};
 use ndarray::{Array1, Array2};
 use scorecast_assimilation::diagnostics::{Cause, Diagnosis, History, error};
 use scorecast_assimilation::observe::{Function, Pointwise, Stride};
-use scorecast_assimilation::{Observation, Prior, Seen};
+use scorecast_assimilation::{ObservationOperator, ObservationSet, Prior};
 use scorecast_systems::catalogue::build;
 use scorecast_systems::{Domain, Forecaster, Key, Purpose, Stepping, Value};
 
@@ -23,7 +23,7 @@ fn lorenz96(dt: f64) -> Box<dyn Forecaster> {
 fn run(
     name: &str,
     given: &[(&str, Value)],
-    operator: &dyn Observation,
+    operator: &dyn ObservationOperator,
     model: &dyn Forecaster,
     prior: impl Fn(&Array1<f64>) -> Array2<f64>,
     cycles: usize,
@@ -38,9 +38,9 @@ fn run(
         nature.advance(cycle, 1, &mut truth, key).unwrap();
         let noise = operator.error().sample(1, key.purpose(Purpose::ObservationNoise).at(cycle as u64));
         let y = (operator.apply(0.0, truth.view()) + noise).row(0).to_owned();
-        let seen = Seen { step: cycle, time: 0.05 * cycle as f64, values: y.view(), operator };
-        let outcome = filter.step(model, &seen, KEY).unwrap();
-        history.add(&outcome, &seen, Some(error(&outcome, truth.row(0)))).unwrap();
+        let observed = ObservationSet { step: cycle, time: 0.05 * cycle as f64, values: y.view(), operator };
+        let outcome = filter.step(model, &observed, KEY).unwrap();
+        history.add(&outcome, &observed, Some(error(&outcome, truth.row(0)))).unwrap();
     }
     history
 }
@@ -78,8 +78,8 @@ fn honest_filters_of_a_linear_problem_have_none_either() {
         let mut history = History::default();
         for (cycle, outcome) in outcomes.iter().enumerate() {
             let values = problem.observations.row(cycle);
-            let seen = Seen { step: cycle + 1, time: 0.0, values, operator: &problem.operator };
-            history.add(outcome, &seen, None).unwrap();
+            let observed = ObservationSet { step: cycle + 1, time: 0.0, values, operator: &problem.operator };
+            history.add(outcome, &observed, None).unwrap();
         }
         assert_eq!(history.diagnose(), None, "{name}");
         assert_eq!(history.signs().len(), 300);

@@ -9,7 +9,7 @@ use ndarray::{Array1, Array2, array};
 use scorecast_assimilation::diagnostics::{Consistency, degrees_of_freedom_for_signal};
 use scorecast_assimilation::linalg::{Cholesky, covariance};
 use scorecast_assimilation::observe::Linear;
-use scorecast_assimilation::{Observation, Prior, Seen};
+use scorecast_assimilation::{ObservationOperator, ObservationSet, Prior};
 use scorecast_systems::gaussian::LinearForecaster;
 use scorecast_systems::{Domain, Estimate, Key, LinearGaussian, Value};
 
@@ -32,10 +32,10 @@ fn consistency(problem: &LinearProblem, supposed: &[f64], name: &str) -> Consist
     filter.start(&problem.prior(), 0, KEY).unwrap();
     let mut found = Consistency::default();
     for (cycle, values) in problem.observations.outer_iter().enumerate() {
-        let seen = Seen { step: (cycle + 1) * problem.every, time: 0.0, values, operator: &operator };
-        let outcome = filter.step(&problem.model, &seen, KEY).unwrap();
+        let observed = ObservationSet { step: (cycle + 1) * problem.every, time: 0.0, values, operator: &operator };
+        let outcome = filter.step(&problem.model, &observed, KEY).unwrap();
         if cycle >= 50 {
-            found.add(&outcome, &seen).unwrap();
+            found.add(&outcome, &observed).unwrap();
         }
     }
     found
@@ -114,15 +114,16 @@ fn signal_is_the_trace_of_the_posterior_over_r() {
     for name in ["kalman", "etkf"] {
         for (cycle, outcome) in problem.run(&mut *method(name, &[]), KEY).iter().enumerate() {
             let values = problem.observations.row(cycle);
-            let seen = Seen { step: cycle + 1, time: 0.0, values, operator: &problem.operator };
-            let Some(found) = degrees_of_freedom_for_signal(outcome, &seen).unwrap() else {
+            let observed = ObservationSet { step: cycle + 1, time: 0.0, values, operator: &problem.operator };
+            let Some(found) = degrees_of_freedom_for_signal(outcome, &observed).unwrap() else {
                 assert_eq!(cycle, 4, "only the fifth set has no values");
                 continue;
             };
             let a =
                 outcome.gaussian.as_ref().map_or_else(|| covariance(outcome.ensemble.view(), None), |g| g.1.clone());
-            let h = seen.matrix().unwrap();
-            let r = Array2::from_diag(&problem.operator.error().variance().select(ndarray::Axis(0), &seen.present()));
+            let h = observed.matrix().unwrap();
+            let r =
+                Array2::from_diag(&problem.operator.error().variance().select(ndarray::Axis(0), &observed.present()));
             let mut hah = h.dot(&a).dot(&h.t());
             Cholesky::new(r.view()).unwrap().solve_in_place(&mut hah);
             assert!((found - hah.diag().sum()).abs() < 1e-10, "{name} {cycle}: {found} for {}", hah.diag().sum());
@@ -137,17 +138,17 @@ fn misuse_names_the_remedy_and_a_diverged_filter_adds_nothing() {
     let operator = Linear::new(array![[1.0]], &errors(&[1.0])).unwrap();
     let two = Linear::new(array![[1.0], [2.0]], &errors(&[1.0])).unwrap();
     let (values, both) = (array![0.3], array![0.3, 0.1]);
-    let seen = Seen { step: 1, time: 0.0, values: values.view(), operator: &operator };
+    let observed = ObservationSet { step: 1, time: 0.0, values: values.view(), operator: &operator };
     let mut filter = method("etkf", &[]);
     let mut found = Consistency::default();
     for (prior, added) in [(0.0, 1), (f64::NAN, 1)] {
         filter.start(&Prior::Ensemble(Array2::from_elem((40, 1), prior)), 0, KEY).unwrap();
-        found.add(&filter.step(&model, &seen, KEY).unwrap(), &seen).unwrap();
+        found.add(&filter.step(&model, &observed, KEY).unwrap(), &observed).unwrap();
         assert_eq!(found.r.len(), added);
     }
     filter.start(&Prior::Gaussian { mean: Array1::zeros(1), covariance: Array2::eye(1) }, 0, KEY).unwrap();
-    let seen = Seen { values: both.view(), operator: &two, ..seen };
-    let outcome = filter.step(&model, &seen, KEY).unwrap();
-    let message = found.add(&outcome, &seen).unwrap_err().to_string();
+    let observed = ObservationSet { values: both.view(), operator: &two, ..observed };
+    let outcome = filter.step(&model, &observed, KEY).unwrap();
+    let message = found.add(&outcome, &observed).unwrap_err().to_string();
     assert!(message.contains("2 observed values") && message.contains("one Consistency for each"), "{message}");
 }

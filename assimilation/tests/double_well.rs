@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use common::{errors, method};
 use ndarray::{Array1, Array2, array};
 use scorecast_assimilation::observe::{Absolute, Pointwise, Stride};
-use scorecast_assimilation::{Prior, Seen};
+use scorecast_assimilation::{ObservationSet, Prior};
 use scorecast_systems::catalogue::build;
 use scorecast_systems::{Domain, Forecaster, Key, Stepping, Value};
 
@@ -36,9 +36,9 @@ impl Problem {
         Self { model, operator, observations: array![0.35, 0.8, f64::NAN, 0.5, 0.9, 1.15] }
     }
 
-    fn seen<'a>(&'a self, cycle: usize, values: &'a Array1<f64>) -> Seen<'a> {
+    fn observed<'a>(&'a self, cycle: usize, values: &'a Array1<f64>) -> ObservationSet<'a> {
         let step = (cycle + 1) * EVERY;
-        Seen { step, time: DT * step as f64, values: values.view(), operator: &self.operator }
+        ObservationSet { step, time: DT * step as f64, values: values.view(), operator: &self.operator }
     }
 
     /// Densities on the grid, `[set, point]`: of the filter, of the smoother, and log evidence.
@@ -157,7 +157,7 @@ fn the_bootstrap_filter_and_backward_simulation_draw_the_posteriors_of_the_grid(
         let (mut rows, mut log_z) = (Vec::new(), 0.0);
         for (cycle, y) in problem.observations.iter().enumerate() {
             let values = array![*y];
-            let outcome = run.step(&*problem.model, &problem.seen(cycle, &values), key).unwrap();
+            let outcome = run.step(&*problem.model, &problem.observed(cycle, &values), key).unwrap();
             rows.push(sample(&outcome.ensemble, outcome.weights.as_ref()));
             log_z += outcome.diagnostics.get("log_evidence").unwrap_or(&0.0);
         }

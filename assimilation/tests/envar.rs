@@ -10,7 +10,7 @@ use scorecast_assimilation::linalg::{Cholesky, anomalies, covariance};
 use scorecast_assimilation::localize::Taper;
 use scorecast_assimilation::observe::{Arctan, Pointwise, Stride};
 use scorecast_assimilation::problem::draw_prior;
-use scorecast_assimilation::{METHODS, Observation, Outcome, Prior, Seen};
+use scorecast_assimilation::{METHODS, ObservationOperator, ObservationSet, Outcome, Prior};
 use scorecast_systems::gaussian::LinearForecaster;
 use scorecast_systems::{Domain, Forecaster, Key, LinearGaussian, Purpose, Settings, Value};
 
@@ -59,7 +59,7 @@ fn taper(radius: Option<f64>) -> Array2<f64> {
 /// values' matrix and innovation of the mean.
 fn gain(problem: &LinearProblem, cycle: usize, p: &Array2<f64>, across: &Array2<f64>) -> (Array2<f64>, Vec<usize>) {
     let present: Vec<usize> = (0..4).filter(|&i| !problem.observations[(cycle, i)].is_nan()).collect();
-    let h = scorecast_assimilation::Observation::matrix(&problem.operator).unwrap().select(Axis(0), &present);
+    let h = scorecast_assimilation::ObservationOperator::matrix(&problem.operator).unwrap().select(Axis(0), &present);
     let r = problem.operator.error().variance().select(Axis(0), &present);
     let s = h.dot(p).dot(&h.t()) + Array2::from_diag(&r);
     let mut k = h.dot(&across.t());
@@ -78,7 +78,7 @@ fn updated(
     if present.is_empty() {
         return members.clone();
     }
-    let h = scorecast_assimilation::Observation::matrix(&problem.operator).unwrap().select(Axis(0), &present);
+    let h = scorecast_assimilation::ObservationOperator::matrix(&problem.operator).unwrap().select(Axis(0), &present);
     let y = problem.observations.row(cycle).select(Axis(0), &present);
     let (mean, a) = anomalies(images.view(), None);
     let pull = gain.dot(&(y - h.dot(&mean)));
@@ -181,12 +181,12 @@ fn the_ends_of_the_hybrid_are_the_means_of_etkf_and_of_optimal_interpolation() {
 fn with_the_static_covariance_alone_and_a_nonlinear_operator_the_mean_is_that_of_three_d_var() {
     let operator = Pointwise::new(Arctan, Stride::new(3, 1, 0, &errors(&[0.2])).unwrap());
     let y = array![0.9, f64::NAN, -0.3];
-    let seen = Seen { step: 0, time: 0.0, values: y.view(), operator: &operator };
+    let observed = ObservationSet { step: 0, time: 0.0, values: y.view(), operator: &operator };
     let draws = KEY.normals(15, 3) + &array![0.4, -0.8, 1.2];
     let run = |name, given: &[(&'static str, Value)]| {
         let mut filter = method(name, &[&[("members", Value::Int(15))], given].concat());
         filter.start(&Prior::Ensemble(draws.clone()), 0, KEY).unwrap();
-        filter.step(&LinearProblem::three(1).model, &seen, KEY).unwrap().mean()
+        filter.step(&LinearProblem::three(1).model, &observed, KEY).unwrap().mean()
     };
     let found = run("hybrid", &[("static_weight", Value::Float(1.0))]);
     assert!(largest(&(found - run("three_d_var", &[]))) < 1e-7);
@@ -236,7 +236,7 @@ fn tapers_that_are_no_correlation_function_are_refused_with_a_remedy() {
     let draws = ndarray::Array2::from_shape_fn((4, 8), |(member, _)| [-3e3, -1e3, 1e3, 3e3][member]);
     let operator = Stride::new(8, 1, 0, &errors(&[0.1])).unwrap();
     let values = Array1::zeros(8);
-    let seen = Seen { step: 0, time: 0.0, values: values.view(), operator: &operator };
+    let observed = ObservationSet { step: 0, time: 0.0, values: values.view(), operator: &operator };
     let law = LinearGaussian { matrix: Array2::eye(8), offset: Array1::zeros(8), covariance: Array2::eye(8) };
     let model = LinearForecaster::new(law).unwrap();
     for name in ["hybrid", "four_d_envar"] {
@@ -251,7 +251,7 @@ fn tapers_that_are_no_correlation_function_are_refused_with_a_remedy() {
             let run = || -> scorecast_assimilation::Result<()> {
                 let mut filter = (entry.build.make)(&settings)?;
                 filter.start(&Prior::Ensemble(draws.clone()), 0, KEY)?;
-                filter.step(&model, &seen, KEY).map(|_| ())
+                filter.step(&model, &observed, KEY).map(|_| ())
             };
             run().err().map(|problem| problem.to_string()).unwrap_or_default()
         };

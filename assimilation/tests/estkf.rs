@@ -9,7 +9,7 @@ use ndarray::{Array1, Array2, Axis};
 use scorecast_assimilation::linalg::{Cholesky, anomalies, symmetric_sqrt};
 use scorecast_assimilation::localize::Taper;
 use scorecast_assimilation::observe::Stride;
-use scorecast_assimilation::{Prior, Seen};
+use scorecast_assimilation::{ObservationSet, Prior};
 use scorecast_systems::gaussian::LinearForecaster;
 use scorecast_systems::{Domain, Key, LinearGaussian, Value};
 
@@ -55,8 +55,8 @@ fn lestkf_is_nergers_formula_at_each_component() {
         let mut filter = method("lestkf", &given);
         let key = Key::new(4, Domain::Method);
         filter.start(&Prior::Ensemble(x), 2, key).unwrap();
-        let seen = Seen { step: 2, time: 0.0, values: y.view(), operator: &operator };
-        let found = filter.step(&model, &seen, key).unwrap().ensemble;
+        let observed = ObservationSet { step: 2, time: 0.0, values: y.view(), operator: &operator };
+        let found = filter.step(&model, &observed, key).unwrap().ensemble;
         assert!((found - expected).iter().all(|e| e.abs() < 1e-10), "{members} members");
     }
 }

@@ -9,7 +9,7 @@ use ndarray::{Array1, Array2, array};
 use scorecast_assimilation::augment::{Parameter, augmented_prior};
 use scorecast_assimilation::observe::{Arctan, Pointwise, Stride};
 use scorecast_assimilation::problem::draw_prior;
-use scorecast_assimilation::{METHODS, Outcome, Prior, Seen};
+use scorecast_assimilation::{METHODS, ObservationSet, Outcome, Prior};
 use scorecast_systems::{Domain, Key, Value};
 
 const CYCLES: usize = 6;
@@ -211,22 +211,22 @@ fn a_prior_of_independent_components_is_that_of_the_diagonal_covariance() {
 fn misuse_is_a_sentence_with_a_remedy() {
     let problem = LinearProblem::three(2);
     let key = Key::new(5, Domain::Method);
-    let refused = |name: &str, given: &[(&str, Value)], seen: &Seen| {
+    let refused = |name: &str, given: &[(&str, Value)], observed: &ObservationSet| {
         let mut filter = method(name, given);
         filter.start(&problem.prior(), 0, key).unwrap();
-        filter.step(&problem.model, seen, key).unwrap_err().to_string()
+        filter.step(&problem.model, observed, key).unwrap_err().to_string()
     };
     let sd = [0.5];
     let arctan = Pointwise::new(Arctan, Stride::new(3, 1, 0, &errors(&sd)).unwrap());
     let values = array![0.1, 0.2, 0.3];
-    let seen = Seen { step: 1, time: 1.0, values: values.view(), operator: &arctan };
-    assert!(refused("kalman", &[], &seen).contains("use `etkf` or `bootstrap`"));
-    assert!(refused("optimal_interpolation", &[], &seen).contains("use `three_d_var`"));
-    assert!(refused("guided", &[("weights", word("exact"))], &seen).contains("set weights to \"path\""));
-    assert!(refused("guided", &[("sampler", word("heun"))], &seen).contains("set sampler to \"sde\""));
-    let at_start = Seen { step: 0, ..seen };
+    let observed = ObservationSet { step: 1, time: 1.0, values: values.view(), operator: &arctan };
+    assert!(refused("kalman", &[], &observed).contains("use `etkf` or `bootstrap`"));
+    assert!(refused("optimal_interpolation", &[], &observed).contains("use `three_d_var`"));
+    assert!(refused("guided", &[("weights", word("exact"))], &observed).contains("set weights to \"path\""));
+    assert!(refused("guided", &[("sampler", word("heun"))], &observed).contains("set sampler to \"sde\""));
+    let at_start = ObservationSet { step: 0, ..observed };
     assert!(refused("guided", &[], &at_start).contains("at least one lead step"));
-    let short = Seen { values: values.slice(ndarray::s![..2]), ..seen };
+    let short = ObservationSet { values: values.slice(ndarray::s![..2]), ..observed };
     for (name, given) in every_method() {
         let message = refused(name, &given, &short);
         assert!(message.contains("2 observed values") && message.contains("gives 3"), "{name}: {message}");

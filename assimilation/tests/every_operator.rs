@@ -1,4 +1,4 @@
-//! Every operator of the registry keeps the contract of `Observation`.
+//! Every operator of the registry keeps the contract of `ObservationOperator`.
 
 #![allow(clippy::unwrap_used)]
 
@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use ndarray::{Array2, Axis, array};
 use scorecast_assimilation::observe::{GaussianError, NoiseLaw};
-use scorecast_assimilation::{OPERATORS, Observation, Result, Seen};
+use scorecast_assimilation::{OPERATORS, ObservationOperator, ObservationSet, Result};
 use scorecast_systems::{Domain, Key, Settings, Value, registry};
 
 const DIM: usize = 7;
@@ -15,11 +15,11 @@ fn error(dim: usize) -> Result<Box<dyn NoiseLaw>> {
     Ok(Box::new(GaussianError::new(&[0.5], dim)?))
 }
 
-fn build(name: &str, given: &[(&str, Value)]) -> Result<Box<dyn Observation>> {
+fn build(name: &str, given: &[(&str, Value)]) -> Result<Box<dyn ObservationOperator>> {
     build_for(DIM, name, given)
 }
 
-fn build_for(dim: usize, name: &str, given: &[(&str, Value)]) -> Result<Box<dyn Observation>> {
+fn build_for(dim: usize, name: &str, given: &[(&str, Value)]) -> Result<Box<dyn ObservationOperator>> {
     let entry = OPERATORS.iter().find(|entry| entry.name == name).unwrap();
     let given: BTreeMap<String, Value> = given.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
     let settings = Settings::check(&format!("operator `{name}`"), entry.params, &given).unwrap();
@@ -44,7 +44,7 @@ fn telling(key: &str) -> Option<Value> {
 }
 
 /// Each operator of the registry, with the settings that it must have and with those that it may have.
-fn every_operator() -> Vec<Box<dyn Observation>> {
+fn every_operator() -> Vec<Box<dyn ObservationOperator>> {
     let mut operators = Vec::new();
     for entry in OPERATORS {
         let given = entry.params.iter().filter_map(|param| Some((param.key, telling(param.key)?))).collect::<Vec<_>>();
@@ -54,7 +54,7 @@ fn every_operator() -> Vec<Box<dyn Observation>> {
             operators
                 .push(build(entry.name, &[given.clone(), stride, vec![("offset", Value::Int(2))]].concat()).unwrap());
         }
-        if entry.params.iter().all(|param| param.key != "stride" || param.default != registry::Default::Required) {
+        if entry.params.iter().all(|param| param.key != "stride" || param.default != registry::DefaultValue::Required) {
             operators.push(build(entry.name, &given).unwrap());
         }
     }
@@ -253,20 +253,20 @@ fn missing_values_are_left_out_and_wrong_sizes_are_sentences() {
     let h = build("stride", &[("stride", Value::Int(3))]).unwrap();
     let x = Key::new(6, Domain::Score).normals(2, DIM);
     let values = array![1.0, f64::NAN, 3.0];
-    let seen = Seen { step: 4, time: 0.0, values: values.view(), operator: &*h };
-    let present = seen.restrict(x.view()).unwrap();
+    let observed = ObservationSet { step: 4, time: 0.0, values: values.view(), operator: &*h };
+    let present = observed.restrict(x.view()).unwrap();
     assert_eq!((present.index, present.values), (vec![0, 2], array![1.0, 3.0]));
     assert_eq!(present.predicted, x.select(Axis(1), &[0, 6]));
     assert_eq!(present.variance, array![0.25, 0.25]);
-    assert_eq!(seen.matrix().unwrap(), Array2::eye(DIM).select(Axis(0), &[0, 6]));
+    assert_eq!(observed.matrix().unwrap(), Array2::eye(DIM).select(Axis(0), &[0, 6]));
 
     let long = array![1.0, 2.0, 3.0, 4.0];
-    let message = Seen { values: long.view(), ..seen }.restrict(x.view()).unwrap_err().to_string();
+    let message = ObservationSet { values: long.view(), ..observed }.restrict(x.view()).unwrap_err().to_string();
     assert_eq!(
         message,
         "lead step 4 has 4 observed values but operator `stride 3` gives 3; set the operator in [observe] to the one \
          that observed them, or observe again"
     );
-    let message = seen.restrict(Array2::zeros((2, 5)).view()).unwrap_err().to_string();
+    let message = observed.restrict(Array2::zeros((2, 5)).view()).unwrap_err().to_string();
     assert!(message.contains("5 components") && message.contains("takes 7"), "{message}");
 }

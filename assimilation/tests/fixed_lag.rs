@@ -8,7 +8,7 @@ use common::{LinearProblem, errors, method, word};
 use ndarray::{concatenate, prelude::*};
 use scorecast_assimilation::linalg::{Cholesky, anomalies, covariance};
 use scorecast_assimilation::observe::Identity;
-use scorecast_assimilation::{Cycle, Observation, Prior, Seen, Smoothed};
+use scorecast_assimilation::{Cycle, ObservationOperator, ObservationSet, Prior, Smoothed};
 use scorecast_systems::gaussian::LinearForecaster;
 use scorecast_systems::{Domain, Forecaster, Key, LinearGaussian, Value};
 
@@ -144,8 +144,8 @@ fn earlier_states_are_localized_like_the_present_one() {
         smoother.start(&Prior::Ensemble(x), 0, key).unwrap();
         let mut out = Vec::new();
         for (k, values) in y.outer_iter().enumerate() {
-            let seen = Seen { step: k + 1, time: 0.0, values, operator: &operator };
-            out.extend(smoother.step(&model, &seen, key).unwrap().smoothed);
+            let observed = ObservationSet { step: k + 1, time: 0.0, values, operator: &operator };
+            out.extend(smoother.step(&model, &observed, key).unwrap().smoothed);
         }
         out.extend(smoother.finish(&model, key).unwrap());
         out

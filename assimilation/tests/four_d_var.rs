@@ -8,7 +8,7 @@ use common::{LinearProblem, errors, method};
 use ndarray::{Array1, Array2, ArrayView2, Axis, array};
 use scorecast_assimilation::linalg::Cholesky;
 use scorecast_assimilation::observe::{Arctan, Pointwise, Stride};
-use scorecast_assimilation::{Observation, Prior, Seen};
+use scorecast_assimilation::{ObservationOperator, ObservationSet, Prior};
 use scorecast_systems::catalogue::build;
 use scorecast_systems::{
     Covariance, Differentiable, Domain, Forecaster, GaussianKernel, Key, LinearGaussian, Stepping, Value,
@@ -148,8 +148,8 @@ fn on_lorenz_63_by_arctan_the_gradient_is_zero_and_the_covariance_the_inverse_he
     ];
     let mut filter = method("four_d_var", &given);
     filter.start(&Prior::Gaussian { mean: background.clone(), covariance: b.clone() }, 0, KEY).unwrap();
-    let seen = Seen { step: 4, time: 0.0, values: y.view(), operator: &operator };
-    let outcome = filter.step(&*model, &seen, KEY).unwrap();
+    let observed = ObservationSet { step: 4, time: 0.0, values: y.view(), operator: &operator };
+    let outcome = filter.step(&*model, &observed, KEY).unwrap();
     let (_, p, numbers) = scorecast_assimilation::state::unpack(&filter.save()).unwrap();
     // lag, a flag, a count, one step; then the mean
     let x = Array1::from_vec(numbers[4..7].to_vec());
@@ -308,8 +308,8 @@ fn of_a_gaussian_kernel_the_derivatives_are_those_of_the_mean() {
     ];
     let mut filter = method("four_d_var", &given);
     filter.start(&Prior::Gaussian { mean: background.clone(), covariance: b.clone() }, 0, KEY).unwrap();
-    let seen = Seen { step: steps, time: 0.0, values: y.view(), operator: &operator };
-    let outcome = filter.step(&Gusty, &seen, KEY).unwrap();
+    let observed = ObservationSet { step: steps, time: 0.0, values: y.view(), operator: &operator };
+    let outcome = filter.step(&Gusty, &observed, KEY).unwrap();
     let (_, p, numbers) = scorecast_assimilation::state::unpack(&filter.save()).unwrap();
     let x = Array1::from_vec(numbers[4..6].to_vec());
     let inverse = |a: &Array2<f64>| {
@@ -346,10 +346,10 @@ fn noise_without_a_closed_form_is_refused_with_a_remedy() {
     let model = build("lorenz63", &given).unwrap().forecaster(&stepping).unwrap();
     let operator = Stride::new(3, 1, 0, &errors(&[0.5])).unwrap();
     let values = array![0.1, 0.2, 0.3];
-    let seen = Seen { step: 1, time: 0.0, values: values.view(), operator: &operator };
+    let observed = ObservationSet { step: 1, time: 0.0, values: values.view(), operator: &operator };
     let mut filter = method("four_d_var", &[]);
     filter.start(&Prior::Gaussian { mean: Array1::zeros(3), covariance: Array2::eye(3) }, 0, KEY).unwrap();
-    let message = filter.step(&*model, &seen, KEY).unwrap_err().to_string();
+    let message = filter.step(&*model, &observed, KEY).unwrap_err().to_string();
     assert!(message.contains("one substep") && message.contains("`ienks`"), "{message}");
 }
 
@@ -357,11 +357,11 @@ fn noise_without_a_closed_form_is_refused_with_a_remedy() {
 fn a_forecaster_without_derivative_or_adjoint_is_refused_with_a_remedy() {
     let operator = Stride::new(3, 1, 0, &errors(&[0.5])).unwrap();
     let values = array![0.1, 0.2, 0.3];
-    let seen = Seen { step: 1, time: 0.0, values: values.view(), operator: &operator };
+    let observed = ObservationSet { step: 1, time: 0.0, values: values.view(), operator: &operator };
     let refused = |model: &dyn Forecaster| {
         let mut filter = method("four_d_var", &[]);
         filter.start(&Prior::Gaussian { mean: Array1::zeros(3), covariance: Array2::eye(3) }, 0, KEY).unwrap();
-        filter.step(model, &seen, KEY).unwrap_err().to_string()
+        filter.step(model, &observed, KEY).unwrap_err().to_string()
     };
     let message = refused(&Still);
     assert!(message.contains("no derivative") && message.contains("use `ienks`"), "{message}");

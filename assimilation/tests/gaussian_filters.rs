@@ -8,7 +8,7 @@ use common::{LinearProblem, errors, method, word};
 use ndarray::{Array1, Array2, Axis, array};
 use scorecast_assimilation::linalg::Cholesky;
 use scorecast_assimilation::observe::{Arctan, Pointwise, Stride};
-use scorecast_assimilation::{Observation, Prior, Seen};
+use scorecast_assimilation::{ObservationOperator, ObservationSet, Prior};
 use scorecast_systems::catalogue::build;
 use scorecast_systems::{Domain, Forecaster, Key, Purpose, Stepping, Value};
 
@@ -38,10 +38,10 @@ fn forecaster(system: &str, given: &[(&str, Value)], dt: f64) -> Box<dyn Forecas
 fn by_arctan(name: &str, given: &[(&str, Value)], y: &Array1<f64>) -> (Array1<f64>, Array2<f64>) {
     let (mean, covariance) = prior();
     let operator = Pointwise::new(Arctan, Stride::new(3, 1, 0, &errors(&[0.2])).unwrap());
-    let seen = Seen { step: 0, time: 0.0, values: y.view(), operator: &operator };
+    let observed = ObservationSet { step: 0, time: 0.0, values: y.view(), operator: &operator };
     let mut filter = method(name, given);
     filter.start(&Prior::Gaussian { mean, covariance }, 0, KEY).unwrap();
-    filter.step(&LinearProblem::three(1).model, &seen, KEY).unwrap().gaussian.unwrap()
+    filter.step(&LinearProblem::three(1).model, &observed, KEY).unwrap().gaussian.unwrap()
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn the_extended_forecast_carries_the_jacobian_of_lorenz_63() {
     let (_, covariance) = prior();
     let operator = Stride::new(3, 1, 0, &errors(&[1.0])).unwrap();
     let values = Array1::from_elem(3, f64::NAN);
-    let seen = Seen { step: 2, time: 0.1, values: values.view(), operator: &operator };
+    let observed = ObservationSet { step: 2, time: 0.1, values: values.view(), operator: &operator };
     let advance = |x: Array1<f64>| {
         let mut x = x.insert_axis(Axis(0));
         model.advance(0, 2, &mut x, KEY).unwrap();
@@ -111,14 +111,14 @@ fn the_extended_forecast_carries_the_jacobian_of_lorenz_63() {
     let exact = f.dot(&covariance).dot(&f.t());
     let mut filter = method("extended", &[]);
     filter.start(&Prior::Gaussian { mean: mean.clone(), covariance: covariance.clone() }, 0, KEY).unwrap();
-    let (m, p) = filter.step(&*model, &seen, KEY).unwrap().gaussian.unwrap();
+    let (m, p) = filter.step(&*model, &observed, KEY).unwrap().gaussian.unwrap();
     assert!((m - advance(mean.clone())).iter().all(|e| e.abs() < 1e-12));
     assert!(near(&p, &exact, 1e-6), "{p} and {exact}");
     // small covariances leave the forecaster linear
     let small = &covariance * 1e-6;
     let mut filter = method("unscented", &[]);
     filter.start(&Prior::Gaussian { mean, covariance: small }, 0, KEY).unwrap();
-    let (_, p) = filter.step(&*model, &seen, KEY).unwrap().gaussian.unwrap();
+    let (_, p) = filter.step(&*model, &observed, KEY).unwrap().gaussian.unwrap();
     assert!(near(&(p * 1e6), &exact, 1e-3));
 }
 
@@ -143,19 +143,19 @@ fn noise_without_a_closed_form_is_measured_and_a_missing_derivative_names_anothe
     let (mean, covariance) = prior();
     let operator = Stride::new(3, 1, 0, &errors(&[1.0])).unwrap();
     let values = Array1::from_elem(3, f64::NAN);
-    let seen = Seen { step: 1, time: 1.0, values: values.view(), operator: &operator };
+    let observed = ObservationSet { step: 1, time: 1.0, values: values.view(), operator: &operator };
     let members = 20_000;
     let given = [("members", Value::Int(members))];
     let mut filter = method("unscented", &given);
     filter.start(&Prior::Gaussian { mean: mean.clone(), covariance: covariance.clone() }, 0, KEY).unwrap();
-    let (m, p) = filter.step(&Walk, &seen, KEY).unwrap().gaussian.unwrap();
+    let (m, p) = filter.step(&Walk, &observed, KEY).unwrap().gaussian.unwrap();
     // five standard errors
     let per_sd = 5.0 / (members as f64).sqrt();
     assert!((m - &mean).iter().all(|e| e.abs() < 0.3 * per_sd));
     assert!(near(&p, &(&covariance + &Array2::from_diag_elem(3, 0.09)), 0.09 * 1.5 * per_sd), "{p}");
     let mut filter = method("extended", &given);
     filter.start(&Prior::Gaussian { mean, covariance }, 0, KEY).unwrap();
-    let message = filter.step(&Walk, &seen, KEY).unwrap_err().to_string();
+    let message = filter.step(&Walk, &observed, KEY).unwrap_err().to_string();
     assert!(message.contains("derivative") && message.contains("`etkf`"), "{message}");
 }
 
@@ -177,19 +177,19 @@ fn optimal_interpolation_is_its_formula_in_every_cycle() {
     for cycle in 0..6 {
         x = problem.law.matrix.dot(&x) + &problem.law.offset;
         let values = problem.observations.row(cycle);
-        let seen = Seen { step: cycle + 1, time: 0.0, values, operator: &problem.operator };
+        let observed = ObservationSet { step: cycle + 1, time: 0.0, values, operator: &problem.operator };
         let mut posterior = b.clone();
-        if !seen.present().is_empty() {
-            let h = seen.matrix().unwrap();
-            let variance = problem.operator.error().variance().select(Axis(0), &seen.present());
+        if !observed.present().is_empty() {
+            let h = observed.matrix().unwrap();
+            let variance = problem.operator.error().variance().select(Axis(0), &observed.present());
             let s = h.dot(&b).dot(&h.t()) + Array2::from_diag(&variance);
             let gain = b.dot(&h.t()).dot(&inverse(&s));
-            x = &x + &gain.dot(&(values.select(Axis(0), &seen.present()) - h.dot(&x)));
+            x = &x + &gain.dot(&(values.select(Axis(0), &observed.present()) - h.dot(&x)));
             posterior = (Array2::eye(3) - gain.dot(&h)).dot(&b);
         }
-        let (m, p) = filter.step(&problem.model, &seen, KEY).unwrap().gaussian.unwrap();
+        let (m, p) = filter.step(&problem.model, &observed, KEY).unwrap().gaussian.unwrap();
         assert!((&m - &x).iter().all(|e| e.abs() < 1e-12) && near(&p, &posterior, 1e-12), "cycle {cycle}");
-        let (v, q) = variational.step(&problem.model, &seen, KEY).unwrap().gaussian.unwrap();
+        let (v, q) = variational.step(&problem.model, &observed, KEY).unwrap().gaussian.unwrap();
         assert!((&v - &m).iter().all(|e| e.abs() < 1e-9) && near(&q, &p, 1e-9), "cycle {cycle}");
     }
 }
@@ -239,8 +239,8 @@ fn lorenz96(name: &str, given: &[(&str, Value)], cycles: usize) -> f64 {
         model.advance(cycle, 1, &mut truth, key).unwrap();
         let error = operator.error().sample(1, key.purpose(Purpose::ObservationNoise).at(cycle as u64));
         let y = (&truth + &error).row(0).to_owned();
-        let seen = Seen { step: cycle, time: 0.05 * cycle as f64, values: y.view(), operator: &operator };
-        let outcome = filter.step(&*model, &seen, KEY).unwrap();
+        let observed = ObservationSet { step: cycle, time: 0.05 * cycle as f64, values: y.view(), operator: &operator };
+        let outcome = filter.step(&*model, &observed, KEY).unwrap();
         let e = outcome.mean() - truth.row(0);
         sum += if cycle > 100 { (e.dot(&e) / 40.0).sqrt() } else { 0.0 };
     }

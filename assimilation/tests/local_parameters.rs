@@ -9,7 +9,7 @@ use common::{errors, method, word};
 use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 use scorecast_assimilation::augment::OfState;
 use scorecast_assimilation::observe::Stride;
-use scorecast_assimilation::{Observation, Prior, Seen};
+use scorecast_assimilation::{ObservationOperator, ObservationSet, Prior};
 use scorecast_systems::gaussian::LinearForecaster;
 use scorecast_systems::{Domain, Key, LinearGaussian, Value};
 
@@ -49,11 +49,11 @@ fn close(a: ArrayView2<f64>, b: ArrayView2<f64>) -> bool {
 #[test]
 fn a_parameter_is_moved_by_all_observations_and_the_state_as_without_it() {
     let case = Case::new();
-    let run = |name: &str, given: &[(&str, Value)], x: &Array2<f64>, operator: &dyn Observation| {
+    let run = |name: &str, given: &[(&str, Value)], x: &Array2<f64>, operator: &dyn ObservationOperator| {
         let mut filter = method(name, &[&[("members", Value::Int(12))], given].concat());
         filter.start(&Prior::Ensemble(x.clone()), 1, KEY).unwrap();
-        let seen = Seen { step: 1, time: 0.0, values: case.values.view(), operator };
-        filter.step(&still(x.ncols()), &seen, KEY).unwrap().ensemble
+        let observed = ObservationSet { step: 1, time: 0.0, values: case.values.view(), operator };
+        filter.step(&still(x.ncols()), &observed, KEY).unwrap().ensemble
     };
     let both = OfState::new(&case.of_state, 2);
     let radius = [("radius", Value::Float(2.0))];
@@ -87,12 +87,12 @@ fn a_parameter_is_moved_by_all_observations_and_the_state_as_without_it() {
 fn a_smoother_moves_earlier_states_as_if_parameters_were_not_there() {
     let case = Case::new();
     let given = [("radius", Value::Float(2.0)), ("members", Value::Int(12)), ("lag", Value::Int(2))];
-    let run = |x: &Array2<f64>, operator: &dyn Observation| {
+    let run = |x: &Array2<f64>, operator: &dyn ObservationOperator| {
         let (mut filter, model) = (method("letkf", &given), still(x.ncols()));
         filter.start(&Prior::Ensemble(x.clone()), 0, KEY).unwrap();
         let step = |step| {
-            let seen = Seen { step, time: 0.0, values: case.values.view(), operator };
-            filter.step(&model, &seen, KEY).unwrap().smoothed
+            let observed = ObservationSet { step, time: 0.0, values: case.values.view(), operator };
+            filter.step(&model, &observed, KEY).unwrap().smoothed
         };
         (1..=4).flat_map(step).map(|smoothed| smoothed.ensemble).collect::<Vec<_>>()
     };

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use common::{errors, method, word};
 use ndarray::{Array1, Array2, Axis};
 use scorecast_assimilation::observe::Stride;
-use scorecast_assimilation::{Observation, Outcome, Prior, Seen};
+use scorecast_assimilation::{ObservationOperator, ObservationSet, Outcome, Prior};
 use scorecast_systems::catalogue::build;
 use scorecast_systems::gaussian::LinearForecaster;
 use scorecast_systems::{Domain, Forecaster, Key, LinearGaussian, Purpose, Stepping, Value};
@@ -75,8 +75,8 @@ impl Independent {
         let mut filter = method(name, given);
         filter.start(&Prior::Gaussian { mean: Array1::zeros(n), covariance: Array2::eye(n) }, 0, key).unwrap();
         let step = |(cycle, values)| {
-            let seen = Seen { step: cycle + 1, time: 0.0, values, operator: &self.operator };
-            filter.step(&self.model, &seen, key).unwrap()
+            let observed = ObservationSet { step: cycle + 1, time: 0.0, values, operator: &self.operator };
+            filter.step(&self.model, &observed, key).unwrap()
         };
         self.observations.outer_iter().enumerate().map(step).collect()
     }
@@ -225,8 +225,8 @@ fn the_local_particle_filter_keeps_lorenz_96_with_a_hundred_members() {
             model.advance(step, 1, &mut truth, hidden).unwrap();
             let error = operator.error().sample(1, hidden.purpose(Purpose::ObservationNoise).at(step as u64));
             let y = (&truth + &error).row(0).to_owned();
-            let seen = Seen { step, time: 0.05 * step as f64, values: y.view(), operator: &operator };
-            let e = filter.step(&*model, &seen, key).unwrap().mean() - truth.row(0);
+            let observed = ObservationSet { step, time: 0.05 * step as f64, values: y.view(), operator: &operator };
+            let e = filter.step(&*model, &observed, key).unwrap().mean() - truth.row(0);
             sum += if step > 100 { (e.dot(&e) / 40.0).sqrt() } else { 0.0 };
         }
         sum / 300.0
@@ -247,9 +247,9 @@ fn beside_one_value(members: usize, sd: f64, value: impl Fn(&Array2<f64>) -> f64
     filter.start(&Prior::Ensemble(forecast.clone()), 0, key).unwrap();
     let operator = Stride::new(12, 12, 0, &errors(&[sd])).unwrap();
     let values = Array1::from_elem(1, value(&forecast));
-    let seen = Seen { step: 0, time: 0.0, values: values.view(), operator: &operator };
+    let observed = ObservationSet { step: 0, time: 0.0, values: values.view(), operator: &operator };
     let law = LinearGaussian { matrix: Array2::eye(12), offset: Array1::zeros(12), covariance: Array2::eye(12) };
-    let outcome = filter.step(&LinearForecaster::new(law).unwrap(), &seen, key).unwrap();
+    let outcome = filter.step(&LinearForecaster::new(law).unwrap(), &observed, key).unwrap();
     (forecast, outcome.ensemble)
 }
 

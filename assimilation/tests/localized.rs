@@ -12,7 +12,7 @@ use scorecast_assimilation::linalg::{Cholesky, Eigen, anomalies, covariance};
 use scorecast_assimilation::localize::{Grid, Layout, Localization, Taper};
 use scorecast_assimilation::method::{EaKf, EnSrf, EtKf, Inflation, LetKf, Serial};
 use scorecast_assimilation::observe::{Identity, Linear, NoiseLaw};
-use scorecast_assimilation::{Analysis, AnalysisCycle, Cycle, METHODS, Observation, Prior, Seen};
+use scorecast_assimilation::{Analysis, AnalysisCycle, Cycle, METHODS, ObservationOperator, ObservationSet, Prior};
 use scorecast_systems::catalogue::SYSTEMS;
 use scorecast_systems::registry::find;
 use scorecast_systems::{Domain, Key, Purpose, Settings, Stepping, Value};
@@ -34,7 +34,7 @@ impl Select {
     }
 }
 
-impl Observation for Select {
+impl ObservationOperator for Select {
     fn dim(&self) -> usize {
         self.places.len()
     }
@@ -76,8 +76,13 @@ fn values(count: usize, missing: &[usize]) -> Array1<f64> {
     values
 }
 
-fn analysis(filter: &mut dyn Analysis, x: &Array2<f64>, operator: &dyn Observation, y: &Array1<f64>) -> Array2<f64> {
-    filter.update(x.clone(), &Seen { step: 3, time: 0.0, values: y.view(), operator }, KEY).unwrap().ensemble
+fn analysis(
+    filter: &mut dyn Analysis,
+    x: &Array2<f64>,
+    operator: &dyn ObservationOperator,
+    y: &Array1<f64>,
+) -> Array2<f64> {
+    filter.update(x.clone(), &ObservationSet { step: 3, time: 0.0, values: y.view(), operator }, KEY).unwrap().ensemble
 }
 
 fn letkf(localization: Option<Localization>) -> LetKf {
@@ -126,14 +131,14 @@ fn serial_filters_without_localization_are_the_kalman_update_of_the_ensembles_ow
         let h = Key::new(82, Domain::Score).normals(count, 8);
         let sd: Vec<f64> = (0..count).map(|i| 0.3 + 0.1 * i as f64).collect();
         let (operator, y) = (Linear::new(h, &errors(&sd)).unwrap(), values(count, &[2]));
-        let seen = Seen { step: 3, time: 0.0, values: y.view(), operator: &operator };
-        let (h, r) = (seen.matrix().unwrap(), seen.restrict(x.view()).unwrap().variance);
+        let observed = ObservationSet { step: 3, time: 0.0, values: y.view(), operator: &operator };
+        let (h, r) = (observed.matrix().unwrap(), observed.restrict(x.view()).unwrap().variance);
         let p = covariance(x.view(), None);
         let s = Cholesky::new((h.dot(&p).dot(&h.t()) + Array2::from_diag(&r)).view()).unwrap();
         let mut gain = h.dot(&p);
         s.solve_in_place(&mut gain);
         let prior = x.mean_axis(Axis(0)).unwrap();
-        let mean = (y.select(Axis(0), &seen.present()) - h.dot(&prior)).dot(&gain) + &prior;
+        let mean = (y.select(Axis(0), &observed.present()) - h.dot(&prior)).dot(&gain) + &prior;
         let posterior = &p - &gain.t().dot(&h.dot(&p));
         let batch = analysis(&mut EtKf { inflation: Inflation::factor(1.0), rotate: false }, &x, &operator, &y);
         for (name, mut filter) in serial(None) {
@@ -243,8 +248,8 @@ fn the_bytes_are_the_same_for_any_number_of_threads() {
             pool.install(|| {
                 let mut filter = method(name, &given);
                 filter.start(&Prior::Ensemble(x.clone()), 0, KEY).unwrap();
-                let seen = Seen { step: 0, time: 0.0, values: y.view(), operator: &operator };
-                filter.step(&Still(100), &seen, KEY).unwrap().ensemble.mapv(f64::to_bits)
+                let observed = ObservationSet { step: 0, time: 0.0, values: y.view(), operator: &operator };
+                filter.step(&Still(100), &observed, KEY).unwrap().ensemble.mapv(f64::to_bits)
             })
         };
         assert!(run(1) == run(3), "{name} {given:?}");
@@ -252,7 +257,7 @@ fn the_bytes_are_the_same_for_any_number_of_threads() {
 }
 
 /// An operator of one value at each component, another of some places, and values of both of which some are missing.
-fn networks(dim: usize) -> Vec<(Box<dyn Observation>, Array1<f64>)> {
+fn networks(dim: usize) -> Vec<(Box<dyn ObservationOperator>, Array1<f64>)> {
     let identity = || Box::new(Identity::new(dim, &errors(&[0.6])).unwrap());
     let missing = values(dim, &[0, 7, dim - 1]);
     vec![(identity(), values(dim, &[])), (identity(), missing), (Box::new(Select::new(70, dim)), values(70, &[3, 30]))]
@@ -265,7 +270,7 @@ fn in_place_are_the_same_bytes_for_any_number_of_threads() {
     let relaxed = Inflation { rtpp: 0.2, rtps: 0.3, multiplicative: 1.05, additive: 0.1 };
     let local = Some(Localization { layout: Layout::Ring, taper: Taper::GaspariCohn, radius: 2.0 });
     for (operator, y) in networks(dim) {
-        let seen = Seen { step: 3, time: 0.0, values: y.view(), operator: &*operator };
+        let observed = ObservationSet { step: 3, time: 0.0, values: y.view(), operator: &*operator };
         for inflation in [Inflation::default(), Inflation::factor(1.1), relaxed] {
             for (rotate, localization) in [(false, local), (true, local), (false, None)] {
                 let mut filters: [Box<dyn Analysis>; 2] = [
@@ -273,11 +278,11 @@ fn in_place_are_the_same_bytes_for_any_number_of_threads() {
                     Box::new(EaKf(Serial { inflation, rotate, localization })),
                 ];
                 for filter in &mut filters {
-                    let expected = filter.update(x.clone(), &seen, KEY).unwrap().ensemble.mapv(f64::to_bits);
+                    let expected = filter.update(x.clone(), &observed, KEY).unwrap().ensemble.mapv(f64::to_bits);
                     for threads in [1, 2] {
                         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
                         let mut found = x.clone();
-                        pool.install(|| filter.update_in_place(&mut found, &seen, KEY)).unwrap();
+                        pool.install(|| filter.update_in_place(&mut found, &observed, KEY)).unwrap();
                         assert!(found.mapv(f64::to_bits) == expected, "{inflation:?} {rotate} {localization:?}");
                     }
                 }
@@ -295,10 +300,10 @@ fn in_place_an_error_a_diverged_forecast_and_nothing_seen_leave_the_members_alon
     diverged[(3, 4)] = f64::INFINITY;
     let all = values(dim, &[]);
     let none = Array1::from_elem(dim, f64::NAN);
-    let stays = |operator: &dyn Observation, y: &Array1<f64>, x: Array2<f64>, fails: bool| {
-        let seen = Seen { step: 3, time: 0.0, values: y.view(), operator };
+    let stays = |operator: &dyn ObservationOperator, y: &Array1<f64>, x: Array2<f64>, fails: bool| {
+        let observed = ObservationSet { step: 3, time: 0.0, values: y.view(), operator };
         let mut found = x.clone();
-        assert_eq!(letkf(local).update_in_place(&mut found, &seen, KEY).is_err(), fails);
+        assert_eq!(letkf(local).update_in_place(&mut found, &observed, KEY).is_err(), fails);
         assert_eq!(found, x);
     };
     stays(&linear, &values(2, &[]), ensemble(8, dim), true);
@@ -351,11 +356,11 @@ fn misuse_is_a_sentence_with_a_remedy() {
     let y = values(2, &[]);
     let linear = Linear::new(Array2::ones((2, 24)), &errors(&[1.0])).unwrap();
     let select = Select::new(2, 24);
-    let refused = |layout, operator: &dyn Observation| {
+    let refused = |layout, operator: &dyn ObservationOperator| {
         let localization = Some(Localization { layout, taper: Taper::Step, radius: 3.0 });
-        let seen = Seen { step: 0, time: 0.0, values: y.view(), operator };
+        let observed = ObservationSet { step: 0, time: 0.0, values: y.view(), operator };
         let [(_, mut eakf), (_, mut ensrf)] = serial(localization);
-        let message = |filter: &mut dyn Analysis| filter.update(x.clone(), &seen, KEY).unwrap_err().to_string();
+        let message = |filter: &mut dyn Analysis| filter.update(x.clone(), &observed, KEY).unwrap_err().to_string();
         let all = [message(&mut letkf(localization)), message(&mut *eakf), message(&mut *ensrf)];
         assert!(all[0] == all[1] && all[1] == all[2]);
         all[0].clone()
@@ -393,8 +398,8 @@ fn twin(analysis: Box<dyn Analysis>, members: usize) -> f64 {
         model.advance(step - 1, 1, &mut truth, hidden).unwrap();
         let noise = hidden.purpose(Purpose::ObservationNoise).at(step as u64).normals(1, 40);
         let y = (&truth + &noise).remove_axis(Axis(0));
-        let seen = Seen { step, time: 0.05 * step as f64, values: y.view(), operator: &operator };
-        let error = filter.step(&*model, &seen, KEY).unwrap().mean() - truth.row(0);
+        let observed = ObservationSet { step, time: 0.05 * step as f64, values: y.view(), operator: &operator };
+        let error = filter.step(&*model, &observed, KEY).unwrap().mean() - truth.row(0);
         if step > BURN_IN {
             sum += (error.dot(&error) / 40.0).sqrt();
         }

@@ -9,7 +9,7 @@ use common::{LinearProblem, errors, method, word};
 use ndarray::{Array2, array};
 use scorecast_assimilation::method::Need;
 use scorecast_assimilation::observe::{Arctan, Pointwise, Stride};
-use scorecast_assimilation::{Error, METHODS, Observation, Seen};
+use scorecast_assimilation::{Error, METHODS, ObservationOperator, ObservationSet};
 use scorecast_systems::{Domain, Forecaster, Key, Settings, Value};
 
 /// A forecaster that can be stepped and nothing else.
@@ -26,13 +26,13 @@ impl Forecaster for Steps<'_> {
 }
 
 /// Whether a method refuses a forecaster and an operator in one cycle.
-fn refuses(name: &str, given: &[(&str, Value)], model: &dyn Forecaster, operator: &dyn Observation) -> bool {
+fn refuses(name: &str, given: &[(&str, Value)], model: &dyn Forecaster, operator: &dyn ObservationOperator) -> bool {
     let key = Key::new(1, Domain::Method);
     let mut filter = method(name, given);
     filter.start(&LinearProblem::three(1).prior(), 0, key).unwrap();
     let values = array![0.1, 0.2, 0.3];
-    let seen = Seen { step: 1, time: 1.0, values: values.slice(ndarray::s![..operator.dim()]), operator };
-    match filter.step(model, &seen, key).and_then(|_| filter.finish(model, key)) {
+    let observed = ObservationSet { step: 1, time: 1.0, values: values.slice(ndarray::s![..operator.dim()]), operator };
+    match filter.step(model, &observed, key).and_then(|_| filter.finish(model, key)) {
         Ok(_) => false,
         Err(Error::Unsupported(_) | Error::System(_)) => true,
         Err(other) => panic!("{name}: {other}"),

@@ -9,7 +9,7 @@ use ndarray::{Array1, Array2, Axis};
 use scorecast_assimilation::linalg::{Cholesky, covariance, symmetric_sqrt};
 use scorecast_assimilation::method::NoiseTreatment;
 use scorecast_assimilation::observe::Stride;
-use scorecast_assimilation::{Observation, Prior, Seen};
+use scorecast_assimilation::{ObservationOperator, ObservationSet, Prior};
 use scorecast_systems::catalogue::build;
 use scorecast_systems::gaussian::LinearForecaster;
 use scorecast_systems::{Domain, Forecaster, Key, LinearGaussian, Purpose, Stepping, Value};
@@ -123,8 +123,8 @@ fn on_noisy_lorenz_96_it_beats_drawing_the_noise() {
             model.advance(cycle, 1, &mut truth, key.purpose(Purpose::ProcessNoise)).unwrap();
             let noise = operator.error().sample(1, key.purpose(Purpose::ObservationNoise).at(cycle as u64));
             let y = (&truth + &noise).row(0).to_owned();
-            let seen = Seen { step: cycle, time: 0.0, values: y.view(), operator: &operator };
-            let e = filter.step(&*model, &seen, KEY).unwrap().mean() - truth.row(0);
+            let observed = ObservationSet { step: cycle, time: 0.0, values: y.view(), operator: &operator };
+            let e = filter.step(&*model, &observed, KEY).unwrap().mean() - truth.row(0);
             sum += if cycle > 100 { (e.dot(&e) / 40.0).sqrt() } else { 0.0 };
         }
         sum / 1400.0

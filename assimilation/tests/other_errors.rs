@@ -9,7 +9,7 @@ use ndarray::{Array1, Array2, array};
 use scorecast_assimilation::observe::{
     CorrelatedError, Exp, Laplace, LogNormal, NoiseLaw, Pointwise, Poisson, Stride, StudentT,
 };
-use scorecast_assimilation::{Observation, Outcome, Prior, Result, Seen, innovation};
+use scorecast_assimilation::{ObservationOperator, ObservationSet, Outcome, Prior, Result, innovation};
 use scorecast_systems::gaussian::LinearForecaster;
 use scorecast_systems::{Domain, Key, LinearGaussian, Value};
 
@@ -22,7 +22,7 @@ type Law = fn(usize) -> Result<Box<dyn NoiseLaw>>;
 
 /// (mean, variance, log evidence) of p(x | y) by the trapezoid rule, which is exact to round-off for smooth densities
 /// (and to 1e-7 for Laplace's with its kink).
-fn exact(operator: &dyn Observation, y: f64) -> (f64, f64, f64) {
+fn exact(operator: &dyn ObservationOperator, y: f64) -> (f64, f64, f64) {
     let step = 24.0 * SD / 40_000.0;
     let x: Array1<f64> = (0..=40_000).map(|i| MEAN - 12.0 * SD + f64::from(i) * step).collect();
     let column = x.clone().insert_axis(ndarray::Axis(1));
@@ -35,7 +35,7 @@ fn exact(operator: &dyn Observation, y: f64) -> (f64, f64, f64) {
     (mean, variance, (total * step / (SD * (2.0 * std::f64::consts::PI).sqrt())).ln())
 }
 
-fn run(operator: &dyn Observation, y: f64) -> Outcome {
+fn run(operator: &dyn ObservationOperator, y: f64) -> Outcome {
     let given = [("members", Value::Int(MEMBERS)), ("ess_threshold", Value::Float(0.0))];
     let mut filter = method("bootstrap", &given);
     let key = Key::new(11, Domain::Method);
@@ -44,8 +44,8 @@ fn run(operator: &dyn Observation, y: f64) -> Outcome {
     let law = LinearGaussian { matrix: array![[1.0]], offset: array![0.0], covariance: array![[1.0]] };
     let values = array![y];
     // observed at the start, so that the forecast is the prior
-    let seen = Seen { step: 0, time: 0.0, values: values.view(), operator };
-    filter.step(&LinearForecaster::new(law).unwrap(), &seen, key).unwrap()
+    let observed = ObservationSet { step: 0, time: 0.0, values: values.view(), operator };
+    filter.step(&LinearForecaster::new(law).unwrap(), &observed, key).unwrap()
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn the_weighted_ensemble_has_the_posterior_s_moments_and_evidence() {
     ];
     for (name, law, rate, y) in laws {
         let selected = Stride::new(1, 1, 0, &law).unwrap();
-        let operator: Box<dyn Observation> =
+        let operator: Box<dyn ObservationOperator> =
             if rate { Box::new(Pointwise::new(Exp, selected)) } else { Box::new(selected) };
         let outcome = run(&*operator, y);
         let (mean, variance, log_evidence) = exact(&*operator, y);
@@ -93,8 +93,8 @@ fn innovations_use_the_moments_of_counts_and_of_multiplicative_errors() {
     for (operator, factor, relative) in cases {
         let outcome = run(&operator, 3.0);
         let values = array![3.0];
-        let seen = Seen { step: 0, time: 0.0, values: values.view(), operator: &operator };
-        let found = innovation(&outcome, &seen).unwrap().unwrap();
+        let observed = ObservationSet { step: 0, time: 0.0, values: values.view(), operator: &operator };
+        let found = innovation(&outcome, &observed).unwrap().unwrap();
         let h = outcome.forecast.column(0).mapv(f64::exp) * factor;
         let mean = h.mean().unwrap();
         let spread = h.mapv(|h| (h - mean).powi(2)).sum() / (h.len() as f64 - 1.0);
@@ -102,7 +102,8 @@ fn innovations_use_the_moments_of_counts_and_of_multiplicative_errors() {
         assert!((found.residual[0] - (3.0 - mean)).abs() < 1e-10);
         // moments of the state are not those of what is observed
         let moments = Some((array![MEAN], array![[SD * SD]]));
-        let beside = innovation(&Outcome { forecast_gaussian: moments, ..outcome.clone() }, &seen).unwrap().unwrap();
+        let beside =
+            innovation(&Outcome { forecast_gaussian: moments, ..outcome.clone() }, &observed).unwrap().unwrap();
         assert_eq!((beside.residual, &beside.variance), (found.residual.clone(), &found.variance));
         assert!((found.variance[0] / (spread + noise) - 1.0).abs() < 1e-10);
     }
@@ -120,8 +121,8 @@ fn correlated_errors_weigh_particles_as_the_exact_posterior_asks() {
     filter.start(&Prior::Gaussian { mean: array![MEAN], covariance: array![[SD * SD]] }, 0, key).unwrap();
     let values = array![1.2, 0.1];
     let law = LinearGaussian { matrix: array![[1.0]], offset: array![0.0], covariance: Array2::eye(1) };
-    let seen = Seen { step: 0, time: 0.0, values: values.view(), operator: &operator };
-    let outcome = filter.step(&LinearForecaster::new(law).unwrap(), &seen, key).unwrap();
+    let observed = ObservationSet { step: 0, time: 0.0, values: values.view(), operator: &operator };
+    let outcome = filter.step(&LinearForecaster::new(law).unwrap(), &observed, key).unwrap();
     // precision 1/SD^2 + h^T R^-1 h, of a 2 x 2 inverse by hand
     let det = r[(0, 0)] * r[(1, 1)] - r[(0, 1)] * r[(1, 0)];
     let inverse = array![[r[(1, 1)], -r[(0, 1)]], [-r[(1, 0)], r[(0, 0)]]] / det;

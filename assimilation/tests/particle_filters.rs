@@ -8,7 +8,7 @@ use common::{LinearProblem, errors, method, word};
 use ndarray::{Array1, Array2, array};
 use scorecast_assimilation::method::{KernelParticleFilter, Resampling};
 use scorecast_assimilation::observe::{CorrelatedError, Linear, NoiseLaw};
-use scorecast_assimilation::{Analysis, Prior, Seen};
+use scorecast_assimilation::{Analysis, ObservationSet, Prior};
 use scorecast_systems::{Covariance, Domain, Forecaster, GaussianKernel, Key, Value};
 
 /// log Z of a whole run and the mean variance of N w over its sets, for each of `replicates` keys.
@@ -141,8 +141,8 @@ fn optimal_proposals_and_their_weights_are_those_of_the_closed_form() {
         );
         let key = Key::new(22, Domain::Method);
         filter.start(&Prior::Ensemble(prior), 0, key).unwrap();
-        let seen = Seen { step: 1, time: 0.0, values: y.view(), operator: &operator };
-        let outcome = filter.step(&Kernel(law), &seen, key).unwrap();
+        let observed = ObservationSet { step: 1, time: 0.0, values: y.view(), operator: &operator };
+        let outcome = filter.step(&Kernel(law), &observed, key).unwrap();
         let mut densities = Vec::new();
         for (which, start) in starts.iter().enumerate() {
             let c = Array2::from_diag(&law(start));
@@ -189,8 +189,8 @@ fn optimal_proposal_without_a_gaussian_lead_step_names_another_method() {
     let mut filter = method("optimal_proposal", &[]);
     filter.start(&problem.prior(), 0, Key::new(23, Domain::Method)).unwrap();
     let values = problem.observations.row(0);
-    let seen = Seen { step: 1, time: 0.0, values, operator: &problem.operator };
-    let message = filter.step(&Plain, &seen, Key::new(23, Domain::Method)).unwrap_err().to_string();
+    let observed = ObservationSet { step: 1, time: 0.0, values, operator: &problem.operator };
+    let message = filter.step(&Plain, &observed, Key::new(23, Domain::Method)).unwrap_err().to_string();
     assert!(message.contains("Gaussian") && message.contains("use `bootstrap`"), "{message}");
 }
 
@@ -199,12 +199,12 @@ fn optimal_proposal_without_a_gaussian_lead_step_names_another_method() {
 fn observations_at_the_start_are_those_of_a_bootstrap_filter() {
     let problem = LinearProblem::three(1);
     let values = problem.observations.row(0);
-    let seen = Seen { step: 4, time: 0.0, values, operator: &problem.operator };
+    let observed = ObservationSet { step: 4, time: 0.0, values, operator: &problem.operator };
     let key = Key::new(24, Domain::Method);
     let found = ["optimal_proposal", "bootstrap", "ffbsi"].map(|name| {
         let mut filter = method(name, &[("members", Value::Int(500))]);
         filter.start(&problem.prior(), 4, key).unwrap();
-        filter.step(&problem.model, &seen, key).unwrap()
+        filter.step(&problem.model, &observed, key).unwrap()
     });
     for other in &found[1..] {
         assert_eq!(found[0].ensemble, other.ensemble);
@@ -236,7 +236,7 @@ fn the_kernel_particle_filter_draws_the_posterior_of_its_mixture() {
     let x = Key::new(26, Domain::Score).normals(members, 2);
     let (h, r, y) = (array![[1.0, 0.5]], 0.3, array![0.9]);
     let operator = Linear::new(h.clone(), &errors(&[f64::sqrt(r)])).unwrap();
-    let seen = Seen { step: 3, time: 0.0, values: y.view(), operator: &operator };
+    let observed = ObservationSet { step: 3, time: 0.0, values: y.view(), operator: &operator };
     let bandwidth = 0.9;
     let scott = bandwidth * 7f64.powf(-1.0 / 6.0);
     let kernel = scorecast_assimilation::linalg::covariance(x.view(), None) * scott * scott;
@@ -267,7 +267,7 @@ fn the_kernel_particle_filter_draws_the_posterior_of_its_mixture() {
         for replicate in 0..replicates {
             let mut filter = KernelParticleFilter::new(bandwidth, expansion);
             (filter.ess_threshold, filter.resampling) = (1.0, scheme);
-            let outcome = filter.update(x.clone(), &seen, Key::new(27, Domain::Method).case(replicate)).unwrap();
+            let outcome = filter.update(x.clone(), &observed, Key::new(27, Domain::Method).case(replicate)).unwrap();
             z.push(outcome.diagnostics["log_evidence"].exp() / evidence);
             tempered += usize::from(outcome.weights.is_some());
             let w = outcome.weights.clone().unwrap_or_else(|| Array1::from_elem(members, 1.0 / members as f64));

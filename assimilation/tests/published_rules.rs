@@ -9,7 +9,7 @@ use ndarray::{Array1, Array2, Axis, array, concatenate};
 use scorecast_assimilation::linalg::{Gmres, covariance};
 use scorecast_assimilation::method::{EnSf, Guidance, PriorScore};
 use scorecast_assimilation::observe::{Identity, Linear};
-use scorecast_assimilation::{Analysis, Prior, Seen};
+use scorecast_assimilation::{Analysis, ObservationSet, Prior};
 use scorecast_systems::gaussian::{GaussianDenoiser, LinearForecaster};
 use scorecast_systems::noising::{Sampler, Schedule};
 use scorecast_systems::{Affine, Denoiser, Domain, Key, Level, LinearGaussian, Purpose, Value};
@@ -23,8 +23,8 @@ fn guided_normal<T>(members: usize, run: impl FnOnce(&Guidance) -> T) -> T {
     let operator = Linear::new(array![[1.0, 0.0]], &errors(&[0.3])).unwrap();
     let to_state = Affine { offset: Array2::zeros((members, 2)), scale: Array2::ones((members, 2)) };
     let values = array![2.0];
-    let seen = Seen { step: 1, time: 0.0, values: values.view(), operator: &operator };
-    run(&Guidance::new(&denoiser, &to_state, seen, SOLVER))
+    let observed = ObservationSet { step: 1, time: 0.0, values: values.view(), operator: &operator };
+    run(&Guidance::new(&denoiser, &to_state, observed, SOLVER))
 }
 
 const EXACT: [f64; 5] = [1.834_862, 1.467_890, 0.082_569, 0.412_844, 0.357_771];
@@ -117,8 +117,8 @@ fn random_walk(weights: &str, members: usize) -> f64 {
     let mut variance = 0.0;
     for step in 1..=20 {
         let values = Key::new(5, Domain::Truth).at(step).normals(1, 1).remove_axis(Axis(0));
-        let seen = Seen { step: step as usize, time: 0.0, values: values.view(), operator: &operator };
-        variance = filter.step(&model, &seen, key).unwrap().variance()[0];
+        let observed = ObservationSet { step: step as usize, time: 0.0, values: values.view(), operator: &operator };
+        variance = filter.step(&model, &observed, key).unwrap().variance()[0];
     }
     variance
 }
@@ -147,9 +147,9 @@ fn gain(prior: PriorScore, members: usize, sd: f64) -> f64 {
     let centre = forecast.mean().unwrap();
     let analysis = |innovation: f64| {
         let values = array![centre + innovation];
-        let seen = Seen { step: 1, time: 0.0, values: values.view(), operator: &operator };
+        let observed = ObservationSet { step: 1, time: 0.0, values: values.view(), operator: &operator };
         let mut filter = EnSf { prior, inflation: 1.0, steps: 500, eps_alpha: 0.5, eps_beta: 0.025, clip: 1000.0 };
-        filter.update(forecast.clone(), &seen, Key::new(7, Domain::Method)).unwrap().mean()[0]
+        filter.update(forecast.clone(), &observed, Key::new(7, Domain::Method)).unwrap().mean()[0]
     };
     (analysis(0.05) - analysis(-0.05)) / 0.1
 }

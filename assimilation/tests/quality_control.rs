@@ -9,8 +9,8 @@ use ndarray::{Array1, Array2, array};
 use scorecast_assimilation::diagnostics::Consistency;
 use scorecast_assimilation::method::{EtKf, Inflation, QualityControl};
 use scorecast_assimilation::observe::{Pointwise, Stride};
-use scorecast_assimilation::quality::{Apart, Quality, is_outlier, of_whole_set};
-use scorecast_assimilation::{Analysis, Observation, Outcome, Prior, Result, Seen, innovation};
+use scorecast_assimilation::quality::{Withheld, Quality, is_outlier, of_whole_set};
+use scorecast_assimilation::{Analysis, ObservationOperator, ObservationSet, Outcome, Prior, Result, innovation};
 use scorecast_systems::catalogue::build;
 use scorecast_systems::{Domain, Key, Purpose, Stepping, Value};
 
@@ -27,12 +27,12 @@ fn each_value_has_its_code_and_what_is_not_used_changes_nothing() {
     forecast[(3, 1)] = -1.0;
     // used; not predictable; missing; too far; used
     let values = array![2.05, 2.0, f64::NAN, 5.0, 1.97];
-    let seen = Seen { step: 1, time: 0.0, values: values.view(), operator: &operator };
-    let outcome = QualityControl::new(etkf(), 3.0).update(forecast.clone(), &seen, KEY).unwrap();
+    let observed = ObservationSet { step: 1, time: 0.0, values: values.view(), operator: &operator };
+    let outcome = QualityControl::new(etkf(), 3.0).update(forecast.clone(), &observed, KEY).unwrap();
     let codes: Vec<u8> = outcome.quality.iter().map(|quality| quality.code()).collect();
     assert_eq!(codes, [0, 4, 6, 7, 0]);
     let kept = array![2.05, f64::NAN, f64::NAN, f64::NAN, 1.97];
-    let plain = etkf().update(forecast, &Seen { values: kept.view(), ..seen }, KEY).unwrap();
+    let plain = etkf().update(forecast, &ObservationSet { values: kept.view(), ..observed }, KEY).unwrap();
     assert_eq!(outcome.ensemble, plain.ensemble);
     assert!(plain.quality.is_empty());
     let all = [
@@ -52,7 +52,7 @@ fn each_value_has_its_code_and_what_is_not_used_changes_nothing() {
 struct Breaks;
 
 impl Analysis for Breaks {
-    fn update(&mut self, forecast: Array2<f64>, _seen: &Seen, _key: Key) -> Result<Outcome> {
+    fn update(&mut self, forecast: Array2<f64>, _seen: &ObservationSet, _key: Key) -> Result<Outcome> {
         let mut ensemble = forecast.clone();
         ensemble[(0, 0)] = -1.0;
         Ok(Outcome::new(forecast, ensemble))
@@ -63,9 +63,9 @@ impl Analysis for Breaks {
 fn an_analysis_that_cannot_be_observed_is_said() {
     let operator = Pointwise::new(Root, Stride::new(2, 1, 0, &errors(&[0.5])).unwrap());
     let values = array![2.0, 2.0];
-    let seen = Seen { step: 1, time: 0.0, values: values.view(), operator: &operator };
+    let observed = ObservationSet { step: 1, time: 0.0, values: values.view(), operator: &operator };
     let forecast = KEY.normals(20, 2) * 0.2 + 4.0;
-    let outcome = QualityControl::new(Box::new(Breaks), 3.0).update(forecast, &seen, KEY).unwrap();
+    let outcome = QualityControl::new(Box::new(Breaks), 3.0).update(forecast, &observed, KEY).unwrap();
     assert_eq!(outcome.quality, [Quality::PosteriorFailed, Quality::Assimilated]);
 }
 
@@ -80,8 +80,8 @@ fn good_values_are_rejected_at_the_rate_of_the_gaussian_tail() {
     let (mut rejected, mut count) = (0.0, 0.0);
     for (cycle, outcome) in outcomes.iter().enumerate() {
         let values = problem.observations.row(cycle);
-        let seen = Seen { step: cycle + 1, time: 0.0, values, operator: &problem.operator };
-        let Some(found) = innovation(outcome, &seen).unwrap() else { continue };
+        let observed = ObservationSet { step: cycle + 1, time: 0.0, values, operator: &problem.operator };
+        let Some(found) = innovation(outcome, &observed).unwrap() else { continue };
         count += 1.0;
         rejected += f64::from(u8::from(is_outlier(found.residual[0], found.variance[0], 3.0)));
     }
@@ -123,8 +123,8 @@ fn lorenz96(share: f64, threshold: Option<f64>) -> [f64; 3] {
             .and(error.row(0))
             .and(&bad)
             .map_collect(|x, e, bad| x + e + if *bad { 15.0 } else { 0.0 });
-        let seen = Seen { step: cycle, time: 0.0, values: y.view(), operator: &operator };
-        let outcome = filter.step(&*model, &seen, KEY).unwrap();
+        let observed = ObservationSet { step: cycle, time: 0.0, values: y.view(), operator: &operator };
+        let outcome = filter.step(&*model, &observed, KEY).unwrap();
         if cycle > from {
             let e = outcome.mean() - truth.row(0);
             sum += (e.dot(&e) / 40.0).sqrt();
@@ -162,8 +162,8 @@ fn residuals_of_what_was_used_still_give_back_r() {
         let mut found = Consistency::default();
         for (cycle, outcome) in problem.run(&mut *method("etkf", &given), KEY).iter().enumerate() {
             let values = problem.observations.row(cycle);
-            let seen = Seen { step: cycle + 1, time: 0.0, values, operator: &problem.operator };
-            found.add(outcome, &seen).unwrap();
+            let observed = ObservationSet { step: cycle + 1, time: 0.0, values, operator: &problem.operator };
+            found.add(outcome, &observed).unwrap();
         }
         found.r.all()
     };
@@ -251,10 +251,10 @@ fn an_operator_that_is_not_linear_is_checked_by_its_jacobian() {
     let prior = Prior::Gaussian { mean: array![4.0, 4.0, -1.0], covariance: Array2::eye(3) * 0.64 };
     let model = common::LinearProblem::three(1).model;
     let values = array![2.6, 2.63, 1.0];
-    let seen = Seen { step: 0, time: 0.0, values: values.view(), operator: &operator };
+    let observed = ObservationSet { step: 0, time: 0.0, values: values.view(), operator: &operator };
     let mut filter = method("extended", &[("outlier_threshold", Value::Float(3.0))]);
     filter.start(&prior, 0, KEY).unwrap();
-    let outcome = filter.step(&model, &seen, KEY).unwrap();
+    let outcome = filter.step(&model, &observed, KEY).unwrap();
     assert_eq!(outcome.quality, [Quality::Assimilated, Quality::Outlier, Quality::PriorFailed]);
     assert!(outcome.mean()[0] > 4.0 && outcome.mean()[1] == 4.0 && outcome.mean()[2] == -1.0);
 }
@@ -332,12 +332,12 @@ fn values_that_were_kept_from_the_method_have_their_codes() {
     // good; not predictable; too far; the analysis cannot be observed
     let evaluated = array![nan, 2.0, 2.0, 5.0, 2.0, nan, nan];
     let not_used = array![nan, nan, nan, nan, nan, 9.0, nan];
-    let seen = Seen { step: 1, time: 0.0, values: shown.view(), operator: &operator };
-    let mut outcome = etkf().update(forecast, &seen, KEY).unwrap();
+    let observed = ObservationSet { step: 1, time: 0.0, values: shown.view(), operator: &operator };
+    let mut outcome = etkf().update(forecast, &observed, KEY).unwrap();
     outcome.ensemble[(0, 4)] = -1.0;
     let codes = |evaluated: &Array1<f64>, threshold| {
-        let apart = Apart { evaluated: evaluated.view(), not_used: not_used.view() };
-        let quality = of_whole_set(&outcome, &seen, apart, threshold).unwrap();
+        let apart = Withheld { evaluated: evaluated.view(), not_used: not_used.view() };
+        let quality = of_whole_set(&outcome, &observed, apart, threshold).unwrap();
         quality.iter().map(|quality| quality.code()).collect::<Vec<_>>()
     };
     assert_eq!(codes(&evaluated, Some(3.0)), [0, 1, 4, 7, 3, 5, 6]);

@@ -7,7 +7,7 @@ mod common;
 use common::{LinearProblem, method};
 use ndarray::{Array1, Array2};
 use scorecast_assimilation::linalg::covariance;
-use scorecast_assimilation::{Seen, Smoothed};
+use scorecast_assimilation::{ObservationSet, Smoothed};
 use scorecast_systems::gaussian::LinearForecaster;
 use scorecast_systems::{Domain, Key, Value};
 
@@ -27,8 +27,9 @@ fn run(problem: &LinearProblem, name: &str, lag: Option<i64>, one_by_one: bool) 
             false => vec![values.to_owned()],
         };
         for values in &parts {
-            let seen = Seen { step: cycle + 1, time: 0.0, values: values.view(), operator: &problem.operator };
-            out.extend(smoother.step(&problem.model, &seen, KEY).unwrap().smoothed);
+            let observed =
+                ObservationSet { step: cycle + 1, time: 0.0, values: values.view(), operator: &problem.operator };
+            out.extend(smoother.step(&problem.model, &observed, KEY).unwrap().smoothed);
         }
     }
     out.extend(smoother.finish(&problem.model, KEY).unwrap());

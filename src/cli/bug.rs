@@ -3,7 +3,7 @@
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Mutex;
 
-use crate::failure::{Failure, Kind, Result};
+use crate::failure::{Failure, FailureKind, Result};
 
 static FIRST: Mutex<Option<String>> = Mutex::new(None);
 
@@ -19,12 +19,12 @@ pub(super) fn install() {
     }));
 }
 
-/// Runs the work; a panic in it becomes a failure of kind [`Kind::Bug`].
+/// Runs the work; a panic in it becomes a failure of kind [`FailureKind::Bug`].
 pub(super) fn catch<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
         let said = FIRST.lock().ok().and_then(|mut first| first.take()).unwrap_or_default();
         let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
-        Err(Failure::new(Kind::Bug, format!("this is a bug in scorecast: {said}"))
+        Err(Failure::new(FailureKind::Bug, format!("this is a bug in scorecast: {said}"))
             .hint("please report it with the command and the experiment"))
     })
 }
@@ -38,7 +38,7 @@ mod tests {
         install();
         let failure = catch(|| -> Result<()> { panic!("shapes\ndiffer") }).unwrap_err();
         let _ = panic::take_hook();
-        assert_eq!(failure.kind, Kind::Bug);
+        assert_eq!(failure.kind, FailureKind::Bug);
         assert!(
             failure.message.starts_with("this is a bug in scorecast: shapes differ at src/cli/bug.rs:"),
             "{failure}"

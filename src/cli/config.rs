@@ -4,7 +4,7 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::session::Session;
-use crate::failure::{Failure, Kind, Result};
+use crate::failure::{Failure, FailureKind, Result};
 use crate::spec::schema::schema;
 use crate::stage::Finished;
 
@@ -31,8 +31,9 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<Finished> {
     match &args.what {
         What::Show { experiment } => {
             let text = session.plan(experiment)?.resolved;
-            let tree: toml::Value = toml::from_str(&text)
-                .map_err(|error| Failure::new(Kind::Bug, format!("the resolved experiment is not TOML: {error}")))?;
+            let tree: toml::Value = toml::from_str(&text).map_err(|error| {
+                Failure::new(FailureKind::Bug, format!("the resolved experiment is not TOML: {error}"))
+            })?;
             Ok(Finished { result: json!({"toml": text, "experiment": tree}), text })
         }
         What::Schema => {

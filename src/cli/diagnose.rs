@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::session::Session;
-use crate::failure::{Failure, Kind, Result};
+use crate::failure::{Failure, FailureKind, Result};
 use crate::spec::{self, Plan, size};
 use crate::stage::{self, Finished};
-use crate::systems::catalogue::{Recipe, SYSTEMS};
+use crate::systems::catalogue::{DefaultStepping, SYSTEMS};
 use crate::systems::diagnose::Effort;
 use crate::systems::registry::find;
 use crate::systems::{Entry, Stepping};
@@ -36,7 +36,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<Finished> {
         Err(_) if is_file(subject) => (of_file(subject, session)?, 0),
         Err(error) => {
             let hint = "see `scorecast list systems`, or name a file of trajectories";
-            return Err(Failure::new(Kind::Usage, error.to_string()).hint(hint));
+            return Err(Failure::new(FailureKind::Usage, error.to_string()).hint(hint));
         }
     };
     let exponents = args.exponents.unwrap_or(exponents);
@@ -51,7 +51,7 @@ fn is_file(subject: &str) -> bool {
 }
 
 /// A system with its usual stepping, and as much simulation as it affords.
-fn of_system(entry: &Entry<Recipe>, session: &Session) -> Result<(Plan, usize)> {
+fn of_system(entry: &Entry<DefaultStepping>, session: &Session) -> Result<(Plan, usize)> {
     let recipe = &entry.build;
     let with = |effort: &Effort| {
         let Stepping { dt, substeps, integrator } = recipe.stepping();

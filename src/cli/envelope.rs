@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind as ClapKind;
 use serde_json::{Value, json};
 
-use crate::failure::{Failure, Kind};
+use crate::failure::{Failure, FailureKind};
 use crate::stage::Finished;
 
 /// Prints a result on stdout.
@@ -47,9 +47,9 @@ pub(super) fn print_clap(error: &clap::Error, as_json: bool) -> ExitCode {
         _ => {
             let _ = write!(std::io::stderr(), "{rendered}");
             if as_json {
-                to_stdout(&failed(error_object(&of_clap(error, &rendered))), Err(Kind::Usage))
+                to_stdout(&failed(error_object(&of_clap(error, &rendered))), Err(FailureKind::Usage))
             } else {
-                ExitCode::from(Kind::Usage.exit_code())
+                ExitCode::from(FailureKind::Usage.exit_code())
             }
         }
     }
@@ -58,11 +58,11 @@ pub(super) fn print_clap(error: &clap::Error, as_json: bool) -> ExitCode {
 /// clap's first paragraph is the message, the others are the hint.
 fn of_clap(error: &clap::Error, rendered: &str) -> Failure {
     if error.kind() == ClapKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        return Failure::new(Kind::Usage, "a subcommand is missing").hint("see `scorecast --help`");
+        return Failure::new(FailureKind::Usage, "a subcommand is missing").hint("see `scorecast --help`");
     }
     let (message, rest) = rendered.split_once("\n\n").unwrap_or((rendered, ""));
     let line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let failure = Failure::new(Kind::Usage, line(message.trim_start_matches("error: ")));
+    let failure = Failure::new(FailureKind::Usage, line(message.trim_start_matches("error: ")));
     if rest.trim().is_empty() { failure } else { failure.hint(line(rest)) }
 }
 
@@ -85,14 +85,14 @@ fn failed(error: Value) -> String {
 }
 
 /// Writes to stdout. A reader that went away (`| head`) is no failure.
-fn to_stdout(text: &str, outcome: Result<(), Kind>) -> ExitCode {
+fn to_stdout(text: &str, outcome: Result<(), FailureKind>) -> ExitCode {
     let mut stdout = std::io::stdout().lock();
     let written = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
     match (outcome, written) {
         (Err(kind), _) => ExitCode::from(kind.exit_code()),
         (Ok(()), Err(error)) if error.kind() != ErrorKind::BrokenPipe => {
             let _ = writeln!(std::io::stderr(), "error: the result could not be written to stdout: {error}");
-            ExitCode::from(Kind::Io.exit_code())
+            ExitCode::from(FailureKind::Io.exit_code())
         }
         _ => ExitCode::SUCCESS,
     }

@@ -4,11 +4,11 @@ use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 
-use crate::failure::{Failure, Kind, Result};
+use crate::failure::{Failure, FailureKind, Result};
 use crate::spec::presets::{PRESETS, preset};
 use crate::spec::{self, Plan};
 use crate::systems::Entry;
-use crate::systems::catalogue::{Recipe, SYSTEMS};
+use crate::systems::catalogue::{DefaultStepping, SYSTEMS};
 use crate::systems::registry::nearest;
 
 /// The largest experiment file.
@@ -26,8 +26,8 @@ pub(super) fn load(name: &str, overrides: &[String]) -> Result<Plan> {
 }
 
 /// The experiment that is a system with its usual settings, and nothing else.
-fn alone(entry: &Entry<Recipe>) -> String {
-    let Recipe { dt, substeps, integrator, spin_up, .. } = entry.build;
+fn alone(entry: &Entry<DefaultStepping>) -> String {
+    let DefaultStepping { dt, substeps, integrator, spin_up, .. } = entry.build;
     format!(
         "[system]\nname = \"{}\"\n[data]\ndt = {dt:?}\nsubsteps = {substeps}\nintegrator = \"{integrator}\"\n\
          spin_up = {spin_up}\n",
@@ -37,11 +37,11 @@ fn alone(entry: &Entry<Recipe>) -> String {
 
 fn read(name: &str) -> Result<String> {
     let path = Path::new(name);
-    let usage = |message: String| Failure::new(Kind::Usage, message).at(name);
+    let usage = |message: String| Failure::new(FailureKind::Usage, message).at(name);
     let io = |error: std::io::Error| match error.kind() {
         ErrorKind::NotFound | ErrorKind::NotADirectory => unknown(name),
         ErrorKind::IsADirectory => usage(format!("`{name}` is a folder, not an experiment file")),
-        _ => Failure::new(Kind::Io, format!("`{name}` could not be read: {error}")).at(name),
+        _ => Failure::new(FailureKind::Io, format!("`{name}` could not be read: {error}")).at(name),
     };
     if path.is_dir() {
         let hint = "a run folder holds its experiment as experiment.toml";
@@ -56,7 +56,7 @@ fn read(name: &str) -> Result<String> {
         let valid = error.utf8_error().valid_up_to();
         let line = 1 + error.as_bytes()[..valid].iter().filter(|&&byte| byte == b'\n').count();
         let message = format!("`{name}` is not UTF-8 text from line {line} on, as TOML must be");
-        Failure::new(Kind::Usage, message).at(format!("{name}:{line}")).hint("save it as UTF-8")
+        Failure::new(FailureKind::Usage, message).at(format!("{name}:{line}")).hint("save it as UTF-8")
     })
 }
 
@@ -65,5 +65,5 @@ fn unknown(name: &str) -> Failure {
     let known = presets.iter().copied().chain(SYSTEMS.iter().map(|entry| entry.name));
     let hint = nearest(name, known)
         .map_or_else(|| format!("the presets are {}", presets.join(", ")), |near| format!("did you mean `{near}`?"));
-    Failure::new(Kind::Usage, format!("there is no preset `{name}`, and no such file")).hint(hint)
+    Failure::new(FailureKind::Usage, format!("there is no preset `{name}`, and no such file")).hint(hint)
 }

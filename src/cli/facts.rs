@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use crate::assimilation::method::Build;
+use crate::assimilation::method::MethodBuild;
 use crate::systems::catalogue::climate::{Measured, climate};
-use crate::systems::catalogue::{Recipe, build};
-use crate::systems::registry::Kind;
+use crate::systems::catalogue::{DefaultStepping, build};
+use crate::systems::registry::ParamKind;
 use crate::systems::{Calculus, Entry, Geometry, Noise};
 
 /// Keys and values; what is not known is null.
-pub(super) fn facts(entry: &Entry<Recipe>) -> Map<String, Value> {
+pub(super) fn facts(entry: &Entry<DefaultStepping>) -> Map<String, Value> {
     let recipe = &entry.build;
     // a system that cannot be built without settings has no size of its own
     let system = build(entry.name, &Default::default()).ok();
@@ -48,8 +48,8 @@ pub(super) fn facts(entry: &Entry<Recipe>) -> Map<String, Value> {
 }
 
 /// What a method needs of its forecaster and of the operator, whatever its settings.
-pub(super) fn needs(build: &Build) -> Map<String, Value> {
-    let needs = build.needs.iter().map(|need| json!({"name": need.name(), "about": need.words()})).collect();
+pub(super) fn needs(build: &MethodBuild) -> Map<String, Value> {
+    let needs = build.needs.iter().map(|need| json!({"name": need.name(), "about": need.describe()})).collect();
     let pairs = [("needs", needs), ("linear_operator", json!(build.linear_operator))];
     pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
@@ -73,13 +73,13 @@ pub(super) fn fact(key: &str, value: &Value) -> Option<String> {
 }
 
 /// Whether it is a system around another, stepped as that one is.
-fn wraps(entry: &Entry<Recipe>) -> bool {
-    entry.params.iter().any(|param| param.kind == Kind::System)
+fn wraps(entry: &Entry<DefaultStepping>) -> bool {
+    entry.params.iter().any(|param| param.kind == ParamKind::System)
 }
 
 /// How it is usually stepped, as a line of text.
-pub(super) fn usual(entry: &Entry<Recipe>) -> String {
-    let Recipe { dt, substeps, integrator, spin_up, .. } = entry.build;
+pub(super) fn usual(entry: &Entry<DefaultStepping>) -> String {
+    let DefaultStepping { dt, substeps, integrator, spin_up, .. } = entry.build;
     match wraps(entry) {
         true => "stepped as the system inside".to_owned(),
         false => format!("usually dt {dt}, substeps {substeps}, integrator {integrator}, spin_up {spin_up}"),

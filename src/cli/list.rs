@@ -4,7 +4,7 @@ use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 
 use super::facts::{fact, facts, needs, usual};
-use crate::assimilation::method::Build;
+use crate::assimilation::method::MethodBuild;
 use crate::assimilation::{METHODS, NOISE_LAWS, OPERATORS};
 use crate::failure::Result;
 use crate::forecast::FORECASTERS;
@@ -13,8 +13,8 @@ use crate::spec::PRESETS;
 use crate::spec::keys::expected;
 use crate::stage::Finished;
 use crate::systems::Entry;
-use crate::systems::catalogue::{Recipe, SYSTEMS};
-use crate::systems::registry::{Default, Param};
+use crate::systems::catalogue::{DefaultStepping, SYSTEMS};
+use crate::systems::registry::{DefaultValue, Param};
 
 /// List what an experiment can name: systems, forecasters, methods, operators, noise laws, metrics, presets
 #[derive(clap::Args)]
@@ -88,14 +88,17 @@ fn items<B>(entries: &'static [Entry<B>]) -> Vec<Item> {
 
 /// The systems with what is known of each at its default settings.
 fn systems() -> Vec<Item> {
-    let with_facts =
-        |(item, entry): (Item, &Entry<Recipe>)| Item { usual: Some(usual(entry)), facts: facts(entry), ..item };
+    let with_facts = |(item, entry): (Item, &Entry<DefaultStepping>)| Item {
+        usual: Some(usual(entry)),
+        facts: facts(entry),
+        ..item
+    };
     items(SYSTEMS).into_iter().zip(SYSTEMS).map(with_facts).collect()
 }
 
 /// The methods with what each needs.
 fn methods() -> Vec<Item> {
-    let with_needs = |(item, entry): (Item, &Entry<Build>)| Item { facts: needs(&entry.build), ..item };
+    let with_needs = |(item, entry): (Item, &Entry<MethodBuild>)| Item { facts: needs(&entry.build), ..item };
     items(METHODS).into_iter().zip(METHODS).map(with_needs).collect()
 }
 
@@ -134,15 +137,15 @@ fn paragraph(item: &Item) -> String {
     text
 }
 
-fn default_text(default: Default) -> String {
+fn default_text(default: DefaultValue) -> String {
     match default {
-        Default::Required => "required".to_owned(),
-        Default::Unset => "unset".to_owned(),
-        Default::Bool(value) => format!("= {value}"),
-        Default::Int(value) => format!("= {value}"),
-        Default::Float(value) => format!("= {value}"),
-        Default::Text(value) => format!("= {value}"),
-        Default::Floats(values) => format!("= {values:?}"),
+        DefaultValue::Required => "required".to_owned(),
+        DefaultValue::Unset => "unset".to_owned(),
+        DefaultValue::Bool(value) => format!("= {value}"),
+        DefaultValue::Int(value) => format!("= {value}"),
+        DefaultValue::Float(value) => format!("= {value}"),
+        DefaultValue::Text(value) => format!("= {value}"),
+        DefaultValue::Floats(values) => format!("= {values:?}"),
     }
 }
 
@@ -157,15 +160,15 @@ fn object(item: &Item) -> Value {
 
 fn param_object(param: &Param) -> Value {
     let default = match param.default {
-        Default::Required | Default::Unset => Value::Null,
-        Default::Bool(value) => json!(value),
-        Default::Int(value) => json!(value),
-        Default::Float(value) => json!(value),
-        Default::Text(value) => json!(value),
-        Default::Floats(values) => json!(values),
+        DefaultValue::Required | DefaultValue::Unset => Value::Null,
+        DefaultValue::Bool(value) => json!(value),
+        DefaultValue::Int(value) => json!(value),
+        DefaultValue::Float(value) => json!(value),
+        DefaultValue::Text(value) => json!(value),
+        DefaultValue::Floats(values) => json!(values),
     };
     json!({
         "key": param.key, "about": param.about, "type": expected(param.kind), "default": default,
-        "required": param.default == Default::Required,
+        "required": param.default == DefaultValue::Required,
     })
 }

@@ -34,7 +34,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::failure::{Kind, Result};
+use crate::failure::{FailureKind, Result};
 use crate::stage::Finished;
 use global::Global;
 use session::Session;
@@ -120,8 +120,8 @@ pub fn main() -> ExitCode {
     match bug::catch(|| start(&cli)) {
         Ok(finished) => envelope::print_result(cli.command.name(), &finished, json),
         Err(mut failure) => {
-            if failure.kind == Kind::Interrupted {
-                failure.kind = signals::kind().unwrap_or(Kind::Interrupted);
+            if failure.kind == FailureKind::Interrupted {
+                failure.kind = signals::kind().unwrap_or(FailureKind::Interrupted);
             }
             envelope::print_failure(&failure, json, log_json)
         }

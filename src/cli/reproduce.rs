@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::dry_run;
 use super::session::Session;
-use crate::failure::{Failure, Kind, Result};
+use crate::failure::{Failure, FailureKind, Result};
 use crate::spec::{Plan, size};
 use crate::stage::{self, Finished};
 
@@ -24,7 +24,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<Finished> {
     let plans: Vec<Plan> = files.iter().map(|file| session.plan(&file.to_string_lossy())).collect::<Result<_>>()?;
     if let Some(plan) = plans.iter().find(|plan| plan.expected.is_empty()) {
         let message = format!("experiment `{}` has no [[expected]] figures to be held against", plan.name);
-        return Err(Failure::new(Kind::Usage, message).hint("add some, or run it with `scorecast compare`"));
+        return Err(Failure::new(FailureKind::Usage, message).hint("add some, or run it with `scorecast compare`"));
     }
     let mut all = Vec::new();
     for plan in &plans {
@@ -43,7 +43,8 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<Finished> {
 /// The TOML files of a folder, in the order of their names.
 fn inside(folder: &Path) -> Result<Vec<PathBuf>> {
     let at = folder.display().to_string();
-    let io = |error: std::io::Error| Failure::new(Kind::Io, format!("`{at}` could not be read: {error}")).at(&at);
+    let io =
+        |error: std::io::Error| Failure::new(FailureKind::Io, format!("`{at}` could not be read: {error}")).at(&at);
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(io)? {
         files.push(entry.map_err(io)?.path());
@@ -51,7 +52,7 @@ fn inside(folder: &Path) -> Result<Vec<PathBuf>> {
     files.retain(|file| file.extension().is_some_and(|extension| extension == "toml"));
     files.sort();
     if files.is_empty() {
-        return Err(Failure::new(Kind::Usage, format!("`{at}` holds no TOML file"))
+        return Err(Failure::new(FailureKind::Usage, format!("`{at}` holds no TOML file"))
             .at(&at)
             .hint("name another folder"));
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::global::Global;
 use super::progress::Terminal;
 use super::{dry_run, experiment};
-use crate::failure::{Failure, Kind, Result};
+use crate::failure::{Failure, FailureKind, Result};
 use crate::spec::Plan;
 use crate::spec::size::{self, Need};
 use crate::stage::{Finished, Options};
@@ -81,7 +81,7 @@ impl<'a> Session<'a> {
             Some(near) => format!("did you mean `{near}`?"),
             None => "name one of them, or add a [[forecaster]]".to_owned(),
         };
-        Err(Failure::new(Kind::Usage, message).hint(hint))
+        Err(Failure::new(FailureKind::Usage, message).hint(hint))
     }
 
     /// Label and file of each `--model`; each label must be a forecaster of the experiment, once.
@@ -90,7 +90,7 @@ impl<'a> Session<'a> {
             self.check_label(plan, &model.label)?;
             if given[..index].iter().any(|other| other.label == model.label) {
                 let message = format!("--model is given twice for `{}`", model.label);
-                return Err(Failure::new(Kind::Usage, message).hint("give it once"));
+                return Err(Failure::new(FailureKind::Usage, message).hint("give it once"));
             }
         }
         Ok(given.iter().map(|model| (model.label.clone(), model.file.clone())).collect())
@@ -119,5 +119,5 @@ pub(super) fn build_threads(threads: Option<u16>) -> Result<()> {
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads.map_or(0, usize::from))
         .build_global()
-        .map_err(|error| Failure::new(Kind::Resource, format!("the threads could not be started: {error}")))
+        .map_err(|error| Failure::new(FailureKind::Resource, format!("the threads could not be started: {error}")))
 }

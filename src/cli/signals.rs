@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
-use crate::failure::{Failure, Kind, Result};
+use crate::failure::{Failure, FailureKind, Result};
 
 struct Flags {
     interrupt: Arc<AtomicBool>,
@@ -18,9 +18,9 @@ static FLAGS: OnceLock<Flags> = OnceLock::new();
 /// Starts to listen.
 pub(super) fn install() -> Result<()> {
     let flags = FLAGS.get_or_init(|| Flags { interrupt: Arc::default(), terminate: Arc::default() });
-    let fail = |error: std::io::Error| Failure::new(Kind::Io, format!("signals cannot be listened to: {error}"));
+    let fail = |error: std::io::Error| Failure::new(FailureKind::Io, format!("signals cannot be listened to: {error}"));
     for (signal, kind, raised) in
-        [(SIGINT, Kind::Interrupted, &flags.interrupt), (SIGTERM, Kind::Terminated, &flags.terminate)]
+        [(SIGINT, FailureKind::Interrupted, &flags.interrupt), (SIGTERM, FailureKind::Terminated, &flags.terminate)]
     {
         // The order matters: the shutdown sees the flag of an earlier signal, not of this one.
         flag::register_conditional_shutdown(signal, i32::from(kind.exit_code()), raised.clone()).map_err(fail)?;
@@ -30,11 +30,11 @@ pub(super) fn install() -> Result<()> {
 }
 
 /// The kind of failure that the signal received so far means.
-pub(super) fn kind() -> Option<Kind> {
+pub(super) fn kind() -> Option<FailureKind> {
     let flags = FLAGS.get()?;
     if flags.terminate.load(Ordering::Relaxed) {
-        Some(Kind::Terminated)
+        Some(FailureKind::Terminated)
     } else {
-        flags.interrupt.load(Ordering::Relaxed).then_some(Kind::Interrupted)
+        flags.interrupt.load(Ordering::Relaxed).then_some(FailureKind::Interrupted)
     }
 }

@@ -17,10 +17,10 @@ use serde_json::json;
 
 use super::pairs::{Pairs, standardisation};
 use super::stored::{matrix, misfit, number, tensor, training, training_json};
-use super::{Build, Fitted, Result, Situation, Training};
+use super::{FitContext, Fitted, ForecasterBuild, Result, Training};
 use crate::model::Model;
-use crate::systems::registry::Default::{Float, Int, Text};
-use crate::systems::{Entry, Forecaster, Key, Kind, Param, Purpose, Settings};
+use crate::systems::registry::DefaultValue::{Float, Int, Text};
+use crate::systems::{Entry, Forecaster, Key, Param, ParamKind, Purpose, Settings};
 
 /// Members in a block of the search.
 const MEMBERS: usize = 32;
@@ -28,37 +28,32 @@ const MEMBERS: usize = 32;
 const STATES: usize = 1024;
 
 /// The registry line.
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<ForecasterBuild> = Entry {
     name: "analog",
     about: "resamples what followed the k nearest training states",
     reference: "Lorenz 1969; Lguensat et al. 2017",
     params: &[
-        Param {
-            key: "neighbours",
-            kind: Kind::Int { min: 1, max: 10_000 },
-            default: Int(10),
-            about: "k, the nearest training states among which a member chooses",
-        },
-        Param {
-            key: "target",
-            kind: Kind::Choice(&["increment", "successor"]),
-            default: Text("increment"),
-            about: "what is taken over: the change that followed, or the state that followed",
-        },
-        Param {
-            key: "library",
-            kind: Kind::Int { min: 0, max: i64::MAX },
-            default: Int(10_000),
-            about: "training pairs kept, evenly spaced; 0 keeps all (a forecast costs in proportion)",
-        },
-        Param {
-            key: "noise",
-            kind: Kind::Float { min: 0.0, max: 10.0 },
-            default: Float(0.0),
-            about: "sd of noise added each lead step, in standard deviations of each component",
-        },
+        Param::int("neighbours", 10, 1, "k, the nearest training states among which a member chooses").up_to(10_000),
+        Param::choice(
+            "target",
+            "increment",
+            &["increment", "successor"],
+            "what is taken over: the change that followed, or the state that followed",
+        ),
+        Param::int(
+            "library",
+            10_000,
+            0,
+            "training pairs kept, evenly spaced; 0 keeps all (a forecast costs in proportion)",
+        ),
+        Param::new(
+            "noise",
+            ParamKind::real(0.0, 10.0),
+            DefaultValue::Float(0.0),
+            "sd of noise added each lead step, in standard deviations of each component",
+        ),
     ],
-    build: Build { fit, load: Some(load), learned: false },
+    build: ForecasterBuild { fit, load: Some(load), learned: false },
 };
 
 struct Analog {
@@ -80,7 +75,7 @@ struct Analog {
     training: Training,
 }
 
-fn fit(settings: &Settings, situation: &Situation) -> Result<Box<dyn Fitted>> {
+fn fit(settings: &Settings, situation: &FitContext) -> Result<Box<dyn Fitted>> {
     let neighbours = settings.count("neighbours");
     let pairs = Pairs::training(situation.train, settings.count("library"), neighbours, "analog")?;
     let training = Training { pairs: pairs.len(), best_valid: f64::NAN, ..Training::default() };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ndarray::{Array2, Array3, ArrayView3, Axis, s};
 
-use super::{FORECASTERS, Fitted, Result, Situation};
+use super::{FORECASTERS, FitContext, Fitted, Result};
 use crate::progress::Quiet;
 use crate::score::{Case, Context, Ensemble, Pool, Terms, build};
 use crate::systems::catalogue::SYSTEMS;
@@ -45,7 +45,7 @@ fn try_fit(
     let entry = find(FORECASTERS, "forecaster", name).unwrap();
     let given: BTreeMap<_, _> = given.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect();
     let settings = Settings::check(&format!("forecaster `{name}`"), entry.params, &given).unwrap();
-    let situation = Situation {
+    let situation = FitContext {
         system: None,
         geometry: Geometry::Unstructured,
         train,
@@ -322,7 +322,7 @@ fn perfect_passes_everything_through() {
     let system = ou(&[]);
     let train = independent_pairs(&system, 0.3, 5, 6);
     let entry = find(FORECASTERS, "forecaster", "perfect").unwrap();
-    let situation = Situation {
+    let situation = FitContext {
         system: Some((Arc::clone(&system), stepping(0.3))),
         geometry: system.geometry(),
         train: train.view(),

@@ -8,23 +8,18 @@ use ndarray::{Array2, ArrayView3, s};
 use serde_json::json;
 
 use super::stored::{matrix, tensor, training, training_json};
-use super::{Build, Error, Fitted, Result, Situation, Training};
+use super::{Error, FitContext, Fitted, ForecasterBuild, Result, Training};
 use crate::model::Model;
-use crate::systems::registry::Default::Int;
-use crate::systems::{Entry, Forecaster, Key, Kind, Param, Purpose, Settings};
+use crate::systems::registry::DefaultValue::Int;
+use crate::systems::{Entry, Forecaster, Key, Param, Purpose, Settings};
 
 /// The registry line.
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<ForecasterBuild> = Entry {
     name: "climatology",
     about: "an independent draw from the training states",
     reference: "Jolliffe & Stephenson 2012",
-    params: &[Param {
-        key: "library",
-        kind: Kind::Int { min: 0, max: i64::MAX },
-        default: Int(0),
-        about: "training states kept, evenly spaced; 0 keeps all",
-    }],
-    build: Build { fit, load: Some(load), learned: false },
+    params: &[Param::int("library", 0, 0, "training states kept, evenly spaced; 0 keeps all")],
+    build: ForecasterBuild { fit, load: Some(load), learned: false },
 };
 
 struct Climatology {
@@ -33,7 +28,7 @@ struct Climatology {
     training: Training,
 }
 
-fn fit(settings: &Settings, situation: &Situation) -> Result<Box<dyn Fitted>> {
+fn fit(settings: &Settings, situation: &FitContext) -> Result<Box<dyn Fitted>> {
     let states = library(situation.train, settings.count("library"));
     if states.nrows() == 0 {
         return Err(Error::Unsupported(

@@ -9,7 +9,7 @@ use ndarray::{Array2, ArrayView2};
 use super::Result;
 use super::learned::{Fields, Learned, in_chunks, members, stacked};
 use crate::nn::array;
-use crate::systems::{self, Denoiser, Guidable, Level, Pullback};
+use crate::systems::{self, Denoiser, DifferentiableDenoiser, Level, Pullback};
 
 /// What the network sees and gives.
 pub(super) const FIELDS: Fields = Fields { inputs: 2, outputs: 1, time_features: true };
@@ -100,7 +100,7 @@ impl Denoiser for BoundDenoiser<'_> {
     }
 }
 
-impl Guidable for BoundDenoiser<'_> {
+impl DifferentiableDenoiser for BoundDenoiser<'_> {
     fn denoise_vjp<'a>(
         &'a self,
         x_t: ArrayView2<'a, f64>,
@@ -129,7 +129,7 @@ pub(super) mod tests {
 
     use super::*;
     use crate::nn::pairs::Pairs;
-    use crate::nn::{Kind as NetworkKind, Network, NetworkConfig};
+    use crate::nn::{Kind as NetworkKind, NetworkConfig, NeuralNetwork};
     use crate::systems::{Domain, Geometry, Key};
 
     const DIM: usize = 6;
@@ -155,7 +155,7 @@ pub(super) mod tests {
     /// A network with its initial weights, all moved by up to `shift`, around the scales of random data.
     pub fn learned(kind: NetworkKind, shift: f32) -> Learned {
         let config = config(kind);
-        let mut weights = Network::seeded(&config, Key::new(1, Domain::Training)).unwrap();
+        let mut weights = NeuralNetwork::seeded(&config, Key::new(1, Domain::Training)).unwrap();
         weights.values.iter_mut().enumerate().for_each(|(i, w)| *w += shift * (i as f32 * 1.3).sin());
         let data = states();
         let (states, increments) = Pairs::new(data.view()).scales(Geometry::Ring).unwrap();

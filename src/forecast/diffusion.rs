@@ -13,57 +13,37 @@ use ndarray::{Array2, ArrayView2, Axis};
 
 use super::denoiser::{BoundDenoiser, FIELDS, noise_feature};
 use super::learned::{self, Data, Learned, joined, reals, stored_reals};
-use super::{Build, Error, Fitted, Result, Situation, Training};
+use super::{Error, FitContext, Fitted, ForecasterBuild, Result, Training};
 use crate::model::Model;
-use crate::nn::train::{Draws, Objective, Part};
-use crate::nn::{self, Network, array};
+use crate::nn::train::{Draws, Objective, Subset};
+use crate::nn::{self, NeuralNetwork, array};
 use crate::systems::noising::{Sampler, Schedule};
-use crate::systems::registry::{Default, Kind};
+use crate::systems::registry::ParamKind;
 use crate::systems::{
-    self, Affine, Bound, ConditionalDenoiser, Denoiser, Entry, Forecaster, Key, Level, Param, Purpose, Settings,
+    self, Affine, BoundDenoiser, ConditionalDenoiser, Denoiser, Entry, Forecaster, Key, Level, Param, Purpose, Settings,
 };
 
-const POSITIVE: Kind = Kind::Float { min: f64::MIN_POSITIVE, max: f64::INFINITY };
+const POSITIVE: ParamKind = ParamKind::Float { min: f64::MIN_POSITIVE, max: f64::INFINITY };
 
 const OWN: [Param; 7] = [
-    Param {
-        key: "sampler",
-        kind: Kind::Choice(&["dpm_solver_2m", "heun", "reverse_sde"]),
-        default: Default::Text("dpm_solver_2m"),
-        about: "how a lead step is drawn",
-    },
-    Param {
-        key: "levels",
-        kind: Kind::Int { min: 2, max: 10_000 },
-        default: Default::Unset,
-        about: "noise levels of a lead step; the sampler's own number",
-    },
-    Param {
-        key: "sigma_min",
-        kind: POSITIVE,
-        default: Default::Unset,
-        about: "last noise level; the sampler's own, fitted to the law",
-    },
-    Param { key: "sigma_max", kind: POSITIVE, default: Default::Unset, about: "first noise level; the sampler's own" },
-    Param { key: "rho", kind: POSITIVE, default: Default::Unset, about: "spacing of the levels; the sampler's own" },
-    Param {
-        key: "p_mean",
-        kind: Kind::Float { min: f64::NEG_INFINITY, max: f64::INFINITY },
-        default: Default::Float(-1.2),
-        about: "mean of ln(noise level) in training",
-    },
-    Param { key: "p_std", kind: POSITIVE, default: Default::Float(1.5), about: "sd of ln(noise level) in training" },
+    Param::choice("sampler", "dpm_solver_2m", &["dpm_solver_2m", "heun", "reverse_sde"], "how a lead step is drawn"),
+    Param::unset("levels", ParamKind::int(2, 10_000), "noise levels of a lead step; the sampler's own number"),
+    Param::unset("sigma_min", ParamKind::POSITIVE, "last noise level; the sampler's own, fitted to the law"),
+    Param::unset("sigma_max", ParamKind::POSITIVE, "first noise level; the sampler's own"),
+    Param::unset("rho", ParamKind::POSITIVE, "spacing of the levels; the sampler's own"),
+    Param::real("p_mean", -1.2, "mean of ln(noise level) in training"),
+    Param::positive("p_std", 1.5, "sd of ln(noise level) in training"),
 ];
 
 const PARAMS: [Param; 20] = joined(learned::SETTINGS, OWN);
 
 /// The registry's line.
-pub const ENTRY: Entry<Build> = Entry {
+pub const ENTRY: Entry<ForecasterBuild> = Entry {
     name: "diffusion",
     about: "conditional denoiser of the increment, drawn by a reverse sampler",
     reference: "Karras et al. (2022), arXiv:2206.00364",
     params: &PARAMS,
-    build: Build { fit, load: Some(load), learned: true },
+    build: ForecasterBuild { fit, load: Some(load), learned: true },
 };
 
 /// The denoising loss over scaled increments.
@@ -74,11 +54,11 @@ struct Denoising<'d, 's> {
 }
 
 impl Objective for Denoising<'_, '_> {
-    fn pairs(&self, part: Part) -> usize {
+    fn pairs(&self, part: Subset) -> usize {
         self.data.pairs(part)
     }
 
-    fn loss(&self, network: &Network, part: Part, rows: &[usize], draws: Draws) -> nn::Result<Tensor> {
+    fn loss(&self, network: &NeuralNetwork, part: Subset, rows: &[usize], draws: Draws) -> nn::Result<Tensor> {
         let (x, z) = self.data.rows(part, rows);
         let (mut input, mut target) = (Array2::zeros(z.dim()), Array2::zeros(z.dim()));
         let mut levels = Vec::with_capacity(rows.len());
@@ -107,7 +87,7 @@ struct Diffusion {
     schedule: Schedule,
 }
 
-fn fit(settings: &Settings, situation: &Situation) -> Result<Box<dyn Fitted>> {
+fn fit(settings: &Settings, situation: &FitContext) -> Result<Box<dyn Fitted>> {
     let name = settings.text("sampler").to_owned();
     let sampler = Sampler::named(&name)?;
     // before the training, so that a mistake costs no time; a law is at most as wide as its increments
@@ -137,7 +117,7 @@ fn schedule(settings: &Settings, sampler: Sampler, width: f64) -> Result<Schedul
 /// The sd of z given x_k as the trained denoiser has it: the geometric mean over components of v, where the error of D
 /// at level 1 is v^2 / (v^2 + 1), as it is for a Gaussian law; between .01 and 1.
 fn conditional_sd(learned: &Learned, data: &Data, key: Key) -> Result<f64> {
-    let part = if data.pairs(Part::Valid) > 0 { Part::Valid } else { Part::Train };
+    let part = if data.pairs(Subset::Valid) > 0 { Subset::Valid } else { Subset::Train };
     let (available, count) = (data.pairs(part), data.pairs(part).min(1024));
     let rows: Vec<usize> = (0..count).map(|i| i * available / count).collect();
     let (condition, z) = data.rows(part, &rows);
@@ -162,11 +142,11 @@ fn load(model: &Model) -> Result<Box<dyn Fitted>> {
 }
 
 impl ConditionalDenoiser for Diffusion {
-    fn bind<'a>(&'a self, _k: usize, x: ArrayView2<'a, f64>) -> systems::Result<Bound<'a>> {
+    fn bind<'a>(&'a self, _k: usize, x: ArrayView2<'a, f64>) -> systems::Result<BoundDenoiser<'a>> {
         let increments = self.learned.increments();
         let scale = Array2::from_shape_fn(x.dim(), |(_, c)| increments.sd[c]);
         let denoiser = BoundDenoiser { learned: &self.learned, condition: self.learned.scaled(x) };
-        Ok(Bound { denoiser: Box::new(denoiser), to_state: Affine { offset: &x + &increments.mean, scale } })
+        Ok(BoundDenoiser { denoiser: Box::new(denoiser), to_state: Affine { offset: &x + &increments.mean, scale } })
     }
 }
 
@@ -212,7 +192,7 @@ impl Fitted for Diffusion {
 mod tests {
     use super::super::denoiser::tests::{config, learned, states};
     use super::*;
-    use crate::nn::Kind as NetworkKind;
+    use crate::nn::ParamKind as NetworkKind;
     use crate::nn::ops::differences::check;
     use crate::systems::gaussian::IndependentDenoiser;
     use crate::systems::{Domain, Geometry};
@@ -221,7 +201,7 @@ mod tests {
     fn the_loss_gradient_agrees_with_finite_differences() {
         for kind in [NetworkKind::Mlp, NetworkKind::Conv] {
             let (data, config) = (states(), config(kind));
-            let situation = Situation {
+            let situation = FitContext {
                 system: None,
                 geometry: Geometry::Ring,
                 train: data.view(),
@@ -235,9 +215,9 @@ mod tests {
             let (paths, tensors): (Vec<_>, Vec<_>) = learned(kind, 0.4).tensors().unwrap().into_iter().unzip();
             check(&tensors, |tensors| {
                 let named = paths.iter().cloned().zip(tensors.iter().cloned()).collect();
-                let network = Network::from_tensors(&config, &named).map_err(candle_core::Error::wrap)?;
+                let network = NeuralNetwork::from_tensors(&config, &named).map_err(candle_core::Error::wrap)?;
                 let draws = Draws::new(situation.key, 0);
-                objective.loss(&network, Part::Train, &[0, 4, 7], draws).map_err(candle_core::Error::wrap)
+                objective.loss(&network, Subset::Train, &[0, 4, 7], draws).map_err(candle_core::Error::wrap)
             });
         }
     }

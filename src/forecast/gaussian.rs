@@ -8,10 +8,10 @@ use candle_core::Tensor;
 use ndarray::{Array2, ArrayView2};
 
 use super::learned::{self, Data, Fields, Learned, in_chunks, joined, members, stacked};
-use super::{Build, Fitted, Result, Situation, Training};
+use super::{FitContext, Fitted, ForecasterBuild, Result, Training};
 use crate::model::Model;
-use crate::nn::train::{Draws, Objective, Part};
-use crate::nn::{self, Network, array};
+use crate::nn::train::{Draws, Objective, Subset};
+use crate::nn::{self, NeuralNetwork, array};
 use crate::systems::gaussian::GaussianLaw;
 use crate::systems::{
     self, ConditionalDenoiser, Covariance, Density, Differentiable, Entry, Forecaster, GaussianKernel, Key, Param,
@@ -21,12 +21,12 @@ use crate::systems::{
 const PARAMS: [Param; 13] = joined(learned::SETTINGS, []);
 
 /// The registry's line.
-pub const ENTRY: Entry<Build> = Entry {
+pub const ENTRY: Entry<ForecasterBuild> = Entry {
     name: "gaussian",
     about: "autoregressive network: mean and variance of the increment, trained by likelihood",
     reference: "Nix and Weigend (1994)",
     params: &PARAMS,
-    build: Build { fit, load: Some(load), learned: true },
+    build: ForecasterBuild { fit, load: Some(load), learned: true },
 };
 
 /// Bound of the log-variance of z.
@@ -38,11 +38,11 @@ const FIELDS: Fields = Fields { inputs: 1, outputs: 2, time_features: false };
 struct Likelihood<'d, 's>(&'d Data<'s>);
 
 impl Objective for Likelihood<'_, '_> {
-    fn pairs(&self, part: Part) -> usize {
+    fn pairs(&self, part: Subset) -> usize {
         self.0.pairs(part)
     }
 
-    fn loss(&self, network: &Network, part: Part, rows: &[usize], _draws: Draws) -> nn::Result<Tensor> {
+    fn loss(&self, network: &NeuralNetwork, part: Subset, rows: &[usize], _draws: Draws) -> nn::Result<Tensor> {
         let (x, z) = self.0.rows(part, rows);
         let out = network.forward(&array::interleave(&[x.view()], network.dtype())?, None)?;
         negative_log_likelihood(&out, &array::interleave(&[z.view()], network.dtype())?)
@@ -102,7 +102,7 @@ impl Gaussian {
     }
 }
 
-fn fit(settings: &Settings, situation: &Situation) -> Result<Box<dyn Fitted>> {
+fn fit(settings: &Settings, situation: &FitContext) -> Result<Box<dyn Fitted>> {
     let data = Data::new(situation)?;
     let learned = Learned::fit(settings, situation, FIELDS, &data, &Likelihood(&data), 1)?;
     Ok(Box::new(Gaussian(GaussianLaw::new(Kernel(learned)))))
@@ -176,7 +176,7 @@ pub(super) mod tests {
             kernel: 3,
             time_features: FIELDS.time_features,
         };
-        let mut weights = Network::seeded(&config, Key::new(1, Domain::Training)).unwrap();
+        let mut weights = NeuralNetwork::seeded(&config, Key::new(1, Domain::Training)).unwrap();
         weights.values.iter_mut().enumerate().for_each(|(i, w)| *w += 0.4 * (i as f32 * 1.3).sin());
         let values = Key::new(1, Domain::Data).normals(2 * 9, 6).into_raw_vec_and_offset().0;
         let data = ndarray::Array3::from_shape_vec((2, 9, 6), values).unwrap();

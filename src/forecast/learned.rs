@@ -4,66 +4,41 @@ use candle_core::Tensor;
 use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate, s};
 use rayon::prelude::*;
 
-use super::{Error, Result, Situation, Training};
+use super::{Error, FitContext, Result, Training};
 use crate::model::{CurvePoint, Model, Tensor as Stored, Values};
 use crate::nn::pairs::{Pairs, Scale};
-use crate::nn::train::{Objective, Part, TrainConfig, Trained, Trainer};
-use crate::nn::{Kind, Network, NetworkConfig, Weights, array};
-use crate::systems::registry::{Default, Kind as Type, Param, Settings};
+use crate::nn::train::{Objective, Subset, TrainConfig, Trained, Trainer};
+use crate::nn::{NetworkConfig, NetworkKind, NeuralNetwork, Weights, array};
+use crate::systems::registry::{DefaultValue, NetworkKind as ParamKind, Param, Settings};
 
-const COUNT: Type = Type::Int { min: 1, max: i64::MAX };
-const POSITIVE: Type = Type::Float { min: f64::MIN_POSITIVE, max: f64::INFINITY };
+const COUNT: ParamKind = ParamKind::Int { min: 1, max: i64::MAX };
+const POSITIVE: ParamKind = ParamKind::Float { min: f64::MIN_POSITIVE, max: f64::INFINITY };
 
 /// The settings of every learned forecaster.
 pub const SETTINGS: [Param; 13] = [
-    Param {
-        key: "network",
-        kind: Type::Choice(&["auto", "mlp", "conv"]),
-        default: Default::Text("auto"),
-        about: "conv for a ring of 8 components or more, otherwise mlp",
-    },
-    Param { key: "width", kind: COUNT, default: Default::Unset, about: "hidden channels; 128 for mlp, 32 for conv" },
-    Param { key: "blocks", kind: COUNT, default: Default::Int(3), about: "residual blocks" },
-    Param {
-        key: "kernel",
-        kind: Type::Int { min: 1, max: 1001 },
-        default: Default::Int(5),
-        about: "positions that a convolution sees; odd",
-    },
-    Param { key: "steps", kind: COUNT, default: Default::Int(2500), about: "training steps" },
-    Param { key: "batch", kind: COUNT, default: Default::Int(128), about: "pairs in a training step" },
-    Param { key: "learning_rate", kind: POSITIVE, default: Default::Float(3e-3), about: "largest learning rate" },
-    Param {
-        key: "warm_up",
-        kind: Type::Int { min: 0, max: i64::MAX },
-        default: Default::Int(100),
-        about: "training steps until the largest learning rate",
-    },
-    Param {
-        key: "weight_decay",
-        kind: Type::Float { min: 0.0, max: f64::INFINITY },
-        default: Default::Float(1e-3),
-        about: "weight decay of AdamW",
-    },
-    Param { key: "clip", kind: POSITIVE, default: Default::Float(1.0), about: "largest norm of a gradient" },
-    Param {
-        key: "ema",
-        kind: Type::Float { min: 0.0, max: 0.999_999 },
-        default: Default::Float(0.99),
-        about: "weight of the past in the average of the weights",
-    },
-    Param {
-        key: "validate_every",
-        kind: COUNT,
-        default: Default::Int(100),
-        about: "training steps between validations",
-    },
-    Param {
-        key: "checkpoint_every",
-        kind: COUNT,
-        default: Default::Int(250),
-        about: "training steps between checkpoints",
-    },
+    Param::choice(
+        "network",
+        "auto",
+        &["auto", "mlp", "conv"],
+        "conv for a ring of 8 components or more, otherwise mlp",
+    ),
+    Param::unset("width", COUNT, "hidden channels; 128 for mlp, 32 for conv"),
+    Param::new("blocks", COUNT, DefaultValue::Int(3), "residual blocks"),
+    Param::int("kernel", 5, 1, "positions that a convolution sees; odd").up_to(1001),
+    Param::new("steps", COUNT, DefaultValue::Int(2500), "training steps"),
+    Param::new("batch", COUNT, DefaultValue::Int(128), "pairs in a training step"),
+    Param::positive("learning_rate", 3e-3, "largest learning rate"),
+    Param::int("warm_up", 100, 0, "training steps until the largest learning rate"),
+    Param::at_least("weight_decay", 1e-3, 0.0, "weight decay of AdamW"),
+    Param::positive("clip", 1.0, "largest norm of a gradient"),
+    Param::new(
+        "ema",
+        ParamKind::real(0.0, 0.999_999),
+        DefaultValue::Float(0.99),
+        "weight of the past in the average of the weights",
+    ),
+    Param::new("validate_every", COUNT, DefaultValue::Int(100), "training steps between validations"),
+    Param::new("checkpoint_every", COUNT, DefaultValue::Int(250), "training steps between checkpoints"),
 ];
 
 /// Two lists of settings as one; `N` is the sum of their lengths.
@@ -91,23 +66,23 @@ impl<'a> Data<'a> {
     ///
     /// # Errors
     /// When there is nothing to learn from.
-    pub fn new(situation: &Situation<'a>) -> Result<Self> {
+    pub fn new(situation: &FitContext<'a>) -> Result<Self> {
         let train = Pairs::new(situation.train);
         let (states, increments) = train.scales(situation.geometry)?;
         Ok(Self { train, valid: Pairs::new(situation.valid), states, increments })
     }
 
     /// The pairs of a part.
-    pub fn pairs(&self, part: Part) -> usize {
+    pub fn pairs(&self, part: Subset) -> usize {
         match part {
-            Part::Train => self.train.len(),
-            Part::Valid => self.valid.len(),
+            Subset::Train => self.train.len(),
+            Subset::Valid => self.valid.len(),
         }
     }
 
     /// Scaled states and scaled increments, `[row, component]` each.
-    pub fn rows(&self, part: Part, rows: &[usize]) -> (Array2<f64>, Array2<f64>) {
-        let pairs = if part == Part::Train { &self.train } else { &self.valid };
+    pub fn rows(&self, part: Subset, rows: &[usize]) -> (Array2<f64>, Array2<f64>) {
+        let pairs = if part == Subset::Train { &self.train } else { &self.valid };
         pairs.scaled(rows, &self.states, &self.increments)
     }
 }
@@ -116,7 +91,7 @@ impl<'a> Data<'a> {
 #[derive(Clone, Debug)]
 pub struct Learned {
     weights: Weights,
-    network: Network,
+    network: NeuralNetwork,
     states: Scale,
     increments: Scale,
     training: Training,
@@ -137,11 +112,11 @@ pub struct Fields {
 ///
 /// # Errors
 /// When they contradict each other or the geometry.
-pub fn network(settings: &Settings, situation: &Situation, fields: Fields) -> Result<NetworkConfig> {
+pub fn network(settings: &Settings, situation: &FitContext, fields: Fields) -> Result<NetworkConfig> {
     let components = situation.train.dim().2;
-    let kind = Kind::named(settings.text("network"), situation.geometry, components);
+    let kind = NetworkKind::named(settings.text("network"), situation.geometry, components);
     let kernel = settings.count("kernel");
-    if kind == Kind::Conv && situation.geometry != crate::systems::Geometry::Ring {
+    if kind == NetworkKind::Conv && situation.geometry != crate::systems::Geometry::Ring {
         let problem =
             format!("is \"conv\", but the {components} components are not a periodic grid; set it to \"mlp\"");
         return Err(settings.mistake("network", problem).into());
@@ -177,7 +152,7 @@ impl Learned {
     /// Those of the training.
     pub fn fit<O: Objective>(
         settings: &Settings,
-        situation: &Situation,
+        situation: &FitContext,
         fields: Fields,
         data: &Data,
         objective: &O,
@@ -195,7 +170,7 @@ impl Learned {
         let Trained { weights, best_step, best_valid, curve } = trainer.run()?;
         let training = Training {
             parameters: weights.count(),
-            pairs: data.pairs(Part::Train),
+            pairs: data.pairs(Subset::Train),
             steps: config.steps,
             best_step,
             best_valid,
@@ -203,20 +178,20 @@ impl Learned {
             curve,
         };
         let (states, increments) = (data.states.clone(), data.increments.clone());
-        Ok(Self { network: Network::frozen(&network, &weights)?, weights, states, increments, training })
+        Ok(Self { network: NeuralNetwork::frozen(&network, &weights)?, weights, states, increments, training })
     }
 
     /// With given weights, for tests.
     #[cfg(test)]
     pub fn untrained(config: &NetworkConfig, weights: Weights, states: Scale, increments: Scale) -> Result<Self> {
-        let network = Network::frozen(config, &weights)?;
+        let network = NeuralNetwork::frozen(config, &weights)?;
         Ok(Self { weights, network, states, increments, training: Training::default() })
     }
 
     /// The same in double precision, for tests.
     #[cfg(test)]
     pub fn in_double_precision(&self) -> Result<Self> {
-        let network = Network::from_tensors(self.network.config(), &self.tensors()?)?;
+        let network = NeuralNetwork::from_tensors(self.network.config(), &self.tensors()?)?;
         Ok(Self { network, ..self.clone() })
     }
 
@@ -240,13 +215,13 @@ impl Learned {
     /// threads share an ensemble of 40 on a grid, and small networks are not all overhead.
     pub fn chunk(&self) -> usize {
         match self.network.config().kind {
-            Kind::Conv => 16,
-            Kind::Mlp => 64,
+            NetworkKind::Conv => 16,
+            NetworkKind::Mlp => 64,
         }
     }
 
     /// The network, with plain tensors.
-    pub fn network(&self) -> &Network {
+    pub fn network(&self) -> &NeuralNetwork {
         &self.network
     }
 
@@ -312,7 +287,7 @@ impl Learned {
         };
         let (states, increments) = (scale("states")?, scale("increments")?);
         let training = stored_training(model)?;
-        Ok(Self { network: Network::frozen(&network, &weights)?, weights, states, increments, training })
+        Ok(Self { network: NeuralNetwork::frozen(&network, &weights)?, weights, states, increments, training })
     }
 }
 

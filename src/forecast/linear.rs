@@ -16,30 +16,29 @@ use serde_json::json;
 use super::pairs::{Pairs, standardisation};
 use super::stored::{matrix, tensor, training, training_json, vector, vector_tensor};
 use super::wrapped::Wrapped;
-use super::{Build, Fitted, Result, Situation, Training};
+use super::{FitContext, Fitted, ForecasterBuild, Result, Training};
 use crate::model::Model;
 use crate::systems::gaussian::{LinearForecaster, SymmetricEigen};
-use crate::systems::registry::Default::Unset;
-use crate::systems::{Entry, Kind, LinearGaussian, Param, Settings};
+use crate::systems::registry::DefaultValue::Unset;
+use crate::systems::{Entry, LinearGaussian, Param, ParamKind, Settings};
 
 /// The registry line.
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<ForecasterBuild> = Entry {
     name: "linear",
     about: "ridge regression of the increment, Gaussian residuals with full covariance",
     reference: "Hoerl & Kennard 1970; Schaefer & Strimmer 2005",
-    params: &[Param {
-        key: "ridge",
-        kind: Kind::Float { min: 0.0, max: 1e6 },
-        default: Unset,
-        about: "lambda for components of unit variance; chosen on the validation trajectories when unset",
-    }],
-    build: Build { fit, load: Some(load), learned: false },
+    params: &[Param::unset(
+        "ridge",
+        ParamKind::real(0.0, 1e6),
+        "lambda for components of unit variance; chosen on the validation trajectories when unset",
+    )],
+    build: ForecasterBuild { fit, load: Some(load), learned: false },
 };
 
 /// The ridge strengths tried when none is set.
 const GRID: [f64; 7] = [0.0, 1e-6, 1e-4, 1e-3, 1e-2, 1e-1, 1.0];
 
-fn fit(settings: &Settings, situation: &Situation) -> Result<Box<dyn Fitted>> {
+fn fit(settings: &Settings, situation: &FitContext) -> Result<Box<dyn Fitted>> {
     let pairs = Pairs::training(situation.train, 0, 3, "linear")?;
     let regression = Regression::new(&pairs)?;
     let (ridge, loss) = match settings.optional_number("ridge") {

@@ -78,7 +78,7 @@ impl From<Error> for crate::systems::Error {
 }
 
 /// Everything that a forecaster may be made from.
-pub struct Situation<'a> {
+pub struct FitContext<'a> {
     /// The simulator, where there is one (`perfect` needs it).
     pub system: Option<(Arc<dyn System>, Stepping)>,
     /// How components are laid out.
@@ -129,9 +129,9 @@ pub type Load = fn(&Model) -> Result<Box<dyn Fitted>>;
 
 /// How a kind of forecaster is made.
 #[derive(Clone, Copy)]
-pub struct Build {
+pub struct ForecasterBuild {
     /// Fits one to a situation.
-    pub fit: fn(&Settings, &Situation) -> Result<Box<dyn Fitted>>,
+    pub fit: fn(&Settings, &FitContext) -> Result<Box<dyn Fitted>>,
     /// Rebuilds one from what [`Fitted::model`] gave; none for those that need the simulator and are not stored.
     pub load: Option<Load>,
     /// Whether it learns from trajectories by gradient descent.
@@ -139,7 +139,7 @@ pub struct Build {
 }
 
 /// Every forecaster, in the order in which they are listed.
-pub const FORECASTERS: &[Entry<Build>] = &[
+pub const FORECASTERS: &[Entry<ForecasterBuild>] = &[
     perfect::ENTRY,
     persistence::ENTRY,
     climatology::ENTRY,

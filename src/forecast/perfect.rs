@@ -6,20 +6,20 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::wrapped::Wrapped;
-use super::{Build, Error, Fitted, Result, Situation, Training};
+use super::{Error, FitContext, Fitted, ForecasterBuild, Result, Training};
 use crate::model::Model;
 use crate::systems::{Entry, Settings};
 
 /// The registry line.
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<ForecasterBuild> = Entry {
     name: "perfect",
     about: "the true system, stepped as the truth is",
     reference: "the system's own",
     params: &[],
-    build: Build { fit, load: None, learned: false },
+    build: ForecasterBuild { fit, load: None, learned: false },
 };
 
-fn fit(_settings: &Settings, situation: &Situation) -> Result<Box<dyn Fitted>> {
+fn fit(_settings: &Settings, situation: &FitContext) -> Result<Box<dyn Fitted>> {
     let Some((system, stepping)) = &situation.system else {
         return Err(Error::Unsupported(
             "`perfect` is the true system, but there is only data here; name a [system], or use another forecaster"

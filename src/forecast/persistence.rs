@@ -6,17 +6,17 @@ use ndarray::Array2;
 use serde_json::json;
 
 use super::stored::{misfit, training_json};
-use super::{Build, Fitted, Result, Situation, Training};
+use super::{FitContext, Fitted, ForecasterBuild, Result, Training};
 use crate::model::Model;
 use crate::systems::{Entry, Forecaster, Key, Settings};
 
 /// The registry line.
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<ForecasterBuild> = Entry {
     name: "persistence",
     about: "the state stays as it is",
     reference: "Jolliffe & Stephenson 2012",
     params: &[],
-    build: Build { fit, load: Some(load), learned: false },
+    build: ForecasterBuild { fit, load: Some(load), learned: false },
 };
 
 struct Persistence {
@@ -24,7 +24,7 @@ struct Persistence {
     training: Training,
 }
 
-fn fit(_settings: &Settings, situation: &Situation) -> Result<Box<dyn Fitted>> {
+fn fit(_settings: &Settings, situation: &FitContext) -> Result<Box<dyn Fitted>> {
     Ok(Box::new(new(situation.train.dim().2)))
 }
 

@@ -13,7 +13,7 @@ pub mod pairs;
 pub mod train;
 pub mod weights;
 
-pub use network::{Kind, Network, NetworkConfig};
+pub use network::{NetworkConfig, NetworkKind, NeuralNetwork};
 pub use weights::Weights;
 
 /// The result of this room.

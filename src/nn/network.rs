@@ -20,14 +20,14 @@ use scorecast_systems::{Geometry, Key};
 /// Which network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum NetworkKind {
     /// Residual multilayer perceptron over all components.
     Mlp,
     /// Residual circular convolutions over a periodic grid.
     Conv,
 }
 
-impl Kind {
+impl NetworkKind {
     /// What `"auto"`, `"mlp"` or `"conv"` means for a state: convolutions for a ring of 8 components or more.
     pub fn named(name: &str, geometry: Geometry, components: usize) -> Self {
         match name {
@@ -51,7 +51,7 @@ impl Kind {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NetworkConfig {
     /// Which network.
-    pub kind: Kind,
+    pub kind: NetworkKind,
     /// Components of a state (positions of a grid).
     pub components: usize,
     /// Input fields for each component.
@@ -70,7 +70,7 @@ pub struct NetworkConfig {
 
 /// A network: its layers hold tensors, tracked or plain.
 #[derive(Clone, Debug)]
-pub struct Network {
+pub struct NeuralNetwork {
     config: NetworkConfig,
     embedding: Option<[Layer; 2]>,
     stem: Layer,
@@ -109,7 +109,7 @@ impl Layer {
     }
 }
 
-impl Network {
+impl NeuralNetwork {
     /// Takes the tensors of a network from a source.
     ///
     /// # Errors
@@ -117,12 +117,12 @@ impl Network {
     pub fn new(config: &NetworkConfig, source: &mut dyn Source) -> Result<Self> {
         let (width, size) = (config.width, config.clone());
         let mixing = |inputs: usize| match size.kind {
-            Kind::Mlp => vec![width, inputs],
-            Kind::Conv => vec![width, size.kernel, inputs],
+            NetworkKind::Mlp => vec![width, inputs],
+            NetworkKind::Conv => vec![width, size.kernel, inputs],
         };
         let (inputs, outputs) = match config.kind {
-            Kind::Mlp => (config.inputs * config.components, config.outputs * config.components),
-            Kind::Conv => (config.inputs, config.outputs),
+            NetworkKind::Mlp => (config.inputs * config.components, config.outputs * config.components),
+            NetworkKind::Conv => (config.inputs, config.outputs),
         };
         let embedding = match config.time_features {
             true => Some([
@@ -202,8 +202,10 @@ impl Network {
             _ => return Err(candle_core::Error::Msg("a noise level is given to the wrong network".to_owned()).into()),
         };
         let mut h = match size.kind {
-            Kind::Mlp => self.stem.apply(&x.reshape((batch, size.components * size.inputs))?, Activation::Identity)?,
-            Kind::Conv => self.stem.apply(x, Activation::Identity)?,
+            NetworkKind::Mlp => {
+                self.stem.apply(&x.reshape((batch, size.components * size.inputs))?, Activation::Identity)?
+            }
+            NetworkKind::Conv => self.stem.apply(x, Activation::Identity)?,
         };
         for block in &self.blocks {
             h = (&h + block.apply(&h, embedding.as_ref())?)?;
@@ -237,15 +239,17 @@ mod tests {
     use super::*;
     use scorecast_systems::Domain;
 
-    pub(crate) fn config(kind: Kind, time_features: bool) -> NetworkConfig {
+    pub(crate) fn config(kind: NetworkKind, time_features: bool) -> NetworkConfig {
         NetworkConfig { kind, components: 6, inputs: 2, outputs: 2, width: 4, blocks: 2, kernel: 3, time_features }
     }
 
     #[test]
     fn gradients_of_all_weights_and_inputs_agree_with_finite_differences() {
-        for (kind, time_features) in [(Kind::Mlp, false), (Kind::Mlp, true), (Kind::Conv, false), (Kind::Conv, true)] {
+        for (kind, time_features) in
+            [(NetworkKind::Mlp, false), (NetworkKind::Mlp, true), (NetworkKind::Conv, false), (NetworkKind::Conv, true)]
+        {
             let config = config(kind, time_features);
-            let weights = Network::seeded(&config, Key::new(1, Domain::Training)).unwrap();
+            let weights = NeuralNetwork::seeded(&config, Key::new(1, Domain::Training)).unwrap();
             // normals in place of the zeros that a network starts with, so that no gradient is zero by construction
             let mut arguments: Vec<Tensor> = weights
                 .slots
@@ -257,7 +261,7 @@ mod tests {
             let levels = time_features.then_some([-0.4, 0.1, 0.3]);
             check(&arguments, |a| {
                 let named = weights.slots.iter().map(|slot| slot.path.clone()).zip(a.iter().cloned()).collect();
-                let network = Network::from_tensors(&config, &named).map_err(candle_core::Error::wrap)?;
+                let network = NeuralNetwork::from_tensors(&config, &named).map_err(candle_core::Error::wrap)?;
                 network
                     .forward(&a[a.len() - 1], levels.as_ref().map(|levels| levels.as_slice()))
                     .map_err(candle_core::Error::wrap)
@@ -267,10 +271,10 @@ mod tests {
 
     #[test]
     fn a_convolution_commutes_with_rotations_of_the_ring() {
-        let config = config(Kind::Conv, false);
-        let mut weights = Network::seeded(&config, Key::new(1, Domain::Training)).unwrap();
+        let config = config(NetworkKind::Conv, false);
+        let mut weights = NeuralNetwork::seeded(&config, Key::new(1, Domain::Training)).unwrap();
         weights.values.iter_mut().enumerate().for_each(|(i, w)| *w += (i as f32 * 0.7).sin() * 0.1);
-        let network = Network::new(&config, &mut weights.frozen(DType::F64).unwrap()).unwrap();
+        let network = NeuralNetwork::new(&config, &mut weights.frozen(DType::F64).unwrap()).unwrap();
         let x = normals(5, &[2, 6, 2]);
         let turned = network.forward(&x.roll(2, 1).unwrap(), None).unwrap();
         let expected = network.forward(&x, None).unwrap().roll(2, 1).unwrap();
@@ -280,10 +284,10 @@ mod tests {
 
     #[test]
     fn one_level_for_all_is_the_same_level_for_each() {
-        let config = config(Kind::Conv, true);
-        let mut weights = Network::seeded(&config, Key::new(1, Domain::Training)).unwrap();
+        let config = config(NetworkKind::Conv, true);
+        let mut weights = NeuralNetwork::seeded(&config, Key::new(1, Domain::Training)).unwrap();
         weights.values.iter_mut().enumerate().for_each(|(i, w)| *w += (i as f32 * 0.7).sin() * 0.5);
-        let network = Network::new(&config, &mut weights.frozen(DType::F64).unwrap()).unwrap();
+        let network = NeuralNetwork::new(&config, &mut weights.frozen(DType::F64).unwrap()).unwrap();
         let x = normals(5, &[3, 6, 2]);
         let one = network.forward(&x, Some(&[0.2])).unwrap();
         let each = network.forward(&x, Some(&[0.2; 3])).unwrap();
@@ -297,7 +301,7 @@ mod tests {
     #[test]
     fn the_usual_convolution_has_about_37_thousand_parameters() {
         let config = NetworkConfig {
-            kind: Kind::Conv,
+            kind: NetworkKind::Conv,
             components: 40,
             inputs: 1,
             outputs: 2,
@@ -308,10 +312,10 @@ mod tests {
         };
         // stem 5 * 32 + 32, six convolutions of 32 * 5 * 32 + 32, head 2 * 32 + 2
         let key = Key::new(0, Domain::Training);
-        assert_eq!(Network::seeded(&config, key).unwrap().count(), 192 + 6 * 5152 + 66);
+        assert_eq!(NeuralNetwork::seeded(&config, key).unwrap().count(), 192 + 6 * 5152 + 66);
         let diffusion = NetworkConfig { inputs: 2, outputs: 1, time_features: true, ..config };
         // stem 352, the same convolutions, head 33, embedding 32 * 17 + 32 and 32 * 33, three films of 64 * 33
         let expected = 352 + 6 * 5152 + 33 + 32 * (FEATURES + 1) + 32 * 33 + 3 * 64 * 33;
-        assert_eq!(Network::seeded(&diffusion, key).unwrap().count(), expected);
+        assert_eq!(NeuralNetwork::seeded(&diffusion, key).unwrap().count(), expected);
     }
 }

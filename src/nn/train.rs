@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::checkpoint::State;
 use super::optimizer::{average, clip, rate};
-use super::{Error, Network, NetworkConfig, Result, Weights};
+use super::{Error, NetworkConfig, NeuralNetwork, Result, Weights};
 use crate::model::{Checkpoints, CurvePoint};
 use crate::progress::Progress;
 
@@ -24,7 +24,7 @@ const VALIDATED: usize = 1024;
 
 /// Which pairs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum Subset {
     /// Those that are learned from.
     Train,
     /// Those that decide which weights are kept.
@@ -53,13 +53,13 @@ impl Draws {
 /// What a network is trained for.
 pub trait Objective: Sync {
     /// How many pairs that part has.
-    fn pairs(&self, part: Part) -> usize;
+    fn pairs(&self, part: Subset) -> usize;
 
     /// The mean loss over these pairs, a scalar tensor.
     ///
     /// # Errors
     /// When Candle fails.
-    fn loss(&self, network: &Network, part: Part, rows: &[usize], draws: Draws) -> Result<Tensor>;
+    fn loss(&self, network: &NeuralNetwork, part: Subset, rows: &[usize], draws: Draws) -> Result<Tensor>;
 }
 
 /// How to train.
@@ -121,7 +121,7 @@ impl<O: Objective> Trainer<'_, O> {
     /// When there is nothing to learn from, the loss is not finite, the checkpoint belongs to another training or
     /// cannot be written, or the user stops it.
     pub fn run(&self) -> Result<Trained> {
-        if self.objective.pairs(Part::Train) == 0 {
+        if self.objective.pairs(Subset::Train) == 0 {
             return Err(Error::Data("there are no training pairs; give longer or more trajectories".to_owned()));
         }
         let mut state = self.start()?;
@@ -139,7 +139,7 @@ impl<O: Objective> Trainer<'_, O> {
     }
 
     fn start(&self) -> Result<State> {
-        let fresh = State::new(Network::seeded(self.network, self.key)?);
+        let fresh = State::new(NeuralNetwork::seeded(self.network, self.key)?);
         match self.checkpoints.map(|checkpoints| checkpoints.load()).transpose().map_err(Error::Checkpoint)?.flatten() {
             Some(saved) => State::restore(&saved, &self.identity(), fresh),
             None => Ok(fresh),
@@ -151,7 +151,7 @@ impl<O: Objective> Trainer<'_, O> {
         let identity = serde_json::json!({
             "network": self.network,
             "training": self.config,
-            "pairs": self.objective.pairs(Part::Train),
+            "pairs": self.objective.pairs(Subset::Train),
             "key": format!("{:?}", self.key),
         });
         serde_json::Value::String(identity.to_string())
@@ -207,12 +207,12 @@ impl<O: Objective> Trainer<'_, O> {
     /// The mean loss of the batch of a step, and its gradient in the order of the weights.
     fn gradient(&self, weights: &Weights, step: u64) -> Result<(f64, Vec<f32>)> {
         let tensors = weights.tracked(DType::F32)?;
-        let network = Network::from_tensors(self.network, &tensors)?;
+        let network = NeuralNetwork::from_tensors(self.network, &tensors)?;
         let rows = self.batch(step);
         let draws = |shard: usize| Draws::new(self.key.at(step), (shard * SHARD) as u64);
         let shard = |(index, part): (usize, &[usize])| -> Result<(f64, Vec<f32>)> {
             let share = part.len() as f64 / rows.len() as f64;
-            let loss = (self.objective.loss(&network, Part::Train, part, draws(index))? * share)?;
+            let loss = (self.objective.loss(&network, Subset::Train, part, draws(index))? * share)?;
             let gradients = loss.backward()?;
             let mut flat = Vec::with_capacity(weights.count());
             for (slot, tensor) in weights.slots.iter().zip(tensors.values()) {
@@ -235,23 +235,23 @@ impl<O: Objective> Trainer<'_, O> {
     /// The pairs of the batch of a step, drawn with replacement.
     fn batch(&self, step: u64) -> Vec<usize> {
         let mut stream = self.key.purpose(Purpose::Batch).at(step).stream(0);
-        let pairs = self.objective.pairs(Part::Train);
+        let pairs = self.objective.pairs(Subset::Train);
         (0..self.config.batch).map(|_| stream.below(pairs)).collect()
     }
 
     /// The validation loss of the averaged weights; NaN without validation pairs.
     fn validate(&self, state: &State) -> Result<f64> {
-        let available = self.objective.pairs(Part::Valid);
+        let available = self.objective.pairs(Subset::Valid);
         let count = available.min(VALIDATED);
         if count == 0 {
             return Ok(f64::NAN);
         }
         let mean = Weights { slots: state.weights.slots.clone(), values: state.mean.clone() };
-        let network = Network::frozen(self.network, &mean)?;
+        let network = NeuralNetwork::frozen(self.network, &mean)?;
         let rows: Vec<usize> = (0..count).map(|i| i * available / count).collect();
         let shard = |(index, part): (usize, &[usize])| -> Result<f64> {
             let draws = Draws::new(self.key.case(1), (index * SHARD) as u64);
-            let loss = self.objective.loss(&network, Part::Valid, part, draws)?;
+            let loss = self.objective.loss(&network, Subset::Valid, part, draws)?;
             Ok(loss.to_dtype(DType::F64)?.to_scalar::<f64>()? * part.len() as f64)
         };
         let sums: Vec<f64> = rows.par_chunks(SHARD).enumerate().map(shard).collect::<Result<_>>()?;

@@ -3,7 +3,7 @@
 use super::markup::escape;
 use super::metric;
 use super::number;
-use super::verdict::{Cell, Column, LEVEL, Mark, Row, Table, distinct, short_label};
+use super::verdict::{Cell, Column, LEVEL, Mark, Table, TableRow, distinct, short_label};
 
 /// What the marks mean, in words, for the tables of a section.
 pub(super) fn key(tables: &[Table]) -> String {
@@ -22,7 +22,7 @@ pub(super) fn key(tables: &[Table]) -> String {
 /// One observing network's table: a row a method and forecaster, a column a metric.
 pub(super) fn assimilation(table: &Table) -> String {
     let head: String = table.columns.iter().map(metric_head).collect();
-    let row = |row: &Row| {
+    let row = |row: &TableRow| {
         let first = row.cells.iter().flatten().next();
         let n = first.map_or(0, |cell| cell.n);
         let (diverged, of) = first.map_or((0, 0), |cell| (cell.diverged, cell.of));
@@ -52,8 +52,9 @@ pub(super) fn forecast(table: &Table, dt: f64) -> String {
         None => r#"<th scope="col">whole forecast</th>"#.into(),
     };
     let head: String = table.columns.iter().map(head).collect();
-    let row =
-        |row: &Row| format!("<tr>{}{}</tr>", row_head(row, ""), row.cells.iter().map(html_cell).collect::<String>());
+    let row = |row: &TableRow| {
+        format!("<tr>{}{}</tr>", row_head(row, ""), row.cells.iter().map(html_cell).collect::<String>())
+    };
     let body: String = table.rows.iter().map(row).collect();
     wrap(&forecast_caption(table), &format!("<th scope=\"col\">forecaster</th>{head}"), &body)
 }
@@ -93,7 +94,7 @@ fn metric_head(column: &Column) -> String {
     )
 }
 
-fn row_head(row: &Row, network: &str) -> String {
+fn row_head(row: &TableRow, network: &str) -> String {
     let note = if row.note.is_empty() { String::new() } else { format!("<small>{}</small>", escape(&row.note)) };
     format!(r#"<th scope="row">{}{note}</th>"#, escape(&short_label(&row.label, network)))
 }

@@ -2,7 +2,7 @@
 
 use super::metric;
 use super::number;
-use super::verdict::{self, Cell, LEVEL, Mark, Row, Table, short_label};
+use super::verdict::{self, Cell, LEVEL, Mark, Table, TableRow, short_label};
 use crate::results::Report;
 
 /// The widest line of a table.
@@ -87,7 +87,7 @@ fn assimilation_lines(table: &Table) -> Vec<String> {
     if !alike {
         head.extend(["n".into(), "diverged".into()]);
     }
-    let row = |row: &Row| {
+    let row = |row: &TableRow| {
         let first = row.cells.iter().flatten().next();
         let mut cells = vec![short_label(&row.label, &table.name)];
         cells.extend(row.cells.iter().map(cell));
@@ -106,7 +106,7 @@ fn forecast_lines(table: &Table, dt: f64) -> Vec<String> {
         Some(lead) => format!("lead {lead} ({})  ", number::plain(lead as f64 * dt)),
         None => "whole forecast  ".into(),
     }));
-    let row = |row: &Row| std::iter::once(row.label.clone()).chain(row.cells.iter().map(cell)).collect();
+    let row = |row: &TableRow| std::iter::once(row.label.clone()).chain(row.cells.iter().map(cell)).collect();
     grid(&head, &table.rows.iter().map(row).collect::<Vec<Vec<String>>>())
 }
 

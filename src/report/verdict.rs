@@ -51,7 +51,7 @@ pub(super) struct Column {
 
 /// One row: label, then a cell a column.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Row {
+pub(super) struct TableRow {
     /// The row's label.
     pub label: String,
     /// What else a reader may need to tell it from others, such as method and forecaster where the label hides them.
@@ -68,7 +68,7 @@ pub(super) struct Table {
     /// Its columns.
     pub columns: Vec<Column>,
     /// Its rows.
-    pub rows: Vec<Row>,
+    pub rows: Vec<TableRow>,
 }
 
 impl Table {
@@ -118,7 +118,7 @@ fn network(report: &Report, name: &str) -> Table {
         let (value, se, n) = (row.value.filter(|v| v.is_finite()), row.se, row.n);
         Some(Cell { value, se, n, diverged: row.diverged, of: row.replicates, mark: Mark::Plain })
     };
-    let row = |first: &&AssimilationRow| Row {
+    let row = |first: &&AssimilationRow| TableRow {
         label: first.label.clone(),
         note: note(first),
         cells: columns.iter().map(|column| cell(&first.label, column)).collect(),
@@ -163,7 +163,7 @@ fn forecast_metric(report: &Report, metric: &str) -> Table {
         let value = row.value.filter(|v| v.is_finite());
         Some(Cell { value, se: row.se, n: row.n, diverged: row.n_diverged, of: row.n, mark: Mark::Plain })
     };
-    let row = |label: &str| Row {
+    let row = |label: &str| TableRow {
         label: label.into(),
         note: String::new(),
         cells: columns.iter().map(|column| cell(label, column.lead)).collect(),
@@ -216,7 +216,7 @@ fn mark(table: &mut Table, name: &str, paired: &[PairedRow]) {
 
 /// The labels of the best rows of a column: the one that the tests compared with, else all that have the best value.
 fn best(table: &Table, index: usize, goal: Goal, pairs: &[&PairedRow]) -> Option<Vec<String>> {
-    let loss = |row: &Row| goal.loss(row.cells.get(index)?.as_ref()?.value?);
+    let loss = |row: &TableRow| goal.loss(row.cells.get(index)?.as_ref()?.value?);
     let tested = table.rows.iter().find(|row| loss(row).is_some() && pairs.iter().any(|pair| pair.best == row.label));
     if let Some(row) = tested {
         return Some(vec![row.label.clone()]);
@@ -234,7 +234,7 @@ mod tests {
 
     fn marks(table: &Table, metric: &str) -> Vec<(String, Mark)> {
         let index = table.columns.iter().position(|column| column.metric == metric).unwrap();
-        let mark = |row: &Row| (row.label.clone(), row.cells[index].as_ref().unwrap().mark);
+        let mark = |row: &TableRow| (row.label.clone(), row.cells[index].as_ref().unwrap().mark);
         table.rows.iter().map(mark).collect()
     }
 

@@ -1,10 +1,10 @@
 //! Bias: the mean over cases and components of m - y, for the ensemble mean m and the truth y.
 
-use super::{Build, Case, Context, Metric, Orientation};
+use super::{BuildMetric, Case, Context, Metric, Orientation};
 use crate::systems::{Entry, Result, Settings};
 
 /// The registry line.
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<BuildMetric> = Entry {
     name: "bias",
     about: "mean error of the ensemble mean, forecast minus truth",
     reference: "Jolliffe & Stephenson 2012",

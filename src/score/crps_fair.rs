@@ -9,11 +9,11 @@
 //! by side.
 
 use super::columns::{Columns, Lanes, WIDTH};
-use super::{Build, Case, Context, Ensemble, Metric};
+use super::{BuildMetric, Case, Context, Ensemble, Metric};
 use crate::systems::{Entry, Result, Settings, wide};
 
 /// The registry line.
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<BuildMetric> = Entry {
     name: "crps_fair",
     about: "continuous ranked probability score, fair estimator, mean over components",
     reference: "Ferro 2014",

@@ -5,14 +5,14 @@
 //! for shifts s spread evenly over the ensemble, as many pairs as `ALL_PAIRS` members have: the same expectation for
 //! members that are draws of one law, at bounded cost.
 
-use super::{Build, Case, Context, Metric};
+use super::{BuildMetric, Case, Context, Metric};
 use crate::systems::{Entry, Result, Settings, wide};
 
 /// Up to this many members all pairs are used.
 const ALL_PAIRS: usize = 512;
 
 /// The registry line.
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<BuildMetric> = Entry {
     name: "energy_score_fair",
     about: "energy score over all components, fair estimator",
     reference: "Gneiting & Raftery 2007; Ferro 2014",

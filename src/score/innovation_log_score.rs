@@ -4,11 +4,11 @@
 //! so it scores runs on real observations. Natural logarithm; less is better.
 
 use super::log_score::minus_log_density;
-use super::{Build, Case, Context, Input, Metric};
+use super::{BuildMetric, Case, Context, Input, Metric};
 use crate::systems::{Entry, Result, Settings};
 
 /// The registry line.
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<BuildMetric> = Entry {
     name: "innovation_log_score",
     about: "minus the log density of the observations given the forecast, per observation; needs no truth",
     reference: "Good 1952; Dee 1995",

@@ -2,11 +2,11 @@
 //!
 //! -log p(x_{k+1} | x_k) / dim, for forecasters that have an exact one-step density. Natural logarithm; less is better.
 
-use super::{Build, Case, Context, Input, Metric};
+use super::{BuildMetric, Case, Context, Input, Metric};
 use crate::systems::{Entry, Result, Settings};
 
 /// The registry line.
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<BuildMetric> = Entry {
     name: "log_score",
     about: "minus the one-step log density per component, where a density exists",
     reference: "Good 1952",

@@ -189,10 +189,10 @@ pub struct Context {
 }
 
 /// How a metric is built.
-pub type Build = fn(&Settings, &Context) -> Result<Box<dyn Metric>>;
+pub type BuildMetric = fn(&Settings, &Context) -> Result<Box<dyn Metric>>;
 
 /// Every metric, in the order in which they are listed.
-pub const METRICS: &[Entry<Build>] = &[
+pub const METRICS: &[Entry<BuildMetric>] = &[
     rmse::ENTRY,
     bias::ENTRY,
     spread::ENTRY,

@@ -12,21 +12,16 @@
 
 use super::columns::{Columns, Lanes, WIDTH};
 use super::statistics::{Summary, flatness};
-use super::{Build, Case, Context, Metric, Orientation, Terms};
-use crate::systems::registry::Default::Int;
-use crate::systems::{Entry, Kind, Param, Result, Settings, wide};
+use super::{BuildMetric, Case, Context, Metric, Orientation, Terms};
+use crate::systems::registry::DefaultValue::Int;
+use crate::systems::{Entry, Param, Result, Settings, wide};
 
 /// The registry line.
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<BuildMetric> = Entry {
     name: "rank_histogram",
     about: "p-value of a flat rank histogram, allowing for autocorrelation",
     reference: "Anderson 1996; Rao & Scott 1981",
-    params: &[Param {
-        key: "bins",
-        kind: Kind::Int { min: 2, max: 1000 },
-        default: Int(10),
-        about: "bins of equal probability",
-    }],
+    params: &[Param::int("bins", 10, 2, "bins of equal probability").up_to(1000)],
     build,
 };
 

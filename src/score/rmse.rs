@@ -3,11 +3,11 @@
 //! Pool `all`: sqrt(mean over cases of e), e = mean over components of (m - y)^2. Pool `each_time`: the mean over
 //! times of sqrt(e), which is the filters' convention (Sakov & Oke 2008; DAPPER, Raanes et al. 2024).
 
-use super::{Build, Case, Context, Metric, Pool};
+use super::{BuildMetric, Case, Context, Metric, Pool};
 use crate::systems::{Entry, Result, Settings};
 
 /// The registry line.
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<BuildMetric> = Entry {
     name: "rmse",
     about: "root mean squared error of the ensemble mean",
     reference: "Sakov & Oke 2008",

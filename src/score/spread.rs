@@ -3,11 +3,11 @@
 //! v = mean over components of the unbiased variance. Pool `all`: sqrt(mean over cases of v); pool `each_time`: the
 //! mean over times of sqrt(v). The root comes after the mean over components (Fortin et al. 2014).
 
-use super::{Build, Case, Context, Metric, Orientation, Pool};
+use super::{BuildMetric, Case, Context, Metric, Orientation, Pool};
 use crate::systems::{Entry, Result, Settings};
 
 /// The registry line.
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<BuildMetric> = Entry {
     name: "spread",
     about: "root mean variance of the ensemble",
     reference: "Fortin et al. 2014",

@@ -4,11 +4,11 @@
 //! root. For members and truth of one law mean e is (M+1)/M mean v, so a reliable ensemble of any size scores 1
 //! (Fortin, Abaza, Anctil & Turcotte 2014). M is the effective size for a weighted ensemble.
 
-use super::{Build, Case, Context, Metric, Orientation};
+use super::{BuildMetric, Case, Context, Metric, Orientation};
 use crate::systems::{Entry, Result, Settings};
 
 /// The registry line.
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<BuildMetric> = Entry {
     name: "spread_skill",
     about: "spread over error of the mean, corrected for ensemble size; 1 is reliable",
     reference: "Fortin et al. 2014",

@@ -7,28 +7,23 @@
 
 use ndarray::ArrayView1;
 
-use super::{Build, Case, Context, Ensemble, Input, Metric, Orientation};
-use crate::systems::registry::Default::{Float, Text};
-use crate::systems::{Entry, Kind, Param, Result, Settings};
+use super::{BuildMetric, Case, Context, Ensemble, Input, Metric, Orientation};
+use crate::systems::registry::DefaultValue::{Float, Text};
+use crate::systems::{Entry, Param, ParamKind, Result, Settings};
 
 /// The registry line.
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<BuildMetric> = Entry {
     name: "valid_time",
     about: "lead time until the normalised error of the ensemble mean exceeds the threshold",
     reference: "Vlachas et al. 2020",
     params: &[
-        Param {
-            key: "threshold",
-            kind: Kind::Float { min: f64::MIN_POSITIVE, max: 1.0 },
-            default: Float(0.4),
-            about: "largest valid error, in climatological standard deviations",
-        },
-        Param {
-            key: "unit",
-            kind: Kind::Choice(&["model_time", "lyapunov_time"]),
-            default: Text("model_time"),
-            about: "the unit of the value",
-        },
+        Param::new(
+            "threshold",
+            ParamKind::real(f64::MIN_POSITIVE, 1.0),
+            DefaultValue::Float(0.4),
+            "largest valid error, in climatological standard deviations",
+        ),
+        Param::choice("unit", "model_time", &["model_time", "lyapunov_time"], "the unit of the value"),
     ],
     build,
 };

@@ -3,7 +3,7 @@
 //! To add a plain key, add a line to its section here and read it in `check/`; to add one whose value is more than a
 //! plain setting, add a [`Special`].
 
-use crate::systems::registry::{Default, Kind, Param};
+use crate::systems::registry::{DefaultValue, Param, ParamKind};
 
 /// A section of the experiment file.
 #[derive(Clone, Copy, Debug)]
@@ -47,13 +47,13 @@ pub enum Form {
 }
 
 const MANY: i64 = 1_000_000_000;
-const COUNT: Kind = Kind::Int { min: 1, max: MANY };
-const SHARE: Kind = Kind::Float { min: 0.0, max: 1.0 };
-const NUMBER: Kind = Kind::Float { min: 0.0, max: f64::INFINITY };
-const POSITIVE: Kind = Kind::Float { min: f64::MIN_POSITIVE, max: f64::INFINITY };
-const COUNT_OR_NONE: Kind = Kind::Int { min: 0, max: MANY };
+const COUNT: ParamKind = ParamKind::Int { min: 1, max: MANY };
+const SHARE: ParamKind = ParamKind::Float { min: 0.0, max: 1.0 };
+const NUMBER: ParamKind = ParamKind::Float { min: 0.0, max: f64::INFINITY };
+const POSITIVE: ParamKind = ParamKind::Float { min: f64::MIN_POSITIVE, max: f64::INFINITY };
+const COUNT_OR_NONE: ParamKind = ParamKind::Int { min: 0, max: MANY };
 
-const fn param(key: &'static str, kind: Kind, default: Default, about: &'static str) -> Param {
+const fn param(key: &'static str, kind: ParamKind, default: DefaultValue, about: &'static str) -> Param {
     Param { key, kind, default, about }
 }
 
@@ -63,14 +63,9 @@ pub const TOP: Section = Section {
     many: false,
     about: "the experiment",
     params: &[
-        param(
-            "name",
-            Kind::Text,
-            Default::Unset,
-            "the experiment's name; the preset's name or the file's stem if unset",
-        ),
-        param("preset", Kind::Text, Default::Unset, "a preset to start from; the keys of this file replace its keys"),
-        param("seed", Kind::Int { min: 0, max: i64::MAX }, Default::Int(1), "the seed of every random number"),
+        Param::unset("name", ParamKind::Text, "the experiment's name; the preset's name or the file's stem if unset"),
+        Param::unset("preset", ParamKind::Text, "a preset to start from; the keys of this file replace its keys"),
+        Param::int("seed", 1, 0, "the seed of every random number"),
     ],
     special: &[],
 };
@@ -80,7 +75,7 @@ pub const SYSTEM: Section = Section {
     name: "system",
     many: false,
     about: "the simulator, and its settings",
-    params: &[param("name", Kind::Text, Default::Required, "the system's name; `scorecast list systems` shows them")],
+    params: &[Param::required("name", ParamKind::Text, "the system's name; `scorecast list systems` shows them")],
     special: &[],
 };
 
@@ -90,50 +85,43 @@ pub const DATA: Section = Section {
     many: false,
     about: "trajectories for training and for scoring forecasts, and the lead step",
     params: &[
-        param("trajectories", COUNT, Default::Int(64), "number of simulated trajectories"),
-        param("steps", COUNT, Default::Int(1024), "lead steps kept in each trajectory"),
-        param(
+        Param::new("trajectories", COUNT, DefaultValue::Int(64), "number of simulated trajectories"),
+        Param::new("steps", COUNT, DefaultValue::Int(1024), "lead steps kept in each trajectory"),
+        Param::unset(
             "dt",
-            Kind::Float { min: f64::MIN_POSITIVE, max: f64::INFINITY },
-            Default::Unset,
+            ParamKind::POSITIVE,
             "the lead step, in model time; the system's usual one if unset (`scorecast list systems` shows it), 1 without \
              a [system]",
         ),
-        param(
+        Param::unset(
             "substeps",
-            Kind::Int { min: 1, max: 1_000_000 },
-            Default::Unset,
+            ParamKind::int(1, 1_000_000),
             "integration steps in a lead step; if unset, as many as keep them no longer than the system's usual ones",
         ),
-        param(
+        Param::unset(
             "integrator",
-            Kind::Text,
-            Default::Unset,
+            ParamKind::Text,
             "how the system is integrated; the system's usual integrator if unset",
         ),
-        param(
+        Param::unset(
             "spin_up",
             COUNT_OR_NONE,
-            Default::Unset,
             "lead steps discarded before; if unset, as many as take the model time of the system's usual spin-up",
         ),
-        param(
+        Param::floats(
             "split",
-            Kind::Floats,
-            Default::Floats(&[0.8, 0.1, 0.1]),
+            &[0.8, 0.1, 0.1],
             "shares of training, validation and test trajectories; whole trajectories, never parts of one; a file that says its own split keeps it",
         ),
-        param(
+        Param::unset(
             "file",
-            Kind::Text,
-            Default::Unset,
+            ParamKind::Text,
             "your own trajectories: HDF5/NetCDF with named dimensions, or a file or folder in the layout of The Well",
         ),
-        param("variable", Kind::Text, Default::Unset, "the variable or field in `file`; needed where several would do"),
-        param(
+        Param::unset("variable", ParamKind::Text, "the variable or field in `file`; needed where several would do"),
+        Param::unset(
             "geometry",
-            Kind::Choice(super::plan::Layout::WORDS),
-            Default::Unset,
+            ParamKind::Choice(super::plan::Layout::WORDS),
             "how the components in `file` lie: separate quantities, one field on a periodic grid in one or two dimensions, or on a grid with edges; as the file says if unset",
         ),
     ],
@@ -146,9 +134,9 @@ pub const FORECASTER: Section = Section {
     many: true,
     about: "a forecaster that is fitted to the trajectories, or loaded",
     params: &[
-        param("name", Kind::Text, Default::Unset, "your label; the kind if unset"),
-        param("kind", Kind::Text, Default::Unset, "the kind of forecaster; the label if unset and `model` is unset"),
-        param("model", Kind::Text, Default::Unset, "a trained model (safetensors) to load instead of training"),
+        Param::unset("name", ParamKind::Text, "your label; the kind if unset"),
+        Param::unset("kind", ParamKind::Text, "the kind of forecaster; the label if unset and `model` is unset"),
+        Param::unset("model", ParamKind::Text, "a trained model (safetensors) to load instead of training"),
     ],
     special: &[],
 };
@@ -159,48 +147,34 @@ pub const OBSERVE: Section = Section {
     many: true,
     about: "an observing network and its twin experiment, or your own observations",
     params: &[
-        param("name", Kind::Text, Default::Text("observe"), "the network's name"),
-        param("every", COUNT, Default::Int(1), "a set of observations each so many lead steps"),
-        param(
-            "irregular",
-            Kind::Bool,
-            Default::Bool(false),
-            "sets come at random lead steps, `every` apart on average",
-        ),
-        param("missing", SHARE, Default::Float(0.0), "share of the values that is missing, drawn anew in each set"),
-        param(
+        Param::new("name", ParamKind::Text, DefaultValue::Text("observe"), "the network's name"),
+        Param::new("every", COUNT, DefaultValue::Int(1), "a set of observations each so many lead steps"),
+        Param::flag("irregular", "sets come at random lead steps, `every` apart on average"),
+        Param::share("missing", 0.0, "share of the values that is missing, drawn anew in each set"),
+        Param::share(
             "withhold",
-            SHARE,
-            Default::Float(0.0),
+            0.0,
             "share of the values that no method sees and that its analyses are verified against, drawn anew in each set",
         ),
-        param(
+        Param::unset(
             "evaluate_only",
-            Kind::Indices,
-            Default::Unset,
+            ParamKind::Indices,
             "which of the observed values are always withheld so, by their places from 0 on",
         ),
-        param(
+        Param::unset(
             "not_used",
-            Kind::Indices,
-            Default::Unset,
+            ParamKind::Indices,
             "which of the observed values are left out altogether, by their places from 0 on",
         ),
-        param(
+        Param::unset(
             "jumps",
-            Kind::Rows,
-            Default::Unset,
+            ParamKind::Rows,
             "shocks of the truth that no forecaster knows: rows [probability at each lead step, size relative to the state]",
         ),
-        param("steps", COUNT, Default::Int(1000), "lead steps of the experiment"),
-        param(
-            "burn_in",
-            COUNT_OR_NONE,
-            Default::Unset,
-            "lead steps left out of the scores; a tenth of `steps` if unset",
-        ),
-        param("replicates", COUNT, Default::Int(1), "independent truths"),
-        param("file", Kind::Text, Default::Unset, "your own observations (HDF5/NetCDF) instead of a twin experiment"),
+        Param::new("steps", COUNT, DefaultValue::Int(1000), "lead steps of the experiment"),
+        Param::unset("burn_in", COUNT_OR_NONE, "lead steps left out of the scores; a tenth of `steps` if unset"),
+        Param::new("replicates", COUNT, DefaultValue::Int(1), "independent truths"),
+        Param::unset("file", ParamKind::Text, "your own observations (HDF5/NetCDF) instead of a twin experiment"),
     ],
     special: &[
         Special {
@@ -227,10 +201,10 @@ pub const ASSIMILATE: Section = Section {
     many: true,
     about: "a method, run with each of its forecasters on each of its observing networks",
     params: &[
-        param("method", Kind::Text, Default::Required, "the method's name; `scorecast list methods` shows them"),
-        param("label", Kind::Text, Default::Unset, "the row's label; method and forecaster if unset"),
-        param("run_steps", COUNT, Default::Unset, "lead steps for this row; the network's `steps` if unset"),
-        param("replicates", COUNT, Default::Unset, "independent truths for this row; the network's if unset"),
+        Param::required("method", ParamKind::Text, "the method's name; `scorecast list methods` shows them"),
+        Param::unset("label", ParamKind::Text, "the row's label; method and forecaster if unset"),
+        Param::unset("run_steps", COUNT, "lead steps for this row; the network's `steps` if unset"),
+        Param::unset("replicates", COUNT, "independent truths for this row; the network's if unset"),
     ],
     special: &[
         Special { key: "forecaster", form: Form::Words, about: "a forecaster's label, or several; `perfect` if unset" },
@@ -249,25 +223,24 @@ pub const EXPECTED: Section = Section {
     many: true,
     about: "figures that a row is known to give, and where they come from; `scorecast reproduce` holds the row against them",
     params: &[
-        param("row", Kind::Text, Default::Required, "the label of the row"),
-        param(
+        Param::required("row", ParamKind::Text, "the label of the row"),
+        Param::unset(
             "rmse",
-            NUMBER,
-            Default::Unset,
+            ParamKind::NUMBER,
             "its analysis rmse, which is judged where `se` is set and no run diverged",
         ),
-        param("se", POSITIVE, Default::Unset, "the standard error of that"),
-        param("rmse_forecast", NUMBER, Default::Unset, "its forecast rmse, shown beside"),
-        param("rmse_smoothed", NUMBER, Default::Unset, "its smoothed rmse, shown beside"),
-        param("spread", NUMBER, Default::Unset, "its analysis spread, shown beside"),
-        param("published", NUMBER, Default::Unset, "a published rmse of two digits, shown beside"),
-        param("diverged", COUNT_OR_NONE, Default::Int(0), "how many of its runs diverged"),
-        param("runs", COUNT, Default::Int(1), "how many runs there were"),
-        param("source", Kind::Text, Default::Text(""), "where the figures come from"),
-        param(
+        Param::unset("se", ParamKind::POSITIVE, "the standard error of that"),
+        Param::unset("rmse_forecast", ParamKind::NUMBER, "its forecast rmse, shown beside"),
+        Param::unset("rmse_smoothed", ParamKind::NUMBER, "its smoothed rmse, shown beside"),
+        Param::unset("spread", ParamKind::NUMBER, "its analysis spread, shown beside"),
+        Param::unset("published", ParamKind::NUMBER, "a published rmse of two digits, shown beside"),
+        Param::new("diverged", COUNT_OR_NONE, DefaultValue::Int(0), "how many of its runs diverged"),
+        Param::new("runs", COUNT, DefaultValue::Int(1), "how many runs there were"),
+        Param::new("source", ParamKind::Text, DefaultValue::Text(""), "where the figures come from"),
+        Param::new(
             "explained",
-            Kind::Text,
-            Default::Text(""),
+            ParamKind::Text,
+            DefaultValue::Text(""),
             "why the row differs from the figure, where it does: it does not count then",
         ),
     ],
@@ -280,9 +253,9 @@ pub const SCORE: Section = Section {
     many: false,
     about: "what is scored",
     params: &[
-        param("lead_steps", COUNT, Default::Int(40), "forecasts are scored up to this lead step"),
-        param("members", Kind::Int { min: 2, max: MANY }, Default::Int(64), "members of a scored forecast"),
-        param("starts", COUNT, Default::Int(8), "starts of forecasts in each test trajectory, evenly spaced"),
+        Param::new("lead_steps", COUNT, DefaultValue::Int(40), "forecasts are scored up to this lead step"),
+        Param::int("members", 64, 2, "members of a scored forecast").up_to(MANY),
+        Param::new("starts", COUNT, DefaultValue::Int(8), "starts of forecasts in each test trajectory, evenly spaced"),
     ],
     special: &[
         Special { key: "metrics", form: Form::Words, about: "the metrics' names; all of them if unset" },
@@ -314,7 +287,7 @@ impl Section {
 }
 
 /// The type and range of a setting, as a phrase.
-pub fn expected(kind: Kind) -> String {
+pub fn expected(kind: ParamKind) -> String {
     let bounds = |min: String, max: String, low: bool, high: bool| match (low, high) {
         (false, false) => String::new(),
         (true, false) => format!(" >= {min}"),
@@ -322,21 +295,21 @@ pub fn expected(kind: Kind) -> String {
         (true, true) => format!(" {min}..{max}"),
     };
     match kind {
-        Kind::Bool => "true or false".to_owned(),
-        Kind::Int { min, max } => {
+        ParamKind::Bool => "true or false".to_owned(),
+        ParamKind::Int { min, max } => {
             format!("integer{}", bounds(min.to_string(), max.to_string(), min > i64::MIN, max < i64::MAX))
         }
-        Kind::Float { min, max: f64::INFINITY } if min == f64::MIN_POSITIVE => "number > 0".to_owned(),
-        Kind::Float { min, max } => {
+        ParamKind::Float { min, max: f64::INFINITY } if min == f64::MIN_POSITIVE => "number > 0".to_owned(),
+        ParamKind::Float { min, max } => {
             let lowest = if min == f64::MIN_POSITIVE { "0".to_owned() } else { min.to_string() };
             format!("number{}", bounds(lowest, max.to_string(), min.is_finite(), max.is_finite()))
         }
-        Kind::Text => "text".to_owned(),
-        Kind::Choice(words) => words.join(" | "),
-        Kind::Floats => "number or list of numbers".to_owned(),
-        Kind::Rows => "matrix (a list of rows)".to_owned(),
-        Kind::Words => "word or list of words".to_owned(),
-        Kind::Indices => "list of integers >= 0".to_owned(),
-        Kind::System => "a system: its name, or a table with its name and settings".to_owned(),
+        ParamKind::Text => "text".to_owned(),
+        ParamKind::Choice(words) => words.join(" | "),
+        ParamKind::Floats => "number or list of numbers".to_owned(),
+        ParamKind::Rows => "matrix (a list of rows)".to_owned(),
+        ParamKind::Words => "word or list of words".to_owned(),
+        ParamKind::Indices => "list of integers >= 0".to_owned(),
+        ParamKind::System => "a system: its name, or a table with its name and settings".to_owned(),
     }
 }

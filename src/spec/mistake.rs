@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::fmt;
 
 use super::document::Place;
-use crate::failure::{Failure, Kind};
+use crate::failure::{Failure, FailureKind};
 
 /// One mistake in an experiment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,16 +52,16 @@ impl Mistakes {
     }
 }
 
-/// All mistakes as one failure of kind [`Kind::Usage`].
+/// All mistakes as one failure of kind [`FailureKind::Usage`].
 pub fn failure(mistakes: &[Mistake]) -> Failure {
     let hint = "`scorecast list` shows every name with its settings, `scorecast config schema` every key";
     match mistakes {
-        [] => Failure::new(Kind::Bug, "an experiment was refused without a mistake"),
-        [one] => Failure::new(Kind::Usage, one.message.clone()).at(one.place.to_string()).hint(hint),
+        [] => Failure::new(FailureKind::Bug, "an experiment was refused without a mistake"),
+        [one] => Failure::new(FailureKind::Usage, one.message.clone()).at(one.place.to_string()).hint(hint),
         [first, ..] => {
             let lines: Vec<String> = mistakes.iter().map(|mistake| format!("\n  {mistake}")).collect();
             let message = format!("{} mistakes{}", mistakes.len(), lines.concat());
-            Failure::new(Kind::Usage, message).at(first.place.to_string()).hint(hint)
+            Failure::new(FailureKind::Usage, message).at(first.place.to_string()).hint(hint)
         }
     }
 }

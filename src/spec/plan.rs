@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::check::setting;
 use crate::assimilation::augment::Parameter;
-use crate::assimilation::{self, NOISE_LAWS, OPERATORS, Observation};
-use crate::systems::catalogue::{Recipe, climate};
+use crate::assimilation::{self, NOISE_LAWS, OPERATORS, ObservationOperator};
+use crate::systems::catalogue::{DefaultStepping, climate};
 use crate::systems::registry::find;
 use crate::systems::{Geometry, Settings, Stepping, System};
 
@@ -48,7 +48,7 @@ pub struct SystemPlan {
     /// The system.
     pub system: Arc<dyn System>,
     /// How it is usually stepped.
-    pub recipe: Recipe,
+    pub recipe: DefaultStepping,
 }
 
 impl SystemPlan {
@@ -251,7 +251,7 @@ impl ObservePlan {
     ///
     /// # Errors
     /// When the operator's settings or the errors do not fit a state of that size.
-    pub fn build(&self, dim: usize) -> assimilation::Result<Box<dyn Observation>> {
+    pub fn build(&self, dim: usize) -> assimilation::Result<Box<dyn ObservationOperator>> {
         let law = find(NOISE_LAWS, "noise law", &self.noise)?;
         let errors = |count: usize| (law.build)(&self.noise_settings, count);
         let entry = find(OPERATORS, "operator", &self.operator)?;

@@ -6,7 +6,7 @@ use super::document::{Item, Node, Place, Table};
 use super::keys::{SYSTEM, Section};
 use super::mistake::Mistakes;
 use super::nested;
-use crate::systems::registry::{Kind, Param, Settings, Value, nearest};
+use crate::systems::registry::{Param, ParamKind, Settings, Value, nearest};
 use crate::systems::{Entry, Error};
 
 /// A table that is being read: the section it belongs to, where it stands, and where mistakes go.
@@ -121,7 +121,7 @@ pub fn settings(
     let mut given = BTreeMap::new();
     for (key, node) in &table.entries {
         let Some(param) = params.iter().find(|param| param.key == key) else { continue };
-        if param.kind == Kind::System {
+        if param.kind == ParamKind::System {
             given.extend(nested::system(node, owner, key, full(key), mistakes).map(|value| (key.clone(), value)));
             continue;
         }

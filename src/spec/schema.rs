@@ -11,7 +11,7 @@ use crate::score::METRICS;
 use crate::systems::Entry;
 use crate::systems::catalogue::SYSTEMS;
 use crate::systems::integrate::INTEGRATORS;
-use crate::systems::registry::{Default, Kind, Param};
+use crate::systems::registry::{DefaultValue, Param, ParamKind};
 
 /// Where the schema holds that of a system.
 const A_SYSTEM: &str = "#/$defs/system";
@@ -56,7 +56,7 @@ fn shape<B>(section: &Section, key: &str, entry: &Entry<B>) -> Value {
         properties.insert(param.key.into(), param_schema(param));
     }
     let mut required = vec![key];
-    required.extend(entry.params.iter().filter(|param| param.default == Default::Required).map(|param| param.key));
+    required.extend(entry.params.iter().filter(|param| param.default == DefaultValue::Required).map(|param| param.key));
     json!({
         "type": "object", "title": entry.name, "properties": properties, "required": required,
         "additionalProperties": false,
@@ -82,7 +82,7 @@ fn forecaster() -> Value {
 
 fn closed(section: &Section, properties: Map<String, Value>) -> Value {
     let required: Vec<&str> =
-        section.params.iter().filter(|param| param.default == Default::Required).map(|param| param.key).collect();
+        section.params.iter().filter(|param| param.default == DefaultValue::Required).map(|param| param.key).collect();
     json!({
         "type": "object", "description": section.about, "properties": properties, "required": required,
         "additionalProperties": false,
@@ -132,22 +132,22 @@ fn param_schema(param: &Param) -> Value {
     let mut schema = kind_schema(param.kind);
     schema["description"] = json!(param.about);
     match param.default {
-        Default::Required | Default::Unset => {}
-        Default::Bool(value) => schema["default"] = json!(value),
-        Default::Int(value) => schema["default"] = json!(value),
-        Default::Float(value) => schema["default"] = json!(value),
-        Default::Text(value) => schema["default"] = json!(value),
-        Default::Floats(values) => schema["default"] = json!(values),
+        DefaultValue::Required | DefaultValue::Unset => {}
+        DefaultValue::Bool(value) => schema["default"] = json!(value),
+        DefaultValue::Int(value) => schema["default"] = json!(value),
+        DefaultValue::Float(value) => schema["default"] = json!(value),
+        DefaultValue::Text(value) => schema["default"] = json!(value),
+        DefaultValue::Floats(values) => schema["default"] = json!(values),
     }
     schema
 }
 
-fn kind_schema(kind: Kind) -> Value {
+fn kind_schema(kind: ParamKind) -> Value {
     let numbers = json!({"type": "array", "items": {"type": "number"}});
     match kind {
-        Kind::Bool => json!({"type": "boolean"}),
-        Kind::Int { min, max } => json!({"type": "integer", "minimum": min, "maximum": max}),
-        Kind::Float { min, max } => {
+        ParamKind::Bool => json!({"type": "boolean"}),
+        ParamKind::Int { min, max } => json!({"type": "integer", "minimum": min, "maximum": max}),
+        ParamKind::Float { min, max } => {
             let mut schema = json!({"type": "number"});
             match min {
                 f64::MIN_POSITIVE => schema["exclusiveMinimum"] = json!(0),
@@ -159,19 +159,19 @@ fn kind_schema(kind: Kind) -> Value {
             }
             schema
         }
-        Kind::Text => json!({"type": "string"}),
-        Kind::Choice(words) => json!({"enum": words}),
-        Kind::Floats => json!({"oneOf": [{"type": "number"}, numbers]}),
-        Kind::Rows => json!({"type": "array", "items": numbers}),
-        Kind::Words => {
+        ParamKind::Text => json!({"type": "string"}),
+        ParamKind::Choice(words) => json!({"enum": words}),
+        ParamKind::Floats => json!({"oneOf": [{"type": "number"}, numbers]}),
+        ParamKind::Rows => json!({"type": "array", "items": numbers}),
+        ParamKind::Words => {
             let word = json!({"type": "string"});
             json!({"oneOf": [word, {"type": "array", "items": word}]})
         }
-        Kind::Indices => {
+        ParamKind::Indices => {
             let index = json!({"type": "integer", "minimum": 0});
             json!({"oneOf": [index, {"type": "array", "items": index}]})
         }
-        Kind::System => json!({"oneOf": [{"enum": entry_names(SYSTEMS)}, {"$ref": A_SYSTEM}]}),
+        ParamKind::System => json!({"oneOf": [{"enum": entry_names(SYSTEMS)}, {"$ref": A_SYSTEM}]}),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What an experiment will hold in memory, estimated before anything is allocated.
 
 use super::plan::{DataSource, Plan};
-use crate::failure::{Failure, Kind, Result};
+use crate::failure::{Failure, FailureKind, Result};
 
 /// One array (or a few of one kind) of an experiment.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,7 +65,7 @@ pub fn total(needs: &[Need]) -> u64 {
 /// Refuses work that needs more than `max_memory` bytes.
 ///
 /// # Errors
-/// A failure of kind [`Kind::Resource`] that names both numbers and the largest array.
+/// A failure of kind [`FailureKind::Resource`] that names both numbers and the largest array.
 pub fn check(needs: &[Need], max_memory: u64) -> Result<()> {
     let sum = total(needs);
     match needs.iter().max_by_key(|need| need.bytes) {
@@ -77,7 +77,7 @@ pub fn check(needs: &[Need], max_memory: u64) -> Result<()> {
                 readable(largest.bytes),
                 readable(max_memory)
             );
-            Err(Failure::new(Kind::Resource, message).hint("make that smaller, or raise --max-memory"))
+            Err(Failure::new(FailureKind::Resource, message).hint("make that smaller, or raise --max-memory"))
         }
         _ => Ok(()),
     }

@@ -6,7 +6,7 @@ use crate::assimilation::diagnostics::{Consistency, Spectrum};
 use crate::assimilation::innovation::innovation;
 use crate::assimilation::outcome::Moments;
 use crate::assimilation::quality::{Quality, used};
-use crate::assimilation::{Outcome, Seen, Smoothed};
+use crate::assimilation::{ObservationSet, Outcome, Smoothed};
 use crate::failure::Result;
 use crate::score::{Case, Context, Ensemble, Input, Orientation, Pool};
 use crate::spec::{ObservePlan, Plan, SystemPlan};
@@ -122,7 +122,7 @@ pub fn measure(
     board: &mut Board,
     columns: &[Column],
     replicate: usize,
-    now: &Seen,
+    now: &ObservationSet,
     outcome: &Outcome,
     truth: Option<ArrayView1<f64>>,
 ) -> Result<()> {
@@ -142,7 +142,7 @@ pub fn measure(
         forecast.add(board, columns, Of::Forecast, at, truth);
     }
     let values = used(outcome, now);
-    if let Some(found) = innovation(outcome, &Seen { values: values.view(), ..*now })? {
+    if let Some(found) = innovation(outcome, &ObservationSet { values: values.view(), ..*now })? {
         let density = Case::LogDensity { log_density: found.log_score, values: found.residual.len() };
         board.case(columns, "innovation_log_score", replicate, now.step, &density);
         board.case(columns, "innovation_chi_square", replicate, now.step, &Case::Number(found.chi_square));
@@ -157,7 +157,7 @@ pub fn verify(
     board: &mut Board,
     columns: &[Column],
     replicate: usize,
-    withheld: &Seen,
+    withheld: &ObservationSet,
     outcome: &Outcome,
 ) -> Result<()> {
     // an analysis is to what it was not shown as a forecast is to what then comes
@@ -185,7 +185,7 @@ pub fn look_at(
     columns: &[Column],
     replicate: usize,
     index: usize,
-    now: &Seen,
+    now: &ObservationSet,
     outcome: &Outcome,
 ) -> Result<()> {
     // an evidence of 0, of weights that are all lost, counts: its logarithm takes the mean with it

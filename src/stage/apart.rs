@@ -7,17 +7,17 @@ use crate::spec::ObservePlan;
 use crate::systems::Key;
 
 /// Observations that no method sees, `[analysis, observed]` each; NaN in the place of the others.
-pub struct Apart {
+pub struct Withheld {
     /// Those that forecasts and analyses are verified against.
     pub evaluated: Array2<f64>,
     /// Those that are not used at all.
     pub not_used: Array2<f64>,
 }
 
-impl Apart {
+impl Withheld {
     /// Those of one set.
-    pub fn at(&self, index: usize) -> quality::Apart<'_> {
-        quality::Apart { evaluated: self.evaluated.row(index), not_used: self.not_used.row(index) }
+    pub fn at(&self, index: usize) -> quality::Withheld<'_> {
+        quality::Withheld { evaluated: self.evaluated.row(index), not_used: self.not_used.row(index) }
     }
 
     /// Takes what `network` withholds out of the observations at `steps`; none where it withholds nothing. `key` is that of

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::assimilation_scores::Kept;
 use super::{Finished, Options, assimilation_scores, data, files, fit, parameters, twin};
-use crate::failure::{Failure, Kind, Result};
+use crate::failure::{Failure, FailureKind, Result};
 use crate::progress::Progress;
 use crate::spec::{AssimilatePlan, DataSource, Initial, Plan};
 
@@ -25,7 +25,7 @@ pub fn run(
 ) -> Result<Finished> {
     let plan = &files::with_models(plan, models);
     if plan.assimilate.is_empty() {
-        return Err(Failure::new(Kind::Usage, "the experiment has no [[assimilate]] row").hint("add one"));
+        return Err(Failure::new(FailureKind::Usage, "the experiment has no [[assimilate]] row").hint("add one"));
     }
     let out = options.out.clone().unwrap_or_else(|| PathBuf::from("analyses"));
     let path = |row: &AssimilatePlan| {
@@ -88,7 +88,7 @@ fn needs_data(plan: &Plan, data: Option<&Path>) -> bool {
 
 /// The ensembles of one row over all replicates, beside their truths.
 fn ensembles(plan: &Plan, row: &AssimilatePlan, network: &twin::Network, kept: &[Kept]) -> Result<files::Ensembles> {
-    let unequal = |error: ndarray::ShapeError| Failure::new(Kind::Bug, format!("row `{}`: {error}", row.label));
+    let unequal = |error: ndarray::ShapeError| Failure::new(FailureKind::Bug, format!("row `{}`: {error}", row.label));
     let values: Vec<_> = kept.iter().map(|kept| kept.values.view()).collect();
     let weights: Vec<_> = kept.iter().map(|kept| kept.weights.view()).collect();
     let estimates: Vec<_> = kept.iter().map(|kept| kept.parameters.view()).collect();

@@ -6,7 +6,7 @@ use ndarray::{Array2, Array3, ArrayViewMut1, Axis};
 
 use crate::assimilation::Smoothed;
 use crate::assimilation::quality::{Quality, of_whole_set};
-use crate::failure::{Failure, Kind, Result};
+use crate::failure::{Failure, FailureKind, Result};
 use crate::progress::Progress;
 use crate::results::{AssimilationRow, CostRow, PairedRow, Panel, ParameterSeries, RankHistogram, Series};
 use crate::spec::Plan;
@@ -21,7 +21,7 @@ use crate::stage::fit::Ready;
 use crate::stage::forecast_scores::rank_histogram;
 use crate::stage::parameters::{self, Track};
 use crate::stage::queue;
-use crate::stage::twin::{Climate, Network, seen, withheld};
+use crate::stage::twin::{Climate, Network, observed, withheld};
 use crate::systems::Forecaster;
 
 /// What the assimilation stage hands to the tables, the report and the files.
@@ -149,7 +149,7 @@ pub fn find<'a>(networks: &'a [Network], name: &str) -> Result<&'a Network> {
     networks
         .iter()
         .find(|network| network.plan.name == name)
-        .ok_or_else(|| Failure::new(Kind::Bug, format!("network `{name}` was not made")))
+        .ok_or_else(|| Failure::new(FailureKind::Bug, format!("network `{name}` was not made")))
 }
 
 /// The forecaster of a label.
@@ -160,7 +160,7 @@ pub fn find_model<'a>(ready: &'a [Ready], label: &str) -> Result<&'a Ready> {
     ready
         .iter()
         .find(|ready| ready.label == label)
-        .ok_or_else(|| Failure::new(Kind::Bug, format!("forecaster `{label}` was not made")))
+        .ok_or_else(|| Failure::new(FailureKind::Bug, format!("forecaster `{label}` was not made")))
 }
 
 /// A row on one replicate.
@@ -222,7 +222,7 @@ impl Job<'_> {
         let ended = cycle::run(row, self.model, self.network, twin, dt, &mut alarm, &mut scorer);
         let Scorer { mut run, trouble, stopped, .. } = scorer;
         match (ended, trouble) {
-            _ if stopped => return Err(Failure::new(Kind::Interrupted, "interrupted while assimilating")),
+            _ if stopped => return Err(Failure::new(FailureKind::Interrupted, "interrupted while assimilating")),
             (_, Some(error)) => return Err(error),
             (Ok(ended), None) => run.ended = ended,
             (Err(failure), None) => {
@@ -258,7 +258,7 @@ impl Visitor for Scorer<'_> {
         let Job { network, replicate, .. } = *self.job;
         let (twin, outcome, run) = (&network.twins[replicate], &analysed.outcome, &mut self.run);
         self.progress.at(1 + self.done.fetch_add(1, std::sync::atomic::Ordering::Relaxed), self.label);
-        let now = seen(twin, index, self.dt, network.operator.as_ref());
+        let now = observed(twin, index, self.dt, network.operator.as_ref());
         let truth = twin.truth.as_ref().map(|truth| truth.row(now.step));
         run.rmse.push(analysed.error);
         if replicate == 0 {

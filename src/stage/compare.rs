@@ -6,7 +6,7 @@ use std::time::Instant;
 use serde_json::json;
 
 use super::{Finished, Options, assimilation_scores, data, files, findings, fit, forecast_scores, tables, twin};
-use crate::failure::{Failure, Kind, Result};
+use crate::failure::{Failure, FailureKind, Result};
 use crate::progress::Progress;
 use crate::results::Report;
 use crate::spec::Plan;
@@ -49,7 +49,7 @@ pub fn run(plan: &Plan, options: &Options, progress: &dyn Progress) -> Result<Fi
 
     let report = report(plan, &ready, forecasts, analyses);
     if nothing_to_report(&report) {
-        return Err(Failure::new(Kind::Numerical, "every row diverged, so there is nothing to report")
+        return Err(Failure::new(FailureKind::Numerical, "every row diverged, so there is nothing to report")
             .hint("look at data.dt, data.substeps and the methods' inflation")
             .report(json!({ "warnings": report.warnings }))
             .text(crate::report::headline(&report)));

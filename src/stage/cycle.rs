@@ -5,11 +5,11 @@ use std::time::Instant;
 use ndarray::{Array1, ArrayView1};
 
 use crate::assimilation::augment::{Estimate, OfState, augmented_prior, split, split_smoothed};
-use crate::assimilation::{Cycle, METHODS, Observation, Outcome, Smoothed};
+use crate::assimilation::{Cycle, METHODS, ObservationOperator, Outcome, Smoothed};
 use crate::failure::Result;
 use crate::spec::AssimilatePlan;
 use crate::stage::alarm::Alarm;
-use crate::stage::twin::{Network, Twin, seen};
+use crate::stage::twin::{Network, Twin, observed};
 use crate::systems::{Forecaster, registry};
 
 /// How one run ended.
@@ -79,12 +79,12 @@ pub fn run(
     let unknown = row.estimate.as_slice();
     let with_parameters = OfState::new(network.operator.as_ref(), unknown.len());
     let joint = (!unknown.is_empty()).then(|| augmented_prior(&twin.prior, unknown, twin.key)).transpose()?;
-    let operator: &dyn Observation = if joint.is_some() { &with_parameters } else { network.operator.as_ref() };
+    let operator: &dyn ObservationOperator = if joint.is_some() { &with_parameters } else { network.operator.as_ref() };
     filter.start(joint.as_ref().unwrap_or(&twin.prior), 0, twin.key)?;
     let mut ended = Ended { diverged: None, seconds: 0.0, cycles: 0 };
     let mut stopped = false;
     for index in 0..network.sets(row).len() {
-        let now = seen(twin, index, dt, operator);
+        let now = observed(twin, index, dt, operator);
         let (outcome, estimate) = split(filter.step(model, &now, twin.key)?, unknown);
         ended.cycles += 1;
         let truth = twin.truth.as_ref().map(|truth| truth.row(now.step));

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use ndarray::{Array3, Axis, concatenate};
 
-use crate::failure::{Failure, Kind, Result};
+use crate::failure::{Failure, FailureKind, Result};
 use crate::progress::Progress;
 use crate::spec::{DataSource, Plan};
 use crate::stage::Options;
 use crate::store;
-use crate::store::netcdf::Part;
+use crate::store::netcdf::SplitPart;
 use crate::systems::{Domain, Geometry, Key, simulate};
 
 /// Trajectories, `[case, time, component]` each.
@@ -31,13 +31,13 @@ impl Trajectories {
     ///
     /// # Errors
     /// When a part would be empty.
-    pub fn cut(states: &Array3<f64>, split: &[Part], geometry: Geometry) -> Result<Self> {
+    pub fn cut(states: &Array3<f64>, split: &[SplitPart], geometry: Geometry) -> Result<Self> {
         let cases = states.dim().0;
-        let of = |part: Part| (0..cases).filter(|&case| split[case] == part).collect::<Vec<_>>();
-        let [train, valid, test] = Part::ALL.map(of);
+        let of = |part: SplitPart| (0..cases).filter(|&case| split[case] == part).collect::<Vec<_>>();
+        let [train, valid, test] = SplitPart::ALL.map(of);
         if train.is_empty() || valid.is_empty() || test.is_empty() {
             return Err(Failure::new(
-                Kind::Data,
+                FailureKind::Data,
                 format!(
                     "there are {cases} trajectories, {} for training, {} for validation and {} for testing, which need \
                      one each",
@@ -79,7 +79,7 @@ pub fn trajectories(
         (None, DataSource::Simulated { trajectories, steps, spin_up }) => {
             let states = simulated(plan, *trajectories, *steps, *spin_up, options, progress)?;
             let geometry = plan.system.as_ref().map_or(Geometry::Unstructured, |system| system.system.geometry());
-            Trajectories::cut(&states, &Part::of_counts(plan.data.split_counts(*trajectories)), geometry)
+            Trajectories::cut(&states, &SplitPart::of_counts(plan.data.split_counts(*trajectories)), geometry)
         }
     }
 }
@@ -88,10 +88,10 @@ fn read(path: &Path, plan: &Plan, options: &Options) -> Result<Trajectories> {
     let read = store::read_trajectories(path, plan.data.variable.as_deref(), &options.limits())?;
     let geometry = geometry(plan, path, &read)?;
     let states = read.values;
-    let split = read.split.unwrap_or_else(|| Part::of_counts(plan.data.split_counts(states.dim().0)));
+    let split = read.split.unwrap_or_else(|| SplitPart::of_counts(plan.data.split_counts(states.dim().0)));
     if let Some(system) = plan.system.as_ref().filter(|system| system.system.dim() != states.dim().2) {
         return Err(Failure::new(
-            Kind::Data,
+            FailureKind::Data,
             format!(
                 "the trajectories have {} components but system `{}` has {}",
                 states.dim().2,
@@ -108,10 +108,10 @@ fn read(path: &Path, plan: &Plan, options: &Options) -> Result<Trajectories> {
 /// The layout of trajectories that were read: as the file says, or the plan.
 ///
 /// # Errors
-/// [`Kind::Data`] when the plan's does not fit the file.
+/// [`FailureKind::Data`] when the plan's does not fit the file.
 pub fn geometry(plan: &Plan, path: &Path, read: &store::netcdf::Trajectories) -> Result<Geometry> {
     plan.data.layout.of_file(&read.space, read.geometry).map_err(|message| {
-        Failure::new(Kind::Data, message)
+        Failure::new(FailureKind::Data, message)
             .at(path.display().to_string())
             .hint("change data.geometry, or give the file's variable the dimensions (case, time, y, x)")
     })
@@ -120,14 +120,14 @@ pub fn geometry(plan: &Plan, path: &Path, read: &store::netcdf::Trajectories) ->
 /// Refuses arrays that would not fit under the limit, before anything is allocated.
 ///
 /// # Errors
-/// [`Kind::Resource`] with both sizes.
+/// [`FailureKind::Resource`] with both sizes.
 pub fn check_memory(what: &str, values: usize, options: &Options) -> Result<()> {
     let bytes = values as u64 * 8;
     if bytes <= options.max_memory {
         return Ok(());
     }
     Err(Failure::new(
-        Kind::Resource,
+        FailureKind::Resource,
         format!("{what} would take {:.1} GiB, but --max-memory allows {:.1} GiB", gib(bytes), gib(options.max_memory)),
     )
     .hint("make the experiment smaller, or raise --max-memory"))
@@ -150,7 +150,10 @@ pub fn simulated(
     progress: &dyn Progress,
 ) -> Result<Array3<f64>> {
     let Some(system) = &plan.system else {
-        return Err(Failure::new(Kind::Usage, "there is neither a [system] to simulate nor a data.file to read"));
+        return Err(Failure::new(
+            FailureKind::Usage,
+            "there is neither a [system] to simulate nor a data.file to read",
+        ));
     };
     // the simulation and its cut copies live side by side for a moment
     check_memory("the trajectories", 2 * trajectories * (steps + 1) * system.system.dim(), options)?;
@@ -164,7 +167,7 @@ pub fn simulated(
     match made.diverged.first() {
         None => Ok(made.states),
         Some(first) => Err(Failure::new(
-            Kind::Numerical,
+            FailureKind::Numerical,
             format!("{} of {trajectories} trajectories diverged; {first}", made.diverged.len()),
         )),
     }

@@ -7,7 +7,7 @@ use ndarray::Array3;
 use serde_json::{Map, Value, json};
 
 use super::{Finished, Options, data, files};
-use crate::failure::{Failure, Kind, Result};
+use crate::failure::{Failure, FailureKind, Result};
 use crate::progress::Progress;
 use crate::report::{Diagnosed, Portrait, View};
 use crate::spec::{DataSource, Plan};
@@ -29,7 +29,7 @@ pub fn run(plan: &Plan, exponents: usize, options: &Options, progress: &dyn Prog
         DataSource::Simulated { .. } => simulated(plan, exponents, options, progress)?,
     };
     let diagnosis = diagnose::trajectories(subject.states.view(), subject.dt, subject.geometry)
-        .map_err(|error| Failure::new(Kind::Data, error.to_string()))?;
+        .map_err(|error| Failure::new(FailureKind::Data, error.to_string()))?;
     let numbers = numbers(&diagnosis, &subject);
     let mut result = object(plan, &subject, &diagnosis, &numbers);
     let mut text = text(plan, &subject, &numbers);
@@ -56,10 +56,10 @@ struct Subject {
 
 fn simulated(plan: &Plan, exponents: usize, options: &Options, progress: &dyn Progress) -> Result<Subject> {
     let DataSource::Simulated { trajectories, steps, spin_up } = plan.data.source else {
-        return Err(Failure::new(Kind::Bug, "a system is diagnosed along simulated trajectories"));
+        return Err(Failure::new(FailureKind::Bug, "a system is diagnosed along simulated trajectories"));
     };
     let Some(system) = plan.system.as_ref().map(|plan| &plan.system) else {
-        return Err(Failure::new(Kind::Bug, "there is no system to simulate"));
+        return Err(Failure::new(FailureKind::Bug, "there is no system to simulate"));
     };
     let states = data::simulated(plan, trajectories, steps, spin_up, options, progress)?;
     stop_if_asked(progress)?;
@@ -88,7 +88,7 @@ fn simulated(plan: &Plan, exponents: usize, options: &Options, progress: &dyn Pr
 }
 
 fn stop_if_asked(progress: &dyn Progress) -> Result<()> {
-    if progress.interrupted() { Err(Failure::new(Kind::Interrupted, "stopped as asked")) } else { Ok(()) }
+    if progress.interrupted() { Err(Failure::new(FailureKind::Interrupted, "stopped as asked")) } else { Ok(()) }
 }
 
 fn stored(plan: &Plan, path: &Path, options: &Options) -> Result<Subject> {

@@ -2,14 +2,14 @@
 
 use crate::assimilation::Smoothed;
 use crate::assimilation::diagnostics::History;
-use crate::failure::{Failure, Kind, Result};
+use crate::failure::{Failure, FailureKind, Result};
 use crate::progress::Progress;
 use crate::spec::Plan;
 use crate::stage::alarm::Alarm;
 use crate::stage::assimilation_scores::Job;
 use crate::stage::cycle::{self, Analysed, Ended, Visitor};
 use crate::stage::queue;
-use crate::stage::twin::seen;
+use crate::stage::twin::observed;
 
 /// Why rows diverged: the first replicate of each that did is run again up to there, with an eye on its signs.
 pub fn diagnoses(
@@ -44,7 +44,7 @@ pub fn diagnoses(
     });
     progress.finish();
     if progress.interrupted() {
-        return Err(Failure::new(Kind::Interrupted, "interrupted while assimilating"));
+        return Err(Failure::new(FailureKind::Interrupted, "interrupted while assimilating"));
     }
     told
 }
@@ -60,7 +60,7 @@ struct Watch<'a> {
 impl Visitor for Watch<'_> {
     fn analysed(&mut self, index: usize, analysed: &Analysed) -> bool {
         let twin = &self.job.network.twins[self.job.replicate];
-        let now = seen(twin, index, self.dt, self.job.network.operator.as_ref());
+        let now = observed(twin, index, self.dt, self.job.network.operator.as_ref());
         // what cannot be added has no signs to tell
         self.history.add(&analysed.outcome, &now, analysed.error).is_ok() && !self.progress.interrupted()
     }

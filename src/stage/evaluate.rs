@@ -8,7 +8,7 @@ use super::assimilation_scores::{Names, rows};
 use super::board::{Board, Column, against_best};
 use super::files::{self, Stored};
 use super::{Finished, Options, forecast_scores};
-use crate::failure::{Failure, Kind, Result};
+use crate::failure::{Failure, FailureKind, Result};
 use crate::progress::Progress;
 use crate::results::Report;
 use crate::score::{Context, Ensemble, Input, METRICS, Pool};
@@ -21,7 +21,7 @@ use crate::spec::Plan;
 /// When a file is neither forecasts nor analyses with their truth.
 pub fn run(inputs: &[PathBuf], plan: Option<&Plan>, options: &Options, progress: &dyn Progress) -> Result<Finished> {
     if inputs.is_empty() {
-        return Err(Failure::new(Kind::Usage, "no file to score was given")
+        return Err(Failure::new(FailureKind::Usage, "no file to score was given")
             .hint("give the .nc files that `scorecast forecast` or `scorecast assimilate` wrote"));
     }
     let names: Vec<String> = match plan {

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use super::simulate::{Job, interrupted};
 use super::{files, fit};
-use crate::failure::{Failure, Kind, Result};
+use crate::failure::{Failure, FailureKind, Result};
 use crate::progress::Progress;
-use crate::store::netcdf::{self, Block, Blocks, Part};
+use crate::store::netcdf::{self, Block, Blocks, SplitPart};
 use crate::store::run::EXPERIMENT;
 use crate::store::state_log::StateLog;
 use crate::store::well::{FIELD, MIN_SD, Moments, WellPlan, write_part};
@@ -42,7 +42,7 @@ impl<'a> Written<'a> {
 /// When the system refuses, or the user stops.
 pub(super) fn netcdf(out: &Path, job: &Job, log: &mut StateLog, progress: &dyn Progress) -> Result<()> {
     let shape = job.shape();
-    let (times, split) = (files::times(job.plan, shape[1]), Part::of_counts(job.counts));
+    let (times, split) = (files::times(job.plan, shape[1]), SplitPart::of_counts(job.counts));
     let (geometry, origin) = (job.system.system.geometry(), files::origin(job.plan, "trajectories")?);
     let dataset = netcdf::frame(shape, Some(&times), Some(&split), Some(geometry), &origin);
     let state = Blocks {
@@ -64,7 +64,7 @@ pub(super) fn netcdf(out: &Path, job: &Job, log: &mut StateLog, progress: &dyn P
 /// Refuses a system without a grid: The Well has only fields.
 ///
 /// # Errors
-/// [`Kind::Usage`].
+/// [`FailureKind::Usage`].
 pub(super) fn check_grid(job: &Job) -> Result<()> {
     if WellPlan::grid_of(job.system.system.geometry(), job.system.system.dim()).is_some() {
         return Ok(());
@@ -73,13 +73,13 @@ pub(super) fn check_grid(job: &Job) -> Result<()> {
         "the components of system `{}` are separate quantities, and The Well has only fields on grids",
         job.system.name
     );
-    Err(Failure::new(Kind::Usage, message).hint("leave --format out to write NetCDF"))
+    Err(Failure::new(FailureKind::Usage, message).hint("leave --format out to write NetCDF"))
 }
 
 /// Refuses to replace a folder that is no dataset.
 ///
 /// # Errors
-/// [`Kind::Exists`].
+/// [`FailureKind::Exists`].
 pub(super) fn check_replaceable(out: &Path) -> Result<()> {
     let ours = |name: &std::ffi::OsStr| ["data", "stats.yaml", EXPERIMENT].iter().any(|known| name == *known);
     let foreign = match fs::read_dir(out) {
@@ -87,7 +87,7 @@ pub(super) fn check_replaceable(out: &Path) -> Result<()> {
         Err(_) => out.exists(),
     };
     if foreign {
-        return Err(Failure::new(Kind::Exists, "exists and is not a dataset in the layout of The Well")
+        return Err(Failure::new(FailureKind::Exists, "exists and is not a dataset in the layout of The Well")
             .at(out.display().to_string())
             .hint("give another --out"));
     }
@@ -137,7 +137,7 @@ fn fill(making: &Path, name: &str, job: &Job, log: &mut StateLog, progress: &dyn
     };
     let mut written = Written::start("writing", cases * times, progress);
     let mut first = 0;
-    for (part, count) in Part::ALL.into_iter().zip(job.counts).filter(|(_, count)| *count > 0) {
+    for (part, count) in SplitPart::ALL.into_iter().zip(job.counts).filter(|(_, count)| *count > 0) {
         let folder = making.join("data").join(part.name());
         files::make_folder(&folder)?;
         write_part(&folder.join(format!("{name}.hdf5")), &plan, count, |block: Block| {
@@ -155,8 +155,11 @@ fn moments(job: &Job, log: &mut StateLog, progress: &dyn Progress) -> Result<Mom
     let [_, times, components] = job.shape();
     let train = job.counts[0];
     if train == 0 {
-        return Err(Failure::new(Kind::Usage, "there is no training trajectory to take the moments of the field from")
-            .hint("raise the first share of data.split; then go on with --resume"));
+        return Err(Failure::new(
+            FailureKind::Usage,
+            "there is no training trajectory to take the moments of the field from",
+        )
+        .hint("raise the first share of data.split; then go on with --resume"));
     }
     let mut moments = Moments::default();
     let mut seen = Written::start("measuring", train * times, progress);
@@ -164,7 +167,7 @@ fn moments(job: &Job, log: &mut StateLog, progress: &dyn Progress) -> Result<Mom
         let block = (0..train, time..time + 1);
         seen.block(&block)?;
         let states = job.read(log, block.0, block.1)?;
-        let states = states.to_shape((train, components)).map_err(|e| Failure::new(Kind::Bug, e.to_string()))?;
+        let states = states.to_shape((train, components)).map_err(|e| Failure::new(FailureKind::Bug, e.to_string()))?;
         moments.add(states.view());
     }
     if moments.sd() <= MIN_SD {
@@ -172,7 +175,7 @@ fn moments(job: &Job, log: &mut StateLog, progress: &dyn Progress) -> Result<Mom
             "the field's standard deviation is {:e}, and The Well's programs normalise by no less than {MIN_SD:e}",
             moments.sd()
         );
-        return Err(Failure::new(Kind::Data, message)
+        return Err(Failure::new(FailureKind::Data, message)
             .hint("what is simulated is kept: --resume without --format writes it as NetCDF"));
     }
     Ok(moments)
@@ -192,7 +195,7 @@ fn put(making: &Path, out: &Path) -> Result<()> {
 }
 
 fn io(path: &Path, action: &str, error: &std::io::Error) -> Failure {
-    Failure::new(Kind::Io, format!("could not {action} ({error})"))
+    Failure::new(FailureKind::Io, format!("could not {action} ({error})"))
         .at(path.display().to_string())
         .hint("check the disk and the permissions")
 }

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use ndarray::{Array2, Array3, Array4, Array5, ArrayD};
 
-use crate::failure::{Failure, Kind, Result};
+use crate::failure::{Failure, FailureKind, Result};
 use crate::spec::Plan;
 use crate::stage::Options;
 use crate::stage::assimilation_scores::Analyses;
 use crate::stage::data::Trajectories;
 use crate::stage::parameters::Track;
-use crate::store::netcdf::{self, Attribute, Dataset, Origin, Part, Values, Variable};
+use crate::store::netcdf::{self, Attribute, Dataset, Origin, SplitPart, Values, Variable};
 
 /// Where a file comes from: the experiment, as JSON.
 ///
@@ -18,7 +18,7 @@ use crate::store::netcdf::{self, Attribute, Dataset, Origin, Part, Values, Varia
 /// Never in practice: the resolved experiment is our own TOML.
 pub fn origin(plan: &Plan, title: &str) -> Result<Origin> {
     let value: serde_json::Value = toml::from_str(&plan.resolved)
-        .map_err(|error| Failure::new(Kind::Bug, format!("the resolved experiment is not TOML: {error}")))?;
+        .map_err(|error| Failure::new(FailureKind::Bug, format!("the resolved experiment is not TOML: {error}")))?;
     Ok(Origin { title: title.to_owned(), seed: plan.seed, config_json: value.to_string() })
 }
 
@@ -29,7 +29,7 @@ pub fn origin(plan: &Plan, title: &str) -> Result<Origin> {
 pub fn write_trajectories(path: &Path, data: &Trajectories, plan: &Plan) -> Result<()> {
     let values = data.joined();
     let time = times(plan, values.dim().1);
-    let split = Part::of_counts([data.train.dim().0, data.valid.dim().0, data.test.dim().0]);
+    let split = SplitPart::of_counts([data.train.dim().0, data.valid.dim().0, data.test.dim().0]);
     let trajectories = netcdf::Trajectories {
         split: Some(split),
         geometry: Some(data.geometry),
@@ -165,10 +165,10 @@ fn with_parameters(dataset: Dataset, parameters: &[(String, Option<f64>)], twin:
 /// Refuses an output that exists, unless `--force` is given.
 ///
 /// # Errors
-/// [`Kind::Exists`].
+/// [`FailureKind::Exists`].
 pub fn claim(path: &Path, options: &Options) -> Result<()> {
     if path.exists() && !options.force {
-        return Err(Failure::new(Kind::Exists, "the output exists already")
+        return Err(Failure::new(FailureKind::Exists, "the output exists already")
             .at(path.display().to_string())
             .hint("give another --out, or --force to replace it"));
     }
@@ -178,10 +178,10 @@ pub fn claim(path: &Path, options: &Options) -> Result<()> {
 /// Makes a folder and its parents.
 ///
 /// # Errors
-/// [`Kind::Io`].
+/// [`FailureKind::Io`].
 pub fn make_folder(path: &Path) -> Result<()> {
     std::fs::create_dir_all(path).map_err(|error| {
-        Failure::new(Kind::Io, format!("cannot make the folder: {error}")).at(path.display().to_string())
+        Failure::new(FailureKind::Io, format!("cannot make the folder: {error}")).at(path.display().to_string())
     })
 }
 
@@ -342,14 +342,17 @@ pub fn read_stored(path: &Path, options: &Options) -> Result<Stored> {
         };
         return Ok(Stored::Analyses(label, values, weights, shaped(path, truth)?));
     }
-    Err(Failure::new(Kind::Data, "has neither a variable `forecast` nor `analysis`, so there is nothing to score")
-        .at(path.display().to_string())
-        .hint("give a file that `scorecast forecast` or `scorecast assimilate` wrote"))
+    Err(Failure::new(
+        FailureKind::Data,
+        "has neither a variable `forecast` nor `analysis`, so there is nothing to score",
+    )
+    .at(path.display().to_string())
+    .hint("give a file that `scorecast forecast` or `scorecast assimilate` wrote"))
 }
 
 /// A variable as an array, its dimensions in the order that is asked for.
 fn array(path: &Path, dataset: &Dataset, name: &str, dimensions: &[&str]) -> Result<ArrayD<f64>> {
-    let at = |message: String| Failure::new(Kind::Data, message).at(path.display().to_string());
+    let at = |message: String| Failure::new(FailureKind::Data, message).at(path.display().to_string());
     let Some(variable) = dataset.get(name) else {
         return Err(at(format!("has no variable `{name}`"))
             .hint("without a truth only the innovation statistics of `scorecast assimilate` can be scored"));
@@ -372,5 +375,5 @@ fn array(path: &Path, dataset: &Dataset, name: &str, dimensions: &[&str]) -> Res
 fn shaped<D: ndarray::Dimension>(path: &Path, values: ArrayD<f64>) -> Result<ndarray::Array<f64, D>> {
     values
         .into_dimensionality::<D>()
-        .map_err(|error| Failure::new(Kind::Data, error.to_string()).at(path.display().to_string()))
+        .map_err(|error| Failure::new(FailureKind::Data, error.to_string()).at(path.display().to_string()))
 }

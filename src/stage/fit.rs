@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::failure::{Failure, Kind, Result};
-use crate::forecast::{Checkpoints, FORECASTERS, Fitted, Situation};
+use crate::failure::{Failure, FailureKind, Result};
+use crate::forecast::{Checkpoints, FORECASTERS, FitContext, Fitted};
 use crate::model::Model;
 use crate::progress::Progress;
 use crate::results::{CostRow, Curve, TrainingRow};
@@ -164,16 +164,16 @@ pub fn load(path: &Path, kind: Option<&str>, dim: Option<usize>) -> Result<Box<d
     let model = store::model::read(path, &store::Limits::bytes(MODEL_BYTES))?;
     if let Some(kind) = kind.filter(|kind| *kind != model.kind) {
         let message = format!("the model is a `{}` forecaster, but the experiment asks for kind `{kind}`", model.kind);
-        return Err(at(Failure::new(Kind::Data, message).hint(format!("set kind = \"{}\"", model.kind))));
+        return Err(at(Failure::new(FailureKind::Data, message).hint(format!("set kind = \"{}\"", model.kind))));
     }
     let entry = registry::find(FORECASTERS, "forecaster", &model.kind).map_err(|error| at(error.into()))?;
     let Some(load) = entry.build.load else {
-        return Err(at(Failure::new(Kind::Data, format!("a `{}` forecaster is never stored", model.kind))));
+        return Err(at(Failure::new(FailureKind::Data, format!("a `{}` forecaster is never stored", model.kind))));
     };
-    let fitted = load(&model).map_err(|error| at(Failure::new(Kind::Data, error.to_string())))?;
+    let fitted = load(&model).map_err(|error| at(Failure::new(FailureKind::Data, error.to_string())))?;
     if let Some(dim) = dim.filter(|dim| *dim != fitted.dim()) {
         let message = format!("the model forecasts {} components but the experiment's state has {dim}", fitted.dim());
-        return Err(at(Failure::new(Kind::Data, message).hint("train a model on this system's data")));
+        return Err(at(Failure::new(FailureKind::Data, message).hint("train a model on this system's data")));
     }
     Ok(fitted)
 }
@@ -183,12 +183,12 @@ fn situation<'a>(
     data: Option<&'a Trajectories>,
     keeper: Option<&'a Keeper>,
     progress: &'a dyn Progress,
-) -> Result<Situation<'a>> {
+) -> Result<FitContext<'a>> {
     let Some(data) = data else {
-        return Err(Failure::new(Kind::Usage, "a forecaster must be fitted, but there are no trajectories")
+        return Err(Failure::new(FailureKind::Usage, "a forecaster must be fitted, but there are no trajectories")
             .hint("add a [data] section, or give the forecaster a stored model"));
     };
-    Ok(Situation {
+    Ok(FitContext {
         system: plan.system.as_ref().map(|system| (Arc::clone(&system.system), plan.data.stepping.clone())),
         geometry: data.geometry,
         train: data.train.view(),
@@ -230,7 +230,7 @@ impl Keeper {
     fn discard(&self) -> Result<()> {
         match std::fs::remove_file(&self.0) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(Failure::new(Kind::Io, format!("cannot remove the old checkpoint: {error}"))
+                Err(Failure::new(FailureKind::Io, format!("cannot remove the old checkpoint: {error}"))
                     .at(self.0.display().to_string()))
             }
             _ => Ok(()),

@@ -6,7 +6,7 @@ use ndarray::{Array2, Array4, Array5, Axis, s};
 use serde_json::json;
 
 use super::{Finished, Options, data, files, fit, forecast_scores};
-use crate::failure::{Failure, Kind, Result};
+use crate::failure::{Failure, FailureKind, Result};
 use crate::progress::Progress;
 use crate::spec::Plan;
 use crate::systems::{Domain, Key, Purpose};
@@ -25,7 +25,7 @@ pub fn run(
 ) -> Result<Finished> {
     let plan = &files::with_models(plan, models);
     if plan.forecast.is_empty() {
-        return Err(Failure::new(Kind::Usage, "the experiment has no forecaster whose forecasts are scored")
+        return Err(Failure::new(FailureKind::Usage, "the experiment has no forecaster whose forecasts are scored")
             .hint("add a [[forecaster]], or name some, `perfect` among them, in score.forecasters"));
     }
     let out = options.out.clone().unwrap_or_else(|| PathBuf::from("forecasts"));
@@ -36,7 +36,7 @@ pub fn run(
     let (members, leads) = (plan.score.members, plan.score.lead_steps);
     if times <= leads {
         return Err(Failure::new(
-            Kind::Usage,
+            FailureKind::Usage,
             format!(
                 "forecasts of {leads} lead steps do not fit in trajectories of {} lead steps",
                 times.saturating_sub(1)
@@ -76,7 +76,7 @@ pub fn run(
                 }
                 progress.at((case * leads + lead + 1) as u64, "");
                 if progress.interrupted() {
-                    return Err(Failure::new(Kind::Interrupted, "interrupted while forecasting"));
+                    return Err(Failure::new(FailureKind::Interrupted, "interrupted while forecasting"));
                 }
             }
         }

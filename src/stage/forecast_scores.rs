@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 
-use crate::failure::{Failure, Kind, Result};
+use crate::failure::{Failure, FailureKind, Result};
 use crate::progress::Progress;
 use crate::results::{CostRow, ForecastRow, LawPicture, PairedRow, RankHistogram};
 use crate::score::{Case, Context, Ensemble, Input, Orientation, Pool, normalised_error};
@@ -69,7 +69,7 @@ pub fn score(plan: &Plan, ready: &[Ready], data: &Trajectories, progress: &dyn P
     let measured = queue::run(jobs.len(), &|job| {
         let (which, case) = jobs[job];
         if progress.interrupted() {
-            return Err(Failure::new(Kind::Interrupted, "interrupted while scoring forecasts"));
+            return Err(Failure::new(FailureKind::Interrupted, "interrupted while scoring forecasts"));
         }
         let boards = setting.run(chosen[which].fitted.as_forecaster(), case)?;
         progress.at(1 + done.fetch_add(1, std::sync::atomic::Ordering::Relaxed), &chosen[which].label);
@@ -114,7 +114,7 @@ impl<'a> Setting<'a> {
         let leads = plan.score.lead_steps;
         if times <= leads {
             return Err(Failure::new(
-                Kind::Usage,
+                FailureKind::Usage,
                 format!(
                     "forecasts of {leads} lead steps cannot be scored on trajectories of {} lead steps",
                     times.saturating_sub(1)

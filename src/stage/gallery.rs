@@ -11,7 +11,7 @@ use crate::failure::Result;
 use crate::progress::Progress;
 use crate::report::{Exhibit, Portrait, View};
 use crate::store;
-use crate::systems::catalogue::{Recipe, SYSTEMS, build};
+use crate::systems::catalogue::{DefaultStepping, SYSTEMS, build};
 use crate::systems::{Domain, Entry, Key, Stepping, diagnose, simulate};
 
 /// Trajectories of each system.
@@ -69,7 +69,7 @@ struct Picture {
 }
 
 /// The picture of one system; none where it needs settings or diverges.
-fn states(entry: &Entry<Recipe>) -> Option<Picture> {
+fn states(entry: &Entry<DefaultStepping>) -> Option<Picture> {
     let system = build(entry.name, &Default::default()).ok()?;
     let sde = Arc::clone(&system).as_sde();
     let view = View::of(system.geometry(), system.dim(), sde.is_some());

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ndarray::{Array3, ArrayView2, Axis, s};
 use serde_json::{Value, json};
 
-use crate::store::netcdf::{Part, Trajectories};
+use crate::store::netcdf::{SplitPart, StoredTrajectories};
 
 /// A problem, and whether the trajectories cannot be used because of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,7 +54,7 @@ pub fn step(times: &[f64]) -> Result<Option<f64>, Finding> {
 }
 
 /// Every problem of the trajectories' shape, times, parts and values, in this order.
-pub fn findings(data: &Trajectories) -> Vec<Finding> {
+pub fn findings(data: &StoredTrajectories) -> Vec<Finding> {
     let mut found = Vec::new();
     found.extend(data.time.as_deref().and_then(|times| step(times).err()));
     found.extend(shape(data));
@@ -64,7 +64,7 @@ pub fn findings(data: &Trajectories) -> Vec<Finding> {
     found
 }
 
-fn shape(data: &Trajectories) -> Vec<Finding> {
+fn shape(data: &StoredTrajectories) -> Vec<Finding> {
     let (cases, times, _) = data.values.dim();
     let mut found = Vec::new();
     if times < 2 {
@@ -78,7 +78,7 @@ fn shape(data: &Trajectories) -> Vec<Finding> {
         }
         None => {}
         Some(split) => {
-            for part in Part::ALL.into_iter().filter(|part| !split.contains(part)) {
+            for part in SplitPart::ALL.into_iter().filter(|part| !split.contains(part)) {
                 let message = format!("no trajectory is for `{}`", part.name());
                 found.push(Finding::new(true, "split", message, "give each part one, or leave the split out"));
             }
@@ -101,7 +101,7 @@ fn missing(values: &Array3<f64>) -> Option<Finding> {
 }
 
 /// Trajectories that repeat an earlier one, value by value.
-fn repeats(data: &Trajectories) -> Vec<Finding> {
+fn repeats(data: &StoredTrajectories) -> Vec<Finding> {
     let mut seen: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
     let mut found = Vec::new();
     let part = |case: usize| data.split.as_ref().map_or(String::new(), |split| format!(" ({})", split[case].name()));
@@ -209,9 +209,9 @@ fn sd(values: impl Iterator<Item = f64>, mean: f64) -> f64 {
 mod tests {
     use super::*;
 
-    fn good() -> Trajectories {
+    fn good() -> StoredTrajectories {
         let values = Array3::from_shape_fn((4, 6, 3), |(c, t, i)| ((c * 100 + t * 10 + i) as f64).sin());
-        Trajectories::new(values, Some((0..6).map(|k| f64::from(k) * 0.1).collect()))
+        StoredTrajectories::new(values, Some((0..6).map(|k| f64::from(k) * 0.1).collect()))
     }
 
     #[test]
@@ -225,19 +225,19 @@ mod tests {
 
     #[test]
     fn each_problem_is_found_with_its_place() {
-        type Change = fn(&mut Trajectories);
+        type Change = fn(&mut StoredTrajectories);
         let rows: [(Change, bool, &str, &str); 9] = [
             (|d| d.values[[2, 3, 1]] = f64::NAN, true, "case 2, time 3, component 1", "1 of 72 values, in 1 of 4"),
             (|d| d.values[[0, 0, 0]] = f64::INFINITY, true, "case 0, time 0, component 0", "not finite"),
             (|d| d.time = Some(vec![0.0, 0.1, 0.2, 0.35, 0.4, 0.5]), true, "time", "from time 2 to 3"),
             (|d| d.time = Some(vec![0.5, 0.4, 0.3, 0.2, 0.1, 0.0]), true, "time", "from 0.5 to 0"),
-            (|d| d.split = Some(vec![Part::Train; 4]), true, "split", "`valid`"),
+            (|d| d.split = Some(vec![SplitPart::Train; 4]), true, "split", "`valid`"),
             (|d| d.values = d.values.slice(s![..2, .., ..]).to_owned(), true, "case", "2 trajectories"),
             (
                 |d| {
                     let copy = d.values.index_axis(Axis(0), 1).to_owned();
                     d.values.index_axis_mut(Axis(0), 3).assign(&copy);
-                    d.split = Some(vec![Part::Train, Part::Train, Part::Valid, Part::Test]);
+                    d.split = Some(vec![SplitPart::Train, SplitPart::Train, SplitPart::Valid, SplitPart::Test]);
                 },
                 false,
                 "case 3",

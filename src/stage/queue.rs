@@ -6,7 +6,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::failure::{Failure, Kind, Result};
+use crate::failure::{Failure, FailureKind, Result};
 
 /// Runs `job(i)` for i in 0..count on as many workers as the current pool has threads.
 ///
@@ -20,7 +20,7 @@ pub fn run<T: Send>(count: usize, job: &(dyn Fn(usize) -> Result<T> + Sync)) -> 
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(1)
             .build()
-            .map_err(|error| Failure::new(Kind::Io, format!("cannot start a thread: {error}")))?;
+            .map_err(|error| Failure::new(FailureKind::Io, format!("cannot start a thread: {error}")))?;
         loop {
             let index = next.fetch_add(1, Ordering::SeqCst);
             if index >= count || failed.load(Ordering::SeqCst) < index {
@@ -46,7 +46,7 @@ pub fn run<T: Send>(count: usize, job: &(dyn Fn(usize) -> Result<T> + Sync)) -> 
     for place in results {
         match place.into_inner() {
             Ok(Some(result)) => out.push(result?),
-            _ => return Err(Failure::new(Kind::Bug, "a job ended without a result")),
+            _ => return Err(Failure::new(FailureKind::Bug, "a job ended without a result")),
         }
     }
     Ok(out)
@@ -64,7 +64,8 @@ mod tests {
 
     #[test]
     fn the_first_failure_in_order_is_the_one_reported() {
-        let failing = |i: usize| if i % 7 == 3 { Err(Failure::new(Kind::Data, format!("job {i}"))) } else { Ok(i) };
+        let failing =
+            |i: usize| if i % 7 == 3 { Err(Failure::new(FailureKind::Data, format!("job {i}"))) } else { Ok(i) };
         assert_eq!(run(30, &failing).unwrap_err().message, "job 3");
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::json;
 
 use super::{Finished, Options, files};
-use crate::failure::{Failure, Kind, Result};
+use crate::failure::{Failure, FailureKind, Result};
 use crate::progress::Progress;
 use crate::results::Report;
 use crate::store;
@@ -19,13 +19,13 @@ pub fn run(run_dir: &Path, options: &Options, _progress: &dyn Progress) -> Resul
     let at = |failure: Failure| failure.at(path.display().to_string());
     let bytes = std::fs::read(&path).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => {
-            at(Failure::new(Kind::Data, "there is no report.json: this is not the folder of a finished run")
+            at(Failure::new(FailureKind::Data, "there is no report.json: this is not the folder of a finished run")
                 .hint("give the folder that `scorecast compare` printed"))
         }
-        _ => at(Failure::new(Kind::Io, format!("cannot be read: {error}"))),
+        _ => at(Failure::new(FailureKind::Io, format!("cannot be read: {error}"))),
     })?;
     let report: Report = serde_json::from_slice(&bytes).map_err(|error| {
-        at(Failure::new(Kind::Data, format!("is damaged or from another version: {error}"))
+        at(Failure::new(FailureKind::Data, format!("is damaged or from another version: {error}"))
             .hint("run the comparison again"))
     })?;
     let folder = options.out.as_deref().unwrap_or(run_dir);

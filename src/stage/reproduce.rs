@@ -9,7 +9,7 @@
 use serde::Serialize;
 
 use super::{Finished, Options, assimilation_scores, data, fit, twin};
-use crate::failure::{Failure, Kind, Result};
+use crate::failure::{Failure, FailureKind, Result};
 use crate::progress::Progress;
 use crate::report::aligned;
 use crate::results::AssimilationRow;
@@ -73,7 +73,7 @@ enum Verdict {
 /// Runs the plans and holds every row with figures against them.
 ///
 /// # Errors
-/// [`Kind::Numerical`], with all rows, when a row differs; and what [`compare`](super::compare) fails with.
+/// [`FailureKind::Numerical`], with all rows, when a row differs; and what [`compare`](super::compare) fails with.
 pub fn run(plans: &[Plan], options: &Options, progress: &dyn Progress) -> Result<Finished> {
     let (mut held, mut diagnoses) = (Vec::new(), Vec::new());
     for plan in plans {
@@ -102,7 +102,7 @@ pub fn run(plans: &[Plan], options: &Options, progress: &dyn Progress) -> Result
     let message =
         format!("{differ} of {} judged rows differ from their reference: {}", agree + differ, names.join(", "));
     let hint = "more replicates make ours surer; a known reason goes into `explained`";
-    Err(Failure::new(Kind::Numerical, message).hint(hint).report(result).text(text))
+    Err(Failure::new(FailureKind::Numerical, message).hint(hint).report(result).text(text))
 }
 
 /// The rows of one experiment, and why some of their runs diverged.
@@ -120,7 +120,8 @@ fn one(plan: &Plan, options: &Options, progress: &dyn Progress) -> Result<(Vec<H
         let seconds = cost.seconds / (cost.units.max(1) as f64);
         let known = held.len();
         let expected = plan.expected.iter().filter(|expected| expected.row == row.label);
-        let row = Row { experiment: &plan.name, label: &row.label, columns: &own, seconds, survivors: *survivors };
+        let row =
+            ReproducedRow { experiment: &plan.name, label: &row.label, columns: &own, seconds, survivors: *survivors };
         held.extend(expected.map(|expected| row.hold(Some(expected))));
         if held.len() == known {
             held.push(row.hold(None));
@@ -130,7 +131,7 @@ fn one(plan: &Plan, options: &Options, progress: &dyn Progress) -> Result<(Vec<H
 }
 
 /// One row of ours.
-struct Row<'a> {
+struct ReproducedRow<'a> {
     experiment: &'a str,
     label: &'a str,
     columns: &'a [&'a AssimilationRow],
@@ -140,7 +141,7 @@ struct Row<'a> {
     survivors: Option<(f64, f64, usize)>,
 }
 
-impl Row<'_> {
+impl ReproducedRow<'_> {
     /// Holds the row against what is expected of it.
     fn hold(&self, expected: Option<&ExpectedPlan>) -> Held {
         let column = |name: &str| self.columns.iter().find(|row| row.metric == name);
@@ -295,7 +296,7 @@ mod tests {
             explained: explained.into(),
         };
         let columns = [&column];
-        let row = Row { experiment: "x", label: "row", columns: &columns, seconds: 0.0, survivors };
+        let row = ReproducedRow { experiment: "x", label: "row", columns: &columns, seconds: 0.0, survivors };
         let held = row.hold(Some(&expected));
         (held.verdict, held.z, held.p_diverged)
     }

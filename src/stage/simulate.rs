@@ -13,11 +13,11 @@ use ndarray::{Array3, Axis};
 use serde_json::json;
 
 use super::{Finished, Options, export, files, fit};
-use crate::failure::{Failure, Kind, Result};
+use crate::failure::{Failure, FailureKind, Result};
 use crate::progress::Progress;
 use crate::spec::size::Need;
 use crate::spec::{DataSource, Plan, SystemPlan};
-use crate::store::netcdf::Part;
+use crate::store::netcdf::SplitPart;
 use crate::store::state_log::{LogPlan, StateLog};
 use crate::systems::simulate::spin_up;
 use crate::systems::system::whole;
@@ -58,7 +58,7 @@ impl<'a> Job<'a> {
             (&plan.system, &plan.data.source)
         else {
             return Err(Failure::new(
-                Kind::Usage,
+                FailureKind::Usage,
                 "the experiment's trajectories come from a file, so none are simulated",
             )
             .hint("remove data.file and add a [system], or check the file by `scorecast data validate`"));
@@ -164,7 +164,7 @@ fn to_the_end(
         let diverged = running.diverged();
         if let Some(first) = diverged.first() {
             let message = format!("{} of {} trajectories diverged; {first}", diverged.len(), job.cases());
-            return Ok(Some(Failure::new(Kind::Numerical, message)));
+            return Ok(Some(Failure::new(FailureKind::Numerical, message)));
         }
         let stop = progress.interrupted();
         let due = running.step() >= job.spin_up || stop || saved.elapsed() >= CHECKPOINT_EVERY;
@@ -188,14 +188,14 @@ fn to_the_end(
 
 /// The user stopped; the log is on the disk.
 pub(super) fn interrupted(place: &str) -> Failure {
-    Failure::new(Kind::Interrupted, format!("stopped at {place}; what is simulated so far is kept"))
+    Failure::new(FailureKind::Interrupted, format!("stopped at {place}; what is simulated so far is kept"))
         .hint("go on with --resume")
 }
 
 fn finished(out: &str, job: &Job) -> Finished {
     let [cases, times, components] = job.shape();
     let parts: Vec<String> =
-        Part::ALL.iter().zip(job.counts).map(|(part, count)| format!("{} {count}", part.name())).collect();
+        SplitPart::ALL.iter().zip(job.counts).map(|(part, count)| format!("{} {count}", part.name())).collect();
     let parts = parts.join(", ");
     let text =
         format!("{cases} trajectories ({parts}) of {} lead steps and {components} components in {out}\n", times - 1);

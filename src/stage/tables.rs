@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::failure::{Failure, Kind, Result};
+use crate::failure::{Failure, FailureKind, Result};
 use crate::results::Report;
 use crate::spec::{DataSource, Plan};
 use crate::store::RunFolder;
@@ -23,7 +23,7 @@ pub fn write(folder: &RunFolder, report: &Report) -> Result<()> {
 }
 
 fn unwritable(error: serde_json::Error) -> Failure {
-    Failure::new(Kind::Bug, format!("the results cannot be written as JSON: {error}"))
+    Failure::new(FailureKind::Bug, format!("the results cannot be written as JSON: {error}"))
 }
 
 /// The tables without times, durations and paths: the same bytes for the same experiment and build.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::{Finished, Options, data, files, fit};
-use crate::failure::{Failure, Kind, Result};
+use crate::failure::{Failure, FailureKind, Result};
 use crate::forecast::FORECASTERS;
 use crate::progress::Progress;
 use crate::results::TrainingRow;
@@ -34,7 +34,7 @@ pub fn run(
         })
         .collect();
     if chosen.is_empty() {
-        return Err(Failure::new(Kind::Usage, "the experiment has no forecaster to fit")
+        return Err(Failure::new(FailureKind::Usage, "the experiment has no forecaster to fit")
             .hint("add a [[forecaster]] that is learned from data; `scorecast list forecasters` shows them"));
     }
     let shelf = fit::Shelf { models: out.clone(), checkpoints: out.clone() };

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::{Finished, Options, assimilation_scores, data, fit, twin};
 use crate::assimilation::METHODS;
-use crate::failure::{Failure, Kind, Result};
+use crate::failure::{Failure, FailureKind, Result};
 use crate::progress::Progress;
 use crate::report::{aligned, with_se};
 use crate::results::{AssimilationRow, PairedRow};
@@ -77,7 +77,7 @@ pub fn rows(plan: &Plan, labels: &[String]) -> Result<Vec<usize>> {
             .map_or_else(|| "name one of them".to_owned(), |near| format!("did you mean `{near}`?"));
         let all = known().collect::<Vec<_>>().join(", ");
         let message = format!("`{label}` is no row of `{}`, which has {all}", plan.name);
-        return Err(Failure::new(Kind::Usage, message).hint(hint));
+        return Err(Failure::new(FailureKind::Usage, message).hint(hint));
     }
     let all = known().enumerate();
     Ok(all
@@ -109,7 +109,9 @@ pub fn run(
     if grids.iter().all(|grid| grid.len() < 2) {
         let keys: Vec<&str> = axes.iter().map(|axis| axis.key.as_str()).collect();
         let message = format!("no row of `{}` has a grid of more than one point in {}", plan.name, keys.join(", "));
-        return Err(Failure::new(Kind::Usage, message).hint("`scorecast list methods` shows the settings of each"));
+        return Err(
+            Failure::new(FailureKind::Usage, message).hint("`scorecast list methods` shows the settings of each")
+        );
     }
     let data = data::trajectories(plan, None, options, progress)?;
     let ready = fit::all(plan, Some(&data), None, false, progress)?;
@@ -158,7 +160,7 @@ fn base(column: &str) -> &str {
 
 /// Refuses axes that no row has, that come twice or that are too many, and a metric that does not judge.
 fn check(plan: &Plan, axes: &[Axis], metric: &str, context: &Context) -> Result<()> {
-    let usage = |message: String, hint: String| Err(Failure::new(Kind::Usage, message).hint(hint));
+    let usage = |message: String, hint: String| Err(Failure::new(FailureKind::Usage, message).hint(hint));
     let mut known: Vec<&str> = Vec::new();
     for row in &plan.assimilate {
         known.extend(find(METHODS, "method", &row.method)?.params.iter().map(|param| param.key));
@@ -213,7 +215,7 @@ fn variants(row: &AssimilatePlan, axes: &[Axis]) -> Result<Vec<Variant>> {
         given.extend(point.iter().cloned());
         let settings = Settings::check(&format!("row `{}`", row.label), entry.params, &given).map_err(|mistakes| {
             let all: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
-            Failure::new(Kind::Usage, all.join("; "))
+            Failure::new(FailureKind::Usage, all.join("; "))
         })?;
         (entry.build.make)(&settings)?;
         let words: Vec<String> = point.iter().map(|(key, value)| format!("{key} = {}", word(value))).collect();
@@ -234,7 +236,7 @@ fn surface(
     let mut points = Vec::new();
     for (variant, settings) in variants {
         let found = rows.iter().find(|row| row.label == variant.label && row.metric == metric).ok_or_else(|| {
-            Failure::new(Kind::Usage, format!("row `{}` has no metric `{metric}`", row.label))
+            Failure::new(FailureKind::Usage, format!("row `{}` has no metric `{metric}`", row.label))
                 .hint("name one that its table has, such as rmse or crps_fair")
         })?;
         let against = paired.iter().find(|pair| pair.metric == metric && pair.other == variant.label);

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use ndarray::{Array1, Array2, Array3, ArrayView2, Axis, s};
 
-use crate::assimilation::{Observation, Prior, Seen};
-use crate::failure::{Failure, Kind, Result};
+use crate::assimilation::{ObservationOperator, ObservationSet, Prior};
+use crate::failure::{Failure, FailureKind, Result};
 use crate::spec::{AssimilatePlan, DataSource, Initial, ObservePlan, Plan, SystemPlan};
 use crate::stage::apart::Apart;
 use crate::stage::{Options, set_times};
@@ -48,7 +48,7 @@ pub struct Network {
     /// The plan's part.
     pub plan: ObservePlan,
     /// The operator.
-    pub operator: Box<dyn Observation>,
+    pub operator: Box<dyn ObservationOperator>,
     /// The replicates.
     pub twins: Vec<Twin>,
 }
@@ -90,7 +90,7 @@ pub fn networks(source: &Source) -> Result<Vec<Network>> {
     let used = |network: &&ObservePlan| plan.assimilate.iter().any(|row| row.observe == network.name);
     let system = plan.system.as_ref().map(|system| system.system.dim());
     let Some(dim) = system.or(source.climate.map(|climate| climate.mean.len())) else {
-        return Err(Failure::new(Kind::Usage, "the size of the state is not known")
+        return Err(Failure::new(FailureKind::Usage, "the size of the state is not known")
             .hint("add a [system], or trajectories with data.file"));
     };
     plan.observe
@@ -99,7 +99,7 @@ pub fn networks(source: &Source) -> Result<Vec<Network>> {
         .map(|network| {
             let operator = network.build(dim)?;
             if let Some((_, what)) = network.misplaced(operator.dim()) {
-                return Err(Failure::new(Kind::Usage, what));
+                return Err(Failure::new(FailureKind::Usage, what));
             }
             let twins = match &network.file {
                 Some(path) => recorded(source, network, path, operator.as_ref())?,
@@ -114,14 +114,14 @@ pub fn networks(source: &Source) -> Result<Vec<Network>> {
 ///
 /// The truth starts from a state of the climate that no trajectory of the training data shares, and is stepped by the
 /// system itself; without a system, test trajectories serve as truths.
-fn twins(source: &Source, network: &ObservePlan, operator: &dyn Observation) -> Result<Vec<Twin>> {
+fn twins(source: &Source, network: &ObservePlan, operator: &dyn ObservationOperator) -> Result<Vec<Twin>> {
     let plan = source.plan;
     let truths = match (&plan.system, source.test) {
         (Some(system), _) => simulated_truths(plan, system, network)?,
         (None, Some(test)) => recorded_truths(network, test)?,
         (None, None) => {
             let message = "a twin experiment needs a truth, but there is neither a [system] nor data";
-            return Err(Failure::new(Kind::Usage, message).hint("add one of them"));
+            return Err(Failure::new(FailureKind::Usage, message).hint("add one of them"));
         }
     };
     truths
@@ -139,14 +139,19 @@ fn twins(source: &Source, network: &ObservePlan, operator: &dyn Observation) -> 
 }
 
 /// The user's own observations, at the lead steps of their times; there is no truth.
-fn recorded(source: &Source, network: &ObservePlan, path: &Path, operator: &dyn Observation) -> Result<Vec<Twin>> {
+fn recorded(
+    source: &Source,
+    network: &ObservePlan,
+    path: &Path,
+    operator: &dyn ObservationOperator,
+) -> Result<Vec<Twin>> {
     let store::netcdf::Observations { values, time } =
         store::netcdf::read_observations(path, None, &source.options.limits())?;
-    let (replicates, sets, observed) = values.dim();
-    let at = |message: String| Failure::new(Kind::Data, message).at(path.display().to_string());
-    if observed != operator.dim() {
+    let (replicates, sets, width) = values.dim();
+    let at = |message: String| Failure::new(FailureKind::Data, message).at(path.display().to_string());
+    if width != operator.dim() {
         let (name, count) = (&network.operator, operator.dim());
-        return Err(at(format!("the file has sets of {observed} values but operator `{name}` gives {count}"))
+        return Err(at(format!("the file has sets of {width} values but operator `{name}` gives {count}"))
             .hint("set observe.operator so that it observes what the file holds"));
     }
     if sets == 0 {
@@ -186,14 +191,14 @@ fn simulated_truths(plan: &Plan, system: &SystemPlan, network: &ObservePlan) -> 
             model.advance(step - 1, 1, &mut state, key.purpose(Purpose::ProcessNoise))?;
             shock(network, &mut state, key.purpose(Purpose::Perturbation).at(step as u64));
         }
-        for (truth, row) in truths.iter_mut().zip(system::seen(&*system.system, state.view()).outer_iter()) {
+        for (truth, row) in truths.iter_mut().zip(system::observed(&*system.system, state.view()).outer_iter()) {
             truth.row_mut(step).assign(&row);
         }
     }
     match truths.iter().position(|truth| truth.iter().any(|value| !value.is_finite())) {
         None => Ok(truths),
         Some(replicate) => Err(Failure::new(
-            Kind::Numerical,
+            FailureKind::Numerical,
             format!("the truth of replicate {replicate} diverged: the integrator is unstable at this step"),
         )
         .hint("set a smaller data.dt or more data.substeps")),
@@ -217,7 +222,7 @@ fn recorded_truths(network: &ObservePlan, test: &Array3<f64>) -> Result<Vec<Arra
     let (cases, times, _) = test.dim();
     if cases < network.replicates || times <= network.steps {
         return Err(Failure::new(
-            Kind::Usage,
+            FailureKind::Usage,
             format!(
                 "network `{}` asks for {} truths of {} lead steps, but there are {cases} test trajectories of {}",
                 network.name,
@@ -258,7 +263,7 @@ fn observe_truth(
     network: &ObservePlan,
     truth: &Array2<f64>,
     steps: &[usize],
-    operator: &dyn Observation,
+    operator: &dyn ObservationOperator,
     replicate: usize,
 ) -> Array2<f64> {
     let key = observation_key(plan, replicate);
@@ -291,7 +296,7 @@ impl Source<'_> {
                 Ok(Prior::Independent { mean, sd: Array1::from_elem(dim, *sd) })
             }
             (Initial::TruthSd(_), None, _) => Err(Failure::new(
-                Kind::Usage,
+                FailureKind::Usage,
                 "observe.initial is set around the truth, but the user's own observations come without one",
             )
             .hint("set observe.initial to \"climatology\" or to { mean = [...], sd = s }")),
@@ -302,7 +307,7 @@ impl Source<'_> {
                 Ok(climate.prior(members.unwrap_or(2).max(2).max(whole), key))
             }
             (Initial::Climatology, _, None) => Err(Failure::new(
-                Kind::Usage,
+                FailureKind::Usage,
                 "observe.initial is \"climatology\", but there are no trajectories to take it from",
             )
             .hint(
@@ -370,19 +375,24 @@ fn fresh_states(
 }
 
 /// One set of observations of a twin, as methods see it.
-pub fn seen<'a>(twin: &'a Twin, index: usize, dt: f64, operator: &'a dyn Observation) -> Seen<'a> {
+pub fn observed<'a>(
+    twin: &'a Twin,
+    index: usize,
+    dt: f64,
+    operator: &'a dyn ObservationOperator,
+) -> ObservationSet<'a> {
     let step = twin.steps[index];
-    Seen { step, time: step as f64 * dt, values: twin.observations.row(index), operator }
+    ObservationSet { step, time: step as f64 * dt, values: twin.observations.row(index), operator }
 }
 
-/// The observations of one set of a twin that forecasts and analyses are verified against, as [`seen`]; none where nothing
+/// The observations of one set of a twin that forecasts and analyses are verified against, as [`observed`]; none where nothing
 /// is withheld.
-pub fn withheld<'a>(twin: &'a Twin, index: usize, now: &Seen<'a>) -> Option<Seen<'a>> {
-    Some(Seen { values: twin.apart.as_ref()?.evaluated.row(index), ..*now })
+pub fn withheld<'a>(twin: &'a Twin, index: usize, now: &ObservationSet<'a>) -> Option<ObservationSet<'a>> {
+    Some(ObservationSet { values: twin.apart.as_ref()?.evaluated.row(index), ..*now })
 }
 
 /// The observations put at the components where they sit, `[component]`, NaN elsewhere; none where they sit nowhere.
-pub fn placed(observation: ndarray::ArrayView1<f64>, operator: &dyn Observation) -> Option<Array1<f64>> {
+pub fn placed(observation: ndarray::ArrayView1<f64>, operator: &dyn ObservationOperator) -> Option<Array1<f64>> {
     let location = operator.location()?;
     let mut row = Array1::from_elem(operator.state_dim(), f64::NAN);
     for (&component, &value) in location.iter().zip(observation) {

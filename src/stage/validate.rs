@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::health::{Finding, Statistics, findings, step};
 use super::{Finished, Options};
-use crate::failure::{Failure, Kind, Result};
-use crate::store::netcdf::{Description, Part, Trajectories, describe, word};
+use crate::failure::{Failure, FailureKind, Result};
+use crate::store::netcdf::{Description, SplitPart, StoredTrajectories, describe, word};
 use crate::store::{self, Limits, well};
 
 /// Whose layout a file has.
@@ -40,8 +40,8 @@ impl Origin {
 /// problems.
 ///
 /// # Errors
-/// [`Kind::Data`] with everything that was found when the trajectories cannot be used; [`Kind::Resource`] beyond the
-/// limit; [`Kind::Io`] when the path cannot be read.
+/// [`FailureKind::Data`] with everything that was found when the trajectories cannot be used; [`FailureKind::Resource`] beyond the
+/// limit; [`FailureKind::Io`] when the path cannot be read.
 pub fn run(path: &Path, variable: Option<&str>, options: &Options) -> Result<Finished> {
     let limits = options.limits();
     let (origin, held, mut found) =
@@ -68,7 +68,7 @@ pub fn run(path: &Path, variable: Option<&str>, options: &Options) -> Result<Fin
     if usable {
         return Ok(Finished { result, text: format!("{}: {text}", path.display()) });
     }
-    Err(Failure::new(Kind::Data, text.trim_end()).at(path.display().to_string()).report(result))
+    Err(Failure::new(FailureKind::Data, text.trim_end()).at(path.display().to_string()).report(result))
 }
 
 /// What a plain file holds. A file that cannot be opened as one is left to the reading to complain of.
@@ -110,14 +110,15 @@ fn well_layout(path: &Path, limits: &Limits) -> Result<(Origin, Vec<String>, Vec
 }
 
 /// What can be said of the trajectories, as lines and as JSON.
-fn shown(data: &Trajectories) -> (String, Value) {
+fn shown(data: &StoredTrajectories) -> (String, Value) {
     let (cases, times, components) = data.values.dim();
     let space = data.space.iter().map(ToString::to_string).collect::<Vec<_>>().join(" x ");
     let dt = data.time.as_deref().and_then(|times| step(times).ok().flatten());
     let ends = data.time.as_deref().and_then(|times| Some((*times.first()?, *times.last()?)));
     let missing = data.values.iter().filter(|value| !value.is_finite()).count();
     let statistics = Statistics::of(&data.values);
-    let counts = data.split.as_ref().map(|split| Part::ALL.map(|part| split.iter().filter(|of| **of == part).count()));
+    let counts =
+        data.split.as_ref().map(|split| SplitPart::ALL.map(|part| split.iter().filter(|of| **of == part).count()));
     let time = match (ends, dt) {
         (None, _) => "no coordinate".into(),
         (Some((first, last)), None) => format!("{first:.6} to {last:.6}, not equally spaced"),

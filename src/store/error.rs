@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
-use crate::failure::{Failure, Kind};
+use crate::failure::{Failure, FailureKind};
 
 /// The result of this room.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -97,11 +97,11 @@ impl Trouble {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let kind = match &error {
-            Error::Data(_) => Kind::Data,
-            Error::Resource(_) => Kind::Resource,
-            Error::Exists(_) => Kind::Exists,
-            Error::Io(_) => Kind::Io,
-            Error::Content(_) => Kind::Bug,
+            Error::Data(_) => FailureKind::Data,
+            Error::Resource(_) => FailureKind::Resource,
+            Error::Exists(_) => FailureKind::Exists,
+            Error::Io(_) => FailureKind::Io,
+            Error::Content(_) => FailureKind::Bug,
         };
         let trouble = error.trouble();
         Self::new(kind, trouble.message.clone()).hint(trouble.remedy.clone()).at(trouble.path.clone())

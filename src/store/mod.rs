@@ -27,7 +27,7 @@ pub fn read_trajectories(
     path: &std::path::Path,
     variable: Option<&str>,
     limits: &Limits,
-) -> Result<netcdf::Trajectories> {
+) -> Result<netcdf::StoredTrajectories> {
     if well::is_well(path) {
         well::read(path, variable, limits)
     } else {
@@ -39,7 +39,11 @@ pub fn read_trajectories(
 ///
 /// # Errors
 /// As [`read_trajectories`].
-pub fn read_with_gaps(path: &std::path::Path, variable: Option<&str>, limits: &Limits) -> Result<netcdf::Trajectories> {
+pub fn read_with_gaps(
+    path: &std::path::Path,
+    variable: Option<&str>,
+    limits: &Limits,
+) -> Result<netcdf::StoredTrajectories> {
     if well::is_well(path) {
         well::read_gaps(path, variable, limits)
     } else {

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::time::Instant;
 
 use scorecast_systems::catalogue::SYSTEMS;
-use scorecast_systems::catalogue::climate::{self, Climate, Measured};
+use scorecast_systems::catalogue::climate::{self, Measured, MeasuredClimate};
 
 const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/catalogue/climate/table.rs");
 const HEAD: &str = "//! Written by `cargo run --release -p scorecast-systems --example climates`; do not edit.
@@ -46,11 +46,11 @@ fn main() {
 }
 
 /// A climate as Rust.
-fn element(climate: &Climate) -> String {
+fn element(climate: &MeasuredClimate) -> String {
     let option =
         |number: &Option<Measured>| number.as_ref().map_or("None".to_owned(), |n| format!("Some({})", print(n)));
     let list = |numbers: &[Measured]| numbers.iter().map(print).collect::<Vec<_>>().join(", ");
-    let Climate { name, exponent, positive, dimension, mean, sd, trajectories, time } = climate;
+    let MeasuredClimate { name, exponent, positive, dimension, mean, sd, trajectories, time } = climate;
     format!(
         "Climate {{ name: {name:?}, exponent: {}, positive: {positive:?}, dimension: {}, mean: Borrowed(&[{}]), \
          sd: Borrowed(&[{}]), trajectories: {trajectories}, time: {:?} }},",

@@ -5,7 +5,7 @@
 use ndarray::{Array1, Array2, ArrayView2};
 
 use crate::key::Key;
-use crate::noising::Guidable;
+use crate::noising::DifferentiableDenoiser;
 
 /// The result of this room.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -238,9 +238,9 @@ impl Affine {
 }
 
 /// A denoiser whose condition x_k has been bound, with the map from its space to states x_{k+1}.
-pub struct Bound<'a> {
+pub struct BoundDenoiser<'a> {
     /// Denoises z, member i given its own x_k. Data in this space have about unit variance.
-    pub denoiser: Box<dyn Guidable + 'a>,
+    pub denoiser: Box<dyn DifferentiableDenoiser + 'a>,
     /// From z to x_{k+1}.
     pub to_state: Affine,
 }
@@ -251,5 +251,5 @@ pub trait ConditionalDenoiser: Send + Sync {
     ///
     /// # Errors
     /// When the forecaster itself cannot run.
-    fn bind<'a>(&'a self, k: usize, x: ArrayView2<'a, f64>) -> Result<Bound<'a>>;
+    fn bind<'a>(&'a self, k: usize, x: ArrayView2<'a, f64>) -> Result<BoundDenoiser<'a>>;
 }

@@ -37,16 +37,16 @@ pub use gaussian::{GaussianDenoiser, GaussianLaw, LinearForecaster, LowRankGauss
 pub use integrate::SdeForecaster;
 pub use key::{Domain, Key, Purpose, Stream};
 pub use law::{
-    Affine, Bound, ConditionalDenoiser, Covariance, Density, Differentiable, Error, Forecaster, GaussianKernel,
+    Affine, BoundDenoiser, ConditionalDenoiser, Covariance, Density, Differentiable, Error, Forecaster, GaussianKernel,
     Geometry, LinearGaussian, Result,
 };
 pub use map::{Map, MapForecaster};
-pub use noising::{Denoiser, Guidable, Level, Pullback, Sampler, Schedule};
-pub use registry::{Entry, Kind, Param, Settings, Value};
+pub use noising::{Denoiser, DifferentiableDenoiser, Level, Pullback, Sampler, Schedule};
+pub use registry::{Entry, Param, ParamKind, Settings, Value};
 pub use ring::{Reach, Ring};
 pub use sde::{Calculus, Increment, LANES, Linearized, Noise, Sde};
-pub use simulate::{Divergence, Simulation, Trajectories, simulate};
+pub use simulate::{Divergence, SimulatedTrajectories, Simulation, simulate};
 pub use spectral::Semilinear;
-pub use stage::Stage;
+pub use stage::SlopeUse;
 pub use system::{Partial, Stepping, System};
 pub use transition::{ExactForecaster, ExactTransition, LogDensity};

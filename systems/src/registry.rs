@@ -38,7 +38,7 @@ pub enum Value {
 
 /// The type and the range of a setting.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Kind {
+pub enum ParamKind {
     /// true or false.
     Bool,
     /// An integer in `min..=max`.
@@ -73,7 +73,7 @@ pub enum Kind {
 
 /// A default, in a form that a `const` can hold.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Default {
+pub enum DefaultValue {
     /// The user must set it.
     Required,
     /// Absent unless set.
@@ -84,7 +84,7 @@ pub enum Default {
     Int(i64),
     /// A number.
     Float(f64),
-    /// A word; of [`Kind::System`], the name of a system with its own defaults.
+    /// A word; of [`ParamKind::System`], the name of a system with its own defaults.
     Text(&'static str),
     /// A list.
     Floats(&'static [f64]),
@@ -96,11 +96,117 @@ pub struct Param {
     /// The key in the experiment file.
     pub key: &'static str,
     /// Type and range.
-    pub kind: Kind,
+    pub kind: ParamKind,
     /// What it is when it is not set.
-    pub default: Default,
+    pub default: DefaultValue,
     /// One phrase: what it means, with its unit.
     pub about: &'static str,
+}
+
+/// One-line settings: what type and range a setting has is in the name of its constructor.
+impl Param {
+    /// Of any kind, with any default.
+    pub const fn new(key: &'static str, kind: ParamKind, default: DefaultValue, about: &'static str) -> Self {
+        Self { key, kind, default, about }
+    }
+
+    /// Absent unless set.
+    pub const fn unset(key: &'static str, kind: ParamKind, about: &'static str) -> Self {
+        Self::new(key, kind, DefaultValue::Unset, about)
+    }
+
+    /// One that the user must set.
+    pub const fn required(key: &'static str, kind: ParamKind, about: &'static str) -> Self {
+        Self::new(key, kind, DefaultValue::Required, about)
+    }
+
+    /// An integer of at least `min`.
+    pub const fn int(key: &'static str, default: i64, min: i64, about: &'static str) -> Self {
+        Self::new(key, ParamKind::at_least(min), DefaultValue::Int(default), about)
+    }
+
+    /// The integer setting with a largest value; no other kind has one that this changes.
+    #[must_use]
+    pub const fn up_to(self, max: i64) -> Self {
+        match self.kind {
+            ParamKind::Int { min, .. } => Self { kind: ParamKind::Int { min, max }, ..self },
+            _ => self,
+        }
+    }
+
+    /// A finite number.
+    pub const fn real(key: &'static str, default: f64, about: &'static str) -> Self {
+        Self::new(key, ParamKind::ANY, DefaultValue::Float(default), about)
+    }
+
+    /// A number of at least `min`.
+    pub const fn at_least(key: &'static str, default: f64, min: f64, about: &'static str) -> Self {
+        Self::new(key, ParamKind::real(min, f64::INFINITY), DefaultValue::Float(default), about)
+    }
+
+    /// A number above 0.
+    pub const fn positive(key: &'static str, default: f64, about: &'static str) -> Self {
+        Self::new(key, ParamKind::POSITIVE, DefaultValue::Float(default), about)
+    }
+
+    /// A number from 0 to 1.
+    pub const fn share(key: &'static str, default: f64, about: &'static str) -> Self {
+        Self::new(key, ParamKind::SHARE, DefaultValue::Float(default), about)
+    }
+
+    /// One of some words.
+    pub const fn choice(
+        key: &'static str,
+        default: &'static str,
+        words: &'static [&'static str],
+        about: &'static str,
+    ) -> Self {
+        Self::new(key, ParamKind::Choice(words), DefaultValue::Text(default), about)
+    }
+
+    /// A truth value, false unless set.
+    pub const fn flag(key: &'static str, about: &'static str) -> Self {
+        Self::new(key, ParamKind::Bool, DefaultValue::Bool(false), about)
+    }
+
+    /// A list of numbers.
+    pub const fn floats(key: &'static str, default: &'static [f64], about: &'static str) -> Self {
+        Self::new(key, ParamKind::Floats, DefaultValue::Floats(default), about)
+    }
+
+    /// A system of the catalogue, `default` with its own defaults unless set.
+    pub const fn system(key: &'static str, default: &'static str, about: &'static str) -> Self {
+        Self::new(key, ParamKind::System, DefaultValue::Text(default), about)
+    }
+}
+
+/// Ranges that many settings have.
+impl ParamKind {
+    /// Any finite number.
+    pub const ANY: Self = Self::real(f64::NEG_INFINITY, f64::INFINITY);
+    /// A number of at least 0.
+    pub const NUMBER: Self = Self::real(0.0, f64::INFINITY);
+    /// A number above 0.
+    pub const POSITIVE: Self = Self::real(f64::MIN_POSITIVE, f64::INFINITY);
+    /// A number from 0 to 1.
+    pub const SHARE: Self = Self::real(0.0, 1.0);
+    /// An integer of at least 1.
+    pub const COUNT: Self = Self::at_least(1);
+
+    /// A finite number in `min..=max`.
+    pub const fn real(min: f64, max: f64) -> Self {
+        Self::Float { min, max }
+    }
+
+    /// An integer in `min..=max`.
+    pub const fn int(min: i64, max: i64) -> Self {
+        Self::Int { min, max }
+    }
+
+    /// An integer of at least `min`.
+    pub const fn at_least(min: i64) -> Self {
+        Self::int(min, i64::MAX)
+    }
 }
 
 /// One line of a registry. `B` is how it is built: a function pointer whose type the registry fixes.
@@ -181,7 +287,7 @@ impl Settings {
                     values.insert(param.key.to_owned(), value);
                 }
                 Some(Err(wrong)) => mistakes.extend(wrong),
-                None if param.default == Default::Required => mistakes.push(Error::Setting {
+                None if param.default == DefaultValue::Required => mistakes.push(Error::Setting {
                     owner: owner.to_owned(),
                     key: param.key.to_owned(),
                     problem: format!("must be set ({})", param.about),
@@ -290,14 +396,9 @@ mod tests {
     use super::*;
 
     const PARAMS: &[Param] = &[
-        Param { key: "dim", kind: Kind::Int { min: 4, max: 100 }, default: Default::Int(40), about: "components" },
-        Param {
-            key: "forcing",
-            kind: Kind::Float { min: f64::NEG_INFINITY, max: f64::INFINITY },
-            default: Default::Float(8.0),
-            about: "F",
-        },
-        Param { key: "path", kind: Kind::Text, default: Default::Required, about: "where it is" },
+        Param::int("dim", 40, 4, "components").up_to(100),
+        Param::real("forcing", 8.0, "F"),
+        Param::required("path", ParamKind::Text, "where it is"),
     ];
 
     fn check(given: &[(&str, Value)]) -> Result<Settings, Vec<String>> {
@@ -326,9 +427,9 @@ mod tests {
     }
 
     const NESTED: &[Param] = &[
-        Param { key: "of", kind: Kind::System, default: Default::Text("lorenz63"), about: "the system inside" },
-        Param { key: "names", kind: Kind::Words, default: Default::Unset, about: "words" },
-        Param { key: "some", kind: Kind::Indices, default: Default::Unset, about: "indices" },
+        Param::system("of", "lorenz63", "the system inside"),
+        Param::unset("names", ParamKind::Words, "words"),
+        Param::unset("some", ParamKind::Indices, "indices"),
     ];
 
     fn nested(given: &[(&str, Value)]) -> Result<Settings, Vec<String>> {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::sde::{Calculus, LANES, Noise, Sde};
-use crate::stage::Stage;
+use crate::stage::SlopeUse;
 
 /// How far a component of a ring looks: f_i depends on x_{i - behind}, ..., x_{i + ahead} only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub trait Ring: Send + Sync {
     /// As [`Sde::stage_block`] on consecutive values of one ring: `at` and the arrays of `stage` hold [`LANES`] values a
     /// row, one row after the other. Each value gets the bytes that it gets in a block of members. In the
     /// first and the last row, where neighbours are missing, k = 0.
-    fn stage_stretch(&self, t: f64, at: &[[f64; LANES]], stage: Stage);
+    fn stage_stretch(&self, t: f64, at: &[[f64; LANES]], stage: SlopeUse);
 }
 
 /// A stretch of `rows` times [`LANES`] values of one member as if it were a block of members: what integrators step,
@@ -40,7 +40,7 @@ impl Stretch {
         Self { sde, rows }
     }
 
-    fn stage(&self, t: f64, at: &[[f64; LANES]], stage: Stage) {
+    fn stage(&self, t: f64, at: &[[f64; LANES]], stage: SlopeUse) {
         if let Some(ring) = self.sde.ring() {
             ring.stage_stretch(t, at, stage);
         }
@@ -65,10 +65,10 @@ impl Sde for Stretch {
     }
 
     fn drift_block(&self, t: f64, x: &[[f64; LANES]], out: &mut [[f64; LANES]]) {
-        self.stage(t, x, Stage::Slope(out));
+        self.stage(t, x, SlopeUse::Slope(out));
     }
 
-    fn stage_block(&self, t: f64, at: &[[f64; LANES]], _slope: &mut [[f64; LANES]], stage: Stage) {
+    fn stage_block(&self, t: f64, at: &[[f64; LANES]], _slope: &mut [[f64; LANES]], stage: SlopeUse) {
         self.stage(t, at, stage);
     }
 

@@ -6,7 +6,7 @@
 use crate::lanes::{gather, scatter};
 use crate::ring::Ring;
 use crate::spectral::Semilinear;
-use crate::stage::Stage;
+use crate::stage::SlopeUse;
 
 /// Members in a block. Sixteen lanes of f64 measured fastest with the instructions every x86-64 has.
 pub const LANES: usize = 16;
@@ -76,9 +76,9 @@ pub trait Sde: Send + Sync {
 
     /// The slope k = f(at, t) and its use at once; `slope` is scratch. An equation writes it where one pass over memory
     /// does both.
-    fn stage_block(&self, t: f64, at: &[[f64; LANES]], slope: &mut [[f64; LANES]], stage: Stage) {
+    fn stage_block(&self, t: f64, at: &[[f64; LANES]], slope: &mut [[f64; LANES]], stage: SlopeUse) {
         match stage {
-            Stage::Slope(out) => self.drift_block(t, at, out),
+            SlopeUse::Slope(out) => self.drift_block(t, at, out),
             stage => {
                 self.drift_block(t, at, slope);
                 stage.apply(at, slope);

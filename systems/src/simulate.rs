@@ -10,7 +10,7 @@ use crate::system::{Stepping, System, seen, whole};
 
 /// What [`simulate`] makes.
 #[derive(Clone, Debug)]
-pub struct Trajectories {
+pub struct SimulatedTrajectories {
     /// `[case, time, component]`; time 0 is the state after the spin-up, and `steps` lead steps follow it.
     pub states: Array3<f64>,
     /// Trajectories that became non-finite, in the order of their cases. Their states are non-finite from there on.
@@ -137,7 +137,7 @@ pub fn simulate(
     spin_up: usize,
     key: Key,
     mut progress: impl FnMut(usize, usize),
-) -> Result<Trajectories> {
+) -> Result<SimulatedTrajectories> {
     let spin_up = self::spin_up(&system, spin_up);
     let mut states = Array3::zeros((trajectories, steps + 1, system.dim()));
     let mut running = Simulation::new(Arc::clone(&system), stepping, trajectories, key)?;
@@ -147,7 +147,7 @@ pub fn simulate(
             states.index_axis_mut(Axis(1), kept).assign(&seen(&*system, running.states()));
         }
         if running.step() == total {
-            return Ok(Trajectories { states, diverged: running.diverged() });
+            return Ok(SimulatedTrajectories { states, diverged: running.diverged() });
         }
         running.advance()?;
         progress(running.step(), total);

@@ -11,7 +11,7 @@ use crate::wide::wide;
 type Lanes = [f64; LANES];
 
 /// What becomes of a slope; all arrays are `[component][lane]`.
-pub enum Stage<'a> {
+pub enum SlopeUse<'a> {
     /// out = k.
     Slope(&'a mut [Lanes]),
     /// next = x + ahead k.
@@ -34,26 +34,26 @@ pub enum Stage<'a> {
     },
 }
 
-impl<'a> Stage<'a> {
+impl<'a> SlopeUse<'a> {
     /// Its parts for the first `count` components and for the rest.
-    pub fn split_at(self, count: usize) -> (Stage<'a>, Stage<'a>) {
+    pub fn split_at(self, count: usize) -> (SlopeUse<'a>, SlopeUse<'a>) {
         match self {
             Self::Slope(out) => {
                 let (a, b) = out.split_at_mut(count);
-                (Stage::Slope(a), Stage::Slope(b))
+                (SlopeUse::Slope(a), SlopeUse::Slope(b))
             }
             Self::Next { x, ahead, next } => {
                 let ((x, y), (a, b)) = (x.split_at(count), next.split_at_mut(count));
-                (Stage::Next { x, ahead, next: a }, Stage::Next { x: y, ahead, next: b })
+                (SlopeUse::Next { x, ahead, next: a }, SlopeUse::Next { x: y, ahead, next: b })
             }
             Self::End { x, stages: [first, second], sixth } => {
                 let ((x, y), (a, b), (c, d)) = (x.split_at_mut(count), first.split_at(count), second.split_at(count));
-                (Stage::End { x, stages: [a, c], sixth }, Stage::End { x: y, stages: [b, d], sixth })
+                (SlopeUse::End { x, stages: [a, c], sixth }, SlopeUse::End { x: y, stages: [b, d], sixth })
             }
         }
     }
 
-    /// Uses the slope `k` at the stage `at`; a [`Stage::Slope`] takes a copy.
+    /// Uses the slope `k` at the stage `at`; a [`SlopeUse::Slope`] takes a copy.
     pub fn apply(self, at: &[Lanes], k: &[Lanes]) {
         match self {
             Self::Slope(out) => out.copy_from_slice(k),

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use common::{assert_gaussian_moments, copies, stepping, system};
 use ndarray::{Array2, Axis};
 use rayon::ThreadPoolBuilder;
-use scorecast_systems::catalogue::{Recipe, SYSTEMS};
+use scorecast_systems::catalogue::{DefaultStepping, SYSTEMS};
 use scorecast_systems::{
-    Covariance, Domain, Entry, Forecaster, Key, Kind, LANES, Noise, Param, Purpose, Sde, Stepping, System, Value,
+    Covariance, Domain, Entry, Forecaster, Key, LANES, Noise, Param, ParamKind, Purpose, Sde, Stepping, System, Value,
 };
 
 /// A system of the catalogue with some settings, and its usual stepping.
@@ -21,7 +21,7 @@ struct Variant {
 }
 
 impl Variant {
-    fn new(entry: &Entry<Recipe>, label: &str, settings: &[(&str, Value)]) -> Self {
+    fn new(entry: &Entry<DefaultStepping>, label: &str, settings: &[(&str, Value)]) -> Self {
         let settings = [small(entry.name), settings].concat();
         let system = system(entry.name, &settings);
         Self { name: format!("{}{label}", entry.name), system, stepping: entry.build.stepping() }
@@ -48,16 +48,17 @@ fn small(name: &str) -> &'static [(&'static str, Value)] {
 /// Every system whose whole state is seen as it comes, those with a plain setting `noise` without noise and with some
 /// more, and those with multiplicative noise with some, stepped finely enough for Euler-Maruyama.
 fn variants() -> Vec<Variant> {
-    let with_noise = |entry: &'static Entry<Recipe>| {
-        let plain = |param: &&Param| param.key == "noise" && matches!(param.kind, Kind::Float { .. } | Kind::Floats);
+    let with_noise = |entry: &'static Entry<DefaultStepping>| {
+        let plain =
+            |param: &&Param| param.key == "noise" && matches!(param.kind, ParamKind::Float { .. } | ParamKind::Floats);
         let sds = entry.params.iter().find(plain).map_or(&[][..], |_| &[0.0, 0.7]);
         sds.iter().map(|sd| Variant::new(entry, &format!(", noise {sd}"), &[("noise", Value::Float(*sd))]))
     };
-    let forced = |entry: &'static Entry<Recipe>| {
+    let forced = |entry: &'static Entry<DefaultStepping>| {
         let forcing = ["ring", "none"].iter().filter(|_| entry.name == "navier_stokes");
         forcing.map(|word| Variant::new(entry, word, &[("forcing", Value::Text((*word).to_owned()))]))
     };
-    let multiplicative = |entry: &'static Entry<Recipe>| {
+    let multiplicative = |entry: &'static Entry<DefaultStepping>| {
         let known = entry.params.iter().any(|param| param.key == "multiplicative");
         known.then(|| {
             let mut variant = Variant::new(entry, ", multiplicative", &[("multiplicative", Value::Float(0.2))]);

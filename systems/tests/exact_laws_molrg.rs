@@ -10,7 +10,8 @@ use common::{settings, stepping, system};
 use ndarray::{Array1, Array2, arr2, array};
 use scorecast_systems::catalogue::Molrg;
 use scorecast_systems::{
-    Denoiser, Domain, Guidable, Key, Level, LowRankGaussian, LowRankMixture, Purpose, Sampler, Schedule, System, Value,
+    Denoiser, DifferentiableDenoiser, Domain, Key, Level, LowRankGaussian, LowRankMixture, Purpose, Sampler, Schedule,
+    System, Value,
 };
 use statrs::distribution::{ContinuousCDF, Normal};
 

@@ -8,8 +8,8 @@ use nalgebra::{DMatrix, DVector};
 use ndarray::{Array1, Array2, ArrayView2, arr2, array};
 use scorecast_systems::noising::Rescaled;
 use scorecast_systems::{
-    ConditionalDenoiser, Covariance, Denoiser, Density, Domain, Forecaster, GaussianDenoiser, GaussianKernel,
-    GaussianLaw, Guidable, Key, Level, LinearForecaster, LinearGaussian, Result, Sampler, Schedule,
+    ConditionalDenoiser, Covariance, Denoiser, Density, DifferentiableDenoiser, Domain, Forecaster, GaussianDenoiser,
+    GaussianKernel, GaussianLaw, Key, Level, LinearForecaster, LinearGaussian, Result, Sampler, Schedule,
 };
 
 const LEVELS: [Level; 4] = [
@@ -61,7 +61,12 @@ fn gaussian_denoiser_is_bayes_formula() {
 }
 
 /// v^T J by central differences, row by row.
-fn by_differences(denoiser: &dyn Guidable, x: &Array2<f64>, v: &Array2<f64>, level: Level) -> Array2<f64> {
+fn by_differences(
+    denoiser: &dyn DifferentiableDenoiser,
+    x: &Array2<f64>,
+    v: &Array2<f64>,
+    level: Level,
+) -> Array2<f64> {
     let h = 1e-4;
     let at = |column: usize, shift: f64| {
         let mut moved = x.clone();
@@ -75,7 +80,7 @@ fn by_differences(denoiser: &dyn Guidable, x: &Array2<f64>, v: &Array2<f64>, lev
     out
 }
 
-fn assert_pullback(denoiser: &dyn Guidable, what: &str) {
+fn assert_pullback(denoiser: &dyn DifferentiableDenoiser, what: &str) {
     let (x, v) = (points(4), Key::new(7, Domain::Score).normals(4, 3));
     for level in LEVELS {
         let (denoised, pullback) = denoiser.denoise_vjp(x.view(), level).unwrap();

@@ -15,7 +15,7 @@ use scorecast_systems::{Domain, Estimate, Key, LANES, Purpose, Sde, Value, simul
 type Published = (f64, f64);
 
 /// One system's figures, and the run that measures them, with 16 trajectories.
-struct Row {
+struct PublishedExponents {
     name: &'static str,
     settings: &'static [(&'static str, f64)],
     /// Lead step and substeps.
@@ -36,7 +36,7 @@ struct Row {
     sd: Option<Published>,
 }
 
-const PLAIN: Row = Row {
+const PLAIN: PublishedExponents = PublishedExponents {
     name: "",
     settings: &[],
     dt: 0.05,
@@ -52,11 +52,11 @@ const PLAIN: Row = Row {
     sd: None,
 };
 
-const ROWS: &[Row] = &[
+const ROWS: &[PublishedExponents] = &[
     // Sprott (2003), Chaos and Time-Series Analysis: exponents .9056, 0, -14.5723, dimension 2.062; Viswanath (1998),
     // Lyapunov Exponents from Random Fibonacci Sequences to the Lorenz Equations: .905630. The divergence is
     // -(sigma + 1 + beta) everywhere.
-    Row {
+    PublishedExponents {
         name: "lorenz63",
         substeps: 10,
         steps: [2000, 20_000],
@@ -67,7 +67,7 @@ const ROWS: &[Row] = &[
         ..PLAIN
     },
     // Wolf, Swift, Swinney and Vastano (1985), doi:10.1016/0167-2789(85)90011-9: 2.16, 0, -32.4 in bits at these settings.
-    Row {
+    PublishedExponents {
         name: "lorenz63",
         settings: &[("sigma", 16.0), ("rho", 45.92), ("beta", 4.0)],
         dt: 0.02,
@@ -81,7 +81,7 @@ const ROWS: &[Row] = &[
     // Lorenz and Emanuel (1998), doi:10.1175/1520-0469(1998)055<0399:OSFSWO>2.0.CO;2: errors double in 0.42 time units
     // (2.1 days), 13 exponents are positive, the dimension is 27.1, sd 3.6; Karimi and Paul (2010),
     // doi:10.1063/1.3496397: leading exponent about 1.68. The divergence is -n everywhere.
-    Row {
+    PublishedExponents {
         name: "lorenz96",
         spin_up: 400,
         count: 40,
@@ -94,7 +94,7 @@ const ROWS: &[Row] = &[
     },
     // Cvitanovic, Davidchack and Siminos (2010), doi:10.1137/070705623: .048; Edson, Bunder, Mattner and Roberts (2019),
     // doi:10.1017/S1446181119000105: .043.
-    Row {
+    PublishedExponents {
         name: "kuramoto_sivashinsky",
         dt: 0.25,
         substeps: 1,
@@ -105,7 +105,7 @@ const ROWS: &[Row] = &[
         ..PLAIN
     },
     // Vano, Wildenberg, Anderson, Noel and Sprott (2006), doi:10.1088/0951-7715/19/10/006.
-    Row {
+    PublishedExponents {
         name: "lotka_volterra",
         dt: 0.5,
         substeps: 5,
@@ -119,7 +119,7 @@ const ROWS: &[Row] = &[
     },
     // Sprott (2003), Chaos and Time-Series Analysis, p. 424: .5076, -.7183, dimension 1.7067. The map shrinks areas by u^2
     // everywhere.
-    Row {
+    PublishedExponents {
         name: "ikeda",
         dt: 1.0,
         substeps: 1,
@@ -133,14 +133,14 @@ const ROWS: &[Row] = &[
         ..PLAIN
     },
     // No figure is known; each X loses gamma, and so does each theta, so that the divergence is -2 n gamma everywhere.
-    Row { name: "vissio_lucarini", count: 72, sum: Some((-72.0, 2e-4)), ..PLAIN },
+    PublishedExponents { name: "vissio_lucarini", count: 72, sum: Some((-72.0, 2e-4)), ..PLAIN },
     // A Hamiltonian flow keeps volumes of angles and momenta, and those of angles and velocities but for a factor between
     // 1/2 and 2, which over 50 units of time is 0.014 a unit.
-    Row { name: "double_pendulum", spin_up: 0, count: 4, sum: Some((0.0, 0.013)), ..PLAIN },
+    PublishedExponents { name: "double_pendulum", spin_up: 0, count: 4, sum: Some((0.0, 0.013)), ..PLAIN },
 ];
 
 /// Simulates, follows tangent vectors, and compares with every published figure: 4 standard errors beyond its rounding.
-fn check(row: &Row, steps: usize) {
+fn check(row: &PublishedExponents, steps: usize) {
     let settings: Vec<(&str, Value)> = row.settings.iter().map(|(key, value)| (*key, Value::Float(*value))).collect();
     let system = system(row.name, &settings);
     let (stepping, key) = (stepping(row.integrator, row.dt, row.substeps), Key::new(1963, Domain::Score));

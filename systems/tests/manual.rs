@@ -8,18 +8,18 @@ use std::path::Path;
 use scorecast_systems::Param;
 use scorecast_systems::catalogue::SYSTEMS;
 use scorecast_systems::catalogue::climate::{Climate, Measured, climate};
-use scorecast_systems::registry::Default;
+use scorecast_systems::registry::DefaultValue;
 
 fn default(param: &Param) -> String {
     match param.default {
-        Default::Required => "must be set".to_owned(),
-        Default::Unset => "unset".to_owned(),
-        Default::Bool(value) => value.to_string(),
-        Default::Int(value) => value.to_string(),
-        Default::Float(value) => value.to_string(),
-        Default::Text(value) => value.to_owned(),
-        Default::Floats([value]) => value.to_string(),
-        Default::Floats(values) => format!("{values:?}").replace('[', "\\["),
+        DefaultValue::Required => "must be set".to_owned(),
+        DefaultValue::Unset => "unset".to_owned(),
+        DefaultValue::Bool(value) => value.to_string(),
+        DefaultValue::Int(value) => value.to_string(),
+        DefaultValue::Float(value) => value.to_string(),
+        DefaultValue::Text(value) => value.to_owned(),
+        DefaultValue::Floats([value]) => value.to_string(),
+        DefaultValue::Floats(values) => format!("{values:?}").replace('[', "\\["),
     }
 }
 

@@ -266,8 +266,8 @@ fn a_row_that_diverges_says_why() {
 fn every_method_runs_without_a_truth() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    let seen = write(folder.path(), "seen.toml", LINEAR.replace("trajectories = 8", "trajectories = 1").as_bytes());
-    let made = scorecast(&["simulate", seen.to_str().unwrap(), "--out", &file("seen.nc"), "--json"]);
+    let observed = write(folder.path(), "seen.toml", LINEAR.replace("trajectories = 8", "trajectories = 1").as_bytes());
+    let made = scorecast(&["simulate", observed.to_str().unwrap(), "--out", &file("seen.nc"), "--json"]);
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     let methods: Vec<&str> = METHODS.iter().map(|entry| entry.name).collect();
     let rows: String = methods

@@ -26,7 +26,7 @@ use scorecast_assimilation::linalg::Eigen;
 use scorecast_assimilation::localize::{Layout, Localization, Taper};
 use scorecast_assimilation::method::{Inflation, LetKf};
 use scorecast_assimilation::observe::{GaussianError, Identity, NoiseLaw};
-use scorecast_assimilation::{Analysis, Seen};
+use scorecast_assimilation::{Analysis, ObservationSet};
 use scorecast_systems::catalogue::build;
 use scorecast_systems::{Domain, Key, Stepping, Value};
 
@@ -115,7 +115,7 @@ impl Case {
     }
 
     fn run(&self, filter: &mut LetKf, form: Form, pool: &ThreadPool) -> Result<Cost, Failure> {
-        let seen = Seen { step: 201, time: 10.05, values: self.values.view(), operator: &self.operator };
+        let observed = ObservationSet { step: 201, time: 10.05, values: self.values.view(), operator: &self.operator };
         let mut forecast = black_box(self.forecast.clone());
         let taken = 8 * forecast.len();
         pool.install(|| {
@@ -126,11 +126,11 @@ impl Case {
             // the outcome is held until its cost is known
             let (ensemble, _forecast) = match form {
                 Form::Update => {
-                    let outcome = filter.update(forecast, &seen, key)?;
+                    let outcome = filter.update(forecast, &observed, key)?;
                     (outcome.ensemble, Some(outcome.forecast))
                 }
                 Form::InPlace => {
-                    filter.update_in_place(&mut forecast, &seen, key)?;
+                    filter.update_in_place(&mut forecast, &observed, key)?;
                     (forecast, None)
                 }
             };

@@ -20,7 +20,7 @@ mod truth;
 use std::time::Instant;
 
 use scorecast_assimilation::observe::{Arctan, GaussianError, Pointwise, Stride};
-use scorecast_assimilation::{Cycle, METHODS, Prior, Seen};
+use scorecast_assimilation::{Cycle, METHODS, ObservationSet, Prior};
 use scorecast_systems::{Domain, Key, Settings, Value, registry};
 
 use scores::{Recovery, Scores};
@@ -212,10 +212,11 @@ fn experiment(size: Size, jumps: bool, seed: u64, filters: &[Contender]) -> Resu
         for cycle in 1..=size.cycles {
             let values = truth.observe(cycle, &operator)?;
             let step = cycle * EVERY;
-            let seen = Seen { step, time: 0.01 * step as f64, values: values.view(), operator: &operator };
+            let observed =
+                ObservationSet { step, time: 0.01 * step as f64, values: values.view(), operator: &operator };
             for (number, filter) in running.iter_mut().enumerate() {
                 let start = Instant::now();
-                let ensemble = filter.step(truth.model(), &seen, key)?.ensemble;
+                let ensemble = filter.step(truth.model(), &observed, key)?.ensemble;
                 records[number].seconds += start.elapsed().as_secs_f64();
                 records[number].cycles += 1;
                 let found = Scores::new(&ensemble, truth.state());

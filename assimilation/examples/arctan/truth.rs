@@ -2,7 +2,7 @@
 //! its own root mean square, which no model knows.
 
 use ndarray::{Array1, Array2, ArrayView1, Axis};
-use scorecast_assimilation::Observation;
+use scorecast_assimilation::ObservationOperator;
 use scorecast_systems::catalogue::build;
 use scorecast_systems::{Forecaster, Key, Purpose, Stepping, Value};
 
@@ -54,7 +54,7 @@ impl Truth {
     }
 
     /// Goes on to `cycle` and observes.
-    pub fn observe(&mut self, cycle: usize, operator: &dyn Observation) -> Result<Array1<f64>, Failure> {
+    pub fn observe(&mut self, cycle: usize, operator: &dyn ObservationOperator) -> Result<Array1<f64>, Failure> {
         self.model.advance((cycle - 1) * EVERY, EVERY, &mut self.state, self.key)?;
         let key = self.key.purpose(Purpose::ObservationNoise).at(cycle as u64);
         let h = operator.apply(0.01 * (cycle * EVERY) as f64, self.state.view());

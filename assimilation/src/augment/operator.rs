@@ -2,11 +2,11 @@
 
 use ndarray::{Array2, ArrayView2};
 
-use crate::observe::{Leading, NoiseLaw, Observation};
+use crate::observe::{Leading, NoiseLaw, ObservationOperator};
 
 /// What `of` observes of x, where the state is [x, u] with `parameters` components u.
 ///
-/// It says that the parameters are [`Observation::unplaced`]: a method that localizes observations lets all of them act on a
+/// It says that the parameters are [`ObservationOperator::unplaced`]: a method that localizes observations lets all of them act on a
 /// parameter, and one that localizes covariances refuses it.
 pub struct OfState<'a> {
     x: Leading<'a>,
@@ -15,12 +15,12 @@ pub struct OfState<'a> {
 
 impl<'a> OfState<'a> {
     /// Of x alone.
-    pub fn new(of: &'a dyn Observation, parameters: usize) -> Self {
+    pub fn new(of: &'a dyn ObservationOperator, parameters: usize) -> Self {
         Self { x: Leading { of, dim: of.state_dim() + parameters }, parameters }
     }
 }
 
-impl Observation for OfState<'_> {
+impl ObservationOperator for OfState<'_> {
     fn name(&self) -> String {
         format!("{} of a state with {} unknown parameters", self.x.of.name(), self.parameters)
     }

@@ -11,7 +11,7 @@ use ndarray::{Array1, Array2, ArrayView2, Axis};
 
 use super::series::Series;
 use crate::outcome::{Moments, Outcome, weighted_mean, weighted_variance};
-use crate::problem::{Error, Result, Seen};
+use crate::problem::{Error, ObservationSet, Result};
 use crate::quality::used;
 
 /// Residuals of one run, as they come.
@@ -37,39 +37,43 @@ impl Consistency {
     ///
     /// # Errors
     /// When shapes do not fit, when the number of observed values changes, or when the error law does not add errors.
-    pub fn add(&mut self, outcome: &Outcome, seen: &Seen) -> Result<()> {
-        let observed = seen.values.len();
-        if !self.r.is_empty() && observed != self.r.observed() {
+    pub fn add(&mut self, outcome: &Outcome, observed: &ObservationSet) -> Result<()> {
+        let count = observed.values.len();
+        if !self.r.is_empty() && count != self.r.observed() {
             return Err(Error::Shape(format!(
-                "lead step {} has {observed} observed values but those before it {}; use one Consistency for each \
+                "lead step {} has {count} observed values but those before it {}; use one Consistency for each \
                  operator",
-                seen.step,
+                observed.step,
                 self.r.observed()
             )));
         }
-        if seen.operator.error().variance().iter().any(|r| r.is_nan()) {
+        if observed.operator.error().variance().iter().any(|r| r.is_nan()) {
             return Err(Error::Unsupported(format!(
                 "the errors of operator `{}` depend on the state, so that they have no R to be estimated; leave the \
                  consistency of residuals out",
-                seen.operator.name()
+                observed.operator.name()
             )));
         }
-        let before =
-            predicted(outcome.forecast_gaussian.as_ref(), outcome.forecast.view(), &outcome.forecast_weights, seen)?;
-        let after = predicted(outcome.gaussian.as_ref(), outcome.ensemble.view(), &outcome.weights, seen)?;
+        let before = predicted(
+            outcome.forecast_gaussian.as_ref(),
+            outcome.forecast.view(),
+            &outcome.forecast_weights,
+            observed,
+        )?;
+        let after = predicted(outcome.gaussian.as_ref(), outcome.ensemble.view(), &outcome.weights, observed)?;
         let finite = |x: &Array1<f64>| x.iter().all(|value| value.is_finite());
-        if !seen.is_observed() || !finite(&before.0) || !finite(&after.0) {
+        if !observed.is_observed() || !finite(&before.0) || !finite(&after.0) {
             return Ok(());
         }
         // missing values, and those that quality control took out, are NaN and stay so
-        let values = used(outcome, seen);
+        let values = used(outcome, observed);
         let (d_ob, d_oa) = (&values - &before.0, &values - &after.0);
         let d_ab = &d_ob - &d_oa;
         self.r.push(&d_oa * &d_ob);
         self.background.push(&d_ab * &d_ob);
         self.analysis.push(&d_ab * &d_oa);
         let present = |values: Array1<f64>| ndarray::Zip::from(&d_ob).and(&values).map_collect(|d, v| v + 0.0 * d);
-        self.supposed_r.push(present(seen.operator.error().variance().to_owned()));
+        self.supposed_r.push(present(observed.operator.error().variance().to_owned()));
         self.supposed_background.push(present(before.1));
         Ok(())
     }
@@ -80,12 +84,12 @@ fn predicted(
     exact: Option<&Moments>,
     members: ArrayView2<f64>,
     weights: &Option<Array1<f64>>,
-    seen: &Seen,
+    observed: &ObservationSet,
 ) -> Result<(Array1<f64>, Array1<f64>)> {
-    seen.check(members.ncols())?;
-    if let (Some((mean, p)), Some(h)) = (exact, seen.operator.matrix()) {
+    observed.check(members.ncols())?;
+    if let (Some((mean, p)), Some(h)) = (exact, observed.operator.matrix()) {
         return Ok((h.dot(mean), (&h.dot(p) * &h).sum_axis(Axis(1))));
     }
-    let h: Array2<f64> = seen.operator.apply(seen.time, members);
+    let h: Array2<f64> = observed.operator.apply(observed.time, members);
     Ok((weighted_mean(h.view(), weights.as_ref()), weighted_variance(h.view(), weights.as_ref())))
 }

@@ -6,7 +6,7 @@ use super::spectrum::Spectrum;
 use crate::innovation::innovation;
 use crate::linalg::all_finite;
 use crate::outcome::{Outcome, weighted_variance};
-use crate::problem::{Error, Result, Seen};
+use crate::problem::{Error, ObservationSet, Result};
 use crate::quality::used;
 
 /// The signs of one analysis.
@@ -51,18 +51,18 @@ impl History {
     ///
     /// # Errors
     /// When shapes do not fit.
-    pub fn add(&mut self, outcome: &Outcome, seen: &Seen, error: Option<f64>) -> Result<()> {
+    pub fn add(&mut self, outcome: &Outcome, observed: &ObservationSet, error: Option<f64>) -> Result<()> {
         let forecast = outcome.forecast.view();
-        let values = used(outcome, seen);
+        let values = used(outcome, observed);
         let lost =
             |x: ndarray::ArrayView2<f64>| x.outer_iter().filter(|row| row.iter().any(|v| !v.is_finite())).count();
-        let present = seen.restrict(forecast)?;
+        let present = observed.restrict(forecast)?;
         let predicted = &present.predicted;
         let rows = forecast.outer_iter().zip(predicted.outer_iter());
         let predicted_lost = rows.filter(|(x, h)| x.iter().all(|v| v.is_finite()) && h.iter().any(|v| !v.is_finite()));
         let (predicted_lost, forecast_lost) = (predicted_lost.count(), lost(forecast));
         let sound = forecast_lost == 0 && all_finite(predicted.view()) && predicted.ncols() > 0;
-        let found = match innovation(outcome, &Seen { values: values.view(), ..*seen }) {
+        let found = match innovation(outcome, &ObservationSet { values: values.view(), ..*observed }) {
             Ok(found) => found.filter(|found| sound && found.chi_square.is_finite()),
             // members so far apart that their covariance is lost in rounding: about to blow up
             Err(Error::Singular(_)) => None,
@@ -90,7 +90,7 @@ impl History {
         };
         let mean_square = |d: &ndarray::Array1<f64>| d.dot(d) / d.len() as f64;
         self.signs.push(Signs {
-            step: seen.step,
+            step: observed.step,
             members: forecast.nrows(),
             error,
             spread: outcome.variance().mean().unwrap_or(f64::NAN).sqrt(),

@@ -10,7 +10,7 @@ use ndarray::Axis;
 
 use crate::linalg::{Cholesky, all_finite, covariance};
 use crate::outcome::Outcome;
-use crate::problem::{Result, Seen};
+use crate::problem::{ObservationSet, Result};
 use crate::quality::used;
 
 /// The degrees of freedom for signal of one analysis, of the forecast's own covariance; none when nothing was observed,
@@ -18,11 +18,11 @@ use crate::quality::used;
 ///
 /// # Errors
 /// When shapes do not fit or S is not positive definite.
-pub fn degrees_of_freedom_for_signal(outcome: &Outcome, seen: &Seen) -> Result<Option<f64>> {
-    let values = used(outcome, seen);
-    let seen = &Seen { values: values.view(), ..*seen };
-    let present = seen.restrict(outcome.forecast.view())?;
-    let background = match (&outcome.forecast_gaussian, seen.matrix()) {
+pub fn degrees_of_freedom_for_signal(outcome: &Outcome, observed: &ObservationSet) -> Result<Option<f64>> {
+    let values = used(outcome, observed);
+    let observed = &ObservationSet { values: values.view(), ..*observed };
+    let present = observed.restrict(outcome.forecast.view())?;
+    let background = match (&outcome.forecast_gaussian, observed.matrix()) {
         (Some((_, p)), Some(h)) => h.dot(p).dot(&h.t()),
         _ => covariance(present.predicted.view(), outcome.forecast_weights.as_ref()),
     };

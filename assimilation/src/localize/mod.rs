@@ -1,7 +1,7 @@
 //! Localization: an observation acts only on the components near it, and less the further away they are.
 //!
 //! Positions are grid points: component i of a state sits where its [`Layout`] puts it, and an observed value sits at
-//! the component that [`Observation::location`] names; components without a place ([`Observation::unplaced`], such as
+//! the component that [`ObservationOperator::location`] names; components without a place ([`ObservationOperator::unplaced`], such as
 //! unknown parameters) are acted on by all, in full. Distances are in grid units, the
 //! shorter way round where the grid is periodic. A [`Taper`] turns a distance into a weight between 0 and 1.
 //!
@@ -20,46 +20,34 @@ mod taper;
 
 pub use grid::{Grid, Layout};
 pub use neighbours::Neighbours;
+use scorecast_systems::{Param, ParamKind, Settings};
 pub use stencil::Stencil;
 pub use taper::Taper;
 
-use scorecast_systems::registry::Default;
-use scorecast_systems::{Kind, Param, Settings};
-
-use crate::observe::Observation;
+use crate::observe::ObservationOperator;
 use crate::problem::{Error, Result};
 
 /// The setting `radius`.
-const RADIUS: Param = Param {
-    key: "radius",
-    kind: Kind::Float { min: f64::MIN_POSITIVE, max: f64::INFINITY },
-    default: Default::Unset,
-    about: "localization: grid units at which the taper is exp(-1/2) (for `step`: at which it ends); unset is none",
-};
+const RADIUS: Param = Param::unset(
+    "radius",
+    ParamKind::POSITIVE,
+    "localization: grid units at which the taper is exp(-1/2) (for `step`: at which it ends); unset is none",
+);
 
 /// The setting `taper`.
-const TAPER: Param = Param {
-    key: "taper",
-    kind: Kind::Choice(Taper::WORDS),
-    default: Default::Text("gaspari_cohn"),
-    about: "how the weight of an observation falls with its distance",
-};
+const TAPER: Param =
+    Param::choice("taper", "gaspari_cohn", Taper::WORDS, "how the weight of an observation falls with its distance");
 
 /// The setting `geometry`.
-const GEOMETRY: Param = Param {
-    key: "geometry",
-    kind: Kind::Choice(Layout::WORDS),
-    default: Default::Text("ring"),
-    about: "the grid that the components lie on, for distances; an experiment takes it from its system",
-};
+const GEOMETRY: Param = Param::choice(
+    "geometry",
+    "ring",
+    Layout::WORDS,
+    "the grid that the components lie on, for distances; an experiment takes it from its system",
+);
 
 /// The setting `columns`.
-const COLUMNS: Param = Param {
-    key: "columns",
-    kind: Kind::Int { min: 1, max: i64::MAX },
-    default: Default::Unset,
-    about: "grid points in a row of a torus or a plane",
-};
+const COLUMNS: Param = Param::unset("columns", ParamKind::COUNT, "grid points in a row of a torus or a plane");
 
 /// The settings of the methods that localize.
 pub(crate) const LOCALIZATION: &[Param] = &[RADIUS, TAPER, GEOMETRY, COLUMNS];
@@ -104,7 +92,7 @@ impl Localization {
     ///
     /// # Errors
     /// When the components do not fill the grid, or the operator does not say where its values sit.
-    pub fn neighbours(&self, operator: &dyn Observation, present: &[usize]) -> Result<Neighbours> {
+    pub fn neighbours(&self, operator: &dyn ObservationOperator, present: &[usize]) -> Result<Neighbours> {
         let unplaced = operator.unplaced();
         let stencil = self.stencil(operator.current_dim().saturating_sub(unplaced))?;
         let everywhere = operator.location().ok_or_else(|| {

@@ -12,12 +12,12 @@ use super::{Grid, Taper};
 #[derive(Clone, Debug)]
 pub struct Stencil {
     grid: Grid,
-    rows: Vec<Row>,
+    rows: Vec<RowWeights>,
 }
 
 /// The weights of one row offset.
 #[derive(Clone, Debug)]
-struct Row {
+struct RowWeights {
     /// The row offset.
     rows: isize,
     /// The column offset of the first weight.
@@ -31,7 +31,7 @@ impl Stencil {
     pub fn new(grid: Grid, taper: Taper, radius: f64) -> Self {
         let reach = taper.reach(radius);
         let rows = offsets(&grid, reach, grid.rows);
-        let rows = rows.filter_map(|row| Row::new(&grid, row, |distance| taper.weight(distance, radius), reach));
+        let rows = rows.filter_map(|row| RowWeights::new(&grid, row, |distance| taper.weight(distance, radius), reach));
         Self { grid, rows: rows.collect() }
     }
 
@@ -63,7 +63,7 @@ impl Stencil {
     }
 }
 
-impl Row {
+impl RowWeights {
     /// The weights of a row offset, none where all of them are 0.
     fn new(grid: &Grid, rows: isize, weight: impl Fn(f64) -> f64, reach: f64) -> Option<Self> {
         let across = grid.offset(rows.unsigned_abs(), grid.rows);

@@ -19,21 +19,19 @@
 //! with 15 filters diverge.
 
 use ndarray::{Array1, Array2, ArrayView2, Axis};
-use scorecast_systems::registry::Default;
-use scorecast_systems::{Key, Kind, Param};
+use scorecast_systems::{Key, Param, ParamKind};
 
 use crate::observe::{CorrelatedError, GaussianError, NoiseLaw, OtherError};
 use crate::outcome::{Outcome, weighted_mean, weighted_variance};
-use crate::problem::{Analysis, Result, Seen};
+use crate::problem::{Analysis, ObservationSet, Result};
 
 /// The setting `k_factor`.
-pub(super) const K_FACTOR: Param = Param {
-    key: "k_factor",
-    kind: Kind::Float { min: f64::MIN_POSITIVE, max: f64::INFINITY },
-    default: Default::Unset,
-    about: "adaptive quality control (Sakov and Sandery 2017): error variances grow with innovations so that no value \
+pub(super) const K_FACTOR: Param = Param::unset(
+    "k_factor",
+    ParamKind::POSITIVE,
+    "adaptive quality control (Sakov and Sandery 2017): error variances grow with innovations so that no value \
             moves its own prediction by more than this many sd of the forecast; unset is none",
-};
+);
 
 /// Any analysis of observations whose errors are made as large as their innovations ask for.
 pub struct AdaptiveQualityControl {
@@ -56,14 +54,14 @@ impl AdaptiveQualityControl {
     }
 
     /// The law of the errors for a forecast, `[member, component]`.
-    fn law(&self, forecast: ArrayView2<f64>, seen: &Seen) -> Result<Box<dyn NoiseLaw>> {
-        seen.check(forecast.ncols())?;
-        seen.require_gaussian("k_factor")?;
-        let predicted = seen.operator.apply(seen.time, forecast);
+    fn law(&self, forecast: ArrayView2<f64>, observed: &ObservationSet) -> Result<Box<dyn NoiseLaw>> {
+        observed.check(forecast.ncols())?;
+        observed.require_gaussian("k_factor")?;
+        let predicted = observed.operator.apply(observed.time, forecast);
         let (mean, s) = (weighted_mean(predicted.view(), None), weighted_variance(predicted.view(), None));
-        let law = seen.operator.error();
+        let law = observed.operator.error();
         let r = law.variance();
-        let variance = |i: usize| error_variance([s[i], seen.values[i] - mean[i], r[i]], self.factor);
+        let variance = |i: usize| error_variance([s[i], observed.values[i] - mean[i], r[i]], self.factor);
         let variance: Array1<f64> = (0..r.len()).map(variance).collect();
         let Some((covariance, _)) = law.correlated() else {
             return Ok(Box::new(GaussianError::new(&variance.mapv(f64::sqrt).to_vec(), r.len())?));
@@ -76,14 +74,14 @@ impl AdaptiveQualityControl {
 }
 
 impl Analysis for AdaptiveQualityControl {
-    fn update(&mut self, forecast: Array2<f64>, seen: &Seen, key: Key) -> Result<Outcome> {
-        let operator = OtherError { of: seen.operator, error: self.law(forecast.view(), seen)? };
-        self.of.update(forecast, &Seen { operator: &operator, ..*seen }, key)
+    fn update(&mut self, forecast: Array2<f64>, observed: &ObservationSet, key: Key) -> Result<Outcome> {
+        let operator = OtherError { of: observed.operator, error: self.law(forecast.view(), observed)? };
+        self.of.update(forecast, &ObservationSet { operator: &operator, ..*observed }, key)
     }
 
-    fn update_in_place(&mut self, ensemble: &mut Array2<f64>, seen: &Seen, key: Key) -> Result<()> {
-        let operator = OtherError { of: seen.operator, error: self.law(ensemble.view(), seen)? };
-        self.of.update_in_place(ensemble, &Seen { operator: &operator, ..*seen }, key)
+    fn update_in_place(&mut self, ensemble: &mut Array2<f64>, observed: &ObservationSet, key: Key) -> Result<()> {
+        let operator = OtherError { of: observed.operator, error: self.law(ensemble.view(), observed)? };
+        self.of.update_in_place(ensemble, &ObservationSet { operator: &operator, ..*observed }, key)
     }
 
     fn weights(&self) -> Option<Array1<f64>> {

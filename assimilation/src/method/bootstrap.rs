@@ -6,33 +6,28 @@
 //! half its variance. Noise after resampling ([`Regularization`]) keeps particles distinct where the model has little.
 
 use ndarray::{Array1, Array2, s};
-use scorecast_systems::registry::Default;
-use scorecast_systems::{Entry, Key, Kind, Param, Purpose, Settings};
+use scorecast_systems::{Entry, Key, Param, Purpose, Settings};
 
 use super::lag::LAG;
 use super::quality_control::OUTLIER_THRESHOLD;
 use super::regularize::{JITTER, REGULARIZATION, Regularization};
 use super::resample::{RESAMPLING, Resampling};
 use super::weights::{Carried, Weighed, equal, restored};
-use super::{Build, INFLATION, MEMBERS};
+use super::{INFLATION, MEMBERS, MethodBuild};
 use crate::linalg::all_finite;
 use crate::outcome::{Diagnostics, Outcome};
-use crate::problem::{Analysis, Result, Seen};
+use crate::problem::{Analysis, ObservationSet, Result};
 
 /// The setting `ess_threshold` of the methods that weigh their members.
-pub(super) const ESS_THRESHOLD: Param = Param {
-    key: "ess_threshold",
-    kind: Kind::Float { min: 0.0, max: 1.0 },
-    default: Default::Float(0.5),
-    about: "resample when the effective sample size is below this share of the members",
-};
+pub(super) const ESS_THRESHOLD: Param =
+    Param::share("ess_threshold", 0.5, "resample when the effective sample size is below this share of the members");
 
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<MethodBuild> = Entry {
     name: "bootstrap",
     about: "bootstrap particle filter: weights p(y | x), resampling when few members carry them",
     reference: "Gordon, Salmond and Smith 1993",
     params: &[MEMBERS, INFLATION, LAG, ESS_THRESHOLD, RESAMPLING, JITTER, REGULARIZATION, OUTLIER_THRESHOLD],
-    build: Build::new(&[], |settings: &Settings| {
+    build: MethodBuild::new(&[], |settings: &Settings| {
         let mut filter = Bootstrap::new(settings.number("inflation"), settings.number("ess_threshold"));
         (filter.resampling, filter.regularization) = (Resampling::new(settings), Regularization::new(settings));
         super::cycle(filter, settings)
@@ -79,29 +74,29 @@ impl Bootstrap {
 }
 
 impl Analysis for Bootstrap {
-    fn update(&mut self, forecast: Array2<f64>, seen: &Seen, key: Key) -> Result<Outcome> {
+    fn update(&mut self, forecast: Array2<f64>, observed: &ObservationSet, key: Key) -> Result<Outcome> {
         super::require_members(forecast.nrows())?;
-        seen.check(forecast.ncols())?;
+        observed.check(forecast.ncols())?;
         let members = forecast.nrows();
         let carried = self.carried.take(members);
         if !all_finite(forecast.view()) {
             return Ok(super::unchanged(forecast));
         }
-        let present = seen.present();
+        let present = observed.present();
         if present.is_empty() {
             self.carried = Carried(carried);
             let weights = self.carried.weights();
             return Ok(Outcome { forecast_weights: weights.clone(), weights, ..super::unchanged(forecast) });
         }
-        let predicted = seen.operator.apply(seen.time, forecast.view());
-        let log_likelihood = seen.operator.error().log_likelihood(seen.values, predicted.view(), &present);
+        let predicted = observed.operator.apply(observed.time, forecast.view());
+        let log_likelihood = observed.operator.error().log_likelihood(observed.values, predicted.view(), &present);
         let prior = carried.clone().unwrap_or_else(|| equal(members));
         let weighed = Weighed::new(prior, &log_likelihood, self.ess_threshold);
-        let (mut ensemble, current) = (forecast.clone(), seen.operator.current_dim());
+        let (mut ensemble, current) = (forecast.clone(), observed.operator.current_dim());
         let mut diagnostics = Diagnostics::new();
         weighed.note(&mut diagnostics);
         if weighed.resample {
-            ensemble = self.resample(&forecast, current, &weighed.log_weights, key.at(seen.step as u64))?;
+            ensemble = self.resample(&forecast, current, &weighed.log_weights, key.at(observed.step as u64))?;
         } else {
             self.carried = Carried(Some(weighed.log_weights));
         }

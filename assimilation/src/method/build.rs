@@ -10,7 +10,7 @@ pub type Make = fn(&Settings) -> Result<Box<dyn Cycle>>;
 
 /// How a method is built, and what can be said of a forecaster and an operator before it is.
 #[derive(Clone, Copy, Debug)]
-pub struct Build {
+pub struct MethodBuild {
     /// From its settings.
     pub make: Make,
     /// What it needs of its forecaster, whatever its settings, beyond members that are stepped.
@@ -19,7 +19,7 @@ pub struct Build {
     pub linear_operator: bool,
 }
 
-impl Build {
+impl MethodBuild {
     /// Of a method for any operator.
     pub(super) const fn new(needs: &'static [Need], make: Make) -> Self {
         Self { make, needs, linear_operator: false }
@@ -76,7 +76,7 @@ impl Need {
     }
 
     /// It in words that complete "needs ...".
-    pub fn words(self) -> &'static str {
+    pub fn describe(self) -> &'static str {
         match self {
             Self::LinearGaussian => "a linear-Gaussian forecaster",
             Self::Denoiser => "a forecaster with a denoiser",

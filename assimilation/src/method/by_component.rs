@@ -10,7 +10,7 @@ use scorecast_systems::Key;
 
 use super::Inflation;
 use crate::outcome::Outcome;
-use crate::problem::Seen;
+use crate::problem::ObservationSet;
 
 /// Components that one task updates: a cache line of each member.
 const POINTS: usize = 8;
@@ -19,7 +19,7 @@ const POINTS: usize = 8;
 pub(super) fn by_component<R>(
     spread: (Inflation, bool),
     forecast: Array2<f64>,
-    by: (&Seen, Key),
+    by: (&ObservationSet, Key),
     room: impl Fn() -> R + Send + Sync,
     update: impl Fn(&mut R, usize, &mut [f64]) -> f64 + Send + Sync,
 ) -> Outcome {
@@ -36,12 +36,12 @@ pub(super) fn by_component<R>(
 pub(super) fn in_place<R>(
     (inflation, rotate): (Inflation, bool),
     ensemble: &mut Array2<f64>,
-    (seen, key): (&Seen, Key),
+    (observed, key): (&ObservationSet, Key),
     room: impl Fn() -> R + Send + Sync,
     update: impl Fn(&mut R, usize, &mut [f64]) -> f64 + Send + Sync,
 ) {
     let (members, dim) = ensemble.dim();
-    let room = || Room { f: vec![0.0; members], a: vec![0.0; members], of: room() };
+    let room = || ComponentWorkspace { f: vec![0.0; members], a: vec![0.0; members], of: room() };
     if rotate {
         let forecast = inflation.relaxes().then(|| copy(ensemble.view()));
         let mut mean = Array1::zeros(dim);
@@ -50,10 +50,10 @@ pub(super) fn in_place<R>(
             let first = task * POINTS;
             room.transform(block, first, &update, |i, shift, _, _| mean[i - first] = shift);
         });
-        return inflation.finish_in_place(true, forecast.as_ref().map(|x| x.view()), (&mean, ensemble), seen, key);
+        return inflation.finish_in_place(true, forecast.as_ref().map(|x| x.view()), (&mean, ensemble), observed, key);
     }
     // earlier states that a smoother carries are left alone
-    let current = seen.operator.current_dim();
+    let current = observed.operator.current_dim();
     blocks(ensemble).enumerate().for_each_init(room, |room, (task, block)| {
         room.transform(block, task * POINTS, &update, |i, mean, f, a| {
             if i < current {
@@ -62,7 +62,7 @@ pub(super) fn in_place<R>(
             a.iter_mut().for_each(|a| *a += mean);
         });
     });
-    inflation.add_noise(ensemble.slice_mut(ndarray::s![.., ..current]), seen.step, key);
+    inflation.add_noise(ensemble.slice_mut(ndarray::s![.., ..current]), observed.step, key);
 }
 
 /// The components of the tasks.
@@ -71,13 +71,13 @@ fn blocks(ensemble: &mut Array2<f64>) -> impl IndexedParallelIterator<Item = Arr
 }
 
 /// The room of one thread: the anomalies of one component in forecast and analysis, and that of the update.
-struct Room<R> {
+struct ComponentWorkspace<R> {
     f: Vec<f64>,
     a: Vec<f64>,
     of: R,
 }
 
-impl<R> Room<R> {
+impl<R> ComponentWorkspace<R> {
     /// Updates the components of `block`, `[member, component]`, the first of which is `first`: leaves in place of each
     /// what `last(i, mean, f, a)` leaves of its analysis anomalies a, given their mean and the forecast anomalies f.
     fn transform(

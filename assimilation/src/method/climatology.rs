@@ -3,16 +3,16 @@
 use scorecast_systems::{Entry, Forecaster, Key, Settings};
 
 use super::gaussian::{Gaussian, GaussianCycle, GaussianRule};
-use super::{Build, DRAWS};
+use super::{DRAWS, MethodBuild};
 use crate::outcome::Diagnostics;
-use crate::problem::{Result, Seen};
+use crate::problem::{ObservationSet, Result};
 
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<MethodBuild> = Entry {
     name: "climatology",
     about: "the prior at every time, whatever is observed: the baseline that every method must beat",
     reference: "Jolliffe and Stephenson 2012",
     params: &[DRAWS],
-    build: Build::new(&[], |settings: &Settings| {
+    build: MethodBuild::new(&[], |settings: &Settings| {
         Ok(Box::new(GaussianCycle::new(Climatology, settings.count("members"))))
     }),
 };
@@ -26,7 +26,7 @@ impl GaussianRule for Climatology {
         "climatology"
     }
 
-    fn require(&self, _: &Seen) -> Result<()> {
+    fn require(&self, _: &ObservationSet) -> Result<()> {
         Ok(())
     }
 
@@ -38,7 +38,7 @@ impl GaussianRule for Climatology {
         Ok(())
     }
 
-    fn analyse(&mut self, forecast: &Gaussian, _: &Seen) -> Result<(Gaussian, Diagnostics)> {
+    fn analyse(&mut self, forecast: &Gaussian, _: &ObservationSet) -> Result<(Gaussian, Diagnostics)> {
         Ok((forecast.clone(), Diagnostics::new()))
     }
 

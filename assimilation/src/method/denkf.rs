@@ -9,17 +9,19 @@ use scorecast_systems::{Entry, Key, Settings};
 
 use super::enkf::increments;
 use super::inflation::Inflation;
-use super::{Build, ENSEMBLE};
+use super::{ENSEMBLE, MethodBuild};
 use crate::linalg::{all_finite, anomalies};
 use crate::outcome::Outcome;
-use crate::problem::{Analysis, Result, Seen};
+use crate::problem::{Analysis, ObservationSet, Result};
 
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<MethodBuild> = Entry {
     name: "denkf",
     about: "deterministic ensemble Kalman filter: anomalies updated with half the gain",
     reference: "Sakov and Oke 2008",
     params: ENSEMBLE,
-    build: Build::new(&[], |settings: &Settings| super::cycle(DEnKf { inflation: Inflation::new(settings) }, settings)),
+    build: MethodBuild::new(&[], |settings: &Settings| {
+        super::cycle(DEnKf { inflation: Inflation::new(settings) }, settings)
+    }),
 };
 
 /// The filter of half the gain.
@@ -30,10 +32,10 @@ pub struct DEnKf {
 }
 
 impl Analysis for DEnKf {
-    fn update(&mut self, forecast: Array2<f64>, seen: &Seen, key: Key) -> Result<Outcome> {
-        seen.require_gaussian("denkf")?;
+    fn update(&mut self, forecast: Array2<f64>, observed: &ObservationSet, key: Key) -> Result<Outcome> {
+        observed.require_gaussian("denkf")?;
         super::require_members(forecast.nrows())?;
-        let present = seen.restrict(forecast.view())?;
+        let present = observed.restrict(forecast.view())?;
         if present.index.is_empty() || !all_finite(forecast.view()) || !all_finite(present.predicted.view()) {
             return Ok(super::unchanged(forecast));
         }
@@ -43,7 +45,7 @@ impl Analysis for DEnKf {
         present.whiten_rows(&mut d);
         let mut ensemble = increments(&forecast, &present.whiten(), d)?;
         ensemble += &forecast;
-        Ok(self.inflation.finish(forecast, ensemble, seen, key))
+        Ok(self.inflation.finish(forecast, ensemble, observed, key))
     }
 }
 
@@ -58,14 +60,14 @@ mod tests {
 
     #[test]
     fn the_mean_is_kalmans_and_the_covariance_has_a_quarter_of_the_second_order_term() {
-        for (members, observed) in [(30, 4), (5, 12)] {
+        for (members, count) in [(30, 4), (5, 12)] {
             let x = Key::new(1, Domain::Score).normals(members, 6) + 1.0;
             let error = |dim| Ok(Box::new(GaussianError::new(&[0.6], dim)?) as Box<dyn NoiseLaw>);
-            let operator = Linear::new(Key::new(2, Domain::Score).normals(observed, 6), &error).unwrap();
-            let mut y: Array1<f64> = Key::new(3, Domain::Score).normals(1, observed).remove_axis(Axis(0));
+            let operator = Linear::new(Key::new(2, Domain::Score).normals(count, 6), &error).unwrap();
+            let mut y: Array1<f64> = Key::new(3, Domain::Score).normals(1, count).remove_axis(Axis(0));
             y[1] = f64::NAN;
-            let seen = Seen { step: 2, time: 0.0, values: y.view(), operator: &operator };
-            let h = seen.matrix().unwrap();
+            let observed = ObservationSet { step: 2, time: 0.0, values: y.view(), operator: &operator };
+            let h = observed.matrix().unwrap();
             let p = covariance(x.view(), None);
             let hp = h.dot(&p);
             let mut gain = hp.clone();
@@ -73,12 +75,12 @@ mod tests {
             Cholesky::new((hp.dot(&h.t()) + r).view()).unwrap().solve_in_place(&mut gain);
             let gain = gain.reversed_axes();
             let mean = x.mean_axis(Axis(0)).unwrap();
-            let kalman_mean = &mean + &gain.dot(&(y.select(Axis(0), &seen.present()) - h.dot(&mean)));
+            let kalman_mean = &mean + &gain.dot(&(y.select(Axis(0), &observed.present()) - h.dot(&mean)));
             let kalman = &p - &gain.dot(&hp);
             let extra = gain.dot(&hp.dot(&h.t())).dot(&gain.t()) * 0.25;
 
             let mut filter = DEnKf { inflation: Inflation::default() };
-            let outcome = filter.update(x, &seen, Key::new(4, Domain::Method)).unwrap();
+            let outcome = filter.update(x, &observed, Key::new(4, Domain::Method)).unwrap();
             assert!((outcome.mean() - kalman_mean).iter().all(|e| e.abs() < 1e-10));
             let found = covariance(outcome.ensemble.view(), None);
             assert!((found - kalman - extra).iter().all(|e| e.abs() < 1e-10), "{members} members");

@@ -10,17 +10,17 @@
 use ndarray::Array2;
 use scorecast_systems::{Entry, Key, Settings};
 
-use super::Build;
+use super::MethodBuild;
 use super::serial::{self, Move, Serial};
 use crate::outcome::Outcome;
-use crate::problem::{Analysis, Result, Seen};
+use crate::problem::{Analysis, ObservationSet, Result};
 
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<MethodBuild> = Entry {
     name: "eakf",
     about: "serial ensemble adjustment Kalman filter, localized where a radius is set",
     reference: "Anderson 2001, 2003",
     params: serial::PARAMS,
-    build: Build::new(&[], |settings: &Settings| super::cycle(EaKf(Serial::from_settings(settings)?), settings)),
+    build: MethodBuild::new(&[], |settings: &Settings| super::cycle(EaKf(Serial::from_settings(settings)?), settings)),
 };
 
 /// The serial filter by adjustment and regression.
@@ -28,8 +28,8 @@ pub(super) const ENTRY: Entry<Build> = Entry {
 pub struct EaKf(pub Serial);
 
 impl Analysis for EaKf {
-    fn update(&mut self, forecast: Array2<f64>, seen: &Seen, key: Key) -> Result<Outcome> {
-        serial::update(("eakf", adjust), self.0, forecast, seen, key)
+    fn update(&mut self, forecast: Array2<f64>, observed: &ObservationSet, key: Key) -> Result<Outcome> {
+        serial::update(("eakf", adjust), self.0, forecast, observed, key)
     }
 }
 

@@ -10,18 +10,20 @@ use ndarray::{Array2, Axis};
 use scorecast_systems::{Entry, Key, Purpose, Settings};
 
 use super::inflation::Inflation;
-use super::{Build, ENSEMBLE};
+use super::{ENSEMBLE, MethodBuild};
 use crate::linalg::{Cholesky, all_finite, anomalies};
 use crate::observe::Present;
 use crate::outcome::Outcome;
-use crate::problem::{Analysis, Result, Seen};
+use crate::problem::{Analysis, ObservationSet, Result};
 
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<MethodBuild> = Entry {
     name: "enkf",
     about: "ensemble Kalman filter with perturbed observations",
     reference: "Burgers, van Leeuwen and Evensen 1998",
     params: ENSEMBLE,
-    build: Build::new(&[], |settings: &Settings| super::cycle(EnKf { inflation: Inflation::new(settings) }, settings)),
+    build: MethodBuild::new(&[], |settings: &Settings| {
+        super::cycle(EnKf { inflation: Inflation::new(settings) }, settings)
+    }),
 };
 
 /// The stochastic filter.
@@ -32,15 +34,15 @@ pub struct EnKf {
 }
 
 impl Analysis for EnKf {
-    fn update(&mut self, forecast: Array2<f64>, seen: &Seen, key: Key) -> Result<Outcome> {
-        seen.require_gaussian("enkf")?;
+    fn update(&mut self, forecast: Array2<f64>, observed: &ObservationSet, key: Key) -> Result<Outcome> {
+        observed.require_gaussian("enkf")?;
         super::require_members(forecast.nrows())?;
-        let present = seen.restrict(forecast.view())?;
+        let present = observed.restrict(forecast.view())?;
         if present.index.is_empty() || !all_finite(forecast.view()) || !all_finite(present.predicted.view()) {
             return Ok(super::unchanged(forecast));
         }
-        let errors = key.purpose(Purpose::Perturbation).at(seen.step as u64);
-        let errors = seen.operator.error().sample(forecast.nrows(), errors);
+        let errors = key.purpose(Purpose::Perturbation).at(observed.step as u64);
+        let errors = observed.operator.error().sample(forecast.nrows(), errors);
         let mut perturbed = anomalies(errors.select(Axis(1), &present.index).view(), None).1;
         perturbed += &present.values;
         perturbed -= &present.predicted;
@@ -48,7 +50,7 @@ impl Analysis for EnKf {
         present.whiten_rows(&mut perturbed);
         let mut ensemble = increments(&forecast, &present.whiten(), perturbed)?;
         ensemble += &forecast;
-        Ok(self.inflation.finish(forecast, ensemble, seen, key))
+        Ok(self.inflation.finish(forecast, ensemble, observed, key))
     }
 }
 
@@ -82,15 +84,15 @@ mod tests {
 
     #[test]
     fn both_factorizations_give_the_increments_of_the_textbook_gain() {
-        for (members, observed) in [(12, 5), (5, 12), (6, 6)] {
+        for (members, count) in [(12, 5), (5, 12), (6, 6)] {
             let x = Key::new(1, Domain::Score).normals(members, 7);
-            let h = Key::new(2, Domain::Score).normals(7, observed);
-            let d = Key::new(3, Domain::Score).normals(members, observed);
-            let variance: Array1<f64> = (0..observed).map(|i| 0.2 + 0.1 * i as f64).collect();
-            let index = (0..observed).collect();
+            let h = Key::new(2, Domain::Score).normals(7, count);
+            let d = Key::new(3, Domain::Score).normals(members, count);
+            let variance: Array1<f64> = (0..count).map(|i| 0.2 + 0.1 * i as f64).collect();
+            let index = (0..count).collect();
             let present = Present {
                 predicted: x.dot(&h),
-                values: Array1::zeros(observed),
+                values: Array1::zeros(count),
                 variance: variance.clone(),
                 index,
                 correlated: None,
@@ -100,7 +102,7 @@ mod tests {
             let mut gain = h.t().dot(&p);
             Cholesky::new(s.view()).unwrap().solve_in_place(&mut gain);
             let difference = increments(&x, &present, d.clone()).unwrap() - d.dot(&gain);
-            assert!(difference.iter().all(|e| e.abs() < 1e-12), "{members} members, {observed} values");
+            assert!(difference.iter().all(|e| e.abs() < 1e-12), "{members} members, {count} values");
         }
     }
 }

@@ -22,37 +22,35 @@
 //! positive definite, Gauss-Newton's elsewhere).
 
 use ndarray::{Array1, Array2, s};
-use scorecast_systems::registry::Default;
-use scorecast_systems::{Entry, Key, Kind, Param, Settings, wide};
+use scorecast_systems::{Entry, Key, Param, ParamKind, Settings, wide};
 
 use super::etkf::{ROTATE, scaled};
 use super::inflation::Inflation;
-use super::{Build, ENSEMBLE, join};
+use super::{ENSEMBLE, MethodBuild, join};
 use crate::linalg::lanes::{Lanes, ZEROS, combine, groups};
 use crate::linalg::{Cholesky, Eigen, all_finite, anomalies};
 use crate::outcome::Outcome;
-use crate::problem::{Analysis, Result, Seen};
+use crate::problem::{Analysis, ObservationSet, Result};
 
-const FORM: Param = Param {
-    key: "form",
-    kind: Kind::Choice(&["dual", "primal"]),
-    default: Default::Text("dual"),
-    about: "minimise over one number (dual) or over the weights of the members (primal)",
-};
+const FORM: Param = Param::choice(
+    "form",
+    "dual",
+    &["dual", "primal"],
+    "minimise over one number (dual) or over the weights of the members (primal)",
+);
 
-const CERTAINTY: Param = Param {
-    key: "certainty",
-    kind: Kind::Float { min: f64::MIN_POSITIVE, max: f64::INFINITY },
-    default: Default::Unset,
-    about: "certainty of the inflation's prior, in that of N members, its mode corrected; unset: the law of the members alone",
-};
+const CERTAINTY: Param = Param::unset(
+    "certainty",
+    ParamKind::POSITIVE,
+    "certainty of the inflation's prior, in that of N members, its mode corrected; unset: the law of the members alone",
+);
 
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<MethodBuild> = Entry {
     name: "enkf_n",
     about: "finite-size ensemble Kalman filter: no inflation to tune",
     reference: "Bocquet 2011; Bocquet, Raanes and Hannart 2015",
     params: &join::<{ ENSEMBLE.len() + 3 }>(&[ENSEMBLE, &[ROTATE, FORM, CERTAINTY]]),
-    build: Build::new(&[], |settings: &Settings| {
+    build: MethodBuild::new(&[], |settings: &Settings| {
         let form = if settings.text("form") == "primal" { Form::Primal } else { Form::Dual };
         let certainty = settings.optional_number("certainty");
         let analysis = EnKfN { inflation: Inflation::new(settings), rotate: settings.flag("rotate"), form, certainty };
@@ -83,10 +81,10 @@ pub struct EnKfN {
 }
 
 impl Analysis for EnKfN {
-    fn update(&mut self, forecast: Array2<f64>, seen: &Seen, key: Key) -> Result<Outcome> {
-        seen.require_gaussian("enkf_n")?;
+    fn update(&mut self, forecast: Array2<f64>, observed: &ObservationSet, key: Key) -> Result<Outcome> {
+        observed.require_gaussian("enkf_n")?;
         super::require_members(forecast.nrows())?;
-        let present = seen.restrict(forecast.view())?;
+        let present = observed.restrict(forecast.view())?;
         if present.index.is_empty() || !all_finite(forecast.view()) || !all_finite(present.predicted.view()) {
             return Ok(super::unchanged(forecast));
         }
@@ -100,9 +98,11 @@ impl Analysis for EnKfN {
             Form::Primal => problem.primal(&z, &d)?,
         };
         let mut analysis = problem.eigen.apply(|l| (degrees / (l.max(0.0) + zeta)).sqrt()).dot(&a);
-        analysis.slice_mut(s![.., seen.operator.current_dim()..]).mapv_inplace(|value| value * (zeta / degrees).sqrt());
+        analysis
+            .slice_mut(s![.., observed.operator.current_dim()..])
+            .mapv_inplace(|value| value * (zeta / degrees).sqrt());
         let mean = mean + problem.weights(zeta).dot(&a);
-        let mut outcome = self.inflation.finish_anomalies(self.rotate, forecast, (mean, analysis), seen, key);
+        let mut outcome = self.inflation.finish_anomalies(self.rotate, forecast, (mean, analysis), observed, key);
         outcome.diagnostics.insert("inflation", (degrees / zeta).sqrt());
         Ok(outcome)
     }
@@ -303,9 +303,9 @@ mod tests {
     use crate::observe::{GaussianError, NoiseLaw, Stride};
 
     /// Z and d of a case whose innovations are `far` times what the spread would make of them.
-    fn case(case: u64, members: usize, observed: usize, far: f64) -> (Array2<f64>, Array1<f64>) {
-        let z = Key::new(1, Domain::Score).case(case).normals(members, observed) * 1.5;
-        let d = Key::new(2, Domain::Score).case(case).normals(1, observed).remove_axis(Axis(0)) * far;
+    fn case(case: u64, members: usize, count: usize, far: f64) -> (Array2<f64>, Array1<f64>) {
+        let z = Key::new(1, Domain::Score).case(case).normals(members, count) * 1.5;
+        let d = Key::new(2, Domain::Score).case(case).normals(1, count).remove_axis(Axis(0)) * far;
         (anomalies(z.view(), None).1, d)
     }
 
@@ -404,10 +404,10 @@ mod tests {
         let operator = Stride::new(30, 2, 0, &error).unwrap();
         let mut y: Array1<f64> = Key::new(4, Domain::Score).normals(1, 15).remove_axis(Axis(0));
         y[3] = f64::NAN;
-        let seen = Seen { step: 2, time: 0.0, values: y.view(), operator: &operator };
+        let observed = ObservationSet { step: 2, time: 0.0, values: y.view(), operator: &operator };
         let update = |form| {
             let mut filter = EnKfN { inflation: Inflation::default(), rotate: true, form, certainty: Some(2.0) };
-            filter.update(x.clone(), &seen, Key::new(5, Domain::Method)).unwrap().ensemble
+            filter.update(x.clone(), &observed, Key::new(5, Domain::Method)).unwrap().ensemble
         };
         assert!((update(Form::Dual) - update(Form::Primal)).iter().all(|e| e.abs() < 1e-8));
     }

@@ -11,22 +11,21 @@
 //! It keeps the members of every lead step from the first set of observations on, and everything comes at the end.
 
 use ndarray::Array2;
-use scorecast_systems::registry::Default;
-use scorecast_systems::{Entry, Forecaster, Key, Kind, Param, Purpose, Settings};
+use scorecast_systems::{Entry, Forecaster, Key, Param, Purpose, Settings};
 
 use super::etkf::{EtKf, ROTATE};
 use super::inflation::{ADDITIVE, Inflation, RTPP, RTPS};
 use super::numbers::Numbers;
-use super::{Build, INFLATION, MEMBERS};
+use super::{INFLATION, MEMBERS, MethodBuild};
 use crate::linalg::{all_finite, anomalies, pseudo_inverse};
 use crate::outcome::{Outcome, Smoothed};
-use crate::problem::{Analysis, Cycle, Prior, Result, Seen, draw_prior};
+use crate::problem::{Analysis, Cycle, ObservationSet, Prior, Result, draw_prior};
 use crate::state::{pack, unpack};
 
 /// Singular values of A' below this share of the largest count as 0: above the round-off that centring leaves.
 const SINGULAR: f64 = 1e-10;
 
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<MethodBuild> = Entry {
     name: "enrts",
     about: "ensemble Rauch-Tung-Striebel smoother: the etkf forward, all times corrected backward",
     reference: "Raanes 2016",
@@ -37,14 +36,9 @@ pub(super) const ENTRY: Entry<Build> = Entry {
         RTPS,
         ADDITIVE,
         ROTATE,
-        Param {
-            key: "decorrelation",
-            kind: Kind::Float { min: 0.0, max: 1.0 },
-            default: Default::Float(1.0),
-            about: "factor of the correction, once a lead step; 1 is the whole correction",
-        },
+        Param::share("decorrelation", 1.0, "factor of the correction, once a lead step; 1 is the whole correction"),
     ],
-    build: Build::new(&[], |settings: &Settings| {
+    build: MethodBuild::new(&[], |settings: &Settings| {
         let filter = EtKf { inflation: Inflation::new(settings), rotate: settings.flag("rotate") };
         Ok(Box::new(EnRts::new(filter, settings.count("members"), settings.number("decorrelation"))))
     }),
@@ -58,12 +52,12 @@ pub struct EnRts {
     decorrelation: f64,
     step: usize,
     ensemble: Array2<f64>,
-    past: Vec<Stage>,
+    past: Vec<FilteredStep>,
 }
 
 /// The ensemble at one lead step.
 #[derive(Clone, Debug)]
-struct Stage {
+struct FilteredStep {
     step: usize,
     /// E', `[member, component]`.
     forecast: Array2<f64>,
@@ -71,13 +65,13 @@ struct Stage {
     analysis: Option<Array2<f64>>,
 }
 
-impl Stage {
+impl FilteredStep {
     fn ensemble(&self) -> &Array2<f64> {
         self.analysis.as_ref().unwrap_or(&self.forecast)
     }
 
     /// S of this lead step from the next one and its S.
-    fn smooth(&self, next: &Stage, later: &Array2<f64>, decorrelation: f64) -> Result<Array2<f64>> {
+    fn smooth(&self, next: &FilteredStep, later: &Array2<f64>, decorrelation: f64) -> Result<Array2<f64>> {
         let e = self.ensemble();
         if ![e, &next.forecast, later].iter().all(|x| all_finite(x.view())) {
             return Ok(Array2::from_elem(e.raw_dim(), f64::NAN));
@@ -99,13 +93,13 @@ impl EnRts {
     }
 
     /// The members at lead step `to`, and those at the lead steps between, which are kept once there has been a set.
-    fn forecast(&self, model: &dyn Forecaster, to: usize, key: Key) -> Result<(Array2<f64>, Vec<Stage>)> {
+    fn forecast(&self, model: &dyn Forecaster, to: usize, key: Key) -> Result<(Array2<f64>, Vec<FilteredStep>)> {
         let mut forecast = self.ensemble.clone();
         let mut between = Vec::new();
         for k in self.step..to {
             model.advance(k, 1, &mut forecast, key)?;
             if !self.past.is_empty() && k + 1 < to {
-                between.push(Stage { step: k + 1, forecast: forecast.clone(), analysis: None });
+                between.push(FilteredStep { step: k + 1, forecast: forecast.clone(), analysis: None });
             }
         }
         Ok((forecast, between))
@@ -116,7 +110,7 @@ impl EnRts {
         let analysis = Some(outcome.ensemble.clone());
         match self.past.last_mut() {
             Some(last) if last.step == self.step => last.analysis = analysis,
-            _ => self.past.push(Stage { step: self.step, forecast: outcome.forecast.clone(), analysis }),
+            _ => self.past.push(FilteredStep { step: self.step, forecast: outcome.forecast.clone(), analysis }),
         }
     }
 }
@@ -129,12 +123,12 @@ impl Cycle for EnRts {
         Ok(())
     }
 
-    fn step(&mut self, model: &dyn Forecaster, seen: &Seen, key: Key) -> Result<Outcome> {
-        seen.require_gaussian("enrts")?;
-        seen.check(self.ensemble.ncols())?;
-        let (forecast, between) = self.forecast(model, seen.step, key.purpose(Purpose::ProcessNoise))?;
-        let outcome = self.filter.update(forecast, seen, key)?;
-        self.step = self.step.max(seen.step);
+    fn step(&mut self, model: &dyn Forecaster, observed: &ObservationSet, key: Key) -> Result<Outcome> {
+        observed.require_gaussian("enrts")?;
+        observed.check(self.ensemble.ncols())?;
+        let (forecast, between) = self.forecast(model, observed.step, key.purpose(Purpose::ProcessNoise))?;
+        let outcome = self.filter.update(forecast, observed, key)?;
+        self.step = self.step.max(observed.step);
         self.past.extend(between);
         self.keep(&outcome);
         self.ensemble = outcome.ensemble.clone();
@@ -174,7 +168,7 @@ impl Cycle for EnRts {
             let (step, analysed) = (numbers.count()?, numbers.flag()?);
             let forecast = numbers.matrix(ensemble.dim())?;
             let analysis = if analysed { Some(numbers.matrix(ensemble.dim())?) } else { None };
-            past.push(Stage { step, forecast, analysis });
+            past.push(FilteredStep { step, forecast, analysis });
         }
         numbers.end()?;
         (self.step, self.ensemble, self.past) = (step, ensemble, past);

@@ -16,18 +16,18 @@
 
 use ndarray::parallel::prelude::*;
 use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis};
-use scorecast_systems::registry::Default;
-use scorecast_systems::{Entry, Key, Kind, Param, Purpose, Settings, Stream};
+use scorecast_systems::registry::DefaultValue;
+use scorecast_systems::{Entry, Key, Param, ParamKind, Purpose, Settings, Stream};
 
 use super::quality_control::OUTLIER_THRESHOLD;
-use super::{Build, INFLATION, MEMBERS};
+use super::{INFLATION, MEMBERS, MethodBuild};
 use crate::linalg::all_finite;
 use crate::outcome::{Outcome, weighted_variance};
-use crate::problem::{Analysis, Result, Seen};
+use crate::problem::{Analysis, ObservationSet, Result};
 
-const EPS: Kind = Kind::Float { min: f64::MIN_POSITIVE, max: 1.0 };
+const EPS: ParamKind = ParamKind::Float { min: f64::MIN_POSITIVE, max: 1.0 };
 
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<MethodBuild> = Entry {
     name: "ensf",
     about: "ensemble score filter: a diffusion sampler on a score made of the members",
     reference: "Bao, Zhang and Zhang 2024",
@@ -35,33 +35,18 @@ pub(super) const ENTRY: Entry<Build> = Entry {
         MEMBERS,
         INFLATION,
         OUTLIER_THRESHOLD,
-        Param {
-            key: "score",
-            kind: Kind::Choice(&["single", "mixture"]),
-            default: Default::Text("single"),
-            about: "prior score of a member: from itself alone (as published) or from the mixture of all",
-        },
-        Param {
-            key: "steps",
-            kind: Kind::Int { min: 1, max: i64::MAX },
-            default: Default::Int(500),
-            about: "Euler steps of the reverse equation",
-        },
-        Param { key: "eps_alpha", kind: EPS, default: Default::Float(0.5), about: "alpha at t = 1" },
-        Param {
-            key: "eps_beta",
-            kind: EPS,
-            default: Default::Float(0.025),
-            about: "beta^2 at t = 0, states' unit squared",
-        },
-        Param {
-            key: "clip",
-            kind: Kind::Float { min: f64::MIN_POSITIVE, max: f64::INFINITY },
-            default: Default::Float(1000.0),
-            about: "largest score in each component",
-        },
+        Param::choice(
+            "score",
+            "single",
+            &["single", "mixture"],
+            "prior score of a member: from itself alone (as published) or from the mixture of all",
+        ),
+        Param::int("steps", 500, 1, "Euler steps of the reverse equation"),
+        Param::new("eps_alpha", EPS, DefaultValue::Float(0.5), "alpha at t = 1"),
+        Param::new("eps_beta", EPS, DefaultValue::Float(0.025), "beta^2 at t = 0, states' unit squared"),
+        Param::positive("clip", 1000.0, "largest score in each component"),
     ],
-    build: Build::new(&[], |settings: &Settings| {
+    build: MethodBuild::new(&[], |settings: &Settings| {
         let prior = if settings.text("score") == "mixture" { PriorScore::Mixture } else { PriorScore::Single };
         let analysis = EnSf {
             prior,
@@ -187,19 +172,19 @@ fn mixture(c: &Coefficients, z: ArrayView2<f64>, forecast: ArrayView2<f64>, out:
 
 /// The observations as a score.
 struct Likelihood<'a> {
-    seen: Seen<'a>,
+    observed: ObservationSet<'a>,
     precision: Precision,
 }
 
 impl<'a> Likelihood<'a> {
-    fn new(seen: Seen<'a>) -> Result<Self> {
-        Ok(Self { seen, precision: Precision::of(&seen)? })
+    fn new(observed: ObservationSet<'a>) -> Result<Self> {
+        Ok(Self { observed, precision: Precision::of(&observed)? })
     }
 
     /// J_h(z)^T R^-1 (y - h(z)), `[member, component]`.
     fn score(&self, z: ArrayView2<f64>) -> Array2<f64> {
-        let (h, t) = (self.seen.operator, self.seen.time);
-        let residual = self.seen.clear_missing(&self.seen.values - &h.apply(t, z));
+        let (h, t) = (self.observed.operator, self.observed.time);
+        let residual = self.observed.clear_missing(&self.observed.values - &h.apply(t, z));
         let weighted = match &self.precision {
             Precision::Independent(precision) => residual * precision,
             Precision::Correlated(precision) => residual.dot(precision),
@@ -217,10 +202,10 @@ enum Precision {
 }
 
 impl Precision {
-    fn of(seen: &Seen) -> Result<Self> {
-        let (index, count) = (seen.present(), seen.values.len());
-        let Some((_, factor)) = seen.correlated(&index)? else {
-            let variance = seen.operator.error().variance();
+    fn of(observed: &ObservationSet) -> Result<Self> {
+        let (index, count) = (observed.present(), observed.values.len());
+        let Some((_, factor)) = observed.correlated(&index)? else {
+            let variance = observed.operator.error().variance();
             let mut precision = Array1::zeros(count);
             index.iter().for_each(|&i| precision[i] = 1.0 / variance[i]);
             return Ok(Self::Independent(precision));
@@ -236,17 +221,17 @@ impl Precision {
 }
 
 impl Analysis for EnSf {
-    fn update(&mut self, forecast: Array2<f64>, seen: &Seen, key: Key) -> Result<Outcome> {
-        seen.require_gaussian("ensf")?;
+    fn update(&mut self, forecast: Array2<f64>, observed: &ObservationSet, key: Key) -> Result<Outcome> {
+        observed.require_gaussian("ensf")?;
         super::require_members(forecast.nrows())?;
-        seen.check(forecast.ncols())?;
-        if !seen.is_observed() || !all_finite(forecast.view()) {
+        observed.check(forecast.ncols())?;
+        if !observed.is_observed() || !all_finite(forecast.view()) {
             return Ok(super::unchanged(forecast));
         }
         let sd = weighted_variance(forecast.view(), None).mapv(f64::sqrt);
-        let likelihood = Likelihood::new(*seen)?;
+        let likelihood = Likelihood::new(*observed)?;
         // not `Sampler`: a diffusion forecaster draws the next step from there
-        let key = key.purpose(Purpose::PosteriorDraw).at(seen.step as u64);
+        let key = key.purpose(Purpose::PosteriorDraw).at(observed.step as u64);
         let mut ensemble = Array2::zeros(forecast.raw_dim());
         ensemble.axis_chunks_iter_mut(Axis(0), CHUNK).into_par_iter().enumerate().for_each(|(chunk, z)| {
             self.sample(z, chunk * CHUNK, forecast.view(), &sd, &likelihood, key);

@@ -12,17 +12,17 @@
 use ndarray::Array2;
 use scorecast_systems::{Entry, Key, Settings};
 
-use super::Build;
+use super::MethodBuild;
 use super::serial::{self, Move, Serial};
 use crate::outcome::Outcome;
-use crate::problem::{Analysis, Result, Seen};
+use crate::problem::{Analysis, ObservationSet, Result};
 
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<MethodBuild> = Entry {
     name: "ensrf",
     about: "serial ensemble square-root filter, localized where a radius is set",
     reference: "Whitaker and Hamill 2002",
     params: serial::PARAMS,
-    build: Build::new(&[], |settings: &Settings| super::cycle(EnSrf(Serial::from_settings(settings)?), settings)),
+    build: MethodBuild::new(&[], |settings: &Settings| super::cycle(EnSrf(Serial::from_settings(settings)?), settings)),
 };
 
 /// The serial filter with a reduced gain.
@@ -30,8 +30,8 @@ pub(super) const ENTRY: Entry<Build> = Entry {
 pub struct EnSrf(pub Serial);
 
 impl Analysis for EnSrf {
-    fn update(&mut self, forecast: Array2<f64>, seen: &Seen, key: Key) -> Result<Outcome> {
-        serial::update(("ensrf", reduced_gain), self.0, forecast, seen, key)
+    fn update(&mut self, forecast: Array2<f64>, observed: &ObservationSet, key: Key) -> Result<Outcome> {
+        serial::update(("ensrf", reduced_gain), self.0, forecast, observed, key)
     }
 }
 

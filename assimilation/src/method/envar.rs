@@ -12,7 +12,7 @@ use ndarray::{Array1, Array2, Axis};
 use super::line_search::{Point, search};
 use crate::linalg::Cholesky;
 use crate::observe::Present;
-use crate::problem::{Result, Seen};
+use crate::problem::{ObservationSet, Result};
 
 /// Steps shorter than this share of the way from m end the iteration.
 const TOLERANCE: f64 = 1e-9;
@@ -39,23 +39,23 @@ impl Dual {
     ///
     /// # Errors
     /// When shapes do not fit, or H P H^T + R is not positive definite.
-    pub fn minimise(seen: &Seen, mean: &Array1<f64>, p: &Array2<f64>, iterations: usize) -> Result<Self> {
-        let mut here = At::new(seen, mean, Array1::zeros(mean.len()), Array1::zeros(mean.len()))?;
+    pub fn minimise(observed: &ObservationSet, mean: &Array1<f64>, p: &Array2<f64>, iterations: usize) -> Result<Self> {
+        let mut here = At::new(observed, mean, Array1::zeros(mean.len()), Array1::zeros(mean.len()))?;
         let mut steps = 0;
         loop {
             let x = mean + &here.increment;
-            let cross = seen.jvp(x.view(), p.view());
-            let mut s = seen.jvp(x.view(), cross.t());
+            let cross = observed.jvp(x.view(), p.view());
+            let mut s = observed.jvp(x.view(), cross.t());
             here.present.add_covariance(&mut s);
             let innovation = Cholesky::new(s.view())?;
-            let known = seen.jvp(x.view(), here.increment.view().insert_axis(Axis(0))).remove_axis(Axis(0));
+            let known = observed.jvp(x.view(), here.increment.view().insert_axis(Axis(0))).remove_axis(Axis(0));
             let u = innovation.solve(&(&here.residual + &known));
-            let (dual, mut step) = (seen.vjp(x.view(), &u) - &here.g, cross.dot(&u) - &here.increment);
+            let (dual, mut step) = (observed.vjp(x.view(), &u) - &here.g, cross.dot(&u) - &here.increment);
             // -J' . step = |step|^2_{P^-1} + |H step|^2_{R^-1}, because the step is Gauss-Newton's
-            let image = seen.jvp(x.view(), step.view().insert_axis(Axis(0)));
+            let image = observed.jvp(x.view(), step.view().insert_axis(Axis(0)));
             let fall = dual.dot(&step) + here.present.misfit(&image.remove_axis(Axis(0)));
             let (next, share) = search(here.value, fall, |share| {
-                At::new(seen, mean, &here.g + &(share * &dual), &here.increment + &(share * &step))
+                At::new(observed, mean, &here.g + &(share * &dual), &here.increment + &(share * &step))
             })?;
             step *= share;
             here = next;
@@ -68,22 +68,28 @@ impl Dual {
     }
 
     /// -H A^T of the anomalies `a` (`[member, component]`) times half of the inverse of H P H^T + R, `[member, present]`.
-    fn half(&self, seen: &Seen, a: &Array2<f64>) -> Array2<f64> {
-        let mut y = seen.jvp(self.linearized_at.view(), a.view()).reversed_axes().as_standard_layout().into_owned();
+    fn half(&self, observed: &ObservationSet, a: &Array2<f64>) -> Array2<f64> {
+        let mut y = observed.jvp(self.linearized_at.view(), a.view()).reversed_axes().as_standard_layout().into_owned();
         self.innovation.solve_in_place(&mut y);
         -0.5 * &y.reversed_axes()
     }
 
     /// The anomalies `a` (`[member, component]`) after the analysis.
-    pub fn anomalies(&self, seen: &Seen, a: &Array2<f64>) -> Array2<f64> {
-        a + &self.half(seen, a).dot(&self.cross.t())
+    pub fn anomalies(&self, observed: &ObservationSet, a: &Array2<f64>) -> Array2<f64> {
+        a + &self.half(observed, a).dot(&self.cross.t())
     }
 
     /// Anomalies `start` of an earlier time after the analysis of their images `a` (both `[member, component]`), given
     /// their cross-covariance `p` (`[earlier component, component]`).
-    pub fn earlier_anomalies(&self, seen: &Seen, start: &Array2<f64>, a: &Array2<f64>, p: &Array2<f64>) -> Array2<f64> {
-        let cross = seen.jvp(self.linearized_at.view(), p.view());
-        start + &self.half(seen, a).dot(&cross.t())
+    pub fn earlier_anomalies(
+        &self,
+        observed: &ObservationSet,
+        start: &Array2<f64>,
+        a: &Array2<f64>,
+        p: &Array2<f64>,
+    ) -> Array2<f64> {
+        let cross = observed.jvp(self.linearized_at.view(), p.view());
+        start + &self.half(observed, a).dot(&cross.t())
     }
 }
 
@@ -98,8 +104,8 @@ struct At {
 }
 
 impl At {
-    fn new(seen: &Seen, mean: &Array1<f64>, g: Array1<f64>, increment: Array1<f64>) -> Result<Self> {
-        let present = seen.restrict((mean + &increment).view().insert_axis(Axis(0)))?;
+    fn new(observed: &ObservationSet, mean: &Array1<f64>, g: Array1<f64>, increment: Array1<f64>) -> Result<Self> {
+        let present = observed.restrict((mean + &increment).view().insert_axis(Axis(0)))?;
         let residual = &present.values - &present.predicted.row(0);
         let value = 0.5 * (g.dot(&increment) + present.misfit(&residual));
         Ok(Self { g, increment, present, residual, value })
@@ -129,16 +135,16 @@ mod tests {
         let law = |_| Ok(Box::new(CorrelatedError::new(r.clone())?) as Box<dyn NoiseLaw>);
         let operator = Linear::new(h.clone(), &law).unwrap();
         let (mean, y) = (array![0.1, 0.2, -0.4, 1.0, 0.0], array![1.0, -0.5, 0.3]);
-        let seen = Seen { step: 0, time: 0.0, values: y.view(), operator: &operator };
-        let found = Dual::minimise(&seen, &mean, &p, 10).unwrap();
+        let observed = ObservationSet { step: 0, time: 0.0, values: y.view(), operator: &operator };
+        let found = Dual::minimise(&observed, &mean, &p, 10).unwrap();
         let mut gain = h.dot(&p);
         Cholesky::new((h.dot(&p).dot(&h.t()) + &r).view()).unwrap().solve_in_place(&mut gain);
         let expected = (&y - &h.dot(&mean)).dot(&gain);
         assert!((&found.increment - &expected).iter().all(|e| e.abs() < 1e-12));
         assert!((p.dot(&found.g) - &expected).iter().all(|e| e.abs() < 1e-12));
         let half = &x - &(0.5 * x.dot(&h.t()).dot(&gain));
-        assert!((found.anomalies(&seen, &x) - &half).iter().all(|e| e.abs() < 1e-12));
-        assert!((found.earlier_anomalies(&seen, &x, &x, &p) - &half).iter().all(|e| e.abs() < 1e-12));
+        assert!((found.anomalies(&observed, &x) - &half).iter().all(|e| e.abs() < 1e-12));
+        assert!((found.earlier_anomalies(&observed, &x, &x, &p) - &half).iter().all(|e| e.abs() < 1e-12));
     }
 
     #[test]
@@ -147,8 +153,8 @@ mod tests {
         let operator = Pointwise::new(Arctan, Stride::new(3, 1, 0, &error).unwrap());
         let p = array![[1.0, 0.3, 0.1], [0.3, 0.5, -0.2], [0.1, -0.2, 0.7]];
         let (mean, y) = (array![0.4, -0.8, 1.2], array![0.9, f64::NAN, 0.2]);
-        let seen = Seen { step: 0, time: 0.0, values: y.view(), operator: &operator };
-        let found = Dual::minimise(&seen, &mean, &p, 200).unwrap();
+        let observed = ObservationSet { step: 0, time: 0.0, values: y.view(), operator: &operator };
+        let found = Dual::minimise(&observed, &mean, &p, 200).unwrap();
         let mut inverse = Array2::eye(3);
         Cholesky::new(p.view()).unwrap().solve_in_place(&mut inverse);
         let cost = |x: &Array1<f64>| {

@@ -15,23 +15,23 @@ use scorecast_systems::{Entry, Key, Settings};
 
 use super::etkf::{EtKf, ROTATE, by_members};
 use super::inflation::Inflation;
-use super::{Build, ENSEMBLE, join, letkf};
+use super::{ENSEMBLE, MethodBuild, join, letkf};
 use crate::outcome::Outcome;
-use crate::problem::{Analysis, Result, Seen};
+use crate::problem::{Analysis, ObservationSet, Result};
 
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<MethodBuild> = Entry {
     name: "estkf",
     about: "error-subspace transform Kalman filter: the members of etkf from N - 1 directions",
     reference: "Nerger et al. 2012",
     params: &join::<{ ENSEMBLE.len() + 1 }>(&[ENSEMBLE, &[ROTATE]]),
-    build: Build::new(&[], |settings: &Settings| {
+    build: MethodBuild::new(&[], |settings: &Settings| {
         let (inflation, rotate) = (Inflation::new(settings), settings.flag("rotate"));
         super::cycle(EsTkf(EtKf { inflation, rotate }), settings)
     }),
 };
 
 /// The local form.
-pub(super) const LOCAL: Entry<Build> = Entry {
+pub(super) const LOCAL: Entry<MethodBuild> = Entry {
     name: "lestkf",
     about: "local error-subspace transform Kalman filter: the members of letkf",
     reference: "Nerger et al. 2012",
@@ -43,8 +43,8 @@ pub(super) const LOCAL: Entry<Build> = Entry {
 pub struct EsTkf(pub EtKf);
 
 impl Analysis for EsTkf {
-    fn update(&mut self, forecast: Array2<f64>, seen: &Seen, key: Key) -> Result<Outcome> {
-        self.0.update_by("estkf", transform, forecast, seen, key)
+    fn update(&mut self, forecast: Array2<f64>, observed: &ObservationSet, key: Key) -> Result<Outcome> {
+        self.0.update_by("estkf", transform, forecast, observed, key)
     }
 }
 
@@ -107,13 +107,13 @@ mod tests {
             let operator = Stride::new(12, stride, 0, &error).unwrap();
             let mut y: Array1<f64> = Key::new(3, Domain::Score).normals(1, 12 / stride).remove_axis(Axis(0));
             y[1] = f64::NAN;
-            let seen = Seen { step: 2, time: 0.0, values: y.view(), operator: &operator };
+            let observed = ObservationSet { step: 2, time: 0.0, values: y.view(), operator: &operator };
             for rotate in [false, true] {
                 let mut etkf = EtKf { inflation: Inflation { rtps: 0.2, ..Inflation::factor(1.1) }, rotate };
                 let mut estkf = EsTkf(etkf.clone());
                 let key = Key::new(4, Domain::Method);
-                let a = etkf.update(x.clone(), &seen, key).unwrap().ensemble;
-                let b = estkf.update(x.clone(), &seen, key).unwrap().ensemble;
+                let a = etkf.update(x.clone(), &observed, key).unwrap().ensemble;
+                let b = estkf.update(x.clone(), &observed, key).unwrap().ensemble;
                 assert!((a - b).iter().all(|e| e.abs() < 1e-10), "{members} {rotate}");
             }
         }

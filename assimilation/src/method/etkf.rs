@@ -9,30 +9,25 @@
 //! of the orders N and p. R^-1/2 is L^-1 where errors are correlated, R = L L^T.
 
 use ndarray::{Array1, Array2};
-use scorecast_systems::registry::Default;
-use scorecast_systems::{Entry, Key, Kind, Param, Settings};
+use scorecast_systems::{Entry, Key, Param, Settings};
 
 use super::inflation::Inflation;
-use super::{Build, ENSEMBLE, join};
+use super::{ENSEMBLE, MethodBuild, join};
 use crate::linalg::{Eigen, all_finite, anomalies};
 use crate::observe::Present;
 use crate::outcome::Outcome;
-use crate::problem::{Analysis, Result, Seen};
+use crate::problem::{Analysis, ObservationSet, Result};
 
 /// The setting `rotate` of the filters that transform their anomalies.
-pub(super) const ROTATE: Param = Param {
-    key: "rotate",
-    kind: Kind::Bool,
-    default: Default::Bool(false),
-    about: "rotate the anomalies at random after each analysis, keeping mean and covariance",
-};
+pub(super) const ROTATE: Param =
+    Param::flag("rotate", "rotate the anomalies at random after each analysis, keeping mean and covariance");
 
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<MethodBuild> = Entry {
     name: "etkf",
     about: "ensemble transform Kalman filter with the symmetric square root",
     reference: "Bishop et al. 2001; Hunt et al. 2007",
     params: &join::<{ ENSEMBLE.len() + 1 }>(&[ENSEMBLE, &[ROTATE]]),
-    build: Build::new(&[], |settings: &Settings| {
+    build: MethodBuild::new(&[], |settings: &Settings| {
         super::cycle(EtKf { inflation: Inflation::new(settings), rotate: settings.flag("rotate") }, settings)
     }),
 };
@@ -47,8 +42,8 @@ pub struct EtKf {
 }
 
 impl Analysis for EtKf {
-    fn update(&mut self, forecast: Array2<f64>, seen: &Seen, key: Key) -> Result<Outcome> {
-        self.update_by("etkf", symmetric_root, forecast, seen, key)
+    fn update(&mut self, forecast: Array2<f64>, observed: &ObservationSet, key: Key) -> Result<Outcome> {
+        self.update_by("etkf", symmetric_root, forecast, observed, key)
     }
 }
 
@@ -62,12 +57,12 @@ impl EtKf {
         name: &str,
         transform: Transform,
         forecast: Array2<f64>,
-        seen: &Seen,
+        observed: &ObservationSet,
         key: Key,
     ) -> Result<Outcome> {
-        seen.require_gaussian(name)?;
+        observed.require_gaussian(name)?;
         super::require_members(forecast.nrows())?;
-        let present = seen.restrict(forecast.view())?;
+        let present = observed.restrict(forecast.view())?;
         if present.index.is_empty() || !all_finite(forecast.view()) || !all_finite(present.predicted.view()) {
             return Ok(super::unchanged(forecast));
         }
@@ -75,7 +70,7 @@ impl EtKf {
         let (z, d) = scaled(present.whiten());
         let (shift, analysis) = transform(&a, &z, &d)?;
         let mean = mean + shift / (a.nrows() as f64 - 1.0).sqrt();
-        Ok(self.inflation.finish_anomalies(self.rotate, forecast, (mean, analysis), seen, key))
+        Ok(self.inflation.finish_anomalies(self.rotate, forecast, (mean, analysis), observed, key))
     }
 }
 
@@ -123,57 +118,58 @@ mod tests {
     use crate::linalg::{Cholesky, covariance};
     use crate::observe::{GaussianError, Linear, NoiseLaw};
 
-    fn case(members: usize, observed: usize) -> (Array2<f64>, Linear, Array1<f64>) {
+    fn case(members: usize, count: usize) -> (Array2<f64>, Linear, Array1<f64>) {
         let x = Key::new(1, Domain::Score).normals(members, 6) + 1.0;
-        let h = Key::new(2, Domain::Score).normals(observed, 6);
-        let sd: Vec<f64> = (0..observed).map(|i| 0.3 + 0.2 * i as f64).collect();
+        let h = Key::new(2, Domain::Score).normals(count, 6);
+        let sd: Vec<f64> = (0..count).map(|i| 0.3 + 0.2 * i as f64).collect();
         let error = move |dim| Ok(Box::new(GaussianError::new(&sd, dim)?) as Box<dyn NoiseLaw>);
-        let y = Key::new(3, Domain::Score).normals(1, observed).remove_axis(Axis(0));
+        let y = Key::new(3, Domain::Score).normals(1, count).remove_axis(Axis(0));
         (x, Linear::new(h, &error).unwrap(), y)
     }
 
     #[test]
     fn both_orders_give_the_same_symmetric_root() {
-        for (members, observed) in [(30, 4), (4, 30), (9, 9)] {
-            let (x, h, y) = case(members, observed);
-            let seen = Seen { step: 0, time: 0.0, values: y.view(), operator: &h };
-            let (z, d) = scaled(seen.restrict(x.view()).unwrap());
+        for (members, count) in [(30, 4), (4, 30), (9, 9)] {
+            let (x, h, y) = case(members, count);
+            let observed = ObservationSet { step: 0, time: 0.0, values: y.view(), operator: &h };
+            let (z, d) = scaled(observed.restrict(x.view()).unwrap());
             let (_, a) = anomalies(x.view(), None);
             let (small, large) = (by_members(&a, &z, &d).unwrap(), by_observations(&a, &z, &d).unwrap());
-            assert!((small.0 - large.0).iter().all(|e| e.abs() < 1e-10), "{members} {observed}");
-            assert!((small.1 - large.1).iter().all(|e| e.abs() < 1e-10), "{members} {observed}");
+            assert!((small.0 - large.0).iter().all(|e| e.abs() < 1e-10), "{members} {count}");
+            assert!((small.1 - large.1).iter().all(|e| e.abs() < 1e-10), "{members} {count}");
         }
     }
 
     #[test]
     fn mean_and_covariance_are_the_kalman_update_of_the_ensembles_own() {
-        for (members, observed, rotate) in [(30, 4, false), (4, 30, false), (30, 4, true), (4, 30, true)] {
-            let (x, operator, mut y) = case(members, observed);
+        for (members, count, rotate) in [(30, 4, false), (4, 30, false), (30, 4, true), (4, 30, true)] {
+            let (x, operator, mut y) = case(members, count);
             y[1] = f64::NAN;
-            let seen = Seen { step: 2, time: 0.0, values: y.view(), operator: &operator };
-            let (h, r) = (seen.matrix().unwrap(), seen.restrict(x.view()).unwrap().variance);
+            let observed = ObservationSet { step: 2, time: 0.0, values: y.view(), operator: &operator };
+            let (h, r) = (observed.matrix().unwrap(), observed.restrict(x.view()).unwrap().variance);
             let p = covariance(x.view(), None);
             let s = Cholesky::new((h.dot(&p).dot(&h.t()) + Array2::from_diag(&r)).view()).unwrap();
             let mut gain = h.dot(&p);
             s.solve_in_place(&mut gain);
             let mean = x.mean_axis(Axis(0)).unwrap();
-            let innovation = y.select(Axis(0), &seen.present()) - h.dot(&mean);
-            let outcome =
-                EtKf { inflation: Inflation::default(), rotate }.update(x, &seen, Key::new(4, Domain::Method)).unwrap();
+            let innovation = y.select(Axis(0), &observed.present()) - h.dot(&mean);
+            let outcome = EtKf { inflation: Inflation::default(), rotate }
+                .update(x, &observed, Key::new(4, Domain::Method))
+                .unwrap();
             assert!((outcome.mean() - (mean + innovation.dot(&gain))).iter().all(|e| e.abs() < 1e-10));
             let posterior = &p - &gain.t().dot(&h.dot(&p));
             let difference = covariance(outcome.ensemble.view(), None) - posterior;
-            assert!(difference.iter().all(|e| e.abs() < 1e-10), "{members} {observed} {rotate}");
+            assert!(difference.iter().all(|e| e.abs() < 1e-10), "{members} {count} {rotate}");
         }
     }
 
     #[test]
     fn inflation_multiplies_the_standard_deviation_and_leaves_the_mean() {
         let (x, operator, y) = case(10, 3);
-        let seen = Seen { step: 2, time: 0.0, values: y.view(), operator: &operator };
+        let observed = ObservationSet { step: 2, time: 0.0, values: y.view(), operator: &operator };
         let update = |inflation| {
             EtKf { inflation: Inflation::factor(inflation), rotate: false }
-                .update(x.clone(), &seen, Key::new(4, Domain::Method))
+                .update(x.clone(), &observed, Key::new(4, Domain::Method))
                 .unwrap()
         };
         let (plain, inflated) = (update(1.0), update(1.1));
@@ -185,14 +181,14 @@ mod tests {
     fn a_diverged_forecast_is_a_diverged_outcome() {
         let (mut x, operator, y) = case(10, 3);
         x[(3, 2)] = f64::INFINITY;
-        let seen = Seen { step: 2, time: 0.0, values: y.view(), operator: &operator };
+        let observed = ObservationSet { step: 2, time: 0.0, values: y.view(), operator: &operator };
         let outcome = EtKf { inflation: Inflation::default(), rotate: true }
-            .update(x, &seen, Key::new(4, Domain::Method))
+            .update(x, &observed, Key::new(4, Domain::Method))
             .unwrap();
         assert!(!all_finite(outcome.ensemble.view()));
         let one = EtKf { inflation: Inflation::default(), rotate: true }.update(
             array![[0.0; 6]],
-            &seen,
+            &observed,
             Key::new(4, Domain::Method),
         );
         assert!(one.unwrap_err().to_string().contains("1 members"));

@@ -11,11 +11,11 @@ use scorecast_systems::{Entry, Forecaster, Key, Param, Purpose, Settings};
 
 use super::gaussian::{Gaussian, GaussianCycle, GaussianRule, symmetric};
 use super::quality_control::OUTLIER_THRESHOLD;
-use super::{Build, INFLATION, MEMBERS, Need, step_law};
+use super::{INFLATION, MEMBERS, MethodBuild, Need, step_law};
 use crate::outcome::Diagnostics;
-use crate::problem::{Error, Result, Seen};
+use crate::problem::{Error, ObservationSet, Result};
 
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<MethodBuild> = Entry {
     name: "extended",
     about: "extended Kalman filter: the covariance carried by tangents of the forecaster",
     reference: "Jazwinski 1970",
@@ -27,7 +27,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
         INFLATION,
         OUTLIER_THRESHOLD,
     ],
-    build: Build::new(&[Need::Derivative], |settings: &Settings| {
+    build: MethodBuild::new(&[Need::Derivative], |settings: &Settings| {
         let members = settings.count("members");
         let rule = Extended { inflation: settings.number("inflation"), draws: members };
         Ok(Box::new(
@@ -95,12 +95,12 @@ impl GaussianRule for Extended {
         Ok(())
     }
 
-    fn analyse(&mut self, forecast: &Gaussian, seen: &Seen) -> Result<(Gaussian, Diagnostics)> {
-        let present = seen.restrict(forecast.mean.view().insert_axis(Axis(0)))?;
+    fn analyse(&mut self, forecast: &Gaussian, observed: &ObservationSet) -> Result<(Gaussian, Diagnostics)> {
+        let present = observed.restrict(forecast.mean.view().insert_axis(Axis(0)))?;
         let innovation = &present.values - &present.predicted.row(0);
         let mut posterior = forecast.clone();
         let log_evidence =
-            posterior.condition(&seen.jacobian(forecast.mean.view()), &innovation, &present.covariance())?;
+            posterior.condition(&observed.jacobian(forecast.mean.view()), &innovation, &present.covariance())?;
         posterior.covariance *= self.inflation * self.inflation;
         Ok((posterior, Diagnostics::from([("log_evidence", log_evidence)])))
     }

@@ -11,8 +11,7 @@
 
 use ndarray::{Array1, Array2, Axis};
 use rayon::prelude::*;
-use scorecast_systems::registry::Default;
-use scorecast_systems::{Entry, Forecaster, Key, Kind, Param, Purpose, Settings};
+use scorecast_systems::{Entry, Forecaster, Key, Param, Purpose, Settings};
 
 use super::backward::{Transition, pick};
 use super::bootstrap::ESS_THRESHOLD;
@@ -20,13 +19,13 @@ use super::numbers::Numbers;
 use super::particles::{Particles, Selection, log_weights};
 use super::quality_control::{Checked, OUTLIER_THRESHOLD};
 use super::resample::{RESAMPLING, Resampling};
-use super::{Build, MEMBERS, Need};
+use super::{MEMBERS, MethodBuild, Need};
 use crate::linalg::all_finite;
 use crate::outcome::{Diagnostics, Outcome, Smoothed};
-use crate::problem::{Cycle, Error, Prior, Result, Seen};
+use crate::problem::{Cycle, Error, ObservationSet, Prior, Result};
 use crate::state::{pack, unpack};
 
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<MethodBuild> = Entry {
     name: "ffbsi",
     about: "particle smoother: bootstrap filter forward, paths drawn backward by the density of a lead step",
     reference: "Godsill, Doucet and West 2004",
@@ -34,15 +33,10 @@ pub(super) const ENTRY: Entry<Build> = Entry {
         MEMBERS,
         ESS_THRESHOLD,
         RESAMPLING,
-        Param {
-            key: "draws",
-            kind: Kind::Int { min: 1, max: i64::MAX },
-            default: Default::Int(40),
-            about: "paths drawn backward: the members of the smoothed posteriors",
-        },
+        Param::int("draws", 40, 1, "paths drawn backward: the members of the smoothed posteriors"),
         OUTLIER_THRESHOLD,
     ],
-    build: Build::new(&[Need::Density], |settings: &Settings| {
+    build: MethodBuild::new(&[Need::Density], |settings: &Settings| {
         Ok(Box::new(Ffbsi {
             members: settings.count("members"),
             draws: settings.count("draws"),
@@ -65,12 +59,12 @@ pub struct Ffbsi {
     selection: Selection,
     outlier_threshold: Option<f64>,
     particles: Particles,
-    past: Vec<Stage>,
+    past: Vec<FilteredParticles>,
 }
 
 /// The particles of one lead step.
 #[derive(Clone, Debug)]
-struct Stage {
+struct FilteredParticles {
     step: usize,
     /// Whether something was to be observed.
     set: bool,
@@ -88,7 +82,7 @@ pub(super) fn no_density() -> Error {
     )
 }
 
-impl Stage {
+impl FilteredParticles {
     /// One member for each row of `later` (the states one lead step after this), or by the weights alone.
     fn draw(&self, model: &dyn Forecaster, later: Option<&Array2<f64>>, draws: usize, key: Key) -> Result<Array2<f64>> {
         let dim = self.ensemble.ncols();
@@ -126,7 +120,12 @@ impl Ffbsi {
 
     /// Keeps the particles as they are; sets of the same lead step are one time.
     fn keep(&mut self, set: bool, log_weights: Array1<f64>) {
-        let stage = Stage { step: self.particles.step, set, ensemble: self.particles.ensemble.clone(), log_weights };
+        let stage = FilteredParticles {
+            step: self.particles.step,
+            set,
+            ensemble: self.particles.ensemble.clone(),
+            log_weights,
+        };
         if self.past.last().is_some_and(|last| last.step == stage.step) {
             self.past.pop();
         }
@@ -141,26 +140,27 @@ impl Cycle for Ffbsi {
         Ok(())
     }
 
-    fn step(&mut self, model: &dyn Forecaster, seen: &Seen, key: Key) -> Result<Outcome> {
-        seen.check(self.particles.ensemble.ncols())?;
+    fn step(&mut self, model: &dyn Forecaster, observed: &ObservationSet, key: Key) -> Result<Outcome> {
+        observed.check(self.particles.ensemble.ncols())?;
         model.density().ok_or_else(no_density)?;
-        self.forecast(model, seen.step, key.purpose(Purpose::ProcessNoise))?;
+        self.forecast(model, observed.step, key.purpose(Purpose::ProcessNoise))?;
         let (forecast, forecast_weights) = (self.particles.ensemble.clone(), self.particles.weights());
         let mut diagnostics = Diagnostics::new();
-        let checked = Checked::new(self.outlier_threshold, forecast.view(), forecast_weights.as_ref(), seen);
-        let seen = &checked.of(seen);
-        if !seen.is_observed() || !all_finite(forecast.view()) {
+        let checked = Checked::new(self.outlier_threshold, forecast.view(), forecast_weights.as_ref(), observed);
+        let observed = &checked.of(observed);
+        if !observed.is_observed() || !all_finite(forecast.view()) {
             self.keep(true, self.particles.log_weights());
         } else {
-            let predicted = seen.operator.apply(seen.time, forecast.view());
-            let log_factors = seen.operator.error().log_likelihood(seen.values, predicted.view(), &seen.present());
-            let key = key.at(seen.step as u64);
+            let predicted = observed.operator.apply(observed.time, forecast.view());
+            let log_factors =
+                observed.operator.error().log_likelihood(observed.values, predicted.view(), &observed.present());
+            let key = key.at(observed.step as u64);
             let (log_weights, ancestors) = self.particles.weigh(&log_factors, self.selection, key, &mut diagnostics);
             self.keep(true, log_weights);
             self.particles.select(ancestors.as_deref());
         }
         let (ensemble, weights) = (self.particles.ensemble.clone(), self.particles.weights());
-        let quality = checked.quality(seen, ensemble.view());
+        let quality = checked.quality(observed, ensemble.view());
         Ok(Outcome { forecast_weights, weights, diagnostics, quality, ..Outcome::new(forecast, ensemble) })
     }
 
@@ -198,7 +198,7 @@ impl Cycle for Ffbsi {
         for _ in 0..numbers.count()? {
             let (step, set) = (numbers.count()?, numbers.flag()?);
             let ensemble = numbers.matrix(shape)?;
-            past.push(Stage { step, set, ensemble, log_weights: log_weights(&mut numbers, shape.0)? });
+            past.push(FilteredParticles { step, set, ensemble, log_weights: log_weights(&mut numbers, shape.0)? });
         }
         numbers.end()?;
         (self.particles, self.past) = (particles, past);

@@ -28,25 +28,25 @@ use scorecast_systems::{Entry, Forecaster, Key, Param, Purpose, Settings};
 use super::envar::Dual;
 use super::inflation::{Inflation, RTPP, RTPS};
 use super::numbers::Numbers;
-use super::passes::{Pass, require_none_waits, require_same, sets};
 use super::schur::{blame, cross_covariance, require_correlation, taper};
+use super::stored_set::{StoredSet, require_none_waits, require_same, sets};
 use super::three_d_var::STEPS;
 use super::window::{LAG, SHIFT, Window, lag_and_shift, require_no_shift};
-use super::{Build, INFLATION, MEMBERS, join, require_dim, require_members, require_saved_members, unchanged};
+use super::{INFLATION, MEMBERS, MethodBuild, join, require_dim, require_members, require_saved_members, unchanged};
 use crate::linalg::{all_finite, anomalies};
 use crate::localize::{LOCALIZATION, Localization, Stencil};
-use crate::observe::Observation;
+use crate::observe::ObservationOperator;
 use crate::outcome::{Outcome, Smoothed};
-use crate::problem::{Cycle, Error, Prior, Result, Seen, draw_prior};
+use crate::problem::{Cycle, Error, ObservationSet, Prior, Result, draw_prior};
 use crate::state::{pack, unpack};
 use several::Several;
 
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<MethodBuild> = Entry {
     name: "four_d_envar",
     about: "4D-EnVar: the state at a window's start by covariances between times, localized in state space",
     reference: "Liu et al. 2008; Buehner et al. 2010",
     params: &join::<{ OWN.len() + LOCALIZATION.len() }>(&[OWN, LOCALIZATION]),
-    build: Build::new(&[], |settings: &Settings| {
+    build: MethodBuild::new(&[], |settings: &Settings| {
         let [multiplicative, rtpp, rtps] = ["inflation", "rtpp", "rtps"].map(|key| settings.number(key));
         let localization = Localization::from_settings(settings)?;
         require_correlation(localization)?;
@@ -75,7 +75,7 @@ pub struct FourDEnVar {
 
 /// One analysis, and what it needs to reach the members of other times.
 struct Analysis<'a> {
-    seen: &'a Seen<'a>,
+    observed: &'a ObservationSet<'a>,
     dual: Dual,
     /// Anomalies of the members at each set that is used.
     images: Vec<Array2<f64>>,
@@ -85,21 +85,26 @@ struct Analysis<'a> {
 }
 
 impl<'a> Analysis<'a> {
-    /// Of sets with at least one value, as one (`seen`), given the members at the time of each.
-    fn new(method: &FourDEnVar, members: &[Array2<f64>], seen: &'a Seen<'a>, stencil: Option<Stencil>) -> Result<Self> {
+    /// Of sets with at least one value, as one (`observed`), given the members at the time of each.
+    fn new(
+        method: &FourDEnVar,
+        members: &[Array2<f64>],
+        observed: &'a ObservationSet<'a>,
+        stencil: Option<Stencil>,
+    ) -> Result<Self> {
         let (means, images): (Vec<_>, Vec<_>) = members.iter().map(|x| anomalies(x.view(), None)).unzip();
         let p = images.iter().map(|a| across(a, &images, stencil.as_ref())).collect::<Result<Vec<_>>>()?;
-        let dual = Dual::minimise(seen, &joined(Axis(0), means)?, &joined(Axis(0), p)?, method.iterations)
+        let dual = Dual::minimise(observed, &joined(Axis(0), means)?, &joined(Axis(0), p)?, method.iterations)
             .map_err(blame(method.localization))?;
         let joint = joined(Axis(1), images.clone())?;
-        Ok(Self { seen, dual, images, joint, stencil })
+        Ok(Self { observed, dual, images, joint, stencil })
     }
 
     /// Updates members of a time in the window, and inflates them.
     fn update(&self, members: &mut Array2<f64>, inflation: Inflation) -> Result<()> {
         let (mean, a) = anomalies(members.view(), None);
         let across = across(&a, &self.images, self.stencil.as_ref())?;
-        *members = self.dual.earlier_anomalies(self.seen, &a, &self.joint, &across);
+        *members = self.dual.earlier_anomalies(self.observed, &a, &self.joint, &across);
         inflation.spread(a.view(), members.view_mut());
         *members += &(mean + across.dot(&self.dual.g));
         Ok(())
@@ -132,7 +137,7 @@ pub struct FourDEnVarCycle {
     /// Members at each set in the window, the present among them, where the forecaster has noise.
     trail: Vec<Array2<f64>>,
     /// The sets that wait.
-    passes: Vec<Pass>,
+    pending: Vec<StoredSet>,
 }
 
 impl FourDEnVarCycle {
@@ -140,7 +145,7 @@ impl FourDEnVarCycle {
     pub fn new(method: FourDEnVar, members: usize, lag: usize) -> Self {
         let none = || Array2::zeros((0, 0));
         let window = Window::new(lag);
-        Self { method, members, window, start: none(), front: none(), trail: Vec::new(), passes: Vec::new() }
+        Self { method, members, window, start: none(), front: none(), trail: Vec::new(), pending: Vec::new() }
     }
 
     /// The same, which uses `shift` sets together (at least 1, at most the lag) and moves its window on by them.
@@ -152,7 +157,7 @@ impl FourDEnVarCycle {
     /// The members at the sets that are used, given those at the present.
     fn members_at(
         &self,
-        sets: &[(usize, Seen)],
+        sets: &[(usize, ObservationSet)],
         model: &dyn Forecaster,
         forecast: &Array2<f64>,
         noise: Key,
@@ -165,30 +170,32 @@ impl FourDEnVarCycle {
         Ok(trail.filter(|(leg, _)| sets.iter().any(|(at, _)| at == leg)).map(|(_, x)| x).collect())
     }
 
-    /// Uses the sets that wait, of which `seen` is the newest.
+    /// Uses the sets that wait, of which `observed` is the newest.
     fn assimilate(
         &mut self,
         model: &dyn Forecaster,
-        seen: &Seen,
+        observed: &ObservationSet,
         stencil: Option<Stencil>,
         key: Key,
         forecast: Array2<f64>,
     ) -> Result<Outcome> {
         let noise = key.purpose(Purpose::ProcessNoise);
-        let passes = std::mem::take(&mut self.passes);
-        let sets = sets(&passes, &self.window, seen);
+        let pending = std::mem::take(&mut self.pending);
+        let sets = sets(&pending, &self.window, observed);
         let members = self.members_at(&sets, model, &forecast, noise)?;
         let mut usable = !sets.is_empty() && all_finite(self.start.view()) && all_finite(forecast.view());
-        for ((_, seen), members) in sets.iter().zip(&members) {
-            usable = usable && all_finite(seen.restrict(members.view())?.predicted.view());
+        for ((_, observed), members) in sets.iter().zip(&members) {
+            usable = usable && all_finite(observed.restrict(members.view())?.predicted.view());
         }
         let mut outcome = unchanged(forecast);
         let mut first = Vec::new();
         if usable {
-            let seens: Vec<Seen> = sets.iter().map(|(_, seen)| *seen).collect();
+            let seens: Vec<ObservationSet> = sets.iter().map(|(_, observed)| *observed).collect();
             let several = if seens.len() > 1 { Some(Several::new(&seens)?) } else { None };
             let all = match &several {
-                Some((operator, values)) => Seen { step: seen.step, time: seen.time, values: values.view(), operator },
+                Some((operator, values)) => {
+                    ObservationSet { step: observed.step, time: observed.time, values: values.view(), operator }
+                }
                 None => seens[0],
             };
             let analysis = Analysis::new(&self.method, &members, &all, stencil)?;
@@ -223,20 +230,20 @@ impl Cycle for FourDEnVarCycle {
         self.start = draw_prior(prior, self.members, key)?;
         self.front = self.start.clone();
         self.trail.clear();
-        self.passes.clear();
+        self.pending.clear();
         Ok(())
     }
 
-    fn step(&mut self, model: &dyn Forecaster, seen: &Seen, key: Key) -> Result<Outcome> {
-        seen.require_gaussian("four_d_envar")?;
-        seen.check(self.start.ncols())?;
+    fn step(&mut self, model: &dyn Forecaster, observed: &ObservationSet, key: Key) -> Result<Outcome> {
+        observed.require_gaussian("four_d_envar")?;
+        observed.check(self.start.ncols())?;
         require_members(self.start.nrows())?;
         require_dim(self.start.ncols(), model)?;
-        let stencil = taper(self.method.localization, "four_d_envar", seen)?;
+        let stencil = taper(self.method.localization, "four_d_envar", observed)?;
         let noise = key.purpose(Purpose::ProcessNoise);
-        require_same(&self.passes, seen.operator, "four_d_envar", self.window.shift(), false)?;
+        require_same(&self.pending, observed.operator, "four_d_envar", self.window.shift(), false)?;
         let before = self.window.clone();
-        self.window.push(seen.step);
+        self.window.push(observed.step);
         let mut forecast = self.front.clone();
         model.advance(before.present(), self.window.present() - before.present(), &mut forecast, noise)?;
         if !self.window.is_noisy(model, &self.start, noise)? {
@@ -250,26 +257,31 @@ impl Cycle for FourDEnVarCycle {
             self.trail = self.window.trail(model, &self.start, noise)?;
         }
         if self.window.is_due() {
-            return self.assimilate(model, seen, stencil, key, forecast);
+            return self.assimilate(model, observed, stencil, key, forecast);
         }
-        self.passes.push(Pass::of(seen));
+        self.pending.push(StoredSet::of(observed));
         self.front.clone_from(&forecast);
         Ok(unchanged(forecast))
     }
 
     fn finish(&mut self, model: &dyn Forecaster, key: Key) -> Result<Vec<Smoothed>> {
-        require_none_waits(&self.passes, self.window.waiting(), "four_d_envar")?;
+        require_none_waits(&self.pending, self.window.waiting(), "four_d_envar")?;
         let trail = std::mem::take(&mut self.trail);
-        self.passes.clear();
+        self.pending.clear();
         self.window.drain(model, &mut self.start, trail, key.purpose(Purpose::ProcessNoise))
     }
 
-    fn finish_with(&mut self, model: &dyn Forecaster, operator: &dyn Observation, key: Key) -> Result<Vec<Smoothed>> {
-        require_same(&self.passes, operator, "four_d_envar", self.window.shift(), false)?;
-        if let Some(newest) = self.passes.pop() {
-            let seen = newest.seen(self.window.present(), operator);
-            let stencil = taper(self.method.localization, "four_d_envar", &seen)?;
-            self.assimilate(model, &seen, stencil, key, self.front.clone())?;
+    fn finish_with(
+        &mut self,
+        model: &dyn Forecaster,
+        operator: &dyn ObservationOperator,
+        key: Key,
+    ) -> Result<Vec<Smoothed>> {
+        require_same(&self.pending, operator, "four_d_envar", self.window.shift(), false)?;
+        if let Some(newest) = self.pending.pop() {
+            let observed = newest.observed(self.window.present(), operator);
+            let stencil = taper(self.method.localization, "four_d_envar", &observed)?;
+            self.assimilate(model, &observed, stencil, key, self.front.clone())?;
         }
         self.finish(model, key)
     }
@@ -277,7 +289,7 @@ impl Cycle for FourDEnVarCycle {
     fn save(&self) -> Vec<u8> {
         let mut numbers = self.window.numbers();
         numbers.extend(&self.front);
-        self.passes.iter().for_each(|pass| pass.write(&mut numbers));
+        self.pending.iter().for_each(|pass| pass.write(&mut numbers));
         numbers.extend(self.trail.iter().flatten());
         pack(self.window.start(), &self.start, &numbers)
     }
@@ -289,12 +301,12 @@ impl Cycle for FourDEnVarCycle {
         let mut window = self.window.clone();
         window.restore(step, &mut numbers)?;
         let front = numbers.matrix(start.dim())?;
-        let passes = (0..window.waiting()).map(|_| Pass::read(&mut numbers)).collect::<Result<_>>()?;
+        let pending = (0..window.waiting()).map(|_| StoredSet::read(&mut numbers)).collect::<Result<_>>()?;
         let arrays = if numbers.is_empty() { 0 } else { window.len() };
         let trail = (0..arrays).map(|_| numbers.matrix(start.dim())).collect::<Result<_>>()?;
         numbers.end()?;
         (self.window, self.start, self.front) = (window, start, front);
-        (self.passes, self.trail) = (passes, trail);
+        (self.pending, self.trail) = (pending, trail);
         Ok(())
     }
 }

@@ -24,14 +24,12 @@ mod cycle;
 mod trajectory;
 
 pub use cycle::FourDVarCycle;
-
-use scorecast_systems::registry::Default;
-use scorecast_systems::{Entry, Kind, Param, Settings};
+use scorecast_systems::{Entry, Param, Settings};
 
 use super::window::{LAG, SHIFT, lag_and_shift};
-use super::{Build, MEMBERS, Need};
+use super::{MEMBERS, MethodBuild, Need};
 
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<MethodBuild> = Entry {
     name: "four_d_var",
     about: "4D-Var: the state at a window's start by tangents and adjoints of the forecaster, static background",
     reference: "Le Dimet and Talagrand 1986; Courtier et al. 1994",
@@ -40,20 +38,15 @@ pub(super) const ENTRY: Entry<Build> = Entry {
         super::three_d_var::SCALE,
         LAG,
         SHIFT,
-        Param {
-            key: "iterations",
-            kind: Kind::Int { min: 1, max: i64::MAX },
-            default: Default::Int(10),
-            about: "outer loops at most",
-        },
-        Param {
-            key: "tolerance",
-            kind: Kind::Float { min: 0.0, max: f64::INFINITY },
-            default: Default::Float(1e-4),
-            about: "length of a step, in standard deviations of the background, that ends the outer loops",
-        },
+        Param::int("iterations", 10, 1, "outer loops at most"),
+        Param::at_least(
+            "tolerance",
+            1e-4,
+            0.0,
+            "length of a step, in standard deviations of the background, that ends the outer loops",
+        ),
     ],
-    build: Build::new(&[Need::Derivative], |settings: &Settings| {
+    build: MethodBuild::new(&[Need::Derivative], |settings: &Settings| {
         let method = FourDVar {
             scale: settings.number("scale"),
             iterations: settings.count("iterations"),

@@ -11,7 +11,7 @@ use scorecast_systems::{Forecaster, Key, Purpose};
 use super::quality_control::before_gaussian;
 use crate::linalg::{Cholesky, Eigen, all_finite, covariance, symmetric_sqrt};
 use crate::outcome::{Diagnostics, Outcome, weighted_mean};
-use crate::problem::{Cycle, Error, Prior, Result, Seen};
+use crate::problem::{Cycle, Error, ObservationSet, Prior, Result};
 use crate::quality::{Quality, after_analysis, kept};
 use crate::state::{pack, unpack};
 
@@ -105,8 +105,8 @@ pub trait GaussianRule: Send {
     ///
     /// # Errors
     /// For errors that are not Gaussian, unless the rule says otherwise.
-    fn require(&self, seen: &Seen) -> Result<()> {
-        seen.require_gaussian(self.name())
+    fn require(&self, observed: &ObservationSet) -> Result<()> {
+        observed.require_gaussian(self.name())
     }
 
     /// What there is to say about a set of observations without a value: evidence 1.
@@ -125,7 +125,7 @@ pub trait GaussianRule: Send {
     ///
     /// # Errors
     /// When the rule cannot use this operator.
-    fn analyse(&mut self, forecast: &Gaussian, seen: &Seen) -> Result<(Gaussian, Diagnostics)>;
+    fn analyse(&mut self, forecast: &Gaussian, observed: &ObservationSet) -> Result<(Gaussian, Diagnostics)>;
 
     /// Whether each forecast is the prior, whatever the analysis before it.
     fn forecast_is_prior(&self) -> bool {
@@ -162,18 +162,18 @@ impl<F: GaussianRule> GaussianCycle<F> {
     }
 
     /// The posterior of the values that quality control lets through, and what became of each.
-    fn checked_posterior(&mut self, seen: &Seen) -> Result<(Gaussian, Diagnostics, Vec<Quality>)> {
+    fn checked_posterior(&mut self, observed: &ObservationSet) -> Result<(Gaussian, Diagnostics, Vec<Quality>)> {
         let Some(threshold) = self.outlier_threshold.filter(|_| self.state.is_finite()) else {
-            let (posterior, diagnostics) = posterior(&mut self.rule, &self.state, seen)?;
+            let (posterior, diagnostics) = posterior(&mut self.rule, &self.state, observed)?;
             return Ok((posterior, diagnostics, Vec::new()));
         };
-        seen.check(self.state.mean.len())?;
-        let mut quality = before_gaussian(&self.state, seen, threshold);
-        let values = kept(seen, &quality);
-        let seen = &Seen { values: values.view(), ..*seen };
-        let (posterior, diagnostics) = posterior(&mut self.rule, &self.state, seen)?;
+        observed.check(self.state.mean.len())?;
+        let mut quality = before_gaussian(&self.state, observed, threshold);
+        let values = kept(observed, &quality);
+        let observed = &ObservationSet { values: values.view(), ..*observed };
+        let (posterior, diagnostics) = posterior(&mut self.rule, &self.state, observed)?;
         let mean = posterior.mean.view().insert_axis(Axis(0));
-        after_analysis(&mut quality, seen.operator.apply(seen.time, mean).view());
+        after_analysis(&mut quality, observed.operator.apply(observed.time, mean).view());
         Ok((posterior, diagnostics, quality))
     }
 }
@@ -187,16 +187,16 @@ pub(super) fn check(state: &Gaussian, model: &dyn Forecaster) -> Result<()> {
 pub(super) fn posterior(
     rule: &mut impl GaussianRule,
     forecast: &Gaussian,
-    seen: &Seen,
+    observed: &ObservationSet,
 ) -> Result<(Gaussian, Diagnostics)> {
-    let predicted = seen.restrict(forecast.mean.view().insert_axis(Axis(0)))?.predicted;
+    let predicted = observed.restrict(forecast.mean.view().insert_axis(Axis(0)))?.predicted;
     if !forecast.is_finite() || !all_finite(predicted.view()) {
         return Ok((forecast.clone(), Diagnostics::new()));
     }
     if predicted.ncols() == 0 {
         return Ok((forecast.clone(), rule.nothing()));
     }
-    rule.analyse(forecast, seen)
+    rule.analyse(forecast, observed)
 }
 
 /// Forecast and posterior at lead step `step`, with `members` draws of both from the same normals.
@@ -222,18 +222,18 @@ impl<F: GaussianRule> Cycle for GaussianCycle<F> {
         Ok(())
     }
 
-    fn step(&mut self, model: &dyn Forecaster, seen: &Seen, key: Key) -> Result<Outcome> {
-        self.rule.require(seen)?;
+    fn step(&mut self, model: &dyn Forecaster, observed: &ObservationSet, key: Key) -> Result<Outcome> {
+        self.rule.require(observed)?;
         check(&self.state, model)?;
         // before anything moves, so that a set that does not fit leaves the method as it was
-        seen.check(self.state.mean.len())?;
+        observed.check(self.state.mean.len())?;
         if self.state.is_finite() {
-            self.rule.forecast(model, &mut self.state, self.step, seen.step, key)?;
+            self.rule.forecast(model, &mut self.state, self.step, observed.step, key)?;
         }
-        self.step = self.step.max(seen.step);
-        let (posterior, diagnostics, quality) = self.checked_posterior(seen)?;
+        self.step = self.step.max(observed.step);
+        let (posterior, diagnostics, quality) = self.checked_posterior(observed)?;
         let outcome =
-            Outcome { diagnostics, quality, ..outcome(&self.state, &posterior, self.members, seen.step, key)? };
+            Outcome { diagnostics, quality, ..outcome(&self.state, &posterior, self.members, observed.step, key)? };
         if self.rule.forecast_is_prior() {
             return Ok(outcome);
         }

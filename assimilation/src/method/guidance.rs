@@ -9,26 +9,31 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ndarray::{Array2, ArrayView2};
-use scorecast_systems::{Affine, Denoiser, Guidable, Level, Result};
+use scorecast_systems::{Affine, Denoiser, DifferentiableDenoiser, Level, Result};
 
 use crate::linalg::Gmres;
-use crate::problem::Seen;
+use crate::problem::ObservationSet;
 
 /// The guided denoiser: a [`Denoiser`] that every sampler serves.
 pub struct Guidance<'d, 's> {
-    denoiser: &'d dyn Guidable,
+    denoiser: &'d dyn DifferentiableDenoiser,
     to_state: &'d Affine,
-    seen: Seen<'s>,
+    observed: ObservationSet<'s>,
     solver: Gmres,
     products: AtomicUsize,
     evaluations: AtomicUsize,
 }
 
 impl<'d, 's> Guidance<'d, 's> {
-    /// Guides `denoiser`, whose row i is member i of `to_state`, by the values of `seen` that are present.
-    pub fn new(denoiser: &'d dyn Guidable, to_state: &'d Affine, seen: Seen<'s>, solver: Gmres) -> Self {
+    /// Guides `denoiser`, whose row i is member i of `to_state`, by the values of `observed` that are present.
+    pub fn new(
+        denoiser: &'d dyn DifferentiableDenoiser,
+        to_state: &'d Affine,
+        observed: ObservationSet<'s>,
+        solver: Gmres,
+    ) -> Self {
         let (products, evaluations) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        Self { denoiser, to_state, seen, solver, products, evaluations }
+        Self { denoiser, to_state, observed, solver, products, evaluations }
     }
 
     /// D without and with guidance, `[member, component]`.
@@ -38,20 +43,20 @@ impl<'d, 's> Guidance<'d, 's> {
     pub fn both(&self, x_t: ArrayView2<f64>, level: Level) -> Result<(Array2<f64>, Array2<f64>)> {
         let (free, pullback) = self.denoiser.denoise_vjp(x_t, level)?;
         let spread = level.sigma * level.sigma / level.alpha;
-        let (h, t, scale) = (self.seen.operator, self.seen.time, &self.to_state.scale);
+        let (h, t, scale) = (self.observed.operator, self.observed.time, &self.to_state.scale);
         let state = self.to_state.apply(&free);
         let (variance, correlated) = (h.error().variance(), h.error().correlated());
         // v is 0 where a value is missing, and so is what R makes of it
         let error = |v: &Array2<f64>| match correlated {
-            Some((r, _)) => self.seen.clear_missing(v.dot(&r)),
+            Some((r, _)) => self.observed.clear_missing(v.dot(&r)),
             None => v * &variance,
         };
         // (H S J)^T v, which is J^T S H^T v
         let adjoint = |v: &Array2<f64>| pullback.pull((h.vjp(t, state.view(), v.view()) * scale).view());
-        let residual = self.seen.clear_missing(&self.seen.values - &h.apply(t, state.view()));
+        let residual = self.observed.clear_missing(&self.observed.values - &h.apply(t, state.view()));
         let (solution, products) = self.solver.solve(&residual, |v| {
             let spread_out = h.jvp(t, state.view(), (adjoint(v)? * scale).view()) * spread;
-            Ok::<_, scorecast_systems::Error>(self.seen.clear_missing(spread_out) + error(v))
+            Ok::<_, scorecast_systems::Error>(self.observed.clear_missing(spread_out) + error(v))
         })?;
         self.products.fetch_add(products, Ordering::Relaxed);
         self.evaluations.fetch_add(1, Ordering::Relaxed);

@@ -13,22 +13,19 @@
 
 use ndarray::{Array1, Array2, Axis};
 use scorecast_systems::noising::{Sampler, Schedule};
-use scorecast_systems::registry::Default;
-use scorecast_systems::{Entry, Forecaster, Key, Kind, Param, Purpose, Settings};
+use scorecast_systems::{Entry, Forecaster, Key, Param, Purpose, Settings};
 
 use super::bootstrap::ESS_THRESHOLD;
 use super::guidance::Guidance;
 use super::quality_control::{Checked, OUTLIER_THRESHOLD};
 use super::weights::{Weighed, equal, restored, systematic};
-use super::{Build, INFLATION, MEMBERS, Need, one_step, require_saved_members};
+use super::{INFLATION, MEMBERS, MethodBuild, Need, one_step, require_saved_members};
 use crate::linalg::{Gmres, all_finite};
 use crate::outcome::{Diagnostics, Outcome};
-use crate::problem::{Cycle, Error, Prior, Result, Seen, draw_prior};
+use crate::problem::{Cycle, Error, ObservationSet, Prior, Result, draw_prior};
 use crate::state::{pack, unpack};
 
-const POSITIVE: Kind = Kind::Float { min: f64::MIN_POSITIVE, max: f64::INFINITY };
-
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<MethodBuild> = Entry {
     name: "guided",
     about: "the diffusion forecaster's sampler guided by the observations, members weighted by p(y | x_k)",
     reference: "Rozet et al. 2024; Pitt and Shephard 1999; Wu et al. 2023",
@@ -37,36 +34,21 @@ pub(super) const ENTRY: Entry<Build> = Entry {
         INFLATION,
         ESS_THRESHOLD,
         OUTLIER_THRESHOLD,
-        Param {
-            key: "weights",
-            kind: Kind::Choice(&["auto", "exact", "path", "none"]),
-            default: Default::Text("auto"),
-            about: "p(y | x_k) in closed form, estimated along the path, or left out (which is not a filter)",
-        },
-        Param {
-            key: "sampler",
-            kind: Kind::Choice(&["sde", "heun", "dpm_solver_2m"]),
-            default: Default::Text("sde"),
-            about: "reverse sampler; path weights need `sde`",
-        },
-        Param {
-            key: "steps",
-            kind: Kind::Int { min: 2, max: i64::MAX },
-            default: Default::Int(64),
-            about: "steps of the sampler",
-        },
-        Param { key: "sigma_min", kind: POSITIVE, default: Default::Float(0.01), about: "last noise level above 0" },
-        Param { key: "sigma_max", kind: POSITIVE, default: Default::Float(20.0), about: "first noise level" },
-        Param { key: "rho", kind: POSITIVE, default: Default::Float(7.0), about: "spacing of the noise levels" },
-        Param {
-            key: "iterations",
-            kind: Kind::Int { min: 1, max: i64::MAX },
-            default: Default::Int(20),
-            about: "most GMRES iterations in one evaluation",
-        },
-        Param { key: "tolerance", kind: POSITIVE, default: Default::Float(1e-4), about: "relative residual of GMRES" },
+        Param::choice(
+            "weights",
+            "auto",
+            &["auto", "exact", "path", "none"],
+            "p(y | x_k) in closed form, estimated along the path, or left out (which is not a filter)",
+        ),
+        Param::choice("sampler", "sde", &["sde", "heun", "dpm_solver_2m"], "reverse sampler; path weights need `sde`"),
+        Param::int("steps", 64, 2, "steps of the sampler"),
+        Param::positive("sigma_min", 0.01, "last noise level above 0"),
+        Param::positive("sigma_max", 20.0, "first noise level"),
+        Param::positive("rho", 7.0, "spacing of the noise levels"),
+        Param::int("iterations", 20, 1, "most GMRES iterations in one evaluation"),
+        Param::positive("tolerance", 1e-4, "relative residual of GMRES"),
     ],
-    build: Build::new(&[Need::Denoiser], |settings: &Settings| Ok(Box::new(Guided::from_settings(settings)?))),
+    build: MethodBuild::new(&[Need::Denoiser], |settings: &Settings| Ok(Box::new(Guided::from_settings(settings)?))),
 };
 
 /// Where a member's weight comes from.
@@ -147,13 +129,13 @@ impl Guided {
     }
 
     /// What `auto` means for this forecaster and this operator, or why the weighting cannot be had.
-    fn weighting(&self, model: &dyn Forecaster, seen: &Seen) -> Result<Weighting> {
-        let closed = model.gaussian().is_some() && seen.operator.matrix().is_some();
+    fn weighting(&self, model: &dyn Forecaster, observed: &ObservationSet) -> Result<Weighting> {
+        let closed = model.gaussian().is_some() && observed.operator.matrix().is_some();
         match self.weighting {
             Weighting::Exact if !closed => Err(Error::Unsupported(format!(
                 "`weights = \"exact\"` needs a forecaster whose one-step law is Gaussian with known moments and a \
                  linear operator (this is `{}`); set weights to \"path\"",
-                seen.operator.name()
+                observed.operator.name()
             ))),
             Weighting::Auto if closed => Ok(Weighting::Exact),
             Weighting::Auto if self.sampler != Sampler::ReverseSde => {
@@ -169,7 +151,7 @@ impl Guided {
         &self,
         model: &dyn Forecaster,
         x: &Array2<f64>,
-        seen: &Seen,
+        observed: &ObservationSet,
         paths: bool,
         key: Key,
         diagnostics: &mut Diagnostics,
@@ -181,9 +163,9 @@ impl Guided {
                     .to_owned(),
             )
         })?;
-        let last = seen.step - 1;
+        let last = observed.step - 1;
         let bound = conditional.bind(last, x.view())?;
-        let guidance = Guidance::new(&*bound.denoiser, &bound.to_state, *seen, self.solver);
+        let guidance = Guidance::new(&*bound.denoiser, &bound.to_state, *observed, self.solver);
         // the address of the free forecast of this step, which is only scored and never carried on
         let key = key.purpose(Purpose::Sampler).at(last as u64);
         let (z, log_ratio) = if paths {
@@ -215,27 +197,27 @@ impl Guided {
         &mut self,
         model: &dyn Forecaster,
         mut x: Array2<f64>,
-        seen: &Seen,
+        observed: &ObservationSet,
         key: Key,
         diagnostics: &mut Diagnostics,
     ) -> Result<Array2<f64>> {
-        let resampling = key.at(seen.step as u64);
-        match self.weighting(model, seen)? {
+        let resampling = key.at(observed.step as u64);
+        match self.weighting(model, observed)? {
             Weighting::Path => {
-                let (drawn, log_ratio) = self.draw(model, &x, seen, true, key, diagnostics)?;
-                let log_factors = log_likelihood(&drawn, seen) + log_ratio.unwrap_or_else(|| equal(drawn.nrows()));
+                let (drawn, log_ratio) = self.draw(model, &x, observed, true, key, diagnostics)?;
+                let log_factors = log_likelihood(&drawn, observed) + log_ratio.unwrap_or_else(|| equal(drawn.nrows()));
                 Ok(match self.weigh(&log_factors, resampling, diagnostics) {
                     Some(ancestors) => drawn.select(Axis(0), &ancestors),
                     None => drawn,
                 })
             }
-            Weighting::None => Ok(self.draw(model, &x, seen, false, key, diagnostics)?.0),
+            Weighting::None => Ok(self.draw(model, &x, observed, false, key, diagnostics)?.0),
             Weighting::Exact | Weighting::Auto => {
-                let log_factors = one_step::log_predictive(model, &x, seen)?;
+                let log_factors = one_step::log_predictive(model, &x, observed)?;
                 if let Some(ancestors) = self.weigh(&log_factors, resampling, diagnostics) {
                     x = x.select(Axis(0), &ancestors);
                 }
-                Ok(self.draw(model, &x, seen, false, key, diagnostics)?.0)
+                Ok(self.draw(model, &x, observed, false, key, diagnostics)?.0)
             }
         }
     }
@@ -249,9 +231,9 @@ const PATH_NEEDS_SDE: &str = "needs path weights here, which exist for the stoch
                               \"sde\", or weights to \"none\" and accept that this is not a filter";
 
 /// log p(y | x) for each row.
-fn log_likelihood(x: &Array2<f64>, seen: &Seen) -> Array1<f64> {
-    let predicted = seen.operator.apply(seen.time, x.view());
-    seen.operator.error().log_likelihood(seen.values, predicted.view(), &seen.present())
+fn log_likelihood(x: &Array2<f64>, observed: &ObservationSet) -> Array1<f64> {
+    let predicted = observed.operator.apply(observed.time, x.view());
+    observed.operator.error().log_likelihood(observed.values, predicted.view(), &observed.present())
 }
 
 impl Cycle for Guided {
@@ -262,34 +244,34 @@ impl Cycle for Guided {
         Ok(())
     }
 
-    fn step(&mut self, model: &dyn Forecaster, seen: &Seen, key: Key) -> Result<Outcome> {
-        seen.require_gaussian("guided")?;
-        seen.check(self.ensemble.ncols())?;
-        if seen.step <= self.step {
+    fn step(&mut self, model: &dyn Forecaster, observed: &ObservationSet, key: Key) -> Result<Outcome> {
+        observed.require_gaussian("guided")?;
+        observed.check(self.ensemble.ncols())?;
+        if observed.step <= self.step {
             return Err(Error::Unsupported(format!(
                 "method `guided` stands at lead step {} and cannot use observations of step {}; it guides a forecast, \
                  so let the first observations come at least one lead step after the start",
-                self.step, seen.step
+                self.step, observed.step
             )));
         }
         let noise = key.purpose(Purpose::ProcessNoise);
         let mut before = self.ensemble.clone();
-        model.advance(self.step, seen.step - 1 - self.step, &mut before, noise)?;
+        model.advance(self.step, observed.step - 1 - self.step, &mut before, noise)?;
         let mut forecast = before.clone();
-        model.advance(seen.step - 1, 1, &mut forecast, noise)?;
+        model.advance(observed.step - 1, 1, &mut forecast, noise)?;
         let forecast_weights = self.weights();
 
-        let checked = Checked::new(self.outlier_threshold, forecast.view(), forecast_weights.as_ref(), seen);
-        let seen = &checked.of(seen);
+        let checked = Checked::new(self.outlier_threshold, forecast.view(), forecast_weights.as_ref(), observed);
+        let observed = &checked.of(observed);
         let mut diagnostics = Diagnostics::new();
         let mut ensemble = forecast.clone();
-        if seen.is_observed() && all_finite(forecast.view()) {
-            ensemble = self.analyse(model, before, seen, key, &mut diagnostics)?;
+        if observed.is_observed() && all_finite(forecast.view()) {
+            ensemble = self.analyse(model, before, observed, key, &mut diagnostics)?;
             super::inflate(ensemble.view_mut(), self.weights().as_ref(), self.inflation);
         }
         let weights = self.weights();
-        (self.step, self.ensemble) = (seen.step, ensemble.clone());
-        let quality = checked.quality(seen, ensemble.view());
+        (self.step, self.ensemble) = (observed.step, ensemble.clone());
+        let quality = checked.quality(observed, ensemble.view());
         Ok(Outcome { forecast_weights, weights, diagnostics, quality, ..Outcome::new(forecast, ensemble) })
     }
 

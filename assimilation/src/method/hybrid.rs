@@ -7,27 +7,26 @@
 //! that of `optimal_interpolation`, or of `three_d_var` where h is not linear. P is a matrix of the order of the state.
 
 use ndarray::{Array1, Array2};
-use scorecast_systems::registry::Default;
-use scorecast_systems::{Entry, Forecaster, Key, Kind, Param, Purpose, Settings};
+use scorecast_systems::{Entry, Forecaster, Key, Param, Purpose, Settings};
 
 use super::envar::Dual;
 use super::gaussian::Gaussian;
 use super::inflation::{ADDITIVE, Inflation, RTPP, RTPS};
 use super::schur::{blame, cross_covariance, require_correlation, taper};
 use super::three_d_var::{SCALE, STEPS};
-use super::{Build, INFLATION, MEMBERS, join, require_dim, require_members, require_saved_members, unchanged};
+use super::{INFLATION, MEMBERS, MethodBuild, join, require_dim, require_members, require_saved_members, unchanged};
 use crate::linalg::{all_finite, anomalies};
 use crate::localize::{LOCALIZATION, Localization};
 use crate::outcome::Outcome;
-use crate::problem::{Cycle, Error, Prior, Result, Seen, draw_prior};
+use crate::problem::{Cycle, Error, ObservationSet, Prior, Result, draw_prior};
 use crate::state::{pack, unpack};
 
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<MethodBuild> = Entry {
     name: "hybrid",
     about: "hybrid EnVar: covariance mixed of the members' (localized) and the prior's",
     reference: "Hamill and Snyder 2000; Lorenc 2003",
     params: &join::<{ OWN.len() + LOCALIZATION.len() }>(&[OWN, LOCALIZATION]),
-    build: Build::new(&[], |settings: &Settings| {
+    build: MethodBuild::new(&[], |settings: &Settings| {
         let localization = Localization::from_settings(settings)?;
         require_correlation(localization)?;
         let method = Hybrid {
@@ -43,12 +42,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
 
 const OWN: &[Param] = &[
     MEMBERS,
-    Param {
-        key: "static_weight",
-        kind: Kind::Float { min: 0.0, max: 1.0 },
-        default: Default::Float(0.5),
-        about: "weight of the static covariance; the members' has the rest",
-    },
+    Param::share("static_weight", 0.5, "weight of the static covariance; the members' has the rest"),
     SCALE,
     INFLATION,
     RTPP,
@@ -78,21 +72,27 @@ impl Hybrid {
     /// # Errors
     /// When shapes do not fit, the components do not fill the grid, the taper is no correlation function, or the error law
     /// is not Gaussian.
-    pub fn update(&self, forecast: Array2<f64>, b: &Array2<f64>, seen: &Seen, key: Key) -> Result<Outcome> {
-        seen.require_gaussian("hybrid")?;
-        seen.check(forecast.ncols())?;
+    pub fn update(
+        &self,
+        forecast: Array2<f64>,
+        b: &Array2<f64>,
+        observed: &ObservationSet,
+        key: Key,
+    ) -> Result<Outcome> {
+        observed.require_gaussian("hybrid")?;
+        observed.check(forecast.ncols())?;
         require_members(forecast.nrows())?;
-        let stencil = taper(self.localization, "hybrid", seen)?;
-        let predicted = seen.restrict(forecast.view())?.predicted;
+        let stencil = taper(self.localization, "hybrid", observed)?;
+        let predicted = observed.restrict(forecast.view())?.predicted;
         if predicted.ncols() == 0 || !all_finite(forecast.view()) || !all_finite(predicted.view()) {
             return Ok(unchanged(forecast));
         }
         let (mean, a) = anomalies(forecast.view(), None);
         let mut p = cross_covariance(&a, &a, stencil.as_ref());
         p.zip_mut_with(b, |p, b| *p = (1.0 - self.static_weight) * *p + self.static_weight * b);
-        let dual = Dual::minimise(seen, &mean, &p, self.iterations).map_err(blame(self.localization))?;
-        let ensemble = dual.anomalies(seen, &a) + &(mean + &dual.increment);
-        let mut outcome = self.inflation.finish(forecast, ensemble, seen, key);
+        let dual = Dual::minimise(observed, &mean, &p, self.iterations).map_err(blame(self.localization))?;
+        let ensemble = dual.anomalies(observed, &a) + &(mean + &dual.increment);
+        let mut outcome = self.inflation.finish(forecast, ensemble, observed, key);
         outcome.diagnostics.insert("steps", dual.steps as f64);
         Ok(outcome)
     }
@@ -124,14 +124,14 @@ impl Cycle for HybridCycle {
         Ok(())
     }
 
-    fn step(&mut self, model: &dyn Forecaster, seen: &Seen, key: Key) -> Result<Outcome> {
+    fn step(&mut self, model: &dyn Forecaster, observed: &ObservationSet, key: Key) -> Result<Outcome> {
         require_dim(self.ensemble.ncols(), model)?;
-        let steps = seen.step.saturating_sub(self.step);
+        let steps = observed.step.saturating_sub(self.step);
         // a copy, so that a step that fails leaves the members as they are
         let mut forecast = self.ensemble.clone();
         model.advance(self.step, steps, &mut forecast, key.purpose(Purpose::ProcessNoise))?;
-        let outcome = self.method.update(forecast, &self.background, seen, key)?;
-        self.step = self.step.max(seen.step);
+        let outcome = self.method.update(forecast, &self.background, observed, key)?;
+        self.step = self.step.max(observed.step);
         self.ensemble = outcome.ensemble.clone();
         Ok(outcome)
     }

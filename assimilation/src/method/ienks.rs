@@ -34,16 +34,14 @@ mod saved;
 mod with_noise;
 
 pub use cycle::IEnKsCycle;
-
-use scorecast_systems::registry::Default;
-use scorecast_systems::{Entry, Kind, Param, Settings};
+use scorecast_systems::{Entry, Param, ParamKind, Settings};
 
 use super::etkf::ROTATE;
 use super::inflation::{Inflation, RTPP, RTPS};
 use super::window::{LAG, SHIFT, lag_and_shift};
-use super::{Build, INFLATION, MEMBERS};
+use super::{INFLATION, MEMBERS, MethodBuild};
 
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<MethodBuild> = Entry {
     name: "ienks",
     about: "iterative ensemble Kalman smoother: Gauss-Newton over the members of a window's start",
     reference: "Bocquet and Sakov 2014; Sakov et al. 2012",
@@ -55,38 +53,27 @@ pub(super) const ENTRY: Entry<Build> = Entry {
         ROTATE,
         LAG,
         SHIFT,
-        Param {
-            key: "iterations",
-            kind: Kind::Int { min: 1, max: i64::MAX },
-            default: Default::Int(10),
-            about: "Gauss-Newton steps at most",
-        },
-        Param {
-            key: "tolerance",
-            kind: Kind::Float { min: 0.0, max: f64::INFINITY },
-            default: Default::Float(1e-3),
-            about: "length of a step, in standard deviations of the prior, that ends the iteration",
-        },
-        Param {
-            key: "linearization",
-            kind: Kind::Choice(&["transform", "bundle"]),
-            default: Default::Text("transform"),
-            about: "derivative from members as wide as the posterior (transform) or very near each other (bundle)",
-        },
-        Param {
-            key: "mda",
-            kind: Kind::Bool,
-            default: Default::Bool(false),
-            about: "use each set `lag / shift` times with a part of its weight (multiple data assimilation)",
-        },
-        Param {
-            key: "finite_size",
-            kind: Kind::Float { min: f64::MIN_POSITIVE, max: f64::INFINITY },
-            default: Default::Unset,
-            about: "finite-size form, which needs no inflation: certainty of the spread, 1 is N members'; unset is off",
-        },
+        Param::int("iterations", 10, 1, "Gauss-Newton steps at most"),
+        Param::at_least(
+            "tolerance",
+            1e-3,
+            0.0,
+            "length of a step, in standard deviations of the prior, that ends the iteration",
+        ),
+        Param::choice(
+            "linearization",
+            "transform",
+            &["transform", "bundle"],
+            "derivative from members as wide as the posterior (transform) or very near each other (bundle)",
+        ),
+        Param::flag("mda", "use each set `lag / shift` times with a part of its weight (multiple data assimilation)"),
+        Param::unset(
+            "finite_size",
+            ParamKind::POSITIVE,
+            "finite-size form, which needs no inflation: certainty of the spread, 1 is N members'; unset is off",
+        ),
     ],
-    build: Build::new(&[], |settings: &Settings| {
+    build: MethodBuild::new(&[], |settings: &Settings| {
         let [multiplicative, rtpp, rtps] = ["inflation", "rtpp", "rtps"].map(|key| settings.number(key));
         let bundle = settings.text("linearization") == "bundle";
         let method = IEnKs {

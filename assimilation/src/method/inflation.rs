@@ -9,47 +9,31 @@
 //! The mean stays as it is.
 
 use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, s};
-use scorecast_systems::registry::Default;
-use scorecast_systems::{Key, Kind, Param, Purpose, Settings};
+use scorecast_systems::{Key, Param, Purpose, Settings};
 
 use super::by_component::centre;
 use crate::linalg::{anomalies, rotate_anomalies};
 use crate::outcome::{Outcome, weighted_mean};
-use crate::problem::Seen;
+use crate::problem::ObservationSet;
 
 /// The setting `inflation` of every ensemble method.
-pub(crate) const INFLATION: Param = Param {
-    key: "inflation",
-    kind: Kind::Float { min: f64::MIN_POSITIVE, max: f64::INFINITY },
-    default: Default::Float(1.0),
-    about: "factor of the standard deviation of the analysis anomalies",
-};
+pub(crate) const INFLATION: Param =
+    Param::positive("inflation", 1.0, "factor of the standard deviation of the analysis anomalies");
 
 /// The setting `rtpp`.
-pub(super) const RTPP: Param = Param {
-    key: "rtpp",
-    kind: SHARE,
-    default: Default::Float(0.0),
-    about: "relaxation to prior perturbations: share of the forecast anomalies in those of the analysis",
-};
+pub(super) const RTPP: Param = Param::share(
+    "rtpp",
+    0.0,
+    "relaxation to prior perturbations: share of the forecast anomalies in those of the analysis",
+);
 
 /// The setting `rtps`.
-pub(super) const RTPS: Param = Param {
-    key: "rtps",
-    kind: SHARE,
-    default: Default::Float(0.0),
-    about: "relaxation to prior spread: share of the lost standard deviation that is given back",
-};
+pub(super) const RTPS: Param =
+    Param::share("rtps", 0.0, "relaxation to prior spread: share of the lost standard deviation that is given back");
 
 /// The setting `additive`.
-pub(super) const ADDITIVE: Param = Param {
-    key: "additive",
-    kind: Kind::Float { min: 0.0, max: f64::INFINITY },
-    default: Default::Float(0.0),
-    about: "standard deviation of the noise that is added to the analysis members",
-};
-
-const SHARE: Kind = Kind::Float { min: 0.0, max: 1.0 };
+pub(super) const ADDITIVE: Param =
+    Param::at_least("additive", 0.0, 0.0, "standard deviation of the noise that is added to the analysis members");
 
 /// The inflation of an ensemble method. Nothing is done by its default.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -143,15 +127,21 @@ impl Inflation {
 
     /// All of it, for a method that has whole members: forecast and analysis, `[member, component]`. Earlier states that
     /// a smoother carries are left alone.
-    pub(super) fn finish(&self, forecast: Array2<f64>, mut ensemble: Array2<f64>, seen: &Seen, key: Key) -> Outcome {
-        let current = s![.., ..seen.operator.current_dim()];
+    pub(super) fn finish(
+        &self,
+        forecast: Array2<f64>,
+        mut ensemble: Array2<f64>,
+        observed: &ObservationSet,
+        key: Key,
+    ) -> Outcome {
+        let current = s![.., ..observed.operator.current_dim()];
         if (Self { additive: 0.0, ..*self }) != Self::default() {
             let (mean, mut a) = anomalies(ensemble.slice(current), None);
             self.spread(forecast.slice(current), a.view_mut());
             a += &mean;
             ensemble.slice_mut(current).assign(&a);
         }
-        self.add_noise(ensemble.slice_mut(current), seen.step, key);
+        self.add_noise(ensemble.slice_mut(current), observed.step, key);
         Outcome::new(forecast, ensemble)
     }
 
@@ -162,10 +152,10 @@ impl Inflation {
         rotate: bool,
         forecast: Array2<f64>,
         (mean, mut ensemble): (Array1<f64>, Array2<f64>),
-        seen: &Seen,
+        observed: &ObservationSet,
         key: Key,
     ) -> Outcome {
-        self.finish_in_place(rotate, Some(forecast.view()), (&mean, &mut ensemble), seen, key);
+        self.finish_in_place(rotate, Some(forecast.view()), (&mean, &mut ensemble), observed, key);
         Outcome::new(forecast, ensemble)
     }
 
@@ -175,25 +165,25 @@ impl Inflation {
         rotate: bool,
         forecast: Option<ArrayView2<f64>>,
         (mean, ensemble): (&Array1<f64>, &mut Array2<f64>),
-        seen: &Seen,
+        observed: &ObservationSet,
         key: Key,
     ) {
-        let current = s![.., ..seen.operator.current_dim()];
+        let current = s![.., ..observed.operator.current_dim()];
         if rotate {
-            rotate_anomalies(ensemble.view_mut(), rotation(seen, key));
+            rotate_anomalies(ensemble.view_mut(), rotation(observed, key));
         }
         match forecast {
             Some(forecast) => self.spread(forecast.slice(current), ensemble.slice_mut(current)),
             None => self.multiply(ensemble.slice_mut(current)),
         }
         *ensemble += mean;
-        self.add_noise(ensemble.slice_mut(current), seen.step, key);
+        self.add_noise(ensemble.slice_mut(current), observed.step, key);
     }
 }
 
 /// The key of the random rotation of one analysis.
-pub(super) fn rotation(seen: &Seen, key: Key) -> Key {
-    key.purpose(Purpose::Rotation).at(seen.step as u64)
+pub(super) fn rotation(observed: &ObservationSet, key: Key) -> Key {
+    key.purpose(Purpose::Rotation).at(observed.step as u64)
 }
 
 /// The standard deviation of some anomalies.
@@ -229,8 +219,8 @@ mod tests {
         let law = |dim| Ok(Box::new(GaussianError::new(&[1.0], dim)?) as Box<dyn NoiseLaw>);
         let operator = Identity::new(forecast.ncols(), &law).unwrap();
         let values = Array1::zeros(forecast.ncols());
-        let seen = Seen { step: 3, time: 0.0, values: values.view(), operator: &operator };
-        inflation.finish(forecast, analysis, &seen, Key::new(4, Domain::Method))
+        let observed = ObservationSet { step: 3, time: 0.0, values: values.view(), operator: &operator };
+        inflation.finish(forecast, analysis, &observed, Key::new(4, Domain::Method))
     }
 
     fn finish(inflation: Inflation) -> Array2<f64> {

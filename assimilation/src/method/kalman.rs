@@ -8,16 +8,16 @@ use scorecast_systems::{Entry, Forecaster, Key, LinearGaussian, Param, Settings}
 
 use super::gaussian::{Gaussian, GaussianCycle, GaussianRule, symmetric};
 use super::quality_control::OUTLIER_THRESHOLD;
-use super::{Build, MEMBERS, Need};
+use super::{MEMBERS, MethodBuild, Need};
 use crate::outcome::Diagnostics;
-use crate::problem::{Error, Result, Seen};
+use crate::problem::{Error, ObservationSet, Result};
 
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<MethodBuild> = Entry {
     name: "kalman",
     about: "Kalman filter: exact for a linear-Gaussian forecaster and a linear operator",
     reference: "Kalman 1960",
     params: &[Param { about: "draws of the exact posterior to give beside its moments", ..MEMBERS }, OUTLIER_THRESHOLD],
-    build: Build::for_linear_operators(&[Need::LinearGaussian], |settings: &Settings| {
+    build: MethodBuild::for_linear_operators(&[Need::LinearGaussian], |settings: &Settings| {
         Ok(Box::new(
             GaussianCycle::new(Kalman, settings.count("members"))
                 .with_quality_control(settings.optional_number("outlier_threshold")),
@@ -52,14 +52,14 @@ impl GaussianRule for Kalman {
         Ok(())
     }
 
-    fn analyse(&mut self, forecast: &Gaussian, seen: &Seen) -> Result<(Gaussian, Diagnostics)> {
-        let h = seen.matrix().ok_or_else(|| {
+    fn analyse(&mut self, forecast: &Gaussian, observed: &ObservationSet) -> Result<(Gaussian, Diagnostics)> {
+        let h = observed.matrix().ok_or_else(|| {
             Error::Unsupported(format!(
                 "method `kalman` needs a linear operator, which `{}` is not; use `etkf` or `bootstrap`",
-                seen.operator.name()
+                observed.operator.name()
             ))
         })?;
-        let present = seen.restrict(forecast.mean.view().insert_axis(ndarray::Axis(0)))?;
+        let present = observed.restrict(forecast.mean.view().insert_axis(ndarray::Axis(0)))?;
         let innovation: Array1<f64> = &present.values - &h.dot(&forecast.mean);
         let mut posterior = forecast.clone();
         let log_evidence = posterior.condition(&h, &innovation, &present.covariance())?;

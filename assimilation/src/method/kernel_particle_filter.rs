@@ -14,23 +14,23 @@
 //! `log_evidence` is then the logarithm of sum w p(y | x_nm) / M, that of the mixture, which is wider than the forecast.
 
 use ndarray::{Array1, Array2, Axis};
-use scorecast_systems::registry::Default;
-use scorecast_systems::{Entry, Key, Kind, Param, Purpose, Settings};
+use scorecast_systems::registry::DefaultValue;
+use scorecast_systems::{Entry, Key, Param, Purpose, Settings};
 
 use super::bootstrap::ESS_THRESHOLD;
 use super::quality_control::OUTLIER_THRESHOLD;
 use super::regularize::{REGULARIZATION, kernel_root};
 use super::resample::{RESAMPLING, Resampling};
 use super::weights::{Carried, Weighed, equal, normalise, restored};
-use super::{Build, MEMBERS};
+use super::{MEMBERS, MethodBuild};
 use crate::linalg::all_finite;
 use crate::outcome::Outcome;
-use crate::problem::{Analysis, Result, Seen};
+use crate::problem::{Analysis, ObservationSet, Result};
 
 /// Tenths of r above 1 that are tried.
 const TEMPERS: usize = 40;
 
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<MethodBuild> = Entry {
     name: "kernel_particle_filter",
     about: "particle filter whose forecast is a mixture of Gaussian kernels, each drawn many times before resampling",
     reference: "Musso, Oudjane and Le Gland 2001",
@@ -39,19 +39,14 @@ pub(super) const ENTRY: Entry<Build> = Entry {
         ESS_THRESHOLD,
         RESAMPLING,
         Param {
-            default: Default::Float(1.0),
+            default: DefaultValue::Float(1.0),
             about: "width of the kernels: factor of Scott's bandwidth, with the ensemble's covariance",
             ..REGULARIZATION
         },
-        Param {
-            key: "expansion",
-            kind: Kind::Int { min: 1, max: 100_000 },
-            default: Default::Int(100),
-            about: "draws of each kernel",
-        },
+        Param::int("expansion", 100, 1, "draws of each kernel").up_to(100_000),
         OUTLIER_THRESHOLD,
     ],
-    build: Build::new(&[], |settings: &Settings| {
+    build: MethodBuild::new(&[], |settings: &Settings| {
         let mut filter = KernelParticleFilter::new(settings.number("regularization"), settings.count("expansion"));
         filter.ess_threshold = settings.number("ess_threshold");
         filter.resampling = Resampling::new(settings);
@@ -119,29 +114,29 @@ impl KernelParticleFilter {
 }
 
 impl Analysis for KernelParticleFilter {
-    fn update(&mut self, forecast: Array2<f64>, seen: &Seen, key: Key) -> Result<Outcome> {
+    fn update(&mut self, forecast: Array2<f64>, observed: &ObservationSet, key: Key) -> Result<Outcome> {
         super::require_members(forecast.nrows())?;
-        seen.check(forecast.ncols())?;
+        observed.check(forecast.ncols())?;
         let members = forecast.nrows();
         let carried = Carried(self.carried.take(members));
         if !all_finite(forecast.view()) {
             return Ok(super::unchanged(forecast));
         }
         let forecast_weights = carried.weights();
-        let present = seen.present();
+        let present = observed.present();
         if present.is_empty() {
             self.carried = carried;
             return Ok(Outcome { weights: forecast_weights.clone(), forecast_weights, ..super::unchanged(forecast) });
         }
         let log_likelihood = |x: &Array2<f64>| {
-            let predicted = seen.operator.apply(seen.time, x.view());
-            seen.operator.error().log_likelihood(seen.values, predicted.view(), &present)
+            let predicted = observed.operator.apply(observed.time, x.view());
+            observed.operator.error().log_likelihood(observed.values, predicted.view(), &present)
         };
         let prior = carried.0.unwrap_or_else(|| equal(members));
         let mut weighed = Weighed::new(prior.clone(), &log_likelihood(&forecast), self.ess_threshold);
         let mut ensemble = forecast.clone();
         let weights = if weighed.resample {
-            let key = key.at(seen.step as u64);
+            let key = key.at(observed.step as u64);
             let draws = self.expand(&forecast, &prior, key.purpose(Purpose::Perturbation))?;
             let mut log_weights = log_likelihood(&draws);
             let share = (self.expansion as f64).ln();

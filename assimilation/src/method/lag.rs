@@ -8,23 +8,23 @@
 //! are (Kitagawa 1996). Inflation and noise are given to the present alone; a random rotation turns whole trajectories.
 
 use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate, s};
-use scorecast_systems::registry::Default;
-use scorecast_systems::{Forecaster, Key, Kind, Param, Purpose};
+use scorecast_systems::{Forecaster, Key, Param, Purpose};
 
 use super::numbers::Numbers;
 use super::require_saved_members;
-use crate::observe::{Leading, NoiseLaw, Observation};
+use crate::observe::{Leading, NoiseLaw, ObservationOperator};
 use crate::outcome::{Outcome, Smoothed};
-use crate::problem::{Analysis, Cycle, Error, Prior, Result, Seen, draw_prior};
+use crate::problem::{Analysis, Cycle, Error, ObservationSet, Prior, Result, draw_prior};
 use crate::state::{pack, unpack};
 
 /// The setting `lag`.
-pub(super) const LAG: Param = Param {
-    key: "lag",
-    kind: Kind::Int { min: 0, max: 10_000 },
-    default: Default::Int(0),
-    about: "fixed-lag smoother: later sets of observations that each state is updated with too; 0 is the filter",
-};
+pub(super) const LAG: Param = Param::int(
+    "lag",
+    0,
+    0,
+    "fixed-lag smoother: later sets of observations that each state is updated with too; 0 is the filter",
+)
+.up_to(10_000);
 
 /// A filter that carries earlier states along.
 pub struct FixedLag {
@@ -99,16 +99,16 @@ impl Cycle for FixedLag {
         self.analysis.restore(&[])
     }
 
-    fn step(&mut self, model: &dyn Forecaster, seen: &Seen, key: Key) -> Result<Outcome> {
+    fn step(&mut self, model: &dyn Forecaster, observed: &ObservationSet, key: Key) -> Result<Outcome> {
         let current = s![.., ..self.dim()];
-        seen.check(self.dim())?;
-        let forecast = self.forecast(model, seen.step, key)?;
-        let carrying = Carrying(Leading { of: seen.operator, dim: forecast.ncols() });
-        let mut outcome = self.analysis.update(forecast, &Seen { operator: &carrying, ..*seen }, key)?;
-        if self.analysed && !self.at_the_same_time(seen.step) {
+        observed.check(self.dim())?;
+        let forecast = self.forecast(model, observed.step, key)?;
+        let carrying = Carrying(Leading { of: observed.operator, dim: forecast.ncols() });
+        let mut outcome = self.analysis.update(forecast, &ObservationSet { operator: &carrying, ..*observed }, key)?;
+        if self.analysed && !self.at_the_same_time(observed.step) {
             self.past.insert(0, self.step);
         }
-        (self.step, self.analysed) = (self.step.max(seen.step), true);
+        (self.step, self.analysed) = (self.step.max(observed.step), true);
         outcome.forecast = outcome.forecast.slice(current).to_owned();
         self.trajectory = std::mem::replace(&mut outcome.ensemble, Array2::zeros((0, 0)));
         self.weights.clone_from(&outcome.weights);
@@ -169,7 +169,7 @@ impl Cycle for FixedLag {
 /// An operator on the present state with earlier ones behind it.
 struct Carrying<'a>(Leading<'a>);
 
-impl Observation for Carrying<'_> {
+impl ObservationOperator for Carrying<'_> {
     fn name(&self) -> String {
         self.0.of.name()
     }

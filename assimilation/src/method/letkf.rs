@@ -18,19 +18,19 @@ use scorecast_systems::{Entry, Key, Settings};
 
 use super::by_component::{copy, in_place};
 use super::etkf::{EtKf, ROTATE};
-use super::network::{Gathered, Network};
-use super::{Build, ENSEMBLE, Inflation, join};
+use super::local_observations::{Gathered, LocalObservations};
+use super::{ENSEMBLE, Inflation, MethodBuild, join};
 use crate::linalg::{InverseRoot, Root, add_scaled, dot};
 use crate::localize::{LOCALIZATION, Localization};
 use crate::outcome::Outcome;
-use crate::problem::{Analysis, Result, Seen};
+use crate::problem::{Analysis, ObservationSet, Result};
 
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<MethodBuild> = Entry {
     name: "letkf",
     about: "local ensemble transform Kalman filter: the etkf of each component from the observations near it",
     reference: "Hunt, Kostelich and Szunyogh 2007",
     params: &join::<{ ENSEMBLE.len() + LOCALIZATION.len() + 1 }>(&[ENSEMBLE, LOCALIZATION, &[ROTATE]]),
-    build: Build::new(&[], |settings: &Settings| {
+    build: MethodBuild::new(&[], |settings: &Settings| {
         let localization = Localization::from_settings(settings)?;
         let (inflation, rotate) = (Inflation::new(settings), settings.flag("rotate"));
         super::cycle(LetKf { inflation, rotate, localization }, settings)
@@ -55,45 +55,53 @@ impl LetKf {
     }
 
     /// The localization that is set.
-    fn local(&self, seen: &Seen) -> Result<Option<Localization>> {
-        seen.require_gaussian("letkf")?;
+    fn local(&self, observed: &ObservationSet) -> Result<Option<Localization>> {
+        observed.require_gaussian("letkf")?;
         Ok(self.localization.filter(|local| local.radius.is_finite()))
     }
 
     /// What is near; none where there is nothing to analyse. Later there are no errors.
-    fn network<'a>(
+    fn local_observations<'a>(
         localization: &Localization,
         forecast: ArrayView2<f64>,
-        seen: &Seen<'a>,
-    ) -> Result<Option<Network<'a>>> {
+        observed: &ObservationSet<'a>,
+    ) -> Result<Option<LocalObservations<'a>>> {
         super::require_members(forecast.nrows())?;
-        Network::new(localization, forecast, seen)
+        LocalObservations::new(localization, forecast, observed)
     }
 
     /// Turns the members of the forecast into those of the analysis.
-    fn analyse(&self, network: &Network, ensemble: &mut Array2<f64>, seen: &Seen, key: Key) {
-        let room = || Local::new(network.members);
-        let update = |local: &mut Local, point, a: &mut [f64]| local.analyse(network, point, a);
-        in_place((self.inflation, self.rotate), ensemble, (seen, key), room, update);
+    fn analyse(
+        &self,
+        local_observations: &LocalObservations,
+        ensemble: &mut Array2<f64>,
+        observed: &ObservationSet,
+        key: Key,
+    ) {
+        let room = || Local::new(local_observations.members);
+        let update = |local: &mut Local, point, a: &mut [f64]| local.analyse(local_observations, point, a);
+        in_place((self.inflation, self.rotate), ensemble, (observed, key), room, update);
     }
 }
 
 impl Analysis for LetKf {
-    fn update(&mut self, forecast: Array2<f64>, seen: &Seen, key: Key) -> Result<Outcome> {
-        let Some(localization) = self.local(seen)? else { return self.global().update(forecast, seen, key) };
+    fn update(&mut self, forecast: Array2<f64>, observed: &ObservationSet, key: Key) -> Result<Outcome> {
+        let Some(localization) = self.local(observed)? else { return self.global().update(forecast, observed, key) };
         // before there is a copy, so that what it takes to make the network is not held beside it
-        let Some(network) = Self::network(&localization, forecast.view(), seen)? else {
+        let Some(local_observations) = Self::local_observations(&localization, forecast.view(), observed)? else {
             return Ok(super::unchanged(forecast));
         };
         let mut ensemble = copy(forecast.view());
-        self.analyse(&network, &mut ensemble, seen, key);
+        self.analyse(&local_observations, &mut ensemble, observed, key);
         Ok(Outcome::new(forecast, ensemble))
     }
 
-    fn update_in_place(&mut self, ensemble: &mut Array2<f64>, seen: &Seen, key: Key) -> Result<()> {
-        let Some(localization) = self.local(seen)? else { return self.global().update_in_place(ensemble, seen, key) };
-        if let Some(network) = Self::network(&localization, ensemble.view(), seen)? {
-            self.analyse(&network, ensemble, seen, key);
+    fn update_in_place(&mut self, ensemble: &mut Array2<f64>, observed: &ObservationSet, key: Key) -> Result<()> {
+        let Some(localization) = self.local(observed)? else {
+            return self.global().update_in_place(ensemble, observed, key);
+        };
+        if let Some(local_observations) = Self::local_observations(&localization, ensemble.view(), observed)? {
+            self.analyse(&local_observations, ensemble, observed, key);
         }
         Ok(())
     }
@@ -123,14 +131,14 @@ impl Local {
     }
 
     /// Turns the anomalies of component `point` in `a` into analysis anomalies; returns the step of its mean.
-    fn analyse(&mut self, network: &Network, point: usize, a: &mut [f64]) -> f64 {
-        network.gather(point, &mut self.near);
+    fn analyse(&mut self, local_observations: &LocalObservations, point: usize, a: &mut [f64]) -> f64 {
+        local_observations.gather(point, &mut self.near);
         let step = match self.near.d.len() {
             0 => 0.0,
-            near if near < network.members => self.by_observations(a),
+            near if near < local_observations.members => self.by_observations(a),
             _ => self.by_members(a),
         };
-        step / (network.members as f64 - 1.0).sqrt()
+        step / (local_observations.members as f64 - 1.0).sqrt()
     }
 
     /// The transform from Z^T Z; returns a^T (I + Z Z^T)^-1 Z d.

@@ -9,7 +9,7 @@
 use ndarray::ArrayView2;
 
 use crate::linalg::{add_scaled, dot};
-use crate::problem::Seen;
+use crate::problem::ObservationSet;
 
 /// R of the present values of a set whose errors are correlated.
 pub(super) struct LocalErrors<'a> {
@@ -23,9 +23,9 @@ pub(super) struct LocalErrors<'a> {
 const DETERMINED: f64 = 1e-13;
 
 impl<'a> LocalErrors<'a> {
-    /// Those of the values of `seen` that are listed in `index`; none where errors are independent.
-    pub fn of(seen: &Seen<'a>, index: &[usize]) -> Option<Self> {
-        let (covariance, _) = seen.operator.error().correlated()?;
+    /// Those of the values of `observed` that are listed in `index`; none where errors are independent.
+    pub fn of(observed: &ObservationSet<'a>, index: &[usize]) -> Option<Self> {
+        let (covariance, _) = observed.operator.error().correlated()?;
         Some(Self { covariance, index: index.to_vec() })
     }
 
@@ -87,9 +87,9 @@ mod tests {
         let operator = Stride::new(9, 1, 0, &law).unwrap();
         let mut y = Array1::<f64>::zeros(9);
         y[4] = f64::NAN;
-        let seen = Seen { step: 0, time: 0.0, values: y.view(), operator: &operator };
-        let present = seen.present();
-        let errors = LocalErrors::of(&seen, &present).unwrap();
+        let observed = ObservationSet { step: 0, time: 0.0, values: y.view(), operator: &operator };
+        let present = observed.present();
+        let errors = LocalErrors::of(&observed, &present).unwrap();
         // in no order
         let near = [(6, 0.3), (1, 1.0), (4, 0.7), (0, 0.9), (7, 0.2)];
         let mut factor = vec![1.0; 3];

@@ -7,7 +7,7 @@
 use ndarray::{Array1, Array2};
 
 use super::local_errors::{LocalErrors, half_solve};
-use crate::problem::Seen;
+use crate::problem::ObservationSet;
 
 /// The likelihood of the present values of a set.
 pub(super) enum LocalLikelihood<'a> {
@@ -19,27 +19,31 @@ pub(super) enum LocalLikelihood<'a> {
 
 /// The room that it takes to weigh members.
 #[derive(Default)]
-pub(super) struct Room {
+pub(super) struct LikelihoodWorkspace {
     factor: Vec<f64>,
     residuals: Vec<f64>,
 }
 
 impl<'a> LocalLikelihood<'a> {
-    /// Of the values of `seen` listed in `present`, given h(x), `[member, observed]`.
-    pub fn new(seen: &Seen<'a>, predicted: &Array2<f64>, present: &[usize]) -> Self {
+    /// Of the values of `observed` listed in `present`, given h(x), `[member, observed]`.
+    pub fn new(observed: &ObservationSet<'a>, predicted: &Array2<f64>, present: &[usize]) -> Self {
         let mut out = Array2::zeros((present.len(), predicted.nrows()));
         let rows = out.outer_iter_mut().zip(present);
-        if let Some(errors) = LocalErrors::of(seen, present) {
-            rows.for_each(|(mut row, &value)| row.assign(&(seen.values[value] - &predicted.column(value))));
+        if let Some(errors) = LocalErrors::of(observed, present) {
+            rows.for_each(|(mut row, &value)| row.assign(&(observed.values[value] - &predicted.column(value))));
             return Self::Correlated(out, errors);
         }
-        let law = seen.operator.error();
-        rows.for_each(|(mut row, &value)| row.assign(&law.log_likelihood(seen.values, predicted.view(), &[value])));
+        let law = observed.operator.error();
+        rows.for_each(|(mut row, &value)| row.assign(&law.log_likelihood(observed.values, predicted.view(), &[value])));
         Self::Independent(out)
     }
 
     /// log w of the members, `[member]`, up to a constant, by the observations `near` and their weights.
-    pub fn log_weights(&self, near: &[(usize, f64)], Room { factor, residuals }: &mut Room) -> Array1<f64> {
+    pub fn log_weights(
+        &self,
+        near: &[(usize, f64)],
+        LikelihoodWorkspace { factor, residuals }: &mut LikelihoodWorkspace,
+    ) -> Array1<f64> {
         match self {
             Self::Independent(each) => {
                 let mut log_weights = Array1::zeros(each.ncols());

@@ -21,27 +21,26 @@ use std::default::Default as _;
 
 use ndarray::{Array1, Array2, Axis, s};
 use rayon::prelude::*;
-use scorecast_systems::registry::Default;
-use scorecast_systems::{Entry, Key, Kind, Param, Purpose, Settings};
+use scorecast_systems::{Entry, Key, Param, Purpose, Settings};
 
 use super::bootstrap::Bootstrap;
-use super::local_likelihood::{LocalLikelihood, Room};
+use super::local_likelihood::{LikelihoodWorkspace, LocalLikelihood};
 use super::quality_control::OUTLIER_THRESHOLD;
 use super::regularize::{JITTER, Regularization, spread_weights};
 use super::resample::{RESAMPLING, Resampling};
 use super::weights::{effective_size, normalise};
-use super::{Build, MEMBERS, join};
+use super::{MEMBERS, MethodBuild, join};
 use crate::linalg::all_finite;
 use crate::localize::{LOCALIZATION, Localization, Stencil};
 use crate::outcome::{Outcome, weighted_variance};
-use crate::problem::{Analysis, Result, Seen};
+use crate::problem::{Analysis, ObservationSet, Result};
 
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<MethodBuild> = Entry {
     name: "local_particle_filter",
     about: "local particle filter: members weighed and resampled at each component by the observations near it",
     reference: "Penny and Miyoshi 2016; Farchi and Bocquet 2018",
     params: &join::<{ OWN.len() + LOCALIZATION.len() }>(&[OWN, LOCALIZATION]),
-    build: Build::new(&[], |settings: &Settings| {
+    build: MethodBuild::new(&[], |settings: &Settings| {
         let filter = LocalParticleFilter {
             localization: Localization::from_settings(settings)?,
             resampling: Resampling::new(settings),
@@ -57,12 +56,11 @@ const OWN: &[Param] = &[
     OUTLIER_THRESHOLD,
     RESAMPLING,
     JITTER,
-    Param {
-        key: "smoothing",
-        kind: Kind::Float { min: 0.0, max: 1.0 },
-        default: Default::Float(0.0),
-        about: "share of the average over the ancestors of neighbouring components; without `radius` there are none",
-    },
+    Param::share(
+        "smoothing",
+        0.0,
+        "share of the average over the ancestors of neighbouring components; without `radius` there are none",
+    ),
 ];
 
 /// The particle filter with local weights.
@@ -143,32 +141,33 @@ impl LocalParticleFilter {
     }
 
     /// The bootstrap filter that resamples every time.
-    fn everywhere(&self, forecast: Array2<f64>, seen: &Seen, key: Key) -> Result<Outcome> {
+    fn everywhere(&self, forecast: Array2<f64>, observed: &ObservationSet, key: Key) -> Result<Outcome> {
         let mut filter = Bootstrap::new(1.0, 1.0);
         filter.resampling = self.resampling;
         filter.regularization = Regularization { jitter: self.jitter, bandwidth: 0.0 };
-        filter.update(forecast, seen, key)
+        filter.update(forecast, observed, key)
     }
 }
 
 impl Analysis for LocalParticleFilter {
-    fn update(&mut self, forecast: Array2<f64>, seen: &Seen, key: Key) -> Result<Outcome> {
+    fn update(&mut self, forecast: Array2<f64>, observed: &ObservationSet, key: Key) -> Result<Outcome> {
         let Some(localization) = self.localization.filter(|local| local.radius.is_finite()) else {
-            return self.everywhere(forecast, seen, key);
+            return self.everywhere(forecast, observed, key);
         };
         super::require_members(forecast.nrows())?;
-        seen.check(forecast.ncols())?;
-        let present = seen.present();
-        let neighbours = localization.neighbours(seen.operator, &present)?;
+        observed.check(forecast.ncols())?;
+        let present = observed.present();
+        let neighbours = localization.neighbours(observed.operator, &present)?;
         if present.is_empty() || !all_finite(forecast.view()) {
             return Ok(super::unchanged(forecast));
         }
         let (members, dim) = forecast.dim();
-        let likelihood = LocalLikelihood::new(seen, &seen.operator.apply(seen.time, forecast.view()), &present);
-        let resampling = key.purpose(Purpose::Resampling).at(seen.step as u64);
+        let likelihood =
+            LocalLikelihood::new(observed, &observed.operator.apply(observed.time, forecast.view()), &present);
+        let resampling = key.purpose(Purpose::Resampling).at(observed.step as u64);
         let locals: Vec<Local> = (0..dim)
             .into_par_iter()
-            .map_init(<(Vec<_>, Room)>::default, |(near, room), i| {
+            .map_init(<(Vec<_>, LikelihoodWorkspace)>::default, |(near, room), i| {
                 neighbours.near(i, near);
                 self.local(&forecast, likelihood.log_weights(near, room), !near.is_empty(), i, resampling)
             })
@@ -176,7 +175,7 @@ impl Analysis for LocalParticleFilter {
         let mut ensemble = self.descend(&forecast, &locals, neighbours.stencil());
         if self.jitter > 0.0 {
             let sd: Array1<f64> = locals.iter().map(|local| self.jitter * local.sd).collect();
-            ensemble += &(key.purpose(Purpose::Perturbation).at(seen.step as u64).normals(members, dim) * sd);
+            ensemble += &(key.purpose(Purpose::Perturbation).at(observed.step as u64).normals(members, dim) * sd);
         }
         let ess = locals.iter().map(|local| local.ess);
         let mut outcome = Outcome::new(forecast, ensemble);

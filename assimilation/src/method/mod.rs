@@ -38,15 +38,14 @@ mod letkf;
 mod line_search;
 mod local_errors;
 mod local_likelihood;
+mod local_observations;
 mod local_particle_filter;
-mod network;
 mod noise_treatment;
 mod numbers;
 mod one_step;
 mod optimal_interpolation;
 mod optimal_proposal;
 mod particles;
-mod passes;
 mod path;
 mod quality_control;
 mod regularize;
@@ -55,6 +54,7 @@ mod rts;
 mod schur;
 mod serial;
 mod step_law;
+mod stored_set;
 mod three_d_var;
 mod unscented;
 mod weights;
@@ -63,7 +63,7 @@ mod window;
 pub use adaptive::{Adaptive, Belief, InverseGamma, Rule};
 pub use adaptive_quality_control::{AdaptiveQualityControl, error_variance};
 pub use bootstrap::Bootstrap;
-pub use build::{Build, Make, Need};
+pub use build::{Make, MethodBuild, Need};
 pub use climatology::Climatology;
 pub use denkf::DEnKf;
 pub use eakf::EaKf;
@@ -104,14 +104,13 @@ use inflation::{ADDITIVE, RTPP, RTPS};
 pub(crate) use inflation::{INFLATION, inflate};
 
 use ndarray::Array2;
-use scorecast_systems::registry::Default;
-use scorecast_systems::{Entry, Forecaster, Kind, Param, Settings};
+use scorecast_systems::{Entry, Forecaster, Param, Settings};
 
 use crate::outcome::Outcome;
 use crate::problem::{Analysis, AnalysisCycle, Cycle, Error, Result};
 
 /// Every method, in the order in which they are listed.
-pub const METHODS: &[Entry<Build>] = &[
+pub const METHODS: &[Entry<MethodBuild>] = &[
     climatology::ENTRY,
     kalman::ENTRY,
     extended::ENTRY,
@@ -143,12 +142,7 @@ pub const METHODS: &[Entry<Build>] = &[
 ];
 
 /// The setting `members` of every method.
-pub(crate) const MEMBERS: Param = Param {
-    key: "members",
-    kind: Kind::Int { min: 2, max: i64::MAX },
-    default: Default::Int(40),
-    about: "members of the ensemble",
-};
+pub(crate) const MEMBERS: Param = Param::int("members", 40, 2, "members of the ensemble");
 
 /// The settings of every method that makes a linear combination of its members: how many there are, inflation, and
 /// what [`cycle`] puts around it.

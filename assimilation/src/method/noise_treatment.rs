@@ -9,20 +9,19 @@
 //! Both leave the mean that of m(x). Where Q depends on x its mean over the members is taken.
 
 use ndarray::{Array1, Array2, Axis};
-use scorecast_systems::registry::Default;
-use scorecast_systems::{Covariance, Forecaster, GaussianKernel, Key, Kind, Param, Settings};
+use scorecast_systems::{Covariance, Forecaster, GaussianKernel, Key, Param, Settings};
 
 use super::Need;
 use crate::linalg::{Eigen, all_finite, anomalies};
 use crate::problem::{Error, Result};
 
 /// The setting `noise_treatment`.
-pub(super) const NOISE_TREATMENT: Param = Param {
-    key: "noise_treatment",
-    kind: Kind::Choice(&["stochastic", "square_root", "deterministic"]),
-    default: Default::Text("stochastic"),
-    about: "how the forecast gets the model's noise: drawn, by a square root in the span of the members, or by inflation",
-};
+pub(super) const NOISE_TREATMENT: Param = Param::choice(
+    "noise_treatment",
+    "stochastic",
+    &["stochastic", "square_root", "deterministic"],
+    "how the forecast gets the model's noise: drawn, by a square root in the span of the members, or by inflation",
+);
 
 /// How the forecast of an ensemble gets the noise of its forecaster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

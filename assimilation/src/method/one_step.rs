@@ -4,18 +4,22 @@ use ndarray::{Array1, Array2, ArrayView1, Axis};
 use scorecast_systems::{Covariance, Forecaster};
 
 use crate::linalg::Cholesky;
-use crate::problem::{Error, Result, Seen};
+use crate::problem::{Error, ObservationSet, Result};
 
 /// log p(y | x_k) for each row of `x` (`[member, component]`), x_k one lead step before the observations.
 ///
 /// # Errors
 /// When the forecaster has no moments, the operator is not linear, or a covariance is not positive definite.
-pub(super) fn log_predictive(model: &dyn Forecaster, x: &Array2<f64>, seen: &Seen) -> Result<Array1<f64>> {
-    let (Some(kernel), Some(h)) = (model.gaussian(), seen.matrix()) else {
+pub(super) fn log_predictive(
+    model: &dyn Forecaster,
+    x: &Array2<f64>,
+    observed: &ObservationSet,
+) -> Result<Array1<f64>> {
+    let (Some(kernel), Some(h)) = (model.gaussian(), observed.matrix()) else {
         return Err(Error::Unsupported("p(y | x_k) has no closed form here; set weights to \"path\"".to_owned()));
     };
-    let (means, covariance) = kernel.moments(seen.step - 1, x.view())?;
-    let present = seen.restrict(means.view())?;
+    let (means, covariance) = kernel.moments(observed.step - 1, x.view())?;
+    let present = observed.restrict(means.view())?;
     let residuals = &present.values - &present.predicted;
     let predictive = |c: Array2<f64>| -> Result<Cholesky> {
         let mut s = c;

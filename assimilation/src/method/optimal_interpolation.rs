@@ -7,32 +7,31 @@
 //! the same.
 
 use ndarray::{Array1, Array2, Axis};
-use scorecast_systems::registry::Default;
-use scorecast_systems::{Entry, Forecaster, Key, Kind, Param, Purpose, Settings};
+use scorecast_systems::{Entry, Forecaster, Key, Param, Purpose, Settings};
 
 use super::gaussian::{Gaussian, GaussianCycle, GaussianRule, symmetric};
 use super::quality_control::OUTLIER_THRESHOLD;
-use super::{Build, DRAWS};
+use super::{DRAWS, MethodBuild};
 use crate::linalg::Cholesky;
 use crate::observe::Present;
 use crate::outcome::Diagnostics;
-use crate::problem::{Error, Result, Seen};
+use crate::problem::{Error, ObservationSet, Result};
 
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<MethodBuild> = Entry {
     name: "optimal_interpolation",
     about: "optimal interpolation: one state, background covariance of the prior",
     reference: "Gandin 1963; Daley 1991",
     params: &[
         DRAWS,
-        Param {
-            key: "background",
-            kind: Kind::Choice(&["forecast", "prior"]),
-            default: Default::Text("forecast"),
-            about: "what the observations correct: the forecast from the last analysis, or each time the prior's mean",
-        },
+        Param::choice(
+            "background",
+            "forecast",
+            &["forecast", "prior"],
+            "what the observations correct: the forecast from the last analysis, or each time the prior's mean",
+        ),
         OUTLIER_THRESHOLD,
     ],
-    build: Build::for_linear_operators(&[], |settings: &Settings| {
+    build: MethodBuild::for_linear_operators(&[], |settings: &Settings| {
         let rule = OptimalInterpolation::new(settings.text("background") == "prior");
         Ok(Box::new(
             GaussianCycle::new(rule, settings.count("members"))
@@ -127,14 +126,14 @@ impl GaussianRule for OptimalInterpolation {
         self.from_prior
     }
 
-    fn analyse(&mut self, forecast: &Gaussian, seen: &Seen) -> Result<(Gaussian, Diagnostics)> {
-        let h = seen.matrix().ok_or_else(|| {
+    fn analyse(&mut self, forecast: &Gaussian, observed: &ObservationSet) -> Result<(Gaussian, Diagnostics)> {
+        let h = observed.matrix().ok_or_else(|| {
             Error::Unsupported(format!(
                 "method `optimal_interpolation` needs a linear operator, which `{}` is not; use `three_d_var`",
-                seen.operator.name()
+                observed.operator.name()
             ))
         })?;
-        let present = seen.restrict(forecast.mean.view().insert_axis(Axis(0)))?;
+        let present = observed.restrict(forecast.mean.view().insert_axis(Axis(0)))?;
         let kept = self.kept.take().filter(|gain| gain.serves(&forecast.covariance, &h, &present));
         let gain = match kept {
             Some(gain) => gain,

@@ -20,19 +20,19 @@ use super::one_step::log_normals;
 use super::particles::{Particles, Selection};
 use super::quality_control::{Checked, OUTLIER_THRESHOLD};
 use super::resample::{RESAMPLING, Resampling};
-use super::{Build, MEMBERS, Need};
+use super::{MEMBERS, MethodBuild, Need};
 use crate::linalg::{Cholesky, all_finite};
 use crate::observe::Present;
 use crate::outcome::{Diagnostics, Outcome};
-use crate::problem::{Cycle, Error, Prior, Result, Seen};
+use crate::problem::{Cycle, Error, ObservationSet, Prior, Result};
 use crate::state::{pack, unpack};
 
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<MethodBuild> = Entry {
     name: "optimal_proposal",
     about: "particle filter that draws x_k given x_k-1 and y_k, for a Gaussian lead step and a linear operator",
     reference: "Doucet, Godsill and Andrieu 2000",
     params: &[MEMBERS, ESS_THRESHOLD, RESAMPLING, OUTLIER_THRESHOLD],
-    build: Build::for_linear_operators(&[Need::Kernel], |settings: &Settings| {
+    build: MethodBuild::for_linear_operators(&[Need::Kernel], |settings: &Settings| {
         Ok(Box::new(OptimalProposal {
             members: settings.count("members"),
             selection: Selection {
@@ -109,24 +109,30 @@ fn select(covariance: Covariance, members: &[usize]) -> Covariance {
 
 impl OptimalProposal {
     /// Weighs and draws; the particles are those one lead step before the observations.
-    fn analyse(&mut self, model: &dyn Forecaster, seen: &Seen, key: Key, out: &mut Diagnostics) -> Result<()> {
-        let (Some(kernel), Some(h)) = (model.gaussian(), seen.matrix()) else {
+    fn analyse(
+        &mut self,
+        model: &dyn Forecaster,
+        observed: &ObservationSet,
+        key: Key,
+        out: &mut Diagnostics,
+    ) -> Result<()> {
+        let (Some(kernel), Some(h)) = (model.gaussian(), observed.matrix()) else {
             return Err(Error::Unsupported(format!(
                 "method `optimal_proposal` needs a forecaster whose lead step is Gaussian with known moments and a linear \
                  operator (this is `{}`); use `bootstrap`",
-                seen.operator.name()
+                observed.operator.name()
             )));
         };
-        let last = seen.step - 1;
+        let last = observed.step - 1;
         let (mut means, mut covariance) = kernel.moments(last, self.particles.ensemble.view())?;
-        let present = seen.restrict(means.view())?;
+        let present = observed.restrict(means.view())?;
         let residuals = &present.values - &present.predicted;
         let mut log_factors = Array1::zeros(means.nrows());
         for gain in gains(&h, &covariance, &present)? {
             let rows = residuals.slice(s![gain.rows.clone(), ..]).to_owned();
             log_factors.slice_mut(s![gain.rows.clone()]).assign(&log_normals(&gain.s, rows));
         }
-        let (_, ancestors) = self.particles.weigh(&log_factors, self.selection, key.at(seen.step as u64), out);
+        let (_, ancestors) = self.particles.weigh(&log_factors, self.selection, key.at(observed.step as u64), out);
         if let Some(ancestors) = ancestors {
             means = means.select(Axis(0), &ancestors);
             covariance = select(covariance, &ancestors);
@@ -134,8 +140,9 @@ impl OptimalProposal {
         // apart from the noise of the free forecast of this step, which has the purpose of a model's noise
         let mut x =
             means + noise(&covariance, self.particles.ensemble.dim(), key.purpose(Purpose::Sampler).at(last as u64))?;
-        let error = seen.operator.error().sample(x.nrows(), key.purpose(Purpose::Perturbation).at(seen.step as u64));
-        let present = seen.restrict(x.view())?;
+        let error =
+            observed.operator.error().sample(x.nrows(), key.purpose(Purpose::Perturbation).at(observed.step as u64));
+        let present = observed.restrict(x.view())?;
         let innovations = &present.values + &error.select(Axis(1), &present.index) - &present.predicted;
         for gain in gains(&h, &covariance, &present)? {
             let mut rows = x.slice_mut(s![gain.rows.clone(), ..]);
@@ -146,10 +153,11 @@ impl OptimalProposal {
     }
 
     /// Observations of the time at which the members stand.
-    fn weigh_here(&mut self, seen: &Seen, key: Key, out: &mut Diagnostics) {
-        let predicted = seen.operator.apply(seen.time, self.particles.ensemble.view());
-        let log_factors = seen.operator.error().log_likelihood(seen.values, predicted.view(), &seen.present());
-        let (_, ancestors) = self.particles.weigh(&log_factors, self.selection, key.at(seen.step as u64), out);
+    fn weigh_here(&mut self, observed: &ObservationSet, key: Key, out: &mut Diagnostics) {
+        let predicted = observed.operator.apply(observed.time, self.particles.ensemble.view());
+        let log_factors =
+            observed.operator.error().log_likelihood(observed.values, predicted.view(), &observed.present());
+        let (_, ancestors) = self.particles.weigh(&log_factors, self.selection, key.at(observed.step as u64), out);
         self.particles.select(ancestors.as_deref());
     }
 }
@@ -160,31 +168,31 @@ impl Cycle for OptimalProposal {
         Ok(())
     }
 
-    fn step(&mut self, model: &dyn Forecaster, seen: &Seen, key: Key) -> Result<Outcome> {
-        seen.require_gaussian("optimal_proposal")?;
-        seen.check(self.particles.ensemble.ncols())?;
+    fn step(&mut self, model: &dyn Forecaster, observed: &ObservationSet, key: Key) -> Result<Outcome> {
+        observed.require_gaussian("optimal_proposal")?;
+        observed.check(self.particles.ensemble.ncols())?;
         let free = key.purpose(Purpose::ProcessNoise);
         let forecast_weights = self.particles.weights();
         let mut diagnostics = Diagnostics::new();
-        let moves = seen.step > self.particles.step;
+        let moves = observed.step > self.particles.step;
         if moves {
-            let steps = seen.step - 1 - self.particles.step;
+            let steps = observed.step - 1 - self.particles.step;
             model.advance(self.particles.step, steps, &mut self.particles.ensemble, free)?;
-            self.particles.step = seen.step;
+            self.particles.step = observed.step;
         }
         let mut forecast = self.particles.ensemble.clone();
         if moves {
-            model.advance(seen.step - 1, 1, &mut forecast, free)?;
+            model.advance(observed.step - 1, 1, &mut forecast, free)?;
         }
-        let checked = Checked::new(self.outlier_threshold, forecast.view(), forecast_weights.as_ref(), seen);
-        let seen = &checked.of(seen);
-        match !seen.is_observed() || !all_finite(forecast.view()) {
+        let checked = Checked::new(self.outlier_threshold, forecast.view(), forecast_weights.as_ref(), observed);
+        let observed = &checked.of(observed);
+        match !observed.is_observed() || !all_finite(forecast.view()) {
             true => self.particles.ensemble.assign(&forecast),
-            false if moves => self.analyse(model, seen, key, &mut diagnostics)?,
-            false => self.weigh_here(seen, key, &mut diagnostics),
+            false if moves => self.analyse(model, observed, key, &mut diagnostics)?,
+            false => self.weigh_here(observed, key, &mut diagnostics),
         }
         let (ensemble, weights) = (self.particles.ensemble.clone(), self.particles.weights());
-        let quality = checked.quality(seen, ensemble.view());
+        let quality = checked.quality(observed, ensemble.view());
         Ok(Outcome { forecast_weights, weights, diagnostics, quality, ..Outcome::new(forecast, ensemble) })
     }
 

@@ -2,23 +2,21 @@
 //! taken for missing, and the outcome says what became of each ([`Quality`]).
 
 use ndarray::{Array1, Array2, ArrayView2, Axis};
-use scorecast_systems::registry::Default;
-use scorecast_systems::{Key, Kind, Param};
+use scorecast_systems::{Key, Param, ParamKind};
 
 use super::gaussian::Gaussian;
 use crate::linalg::all_finite;
 use crate::outcome::Outcome;
-use crate::problem::{Analysis, Result, Seen};
+use crate::problem::{Analysis, ObservationSet, Result};
 use crate::quality::{Quality, after_analysis, before_analysis, kept, sort};
 
 /// The setting `outlier_threshold`.
-pub(super) const OUTLIER_THRESHOLD: Param = Param {
-    key: "outlier_threshold",
-    kind: Kind::Float { min: f64::MIN_POSITIVE, max: f64::INFINITY },
-    default: Default::Unset,
-    about: "quality control: values further than this many sd of the innovation from the forecast are not used, nor are \
+pub(super) const OUTLIER_THRESHOLD: Param = Param::unset(
+    "outlier_threshold",
+    ParamKind::POSITIVE,
+    "quality control: values further than this many sd of the innovation from the forecast are not used, nor are \
             those that it cannot predict; unset is none",
-};
+);
 
 /// Any analysis with quality control before it. Members count by the weights that the method carries to this analysis.
 pub struct QualityControl {
@@ -34,12 +32,12 @@ impl QualityControl {
 }
 
 impl Analysis for QualityControl {
-    fn update(&mut self, forecast: Array2<f64>, seen: &Seen, key: Key) -> Result<Outcome> {
-        seen.check(forecast.ncols())?;
+    fn update(&mut self, forecast: Array2<f64>, observed: &ObservationSet, key: Key) -> Result<Outcome> {
+        observed.check(forecast.ncols())?;
         let weights = self.of.weights().filter(|weights| weights.len() == forecast.nrows());
-        let checked = Checked::new(Some(self.threshold), forecast.view(), weights.as_ref(), seen);
-        let mut outcome = self.of.update(forecast, &checked.of(seen), key)?;
-        outcome.quality = checked.quality(seen, outcome.ensemble.view());
+        let checked = Checked::new(Some(self.threshold), forecast.view(), weights.as_ref(), observed);
+        let mut outcome = self.of.update(forecast, &checked.of(observed), key)?;
+        outcome.quality = checked.quality(observed, outcome.ensemble.view());
         Ok(outcome)
     }
 
@@ -66,43 +64,53 @@ pub(super) struct Checked {
 impl Checked {
     /// Of a set whose size has been checked, given the forecast (`[member, component]`) and its normalised weights; without
     /// a threshold all is let through and nothing is said.
-    pub fn new(threshold: Option<f64>, forecast: ArrayView2<f64>, weights: Option<&Array1<f64>>, seen: &Seen) -> Self {
+    pub fn new(
+        threshold: Option<f64>,
+        forecast: ArrayView2<f64>,
+        weights: Option<&Array1<f64>>,
+        observed: &ObservationSet,
+    ) -> Self {
         let Some(threshold) = threshold else {
-            return Self { quality: Vec::new(), values: seen.values.to_owned() };
+            return Self { quality: Vec::new(), values: observed.values.to_owned() };
         };
-        let predicted = seen.operator.apply(seen.time, forecast);
-        let quality = before_analysis(seen, predicted.view(), weights, threshold);
+        let predicted = observed.operator.apply(observed.time, forecast);
+        let quality = before_analysis(observed, predicted.view(), weights, threshold);
         // a forecast that has diverged has to stay so, which its method sees to
-        let values = if all_finite(forecast) { kept(seen, &quality) } else { seen.values.to_owned() };
+        let values = if all_finite(forecast) { kept(observed, &quality) } else { observed.values.to_owned() };
         Self { quality, values }
     }
 
     /// The set with what is left of it.
-    pub fn of<'a>(&'a self, seen: &'a Seen) -> Seen<'a> {
-        Seen { step: seen.step, time: seen.time, values: self.values.view(), operator: seen.operator }
+    pub fn of<'a>(&'a self, observed: &'a ObservationSet) -> ObservationSet<'a> {
+        ObservationSet {
+            step: observed.step,
+            time: observed.time,
+            values: self.values.view(),
+            operator: observed.operator,
+        }
     }
 
     /// What became of each value, `[observed]`, given the analysis (`[member, component]`).
-    pub fn quality(&self, seen: &Seen, ensemble: ArrayView2<f64>) -> Vec<Quality> {
+    pub fn quality(&self, observed: &ObservationSet, ensemble: ArrayView2<f64>) -> Vec<Quality> {
         let mut quality = self.quality.clone();
         if !quality.is_empty() {
-            after_analysis(&mut quality, seen.operator.apply(seen.time, ensemble).view());
+            after_analysis(&mut quality, observed.operator.apply(observed.time, ensemble).view());
         }
         quality
     }
 }
 
-/// What to make of each value of `seen`, `[observed]`, given the forecast N(m, P): h(x) has mean h(m) and covariance
+/// What to make of each value of `observed`, `[observed]`, given the forecast N(m, P): h(x) has mean h(m) and covariance
 /// J P J^T, J the Jacobian of h at m, which is exact where h is linear.
-pub(super) fn before_gaussian(forecast: &Gaussian, seen: &Seen, threshold: f64) -> Vec<Quality> {
-    let h = seen.operator.apply(seen.time, forecast.mean.view().insert_axis(Axis(0)));
-    let law = seen.operator.error();
+pub(super) fn before_gaussian(forecast: &Gaussian, observed: &ObservationSet, threshold: f64) -> Vec<Quality> {
+    let h = observed.operator.apply(observed.time, forecast.mean.view().insert_axis(Axis(0)));
+    let law = observed.operator.error();
     let (m, mut variance) = match law.moments(h.view()) {
         Some((mean, variance)) => (mean.row(0).to_owned(), variance.row(0).to_owned()),
         None => (h.row(0).to_owned(), law.variance().to_owned()),
     };
-    let j = seen.jacobian(forecast.mean.view());
+    let j = observed.jacobian(forecast.mean.view());
     let s = (j.dot(&forecast.covariance) * &j).sum_axis(Axis(1));
-    seen.present().into_iter().zip(&s).for_each(|(i, s)| variance[i] += s);
-    sort(seen, &m, &variance, |i| !h[(0, i)].is_finite(), threshold)
+    observed.present().into_iter().zip(&s).for_each(|(i, s)| variance[i] += s);
+    sort(observed, &m, &variance, |i| !h[(0, i)].is_finite(), threshold)
 }

@@ -6,18 +6,17 @@
 //! multinomial: v_j = u_j; the count of ancestor i has variance N w_i (1 - w_i) (Gordon, Salmond and Smith 1993).
 
 use ndarray::Array1;
-use scorecast_systems::registry::Default;
-use scorecast_systems::{Key, Kind, Param, Settings, Stream};
+use scorecast_systems::{Key, Param, Settings, Stream};
 
 use super::weights::systematic;
 
 /// The setting `resampling` of the methods that resample.
-pub(super) const RESAMPLING: Param = Param {
-    key: "resampling",
-    kind: Kind::Choice(&["systematic", "stratified", "residual", "multinomial"]),
-    default: Default::Text("systematic"),
-    about: "how ancestors are drawn; systematic is usually the least noisy, multinomial the most",
-};
+pub(super) const RESAMPLING: Param = Param::choice(
+    "resampling",
+    "systematic",
+    &["systematic", "stratified", "residual", "multinomial"],
+    "how ancestors are drawn; systematic is usually the least noisy, multinomial the most",
+);
 
 /// How ancestors are drawn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -20,13 +20,13 @@ use scorecast_systems::{Entry, Forecaster, Key, Param, Purpose, Settings};
 use super::extended::{Extended, transition};
 use super::gaussian::{self, Gaussian, symmetric};
 use super::numbers::Numbers;
-use super::{Build, INFLATION, MEMBERS, Need};
+use super::{INFLATION, MEMBERS, MethodBuild, Need};
 use crate::linalg::{Cholesky, all_finite};
 use crate::outcome::{Outcome, Smoothed};
-use crate::problem::{Cycle, Error, Prior, Result, Seen};
+use crate::problem::{Cycle, Error, ObservationSet, Prior, Result};
 use crate::state::{pack, unpack};
 
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<MethodBuild> = Entry {
     name: "rts",
     about: "Rauch-Tung-Striebel smoother: the Kalman (or extended) filter forward, all times corrected backward",
     reference: "Rauch, Tung and Striebel 1965",
@@ -37,7 +37,7 @@ pub(super) const ENTRY: Entry<Build> = Entry {
         },
         INFLATION,
     ],
-    build: Build::new(&[Need::Derivative], |settings: &Settings| {
+    build: MethodBuild::new(&[Need::Derivative], |settings: &Settings| {
         let members = settings.count("members");
         Ok(Box::new(Rts::new(settings.number("inflation"), members)))
     }),
@@ -97,13 +97,13 @@ impl Rts {
 }
 
 /// u and W of one set of observations; zeros where there is no value, or where it cannot be predicted and is not used.
-fn information(forecast: &Gaussian, seen: &Seen) -> Result<(Array1<f64>, Array2<f64>)> {
+fn information(forecast: &Gaussian, observed: &ObservationSet) -> Result<(Array1<f64>, Array2<f64>)> {
     let dim = forecast.mean.len();
-    let present = seen.restrict(forecast.mean.view().insert_axis(Axis(0)))?;
+    let present = observed.restrict(forecast.mean.view().insert_axis(Axis(0)))?;
     if present.index.is_empty() || !forecast.is_finite() || !all_finite(present.predicted.view()) {
         return Ok((Array1::zeros(dim), Array2::zeros((dim, dim))));
     }
-    let mut h = seen.jacobian(forecast.mean.view());
+    let mut h = observed.jacobian(forecast.mean.view());
     let mut s = h.dot(&forecast.covariance).dot(&h.t());
     present.add_covariance(&mut s);
     let factor = Cholesky::new(s.view())?;
@@ -142,24 +142,24 @@ impl Cycle for Rts {
         Ok(())
     }
 
-    fn step(&mut self, model: &dyn Forecaster, seen: &Seen, key: Key) -> Result<Outcome> {
-        seen.require_gaussian("rts")?;
+    fn step(&mut self, model: &dyn Forecaster, observed: &ObservationSet, key: Key) -> Result<Outcome> {
+        observed.require_gaussian("rts")?;
         gaussian::check(&self.state, model)?;
         let dim = self.state.mean.len();
         // before anything moves, so that a set that does not fit leaves the method as it was
-        seen.check(dim)?;
+        observed.check(dim)?;
         let f = if self.state.is_finite() {
-            self.forecast(model, seen.step, key.purpose(Purpose::ProcessNoise))?
+            self.forecast(model, observed.step, key.purpose(Purpose::ProcessNoise))?
         } else {
             Array2::eye(dim)
         };
-        self.step = self.step.max(seen.step);
-        let (u, w) = information(&self.state, seen)?;
+        self.step = self.step.max(observed.step);
+        let (u, w) = information(&self.state, observed)?;
         let c = Array2::eye(dim) - self.state.covariance.dot(&w);
         let mut filter = Extended { inflation: 1.0, draws: self.members };
-        let (analysis, diagnostics) = gaussian::posterior(&mut filter, &self.state, seen)?;
+        let (analysis, diagnostics) = gaussian::posterior(&mut filter, &self.state, observed)?;
         let mut posterior = analysis.clone();
-        if seen.is_observed() {
+        if observed.is_observed() {
             posterior.covariance *= self.inflation * self.inflation;
         }
         let outcome = gaussian::outcome(&self.state, &posterior, self.members, self.step, key)?;

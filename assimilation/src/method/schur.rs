@@ -8,24 +8,28 @@ use ndarray::Array2;
 
 use crate::linalg::dot;
 use crate::localize::{Localization, Stencil, Taper};
-use crate::problem::{Error, Result, Seen};
+use crate::problem::{Error, ObservationSet, Result};
 
 /// The weights C of the taper between the present components; none where nothing is localized.
 ///
 /// # Errors
 /// When the components do not fill the grid or some have no place on it, or the taper is no correlation function.
-pub(super) fn taper(localization: Option<Localization>, method: &str, seen: &Seen) -> Result<Option<Stencil>> {
+pub(super) fn taper(
+    localization: Option<Localization>,
+    method: &str,
+    observed: &ObservationSet,
+) -> Result<Option<Stencil>> {
     let Some(local) = localization.filter(|local| local.radius.is_finite()) else { return Ok(None) };
     require_correlation(localization)?;
-    if seen.operator.unplaced() > 0 {
+    if observed.operator.unplaced() > 0 {
         return Err(Error::Unsupported(format!(
             "method `{method}` with a `radius` needs a place on the grid for each component, and those behind what operator \
              `{}` observes have none; leave `radius` out, or use `letkf`, `eakf` or `ensrf`, whose `radius` is one of the \
              observations",
-            seen.operator.name()
+            observed.operator.name()
         )));
     }
-    Ok(Some(local.stencil(seen.operator.current_dim())?))
+    Ok(Some(local.stencil(observed.operator.current_dim())?))
 }
 
 /// Refuses the taper that makes no covariance of one.

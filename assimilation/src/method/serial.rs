@@ -22,7 +22,7 @@ use crate::linalg::{add_scaled, all_finite, dot};
 use crate::localize::{LOCALIZATION, Localization, Neighbours};
 use crate::observe::Present;
 use crate::outcome::Outcome;
-use crate::problem::{Result, Seen};
+use crate::problem::{ObservationSet, Result};
 
 /// What a filter makes of one observed value: from its innovation d, the variance s of its prediction and that of its
 /// error r.
@@ -65,15 +65,15 @@ pub(super) fn update(
     (method, rule): (&str, Rule),
     setup: Serial,
     forecast: Array2<f64>,
-    seen: &Seen,
+    observed: &ObservationSet,
     key: Key,
 ) -> Result<Outcome> {
     let localization = setup.localization.filter(|local| local.radius.is_finite());
-    seen.require_gaussian(method)?;
+    observed.require_gaussian(method)?;
     super::require_members(forecast.nrows())?;
-    let present = seen.restrict(forecast.view())?;
+    let present = observed.restrict(forecast.view())?;
     let near = match localization {
-        Some(localization) => Near::Some(localization.neighbours(seen.operator, &present.index)?),
+        Some(localization) => Near::Some(localization.neighbours(observed.operator, &present.index)?),
         None => Near::All(present.index.len()),
     };
     if present.index.is_empty() || !all_finite(forecast.view()) || !all_finite(present.predicted.view()) {
@@ -82,7 +82,7 @@ pub(super) fn update(
     let present = if localization.is_some() { present.whiten_in_place()? } else { present.whiten() };
     let path = Path::new(rule, present, near);
     let follow = |near: &mut Vec<_>, point, a: &mut [f64]| path.follow(point, a, near);
-    Ok(by_component((setup.inflation, setup.rotate), forecast, (seen, key), Vec::new, follow))
+    Ok(by_component((setup.inflation, setup.rotate), forecast, (observed, key), Vec::new, follow))
 }
 
 /// Which observations act on a component.

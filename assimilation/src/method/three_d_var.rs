@@ -8,41 +8,32 @@
 //! first step is optimal interpolation and the last.
 
 use ndarray::{Array1, Array2, Axis};
-use scorecast_systems::registry::Default;
-use scorecast_systems::{Entry, Forecaster, Key, Kind, Param, Settings};
+use scorecast_systems::{Entry, Forecaster, Key, Param, Settings};
 
 use super::gaussian::{Gaussian, GaussianCycle, GaussianRule, positive_sqrt, symmetric};
 use super::line_search::{Point, search};
 use super::optimal_interpolation::advance_mean;
 use super::quality_control::OUTLIER_THRESHOLD;
-use super::{Build, DRAWS};
+use super::{DRAWS, MethodBuild};
 use crate::linalg::Cholesky;
 use crate::observe::Present;
 use crate::outcome::Diagnostics;
-use crate::problem::{Result, Seen};
+use crate::problem::{ObservationSet, Result};
 
 /// The setting `scale` of the methods with a static background.
-pub(super) const SCALE: Param = Param {
-    key: "scale",
-    kind: Kind::Float { min: f64::MIN_POSITIVE, max: f64::INFINITY },
-    default: Default::Float(1.0),
-    about: "factor of the prior's covariance that makes the background's",
-};
+pub(super) const SCALE: Param =
+    Param::positive("scale", 1.0, "factor of the prior's covariance that makes the background's");
 
 /// The setting `iterations` of the methods that minimise over one state.
-pub(super) const STEPS: Param = Param {
-    key: "iterations",
-    kind: Kind::Int { min: 1, max: i64::MAX },
-    default: Default::Int(50),
-    about: "Gauss-Newton steps at most; a linear operator needs one",
-};
+pub(super) const STEPS: Param =
+    Param::int("iterations", 50, 1, "Gauss-Newton steps at most; a linear operator needs one");
 
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<MethodBuild> = Entry {
     name: "three_d_var",
     about: "3D-Var: one state, scaled background covariance of the prior, any smooth operator",
     reference: "Lorenc 1986; Courtier et al. 1998",
     params: &[DRAWS, SCALE, STEPS, OUTLIER_THRESHOLD],
-    build: Build::new(&[], |settings: &Settings| {
+    build: MethodBuild::new(&[], |settings: &Settings| {
         let rule = ThreeDVar { scale: settings.number("scale"), iterations: settings.count("iterations") };
         Ok(Box::new(
             GaussianCycle::new(rule, settings.count("members"))
@@ -65,7 +56,7 @@ const TOLERANCE: f64 = 1e-12;
 
 /// The minimisation of one analysis.
 struct Cost<'a, 's> {
-    seen: &'a Seen<'s>,
+    observed: &'a ObservationSet<'s>,
     background: &'a Array1<f64>,
     /// L, symmetric.
     root: Array2<f64>,
@@ -92,7 +83,7 @@ impl Cost<'_, '_> {
     }
 
     fn at(&self, v: &Array1<f64>) -> Result<Linearized> {
-        let present = self.seen.restrict(self.state(v).view().insert_axis(Axis(0)))?;
+        let present = self.observed.restrict(self.state(v).view().insert_axis(Axis(0)))?;
         let residual = &present.values - &present.predicted.row(0);
         Ok(Linearized { value: 0.5 * (v.dot(v) + present.misfit(&residual)), residual, present })
     }
@@ -100,7 +91,7 @@ impl Cost<'_, '_> {
     /// G^T, `[component, present]`, and the factor of G G^T + R.
     fn derivative(&self, v: &Array1<f64>, present: &Present) -> Result<(Array2<f64>, Cholesky)> {
         // L is symmetric: its rows are its columns
-        let g = self.seen.jvp(self.state(v).view(), self.root.view());
+        let g = self.observed.jvp(self.state(v).view(), self.root.view());
         let mut s = g.t().dot(&g);
         present.add_covariance(&mut s);
         Ok((g, Cholesky::new(s.view())?))
@@ -144,9 +135,9 @@ impl GaussianRule for ThreeDVar {
         advance_mean(model, state, from, to, key)
     }
 
-    fn analyse(&mut self, forecast: &Gaussian, seen: &Seen) -> Result<(Gaussian, Diagnostics)> {
+    fn analyse(&mut self, forecast: &Gaussian, observed: &ObservationSet) -> Result<(Gaussian, Diagnostics)> {
         let root = positive_sqrt(&forecast.covariance)?;
-        let cost = Cost { seen, background: &forecast.mean, root };
+        let cost = Cost { observed, background: &forecast.mean, root };
         let (v, steps) = cost.minimise(self.iterations)?;
         let here = cost.at(&v)?;
         let (g, s) = cost.derivative(&v, &here.present)?;

@@ -13,17 +13,16 @@
 //! alpha = .001, which is often advised, would cost six digits of a mean in the difference of large weights; .1 costs two.
 
 use ndarray::{Array1, Array2, Axis, s};
-use scorecast_systems::registry::Default;
-use scorecast_systems::{Entry, Forecaster, Key, Kind, Param, Purpose, Settings};
+use scorecast_systems::{Entry, Forecaster, Key, Param, Purpose, Settings};
 
 use super::gaussian::{Gaussian, GaussianCycle, GaussianRule, positive_sqrt, symmetric};
 use super::quality_control::OUTLIER_THRESHOLD;
-use super::{Build, INFLATION, MEMBERS, step_law};
+use super::{INFLATION, MEMBERS, MethodBuild, step_law};
 use crate::linalg::{Cholesky, all_finite};
 use crate::outcome::Diagnostics;
-use crate::problem::{Error, Result, Seen};
+use crate::problem::{Error, ObservationSet, Result};
 
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<MethodBuild> = Entry {
     name: "unscented",
     about: "unscented Kalman filter: moments carried by scaled sigma points",
     reference: "Julier and Uhlmann 1997; Wan and van der Merwe 2000",
@@ -33,27 +32,17 @@ pub(super) const ENTRY: Entry<Build> = Entry {
             ..MEMBERS
         },
         INFLATION,
-        Param {
-            key: "alpha",
-            kind: Kind::Float { min: 1e-4, max: f64::INFINITY },
-            default: Default::Float(0.1),
-            about: "distance of the sigma points from the mean, in units of (n + kappa)^1/2 standard deviations",
-        },
-        Param {
-            key: "beta",
-            kind: Kind::Float { min: f64::NEG_INFINITY, max: f64::INFINITY },
-            default: Default::Float(2.0),
-            about: "further weight of the mean's image in covariances; 2 suits a Gaussian",
-        },
-        Param {
-            key: "kappa",
-            kind: Kind::Float { min: f64::NEG_INFINITY, max: f64::INFINITY },
-            default: Default::Float(0.0),
-            about: "added to the number of components in the distance; above minus that number",
-        },
+        Param::at_least(
+            "alpha",
+            0.1,
+            1e-4,
+            "distance of the sigma points from the mean, in units of (n + kappa)^1/2 standard deviations",
+        ),
+        Param::real("beta", 2.0, "further weight of the mean's image in covariances; 2 suits a Gaussian"),
+        Param::real("kappa", 0.0, "added to the number of components in the distance; above minus that number"),
         OUTLIER_THRESHOLD,
     ],
-    build: Build::new(&[], |settings: &Settings| {
+    build: MethodBuild::new(&[], |settings: &Settings| {
         let [inflation, alpha, beta, kappa] = ["inflation", "alpha", "beta", "kappa"].map(|key| settings.number(key));
         let members = settings.count("members");
         let rule = Unscented { inflation, alpha, beta, kappa, draws: members };
@@ -161,9 +150,9 @@ impl GaussianRule for Unscented {
         Ok(())
     }
 
-    fn analyse(&mut self, forecast: &Gaussian, seen: &Seen) -> Result<(Gaussian, Diagnostics)> {
+    fn analyse(&mut self, forecast: &Gaussian, observed: &ObservationSet) -> Result<(Gaussian, Diagnostics)> {
         let points = self.points(forecast)?;
-        let present = seen.restrict(points.x.view())?;
+        let present = observed.restrict(points.x.view())?;
         if !all_finite(present.predicted.view()) {
             // a point whose h has diverged leaves nothing to condition on
             return Ok((forecast.clone(), Diagnostics::from([("log_evidence", f64::NAN)])));

@@ -4,9 +4,9 @@ use scorecast_systems::{Entry, Settings};
 
 use super::pointwise::{self, Function};
 use super::stride::{OFFSET, STRIDE};
-use super::{Build, ErrorLaw};
+use super::{BuildOperator, ErrorLaw};
 
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<BuildOperator> = Entry {
     name: "absolute",
     about: "the absolute value of each stride-th component",
     reference: "",

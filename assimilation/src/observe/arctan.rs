@@ -6,9 +6,9 @@ use scorecast_systems::{Entry, Settings};
 
 use super::pointwise::{self, Function};
 use super::stride::{OFFSET, STRIDE};
-use super::{Build, ErrorLaw};
+use super::{BuildOperator, ErrorLaw};
 
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<BuildOperator> = Entry {
     name: "arctan",
     about: "the arctangent of each stride-th component",
     reference: "Bao, Zhang and Zhang 2024",

@@ -5,8 +5,7 @@
 //! columns of R that are present, which take a factorization of their own (p^3 / 3 operations an analysis).
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
-use scorecast_systems::registry::Default;
-use scorecast_systems::{Entry, Key, Kind, Param, Settings};
+use scorecast_systems::{Entry, Key, Param, ParamKind, Settings};
 
 use super::each::per_value;
 use super::present::submatrix;
@@ -19,30 +18,10 @@ pub(super) const ENTRY: Entry<BuildLaw> = Entry {
     about: "correlated Gaussian errors: a covariance matrix, or a correlation that decays along the values",
     reference: "Stewart, Dance and Nichols 2008",
     params: &[
-        Param {
-            key: "covariance",
-            kind: Kind::Rows,
-            default: Default::Unset,
-            about: "R, in place of `sd` and `length`",
-        },
-        Param {
-            key: "sd",
-            kind: Kind::Floats,
-            default: Default::Unset,
-            about: "standard deviation, one for all values or one for each; 1 unless set",
-        },
-        Param {
-            key: "length",
-            kind: Kind::Float { min: f64::MIN_POSITIVE, max: f64::INFINITY },
-            default: Default::Unset,
-            about: "correlation exp(-d / length) of values d places apart",
-        },
-        Param {
-            key: "ring",
-            kind: Kind::Bool,
-            default: Default::Bool(false),
-            about: "whether the last value is next to the first",
-        },
+        Param::unset("covariance", ParamKind::Rows, "R, in place of `sd` and `length`"),
+        Param::unset("sd", ParamKind::Floats, "standard deviation, one for all values or one for each; 1 unless set"),
+        Param::unset("length", ParamKind::POSITIVE, "correlation exp(-d / length) of values d places apart"),
+        Param::flag("ring", "whether the last value is next to the first"),
     ],
     build: |settings: &Settings, dim| Ok(Box::new(from_settings(settings, dim)?)),
 };

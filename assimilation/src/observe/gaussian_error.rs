@@ -1,8 +1,7 @@
 //! Independent Gaussian errors: e ~ N(0, R), R = diag(r^2).
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
-use scorecast_systems::registry::Default;
-use scorecast_systems::{Entry, Key, Kind, Param, Settings};
+use scorecast_systems::{Entry, Key, Param, Settings};
 
 use super::each::{draws, log_likelihood, per_value};
 use super::{BuildLaw, NoiseLaw};
@@ -12,12 +11,7 @@ pub(super) const ENTRY: Entry<BuildLaw> = Entry {
     name: "gaussian",
     about: "independent Gaussian errors: y = h(x) + sd xi",
     reference: "",
-    params: &[Param {
-        key: "sd",
-        kind: Kind::Floats,
-        default: Default::Floats(&[1.0]),
-        about: "standard deviation, one for all values or one for each",
-    }],
+    params: &[Param::floats("sd", &[1.0], "standard deviation, one for all values or one for each")],
     build: |settings: &Settings, dim| Ok(Box::new(GaussianError::new(settings.floats("sd"), dim)?)),
 };
 

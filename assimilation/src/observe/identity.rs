@@ -3,10 +3,10 @@
 use ndarray::{Array2, ArrayView2};
 use scorecast_systems::{Entry, Settings};
 
-use super::{Build, ErrorLaw, NoiseLaw, Observation};
+use super::{BuildOperator, ErrorLaw, NoiseLaw, ObservationOperator};
 use crate::problem::Result;
 
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<BuildOperator> = Entry {
     name: "identity",
     about: "every component is observed: h(x) = x",
     reference: "",
@@ -30,7 +30,7 @@ impl Identity {
     }
 }
 
-impl Observation for Identity {
+impl ObservationOperator for Identity {
     fn name(&self) -> String {
         "identity".to_owned()
     }

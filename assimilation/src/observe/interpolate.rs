@@ -5,35 +5,33 @@
 //! multiplied (bilinear interpolation). Exact for fields that are linear in each direction.
 
 use ndarray::{Array2, ArrayView2};
-use scorecast_systems::registry::Default;
-use scorecast_systems::{Entry, Kind, Param, Settings};
+use scorecast_systems::registry::DefaultValue;
+use scorecast_systems::{Entry, Param, ParamKind, Settings};
 
-use super::{Build, ErrorLaw, NoiseLaw, Observation};
+use super::{BuildOperator, ErrorLaw, NoiseLaw, ObservationOperator};
 use crate::problem::{Error, Result};
 
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<BuildOperator> = Entry {
     name: "interpolate",
     about: "the field at arbitrary points, linear between neighbouring components (bilinear on a grid)",
     reference: "",
     params: &[
-        Param {
-            key: "points",
-            kind: Kind::Rows,
-            default: Default::Required,
-            about: "a row for each value: [position], or [row, column] on a grid, in grid steps from 0",
-        },
-        Param {
-            key: "columns",
-            kind: Kind::Int { min: 1, max: i64::MAX },
-            default: Default::Unset,
-            about: "columns of the grid, whose rows the components fill one after the other; a line unless set",
-        },
-        Param {
-            key: "periodic",
-            kind: Kind::Bool,
-            default: Default::Bool(true),
-            about: "whether the last point is next to the first (a ring or a torus), or the field ends there",
-        },
+        Param::required(
+            "points",
+            ParamKind::Rows,
+            "a row for each value: [position], or [row, column] on a grid, in grid steps from 0",
+        ),
+        Param::unset(
+            "columns",
+            ParamKind::COUNT,
+            "columns of the grid, whose rows the components fill one after the other; a line unless set",
+        ),
+        Param::new(
+            "periodic",
+            ParamKind::Bool,
+            DefaultValue::Bool(true),
+            "whether the last point is next to the first (a ring or a torus), or the field ends there",
+        ),
     ],
     build: |settings: &Settings, dim, error: &ErrorLaw| {
         let columns = settings.has("columns").then(|| settings.count("columns"));
@@ -139,7 +137,7 @@ impl Interpolate {
     }
 }
 
-impl Observation for Interpolate {
+impl ObservationOperator for Interpolate {
     fn name(&self) -> String {
         format!("interpolate at {} points", self.rows.len())
     }

@@ -2,8 +2,7 @@
 //! Gaussian's, and the mode of the posterior is that of absolute deviations (Laplace 1774).
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
-use scorecast_systems::registry::Default;
-use scorecast_systems::{Entry, Key, Kind, Param, Settings};
+use scorecast_systems::{Entry, Key, Param, Settings};
 
 use super::each::{draws, log_likelihood, per_value};
 use super::{BuildLaw, NoiseLaw};
@@ -13,12 +12,7 @@ pub(super) const ENTRY: Entry<BuildLaw> = Entry {
     name: "laplace",
     about: "independent errors with a two-sided exponential density: heavier tails than a Gaussian",
     reference: "Laplace 1774",
-    params: &[Param {
-        key: "scale",
-        kind: Kind::Floats,
-        default: Default::Floats(&[1.0]),
-        about: "mean absolute error, one for all values or one for each",
-    }],
+    params: &[Param::floats("scale", &[1.0], "mean absolute error, one for all values or one for each")],
     build: |settings: &Settings, dim| Ok(Box::new(Laplace::new(settings.floats("scale"), dim)?)),
 };
 

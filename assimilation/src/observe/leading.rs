@@ -2,13 +2,13 @@
 
 use ndarray::{Array2, ArrayView2, s};
 
-use super::Observation;
+use super::ObservationOperator;
 
 /// What `of` observes of the first components, where the state has `dim`.
 #[derive(Clone, Copy)]
 pub(crate) struct Leading<'a> {
     /// Of the first components alone.
-    pub of: &'a dyn Observation,
+    pub of: &'a dyn ObservationOperator,
     /// Components of the longer state.
     pub dim: usize,
 }
@@ -26,22 +26,22 @@ impl Leading<'_> {
         whole
     }
 
-    /// As [`Observation::apply`].
+    /// As [`ObservationOperator::apply`].
     pub fn apply(&self, t: f64, x: ArrayView2<f64>) -> Array2<f64> {
         self.of.apply(t, self.first(x))
     }
 
-    /// As [`Observation::jvp`].
+    /// As [`ObservationOperator::jvp`].
     pub fn jvp(&self, t: f64, x: ArrayView2<f64>, u: ArrayView2<f64>) -> Array2<f64> {
         self.of.jvp(t, self.first(x), self.first(u))
     }
 
-    /// As [`Observation::vjp`].
+    /// As [`ObservationOperator::vjp`].
     pub fn vjp(&self, t: f64, x: ArrayView2<f64>, v: ArrayView2<f64>) -> Array2<f64> {
         self.padded(&self.of.vjp(t, self.first(x), v))
     }
 
-    /// As [`Observation::matrix`].
+    /// As [`ObservationOperator::matrix`].
     pub fn matrix(&self) -> Option<Array2<f64>> {
         self.of.matrix().map(|matrix| self.padded(&matrix))
     }

@@ -1,22 +1,20 @@
 //! h(x) = H x for any matrix H.
 
 use ndarray::{Array2, ArrayView2};
-use scorecast_systems::registry::Default;
-use scorecast_systems::{Entry, Kind, Param, Settings};
+use scorecast_systems::{Entry, Param, ParamKind, Settings};
 
-use super::{Build, ErrorLaw, NoiseLaw, Observation};
+use super::{BuildOperator, ErrorLaw, NoiseLaw, ObservationOperator};
 use crate::problem::{Error, Result};
 
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<BuildOperator> = Entry {
     name: "linear",
     about: "a matrix times the state: h(x) = H x",
     reference: "",
-    params: &[Param {
-        key: "matrix",
-        kind: Kind::Rows,
-        default: Default::Required,
-        about: "H, a row for each observed value, a column for each component",
-    }],
+    params: &[Param::required(
+        "matrix",
+        ParamKind::Rows,
+        "H, a row for each observed value, a column for each component",
+    )],
     build: |settings: &Settings, dim, error: &ErrorLaw| {
         let rows = settings.rows("matrix");
         let columns = rows.first().map_or(0, Vec::len);
@@ -49,7 +47,7 @@ impl Linear {
     }
 }
 
-impl Observation for Linear {
+impl ObservationOperator for Linear {
     fn name(&self) -> String {
         format!("linear {} x {}", self.matrix.nrows(), self.matrix.ncols())
     }

@@ -2,27 +2,20 @@
 //!
 //! Defined and smooth for every x: f(0) = log c, f(-x) = f(x), and for |x| > c it differs from log |x| by less than
 //! c^2 / (2 x^2). A state that is positive by its nature is observed as log x.
-
-use scorecast_systems::registry::Default;
-use scorecast_systems::{Entry, Kind, Param, Settings};
+use scorecast_systems::{Entry, Param, Settings};
 
 use super::pointwise::{self, Function};
 use super::stride::{OFFSET, STRIDE};
-use super::{Build, ErrorLaw};
+use super::{BuildOperator, ErrorLaw};
 
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<BuildOperator> = Entry {
     name: "log",
     about: "the logarithm of the size of each stride-th component: log sqrt(x^2 + floor^2)",
     reference: "",
     params: &[
         STRIDE,
         OFFSET,
-        Param {
-            key: "floor",
-            kind: Kind::Float { min: f64::MIN_POSITIVE, max: f64::INFINITY },
-            default: Default::Float(1e-6),
-            about: "c, below which sizes look alike, in the unit of the state",
-        },
+        Param::positive("floor", 1e-6, "c, below which sizes look alike, in the unit of the state"),
     ],
     build: |settings: &Settings, dim, error: &ErrorLaw| {
         pointwise::build(Log { floor: settings.number("floor") }, settings, dim, error)

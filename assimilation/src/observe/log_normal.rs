@@ -4,8 +4,7 @@
 //! h(x): log p(y | h) = log N(log(y / h); 0, s^2) - log |y|, and -inf where the signs differ or one of them is 0.
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
-use scorecast_systems::registry::Default;
-use scorecast_systems::{Entry, Key, Kind, Param, Settings};
+use scorecast_systems::{Entry, Key, Param, Settings};
 
 use super::each::{draws, log_likelihood, per_value};
 use super::{BuildLaw, NoiseLaw};
@@ -15,12 +14,7 @@ pub(super) const ENTRY: Entry<BuildLaw> = Entry {
     name: "log_normal",
     about: "multiplicative errors: y = h(x) exp(sd xi), with median h(x)",
     reference: "Fletcher and Zupanski 2006",
-    params: &[Param {
-        key: "sd",
-        kind: Kind::Floats,
-        default: Default::Floats(&[0.1]),
-        about: "standard deviation of log y, one for all values or one for each",
-    }],
+    params: &[Param::floats("sd", &[0.1], "standard deviation of log y, one for all values or one for each")],
     build: |settings: &Settings, dim| Ok(Box::new(LogNormal::new(settings.floats("sd"), dim)?)),
 };
 

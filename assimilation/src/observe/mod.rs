@@ -54,7 +54,7 @@ use crate::linalg::Cholesky;
 use crate::problem::Result;
 
 /// What is observed of a state, and with what error.
-pub trait Observation: Send + Sync {
+pub trait ObservationOperator: Send + Sync {
     /// The operator as the user wrote it, for messages: "stride 3".
     fn name(&self) -> String {
         "operator".to_owned()
@@ -150,10 +150,10 @@ pub trait NoiseLaw: Send + Sync {
 pub type ErrorLaw<'a> = dyn Fn(usize) -> Result<Box<dyn NoiseLaw>> + 'a;
 
 /// How an operator is built: settings, the dimension of the state, and the error law for a number of values.
-pub type Build = fn(&Settings, usize, &ErrorLaw) -> Result<Box<dyn Observation>>;
+pub type BuildOperator = fn(&Settings, usize, &ErrorLaw) -> Result<Box<dyn ObservationOperator>>;
 
 /// Every operator, in the order in which they are listed.
-pub const OPERATORS: &[Entry<Build>] = &[
+pub const OPERATORS: &[Entry<BuildOperator>] = &[
     identity::ENTRY,
     stride::ENTRY,
     random_subset::ENTRY,

@@ -4,22 +4,16 @@
 //! The Jacobian of a group is x^T / |x|; where the group is 0 it is taken as 0.
 
 use ndarray::{Array2, ArrayView1, ArrayView2};
-use scorecast_systems::registry::Default;
-use scorecast_systems::{Entry, Kind, Param, Settings};
+use scorecast_systems::{Entry, Param, ParamKind, Settings};
 
-use super::{Build, ErrorLaw, NoiseLaw, Observation};
+use super::{BuildOperator, ErrorLaw, NoiseLaw, ObservationOperator};
 use crate::problem::{Error, Result};
 
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<BuildOperator> = Entry {
     name: "norm",
     about: "the Euclidean norm of each group of consecutive components",
     reference: "",
-    params: &[Param {
-        key: "size",
-        kind: Kind::Int { min: 1, max: i64::MAX },
-        default: Default::Unset,
-        about: "components in a group; all of them unless set",
-    }],
+    params: &[Param::unset("size", ParamKind::COUNT, "components in a group; all of them unless set")],
     build: |settings: &Settings, dim, error: &ErrorLaw| {
         let size = if settings.has("size") { settings.count("size") } else { dim };
         if size == 0 || !dim.is_multiple_of(size) {
@@ -69,7 +63,7 @@ fn length(x: ArrayView1<f64>) -> f64 {
     x.iter().fold(0.0, |length: f64, value| length.hypot(*value))
 }
 
-impl Observation for Norm {
+impl ObservationOperator for Norm {
     fn name(&self) -> String {
         format!("norm of each {}", self.size)
     }

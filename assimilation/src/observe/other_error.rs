@@ -2,17 +2,17 @@
 
 use ndarray::{Array2, ArrayView2};
 
-use super::{NoiseLaw, Observation};
+use super::{NoiseLaw, ObservationOperator};
 
 /// What `of` observes, with the error law `error`.
 pub(crate) struct OtherError<'a> {
     /// What is observed.
-    pub of: &'a dyn Observation,
+    pub of: &'a dyn ObservationOperator,
     /// The law in place of its own.
     pub error: Box<dyn NoiseLaw>,
 }
 
-impl Observation for OtherError<'_> {
+impl ObservationOperator for OtherError<'_> {
     fn name(&self) -> String {
         self.of.name()
     }

@@ -5,7 +5,7 @@
 use ndarray::{Array2, ArrayView2};
 use scorecast_systems::Settings;
 
-use super::{ErrorLaw, NoiseLaw, Observation, Stride};
+use super::{ErrorLaw, NoiseLaw, ObservationOperator, Stride};
 use crate::problem::Result;
 
 /// A function of one number.
@@ -44,11 +44,11 @@ pub(super) fn build(
     settings: &Settings,
     dim: usize,
     error: &ErrorLaw,
-) -> Result<Box<dyn Observation>> {
+) -> Result<Box<dyn ObservationOperator>> {
     Ok(Box::new(Pointwise::new(function, Stride::from_settings(settings, dim, error)?)))
 }
 
-impl<F: Function> Observation for Pointwise<F> {
+impl<F: Function> ObservationOperator for Pointwise<F> {
     fn name(&self) -> String {
         format!("{} of {}", self.function.name(), self.selected.name())
     }

@@ -3,7 +3,7 @@
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 
 use crate::linalg::{Cholesky, Eigen};
-use crate::problem::{Error, Result, Seen};
+use crate::problem::{Error, ObservationSet, Result};
 
 /// Rows and columns `index` of a square matrix.
 pub(super) fn submatrix(matrix: ArrayView2<f64>, index: &[usize]) -> Array2<f64> {
@@ -119,7 +119,7 @@ impl Present {
     }
 }
 
-impl Seen<'_> {
+impl ObservationSet<'_> {
     /// 0 in the columns of missing values of `rows`, `[row, observed]`, whatever is there: h may not be finite where nothing
     /// was observed.
     pub(crate) fn clear_missing(&self, mut rows: Array2<f64>) -> Array2<f64> {
@@ -160,7 +160,7 @@ impl Seen<'_> {
     /// Checks the sizes and restricts h(x) (`x` is `[member, component]`), y and R to the values that are present.
     ///
     /// # Errors
-    /// As [`Seen::check`].
+    /// As [`ObservationSet::check`].
     pub fn restrict(&self, x: ArrayView2<f64>) -> Result<Present> {
         self.check(x.ncols())?;
         let index = self.present();

@@ -4,35 +4,23 @@
 //! changes.
 
 use ndarray::{Array2, ArrayView2, Axis};
-use scorecast_systems::registry::Default;
-use scorecast_systems::{Domain, Entry, Key, Kind, Param, Purpose, Settings};
+use scorecast_systems::{Domain, Entry, Key, Param, ParamKind, Purpose, Settings};
 
-use super::{Build, ErrorLaw, NoiseLaw, Observation};
+use super::{BuildOperator, ErrorLaw, NoiseLaw, ObservationOperator};
 use crate::problem::{Error, Result};
 
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<BuildOperator> = Entry {
     name: "random_subset",
     about: "a share or a count of the components, drawn once from a seed of its own",
     reference: "",
     params: &[
-        Param {
-            key: "share",
-            kind: Kind::Float { min: f64::MIN_POSITIVE, max: 1.0 },
-            default: Default::Unset,
-            about: "share of the components, rounded to the nearest count of at least 1",
-        },
-        Param {
-            key: "count",
-            kind: Kind::Int { min: 1, max: i64::MAX },
-            default: Default::Unset,
-            about: "how many components, in place of `share`",
-        },
-        Param {
-            key: "seed",
-            kind: Kind::Int { min: 0, max: i64::MAX },
-            default: Default::Int(0),
-            about: "which subset",
-        },
+        Param::unset(
+            "share",
+            ParamKind::real(f64::MIN_POSITIVE, 1.0),
+            "share of the components, rounded to the nearest count of at least 1",
+        ),
+        Param::unset("count", ParamKind::COUNT, "how many components, in place of `share`"),
+        Param::int("seed", 0, 0, "which subset"),
     ],
     build: |settings: &Settings, dim, error: &ErrorLaw| {
         let count = match (settings.optional_number("share"), settings.has("count")) {
@@ -85,7 +73,7 @@ fn draw(dim: usize, count: usize, seed: u64) -> Vec<usize> {
     places
 }
 
-impl Observation for RandomSubset {
+impl ObservationOperator for RandomSubset {
     fn name(&self) -> String {
         format!("random subset of {}", self.index.len())
     }

@@ -1,33 +1,23 @@
 //! h(x)_i = x_{offset + stride i}: each stride-th component is observed.
 
 use ndarray::{Array2, ArrayView2, s};
-use scorecast_systems::registry::Default;
-use scorecast_systems::{Entry, Kind, Param, Settings};
+use scorecast_systems::registry::DefaultValue;
+use scorecast_systems::{Entry, Param, Settings};
 
-use super::{Build, ErrorLaw, NoiseLaw, Observation};
+use super::{BuildOperator, ErrorLaw, NoiseLaw, ObservationOperator};
 use crate::problem::Result;
 
 /// The setting `stride` of the operators that have one.
-pub(super) const STRIDE: Param = Param {
-    key: "stride",
-    kind: Kind::Int { min: 1, max: i64::MAX },
-    default: Default::Int(1),
-    about: "each how many components one is observed",
-};
+pub(super) const STRIDE: Param = Param::int("stride", 1, 1, "each how many components one is observed");
 
 /// The setting `offset` of the operators that have one.
-pub(super) const OFFSET: Param = Param {
-    key: "offset",
-    kind: Kind::Int { min: 0, max: i64::MAX },
-    default: Default::Int(0),
-    about: "the first component observed, counted from 0",
-};
+pub(super) const OFFSET: Param = Param::int("offset", 0, 0, "the first component observed, counted from 0");
 
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<BuildOperator> = Entry {
     name: "stride",
     about: "each stride-th component is observed: h(x)_i = x_(offset + stride i)",
     reference: "",
-    params: &[Param { default: Default::Required, ..STRIDE }, OFFSET],
+    params: &[Param { default: DefaultValue::Required, ..STRIDE }, OFFSET],
     build: |settings: &Settings, dim, error: &ErrorLaw| Ok(Box::new(Stride::from_settings(settings, dim, error)?)),
 };
 
@@ -62,7 +52,7 @@ impl Stride {
     }
 }
 
-impl Observation for Stride {
+impl ObservationOperator for Stride {
     fn name(&self) -> String {
         match self.offset {
             0 => format!("stride {}", self.stride),

@@ -5,8 +5,7 @@
 //! takes the weight of no member away.
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
-use scorecast_systems::registry::Default;
-use scorecast_systems::{Entry, Key, Kind, Param, Settings};
+use scorecast_systems::{Entry, Key, Param, Settings};
 use statrs::function::gamma::ln_gamma;
 
 use super::each::{draws, log_likelihood, per_value};
@@ -18,18 +17,8 @@ pub(super) const ENTRY: Entry<BuildLaw> = Entry {
     about: "independent errors of Student's law: gross errors are expected",
     reference: "Student 1908; Lange, Little and Taylor 1989",
     params: &[
-        Param {
-            key: "scale",
-            kind: Kind::Floats,
-            default: Default::Floats(&[1.0]),
-            about: "scale of the errors, one for all values or one for each",
-        },
-        Param {
-            key: "dof",
-            kind: Kind::Float { min: f64::MIN_POSITIVE, max: f64::INFINITY },
-            default: Default::Float(4.0),
-            about: "degrees of freedom; the variance is infinite up to 2",
-        },
+        Param::floats("scale", &[1.0], "scale of the errors, one for all values or one for each"),
+        Param::positive("dof", 4.0, "degrees of freedom; the variance is infinite up to 2"),
     ],
     build: |settings: &Settings, dim| {
         Ok(Box::new(StudentT::new(settings.floats("scale"), settings.number("dof"), dim)?))

@@ -1,28 +1,17 @@
 //! f(x) = max(x, level): an instrument that reads nothing below its detection limit (a censored observation, Tobin 1958).
 //!
 //! Below the level, and at it, the slope is 0. The error is added to the reading, so values below the level can occur.
-
-use scorecast_systems::registry::Default;
-use scorecast_systems::{Entry, Kind, Param, Settings};
+use scorecast_systems::{Entry, Param, Settings};
 
 use super::pointwise::{self, Function};
 use super::stride::{OFFSET, STRIDE};
-use super::{Build, ErrorLaw};
+use super::{BuildOperator, ErrorLaw};
 
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<BuildOperator> = Entry {
     name: "threshold",
     about: "each stride-th component, or the level where it is below: max(x, level)",
     reference: "Tobin 1958",
-    params: &[
-        STRIDE,
-        OFFSET,
-        Param {
-            key: "level",
-            kind: Kind::Float { min: f64::NEG_INFINITY, max: f64::INFINITY },
-            default: Default::Float(0.0),
-            about: "the detection limit, in the unit of the state",
-        },
-    ],
+    params: &[STRIDE, OFFSET, Param::real("level", 0.0, "the detection limit, in the unit of the state")],
     build: |settings: &Settings, dim, error: &ErrorLaw| {
         pointwise::build(Threshold { level: settings.number("level") }, settings, dim, error)
     },

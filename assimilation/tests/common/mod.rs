@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use nalgebra::DMatrix;
 use ndarray::{Array1, Array2, array};
 use scorecast_assimilation::observe::{Function, GaussianError, Linear, NoiseLaw};
-use scorecast_assimilation::{Cycle, METHODS, Observation, Outcome, Prior, Seen};
+use scorecast_assimilation::{Cycle, METHODS, ObservationOperator, ObservationSet, Outcome, Prior};
 use scorecast_systems::gaussian::LinearForecaster;
 use scorecast_systems::{Domain, Forecaster, Key, LinearGaussian, Purpose, Settings, Value};
 
@@ -150,8 +150,8 @@ impl LinearProblem {
     pub fn step(&self, method: &mut dyn Cycle, cycle: usize, key: Key) -> Outcome {
         let values = self.observations.row(cycle);
         let step = (cycle + 1) * self.every;
-        let seen = Seen { step, time: step as f64, values, operator: &self.operator };
-        method.step(&self.model, &seen, key).unwrap()
+        let observed = ObservationSet { step, time: step as f64, values, operator: &self.operator };
+        method.step(&self.model, &observed, key).unwrap()
     }
 
     /// A plain Kalman filter, which takes one observed value after the other (their errors are independent): mean,

@@ -5,7 +5,7 @@ use nalgebra::DMatrix;
 use ndarray::{Array1, Array2, Axis};
 use scorecast_assimilation::linalg::{Cholesky, covariance};
 use scorecast_assimilation::observe::{CorrelatedError, Linear, NoiseLaw};
-use scorecast_assimilation::{METHODS, Observation, Outcome, Prior, Seen};
+use scorecast_assimilation::{METHODS, ObservationOperator, ObservationSet, Outcome, Prior};
 use scorecast_systems::gaussian::LinearForecaster;
 use scorecast_systems::{Domain, Key, Value};
 
@@ -27,9 +27,9 @@ fn problems(noisy: bool) -> [LinearProblem; 2] {
     })
 }
 
-fn set<'a>(problem: &'a LinearProblem, cycle: usize) -> Seen<'a> {
+fn set<'a>(problem: &'a LinearProblem, cycle: usize) -> ObservationSet<'a> {
     let values = problem.observations.row(cycle);
-    Seen { step: cycle + 1, time: 0.0, values, operator: &problem.operator }
+    ObservationSet { step: cycle + 1, time: 0.0, values, operator: &problem.operator }
 }
 
 /// Mean, covariance and log evidence of each set by the textbook formulas; `carried` gives the forecast covariance, where
@@ -179,8 +179,8 @@ fn sampling_methods_have_the_exact_means_and_covariances() {
 
 /// A set of observations as L_p^-1 y with the operator L_p^-1 H and errors of unit variance, L_p the factor of what of R
 /// is present.
-fn whitened(seen: &Seen) -> (Linear, Array1<f64>) {
-    let (h, r, y) = present(seen);
+fn whitened(observed: &ObservationSet) -> (Linear, Array1<f64>) {
+    let (h, r, y) = present(observed);
     let factor = Cholesky::new(r.view()).unwrap();
     let mut white = h;
     factor.half_solve_in_place(&mut white);
@@ -206,19 +206,19 @@ fn every_method_gives_the_same_for_observations_that_were_made_independent_befor
             let [mut one, mut other] = [(); 2].map(|()| method(entry.name, given));
             [&mut one, &mut other].into_iter().for_each(|method| method.start(&problem.prior(), 0, KEY).unwrap());
             for cycle in 0..problem.observations.nrows() {
-                let seen = set(&problem, cycle);
-                let all = seen.present().len() == seen.values.len();
+                let observed = set(&problem, cycle);
+                let all = observed.present().len() == observed.values.len();
                 // draws of errors are those of all values, of which some are left out
                 if !all && ["enkf", "optimal_proposal"].contains(&entry.name) {
                     continue;
                 }
                 // an operator for no values is none
-                if seen.present().is_empty() {
+                if observed.present().is_empty() {
                     continue;
                 }
-                let (operator, y) = whitened(&seen);
-                let white = Seen { values: y.view(), operator: &operator, ..seen };
-                let a = one.step(&problem.model, &seen, KEY).unwrap();
+                let (operator, y) = whitened(&observed);
+                let white = ObservationSet { values: y.view(), operator: &operator, ..observed };
+                let a = one.step(&problem.model, &observed, KEY).unwrap();
                 let b = other.step(&problem.model, &white, KEY).unwrap();
                 // round-off, which six sets of the shrinking of `kernel_particle_filter` magnify
                 let error = largest(&(&a.ensemble - &b.ensemble));

@@ -1,7 +1,7 @@
 //! A saved run goes on bit for bit, and settings that do not fit are refused.
 
 use scorecast_assimilation::observe::Stride;
-use scorecast_assimilation::{Prior, Seen};
+use scorecast_assimilation::{ObservationSet, Prior};
 use scorecast_systems::Value;
 
 use crate::KEY;
@@ -29,8 +29,9 @@ fn without_noise_too_a_saved_run_goes_on_bit_for_bit_and_a_bundle_is_refused_whe
                 }
                 // the fourth set has no values
                 let y = if cycle == 3 { &problem.y * f64::NAN } else { problem.y.clone() };
-                let seen = Seen { step: 3 * cycle + 3, time: 0.0, values: y.view(), operator: &problem.operator };
-                let outcome = filter.step(&*problem.model, &seen, KEY).unwrap();
+                let observed =
+                    ObservationSet { step: 3 * cycle + 3, time: 0.0, values: y.view(), operator: &problem.operator };
+                let outcome = filter.step(&*problem.model, &observed, KEY).unwrap();
                 assert!(cycle != 3 || outcome.ensemble == outcome.forecast);
                 let smoothed = outcome.smoothed.iter().flat_map(|earlier| &earlier.ensemble);
                 let numbers = outcome.ensemble.iter().chain(&outcome.forecast).chain(smoothed);
@@ -48,8 +49,8 @@ fn without_noise_too_a_saved_run_goes_on_bit_for_bit_and_a_bundle_is_refused_whe
     let mut filter = method("ienks", &given);
     filter.start(&noisy.prior(), 0, KEY).unwrap();
     let values = noisy.observations.row(0);
-    let seen = Seen { step: 1, time: 1.0, values, operator: &noisy.operator };
-    let message = filter.step(&noisy.model, &seen, KEY).unwrap_err().to_string();
+    let observed = ObservationSet { step: 1, time: 1.0, values, operator: &noisy.operator };
+    let message = filter.step(&noisy.model, &observed, KEY).unwrap_err().to_string();
     assert!(message.contains("set linearization to \"transform\""), "{message}");
 }
 
@@ -62,8 +63,8 @@ fn multiple_assimilation_refuses_an_operator_that_changes_and_a_state_of_other_s
     problem.step(&mut *filter, 0, KEY);
     let bytes = filter.save();
     let other = Stride::new(3, 2, 0, &errors(&[0.5, 0.9])).unwrap();
-    let seen = Seen { step: 4, time: 0.0, values: problem.observations.row(1), operator: &other };
-    let message = filter.step(&problem.model, &seen, KEY).unwrap_err().to_string();
+    let observed = ObservationSet { step: 4, time: 0.0, values: problem.observations.row(1), operator: &other };
+    let message = filter.step(&problem.model, &observed, KEY).unwrap_err().to_string();
     assert!(message.contains("set mda to false"), "{message}");
     let refused = |given: &[(&str, Value)]| method("ienks", given).restore(&bytes).unwrap_err().to_string();
     assert!(refused(&[given[0].clone(), given[1].clone()]).contains("`mda`"));

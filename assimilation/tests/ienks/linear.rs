@@ -4,7 +4,7 @@
 use ndarray::{Array1, Array2, Axis, array};
 use scorecast_assimilation::linalg::covariance;
 use scorecast_assimilation::problem::draw_prior;
-use scorecast_assimilation::{Observation, Smoothed};
+use scorecast_assimilation::{ObservationOperator, Smoothed};
 use scorecast_systems::{LinearGaussian, Value};
 
 use crate::common::{LinearProblem, method, word};

@@ -2,7 +2,7 @@
 
 use ndarray::{Array1, Array2};
 use scorecast_assimilation::observe::Stride;
-use scorecast_assimilation::{Observation, Prior, Seen};
+use scorecast_assimilation::{ObservationOperator, ObservationSet, Prior};
 use scorecast_systems::catalogue::build;
 use scorecast_systems::{Domain, Key, Stepping, Value};
 
@@ -28,8 +28,9 @@ fn lorenz96(given: &[(&'static str, Value)], cycles: usize) -> [f64; 2] {
         model.advance(4 * cycle - 4, 4, &mut truth, hidden).unwrap();
         let y = (&truth + &operator.error().sample(1, hidden.at(cycle as u64))).row(0).to_owned();
         truths.push(truth.row(0).to_owned());
-        let seen = Seen { step: 4 * cycle, time: 0.2 * cycle as f64, values: y.view(), operator: &operator };
-        let outcome = filter.step(&*model, &seen, KEY).unwrap();
+        let observed =
+            ObservationSet { step: 4 * cycle, time: 0.2 * cycle as f64, values: y.view(), operator: &operator };
+        let outcome = filter.step(&*model, &observed, KEY).unwrap();
         sums[0] += if cycle > 80 { rms(outcome.mean() - truth.row(0)) } else { 0.0 };
         smoothed.extend(outcome.smoothed);
     }

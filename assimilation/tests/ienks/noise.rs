@@ -1,7 +1,7 @@
 //! With noise in the forecaster: the ensemble Kalman smoother, and the posterior of the path with many members.
 
 use ndarray::{Array1, Array2, Axis};
-use scorecast_assimilation::Observation;
+use scorecast_assimilation::ObservationOperator;
 use scorecast_assimilation::linalg::{anomalies, symmetric_sqrt};
 use scorecast_systems::Value;
 

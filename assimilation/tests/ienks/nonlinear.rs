@@ -5,7 +5,7 @@ use ndarray::{Array1, Array2, ArrayView1, Axis, array};
 use scorecast_assimilation::linalg::anomalies;
 use scorecast_assimilation::observe::{Arctan, Pointwise, Stride};
 use scorecast_assimilation::state::unpack;
-use scorecast_assimilation::{Observation, Prior, Seen};
+use scorecast_assimilation::{ObservationOperator, ObservationSet, Prior};
 use scorecast_systems::catalogue::build;
 use scorecast_systems::{Forecaster, Stepping, Value};
 
@@ -48,8 +48,8 @@ impl Nonlinear {
         let given = [&[("members", Value::Int(6)), ("lag", Value::Int(2))], given].concat();
         let mut filter = method("ienks", &given);
         filter.start(&Prior::Ensemble(self.draws.clone()), 0, KEY).unwrap();
-        let seen = Seen { step: 3, time: 0.0, values: self.y.view(), operator: &self.operator };
-        filter.step(&*self.model, &seen, KEY).unwrap();
+        let observed = ObservationSet { step: 3, time: 0.0, values: self.y.view(), operator: &self.operator };
+        filter.step(&*self.model, &observed, KEY).unwrap();
         unpack(&filter.save()).unwrap().1
     }
 

@@ -2,7 +2,7 @@
 
 use ndarray::Array1;
 use scorecast_assimilation::observe::Stride;
-use scorecast_assimilation::{METHODS, Observation, Prior, Seen};
+use scorecast_assimilation::{METHODS, ObservationOperator, ObservationSet, Prior};
 use scorecast_systems::{Settings, Value};
 
 use crate::common::{LinearProblem, errors, method};
@@ -44,9 +44,13 @@ fn a_run_that_is_saved_at_any_set_goes_on_bit_for_bit_and_is_the_same_for_any_nu
             filter.start(&Prior::Ensemble(draws.clone()), 0, KEY).unwrap();
             let mut out = Vec::new();
             for (cycle, y) in sets.iter().enumerate() {
-                let seen =
-                    Seen { step: 2 * cycle + 2, time: 0.1 * cycle as f64, values: y.view(), operator: &operator };
-                let outcome = filter.step(&*model, &seen, KEY).unwrap();
+                let observed = ObservationSet {
+                    step: 2 * cycle + 2,
+                    time: 0.1 * cycle as f64,
+                    values: y.view(),
+                    operator: &operator,
+                };
+                let outcome = filter.step(&*model, &observed, KEY).unwrap();
                 let smoothed = outcome.smoothed.iter().flat_map(|earlier| &earlier.ensemble);
                 let numbers = outcome.ensemble.iter().chain(&outcome.forecast).chain(smoothed);
                 out.extend(numbers.chain(outcome.diagnostics.values()).map(|value| value.to_bits()));
@@ -94,8 +98,8 @@ fn sets_that_wait_refuse_another_operator_noise_and_an_end_without_them() {
         filter.start(&problem.prior(), 0, KEY).unwrap();
         problem.step(&mut *filter, 0, KEY);
         let before = filter.save();
-        let seen = Seen { step: 2, time: 2.0, values: problem.observations.row(1), operator: &other };
-        let message = filter.step(&problem.model, &seen, KEY).err().unwrap().to_string();
+        let observed = ObservationSet { step: 2, time: 2.0, values: problem.observations.row(1), operator: &other };
+        let message = filter.step(&problem.model, &observed, KEY).err().unwrap().to_string();
         assert!(message.contains("needs the same operator") && message.ends_with("set shift to 1"), "{message}");
         let message = filter.finish(&problem.model, KEY).unwrap_err().to_string();
         assert!(message.contains("still has 1 sets") && message.contains("`Cycle::finish_with`"), "{message}");
@@ -109,8 +113,9 @@ fn sets_that_wait_refuse_another_operator_noise_and_an_end_without_them() {
         let mut filter = method(name, &given);
         filter.start(&noisy.prior(), 0, KEY).unwrap();
         let before = filter.save();
-        let seen = Seen { step: 1, time: 1.0, values: noisy.observations.row(0), operator: &noisy.operator };
-        let message = filter.step(&noisy.model, &seen, KEY).err().unwrap().to_string();
+        let observed =
+            ObservationSet { step: 1, time: 1.0, values: noisy.observations.row(0), operator: &noisy.operator };
+        let message = filter.step(&noisy.model, &observed, KEY).err().unwrap().to_string();
         assert!(message.contains("set shift to 1, or the noise of the forecaster to 0"), "{message}");
         assert!(filter.save() == before, "{name}");
     }
@@ -126,8 +131,13 @@ fn sets_of_the_same_lead_step_are_one_time() {
             filter.start(&problem.prior(), 0, KEY).unwrap();
             let mut steps = Vec::new();
             for (set, step) in [1, 2, 2, 3, 4, 4, 5, 6, 6].into_iter().enumerate() {
-                let seen = Seen { step, time: 0.0, values: problem.observations.row(set), operator: &problem.operator };
-                let outcome = filter.step(&problem.model, &seen, KEY).unwrap();
+                let observed = ObservationSet {
+                    step,
+                    time: 0.0,
+                    values: problem.observations.row(set),
+                    operator: &problem.operator,
+                };
+                let outcome = filter.step(&problem.model, &observed, KEY).unwrap();
                 steps.extend(outcome.smoothed.iter().map(|earlier| earlier.step));
             }
             let rest = filter.finish_with(&problem.model, &problem.operator, KEY).unwrap();

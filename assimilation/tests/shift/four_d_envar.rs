@@ -4,7 +4,7 @@ use ndarray::{Array1, Array2, Axis, concatenate};
 use scorecast_assimilation::linalg::{Cholesky, anomalies, covariance};
 use scorecast_assimilation::localize::Taper;
 use scorecast_assimilation::problem::draw_prior;
-use scorecast_assimilation::{Observation, Prior};
+use scorecast_assimilation::{ObservationOperator, Prior};
 use scorecast_systems::{Forecaster, Value};
 
 use crate::common::method;

@@ -13,7 +13,7 @@ mod nonlinear;
 use common::LinearProblem;
 use ndarray::{Array1, Array2, array};
 use scorecast_assimilation::linalg::Cholesky;
-use scorecast_assimilation::{Cycle, Observation, Outcome, Prior, Smoothed};
+use scorecast_assimilation::{Cycle, ObservationOperator, Outcome, Prior, Smoothed};
 use scorecast_systems::gaussian::LinearForecaster;
 use scorecast_systems::{Domain, Key, LinearGaussian, Value};
 

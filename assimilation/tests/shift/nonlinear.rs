@@ -4,7 +4,7 @@ use ndarray::{Array1, Array2, Axis, array};
 use scorecast_assimilation::linalg::covariance;
 use scorecast_assimilation::observe::{Arctan, Pointwise, Stride};
 use scorecast_assimilation::state::unpack;
-use scorecast_assimilation::{Observation, Prior, Seen};
+use scorecast_assimilation::{ObservationOperator, ObservationSet, Prior};
 use scorecast_systems::catalogue::build;
 use scorecast_systems::{Forecaster, Stepping, Value};
 
@@ -64,8 +64,8 @@ fn where_nothing_is_linear_the_slope_of_the_cost_of_both_sets_is_zero() {
         filter.start(&Prior::Ensemble(draws.clone()), 0, KEY).unwrap();
         for set in 0..2 {
             let values = y.slice(ndarray::s![3 * set..3 * set + 3]);
-            let seen = Seen { step: 2 * set + 2, time: 0.0, values, operator: &operator };
-            filter.step(&*model, &seen, KEY).unwrap();
+            let observed = ObservationSet { step: 2 * set + 2, time: 0.0, values, operator: &operator };
+            filter.step(&*model, &observed, KEY).unwrap();
         }
         let (step, state, numbers) = unpack(&filter.save()).unwrap();
         assert_eq!(step, 0);

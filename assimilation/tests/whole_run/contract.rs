@@ -1,7 +1,7 @@
 //! What every smoother of a whole run keeps: one posterior a time, in order, also after a save, a divergence or a mistake.
 
 use ndarray::Array2;
-use scorecast_assimilation::{Prior, Seen, Smoothed};
+use scorecast_assimilation::{ObservationSet, Prior, Smoothed};
 use scorecast_systems::{Domain, Key};
 
 use crate::common::{LinearProblem, method};
@@ -36,8 +36,8 @@ fn sets_of_the_same_lead_step_are_one_time() {
         smoother.start(&problem.prior(), 0, key).unwrap();
         for (step, cycle) in [(1, 0), (3, 0), (3, 1)] {
             let values = problem.observations.row(cycle);
-            let seen = Seen { step, time: step as f64, values, operator: &problem.operator };
-            smoother.step(&problem.model, &seen, key).unwrap();
+            let observed = ObservationSet { step, time: step as f64, values, operator: &problem.operator };
+            smoother.step(&problem.model, &observed, key).unwrap();
         }
         let steps: Vec<_> = smoother.finish(&problem.model, key).unwrap().iter().map(|s| s.step).collect();
         assert_eq!(steps, [1, 3], "{name}");

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use ndarray::{Array2, Axis, concatenate, s};
 use scorecast_assimilation::linalg::covariance;
 use scorecast_assimilation::observe::Linear;
-use scorecast_assimilation::{Prior, Seen};
+use scorecast_assimilation::{ObservationSet, Prior};
 use scorecast_systems::catalogue::build;
 use scorecast_systems::{Domain, Forecaster, Key, Stepping, Value};
 
@@ -81,18 +81,22 @@ fn enrts_is_the_ensemble_kalman_smoother_of_a_nonlinear_model() {
     model.advance(0, 40, &mut start, key).unwrap();
     let observations = key.at(1).normals(sets, 6) * 0.5 + start.slice(s![0, ..;2]);
     let prior = Prior::Ensemble(start.slice(s![1.., ..]).to_owned());
-    let seen =
-        |set: usize, operator| Seen { step: every * set, time: 0.0, values: observations.row(set - 1), operator };
+    let observed = |set: usize, operator| ObservationSet {
+        step: every * set,
+        time: 0.0,
+        values: observations.row(set - 1),
+        operator,
+    };
     let mut smoother = method("enrts", &settings);
     smoother.start(&prior, 0, key).unwrap();
     let analyses: Vec<_> =
-        (1..=sets).map(|set| smoother.step(&*model, &seen(set, &now), key).unwrap().ensemble).collect();
+        (1..=sets).map(|set| smoother.step(&*model, &observed(set, &now), key).unwrap().ensemble).collect();
     let smoothed = smoother.finish(&*model, key).unwrap();
     for (first, analysis) in analyses.iter().enumerate() {
         let mut filter = method("etkf", &settings);
         let twice = concatenate(Axis(1), &[analysis.view(), analysis.view()]).unwrap();
         filter.start(&Prior::Ensemble(twice.clone()), every * (first + 1), key).unwrap();
-        let step = |set| filter.step(&augmented, &seen(set, &both), key).unwrap().ensemble;
+        let step = |set| filter.step(&augmented, &observed(set, &both), key).unwrap().ensemble;
         let last = (first + 2..=sets).map(step).last().unwrap_or(twice);
         let error = &last.slice(s![.., ..n]) - &smoothed[first].ensemble;
         let largest = error.iter().fold(0.0f64, |a, e| a.max(e.abs()));

@@ -1,7 +1,7 @@
 //! `ffbsi` draws paths of the exact smoother, by the density of a lead step or by its moments.
 
 use ndarray::{Array2, array};
-use scorecast_assimilation::Seen;
+use scorecast_assimilation::ObservationSet;
 use scorecast_systems::gaussian::LinearForecaster;
 use scorecast_systems::{Density, Domain, Forecaster, Key, Value};
 
@@ -44,8 +44,8 @@ fn ffbsi_by_the_moments_of_a_lead_step_is_ffbsi_by_its_density() {
         let mut smoother = method("ffbsi", &[("members", Value::Int(200)), ("draws", Value::Int(50))]);
         smoother.start(&problem.prior(), 0, key).unwrap();
         for (cycle, values) in problem.observations.outer_iter().enumerate() {
-            let seen = Seen { step: 2 * (cycle + 1), time: 0.0, values, operator: &problem.operator };
-            smoother.step(model, &seen, key).unwrap();
+            let observed = ObservationSet { step: 2 * (cycle + 1), time: 0.0, values, operator: &problem.operator };
+            smoother.step(model, &observed, key).unwrap();
         }
         smoother.finish(model, key).unwrap()
     };
@@ -63,7 +63,7 @@ fn ffbsi_without_a_density_names_another_method() {
     let mut smoother = method("ffbsi", &[]);
     smoother.start(&problem.prior(), 0, Key::new(13, Domain::Method)).unwrap();
     let values = problem.observations.row(0);
-    let seen = Seen { step: 1, time: 0.0, values, operator: &problem.operator };
-    let message = smoother.step(&problem.model, &seen, Key::new(13, Domain::Method)).unwrap_err().to_string();
+    let observed = ObservationSet { step: 1, time: 0.0, values, operator: &problem.operator };
+    let message = smoother.step(&problem.model, &observed, Key::new(13, Domain::Method)).unwrap_err().to_string();
     assert!(message.contains("density") && message.contains("`enrts`"), "{message}");
 }

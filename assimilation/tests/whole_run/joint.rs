@@ -2,7 +2,7 @@
 
 use ndarray::{Array1, Array2, Axis, s};
 use scorecast_assimilation::linalg::Cholesky;
-use scorecast_assimilation::{Observation, Smoothed};
+use scorecast_assimilation::{ObservationOperator, Smoothed};
 use scorecast_systems::{Domain, Key, Value};
 
 use crate::common::{LinearProblem, method};

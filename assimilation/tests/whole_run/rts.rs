@@ -3,7 +3,7 @@
 use ndarray::{Array1, Array2, array};
 use scorecast_assimilation::linalg::Cholesky;
 use scorecast_assimilation::observe::{Arctan, CorrelatedError, NoiseLaw, Pointwise, Stride};
-use scorecast_assimilation::{Observation, Prior, Seen};
+use scorecast_assimilation::{ObservationOperator, ObservationSet, Prior};
 use scorecast_systems::catalogue::build;
 use scorecast_systems::gaussian::LinearForecaster;
 use scorecast_systems::{Domain, Key, LinearGaussian, Stepping, Value};
@@ -76,8 +76,8 @@ fn extended_rts_is_the_recursion_of_rauch_tung_and_striebel() {
     smoother.start(&Prior::Gaussian { mean: array![0.3, -0.4], covariance }, 0, key).unwrap();
     let (mut analyses, mut forecasts) = (Vec::new(), Vec::new());
     for (cycle, values) in observations.outer_iter().enumerate() {
-        let seen = Seen { step: 3 * (cycle + 1), time: 0.0, values, operator: &operator };
-        let outcome = smoother.step(&*model, &seen, key).unwrap();
+        let observed = ObservationSet { step: 3 * (cycle + 1), time: 0.0, values, operator: &operator };
+        let outcome = smoother.step(&*model, &observed, key).unwrap();
         analyses.push(outcome.gaussian.unwrap());
         forecasts.push(outcome.forecast_gaussian.unwrap());
     }
@@ -118,7 +118,9 @@ fn a_set_that_cannot_be_predicted_is_left_out_forward_and_backward() {
         smoother.start(&Prior::Gaussian { mean: array![3.0], covariance: array![[0.2]] }, 0, key).unwrap();
         for (step, y) in [(1, 0.9), (2, second)] {
             let values = array![y];
-            smoother.step(&model, &Seen { step, time: 0.0, values: values.view(), operator: &operator }, key).unwrap();
+            smoother
+                .step(&model, &ObservationSet { step, time: 0.0, values: values.view(), operator: &operator }, key)
+                .unwrap();
         }
         smoother.finish(&model, key).unwrap()
     };

@@ -6,14 +6,14 @@ use super::super::plan::{AssimilatePlan, ForecasterPlan, Layout, SystemPlan};
 use super::super::read::{self, Reader, entry, key_of};
 use super::forecasters::check_label;
 use super::observe::Network;
-use super::{Context, Part, estimate};
+use super::{Checked, Context, estimate};
 use crate::assimilation::augment::Parameter;
 use crate::assimilation::{self, METHODS};
 use crate::systems::Geometry;
 use crate::systems::registry::{Param, Settings};
 
 /// A row, and where it was written.
-pub(super) struct Row<'a> {
+pub(super) struct CheckedRow<'a> {
     pub(super) plan: AssimilatePlan,
     pub(super) place: &'a Place,
     pub(super) key: String,
@@ -21,13 +21,13 @@ pub(super) struct Row<'a> {
 
 pub(super) fn check<'a>(
     cx: &Context<'a>,
-    system: &Part<SystemPlan>,
+    system: &Checked<SystemPlan>,
     declared: &[ForecasterPlan],
     networks: &[Network],
     no_perfect: Option<&str>,
     layout: Option<Layout>,
-) -> Vec<Row<'a>> {
-    let mut rows: Vec<Row> = Vec::new();
+) -> Vec<CheckedRow<'a>> {
+    let mut rows: Vec<CheckedRow> = Vec::new();
     for reader in cx.many(&ASSIMILATE) {
         let Some((own, settings)) = method(&reader, layout) else { continue };
         let forecasters = forecasters(cx, &reader, declared, no_perfect);
@@ -46,7 +46,7 @@ pub(super) fn check<'a>(
                     );
                     reader.wrong("label", what);
                 }
-                rows.push(Row { plan, place: reader.place, key: reader.path.clone() });
+                rows.push(CheckedRow { plan, place: reader.place, key: reader.path.clone() });
             }
         }
     }

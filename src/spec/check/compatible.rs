@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use ndarray::{Array1, Array2};
 
 use super::Context;
-use super::assimilate::Row;
+use super::assimilate::CheckedRow;
 use super::observe::Network;
 use crate::assimilation::augment::OfState;
-use crate::assimilation::method::{Build, Need};
-use crate::assimilation::{self, METHODS, Observation, Prior, Seen};
+use crate::assimilation::method::{MethodBuild, Need};
+use crate::assimilation::{self, METHODS, ObservationOperator, ObservationSet, Prior};
 use crate::spec::plan::{AssimilatePlan, ForecasterPlan};
 use crate::systems::gaussian::LinearForecaster;
 use crate::systems::registry::find;
@@ -20,7 +20,7 @@ const SAMPLES_ONLY: &[&str] = &["persistence", "climatology", "analog"];
 
 pub(super) fn check(
     cx: &Context,
-    row: &Row,
+    row: &CheckedRow,
     declared: &[ForecasterPlan],
     perfect: Option<&dyn Forecaster>,
     networks: &[Network],
@@ -37,7 +37,7 @@ pub(super) fn check(
     let refused = operator.filter(|_| !plain).and_then(|operator| refusal(entry, plan, operator));
     if plan.estimate.is_empty() {
         for need in entry.build.needs_with(&plan.settings).into_iter().filter(|need| !offers(kind, *need, perfect)) {
-            let what = need.words();
+            let what = need.describe();
             wrong(format!("`{}` needs {what}, which `{label}` does not offer; {}", plan.method, remedy(need)));
         }
     } else if let Some(refusal) = estimates(entry, plan, kind, operator.filter(|_| refused.is_none())) {
@@ -61,10 +61,10 @@ pub(super) fn check(
 /// Why a row cannot estimate parameters: its members are stepped by the true system, each with its own, and offer nothing
 /// else; and the method must serve parameters, which have no place on a grid (asked where there is an operator to ask with).
 fn estimates(
-    entry: &Entry<Build>,
+    entry: &Entry<MethodBuild>,
     plan: &AssimilatePlan,
     kind: &str,
-    operator: Option<&dyn Observation>,
+    operator: Option<&dyn ObservationOperator>,
 ) -> Option<String> {
     let (method, label) = (&plan.method, &plan.forecaster);
     if kind != "perfect" {
@@ -77,7 +77,7 @@ fn estimates(
         return Some(format!(
             "`{method}` needs {} here, which a system with unknown parameters does not offer; take a method of members alone \
              such as etkf, or leave `estimate` out",
-            need.words()
+            need.describe()
         ));
     }
     refusal(entry, plan, &OfState::new(operator?, plan.estimate.len()))
@@ -88,7 +88,7 @@ const TRIED: usize = 200;
 
 /// What a method has to say against an operator or the law of its errors: it is tried out on a random walk, which offers
 /// all that a forecaster can.
-fn refusal(entry: &Entry<Build>, plan: &AssimilatePlan, operator: &dyn Observation) -> Option<String> {
+fn refusal(entry: &Entry<MethodBuild>, plan: &AssimilatePlan, operator: &dyn ObservationOperator) -> Option<String> {
     let dim = operator.state_dim();
     if dim > TRIED {
         return None;
@@ -106,7 +106,7 @@ fn refusal(entry: &Entry<Build>, plan: &AssimilatePlan, operator: &dyn Observati
     filter.start(&Prior::Gaussian { mean: Array1::ones(dim), covariance: Array2::eye(dim) }, 0, key).ok()?;
     let predicted = operator.apply(0.0, Array2::ones((1, dim)).view());
     let values = operator.error().observe(predicted.view(), key);
-    let seen = Seen { step: 1, time: 0.0, values: values.row(0), operator };
+    let seen = ObservationSet { step: 1, time: 0.0, values: values.row(0), operator };
     match filter.step(&model, &seen, key) {
         Err(error @ assimilation::Error::Unsupported(_)) => Some(error.to_string()),
         _ => None,

@@ -6,9 +6,9 @@ use super::super::document::Table;
 use super::super::keys::{DATA, SYSTEM};
 use super::super::plan::{DataPlan, DataSource, ForecasterPlan, Layout, SystemPlan};
 use super::super::read::{Reader, entry};
-use super::{Context, Part};
+use super::{Checked, Context};
 use crate::systems::Stepping;
-use crate::systems::catalogue::Recipe;
+use crate::systems::catalogue::DefaultStepping;
 use crate::systems::integrate::INTEGRATORS;
 use crate::systems::registry::Settings;
 
@@ -28,7 +28,7 @@ fn reader<'a>(cx: &Context<'a>) -> Reader<'a> {
     })
 }
 
-pub(super) fn check(cx: &Context, system: &Part<SystemPlan>) -> Option<DataPlan> {
+pub(super) fn check(cx: &Context, system: &Checked<SystemPlan>) -> Option<DataPlan> {
     let reader = reader(cx);
     reader.refuse_unknown(&[]);
     let before = cx.mistakes.count();
@@ -50,7 +50,7 @@ pub(super) fn check(cx: &Context, system: &Part<SystemPlan>) -> Option<DataPlan>
 
 /// What the user says; otherwise the system's usual lead step, the fewest integration steps in it that are no longer
 /// than the usual ones, and the usual integrator.
-fn stepping(own: &Settings, usual: Option<&Recipe>) -> Stepping {
+fn stepping(own: &Settings, usual: Option<&DefaultStepping>) -> Stepping {
     let dt = own.optional_number("dt").unwrap_or(usual.map_or(1.0, |usual| usual.dt));
     let usual_substeps = usual.map_or(1, |usual| usual.substeps_for(dt));
     let integrator = match own.text("integrator") {
@@ -100,12 +100,12 @@ fn split(reader: &Reader, own: &Settings) -> [f64; 3] {
     split
 }
 
-fn layout(reader: &Reader, own: &Settings, system: &Part<SystemPlan>) -> Layout {
+fn layout(reader: &Reader, own: &Settings, system: &Checked<SystemPlan>) -> Layout {
     if own.has("geometry") && !system.is_absent() {
         reader.wrong("geometry", "[data]: `geometry` is the system's own where there is a [system]; remove it");
     }
     match (system, own.text("geometry")) {
-        (Part::Good(plan), _) => Layout::System(plan.system.geometry()),
+        (Checked::Good(plan), _) => Layout::System(plan.system.geometry()),
         (_, word) => {
             Layout::WORDS.iter().find(|known| **known == word).map_or(Layout::AsFile, |word| Layout::Word(word))
         }

@@ -6,10 +6,10 @@ use super::super::document::{Item, Node};
 use super::super::keys::{Section, expected};
 use super::super::plan::SystemPlan;
 use super::super::read::{Reader, remedy};
-use super::Part;
+use super::Checked;
 use crate::assimilation::augment::{Parameter, Scale};
 use crate::systems::catalogue::SYSTEMS;
-use crate::systems::registry::{Default, Kind, Param, Value};
+use crate::systems::registry::{Param, ParamKind, Value};
 
 /// One table of `estimate`.
 pub(in super::super) const ESTIMATE: Section = Section {
@@ -17,48 +17,36 @@ pub(in super::super) const ESTIMATE: Section = Section {
     many: true,
     about: "a number among the system's settings that is estimated with the state",
     params: &[
-        Param {
-            key: "parameter",
-            kind: Kind::Text,
-            default: Default::Required,
-            about: "the system's setting; `of.rho` is that of the system inside",
-        },
-        Param {
-            key: "mean",
-            kind: ANY,
-            default: Default::Required,
-            about: "the prior's mean; on the scale log its median",
-        },
-        Param {
-            key: "sd",
-            kind: Kind::Float { min: f64::MIN_POSITIVE, max: f64::INFINITY },
-            default: Default::Required,
-            about: "the prior's standard deviation; on the scale log that of the logarithm, about a relative error",
-        },
-        Param {
-            key: "scale",
-            kind: Kind::Choice(&["linear", "log"]),
-            default: Default::Unset,
-            about: "what is Gaussian: the number or its logarithm; log if unset where the setting must be positive",
-        },
-        Param {
-            key: "walk",
-            kind: Kind::Float { min: 0.0, max: f64::INFINITY },
-            default: Default::Float(0.0),
-            about: "standard deviation of its random step in each lead step, on its scale; 0 lets it persist",
-        },
+        Param::required("parameter", ParamKind::Text, "the system's setting; `of.rho` is that of the system inside"),
+        Param::required("mean", ParamKind::ANY, "the prior's mean; on the scale log its median"),
+        Param::required(
+            "sd",
+            ParamKind::POSITIVE,
+            "the prior's standard deviation; on the scale log that of the logarithm, about a relative error",
+        ),
+        Param::unset(
+            "scale",
+            ParamKind::Choice(&["linear", "log"]),
+            "what is Gaussian: the number or its logarithm; log if unset where the setting must be positive",
+        ),
+        Param::at_least(
+            "walk",
+            0.0,
+            0.0,
+            "standard deviation of its random step in each lead step, on its scale; 0 lets it persist",
+        ),
     ],
     special: &[],
 };
 
 /// Any number.
-const ANY: Kind = Kind::Float { min: f64::NEG_INFINITY, max: f64::INFINITY };
+const ANY: ParamKind = ParamKind::Float { min: f64::NEG_INFINITY, max: f64::INFINITY };
 
 /// How far a prior reaches, in standard deviations.
 const REACH: f64 = 4.0;
 
 /// The parameters that a row estimates; a row without the key estimates none.
-pub(super) fn read(reader: &Reader, system: &Part<SystemPlan>) -> Vec<Parameter> {
+pub(super) fn read(reader: &Reader, system: &Checked<SystemPlan>) -> Vec<Parameter> {
     let nodes = match reader.table.get("estimate") {
         None => return Vec::new(),
         Some(Node { item: Item::List(items), .. }) => items.as_slice(),
@@ -84,7 +72,7 @@ pub(super) fn read(reader: &Reader, system: &Part<SystemPlan>) -> Vec<Parameter>
     parameters
 }
 
-fn one(reader: &Reader, system: &Part<SystemPlan>) -> Option<Parameter> {
+fn one(reader: &Reader, system: &Checked<SystemPlan>) -> Option<Parameter> {
     let own = reader.own()?;
     let (name, mean, sd) = (own.text("parameter"), own.number("mean"), own.number("sd"));
     // a system that is missing or wrong has been told
@@ -96,7 +84,7 @@ fn one(reader: &Reader, system: &Part<SystemPlan>) -> Option<Parameter> {
             return None;
         }
     };
-    let Kind::Float { min, max } = kind else { return None };
+    let ParamKind::Float { min, max } = kind else { return None };
     let scale = match own.text("scale") {
         "log" => Scale::Log,
         "linear" => Scale::Linear,
@@ -130,7 +118,7 @@ fn one(reader: &Reader, system: &Part<SystemPlan>) -> Option<Parameter> {
     Some(parameter.walking(own.number("walk")))
 }
 
-/// The range of a system's setting that is a number ([`Kind::Float`]), and its value, by its path through the systems
+/// The range of a system's setting that is a number ([`ParamKind::Float`]), and its value, by its path through the systems
 /// inside.
 ///
 /// # Errors
@@ -139,7 +127,7 @@ pub(in super::super) fn find(
     name: &str,
     settings: &BTreeMap<String, Value>,
     path: &str,
-) -> Result<(Kind, f64), String> {
+) -> Result<(ParamKind, f64), String> {
     let params = SYSTEMS.iter().find(|entry| entry.name == name).map_or(&[][..], |entry| entry.params);
     let (key, rest) = path.split_once('.').map_or((path, None), |(key, rest)| (key, Some(rest)));
     let Some(param) = params.iter().find(|param| param.key == key) else {
@@ -147,10 +135,10 @@ pub(in super::super) fn find(
         return Err(format!("system `{name}` has no setting `{key}`; {}", remedy(key, &known)));
     };
     match (param.kind, rest, settings.get(key)) {
-        (Kind::System, Some(rest), Some(Value::System { name, settings })) => find(name, settings, rest),
-        (Kind::Float { .. }, None, Some(Value::Float(value))) => Ok((param.kind, *value)),
-        (Kind::Floats, None, Some(Value::Floats(values))) if values.len() == 1 => Ok((ANY, values[0])),
-        (Kind::Float { .. }, None, None) => {
+        (ParamKind::System, Some(rest), Some(Value::System { name, settings })) => find(name, settings, rest),
+        (ParamKind::Float { .. }, None, Some(Value::Float(value))) => Ok((param.kind, *value)),
+        (ParamKind::Floats, None, Some(Value::Floats(values))) if values.len() == 1 => Ok((ANY, values[0])),
+        (ParamKind::Float { .. }, None, None) => {
             Err(format!("`{key}` of system `{name}` has no value; set it in [system], for the truth has one"))
         }
         _ => Err(format!("`{path}` of system `{name}` is no single real number; {}", instead(params))),
@@ -160,8 +148,8 @@ pub(in super::super) fn find(
 /// The settings that can be estimated.
 fn instead(params: &[Param]) -> String {
     let known = params.iter().filter_map(|param| match param.kind {
-        Kind::Float { .. } => Some(format!("`{}`", param.key)),
-        Kind::System => Some(format!("a number of the system inside, `{}.<key>`", param.key)),
+        ParamKind::Float { .. } => Some(format!("`{}`", param.key)),
+        ParamKind::System => Some(format!("a number of the system inside, `{}.<key>`", param.key)),
         _ => None,
     });
     match known.collect::<Vec<_>>().join(", ") {

@@ -4,9 +4,9 @@ use super::super::keys::EXPECTED;
 use super::super::plan::{ExpectedPlan, ScorePlan};
 use super::super::read::remedy;
 use super::Context;
-use super::assimilate::Row;
+use super::assimilate::CheckedRow;
 
-pub(super) fn check(cx: &Context, rows: &[Row]) -> Vec<ExpectedPlan> {
+pub(super) fn check(cx: &Context, rows: &[CheckedRow]) -> Vec<ExpectedPlan> {
     let labels: Vec<&str> = rows.iter().map(|row| row.plan.label.as_str()).collect();
     let mut out: Vec<ExpectedPlan> = Vec::new();
     for reader in cx.many(&EXPECTED) {

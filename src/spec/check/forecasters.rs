@@ -6,15 +6,15 @@ use super::super::document::Place;
 use super::super::keys::FORECASTER;
 use super::super::plan::{ForecasterPlan, SystemPlan};
 use super::super::read::{Reader, entry};
-use super::assimilate::Row;
+use super::assimilate::CheckedRow;
 use super::system::no_perfect;
-use super::{Context, Part};
-use crate::forecast::{Build, FORECASTERS};
+use super::{Checked, Context};
+use crate::forecast::{FORECASTERS, ForecasterBuild};
 use crate::systems::Entry;
-use crate::systems::registry::{Default, Settings, nearest};
+use crate::systems::registry::{DefaultValue, Settings, nearest};
 
 /// The forecasters that the file declares.
-pub(super) fn check(cx: &Context, system: &Part<SystemPlan>) -> Vec<ForecasterPlan> {
+pub(super) fn check(cx: &Context, system: &Checked<SystemPlan>) -> Vec<ForecasterPlan> {
     let mut plans: Vec<ForecasterPlan> = Vec::new();
     for reader in cx.many(&FORECASTER) {
         let Some(plan) = one(&reader) else { continue };
@@ -58,8 +58,9 @@ fn one(reader: &Reader) -> Option<ForecasterPlan> {
 }
 
 /// The baselines that may be named without a section.
-pub(super) fn baselines() -> impl Iterator<Item = &'static Entry<Build>> {
-    let free = |entry: &&Entry<Build>| entry.params.iter().all(|param| param.default != Default::Required);
+pub(super) fn baselines() -> impl Iterator<Item = &'static Entry<ForecasterBuild>> {
+    let free =
+        |entry: &&Entry<ForecasterBuild>| entry.params.iter().all(|param| param.default != DefaultValue::Required);
     FORECASTERS.iter().filter(|entry| !entry.build.learned).filter(free)
 }
 
@@ -94,7 +95,7 @@ pub(super) fn check_label(
 pub(super) fn with_baselines(
     cx: &Context,
     declared: Vec<ForecasterPlan>,
-    rows: &[Row],
+    rows: &[CheckedRow],
     forecast: &[String],
     no_perfect: Option<&str>,
 ) -> Vec<ForecasterPlan> {

@@ -24,7 +24,7 @@ use super::read::{Reader, remedy};
 use super::resolved;
 
 /// A section that may be missing, or wrong.
-pub(super) enum Part<T> {
+pub(super) enum Checked<T> {
     /// The file does not have it.
     Absent,
     /// It is there, with mistakes.
@@ -33,7 +33,7 @@ pub(super) enum Part<T> {
     Good(T),
 }
 
-impl<T> Part<T> {
+impl<T> Checked<T> {
     fn from_checked(checked: Option<T>) -> Self {
         checked.map_or(Self::Broken, Self::Good)
     }
@@ -140,7 +140,7 @@ pub(super) fn run(root: &Table, place: &Place, origin: &str, mistakes: &Mistakes
         name: named,
         seed: top.count("seed") as u64,
         system: match system {
-            Part::Good(system) => Some(system),
+            Checked::Good(system) => Some(system),
             _ => None,
         },
         data: data?,

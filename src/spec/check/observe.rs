@@ -6,18 +6,18 @@ use super::super::document::{Item, Node, Place, Table};
 use super::super::keys::{OBSERVE, Section};
 use super::super::plan::{DataPlan, DataSource, Initial, ObservePlan, SystemPlan};
 use super::super::read::{Reader, entry};
-use super::{Context, Part};
-use crate::assimilation::{self, NOISE_LAWS, OPERATORS, Observation};
-use crate::systems::registry::{Default, Kind, Param, Settings, Value};
+use super::{Checked, Context};
+use crate::assimilation::{self, NOISE_LAWS, OPERATORS, ObservationOperator};
+use crate::systems::registry::{DefaultValue, Param, ParamKind, Settings, Value};
 
-const POSITIVE: Kind = Kind::Float { min: f64::MIN_POSITIVE, max: f64::INFINITY };
+const POSITIVE: ParamKind = ParamKind::Float { min: f64::MIN_POSITIVE, max: f64::INFINITY };
 
 /// `[observe.operator]` as a table; its other keys are the operator's settings.
 pub(in super::super) const OPERATOR: Section = Section {
     name: "observe.operator",
     many: false,
     about: "what is observed",
-    params: &[Param { key: "name", kind: Kind::Text, default: Default::Required, about: "the operator's name" }],
+    params: &[Param::required("name", ParamKind::Text, "the operator's name")],
     special: &[],
 };
 
@@ -26,7 +26,7 @@ pub(in super::super) const NOISE: Section = Section {
     name: "observe.noise",
     many: false,
     about: "the law of the observation errors",
-    params: &[Param { key: "name", kind: Kind::Text, default: Default::Text("gaussian"), about: "the law's name" }],
+    params: &[Param::new("name", ParamKind::Text, DefaultValue::Text("gaussian"), "the law's name")],
     special: &[],
 };
 
@@ -36,31 +36,21 @@ pub(in super::super) const INITIAL: Section = Section {
     many: false,
     about: "the filter's first ensemble",
     params: &[
-        Param { key: "truth_sd", kind: POSITIVE, default: Default::Unset, about: "sd around the truth" },
-        Param {
-            key: "mean",
-            kind: Kind::Floats,
-            default: Default::Unset,
-            about: "mean: one for all components, or one for each",
-        },
-        Param {
-            key: "sd",
-            kind: Kind::Floats,
-            default: Default::Unset,
-            about: "sd: one for all components, or one for each",
-        },
+        Param::unset("truth_sd", ParamKind::POSITIVE, "sd around the truth"),
+        Param::unset("mean", ParamKind::Floats, "mean: one for all components, or one for each"),
+        Param::unset("sd", ParamKind::Floats, "sd: one for all components, or one for each"),
     ],
     special: &[],
 };
 
 /// A network, where it was written, and its operator where the state's dimension is known.
-pub(super) struct Network {
+pub(super) struct CheckedNetwork {
     pub(super) plan: ObservePlan,
-    pub(super) operator: Option<Box<dyn Observation>>,
+    pub(super) operator: Option<Box<dyn ObservationOperator>>,
 }
 
-pub(super) fn check(cx: &Context, system: &Part<SystemPlan>, data: Option<&DataPlan>) -> Vec<Network> {
-    let mut networks: Vec<Network> = Vec::new();
+pub(super) fn check(cx: &Context, system: &Checked<SystemPlan>, data: Option<&DataPlan>) -> Vec<CheckedNetwork> {
+    let mut networks: Vec<CheckedNetwork> = Vec::new();
     for reader in cx.many(&OBSERVE) {
         reader.refuse_unknown(&[]);
         let Some(network) = one(&reader, system, data) else { continue };
@@ -76,7 +66,7 @@ pub(super) fn check(cx: &Context, system: &Part<SystemPlan>, data: Option<&DataP
     networks
 }
 
-fn one(reader: &Reader, system: &Part<SystemPlan>, data: Option<&DataPlan>) -> Option<Network> {
+fn one(reader: &Reader, system: &Checked<SystemPlan>, data: Option<&DataPlan>) -> Option<CheckedNetwork> {
     let own = reader.own()?;
     let dim = system.good().map(|plan| plan.system.dim());
     let (operator, noise, initial) = (operator(reader, dim), noise(reader), initial(reader, dim));
@@ -112,7 +102,7 @@ fn one(reader: &Reader, system: &Part<SystemPlan>, data: Option<&DataPlan>) -> O
     if let Some((key, what)) = plan.misplaced(operator.as_ref().map_or(usize::MAX, |operator| operator.dim())) {
         reader.wrong(key, what);
     }
-    Some(Network { plan, operator })
+    Some(CheckedNetwork { plan, operator })
 }
 
 fn check_times(reader: &Reader, steps: usize, every: usize, burn_in: usize) {
@@ -130,7 +120,7 @@ fn check_times(reader: &Reader, steps: usize, every: usize, burn_in: usize) {
     }
 }
 
-fn check_source(reader: &Reader, plan: &ObservePlan, system: &Part<SystemPlan>, data: Option<&DataPlan>) {
+fn check_source(reader: &Reader, plan: &ObservePlan, system: &Checked<SystemPlan>, data: Option<&DataPlan>) {
     let twin = plan.file.is_none();
     if twin && system.is_absent() {
         reader.wrong(
@@ -283,7 +273,7 @@ fn check_length(reader: &Reader, key: &str, length: usize, dim: Option<usize>) {
 }
 
 /// Builds the operator, so that what it says about its settings and the state's dimension comes now.
-fn build(reader: &Reader, plan: &ObservePlan, dim: usize) -> Option<Box<dyn Observation>> {
+fn build(reader: &Reader, plan: &ObservePlan, dim: usize) -> Option<Box<dyn ObservationOperator>> {
     match plan.build(dim) {
         Ok(operator) => Some(operator),
         Err(error) => {

@@ -3,16 +3,16 @@
 use super::super::keys::SYSTEM;
 use super::super::plan::{DataPlan, SystemPlan};
 use super::super::read::{Reader, entry, key_of};
-use super::{Context, Part};
+use super::{Checked, Context};
 use crate::systems::Forecaster;
 use crate::systems::catalogue::{SYSTEMS, recipe};
 use crate::systems::system::whole;
 
-pub(super) fn check(cx: &Context) -> Part<SystemPlan> {
+pub(super) fn check(cx: &Context) -> Checked<SystemPlan> {
     match cx.one(&SYSTEM) {
-        Some(reader) => Part::from_checked(build(&reader)),
-        None if cx.root.get(SYSTEM.name).is_some() => Part::Broken,
-        None => Part::Absent,
+        Some(reader) => Checked::from_checked(build(&reader)),
+        None if cx.root.get(SYSTEM.name).is_some() => Checked::Broken,
+        None => Checked::Absent,
     }
 }
 
@@ -39,10 +39,10 @@ fn build(reader: &Reader) -> Option<SystemPlan> {
 }
 
 /// Why there is no forecaster `perfect`, with a remedy; none where there is one.
-pub(super) fn no_perfect(system: &Part<SystemPlan>) -> Option<&'static str> {
+pub(super) fn no_perfect(system: &Checked<SystemPlan>) -> Option<&'static str> {
     match system {
-        Part::Absent => Some("there is no [system]; add one"),
-        Part::Good(plan) if plan.system.partial().is_some() => Some(
+        Checked::Absent => Some("there is no [system]; add one"),
+        Checked::Good(plan) if plan.system.partial().is_some() => Some(
             "a part of its state is hidden, and what is seen does not determine the law of what follows; take the system \
              inside",
         ),
@@ -51,7 +51,11 @@ pub(super) fn no_perfect(system: &Part<SystemPlan>) -> Option<&'static str> {
 }
 
 /// The true system as a forecaster, where its whole state is seen; a stepping that does not fit it is a mistake.
-pub(super) fn perfect(cx: &Context, system: &Part<SystemPlan>, data: Option<&DataPlan>) -> Option<Box<dyn Forecaster>> {
+pub(super) fn perfect(
+    cx: &Context,
+    system: &Checked<SystemPlan>,
+    data: Option<&DataPlan>,
+) -> Option<Box<dyn Forecaster>> {
     let (plan, data) = (system.good()?, data?);
     match whole(&plan.system).clone().forecaster(&data.stepping) {
         Ok(forecaster) => Some(forecaster).filter(|_| plan.system.partial().is_none()),

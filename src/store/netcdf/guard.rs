@@ -22,7 +22,7 @@ const MAX_STRINGS: usize = 1 << 16;
 
 /// The types that are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::store) enum Kind {
+pub(in crate::store) enum StorageKind {
     F64,
     F32,
     I32,
@@ -35,7 +35,7 @@ pub(in crate::store) enum Kind {
     Variable,
 }
 
-impl Kind {
+impl StorageKind {
     /// The bytes of one value in memory.
     fn bytes(self) -> u64 {
         match self {
@@ -52,7 +52,7 @@ impl Kind {
 pub(in crate::store) struct Claim {
     pub(in crate::store) name: String,
     pub(in crate::store) shape: Vec<usize>,
-    pub(in crate::store) kind: Kind,
+    pub(in crate::store) kind: StorageKind,
     pub(in crate::store) dataset: hdf5::Dataset,
 }
 
@@ -91,17 +91,21 @@ impl Guard<'_> {
     }
 
     /// The type of a dataset, if it is one that is read.
-    fn kind(&self, name: &str, dataset: &hdf5::Dataset) -> Result<Kind> {
+    fn kind(&self, name: &str, dataset: &hdf5::Dataset) -> Result<StorageKind> {
         let described = dataset.dtype().and_then(|t| t.to_descriptor());
         let found = match described {
-            Ok(TypeDescriptor::Float(FloatSize::U8)) => return Ok(Kind::F64),
-            Ok(TypeDescriptor::Float(FloatSize::U4)) => return Ok(Kind::F32),
-            Ok(TypeDescriptor::Boolean | TypeDescriptor::Integer(IntSize::U1)) => return Ok(Kind::I8),
-            Ok(TypeDescriptor::Integer(IntSize::U8) | TypeDescriptor::Unsigned(IntSize::U4)) => return Ok(Kind::I64),
-            Ok(TypeDescriptor::Unsigned(IntSize::U8)) => return Ok(Kind::U64),
-            Ok(TypeDescriptor::Integer(_) | TypeDescriptor::Unsigned(_)) => return Ok(Kind::I32),
-            Ok(TypeDescriptor::FixedAscii(size) | TypeDescriptor::FixedUnicode(size)) => return Ok(Kind::Fixed(size)),
-            Ok(TypeDescriptor::VarLenAscii | TypeDescriptor::VarLenUnicode) => return Ok(Kind::Variable),
+            Ok(TypeDescriptor::Float(FloatSize::U8)) => return Ok(StorageKind::F64),
+            Ok(TypeDescriptor::Float(FloatSize::U4)) => return Ok(StorageKind::F32),
+            Ok(TypeDescriptor::Boolean | TypeDescriptor::Integer(IntSize::U1)) => return Ok(StorageKind::I8),
+            Ok(TypeDescriptor::Integer(IntSize::U8) | TypeDescriptor::Unsigned(IntSize::U4)) => {
+                return Ok(StorageKind::I64);
+            }
+            Ok(TypeDescriptor::Unsigned(IntSize::U8)) => return Ok(StorageKind::U64),
+            Ok(TypeDescriptor::Integer(_) | TypeDescriptor::Unsigned(_)) => return Ok(StorageKind::I32),
+            Ok(TypeDescriptor::FixedAscii(size) | TypeDescriptor::FixedUnicode(size)) => {
+                return Ok(StorageKind::Fixed(size));
+            }
+            Ok(TypeDescriptor::VarLenAscii | TypeDescriptor::VarLenUnicode) => return Ok(StorageKind::Variable),
             Ok(TypeDescriptor::Compound(_)) => "a compound type".to_string(),
             Ok(TypeDescriptor::Reference(_)) => "references".to_string(),
             Ok(other) => format!("the type {other}"),
@@ -122,7 +126,7 @@ impl Guard<'_> {
                 format!("variable `{name}` claims {shape} values, but the whole file has {} bytes", self.file_bytes);
             return Err(Error::data(self.path, message, "no compression explains that, so do not trust this file"));
         };
-        if claim.kind == Kind::Variable && (claim.shape.len() > 1 || bytes / 16 > MAX_STRINGS as u64) {
+        if claim.kind == StorageKind::Variable && (claim.shape.len() > 1 || bytes / 16 > MAX_STRINGS as u64) {
             let message =
                 format!("variable `{name}` holds {shape} strings, and {MAX_STRINGS} in one dimension are the most");
             return Err(Error::data(self.path, message, "leave it out of the file"));

@@ -36,6 +36,6 @@ pub use forecasts::{Forecasts, LeadTime, read_forecasts, write_forecasts};
 pub use layout::word;
 pub use observations::{Observations, read_observations, write_observations};
 pub use read::read;
-pub use split::Part;
-pub use trajectories::{Trajectories, frame, read_trajectories, state_attributes, write_trajectories};
+pub use split::SplitPart;
+pub use trajectories::{StoredTrajectories, frame, read_trajectories, state_attributes, write_trajectories};
 pub use write::write;

@@ -7,7 +7,7 @@ use hdf5::{File, IndexType, IterationOrder, LinkType};
 use super::super::Limits;
 use super::super::error::{Error, Result};
 use super::dataset::{Attribute, Dataset, Dimension, Variable};
-use super::guard::{Claim, Guard, Kind};
+use super::guard::{Claim, Guard, StorageKind};
 use super::scales::{self, scale_name};
 use super::trouble;
 use super::values::{attributes, values};
@@ -112,7 +112,7 @@ impl<'a> Reader<'a> {
         self.guard.admit(claim)?;
         let mut dimensions: Vec<String> = header.dimensions.iter().map(|(n, _)| n.clone()).collect();
         let values = values(&mut self.guard, claim)?;
-        if claim.kind == Kind::Fixed(1) && dimensions.len() > 1 {
+        if claim.kind == StorageKind::Fixed(1) && dimensions.len() > 1 {
             dimensions.pop();
         }
         let attributes = attributes(self.guard.path, &claim.dataset)?;
@@ -158,7 +158,7 @@ impl<'a> Reader<'a> {
         let uses = scales::uses(self.guard.path, &users)?;
         for claim in self.claims.iter().filter(|c| !bare.contains(&c.name.as_str())) {
             let dimensions = scales::dimensions_of(self.guard.path, claim, &uses, &self.scales)?;
-            let float = matches!(claim.kind, Kind::F32 | Kind::F64);
+            let float = matches!(claim.kind, StorageKind::F32 | StorageKind::F64);
             self.headers.push(Header { name: claim.name.clone(), dimensions, float });
         }
         Ok(())

@@ -8,7 +8,7 @@ use super::read::Reader;
 
 /// What a trajectory is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum SplitPart {
     /// Fitting.
     Train,
     /// Choosing among fits.
@@ -17,7 +17,7 @@ pub enum Part {
     Test,
 }
 
-impl Part {
+impl SplitPart {
     /// Every part, in the order of their flags.
     pub const ALL: [Self; 3] = [Self::Train, Self::Valid, Self::Test];
 
@@ -42,11 +42,11 @@ impl Part {
 }
 
 /// The variable `split`, with its flags.
-pub(super) fn variable(split: &[Part]) -> Variable {
+pub(super) fn variable(split: &[SplitPart]) -> Variable {
     Variable::new("split", &["case"], Values::I8(split.iter().map(|&part| part as i8).collect()))
         .with("long_name", "what a trajectory is for")
         .with("flag_values", Attribute::I8(vec![0, 1, 2]))
-        .with("flag_meanings", Part::ALL.map(Part::name).join(" ").as_str())
+        .with("flag_meanings", SplitPart::ALL.map(SplitPart::name).join(" ").as_str())
 }
 
 /// The split of a file along its dimension of cases: flags 0, 1, 2, or the names of the parts. None where the file has
@@ -54,7 +54,12 @@ pub(super) fn variable(split: &[Part]) -> Variable {
 ///
 /// # Errors
 /// [`Error::Data`] for a flag or a name that is no part.
-pub(super) fn read(path: &Path, reader: &mut Reader, along: Option<&str>, cases: usize) -> Result<Option<Vec<Part>>> {
+pub(super) fn read(
+    path: &Path,
+    reader: &mut Reader,
+    along: Option<&str>,
+    cases: usize,
+) -> Result<Option<Vec<SplitPart>>> {
     let Some(along) = along else { return Ok(None) };
     let lies = |header: &&super::read::Header| header.name == "split" && !header.dimensions.is_empty();
     let fits = reader.headers().iter().find(lies).is_some_and(|header| header.dimensions[0].0 == along);
@@ -67,12 +72,12 @@ pub(super) fn read(path: &Path, reader: &mut Reader, along: Option<&str>, cases:
         Error::data(path, message, "write 0, 1, 2 or train, valid, test for each case")
     };
     let part = |case: usize, value: f64| {
-        let found = Part::ALL.into_iter().find(|&part| f64::from(part as i8) == value);
+        let found = SplitPart::ALL.into_iter().find(|&part| f64::from(part as i8) == value);
         found.ok_or_else(|| wrong(case, value.to_string()))
     };
-    let parts: Vec<Part> = match &variable.values {
+    let parts: Vec<SplitPart> = match &variable.values {
         Values::Text(names) => {
-            let part = |(case, name): (usize, &String)| Part::named(name).ok_or_else(|| wrong(case, name.clone()));
+            let part = |(case, name): (usize, &String)| SplitPart::named(name).ok_or_else(|| wrong(case, name.clone()));
             names.iter().enumerate().map(part).collect::<Result<_>>()?
         }
         values => {

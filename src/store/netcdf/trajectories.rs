@@ -10,26 +10,26 @@ use super::arrange::{self, Arranged, CASE, COMPONENT, Role, TIME, X, Y};
 use super::dataset::{Attribute, Dataset, Origin, Values, Variable};
 use super::layout;
 use super::read::Reader;
-use super::split::{self, Part};
+use super::split::{self, SplitPart};
 use super::write;
 use crate::systems::Geometry;
 
 /// States at equally spaced times.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Trajectories {
+pub struct StoredTrajectories {
     /// `[case, time, component]`; a field in two dimensions lies row by row.
     pub values: Array3<f64>,
     /// The times, in the file's own unit (ours: model time); none where the file has no time coordinate.
     pub time: Option<Vec<f64>>,
     /// The part of each case; none where the file does not say.
-    pub split: Option<Vec<Part>>,
+    pub split: Option<Vec<SplitPart>>,
     /// The sizes of the dimensions of space that a state has in the file: one, or rows and columns.
     pub space: Vec<usize>,
     /// How the components lie in space, where the file says so.
     pub geometry: Option<Geometry>,
 }
 
-impl Trajectories {
+impl StoredTrajectories {
     /// Trajectories `[case, time, component]` of which no more is known than their times.
     pub fn new(values: Array3<f64>, time: Option<Vec<f64>>) -> Self {
         let space = vec![values.dim().2];
@@ -42,7 +42,7 @@ impl Trajectories {
 pub fn frame(
     shape: [usize; 3],
     time: Option<&Vec<f64>>,
-    split: Option<&[Part]>,
+    split: Option<&[SplitPart]>,
     geometry: Option<Geometry>,
     origin: &Origin,
 ) -> Dataset {
@@ -63,8 +63,8 @@ pub fn state_attributes() -> Vec<(String, Attribute)> {
 ///
 /// # Errors
 /// As [`write()`].
-pub fn write_trajectories(path: &Path, trajectories: &Trajectories, origin: &Origin) -> Result<()> {
-    let Trajectories { values, time, split, geometry, .. } = trajectories;
+pub fn write_trajectories(path: &Path, trajectories: &StoredTrajectories, origin: &Origin) -> Result<()> {
+    let StoredTrajectories { values, time, split, geometry, .. } = trajectories;
     let mut state = Variable::new("state", &["case", "time", "component"], flat(values));
     state.attributes = state_attributes();
     let shape = values.dim().into();
@@ -81,7 +81,7 @@ pub(super) const ROLES: [&[&Role]; 2] = [&[&CASE, &TIME, &COMPONENT], &[&CASE, &
 ///
 /// # Errors
 /// As [`super::read`]; and [`Error::Data`] when no variable or several fit, or a value is missing or not finite.
-pub fn read_trajectories(path: &Path, variable: Option<&str>, limits: &Limits) -> Result<Trajectories> {
+pub fn read_trajectories(path: &Path, variable: Option<&str>, limits: &Limits) -> Result<StoredTrajectories> {
     let (trajectories, roles) = read_gaps(path, variable, limits)?;
     let space = &trajectories.space;
     let values = trajectories.values.view().into_dyn();
@@ -98,7 +98,7 @@ pub(in crate::store) fn read_gaps(
     path: &Path,
     variable: Option<&str>,
     limits: &Limits,
-) -> Result<(Trajectories, &'static [&'static Role])> {
+) -> Result<(StoredTrajectories, &'static [&'static Role])> {
     let mut reader = Reader::open(path, limits)?;
     let Arranged { values, dimensions, roles } = arrange::load(path, &mut reader, variable, &ROLES)?;
     let time = arrange::coordinate(&mut reader, dimensions[1].as_ref())?;
@@ -107,7 +107,7 @@ pub(in crate::store) fn read_gaps(
     let values = values.map_err(|e| Error::content(path, e.to_string()))?;
     let split = split::read(path, &mut reader, dimensions[0].as_deref(), values.dim().0)?;
     let geometry = layout::read(path, &reader.attributes()?, &space)?;
-    Ok((Trajectories { values, time, split, space, geometry }, roles))
+    Ok((StoredTrajectories { values, time, split, space, geometry }, roles))
 }
 
 /// `[case, time, y, x]` with rows one after the other.

@@ -7,7 +7,7 @@ use hdf5::{H5Type, IndexType, IterationOrder};
 
 use super::super::error::{Error, Result};
 use super::dataset::{Attribute, Values};
-use super::guard::{Claim, Guard, Kind};
+use super::guard::{Claim, Guard, StorageKind};
 use super::{raw, trouble};
 
 /// Attributes by which HDF5 and NetCDF keep their own books.
@@ -30,14 +30,14 @@ pub(in crate::store) fn values(guard: &mut Guard, claim: &Claim) -> Result<Value
     let path = guard.path;
     let failed = |e: hdf5::Error| trouble::reading(path, &format!("the variable `{}`", claim.name), &e);
     Ok(match claim.kind {
-        Kind::F64 => Values::F64(numbers(claim).map_err(failed)?),
-        Kind::F32 => Values::F32(numbers(claim).map_err(failed)?),
-        Kind::I32 => Values::I32(numbers(claim).map_err(failed)?),
-        Kind::I64 => Values::I64(numbers(claim).map_err(failed)?),
-        Kind::I8 => Values::I8(numbers(claim).map_err(failed)?),
-        Kind::U64 => Values::I64(signed(path, claim, &numbers::<u64>(claim).map_err(failed)?)?),
-        Kind::Fixed(size) => Values::Text(fixed_texts(claim, size).map_err(failed)?),
-        Kind::Variable => Values::Text(variable_texts(guard, claim)?),
+        StorageKind::F64 => Values::F64(numbers(claim).map_err(failed)?),
+        StorageKind::F32 => Values::F32(numbers(claim).map_err(failed)?),
+        StorageKind::I32 => Values::I32(numbers(claim).map_err(failed)?),
+        StorageKind::I64 => Values::I64(numbers(claim).map_err(failed)?),
+        StorageKind::I8 => Values::I8(numbers(claim).map_err(failed)?),
+        StorageKind::U64 => Values::I64(signed(path, claim, &numbers::<u64>(claim).map_err(failed)?)?),
+        StorageKind::Fixed(size) => Values::Text(fixed_texts(claim, size).map_err(failed)?),
+        StorageKind::Variable => Values::Text(variable_texts(guard, claim)?),
     })
 }
 

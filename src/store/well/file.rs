@@ -90,7 +90,7 @@ impl<'a> WellFile<'a> {
 
     /// What a dataset holds.
     pub(super) fn is_single(&self, path: &str) -> bool {
-        self.claims.get(path).is_some_and(|claim| claim.kind == super::super::netcdf::guard::Kind::F32)
+        self.claims.get(path).is_some_and(|claim| claim.kind == super::super::netcdf::guard::StorageKind::F32)
     }
 
     /// The numbers of a dataset, once its claimed size is found possible and allowed; booleans are 0 and 1.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::Limits;
 use super::super::error::{Error, Result};
-use super::super::netcdf::Part;
+use super::super::netcdf::SplitPart;
 use super::attributes::has;
 use super::file::WellFile;
 
@@ -25,7 +25,7 @@ pub fn is_well(path: &Path) -> bool {
 ///
 /// # Errors
 /// [`Error::Data`] when a folder holds no such files, or several datasets; [`Error::Io`] when it cannot be read.
-pub fn files(path: &Path) -> Result<Vec<(Option<Part>, PathBuf)>> {
+pub fn files(path: &Path) -> Result<Vec<(Option<SplitPart>, PathBuf)>> {
     if path.is_file() {
         return Ok(vec![(None, path.to_path_buf())]);
     }
@@ -44,9 +44,9 @@ pub fn files(path: &Path) -> Result<Vec<(Option<Part>, PathBuf)>> {
     }
 }
 
-fn parts(dataset: &Path) -> Result<Vec<(Option<Part>, PathBuf)>> {
+fn parts(dataset: &Path) -> Result<Vec<(Option<SplitPart>, PathBuf)>> {
     let mut found = Vec::new();
-    for part in Part::ALL {
+    for part in SplitPart::ALL {
         let folder = dataset.join("data").join(part.name());
         if folder.is_dir() {
             found.extend(hdf5_files(&folder)?.into_iter().map(|file| (Some(part), file)));

@@ -9,7 +9,7 @@ use ndarray::{Array3, Axis, concatenate};
 
 use super::super::Limits;
 use super::super::error::{Error, Result};
-use super::super::netcdf::{Part, Trajectories};
+use super::super::netcdf::{SplitPart, StoredTrajectories};
 use super::attributes::{count_of, flag_of, flags_of, text_of, texts_of};
 use super::file::WellFile;
 use super::folder::files;
@@ -22,7 +22,7 @@ use crate::systems::Geometry;
 /// [`Error::Data`] for files that break the rules, that do not agree, or hold several fields when none is named;
 /// [`Error::Resource`] beyond the limit; [`Error::Io`] when the system refuses. Values are not checked to be finite by
 /// `read_gaps`, and are by this.
-pub fn read(path: &Path, field: Option<&str>, limits: &Limits) -> Result<Trajectories> {
+pub fn read(path: &Path, field: Option<&str>, limits: &Limits) -> Result<StoredTrajectories> {
     let read = read_gaps(path, field, limits)?;
     if let Some(((case, time, component), value)) = read.values.indexed_iter().find(|(_, value)| !value.is_finite()) {
         let count = read.values.iter().filter(|value| !value.is_finite()).count();
@@ -37,8 +37,8 @@ pub fn read(path: &Path, field: Option<&str>, limits: &Limits) -> Result<Traject
 }
 
 /// The same with values that are not finite left as they are.
-pub(in crate::store) fn read_gaps(path: &Path, field: Option<&str>, limits: &Limits) -> Result<Trajectories> {
-    let mut whole: Option<Trajectories> = None;
+pub(in crate::store) fn read_gaps(path: &Path, field: Option<&str>, limits: &Limits) -> Result<StoredTrajectories> {
+    let mut whole: Option<StoredTrajectories> = None;
     let mut left = limits.max_bytes;
     let mut split = Vec::new();
     for (part, file) in files(path)? {
@@ -53,10 +53,10 @@ pub(in crate::store) fn read_gaps(path: &Path, field: Option<&str>, limits: &Lim
     let whole = whole.ok_or_else(|| {
         Error::data(path, "holds no .hdf5 files", "give a file, or the folder of a dataset with data/train and so on")
     })?;
-    Ok(Trajectories { split: split.into_iter().collect::<Option<Vec<Part>>>(), ..whole })
+    Ok(StoredTrajectories { split: split.into_iter().collect::<Option<Vec<SplitPart>>>(), ..whole })
 }
 
-fn joined(path: &Path, before: Trajectories, one: Trajectories) -> Result<Trajectories> {
+fn joined(path: &Path, before: StoredTrajectories, one: StoredTrajectories) -> Result<StoredTrajectories> {
     let (_, times, components) = before.values.dim();
     let (_, own_times, own_components) = one.values.dim();
     if (times, &before.space) != (own_times, &one.space) {
@@ -67,7 +67,7 @@ fn joined(path: &Path, before: Trajectories, one: Trajectories) -> Result<Trajec
     }
     let values = concatenate(Axis(0), &[before.values.view(), one.values.view()]);
     let values = values.map_err(|e| Error::content(path, e.to_string()))?;
-    Ok(Trajectories { values, ..before })
+    Ok(StoredTrajectories { values, ..before })
 }
 
 /// A field that can be read, and the component of a vector field.
@@ -77,7 +77,7 @@ struct Choice {
     component: Option<usize>,
 }
 
-fn read_file(path: &Path, field: Option<&str>, limits: &Limits) -> Result<Trajectories> {
+fn read_file(path: &Path, field: Option<&str>, limits: &Limits) -> Result<StoredTrajectories> {
     let mut file = WellFile::open(path, limits)?;
     let missing =
         |what: &str| Error::data(path, format!("has no {what}"), "see `scorecast data validate` for the rules");
@@ -107,7 +107,7 @@ fn read_file(path: &Path, field: Option<&str>, limits: &Limits) -> Result<Trajec
     let shape = (samples, times, space.iter().product::<usize>());
     let values = Array3::from_shape_vec(shape, values).map_err(|e| Error::content(path, e.to_string()))?;
     let time = file.numbers("dimensions/time")?.into_iter().take(times).collect();
-    Ok(Trajectories { space, geometry, ..Trajectories::new(values, Some(time)) })
+    Ok(StoredTrajectories { space, geometry, ..StoredTrajectories::new(values, Some(time)) })
 }
 
 /// The named field, or the only scalar one.

@@ -8,7 +8,7 @@ use ndarray::{Array3, s};
 use super::super::{Limits, read_trajectories};
 use super::*;
 use crate::store::Error;
-use crate::store::netcdf::Part;
+use crate::store::netcdf::SplitPart;
 use crate::systems::Geometry;
 
 const ENOUGH: Limits = Limits { max_bytes: 1 << 30 };
@@ -73,7 +73,7 @@ fn the_parts_of_a_dataset_come_from_its_folders() {
     let base = tempfile::tempdir().unwrap();
     let whole = states(4, 12);
     dataset(base.path(), &whole, &plan(&[12], true));
-    let expected = Some(vec![Part::Train, Part::Train, Part::Valid, Part::Test]);
+    let expected = Some(vec![SplitPart::Train, SplitPart::Train, SplitPart::Valid, SplitPart::Test]);
     for folder in [base.path().to_path_buf(), base.path().join("a_system")] {
         let back = read_trajectories(&folder, None, &ENOUGH).unwrap();
         assert_eq!((back.split, back.values), (expected.clone(), whole.mapv(|value| f64::from(value as f32))));

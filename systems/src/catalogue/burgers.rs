@@ -8,15 +8,15 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 
-use super::{Recipe, dim_param, positive_param};
+use super::{DefaultStepping, dim_param, positive_param};
 use crate::key::{Key, Purpose};
 use crate::law::{Geometry, Result};
-use crate::registry::{Default, Entry, Kind, Param, Settings};
+use crate::registry::{Entry, Param, Settings};
 use crate::sde::Sde;
 use crate::spectral::{Advection, Forcing, Mode, RandomModes, SpectralSde, cut};
 use crate::system::System;
 
-pub(super) const ENTRY: Entry<Recipe> = Entry {
+pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "burgers",
     about: "shocks on a periodic line under random large-scale forcing, spectral",
     reference: "Burgers (1948), doi:10.1016/S0065-2156(08)70100-5; Cole (1951), doi:10.1090/qam/42889",
@@ -24,21 +24,17 @@ pub(super) const ENTRY: Entry<Recipe> = Entry {
         dim_param(8, 128, "number of grid points on the line"),
         positive_param("length", TAU, "length of the line"),
         positive_param("viscosity", 0.05, "nu; shocks of a jump J are about 4 nu / J wide, resolve them"),
-        Param {
-            key: "forced_waves",
-            kind: Kind::Int { min: 1, max: 1_000_000 },
-            default: Default::Int(3),
-            about: "how many of the longest waves are forced (and make the start)",
-        },
-        Param {
-            key: "noise",
-            kind: Kind::Float { min: 0.0, max: f64::INFINITY },
-            default: Default::Float(0.5),
-            about: "root mean square over the line of the forcing per sqrt(model time); it puts in noise^2 / 2 of energy \
+        Param::int("forced_waves", 3, 1, "how many of the longest waves are forced (and make the start)")
+            .up_to(1_000_000),
+        Param::at_least(
+            "noise",
+            0.5,
+            0.0,
+            "root mean square over the line of the forcing per sqrt(model time); it puts in noise^2 / 2 of energy \
                     mean(u^2) / 2 per model time",
-        },
+        ),
     ],
-    build: Recipe {
+    build: DefaultStepping {
         make: |settings| Ok(Arc::new(Burgers::new(settings)?)),
         dt: 0.05,
         substeps: 4,

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use ndarray::Array2;
 
 use super::square_root::{SquareRoot, SquareRootTransition};
-use super::{Recipe, dim_param, positive_param};
+use super::{DefaultStepping, dim_param, positive_param};
 use crate::integrate::forecaster;
 use crate::key::{Key, Purpose, Stream};
 use crate::law::{Forecaster, Geometry, Result};
@@ -19,7 +19,7 @@ use crate::sde::{LANES, Linearized, Noise, Sde};
 use crate::system::{Stepping, System};
 use crate::transition::{ExactForecaster, ExactTransition, LogDensity};
 
-pub(super) const ENTRY: Entry<Recipe> = Entry {
+pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "cir",
     about: "mean-reverting positive rate with square-root noise and an exact noncentral chi-square transition",
     reference: "Cox, Ingersoll and Ross (1985), doi:10.2307/1911242; Feller (1951)",
@@ -29,7 +29,7 @@ pub(super) const ENTRY: Entry<Recipe> = Entry {
         positive_param("theta", 1.0, "stationary mean"),
         positive_param("sigma", 0.5, "noise: sd per sqrt(model time) is sigma sqrt(v)"),
     ],
-    build: Recipe {
+    build: DefaultStepping {
         make: |settings| Ok(Arc::new(Cir::new(settings))),
         dt: 0.1,
         substeps: 1,

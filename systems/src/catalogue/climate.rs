@@ -24,7 +24,7 @@ pub struct Measured {
 
 /// What was measured of one system at its default settings.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Climate {
+pub struct MeasuredClimate {
     /// The system's name.
     pub name: &'static str,
     /// The leading Lyapunov exponent, per model time; none where the derivative is not known.
@@ -44,7 +44,7 @@ pub struct Climate {
     pub time: f64,
 }
 
-impl Climate {
+impl MeasuredClimate {
     /// The time in which small errors grow by e, in model time; none unless the leading exponent is surely positive.
     pub fn lyapunov_time(&self) -> Option<f64> {
         let exponent = self.exponent.filter(|exponent| exponent.value > 3.0 * exponent.se)?;
@@ -53,7 +53,7 @@ impl Climate {
 }
 
 /// What was measured of a system; none of one that is not in the table.
-pub fn climate(name: &str) -> Option<&'static Climate> {
+pub fn climate(name: &str) -> Option<&'static MeasuredClimate> {
     CLIMATES.iter().find(|climate| climate.name == name)
 }
 

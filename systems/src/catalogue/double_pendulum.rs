@@ -11,14 +11,14 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 
-use super::{Recipe, additive, non_negative_param, positive_param};
+use super::{DefaultStepping, additive, non_negative_param, positive_param};
 use crate::key::{Key, Purpose};
 use crate::law::Geometry;
 use crate::registry::{Entry, Settings};
 use crate::sde::{LANES, Linearized, Noise, Sde};
 use crate::system::System;
 
-pub(super) const ENTRY: Entry<Recipe> = Entry {
+pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "double_pendulum",
     about: "a pendulum hanging from another, chaotic at high energy, with noise in the torques",
     reference: "Shinbrot, Grebogi, Wisdom and Yorke (1992), doi:10.1119/1.16860",
@@ -30,7 +30,7 @@ pub(super) const ENTRY: Entry<Recipe> = Entry {
         positive_param("g", 9.8, "acceleration of gravity, m/s^2"),
         non_negative_param("noise", 0.0, "sd of the additive noise of both angular velocities, rad/s per sqrt(s)"),
     ],
-    build: Recipe {
+    build: DefaultStepping {
         make: |settings| Ok(Arc::new(DoublePendulum::new(settings))),
         dt: 0.05,
         substeps: 5,

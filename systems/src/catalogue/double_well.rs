@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 
-use super::{Recipe, additive, diffuse, dim_param, noise_param, positive_param};
+use super::{DefaultStepping, additive, diffuse, dim_param, noise_param, positive_param};
 use crate::key::{Key, Purpose, Stream};
 use crate::law::Geometry;
 use crate::registry::{Entry, Settings};
 use crate::sde::{LANES, Linearized, Noise, Sde};
 use crate::system::System;
 
-pub(super) const ENTRY: Entry<Recipe> = Entry {
+pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "double_well",
     about: "independent particles in a double well, with additive noise; the stationary law is known",
     reference: "Kramers (1940), doi:10.1016/S0031-8914(40)90098-2",
@@ -27,7 +27,7 @@ pub(super) const ENTRY: Entry<Recipe> = Entry {
         positive_param("beta", 1.0, "strength of the cubic term"),
         noise_param(0.5),
     ],
-    build: Recipe {
+    build: DefaultStepping {
         make: |settings| Ok(Arc::new(DoubleWell::new(settings))),
         dt: 0.1,
         substeps: 1,

@@ -17,51 +17,39 @@ use forecaster::Embedded;
 pub use map::Embedding;
 
 use super::inside::{OF, inside};
-use super::{Recipe, lorenz63, positive_param};
+use super::{DefaultStepping, lorenz63, positive_param};
 use crate::key::{Domain, Key, Purpose};
 use crate::law::{Forecaster, Geometry, Result};
-use crate::registry::{Default, Entry, Kind, Param, Settings};
+use crate::registry::{Entry, Param, ParamKind, Settings};
 use crate::system::{Stepping, System};
 
-pub(super) const ENTRY: Entry<Recipe> = Entry {
+pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "embed",
     about: "any system in a space of more dimensions, through an orthonormal or a curved map, with ambient noise",
     reference: "Stewart (1980), doi:10.1137/0717034 (the random frame)",
     params: &[
         OF,
-        Param {
-            key: "dim",
-            kind: Kind::Int { min: 1, max: 10_000_000 },
-            default: Default::Unset,
-            about: "number of ambient components, at least those of the system inside; twice those if unset",
-        },
-        Param {
-            key: "curvature",
-            kind: Kind::Float { min: 0.0, max: f64::INFINITY },
-            default: Default::Float(0.0),
-            about: "largest slope of the waves of the map; the map is orthonormal at 0",
-        },
+        Param::unset(
+            "dim",
+            ParamKind::int(1, 10_000_000),
+            "number of ambient components, at least those of the system inside; twice those if unset",
+        ),
+        Param::at_least("curvature", 0.0, 0.0, "largest slope of the waves of the map; the map is orthonormal at 0"),
         positive_param("length", 10.0, "length over which the waves turn, in the units of the system inside"),
-        Param {
-            key: "waves",
-            kind: Kind::Int { min: 1, max: 10_000_000 },
-            default: Default::Unset,
-            about: "directions into which the map bends; as many as the system inside has components, or as fit, if unset",
-        },
-        Param {
-            key: "noise",
-            kind: Kind::Float { min: 0.0, max: f64::INFINITY },
-            default: Default::Float(0.0),
-            about: "sd of the ambient noise, fresh at each lead step, in each direction orthogonal to the frame",
-        },
-        Param {
-            key: "map_seed",
-            kind: Kind::Int { min: 0, max: i64::MAX },
-            default: Default::Int(1),
-            about: "seed of the map's directions",
-        },
+        Param::unset(
+            "waves",
+            ParamKind::int(1, 10_000_000),
+            "directions into which the map bends; as many as the system inside has components, or as fit, if unset",
+        ),
+        Param::at_least(
+            "noise",
+            0.0,
+            0.0,
+            "sd of the ambient noise, fresh at each lead step, in each direction orthogonal to the frame",
+        ),
+        Param::int("map_seed", 1, 0, "seed of the map's directions"),
     ],
-    build: Recipe { make: |settings| Ok(Arc::new(Embed::new(settings)?)), ..lorenz63::ENTRY.build },
+    build: DefaultStepping { make: |settings| Ok(Arc::new(Embed::new(settings)?)), ..lorenz63::ENTRY.build },
 };
 
 /// The most numbers in a frame, which is dense: 0.8 GB.

@@ -8,14 +8,14 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 
-use super::{Recipe, noise_param, positive_param, real_param};
+use super::{DefaultStepping, noise_param, positive_param, real_param};
 use crate::key::{Key, Purpose};
 use crate::law::Geometry;
-use crate::registry::{Default, Entry, Kind, Param, Settings};
+use crate::registry::{Entry, Param, Settings};
 use crate::sde::{LANES, Linearized, Noise, Sde};
 use crate::system::System;
 
-pub(super) const ENTRY: Entry<Recipe> = Entry {
+pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "fitzhugh_nagumo",
     about: "an excitable cell in two variables, with additive noise",
     reference: "FitzHugh (1961), doi:10.1016/S0006-3495(61)86902-6; Nagumo, Arimoto and Yoshizawa (1962), \
@@ -26,14 +26,14 @@ pub(super) const ENTRY: Entry<Recipe> = Entry {
         positive_param("eps", 0.08, "rate of the recovery relative to the potential"),
         real_param("current", 0.5, "I, the stimulus; oscillations from 0.331 to 1.419 at the other defaults"),
         noise_param(0.1),
-        Param {
-            key: "recovery_noise",
-            kind: Kind::Float { min: 0.0, max: f64::INFINITY },
-            default: Default::Float(0.0),
-            about: "s_w, sd of the noise of w per sqrt(model time); `noise` is that of v",
-        },
+        Param::at_least(
+            "recovery_noise",
+            0.0,
+            0.0,
+            "s_w, sd of the noise of w per sqrt(model time); `noise` is that of v",
+        ),
     ],
-    build: Recipe {
+    build: DefaultStepping {
         make: |settings| Ok(Arc::new(FitzHughNagumo::new(settings))),
         dt: 0.5,
         substeps: 10,

@@ -6,31 +6,26 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 
-use super::{Recipe, dim_param, positive_param, real_param};
+use super::{DefaultStepping, dim_param, positive_param, real_param};
 use crate::integrate::forecaster;
 use crate::key::{Key, Purpose, Stream};
 use crate::law::{Forecaster, Geometry, Result};
-use crate::registry::{Default, Entry, Kind, Param, Settings};
+use crate::registry::{Entry, Param, Settings};
 use crate::sde::{LANES, Linearized, Noise, Sde};
 use crate::system::{Stepping, System};
 use crate::transition::{ExactForecaster, ExactTransition, LogDensity};
 
-pub(super) const ENTRY: Entry<Recipe> = Entry {
+pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "geometric_brownian",
     about: "growth at a random rate, with multiplicative noise and an exact lognormal transition",
     reference: "Osborne (1959), doi:10.1287/opre.7.2.145; Samuelson (1965)",
     params: &[
         dim_param(1, 1, "number of independent components"),
         real_param("mu", 0.05, "mean rate of growth, per unit of model time (a year, usually)"),
-        Param {
-            key: "sigma",
-            kind: Kind::Float { min: 0.0, max: f64::INFINITY },
-            default: Default::Float(0.2),
-            about: "volatility: sd of the noise relative to the state, per sqrt(model time)",
-        },
+        Param::at_least("sigma", 0.2, 0.0, "volatility: sd of the noise relative to the state, per sqrt(model time)"),
         positive_param("initial", 1.0, "median of the states that trajectories start from, each within about 10 %"),
     ],
-    build: Recipe {
+    build: DefaultStepping {
         make: |settings| Ok(Arc::new(GeometricBrownian::new(settings))),
         dt: 0.1,
         substeps: 1,

@@ -8,29 +8,24 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 
-use super::{Recipe, non_negative_param};
+use super::{DefaultStepping, non_negative_param};
 use crate::integrate::forecaster;
 use crate::key::{Key, Purpose};
 use crate::law::{Error, Forecaster, Geometry, Result};
 use crate::map::{Map, MapForecaster};
-use crate::registry::{Default, Entry, Kind, Param, Settings};
+use crate::registry::{Entry, Param, Settings};
 use crate::sde::LANES;
 use crate::system::{Stepping, System};
 
-pub(super) const ENTRY: Entry<Recipe> = Entry {
+pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "ikeda",
     about: "a chaotic map of the plane, with additive noise",
     reference: "Ikeda (1979), doi:10.1016/0030-4018(79)90090-7; Hammel, Jones and Moloney (1985)",
     params: &[
-        Param {
-            key: "u",
-            kind: Kind::Float { min: 0.0, max: 1.0 },
-            default: Default::Float(0.9),
-            about: "what a turn leaves of the amplitude; chaotic from about 0.6 on",
-        },
+        Param::share("u", 0.9, "what a turn leaves of the amplitude; chaotic from about 0.6 on"),
         non_negative_param("noise", 0.0, "sd of the additive noise an iteration"),
     ],
-    build: Recipe {
+    build: DefaultStepping {
         make: |settings| Ok(Arc::new(Ikeda::new(settings))),
         dt: 1.0,
         substeps: 1,

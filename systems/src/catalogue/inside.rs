@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use super::build;
 use crate::law::{Error, Result};
-use crate::registry::{Default, Kind, Param, Settings};
+use crate::registry::{Param, Settings};
 use crate::system::System;
 
 /// The setting that names the system inside.
-pub(super) const OF: Param =
-    Param { key: "of", kind: Kind::System, default: Default::Text("lorenz63"), about: "the system inside" };
+pub(super) const OF: Param = Param::system("of", "lorenz63", "the system inside");
 
 /// Builds the system inside, all of whose state must be seen.
 pub(super) fn inside(settings: &Settings) -> Result<Arc<dyn System>> {

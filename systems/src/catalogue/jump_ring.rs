@@ -17,42 +17,32 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 
-use super::{Recipe, positive_param};
+use super::{DefaultStepping, positive_param};
 use crate::integrate::forecaster;
 use crate::key::{Key, Purpose, Stream};
 use crate::law::{Forecaster, Geometry, Result};
-use crate::registry::{Default, Entry, Kind, Param, Settings};
+use crate::registry::{Entry, Param, Settings};
 use crate::system::{Stepping, System};
 use crate::transition::{ExactForecaster, ExactTransition, LogDensity};
 
-pub(super) const ENTRY: Entry<Recipe> = Entry {
+pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "jump_ring",
     about: "a diffusion in Gaussian wells on a ring, which jumps from well to well, drawn from the exact law",
     reference: "Chen, Goldstein, Hua, Albergo, Boffi and Vanden-Eijnden (2024), arXiv:2403.13724",
     params: &[
-        Param {
-            key: "wells",
-            kind: Kind::Int { min: 1, max: 1000 },
-            default: Default::Int(5),
-            about: "number of wells on the ring",
-        },
+        Param::int("wells", 5, 1, "number of wells on the ring").up_to(1000),
         positive_param("radius", 5.0, "r, the distance of the wells from the origin"),
         positive_param("radial", 1.5, "c_1, the well's relaxation time along the radius"),
         positive_param("tangential", 0.1, "c_2, the well's relaxation time along the ring"),
-        Param {
-            key: "rate",
-            kind: Kind::Float { min: 0.0, max: f64::INFINITY },
-            default: Default::Float(2.0),
-            about: "lambda, jumps per unit of model time",
-        },
-        Param {
-            key: "noise",
-            kind: Kind::Float { min: 0.0, max: f64::INFINITY },
-            default: Default::Float(1.0),
-            about: "s, sd of the noise per sqrt(model time); the variances in a well are s^2 c / 2",
-        },
+        Param::at_least("rate", 2.0, 0.0, "lambda, jumps per unit of model time"),
+        Param::at_least(
+            "noise",
+            1.0,
+            0.0,
+            "s, sd of the noise per sqrt(model time); the variances in a well are s^2 c / 2",
+        ),
     ],
-    build: Recipe {
+    build: DefaultStepping {
         make: |settings| Ok(Arc::new(JumpRing::new(settings))),
         dt: 0.5,
         substeps: 1,

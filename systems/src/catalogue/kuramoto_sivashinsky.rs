@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 
-use super::{Recipe, dim_param, noise_param, positive_param};
+use super::{DefaultStepping, dim_param, noise_param, positive_param};
 use crate::key::{Key, Purpose};
 use crate::law::{Geometry, Result};
 use crate::registry::{Entry, Settings};
@@ -18,7 +18,7 @@ use crate::sde::Sde;
 use crate::spectral::{Advection, Forcing, Mode, RandomModes, SpectralSde, cut};
 use crate::system::System;
 
-pub(super) const ENTRY: Entry<Recipe> = Entry {
+pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "kuramoto_sivashinsky",
     about: "spatio-temporal chaos of flame fronts on a periodic line, spectral, with additive noise",
     reference: "Kuramoto and Tsuzuki (1976), doi:10.1143/PTP.55.356; Sivashinsky (1977), doi:10.1016/0094-5765(77)90096-0",
@@ -27,7 +27,7 @@ pub(super) const ENTRY: Entry<Recipe> = Entry {
         positive_param("length", 22.0, "length of the line; chaotic from about 22 on, waves are about 9 long"),
         noise_param(0.0),
     ],
-    build: Recipe {
+    build: DefaultStepping {
         make: |settings| Ok(Arc::new(KuramotoSivashinsky::new(settings)?)),
         dt: 0.25,
         substeps: 1,

@@ -6,19 +6,19 @@ use std::sync::Arc;
 use ndarray::Array2;
 
 use super::potential::{BETA_PARAM, POTENTIAL_PARAM, STIFFNESS_PARAM};
-use super::{Potential, Recipe, diffuse};
+use super::{DefaultStepping, Potential, diffuse};
 use crate::key::{Key, Purpose};
 use crate::law::{Geometry, Result};
 use crate::registry::{Entry, Settings};
 use crate::sde::{LANES, Linearized, Noise, Sde};
 use crate::system::System;
 
-pub(super) const ENTRY: Entry<Recipe> = Entry {
+pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "langevin_overdamped",
     about: "overdamped Langevin dynamics on the Mueller-Brown or a quadratic potential; the stationary law is known",
     reference: "Mueller and Brown (1979), doi:10.1007/BF00547608",
     params: &[POTENTIAL_PARAM, STIFFNESS_PARAM, BETA_PARAM],
-    build: Recipe {
+    build: DefaultStepping {
         make: |settings| Ok(Arc::new(LangevinOverdamped::new(settings)?)),
         dt: 0.01,
         substeps: 100,

@@ -8,14 +8,14 @@ use std::sync::Arc;
 use ndarray::Array2;
 
 use super::potential::{BETA_PARAM, POTENTIAL_PARAM, STIFFNESS_PARAM};
-use super::{Potential, Recipe, diffuse, positive_param};
+use super::{DefaultStepping, Potential, diffuse, positive_param};
 use crate::key::{Key, Purpose};
 use crate::law::{Geometry, Result};
 use crate::registry::{Entry, Settings};
 use crate::sde::{LANES, Linearized, Noise, Sde};
 use crate::system::System;
 
-pub(super) const ENTRY: Entry<Recipe> = Entry {
+pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "langevin_underdamped",
     about: "Langevin dynamics with inertia on the Mueller-Brown or a quadratic potential; the stationary law is known",
     reference: "Kramers (1940), doi:10.1016/S0031-8914(40)90098-2; Mueller and Brown (1979), doi:10.1007/BF00547608",
@@ -25,7 +25,7 @@ pub(super) const ENTRY: Entry<Recipe> = Entry {
         BETA_PARAM,
         positive_param("friction", 10.0, "gamma, the rate at which a momentum is lost; the mass is 1"),
     ],
-    build: Recipe {
+    build: DefaultStepping {
         make: |settings| Ok(Arc::new(LangevinUnderdamped::new(settings)?)),
         dt: 0.1,
         substeps: 50,

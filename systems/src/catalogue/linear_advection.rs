@@ -11,33 +11,28 @@ use std::sync::Arc;
 
 use ndarray::{Array2, Axis};
 
-use super::{Recipe, count_param, dim_param, positive_param, real_param};
+use super::{DefaultStepping, count_param, dim_param, positive_param, real_param};
 use crate::integrate::forecaster;
 use crate::key::{Key, Purpose, Stream};
 use crate::law::{Forecaster, Geometry, Result};
 use crate::map::{Map, MapForecaster};
-use crate::registry::{Default, Entry, Kind, Param, Settings};
+use crate::registry::{Entry, Param, Settings};
 use crate::sde::LANES;
 use crate::system::{Stepping, System};
 
-pub(super) const ENTRY: Entry<Recipe> = Entry {
+pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "linear_advection",
     about: "a smooth field carried round a ring, exactly; linear, with damping if wanted",
     reference: "Evensen (2009), doi:10.1007/978-3-642-03711-5; Sakov and Oke (2008), doi:10.1175/2007MWR2021.1",
     params: &[
         dim_param(3, 1000, "number of grid points on the ring"),
         real_param("c", 1.0, "speed, in grid points per unit of time"),
-        Param {
-            key: "damping",
-            kind: Kind::Float { min: 0.0, max: 1.0 },
-            default: Default::Float(1.0),
-            about: "d, what a unit of time leaves of the field; 1 for none",
-        },
+        Param::share("damping", 1.0, "d, what a unit of time leaves of the field; 1 for none"),
         count_param("wavenumbers", 1, 25, "how many waves the initial states are sums of, from wave number 1 on"),
         // sqrt(5) / 10
         positive_param("sd", 0.223_606_797_749_978_97, "sd of each initial state over the ring"),
     ],
-    build: Recipe {
+    build: DefaultStepping {
         make: |settings| Ok(Arc::new(LinearAdvection::new(settings)?)),
         dt: 1.0,
         substeps: 1,

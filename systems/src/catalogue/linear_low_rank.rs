@@ -11,51 +11,31 @@ use std::sync::Arc;
 
 use ndarray::{Array1, Array2, ArrayView2, s};
 
-use super::{Ou, Recipe, noise_param, ou, positive_param, real_param};
+use super::{DefaultStepping, Ou, noise_param, ou, positive_param, real_param};
 use crate::gaussian::{LinearForecaster, SymmetricEigen};
 use crate::integrate::forecaster;
 use crate::key::{Key, Purpose};
 use crate::law::{Forecaster, Geometry, LinearGaussian, Result};
-use crate::registry::{Default, Entry, Kind, Param, Settings, Value};
+use crate::registry::{Entry, Param, Settings, Value};
 use crate::sde::{LANES, Linearized, Noise, Sde};
 use crate::subspace::{orthonormal, structure_key};
 use crate::system::{Stepping, System};
 
-pub(super) const ENTRY: Entry<Recipe> = Entry {
+pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "linear_low_rank",
     about: "linear stochastic process on a low-dimensional subspace, with ambient noise and exact transitions",
     reference: "Uhlenbeck and Ornstein (1930), doi:10.1103/PhysRev.36.823, in a subspace",
     params: &[
-        Param {
-            key: "dim",
-            kind: Kind::Int { min: 1, max: MAX_DIM },
-            default: Default::Int(32),
-            about: "n, the ambient dimension",
-        },
-        Param {
-            key: "intrinsic",
-            kind: Kind::Int { min: 1, max: MAX_DIM },
-            default: Default::Int(4),
-            about: "d, the dimension of the subspace, at most dim",
-        },
+        Param::int("dim", 32, 1, "n, the ambient dimension").up_to(MAX_DIM),
+        Param::int("intrinsic", 4, 1, "d, the dimension of the subspace, at most dim").up_to(MAX_DIM),
         real_param("rate", 1.0, "diagonal of Theta: the rate at which each intrinsic component returns to 0, above 0"),
         real_param("coupling", 1.0, "each intrinsic component is driven by the next: Theta_{i,i+1} = -coupling"),
         noise_param(1.0),
-        Param {
-            key: "ambient_sd",
-            kind: Kind::Float { min: 0.0, max: f64::INFINITY },
-            default: Default::Float(0.01),
-            about: "e, the stationary sd in each direction across the subspace",
-        },
+        Param::at_least("ambient_sd", 0.01, 0.0, "e, the stationary sd in each direction across the subspace"),
         positive_param("ambient_rate", 1.0, "r, the rate at which deviations from the subspace decay"),
-        Param {
-            key: "subspace_seed",
-            kind: Kind::Int { min: 0, max: i64::MAX },
-            default: Default::Int(0),
-            about: "the seed that the subspace is drawn from, whatever the experiment's own",
-        },
+        Param::int("subspace_seed", 0, 0, "the seed that the subspace is drawn from, whatever the experiment's own"),
     ],
-    build: Recipe {
+    build: DefaultStepping {
         make: |settings| Ok(Arc::new(LinearLowRank::new(settings)?)),
         dt: 0.1,
         substeps: 1,

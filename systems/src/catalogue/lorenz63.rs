@@ -6,14 +6,14 @@ use std::sync::Arc;
 use ndarray::Array2;
 
 use super::noise::{EqualNoise, MULTIPLICATIVE};
-use super::{Recipe, noise_param, positive_param, real_param};
+use super::{DefaultStepping, noise_param, positive_param, real_param};
 use crate::key::{Key, Purpose};
 use crate::law::{Geometry, Result};
 use crate::registry::{Entry, Settings};
 use crate::sde::{LANES, Linearized, Noise, Sde};
 use crate::system::System;
 
-pub(super) const ENTRY: Entry<Recipe> = Entry {
+pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "lorenz63",
     about: "chaotic convection in three variables, with additive or multiplicative noise",
     reference: "Lorenz (1963), doi:10.1175/1520-0469(1963)020<0130:DNF>2.0.CO;2",
@@ -24,7 +24,7 @@ pub(super) const ENTRY: Entry<Recipe> = Entry {
         noise_param(0.0),
         MULTIPLICATIVE,
     ],
-    build: Recipe {
+    build: DefaultStepping {
         make: |settings| Ok(Arc::new(Lorenz63::new(settings)?)),
         dt: 0.05,
         substeps: 5,

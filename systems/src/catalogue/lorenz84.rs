@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 
-use super::{Recipe, additive, diffuse, noise_param, positive_param, real_param};
+use super::{DefaultStepping, additive, diffuse, noise_param, positive_param, real_param};
 use crate::key::{Key, Purpose};
 use crate::law::Geometry;
 use crate::registry::{Entry, Settings};
 use crate::sde::{LANES, Linearized, Noise, Sde};
 use crate::system::System;
 
-pub(super) const ENTRY: Entry<Recipe> = Entry {
+pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "lorenz84",
     about: "chaotic general circulation in three variables, with additive noise",
     reference: "Lorenz (1984), Irregularity: a fundamental property of the atmosphere, Tellus A 36",
@@ -25,7 +25,7 @@ pub(super) const ENTRY: Entry<Recipe> = Entry {
         real_param("G", 1.0, "asymmetric thermal forcing"),
         noise_param(0.0),
     ],
-    build: Recipe {
+    build: DefaultStepping {
         make: |settings| Ok(Arc::new(Lorenz84::new(settings))),
         dt: 0.05,
         substeps: 1,

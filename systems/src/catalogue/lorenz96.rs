@@ -11,16 +11,16 @@ use ndarray::Array2;
 use pulp::Arch;
 
 use super::noise::{EqualNoise, MULTIPLICATIVE};
-use super::{Recipe, dim_param, noise_param, real_param};
+use super::{DefaultStepping, dim_param, noise_param, real_param};
 use crate::key::{Key, Purpose};
 use crate::law::{Geometry, Result};
 use crate::registry::{Entry, Settings};
 use crate::ring::{Reach, Ring};
 use crate::sde::{LANES, Linearized, Noise, Sde};
-use crate::stage::Stage;
+use crate::stage::SlopeUse;
 use crate::system::System;
 
-pub(super) const ENTRY: Entry<Recipe> = Entry {
+pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "lorenz96",
     about: "chaotic waves on a ring of any size, with additive or multiplicative noise",
     reference: "Lorenz (1996), Predictability: a problem partly solved",
@@ -30,7 +30,7 @@ pub(super) const ENTRY: Entry<Recipe> = Entry {
         noise_param(0.0),
         MULTIPLICATIVE,
     ],
-    build: Recipe {
+    build: DefaultStepping {
         make: |settings| Ok(Arc::new(Lorenz96::new(settings)?)),
         dt: 0.05,
         substeps: 1,
@@ -73,10 +73,10 @@ impl Sde for Lorenz96 {
     }
 
     fn drift_block(&self, _t: f64, x: &[[f64; LANES]], out: &mut [[f64; LANES]]) {
-        kernel::members(self.arch, x, self.forcing, Stage::Slope(out));
+        kernel::members(self.arch, x, self.forcing, SlopeUse::Slope(out));
     }
 
-    fn stage_block(&self, _t: f64, at: &[[f64; LANES]], _slope: &mut [[f64; LANES]], stage: Stage) {
+    fn stage_block(&self, _t: f64, at: &[[f64; LANES]], _slope: &mut [[f64; LANES]], stage: SlopeUse) {
         kernel::members(self.arch, at, self.forcing, stage);
     }
 
@@ -102,7 +102,7 @@ impl Ring for Lorenz96 {
         Reach { behind: 2, ahead: 1 }
     }
 
-    fn stage_stretch(&self, _t: f64, at: &[[f64; LANES]], stage: Stage) {
+    fn stage_stretch(&self, _t: f64, at: &[[f64; LANES]], stage: SlopeUse) {
         kernel::stretch(self.arch, at, self.forcing, stage);
     }
 }

@@ -15,36 +15,35 @@ use std::sync::Arc;
 
 use ndarray::{Array2, s};
 
-use super::{Recipe, dim_param, non_negative_param, positive_param, real_param};
+use super::{DefaultStepping, dim_param, non_negative_param, positive_param, real_param};
 use crate::key::{Key, Purpose};
 use crate::law::Geometry;
-use crate::registry::{Default, Entry, Kind, Param, Settings};
+use crate::registry::{DefaultValue, Entry, Param, ParamKind, Settings};
 use crate::sde::{LANES, Linearized, Noise, Sde};
 use crate::system::System;
 
-pub(super) const ENTRY: Entry<Recipe> = Entry {
+pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "lorenz96_truncated",
     about: "the slow scale of two-scale Lorenz-96 with a polynomial and red noise for the fast one",
     reference: "Wilks (2005), doi:10.1256/qj.04.03",
     params: &[
         dim_param(4, 8, "K, the number of grid points; the state has as many values of e again"),
         real_param("forcing", 20.0, "F, the constant forcing"),
-        Param {
-            key: "polynomial",
-            kind: Kind::Floats,
-            default: Default::Floats(&[0.262, 1.45, -0.0121, -0.00713, 0.000296]),
-            about: "coefficients of U, the constant first",
-        },
-        Param {
-            key: "phi",
-            kind: Kind::Float { min: f64::MIN_POSITIVE, max: 1.0 - f64::EPSILON },
-            default: Default::Float(0.984),
-            about: "correlation of e over `delta`",
-        },
+        Param::floats(
+            "polynomial",
+            &[0.262, 1.45, -0.0121, -0.00713, 0.000296],
+            "coefficients of U, the constant first",
+        ),
+        Param::new(
+            "phi",
+            ParamKind::real(f64::MIN_POSITIVE, 1.0 - f64::EPSILON),
+            DefaultValue::Float(0.984),
+            "correlation of e over `delta`",
+        ),
         positive_param("delta", 0.005, "the time over which e has the correlation `phi`"),
         non_negative_param("sigma", 1.94, "stationary sd of e; 0 leaves the polynomial alone"),
     ],
-    build: Recipe {
+    build: DefaultStepping {
         make: |settings| Ok(Arc::new(Lorenz96Truncated::new(settings))),
         dt: 0.05,
         substeps: 10,

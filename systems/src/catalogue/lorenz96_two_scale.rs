@@ -11,14 +11,14 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 
-use super::{Recipe, additive, count_param, diffuse, noise_param, positive_param, real_param};
+use super::{DefaultStepping, additive, count_param, diffuse, noise_param, positive_param, real_param};
 use crate::key::{Key, Purpose};
 use crate::law::Geometry;
 use crate::registry::{Entry, Settings};
 use crate::sde::{LANES, Linearized, Noise, Sde};
 use crate::system::System;
 
-pub(super) const ENTRY: Entry<Recipe> = Entry {
+pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "lorenz96_two_scale",
     about: "slow chaotic waves on a ring, each driving fast ones, with additive noise",
     reference: "Lorenz (1996), Predictability: a problem partly solved; Wilks (2005), doi:10.1256/qj.04.03",
@@ -31,7 +31,7 @@ pub(super) const ENTRY: Entry<Recipe> = Entry {
         positive_param("b", 10.0, "how much smaller the fast amplitudes are"),
         noise_param(0.0),
     ],
-    build: Recipe {
+    build: DefaultStepping {
         make: |settings| Ok(Arc::new(Lorenz96TwoScale::new(settings))),
         dt: 0.05,
         substeps: 50,

@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 
-use super::Recipe;
+use super::DefaultStepping;
 use super::noise::{EqualNoise, MULTIPLICATIVE};
 use crate::key::{Key, Purpose};
 use crate::law::{Geometry, Result};
-use crate::registry::{Default, Entry, Kind, Param, Settings};
+use crate::registry::{Entry, Param, ParamKind, Settings};
 use crate::sde::{LANES, Linearized, Noise, Sde};
 use crate::system::System;
 
@@ -24,26 +24,20 @@ const GROWTH: [f64; 4] = [1.0, 0.72, 1.53, 1.27];
 const INTERACTION: [[f64; 4]; 4] =
     [[1.0, 1.09, 1.52, 0.0], [0.0, 1.0, 0.44, 1.36], [2.33, 0.0, 1.0, 0.47], [1.21, 0.51, 0.35, 1.0]];
 
-pub(super) const ENTRY: Entry<Recipe> = Entry {
+pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "lotka_volterra",
     about: "competing species, chaotic with the default four, with multiplicative noise",
     reference: "Vano, Wildenberg, Anderson, Noel and Sprott (2006), doi:10.1088/0951-7715/19/10/006",
     params: &[
-        Param {
-            key: "r",
-            kind: Kind::Floats,
-            default: Default::Floats(&GROWTH),
-            about: "growth rates, one a species; below 0 for a predator",
-        },
-        Param {
-            key: "A",
-            kind: Kind::Rows,
-            default: Default::Unset,
-            about: "rows of the interaction matrix; those of Vano et al. (2006) where it is not set",
-        },
+        Param::floats("r", &GROWTH, "growth rates, one a species; below 0 for a predator"),
+        Param::unset(
+            "A",
+            ParamKind::Rows,
+            "rows of the interaction matrix; those of Vano et al. (2006) where it is not set",
+        ),
         MULTIPLICATIVE,
     ],
-    build: Recipe {
+    build: DefaultStepping {
         make: |settings| Ok(Arc::new(LotkaVolterra::new(settings)?)),
         dt: 0.5,
         substeps: 5,

@@ -72,14 +72,14 @@ pub use stochastic_volatility::StochasticVolatility;
 pub use vissio_lucarini::VissioLucarini;
 
 use crate::law::{Error, Result};
-use crate::registry::{Default, Entry, Kind, Param, Settings, Value, find};
+use crate::registry::{Entry, Param, Settings, Value, find};
 use crate::sde::{LANES, Noise};
 use crate::system::{Stepping, System};
 use crate::wide::wide;
 
 /// How a system is built from its settings, and how it is stepped unless the user says otherwise.
 #[derive(Clone, Copy, Debug)]
-pub struct Recipe {
+pub struct DefaultStepping {
     /// From checked settings.
     pub make: fn(&Settings) -> Result<Arc<dyn System>>,
     /// The usual lead step, in model time.
@@ -92,7 +92,7 @@ pub struct Recipe {
     pub spin_up: usize,
 }
 
-impl Recipe {
+impl DefaultStepping {
     /// The usual stepping.
     pub fn stepping(&self) -> Stepping {
         Stepping { dt: self.dt, substeps: self.substeps, integrator: self.integrator.to_owned() }
@@ -115,7 +115,7 @@ fn whole(count: f64) -> usize {
 }
 
 /// Every system, in the order in which they are listed.
-pub const SYSTEMS: &[Entry<Recipe>] = &[
+pub const SYSTEMS: &[Entry<DefaultStepping>] = &[
     ou::ENTRY,
     linear_low_rank::ENTRY,
     geometric_brownian::ENTRY,
@@ -170,58 +170,48 @@ pub fn check(name: &str, given: &BTreeMap<String, Value>) -> Result<Settings, Ve
 ///
 /// # Errors
 /// When no system has that name.
-pub fn recipe(name: &str, settings: &BTreeMap<String, Value>) -> Result<Recipe> {
+pub fn recipe(name: &str, settings: &BTreeMap<String, Value>) -> Result<DefaultStepping> {
     let own = find(SYSTEMS, "system", name)?.build;
     let inside = settings.values().find_map(|value| match value {
         Value::System { name, settings } => Some(recipe(name, settings)),
         _ => None,
     });
-    inside.map_or(Ok(own), |inside| Ok(Recipe { make: own.make, ..inside? }))
+    inside.map_or(Ok(own), |inside| Ok(DefaultStepping { make: own.make, ..inside? }))
 }
 
 /// Additive noise of one size on every component, as most systems have it.
 const fn noise_param(default: f64) -> Param {
-    Param {
-        key: "noise",
-        kind: Kind::Float { min: 0.0, max: f64::INFINITY },
-        default: Default::Float(default),
-        about: "sd of the additive noise per sqrt(model time); sd per integration step = noise * sqrt(dt / substeps)",
-    }
+    Param::at_least(
+        "noise",
+        default,
+        0.0,
+        "sd of the additive noise per sqrt(model time); sd per integration step = noise * sqrt(dt / substeps)",
+    )
 }
 
 /// Any finite number.
 const fn real_param(key: &'static str, default: f64, about: &'static str) -> Param {
-    Param {
-        key,
-        kind: Kind::Float { min: f64::NEG_INFINITY, max: f64::INFINITY },
-        default: Default::Float(default),
-        about,
-    }
+    Param::real(key, default, about)
 }
 
 /// A number above 0.
 const fn positive_param(key: &'static str, default: f64, about: &'static str) -> Param {
-    Param {
-        key,
-        kind: Kind::Float { min: f64::MIN_POSITIVE, max: f64::INFINITY },
-        default: Default::Float(default),
-        about,
-    }
+    Param::positive(key, default, about)
 }
 
 /// A number of at least 0.
 const fn non_negative_param(key: &'static str, default: f64, about: &'static str) -> Param {
-    Param { key, kind: Kind::Float { min: 0.0, max: f64::INFINITY }, default: Default::Float(default), about }
+    Param::at_least(key, default, 0.0, about)
 }
 
 /// A whole number.
 const fn count_param(key: &'static str, min: i64, default: i64, about: &'static str) -> Param {
-    Param { key, kind: Kind::Int { min, max: 10_000_000 }, default: Default::Int(default), about }
+    Param::int(key, default, min, about).up_to(10_000_000)
 }
 
 /// A number of components.
 const fn dim_param(min: i64, default: i64, about: &'static str) -> Param {
-    Param { key: "dim", kind: Kind::Int { min, max: 10_000_000 }, default: Default::Int(default), about }
+    Param::int("dim", default, min, about).up_to(10_000_000)
 }
 
 /// Additive where there is noise.

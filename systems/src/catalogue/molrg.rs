@@ -8,73 +8,53 @@ use std::sync::Arc;
 
 use ndarray::{Array1, Array2, ArrayView2};
 
-use super::Recipe;
+use super::DefaultStepping;
 use crate::gaussian::{LowRankGaussian, LowRankMixture};
 use crate::integrate::forecaster;
 use crate::key::{Key, Purpose, Stream};
-use crate::law::{Affine, Bound, ConditionalDenoiser, Forecaster, Geometry, Result};
+use crate::law::{Affine, BoundDenoiser, ConditionalDenoiser, Forecaster, Geometry, Result};
 use crate::noising::{Denoiser, Level};
-use crate::registry::{Default, Entry, Kind, Param, Settings};
+use crate::registry::{Entry, Param, ParamKind, Settings};
 use crate::subspace::{orthonormal, structure_key};
 use crate::system::{Stepping, System};
 use crate::transition::{ExactForecaster, ExactTransition, LogDensity};
 
-pub(super) const ENTRY: Entry<Recipe> = Entry {
+pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "molrg",
     about: "independent draws of a mixture of low-rank Gaussians, with exact density and denoiser",
     reference: "Wang, Zhang, Zhang, Chen, Ma and Qu (2024), Diffusion models learn low-dimensional distributions via \
                 subspace clustering, arXiv:2409.02426",
     params: &[
-        Param {
-            key: "dim",
-            kind: Kind::Int { min: 1, max: 100_000 },
-            default: Default::Int(48),
-            about: "n, the ambient dimension",
-        },
-        Param {
-            key: "components",
-            kind: Kind::Int { min: 1, max: 1000 },
-            default: Default::Int(2),
-            about: "K, the number of Gaussians",
-        },
-        Param {
-            key: "intrinsic",
-            kind: Kind::Int { min: 1, max: 100_000 },
-            default: Default::Int(6),
-            about: "d, the dimension of each subspace, with variance 1 along it; not used where `spectra` is set",
-        },
-        Param {
-            key: "spectra",
-            kind: Kind::Rows,
-            default: Default::Unset,
-            about: "variances along each subspace: one row, or one a component; zeros fill up the shorter ones",
-        },
-        Param {
-            key: "weights",
-            kind: Kind::Floats,
-            default: Default::Floats(&[1.0]),
-            about: "the share of each component, in any unit: one number, or one a component",
-        },
-        Param {
-            key: "mean_norm",
-            kind: Kind::Float { min: 0.0, max: f64::INFINITY },
-            default: Default::Float(0.0),
-            about: "the distance of each component's mean from the origin",
-        },
-        Param {
-            key: "ambient_noise",
-            kind: Kind::Float { min: 0.0, max: f64::INFINITY },
-            default: Default::Float(0.05),
-            about: "tau, sd of the noise on each coordinate; without it there is no density",
-        },
-        Param {
-            key: "subspace_seed",
-            kind: Kind::Int { min: 0, max: i64::MAX },
-            default: Default::Int(0),
-            about: "the seed that subspaces and means are drawn from, whatever the experiment's own",
-        },
+        Param::int("dim", 48, 1, "n, the ambient dimension").up_to(100_000),
+        Param::int("components", 2, 1, "K, the number of Gaussians").up_to(1000),
+        Param::int(
+            "intrinsic",
+            6,
+            1,
+            "d, the dimension of each subspace, with variance 1 along it; not used where `spectra` is set",
+        )
+        .up_to(100_000),
+        Param::unset(
+            "spectra",
+            ParamKind::Rows,
+            "variances along each subspace: one row, or one a component; zeros fill up the shorter ones",
+        ),
+        Param::floats("weights", &[1.0], "the share of each component, in any unit: one number, or one a component"),
+        Param::at_least("mean_norm", 0.0, 0.0, "the distance of each component's mean from the origin"),
+        Param::at_least(
+            "ambient_noise",
+            0.05,
+            0.0,
+            "tau, sd of the noise on each coordinate; without it there is no density",
+        ),
+        Param::int(
+            "subspace_seed",
+            0,
+            0,
+            "the seed that subspaces and means are drawn from, whatever the experiment's own",
+        ),
     ],
-    build: Recipe {
+    build: DefaultStepping {
         make: |settings| Ok(Arc::new(Molrg::new(settings)?)),
         dt: 1.0,
         substeps: 1,
@@ -208,11 +188,11 @@ impl LogDensity for MolrgTransition {
 }
 
 impl ConditionalDenoiser for MolrgTransition {
-    fn bind<'a>(&'a self, _k: usize, x: ArrayView2<'a, f64>) -> Result<Bound<'a>> {
+    fn bind<'a>(&'a self, _k: usize, x: ArrayView2<'a, f64>) -> Result<BoundDenoiser<'a>> {
         let mut offset = Array2::zeros(x.dim());
         offset.assign(&self.mean);
         let to_state = Affine { offset, scale: Array2::from_elem(x.dim(), self.scale) };
-        Ok(Bound { denoiser: Box::new(Arc::clone(&self.standardized)), to_state })
+        Ok(BoundDenoiser { denoiser: Box::new(Arc::clone(&self.standardized)), to_state })
     }
 }
 

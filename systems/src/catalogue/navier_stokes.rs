@@ -14,48 +14,44 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 
-use super::{Recipe, positive_param};
+use super::{DefaultStepping, positive_param};
 use crate::key::{Key, Purpose};
 use crate::law::{Geometry, Result};
-use crate::registry::{Default, Entry, Kind, Param, Settings};
+use crate::registry::{Entry, Param, Settings};
 use crate::sde::Sde;
 use crate::spectral::{Complex64, Forcing, Mode, RandomModes, SpectralSde, Square, Vorticity};
 use crate::system::System;
 
-pub(super) const ENTRY: Entry<Recipe> = Entry {
+pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "navier_stokes",
     about: "two-dimensional turbulence on the periodic square, spectral: Kolmogorov flow, random ring forcing, or decay",
     reference: "Chandler and Kerswell (2013), doi:10.1017/jfm.2013.122; Lilly (1969)",
     params: &[
-        Param {
-            key: "grid",
-            kind: Kind::Int { min: 8, max: 8192 },
-            default: Default::Int(64),
-            about: "n: the state is the vorticity on n x n points; wavenumbers below n / 3 are resolved",
-        },
+        Param::int(
+            "grid",
+            64,
+            8,
+            "n: the state is the vorticity on n x n points; wavenumbers below n / 3 are resolved",
+        )
+        .up_to(8192),
         positive_param("viscosity", 0.025, "nu; the inverse of the Reynolds number at Kolmogorov amplitude 1"),
-        Param {
-            key: "drag",
-            kind: Kind::Float { min: 0.0, max: f64::INFINITY },
-            default: Default::Float(0.0),
-            about: "alpha, linear drag per model time; it stops the growth of the largest scales under ring forcing",
-        },
-        Param {
-            key: "forcing",
-            kind: Kind::Choice(&["kolmogorov", "ring", "none"]),
-            default: Default::Text("kolmogorov"),
-            about: "a steady shear force, random forcing white in time, or none",
-        },
-        Param {
-            key: "wavenumber",
-            kind: Kind::Int { min: 1, max: 2730 },
-            default: Default::Int(4),
-            about: "m, of the forcing",
-        },
+        Param::at_least(
+            "drag",
+            0.0,
+            0.0,
+            "alpha, linear drag per model time; it stops the growth of the largest scales under ring forcing",
+        ),
+        Param::choice(
+            "forcing",
+            "kolmogorov",
+            &["kolmogorov", "ring", "none"],
+            "a steady shear force, random forcing white in time, or none",
+        ),
+        Param::int("wavenumber", 4, 1, "m, of the forcing").up_to(2730),
         positive_param("amplitude", 1.0, "chi, of the Kolmogorov force"),
         positive_param("injection", 0.1, "epsilon, energy mean(|u|^2) / 2 put in by the ring forcing per model time"),
     ],
-    build: Recipe {
+    build: DefaultStepping {
         make: |settings| Ok(Arc::new(NavierStokes::new(settings)?)),
         dt: 0.1,
         substeps: 4,

@@ -9,38 +9,27 @@ use std::sync::Arc;
 use ndarray::{Array2, Axis};
 
 use super::inside::{OF, inside};
-use super::{Recipe, lorenz63};
+use super::{DefaultStepping, lorenz63};
 use crate::key::Key;
 use crate::law::{Error, Forecaster, Geometry, Result};
-use crate::registry::{Default, Entry, Kind, Param, Settings};
+use crate::registry::{Entry, Param, ParamKind, Settings};
 use crate::system::{Partial, Stepping, System};
 
-pub(super) const ENTRY: Entry<Recipe> = Entry {
+pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "observe_partially",
     about: "some components of another system; the others stay hidden, so that what is seen is not Markov",
     reference: "Takens (1981), doi:10.1007/BFb0091924",
     params: &[
         OF,
-        Param {
-            key: "stride",
-            kind: Kind::Int { min: 1, max: i64::MAX },
-            default: Default::Int(2),
-            about: "each how many components one is seen; not used where `components` is set",
-        },
-        Param {
-            key: "offset",
-            kind: Kind::Int { min: 0, max: i64::MAX },
-            default: Default::Int(0),
-            about: "the first component seen, counted from 0; not used where `components` is set",
-        },
-        Param {
-            key: "components",
-            kind: Kind::Indices,
-            default: Default::Unset,
-            about: "the components seen, counted from 0, in increasing order; replaces stride and offset",
-        },
+        Param::int("stride", 2, 1, "each how many components one is seen; not used where `components` is set"),
+        Param::int("offset", 0, 0, "the first component seen, counted from 0; not used where `components` is set"),
+        Param::unset(
+            "components",
+            ParamKind::Indices,
+            "the components seen, counted from 0, in increasing order; replaces stride and offset",
+        ),
     ],
-    build: Recipe { make: |settings| Ok(Arc::new(ObservePartially::new(settings)?)), ..lorenz63::ENTRY.build },
+    build: DefaultStepping { make: |settings| Ok(Arc::new(ObservePartially::new(settings)?)), ..lorenz63::ENTRY.build },
 };
 
 /// Some components of another system.

@@ -10,16 +10,16 @@ use std::sync::Arc;
 use nalgebra::DMatrix;
 use ndarray::{Array1, Array2};
 
-use super::{Recipe, dim_param, real_param};
+use super::{DefaultStepping, dim_param, real_param};
 use crate::gaussian::{LinearForecaster, SymmetricEigen};
 use crate::integrate::forecaster;
 use crate::key::{Key, Purpose};
 use crate::law::{Forecaster, Geometry, LinearGaussian, Result};
-use crate::registry::{Default, Entry, Kind, Param, Settings};
+use crate::registry::{Entry, Param, ParamKind, Settings};
 use crate::sde::{LANES, Linearized, Noise, Sde};
 use crate::system::{Stepping, System};
 
-pub(super) const ENTRY: Entry<Recipe> = Entry {
+pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "ou",
     about: "linear stochastic process with exact transitions, the reference for every method",
     reference: "Uhlenbeck and Ornstein (1930), doi:10.1103/PhysRev.36.823; Van Loan (1978), doi:10.1109/TAC.1978.1101743",
@@ -27,27 +27,20 @@ pub(super) const ENTRY: Entry<Recipe> = Entry {
         dim_param(1, 3, "number of components; not used where `drift` is set"),
         real_param("rate", 1.0, "diagonal of Theta: the rate at which each component returns to its mean, above 0"),
         real_param("coupling", 1.0, "each component is driven by the next: Theta_{i,i+1} = -coupling"),
-        Param {
-            key: "drift",
-            kind: Kind::Rows,
-            default: Default::Unset,
-            about: "rows of Theta in dx = -Theta (x - mean) dt; replaces dim, rate and coupling",
-        },
-        Param {
-            key: "mean",
-            kind: Kind::Floats,
-            default: Default::Floats(&[0.0]),
-            about: "the stationary mean: one number, or one a component",
-        },
-        Param {
-            key: "noise",
-            kind: Kind::Floats,
-            default: Default::Floats(&[1.0]),
-            about: "sd of the additive noise per sqrt(model time): one number, or one a component; sd per step of length \
+        Param::unset(
+            "drift",
+            ParamKind::Rows,
+            "rows of Theta in dx = -Theta (x - mean) dt; replaces dim, rate and coupling",
+        ),
+        Param::floats("mean", &[0.0], "the stationary mean: one number, or one a component"),
+        Param::floats(
+            "noise",
+            &[1.0],
+            "sd of the additive noise per sqrt(model time): one number, or one a component; sd per step of length \
                     dt is noise * sqrt(dt) to first order",
-        },
+        ),
     ],
-    build: Recipe {
+    build: DefaultStepping {
         make: |settings| Ok(Arc::new(Ou::new(settings)?)),
         dt: 0.1,
         substeps: 1,

@@ -16,38 +16,30 @@ use ndarray::{Array2, s};
 use forecaster::Perturbed;
 
 use super::inside::{OF, inside};
-use super::{Recipe, SYSTEMS, build, lorenz63};
+use super::{DefaultStepping, SYSTEMS, build, lorenz63};
 use crate::key::{Key, Purpose};
 use crate::law::{Error, Forecaster, Geometry, Result};
-use crate::registry::{Default, Entry, Kind, Param, Settings, Value, find, nearest};
+use crate::registry::{Entry, Param, ParamKind, Settings, Value, find, nearest};
 use crate::system::{Stepping, System};
 
-pub(super) const ENTRY: Entry<Recipe> = Entry {
+pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "perturb_parameters",
     about: "a system whose trajectories each draw their own parameters, for tests out of distribution",
     reference: "the parameter shift of Chen et al. (2025), arXiv:2501.16642",
     params: &[
         OF,
-        Param {
-            key: "parameters",
-            kind: Kind::Words,
-            default: Default::Unset,
-            about: "settings of the system inside that are drawn; all its numbers but 0 and `noise` if unset",
-        },
-        Param {
-            key: "spread",
-            kind: Kind::Float { min: 0.0, max: f64::INFINITY },
-            default: Default::Float(0.05),
-            about: "sd of a parameter, relative to its value",
-        },
-        Param {
-            key: "group",
-            kind: Kind::Int { min: 1, max: 1_000_000_000 },
-            default: Default::Int(1),
-            about: "successive members that share a draw",
-        },
+        Param::unset(
+            "parameters",
+            ParamKind::Words,
+            "settings of the system inside that are drawn; all its numbers but 0 and `noise` if unset",
+        ),
+        Param::at_least("spread", 0.05, 0.0, "sd of a parameter, relative to its value"),
+        Param::int("group", 1, 1, "successive members that share a draw").up_to(1_000_000_000),
     ],
-    build: Recipe { make: |settings| Ok(Arc::new(PerturbParameters::new(settings)?)), ..lorenz63::ENTRY.build },
+    build: DefaultStepping {
+        make: |settings| Ok(Arc::new(PerturbParameters::new(settings)?)),
+        ..lorenz63::ENTRY.build
+    },
 };
 
 /// How often a draw that the system inside refuses is repeated.
@@ -141,7 +133,7 @@ impl PerturbParameters {
 
 /// The parameters to be drawn, with their central values.
 fn parameters(settings: &Settings, name: &str, inner: &BTreeMap<String, Value>) -> Result<Vec<(String, f64)>> {
-    let number = |param: &&Param| matches!(param.kind, Kind::Float { .. });
+    let number = |param: &&Param| matches!(param.kind, ParamKind::Float { .. });
     let known: Vec<&str> = find(SYSTEMS, "system", name)?.params.iter().filter(number).map(|param| param.key).collect();
     let value = |key: &str| match inner.get(key) {
         Some(Value::Float(value)) => *value,

@@ -5,7 +5,7 @@
 //! (0.623, 0.028) and -80.8 at (-0.050, 0.467), and saddles of -40.7 at (-0.822, 0.624) and -72.2 at (0.212, 0.293).
 
 use crate::law::Result;
-use crate::registry::{Default, Kind, Param, Settings};
+use crate::registry::{Param, Settings};
 use crate::sde::LANES;
 
 /// A potential energy.
@@ -18,28 +18,23 @@ pub enum Potential {
 }
 
 /// Which potential.
-pub(super) const POTENTIAL_PARAM: Param = Param {
-    key: "potential",
-    kind: Kind::Choice(&["mueller_brown", "quadratic"]),
-    default: Default::Text("mueller_brown"),
-    about: "the energy surface: Mueller and Brown (1979) in two dimensions, or independent springs",
-};
+pub(super) const POTENTIAL_PARAM: Param = Param::choice(
+    "potential",
+    "mueller_brown",
+    &["mueller_brown", "quadratic"],
+    "the energy surface: Mueller and Brown (1979) in two dimensions, or independent springs",
+);
 
 /// The springs.
-pub(super) const STIFFNESS_PARAM: Param = Param {
-    key: "stiffness",
-    kind: Kind::Floats,
-    default: Default::Floats(&[1.0, 4.0]),
-    about: "k, one a dimension, of the quadratic potential; not used by the other",
-};
+pub(super) const STIFFNESS_PARAM: Param =
+    Param::floats("stiffness", &[1.0, 4.0], "k, one a dimension, of the quadratic potential; not used by the other");
 
 /// The inverse temperature.
-pub(super) const BETA_PARAM: Param = Param {
-    key: "beta",
-    kind: Kind::Float { min: f64::MIN_POSITIVE, max: f64::INFINITY },
-    default: Default::Float(0.05),
-    about: "inverse temperature 1 / kT; at 0.05 the barriers of Mueller and Brown are 1.8 to 5.3 kT high",
-};
+pub(super) const BETA_PARAM: Param = Param::positive(
+    "beta",
+    0.05,
+    "inverse temperature 1 / kT; at 0.05 the barriers of Mueller and Brown are 1.8 to 5.3 kT high",
+);
 
 /// The deepest minimum of Mueller and Brown.
 const DEEPEST: [f64; 2] = [-0.558_223_6, 1.441_725_8];

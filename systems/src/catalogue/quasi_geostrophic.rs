@@ -23,35 +23,31 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 
-use super::{Recipe, positive_param};
+use super::{DefaultStepping, positive_param};
 use crate::key::{Key, Purpose};
 use crate::law::{Geometry, Result};
-use crate::registry::{Default, Entry, Kind, Param, Settings};
+use crate::registry::{Entry, Param, Settings};
 use crate::sde::{LANES, Linearized, Noise, Sde};
 use crate::spectral::{Basin, Complex64, Helmholtz, Pool, distinct, gather, scatter};
 use crate::system::System;
 
-pub(super) const ENTRY: Entry<Recipe> = Entry {
+pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "quasi_geostrophic",
     about: "wind-driven ocean gyres in a square basin, the 1.5-layer model of ensemble filtering",
     reference: "Sakov and Oke (2008), doi:10.1111/j.1600-0870.2007.00299.x",
     params: &[
-        Param {
-            key: "grid",
-            kind: Kind::Int { min: 9, max: 4097 },
-            default: Default::Int(129),
-            about: "n, an odd number, fastest as 2^m + 1: the state is psi on n x n points, boundary included",
-        },
+        Param::int(
+            "grid",
+            129,
+            9,
+            "n, an odd number, fastest as 2^m + 1: the state is psi on n x n points, boundary included",
+        )
+        .up_to(4097),
         positive_param("viscosity", 2e-12, "A, of the biharmonic friction; 2e-11 in the coarser variant"),
         positive_param("froude", 1600.0, "F, the inverse square of the deformation radius"),
-        Param {
-            key: "nonlinearity",
-            kind: Kind::Float { min: 0.0, max: f64::INFINITY },
-            default: Default::Float(1e-5),
-            about: "epsilon, the Rossby number in front of the advection",
-        },
+        Param::at_least("nonlinearity", 1e-5, 0.0, "epsilon, the Rossby number in front of the advection"),
     ],
-    build: Recipe {
+    build: DefaultStepping {
         make: |settings| Ok(Arc::new(QuasiGeostrophic::new(settings)?)),
         dt: 5.0,
         substeps: 4,
@@ -66,7 +62,7 @@ const START: (usize, f64) = (6, 10.0);
 /// The model of Sakov and Oke.
 pub struct QuasiGeostrophic {
     core: Core,
-    pool: Pool<Scratch>,
+    pool: Pool<GyreWorkspace>,
 }
 
 /// The equation for one member, on contiguous fields.
@@ -80,7 +76,7 @@ struct Core {
 }
 
 /// Scratch for a block, and for the member that is evaluated.
-struct Scratch {
+struct GyreWorkspace {
     /// The members of two inputs, `[member][component]`; results overwrite those of the first.
     blocks: [Vec<f64>; 2],
     member: Member,
@@ -118,7 +114,7 @@ impl QuasiGeostrophic {
             complex: vec![Complex64::default(); complex],
         };
         let blocks = move || std::array::from_fn(|_| vec![0.0; LANES * points * points]);
-        let pool = Pool::new(move || Scratch { blocks: blocks(), member: member() });
+        let pool = Pool::new(move || GyreWorkspace { blocks: blocks(), member: member() });
         let (epsilon, viscosity) = (settings.number("nonlinearity"), settings.number("viscosity"));
         Ok(Self { core: Core { basin, solver, froude, epsilon, viscosity, wind }, pool })
     }
@@ -132,7 +128,7 @@ impl QuasiGeostrophic {
         work: impl Fn(&Core, [&mut [f64]; 2], &mut Member),
     ) {
         let lanes = inputs.iter().map(|block| distinct(block)).max().unwrap_or(LANES);
-        self.pool.with(|Scratch { blocks: [first, second], member }| {
+        self.pool.with(|GyreWorkspace { blocks: [first, second], member }| {
             for (block, fields) in inputs.iter().zip([&mut *first, &mut *second]) {
                 gather(block, lanes, fields);
             }

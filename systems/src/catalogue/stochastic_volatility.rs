@@ -17,16 +17,16 @@ use ndarray::Array2;
 
 use super::cir::positive;
 use super::square_root::{SquareRoot, SquareRootTransition};
-use super::{Recipe, positive_param, real_param};
+use super::{DefaultStepping, positive_param, real_param};
 use crate::integrate::forecaster;
 use crate::key::{Key, Purpose, Stream};
 use crate::law::{Forecaster, Geometry, Result};
-use crate::registry::{Default, Entry, Kind, Param, Settings};
+use crate::registry::{DefaultValue, Entry, Param, ParamKind, Settings};
 use crate::sde::{LANES, Linearized, Noise, Sde};
 use crate::system::{Stepping, System};
 use crate::transition::{ExactForecaster, ExactTransition};
 
-pub(super) const ENTRY: Entry<Recipe> = Entry {
+pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "stochastic_volatility",
     about: "Heston's log price and its random variance, correlated, drawn from the exact law",
     reference: "Heston (1993), doi:10.1093/rfs/6.2.327; Broadie and Kaya (2006), doi:10.1287/opre.1050.0247; Glasserman \
@@ -36,14 +36,14 @@ pub(super) const ENTRY: Entry<Recipe> = Entry {
         positive_param("kappa", 6.21, "rate at which the variance returns to its mean"),
         positive_param("theta", 0.019, "stationary mean of the variance"),
         positive_param("sigma", 0.61, "volatility of the variance"),
-        Param {
-            key: "rho",
-            kind: Kind::Float { min: -1.0, max: 1.0 },
-            default: Default::Float(-0.7),
-            about: "correlation of the noises of price and variance",
-        },
+        Param::new(
+            "rho",
+            ParamKind::real(-1.0, 1.0),
+            DefaultValue::Float(-0.7),
+            "correlation of the noises of price and variance",
+        ),
     ],
-    build: Recipe {
+    build: DefaultStepping {
         make: |settings| Ok(Arc::new(StochasticVolatility::new(settings))),
         dt: 0.02,
         substeps: 1,

@@ -11,14 +11,14 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 
-use super::{Recipe, additive, diffuse, dim_param, noise_param, positive_param, real_param};
+use super::{DefaultStepping, additive, diffuse, dim_param, noise_param, positive_param, real_param};
 use crate::key::{Key, Purpose};
 use crate::law::Geometry;
 use crate::registry::{Entry, Settings};
 use crate::sde::{LANES, Linearized, Noise, Sde};
 use crate::system::System;
 
-pub(super) const ENTRY: Entry<Recipe> = Entry {
+pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "vissio_lucarini",
     about: "chaotic waves on a ring that exchange energy with a temperature, with additive noise",
     reference: "Vissio and Lucarini (2020), doi:10.1140/epjp/s13360-020-00814-w",
@@ -30,7 +30,7 @@ pub(super) const ENTRY: Entry<Recipe> = Entry {
         positive_param("gamma", 1.0, "rate of dissipation"),
         noise_param(0.0),
     ],
-    build: Recipe {
+    build: DefaultStepping {
         make: |settings| Ok(Arc::new(VissioLucarini::new(settings))),
         dt: 0.05,
         substeps: 1,

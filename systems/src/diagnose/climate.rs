@@ -7,7 +7,7 @@ use super::estimate::{Estimate, jackknife};
 
 /// Means and standard deviations.
 #[derive(Clone, Debug)]
-pub struct Climate {
+pub struct ClimateEstimate {
     /// The mean over time and components.
     pub mean: Estimate,
     /// The root of the mean over components of the variance in time.
@@ -26,7 +26,7 @@ pub(super) fn component_means(samples: &[ArrayView2<f64>]) -> Array1<f64> {
 }
 
 /// From samples `[time, component]`.
-pub(super) fn climate(samples: &[ArrayView2<f64>]) -> Climate {
+pub(super) fn climate(samples: &[ArrayView2<f64>]) -> ClimateEstimate {
     let centre = component_means(samples);
     let dim = centre.len();
     // of the deviations from the overall mean, so that squares do not cancel
@@ -52,7 +52,7 @@ pub(super) fn climate(samples: &[ArrayView2<f64>]) -> Climate {
     component_means.iter_mut().zip(&centre).for_each(|(mean, centre)| mean.value += centre);
     let component_sds = jackknife(statistics.view(), |m| sd(m).iter().map(|variance| variance.sqrt()).collect());
     let pooled = jackknife(statistics.view(), pooled);
-    Climate { mean: pooled[0], sd: pooled[1], component_means, component_sds }
+    ClimateEstimate { mean: pooled[0], sd: pooled[1], component_means, component_sds }
 }
 
 #[cfg(test)]
@@ -64,7 +64,7 @@ mod tests {
     fn of_independent_normals_it_is_known() {
         let draws = Key::new(5, Domain::Score).normals(64, 1000) * 3.0 + 1e4;
         let samples: Vec<_> = draws.outer_iter().map(|row| row.into_shape_with_order((500, 2)).unwrap()).collect();
-        let Climate { mean, sd, component_means, component_sds } = climate(&samples);
+        let ClimateEstimate { mean, sd, component_means, component_sds } = climate(&samples);
         let n = draws.len() as f64;
         for (found, value, se) in [(mean, 1e4, 3.0 / n.sqrt()), (sd, 3.0, 3.0 / (2.0 * n).sqrt())] {
             assert!((found.value - value).abs() < 4.0 * se && (found.se.unwrap() / se - 1.0).abs() < 0.4, "{found:?}");

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use ndarray::{ArrayView3, Axis, s};
 
 pub use autocorrelation::Autocorrelation;
-pub use climate::Climate;
+pub use climate::ClimateEstimate;
 pub use effort::Effort;
 pub use estimate::Estimate;
 pub use histogram::Histogram;
@@ -44,7 +44,7 @@ pub struct Diagnosis {
     /// The length of a sample, in lead steps.
     pub sample_steps: usize,
     /// Means and standard deviations.
-    pub climate: Climate,
+    pub climate: ClimateEstimate,
     /// The autocorrelation and its time.
     pub autocorrelation: Autocorrelation,
     /// The power spectrum in time; none of trajectories shorter than 32 steps.

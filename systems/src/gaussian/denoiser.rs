@@ -5,7 +5,7 @@ use ndarray::{Array1, Array2, ArrayView2};
 
 use super::SymmetricEigen;
 use crate::law::Result;
-use crate::noising::{Denoiser, Guidable, Level, Pullback};
+use crate::noising::{Denoiser, DifferentiableDenoiser, Level, Pullback};
 
 /// alpha v / (alpha^2 v + sigma^2) for a variance v; a component without variance is its mean.
 fn gain(v: f64, level: Level) -> f64 {
@@ -41,7 +41,7 @@ impl Denoiser for GaussianDenoiser {
     }
 }
 
-impl Guidable for GaussianDenoiser {
+impl DifferentiableDenoiser for GaussianDenoiser {
     fn denoise_vjp<'a>(&'a self, x_t: ArrayView2<'a, f64>, level: Level) -> Result<(Array2<f64>, Pullback<'a>)> {
         let pullback = Pullback::new(move |v| Ok(self.eigen.apply(v, |variance| gain(variance, level))));
         Ok((self.denoise(x_t, level)?, pullback))
@@ -75,7 +75,7 @@ impl Denoiser for IndependentDenoiser {
     }
 }
 
-impl Guidable for IndependentDenoiser {
+impl DifferentiableDenoiser for IndependentDenoiser {
     fn denoise_vjp<'a>(&'a self, x_t: ArrayView2<'a, f64>, level: Level) -> Result<(Array2<f64>, Pullback<'a>)> {
         let gains = self.gains(level);
         let denoised = &gains * &x_t;

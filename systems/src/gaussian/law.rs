@@ -9,8 +9,8 @@ use std::sync::{Arc, OnceLock};
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 
 use super::{GaussianDenoiser, IndependentDenoiser, SymmetricEigen};
-use crate::law::{Affine, Bound, ConditionalDenoiser, Covariance, Density, GaussianKernel, Result};
-use crate::noising::Guidable;
+use crate::law::{Affine, BoundDenoiser, ConditionalDenoiser, Covariance, Density, GaussianKernel, Result};
+use crate::noising::DifferentiableDenoiser;
 
 /// A Gaussian one-step law with everything that follows from its moments.
 ///
@@ -110,9 +110,9 @@ fn log_normal(residual: ArrayView1<f64>, variance: ArrayView1<f64>, tolerance: f
 }
 
 impl<K: GaussianKernel> ConditionalDenoiser for GaussianLaw<K> {
-    fn bind<'a>(&'a self, k: usize, x: ArrayView2<'a, f64>) -> Result<Bound<'a>> {
+    fn bind<'a>(&'a self, k: usize, x: ArrayView2<'a, f64>) -> Result<BoundDenoiser<'a>> {
         let (mean, covariance) = self.kernel.moments(k, x)?;
-        let (denoiser, scale): (Box<dyn Guidable>, Array2<f64>) = match covariance {
+        let (denoiser, scale): (Box<dyn DifferentiableDenoiser>, Array2<f64>) = match covariance {
             Covariance::Diagonal(variance) => {
                 let unit = variance.mapv(|v| if v > 0.0 { 1.0 } else { 0.0 });
                 (Box::new(IndependentDenoiser::new(unit)), variance.mapv(positive_sd))
@@ -124,6 +124,6 @@ impl<K: GaussianKernel> ConditionalDenoiser for GaussianLaw<K> {
                 (Box::new(shared.denoiser), scale)
             }
         };
-        Ok(Bound { denoiser, to_state: Affine { offset: mean, scale } })
+        Ok(BoundDenoiser { denoiser, to_state: Affine { offset: mean, scale } })
     }
 }

@@ -13,7 +13,7 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 
 use crate::key::Stream;
 use crate::law::{Error, Result};
-use crate::noising::{Denoiser, Guidable, Level, Pullback};
+use crate::noising::{Denoiser, DifferentiableDenoiser, Level, Pullback};
 
 /// One component: N(mean, basis diag(variances) basis^T), with a weight.
 #[derive(Clone, Debug)]
@@ -237,7 +237,7 @@ impl Denoiser for LowRankMixture {
     }
 }
 
-impl Guidable for LowRankMixture {
+impl DifferentiableDenoiser for LowRankMixture {
     fn denoise_vjp<'a>(&'a self, x_t: ArrayView2<'a, f64>, level: Level) -> Result<(Array2<f64>, Pullback<'a>)> {
         let denoised = self.denoise(x_t, level)?;
         if level.sigma == 0.0 {

@@ -26,7 +26,7 @@ pub(super) fn adjoint(
         let size = LANES * dim;
         let least = if rows.len() * stepper.substeps < PARALLEL_WORK { usize::MAX } else { 1 };
         covectors.par_chunks_mut(size).zip(rows.par_chunks(size)).enumerate().with_min_len(least).for_each_init(
-            || Scratch::new(stepper, step),
+            || AdjointWorkspace::new(stepper, step),
             |scratch, (block, (v, x))| scratch.block(stepper, step, (k, key, block * LANES), x, v),
         );
     }
@@ -34,7 +34,7 @@ pub(super) fn adjoint(
 }
 
 /// What one thread needs: the states before the substeps, what the substeps read, and the covectors.
-struct Scratch {
+struct AdjointWorkspace {
     states: Vec<Vec<Lanes>>,
     increments: Vec<Increment>,
     v: Vec<Lanes>,
@@ -43,7 +43,7 @@ struct Scratch {
     backward: Workspace,
 }
 
-impl Scratch {
+impl AdjointWorkspace {
     fn new(stepper: &Stepper, step: &dyn AdjointStep) -> Self {
         let dim = stepper.sde.dim();
         Self {

@@ -14,13 +14,13 @@ use std::f64::consts::TAU;
 use std::ops::Mul;
 use std::sync::Arc;
 
-use super::{Build, Integrator, Lanes, Workspace, add, only_constant_noise};
+use super::{BuildIntegrator, Integrator, Lanes, Workspace, add, only_constant_noise};
 use crate::law::Error;
 use crate::registry::Entry;
 use crate::sde::{Increment, Noise, Sde};
-use crate::spectral::{Complex64, Pool, Scratch, Semilinear, distinct, gather, scatter};
+use crate::spectral::{Complex64, Pool, Semilinear, SpectralWorkspace, distinct, gather, scatter};
 
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<BuildIntegrator> = Entry {
     name: "etdrk4",
     about: "exponential Runge-Kutta of order 4 for stiff semilinear fields, constant noise g dW once a step",
     reference: "Cox and Matthews (2002), doi:10.1006/jcph.2002.6995; Kassam and Trefethen (2005), doi:10.1137/S1064827502410633",
@@ -69,7 +69,7 @@ struct Factors<T> {
 /// Scratch for one member.
 struct Member {
     spectra: [Vec<Complex64>; 6],
-    scratch: Scratch,
+    scratch: SpectralWorkspace,
 }
 
 /// e^z, e^{z/2} and the contour means of Q / h, f_1 / h, 2 f_2 / h, f_3 / h.
@@ -108,7 +108,13 @@ impl<T: Copy + Send + Sync> Etdrk4<T> {
 
 impl<T: Copy + Mul<Complex64, Output = Complex64>> Etdrk4<T> {
     /// One step of the coefficients `spectra[0]`, in place.
-    fn step(&self, equation: &dyn Semilinear, t: f64, spectra: &mut [Vec<Complex64>; 6], scratch: &mut Scratch) {
+    fn step(
+        &self,
+        equation: &dyn Semilinear,
+        t: f64,
+        spectra: &mut [Vec<Complex64>; 6],
+        scratch: &mut SpectralWorkspace,
+    ) {
         let [c, a, b, n1, na, nb] = spectra;
         let half = t + 0.5 * self.dt;
         equation.nonlinear(t, c, n1, scratch);

@@ -2,11 +2,11 @@
 //! is constant; weak order 1. Its one-step law is Gaussian.
 
 use super::runge_kutta::{Kick, Tableau};
-use super::{AdjointStep, Build, Integrator, Lanes, RungeKutta, Workspace, add, refuse};
+use super::{AdjointStep, BuildIntegrator, Integrator, Lanes, RungeKutta, Workspace, add, refuse};
 use crate::registry::Entry;
 use crate::sde::{Calculus, Increment, Noise};
 
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<BuildIntegrator> = Entry {
     name: "euler_maruyama",
     about: "Euler-Maruyama, the Ito scheme of strong order 1/2 (1 with constant noise)",
     reference: "Maruyama (1955)",

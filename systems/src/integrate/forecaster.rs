@@ -115,7 +115,7 @@ impl Stepper {
                 each(rows, dim, parallel, || RingScratch::new(self, stretches), ring);
             }
             _ => {
-                let block = |scratch: &mut Scratch, (block, rows): (usize, &mut [f64])| {
+                let block = |scratch: &mut BlockWorkspace, (block, rows): (usize, &mut [f64])| {
                     let members = block * LANES..block * LANES + rows.len() / dim;
                     load_block(rows, &mut scratch.x);
                     self.each_substep(k, steps, members, key, &mut scratch.noise, |t, increment| {
@@ -123,7 +123,7 @@ impl Stepper {
                     });
                     store_block(&scratch.x, rows);
                 };
-                each(rows, LANES * dim, parallel, || Scratch::new(self), block);
+                each(rows, LANES * dim, parallel, || BlockWorkspace::new(self), block);
             }
         }
     }
@@ -135,7 +135,7 @@ impl Stepper {
         steps: usize,
         members: Range<usize>,
         key: Key,
-        noise: &mut NoiseScratch<L>,
+        noise: &mut NoiseWorkspace<L>,
         mut step: impl FnMut(f64, &Increment<L>),
     ) {
         for lead in k..k + steps {
@@ -180,41 +180,41 @@ fn each<S>(
 }
 
 /// The paths of `L` members as they are read.
-struct NoiseScratch<const L: usize> {
+struct NoiseWorkspace<const L: usize> {
     increment: Increment<L>,
     path: BrownianPath<L>,
 }
 
-impl<const L: usize> NoiseScratch<L> {
+impl<const L: usize> NoiseWorkspace<L> {
     fn new(stepper: &Stepper) -> Self {
         Self { increment: stepper.increment(), path: stepper.path() }
     }
 }
 
 /// What one thread needs to advance blocks.
-struct Scratch {
+struct BlockWorkspace {
     x: Cells,
-    noise: NoiseScratch<LANES>,
+    noise: NoiseWorkspace<LANES>,
     work: Workspace,
 }
 
-impl Scratch {
+impl BlockWorkspace {
     fn new(stepper: &Stepper) -> Self {
         let dim = stepper.sde.dim();
         let work = Workspace::new(&*stepper.integrator, dim);
-        Self { x: Cells::new(dim), noise: NoiseScratch::new(stepper), work }
+        Self { x: Cells::new(dim), noise: NoiseWorkspace::new(stepper), work }
     }
 }
 
 /// What one thread needs to advance members of a ring one by one.
 struct RingScratch {
-    noise: NoiseScratch<1>,
-    stretches: stretches::Scratch,
+    noise: NoiseWorkspace<1>,
+    stretches: stretches::RingWorkspace,
 }
 
 impl RingScratch {
     fn new(stepper: &Stepper, stretches: &Stretches) -> Self {
-        Self { noise: NoiseScratch::new(stepper), stretches: stretches::Scratch::new(stretches) }
+        Self { noise: NoiseWorkspace::new(stepper), stretches: stretches::RingWorkspace::new(stretches) }
     }
 }
 

@@ -9,11 +9,11 @@
 //! C = (g(x + g 1 sqrt(dt)) - g(x)) (dW^2 - dt) / sqrt(dt). Strong order 1; with constant noise it is Euler-Maruyama.
 
 use super::euler_maruyama::EULER;
-use super::{AdjointStep, Build, Integrator, Lanes, RungeKutta, Workspace, add, refuse, shift};
+use super::{AdjointStep, BuildIntegrator, Integrator, Lanes, RungeKutta, Workspace, add, refuse, shift};
 use crate::registry::Entry;
 use crate::sde::{Calculus, Increment, LANES, Noise};
 
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<BuildIntegrator> = Entry {
     name: "milstein",
     about: "Milstein without derivatives, of strong order 1 in either calculus where the noise is diagonal or commutes",
     reference: "Milstein (1974); Kloeden and Platen (1992), section 11.1",

@@ -114,10 +114,10 @@ impl Workspace {
 }
 
 /// How an integrator is built for an equation and a step length: it says what it cannot step, and what can.
-pub type Build = fn(Arc<dyn Sde>, f64) -> Result<Box<dyn Integrator>>;
+pub type BuildIntegrator = fn(Arc<dyn Sde>, f64) -> Result<Box<dyn Integrator>>;
 
 /// Every integrator, in the order in which they are listed.
-pub const INTEGRATORS: &[Entry<Build>] = &[
+pub const INTEGRATORS: &[Entry<BuildIntegrator>] = &[
     rk4::ENTRY,
     tsit5::ENTRY,
     euler_maruyama::ENTRY,

@@ -3,12 +3,12 @@
 //! order 4 without; its one-step law is Gaussian around the deterministic step.
 
 use super::runge_kutta::{Kick, Tableau};
-use super::{AdjointStep, Build, Integrator, Lanes, RungeKutta, Workspace, add, only_constant_noise};
+use super::{AdjointStep, BuildIntegrator, Integrator, Lanes, RungeKutta, Workspace, add, only_constant_noise};
 use crate::registry::Entry;
 use crate::sde::{Increment, Noise};
-use crate::stage::Stage;
+use crate::stage::SlopeUse;
 
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<BuildIntegrator> = Entry {
     name: "rk4",
     about: "fourth-order Runge-Kutta for the drift, constant noise g dW once a step",
     reference: "Kutta (1901)",
@@ -51,10 +51,10 @@ impl Integrator for Rk4 {
         let (sde, dt) = (&*self.scheme.sde, self.scheme.dt);
         let [first, second, third, slope] = work.arrays();
         let half = 0.5 * dt;
-        sde.stage_block(t, x, slope, Stage::Next { x, ahead: half, next: first });
-        sde.stage_block(t + half, first, slope, Stage::Next { x, ahead: half, next: second });
-        sde.stage_block(t + half, second, slope, Stage::Next { x, ahead: dt, next: third });
-        sde.stage_block(t + dt, third, slope, Stage::End { x, stages: [first, second], sixth: dt / 6.0 });
+        sde.stage_block(t, x, slope, SlopeUse::Next { x, ahead: half, next: first });
+        sde.stage_block(t + half, first, slope, SlopeUse::Next { x, ahead: half, next: second });
+        sde.stage_block(t + half, second, slope, SlopeUse::Next { x, ahead: dt, next: third });
+        sde.stage_block(t + dt, third, slope, SlopeUse::End { x, stages: [first, second], sixth: dt / 6.0 });
         if !increment.dw.is_empty() {
             sde.diffuse_block(t, x, &increment.dw, slope);
             add(x, 1.0, slope);

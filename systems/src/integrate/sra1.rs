@@ -3,10 +3,10 @@
 //! x + (k_1 + 2 k_2) dt / 3 + g(t + dt) dW + (g(t) - g(t + dt)) dZ / dt.
 //! Strong order 3/2, deterministic and weak order 2.
 
-use super::{Build, RungeKutta, only_constant_noise, runge_kutta::Kick, runge_kutta::Tableau};
+use super::{BuildIntegrator, RungeKutta, only_constant_noise, runge_kutta::Kick, runge_kutta::Tableau};
 use crate::registry::Entry;
 
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<BuildIntegrator> = Entry {
     name: "sra1",
     about: "stochastic Runge-Kutta of strong order 3/2 for constant noise (deterministic and weak order 2)",
     reference: "Roessler (2010), doi:10.1137/09076636X",

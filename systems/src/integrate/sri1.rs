@@ -11,11 +11,11 @@
 
 use std::sync::Arc;
 
-use super::{Build, Integrator, Lanes, RungeKutta, Workspace, add, refuse, shift, sra1::SRA1};
+use super::{BuildIntegrator, Integrator, Lanes, RungeKutta, Workspace, add, refuse, shift, sra1::SRA1};
 use crate::registry::Entry;
 use crate::sde::{Calculus, Increment, LANES, Sde};
 
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<BuildIntegrator> = Entry {
     name: "sri1",
     about: "stochastic Runge-Kutta, the Ito scheme of strong order 3/2 for diagonal noise or a single Brownian motion \
             (deterministic and weak order 2)",

@@ -3,11 +3,11 @@
 //! Deterministic order 2; strong order 1 where the noise is constant or commutes, 1/2 otherwise.
 
 use super::runge_kutta::{Kick, Tableau};
-use super::{AdjointStep, Build, Integrator, Lanes, RungeKutta, Workspace, add, refuse, shift};
+use super::{AdjointStep, BuildIntegrator, Integrator, Lanes, RungeKutta, Workspace, add, refuse, shift};
 use crate::registry::Entry;
 use crate::sde::{Calculus, Increment};
 
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<BuildIntegrator> = Entry {
     name: "heun",
     about: "stochastic Heun, the Stratonovich scheme (deterministic order 2, strong order 1 where the noise commutes)",
     reference: "Ruemelin (1982)",

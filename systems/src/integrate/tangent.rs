@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use crate::law::{Error, Result};
 use crate::sde::{Calculus, LANES, Linearized, Noise, Sde};
-use crate::spectral::{Complex64, Scratch, Semilinear};
-use crate::stage::Stage;
+use crate::spectral::{Complex64, Semilinear, SpectralWorkspace};
+use crate::stage::SlopeUse;
 
 /// x and a tangent vector v as one state, x first.
 pub struct Tangent {
@@ -71,7 +71,7 @@ impl Sde for Tangent {
     }
 
     /// The equation's own stage, so that x takes the path that it takes alone.
-    fn stage_block(&self, t: f64, at: &[[f64; LANES]], slope: &mut [[f64; LANES]], stage: Stage) {
+    fn stage_block(&self, t: f64, at: &[[f64; LANES]], slope: &mut [[f64; LANES]], stage: SlopeUse) {
         let half = self.sde.dim();
         let ((x, v), (f, fv)) = (at.split_at(half), slope.split_at_mut(half));
         let (of_x, of_v) = stage.split_at(half);
@@ -109,11 +109,11 @@ impl Semilinear for Tangent {
         self.sde.semilinear().map(|equation| equation.linear().repeat(2)).unwrap_or_default()
     }
 
-    fn scratch(&self) -> Scratch {
+    fn scratch(&self) -> SpectralWorkspace {
         self.sde.semilinear().map(Semilinear::scratch).unwrap_or_default()
     }
 
-    fn to_coefficients(&self, x: &mut [f64], c: &mut [Complex64], scratch: &mut Scratch) {
+    fn to_coefficients(&self, x: &mut [f64], c: &mut [Complex64], scratch: &mut SpectralWorkspace) {
         self.with_equation(|equation| {
             for (x, c) in halves(x).into_iter().zip(halves(c)) {
                 equation.to_coefficients(x, c, scratch);
@@ -121,7 +121,7 @@ impl Semilinear for Tangent {
         });
     }
 
-    fn to_grid(&self, c: &mut [Complex64], x: &mut [f64], scratch: &mut Scratch) {
+    fn to_grid(&self, c: &mut [Complex64], x: &mut [f64], scratch: &mut SpectralWorkspace) {
         self.with_equation(|equation| {
             for (c, x) in halves(c).into_iter().zip(halves(x)) {
                 equation.to_grid(c, x, scratch);
@@ -129,7 +129,7 @@ impl Semilinear for Tangent {
         });
     }
 
-    fn nonlinear(&self, t: f64, c: &[Complex64], out: &mut [Complex64], scratch: &mut Scratch) {
+    fn nonlinear(&self, t: f64, c: &[Complex64], out: &mut [Complex64], scratch: &mut SpectralWorkspace) {
         let ((c, d), [n, nd]) = (c.split_at(c.len() / 2), halves(out));
         self.with_equation(|equation| {
             equation.nonlinear(t, c, n, scratch);

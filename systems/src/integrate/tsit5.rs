@@ -9,11 +9,11 @@
 use std::sync::Arc;
 
 use super::runge_kutta::Tableau;
-use super::{Build, Cells, Integrator, Lanes, Workspace, refuse, unsupported};
+use super::{BuildIntegrator, Cells, Integrator, Lanes, Workspace, refuse, unsupported};
 use crate::registry::Entry;
 use crate::sde::{Increment, LANES, Noise, Sde};
 
-pub(super) const ENTRY: Entry<Build> = Entry {
+pub(super) const ENTRY: Entry<BuildIntegrator> = Entry {
     name: "tsit5",
     about: "Tsitouras 5(4) with adaptive steps (relative and absolute tolerance 1e-8), for equations without noise; each \
             member has its own steps",

@@ -76,7 +76,7 @@ impl<'a> Pullback<'a> {
 }
 
 /// A denoiser with vector-Jacobian products.
-pub trait Guidable: Denoiser {
+pub trait DifferentiableDenoiser: Denoiser {
     /// D(x_t), and the pullback at x_t.
     ///
     /// # Errors
@@ -94,7 +94,7 @@ impl<D: Denoiser + ?Sized> Denoiser for Arc<D> {
     }
 }
 
-impl<D: Guidable + ?Sized> Guidable for Arc<D> {
+impl<D: DifferentiableDenoiser + ?Sized> DifferentiableDenoiser for Arc<D> {
     fn denoise_vjp<'a>(&'a self, x_t: ArrayView2<'a, f64>, level: Level) -> Result<(Array2<f64>, Pullback<'a>)> {
         (**self).denoise_vjp(x_t, level)
     }

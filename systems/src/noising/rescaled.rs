@@ -3,7 +3,7 @@
 
 use ndarray::{Array2, ArrayView2};
 
-use super::{Denoiser, Guidable, Level, Pullback};
+use super::{Denoiser, DifferentiableDenoiser, Level, Pullback};
 use crate::law::Result;
 
 /// A denoiser made for levels with alpha^2 + sigma^2 = 1, evaluated at any level of the same relative noise.
@@ -26,7 +26,7 @@ impl<D: Denoiser> Denoiser for Rescaled<D> {
     }
 }
 
-impl<D: Guidable> Guidable for Rescaled<D> {
+impl<D: DifferentiableDenoiser> DifferentiableDenoiser for Rescaled<D> {
     fn denoise_vjp<'a>(&'a self, x_t: ArrayView2<'a, f64>, level: Level) -> Result<(Array2<f64>, Pullback<'a>)> {
         let (preserved, factor) = preserving(level);
         let scaled = &x_t * factor;

@@ -2,19 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use super::{Default, Kind, Param, Value};
+use super::{DefaultValue, Param, ParamKind, Value};
 use crate::catalogue;
 use crate::law::{Error, Result};
 
 /// The value of a default, where it has one.
-pub(super) fn default_value(default: Default) -> Option<Value> {
+pub(super) fn default_value(default: DefaultValue) -> Option<Value> {
     match default {
-        Default::Required | Default::Unset => None,
-        Default::Bool(value) => Some(Value::Bool(value)),
-        Default::Int(value) => Some(Value::Int(value)),
-        Default::Float(value) => Some(Value::Float(value)),
-        Default::Text(value) => Some(Value::Text(value.to_owned())),
-        Default::Floats(values) => Some(Value::Floats(values.to_vec())),
+        DefaultValue::Required | DefaultValue::Unset => None,
+        DefaultValue::Bool(value) => Some(Value::Bool(value)),
+        DefaultValue::Int(value) => Some(Value::Int(value)),
+        DefaultValue::Float(value) => Some(Value::Float(value)),
+        DefaultValue::Text(value) => Some(Value::Text(value.to_owned())),
+        DefaultValue::Floats(values) => Some(Value::Floats(values.to_vec())),
     }
 }
 
@@ -31,7 +31,7 @@ pub(super) fn named_system(value: &Value) -> Option<(&str, &BTreeMap<String, Val
 
 /// The value of a setting, with the defaults of a system inside filled in; or what is wrong, with key paths.
 pub(super) fn accept(owner: &str, param: &Param, value: &Value) -> Result<Value, Vec<Error>> {
-    if let (Kind::System, Some((name, given))) = (param.kind, named_system(value)) {
+    if let (ParamKind::System, Some((name, given))) = (param.kind, named_system(value)) {
         return match catalogue::check(name, given) {
             Ok(settings) => Ok(Value::System { name: name.to_owned(), settings: settings.values().clone() }),
             Err(wrong) => Err(wrong.into_iter().map(|error| error.within(param.key)).collect()),
@@ -42,38 +42,38 @@ pub(super) fn accept(owner: &str, param: &Param, value: &Value) -> Result<Value,
 }
 
 /// Converts a given value to the kind that a setting has, or says what is wrong with it.
-fn convert(kind: Kind, value: &Value) -> Result<Value, String> {
+fn convert(kind: ParamKind, value: &Value) -> Result<Value, String> {
     let wrong = |expected: &str| Err(format!("is {}, but must be {expected}", describe(value)));
     match (kind, value) {
-        (Kind::Bool, Value::Bool(_)) | (Kind::Text, Value::Text(_)) => Ok(value.clone()),
-        (Kind::Bool, _) => wrong("true or false"),
-        (Kind::Text, _) => wrong("text"),
-        (Kind::Int { min, max }, Value::Int(given)) if (min..=max).contains(given) => Ok(value.clone()),
-        (Kind::Int { min, max: i64::MAX }, _) => wrong(&format!("an integer of at least {min}")),
-        (Kind::Int { min, max }, _) => wrong(&format!("an integer from {min} to {max}")),
-        (Kind::Float { min, max }, _) => match as_number(value) {
+        (ParamKind::Bool, Value::Bool(_)) | (ParamKind::Text, Value::Text(_)) => Ok(value.clone()),
+        (ParamKind::Bool, _) => wrong("true or false"),
+        (ParamKind::Text, _) => wrong("text"),
+        (ParamKind::Int { min, max }, Value::Int(given)) if (min..=max).contains(given) => Ok(value.clone()),
+        (ParamKind::Int { min, max: i64::MAX }, _) => wrong(&format!("an integer of at least {min}")),
+        (ParamKind::Int { min, max }, _) => wrong(&format!("an integer from {min} to {max}")),
+        (ParamKind::Float { min, max }, _) => match as_number(value) {
             Some(given) if given.is_finite() && given >= min && given <= max => Ok(Value::Float(given)),
             _ => wrong(&float_range(min, max)),
         },
-        (Kind::Choice(words), Value::Text(given)) if words.contains(&given.as_str()) => Ok(value.clone()),
-        (Kind::Choice(words), _) => wrong(&format!("one of {}", words.join(", "))),
-        (Kind::Floats, Value::Floats(values)) if values.iter().all(|v| v.is_finite()) => Ok(value.clone()),
-        (Kind::Floats, _) => match as_number(value) {
+        (ParamKind::Choice(words), Value::Text(given)) if words.contains(&given.as_str()) => Ok(value.clone()),
+        (ParamKind::Choice(words), _) => wrong(&format!("one of {}", words.join(", "))),
+        (ParamKind::Floats, Value::Floats(values)) if values.iter().all(|v| v.is_finite()) => Ok(value.clone()),
+        (ParamKind::Floats, _) => match as_number(value) {
             Some(given) if given.is_finite() => Ok(Value::Floats(vec![given])),
             _ => wrong("a list of finite numbers"),
         },
-        (Kind::Rows, Value::Rows(rows))
+        (ParamKind::Rows, Value::Rows(rows))
             if rows.iter().all(|row| row.len() == rows[0].len() && row.iter().all(|v| v.is_finite())) =>
         {
             Ok(value.clone())
         }
-        (Kind::Rows, _) => wrong("a list of rows of equal length"),
-        (Kind::Words, Value::Words(_)) => Ok(value.clone()),
-        (Kind::Words, Value::Text(word)) => Ok(Value::Words(vec![word.clone()])),
-        (Kind::Words, Value::Floats(none)) if none.is_empty() => Ok(Value::Words(Vec::new())),
-        (Kind::Words, _) => wrong("a word or a list of words"),
-        (Kind::Indices, _) => indices(value).map_or_else(|| wrong("a list of integers of at least 0"), Ok),
-        (Kind::System, _) => wrong("a system: its name, or a table with its `name` and settings"),
+        (ParamKind::Rows, _) => wrong("a list of rows of equal length"),
+        (ParamKind::Words, Value::Words(_)) => Ok(value.clone()),
+        (ParamKind::Words, Value::Text(word)) => Ok(Value::Words(vec![word.clone()])),
+        (ParamKind::Words, Value::Floats(none)) if none.is_empty() => Ok(Value::Words(Vec::new())),
+        (ParamKind::Words, _) => wrong("a word or a list of words"),
+        (ParamKind::Indices, _) => indices(value).map_or_else(|| wrong("a list of integers of at least 0"), Ok),
+        (ParamKind::System, _) => wrong("a system: its name, or a table with its `name` and settings"),
     }
 }
 

@@ -4,7 +4,7 @@
 //! N conserves the mean of u, and sum_j u_j N_j = 0. Its derivative is N'(u) v = -D (P u P v), the transpose
 //! N'(u)^T w = P (P u D w), because D^T = -D.
 
-use super::{Complex64, Derivatives, Line, Scratch, Semilinear};
+use super::{Complex64, Derivatives, Line, Semilinear, SpectralWorkspace};
 
 /// du/dt = L u - u u_x on a periodic line.
 pub struct Advection {
@@ -66,23 +66,23 @@ impl Semilinear for Advection {
         self.linear.iter().map(|l| Complex64::from(*l)).collect()
     }
 
-    fn scratch(&self) -> Scratch {
-        Scratch::new((2, self.line.points()), (1, self.line.modes()), self.line.scratch_len())
+    fn scratch(&self) -> SpectralWorkspace {
+        SpectralWorkspace::new((2, self.line.points()), (1, self.line.modes()), self.line.scratch_len())
     }
 
-    fn to_coefficients(&self, x: &mut [f64], c: &mut [Complex64], scratch: &mut Scratch) {
+    fn to_coefficients(&self, x: &mut [f64], c: &mut [Complex64], scratch: &mut SpectralWorkspace) {
         let ([], [], transform) = scratch.parts();
         self.line.forward(x, c, transform);
         let scale = 1.0 / self.line.points() as f64;
         c.iter_mut().for_each(|c| *c *= scale);
     }
 
-    fn to_grid(&self, c: &mut [Complex64], x: &mut [f64], scratch: &mut Scratch) {
+    fn to_grid(&self, c: &mut [Complex64], x: &mut [f64], scratch: &mut SpectralWorkspace) {
         let ([], [], transform) = scratch.parts();
         self.line.inverse(c, x, transform);
     }
 
-    fn nonlinear(&self, _t: f64, c: &[Complex64], out: &mut [Complex64], scratch: &mut Scratch) {
+    fn nonlinear(&self, _t: f64, c: &[Complex64], out: &mut [Complex64], scratch: &mut SpectralWorkspace) {
         let ([u], [spectrum], transform) = scratch.parts();
         self.grid(c, one, u, spectrum, transform);
         u.iter_mut().for_each(|u| *u *= *u);
@@ -95,7 +95,14 @@ impl Semilinear for Advection {
 }
 
 impl Derivatives for Advection {
-    fn tangent(&self, _t: f64, c: &[Complex64], d: &[Complex64], out: &mut [Complex64], scratch: &mut Scratch) {
+    fn tangent(
+        &self,
+        _t: f64,
+        c: &[Complex64],
+        d: &[Complex64],
+        out: &mut [Complex64],
+        scratch: &mut SpectralWorkspace,
+    ) {
         let ([u, v], [spectrum], transform) = scratch.parts();
         self.grid(c, one, u, spectrum, transform);
         self.grid(d, one, v, spectrum, transform);
@@ -103,7 +110,14 @@ impl Derivatives for Advection {
         self.spectrum(u, |k| Complex64::new(0.0, -k), out, transform);
     }
 
-    fn adjoint(&self, _t: f64, c: &[Complex64], v: &[Complex64], out: &mut [Complex64], scratch: &mut Scratch) {
+    fn adjoint(
+        &self,
+        _t: f64,
+        c: &[Complex64],
+        v: &[Complex64],
+        out: &mut [Complex64],
+        scratch: &mut SpectralWorkspace,
+    ) {
         let ([u, w], [spectrum], transform) = scratch.parts();
         self.grid(c, one, u, spectrum, transform);
         self.grid(v, |k| Complex64::new(0.0, k), w, spectrum, transform);

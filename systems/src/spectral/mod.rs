@@ -41,16 +41,16 @@ pub trait Semilinear: Send + Sync {
     fn linear(&self) -> Vec<Complex64>;
 
     /// Scratch for the other methods.
-    fn scratch(&self) -> Scratch;
+    fn scratch(&self) -> SpectralWorkspace;
 
     /// From the field on the grid to its coefficients; `x` is left overwritten.
-    fn to_coefficients(&self, x: &mut [f64], c: &mut [Complex64], scratch: &mut Scratch);
+    fn to_coefficients(&self, x: &mut [f64], c: &mut [Complex64], scratch: &mut SpectralWorkspace);
 
     /// From coefficients to the field on the grid; `c` is left overwritten.
-    fn to_grid(&self, c: &mut [Complex64], x: &mut [f64], scratch: &mut Scratch);
+    fn to_grid(&self, c: &mut [Complex64], x: &mut [f64], scratch: &mut SpectralWorkspace);
 
     /// N(c, t) into `out`.
-    fn nonlinear(&self, t: f64, c: &[Complex64], out: &mut [Complex64], scratch: &mut Scratch);
+    fn nonlinear(&self, t: f64, c: &[Complex64], out: &mut [Complex64], scratch: &mut SpectralWorkspace);
 
     /// The derivatives of N, where they are written.
     fn derivatives(&self) -> Option<&dyn Derivatives> {
@@ -62,21 +62,21 @@ pub trait Semilinear: Send + Sync {
 /// field to field, the transpose in the inner product sum_j u_j v_j of the grid; all are expressed in coefficients.
 pub trait Derivatives: Send + Sync {
     /// N'(c, t) d into `out`.
-    fn tangent(&self, t: f64, c: &[Complex64], d: &[Complex64], out: &mut [Complex64], scratch: &mut Scratch);
+    fn tangent(&self, t: f64, c: &[Complex64], d: &[Complex64], out: &mut [Complex64], scratch: &mut SpectralWorkspace);
 
     /// N'(c, t)^T v into `out`.
-    fn adjoint(&self, t: f64, c: &[Complex64], v: &[Complex64], out: &mut [Complex64], scratch: &mut Scratch);
+    fn adjoint(&self, t: f64, c: &[Complex64], v: &[Complex64], out: &mut [Complex64], scratch: &mut SpectralWorkspace);
 }
 
 /// What one thread needs to evaluate one member; made once and reused.
 #[derive(Clone, Debug, Default)]
-pub struct Scratch {
+pub struct SpectralWorkspace {
     fields: Vec<Vec<f64>>,
     spectra: Vec<Vec<Complex64>>,
     transform: Vec<Complex64>,
 }
 
-impl Scratch {
+impl SpectralWorkspace {
     /// (count, length) of real fields and of complex spectra, and the length of what a transform needs.
     pub fn new(fields: (usize, usize), spectra: (usize, usize), transform: usize) -> Self {
         let zero = Complex64::default();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 
-use super::{Complex64, Derivatives, Pool, RandomModes, Scratch, Semilinear, distinct, gather, scatter};
+use super::{Complex64, Derivatives, Pool, RandomModes, Semilinear, SpectralWorkspace, distinct, gather, scatter};
 use crate::key::Key;
 use crate::sde::{LANES, Linearized, Noise, Sde};
 
@@ -33,7 +33,7 @@ struct Member {
     /// The members of two inputs, `[member][component]`; results overwrite those of the first.
     fields: [Vec<f64>; 2],
     spectra: [Vec<Complex64>; 3],
-    scratch: Scratch,
+    scratch: SpectralWorkspace,
 }
 
 impl<E: Semilinear + Derivatives + 'static> SpectralSde<E> {
@@ -70,7 +70,7 @@ impl<E: Semilinear + Derivatives + 'static> SpectralSde<E> {
         &self,
         inputs: [&[[f64; LANES]]; I],
         out: &mut [[f64; LANES]],
-        work: impl Fn(&mut [Vec<Complex64>; 3], &mut Scratch),
+        work: impl Fn(&mut [Vec<Complex64>; 3], &mut SpectralWorkspace),
     ) {
         let lanes = inputs.iter().map(|block| distinct(block)).max().unwrap_or(LANES);
         self.pool.with(|Member { fields, spectra, scratch }| {

@@ -9,7 +9,7 @@
 //! and b^ = kx ky w^, N'^T w = U^T (v a - 2 u b) + V^T (u a + 2 v b), where U and V map vorticity to velocity; their
 //! symbols are imaginary, so that U^T = -U and V^T = -V.
 
-use super::{Complex64, Derivatives, Scratch, Semilinear, Square};
+use super::{Complex64, Derivatives, Semilinear, SpectralWorkspace, Square};
 
 /// dw/dt = L w - u . grad w + f on [0, 2 pi)^2.
 pub struct Vorticity {
@@ -131,24 +131,24 @@ impl Semilinear for Vorticity {
         self.linear.iter().map(|l| Complex64::from(*l)).collect()
     }
 
-    fn scratch(&self) -> Scratch {
+    fn scratch(&self) -> SpectralWorkspace {
         let points = self.square.points();
-        Scratch::new((4, points * points), (2, self.symbols.len()), self.square.scratch_len())
+        SpectralWorkspace::new((4, points * points), (2, self.symbols.len()), self.square.scratch_len())
     }
 
-    fn to_coefficients(&self, x: &mut [f64], c: &mut [Complex64], scratch: &mut Scratch) {
+    fn to_coefficients(&self, x: &mut [f64], c: &mut [Complex64], scratch: &mut SpectralWorkspace) {
         let ([], [], transform) = scratch.parts();
         self.square.forward(x, c, self.square.columns(), transform);
         let scale = 1.0 / x.len() as f64;
         c.iter_mut().for_each(|c| *c *= scale);
     }
 
-    fn to_grid(&self, c: &mut [Complex64], x: &mut [f64], scratch: &mut Scratch) {
+    fn to_grid(&self, c: &mut [Complex64], x: &mut [f64], scratch: &mut SpectralWorkspace) {
         let ([], [], transform) = scratch.parts();
         self.square.inverse(c, self.square.columns(), x, transform);
     }
 
-    fn nonlinear(&self, _t: f64, c: &[Complex64], out: &mut [Complex64], scratch: &mut Scratch) {
+    fn nonlinear(&self, _t: f64, c: &[Complex64], out: &mut [Complex64], scratch: &mut SpectralWorkspace) {
         let ([u, v], [first, second], transform) = scratch.parts();
         self.velocity(c, [&mut *u, &mut *v], [&mut *first, second], transform);
         for (u, v) in u.iter_mut().zip(&mut *v) {
@@ -164,7 +164,14 @@ impl Semilinear for Vorticity {
 }
 
 impl Derivatives for Vorticity {
-    fn tangent(&self, _t: f64, c: &[Complex64], d: &[Complex64], out: &mut [Complex64], scratch: &mut Scratch) {
+    fn tangent(
+        &self,
+        _t: f64,
+        c: &[Complex64],
+        d: &[Complex64],
+        out: &mut [Complex64],
+        scratch: &mut SpectralWorkspace,
+    ) {
         let ([u, v, du, dv], [first, second], transform) = scratch.parts();
         self.velocity(c, [&mut *u, &mut *v], [&mut *first, &mut *second], transform);
         self.velocity(d, [&mut *du, &mut *dv], [&mut *first, second], transform);
@@ -174,7 +181,14 @@ impl Derivatives for Vorticity {
         self.combine([u, v], stress, out, first, transform);
     }
 
-    fn adjoint(&self, _t: f64, c: &[Complex64], w: &[Complex64], out: &mut [Complex64], scratch: &mut Scratch) {
+    fn adjoint(
+        &self,
+        _t: f64,
+        c: &[Complex64],
+        w: &[Complex64],
+        out: &mut [Complex64],
+        scratch: &mut SpectralWorkspace,
+    ) {
         let ([u, v, a, b], [first, second], transform) = scratch.parts();
         self.velocity(c, [&mut *u, &mut *v], [&mut *first, &mut *second], transform);
         let symbols = |s: &Symbol, w| [w * s.stress[0], w * s.stress[1]];

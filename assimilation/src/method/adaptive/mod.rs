@@ -28,48 +28,46 @@ pub use inverse_gamma::InverseGamma;
 
 use ndarray::{Array1, Array2, ArrayView1, Axis, s};
 use rayon::prelude::*;
-use scorecast_systems::registry::Default;
-use scorecast_systems::{Key, Kind, Param, Settings};
+use scorecast_systems::registry::DefaultValue;
+use scorecast_systems::{Key, Param, ParamKind, Settings};
 
 use super::numbers::Numbers;
 use crate::linalg::{all_finite, anomalies};
 use crate::localize::{Localization, Neighbours};
 use crate::outcome::Outcome;
-use crate::problem::{Analysis, Error, Result, Seen};
+use crate::problem::{Analysis, Error, ObservationSet, Result};
 use crate::quality::used;
 
 /// The setting `adaptive`.
-const ADAPTIVE: Param = Param {
-    key: "adaptive",
-    kind: Kind::Choice(&["none", "anderson", "inverse_gamma", "miyoshi"]),
-    default: Default::Text("none"),
-    about: "inflation of the forecast learnt from innovations: Anderson (2009), the same with an inverse gamma as its prior \
+const ADAPTIVE: Param = Param::choice(
+    "adaptive",
+    "none",
+    &["none", "anderson", "inverse_gamma", "miyoshi"],
+    "inflation of the forecast learnt from innovations: Anderson (2009), the same with an inverse gamma as its prior \
             and a term for the sampling of the mean (El Gharamti 2018), Miyoshi (2011), or none",
-};
+);
 
 /// The setting `inflation_sd`.
-const INFLATION_SD: Param = Param {
-    key: "inflation_sd",
-    kind: Kind::Float { min: f64::MIN_POSITIVE, max: f64::INFINITY },
-    default: Default::Float(0.1),
-    about: "sd of what is known of the adaptive variance factor before each set of observations: its rate of learning",
-};
+const INFLATION_SD: Param = Param::positive(
+    "inflation_sd",
+    0.1,
+    "sd of what is known of the adaptive variance factor before each set of observations: its rate of learning",
+);
 
 /// The setting `inflation_damping`.
-const INFLATION_DAMPING: Param = Param {
-    key: "inflation_damping",
-    kind: Kind::Float { min: 0.0, max: 1.0 },
-    default: Default::Float(1.0),
-    about: "share of the adaptive inflation above 1 that is kept from one set of observations to the next",
-};
+const INFLATION_DAMPING: Param = Param::share(
+    "inflation_damping",
+    1.0,
+    "share of the adaptive inflation above 1 that is kept from one set of observations to the next",
+);
 
 /// The setting `inflation_max`.
-const INFLATION_MAX: Param = Param {
-    key: "inflation_max",
-    kind: Kind::Float { min: 1.0, max: LARGEST },
-    default: Default::Float(LARGEST),
-    about: "the largest adaptive factor of a variance: a bound keeps members where the model is stable",
-};
+const INFLATION_MAX: Param = Param::new(
+    "inflation_max",
+    ParamKind::real(1.0, LARGEST),
+    DefaultValue::Float(LARGEST),
+    "the largest adaptive factor of a variance: a bound keeps members where the model is stable",
+);
 
 /// The settings of adaptive inflation.
 pub(super) const PARAMS: [Param; 4] = [ADAPTIVE, INFLATION_SD, INFLATION_DAMPING, INFLATION_MAX];
@@ -147,15 +145,15 @@ impl Adaptive {
         &self.lambda
     }
 
-    /// Learns from the values of `seen`, given the forecast before inflation, `[member, component]`.
-    fn learn(&mut self, forecast: &Array2<f64>, seen: &Seen) -> Result<()> {
-        seen.require_gaussian("adaptive inflation")?;
-        let present = seen.restrict(forecast.view())?;
+    /// Learns from the values of `observed`, given the forecast before inflation, `[member, component]`.
+    fn learn(&mut self, forecast: &Array2<f64>, observed: &ObservationSet) -> Result<()> {
+        observed.require_gaussian("adaptive inflation")?;
+        let present = observed.restrict(forecast.view())?;
         if present.index.is_empty() || !all_finite(present.predicted.view()) {
             return Ok(());
         }
         let neighbours = match &self.localization {
-            Some(local) => Some(local.neighbours(seen.operator, &present.index)?),
+            Some(local) => Some(local.neighbours(observed.operator, &present.index)?),
             None => None,
         };
         let present = if neighbours.is_some() { present.whiten_in_place()? } else { present.whiten() };
@@ -233,10 +231,10 @@ impl Innovations {
 }
 
 impl Analysis for Adaptive {
-    fn update(&mut self, forecast: Array2<f64>, seen: &Seen, key: Key) -> Result<Outcome> {
-        seen.check(forecast.ncols())?;
-        if !seen.is_observed() || !all_finite(forecast.view()) {
-            return self.of.update(forecast, seen, key);
+    fn update(&mut self, forecast: Array2<f64>, observed: &ObservationSet, key: Key) -> Result<Outcome> {
+        observed.check(forecast.ncols())?;
+        if !observed.is_observed() || !all_finite(forecast.view()) {
+            return self.of.update(forecast, observed, key);
         }
         if self.of.weights().is_some() {
             return Err(Error::Unsupported(
@@ -246,7 +244,7 @@ impl Analysis for Adaptive {
             ));
         }
         // earlier states that a smoother carries are not inflated again
-        let dim = seen.operator.current_dim();
+        let dim = observed.operator.current_dim();
         let lambda = if self.lambda.len() == dim {
             self.lambda.mapv(|lambda| 1.0 + self.damping * (lambda - 1.0))
         } else {
@@ -260,9 +258,9 @@ impl Analysis for Adaptive {
             current *= &factor;
             current += &mean;
         }
-        let mut outcome = self.of.update(inflated, seen, key)?;
-        let values = used(&outcome, seen);
-        let used = Seen { values: values.view(), ..*seen };
+        let mut outcome = self.of.update(inflated, observed, key)?;
+        let values = used(&outcome, observed);
+        let used = ObservationSet { values: values.view(), ..*observed };
         if !used.is_observed() {
             // all were rejected: a set without values
             outcome.ensemble.clone_from(&forecast);

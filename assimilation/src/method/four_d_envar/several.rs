@@ -5,12 +5,12 @@ use std::ops::Range;
 
 use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate, s};
 
-use crate::observe::{CorrelatedError, GaussianError, NoiseLaw, Observation};
-use crate::problem::{Error, Result, Seen};
+use crate::observe::{CorrelatedError, GaussianError, NoiseLaw, ObservationOperator};
+use crate::problem::{Error, ObservationSet, Result};
 
 /// One operator at several times.
 pub(super) struct Several<'a> {
-    of: &'a dyn Observation,
+    of: &'a dyn ObservationOperator,
     times: Vec<f64>,
     error: Box<dyn NoiseLaw>,
 }
@@ -20,7 +20,7 @@ impl<'a> Several<'a> {
     ///
     /// # Errors
     /// When there is no set, or R is not positive definite.
-    pub fn new(sets: &[Seen<'a>]) -> Result<(Self, Array1<f64>)> {
+    pub fn new(sets: &[ObservationSet<'a>]) -> Result<(Self, Array1<f64>)> {
         let (Some(first), count) = (sets.first(), sets.len()) else {
             return Err(Error::Shape("no set of observations to use".to_owned()));
         };
@@ -59,7 +59,7 @@ impl<'a> Several<'a> {
     }
 }
 
-impl Observation for Several<'_> {
+impl ObservationOperator for Several<'_> {
     fn name(&self) -> String {
         format!("{} at {} times", self.of.name(), self.times.len())
     }
@@ -113,7 +113,7 @@ mod tests {
             };
             let operator = Pointwise::new(Arctan, Stride::new(3, 2, 0, &law).unwrap());
             let (one, two) = (array![0.3, f64::NAN], array![-0.4, 0.8]);
-            let set = |step, values| Seen { step, time: step as f64, values, operator: &operator };
+            let set = |step, values| ObservationSet { step, time: step as f64, values, operator: &operator };
             let (several, values) = Several::new(&[set(1, one.view()), set(2, two.view())]).unwrap();
             assert_eq!((several.dim(), several.state_dim(), values.len()), (4, 6, 4));
             let normals = |seed, columns| Key::new(seed, Domain::Score).normals(5, columns);
@@ -130,8 +130,8 @@ mod tests {
                     .zip((back * u).sum_axis(Axis(1)))
                     .all(|(a, b)| (a - b).abs() < 1e-14)
             );
-            let seen = Seen { step: 2, time: 2.0, values: values.view(), operator: &several };
-            let present = seen.restrict(x.view()).unwrap();
+            let observed = ObservationSet { step: 2, time: 2.0, values: values.view(), operator: &several };
+            let present = observed.restrict(x.view()).unwrap();
             assert_eq!(present.index, [0, 2, 3]);
             let r = present.covariance();
             assert!((r[(1, 2)] - if correlated { 0.2 } else { 0.0 }).abs() < 1e-15 && r[(0, 1)] == 0.0);

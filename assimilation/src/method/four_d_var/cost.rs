@@ -16,7 +16,7 @@ use super::trajectory::{Dynamics, Trajectory};
 use crate::linalg::Cholesky;
 use crate::method::line_search::{Point, search};
 use crate::observe::Present;
-use crate::problem::{Result, Seen};
+use crate::problem::{ObservationSet, Result};
 
 /// The relative residual at which conjugate gradients end; the outer loops repair what is left.
 const INNER: f64 = 1e-2;
@@ -25,7 +25,7 @@ const INNER: f64 = 1e-2;
 pub(super) struct Term<'s> {
     pub leg: usize,
     pub at: usize,
-    pub seen: Seen<'s>,
+    pub observed: ObservationSet<'s>,
 }
 
 /// The minimisation of one analysis.
@@ -118,7 +118,7 @@ impl Cost<'_, '_> {
         let mut value = v.dot(v);
         let mut residuals = Vec::with_capacity(self.terms.len());
         for term in self.terms {
-            let present = term.seen.restrict(trajectory.at(term.at).insert_axis(Axis(0)))?;
+            let present = term.observed.restrict(trajectory.at(term.at).insert_axis(Axis(0)))?;
             let residual = &present.values - &present.predicted.row(0);
             value += present.misfit(&residual);
             residuals.push((residual, present));
@@ -130,7 +130,7 @@ impl Cost<'_, '_> {
     fn pull<'d>(&self, here: &Linearized, d: impl DoubleEndedIterator<Item = &'d Array1<f64>>) -> Result<Array1<f64>> {
         let mut carried: Option<(usize, Array1<f64>)> = None;
         for ((term, (_, present)), d) in self.terms.iter().zip(&here.residuals).rev().zip(d.rev()) {
-            let mut covector = term.seen.vjp(here.trajectory.at(term.at), &present.precision_times(d));
+            let mut covector = term.observed.vjp(here.trajectory.at(term.at), &present.precision_times(d));
             if let Some((at, later)) = carried {
                 covector += &self.dynamics.backward(&here.trajectory, term.at, at, later)?;
             }
@@ -160,7 +160,7 @@ impl Cost<'_, '_> {
     pub fn inverse<'i>(&self, here: &Linearized, images: impl IntoIterator<Item = &'i Array2<f64>>) -> Result<Inverse> {
         let mut squares: Option<Array2<f64>> = None;
         for ((term, (_, present)), images) in self.terms.iter().zip(&here.residuals).zip(images) {
-            let mut z = term.seen.jvp(here.trajectory.at(term.at), images.view());
+            let mut z = term.observed.jvp(here.trajectory.at(term.at), images.view());
             present.standardise_rows(&mut z);
             let square = z.dot(&z.t());
             squares = Some(match squares {
@@ -180,7 +180,7 @@ impl Cost<'_, '_> {
         for term in self.terms {
             x = self.dynamics.forward(&here.trajectory, at, term.at, x)?;
             at = term.at;
-            images.push(term.seen.jvp(here.trajectory.at(at), x.view()).remove_axis(Axis(0)));
+            images.push(term.observed.jvp(here.trajectory.at(at), x.view()).remove_axis(Axis(0)));
         }
         Ok(self.pull(here, images.iter())? + u)
     }
@@ -246,7 +246,7 @@ mod tests {
     use scorecast_systems::{Domain, Key, Stepping, Value};
 
     use super::*;
-    use crate::observe::{Arctan, GaussianError, NoiseLaw, Observation, Pointwise, Stride};
+    use crate::observe::{Arctan, GaussianError, NoiseLaw, ObservationOperator, Pointwise, Stride};
 
     #[test]
     fn the_gradient_is_that_of_central_differences_and_is_zero_at_the_minimum() {
@@ -257,7 +257,7 @@ mod tests {
         let error = |dim| Ok(Box::new(GaussianError::new(&[0.05, 0.08, 0.1, 0.05], dim)?) as Box<dyn NoiseLaw>);
         let operator = Pointwise::new(Arctan, Stride::new(8, 2, 0, &error).unwrap());
         let values = array![0.8, f64::NAN, -0.4, 1.1];
-        let seen = Seen { step: 6, time: 0.0, values: values.view(), operator: &operator };
+        let observed = ObservationSet { step: 6, time: 0.0, values: values.view(), operator: &operator };
         let background = key.normals(1, 8).remove_axis(Axis(0)) + 1.0;
         let dynamics = Dynamics::new(&*model, 2, background.view(), key).unwrap();
         let x = key.at(1).normals(20, 8);
@@ -269,8 +269,12 @@ mod tests {
         let near = |at: usize| operator.apply(0.0, hidden.at(at).insert_axis(Axis(0))).row(0).to_owned() + 0.02;
         let mut ys = [near(3), near(4), near(5)];
         ys[1][2] = f64::NAN;
-        let set = |at: usize| Term { leg: at - 3, at, seen: Seen { step: at, values: ys[at - 3].view(), ..seen } };
-        let one = [Term { leg: 0, at: 6, seen }];
+        let set = |at: usize| Term {
+            leg: at - 3,
+            at,
+            observed: ObservationSet { step: at, values: ys[at - 3].view(), ..observed },
+        };
+        let one = [Term { leg: 0, at: 6, observed }];
         let three = [set(3), set(4), set(5)];
         check(&one, &dynamics, &background, &root, key);
         check(&three, &dynamics, &background, &root, key);

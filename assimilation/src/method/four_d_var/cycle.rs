@@ -9,11 +9,11 @@ use super::trajectory::{Dynamics, Trajectory};
 use crate::linalg::all_finite;
 use crate::method::gaussian::{self, Gaussian, positive_sqrt, symmetric};
 use crate::method::numbers::Numbers;
-use crate::method::passes::{Pass, require_none_waits, require_same, sets};
+use crate::method::stored_set::{StoredSet, require_none_waits, require_same, sets};
 use crate::method::window::Window;
-use crate::observe::Observation;
+use crate::observe::ObservationOperator;
 use crate::outcome::{Diagnostics, Outcome, Smoothed};
-use crate::problem::{Cycle, Prior, Result, Seen};
+use crate::problem::{Cycle, ObservationSet, Prior, Result};
 use crate::state::{pack, unpack};
 
 /// 4D-Var as a cycle over its window.
@@ -28,7 +28,7 @@ pub struct FourDVarCycle {
     /// L = B^1/2.
     root: Array2<f64>,
     /// The sets that wait.
-    passes: Vec<Pass>,
+    pending: Vec<StoredSet>,
 }
 
 /// N(mean, X^T X).
@@ -61,7 +61,7 @@ impl FourDVarCycle {
         let none = || Array2::zeros((0, 0));
         let state = Gaussian { mean: Array1::zeros(0), covariance: none() };
         let window = Window::new(lag);
-        Self { method, members, window, state, background: none(), root: none(), passes: Vec::new() }
+        Self { method, members, window, state, background: none(), root: none(), pending: Vec::new() }
     }
 
     /// The same, which uses `shift` sets together (at least 1, at most the lag) and moves its window on by them.
@@ -150,9 +150,12 @@ impl FourDVarCycle {
     }
 
     /// The sets that wait and `newest`, those with a value.
-    fn terms<'s>(&self, passes: &'s [Pass], newest: &'s Seen) -> Vec<Term<'s>> {
+    fn terms<'s>(&self, pending: &'s [StoredSet], newest: &'s ObservationSet) -> Vec<Term<'s>> {
         let ends = self.window.ends();
-        sets(passes, &self.window, newest).into_iter().map(|(leg, seen)| Term { leg, at: ends[leg], seen }).collect()
+        sets(pending, &self.window, newest)
+            .into_iter()
+            .map(|(leg, observed)| Term { leg, at: ends[leg], observed })
+            .collect()
     }
 
     fn posterior(step: usize, law: &Gaussian, ensemble: Array2<f64>) -> Smoothed {
@@ -193,31 +196,31 @@ impl Cycle for FourDVarCycle {
     /// A prior ensemble is taken as the Gaussian of its mean and covariance.
     fn start(&mut self, prior: &Prior, step: usize, _key: Key) -> Result<()> {
         self.window.begin(step);
-        self.passes.clear();
+        self.pending.clear();
         self.state = Gaussian::of(prior)?;
         self.state.covariance *= self.method.scale;
         self.set_background(self.state.covariance.clone())
     }
 
-    fn step(&mut self, model: &dyn Forecaster, seen: &Seen, key: Key) -> Result<Outcome> {
-        seen.require_gaussian("four_d_var")?;
-        seen.check(self.state.mean.len())?;
+    fn step(&mut self, model: &dyn Forecaster, observed: &ObservationSet, key: Key) -> Result<Outcome> {
+        observed.require_gaussian("four_d_var")?;
+        observed.check(self.state.mean.len())?;
         gaussian::check(&self.state, model)?;
-        require_same(&self.passes, seen.operator, "four_d_var", self.window.shift(), false)?;
-        self.window.push(seen.step);
-        let passes = std::mem::take(&mut self.passes);
+        require_same(&self.pending, observed.operator, "four_d_var", self.window.shift(), false)?;
+        self.window.push(observed.step);
+        let pending = std::mem::take(&mut self.pending);
         let due = self.window.is_due();
-        let terms = if due { self.terms(&passes, seen) } else { Vec::new() };
+        let terms = if due { self.terms(&pending, observed) } else { Vec::new() };
         let Analysed { forecast, laws, diagnostics } =
             self.analyse(model, &terms, key.purpose(Purpose::ProcessNoise))?;
-        let draw = key.purpose(Purpose::PosteriorDraw).at(seen.step as u64);
+        let draw = key.purpose(Purpose::PosteriorDraw).at(observed.step as u64);
         let mut outcome = Outcome::new(forecast.draws(self.members, draw), laws.present.draws(self.members, draw));
         outcome.gaussian = Some((laws.present.gaussian.mean, laws.present.gaussian.covariance));
         outcome.forecast_gaussian = Some((forecast.gaussian.mean, forecast.gaussian.covariance));
         outcome.diagnostics = diagnostics;
         if !due {
-            self.passes = passes;
-            self.passes.push(Pass::of(seen));
+            self.pending = pending;
+            self.pending.push(StoredSet::of(observed));
             return Ok(outcome);
         }
         self.window.settle();
@@ -235,7 +238,7 @@ impl Cycle for FourDVarCycle {
     }
 
     fn finish(&mut self, model: &dyn Forecaster, key: Key) -> Result<Vec<Smoothed>> {
-        require_none_waits(&self.passes, self.window.waiting(), "four_d_var")?;
+        require_none_waits(&self.pending, self.window.waiting(), "four_d_var")?;
         let noise = key.purpose(Purpose::ProcessNoise);
         let dynamics = Dynamics::new(model, self.window.start(), self.state.mean.view(), noise)?;
         let mut out = Vec::new();
@@ -255,16 +258,21 @@ impl Cycle for FourDVarCycle {
             self.window.slide();
         }
         self.window.begin(self.window.start());
-        self.passes.clear();
+        self.pending.clear();
         Ok(out)
     }
 
-    fn finish_with(&mut self, model: &dyn Forecaster, operator: &dyn Observation, key: Key) -> Result<Vec<Smoothed>> {
-        require_same(&self.passes, operator, "four_d_var", self.window.shift(), false)?;
-        let mut passes = std::mem::take(&mut self.passes);
-        if let Some(newest) = passes.pop() {
-            let newest = newest.seen(self.window.present(), operator);
-            let terms = self.terms(&passes, &newest);
+    fn finish_with(
+        &mut self,
+        model: &dyn Forecaster,
+        operator: &dyn ObservationOperator,
+        key: Key,
+    ) -> Result<Vec<Smoothed>> {
+        require_same(&self.pending, operator, "four_d_var", self.window.shift(), false)?;
+        let mut pending = std::mem::take(&mut self.pending);
+        if let Some(newest) = pending.pop() {
+            let newest = newest.observed(self.window.present(), operator);
+            let terms = self.terms(&pending, &newest);
             self.analyse(model, &terms, key.purpose(Purpose::ProcessNoise))?;
         }
         self.finish(model, key)
@@ -274,7 +282,7 @@ impl Cycle for FourDVarCycle {
         let mut numbers = self.window.numbers();
         numbers.extend(&self.state.mean);
         numbers.extend(&self.background);
-        self.passes.iter().for_each(|pass| pass.write(&mut numbers));
+        self.pending.iter().for_each(|pass| pass.write(&mut numbers));
         pack(self.window.start(), &self.state.covariance, &numbers)
     }
 
@@ -288,10 +296,10 @@ impl Cycle for FourDVarCycle {
         let mut window = self.window.clone();
         window.restore(step, &mut numbers)?;
         let (mean, background) = (numbers.vector(dim)?, numbers.matrix((dim, dim))?);
-        let passes = (0..window.waiting()).map(|_| Pass::read(&mut numbers)).collect::<Result<_>>()?;
+        let pending = (0..window.waiting()).map(|_| StoredSet::read(&mut numbers)).collect::<Result<_>>()?;
         numbers.end()?;
         self.set_background(background)?;
-        (self.window, self.state, self.passes) = (window, Gaussian { mean, covariance }, passes);
+        (self.window, self.state, self.pending) = (window, Gaussian { mean, covariance }, pending);
         Ok(())
     }
 }

@@ -7,12 +7,12 @@ use super::IEnKs;
 use super::minimise::{Problem, Term};
 use crate::linalg::{all_finite, anomalies};
 use crate::method::inflation::rotation;
-use crate::method::passes::{Pass, require_none_waits, require_same, sets};
+use crate::method::stored_set::{StoredSet, require_none_waits, require_same, sets};
 use crate::method::window::{Window, require_no_shift};
 use crate::method::{require_dim, require_members, unchanged};
-use crate::observe::Observation;
+use crate::observe::ObservationOperator;
 use crate::outcome::{Diagnostics, Outcome, Smoothed};
-use crate::problem::{Cycle, Prior, Result, Seen, draw_prior};
+use crate::problem::{Cycle, ObservationSet, Prior, Result, draw_prior};
 
 /// The iterative smoother as a cycle over its window.
 pub struct IEnKsCycle {
@@ -26,7 +26,7 @@ pub struct IEnKsCycle {
     /// Members at the present, carried from the start.
     pub(super) front: Array2<f64>,
     /// The sets that wait, or all in the window where they are used again.
-    pub(super) passes: Vec<Pass>,
+    pub(super) pending: Vec<StoredSet>,
     /// Members at each set in the window, the present among them, where the forecaster has noise.
     pub(super) trail: Vec<Array2<f64>>,
 }
@@ -54,7 +54,7 @@ impl IEnKsCycle {
             start: none(),
             whole: None,
             front: none(),
-            passes: Vec::new(),
+            pending: Vec::new(),
             trail: Vec::new(),
         }
     }
@@ -72,27 +72,27 @@ impl IEnKsCycle {
 
     /// The sets in the window that are to be used, each with the weight that `weigh` gives it for the windows that have used
     /// it, and those that use it in all.
-    fn terms<'a>(&'a self, seen: &'a Seen, weigh: impl Fn(usize, usize) -> f64) -> Vec<Term<'a>> {
-        let term = |(leg, seen)| {
+    fn terms<'a>(&'a self, observed: &'a ObservationSet, weigh: impl Fn(usize, usize) -> f64) -> Vec<Term<'a>> {
+        let term = |(leg, observed)| {
             let (used, all) = self.window.uses(leg);
-            Term { leg, seen, weight: weigh(used, all) }
+            Term { leg, observed, weight: weigh(used, all) }
         };
-        sets(&self.passes, &self.window, seen).into_iter().map(term).collect()
+        sets(&self.pending, &self.window, observed).into_iter().map(term).collect()
     }
 
-    /// What the sets that wait make of the members at the start; `seen` is the newest of them, and `forecast` what the
+    /// What the sets that wait make of the members at the start; `observed` is the newest of them, and `forecast` what the
     /// members at the start become at the present.
     fn analyse<'a>(
         &'a self,
         model: &'a dyn Forecaster,
-        seen: &'a Seen,
+        observed: &'a ObservationSet,
         key: Key,
         forecast: &Array2<f64>,
     ) -> Result<Analysed> {
         let method = &self.method;
         let (mean, a) = anomalies(self.start.view(), None);
         let noise = key.purpose(Purpose::ProcessNoise);
-        let rotation = method.rotate.then(|| rotation(seen, key));
+        let rotation = method.rotate.then(|| rotation(observed, key));
         let mut problem = Problem { model, window: &self.window, noise, mean, anomalies: a, terms: Vec::new() };
         let mut solve = |terms, forecast| -> Result<(Option<Array2<f64>>, Diagnostics)> {
             problem.terms = terms;
@@ -108,38 +108,44 @@ impl IEnKsCycle {
             })
         };
         if !self.is_multiple() {
-            let terms = self.terms(seen, |_, _| 1.0);
+            let terms = self.terms(observed, |_, _| 1.0);
             // where the members are known at all that is observed, they need not be carried there again
             let known = terms.iter().all(|term| term.leg + 1 == self.window.len());
             let (start, diagnostics) = solve(terms, known.then_some(forecast))?;
             let changed = start.is_some();
             return Ok(Analysed { start, whole: None, changed, diagnostics });
         }
-        let (start, mut diagnostics) = solve(self.terms(seen, |_, all| 1.0 / all as f64), None)?;
-        let left = self.terms(seen, |used, all| 1.0 - 1.0 / all as f64 * used as f64);
+        let (start, mut diagnostics) = solve(self.terms(observed, |_, all| 1.0 / all as f64), None)?;
+        let left = self.terms(observed, |used, all| 1.0 - 1.0 / all as f64 * used as f64);
         let oldest = self.window.len() - self.window.waiting();
-        let observed = left.iter().any(|term| term.leg >= oldest);
+        let has_values = left.iter().any(|term| term.leg >= oldest);
         let mut whole = None;
-        if observed {
+        if has_values {
             (whole, diagnostics) = solve(left, None)?;
         }
-        let changed = observed && (whole.is_some() || start.is_some());
+        let changed = has_values && (whole.is_some() || start.is_some());
         Ok(Analysed { start, whole, changed, diagnostics })
     }
 
-    /// Uses the sets that wait, of which `seen` is the newest.
-    fn assimilate(&mut self, model: &dyn Forecaster, seen: &Seen, key: Key, forecast: Array2<f64>) -> Result<Outcome> {
+    /// Uses the sets that wait, of which `observed` is the newest.
+    fn assimilate(
+        &mut self,
+        model: &dyn Forecaster,
+        observed: &ObservationSet,
+        key: Key,
+        forecast: Array2<f64>,
+    ) -> Result<Outcome> {
         let noise = key.purpose(Purpose::ProcessNoise);
         let Analysed { start, whole, changed, diagnostics } =
             if all_finite(forecast.view()) && all_finite(self.start.view()) {
-                self.analyse(model, seen, key, &forecast)?
+                self.analyse(model, observed, key, &forecast)?
             } else {
                 Analysed::default()
             };
         if self.method.multiple {
-            self.passes.push(Pass::of(seen));
+            self.pending.push(StoredSet::of(observed));
         } else {
-            self.passes.clear();
+            self.pending.clear();
         }
         // without a value the older sets alone go on, and what is thought of the start stays
         self.start = start.unwrap_or_else(|| std::mem::take(&mut self.start));
@@ -153,7 +159,7 @@ impl IEnKsCycle {
         self.front.clone_from(&outcome.ensemble);
         let leaving = self.window.leaving();
         if self.method.multiple {
-            self.passes.drain(..leaving);
+            self.pending.drain(..leaving);
         }
         if self.whole.is_some() {
             self.window.carry_on(model, &mut self.start, noise)?;
@@ -170,19 +176,19 @@ impl Cycle for IEnKsCycle {
         self.start = draw_prior(prior, self.members, key)?;
         self.whole = None;
         self.front = self.start.clone();
-        self.passes.clear();
+        self.pending.clear();
         self.trail.clear();
         Ok(())
     }
 
-    fn step(&mut self, model: &dyn Forecaster, seen: &Seen, key: Key) -> Result<Outcome> {
-        seen.require_gaussian("ienks")?;
-        seen.check(self.start.ncols())?;
+    fn step(&mut self, model: &dyn Forecaster, observed: &ObservationSet, key: Key) -> Result<Outcome> {
+        observed.require_gaussian("ienks")?;
+        observed.check(self.start.ncols())?;
         require_members(self.start.nrows())?;
         require_dim(self.start.ncols(), model)?;
         let noise = key.purpose(Purpose::ProcessNoise);
         let before = self.window.clone();
-        self.window.push(seen.step);
+        self.window.push(observed.step);
         let mut forecast = self.front.clone();
         model.advance(before.present(), self.window.present() - before.present(), &mut forecast, noise)?;
         let finite = all_finite(forecast.view()) && all_finite(self.start.view());
@@ -190,41 +196,46 @@ impl Cycle for IEnKsCycle {
         let shift = self.window.shift();
         let fits = match noisy {
             true => require_no_shift(shift, "ienks"),
-            false => require_same(&self.passes, seen.operator, "ienks", shift, self.is_multiple()),
+            false => require_same(&self.pending, observed.operator, "ienks", shift, self.is_multiple()),
         };
         if fits.is_err() {
             self.window = before;
         }
         fits?;
         if noisy {
-            return self.step_with_noise(model, seen, key, forecast);
+            return self.step_with_noise(model, observed, key, forecast);
         }
         self.trail.clear();
         if self.window.is_due() {
-            return self.assimilate(model, seen, key, forecast);
+            return self.assimilate(model, observed, key, forecast);
         }
-        self.passes.push(Pass::of(seen));
+        self.pending.push(StoredSet::of(observed));
         self.front.clone_from(&forecast);
         Ok(unchanged(forecast))
     }
 
     fn finish(&mut self, model: &dyn Forecaster, key: Key) -> Result<Vec<Smoothed>> {
-        require_none_waits(&self.passes, self.window.waiting(), "ienks")?;
+        require_none_waits(&self.pending, self.window.waiting(), "ienks")?;
         let mut best = self.whole.take().unwrap_or_else(|| self.start.clone());
         let trail = std::mem::take(&mut self.trail);
         let out = self.window.drain(model, &mut best, trail, key.purpose(Purpose::ProcessNoise))?;
         self.start = best;
         self.front.clone_from(&self.start);
-        self.passes.clear();
+        self.pending.clear();
         Ok(out)
     }
 
-    fn finish_with(&mut self, model: &dyn Forecaster, operator: &dyn Observation, key: Key) -> Result<Vec<Smoothed>> {
+    fn finish_with(
+        &mut self,
+        model: &dyn Forecaster,
+        operator: &dyn ObservationOperator,
+        key: Key,
+    ) -> Result<Vec<Smoothed>> {
         if self.window.waiting() > 0 {
-            require_same(&self.passes, operator, "ienks", self.window.shift(), self.is_multiple())?;
-            if let Some(newest) = self.passes.pop() {
-                let seen = newest.seen(self.window.present(), operator);
-                self.assimilate(model, &seen, key, self.front.clone())?;
+            require_same(&self.pending, operator, "ienks", self.window.shift(), self.is_multiple())?;
+            if let Some(newest) = self.pending.pop() {
+                let observed = newest.observed(self.window.present(), operator);
+                self.assimilate(model, &observed, key, self.front.clone())?;
             }
         }
         self.finish(model, key)

@@ -10,7 +10,7 @@ use crate::linalg::{all_finite, rotate_anomalies};
 use crate::method::etkf::scaled;
 use crate::method::window::Window;
 use crate::outcome::Diagnostics;
-use crate::problem::{Error, Result, Seen};
+use crate::problem::{Error, ObservationSet, Result};
 
 /// The anomalies of a bundle, in those of the prior.
 const EPSILON: f64 = 1e-4;
@@ -18,7 +18,7 @@ const EPSILON: f64 = 1e-4;
 /// A set of observations at the end of a leg of the window, and its weight.
 pub(super) struct Term<'a> {
     pub leg: usize,
-    pub seen: Seen<'a>,
+    pub observed: ObservationSet<'a>,
     pub weight: f64,
 }
 
@@ -51,7 +51,7 @@ impl Problem<'_> {
                 self.model.advance(from, to - from, &mut x, self.noise)?;
             }
             while let Some(term) = terms.next_if(|term| term.leg == leg) {
-                let (mut z, mut d) = scaled(term.seen.restrict(x.view())?.whiten());
+                let (mut z, mut d) = scaled(term.observed.restrict(x.view())?.whiten());
                 if term.weight != 1.0 {
                     z *= term.weight.sqrt();
                     d *= term.weight.sqrt();

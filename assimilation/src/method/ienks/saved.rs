@@ -3,8 +3,8 @@
 
 use super::IEnKsCycle;
 use crate::method::numbers::Numbers;
-use crate::method::passes::Pass;
 use crate::method::require_saved_members;
+use crate::method::stored_set::StoredSet;
 use crate::problem::{Error, Result};
 use crate::state::{pack, unpack};
 
@@ -14,9 +14,9 @@ impl IEnKsCycle {
         let mut numbers = self.window.numbers();
         numbers.extend(&self.front);
         let flag = f64::from(u8::from(self.whole.is_some()));
-        numbers.extend([flag, self.trail.len() as f64, self.passes.len() as f64]);
+        numbers.extend([flag, self.trail.len() as f64, self.pending.len() as f64]);
         numbers.extend(self.whole.iter().chain(&self.trail).flatten());
-        self.passes.iter().for_each(|pass| pass.write(&mut numbers));
+        self.pending.iter().for_each(|pass| pass.write(&mut numbers));
         pack(self.window.start(), &self.start, &numbers)
     }
 
@@ -37,10 +37,10 @@ impl IEnKsCycle {
         }
         let whole = if flag { Some(numbers.matrix(start.dim())?) } else { None };
         let trail = (0..trail).map(|_| numbers.matrix(start.dim())).collect::<Result<_>>()?;
-        let passes = (0..count).map(|_| Pass::read(&mut numbers)).collect::<Result<_>>()?;
+        let pending = (0..count).map(|_| StoredSet::read(&mut numbers)).collect::<Result<_>>()?;
         numbers.end()?;
         (self.window, self.start, self.front) = (window, start, front);
-        (self.whole, self.trail, self.passes) = (whole, trail, passes);
+        (self.whole, self.trail, self.pending) = (whole, trail, pending);
         Ok(())
     }
 }

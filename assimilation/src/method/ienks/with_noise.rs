@@ -14,10 +14,10 @@ use super::{IEnKs, IEnKsCycle, Linearization};
 use crate::linalg::{all_finite, anomalies, rotate_anomalies};
 use crate::method::etkf::scaled;
 use crate::method::inflation::rotation;
-use crate::method::passes::Pass;
+use crate::method::stored_set::StoredSet;
 use crate::method::unchanged;
 use crate::outcome::{Diagnostics, Outcome};
-use crate::problem::{Error, Result, Seen};
+use crate::problem::{Error, ObservationSet, Result};
 
 impl IEnKs {
     /// Updates members of one window (`[member, component]` each): those `earlier`, and those at the newest set.
@@ -25,7 +25,7 @@ impl IEnKs {
         &self,
         earlier: impl Iterator<Item = &'a mut Array2<f64>>,
         newest: &mut Array2<f64>,
-        seen: &Seen,
+        observed: &ObservationSet,
         key: Key,
     ) -> Result<Diagnostics> {
         if self.linearization == Linearization::Bundle {
@@ -35,7 +35,7 @@ impl IEnKs {
                     .to_owned(),
             ));
         }
-        let present = seen.restrict(newest.view())?;
+        let present = observed.restrict(newest.view())?;
         if !all_finite(present.predicted.view()) {
             return Ok(Diagnostics::new());
         }
@@ -51,7 +51,7 @@ impl IEnKs {
             }
             if self.rotate {
                 // the same rotation at every time
-                rotate_anomalies(x.view_mut(), rotation(seen, key));
+                rotate_anomalies(x.view_mut(), rotation(observed, key));
             }
             if inflate {
                 self.inflation.spread(a.view(), x.view_mut());
@@ -74,7 +74,7 @@ impl IEnKsCycle {
     pub(super) fn step_with_noise(
         &mut self,
         model: &dyn Forecaster,
-        seen: &Seen,
+        observed: &ObservationSet,
         key: Key,
         forecast: Array2<f64>,
     ) -> Result<Outcome> {
@@ -89,12 +89,12 @@ impl IEnKsCycle {
             self.trail = self.window.trail(model, &self.start, noise)?;
         }
         if self.method.multiple {
-            self.passes.push(Pass::of(seen));
+            self.pending.push(StoredSet::of(observed));
         }
         let mut outcome = unchanged(forecast);
-        if seen.is_observed() {
+        if observed.is_observed() {
             let earlier = self.trail.iter_mut().rev().skip(1).chain([&mut self.start]);
-            outcome.diagnostics = self.method.smooth(earlier, &mut outcome.ensemble, seen, key)?;
+            outcome.diagnostics = self.method.smooth(earlier, &mut outcome.ensemble, observed, key)?;
         }
         if let Some(present) = self.trail.last_mut() {
             present.clone_from(&outcome.ensemble);
@@ -102,7 +102,7 @@ impl IEnKsCycle {
         self.front.clone_from(&outcome.ensemble);
         let leaving = self.window.leaving();
         if self.method.multiple {
-            self.passes.drain(..leaving);
+            self.pending.drain(..leaving);
         }
         outcome.smoothed = self.window.leave(model, &mut self.start, self.trail.drain(..leaving), noise)?;
         Ok(outcome)

@@ -1,25 +1,21 @@
 //! The settings of a window.
-
-use scorecast_systems::registry::Default;
-use scorecast_systems::{Kind, Param, Settings};
+use scorecast_systems::{Param, Settings};
 
 use crate::problem::{Error, Result};
 
 /// The setting `lag` of the methods of a window.
-pub(in crate::method) const LAG: Param = Param {
-    key: "lag",
-    kind: Kind::Int { min: 1, max: 1_000_000 },
-    default: Default::Int(1),
-    about: "sets of observations in the window: how far back the state is that they update",
-};
+pub(in crate::method) const LAG: Param =
+    Param::int("lag", 1, 1, "sets of observations in the window: how far back the state is that they update")
+        .up_to(1_000_000);
 
 /// The setting `shift` of the methods of a window.
-pub(in crate::method) const SHIFT: Param = Param {
-    key: "shift",
-    kind: Kind::Int { min: 1, max: 1_000_000 },
-    default: Default::Int(1),
-    about: "sets used together, by which the window then moves on; the others wait, and the analysis there is the forecast",
-};
+pub(in crate::method) const SHIFT: Param = Param::int(
+    "shift",
+    1,
+    1,
+    "sets used together, by which the window then moves on; the others wait, and the analysis there is the forecast",
+)
+.up_to(1_000_000);
 
 /// The settings `lag` and `shift`.
 ///

@@ -32,7 +32,7 @@ fn dimensions_are_found_by_name_in_any_order_and_under_their_usual_names() {
     in_folder(|path| {
         put(path, &[("x", 4), ("trajectory", 2), ("Time", 3)], |i| value(i[1], i[2], i[0]));
         let back = read_trajectories(path, None, &ENOUGH).unwrap();
-        assert_eq!(back, Trajectories::new(expected.clone(), None));
+        assert_eq!(back, StoredTrajectories::new(expected.clone(), None));
         put(path, &[("time", 3), ("state", 4)], |i| value(0, i[0], i[1]));
         let back = read_trajectories(path, Some("u"), &ENOUGH).unwrap();
         assert_eq!(back.values, expected.slice_move(ndarray::s![..1, .., ..]));
@@ -59,9 +59,9 @@ fn a_field_in_two_dimensions_lies_row_by_row_whatever_order_the_file_has() {
 fn a_split_and_a_layout_come_back() {
     in_folder(|path| {
         let values = Array3::from_shape_fn((3, 4, 6), |(c, t, x)| value(c, t, x));
-        let split = Some(vec![Part::Test, Part::Train, Part::Valid]);
+        let split = Some(vec![SplitPart::Test, SplitPart::Train, SplitPart::Valid]);
         let geometry = Some(crate::systems::Geometry::Plane { rows: 2, columns: 3 });
-        let trajectories = Trajectories { split, geometry, ..Trajectories::new(values, None) };
+        let trajectories = StoredTrajectories { split, geometry, ..StoredTrajectories::new(values, None) };
         write_trajectories(path, &trajectories, &origin()).unwrap();
         assert_eq!(read_trajectories(path, None, &ENOUGH).unwrap(), trajectories);
         let dataset = Dataset::default().dimension("case", 2).dimension("time", 2).dimension("x", 2);
@@ -70,7 +70,7 @@ fn a_split_and_a_layout_come_back() {
             |names: [&str; 2]| Variable::new("split", &["case"], Values::Text(names.map(String::from).to_vec()));
         write(path, &dataset.clone().variable(state.clone()).variable(named(["train", "validation"]))).unwrap();
         let back = read_trajectories(path, None, &ENOUGH).unwrap();
-        assert_eq!(back.split, Some(vec![Part::Train, Part::Valid]));
+        assert_eq!(back.split, Some(vec![SplitPart::Train, SplitPart::Valid]));
         write(path, &dataset.variable(state).variable(named(["train", "both"]))).unwrap();
         let error = read_trajectories(path, None, &ENOUGH).unwrap_err().to_string();
         assert!(error.contains("`split` is both for case 1"), "{error}");
@@ -125,7 +125,7 @@ fn trajectories_come_back_bit_for_bit() {
     in_folder(|path| {
         let values = Array3::from_shape_fn((3, 50, 7), |(c, t, x)| (value(c, t, x) * 0.37).sin());
         let time = Some((0..50).map(|t| f64::from(t) * 0.05).collect());
-        let trajectories = Trajectories::new(values, time);
+        let trajectories = StoredTrajectories::new(values, time);
         write_trajectories(path, &trajectories, &origin()).unwrap();
         assert_eq!(read_trajectories(path, None, &ENOUGH).unwrap(), trajectories);
         let raw = read(path, &ENOUGH).unwrap();

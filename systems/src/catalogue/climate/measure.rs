@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::{Climate, measured};
-use crate::catalogue::{Recipe, build};
+use super::{MeasuredClimate, measured};
+use crate::catalogue::{DefaultStepping, build};
 use crate::diagnose::{self, Effort, Estimate};
 use crate::key::{Domain, Key};
 use crate::law::{Error, Geometry, Result};
@@ -18,7 +18,7 @@ const COMPONENTS: usize = 8;
 ///
 /// # Errors
 /// When the system cannot be built from defaults alone, or diverges.
-pub fn measure(entry: &Entry<Recipe>, seed: u64) -> Result<Climate> {
+pub fn measure(entry: &Entry<DefaultStepping>, seed: u64) -> Result<MeasuredClimate> {
     let (recipe, first) = (&entry.build, |mut mistakes: Vec<Error>| mistakes.swap_remove(0));
     let system = build(entry.name, &Default::default()).map_err(first)?;
     let (stepping, geometry, dim) = (recipe.stepping(), system.geometry(), system.dim());
@@ -39,7 +39,7 @@ pub fn measure(entry: &Entry<Recipe>, seed: u64) -> Result<Climate> {
     let measured = |estimate: &Estimate| measured(estimate.value, estimate.se.unwrap_or(0.0));
     let all = |estimates: &[Estimate]| Cow::Owned(estimates.iter().map(measured).collect());
     let found = found.as_ref();
-    Ok(Climate {
+    Ok(MeasuredClimate {
         name: entry.name,
         exponent: found.and_then(|found| found.leading().as_ref().map(measured)),
         positive: found.and_then(|found| found.positive()),

@@ -4,11 +4,11 @@
 
 use std::borrow::Cow::Borrowed;
 
-use super::{Climate, measured};
+use super::{MeasuredClimate, measured};
 
 /// Every system that was measured, in the order of the catalogue.
-pub const CLIMATES: &[Climate] = &[
-    Climate {
+pub const CLIMATES: &[MeasuredClimate] = &[
+    MeasuredClimate {
         name: "ou",
         exponent: None,
         positive: None,
@@ -18,7 +18,7 @@ pub const CLIMATES: &[Climate] = &[
         trajectories: 32,
         time: 2000.0,
     },
-    Climate {
+    MeasuredClimate {
         name: "linear_low_rank",
         exponent: None,
         positive: None,
@@ -28,7 +28,7 @@ pub const CLIMATES: &[Climate] = &[
         trajectories: 32,
         time: 915.5,
     },
-    Climate {
+    MeasuredClimate {
         name: "geometric_brownian",
         exponent: None,
         positive: None,
@@ -38,7 +38,7 @@ pub const CLIMATES: &[Climate] = &[
         trajectories: 32,
         time: 2000.0,
     },
-    Climate {
+    MeasuredClimate {
         name: "cir",
         exponent: None,
         positive: None,
@@ -48,7 +48,7 @@ pub const CLIMATES: &[Climate] = &[
         trajectories: 32,
         time: 2000.0,
     },
-    Climate {
+    MeasuredClimate {
         name: "stochastic_volatility",
         exponent: None,
         positive: None,
@@ -58,7 +58,7 @@ pub const CLIMATES: &[Climate] = &[
         trajectories: 32,
         time: 400.0,
     },
-    Climate {
+    MeasuredClimate {
         name: "double_well",
         exponent: Some(measured(-1.5552, 0.013)),
         positive: Some(0),
@@ -68,7 +68,7 @@ pub const CLIMATES: &[Climate] = &[
         trajectories: 32,
         time: 2000.0,
     },
-    Climate {
+    MeasuredClimate {
         name: "langevin_overdamped",
         exponent: Some(measured(-314.399, 0.588)),
         positive: Some(0),
@@ -78,7 +78,7 @@ pub const CLIMATES: &[Climate] = &[
         trajectories: 32,
         time: 117.18,
     },
-    Climate {
+    MeasuredClimate {
         name: "langevin_underdamped",
         exponent: Some(measured(-3.0801, 0.0289)),
         positive: Some(0),
@@ -98,7 +98,7 @@ pub const CLIMATES: &[Climate] = &[
         trajectories: 32,
         time: 1171.8,
     },
-    Climate {
+    MeasuredClimate {
         name: "fitzhugh_nagumo",
         exponent: Some(measured(-0.012672, 0.000538)),
         positive: Some(0),
@@ -108,7 +108,7 @@ pub const CLIMATES: &[Climate] = &[
         trajectories: 32,
         time: 10000.0,
     },
-    Climate {
+    MeasuredClimate {
         name: "jump_ring",
         exponent: None,
         positive: None,
@@ -118,7 +118,7 @@ pub const CLIMATES: &[Climate] = &[
         trajectories: 32,
         time: 10000.0,
     },
-    Climate {
+    MeasuredClimate {
         name: "molrg",
         exponent: None,
         positive: None,
@@ -128,7 +128,7 @@ pub const CLIMATES: &[Climate] = &[
         trajectories: 32,
         time: 4069.0,
     },
-    Climate {
+    MeasuredClimate {
         name: "lorenz63",
         exponent: Some(measured(0.90668, 0.00108)),
         positive: Some(1),
@@ -138,7 +138,7 @@ pub const CLIMATES: &[Climate] = &[
         trajectories: 32,
         time: 1000.0,
     },
-    Climate {
+    MeasuredClimate {
         name: "lorenz84",
         exponent: Some(measured(0.17295, 0.00458)),
         positive: Some(1),
@@ -148,7 +148,7 @@ pub const CLIMATES: &[Climate] = &[
         trajectories: 32,
         time: 1000.0,
     },
-    Climate {
+    MeasuredClimate {
         name: "lorenz96",
         exponent: Some(measured(1.6972, 0.0107)),
         positive: Some(13),
@@ -158,7 +158,7 @@ pub const CLIMATES: &[Climate] = &[
         trajectories: 32,
         time: 292.95,
     },
-    Climate {
+    MeasuredClimate {
         name: "lorenz96_two_scale",
         exponent: Some(measured(19.561, 0.576)),
         positive: Some(60),
@@ -168,7 +168,7 @@ pub const CLIMATES: &[Climate] = &[
         trajectories: 32,
         time: 10.0,
     },
-    Climate {
+    MeasuredClimate {
         name: "lorenz96_truncated",
         exponent: Some(measured(1.5333, 0.0154)),
         positive: Some(2),
@@ -178,7 +178,7 @@ pub const CLIMATES: &[Climate] = &[
         trajectories: 32,
         time: 183.1,
     },
-    Climate {
+    MeasuredClimate {
         name: "lorenz2005_ii",
         exponent: Some(measured(1.6605, 0.0503)),
         positive: Some(11),
@@ -188,7 +188,7 @@ pub const CLIMATES: &[Climate] = &[
         trajectories: 32,
         time: 15.25,
     },
-    Climate {
+    MeasuredClimate {
         name: "lorenz2005_iii",
         exponent: Some(measured(9.454, 0.567)),
         positive: None,
@@ -198,7 +198,7 @@ pub const CLIMATES: &[Climate] = &[
         trajectories: 32,
         time: 10.0,
     },
-    Climate {
+    MeasuredClimate {
         name: "vissio_lucarini",
         exponent: Some(measured(1.4197, 0.0216)),
         positive: Some(12),
@@ -208,7 +208,7 @@ pub const CLIMATES: &[Climate] = &[
         trajectories: 32,
         time: 101.7,
     },
-    Climate {
+    MeasuredClimate {
         name: "double_pendulum",
         exponent: Some(measured(1.0673, 0.0155)),
         positive: Some(1),
@@ -218,7 +218,7 @@ pub const CLIMATES: &[Climate] = &[
         trajectories: 32,
         time: 1000.0,
     },
-    Climate {
+    MeasuredClimate {
         name: "lotka_volterra",
         exponent: Some(measured(0.020465, 0.000292)),
         positive: Some(1),
@@ -238,7 +238,7 @@ pub const CLIMATES: &[Climate] = &[
         trajectories: 32,
         time: 10000.0,
     },
-    Climate {
+    MeasuredClimate {
         name: "ikeda",
         exponent: Some(measured(0.50664, 0.00113)),
         positive: Some(1),
@@ -248,7 +248,7 @@ pub const CLIMATES: &[Climate] = &[
         trajectories: 32,
         time: 20000.0,
     },
-    Climate {
+    MeasuredClimate {
         name: "linear_advection",
         exponent: Some(measured(0.0, 0.0)),
         positive: Some(0),
@@ -258,7 +258,7 @@ pub const CLIMATES: &[Climate] = &[
         trajectories: 32,
         time: 468.0,
     },
-    Climate {
+    MeasuredClimate {
         name: "kuramoto_sivashinsky",
         exponent: Some(measured(0.04968, 0.00188)),
         positive: Some(2),
@@ -268,7 +268,7 @@ pub const CLIMATES: &[Climate] = &[
         trajectories: 32,
         time: 572.0,
     },
-    Climate {
+    MeasuredClimate {
         name: "burgers",
         exponent: Some(measured(-0.0008, 0.0114)),
         positive: Some(0),
@@ -278,7 +278,7 @@ pub const CLIMATES: &[Climate] = &[
         trajectories: 32,
         time: 14.3,
     },
-    Climate {
+    MeasuredClimate {
         name: "navier_stokes",
         exponent: Some(measured(0.1341, 0.0213)),
         positive: Some(1),
@@ -288,7 +288,7 @@ pub const CLIMATES: &[Climate] = &[
         trajectories: 24,
         time: 20.0,
     },
-    Climate {
+    MeasuredClimate {
         name: "quasi_geostrophic",
         exponent: Some(measured(0.008328, 0.000348)),
         positive: None,
@@ -298,7 +298,7 @@ pub const CLIMATES: &[Climate] = &[
         trajectories: 6,
         time: 1000.0,
     },
-    Climate {
+    MeasuredClimate {
         name: "embed",
         exponent: Some(measured(0.906719, 0.000615)),
         positive: Some(1),
@@ -322,7 +322,7 @@ pub const CLIMATES: &[Climate] = &[
         trajectories: 32,
         time: 1000.0,
     },
-    Climate {
+    MeasuredClimate {
         name: "observe_partially",
         exponent: None,
         positive: None,
@@ -332,7 +332,7 @@ pub const CLIMATES: &[Climate] = &[
         trajectories: 32,
         time: 1000.0,
     },
-    Climate {
+    MeasuredClimate {
         name: "perturb_parameters",
         exponent: Some(measured(0.89767, 0.00931)),
         positive: Some(1),

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 
-use super::{Recipe, additive, count_param, diffuse, dim_param, noise_param, positive_param, real_param};
+use super::{DefaultStepping, additive, count_param, diffuse, dim_param, noise_param, positive_param, real_param};
 use crate::integrate::Lanes;
 use crate::key::{Key, Purpose};
 use crate::law::{Geometry, Result};
@@ -29,7 +29,7 @@ use scales::Filter;
 
 const REFERENCE: &str = "Lorenz (2005), doi:10.1175/JAS3430.1";
 
-pub(super) const MODEL_II: Entry<Recipe> = Entry {
+pub(super) const MODEL_II: Entry<DefaultStepping> = Entry {
     name: "lorenz2005_ii",
     about: "Model II of Lorenz (2005): chaotic waves on a ring, smooth in space, with additive noise",
     reference: REFERENCE,
@@ -39,7 +39,7 @@ pub(super) const MODEL_II: Entry<Recipe> = Entry {
         real_param("forcing", 15.0, "F, the constant forcing"),
         noise_param(0.0),
     ],
-    build: Recipe {
+    build: DefaultStepping {
         make: |settings| Ok(Arc::new(Lorenz2005::new(settings)?)),
         dt: 0.05,
         substeps: 2,
@@ -48,7 +48,7 @@ pub(super) const MODEL_II: Entry<Recipe> = Entry {
     },
 };
 
-pub(super) const MODEL_III: Entry<Recipe> = Entry {
+pub(super) const MODEL_III: Entry<DefaultStepping> = Entry {
     name: "lorenz2005_iii",
     about: "Model III of Lorenz (2005): long chaotic waves and short ones in one field, with additive noise",
     reference: REFERENCE,
@@ -66,7 +66,7 @@ pub(super) const MODEL_III: Entry<Recipe> = Entry {
         real_param("forcing", 15.0, "F, the constant forcing"),
         noise_param(0.0),
     ],
-    build: Recipe {
+    build: DefaultStepping {
         make: |settings| Ok(Arc::new(Lorenz2005::new(settings)?)),
         dt: 0.05,
         substeps: 20,

@@ -4,21 +4,21 @@
 use pulp::{Arch, Simd, WithSimd};
 
 use crate::sde::LANES;
-use crate::stage::Stage;
+use crate::stage::SlopeUse;
 
 type Lanes = [f64; LANES];
 
 /// Computes the tendencies of whole rings of [`LANES`] members, side by side, and uses them.
-pub(super) fn members(arch: Arch, at: &[Lanes], forcing: f64, stage: Stage) {
+pub(super) fn members(arch: Arch, at: &[Lanes], forcing: f64, stage: SlopeUse) {
     arch.dispatch(Generic { at, forcing, stage, walk: Members });
 }
 
 /// Computes the tendencies along a stretch of one ring, value after value, but for the first and last row of `at`, where
 /// they are 0, and uses them.
-pub(super) fn stretch(arch: Arch, at: &[Lanes], forcing: f64, stage: Stage) {
+pub(super) fn stretch(arch: Arch, at: &[Lanes], forcing: f64, stage: SlopeUse) {
     #[cfg(target_arch = "x86_64")]
     if let Some(simd) = pulp::x86::V3::try_new() {
-        return simd.vectorize(shuffled::Pass { simd, at, forcing, stage });
+        return simd.vectorize(shuffled::SimdWalk { simd, at, forcing, stage });
     }
     arch.dispatch(Generic { at, forcing, stage, walk: Views });
 }
@@ -27,7 +27,7 @@ pub(super) fn stretch(arch: Arch, at: &[Lanes], forcing: f64, stage: Stage) {
 struct Generic<'a, W> {
     at: &'a [Lanes],
     forcing: f64,
-    stage: Stage<'a>,
+    stage: SlopeUse<'a>,
     walk: W,
 }
 
@@ -63,14 +63,14 @@ trait Walk<S: Simd> {
 }
 
 #[inline(always)]
-fn pass<S: Simd>(simd: S, at: &[Lanes], forcing: f64, stage: Stage, walk: impl Walk<S>) {
+fn pass<S: Simd>(simd: S, at: &[Lanes], forcing: f64, stage: SlopeUse, walk: impl Walk<S>) {
     let splat = |value| simd.splat_f64s(value);
     let slope = Slope { simd, forcing: splat(forcing) };
     let n = at.len();
     assert!(n >= 4, "a ring of at least 4 values");
     let at = at.as_flattened();
     match stage {
-        Stage::Slope(out) => {
+        SlopeUse::Slope(out) => {
             assert!(out.len() == n, "{n} slopes into {} places", out.len());
             walk.each(
                 slope,
@@ -81,7 +81,7 @@ fn pass<S: Simd>(simd: S, at: &[Lanes], forcing: f64, stage: Stage, walk: impl W
                 |_, k, _, []| k,
             );
         }
-        Stage::Next { x, ahead, next } => {
+        SlopeUse::Next { x, ahead, next } => {
             assert!(x.len() == n && next.len() == n, "a stage of {n} from {} to {}", x.len(), next.len());
             let ahead = splat(ahead);
             walk.each(
@@ -93,7 +93,7 @@ fn pass<S: Simd>(simd: S, at: &[Lanes], forcing: f64, stage: Stage, walk: impl W
                 |_, k, _, [x]| simd.mul_add_e_f64s(ahead, k, x),
             );
         }
-        Stage::End { x, stages: [first, second], sixth } => {
+        SlopeUse::End { x, stages: [first, second], sixth } => {
             assert!(first.len() == n && second.len() == n && x.len() == n, "stages of {n}");
             let (sixth, third, two, less) = (splat(sixth), splat(1.0 / 3.0), splat(2.0), splat(-4.0));
             walk.each(
@@ -249,16 +249,16 @@ mod shuffled {
     use pulp::x86::V3;
     use pulp::{NullaryFnOnce, cast, f64x4};
 
-    use super::{LANES, Lanes, Simd, Slope, Stage, Walk, along, pass};
+    use super::{LANES, Lanes, Simd, Slope, SlopeUse, Walk, along, pass};
 
-    pub(super) struct Pass<'a> {
+    pub(super) struct SimdWalk<'a> {
         pub(super) simd: V3,
         pub(super) at: &'a [Lanes],
         pub(super) forcing: f64,
-        pub(super) stage: Stage<'a>,
+        pub(super) stage: SlopeUse<'a>,
     }
 
-    impl NullaryFnOnce for Pass<'_> {
+    impl NullaryFnOnce for SimdWalk<'_> {
         type Output = ();
 
         #[inline(always)]

@@ -28,11 +28,11 @@ pub struct Perturbed {
 struct Ensemble {
     key: Key,
     members: usize,
-    parts: Arc<Vec<Part>>,
+    parts: Arc<Vec<SameParameters>>,
 }
 
 /// Rows with the same parameters, and their forecaster.
-struct Part {
+struct SameParameters {
     rows: std::ops::Range<usize>,
     forecaster: Box<dyn Forecaster>,
 }
@@ -48,7 +48,7 @@ impl Perturbed {
     }
 
     /// The forecasters of `members` under `key`: those kept, or built anew.
-    fn parts(&self, members: usize, key: Key) -> Result<Arc<Vec<Part>>> {
+    fn parts(&self, members: usize, key: Key) -> Result<Arc<Vec<SameParameters>>> {
         let address = self.system.family(key).members_from(key.first_member());
         let found = |kept: &Vec<Ensemble>| {
             kept.iter()
@@ -60,7 +60,7 @@ impl Perturbed {
         }
         let part = |(draw, rows)| {
             let (_, system) = self.system.draw(draw, self.system.family(key))?;
-            Ok(Part { rows, forecaster: system.forecaster(&self.stepping)? })
+            Ok(SameParameters { rows, forecaster: system.forecaster(&self.stepping)? })
         };
         let parts = self.system.groups(members, key).into_par_iter().map(part).collect::<Result<Vec<_>>>()?;
         let parts = Arc::new(parts);
@@ -79,7 +79,7 @@ impl Forecaster for Perturbed {
     fn advance(&self, k: usize, steps: usize, x: &mut Array2<f64>, key: Key) -> Result<()> {
         assert_eq!(x.ncols(), self.dim(), "states of {} components for a system of {}", x.ncols(), self.dim());
         let parts = self.parts(x.nrows(), key)?;
-        let advanced = parts.par_iter().map(|Part { rows, forecaster }| {
+        let advanced = parts.par_iter().map(|SameParameters { rows, forecaster }| {
             let mut own = x.slice(s![rows.clone(), ..]).to_owned();
             forecaster.advance(k, steps, &mut own, key.members_from(rows.start as u64))?;
             Ok(own)
@@ -106,7 +106,7 @@ impl Differentiable for Perturbed {
     ) -> Result<(Array2<f64>, Array2<f64>)> {
         let parts = self.parts(x.nrows(), key)?;
         let (mut next, mut tangent) = (Array2::zeros(x.dim()), Array2::zeros(x.dim()));
-        for Part { rows, forecaster } in parts.iter() {
+        for SameParameters { rows, forecaster } in parts.iter() {
             let Some(inner) = forecaster.differentiable() else {
                 return Err(Error::Unsupported("the derivative of the system inside is not known".into()));
             };

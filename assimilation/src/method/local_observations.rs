@@ -14,7 +14,7 @@ use rayon::prelude::*;
 
 use super::local_errors::{LocalErrors, half_solve};
 use crate::localize::{Localization, Neighbours};
-use crate::problem::{Result, Seen};
+use crate::problem::{ObservationSet, Result};
 
 /// Members whose h(x) is held at a time: half a cache line of each row of u.
 const BLOCK: usize = 4;
@@ -23,7 +23,7 @@ const BLOCK: usize = 4;
 const ROWS: usize = 512;
 
 /// The present observations of one set, for a local analysis.
-pub(super) struct Network<'a> {
+pub(super) struct LocalObservations<'a> {
     /// `[present, member]`.
     u: Vec<f64>,
     /// N.
@@ -45,22 +45,26 @@ pub(super) struct Gathered {
     factor: Vec<f64>,
 }
 
-impl<'a> Network<'a> {
-    /// The observations of `seen` and what `forecast` (`[member, component]`) predicts of them; none where nothing was
+impl<'a> LocalObservations<'a> {
+    /// The observations of `observed` and what `forecast` (`[member, component]`) predicts of them; none where nothing was
     /// observed or the forecast has diverged.
     ///
     /// # Errors
     /// When shapes do not fit or the observations have no place.
-    pub fn new(localization: &Localization, forecast: ArrayView2<f64>, seen: &Seen<'a>) -> Result<Option<Self>> {
-        seen.check(forecast.ncols())?;
-        let (members, index) = (forecast.nrows(), seen.present());
-        let neighbours = localization.neighbours(seen.operator, &index)?;
+    pub fn new(
+        localization: &Localization,
+        forecast: ArrayView2<f64>,
+        observed: &ObservationSet<'a>,
+    ) -> Result<Option<Self>> {
+        observed.check(forecast.ncols())?;
+        let (members, index) = (forecast.nrows(), observed.present());
+        let neighbours = localization.neighbours(observed.operator, &index)?;
         let finite = |row: ndarray::ArrayView1<f64>| row.iter().all(|value| value.is_finite());
         if index.is_empty() || !forecast.axis_iter(Axis(0)).into_par_iter().all(finite) {
             return Ok(None);
         }
-        let errors = LocalErrors::of(seen, &index);
-        let u = innovations(forecast, seen, &index, errors.is_none());
+        let errors = LocalErrors::of(observed, &index);
+        let u = innovations(forecast, observed, &index, errors.is_none());
         Ok(u.map(|u| Self { u, members, neighbours, errors }))
     }
 
@@ -95,19 +99,25 @@ fn sum(x: &[f64]) -> f64 {
 }
 
 /// u for the values listed in `index`, scaled or not; none where h(x) of a member is not finite.
-fn innovations(forecast: ArrayView2<f64>, seen: &Seen, index: &[usize], scaled: bool) -> Option<Vec<f64>> {
+fn innovations(
+    forecast: ArrayView2<f64>,
+    observed: &ObservationSet,
+    index: &[usize],
+    scaled: bool,
+) -> Option<Vec<f64>> {
     let members = forecast.nrows();
-    let variance = seen.operator.error().variance();
+    let variance = observed.operator.error().variance();
     let mut u = vec![0.0; index.len() * members];
     for (block, some) in forecast.axis_chunks_iter(Axis(0), BLOCK).enumerate() {
         let each = some.axis_iter(Axis(0)).into_par_iter();
-        let h: Vec<Array2<f64>> = each.map(|x| seen.operator.apply(seen.time, x.insert_axis(Axis(0)))).collect();
+        let h: Vec<Array2<f64>> =
+            each.map(|x| observed.operator.apply(observed.time, x.insert_axis(Axis(0)))).collect();
         let rows = u.par_chunks_mut(ROWS * members).zip(index.par_chunks(ROWS));
         let finite = rows.map(|(rows, index)| {
             rows.chunks_exact_mut(members).zip(index).fold(true, |finite, (row, &i)| {
                 let per_sd = if scaled { 1.0 / variance[i].sqrt() } else { 1.0 };
                 row[block * BLOCK..].iter_mut().zip(&h).fold(finite, |finite, (u, h)| {
-                    *u = (seen.values[i] - h[(0, i)]) * per_sd;
+                    *u = (observed.values[i] - h[(0, i)]) * per_sd;
                     finite && h[(0, i)].is_finite()
                 })
             })
@@ -133,7 +143,7 @@ mod tests {
     const LOCAL: Localization = Localization { layout: Layout::Ring, taper: Taper::Step, radius: 2.0 };
 
     /// A case of several blocks of members and several of rows, with missing values.
-    fn case(members: usize) -> (Array2<f64>, impl crate::Observation, Array1<f64>) {
+    fn case(members: usize) -> (Array2<f64>, impl crate::ObservationOperator, Array1<f64>) {
         let sd: Vec<f64> = (0..1200).map(|i| 0.2 + 1e-3 * i as f64).collect();
         let error = move |dim| Ok(Box::new(GaussianError::new(&sd, dim)?) as Box<dyn NoiseLaw>);
         let operator = Pointwise::new(Arctan, Stride::new(2400, 2, 1, &error).unwrap());
@@ -146,13 +156,13 @@ mod tests {
     fn the_rows_are_the_scaled_anomalies_of_the_whole() {
         for members in [2, 8, 19] {
             let (x, operator, y) = case(members);
-            let seen = Seen { step: 1, time: 0.0, values: y.view(), operator: &operator };
-            let (z, d) = etkf::scaled(seen.restrict(x.view()).unwrap());
-            let network = Network::new(&LOCAL, x.view(), &seen).unwrap().unwrap();
+            let observed = ObservationSet { step: 1, time: 0.0, values: y.view(), operator: &operator };
+            let (z, d) = etkf::scaled(observed.restrict(x.view()).unwrap());
+            let local_observations = LocalObservations::new(&LOCAL, x.view(), &observed).unwrap().unwrap();
             let mut found = Gathered::default();
             let mut count = 0;
             for place in (1..2400).step_by(2) {
-                network.gather(place, &mut found);
+                local_observations.gather(place, &mut found);
                 let Gathered { near, z: rows, d: innovation, .. } = &found;
                 // the step of radius 2 has a weight of 1
                 for ((observation, _), (row, found)) in near.iter().zip(rows.chunks(members).zip(innovation)) {
@@ -170,8 +180,8 @@ mod tests {
     fn there_is_none_of_a_diverged_forecast_or_of_nothing() {
         let (x, operator, y) = case(9);
         let none = |x: &Array2<f64>, y: &Array1<f64>| {
-            let seen = Seen { step: 1, time: 0.0, values: y.view(), operator: &operator };
-            Network::new(&LOCAL, x.view(), &seen).unwrap().is_none()
+            let observed = ObservationSet { step: 1, time: 0.0, values: y.view(), operator: &operator };
+            LocalObservations::new(&LOCAL, x.view(), &observed).unwrap().is_none()
         };
         assert!(!none(&x, &y) && none(&x, &Array1::from_elem(1200, f64::NAN)));
         // one that the operator does not see, and one that it makes finite

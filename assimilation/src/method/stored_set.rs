@@ -6,13 +6,13 @@ use ndarray::{Array1, Axis};
 
 use super::numbers::Numbers;
 use super::window::Window;
-use crate::observe::Observation;
-use crate::problem::{Error, Result, Seen};
+use crate::observe::ObservationOperator;
+use crate::problem::{Error, ObservationSet, Result};
 use crate::state::checksum;
 
 /// A set that is used later, or again.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Pass {
+pub(super) struct StoredSet {
     /// Its model time.
     time: f64,
     /// Its values, `[observed]`.
@@ -21,14 +21,18 @@ pub(super) struct Pass {
     fingerprint: u64,
 }
 
-impl Pass {
-    /// What is kept of `seen`.
-    pub fn of(seen: &Seen) -> Self {
-        Self { time: seen.time, values: seen.values.to_owned(), fingerprint: fingerprint(seen.operator, seen.time) }
+impl StoredSet {
+    /// What is kept of `observed`.
+    pub fn of(observed: &ObservationSet) -> Self {
+        Self {
+            time: observed.time,
+            values: observed.values.to_owned(),
+            fingerprint: fingerprint(observed.operator, observed.time),
+        }
     }
 
     /// Whether it came with this operator.
-    fn is_of(&self, operator: &dyn Observation) -> bool {
+    fn is_of(&self, operator: &dyn ObservationOperator) -> bool {
         operator.dim() == self.values.len() && fingerprint(operator, self.time) == self.fingerprint
     }
 
@@ -38,8 +42,8 @@ impl Pass {
     }
 
     /// The set again, of the operator that it came with.
-    pub fn seen<'a>(&'a self, step: usize, operator: &'a dyn Observation) -> Seen<'a> {
-        Seen { step, time: self.time, values: self.values.view(), operator }
+    pub fn observed<'a>(&'a self, step: usize, operator: &'a dyn ObservationOperator) -> ObservationSet<'a> {
+        ObservationSet { step, time: self.time, values: self.values.view(), operator }
     }
 
     /// Appends it to a saved state: time, fingerprint, how many values, the values.
@@ -59,19 +63,19 @@ impl Pass {
     }
 }
 
-/// Refuses an operator where one of `passes` came with another, in the name of `method` with this `shift`, or with multiple
+/// Refuses an operator where one of `pending` came with another, in the name of `method` with this `shift`, or with multiple
 /// assimilation (`mda`).
 ///
 /// # Errors
 /// [`Error::Unsupported`].
 pub(super) fn require_same(
-    passes: &[Pass],
-    operator: &dyn Observation,
+    pending: &[StoredSet],
+    operator: &dyn ObservationOperator,
     method: &str,
     shift: usize,
     mda: bool,
 ) -> Result<()> {
-    if passes.iter().all(|pass| pass.is_of(operator)) {
+    if pending.iter().all(|pass| pass.is_of(operator)) {
         return Ok(());
     }
     let (with, remedy) = match (mda, shift) {
@@ -85,12 +89,12 @@ pub(super) fn require_same(
     )))
 }
 
-/// Refuses to end a run without the operator of the sets that wait, the last `waiting` of `passes`.
+/// Refuses to end a run without the operator of the sets that wait, the last `waiting` of `pending`.
 ///
 /// # Errors
 /// [`Error::Unsupported`].
-pub(super) fn require_none_waits(passes: &[Pass], waiting: usize, method: &str) -> Result<()> {
-    if !passes.iter().rev().take(waiting).any(Pass::is_observed) {
+pub(super) fn require_none_waits(pending: &[StoredSet], waiting: usize, method: &str) -> Result<()> {
+    if !pending.iter().rev().take(waiting).any(StoredSet::is_observed) {
         return Ok(());
     }
     Err(Error::Unsupported(format!(
@@ -99,19 +103,28 @@ pub(super) fn require_none_waits(passes: &[Pass], waiting: usize, method: &str) 
     )))
 }
 
-/// The sets of `passes` and, after them, the newest, each with the leg of the window that ends at it; those without a value
+/// The sets of `pending` and, after them, the newest, each with the leg of the window that ends at it; those without a value
 /// are left out.
-pub(super) fn sets<'a>(passes: &'a [Pass], window: &Window, newest: &'a Seen) -> Vec<(usize, Seen<'a>)> {
+pub(super) fn sets<'a>(
+    pending: &'a [StoredSet],
+    window: &Window,
+    newest: &'a ObservationSet,
+) -> Vec<(usize, ObservationSet<'a>)> {
     let ends = window.ends();
-    let first = ends.len().saturating_sub(passes.len() + 1);
-    let kept = passes.iter().zip(first..).map(|(pass, leg)| (leg, pass.seen(ends[leg], newest.operator)));
+    let first = ends.len().saturating_sub(pending.len() + 1);
+    let kept = pending.iter().zip(first..).map(|(pass, leg)| (leg, pass.observed(ends[leg], newest.operator)));
     // views do not shorten their lifetime by themselves
-    let newest = Seen { step: newest.step, time: newest.time, values: newest.values.view(), operator: newest.operator };
-    kept.chain([(ends.len() - 1, newest)]).filter(|(_, seen)| seen.is_observed()).collect()
+    let newest = ObservationSet {
+        step: newest.step,
+        time: newest.time,
+        values: newest.values.view(),
+        operator: newest.operator,
+    };
+    kept.chain([(ends.len() - 1, newest)]).filter(|(_, observed)| observed.is_observed()).collect()
 }
 
 /// The checksum of h(x) for one x above zero, and of R: of its variances where it is diagonal.
-fn fingerprint(operator: &dyn Observation, time: f64) -> u64 {
+fn fingerprint(operator: &dyn ObservationOperator, time: f64) -> u64 {
     let probe = Array1::from_shape_fn(operator.state_dim(), |i| 0.5 + (0.618_034 * (i + 1) as f64).fract());
     let image = operator.apply(time, probe.view().insert_axis(Axis(0)));
     let mut bytes = Vec::new();
@@ -138,16 +151,16 @@ mod tests {
     #[test]
     fn a_set_comes_back_and_another_operator_is_refused() {
         let (operator, values) = (stride(0, 1.0), array![1.0, f64::NAN, 3.0]);
-        let pass = Pass::of(&Seen { step: 3, time: 0.5, values: values.view(), operator: &operator });
+        let pass = StoredSet::of(&ObservationSet { step: 3, time: 0.5, values: values.view(), operator: &operator });
         let mut numbers = Vec::new();
         pass.write(&mut numbers);
         numbers.push(8.0);
         let mut saved = Numbers::new("ienks", &numbers);
-        let back = Pass::read(&mut saved).unwrap();
+        let back = StoredSet::read(&mut saved).unwrap();
         assert_eq!((saved.rest(), back.fingerprint, back.time), (&[8.0][..], pass.fingerprint, 0.5));
-        assert_eq!((back.seen(3, &operator).present(), back.is_observed()), (vec![0, 2], true));
+        assert_eq!((back.observed(3, &operator).present(), back.is_observed()), (vec![0, 2], true));
         assert!(back.is_of(&operator) && !back.is_of(&stride(1, 1.0)) && !back.is_of(&stride(0, 1.5)));
-        assert!(Pass::read(&mut Numbers::new("ienks", &numbers[..5])).is_err());
+        assert!(StoredSet::read(&mut Numbers::new("ienks", &numbers[..5])).is_err());
     }
 
     #[test]
@@ -159,7 +172,7 @@ mod tests {
             Stride::new(2, 1, 0, &law).unwrap()
         };
         let operator = with(0.3);
-        let pass = Pass::of(&Seen { step: 3, time: 0.5, values: values.view(), operator: &operator });
+        let pass = StoredSet::of(&ObservationSet { step: 3, time: 0.5, values: values.view(), operator: &operator });
         assert!(pass.is_of(&with(0.3)) && !pass.is_of(&with(0.4)));
     }
 
@@ -168,18 +181,19 @@ mod tests {
         let (operator, other) = (stride(0, 1.0), stride(0, 1.5));
         let (values, nothing) = (array![1.0, 2.0, 3.0], array![f64::NAN, f64::NAN, f64::NAN]);
         let pass = |values: &Array1<f64>, step| {
-            Pass::of(&Seen { step, time: 0.1 * step as f64, values: values.view(), operator: &operator })
+            StoredSet::of(&ObservationSet { step, time: 0.1 * step as f64, values: values.view(), operator: &operator })
         };
-        let passes = [pass(&values, 3), pass(&nothing, 4)];
-        assert!(require_same(&passes, &operator, "ienks", 3, false).is_ok());
-        let refused = |shift, mda| require_same(&passes, &other, "ienks", shift, mda).unwrap_err().to_string();
+        let pending = [pass(&values, 3), pass(&nothing, 4)];
+        assert!(require_same(&pending, &operator, "ienks", 3, false).is_ok());
+        let refused = |shift, mda| require_same(&pending, &other, "ienks", shift, mda).unwrap_err().to_string();
         assert!(refused(1, true).ends_with("set mda to false") && refused(3, false).ends_with("set shift to 1"));
         assert!(refused(2, true).ends_with("set mda to false and shift to 1"));
-        assert!(require_none_waits(&passes, 1, "ienks").is_ok() && require_none_waits(&passes, 2, "ienks").is_err());
+        assert!(require_none_waits(&pending, 1, "ienks").is_ok() && require_none_waits(&pending, 2, "ienks").is_err());
         let mut window = Window::new(4).with_shift(2);
         [2, 3, 4, 5].into_iter().for_each(|step| window.push(step));
-        let newest = Seen { step: 5, time: 0.5, values: values.view(), operator: &operator };
-        let found: Vec<_> = sets(&passes, &window, &newest).iter().map(|(leg, seen)| (*leg, seen.step)).collect();
+        let newest = ObservationSet { step: 5, time: 0.5, values: values.view(), operator: &operator };
+        let found: Vec<_> =
+            sets(&pending, &window, &newest).iter().map(|(leg, observed)| (*leg, observed.step)).collect();
         assert_eq!(found, [(1, 3), (3, 5)]);
     }
 }
