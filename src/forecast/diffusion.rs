@@ -17,7 +17,8 @@ use super::{Error, FitContext, Fitted, ForecasterBuild, Result, Training};
 use crate::model::Model;
 use crate::nn::train::{Draws, Objective, Subset};
 use crate::nn::{self, NeuralNetwork, array};
-use crate::systems::noising::{Sampler, Schedule};
+use crate::systems::noising::sampler::{RegisteredSampler, SAMPLER_NAMES, named};
+use crate::systems::noising::{Karras, Levels, Sampler, sample};
 use crate::systems::registry::ParamKind;
 use crate::systems::{
     self, Affine, BoundDenoiser, ConditionalDenoiser, Denoiser, Entry, Forecaster, Key, Level, Param, Purpose, Settings,
@@ -26,7 +27,7 @@ use crate::systems::{
 const POSITIVE: ParamKind = ParamKind::Float { min: f64::MIN_POSITIVE, max: f64::INFINITY };
 
 const OWN: [Param; 7] = [
-    Param::choice("sampler", "dpm_solver_2m", &["dpm_solver_2m", "heun", "reverse_sde"], "how a lead step is drawn"),
+    Param::choice("sampler", "dpm_solver_2m", SAMPLER_NAMES, "how a lead step is drawn"),
     Param::unset("levels", ParamKind::int(2, 10_000), "noise levels of a lead step; the sampler's own number"),
     Param::unset("sigma_min", ParamKind::POSITIVE, "last noise level; the sampler's own, fitted to the law"),
     Param::unset("sigma_max", ParamKind::POSITIVE, "first noise level; the sampler's own"),
@@ -83,35 +84,36 @@ impl Objective for Denoising<'_, '_> {
 struct Diffusion {
     learned: Learned,
     name: String,
-    sampler: Sampler,
-    schedule: Schedule,
+    sampler: &'static dyn Sampler,
+    grid: Karras,
+    levels: Levels,
 }
 
 fn fit(settings: &Settings, situation: &FitContext) -> Result<Box<dyn Fitted>> {
     let name = settings.text("sampler").to_owned();
-    let sampler = Sampler::named(&name)?;
+    let registered = named(&name)?;
     // before the training, so that a mistake costs no time; a law is at most as wide as its increments
-    let evaluations = sampler.evaluations(schedule(settings, sampler, 1.0)?.steps);
+    let evaluations = registered.sampler.evaluations(grid(settings, registered, 1.0)?.steps);
     let data = Data::new(situation)?;
     let objective = Denoising { data: &data, p_mean: settings.number("p_mean"), p_std: settings.number("p_std") };
     let learned = Learned::fit(settings, situation, FIELDS, &data, &objective, evaluations)?;
     let width = conditional_sd(&learned, &data, situation.key)?;
-    let schedule = schedule(settings, sampler, width)?;
-    Ok(Box::new(Diffusion { learned, name, sampler, schedule }))
+    let grid = grid(settings, registered, width)?;
+    Ok(Box::new(Diffusion { learned, name, sampler: registered.sampler, grid, levels: grid.exploding()? }))
 }
 
 /// The noise levels that the settings ask for; where they ask for none, the sampler's own, fitted to the width of the law.
-fn schedule(settings: &Settings, sampler: Sampler, width: f64) -> Result<Schedule> {
-    let usual = sampler.default_schedule();
+fn grid(settings: &Settings, sampler: RegisteredSampler, width: f64) -> Result<Karras> {
+    let usual = sampler.grid;
     let number = |key: &str, usual: f64| settings.optional_number(key).unwrap_or(usual);
-    let schedule = Schedule {
+    let grid = Karras {
         sigma_min: number("sigma_min", usual.sigma_min * width.sqrt()),
         sigma_max: number("sigma_max", usual.sigma_max),
         rho: number("rho", usual.rho),
         steps: if settings.has("levels") { settings.count("levels") } else { usual.steps },
     };
-    schedule.levels()?;
-    Ok(schedule)
+    grid.sigmas()?;
+    Ok(grid)
 }
 
 /// The sd of z given x_k as the trained denoiser has it: the geometric mean over components of v, where the error of D
@@ -136,9 +138,9 @@ fn load(model: &Model) -> Result<Box<dyn Fitted>> {
             "the stored diffusion model does not say its number of levels; train it again".into(),
         ));
     };
-    let schedule = Schedule { sigma_min: reals[0], sigma_max: reals[1], rho: reals[2], steps: steps as usize };
-    schedule.levels()?;
-    Ok(Box::new(Diffusion { learned: Learned::load(model)?, sampler: Sampler::named(&name)?, name, schedule }))
+    let grid = Karras { sigma_min: reals[0], sigma_max: reals[1], rho: reals[2], steps: steps as usize };
+    let levels = grid.exploding()?;
+    Ok(Box::new(Diffusion { learned: Learned::load(model)?, sampler: named(&name)?.sampler, name, grid, levels }))
 }
 
 impl ConditionalDenoiser for Diffusion {
@@ -157,9 +159,8 @@ impl Forecaster for Diffusion {
 
     fn advance(&self, k: usize, steps: usize, x: &mut Array2<f64>, key: Key) -> systems::Result<()> {
         for step in k..k + steps {
-            let (rows, dim) = x.dim();
             let bound = self.bind(step, x.view())?;
-            let z = self.sampler.sample(bound.denoiser.as_ref(), &self.schedule, rows, dim, key.at(step as u64))?;
+            let z = sample(self.sampler, &*bound.denoiser, &self.levels, x.nrows(), key.at(step as u64))?;
             let next = bound.to_state.apply(&z);
             drop(bound);
             *x = next;
@@ -174,7 +175,7 @@ impl Forecaster for Diffusion {
 
 impl Fitted for Diffusion {
     fn model(&self) -> Model {
-        let Schedule { sigma_min, sigma_max, rho, steps } = self.schedule;
+        let Karras { sigma_min, sigma_max, rho, steps } = self.grid;
         let config = serde_json::json!({ "sampler": self.name, "levels": steps });
         self.learned.model(ENTRY.name, (config, vec![("schedule", reals(vec![sigma_min, sigma_max, rho]))]))
     }
@@ -225,13 +226,13 @@ mod tests {
     #[test]
     fn default_levels_keep_the_sd_of_narrow_laws() {
         let settings = Settings::check("diffusion", &PARAMS, &std::collections::BTreeMap::new()).unwrap();
-        let (sampler, key) = (Sampler::DpmSolver2M, Key::new(1, Domain::Method));
+        let (registered, key) = (named("dpm_solver_2m").unwrap(), Key::new(1, Domain::Method));
         for v in [0.04, 0.06, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1.0] {
-            let schedule = schedule(&settings, sampler, v).unwrap();
-            assert!(sampler.evaluations(schedule.steps) <= 12);
+            let grid = grid(&settings, registered, v).unwrap();
+            assert!(registered.sampler.evaluations(grid.steps) <= 12);
             // a deterministic sampler is linear in the first normal that it draws, so that its sd can be read off
             let exact = IndependentDenoiser::new(ndarray::array![[v * v]]);
-            let drawn = sampler.sample(&exact, &schedule, 1, 1, key).unwrap()[[0, 0]];
+            let drawn = sample(registered.sampler, &exact, &grid.exploding().unwrap(), 1, key).unwrap()[[0, 0]];
             let ratio = drawn / key.purpose(Purpose::Sampler).stream(0).normal() / v;
             assert!((ratio - 1.0).abs() < 0.02, "sd {v}: {ratio}");
         }
