@@ -24,6 +24,10 @@ impl Forecaster for Failing<'_> {
         self.of.dim()
     }
 
+    fn step(&self, k: usize, x: &mut Array2<f64>, key: Key) -> scorecast_systems::Result<()> {
+        self.advance(k, 1, x, key)
+    }
+
     fn advance(&self, k: usize, steps: usize, x: &mut Array2<f64>, key: Key) -> scorecast_systems::Result<()> {
         self.of.advance(k, steps, x, key)?;
         match self.fails.load(Ordering::Relaxed) && k > 1 {

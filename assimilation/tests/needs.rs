@@ -20,6 +20,10 @@ impl Forecaster for Steps<'_> {
         self.0.dim()
     }
 
+    fn step(&self, k: usize, x: &mut Array2<f64>, key: Key) -> scorecast_systems::Result<()> {
+        self.advance(k, 1, x, key)
+    }
+
     fn advance(&self, k: usize, steps: usize, x: &mut Array2<f64>, key: Key) -> scorecast_systems::Result<()> {
         self.0.advance(k, steps, x, key)
     }

@@ -23,6 +23,10 @@ impl Forecaster for Wrapped {
         self.inner.dim()
     }
 
+    fn step(&self, k: usize, x: &mut Array2<f64>, key: Key) -> Result<()> {
+        self.advance(k, 1, x, key)
+    }
+
     fn advance(&self, k: usize, steps: usize, x: &mut Array2<f64>, key: Key) -> Result<()> {
         self.inner.advance(k, steps, x, key)
     }

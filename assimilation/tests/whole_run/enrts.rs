@@ -53,6 +53,10 @@ impl Forecaster for Augmented {
         2 * self.0.dim()
     }
 
+    fn step(&self, k: usize, x: &mut Array2<f64>, key: Key) -> scorecast_systems::Result<()> {
+        self.advance(k, 1, x, key)
+    }
+
     fn advance(&self, k: usize, steps: usize, x: &mut Array2<f64>, key: Key) -> scorecast_systems::Result<()> {
         let mut now = x.slice(s![.., self.0.dim()..]).to_owned();
         self.0.advance(k, steps, &mut now, key)?;

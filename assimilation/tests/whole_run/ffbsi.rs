@@ -29,6 +29,10 @@ fn ffbsi_by_the_moments_of_a_lead_step_is_ffbsi_by_its_density() {
             self.0.dim()
         }
 
+        fn step(&self, k: usize, x: &mut Array2<f64>, key: Key) -> scorecast_systems::Result<()> {
+            self.advance(k, 1, x, key)
+        }
+
         fn advance(&self, k: usize, steps: usize, x: &mut Array2<f64>, key: Key) -> scorecast_systems::Result<()> {
             self.0.advance(k, steps, x, key)
         }
