@@ -6,7 +6,7 @@ mod common;
 
 use common::{LinearProblem, method, word};
 use ndarray::Array1;
-use scorecast_assimilation::linalg::covariance;
+use scorecast_assimilation::ensemble::covariance;
 use scorecast_assimilation::{Outcome, innovation};
 use scorecast_systems::{Domain, Key, Value};
 

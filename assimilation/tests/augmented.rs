@@ -8,7 +8,7 @@ mod common;
 use common::{errors, method, word};
 use ndarray::{Array1, Array2, array, s};
 use scorecast_assimilation::augment::{Augmented, OfState, Parameter, augmented_prior, split};
-use scorecast_assimilation::linalg::covariance;
+use scorecast_assimilation::ensemble::covariance;
 use scorecast_assimilation::observe::{Linear, Stride};
 use scorecast_assimilation::{ObservationOperator, ObservationSet, Prior};
 use scorecast_systems::gaussian::LinearForecaster;

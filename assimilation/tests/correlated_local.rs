@@ -7,7 +7,8 @@ mod common;
 
 use common::{errors, inverse, method, word};
 use ndarray::{Array1, Array2, ArrayView2, Axis};
-use scorecast_assimilation::linalg::{anomalies, covariance, symmetric_sqrt};
+use scorecast_assimilation::ensemble::{anomalies, covariance};
+use scorecast_assimilation::linalg::symmetric_sqrt;
 use scorecast_assimilation::localize::Taper;
 use scorecast_assimilation::observe::{CorrelatedError, NoiseLaw, Stride};
 use scorecast_assimilation::{ObservationOperator, ObservationSet, Outcome, Prior};

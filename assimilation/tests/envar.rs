@@ -6,7 +6,8 @@ mod common;
 
 use common::{LinearProblem, errors, method, word};
 use ndarray::{Array1, Array2, Axis, array};
-use scorecast_assimilation::linalg::{Cholesky, anomalies, covariance};
+use scorecast_assimilation::ensemble::{anomalies, covariance};
+use scorecast_assimilation::linalg::Cholesky;
 use scorecast_assimilation::localize::Taper;
 use scorecast_assimilation::observe::{Arctan, Pointwise, Stride};
 use scorecast_assimilation::problem::draw_prior;

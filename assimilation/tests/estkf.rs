@@ -6,7 +6,8 @@ mod common;
 
 use common::{LinearProblem, errors, method};
 use ndarray::{Array1, Array2, Axis};
-use scorecast_assimilation::linalg::{Cholesky, anomalies, symmetric_sqrt};
+use scorecast_assimilation::ensemble::anomalies;
+use scorecast_assimilation::linalg::{Cholesky, symmetric_sqrt};
 use scorecast_assimilation::localize::Taper;
 use scorecast_assimilation::observe::Stride;
 use scorecast_assimilation::{ObservationSet, Prior};

@@ -6,7 +6,8 @@ mod common;
 
 use common::{LinearProblem, errors, method, word};
 use ndarray::{concatenate, prelude::*};
-use scorecast_assimilation::linalg::{Cholesky, anomalies, covariance};
+use scorecast_assimilation::ensemble::{anomalies, covariance};
+use scorecast_assimilation::linalg::Cholesky;
 use scorecast_assimilation::observe::Identity;
 use scorecast_assimilation::{Cycle, ObservationOperator, ObservationSet, Prior, Smoothed};
 use scorecast_systems::gaussian::LinearForecaster;

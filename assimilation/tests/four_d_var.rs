@@ -187,7 +187,7 @@ fn members_are_draws_of_the_laws_beside_them() {
         let sd = p.diag().mapv(f64::sqrt);
         let found = x.mean_axis(Axis(0)).unwrap();
         assert!(largest(&((&found - mean) / &sd)) < 4.5 / n.sqrt(), "{what}");
-        let spread = scorecast_assimilation::linalg::covariance(x.view(), None);
+        let spread = scorecast_assimilation::ensemble::covariance(x.view(), None);
         for ((i, j), value) in spread.indexed_iter() {
             let error = ((p[(i, i)] * p[(j, j)] + p[(i, j)].powi(2)) / n).sqrt();
             assert!((value - p[(i, j)]).abs() < 4.5 * error, "{what} {i} {j}");

@@ -167,7 +167,7 @@ fn optimal_interpolation_is_its_formula_in_every_cycle() {
         [0.0, 1.0, 0.3],
         [0.0, 0.0, 1.0]
     ]);
-    let b = scorecast_assimilation::linalg::covariance(draws.view(), None);
+    let b = scorecast_assimilation::ensemble::covariance(draws.view(), None);
     let mut x = draws.mean_axis(Axis(0)).unwrap();
     let prior = Prior::Ensemble(draws);
     let mut filter = method("optimal_interpolation", &[]);

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 
 use common::{errors, method, word};
 use ndarray::{Array1, Array2, ArrayView2, Axis, array};
-use scorecast_assimilation::linalg::{Cholesky, Eigen, anomalies, covariance};
+use scorecast_assimilation::ensemble::{anomalies, covariance};
+use scorecast_assimilation::linalg::{Cholesky, Eigen};
 use scorecast_assimilation::localize::{Grid, Layout, Localization, Taper};
 use scorecast_assimilation::method::{EaKf, EnSrf, EtKf, Inflation, LetKf, Serial};
 use scorecast_assimilation::observe::{Identity, Linear, NoiseLaw};

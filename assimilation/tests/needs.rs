@@ -7,7 +7,7 @@ mod common;
 
 use common::{LinearProblem, errors, method, word};
 use ndarray::{Array2, array};
-use scorecast_assimilation::method::Need;
+use scorecast_assimilation::Need;
 use scorecast_assimilation::observe::{Arctan, Pointwise, Stride};
 use scorecast_assimilation::{Error, METHODS, ObservationOperator, ObservationSet};
 use scorecast_systems::{Domain, Forecaster, Key, Settings, Value};

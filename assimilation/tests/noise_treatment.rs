@@ -6,8 +6,9 @@ mod common;
 
 use common::{LinearProblem, errors, method, word};
 use ndarray::{Array1, Array2, Axis};
-use scorecast_assimilation::linalg::{Cholesky, covariance, symmetric_sqrt};
-use scorecast_assimilation::method::NoiseTreatment;
+use scorecast_assimilation::NoiseTreatment;
+use scorecast_assimilation::ensemble::covariance;
+use scorecast_assimilation::linalg::{Cholesky, symmetric_sqrt};
 use scorecast_assimilation::observe::Stride;
 use scorecast_assimilation::{ObservationOperator, ObservationSet, Prior};
 use scorecast_systems::catalogue::build;

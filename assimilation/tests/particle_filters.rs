@@ -156,7 +156,7 @@ fn optimal_proposals_and_their_weights_are_those_of_the_closed_form() {
             let mine = Array2::from_shape_fn((members / 2, 2), |(i, j)| outcome.ensemble[(2 * i + which, j)]);
             // five standard errors
             let n = (members / 2) as f64;
-            let found = scorecast_assimilation::linalg::covariance(mine.view(), None);
+            let found = scorecast_assimilation::ensemble::covariance(mine.view(), None);
             for i in 0..2 {
                 let m = mine.column(i).mean().unwrap();
                 assert!((m - mean[i]).abs() < 5.0 * (p[(i, i)] / n).sqrt(), "{m} for {}", mean[i]);
@@ -239,7 +239,7 @@ fn the_kernel_particle_filter_draws_the_posterior_of_its_mixture() {
     let observed = ObservationSet { step: 3, time: 0.0, values: y.view(), operator: &operator };
     let bandwidth = 0.9;
     let scott = bandwidth * 7f64.powf(-1.0 / 6.0);
-    let kernel = scorecast_assimilation::linalg::covariance(x.view(), None) * scott * scott;
+    let kernel = scorecast_assimilation::ensemble::covariance(x.view(), None) * scott * scott;
     // each kernel's own Kalman update, weighed by its evidence
     let kh = kernel.dot(&h.row(0));
     let s = h.row(0).dot(&kh) + r;

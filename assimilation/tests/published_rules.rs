@@ -6,7 +6,8 @@ mod common;
 
 use common::{errors, method, word};
 use ndarray::{Array1, Array2, Axis, array, concatenate};
-use scorecast_assimilation::linalg::{Gmres, covariance};
+use scorecast_assimilation::ensemble::covariance;
+use scorecast_assimilation::linalg::Gmres;
 use scorecast_assimilation::method::{EnSf, Guidance, PriorScore};
 use scorecast_assimilation::observe::{Identity, Linear};
 use scorecast_assimilation::{Analysis, ObservationSet, Prior};

@@ -9,8 +9,10 @@ use ndarray::{Array1, Array2, array};
 use scorecast_assimilation::diagnostics::Consistency;
 use scorecast_assimilation::method::{EtKf, Inflation, QualityControl};
 use scorecast_assimilation::observe::{Pointwise, Stride};
-use scorecast_assimilation::quality::{Withheld, Quality, is_outlier, of_whole_set};
-use scorecast_assimilation::{Analysis, ObservationOperator, ObservationSet, Outcome, Prior, Result, innovation};
+use scorecast_assimilation::screening::{Withheld, is_outlier, of_whole_set};
+use scorecast_assimilation::{
+    Analysis, ObservationOperator, ObservationSet, Outcome, Prior, Quality, Result, innovation,
+};
 use scorecast_systems::catalogue::build;
 use scorecast_systems::{Domain, Key, Purpose, Stepping, Value};
 

@@ -6,7 +6,7 @@ mod common;
 
 use common::{LinearProblem, method};
 use ndarray::{Array1, Array2};
-use scorecast_assimilation::linalg::covariance;
+use scorecast_assimilation::ensemble::covariance;
 use scorecast_assimilation::{ObservationSet, Smoothed};
 use scorecast_systems::gaussian::LinearForecaster;
 use scorecast_systems::{Domain, Key, Value};

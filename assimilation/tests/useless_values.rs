@@ -6,8 +6,8 @@ mod common;
 
 use common::{errors, method};
 use ndarray::{Array1, Array2, array};
+use scorecast_assimilation::ensemble::weighted_mean;
 use scorecast_assimilation::observe::{Exp, Pointwise, Poisson, Stride};
-use scorecast_assimilation::outcome::weighted_mean;
 use scorecast_assimilation::{ObservationSet, Prior};
 use scorecast_systems::gaussian::LinearForecaster;
 use scorecast_systems::{Domain, Key, LinearGaussian, Value};

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use ndarray::{Array2, Array3, ArrayViewMut1, Axis};
 
 use crate::assimilation::Smoothed;
-use crate::assimilation::quality::{Quality, of_whole_set};
+use crate::assimilation::quality::Quality;
+use crate::assimilation::screening::of_whole_set;
 use crate::failure::{Failure, FailureKind, Result};
 use crate::progress::Progress;
 use crate::results::{AssimilationRow, CostRow, PairedRow, Panel, ParameterSeries, RankHistogram, Series};

@@ -4,8 +4,9 @@
 use ndarray::{Array1, Array2, Axis, concatenate, s};
 use scorecast_systems::{Key, Purpose};
 
-use crate::outcome::{weighted_mean, weighted_variance};
-use crate::problem::{Prior, Result, draw_prior};
+use crate::ensemble::{weighted_mean, weighted_variance};
+use crate::error::Result;
+use crate::problem::{Prior, draw_prior};
 
 /// g of u = g(theta).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@
 //! Components without a place on the grid, such as unknown parameters, are near every observation.
 
 use super::Stencil;
-use crate::problem::{Error, Result};
+use crate::error::{Error, Result};
 
 /// Observations by place.
 #[derive(Clone, Debug)]

@@ -17,7 +17,6 @@ mod norm;
 mod other_error;
 mod pointwise;
 mod poisson;
-mod present;
 mod random_subset;
 mod square;
 mod stride;
@@ -40,7 +39,6 @@ pub use norm::Norm;
 pub(crate) use other_error::OtherError;
 pub use pointwise::{Function, Pointwise};
 pub use poisson::Poisson;
-pub use present::Present;
 pub use random_subset::RandomSubset;
 pub use square::Square;
 pub use stride::Stride;
@@ -50,8 +48,8 @@ pub use threshold::Threshold;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 use scorecast_systems::{Entry, Key, Settings};
 
+use crate::error::Result;
 use crate::linalg::Cholesky;
-use crate::problem::Result;
 
 /// What is observed of a state, and with what error.
 pub trait ObservationOperator: Send + Sync {

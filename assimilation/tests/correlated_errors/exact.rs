@@ -3,7 +3,8 @@
 
 use nalgebra::DMatrix;
 use ndarray::{Array1, Array2, Axis};
-use scorecast_assimilation::linalg::{Cholesky, covariance};
+use scorecast_assimilation::ensemble::covariance;
+use scorecast_assimilation::linalg::Cholesky;
 use scorecast_assimilation::observe::{CorrelatedError, Linear, NoiseLaw};
 use scorecast_assimilation::{METHODS, ObservationOperator, ObservationSet, Outcome, Prior};
 use scorecast_systems::gaussian::LinearForecaster;

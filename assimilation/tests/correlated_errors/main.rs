@@ -10,7 +10,7 @@ mod exact;
 use common::{inverse, method};
 use nalgebra::DMatrix;
 use ndarray::{Array1, Array2, Axis, array};
-use scorecast_assimilation::linalg::covariance;
+use scorecast_assimilation::ensemble::covariance;
 use scorecast_assimilation::method::{EnKf, EtKf, Inflation};
 use scorecast_assimilation::observe::{CorrelatedError, Laplace, Linear, NoiseLaw};
 use scorecast_assimilation::{Analysis, ObservationOperator, ObservationSet, Prior, innovation};

@@ -2,7 +2,7 @@
 //! moments.
 
 use ndarray::{Array1, Array2, Axis, array};
-use scorecast_assimilation::linalg::covariance;
+use scorecast_assimilation::ensemble::covariance;
 use scorecast_assimilation::problem::draw_prior;
 use scorecast_assimilation::{ObservationOperator, Smoothed};
 use scorecast_systems::{LinearGaussian, Value};

@@ -11,7 +11,8 @@ mod noise;
 mod nonlinear;
 
 use ndarray::{Array1, Array2};
-use scorecast_assimilation::linalg::{Cholesky, covariance};
+use scorecast_assimilation::ensemble::covariance;
+use scorecast_assimilation::linalg::Cholesky;
 use scorecast_systems::{Domain, Key};
 
 const KEY: Key = Key::new(21, Domain::Method);

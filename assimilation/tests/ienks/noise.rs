@@ -2,7 +2,8 @@
 
 use ndarray::{Array1, Array2, Axis};
 use scorecast_assimilation::ObservationOperator;
-use scorecast_assimilation::linalg::{anomalies, symmetric_sqrt};
+use scorecast_assimilation::ensemble::anomalies;
+use scorecast_assimilation::linalg::symmetric_sqrt;
 use scorecast_systems::Value;
 
 use crate::common::{LinearProblem, method};

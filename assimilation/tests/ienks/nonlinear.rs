@@ -2,7 +2,7 @@
 //! comes near it as the spread goes to zero.
 
 use ndarray::{Array1, Array2, ArrayView1, Axis, array};
-use scorecast_assimilation::linalg::anomalies;
+use scorecast_assimilation::ensemble::anomalies;
 use scorecast_assimilation::observe::{Arctan, Pointwise, Stride};
 use scorecast_assimilation::state::unpack;
 use scorecast_assimilation::{ObservationOperator, ObservationSet, Prior};

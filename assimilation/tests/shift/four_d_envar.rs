@@ -1,7 +1,8 @@
 //! 4D-EnVar: explicit matrices of all sets of a window, and the other two methods where they must agree.
 
 use ndarray::{Array1, Array2, Axis, concatenate};
-use scorecast_assimilation::linalg::{Cholesky, anomalies, covariance};
+use scorecast_assimilation::ensemble::{anomalies, covariance};
+use scorecast_assimilation::linalg::Cholesky;
 use scorecast_assimilation::localize::Taper;
 use scorecast_assimilation::problem::draw_prior;
 use scorecast_assimilation::{ObservationOperator, Prior};

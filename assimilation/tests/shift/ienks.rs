@@ -2,7 +2,7 @@
 
 use ndarray::{Array1, Array2, Axis};
 use scorecast_assimilation::Prior;
-use scorecast_assimilation::linalg::covariance;
+use scorecast_assimilation::ensemble::covariance;
 use scorecast_assimilation::problem::draw_prior;
 use scorecast_systems::Value;
 

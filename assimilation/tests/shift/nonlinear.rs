@@ -1,7 +1,7 @@
 //! The cost of several sets where neither the forecaster nor the operator is linear.
 
 use ndarray::{Array1, Array2, Axis, array};
-use scorecast_assimilation::linalg::covariance;
+use scorecast_assimilation::ensemble::covariance;
 use scorecast_assimilation::observe::{Arctan, Pointwise, Stride};
 use scorecast_assimilation::state::unpack;
 use scorecast_assimilation::{ObservationOperator, ObservationSet, Prior};

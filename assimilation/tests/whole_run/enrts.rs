@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use ndarray::{Array2, Axis, concatenate, s};
-use scorecast_assimilation::linalg::covariance;
+use scorecast_assimilation::ensemble::covariance;
 use scorecast_assimilation::observe::Linear;
 use scorecast_assimilation::{ObservationSet, Prior};
 use scorecast_systems::catalogue::build;
