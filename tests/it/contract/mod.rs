@@ -1,0 +1,5 @@
+//! What the whole program promises: same bytes for any number of threads, files that other programs read.
+
+mod netcdf;
+mod pipeline;
+mod training;

@@ -1,0 +1,3 @@
+//! Against laws that are known.
+
+mod learned_on_linear;
