@@ -13,7 +13,6 @@
 use super::columns::{Columns, Lanes, WIDTH};
 use super::statistics::{Summary, flatness};
 use super::{BuildMetric, Case, Context, Metric, Orientation, Terms};
-use crate::systems::registry::DefaultValue::Int;
 use crate::systems::{Entry, Param, Result, Settings, wide};
 
 /// The registry line.

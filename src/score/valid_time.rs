@@ -8,7 +8,7 @@
 use ndarray::ArrayView1;
 
 use super::{BuildMetric, Case, Context, Ensemble, Input, Metric, Orientation};
-use crate::systems::registry::DefaultValue::{Float, Text};
+use crate::systems::registry::DefaultValue;
 use crate::systems::{Entry, Param, ParamKind, Result, Settings};
 
 /// The registry line.
