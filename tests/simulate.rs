@@ -1,3 +1,5 @@
+//! A binary of its own: it stops runs in the midst of a few tenths of a second of work, so nothing else may run beside it.
+//!
 //! `scorecast simulate` and `scorecast data validate` as a user meets them: streaming, kills, the layout of The Well.
 //!
 //! The Well's own rules are checked a second time through h5py where a Python that has it is there
