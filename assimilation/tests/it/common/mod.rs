@@ -1,6 +1,9 @@
 //! What the tests share: linear-Gaussian problems, a plain Kalman filter, and how methods are built by name.
 #![allow(dead_code)]
 
+#[path = "../../../../systems/tests/it/common/derived.rs"]
+pub mod derived;
+
 use std::collections::BTreeMap;
 
 use nalgebra::DMatrix;
