@@ -9,3 +9,4 @@ mod derived;
 mod exact;
 mod hostile;
 mod measured;
+mod structure;

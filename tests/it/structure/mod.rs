@@ -1,0 +1,4 @@
+//! The shape of the house: what may name what.
+
+mod arrows;
+mod modules;
