@@ -154,6 +154,7 @@ impl From<crate::assimilation::Error> for Failure {
     }
 }
 
+#[cfg(feature = "learned")]
 impl From<crate::forecast::Error> for Failure {
     fn from(error: crate::forecast::Error) -> Self {
         use crate::forecast::Error;
