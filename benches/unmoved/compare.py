@@ -7,11 +7,12 @@
     python benches/unmoved/compare.py --base PROGRAM --new PROGRAM --only 'preset*'
     python benches/unmoved/compare.py --self-test         # the check itself sees one ulp and one byte
 
-`metrics.json`, `metrics.csv`, exit codes and what `evaluate`, `tune`, `reproduce` and `diagnose` print are compared byte
-for byte; every array of `.nc` and `.hdf5` files and every tensor of models by name and bit for bit, one NaN as another.
-Metadata and formats are left apart. Each item that differs is a line with its largest relative change, and the exit code
-is 1 unless EXCEPTIONS below lists it. The short suite must run every entry of the base program's registries, with every
-setting; otherwise the exit code is 2. Entries that only the new program has are told and do not count.
+`metrics.json`, `metrics.csv`, exit codes and what `evaluate`, `tune`, `reproduce` and `diagnose` print (times, paths
+and prose left out) are compared byte for byte; every array of `.nc` and `.hdf5` files and every tensor of models by
+name and bit for bit, one NaN as another. Metadata and formats are left apart. Each item that differs is a line with its
+largest relative change, and the exit code is 1 unless EXCEPTIONS below lists it. The short suite must run every entry
+of the base program's registries, with every setting; otherwise the exit code is 2. Entries that only the new program
+has are told and do not count.
 
 What the base program writes is kept under --out and used again, as long as it is the same program and the same
 experiment. Both programs must run on one machine. To add an experiment, put a TOML file beside this script and name it
@@ -35,9 +36,10 @@ sys.dont_write_bytecode = True  # nothing is left beside the scripts
 import binaries
 import coverage
 import outputs
+from experiment import Experiment
 from running import Broken, Program, run, run_base
 from selftest import self_test
-from suite import Experiment, Suite
+from suite import Suite
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def main() -> int:
         return 2
     tell_added(registries, listed(new))
     chosen = [experiment for experiment in experiments if fnmatchcase(experiment.name, options.only)]
-    results = compare_all(base, new, chosen, options)
+    results = compare_all((base, new), chosen, options)
     faults = judge(results)
     if any(result.broken for result in results):
         return 2
@@ -122,10 +124,12 @@ def tell_added(base: dict[str, list[dict]], new: dict[str, list[dict]]) -> None:
             print(f"only the new program has, of {registry}: {', '.join(added)}")
 
 
-def compare_all(base: Program, new: Program, experiments: list[Experiment], options: argparse.Namespace) -> list[Result]:
+def compare_all(
+    programs: tuple[Program, Program], chosen: list[Experiment], options: argparse.Namespace
+) -> list[Result]:
     """The longest experiments come first in the suite, so that no worker waits for long at the end."""
     with ThreadPoolExecutor(options.workers) as pool:
-        return list(pool.map(lambda experiment: compare(base, new, experiment, options), experiments))
+        return list(pool.map(lambda experiment: compare(*programs, experiment, options), chosen))
 
 
 def compare(base: Program, new: Program, experiment: Experiment, options: argparse.Namespace) -> Result:

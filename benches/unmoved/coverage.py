@@ -4,7 +4,7 @@ import tomllib
 from collections import defaultdict
 
 from rows import TAKEN, other_words
-from suite import Experiment
+from experiment import Experiment
 
 # Registries whose settings must each be tried as well.
 WITH_SETTINGS = ("forecasters", "methods", "operators", "noise-laws")

@@ -8,13 +8,15 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from suite import Experiment, Step
+from experiment import Experiment, Step
 
 # Seconds of one command, at most, and how often a file is looked for.
 LONGEST = 24 * 3600
 LOOK = 0.002
 # What a printed result has that no two runs share, and prose, whose words may change.
-UNCOMPARED = {"seconds", "seconds_per_cycle", "cost", "run", "folder", "findings", "warnings", "text", "message", "hint"}
+UNCOMPARED = {
+    "seconds", "seconds_per_cycle", "cost", "run", "folder", "findings", "warnings", "text", "message", "hint",
+}
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ import h5py
 import numpy as np
 
 import outputs
+from experiment import Experiment, Step, text_of
 from running import Program, run
-from suite import Experiment, Step, text_of
 
 
 def self_test(program: Program, folder: Path) -> int:
@@ -27,7 +27,8 @@ def self_test(program: Program, folder: Path) -> int:
         print(f"{difference.item}: {difference.relative:.1e}, {difference.about}")
     seen = {difference.item.removeprefix("run/") for difference in found} == changed
     same = not outputs.differences(before, before)
-    print(f"{len(before)} arrays, {len(changed)} changed, " + ("each of them seen" if seen and same else "NOT as they were"))
+    verdict = "each of them seen" if seen and same else "NOT as they were"
+    print(f"{len(before)} arrays, {len(changed)} changed, {verdict}")
     return 0 if seen and same else 1
 
 
