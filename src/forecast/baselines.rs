@@ -36,16 +36,11 @@ fn independent_pairs(system: &Arc<dyn System>, dt: f64, cases: usize, seed: u64)
     ndarray::stack(Axis(1), &[first.view(), second.view()]).unwrap()
 }
 
-fn try_fit(
-    name: &str,
-    given: &[(&str, Value)],
-    train: ArrayView3<f64>,
-    valid: ArrayView3<f64>,
-) -> Result<Box<dyn Fitted>> {
+fn try_fit(name: &str, given: &[(&str, Value)], train: ArrayView3<f64>, valid: ArrayView3<f64>) -> Result<Fitted> {
     let entry = find(FORECASTERS, "forecaster", name).unwrap();
     let given: BTreeMap<_, _> = given.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect();
     let settings = Settings::check(&format!("forecaster `{name}`"), entry.params, &given).unwrap();
-    let situation = FitContext {
+    let context = FitContext {
         system: None,
         geometry: Geometry::Unstructured,
         train,
@@ -54,10 +49,10 @@ fn try_fit(
         progress: &Quiet,
         checkpoints: None,
     };
-    (entry.build.fit)(&settings, &situation)
+    (entry.build.fit)(&settings, &context)
 }
 
-fn fit(name: &str, given: &[(&str, Value)], train: &Array3<f64>) -> Box<dyn Fitted> {
+fn fit(name: &str, given: &[(&str, Value)], train: &Array3<f64>) -> Fitted {
     try_fit(name, given, train.view(), train.slice(s![..0, .., ..])).unwrap()
 }
 
@@ -322,7 +317,7 @@ fn perfect_passes_everything_through() {
     let system = ou(&[]);
     let train = independent_pairs(&system, 0.3, 5, 6);
     let entry = find(FORECASTERS, "forecaster", "perfect").unwrap();
-    let situation = FitContext {
+    let context = FitContext {
         system: Some((Arc::clone(&system), stepping(0.3))),
         geometry: system.geometry(),
         train: train.view(),
@@ -332,7 +327,7 @@ fn perfect_passes_everything_through() {
         checkpoints: None,
     };
     let settings = Settings::check("perfect", entry.params, &BTreeMap::new()).unwrap();
-    let fitted = (entry.build.fit)(&settings, &situation).unwrap();
+    let fitted = (entry.build.fit)(&settings, &context).unwrap();
     let direct = Arc::clone(&system).forecaster(&stepping(0.3)).unwrap();
     let (mut a, mut b) = (Array2::zeros((9, system.dim())), Array2::zeros((9, system.dim())));
     fitted.advance(4, 3, &mut a, key(1)).unwrap();

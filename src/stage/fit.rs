@@ -25,7 +25,7 @@ pub struct Ready {
     /// The name in the registry.
     pub kind: String,
     /// The forecaster.
-    pub fitted: Box<dyn Fitted>,
+    pub fitted: Fitted,
     /// Wall-clock seconds that fitting took; none where it was loaded.
     pub seconds: Option<f64>,
 }
@@ -138,9 +138,9 @@ pub fn one(
         keeper.discard()?;
     }
     let named = Named { inner: progress, label: &forecaster.label };
-    let situation = situation(plan, data, keeper.as_ref(), &named)?;
+    let context = context(plan, data, keeper.as_ref(), &named)?;
     let begun = Instant::now();
-    let fitted = (entry.build.fit)(&forecaster.settings, &situation)?;
+    let fitted = (entry.build.fit)(&forecaster.settings, &context)?;
     let seconds = begun.elapsed().as_secs_f64();
     if let Some(path) = kept {
         store::model::write(&path, &fitted.model())?;
@@ -159,7 +159,7 @@ fn dim(plan: &Plan, data: Option<&Trajectories>) -> Option<usize> {
 ///
 /// # Errors
 /// When the file is not a model, of another kind than `kind`, or for another number of components than `dim`.
-pub fn load(path: &Path, kind: Option<&str>, dim: Option<usize>) -> Result<Box<dyn Fitted>> {
+pub fn load(path: &Path, kind: Option<&str>, dim: Option<usize>) -> Result<Fitted> {
     let at = |failure: Failure| failure.at(path.display().to_string());
     let model = store::model::read(path, &store::Limits::bytes(MODEL_BYTES))?;
     if let Some(kind) = kind.filter(|kind| *kind != model.kind) {
@@ -178,7 +178,7 @@ pub fn load(path: &Path, kind: Option<&str>, dim: Option<usize>) -> Result<Box<d
     Ok(fitted)
 }
 
-fn situation<'a>(
+fn context<'a>(
     plan: &Plan,
     data: Option<&'a Trajectories>,
     keeper: Option<&'a Keeper>,
