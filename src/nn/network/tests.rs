@@ -1,5 +1,6 @@
 //! Every network: its gradients, its symmetry, its size, and what it does with a noise level.
 
+use candle_core::Tensor;
 use scorecast_systems::Domain;
 
 use super::*;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use candle_core::DType;
 use ndarray::{Array3, array};
-use scorecast_systems::{Domain, Geometry};
+use scorecast_systems::{Domain, Geometry, Key, Level, Settings};
 
 use super::*;
 use crate::nn::data::{Data, Subset};
