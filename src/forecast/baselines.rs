@@ -275,6 +275,21 @@ fn every_baseline_is_the_same_bit_for_bit_after_saving_and_two_steps_are_one_and
 }
 
 #[test]
+fn what_earlier_versions_stored_of_a_training_is_read() {
+    let train = independent_pairs(&ou(&[]), 0.3, 500, 6);
+    let entry = find(FORECASTERS, "forecaster", "linear").unwrap();
+    let fitted = fit("linear", &[], &train);
+    let mut earlier = fitted.model();
+    earlier.tensors.retain(|name, _| !name.starts_with("training."));
+    let written = r#"{ "parameters": 20, "pairs": 500, "steps": 0, "best_step": 0, "best_valid": null, "curve": [] }"#;
+    earlier.config["training"] = serde_json::from_str(written).unwrap();
+    let (loaded, state) = ((entry.build.load.unwrap())(&earlier).unwrap(), vec![0.5; train.dim().2]);
+    assert_eq!((loaded.training().parameters, loaded.training().pairs), (20, 500));
+    assert!(loaded.training().best_valid.is_nan());
+    assert_eq!(draws(&*loaded, &state, 3), draws(&*fitted, &state, 3));
+}
+
+#[test]
 fn results_do_not_depend_on_the_number_of_threads() {
     let train = independent_pairs(&ou(&[]), 0.3, 500, 6);
     for entry in FORECASTERS.iter().filter(|entry| !entry.build.learned && entry.build.load.is_some()) {

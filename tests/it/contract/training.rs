@@ -100,6 +100,18 @@ fn a_loaded_model_is_the_stored_one() {
 }
 
 #[test]
+fn a_model_keeps_its_objective_and_one_that_names_none_is_of_denoising() {
+    let fit = |objective: &str| fit("diffusion", &[("objective", Value::Text(objective.to_owned()))], &Quiet, None);
+    let load = entry("diffusion").build.load.unwrap();
+    let (denoising, velocity) = (fit("denoising").unwrap(), fit("velocity").unwrap());
+    let mut unnamed = denoising.model();
+    unnamed.config["forecaster"].as_object_mut().unwrap().remove("objective").unwrap();
+    assert_eq!(guidance(&load(&unnamed).unwrap()), guidance(&denoising));
+    assert_eq!(guidance(&load(&velocity.model()).unwrap()), guidance(&velocity));
+    assert_ne!(guidance(&velocity), guidance(&denoising));
+}
+
+#[test]
 fn a_damaged_model_is_refused_with_a_sentence() {
     let model = fit("diffusion", &[], &Quiet, None).unwrap().model();
     let load = entry("diffusion").build.load.unwrap();
@@ -192,6 +204,8 @@ fn divergence_is_a_sentence_that_names_step_and_remedy() {
 fn contradictory_settings_are_refused() {
     let message = |given: Given| fit("gaussian", given, &Quiet, None).err().unwrap().to_string();
     assert!(message(&[("kernel", Value::Int(4))]).contains("is 4, but a convolution needs an odd number"));
+    let conv2d = message(&[("network", Value::Text("conv2d".to_owned()))]);
+    assert!(conv2d.contains("is \"conv2d\", but the 10 components are not a grid of rows and columns"), "{conv2d}");
 }
 
 #[test]
