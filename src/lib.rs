@@ -1,10 +1,9 @@
-//! Learned forecasters, scores, experiments and the command line of scorecast.
+//! Learned forecasters, scores and experiments of scorecast. The command line is the binary's own: `src/main.rs` and `src/cli`.
 //!
-//! Arrows point down only: `main -> cli -> stage`; `stage` names `spec`, `store`, `forecast`, `score`, `report` and the
+//! Arrows point down only: `stage` names `spec`, `store`, `forecast`, `score`, `report` and the
 //! two crates below; `forecast -> nn -> systems`. Only `stage` names assimilation; `store`, `score`, `report` and `nn`
 //! never name each other: what they share is plain data ([`model`], [`results`], [`progress`]).
 
-pub mod cli;
 pub mod failure;
 pub mod forecast;
 pub mod model;

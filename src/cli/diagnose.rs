@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use super::session::Session;
-use crate::failure::{Failure, FailureKind, Result};
-use crate::spec::{self, Plan, size};
-use crate::stage::{self, Finished};
-use crate::systems::catalogue::{DefaultStepping, SYSTEMS};
-use crate::systems::diagnose::Effort;
-use crate::systems::registry::find;
-use crate::systems::{Entry, Stepping};
+use scorecast::failure::{Failure, FailureKind, Result};
+use scorecast::spec::{self, Plan, size};
+use scorecast::stage::{self, Finished};
+use scorecast::systems::catalogue::{DefaultStepping, SYSTEMS};
+use scorecast::systems::diagnose::Effort;
+use scorecast::systems::registry::find;
+use scorecast::systems::{Entry, Stepping};
 
 /// Lyapunov exponents, dimension, climate, autocorrelation, spectra and histogram of a system or of stored trajectories
 #[derive(clap::Args)]

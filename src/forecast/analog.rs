@@ -19,7 +19,7 @@ use super::pairs::{Pairs, standardisation};
 use super::stored::{matrix, misfit, number, tensor, training, training_json};
 use super::{FitContext, Fitted, ForecasterBuild, Result, Training};
 use crate::model::Model;
-use crate::systems::registry::DefaultValue::{Float, Int, Text};
+use crate::systems::registry::DefaultValue;
 use crate::systems::{Entry, Forecaster, Key, Param, ParamKind, Purpose, Settings};
 
 /// Members in a block of the search.

@@ -10,7 +10,6 @@ use serde_json::json;
 use super::stored::{matrix, tensor, training, training_json};
 use super::{Error, FitContext, Fitted, ForecasterBuild, Result, Training};
 use crate::model::Model;
-use crate::systems::registry::DefaultValue::Int;
 use crate::systems::{Entry, Forecaster, Key, Param, Purpose, Settings};
 
 /// The registry line.

@@ -39,7 +39,7 @@ impl Precondition {
 }
 
 /// The denoiser of z with its condition bound.
-pub(super) struct BoundDenoiser<'a> {
+pub(super) struct ConditionedNetwork<'a> {
     pub learned: &'a Learned,
     /// The scaled x_k, `[member, component]`.
     pub condition: Array2<f64>,
@@ -52,7 +52,7 @@ struct Pass {
     rows: std::ops::Range<usize>,
 }
 
-impl BoundDenoiser<'_> {
+impl ConditionedNetwork<'_> {
     /// D from y and F.
     fn denoised(p: Precondition, x_t: ArrayView2<f64>, output: &Tensor) -> Result<Array2<f64>> {
         Ok(&x_t * (p.skip / p.alpha) + array::field(output, 0)? * p.out)
@@ -86,7 +86,7 @@ fn pull(pass: &Pass, p: Precondition, v: ArrayView2<f64>) -> Result<Array2<f64>>
     Ok((&v * p.skip + through * (p.out * p.scale)) / p.alpha)
 }
 
-impl Denoiser for BoundDenoiser<'_> {
+impl Denoiser for ConditionedNetwork<'_> {
     fn dim(&self) -> usize {
         self.learned.dim()
     }
@@ -100,7 +100,7 @@ impl Denoiser for BoundDenoiser<'_> {
     }
 }
 
-impl DifferentiableDenoiser for BoundDenoiser<'_> {
+impl DifferentiableDenoiser for ConditionedNetwork<'_> {
     fn denoise_vjp<'a>(
         &'a self,
         x_t: ArrayView2<'a, f64>,
@@ -129,7 +129,7 @@ pub(super) mod tests {
 
     use super::*;
     use crate::nn::pairs::Pairs;
-    use crate::nn::{Kind as NetworkKind, NetworkConfig, NeuralNetwork};
+    use crate::nn::{NetworkConfig, NetworkKind, NeuralNetwork};
     use crate::systems::{Domain, Geometry, Key};
 
     const DIM: usize = 6;
@@ -165,9 +165,9 @@ pub(super) mod tests {
     /// Members in two whole chunks of the larger size and part of a third.
     const MEMBERS: usize = 2 * 64 + 3;
 
-    fn bound(learned: &Learned) -> BoundDenoiser<'_> {
+    fn bound(learned: &Learned) -> ConditionedNetwork<'_> {
         let x = Key::new(2, Domain::Method).normals(MEMBERS, DIM);
-        BoundDenoiser { learned, condition: learned.scaled(x.view()) }
+        ConditionedNetwork { learned, condition: learned.scaled(x.view()) }
     }
 
     #[test]
@@ -208,7 +208,7 @@ pub(super) mod tests {
     fn a_pullback_computes_the_gradient_of_its_input_only() {
         let learned = learned(NetworkKind::Conv, 0.4);
         let x_t = Key::new(5, Domain::Method).normals(3, DIM);
-        let bound = BoundDenoiser { learned: &learned, condition: x_t.clone() };
+        let bound = ConditionedNetwork { learned: &learned, condition: x_t.clone() };
         let pass = bound.pass(Precondition::new(Level::exploding(0.5)), &x_t.view(), 0..3).unwrap();
         let gradients = pass.output.sum_all().unwrap().backward().unwrap();
         let tensors = learned.network().tensors();

@@ -1,5 +1,5 @@
 //! `diffusion`: the law of the scaled increment z of one lead step given x_k, through its denoiser
-//! ([`BoundDenoiser`]). The loss of its network F, weighted by 1 / c_out^2, is the mean of
+//! ([`ConditionedNetwork`]). The loss of its network F, weighted by 1 / c_out^2, is the mean of
 //! (F - (s z - eps) / sqrt(s^2 + 1))^2, with ln s ~ N(p_mean, p_std^2).
 //!
 //! A lead step draws z by a reverse sampler. Nothing is assumed of the law of z: it may have several modes. But a
@@ -11,7 +11,7 @@
 use candle_core::Tensor;
 use ndarray::{Array2, ArrayView2, Axis};
 
-use super::denoiser::{BoundDenoiser, FIELDS, noise_feature};
+use super::denoiser::{ConditionedNetwork, FIELDS, noise_feature};
 use super::learned::{self, Data, Learned, joined, reals, stored_reals};
 use super::{Error, FitContext, Fitted, ForecasterBuild, Result, Training};
 use crate::model::Model;
@@ -22,8 +22,6 @@ use crate::systems::registry::ParamKind;
 use crate::systems::{
     self, Affine, BoundDenoiser, ConditionalDenoiser, Denoiser, Entry, Forecaster, Key, Level, Param, Purpose, Settings,
 };
-
-const POSITIVE: ParamKind = ParamKind::Float { min: f64::MIN_POSITIVE, max: f64::INFINITY };
 
 const OWN: [Param; 7] = [
     Param::choice("sampler", "dpm_solver_2m", &["dpm_solver_2m", "heun", "reverse_sde"], "how a lead step is drawn"),
@@ -122,7 +120,7 @@ fn conditional_sd(learned: &Learned, data: &Data, key: Key) -> Result<f64> {
     let rows: Vec<usize> = (0..count).map(|i| i * available / count).collect();
     let (condition, z) = data.rows(part, &rows);
     let noise = key.purpose(Purpose::DiffusionNoise).case(2).normals(z.nrows(), z.ncols());
-    let denoised = BoundDenoiser { learned, condition }.denoise((&z + &noise).view(), Level::exploding(1.0))?;
+    let denoised = ConditionedNetwork { learned, condition }.denoise((&z + &noise).view(), Level::exploding(1.0))?;
     let error = (denoised - &z).mapv(|error| error * error).sum_axis(Axis(0)) / count as f64;
     let logarithm = error.mapv(|error| 0.5 * (error / (1.0 - error.min(0.5))).clamp(1e-4, 1.0).ln());
     Ok((logarithm.sum() / logarithm.len() as f64).exp())
@@ -145,7 +143,7 @@ impl ConditionalDenoiser for Diffusion {
     fn bind<'a>(&'a self, _k: usize, x: ArrayView2<'a, f64>) -> systems::Result<BoundDenoiser<'a>> {
         let increments = self.learned.increments();
         let scale = Array2::from_shape_fn(x.dim(), |(_, c)| increments.sd[c]);
-        let denoiser = BoundDenoiser { learned: &self.learned, condition: self.learned.scaled(x) };
+        let denoiser = ConditionedNetwork { learned: &self.learned, condition: self.learned.scaled(x) };
         Ok(BoundDenoiser { denoiser: Box::new(denoiser), to_state: Affine { offset: &x + &increments.mean, scale } })
     }
 }
@@ -192,7 +190,7 @@ impl Fitted for Diffusion {
 mod tests {
     use super::super::denoiser::tests::{config, learned, states};
     use super::*;
-    use crate::nn::ParamKind as NetworkKind;
+    use crate::nn::NetworkKind;
     use crate::nn::ops::differences::check;
     use crate::systems::gaussian::IndependentDenoiser;
     use crate::systems::{Domain, Geometry};

@@ -161,7 +161,7 @@ impl Fitted for Gaussian {
 pub(super) mod tests {
     use super::*;
     use crate::nn::pairs::Pairs;
-    use crate::nn::{Kind as NetworkKind, NetworkConfig};
+    use crate::nn::{NetworkConfig, NetworkKind};
     use crate::systems::{Domain, Geometry};
 
     /// A forecaster in double precision whose weights are moved from where they start, around the scales of random data.

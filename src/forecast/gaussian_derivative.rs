@@ -110,7 +110,7 @@ mod tests {
 
     use super::*;
     use crate::forecast::gaussian::tests::untrained;
-    use crate::nn::Kind as NetworkKind;
+    use crate::nn::NetworkKind;
     use crate::systems::Domain;
 
     #[test]

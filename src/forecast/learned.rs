@@ -9,10 +9,9 @@ use crate::model::{CurvePoint, Model, Tensor as Stored, Values};
 use crate::nn::pairs::{Pairs, Scale};
 use crate::nn::train::{Objective, Subset, TrainConfig, Trained, Trainer};
 use crate::nn::{NetworkConfig, NetworkKind, NeuralNetwork, Weights, array};
-use crate::systems::registry::{DefaultValue, NetworkKind as ParamKind, Param, Settings};
+use crate::systems::registry::{DefaultValue, Param, ParamKind, Settings};
 
 const COUNT: ParamKind = ParamKind::Int { min: 1, max: i64::MAX };
-const POSITIVE: ParamKind = ParamKind::Float { min: f64::MIN_POSITIVE, max: f64::INFINITY };
 
 /// The settings of every learned forecaster.
 pub const SETTINGS: [Param; 13] = [

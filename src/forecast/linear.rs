@@ -19,7 +19,6 @@ use super::wrapped::Wrapped;
 use super::{FitContext, Fitted, ForecasterBuild, Result, Training};
 use crate::model::Model;
 use crate::systems::gaussian::{LinearForecaster, SymmetricEigen};
-use crate::systems::registry::DefaultValue::Unset;
 use crate::systems::{Entry, LinearGaussian, Param, ParamKind, Settings};
 
 /// The registry line.

@@ -2,7 +2,7 @@
 
 use ndarray::Array2;
 
-use crate::assimilation::quality;
+use crate::assimilation::screening;
 use crate::spec::ObservePlan;
 use crate::systems::Key;
 
@@ -16,8 +16,8 @@ pub struct Withheld {
 
 impl Withheld {
     /// Those of one set.
-    pub fn at(&self, index: usize) -> quality::Withheld<'_> {
-        quality::Withheld { evaluated: self.evaluated.row(index), not_used: self.not_used.row(index) }
+    pub fn at(&self, index: usize) -> screening::Withheld<'_> {
+        screening::Withheld { evaluated: self.evaluated.row(index), not_used: self.not_used.row(index) }
     }
 
     /// Takes what `network` withholds out of the observations at `steps`; none where it withholds nothing. `key` is that of

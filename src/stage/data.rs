@@ -109,7 +109,7 @@ fn read(path: &Path, plan: &Plan, options: &Options) -> Result<Trajectories> {
 ///
 /// # Errors
 /// [`FailureKind::Data`] when the plan's does not fit the file.
-pub fn geometry(plan: &Plan, path: &Path, read: &store::netcdf::Trajectories) -> Result<Geometry> {
+pub fn geometry(plan: &Plan, path: &Path, read: &store::netcdf::StoredTrajectories) -> Result<Geometry> {
     plan.data.layout.of_file(&read.space, read.geometry).map_err(|message| {
         Failure::new(FailureKind::Data, message)
             .at(path.display().to_string())

@@ -30,10 +30,10 @@ pub fn write_trajectories(path: &Path, data: &Trajectories, plan: &Plan) -> Resu
     let values = data.joined();
     let time = times(plan, values.dim().1);
     let split = SplitPart::of_counts([data.train.dim().0, data.valid.dim().0, data.test.dim().0]);
-    let trajectories = netcdf::Trajectories {
+    let trajectories = netcdf::StoredTrajectories {
         split: Some(split),
         geometry: Some(data.geometry),
-        ..netcdf::Trajectories::new(values, Some(time))
+        ..netcdf::StoredTrajectories::new(values, Some(time))
     };
     Ok(netcdf::write_trajectories(path, &trajectories, &origin(plan, "trajectories")?)?)
 }

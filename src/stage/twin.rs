@@ -8,7 +8,7 @@ use ndarray::{Array1, Array2, Array3, ArrayView2, Axis, s};
 use crate::assimilation::{ObservationOperator, ObservationSet, Prior};
 use crate::failure::{Failure, FailureKind, Result};
 use crate::spec::{AssimilatePlan, DataSource, Initial, ObservePlan, Plan, SystemPlan};
-use crate::stage::apart::Apart;
+use crate::stage::apart::Withheld;
 use crate::stage::{Options, set_times};
 use crate::store;
 use crate::systems::{Domain, Forecaster, Key, Purpose, system};
@@ -23,7 +23,7 @@ pub struct Twin {
     /// Observations that methods see, `[analysis, observed]`; NaN is missing.
     pub observations: Array2<f64>,
     /// Those that they do not see, where there are any.
-    pub apart: Option<Apart>,
+    pub apart: Option<Withheld>,
     /// The lead step of each set of observations.
     pub steps: Vec<usize>,
     /// What the filters start from, at lead step 0.
@@ -131,7 +131,7 @@ fn twins(source: &Source, network: &ObservePlan, operator: &dyn ObservationOpera
             let key = Key::new(plan.seed, Domain::Method).case(replicate as u64);
             let steps = steps(plan, network);
             let mut observations = observe_truth(plan, network, &truth, &steps, operator, replicate);
-            let apart = Apart::take(network, &mut observations, &steps, observation_key(plan, replicate));
+            let apart = Withheld::take(network, &mut observations, &steps, observation_key(plan, replicate));
             let prior = source.prior(network, Some(truth.row(0).to_owned()), truth.ncols(), key)?;
             Ok(Twin { truth: Some(truth), observations, apart, steps, prior, key })
         })
@@ -167,7 +167,7 @@ fn recorded(
             let key = Key::new(source.plan.seed, Domain::Method).case(replicate as u64);
             let mut observations = values.index_axis(Axis(0), replicate).to_owned();
             let steps = steps.clone();
-            let apart = Apart::take(network, &mut observations, &steps, observation_key(source.plan, replicate));
+            let apart = Withheld::take(network, &mut observations, &steps, observation_key(source.plan, replicate));
             Ok(Twin {
                 truth: None,
                 observations,
@@ -191,7 +191,7 @@ fn simulated_truths(plan: &Plan, system: &SystemPlan, network: &ObservePlan) -> 
             model.advance(step - 1, 1, &mut state, key.purpose(Purpose::ProcessNoise))?;
             shock(network, &mut state, key.purpose(Purpose::Perturbation).at(step as u64));
         }
-        for (truth, row) in truths.iter_mut().zip(system::observed(&*system.system, state.view()).outer_iter()) {
+        for (truth, row) in truths.iter_mut().zip(system::seen(&*system.system, state.view()).outer_iter()) {
             truth.row_mut(step).assign(&row);
         }
     }

@@ -53,12 +53,16 @@ fn settings<'a>(params: impl Iterator<Item = &'a Value>) -> String {
     if rows.is_empty() { rows } else { format!("| setting | default | type | meaning |\n|---|---|---|---|\n{rows}\n") }
 }
 
-/// The settings that many entries have, in the order in which they first come.
+/// The settings that many entries have, in the order in which they first come; of a key with several meanings the most
+/// usual one.
 fn shared(entries: &[Value]) -> Vec<&Value> {
     let all = || entries.iter().flat_map(|entry| list(&entry["params"]));
+    let count = |param: &Value| all().filter(|other| *other == param).count();
+    let usual =
+        |param: &Value| all().filter(|other| other["key"] == param["key"]).all(|other| count(other) <= count(param));
     let mut out: Vec<&Value> = Vec::new();
     for param in all() {
-        if !out.contains(&param) && all().filter(|other| *other == param).count() >= SHARED_BY {
+        if !out.contains(&param) && count(param) >= SHARED_BY && usual(param) {
             out.push(param);
         }
     }

@@ -35,8 +35,10 @@ fn shapes<'a>(root: &'a Value, section: &'a Value) -> Vec<&'a Value> {
         return shapes(root, &section["items"]);
     }
     let tables = |schema: &&'a Value| schema["properties"].is_object();
-    let own = Some(section).filter(tables);
-    own.into_iter().chain(forms(section).into_iter().filter(tables)).collect()
+    let all: Vec<&Value> = [section].into_iter().chain(forms(section)).filter(tables).collect();
+    // a label may stand for the kind, and then those tables have no `kind`
+    let kinds: Vec<&Value> = all.iter().filter(|shape| shape["properties"].get("kind").is_some()).copied().collect();
+    if kinds.is_empty() { all } else { kinds }
 }
 
 /// What a section is for.
@@ -46,27 +48,39 @@ fn about<'a>(root: &'a Value, section: &'a Value) -> &'a str {
     inside.filter_map(|schema| schema["description"].as_str()).next().unwrap_or_default()
 }
 
-fn row(key: &str, schema: &Value) -> String {
-    let about = schema["description"].as_str().unwrap_or_default();
-    let of_entries = schema.get("const").is_some();
-    let about = if of_entries { "which entry it is" } else { about };
-    format!("| `{key}` | {} | {} |\n", default(&schema["default"]), cell(about))
+/// A row of a key; `required` are the keys of its table that must be set.
+fn row(key: &str, schema: &Value, required: &Value) -> String {
+    let words = || schema["enum"].as_array().map(|words| words.iter().filter_map(Value::as_str).collect::<Vec<_>>());
+    let about = match (schema.get("const"), schema["description"].as_str()) {
+        (Some(_), _) => "the entry's name".to_owned(),
+        (None, Some(about)) => about.to_owned(),
+        (None, None) => format!("one of {}", words().unwrap_or_default().join(", ")),
+    };
+    let must = required.as_array().is_some_and(|keys| keys.iter().any(|known| known == key));
+    let default = if must { "must be set".to_owned() } else { default(&schema["default"]) };
+    format!("| `{key}` | {default} | {} |\n", cell(&about))
 }
 
 /// The rows of a key: its own, and those of a table that it may be.
-fn rows(key: &str, schema: &Value) -> String {
-    let mut out = row(key, schema);
+fn rows(key: &str, schema: &Value, required: &Value) -> String {
+    let mut out = row(key, schema, required);
     let table = forms(schema).into_iter().find(|form| form["properties"].is_object());
     for (inner, schema) in table.and_then(|table| table["properties"].as_object()).into_iter().flatten() {
-        out.push_str(&row(&format!("{key}.{inner}"), schema));
+        out.push_str(&row(&format!("{key}.{inner}"), schema, &Value::Null));
     }
     out
 }
 
-/// The keys that all shapes have.
+/// The keys that all shapes have with one meaning: those of the section, not of an entry.
 fn common(shapes: &[&Value]) -> Map<String, Value> {
     let first = shapes.first().and_then(|shape| shape["properties"].as_object()).cloned().unwrap_or_default();
-    first.into_iter().filter(|(key, _)| shapes.iter().all(|shape| shape["properties"].get(key).is_some())).collect()
+    let everywhere = |key: &str, schema: &Value| {
+        shapes.iter().all(|shape| {
+            let other = &shape["properties"][key];
+            other == schema || (other.get("const").is_some() || schema.get("const").is_some()) && !other.is_null()
+        })
+    };
+    first.into_iter().filter(|(key, schema)| everywhere(key, schema)).collect()
 }
 
 fn table(rows: &str) -> String {
@@ -77,18 +91,13 @@ fn table(rows: &str) -> String {
 pub(crate) fn keys(root: &Value) -> String {
     let properties = root["properties"].as_object().unwrap();
     let known = |key: &str| SECTIONS.iter().any(|(name, ..)| *name == key);
-    let top: String = properties
-        .iter()
-        .filter(|(_, schema)| schema["type"] == "string" || schema["type"] == "integer" || schema.get("enum").is_some())
-        .map(|(key, schema)| row(key, schema))
-        .collect();
-    for (key, schema) in properties {
-        assert!(known(key) || row(key, schema).len() < top.len() + 1, "the section `{key}` has no place on the page");
-    }
+    let outside = properties.iter().filter(|(key, _)| !known(key));
+    let top: String = outside.map(|(key, schema)| row(key, schema, &Value::Null)).collect();
     let mut out = format!("## Outside any section\n\n{}", table(&top));
     for (name, title, entries) in SECTIONS {
         let shapes = shapes(root, &properties[name]);
-        let rows: String = common(&shapes).iter().map(|(key, schema)| rows(key, schema)).collect();
+        let rows: String =
+            common(&shapes).iter().map(|(key, schema)| rows(key, schema, &shapes[0]["required"])).collect();
         let about = about(root, &properties[name]);
         write!(out, "## `{title}`\n\n{}{}.", about[..1].to_uppercase(), &about[1..]).unwrap();
         if let Some(page) = entries {

@@ -6,7 +6,7 @@ use ndarray::{Array1, Array2};
 
 use super::Context;
 use super::assimilate::CheckedRow;
-use super::observe::Network;
+use super::observe::CheckedNetwork;
 use crate::assimilation::Need;
 use crate::assimilation::augment::OfState;
 use crate::assimilation::method::MethodBuild;
@@ -24,7 +24,7 @@ pub(super) fn check(
     row: &CheckedRow,
     declared: &[ForecasterPlan],
     perfect: Option<&dyn Forecaster>,
-    networks: &[Network],
+    networks: &[CheckedNetwork],
     dim: Option<usize>,
 ) {
     let plan = &row.plan;

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use ndarray::{Array3, Array5, array};
 use scorecast::store::netcdf::{
-    Attribute, Dataset, Forecasts, LeadTime, Observations, Origin, Trajectories, Values, Variable, read,
+    Attribute, Dataset, Forecasts, LeadTime, Observations, Origin, StoredTrajectories, Values, Variable, read,
     read_trajectories, write, write_forecasts, write_observations, write_trajectories,
 };
 use scorecast::store::{Limits, Result};
@@ -19,7 +19,7 @@ fn origin() -> Origin {
 
 fn write_all(folder: &Path) -> Result<()> {
     let values = Array3::from_shape_fn((2, 3, 4), |(c, t, x)| (100 * c + 10 * t + x) as f64);
-    let trajectories = Trajectories::new(values, Some(vec![0.0, 0.05, 0.1]));
+    let trajectories = StoredTrajectories::new(values, Some(vec![0.0, 0.05, 0.1]));
     write_trajectories(&folder.join("trajectories.nc"), &trajectories, &origin())?;
 
     let mut values = Array5::from_shape_fn((2, 1, 3, 2, 2), |(c, _, m, l, x)| {
@@ -74,7 +74,7 @@ fn xarray_reads_our_files_with_both_engines_and_we_read_its() {
         let limits = Limits::bytes(1 << 20);
         let back = read_trajectories(&path, None, &limits).unwrap();
         let expected = Array3::from_shape_fn((2, 3, 4), |(c, t, x)| (6 * x + 3 * c + t) as f64);
-        assert_eq!(back, Trajectories::new(expected, Some(vec![0.0, 0.5, 1.0])), "{engine}");
+        assert_eq!(back, StoredTrajectories::new(expected, Some(vec![0.0, 0.5, 1.0])), "{engine}");
         let whole = read(&path, &limits).unwrap();
         assert_eq!(whole.get("name").unwrap().values, Values::Text(["a", "b", "c", "ä"].map(String::from).to_vec()));
         assert_eq!(whole.attribute("title").unwrap().text(), Some("a user's file"));

@@ -19,7 +19,7 @@ type Given<'a> = &'a [(&'a str, Value)];
 const KINDS: [&str; 2] = ["gaussian", "diffusion"];
 const DIM: usize = 10;
 
-fn entry(kind: &str) -> &'static Entry<scorecast::forecast::Build> {
+fn entry(kind: &str) -> &'static Entry<scorecast::forecast::ForecasterBuild> {
     registry::find(FORECASTERS, "forecaster", kind).unwrap()
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use ndarray::Array3;
-use scorecast::store::netcdf::{self, Observations, Trajectories};
+use scorecast::store::netcdf::{self, Observations, StoredTrajectories};
 
 /// What is run, its exit code, and what stderr must say.
 struct BadFile {
@@ -73,7 +73,7 @@ fn prepare(folder: &Path) {
     write("text.nc", "this is no array");
     let states = Array3::from_shape_fn((8, 30, 4), |(i, k, c)| ((i * 31 + k * 7 + c * 3) as f64).sin());
     let save = |name: &str, values: Array3<f64>| {
-        let trajectories = Trajectories::new(values, None);
+        let trajectories = StoredTrajectories::new(values, None);
         netcdf::write_trajectories(&folder.join(name), &trajectories, &Default::default()).unwrap();
     };
     save("mine.nc", states.clone());
