@@ -27,6 +27,10 @@ impl Forecaster for Wrapped {
         self.inner.advance(k, steps, x, key)
     }
 
+    fn autonomous(&self) -> bool {
+        self.inner.autonomous()
+    }
+
     fn density(&self) -> Option<&dyn Density> {
         self.inner.density()
     }

@@ -52,6 +52,11 @@ impl Column {
         }
     }
 
+    /// The name of the metric or series that it measures.
+    pub fn measured(&self) -> &'static str {
+        self.measured
+    }
+
     /// Whether it is this metric or series of the state.
     pub fn measures(&self, of: Of, name: &str) -> bool {
         self.parameter.is_none() && self.of == of && self.measured == name
@@ -154,6 +159,8 @@ mod tests {
         assert_eq!(orientation("forcing_chi_square"), Orientation::Near(1));
         assert_eq!(orientation("forcing_mean"), Orientation::None);
         assert_eq!(orientation("anything"), Orientation::None);
-        assert!(describe("rmse_withheld").unwrap().is_headline() && !describe("crps_fair_smoothed").unwrap().is_headline());
+        assert!(
+            describe("rmse_withheld").unwrap().is_headline() && !describe("crps_fair_smoothed").unwrap().is_headline()
+        );
     }
 }

@@ -8,9 +8,9 @@
 //! Programming 5.2.2, algorithm M), whose comparisons do not depend on the values, so that eight components are sorted side
 //! by side.
 
-use super::columns::{Columns, Lanes, WIDTH};
 use super::about::{Of, Orientation};
 use super::case::Case;
+use super::columns::{Columns, Lanes, WIDTH};
 use super::ensemble::Ensemble;
 use super::metric::{Context, Metric, MetricBuild, MetricEntry};
 use crate::systems::{Result, Settings, wide};

@@ -3,10 +3,10 @@
 //! -log N(y; H x_f, H P H^T + R) / p for the p observations present at a time, averaged over times. It needs no truth,
 //! so it scores runs on real observations. Natural logarithm; less is better.
 
-use super::log_score::minus_log_density;
-use super::metric::{Context, Metric, MetricBuild, MetricEntry};
 use super::about::{Of, Orientation};
 use super::case::{Case, Input};
+use super::log_score::minus_log_density;
+use super::metric::{Context, Metric, MetricBuild, MetricEntry};
 use crate::systems::{Result, Settings};
 
 /// The registry line.

@@ -10,12 +10,12 @@
 //! ([`flatness`]): the plain chi-square test takes times and components for independent
 //! and rejects most persistent ensembles that are perfect (Wilks 2011).
 
-use super::columns::{Columns, Lanes, WIDTH};
-use super::statistics::{Summary, flatness};
 use super::about::Orientation;
 use super::case::Case;
+use super::columns::{Columns, Lanes, WIDTH};
 use super::ensemble::effective_size;
 use super::metric::{Context, Metric, MetricBuild, MetricEntry};
+use super::statistics::{Summary, flatness};
 use super::terms::Terms;
 use crate::systems::{Param, Result, Settings, wide};
 
