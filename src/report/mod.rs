@@ -16,7 +16,6 @@ mod hovmoeller;
 mod laws;
 mod legend;
 mod markup;
-mod metric;
 mod number;
 mod page;
 mod parameters;

@@ -94,7 +94,7 @@ fn rank_histogram_counts() {
     let entry = crate::systems::registry::find(super::METRICS, "metric", "rank_histogram").unwrap();
     let given = std::iter::once(("bins".to_owned(), crate::systems::Value::Int(11))).collect();
     let settings = crate::systems::Settings::check("metric", entry.params, &given).unwrap();
-    let metric = (entry.build)(&settings, &context).unwrap();
+    let metric = (entry.build.make)(&settings, &context).unwrap();
     let (truth, members) = l1();
     let mut terms = Terms::new(metric.terms());
     for (i, y) in truth.outer_iter().enumerate() {

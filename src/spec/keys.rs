@@ -251,7 +251,11 @@ pub const SCORE: Section = Section {
         Param::new("starts", COUNT, DefaultValue::Int(8), "starts of forecasts in each test trajectory, evenly spaced"),
     ],
     special: &[
-        Special { key: "metrics", form: Form::Words, about: "the metrics' names; all of them if unset" },
+        Special {
+            key: "metrics",
+            form: Form::Words,
+            about: "the metrics' names; if unset, all but those that are scored where they are named",
+        },
         Special {
             key: "forecasters",
             form: Form::Words,

@@ -106,6 +106,12 @@ pub trait Forecaster: Send + Sync {
     /// When the forecaster itself cannot run (a network or an external model failed).
     fn advance(&self, k: usize, steps: usize, x: &mut Array2<f64>, key: Key) -> Result<()>;
 
+    /// Whether the law of a lead step does not depend on k, so that k names the draws alone; so unless said. Members that are
+    /// at different lead steps may then be advanced together.
+    fn autonomous(&self) -> bool {
+        true
+    }
+
     /// The exact one-step density, where there is one.
     fn density(&self) -> Option<&dyn Density> {
         None

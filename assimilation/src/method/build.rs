@@ -19,17 +19,27 @@ pub struct MethodBuild {
     pub needs: &'static [Need],
     /// Whether it is for linear operators only.
     pub linear_operator: bool,
+    /// What is to be mistrusted of a run with these settings, where anything is: a clause that follows its name.
+    pub caveat: Caveat,
 }
+
+/// A clause against a method with these settings; none where nothing is to be said.
+pub type Caveat = fn(&Settings) -> Option<&'static str>;
 
 impl MethodBuild {
     /// Of a method for any operator.
     pub(crate) const fn new(needs: &'static [Need], make: Make) -> Self {
-        Self { make, needs, linear_operator: false }
+        Self { make, needs, linear_operator: false, caveat: |_| None }
     }
 
     /// Of a method for linear operators only.
     pub(crate) const fn for_linear_operators(needs: &'static [Need], make: Make) -> Self {
-        Self { make, needs, linear_operator: true }
+        Self { make, needs, linear_operator: true, caveat: |_| None }
+    }
+
+    /// With a caveat.
+    pub(crate) const fn with_caveat(self, caveat: Caveat) -> Self {
+        Self { caveat, ..self }
     }
 
     /// What it needs of its forecaster with these settings.

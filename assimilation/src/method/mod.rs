@@ -18,7 +18,7 @@ pub use around::adaptive_quality_control::{AdaptiveQualityControl, error_varianc
 pub use around::inflation::Inflation;
 pub use around::lag::FixedLag;
 pub use around::quality_control::QualityControl;
-pub use build::{Make, MethodBuild};
+pub use build::{Caveat, Make, MethodBuild};
 pub use diffusion::ensf::{EnSf, PriorScore};
 pub use diffusion::guidance::Guidance;
 pub use diffusion::guided::{Guided, Weighting};

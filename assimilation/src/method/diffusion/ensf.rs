@@ -62,6 +62,12 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
             clip: settings.number("clip"),
         };
         crate::method::around::cycle(analysis, settings)
+    })
+    .with_caveat(|settings| {
+        (settings.text("score") == "single").then_some(
+            "uses the published one-member score; its gain does not depend on the ensemble's spread, so it is fixed-gain \
+             nudging rather than a posterior.",
+        )
     }),
 };
 

@@ -56,7 +56,13 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
         Param::int("iterations", 20, 1, "most GMRES iterations in one evaluation"),
         Param::positive("tolerance", 1e-4, "relative residual of GMRES"),
     ],
-    build: MethodBuild::new(&[Need::Denoiser], |settings: &Settings| Ok(Box::new(Guided::from_settings(settings)?))),
+    build: MethodBuild::new(&[Need::Denoiser], |settings: &Settings| Ok(Box::new(Guided::from_settings(settings)?)))
+        .with_caveat(|settings| {
+            (settings.text("weights") == "none").then_some(
+                "samples p(x_k+1 | x_k, y) for each member and keeps equal weights, as published; it drops p(y | x_k), so its \
+                 gain does not see the ensemble's spread and it is not the filter's posterior.",
+            )
+        }),
 };
 
 /// Where a member's weight comes from.
