@@ -12,7 +12,7 @@ use ndarray::{Array1, Array2, array};
 use scorecast_assimilation::augment::{Parameter, augmented_prior};
 use scorecast_assimilation::observe::{Arctan, Pointwise, Stride};
 use scorecast_assimilation::problem::draw_prior;
-use scorecast_assimilation::{METHODS, ObservationSet, Outcome, Prior};
+use scorecast_assimilation::{Error, METHODS, ObservationSet, Outcome, Prior};
 use scorecast_systems::{Domain, Key, Param, Settings, Value};
 
 const CYCLES: usize = 6;
@@ -44,21 +44,22 @@ fn little_work(params: &'static [Param]) -> Given {
     params.iter().filter(large).map(|param| (param.key, Value::Int(16))).collect()
 }
 
-/// Whether a method with these settings takes one set of observations, or what it says.
+/// Whether a method with these settings takes the sets of observations of the tests, or what it says.
 fn runs(name: &str, given: &Given) -> Result<(), String> {
     let entry = METHODS.iter().find(|entry| entry.name == name).unwrap();
-    let problem = LinearProblem::three(1);
-    let key = Key::new(1, Domain::Method);
     let settings = Settings::check(name, entry.params, &by_key(given)).map_err(|wrong| format!("{wrong:?}"))?;
     let mut filter = (entry.build.make)(&settings).map_err(|error| error.to_string())?;
-    filter.start(&problem.prior(), 0, key).map_err(|error| error.to_string())?;
-    let observed =
-        ObservationSet { step: 1, time: 1.0, values: problem.observations.row(0), operator: &problem.operator };
-    filter
-        .step(&problem.model, &observed, key)
-        .and_then(|_| filter.finish(&problem.model, key))
-        .map_err(|e| e.to_string())?;
-    Ok(())
+    let (problem, key) = (LinearProblem::three(CYCLES), Key::new(1, Domain::Method));
+    let mut run = || {
+        filter.start(&problem.prior(), 0, key)?;
+        for (cycle, values) in problem.observations.outer_iter().enumerate() {
+            let observed =
+                ObservationSet { step: cycle + 1, time: cycle as f64 + 1.0, values, operator: &problem.operator };
+            filter.step(&problem.model, &observed, key)?;
+        }
+        filter.finish(&problem.model, key).map(drop)
+    };
+    run().map_err(|error: Error| error.to_string())
 }
 
 #[test]

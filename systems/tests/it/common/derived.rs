@@ -94,15 +94,15 @@ pub struct Variants {
     pub refused: Vec<(Given, String)>,
 }
 
-/// Each value of [`others`] once, beside `base`: alone, or with one other setting where it is refused alone; and last as
-/// many settings at once as go together.
+/// Each value of [`others`] once, beside what `base` has settled: alone, or with one other setting where it is refused
+/// alone; and last as many settings at once as go together.
 pub fn variants(
     params: &'static [Param],
     base: &[(&'static str, Value)],
     accepts: impl Fn(&Given) -> Result<(), String>,
 ) -> Variants {
-    let all: Given =
-        params.iter().flat_map(|param| others(param).into_iter().map(|value| (param.key, value))).collect();
+    let free = params.iter().filter(|param| base.iter().all(|(settled, _)| *settled != param.key));
+    let all: Given = free.flat_map(|param| others(param).into_iter().map(|value| (param.key, value))).collect();
     let with =
         |more: &[&(&'static str, Value)]| -> Given { base.iter().chain(more.iter().copied()).cloned().collect() };
     let mut out = Variants { accepted: vec![], refused: vec![] };
@@ -120,8 +120,7 @@ pub fn variants(
     }
     let together = all.iter().fold(base.to_vec(), |so_far, (key, value)| {
         let more: Given = so_far.iter().cloned().chain([(*key, value.clone())]).collect();
-        let free = so_far.iter().skip(base.len()).all(|(taken, _)| taken != key);
-        if free && accepts(&more).is_ok() { more } else { so_far }
+        if so_far.iter().all(|(taken, _)| taken != key) && accepts(&more).is_ok() { more } else { so_far }
     });
     if together.len() > base.len() + 1 {
         out.accepted.push(together);
