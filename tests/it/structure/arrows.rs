@@ -42,6 +42,32 @@ const ORDERS: &[Order] = &[
             &["diffusion"],
         ],
     },
+    Order {
+        sources: "src",
+        folder: "",
+        floors: &[
+            &["model", "progress", "score"],
+            &["nn", "results"],
+            &["forecast", "report"],
+            &["failure"],
+            &["spec", "store"],
+            &["stage"],
+            &["cli"],
+            &["main"],
+        ],
+    },
+    Order {
+        sources: "src",
+        folder: "stage",
+        floors: &[
+            &["findings", "options", "queue", "score_table", "tables"],
+            &["output", "rows", "stored"],
+            &["data", "gallery", "report"],
+            &["diagnose", "experiment", "simulate", "validate"],
+            &["assimilation", "forecast", "train"],
+            &["assimilate", "compare", "evaluate", "reproduce", "tune"],
+        ],
+    },
 ];
 
 fn sources(of: &str) -> PathBuf {
