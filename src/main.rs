@@ -1,7 +1,9 @@
 //! The command `scorecast`.
 
+mod cli;
+
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    scorecast::cli::main()
+    cli::main()
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-pub use crate::forecast::CurvePoint;
+pub use crate::model::CurvePoint;
 
 /// One row of the forecast table: one metric of one forecaster at one lead step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -75,7 +75,7 @@ pub struct PairedRow {
     pub se: f64,
     /// Two-sided p-value of the Diebold-Mariano test.
     pub p: f64,
-    /// The same after Holm's correction over the rows compared.
+    /// The p-value after Holm's correction over the rows compared.
     pub p_holm: f64,
 }
 
@@ -254,4 +254,19 @@ pub struct Report {
     pub laws: Vec<LawPicture>,
     /// The TOML of the experiment.
     pub experiment: String,
+}
+
+impl Report {
+    /// Adds what the scores of one stage hold, behind what is there: tables, costs, pictures.
+    pub fn add(&mut self, scored: Self) {
+        self.forecast.extend(scored.forecast);
+        self.assimilation.extend(scored.assimilation);
+        self.paired.extend(scored.paired);
+        self.cost.extend(scored.cost);
+        self.errors.extend(scored.errors);
+        self.parameters.extend(scored.parameters);
+        self.ranks.extend(scored.ranks);
+        self.panels.extend(scored.panels);
+        self.laws.extend(scored.laws);
+    }
 }

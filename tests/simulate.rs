@@ -1,3 +1,5 @@
+//! A binary of its own: it stops runs in the midst of a few tenths of a second of work, so nothing else may run beside it.
+//!
 //! `scorecast simulate` and `scorecast data validate` as a user meets them: streaming, kills, the layout of The Well.
 //!
 //! The Well's own rules are checked a second time through h5py where a Python that has it is there
@@ -9,7 +11,7 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use scorecast::store::netcdf::Part;
+use scorecast::store::netcdf::SplitPart;
 use scorecast::store::{Limits, read_trajectories};
 use serde_json::Value;
 
@@ -76,7 +78,7 @@ fn a_killed_and_an_interrupted_run_go_on_to_the_same_bytes() {
     assert!(std::fs::read(at.join("a.nc")).unwrap() == std::fs::read(at.join("b.nc")).unwrap());
     let read = read_trajectories(&at.join("a.nc"), None, &ENOUGH).unwrap();
     assert_eq!(read.values.dim(), (6, 12001, 40));
-    assert_eq!(read.split.unwrap(), [[Part::Train; 2], [Part::Valid; 2], [Part::Test; 2]].concat());
+    assert_eq!(read.split.unwrap(), [[SplitPart::Train; 2], [SplitPart::Valid; 2], [SplitPart::Test; 2]].concat());
 }
 
 const SHORT: &str = "[system]\nname = \"lorenz96\"\ndim = 8\nnoise = 0.5\n[data]\ntrajectories = 5\nsteps = 40\ndt = 0.05\n\
@@ -113,7 +115,7 @@ fn the_well_holds_what_netcdf_holds_and_both_train() {
 /// Checks the same files through h5py, if there is one.
 fn python_agrees(folder: &Path) {
     let python = std::env::var("SCORECAST_PYTHON").unwrap_or_else(|_| "python3".into());
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/the_well.py");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/the_well.py");
     match Command::new(&python).arg(script).arg(folder.join("well/short")).output() {
         Err(error) => eprintln!("skipped: {python} does not run ({error})"),
         Ok(run) => {

@@ -139,5 +139,5 @@ fn climate(model: &dyn Forecaster) -> Result<Array2<f64>, Failure> {
         model.advance(0, 4, &mut x, key)?;
         state.assign(&x.row(0));
     }
-    Ok(scorecast_assimilation::linalg::covariance(states.view(), None))
+    Ok(scorecast_assimilation::ensemble::covariance(states.view(), None))
 }

@@ -236,5 +236,5 @@ fn climate(model: &dyn scorecast_systems::Forecaster, start: &Array1<f64>) -> Re
         model.advance(0, 4, &mut x, key)?;
         state.assign(&x.row(0));
     }
-    Ok(scorecast_assimilation::linalg::covariance(states.view(), None))
+    Ok(scorecast_assimilation::ensemble::covariance(states.view(), None))
 }

@@ -14,10 +14,13 @@
 
 use ndarray::{Array1, Array2, Axis};
 
-use crate::linalg::{Cholesky, all_finite, anomalies, covariance_of};
-use crate::observe::Present;
-use crate::outcome::{Outcome, weighted_mean};
-use crate::problem::{ObservationSet, Result};
+use crate::ensemble::weighted_mean;
+use crate::ensemble::{all_finite, anomalies, covariance_of};
+use crate::error::Result;
+use crate::linalg::Cholesky;
+use crate::observations::ObservationSet;
+use crate::observations::Present;
+use crate::outcome::Outcome;
 
 /// The innovations of one analysis.
 #[derive(Clone, Debug)]

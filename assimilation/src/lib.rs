@@ -32,20 +32,36 @@
 //! What is deliberately absent: the truth (no method can peek), files, networks.
 
 pub mod augment;
+pub mod cycle;
 pub mod diagnostics;
+pub mod ensemble;
+pub mod error;
+pub mod gaussian;
 pub mod innovation;
 pub mod linalg;
 pub mod localize;
 pub mod method;
+pub mod need;
+pub mod noise_treatment;
+mod numbers;
+pub mod observations;
 pub mod observe;
 pub mod outcome;
 pub mod problem;
 pub mod quality;
+pub mod screening;
 pub mod state;
+mod step_law;
 
+pub use cycle::AnalysisCycle;
+pub use error::{Error, Result};
+pub use gaussian::Gaussian;
 pub use innovation::{Innovation, innovation};
 pub use method::METHODS;
+pub use need::Need;
+pub use noise_treatment::NoiseTreatment;
+pub use observations::{ObservationSet, Present};
 pub use observe::{NOISE_LAWS, NoiseLaw, OPERATORS, ObservationOperator};
 pub use outcome::{Diagnostics, Outcome, Smoothed};
-pub use problem::{Analysis, AnalysisCycle, Cycle, Error, ObservationSet, Prior, Result};
+pub use problem::{Analysis, Cycle, Prior};
 pub use quality::Quality;

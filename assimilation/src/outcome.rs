@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use ndarray::{Array1, Array2, ArrayView2, Zip};
-use scorecast_systems::wide;
+use ndarray::{Array1, Array2};
 
+use crate::ensemble::{variance_about, weighted_mean, weighted_variance};
 use crate::quality::Quality;
 
 /// Named numbers about one analysis, such as `ess` (effective sample size).
@@ -111,64 +111,4 @@ fn mean(exact: Option<&Moments>, ensemble: &Array2<f64>, weights: Option<&Array1
 
 fn variance(exact: Option<&Moments>, ensemble: &Array2<f64>, weights: Option<&Array1<f64>>) -> Array1<f64> {
     exact.map_or_else(|| weighted_variance(ensemble.view(), weights), |(_, covariance)| covariance.diag().to_owned())
-}
-
-/// The weighted mean of the rows of `x`; equal weights if none are given.
-pub fn weighted_mean(x: ArrayView2<f64>, weights: Option<&Array1<f64>>) -> Array1<f64> {
-    if let Some(weights) = weights {
-        return weights.dot(&x);
-    }
-    let mut sum = Array1::zeros(x.ncols());
-    match (x.as_slice(), sum.as_slice_mut()) {
-        (Some(rows), Some(sum)) => add_rows(rows, sum),
-        _ => x.outer_iter().for_each(|row| sum += &row),
-    }
-    // NaN without a row
-    let count = x.nrows() as f64;
-    sum.mapv_inplace(|total| total / count);
-    sum
-}
-
-/// The unbiased weighted variance of each column: sum w (x - m)^2 / (1 - sum w^2).
-pub fn weighted_variance(x: ArrayView2<f64>, weights: Option<&Array1<f64>>) -> Array1<f64> {
-    variance_about(x, weights, &weighted_mean(x, weights))
-}
-
-/// The same about a mean that is known already.
-pub(crate) fn variance_about(x: ArrayView2<f64>, weights: Option<&Array1<f64>>, mean: &Array1<f64>) -> Array1<f64> {
-    let equal = 1.0 / x.nrows() as f64;
-    let weight = |member: usize| weights.map_or(equal, |w| w[member]);
-    let mut sum = Array1::zeros(x.ncols());
-    match (x.as_slice(), mean.as_slice(), sum.as_slice_mut()) {
-        (Some(rows), Some(mean), Some(sum)) if !mean.is_empty() => {
-            let rows = rows.chunks_exact(mean.len()).enumerate();
-            rows.for_each(|(member, row)| add_squares(weight(member), row, mean, sum));
-        }
-        _ => x.outer_iter().enumerate().for_each(|(member, row)| {
-            let weight = weight(member);
-            Zip::from(&mut sum).and(row).and(mean).for_each(|total, value, centre| {
-                *total += weight * (value - centre) * (value - centre);
-            });
-        }),
-    }
-    let squares: f64 = (0..x.nrows()).map(|member| weight(member) * weight(member)).sum();
-    sum / (1.0 - squares)
-}
-
-wide! {
-    /// sum += each of the rows.
-    fn add_rows(rows: &[f64], sum: &mut [f64]) {
-        for row in rows.chunks_exact(sum.len().max(1)) {
-            sum.iter_mut().zip(row).for_each(|(total, value)| *total += value);
-        }
-    }
-}
-
-wide! {
-    /// sum += weight (row - mean)^2.
-    fn add_squares(weight: f64, row: &[f64], mean: &[f64], sum: &mut [f64]) {
-        for ((total, value), centre) in sum.iter_mut().zip(row).zip(mean) {
-            *total += weight * (value - centre) * (value - centre);
-        }
-    }
 }

@@ -1,60 +1,12 @@
 //! The problem that a method is given, and what a method is.
 
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
+use ndarray::{Array1, Array2};
 use scorecast_systems::{Forecaster, Key, Purpose};
 
-use crate::method::{NoiseTreatment, require_saved_members};
+use crate::error::{Error, Result};
+use crate::observations::ObservationSet;
 use crate::observe::ObservationOperator;
 use crate::outcome::{Outcome, Smoothed};
-
-/// The result of this room.
-pub type Result<T, E = Error> = std::result::Result<T, E>;
-
-/// What can go wrong in an analysis. Filter divergence is not an error: it is a non-finite or useless ensemble.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Error {
-    /// A forecaster failed, or a name or a setting was wrong.
-    #[error(transparent)]
-    System(#[from] scorecast_systems::Error),
-    /// Observations and operator, or ensemble and operator, do not have the same size.
-    #[error("{0}")]
-    Shape(String),
-    /// A method that cannot be used with this forecaster or this operator; the sentence names the remedy.
-    #[error("{0}")]
-    Unsupported(String),
-    /// A saved state that this method cannot take back.
-    #[error("the saved state of the filter cannot be restored: {0}")]
-    State(String),
-    /// A matrix that should have been positive definite was not.
-    #[error("{0}")]
-    Singular(String),
-}
-
-/// One set of observations: the values at one time, and what they are observations of.
-#[derive(Clone, Copy)]
-pub struct ObservationSet<'a> {
-    /// The lead step that they belong to.
-    pub step: usize,
-    /// Model time of that step.
-    pub time: f64,
-    /// The values, `[observed]`; NaN is a missing value.
-    pub values: ArrayView1<'a, f64>,
-    /// What was observed, and with what error.
-    pub operator: &'a dyn ObservationOperator,
-}
-
-impl ObservationSet<'_> {
-    /// The indices of the values that are present, in order.
-    pub fn present(&self) -> Vec<usize> {
-        (0..self.values.len()).filter(|&i| !self.values[i].is_nan()).collect()
-    }
-
-    /// Whether there is a value that is present.
-    pub fn is_observed(&self) -> bool {
-        self.values.iter().any(|value| !value.is_nan())
-    }
-}
 
 /// The law of the state before the first observation.
 #[derive(Clone, Debug)]
@@ -207,64 +159,6 @@ pub trait Cycle: Send {
     fn restore(&mut self, bytes: &[u8]) -> Result<()>;
 }
 
-/// Every [`Analysis`] is a [`Cycle`]: forecast the ensemble, then update it.
-pub struct AnalysisCycle {
-    analysis: Box<dyn Analysis>,
-    members: usize,
-    noise: NoiseTreatment,
-    step: usize,
-    ensemble: Array2<f64>,
-}
-
-impl AnalysisCycle {
-    /// A filter of `members` members.
-    pub fn new(analysis: Box<dyn Analysis>, members: usize) -> Self {
-        Self { analysis, members, noise: NoiseTreatment::Stochastic, step: 0, ensemble: Array2::zeros((0, 0)) }
-    }
-
-    /// The same, which treats the noise of the forecaster so.
-    #[must_use]
-    pub fn with_noise(self, noise: NoiseTreatment) -> Self {
-        Self { noise, ..self }
-    }
-
-    /// The current ensemble, `[member, component]`.
-    pub fn ensemble(&self) -> ArrayView2<'_, f64> {
-        self.ensemble.view()
-    }
-}
-
-impl Cycle for AnalysisCycle {
-    fn start(&mut self, prior: &Prior, step: usize, key: Key) -> Result<()> {
-        self.step = step;
-        self.ensemble = draw_prior(prior, self.members, key)?;
-        self.analysis.restore(&[])
-    }
-
-    fn step(&mut self, model: &dyn Forecaster, observed: &ObservationSet, key: Key) -> Result<Outcome> {
-        let steps = observed.step.saturating_sub(self.step);
-        // a copy, so that a step that fails leaves the members as they are
-        let mut forecast = self.ensemble.clone();
-        self.noise.advance(model, self.step, steps, &mut forecast, key.purpose(Purpose::ProcessNoise))?;
-        let outcome = self.analysis.update(forecast, observed, key)?;
-        self.step = self.step.max(observed.step);
-        self.ensemble.clone_from(&outcome.ensemble);
-        Ok(outcome)
-    }
-
-    fn save(&self) -> Vec<u8> {
-        crate::state::pack(self.step, &self.ensemble, &self.analysis.state())
-    }
-
-    fn restore(&mut self, bytes: &[u8]) -> Result<()> {
-        let (step, ensemble, state) = crate::state::unpack(bytes)?;
-        require_saved_members(ensemble.nrows(), self.members)?;
-        self.analysis.restore(&state)?;
-        (self.step, self.ensemble) = (step, ensemble);
-        Ok(())
-    }
-}
-
 /// `members` draws of a prior, `[member, component]`.
 ///
 /// # Errors
@@ -288,6 +182,33 @@ pub fn draw_prior(prior: &Prior, members: usize, key: Key) -> Result<Array2<f64>
             Ok(normals * sd + mean)
         }
     }
+}
+
+/// Refuses an ensemble without a spread.
+pub(crate) fn require_members(members: usize) -> Result<()> {
+    if members < 2 {
+        return Err(Error::Shape(format!("an ensemble has {members} members; an analysis needs at least 2")));
+    }
+    Ok(())
+}
+
+/// Refuses a forecaster of another dimension than that of the state, `dim`.
+pub(crate) fn require_dim(dim: usize, model: &dyn Forecaster) -> Result<()> {
+    let expected = model.dim();
+    if dim == expected {
+        return Ok(());
+    }
+    Err(Error::Shape(format!(
+        "the prior has {dim} components but the forecaster {expected}; give a prior of {expected}"
+    )))
+}
+
+/// Refuses a saved state of `found` members where the method is set to `members`.
+pub(crate) fn require_saved_members(found: usize, members: usize) -> Result<()> {
+    if found == members {
+        return Ok(());
+    }
+    Err(Error::State(format!("it has {found} members but the method is set to {members}; set `members` to {found}")))
 }
 
 #[cfg(test)]

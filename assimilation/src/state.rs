@@ -5,7 +5,7 @@
 
 use ndarray::Array2;
 
-use crate::problem::{Error, Result};
+use crate::error::{Error, Result};
 
 const MAGIC: &[u8; 8] = b"SCFILTER";
 const VERSION: u64 = 1;

@@ -3,7 +3,7 @@
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Mutex;
 
-use crate::failure::{Failure, FailureKind, Result};
+use scorecast::failure::{Failure, FailureKind, Result};
 
 static FIRST: Mutex<Option<String>> = Mutex::new(None);
 

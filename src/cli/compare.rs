@@ -1,8 +1,8 @@
 //! `scorecast compare`: the main job.
 
 use super::session::Session;
-use crate::failure::Result;
-use crate::stage::{self, Finished};
+use scorecast::failure::Result;
+use scorecast::stage::{self, Finished};
 
 /// Simulate, train, forecast, assimilate, score and report: whatever the experiment has
 #[derive(clap::Args)]

@@ -4,8 +4,8 @@ use clap::CommandFactory;
 use clap_complete::{Shell, generate};
 use serde_json::json;
 
-use crate::failure::Result;
-use crate::stage::Finished;
+use scorecast::failure::Result;
+use scorecast::stage::Finished;
 
 /// Print the completion script of a shell
 #[derive(clap::Args)]

@@ -4,9 +4,9 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::session::Session;
-use crate::failure::{Failure, FailureKind, Result};
-use crate::spec::schema::schema;
-use crate::stage::Finished;
+use scorecast::failure::{Failure, FailureKind, Result};
+use scorecast::spec::schema::schema;
+use scorecast::stage::Finished;
 
 /// Show the resolved experiment, or the JSON Schema of experiment files
 #[derive(clap::Args)]

@@ -6,8 +6,8 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::session::Session;
-use crate::failure::Result;
-use crate::stage::{self, Finished};
+use scorecast::failure::Result;
+use scorecast::stage::{self, Finished};
 
 /// Check files of trajectories
 #[derive(clap::Args)]

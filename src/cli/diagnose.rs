@@ -2,14 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
+use serde_json::json;
+
 use super::session::Session;
-use crate::failure::{Failure, FailureKind, Result};
-use crate::spec::{self, Plan, size};
-use crate::stage::{self, Finished};
-use crate::systems::catalogue::{DefaultStepping, SYSTEMS};
-use crate::systems::diagnose::Effort;
-use crate::systems::registry::find;
-use crate::systems::{Entry, Stepping};
+use scorecast::failure::{Failure, FailureKind, Result};
+use scorecast::spec::{self, Plan, size};
+use scorecast::stage::{self, Finished};
+use scorecast::systems::catalogue::{DefaultStepping, SYSTEMS};
+use scorecast::systems::diagnose::Effort;
+use scorecast::systems::registry::find;
+use scorecast::systems::{Entry, Stepping};
 
 /// Lyapunov exponents, dimension, climate, autocorrelation, spectra and histogram of a system or of stored trajectories
 #[derive(clap::Args)]
@@ -28,6 +30,10 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, session: &Session) -> Result<Finished> {
     let subject = match (&args.gallery, &args.subject) {
+        (Some(out), _) if session.global.dry_run => {
+            let text = format!("diagnose would draw every system into {}\n", out.display());
+            return Ok(Finished { result: json!({"would": [text.trim_end()]}), text });
+        }
         (Some(out), _) => return stage::gallery::run(out, &session.options, &session.progress),
         (None, subject) => subject.as_deref().unwrap_or_default(),
     };

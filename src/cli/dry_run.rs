@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use crate::spec::size::{self, Need, readable};
-use crate::spec::{DataSource, Plan};
-use crate::stage::Finished;
+use scorecast::spec::size::{self, Need, readable};
+use scorecast::spec::{DataSource, Plan};
+use scorecast::stage::Finished;
 
 /// What a stage would do with an experiment.
 pub(super) fn describe(plan: &Plan, stage: &str, needs: &[Need], max_memory: u64) -> Finished {

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use clap::error::ErrorKind as ClapKind;
 use serde_json::{Value, json};
 
-use crate::failure::{Failure, FailureKind};
-use crate::stage::Finished;
+use scorecast::failure::{Failure, FailureKind};
+use scorecast::stage::Finished;
 
 /// Prints a result on stdout.
 pub(super) fn print_result(command: &str, finished: &Finished, as_json: bool) -> ExitCode {

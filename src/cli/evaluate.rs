@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::session::Session;
-use crate::failure::Result;
-use crate::stage::{self, Finished};
+use scorecast::failure::Result;
+use scorecast::stage::{self, Finished};
 
 /// Score forecasts and analyses that were written before
 #[derive(clap::Args)]

@@ -4,12 +4,12 @@ use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 
-use crate::failure::{Failure, FailureKind, Result};
-use crate::spec::presets::{PRESETS, preset};
-use crate::spec::{self, Plan};
-use crate::systems::Entry;
-use crate::systems::catalogue::{DefaultStepping, SYSTEMS};
-use crate::systems::registry::nearest;
+use scorecast::failure::{Failure, FailureKind, Result};
+use scorecast::spec::presets::{PRESETS, preset};
+use scorecast::spec::{self, Plan};
+use scorecast::systems::Entry;
+use scorecast::systems::catalogue::{DefaultStepping, SYSTEMS};
+use scorecast::systems::registry::nearest;
 
 /// The largest experiment file.
 const MAX_BYTES: u64 = 16 << 20;

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use crate::assimilation::method::MethodBuild;
-use crate::systems::catalogue::climate::{Measured, climate};
-use crate::systems::catalogue::{DefaultStepping, build};
-use crate::systems::registry::ParamKind;
-use crate::systems::{Calculus, Entry, Geometry, Noise};
+use scorecast::assimilation::method::MethodBuild;
+use scorecast::systems::catalogue::climate::{Measured, climate};
+use scorecast::systems::catalogue::{DefaultStepping, build};
+use scorecast::systems::registry::ParamKind;
+use scorecast::systems::{Calculus, Entry, Geometry, Noise};
 
 /// Keys and values; what is not known is null.
 pub(super) fn facts(entry: &Entry<DefaultStepping>) -> Map<String, Value> {

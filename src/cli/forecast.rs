@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use super::session::{ModelFile, Session, parse_model};
-use crate::failure::Result;
-use crate::stage::{self, Finished};
+use scorecast::failure::Result;
+use scorecast::stage::{self, Finished};
 
 /// Forecast the experiment's test trajectories with trained forecasters and write the ensembles as NetCDF
 #[derive(clap::Args)]

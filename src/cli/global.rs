@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::log::Format;
 use super::memory::parse_size;
-use crate::stage::Options;
+use scorecast::stage::Options;
 
 /// Options that every subcommand takes.
 #[derive(Args)]

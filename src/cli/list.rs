@@ -4,17 +4,17 @@ use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 
 use super::facts::{fact, facts, needs, usual};
-use crate::assimilation::method::MethodBuild;
-use crate::assimilation::{METHODS, NOISE_LAWS, OPERATORS};
-use crate::failure::Result;
-use crate::forecast::FORECASTERS;
-use crate::score::METRICS;
-use crate::spec::PRESETS;
-use crate::spec::keys::expected;
-use crate::stage::Finished;
-use crate::systems::Entry;
-use crate::systems::catalogue::{DefaultStepping, SYSTEMS};
-use crate::systems::registry::{DefaultValue, Param};
+use scorecast::assimilation::method::MethodBuild;
+use scorecast::assimilation::{METHODS, NOISE_LAWS, OPERATORS};
+use scorecast::failure::Result;
+use scorecast::forecast::FORECASTERS;
+use scorecast::score::METRICS;
+use scorecast::spec::PRESETS;
+use scorecast::spec::keys::expected;
+use scorecast::stage::Finished;
+use scorecast::systems::Entry;
+use scorecast::systems::catalogue::{DefaultStepping, SYSTEMS};
+use scorecast::systems::registry::{DefaultValue, Param};
 
 /// List what an experiment can name: systems, forecasters, methods, operators, noise laws, metrics, presets
 #[derive(clap::Args)]

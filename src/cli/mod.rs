@@ -34,9 +34,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::failure::{FailureKind, Result};
-use crate::stage::Finished;
 use global::Global;
+use scorecast::failure::{FailureKind, Result};
+use scorecast::stage::Finished;
 use session::Session;
 
 /// Which forecaster, in which assimilation method, and how surely: a data-assimilation toolkit.

@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::log::{Format, SCREEN};
 use super::signals;
-use crate::progress::Progress;
+use scorecast::progress::Progress;
 
 /// Where there is no terminal, a line at most this often.
 const BETWEEN_LINES: Duration = Duration::from_secs(10);

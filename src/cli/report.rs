@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::session::Session;
-use crate::failure::Result;
-use crate::stage::{self, Finished};
+use scorecast::failure::Result;
+use scorecast::stage::{self, Finished};
 
 /// Write the report of a run folder again, as one HTML file that opens offline
 #[derive(clap::Args)]

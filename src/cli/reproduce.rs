@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::dry_run;
 use super::session::Session;
-use crate::failure::{Failure, FailureKind, Result};
-use crate::spec::{Plan, size};
-use crate::stage::{self, Finished};
+use scorecast::failure::{Failure, FailureKind, Result};
+use scorecast::spec::{Plan, size};
+use scorecast::stage::{self, Finished};
 
 /// Run experiments whose figures are known ([[expected]]) and hold every row against them
 #[derive(clap::Args)]

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use super::global::Global;
 use super::progress::Terminal;
 use super::{dry_run, experiment};
-use crate::failure::{Failure, FailureKind, Result};
-use crate::spec::Plan;
-use crate::spec::size::{self, Need};
-use crate::stage::{Finished, Options};
-use crate::systems::registry::nearest;
+use scorecast::failure::{Failure, FailureKind, Result};
+use scorecast::spec::Plan;
+use scorecast::spec::size::{self, Need};
+use scorecast::stage::{Finished, Options};
+use scorecast::systems::registry::nearest;
 
 /// What a subcommand works with.
 pub(super) struct Session<'a> {
@@ -43,7 +43,7 @@ impl<'a> Session<'a> {
         self.run_within(name, stage, size::needs, work)
     }
 
-    /// The same for a stage that holds other arrays in memory than a whole experiment does.
+    /// Runs a stage that holds other arrays in memory than a whole experiment does.
     pub(super) fn run_within(
         &self,
         name: &str,

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
-use crate::failure::{Failure, FailureKind, Result};
+use scorecast::failure::{Failure, FailureKind, Result};
 
 struct Flags {
     interrupt: Arc<AtomicBool>,

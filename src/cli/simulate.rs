@@ -3,8 +3,8 @@
 use clap::ValueEnum;
 
 use super::session::Session;
-use crate::failure::Result;
-use crate::stage::{self, Finished};
+use scorecast::failure::Result;
+use scorecast::stage::{self, Finished};
 
 /// Simulate the experiment's trajectories and write them: training, validation and test parts
 ///

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use super::session::Session;
-use crate::failure::Result;
-use crate::stage::{self, Finished};
+use scorecast::failure::Result;
+use scorecast::stage::{self, Finished};
 
 /// Fit the experiment's forecasters to trajectories and write them as safetensors
 #[derive(clap::Args)]

@@ -1,11 +1,11 @@
 //! `scorecast tune`: settings of methods over a grid.
 
 use super::session::Session;
-use crate::failure::Result;
-use crate::spec::{Plan, size};
-use crate::stage::tune::Axis;
-use crate::stage::{self, Finished};
-use crate::systems::Value;
+use scorecast::failure::Result;
+use scorecast::spec::{Plan, size};
+use scorecast::stage::tune::Axis;
+use scorecast::stage::{self, Finished};
+use scorecast::systems::Value;
 
 /// Tune settings of the methods over a grid, each row by itself and on truths of its own
 #[derive(clap::Args)]

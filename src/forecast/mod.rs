@@ -6,6 +6,7 @@ mod baselines;
 mod climatology;
 mod denoiser;
 mod diffusion;
+mod fitted;
 mod gaussian;
 mod gaussian_derivative;
 mod learned;
@@ -13,17 +14,19 @@ mod linear;
 mod pairs;
 mod perfect;
 mod persistence;
+mod sampling;
 mod stored;
-mod wrapped;
 
 use std::sync::Arc;
 
 use ndarray::ArrayView3;
 
+pub use fitted::{Fitted, Parts, Training};
+
 use crate::model::Model;
 pub use crate::model::{Checkpoints, CurvePoint};
 use crate::progress::Progress;
-use crate::systems::{Entry, Forecaster, Geometry, Key, Settings, Stepping, System};
+use crate::systems::{Entry, Geometry, Key, Settings, Stepping, System};
 
 /// The result of this room.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -95,45 +98,13 @@ pub struct FitContext<'a> {
     pub checkpoints: Option<&'a dyn Checkpoints>,
 }
 
-/// What is known of a finished training.
-#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Training {
-    /// Number of fitted parameters.
-    pub parameters: usize,
-    /// Number of pairs (x_k, x_{k+1}) that were learned from.
-    pub pairs: usize,
-    /// Training steps taken.
-    pub steps: u64,
-    /// The step whose weights were kept.
-    pub best_step: u64,
-    /// The validation loss of the kept weights; NaN where nothing is validated.
-    pub best_valid: f64,
-    /// Network evaluations in one lead step.
-    pub evaluations: usize,
-    /// The curve.
-    pub curve: Vec<CurvePoint>,
-}
-
-/// A forecaster that has been made, and can be stored.
-pub trait Fitted: Forecaster {
-    /// The whole of it as plain data; the `load` of its registry entry rebuilds it bit for bit.
-    fn model(&self) -> Model;
-    /// What is known of its training.
-    fn training(&self) -> &Training;
-    /// The forecaster itself.
-    fn as_forecaster(&self) -> &dyn Forecaster;
-}
-
-/// Rebuilds a forecaster from what [`Fitted::model`] gave.
-pub type Load = fn(&Model) -> Result<Box<dyn Fitted>>;
-
 /// How a kind of forecaster is made.
 #[derive(Clone, Copy)]
 pub struct ForecasterBuild {
-    /// Fits one to a situation.
-    pub fit: fn(&Settings, &FitContext) -> Result<Box<dyn Fitted>>,
+    /// Fits one.
+    pub fit: fn(&Settings, &FitContext) -> Result<Fitted>,
     /// Rebuilds one from what [`Fitted::model`] gave; none for those that need the simulator and are not stored.
-    pub load: Option<Load>,
+    pub load: Option<fn(&Model) -> Result<Fitted>>,
     /// Whether it learns from trajectories by gradient descent.
     pub learned: bool,
 }

@@ -16,7 +16,6 @@ mod hovmoeller;
 mod laws;
 mod legend;
 mod markup;
-mod metric;
 mod number;
 mod page;
 mod parameters;
@@ -24,6 +23,7 @@ mod png;
 mod portrait;
 mod ranks;
 #[cfg(test)]
+#[path = "../../tests/data/report/mod.rs"]
 mod sample;
 mod scale;
 mod skill;

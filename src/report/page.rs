@@ -2,10 +2,10 @@
 
 use super::legend::Styles;
 use super::markup::{escape, prose};
-use super::metric::{self, Metric};
 use super::verdict::{self, distinct};
 use super::{bands, cost, errors, hovmoeller, laws, parameters, ranks, skill, tables, training};
 use crate::results::{Panel, Report};
+use crate::score;
 
 const STYLE: &str = include_str!("style.css");
 
@@ -130,16 +130,13 @@ fn costs(report: &Report) -> String {
 fn reading(report: &Report) -> String {
     let assimilation = report.assimilation.iter().map(|row| row.metric.as_str());
     let names = distinct(assimilation.chain(report.forecast.iter().map(|row| row.metric.as_str())));
-    let entry = |metric: &Metric| {
-        format!(
-            "<dt>{} <code>{}</code></dt><dd>{} <small>{}</small></dd>",
-            escape(metric.title),
-            escape(metric.name),
-            escape(metric.about),
-            metric.goal.words()
-        )
+    let entry = |name: &str| {
+        let known = score::describe(name)?;
+        let (title, meaning) = (escape(&known.title()), escape(&known.meaning()));
+        let words = known.about.orientation.words();
+        Some(format!("<dt>{title} <code>{}</code></dt><dd>{meaning} <small>{words}</small></dd>", escape(name)))
     };
-    let entries: String = names.into_iter().filter_map(metric::find).map(entry).collect();
+    let entries: String = names.into_iter().filter_map(entry).collect();
     if entries.is_empty() {
         return String::new();
     }

@@ -2,11 +2,11 @@
 
 use super::chart::Chart;
 use super::legend::{self, Styles};
-use super::metric::{self, Goal};
 use super::number;
 use super::scale::Axis;
 use super::verdict::{distinct, few_leads};
 use crate::results::{ForecastRow, Report};
+use crate::score::{Orientation, orientation, title};
 
 /// The section's charts under one legend; empty without at least two lead steps.
 pub(super) fn section(report: &Report, styles: &Styles) -> String {
@@ -41,11 +41,11 @@ pub(super) fn chart(report: &Report, styles: &Styles, metric: &str, width: f64, 
     let last = rows.iter().map(|row| time(row)).fold(0.0, f64::max);
     let values: Vec<f64> = rows.iter().filter_map(|row| row.value).collect();
     let x = Axis::linear(0.0, last, 5, "lead time");
-    let y = Axis::fitting(&around(metric::goal(metric), values), 40.0, "");
+    let y = Axis::fitting(&around(orientation(metric), values), 40.0, "");
     let low = y.min;
     let mut chart = Chart::new(width, height, &chart_title(metric, &rows), x, y);
-    if let Goal::Nearest(goal) = metric::goal(metric) {
-        chart.level(goal, "");
+    if let Orientation::Near(best) = orientation(metric) {
+        chart.level(f64::from(best), "");
     }
     let labels = distinct(rows.iter().map(|row| row.forecaster.as_str()));
     let of = |label: &str| rows.iter().copied().filter(|row| row.forecaster == label).collect::<Vec<_>>();
@@ -72,8 +72,9 @@ pub(super) fn chart(report: &Report, styles: &Styles, metric: &str, width: f64, 
 }
 
 /// The values, and for a metric with a goal a stretch either side of it, so that its level does not lie on the edge.
-fn around(goal: Goal, mut values: Vec<f64>) -> Vec<f64> {
-    if let Goal::Nearest(goal) = goal {
+fn around(orientation: Orientation, mut values: Vec<f64>) -> Vec<f64> {
+    if let Orientation::Near(best) = orientation {
+        let goal = f64::from(best);
         let far = values.iter().map(|value| (value - goal).abs()).fold(0.0, f64::max);
         values.extend([goal - 0.2 * far, goal + 0.2 * far]);
     }
@@ -83,7 +84,7 @@ fn around(goal: Goal, mut values: Vec<f64>) -> Vec<f64> {
 fn chart_title(metric: &str, rows: &[&ForecastRow]) -> String {
     let estimators =
         distinct(rows.iter().map(|row| row.estimator.as_str()).filter(|name| !name.is_empty())).join(" / ");
-    let title = metric::title(metric);
+    let title = title(metric);
     if estimators.is_empty() || title.contains(&estimators) { title } else { format!("{title} ({estimators})") }
 }
 

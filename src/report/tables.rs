@@ -1,9 +1,9 @@
 //! The headline tables in HTML.
 
 use super::markup::escape;
-use super::metric;
 use super::number;
 use super::verdict::{Cell, Column, LEVEL, Mark, Table, TableRow, distinct, short_label};
+use crate::score;
 
 /// What the marks mean, in words, for the tables of a section.
 pub(super) fn key(tables: &[Table]) -> String {
@@ -72,12 +72,12 @@ fn forecast_caption(table: &Table) -> String {
         (!estimators.is_empty()).then(|| format!("estimator {}", escape(&estimators))),
         (!pool.is_empty()).then(|| format!("pool {}", escape(&pool))),
         Some(format!("n = {n}")),
-        Some(metric::goal(&table.name).words()),
+        Some(score::orientation(&table.name).words()),
     ]
     .into_iter()
     .flatten()
     .collect();
-    format!("<b>{}</b> <small>{}</small>", escape(&metric::title(&table.name)), words.join(", "))
+    format!("<b>{}</b> <small>{}</small>", escape(&score::title(&table.name)), words.join(", "))
 }
 
 fn metric_head(column: &Column) -> String {
@@ -85,12 +85,12 @@ fn metric_head(column: &Column) -> String {
         none if none.is_empty() => String::new(),
         names => format!("<small>{}</small>", escape(&names)),
     };
-    let goal = metric::goal(&column.metric).words();
+    let goal = score::orientation(&column.metric).words();
     format!(
         r#"<th scope="col" title="{}: {goal}; pool {}">{}{estimator}</th>"#,
         escape(&column.metric),
         escape(&column.pool),
-        escape(&metric::title(&column.metric))
+        escape(&score::title(&column.metric))
     )
 }
 

@@ -1,9 +1,9 @@
 //! The headline tables for a terminal: aligned, at most 110 columns wide.
 
-use super::metric;
 use super::number;
 use super::verdict::{self, Cell, LEVEL, Mark, Table, TableRow, short_label};
 use crate::results::Report;
+use crate::score;
 
 /// The widest line of a table.
 const WIDTH: usize = 110;
@@ -18,7 +18,7 @@ pub(super) fn headline(report: &Report) -> String {
             .iter()
             .any(|of| name.strip_prefix(of.parameter.as_str()).is_some_and(|end| ends.contains(&end)))
     };
-    let kept = |name: &str| metric::HEADLINE.contains(&name) || of_parameter(name);
+    let kept = |name: &str| score::describe(name).is_some_and(|known| known.is_headline()) || of_parameter(name);
     if short.forecast.iter().any(|row| kept(&row.metric)) {
         short.forecast.retain(|row| kept(&row.metric));
     }
@@ -62,7 +62,7 @@ fn heading(table: &Table) -> String {
     let estimator = column.map(|column| column.estimators.join(" / ")).filter(|names| !names.is_empty());
     let n = table.rows.iter().flat_map(|row| row.cells.iter().flatten()).map(|cell| cell.n).max().unwrap_or(0);
     let estimator = estimator.map_or_else(String::new, |name| format!(", estimator {name}"));
-    format!("{}{estimator}, n = {n} ({})", metric::title(&table.name), metric::goal(&table.name).words())
+    format!("{}{estimator}, n = {n} ({})", score::title(&table.name), score::orientation(&table.name).words())
 }
 
 /// What all rows share: the number of times, and that none diverged. Then they need no columns of their own.

@@ -1,8 +1,8 @@
 //! The headline tables as a page and a terminal both print them: which value is best, which others are not
 //! significantly different from it, and which rows diverged.
 
-use super::metric::{self, Goal};
 use crate::results::{AssimilationRow, PairedRow, Report};
+use crate::score::{Orientation, orientation};
 
 /// The level of the tests' family-wise error.
 pub(super) const LEVEL: f64 = 0.05;
@@ -201,7 +201,7 @@ fn mark(table: &mut Table, name: &str, paired: &[PairedRow]) {
             .iter()
             .filter(|pair| pair.table == name && pair.metric == column.metric && pair.lead_step == column.lead)
             .collect();
-        let Some(best) = best(table, index, metric::goal(&column.metric), &pairs) else { continue };
+        let Some(best) = best(table, index, orientation(&column.metric), &pairs) else { continue };
         for row in &mut table.rows {
             let tied = pairs.iter().any(|p| best.contains(&p.best) && p.other == row.label && p.p_holm >= LEVEL);
             let Some(Some(cell)) = row.cells.get_mut(index) else { continue };
@@ -215,8 +215,9 @@ fn mark(table: &mut Table, name: &str, paired: &[PairedRow]) {
 }
 
 /// The labels of the best rows of a column: the one that the tests compared with, else all that have the best value.
-fn best(table: &Table, index: usize, goal: Goal, pairs: &[&PairedRow]) -> Option<Vec<String>> {
-    let loss = |row: &TableRow| goal.loss(row.cells.get(index)?.as_ref()?.value?);
+fn best(table: &Table, index: usize, orientation: Orientation, pairs: &[&PairedRow]) -> Option<Vec<String>> {
+    let loss =
+        |row: &TableRow| Some(orientation.loss(row.cells.get(index)?.as_ref()?.value?)).filter(|loss| loss.is_finite());
     let tested = table.rows.iter().find(|row| loss(row).is_some() && pairs.iter().any(|pair| pair.best == row.label));
     if let Some(row) = tested {
         return Some(vec![row.label.clone()]);

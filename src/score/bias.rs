@@ -1,15 +1,17 @@
 //! Bias: the mean over cases and components of m - y, for the ensemble mean m and the truth y.
 
-use super::{BuildMetric, Case, Context, Metric, Orientation};
-use crate::systems::{Entry, Result, Settings};
+use super::about::Orientation;
+use super::case::Case;
+use super::metric::{Context, Metric, MetricBuild, MetricEntry};
+use crate::systems::{Result, Settings};
 
 /// The registry line.
-pub(super) const ENTRY: Entry<BuildMetric> = Entry {
+pub(super) const ENTRY: MetricEntry = MetricEntry {
     name: "bias",
     about: "mean error of the ensemble mean, forecast minus truth",
     reference: "Jolliffe & Stephenson 2012",
     params: &[],
-    build,
+    build: MetricBuild::new("bias", Orientation::Near(0), "Mean of ensemble mean minus truth.", build),
 };
 
 struct Bias;
@@ -27,9 +29,5 @@ impl Metric for Bias {
 
     fn estimator(&self) -> &'static str {
         "ensemble mean"
-    }
-
-    fn orientation(&self) -> Orientation {
-        Orientation::Near(0)
     }
 }

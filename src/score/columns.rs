@@ -2,7 +2,7 @@
 
 use ndarray::{ArrayView1, CowArray, Ix2};
 
-use super::Ensemble;
+use super::ensemble::Ensemble;
 
 /// Components side by side.
 pub(super) const WIDTH: usize = 8;

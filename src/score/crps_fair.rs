@@ -8,17 +8,28 @@
 //! Programming 5.2.2, algorithm M), whose comparisons do not depend on the values, so that eight components are sorted side
 //! by side.
 
+use super::about::{Of, Orientation};
+use super::case::Case;
 use super::columns::{Columns, Lanes, WIDTH};
-use super::{BuildMetric, Case, Context, Ensemble, Metric};
-use crate::systems::{Entry, Result, Settings, wide};
+use super::ensemble::Ensemble;
+use super::metric::{Context, Metric, MetricBuild, MetricEntry};
+use crate::systems::{Result, Settings, wide};
 
 /// The registry line.
-pub(super) const ENTRY: Entry<BuildMetric> = Entry {
+pub(super) const ENTRY: MetricEntry = MetricEntry {
     name: "crps_fair",
     about: "continuous ranked probability score, fair estimator, mean over components",
     reference: "Ferro 2014",
     params: &[],
-    build,
+    build: MetricBuild::new(
+        "CRPS, fair",
+        Orientation::Less,
+        "Continuous ranked probability score of each component, averaged; the fair estimator, whose expectation does not \
+         depend on the number of members (Ferro 2014).",
+        build,
+    )
+    .of(&[Of::Analysis, Of::Smoothed])
+    .headline(&[Of::Analysis]),
 };
 
 /// Up to this many members a network of comparisons sorts faster than a sort that branches.
@@ -127,7 +138,7 @@ fn equal(ensemble: &Ensemble, c: usize, sum: f64, mut work: Vec<f64>) -> (f64, V
     (sum + error / m - spread, work)
 }
 
-/// The same with weights: sum_jk w_j w_k |x_j - x_k| = 2 sum_i w_i (x_i W_{<i} - S_{<i}) over sorted members, with
+/// The fair CRPS with weights: sum_jk w_j w_k |x_j - x_k| = 2 sum_i w_i (x_i W_{<i} - S_{<i}) over sorted members, with
 /// W and S the running sums of w and w x.
 fn weighted(ensemble: &Ensemble, c: usize, sum: f64, mut work: Vec<(f64, f64)>) -> (f64, Vec<(f64, f64)>) {
     let y = ensemble.truth[c];

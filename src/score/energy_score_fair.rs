@@ -5,19 +5,26 @@
 //! for shifts s spread evenly over the ensemble, as many pairs as `ALL_PAIRS` members have: the same expectation for
 //! members that are draws of one law, at bounded cost.
 
-use super::{BuildMetric, Case, Context, Metric};
-use crate::systems::{Entry, Result, Settings, wide};
+use super::about::Orientation;
+use super::case::Case;
+use super::metric::{Context, Metric, MetricBuild, MetricEntry};
+use crate::systems::{Result, Settings, wide};
 
 /// Up to this many members all pairs are used.
 const ALL_PAIRS: usize = 512;
 
 /// The registry line.
-pub(super) const ENTRY: Entry<BuildMetric> = Entry {
+pub(super) const ENTRY: MetricEntry = MetricEntry {
     name: "energy_score_fair",
     about: "energy score over all components, fair estimator",
     reference: "Gneiting & Raftery 2007; Ferro 2014",
     params: &[],
-    build,
+    build: MetricBuild::new(
+        "energy score, fair",
+        Orientation::Less,
+        "The CRPS of whole states: E|X - y| - E|X - X'|/2 with the Euclidean norm, estimated fairly.",
+        build,
+    ),
 };
 
 struct EnergyScoreFair;

@@ -2,16 +2,24 @@
 //!
 //! -log p(x_{k+1} | x_k) / dim, for forecasters that have an exact one-step density. Natural logarithm; less is better.
 
-use super::{BuildMetric, Case, Context, Input, Metric};
-use crate::systems::{Entry, Result, Settings};
+use super::about::{Of, Orientation};
+use super::case::{Case, Input};
+use super::metric::{Context, Metric, MetricBuild, MetricEntry};
+use crate::systems::{Result, Settings};
 
 /// The registry line.
-pub(super) const ENTRY: Entry<BuildMetric> = Entry {
+pub(super) const ENTRY: MetricEntry = MetricEntry {
     name: "log_score",
     about: "minus the one-step log density per component, where a density exists",
     reference: "Good 1952",
     params: &[],
-    build,
+    build: MetricBuild::new(
+        "log score",
+        Orientation::Less,
+        "Negative log density of the truth, a component, where the forecaster has an exact density.",
+        build,
+    )
+    .headline(&[Of::Analysis]),
 };
 
 struct LogScore;

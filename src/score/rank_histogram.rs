@@ -10,19 +10,27 @@
 //! ([`flatness`]): the plain chi-square test takes times and components for independent
 //! and rejects most persistent ensembles that are perfect (Wilks 2011).
 
+use super::about::Orientation;
+use super::case::Case;
 use super::columns::{Columns, Lanes, WIDTH};
+use super::ensemble::effective_size;
+use super::metric::{Context, Metric, MetricBuild, MetricEntry};
 use super::statistics::{Summary, flatness};
-use super::{BuildMetric, Case, Context, Metric, Orientation, Terms};
-use crate::systems::registry::DefaultValue::Int;
-use crate::systems::{Entry, Param, Result, Settings, wide};
+use super::terms::Terms;
+use crate::systems::{Param, Result, Settings, wide};
 
 /// The registry line.
-pub(super) const ENTRY: Entry<BuildMetric> = Entry {
+pub(super) const ENTRY: MetricEntry = MetricEntry {
     name: "rank_histogram",
     about: "p-value of a flat rank histogram, allowing for autocorrelation",
     reference: "Anderson 1996; Rao & Scott 1981",
     params: &[Param::int("bins", 10, 2, "bins of equal probability").up_to(1000)],
-    build,
+    build: MetricBuild::new(
+        "rank test p",
+        Orientation::None,
+        "The p-value of a flat rank histogram, allowing for autocorrelation. Small: the ensemble's law is not the truth's.",
+        build,
+    ),
 };
 
 struct RankHistogram {
@@ -45,7 +53,7 @@ impl Metric for RankHistogram {
         out.fill(0.0);
         let columns = Columns::new(ensemble);
         // counts for equal weights; effective counts otherwise
-        let size = ensemble.weights.map_or(ensemble.members.nrows() as f64, super::effective_size);
+        let size = ensemble.weights.map_or(ensemble.members.nrows() as f64, effective_size);
         let weights = ensemble.weights.map_or_else(|| vec![1.0; ensemble.members.nrows()], |weights| weights.to_vec());
         let unit = if ensemble.weights.is_some() { size } else { 1.0 };
         for first in columns.firsts() {
@@ -65,10 +73,6 @@ impl Metric for RankHistogram {
 
     fn estimator(&self) -> &'static str {
         "long-run chi-square"
-    }
-
-    fn orientation(&self) -> Orientation {
-        Orientation::None
     }
 
     fn summarise(&self, terms: &Terms) -> Summary {

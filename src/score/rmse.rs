@@ -3,16 +3,27 @@
 //! Pool `all`: sqrt(mean over cases of e), e = mean over components of (m - y)^2. Pool `each_time`: the mean over
 //! times of sqrt(e), which is the filters' convention (Sakov & Oke 2008; DAPPER, Raanes et al. 2024).
 
-use super::{BuildMetric, Case, Context, Metric, Pool};
-use crate::systems::{Entry, Result, Settings};
+use super::about::{Of, Orientation};
+use super::case::Case;
+use super::metric::{Context, Metric, MetricBuild, MetricEntry, Pool};
+use crate::systems::{Result, Settings};
 
 /// The registry line.
-pub(super) const ENTRY: Entry<BuildMetric> = Entry {
+pub(super) const ENTRY: MetricEntry = MetricEntry {
     name: "rmse",
     about: "root mean squared error of the ensemble mean",
     reference: "Sakov & Oke 2008",
     params: &[],
-    build,
+    build: MetricBuild::new(
+        "RMSE",
+        Orientation::Less,
+        "Root of the mean squared error of the ensemble mean. Assimilation: the root over components is taken at each \
+         analysis time and then averaged over time (pool each_time). Forecasts: the root of the mean over all cases (pool \
+         all).",
+        build,
+    )
+    .of(Of::ALL)
+    .headline(Of::ALL),
 };
 
 struct Rmse {

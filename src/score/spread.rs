@@ -3,16 +3,24 @@
 //! v = mean over components of the unbiased variance. Pool `all`: sqrt(mean over cases of v); pool `each_time`: the
 //! mean over times of sqrt(v). The root comes after the mean over components (Fortin et al. 2014).
 
-use super::{BuildMetric, Case, Context, Metric, Orientation, Pool};
-use crate::systems::{Entry, Result, Settings};
+use super::about::{Of, Orientation};
+use super::case::Case;
+use super::metric::{Context, Metric, MetricBuild, MetricEntry, Pool};
+use crate::systems::{Result, Settings};
 
 /// The registry line.
-pub(super) const ENTRY: Entry<BuildMetric> = Entry {
+pub(super) const ENTRY: MetricEntry = MetricEntry {
     name: "spread",
     about: "root mean variance of the ensemble",
     reference: "Fortin et al. 2014",
     params: &[],
-    build,
+    build: MetricBuild::new(
+        "spread",
+        Orientation::None,
+        "Root of the mean ensemble variance (divisor members minus one), pooled as the RMSE beside it.",
+        build,
+    )
+    .of(&[Of::Analysis, Of::Smoothed]),
 };
 
 struct Spread {
@@ -39,9 +47,5 @@ impl Metric for Spread {
 
     fn pool(&self) -> Pool {
         self.pool
-    }
-
-    fn orientation(&self) -> Orientation {
-        Orientation::None
     }
 }

@@ -4,16 +4,26 @@
 //! root. For members and truth of one law mean e is (M+1)/M mean v, so a reliable ensemble of any size scores 1
 //! (Fortin, Abaza, Anctil & Turcotte 2014). M is the effective size for a weighted ensemble.
 
-use super::{BuildMetric, Case, Context, Metric, Orientation};
-use crate::systems::{Entry, Result, Settings};
+use super::about::{Of, Orientation};
+use super::case::Case;
+use super::metric::{Context, Metric, MetricBuild, MetricEntry};
+use crate::systems::{Result, Settings};
 
 /// The registry line.
-pub(super) const ENTRY: Entry<BuildMetric> = Entry {
+pub(super) const ENTRY: MetricEntry = MetricEntry {
     name: "spread_skill",
     about: "spread over error of the mean, corrected for ensemble size; 1 is reliable",
     reference: "Fortin et al. 2014",
     params: &[],
-    build,
+    build: MetricBuild::new(
+        "spread / skill",
+        Orientation::Near(1),
+        "Spread over RMSE with the factor sqrt((M + 1)/M) for M members (Fortin et al. 2014); 1 for an ensemble that knows \
+         its own error, less for an overconfident one.",
+        build,
+    )
+    .of(&[Of::Analysis, Of::Smoothed])
+    .headline(&[Of::Analysis]),
 };
 
 struct SpreadSkill;
@@ -39,9 +49,5 @@ impl Metric for SpreadSkill {
 
     fn estimator(&self) -> &'static str {
         "fortin"
-    }
-
-    fn orientation(&self) -> Orientation {
-        Orientation::Near(1)
     }
 }

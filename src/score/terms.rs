@@ -1,6 +1,7 @@
 //! The table of per-case terms: what is measured once, and what every summary and every test reads.
 
-use super::{Case, Metric};
+use super::case::Case;
+use super::metric::Metric;
 
 /// Terms of one metric for one row of a result, by cluster and time.
 ///
@@ -136,8 +137,8 @@ impl Terms {
         let mut pairs = Vec::new();
         for (cluster, time, row) in self.rows() {
             while theirs.next_if(|(c, t, _)| (*c, *t) < (cluster, time)).is_some() {}
-            if let Some((_, _, twin)) = theirs.next_if(|(c, t, _)| (*c, *t) == (cluster, time)) {
-                pairs.push((cluster, row, twin));
+            if let Some((_, _, other)) = theirs.next_if(|(c, t, _)| (*c, *t) == (cluster, time)) {
+                pairs.push((cluster, row, other));
             }
         }
         pairs

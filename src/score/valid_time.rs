@@ -7,12 +7,15 @@
 
 use ndarray::ArrayView1;
 
-use super::{BuildMetric, Case, Context, Ensemble, Input, Metric, Orientation};
-use crate::systems::registry::DefaultValue::{Float, Text};
-use crate::systems::{Entry, Param, ParamKind, Result, Settings};
+use super::about::{Of, Orientation};
+use super::case::{Case, Input};
+use super::ensemble::Ensemble;
+use super::metric::{Context, Metric, MetricBuild, MetricEntry};
+use crate::systems::registry::DefaultValue;
+use crate::systems::{Param, ParamKind, Result, Settings};
 
 /// The registry line.
-pub(super) const ENTRY: Entry<BuildMetric> = Entry {
+pub(super) const ENTRY: MetricEntry = MetricEntry {
     name: "valid_time",
     about: "lead time until the normalised error of the ensemble mean exceeds the threshold",
     reference: "Vlachas et al. 2020",
@@ -25,7 +28,13 @@ pub(super) const ENTRY: Entry<BuildMetric> = Entry {
         ),
         Param::choice("unit", "model_time", &["model_time", "lyapunov_time"], "the unit of the value"),
     ],
-    build,
+    build: MetricBuild::new(
+        "valid time",
+        Orientation::More,
+        "Model time until the normalised error of the forecast's mean first exceeds its threshold.",
+        build,
+    )
+    .headline(&[Of::Analysis]),
 };
 
 struct ValidTime {
@@ -62,10 +71,6 @@ impl Metric for ValidTime {
 
     fn estimator(&self) -> &'static str {
         self.estimator
-    }
-
-    fn orientation(&self) -> Orientation {
-        Orientation::More
     }
 }
 

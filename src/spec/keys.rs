@@ -48,14 +48,7 @@ pub enum Form {
 
 const MANY: i64 = 1_000_000_000;
 const COUNT: ParamKind = ParamKind::Int { min: 1, max: MANY };
-const SHARE: ParamKind = ParamKind::Float { min: 0.0, max: 1.0 };
-const NUMBER: ParamKind = ParamKind::Float { min: 0.0, max: f64::INFINITY };
-const POSITIVE: ParamKind = ParamKind::Float { min: f64::MIN_POSITIVE, max: f64::INFINITY };
 const COUNT_OR_NONE: ParamKind = ParamKind::Int { min: 0, max: MANY };
-
-const fn param(key: &'static str, kind: ParamKind, default: DefaultValue, about: &'static str) -> Param {
-    Param { key, kind, default, about }
-}
 
 /// The keys outside any section.
 pub const TOP: Section = Section {
@@ -258,7 +251,11 @@ pub const SCORE: Section = Section {
         Param::new("starts", COUNT, DefaultValue::Int(8), "starts of forecasts in each test trajectory, evenly spaced"),
     ],
     special: &[
-        Special { key: "metrics", form: Form::Words, about: "the metrics' names; all of them if unset" },
+        Special {
+            key: "metrics",
+            form: Form::Words,
+            about: "the metrics' names; if unset, all but those that are scored where they are named",
+        },
         Special {
             key: "forecasters",
             form: Form::Words,

@@ -5,10 +5,14 @@ use std::path::{Path, PathBuf};
 use ndarray::{Array2, Axis, stack};
 use serde_json::json;
 
-use super::assimilation_scores::Kept;
-use super::{Finished, Options, assimilation_scores, data, files, fit, parameters, twin};
+use super::assimilation::file::{Ensembles, write_ensembles};
+use super::assimilation::{Assimilation, Extras, ObservingNetwork, RowRun, parameters};
+use super::experiment::{Experiment, with_models};
+use super::options::{Finished, Options};
+use super::output::{claim, file_stem, make_folder};
 use crate::failure::{Failure, FailureKind, Result};
 use crate::progress::Progress;
+use crate::results::Report;
 use crate::spec::{AssimilatePlan, DataSource, Initial, Plan};
 
 /// Runs every row of the plan and writes its ensembles to `<out>/<label>.nc` (`analyses` unless said). `models` replaces
@@ -23,58 +27,53 @@ pub fn run(
     options: &Options,
     progress: &dyn Progress,
 ) -> Result<Finished> {
-    let plan = &files::with_models(plan, models);
+    let plan = &with_models(plan, models);
     if plan.assimilate.is_empty() {
         return Err(Failure::new(FailureKind::Usage, "the experiment has no [[assimilate]] row").hint("add one"));
     }
     let out = options.out.clone().unwrap_or_else(|| PathBuf::from("analyses"));
     let path = |row: &AssimilatePlan| {
         let name = if plan.observe.len() > 1 { format!("{}_{}", row.observe, row.label) } else { row.label.clone() };
-        out.join(format!("{}.nc", fit::file_stem(&name)))
+        out.join(format!("{}.nc", file_stem(&name)))
     };
-    plan.assimilate.iter().try_for_each(|row| files::claim(&path(row), options))?;
-    let data = needs_data(plan, data).then(|| data::trajectories(plan, data, options, progress)).transpose()?;
-    let ready = fit::all(plan, data.as_ref(), None, false, progress)?;
-    let climate = data.as_ref().map(|data| twin::Climate::new(&data.train));
-    let test = data.as_ref().map(|data| &data.test);
-    let networks = twin::networks(&twin::Source { plan, climate: climate.as_ref(), test, options })?;
-    for row in &plan.assimilate {
-        let network = assimilation_scores::find(&networks, &row.observe)?;
-        let values = network.replicates(row).len() * network.sets(row).len();
-        let values = values * (row.settings.count("members") + 1) * network.operator.state_dim();
-        data::check_memory(&format!("the analyses of `{}`", row.label), values, options)?;
-    }
-    let scored = assimilation_scores::score(
-        plan,
-        &ready,
-        &networks,
-        climate.as_ref(),
-        assimilation_scores::Asks::Ensembles,
-        progress,
-    )?;
-    files::make_folder(&out)?;
+    plan.assimilate.iter().try_for_each(|row| claim(&path(row), options))?;
+    let mut experiment = match needs_data(plan, data) {
+        true => Experiment::load(plan, data, options, progress)?,
+        false => Experiment::without_data(plan, options),
+    };
+    experiment.fit_all(None, false, progress)?;
+    let assimilation = Assimilation::new(plan, &experiment)?;
+    check_memory(plan, &assimilation, options)?;
+    let scored = assimilation.score(Extras::Ensembles, progress)?;
+    make_folder(&out)?;
     let (mut text, mut written) = (String::new(), Vec::new());
-    for (row, kept) in plan.assimilate.iter().zip(scored.kept) {
-        let network = assimilation_scores::find(&networks, &row.observe)?;
+    for (index, row) in plan.assimilate.iter().enumerate() {
+        let runs: Vec<&RowRun> = scored.runs_of(index).collect();
         let file = path(row);
-        let diverged = kept.iter().filter(|kept| kept.diverged).count();
-        files::write_ensembles(&file, &ensembles(plan, row, network, &kept)?, plan)?;
+        let diverged = runs.iter().filter(|run| run.ended.diverged.is_some()).count();
+        write_ensembles(&file, &ensembles(plan, row, assimilation.network(&row.observe)?, &runs)?, plan)?;
         text.push_str(&format!("{}: {}\n", row.label, file.display()));
         written.push(json!({
             "label": row.label, "method": row.method, "forecaster": row.forecaster, "observe": row.observe,
             "file": file.display().to_string(), "diverged": diverged,
         }));
     }
-    let report = crate::results::Report {
-        title: plan.name.clone(),
-        assimilation: scored.rows,
-        parameters: scored.parameters,
-        paired: scored.paired,
-        dt: plan.data.stepping.dt,
-        ..Default::default()
-    };
+    let Report { assimilation, parameters, paired, .. } = scored.report;
+    let dt = plan.data.stepping.dt;
+    let report = Report { title: plan.name.clone(), assimilation, parameters, paired, dt, ..Report::default() };
     text = format!("{}\n{text}", crate::report::text(&report).trim_end());
     Ok(Finished { result: json!({ "analyses": written, "assimilation": report.assimilation }), text })
+}
+
+/// Refuses ensembles that would not fit under the limit.
+fn check_memory(plan: &Plan, assimilation: &Assimilation, options: &Options) -> Result<()> {
+    for row in &plan.assimilate {
+        let network = assimilation.network(&row.observe)?;
+        let analyses = network.replicates_of(row).len() * network.sets_of(row).len();
+        let values = analyses * (row.settings.count("members") + 1) * network.operator.state_dim();
+        options.check_memory(&format!("the analyses of `{}`", row.label), values)?;
+    }
+    Ok(())
 }
 
 /// Whether trajectories are needed: for fitting a forecaster, for truths, or for the climate.
@@ -87,16 +86,17 @@ fn needs_data(plan: &Plan, data: Option<&Path>) -> bool {
 }
 
 /// The ensembles of one row over all replicates, beside their truths.
-fn ensembles(plan: &Plan, row: &AssimilatePlan, network: &twin::Network, kept: &[Kept]) -> Result<files::Ensembles> {
+fn ensembles(plan: &Plan, row: &AssimilatePlan, network: &ObservingNetwork, runs: &[&RowRun]) -> Result<Ensembles> {
     let unequal = |error: ndarray::ShapeError| Failure::new(FailureKind::Bug, format!("row `{}`: {error}", row.label));
-    let values: Vec<_> = kept.iter().map(|kept| kept.values.view()).collect();
-    let weights: Vec<_> = kept.iter().map(|kept| kept.weights.view()).collect();
-    let estimates: Vec<_> = kept.iter().map(|kept| kept.parameters.view()).collect();
-    let steps = network.sets(row);
-    let truths = network.replicates(row).iter().map(|twin| Some(twin.truth.as_ref()?.select(Axis(0), steps)));
+    let kept = || runs.iter().filter_map(|run| run.ensembles.as_ref());
+    let values: Vec<_> = kept().map(|kept| kept.values.view()).collect();
+    let weights: Vec<_> = kept().map(|kept| kept.weights.view()).collect();
+    let estimates: Vec<_> = kept().map(|kept| kept.parameters.view()).collect();
+    let steps = network.sets_of(row);
+    let truths = network.replicates_of(row).iter().map(|one| Some(one.truth.as_ref()?.select(Axis(0), steps)));
     let truths: Option<Vec<Array2<f64>>> = truths.collect();
     let truth = truths.map(|truths| stack(Axis(0), &truths.iter().map(|truth| truth.view()).collect::<Vec<_>>()));
-    Ok(files::Ensembles {
+    Ok(Ensembles {
         label: row.label.clone(),
         times: steps.iter().map(|&step| step as f64 * plan.data.stepping.dt).collect(),
         values: stack(Axis(0), &values).map_err(unequal)?,

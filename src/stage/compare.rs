@@ -5,7 +5,13 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use super::{Finished, Options, assimilation_scores, data, files, findings, fit, forecast_scores, tables, twin};
+use super::assimilation::file::write_analyses;
+use super::assimilation::{Assimilation, Extras, ObservingNetwork};
+use super::data::write_trajectories;
+use super::experiment::{Experiment, FittedForecaster, ModelFolder};
+use super::options::{Finished, Options};
+use super::output::file_stem;
+use super::{findings, forecast, tables};
 use crate::failure::{Failure, FailureKind, Result};
 use crate::progress::Progress;
 use crate::results::Report;
@@ -18,36 +24,31 @@ use crate::store::RunFolder;
 /// When the run folder exists, a stage fails, or the user stops; what is finished by then is kept for `--resume`.
 pub fn run(plan: &Plan, options: &Options, progress: &dyn Progress) -> Result<Finished> {
     let begun = Instant::now();
-    let out = options.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(fit::file_stem(&plan.name)));
+    let out = options.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(file_stem(&plan.name)));
     let folder = RunFolder::create(&out, options.force, options.resume)?;
     folder.write_experiment(&plan.resolved)?;
     let mut timings: Vec<(String, f64)> = Vec::new();
+    let mut lap = |what: &str| timings.push((what.to_owned(), begun.elapsed().as_secs_f64()));
 
-    let data = data::trajectories(plan, None, options, progress)?;
+    let mut experiment = Experiment::load(plan, None, options, progress)?;
     if !plan.forecasters.is_empty() && !folder.has("data.nc") {
-        files::write_trajectories(&folder.file("data.nc")?, &data, plan)?;
+        write_trajectories(&folder.file("data.nc")?, experiment.trajectories()?, plan)?;
     }
-    timings.push(("data".into(), begun.elapsed().as_secs_f64()));
-
-    let shelf = fit::Shelf { models: folder.path().join("models"), checkpoints: folder.path().join("checkpoints") };
-    let ready = fit::all(plan, Some(&data), Some(&shelf), folder.resumed(), progress)?;
-    timings.push(("train".into(), begun.elapsed().as_secs_f64()));
-
-    let forecasts = forecast_scores::score(plan, &ready, &data, progress)?;
-    timings.push(("forecast".into(), begun.elapsed().as_secs_f64()));
-
-    let climate = twin::Climate::new(&data.train);
-    let source = twin::Source { plan, climate: Some(&climate), test: Some(&data.test), options };
-    let networks = twin::networks(&source)?;
-    let analyses =
-        assimilation_scores::score(plan, &ready, &networks, Some(&climate), assimilation_scores::Asks::Why, progress)?;
-    timings.push(("assimilate".into(), begun.elapsed().as_secs_f64()));
-    for network in &analyses.analyses {
-        let name = format!("analysis_{}.nc", fit::file_stem(&network.observe));
-        files::write_analyses(&folder.file(&name)?, network, plan)?;
+    lap("data");
+    let models = ModelFolder { models: folder.path().join("models"), checkpoints: folder.path().join("checkpoints") };
+    experiment.fit_all(Some(&models), folder.resumed(), progress)?;
+    lap("train");
+    let forecasts = forecast::score(&experiment, progress)?;
+    lap("forecast");
+    let assimilation = Assimilation::new(plan, &experiment)?;
+    let analyses = assimilation.score(Extras::Diagnoses, progress)?;
+    lap("assimilate");
+    for network in assimilation.networks.iter().filter(|network: &&ObservingNetwork| !network.replicates.is_empty()) {
+        let name = format!("analysis_{}.nc", file_stem(&network.plan.name));
+        write_analyses(&folder.file(&name)?, network, &analyses.first_runs(network), plan)?;
     }
 
-    let report = report(plan, &ready, forecasts, analyses);
+    let report = report(&experiment, forecasts, analyses.report, analyses.diagnoses);
     if nothing_to_report(&report) {
         return Err(Failure::new(FailureKind::Numerical, "every row diverged, so there is nothing to report")
             .hint("look at data.dt, data.substeps and the methods' inflation")
@@ -75,36 +76,24 @@ pub fn run(plan: &Plan, options: &Options, progress: &dyn Progress) -> Result<Fi
     Ok(Finished { result, text })
 }
 
-fn report(
-    plan: &Plan,
-    ready: &[fit::Ready],
-    forecasts: forecast_scores::Scored,
-    analyses: assimilation_scores::Scored,
-) -> Report {
-    let mut cost: Vec<_> = ready.iter().filter_map(fit::Ready::cost_row).collect();
-    cost.extend(forecasts.cost);
-    cost.extend(analyses.cost);
+/// The report of a whole experiment: its training, then what the scores of forecasts and of analyses hold, in this order.
+fn report(experiment: &Experiment, forecasts: Report, analyses: Report, diagnoses: Vec<String>) -> Report {
+    let (plan, made) = (experiment.plan, &experiment.forecasters);
     let mut report = Report {
         title: plan.name.clone(),
         setting: tables::setting(plan),
-        forecast: forecasts.rows,
         dt: plan.data.stepping.dt,
-        assimilation: analyses.rows,
-        paired: forecasts.paired.into_iter().chain(analyses.paired).collect(),
-        training: ready.iter().filter_map(fit::Ready::training_row).collect(),
-        curves: ready.iter().filter_map(fit::Ready::curve).collect(),
-        cost,
-        errors: analyses.errors,
-        parameters: analyses.parameters,
-        ranks: forecasts.ranks.into_iter().chain(analyses.ranks).collect(),
-        panels: analyses.panels,
-        laws: forecasts.laws,
+        training: made.iter().filter_map(FittedForecaster::training_row).collect(),
+        curves: made.iter().filter_map(FittedForecaster::curve).collect(),
+        cost: made.iter().filter_map(FittedForecaster::cost_row).collect(),
         experiment: plan.resolved.clone(),
         ..Report::default()
     };
+    report.add(forecasts);
+    report.add(analyses);
     report.findings = findings::findings(&report);
     report.warnings = findings::warnings(plan, &report);
-    report.warnings.extend(analyses.diagnoses);
+    report.warnings.extend(diagnoses);
     report
 }
 

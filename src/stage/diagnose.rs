@@ -6,7 +6,9 @@ use std::sync::Arc;
 use ndarray::Array3;
 use serde_json::{Map, Value, json};
 
-use super::{Finished, Options, data, files};
+use super::data;
+use super::options::{Finished, Options};
+use super::output::{claim, make_folder};
 use crate::failure::{Failure, FailureKind, Result};
 use crate::progress::Progress;
 use crate::report::{Diagnosed, Portrait, View};
@@ -22,7 +24,7 @@ use crate::systems::{Domain, Geometry, Key};
 /// When the output exists, the system diverges, the file cannot be read, or there is too little to diagnose.
 pub fn run(plan: &Plan, exponents: usize, options: &Options, progress: &dyn Progress) -> Result<Finished> {
     if let Some(out) = &options.out {
-        files::claim(out, options)?;
+        claim(out, options)?;
     }
     let subject = match &plan.data.source {
         DataSource::File(path) => stored(plan, path, options)?,
@@ -241,7 +243,7 @@ fn write(
         diagnosis,
         portraits,
     };
-    files::make_folder(out)?;
+    make_folder(out)?;
     let text = format!("{result:#}\n");
     store::write_atomic(&out.join("diagnose.json"), text.as_bytes())?;
     store::write_atomic(&out.join("report.html"), crate::report::diagnosis_html(&of).as_bytes())?;

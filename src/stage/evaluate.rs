@@ -1,20 +1,23 @@
 //! Scores of stored forecasts and analyses: of this program, or of anyone who writes the same layout.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use ndarray::{Array3, Array4, Array5, s};
 use serde_json::json;
 
-use super::assimilation_scores::{Names, rows};
-use super::board::{Board, Column, against_best};
-use super::files::{self, Stored};
-use super::{Finished, Options, forecast_scores};
+use super::forecast::lead_tables::{LeadTables, compare};
+use super::options::{Finished, Options};
+use super::rows::{self, Labelled};
+use super::score_table::ScoreTable;
+use super::stored::{Stored, read_stored};
 use crate::failure::{Failure, FailureKind, Result};
 use crate::progress::Progress;
-use crate::results::Report;
-use crate::score::{Context, Ensemble, Input, METRICS, Pool};
+use crate::results::{AssimilationRow, Report};
+use crate::score::{Column, Context, Ensemble, Input, Of, Pool, default_names};
 use crate::spec::Plan;
 
-/// Scores the files by the metrics of the plan (all metrics of ensembles without one), forecasts and analyses apart,
+/// Scores the files by the metrics of the plan (those scored by default without one), forecasts and analyses apart,
 /// and compares the files of each kind with each other.
 ///
 /// # Errors
@@ -24,47 +27,35 @@ pub fn run(inputs: &[PathBuf], plan: Option<&Plan>, options: &Options, progress:
         return Err(Failure::new(FailureKind::Usage, "no file to score was given")
             .hint("give the .nc files that `scorecast forecast` or `scorecast assimilate` wrote"));
     }
-    let names: Vec<String> = match plan {
-        Some(plan) => plan.score.metrics.clone(),
-        None => METRICS.iter().map(|entry| entry.name.to_owned()).collect(),
-    };
+    let names = plan.map_or_else(default_names, |plan| plan.score.metrics.clone());
     progress.start("scoring", inputs.len() as u64);
     let (mut report, mut forecasts, mut analyses) = (Report::default(), Vec::new(), Vec::new());
     let by_lead = columns(&names, Pool::All)?;
     let by_time = columns(&names, Pool::EachTime)?;
     for (index, input) in inputs.iter().enumerate() {
-        match files::read_stored(input, options)? {
+        match read_stored(input, options)? {
             Stored::Forecasts(label, values, truth) => {
-                let boards = score_forecasts(&by_lead, &values, &truth);
-                for (lead, board) in boards.iter().enumerate() {
-                    report.forecast.extend(forecast_scores::rows(&label, &by_lead, board, Some(lead + 1)));
-                }
-                forecasts.push((label, boards));
+                let tables = score_forecasts(&by_lead, &values, &truth);
+                report.forecast.extend(tables.rows(&label));
+                forecasts.push((label, tables));
             }
             Stored::Analyses(label, values, weights, truth) => {
-                let board = score_analyses(&by_time, &values, &weights, &truth);
-                let names = Names { label: &label, ..Names::default() };
-                report.assimilation.extend(rows(names, &by_time, &board, values.dim().0));
-                analyses.push((label, board));
+                let table = score_analyses(&by_time, &values, &weights, &truth);
+                let named =
+                    AssimilationRow { label: label.clone(), replicates: values.dim().0, ..AssimilationRow::default() };
+                report.assimilation.extend(rows::assimilation(&named, &table));
+                analyses.push((label, table));
             }
         }
         progress.at(index as u64 + 1, "");
     }
     progress.finish();
-    let leads = forecasts.iter().map(|(_, boards)| boards.len()).min().unwrap_or(0);
-    for lead in forecast_scores::shown_leads(leads) {
-        let boards: Vec<(String, &Board)> =
-            forecasts.iter().map(|(label, boards)| (label.clone(), &boards[lead - 1])).collect();
-        for column in 0..by_lead.len() {
-            let mut found = against_best(&by_lead, column, &boards, "forecast");
-            found.iter_mut().for_each(|row| row.lead_step = Some(lead));
-            report.paired.extend(found);
-        }
-    }
-    let boards: Vec<(String, &Board)> = analyses.iter().map(|(label, board)| (label.clone(), board)).collect();
-    for column in 0..by_time.len() {
-        report.paired.extend(against_best(&by_time, column, &boards, "assimilation"));
-    }
+    let leads = forecasts.iter().map(|(_, tables)| tables.len()).min().unwrap_or(0);
+    let forecasts: Vec<(String, &LeadTables)> =
+        forecasts.iter().map(|(label, tables)| (label.clone(), tables)).collect();
+    let analyses: Vec<Labelled> = analyses.iter().map(|(label, table)| (label.clone(), table)).collect();
+    report.paired = compare(&forecasts, leads);
+    report.paired.extend(rows::all_against_best(&analyses, "assimilation"));
     report.title = "evaluation".into();
     let text = crate::report::text(&report);
     let result = json!({
@@ -74,50 +65,51 @@ pub fn run(inputs: &[PathBuf], plan: Option<&Plan>, options: &Options, progress:
 }
 
 /// The metrics among `names` that measure ensembles.
-fn columns(names: &[String], pool: Pool) -> Result<Vec<Column>> {
+fn columns(names: &[String], pool: Pool) -> Result<Arc<[Column]>> {
     let context = Context { pool, dt: 1.0, lyapunov_time: None };
     let mut out = Vec::new();
     for name in names {
-        let column = Column::registered(name, name, &context)?;
+        let column = Column::registered(Of::Analysis, name, &context)?;
         if column.metric.input() == Input::Ensemble {
             out.push(column);
         }
     }
-    Ok(out)
+    Ok(out.into())
 }
 
-fn score_forecasts(columns: &[Column], values: &ndarray::Array5<f64>, truth: &ndarray::Array4<f64>) -> Vec<Board> {
+/// Forecasts `[case, start, member, lead, component]` against the truth `[case, start, lead, component]`.
+fn score_forecasts(columns: &Arc<[Column]>, values: &Array5<f64>, truth: &Array4<f64>) -> LeadTables {
     let (cases, starts, _, leads, _) = values.dim();
-    let mut boards: Vec<Board> = (0..leads).map(|_| Board::new(columns)).collect();
+    let mut tables = LeadTables::new(columns, leads);
     for case in 0..cases {
         for start in 0..starts {
-            for (lead, board) in boards.iter_mut().enumerate() {
-                let truth = truth.slice(ndarray::s![case, start, lead, ..]);
-                let members = values.slice(ndarray::s![case, start, .., lead, ..]);
-                board.ensemble(columns, case, start, &Ensemble::new(truth, members, None), |_| true);
+            for lead in 0..leads {
+                let truth = truth.slice(s![case, start, lead, ..]);
+                let members = values.slice(s![case, start, .., lead, ..]);
+                tables.measure(lead + 1, case, start, &Ensemble::new(truth, members, None));
             }
         }
     }
-    boards
+    tables
 }
 
+/// Analyses `[case, time, member, component]` with weights `[case, time, member]` against the truth `[case, time, component]`.
 fn score_analyses(
-    columns: &[Column],
-    values: &ndarray::Array4<f64>,
-    weights: &ndarray::Array3<f64>,
-    truth: &ndarray::Array3<f64>,
-) -> Board {
+    columns: &Arc<[Column]>,
+    values: &Array4<f64>,
+    weights: &Array3<f64>,
+    truth: &Array3<f64>,
+) -> ScoreTable {
     let (cases, times, _, _) = values.dim();
-    let mut board = Board::new(columns);
+    let mut table = ScoreTable::new(columns);
     for case in 0..cases {
         for time in 0..times {
-            let truth = truth.slice(ndarray::s![case, time, ..]);
-            let members = values.slice(ndarray::s![case, time, .., ..]);
-            let weights = weights.slice(ndarray::s![case, time, ..]);
+            let truth = truth.slice(s![case, time, ..]);
+            let members = values.slice(s![case, time, .., ..]);
+            let weights = weights.slice(s![case, time, ..]);
             let equal = weights.iter().all(|w| *w == weights[0]);
-            let ensemble = Ensemble::new(truth, members, (!equal).then_some(weights));
-            board.ensemble(columns, case, time, &ensemble, |_| true);
+            table.ensemble(Of::Analysis, case, time, &Ensemble::new(truth, members, (!equal).then_some(weights)));
         }
     }
-    board
+    table
 }

@@ -1,7 +1,8 @@
 //! What the tables say, in sentences: the findings first, then what to mistrust.
 
+use crate::assimilation::METHODS;
 use crate::results::{AssimilationRow, ForecastRow, PairedRow, ParameterSeries, Report};
-use crate::spec::Plan;
+use crate::spec::{AssimilatePlan, Plan};
 
 /// The level under which a difference is called significant, after Holm's correction.
 const LEVEL: f64 = 0.05;
@@ -27,7 +28,7 @@ pub fn warnings(plan: &Plan, report: &Report) -> Vec<String> {
     let mut out = Vec::new();
     out.extend(diverged(&report.assimilation));
     out.extend(degenerate_weights(&report.assimilation));
-    out.extend(published_practice(plan));
+    out.extend(caveats(plan));
     out.extend(shorter_rows(plan));
     out.extend(report.parameters.iter().filter_map(|series| learned_nothing(plan, series)));
     out.extend(report.parameters.iter().filter_map(|series| is_overconfident(report, series)));
@@ -255,25 +256,14 @@ fn degenerate_weights(rows: &[AssimilationRow]) -> Vec<String> {
         .collect()
 }
 
-fn published_practice(plan: &Plan) -> Vec<String> {
-    let mut out = Vec::new();
-    for row in &plan.assimilate {
-        if row.method == "guided" && row.settings.text("weights") == "none" {
-            out.push(format!(
-                "`{}` samples p(x_k+1 | x_k, y) for each member and keeps equal weights, as published; it drops p(y | x_k), \
-                 so its gain does not see the ensemble's spread and it is not the filter's posterior.",
-                row.label
-            ));
-        }
-        if row.method == "ensf" && row.settings.text("score") == "single" {
-            out.push(format!(
-                "`{}` uses the published one-member score; its gain does not depend on the ensemble's spread, so it is \
-                 fixed-gain nudging rather than a posterior.",
-                row.label
-            ));
-        }
-    }
-    out
+/// What the methods of the plan say against themselves with the settings of its rows.
+fn caveats(plan: &Plan) -> Vec<String> {
+    let caveat = |row: &AssimilatePlan| {
+        let entry = METHODS.iter().find(|entry| entry.name == row.method)?;
+        let caveat = (entry.build.caveat)(&row.settings)?;
+        Some(format!("`{}` {caveat}", row.label))
+    };
+    plan.assimilate.iter().filter_map(caveat).collect()
 }
 
 fn shorter_rows(plan: &Plan) -> Vec<String> {

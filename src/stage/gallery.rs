@@ -6,7 +6,8 @@ use std::sync::Arc;
 use ndarray::{Array3, s};
 use serde_json::json;
 
-use super::{Finished, Options, files};
+use super::options::{Finished, Options};
+use super::output::claim;
 use crate::failure::Result;
 use crate::progress::Progress;
 use crate::report::{Exhibit, Portrait, View};
@@ -32,7 +33,7 @@ const DOTS: usize = 3000;
 /// # Errors
 /// When the output exists or cannot be written.
 pub fn run(out: &Path, options: &Options, progress: &dyn Progress) -> Result<Finished> {
-    files::claim(out, options)?;
+    claim(out, options)?;
     progress.start("systems", SYSTEMS.len() as u64);
     let mut drawn = Vec::new();
     let mut left_out = Vec::new();

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::{Finished, Options, files};
+use super::options::{Finished, Options};
+use super::output::{claim, make_folder};
 use crate::failure::{Failure, FailureKind, Result};
 use crate::progress::Progress;
 use crate::results::Report;
@@ -31,9 +32,9 @@ pub fn run(run_dir: &Path, options: &Options, _progress: &dyn Progress) -> Resul
     let folder = options.out.as_deref().unwrap_or(run_dir);
     let (page, figure) = (folder.join("report.html"), folder.join("figure.svg"));
     if options.out.is_some() {
-        files::claim(&page, options)?;
-        files::claim(&figure, options)?;
-        files::make_folder(folder)?;
+        claim(&page, options)?;
+        claim(&figure, options)?;
+        make_folder(folder)?;
     }
     store::write_atomic(&page, crate::report::html(&report).as_bytes())?;
     store::write_atomic(&figure, crate::report::figure_svg(&report).as_bytes())?;

@@ -4,31 +4,22 @@
 //! So memory is bounded by the states of a few times, whatever the length, and a run that is stopped or killed goes on
 //! with `--resume` to the same bytes.
 
-use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use ndarray::{Array3, Axis};
 use serde_json::json;
 
-use super::{Finished, Options, export, files, fit};
-use crate::failure::{Failure, FailureKind, Result};
+use crate::failure::Result;
 use crate::progress::Progress;
-use crate::spec::size::Need;
-use crate::spec::{DataSource, Plan, SystemPlan};
+use crate::spec::Plan;
+pub use crate::stage::data::needs;
+use crate::stage::data::{LoggedSimulation, export};
+use crate::stage::options::{Finished, Options};
+use crate::stage::output::{claim, file_stem, make_folder};
 use crate::store::netcdf::SplitPart;
 use crate::store::state_log::{LogPlan, StateLog};
-use crate::systems::simulate::spin_up;
 use crate::systems::system::whole;
 use crate::systems::{Domain, Key, Simulation};
-
-/// During the spin-up, which is not kept, the states are saved this often.
-const CHECKPOINT_EVERY: Duration = Duration::from_secs(10);
-/// The largest block of states that is held to be written.
-const LARGEST_BLOCK: u64 = 64 << 20;
-/// The largest chunk of a file.
-const CHUNK: u64 = 1 << 20;
 
 /// What is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,92 +30,23 @@ pub enum Format {
     TheWell,
 }
 
-/// What is simulated.
-pub(super) struct Job<'a> {
-    pub(super) plan: &'a Plan,
-    pub(super) system: &'a SystemPlan,
-    /// Trajectories of each part.
-    pub(super) counts: [usize; 3],
-    /// Lead steps that are kept, the state after the spin-up not counted.
-    pub(super) steps: usize,
-    spin_up: usize,
-    /// The most bytes that a block of states may take.
-    pub(super) block_bytes: u64,
-}
-
-impl<'a> Job<'a> {
-    fn of(plan: &'a Plan, options: &Options) -> Result<Self> {
-        let (Some(system), DataSource::Simulated { trajectories, steps, spin_up: asked }) =
-            (&plan.system, &plan.data.source)
-        else {
-            return Err(Failure::new(
-                FailureKind::Usage,
-                "the experiment's trajectories come from a file, so none are simulated",
-            )
-            .hint("remove data.file and add a [system], or check the file by `scorecast data validate`"));
-        };
-        let counts = plan.data.split_counts(*trajectories);
-        let spin_up = spin_up(&system.system, *asked);
-        let held: u64 = needs(plan).iter().map(|need| need.bytes).sum();
-        let block_bytes = (options.max_memory.saturating_sub(held) / 2).clamp(CHUNK, LARGEST_BLOCK);
-        Ok(Self { plan, system, counts, steps: *steps, spin_up, block_bytes })
-    }
-
-    pub(super) fn cases(&self) -> usize {
-        self.counts.iter().sum()
-    }
-
-    /// Sizes `[case, time, component]` of all states.
-    pub(super) fn shape(&self) -> [usize; 3] {
-        [self.cases(), self.steps + 1, self.system.system.dim()]
-    }
-
-    fn total(&self) -> usize {
-        self.spin_up + self.steps
-    }
-
-    /// What is seen of the logged states of some cases at some times, `[case, time, component]`.
-    pub(super) fn read(&self, log: &mut StateLog, cases: Range<usize>, times: Range<usize>) -> Result<Array3<f64>> {
-        let states = log.read(cases, times)?;
-        Ok(match self.system.system.partial() {
-            Some(partial) => states.select(Axis(2), partial.seen),
-            None => states,
-        })
-    }
-}
-
-/// What a simulation holds in memory at once.
-pub fn needs(plan: &Plan) -> Vec<Need> {
-    let (Some(system), DataSource::Simulated { trajectories, steps, .. }) = (&plan.system, &plan.data.source) else {
-        return Vec::new();
-    };
-    let dim = whole(&system.system).dim();
-    let one = (*trajectories as u64).saturating_mul(dim as u64).saturating_mul(8);
-    let chunk = one.saturating_mul(*steps as u64 + 1).min(CHUNK.max(dim as u64 * 8));
-    vec![
-        Need { what: format!("four copies of the states of one time ({trajectories} x {dim})"), bytes: 4 * one },
-        Need { what: "states that wait to be written".into(), bytes: StateLog::memory(*trajectories, dim) },
-        Need { what: "two blocks of the file".into(), bytes: 2 * chunk },
-    ]
-}
-
 /// Simulates the experiment's trajectories and writes them to `--out` (`data.nc` or the folder `the_well` unless said).
 ///
 /// # Errors
 /// When the output exists, the system diverges, a state is larger than the limit, or the user stops; then what is
 /// simulated so far is kept for `--resume`.
 pub fn run(plan: &Plan, format: Format, options: &Options, progress: &dyn Progress) -> Result<Finished> {
-    let job = Job::of(plan, options)?;
+    let job = LoggedSimulation::of(plan, options)?;
     let out = match format {
         Format::NetCdf => options.out.clone().unwrap_or_else(|| PathBuf::from("data.nc")),
         Format::TheWell => {
             let base = options.out.clone().unwrap_or_else(|| PathBuf::from("the_well"));
             export::check_grid(&job)?;
-            files::make_folder(&base)?;
-            base.join(fit::file_stem(&plan.name))
+            make_folder(&base)?;
+            base.join(file_stem(&plan.name))
         }
     };
-    files::claim(&out, options)?;
+    claim(&out, options)?;
     if format == Format::TheWell {
         export::check_replaceable(&out)?;
     }
@@ -138,7 +60,7 @@ pub fn run(plan: &Plan, format: Format, options: &Options, progress: &dyn Progre
         Some((step, states)) => Simulation::resume(system, stepping, step, states, key)?,
         None => Simulation::new(system, stepping, cases, key)?,
     };
-    if let Some(failure) = to_the_end(&job, running, logged, &mut log, progress)? {
+    if let Some(failure) = job.to_the_end(running, logged, &mut log, progress)? {
         log.discard()?;
         return Err(failure);
     }
@@ -150,49 +72,7 @@ pub fn run(plan: &Plan, format: Format, options: &Options, progress: &dyn Progre
     Ok(finished(&out.display().to_string(), &job))
 }
 
-/// Simulates up to the last lead step; `logged` is the last one in the log. A divergence is what there is to report.
-fn to_the_end(
-    job: &Job,
-    mut running: Simulation,
-    mut logged: Option<usize>,
-    log: &mut StateLog,
-    progress: &dyn Progress,
-) -> Result<Option<Failure>> {
-    progress.start("simulating", job.total() as u64);
-    let mut saved = Instant::now();
-    loop {
-        let diverged = running.diverged();
-        if let Some(first) = diverged.first() {
-            let message = format!("{} of {} trajectories diverged; {first}", diverged.len(), job.cases());
-            return Ok(Some(Failure::new(FailureKind::Numerical, message)));
-        }
-        let stop = progress.interrupted();
-        let due = running.step() >= job.spin_up || stop || saved.elapsed() >= CHECKPOINT_EVERY;
-        if due && logged != Some(running.step()) {
-            log.append(running.step(), running.states())?;
-            (logged, saved) = (Some(running.step()), Instant::now());
-        }
-        if running.step() >= job.total() {
-            log.sync()?;
-            progress.finish();
-            return Ok(None);
-        }
-        if stop {
-            log.sync()?;
-            return Err(interrupted(&format!("lead step {} of {}", running.step(), job.total())));
-        }
-        running.advance()?;
-        progress.at(running.step() as u64, "");
-    }
-}
-
-/// The user stopped; the log is on the disk.
-pub(super) fn interrupted(place: &str) -> Failure {
-    Failure::new(FailureKind::Interrupted, format!("stopped at {place}; what is simulated so far is kept"))
-        .hint("go on with --resume")
-}
-
-fn finished(out: &str, job: &Job) -> Finished {
+fn finished(out: &str, job: &LoggedSimulation) -> Finished {
     let [cases, times, components] = job.shape();
     let parts: Vec<String> =
         SplitPart::ALL.iter().zip(job.counts).map(|(part, count)| format!("{} {count}", part.name())).collect();

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::{Finished, Options, data, files, fit};
+use super::experiment::{Experiment, ModelFolder};
+use super::options::{Finished, Options};
+use super::output::claim;
 use crate::failure::{Failure, FailureKind, Result};
 use crate::forecast::FORECASTERS;
 use crate::progress::Progress;
@@ -37,25 +39,25 @@ pub fn run(
         return Err(Failure::new(FailureKind::Usage, "the experiment has no forecaster to fit")
             .hint("add a [[forecaster]] that is learned from data; `scorecast list forecasters` shows them"));
     }
-    let shelf = fit::Shelf { models: out.clone(), checkpoints: out.clone() };
+    let folder = ModelFolder { models: out.clone(), checkpoints: out.clone() };
     if !options.resume {
-        chosen.iter().try_for_each(|forecaster| files::claim(&shelf.model(&forecaster.label), options))?;
+        chosen.iter().try_for_each(|forecaster| claim(&folder.model(&forecaster.label), options))?;
     }
-    let data = data::trajectories(plan, data, options, progress)?;
+    let mut experiment = Experiment::load(plan, data, options, progress)?;
+    experiment.fit(&chosen, Some(&folder), options.resume, progress)?;
     let (mut rows, mut models, mut text) = (Vec::<TrainingRow>::new(), Vec::new(), String::new());
-    for forecaster in chosen {
-        let ready = fit::one(plan, forecaster, Some(&data), Some(&shelf), options.resume, progress)?;
-        let file = shelf.model(&ready.label).display().to_string();
-        let training = ready.fitted.training();
+    for made in &experiment.forecasters {
+        let file = folder.model(&made.label).display().to_string();
+        let training = made.fitted.training();
         text.push_str(&format!(
             "{}: {} parameters from {} pairs in {:.1} s, {file}\n",
-            ready.label,
+            made.label,
             training.parameters,
             training.pairs,
-            ready.seconds.unwrap_or(0.0)
+            made.seconds.unwrap_or(0.0)
         ));
-        rows.extend(ready.training_row());
-        models.push(json!({ "forecaster": ready.label, "file": file, "seconds": ready.seconds }));
+        rows.extend(made.training_row());
+        models.push(json!({ "forecaster": made.label, "file": file, "seconds": made.seconds }));
     }
     Ok(Finished { result: json!({ "training": rows, "models": models }), text })
 }

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::health::{Finding, Statistics, findings, step};
-use super::{Finished, Options};
 use crate::failure::{Failure, FailureKind, Result};
+use crate::stage::data::health::{Finding, Statistics, findings, step};
+use crate::stage::options::{Finished, Options};
 use crate::store::netcdf::{Description, SplitPart, StoredTrajectories, describe, word};
 use crate::store::{self, Limits, well};
 

@@ -29,6 +29,12 @@ pub trait Forecaster: Send + Sync {
         (k..k + steps).try_for_each(|k| self.step(k, x, key))
     }
 
+    /// Whether the law of a lead step does not depend on k, so that k names the draws alone; so unless said. Members that are
+    /// at different lead steps may then be advanced together.
+    fn autonomous(&self) -> bool {
+        true
+    }
+
     /// The exact one-step density, where there is one.
     fn density(&self) -> Option<&dyn Density> {
         None

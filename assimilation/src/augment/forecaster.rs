@@ -27,6 +27,7 @@ pub struct Augmented {
     family: Box<Family>,
     parameters: Vec<Parameter>,
     dim: usize,
+    autonomous: bool,
 }
 
 impl Augmented {
@@ -39,8 +40,9 @@ impl Augmented {
         parameters: Vec<Parameter>,
     ) -> scorecast_systems::Result<Self> {
         let central: Vec<f64> = parameters.iter().map(|parameter| parameter.value(parameter.mean)).collect();
-        let dim = family(&central)?.dim();
-        Ok(Self { family: Box::new(family), parameters, dim })
+        let forecaster = family(&central)?;
+        let (dim, autonomous) = (forecaster.dim(), forecaster.autonomous());
+        Ok(Self { family: Box::new(family), parameters, dim, autonomous })
     }
 
     /// Of a system of the catalogue with `settings`, of which the settings named by `parameters` are unknown numbers;
@@ -155,5 +157,9 @@ impl Forecaster for Augmented {
             .collect();
         // the first member's mistake, whatever thread came first
         advanced.into_iter().collect()
+    }
+
+    fn autonomous(&self) -> bool {
+        self.autonomous
     }
 }

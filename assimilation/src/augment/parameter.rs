@@ -4,8 +4,9 @@
 use ndarray::{Array1, Array2, Axis, concatenate, s};
 use scorecast_systems::{Key, Purpose};
 
-use crate::outcome::{weighted_mean, weighted_variance};
-use crate::problem::{Prior, Result, draw_prior};
+use crate::ensemble::{weighted_mean, weighted_variance};
+use crate::error::Result;
+use crate::problem::{Prior, draw_prior};
 
 /// g of u = g(theta).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +43,7 @@ impl Parameter {
         Self { name: name.to_owned(), scale: Scale::Log, mean: value.ln(), sd, walk: 0.0 }
     }
 
-    /// The same, which takes a random step of this standard deviation (of u) in each lead step.
+    /// This parameter, which then takes a random step of this standard deviation (of u) in each lead step.
     #[must_use]
     pub fn walking(self, walk: f64) -> Self {
         Self { walk, ..self }

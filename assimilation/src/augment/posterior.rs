@@ -3,7 +3,8 @@
 use ndarray::{Array1, Array2, s};
 
 use super::Parameter;
-use crate::outcome::{Moments, Outcome, Smoothed, weighted_mean, weighted_variance};
+use crate::ensemble::{weighted_mean, weighted_variance};
+use crate::outcome::{Moments, Outcome, Smoothed};
 
 /// What a posterior says of the parameters, on their own scale.
 #[derive(Clone, Debug, PartialEq)]

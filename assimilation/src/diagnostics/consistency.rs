@@ -10,9 +10,11 @@
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 
 use super::series::Series;
-use crate::outcome::{Moments, Outcome, weighted_mean, weighted_variance};
-use crate::problem::{Error, ObservationSet, Result};
-use crate::quality::used;
+use crate::ensemble::{weighted_mean, weighted_variance};
+use crate::error::{Error, Result};
+use crate::observations::ObservationSet;
+use crate::outcome::{Moments, Outcome};
+use crate::screening::used;
 
 /// Residuals of one run, as they come.
 ///

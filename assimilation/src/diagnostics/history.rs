@@ -3,11 +3,13 @@
 use ndarray::Axis;
 
 use super::spectrum::Spectrum;
+use crate::ensemble::all_finite;
+use crate::ensemble::weighted_variance;
+use crate::error::{Error, Result};
 use crate::innovation::innovation;
-use crate::linalg::all_finite;
-use crate::outcome::{Outcome, weighted_variance};
-use crate::problem::{Error, ObservationSet, Result};
-use crate::quality::used;
+use crate::observations::ObservationSet;
+use crate::outcome::Outcome;
+use crate::screening::used;
 
 /// The signs of one analysis.
 #[derive(Clone, Debug)]

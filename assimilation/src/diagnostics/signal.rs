@@ -8,10 +8,12 @@
 
 use ndarray::Axis;
 
-use crate::linalg::{Cholesky, all_finite, covariance};
+use crate::ensemble::{all_finite, covariance};
+use crate::error::Result;
+use crate::linalg::Cholesky;
+use crate::observations::ObservationSet;
 use crate::outcome::Outcome;
-use crate::problem::{ObservationSet, Result};
-use crate::quality::used;
+use crate::screening::used;
 
 /// The degrees of freedom for signal of one analysis, of the forecast's own covariance; none when nothing was observed,
 /// the forecast has diverged, or the errors have no finite variances of their own.

@@ -7,8 +7,9 @@
 
 use ndarray::{Array1, ArrayView2};
 
-use crate::linalg::{Eigen, all_finite, anomalies};
-use crate::problem::Result;
+use crate::ensemble::{all_finite, anomalies};
+use crate::error::Result;
+use crate::linalg::Eigen;
 
 /// The singular values of the anomalies of an ensemble.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,7 +72,7 @@ mod tests {
     use scorecast_systems::{Domain, Key};
 
     use super::*;
-    use crate::linalg::covariance;
+    use crate::ensemble::covariance;
 
     /// `members` members whose covariance has exactly the roots `s` of its eigenvalues, in rotated coordinates.
     fn with_spectrum(members: usize, dim: usize, s: &[f64]) -> Array2<f64> {

@@ -5,7 +5,7 @@ use ndarray::{Array1, Array2, ArrayView2};
 use scorecast_systems::wide;
 
 use super::lanes::{Lanes, WIDTH, ZEROS, add_scaled, combine, groups};
-use crate::problem::{Error, Result};
+use crate::error::{Error, Result};
 
 /// The smallest order whose factor faer computes.
 const FAER_FROM: usize = 96;

@@ -10,7 +10,7 @@ use scorecast_systems::wide;
 use super::implicit_ql::diagonalise;
 use super::lanes::{Lanes, ZEROS, groups};
 use super::tridiagonal::Tridiagonal;
-use crate::problem::{Error, Result};
+use crate::error::{Error, Result};
 
 /// The smallest order that faer solves.
 const FAER_FROM: usize = 56;
@@ -31,7 +31,7 @@ impl Eigen {
     /// When the matrix is not finite or the iteration does not converge.
     pub fn new(matrix: ArrayView2<f64>) -> Result<Self> {
         assert!(matrix.is_square(), "an eigenproblem needs a square matrix");
-        if !crate::linalg::all_finite(matrix) {
+        if !crate::ensemble::all_finite(matrix) {
             return Err(Error::Singular("a covariance is not finite: the ensemble has diverged".to_owned()));
         }
         let eigen = if matrix.nrows() < FAER_FROM { by_ql(matrix) } else { by_faer(matrix) };

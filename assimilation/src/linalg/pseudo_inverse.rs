@@ -3,7 +3,7 @@
 use faer::Mat;
 use ndarray::{Array2, ArrayView2};
 
-use crate::problem::{Error, Result};
+use crate::error::{Error, Result};
 
 /// A^+, `[columns, rows]`, of a matrix `[rows, columns]`; singular values up to `tolerance` times the largest count as 0.
 ///
@@ -11,7 +11,7 @@ use crate::problem::{Error, Result};
 /// When the matrix is not finite or the decomposition does not converge.
 pub fn pseudo_inverse(matrix: ArrayView2<f64>, tolerance: f64) -> Result<Array2<f64>> {
     let (rows, columns) = matrix.dim();
-    if !super::all_finite(matrix) {
+    if !crate::ensemble::all_finite(matrix) {
         return Err(Error::Singular("a matrix is not finite: the ensemble has diverged".to_owned()));
     }
     let svd = Mat::from_fn(rows, columns, |i, j| matrix[(i, j)]).thin_svd().map_err(|_| {

@@ -2,7 +2,7 @@
 
 use scorecast_systems::Geometry;
 
-use crate::problem::{Error, Result};
+use crate::error::{Error, Result};
 
 /// How the components of a state lie in space; the number of components gives the number of rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -24,8 +24,8 @@ use scorecast_systems::{Param, ParamKind, Settings};
 pub use stencil::Stencil;
 pub use taper::Taper;
 
+use crate::error::{Error, Result};
 use crate::observe::ObservationOperator;
-use crate::problem::{Error, Result};
 
 /// The setting `radius`.
 const RADIUS: Param = Param::unset(

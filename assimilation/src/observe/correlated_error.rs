@@ -8,10 +8,9 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 use scorecast_systems::{Entry, Key, Param, ParamKind, Settings};
 
 use super::each::per_value;
-use super::present::submatrix;
 use super::{BuildLaw, NoiseLaw};
-use crate::linalg::Cholesky;
-use crate::problem::{Error, Result};
+use crate::error::{Error, Result};
+use crate::linalg::{Cholesky, submatrix};
 
 pub(super) const ENTRY: Entry<BuildLaw> = Entry {
     name: "correlated",

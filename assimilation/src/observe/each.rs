@@ -3,7 +3,7 @@
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 use scorecast_systems::{Key, Stream};
 
-use crate::problem::{Error, Result};
+use crate::error::{Error, Result};
 
 /// A positive parameter for each of `dim` values, from one for all or one for each; `what` names it in messages.
 ///

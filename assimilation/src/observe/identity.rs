@@ -4,7 +4,7 @@ use ndarray::{Array2, ArrayView2};
 use scorecast_systems::{Entry, Settings};
 
 use super::{BuildOperator, ErrorLaw, NoiseLaw, ObservationOperator};
-use crate::problem::Result;
+use crate::error::Result;
 
 pub(super) const ENTRY: Entry<BuildOperator> = Entry {
     name: "identity",

@@ -9,7 +9,7 @@ use scorecast_systems::registry::DefaultValue;
 use scorecast_systems::{Entry, Param, ParamKind, Settings};
 
 use super::{BuildOperator, ErrorLaw, NoiseLaw, ObservationOperator};
-use crate::problem::{Error, Result};
+use crate::error::{Error, Result};
 
 pub(super) const ENTRY: Entry<BuildOperator> = Entry {
     name: "interpolate",

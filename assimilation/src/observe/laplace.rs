@@ -6,7 +6,7 @@ use scorecast_systems::{Entry, Key, Param, Settings};
 
 use super::each::{draws, log_likelihood, per_value};
 use super::{BuildLaw, NoiseLaw};
-use crate::problem::Result;
+use crate::error::Result;
 
 pub(super) const ENTRY: Entry<BuildLaw> = Entry {
     name: "laplace",

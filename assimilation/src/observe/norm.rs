@@ -7,7 +7,7 @@ use ndarray::{Array2, ArrayView1, ArrayView2};
 use scorecast_systems::{Entry, Param, ParamKind, Settings};
 
 use super::{BuildOperator, ErrorLaw, NoiseLaw, ObservationOperator};
-use crate::problem::{Error, Result};
+use crate::error::{Error, Result};
 
 pub(super) const ENTRY: Entry<BuildOperator> = Entry {
     name: "norm",

@@ -6,7 +6,7 @@ use ndarray::{Array2, ArrayView2};
 use scorecast_systems::Settings;
 
 use super::{ErrorLaw, NoiseLaw, ObservationOperator, Stride};
-use crate::problem::Result;
+use crate::error::Result;
 
 /// A function of one number.
 pub trait Function: Send + Sync {

@@ -7,7 +7,7 @@ use ndarray::{Array2, ArrayView2, Axis};
 use scorecast_systems::{Domain, Entry, Key, Param, ParamKind, Purpose, Settings};
 
 use super::{BuildOperator, ErrorLaw, NoiseLaw, ObservationOperator};
-use crate::problem::{Error, Result};
+use crate::error::{Error, Result};
 
 pub(super) const ENTRY: Entry<BuildOperator> = Entry {
     name: "random_subset",

@@ -5,7 +5,7 @@ use scorecast_systems::registry::DefaultValue;
 use scorecast_systems::{Entry, Param, Settings};
 
 use super::{BuildOperator, ErrorLaw, NoiseLaw, ObservationOperator};
-use crate::problem::Result;
+use crate::error::Result;
 
 /// The setting `stride` of the operators that have one.
 pub(super) const STRIDE: Param = Param::int("stride", 1, 1, "each how many components one is observed");

@@ -10,7 +10,7 @@ use statrs::function::gamma::ln_gamma;
 
 use super::each::{draws, log_likelihood, per_value};
 use super::{BuildLaw, NoiseLaw};
-use crate::problem::{Error, Result};
+use crate::error::{Error, Result};
 
 pub(super) const ENTRY: Entry<BuildLaw> = Entry {
     name: "student_t",

@@ -10,7 +10,7 @@
 use statrs::distribution::{ContinuousCDF, FisherSnedecor};
 
 use super::LongRun;
-use crate::score::Terms;
+use crate::score::terms::Terms;
 
 /// The test of flatness.
 #[derive(Clone, Copy, Debug, PartialEq)]

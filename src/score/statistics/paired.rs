@@ -10,7 +10,9 @@ use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use super::LongRun;
 use super::summary::{gradient, influence};
-use crate::score::{Metric, Terms};
+use crate::score::about::Orientation;
+use crate::score::metric::Metric;
+use crate::score::terms::Terms;
 
 /// The comparison of two rows.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,15 +29,15 @@ pub struct Paired {
     pub n: usize,
 }
 
-/// Compares the losses of two rows on the cases (cluster and time) that both have.
+/// Compares the losses of two rows of a metric with this direction, on the cases (cluster and time) that both have.
 ///
 /// None where it means nothing: a metric that does not judge, a row that diverged, or too few cases in common.
-pub fn compare(a: &Terms, b: &Terms, metric: &dyn Metric) -> Option<Paired> {
+pub fn compare(a: &Terms, b: &Terms, metric: &dyn Metric, orientation: Orientation) -> Option<Paired> {
     if a.diverged() || b.diverged() {
         return None;
     }
     let pairs = a.matched(b);
-    let loss = |means: &[f64]| metric.orientation().loss(metric.value(means));
+    let loss = |means: &[f64]| orientation.loss(metric.value(means));
     let (ma, mb) = (mean(a.width(), pairs.iter().map(|pair| pair.1)), mean(b.width(), pairs.iter().map(|pair| pair.2)));
     let difference = loss(&ma) - loss(&mb);
     let (ga, gb) = (gradient(&ma, &loss), gradient(&mb, &loss));

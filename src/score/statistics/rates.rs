@@ -4,7 +4,7 @@ use ndarray::{Array1, Array2};
 use statrs::distribution::{ChiSquared, ContinuousCDF};
 
 use super::{compare, flatness, summarise};
-use crate::score::{Case, Context, Ensemble, Metric, Pool, Terms, build};
+use crate::score::{Case, Context, Ensemble, Metric, Orientation, Pool, Terms, build};
 use crate::systems::{Domain, Key, Stream};
 
 fn stream(seed: u64, member: u64) -> Stream {
@@ -62,7 +62,7 @@ fn series_of_one_law_are_called_different_as_often_as_said() {
         let rejected = share(800, |seed| {
             let draw = |from: u64| (0..clusters).map(|c| ar1(phi, n, &mut stream(seed, from + c))).collect::<Vec<_>>();
             let (a, b) = (table(&draw(100)), table(&draw(200)));
-            compare(&a, &b, &*metric("crps_fair")).unwrap().p < 0.05
+            compare(&a, &b, &*metric("crps_fair"), Orientation::Less).unwrap().p < 0.05
         });
         println!("AR(1) phi {phi}, {clusters} x {n}: the paired test rejects {rejected:.3} under the null");
         assert!(rejected <= 0.08, "phi {phi}, n {n}, {clusters} clusters: {rejected}");
@@ -107,7 +107,7 @@ fn a_perfect_forecaster_is_not_called_different_from_itself() {
             let cluster = |t: usize| if phi == 0.0 { t } else { 0 };
             let a = measure(&*crps, &persistent(seed, 1, phi, 400, 20, 1.0), cluster);
             let b = measure(&*crps, &persistent(seed, 2, phi, 400, 20, 1.0), cluster);
-            compare(&a, &b, &*crps).unwrap().p < 0.05
+            compare(&a, &b, &*crps, Orientation::Less).unwrap().p < 0.05
         });
         println!("a perfect forecaster against itself, {what}: called different in {rejected:.3}");
         assert!(rejected <= 0.08, "{what}: {rejected}");
@@ -122,7 +122,7 @@ fn a_better_forecaster_is_found() {
     for seed in 0..50 {
         let good = measure(&*crps, &persistent(seed, 1, 0.5, 2000, 20, 1.0), |_| 0);
         let poor = measure(&*crps, &persistent(seed, 2, 0.5, 2000, 20, 0.6), |_| 0);
-        let paired = compare(&poor, &good, &*crps).unwrap();
+        let paired = compare(&poor, &good, &*crps, Orientation::Less).unwrap();
         gain += paired.difference / crps.summarise(&good).value.unwrap() / 50.0;
         found += f64::from(u8::from(paired.p < 0.05 && paired.difference > 0.0)) / 50.0;
     }

@@ -6,7 +6,7 @@
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use super::LongRun;
-use crate::score::Terms;
+use crate::score::terms::Terms;
 
 /// The value of a metric over a table of terms.
 #[derive(Clone, Debug, PartialEq)]

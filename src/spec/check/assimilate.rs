@@ -5,7 +5,7 @@ use super::super::keys::ASSIMILATE;
 use super::super::plan::{AssimilatePlan, ForecasterPlan, Layout, SystemPlan};
 use super::super::read::{self, Reader, entry, key_of};
 use super::forecasters::check_label;
-use super::observe::Network;
+use super::observe::CheckedNetwork;
 use super::{Checked, Context, estimate};
 use crate::assimilation::augment::Parameter;
 use crate::assimilation::{self, METHODS};
@@ -23,7 +23,7 @@ pub(super) fn check<'a>(
     cx: &Context<'a>,
     system: &Checked<SystemPlan>,
     declared: &[ForecasterPlan],
-    networks: &[Network],
+    networks: &[CheckedNetwork],
     no_perfect: Option<&str>,
     layout: Option<Layout>,
 ) -> Vec<CheckedRow<'a>> {
@@ -105,7 +105,7 @@ fn forecasters(cx: &Context, reader: &Reader, declared: &[ForecasterPlan], no_pe
         .collect()
 }
 
-fn chosen_networks(cx: &Context, reader: &Reader, networks: &[Network]) -> Vec<String> {
+fn chosen_networks(cx: &Context, reader: &Reader, networks: &[CheckedNetwork]) -> Vec<String> {
     let known: Vec<&str> = networks.iter().map(|network| network.plan.name.as_str()).collect();
     if cx.root.get("observe").is_none() {
         reader.wrong("observe", "[[assimilate]] needs observations; add an [observe] section");
@@ -130,7 +130,7 @@ fn row(
     reader: &Reader,
     (own, settings, unknown): (&Settings, &Settings, &[Parameter]),
     forecaster: &str,
-    network: &Network,
+    network: &CheckedNetwork,
     (many_forecasters, many_networks): (bool, bool),
 ) -> AssimilatePlan {
     let method = own.text("method");
@@ -155,7 +155,7 @@ fn row(
     }
 }
 
-fn row_steps(reader: &Reader, own: &Settings, network: &Network) -> usize {
+fn row_steps(reader: &Reader, own: &Settings, network: &CheckedNetwork) -> usize {
     let plan = &network.plan;
     if !own.has("run_steps") {
         return plan.steps;
@@ -173,7 +173,7 @@ fn row_steps(reader: &Reader, own: &Settings, network: &Network) -> usize {
     steps
 }
 
-fn row_replicates(reader: &Reader, own: &Settings, network: &Network) -> usize {
+fn row_replicates(reader: &Reader, own: &Settings, network: &CheckedNetwork) -> usize {
     if !own.has("replicates") {
         return network.plan.replicates;
     }

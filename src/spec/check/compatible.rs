@@ -6,9 +6,10 @@ use ndarray::{Array1, Array2};
 
 use super::Context;
 use super::assimilate::CheckedRow;
-use super::observe::Network;
+use super::observe::CheckedNetwork;
+use crate::assimilation::Need;
 use crate::assimilation::augment::OfState;
-use crate::assimilation::method::{MethodBuild, Need};
+use crate::assimilation::method::MethodBuild;
 use crate::assimilation::{self, METHODS, ObservationOperator, ObservationSet, Prior};
 use crate::spec::plan::{AssimilatePlan, ForecasterPlan};
 use crate::systems::gaussian::LinearForecaster;
@@ -23,7 +24,7 @@ pub(super) fn check(
     row: &CheckedRow,
     declared: &[ForecasterPlan],
     perfect: Option<&dyn Forecaster>,
-    networks: &[Network],
+    networks: &[CheckedNetwork],
     dim: Option<usize>,
 ) {
     let plan = &row.plan;

@@ -10,8 +10,6 @@ use super::{Checked, Context};
 use crate::assimilation::{self, NOISE_LAWS, OPERATORS, ObservationOperator};
 use crate::systems::registry::{DefaultValue, Param, ParamKind, Settings, Value};
 
-const POSITIVE: ParamKind = ParamKind::Float { min: f64::MIN_POSITIVE, max: f64::INFINITY };
-
 /// `[observe.operator]` as a table; its other keys are the operator's settings.
 pub(in super::super) const OPERATOR: Section = Section {
     name: "observe.operator",

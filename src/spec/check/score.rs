@@ -6,7 +6,7 @@ use super::super::plan::{DataPlan, DataSource, ForecasterPlan, ScorePlan};
 use super::super::read::{Reader, entry};
 use super::Context;
 use super::forecasters::{baselines, check_label};
-use crate::score::METRICS;
+use crate::score::{METRICS, default_names};
 
 static EMPTY: Table = Table { entries: Vec::new() };
 
@@ -57,7 +57,7 @@ fn by_default(declared: &[ForecasterPlan], no_perfect: Option<&str>) -> Vec<Stri
 
 fn metrics(reader: &Reader) -> Vec<String> {
     let Some(given) = reader.words("metrics") else {
-        return METRICS.iter().map(|entry| entry.name.to_owned()).collect();
+        return default_names();
     };
     if given.is_empty() {
         reader.wrong("metrics", "[score]: `metrics` is an empty list; name at least one, or leave it out for all");

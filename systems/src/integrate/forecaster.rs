@@ -84,6 +84,10 @@ impl Forecaster for SdeForecaster {
         Ok(())
     }
 
+    fn autonomous(&self) -> bool {
+        self.stepper.sde.autonomous()
+    }
+
     fn density(&self) -> Option<&dyn Density> {
         self.gaussian.as_ref().filter(|_| self.full_rank).map(|law| law as &dyn Density)
     }

@@ -63,6 +63,10 @@ impl Forecaster for Embedded {
         Ok(())
     }
 
+    fn autonomous(&self) -> bool {
+        self.inner.autonomous()
+    }
+
     /// Where the one inside has one, and the noise fills the other directions.
     fn density(&self) -> Option<&dyn Density> {
         let full = self.noise > 0.0 || self.map.ambient_dim() == self.map.intrinsic_dim();

@@ -96,6 +96,10 @@ impl Forecaster for Perturbed {
         Ok(())
     }
 
+    fn autonomous(&self) -> bool {
+        self.nominal.autonomous()
+    }
+
     fn differentiable(&self) -> Option<&dyn Differentiable> {
         self.nominal.differentiable().map(|_| self as &dyn Differentiable)
     }

@@ -1,0 +1,105 @@
+//! Moments of an ensemble: weighted mean and variance, anomalies, covariance.
+
+use ndarray::{Array1, Array2, ArrayView2, Zip};
+use scorecast_systems::wide;
+
+/// The weighted mean of the rows of `x`; equal weights if none are given.
+pub fn weighted_mean(x: ArrayView2<f64>, weights: Option<&Array1<f64>>) -> Array1<f64> {
+    if let Some(weights) = weights {
+        return weights.dot(&x);
+    }
+    let mut sum = Array1::zeros(x.ncols());
+    match (x.as_slice(), sum.as_slice_mut()) {
+        (Some(rows), Some(sum)) => add_rows(rows, sum),
+        _ => x.outer_iter().for_each(|row| sum += &row),
+    }
+    // NaN without a row
+    let count = x.nrows() as f64;
+    sum.mapv_inplace(|total| total / count);
+    sum
+}
+
+/// The unbiased weighted variance of each column: sum w (x - m)^2 / (1 - sum w^2).
+pub fn weighted_variance(x: ArrayView2<f64>, weights: Option<&Array1<f64>>) -> Array1<f64> {
+    variance_about(x, weights, &weighted_mean(x, weights))
+}
+
+/// The unbiased weighted variance of each column about a mean that is known already.
+pub(crate) fn variance_about(x: ArrayView2<f64>, weights: Option<&Array1<f64>>, mean: &Array1<f64>) -> Array1<f64> {
+    let equal = 1.0 / x.nrows() as f64;
+    let weight = |member: usize| weights.map_or(equal, |w| w[member]);
+    let mut sum = Array1::zeros(x.ncols());
+    match (x.as_slice(), mean.as_slice(), sum.as_slice_mut()) {
+        (Some(rows), Some(mean), Some(sum)) if !mean.is_empty() => {
+            let rows = rows.chunks_exact(mean.len()).enumerate();
+            rows.for_each(|(member, row)| add_squares(weight(member), row, mean, sum));
+        }
+        _ => x.outer_iter().enumerate().for_each(|(member, row)| {
+            let weight = weight(member);
+            Zip::from(&mut sum).and(row).and(mean).for_each(|total, value, centre| {
+                *total += weight * (value - centre) * (value - centre);
+            });
+        }),
+    }
+    let squares: f64 = (0..x.nrows()).map(|member| weight(member) * weight(member)).sum();
+    sum / (1.0 - squares)
+}
+
+/// Whether every number is finite.
+pub fn all_finite(x: ArrayView2<f64>) -> bool {
+    x.iter().all(|value| value.is_finite())
+}
+
+/// The mean of the rows `[component]` and the rows minus it `[member, component]`.
+pub fn anomalies(x: ArrayView2<f64>, weights: Option<&Array1<f64>>) -> (Array1<f64>, Array2<f64>) {
+    let mean = weighted_mean(x, weights);
+    let mut centred = x.to_owned();
+    match (centred.as_slice_mut(), mean.as_slice()) {
+        (Some(rows), Some(mean)) if !mean.is_empty() => rows
+            .chunks_exact_mut(mean.len())
+            .for_each(|row| row.iter_mut().zip(mean).for_each(|(value, centre)| *value -= centre)),
+        _ => centred -= &mean,
+    }
+    (mean, centred)
+}
+
+/// The unbiased weighted covariance of rows: sum w (x - m)(x - m)^T / (1 - sum w^2), `[component, component]`.
+pub fn covariance(x: ArrayView2<f64>, weights: Option<&Array1<f64>>) -> Array2<f64> {
+    covariance_of(&anomalies(x, weights).1, weights)
+}
+
+/// The unbiased weighted covariance of anomalies, `[member, component]`.
+pub(crate) fn covariance_of(centred: &Array2<f64>, weights: Option<&Array1<f64>>) -> Array2<f64> {
+    match weights {
+        None => centred.t().dot(centred) / (centred.nrows() as f64 - 1.0),
+        Some(weights) => {
+            let weighted = centred * &weights.view().insert_axis(ndarray::Axis(1));
+            weighted.t().dot(centred) / (1.0 - weights.dot(weights))
+        }
+    }
+}
+
+/// Takes the mean off some numbers and returns it.
+pub(crate) fn centre(x: &mut [f64]) -> f64 {
+    let mean = x.iter().sum::<f64>() / x.len() as f64;
+    x.iter_mut().for_each(|value| *value -= mean);
+    mean
+}
+
+wide! {
+    /// sum += each of the rows.
+    fn add_rows(rows: &[f64], sum: &mut [f64]) {
+        for row in rows.chunks_exact(sum.len().max(1)) {
+            sum.iter_mut().zip(row).for_each(|(total, value)| *total += value);
+        }
+    }
+}
+
+wide! {
+    /// sum += weight (row - mean)^2.
+    fn add_squares(weight: f64, row: &[f64], mean: &[f64], sum: &mut [f64]) {
+        for ((total, value), centre) in sum.iter_mut().zip(row).zip(mean) {
+            *total += weight * (value - centre) * (value - centre);
+        }
+    }
+}

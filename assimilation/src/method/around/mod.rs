@@ -1,0 +1,62 @@
+//! What goes around any analysis: inflation, its adaptation, quality control, and the smoother of a fixed lag.
+//!
+//! Multiplicative inflation is the same everywhere: it multiplies the anomalies (so their standard deviation) of the
+//! analysis ensemble, before anything scores it; adaptive inflation widens the forecast.
+
+pub(crate) mod adaptive;
+pub(crate) mod adaptive_quality_control;
+pub(crate) mod inflation;
+pub(crate) mod lag;
+pub(crate) mod quality_control;
+
+use scorecast_systems::{Param, Settings};
+
+use self::adaptive::Adaptive;
+use self::adaptive_quality_control::AdaptiveQualityControl;
+use self::inflation::{ADDITIVE, INFLATION, RTPP, RTPS};
+use self::lag::FixedLag;
+use self::quality_control::QualityControl;
+use super::shared::{MEMBERS, join};
+use crate::cycle::AnalysisCycle;
+use crate::error::Result;
+use crate::noise_treatment::{NOISE_TREATMENT, NoiseTreatment};
+use crate::problem::{Analysis, Cycle};
+
+/// The settings of every method that makes a linear combination of its members: how many there are, inflation, and
+/// what [`cycle`] puts around it.
+pub(crate) const ENSEMBLE: &[Param] = &join::<{ OWN.len() + adaptive::PARAMS.len() }>(&[OWN, &adaptive::PARAMS]);
+
+const OWN: &[Param] = &[
+    MEMBERS,
+    INFLATION,
+    RTPP,
+    RTPS,
+    ADDITIVE,
+    lag::LAG,
+    NOISE_TREATMENT,
+    quality_control::OUTLIER_THRESHOLD,
+    adaptive_quality_control::K_FACTOR,
+];
+
+/// An ensemble method as a filter of `members` members, or a smoother of a `lag`.
+pub(crate) fn cycle(analysis: impl Analysis + 'static, settings: &Settings) -> Result<Box<dyn Cycle>> {
+    let (members, lag) = (settings.count("members"), settings.count("lag"));
+    let mut analysis: Box<dyn Analysis> = Box::new(analysis);
+    if let Some(factor) = settings.optional_number("k_factor") {
+        analysis = Box::new(AdaptiveQualityControl::new(analysis, factor));
+    }
+    // outside the above: an outlier is one by its own error
+    if let Some(threshold) = settings.optional_number("outlier_threshold") {
+        analysis = Box::new(QualityControl::new(analysis, threshold));
+    }
+    // outside quality control, whose outliers are those of the inflated forecast
+    if settings.has("adaptive") {
+        analysis = Adaptive::around(analysis, settings)?;
+    }
+    let noise = NoiseTreatment::from_settings(settings);
+    if lag > 0 {
+        noise.require_stochastic(settings)?;
+        return Ok(Box::new(FixedLag::new(analysis, members, lag)));
+    }
+    Ok(Box::new(AnalysisCycle::new(analysis, members).with_noise(noise)))
+}

@@ -1,0 +1,253 @@
+//! The ensemble score filter (Bao, Zhang and Zhang 2024).
+//!
+//! Diffusion in pseudo-time t in [0, 1]: alpha = 1 - (1 - eps_alpha) t, beta^2 = eps_beta + (1 - eps_beta) t. The
+//! reverse equation is integrated from t = 1 to 0 by Euler-Maruyama,
+//! z <- z - dt (f z - g^2 s) + g sqrt(dt) xi, f = alpha'/alpha, g^2 = (beta^2)' - 2 f beta^2,
+//! with s = s_prior + (1 - t) J_h(z)^T R^-1 (y - h(z)), clipped component by component.
+//!
+//! `score = "single"`, as published: the prior score of member j uses member j alone, s_prior = (alpha x_j - z) / beta^2.
+//! The law sampled is then N(x_j, eps_beta) in place of the prior, whatever the spread of the ensemble: the gain is
+//! fixed by eps_beta and R (.917 at an observation error of .05), which is nudging and not a filter.
+//! `score = "mixture"`: the score of the whole mixture, s_prior = sum_j w_j (alpha x_j - z) / beta^2,
+//! w_j ~ exp(-|z - alpha x_j|^2 / (2 beta^2)).
+//!
+//! As published only the initial noise is scaled, by the standard deviation of each component of the forecast; the
+//! states are not.
+
+use ndarray::parallel::prelude::*;
+use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis};
+use scorecast_systems::registry::DefaultValue;
+use scorecast_systems::{Entry, Key, Param, ParamKind, Purpose, Settings, Stream};
+
+use crate::ensemble::all_finite;
+use crate::ensemble::weighted_variance;
+use crate::error::Result;
+use crate::method::around::inflation::INFLATION;
+use crate::method::around::quality_control::OUTLIER_THRESHOLD;
+use crate::method::build::MethodBuild;
+use crate::method::shared::MEMBERS;
+use crate::observations::ObservationSet;
+use crate::outcome::Outcome;
+use crate::problem::Analysis;
+
+const EPS: ParamKind = ParamKind::Float { min: f64::MIN_POSITIVE, max: 1.0 };
+
+pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
+    name: "ensf",
+    about: "ensemble score filter: a diffusion sampler on a score made of the members",
+    reference: "Bao, Zhang and Zhang 2024",
+    params: &[
+        MEMBERS,
+        INFLATION,
+        OUTLIER_THRESHOLD,
+        Param::choice(
+            "score",
+            "single",
+            &["single", "mixture"],
+            "prior score of a member: from itself alone (as published) or from the mixture of all",
+        ),
+        Param::int("steps", 500, 1, "Euler steps of the reverse equation"),
+        Param::new("eps_alpha", EPS, DefaultValue::Float(0.5), "alpha at t = 1"),
+        Param::new("eps_beta", EPS, DefaultValue::Float(0.025), "beta^2 at t = 0, states' unit squared"),
+        Param::positive("clip", 1000.0, "largest score in each component"),
+    ],
+    build: MethodBuild::new(&[], |settings: &Settings| {
+        let prior = if settings.text("score") == "mixture" { PriorScore::Mixture } else { PriorScore::Single };
+        let analysis = EnSf {
+            prior,
+            inflation: settings.number("inflation"),
+            steps: settings.count("steps"),
+            eps_alpha: settings.number("eps_alpha"),
+            eps_beta: settings.number("eps_beta"),
+            clip: settings.number("clip"),
+        };
+        crate::method::around::cycle(analysis, settings)
+    })
+    .with_caveat(|settings| {
+        (settings.text("score") == "single").then_some(
+            "uses the published one-member score; its gain does not depend on the ensemble's spread, so it is fixed-gain \
+             nudging rather than a posterior.",
+        )
+    }),
+};
+
+/// Members integrated together; a chunk is the unit of parallel work.
+const CHUNK: usize = 16;
+
+/// What the prior score of a member is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PriorScore {
+    /// The member itself, as published.
+    Single,
+    /// The mixture of all members.
+    Mixture,
+}
+
+/// The ensemble score filter.
+#[derive(Clone, Debug)]
+pub struct EnSf {
+    /// What the prior score is made of.
+    pub prior: PriorScore,
+    /// Factor of the standard deviation of the analysis anomalies.
+    pub inflation: f64,
+    /// Euler steps of the reverse equation.
+    pub steps: usize,
+    /// alpha at t = 1.
+    pub eps_alpha: f64,
+    /// beta^2 at t = 0.
+    pub eps_beta: f64,
+    /// Largest score in each component.
+    pub clip: f64,
+}
+
+/// The coefficients at one pseudo-time.
+struct Coefficients {
+    t: f64,
+    alpha: f64,
+    beta_square: f64,
+    drift: f64,
+    diffusion_square: f64,
+}
+
+impl EnSf {
+    fn coefficients(&self, t: f64) -> Coefficients {
+        let alpha = 1.0 - (1.0 - self.eps_alpha) * t;
+        let beta_square = self.eps_beta + (1.0 - self.eps_beta) * t;
+        let drift = -(1.0 - self.eps_alpha) / alpha;
+        Coefficients { t, alpha, beta_square, drift, diffusion_square: 1.0 - self.eps_beta - 2.0 * drift * beta_square }
+    }
+
+    /// Integrates the reverse equation for the members `first..` into `z`.
+    fn sample(
+        &self,
+        mut z: ArrayViewMut2<f64>,
+        first: usize,
+        forecast: ArrayView2<f64>,
+        sd: &Array1<f64>,
+        likelihood: &Likelihood,
+        key: Key,
+    ) {
+        let mut streams: Vec<Stream> = (0..z.nrows()).map(|i| key.stream((first + i) as u64)).collect();
+        for (mut row, stream) in z.outer_iter_mut().zip(&mut streams) {
+            row.zip_mut_with(sd, |value, sd| *value = sd * stream.normal());
+        }
+        let dt = 1.0 / self.steps as f64;
+        let mut prior = Array2::zeros(z.raw_dim());
+        for step in 0..self.steps {
+            let c = self.coefficients(1.0 - step as f64 * dt);
+            match self.prior {
+                PriorScore::Single => single(&c, z.view(), first, forecast, &mut prior),
+                PriorScore::Mixture => mixture(&c, z.view(), forecast, &mut prior),
+            }
+            let pull = likelihood.score(z.view());
+            let noise = (c.diffusion_square * dt).sqrt();
+            for (((mut row, prior), pull), stream) in
+                z.outer_iter_mut().zip(prior.outer_iter()).zip(pull.outer_iter()).zip(&mut streams)
+            {
+                for ((value, prior), pull) in row.iter_mut().zip(prior).zip(pull) {
+                    let score = (prior + (1.0 - c.t) * pull).clamp(-self.clip, self.clip);
+                    *value += dt * (c.diffusion_square * score - c.drift * *value) + noise * stream.normal();
+                }
+            }
+        }
+    }
+}
+
+/// (alpha x_j - z) / beta^2 for the members from `first` on.
+fn single(c: &Coefficients, z: ArrayView2<f64>, first: usize, forecast: ArrayView2<f64>, out: &mut Array2<f64>) {
+    for (i, (mut out, z)) in out.outer_iter_mut().zip(z.outer_iter()).enumerate() {
+        for ((out, z), x) in out.iter_mut().zip(z).zip(forecast.row(first + i)) {
+            *out = (c.alpha * x - z) / c.beta_square;
+        }
+    }
+}
+
+/// sum_j w_j (alpha x_j - z) / beta^2.
+fn mixture(c: &Coefficients, z: ArrayView2<f64>, forecast: ArrayView2<f64>, out: &mut Array2<f64>) {
+    let mut log_weights = Array1::zeros(forecast.nrows());
+    for (mut out, z) in out.outer_iter_mut().zip(z.outer_iter()) {
+        for (log_weight, x) in log_weights.iter_mut().zip(forecast.outer_iter()) {
+            let square: f64 = z.iter().zip(x).map(|(z, x)| (z - c.alpha * x) * (z - c.alpha * x)).sum();
+            *log_weight = -0.5 * square / c.beta_square;
+        }
+        crate::method::particle::weights::normalise(&mut log_weights);
+        out.zip_mut_with(&z, |out, z| *out = -z / c.beta_square);
+        for (log_weight, x) in log_weights.iter().zip(forecast.outer_iter()) {
+            // members so far away that they do not count cost nothing
+            if *log_weight > -40.0 {
+                out.scaled_add(log_weight.exp() * c.alpha / c.beta_square, &x);
+            }
+        }
+    }
+}
+
+/// The observations as a score.
+struct Likelihood<'a> {
+    observed: ObservationSet<'a>,
+    precision: Precision,
+}
+
+impl<'a> Likelihood<'a> {
+    fn new(observed: ObservationSet<'a>) -> Result<Self> {
+        Ok(Self { observed, precision: Precision::of(&observed)? })
+    }
+
+    /// J_h(z)^T R^-1 (y - h(z)), `[member, component]`.
+    fn score(&self, z: ArrayView2<f64>) -> Array2<f64> {
+        let (h, t) = (self.observed.operator, self.observed.time);
+        let residual = self.observed.clear_missing(&self.observed.values - &h.apply(t, z));
+        let weighted = match &self.precision {
+            Precision::Independent(precision) => residual * precision,
+            Precision::Correlated(precision) => residual.dot(precision),
+        };
+        h.vjp(t, z, weighted.view())
+    }
+}
+
+/// R^-1 of the values that are present, 0 where one is missing.
+enum Precision {
+    /// Its diagonal, `[observed]`.
+    Independent(Array1<f64>),
+    /// All of it, `[observed, observed]`.
+    Correlated(Array2<f64>),
+}
+
+impl Precision {
+    fn of(observed: &ObservationSet) -> Result<Self> {
+        let (index, count) = (observed.present(), observed.values.len());
+        let Some((_, factor)) = observed.correlated(&index)? else {
+            let variance = observed.operator.error().variance();
+            let mut precision = Array1::zeros(count);
+            index.iter().for_each(|&i| precision[i] = 1.0 / variance[i]);
+            return Ok(Self::Independent(precision));
+        };
+        let mut inverse = Array2::eye(index.len());
+        factor.solve_in_place(&mut inverse);
+        let mut precision = Array2::zeros((count, count));
+        for ((i, j), value) in inverse.indexed_iter() {
+            precision[(index[i], index[j])] = *value;
+        }
+        Ok(Self::Correlated(precision))
+    }
+}
+
+impl Analysis for EnSf {
+    fn update(&mut self, forecast: Array2<f64>, observed: &ObservationSet, key: Key) -> Result<Outcome> {
+        observed.require_gaussian("ensf")?;
+        crate::problem::require_members(forecast.nrows())?;
+        observed.check(forecast.ncols())?;
+        if !observed.is_observed() || !all_finite(forecast.view()) {
+            return Ok(crate::method::shared::unchanged(forecast));
+        }
+        let sd = weighted_variance(forecast.view(), None).mapv(f64::sqrt);
+        let likelihood = Likelihood::new(*observed)?;
+        // not `Sampler`: a diffusion forecaster draws the next step from there
+        let key = key.purpose(Purpose::PosteriorDraw).at(observed.step as u64);
+        let mut ensemble = Array2::zeros(forecast.raw_dim());
+        ensemble.axis_chunks_iter_mut(Axis(0), CHUNK).into_par_iter().enumerate().for_each(|(chunk, z)| {
+            self.sample(z, chunk * CHUNK, forecast.view(), &sd, &likelihood, key);
+        });
+        crate::method::around::inflation::inflate(ensemble.view_mut(), None, self.inflation);
+        Ok(Outcome::new(forecast, ensemble))
+    }
+}

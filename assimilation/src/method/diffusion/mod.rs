@@ -1,0 +1,7 @@
+//! Methods that draw the analysis by a reverse diffusion: from a score made of the members, or by guiding the denoiser
+//! of a forecaster.
+
+pub(crate) mod ensf;
+pub(crate) mod guidance;
+pub(crate) mod guided;
+pub(crate) mod path;

@@ -1,0 +1,211 @@
+//! Forward filtering, backward simulation (Godsill, Doucet and West 2004): joint draws of all times given all
+//! observations.
+//!
+//! Forward it is the bootstrap particle filter, whose members x_k^j and weights w_k^j (before resampling) are kept at every
+//! lead step from the first set of observations on. Backward each draw starts from a member of the last time, taken with
+//! probability w, and goes on with x_k^j taken with probability proportional to w_k^j p(x_{k+1} | x_k^j), x_{k+1} the
+//! state drawn before. So row i of the smoothed members of all times is one path, and whole-path degeneracy, the curse of
+//! the filter's own ancestral lines, does not arise. It needs the density of one lead step, and costs members x draws
+//! densities a lead step; where the lead step is Gaussian its moments are taken once for all draws. It keeps the members of
+//! every lead step, members x components numbers each, until the end of the run.
+
+use ndarray::{Array1, Array2, Axis};
+use rayon::prelude::*;
+use scorecast_systems::{Entry, Forecaster, Key, Param, Purpose, Settings};
+
+use crate::ensemble::all_finite;
+use crate::error::{Error, Result};
+use crate::method::around::quality_control::{Checked, OUTLIER_THRESHOLD};
+use crate::method::build::MethodBuild;
+use crate::method::particle::backward::{Transition, pick};
+use crate::method::particle::bootstrap::ESS_THRESHOLD;
+use crate::method::particle::particles::{Particles, Selection, log_weights};
+use crate::method::particle::resample::{RESAMPLING, Resampling};
+use crate::method::shared::MEMBERS;
+use crate::need::Need;
+use crate::numbers::Numbers;
+use crate::observations::ObservationSet;
+use crate::outcome::{Diagnostics, Outcome, Smoothed};
+use crate::problem::{Cycle, Prior};
+use crate::state::{pack, unpack};
+
+pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
+    name: "ffbsi",
+    about: "particle smoother: bootstrap filter forward, paths drawn backward by the density of a lead step",
+    reference: "Godsill, Doucet and West 2004",
+    params: &[
+        MEMBERS,
+        ESS_THRESHOLD,
+        RESAMPLING,
+        Param::int("draws", 40, 1, "paths drawn backward: the members of the smoothed posteriors"),
+        OUTLIER_THRESHOLD,
+    ],
+    build: MethodBuild::new(&[Need::Density], |settings: &Settings| {
+        Ok(Box::new(Ffbsi {
+            members: settings.count("members"),
+            draws: settings.count("draws"),
+            selection: Selection {
+                ess_threshold: settings.number("ess_threshold"),
+                resampling: Resampling::new(settings),
+            },
+            outlier_threshold: settings.optional_number("outlier_threshold"),
+            particles: Particles::none(),
+            past: Vec::new(),
+        }))
+    }),
+};
+
+/// The smoother.
+#[derive(Clone, Debug)]
+pub struct Ffbsi {
+    members: usize,
+    draws: usize,
+    selection: Selection,
+    outlier_threshold: Option<f64>,
+    particles: Particles,
+    past: Vec<FilteredParticles>,
+}
+
+/// The particles of one lead step.
+#[derive(Clone, Debug)]
+struct FilteredParticles {
+    step: usize,
+    /// Whether something was to be observed.
+    set: bool,
+    /// `[member, component]`.
+    ensemble: Array2<f64>,
+    /// Normalised, `[member]`.
+    log_weights: Array1<f64>,
+}
+
+pub(crate) fn no_density() -> Error {
+    Error::Unsupported(
+        "method `ffbsi` needs the density of a lead step, which this forecaster does not have (a system has it with noise \
+         in every component, integrator `euler_maruyama` and one substep); use `enrts` with this one"
+            .to_owned(),
+    )
+}
+
+impl FilteredParticles {
+    /// One member for each row of `later` (the states one lead step after this), or by the weights alone.
+    fn draw(&self, model: &dyn Forecaster, later: Option<&Array2<f64>>, draws: usize, key: Key) -> Result<Array2<f64>> {
+        let dim = self.ensemble.ncols();
+        if !all_finite(self.ensemble.view()) || later.is_some_and(|later| !all_finite(later.view())) {
+            return Ok(Array2::from_elem((draws, dim), f64::NAN));
+        }
+        let transition =
+            if later.is_some() { Some(Transition::new(model, self.step, self.ensemble.view())?) } else { None };
+        let key = key.at(self.step as u64);
+        let one = |log_weights: &mut Array1<f64>, draw: usize| -> Result<usize> {
+            log_weights.assign(&self.log_weights);
+            if let (Some(transition), Some(later)) = (&transition, later) {
+                transition.add(later.row(draw), log_weights)?;
+            }
+            Ok(pick(log_weights, key.stream(draw as u64).uniform()))
+        };
+        let room = || self.log_weights.clone();
+        let members = (0..draws).into_par_iter().map_init(room, one).collect::<Result<Vec<_>>>()?;
+        Ok(self.ensemble.select(Axis(0), &members))
+    }
+}
+
+impl Ffbsi {
+    /// Carries the particles to lead step `to`; the lead steps between two sets of observations are kept.
+    fn forecast(&mut self, model: &dyn Forecaster, to: usize, key: Key) -> Result<()> {
+        for k in self.particles.step..to {
+            model.advance(k, 1, &mut self.particles.ensemble, key)?;
+            self.particles.step = k + 1;
+            if !self.past.is_empty() && k + 1 < to {
+                self.keep(false, self.particles.log_weights());
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps the particles as they are; sets of the same lead step are one time.
+    fn keep(&mut self, set: bool, log_weights: Array1<f64>) {
+        let stage = FilteredParticles {
+            step: self.particles.step,
+            set,
+            ensemble: self.particles.ensemble.clone(),
+            log_weights,
+        };
+        if self.past.last().is_some_and(|last| last.step == stage.step) {
+            self.past.pop();
+        }
+        self.past.push(stage);
+    }
+}
+
+impl Cycle for Ffbsi {
+    fn start(&mut self, prior: &Prior, step: usize, key: Key) -> Result<()> {
+        self.particles = Particles::start(prior, self.members, step, key)?;
+        self.past.clear();
+        Ok(())
+    }
+
+    fn step(&mut self, model: &dyn Forecaster, observed: &ObservationSet, key: Key) -> Result<Outcome> {
+        observed.check(self.particles.ensemble.ncols())?;
+        model.density().ok_or_else(no_density)?;
+        self.forecast(model, observed.step, key.purpose(Purpose::ProcessNoise))?;
+        let (forecast, forecast_weights) = (self.particles.ensemble.clone(), self.particles.weights());
+        let mut diagnostics = Diagnostics::new();
+        let checked = Checked::new(self.outlier_threshold, forecast.view(), forecast_weights.as_ref(), observed);
+        let observed = &checked.of(observed);
+        if !observed.is_observed() || !all_finite(forecast.view()) {
+            self.keep(true, self.particles.log_weights());
+        } else {
+            let predicted = observed.operator.apply(observed.time, forecast.view());
+            let log_factors =
+                observed.operator.error().log_likelihood(observed.values, predicted.view(), &observed.present());
+            let key = key.at(observed.step as u64);
+            let (log_weights, ancestors) = self.particles.weigh(&log_factors, self.selection, key, &mut diagnostics);
+            self.keep(true, log_weights);
+            self.particles.select(ancestors.as_deref());
+        }
+        let (ensemble, weights) = (self.particles.ensemble.clone(), self.particles.weights());
+        let quality = checked.quality(observed, ensemble.view());
+        Ok(Outcome { forecast_weights, weights, diagnostics, quality, ..Outcome::new(forecast, ensemble) })
+    }
+
+    fn finish(&mut self, model: &dyn Forecaster, key: Key) -> Result<Vec<Smoothed>> {
+        let key = key.purpose(Purpose::Smoothing);
+        let mut smoothed = Vec::new();
+        let mut later: Option<Array2<f64>> = None;
+        for stage in std::mem::take(&mut self.past).iter().rev() {
+            let drawn = stage.draw(model, later.as_ref(), self.draws, key)?;
+            if stage.set {
+                smoothed.push(Smoothed::new(stage.step, drawn.clone()));
+            }
+            later = Some(drawn);
+        }
+        smoothed.reverse();
+        Ok(smoothed)
+    }
+
+    fn save(&self) -> Vec<u8> {
+        let mut numbers = self.particles.numbers();
+        numbers.push(self.past.len() as f64);
+        for stage in &self.past {
+            numbers.extend([stage.step as f64, f64::from(u8::from(stage.set))]);
+            numbers.extend(stage.ensemble.iter().chain(&stage.log_weights));
+        }
+        pack(self.particles.step, &self.particles.ensemble, &numbers)
+    }
+
+    fn restore(&mut self, bytes: &[u8]) -> Result<()> {
+        let (step, ensemble, numbers) = unpack(bytes)?;
+        let shape = ensemble.dim();
+        let mut numbers = Numbers::new("ffbsi", &numbers);
+        let particles = Particles::restore(self.members, step, ensemble, &mut numbers)?;
+        let mut past = Vec::new();
+        for _ in 0..numbers.count()? {
+            let (step, set) = (numbers.count()?, numbers.flag()?);
+            let ensemble = numbers.matrix(shape)?;
+            past.push(FilteredParticles { step, set, ensemble, log_weights: log_weights(&mut numbers, shape.0)? });
+        }
+        numbers.end()?;
+        (self.particles, self.past) = (particles, past);
+        Ok(())
+    }
+}

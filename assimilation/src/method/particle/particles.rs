@@ -1,0 +1,97 @@
+//! Weighted particles: what a particle filter that must see x_k carries from one set of observations to the next.
+
+use ndarray::{Array1, Array2, Axis};
+use scorecast_systems::{Key, Purpose};
+
+use crate::error::Result;
+use crate::method::particle::resample::Resampling;
+use crate::method::particle::weights::{Carried, Weighed, equal, restored};
+use crate::numbers::Numbers;
+use crate::outcome::Diagnostics;
+use crate::problem::{Prior, draw_prior};
+
+/// Members with weights at one lead step.
+#[derive(Clone, Debug)]
+pub(crate) struct Particles {
+    pub(crate) step: usize,
+    /// `[member, component]`.
+    pub(crate) ensemble: Array2<f64>,
+    carried: Carried,
+}
+
+/// When and how ancestors are drawn.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Selection {
+    pub(crate) ess_threshold: f64,
+    pub(crate) resampling: Resampling,
+}
+
+impl Particles {
+    pub(crate) fn none() -> Self {
+        Self { step: 0, ensemble: Array2::zeros((0, 0)), carried: Carried::default() }
+    }
+
+    /// Draws of the prior.
+    pub(crate) fn start(prior: &Prior, members: usize, step: usize, key: Key) -> Result<Self> {
+        crate::problem::require_members(members)?;
+        Ok(Self { step, ensemble: draw_prior(prior, members, key)?, carried: Carried::default() })
+    }
+
+    pub(crate) fn weights(&self) -> Option<Array1<f64>> {
+        self.carried.weights()
+    }
+
+    pub(crate) fn log_weights(&self) -> Array1<f64> {
+        self.carried.0.clone().unwrap_or_else(|| equal(self.ensemble.nrows()))
+    }
+
+    /// Multiplies the weights by `exp(log_factors)`, notes `log_evidence`, `ess` and `resampled`, and gives the normalised
+    /// logarithms; the ancestors too where the effective size asks for them, and then the weights are equal again. The
+    /// members stay as they are: see [`Particles::select`].
+    pub(crate) fn weigh(
+        &mut self,
+        log_factors: &Array1<f64>,
+        selection: Selection,
+        key: Key,
+        diagnostics: &mut Diagnostics,
+    ) -> (Array1<f64>, Option<Vec<usize>>) {
+        let weighed = Weighed::new(self.log_weights(), log_factors, selection.ess_threshold);
+        weighed.note(diagnostics);
+        let Weighed { log_weights, resample, .. } = weighed;
+        self.carried = Carried((!resample).then(|| log_weights.clone()));
+        let ancestors = resample.then(|| selection.resampling.draw(&log_weights, key.purpose(Purpose::Resampling)));
+        (log_weights, ancestors)
+    }
+
+    /// Goes on from these ancestors, where there are any.
+    pub(crate) fn select(&mut self, ancestors: Option<&[usize]>) {
+        if let Some(ancestors) = ancestors {
+            self.ensemble = self.ensemble.select(Axis(0), ancestors);
+        }
+    }
+
+    /// The weights as further numbers of a state.
+    pub(crate) fn numbers(&self) -> Vec<f64> {
+        let weights = self.carried.0.iter().flatten();
+        std::iter::once(f64::from(u8::from(self.carried.0.is_some()))).chain(weights.copied()).collect()
+    }
+
+    /// Takes back a state of `members` members.
+    ///
+    /// # Errors
+    /// When it has other members or its numbers are not the logarithms of weights.
+    pub(crate) fn restore(members: usize, step: usize, ensemble: Array2<f64>, numbers: &mut Numbers) -> Result<Self> {
+        crate::problem::require_saved_members(ensemble.nrows(), members)?;
+        let log_weights = if numbers.flag()? { Some(log_weights(numbers, members)?) } else { None };
+        Ok(Self { step, ensemble, carried: Carried(log_weights) })
+    }
+}
+
+/// The logarithms of `members` normalised weights.
+///
+/// # Errors
+/// When the numbers are not that.
+pub(crate) fn log_weights(numbers: &mut Numbers, members: usize) -> Result<Array1<f64>> {
+    let weights = restored(numbers.take(members)?)?;
+    Ok(weights.unwrap_or_else(|| equal(members)))
+}

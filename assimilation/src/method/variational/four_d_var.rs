@@ -1,0 +1,71 @@
+//! Four-dimensional variational assimilation with a perfect forecaster (Le Dimet and Talagrand 1986), in its incremental
+//! form (Courtier, Thepaut and Hollingsworth 1994): Gauss-Newton's outer loops, conjugate gradients inside.
+//!
+//! One state at the start of a window of `lag` sets, whose background covariance B is `scale` times the covariance of the
+//! prior (of its draws, such as a climatology, or of its Gaussian) and never changes. When a set y comes, k lead steps
+//! after the start, the state becomes the minimum of
+//! J(x_0) = |x_0 - x_b|^2_{B^-1} / 2 + |y - h(M(x_0))|^2_{R^-1} / 2, M of k lead steps, over x_0 = x_b + L v with L = B^1/2 (so
+//! that B may be singular and the Hessian is I and a matrix of low rank). Gradients come from the forecaster's tangents
+//! and adjoints. The posterior is given as Gaussian, at the start with the inverse of J's Gauss-Newton Hessian as its
+//! covariance, at the present with what the tangents make of it; these take a tangent run for each component.
+//!
+//! x_b already knows the older sets of the window, as in the cycle of `ienks`; but its covariance is B all the same. Of a
+//! forecaster with a Gaussian kernel M is the mean, and its noise has no part in the cost; noise without a kernel is
+//! refused.
+//!
+//! With a `shift` S above 1 a set waits, and the analysis of a set that waits is its forecast (with the covariance of what
+//! is known, not B), until S have come; then J has a misfit for each of them, and the window moves on by S sets
+//! ([`window`](crate::method::variational::window)). The smoothed states alone know all of the window. S = `lag` is strong-constraint 4D-Var as
+//! weather services run it, in windows without overlap: x_b then knows none of the window's sets, which makes the static B
+//! honest, and one minimisation serves S sets.
+
+mod cost;
+mod cycle;
+mod trajectory;
+
+pub use cycle::FourDVarCycle;
+use scorecast_systems::{Entry, Param, Settings};
+
+use crate::method::build::MethodBuild;
+use crate::method::shared::MEMBERS;
+use crate::method::variational::window::{LAG, SHIFT, lag_and_shift};
+use crate::need::Need;
+
+pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
+    name: "four_d_var",
+    about: "4D-Var: the state at a window's start by tangents and adjoints of the forecaster, static background",
+    reference: "Le Dimet and Talagrand 1986; Courtier et al. 1994",
+    params: &[
+        Param { about: "draws of the posterior to give beside its moments", ..MEMBERS },
+        crate::method::variational::three_d_var::SCALE,
+        LAG,
+        SHIFT,
+        Param::int("iterations", 10, 1, "outer loops at most"),
+        Param::at_least(
+            "tolerance",
+            1e-4,
+            0.0,
+            "length of a step, in standard deviations of the background, that ends the outer loops",
+        ),
+    ],
+    build: MethodBuild::new(&[Need::Derivative], |settings: &Settings| {
+        let method = FourDVar {
+            scale: settings.number("scale"),
+            iterations: settings.count("iterations"),
+            tolerance: settings.number("tolerance"),
+        };
+        let (lag, shift) = lag_and_shift(settings)?;
+        Ok(Box::new(FourDVarCycle::new(method, settings.count("members"), lag).with_shift(shift)))
+    }),
+};
+
+/// The rules of 4D-Var.
+#[derive(Clone, Debug)]
+pub struct FourDVar {
+    /// Factor of the covariance of the prior.
+    pub scale: f64,
+    /// Outer loops at most.
+    pub iterations: usize,
+    /// Length of a step, in standard deviations of the background, that ends the outer loops; grows with the whole way.
+    pub tolerance: f64,
+}

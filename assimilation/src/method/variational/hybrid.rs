@@ -1,0 +1,164 @@
+//! The hybrid of ensemble and static covariance (Hamill and Snyder 2000; Lorenc 2003).
+//!
+//! P = (1 - b) C o P_e + b B: the covariance P_e of the forecast members, tapered by C where `radius` is set, and the
+//! static B, `scale` times the covariance of the prior (of its draws, such as a climatology, or of its Gaussian); b is
+//! `static_weight`. The mean minimises J(x) = |x - mean|^2_{P^-1} / 2 + |y - h(x)|^2_{R^-1} / 2, the anomalies are updated
+//! with half its gain (see [`envar`](crate::method::variational::envar) for both). Without localization b = 0 has the mean of `etkf` and b = 1
+//! that of `optimal_interpolation`, or of `three_d_var` where h is not linear. P is a matrix of the order of the state.
+
+use ndarray::{Array1, Array2};
+use scorecast_systems::{Entry, Forecaster, Key, Param, Purpose, Settings};
+
+use crate::ensemble::{all_finite, anomalies};
+use crate::error::{Error, Result};
+use crate::gaussian::Gaussian;
+use crate::localize::{LOCALIZATION, Localization};
+use crate::method::around::inflation::INFLATION;
+use crate::method::around::inflation::{ADDITIVE, Inflation, RTPP, RTPS};
+use crate::method::build::MethodBuild;
+use crate::method::shared::MEMBERS;
+use crate::method::shared::join;
+use crate::method::shared::unchanged;
+use crate::method::variational::envar::Dual;
+use crate::method::variational::schur::{blame, cross_covariance, require_correlation, taper};
+use crate::method::variational::three_d_var::{SCALE, STEPS};
+use crate::observations::ObservationSet;
+use crate::outcome::Outcome;
+use crate::problem::require_dim;
+use crate::problem::require_members;
+use crate::problem::require_saved_members;
+use crate::problem::{Cycle, Prior, draw_prior};
+use crate::state::{pack, unpack};
+
+pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
+    name: "hybrid",
+    about: "hybrid EnVar: covariance mixed of the members' (localized) and the prior's",
+    reference: "Hamill and Snyder 2000; Lorenc 2003",
+    params: &join::<{ OWN.len() + LOCALIZATION.len() }>(&[OWN, LOCALIZATION]),
+    build: MethodBuild::new(&[], |settings: &Settings| {
+        let localization = Localization::from_settings(settings)?;
+        require_correlation(localization)?;
+        let method = Hybrid {
+            static_weight: settings.number("static_weight"),
+            scale: settings.number("scale"),
+            inflation: Inflation::new(settings),
+            localization,
+            iterations: settings.count("iterations"),
+        };
+        Ok(Box::new(HybridCycle::new(method, settings.count("members"))))
+    }),
+};
+
+const OWN: &[Param] = &[
+    MEMBERS,
+    Param::share("static_weight", 0.5, "weight of the static covariance; the members' has the rest"),
+    SCALE,
+    INFLATION,
+    RTPP,
+    RTPS,
+    ADDITIVE,
+    STEPS,
+];
+
+/// The rules of the hybrid.
+#[derive(Clone, Debug)]
+pub struct Hybrid {
+    /// b.
+    pub static_weight: f64,
+    /// Factor of the covariance of the prior that makes B.
+    pub scale: f64,
+    /// What is done to the analysis ensemble.
+    pub inflation: Inflation,
+    /// The taper of the members' covariance; none leaves it.
+    pub localization: Option<Localization>,
+    /// Gauss-Newton steps at most, at least 1.
+    pub iterations: usize,
+}
+
+impl Hybrid {
+    /// Updates `forecast` (`[member, component]`) with the static covariance `b` (`[component, component]`).
+    ///
+    /// # Errors
+    /// When shapes do not fit, the components do not fill the grid, the taper is no correlation function, or the error law
+    /// is not Gaussian.
+    pub fn update(
+        &self,
+        forecast: Array2<f64>,
+        b: &Array2<f64>,
+        observed: &ObservationSet,
+        key: Key,
+    ) -> Result<Outcome> {
+        observed.require_gaussian("hybrid")?;
+        observed.check(forecast.ncols())?;
+        require_members(forecast.nrows())?;
+        let stencil = taper(self.localization, "hybrid", observed)?;
+        let predicted = observed.restrict(forecast.view())?.predicted;
+        if predicted.ncols() == 0 || !all_finite(forecast.view()) || !all_finite(predicted.view()) {
+            return Ok(unchanged(forecast));
+        }
+        let (mean, a) = anomalies(forecast.view(), None);
+        let mut p = cross_covariance(&a, &a, stencil.as_ref());
+        p.zip_mut_with(b, |p, b| *p = (1.0 - self.static_weight) * *p + self.static_weight * b);
+        let dual = Dual::minimise(observed, &mean, &p, self.iterations).map_err(blame(self.localization))?;
+        let ensemble = dual.anomalies(observed, &a) + &(mean + &dual.increment);
+        let mut outcome = self.inflation.finish(forecast, ensemble, observed, key);
+        outcome.diagnostics.insert("steps", dual.steps as f64);
+        Ok(outcome)
+    }
+}
+
+/// The hybrid as a cycle, which keeps B.
+pub struct HybridCycle {
+    method: Hybrid,
+    members: usize,
+    step: usize,
+    ensemble: Array2<f64>,
+    /// B.
+    background: Array2<f64>,
+}
+
+impl HybridCycle {
+    /// A filter of `members` members.
+    pub fn new(method: Hybrid, members: usize) -> Self {
+        let none = || Array2::zeros((0, 0));
+        Self { method, members, step: 0, ensemble: none(), background: none() }
+    }
+}
+
+impl Cycle for HybridCycle {
+    fn start(&mut self, prior: &Prior, step: usize, key: Key) -> Result<()> {
+        self.step = step;
+        self.background = Gaussian::of(prior)?.covariance * self.method.scale;
+        self.ensemble = draw_prior(prior, self.members, key)?;
+        Ok(())
+    }
+
+    fn step(&mut self, model: &dyn Forecaster, observed: &ObservationSet, key: Key) -> Result<Outcome> {
+        require_dim(self.ensemble.ncols(), model)?;
+        let steps = observed.step.saturating_sub(self.step);
+        // a copy, so that a step that fails leaves the members as they are
+        let mut forecast = self.ensemble.clone();
+        model.advance(self.step, steps, &mut forecast, key.purpose(Purpose::ProcessNoise))?;
+        let outcome = self.method.update(forecast, &self.background, observed, key)?;
+        self.step = self.step.max(observed.step);
+        self.ensemble = outcome.ensemble.clone();
+        Ok(outcome)
+    }
+
+    fn save(&self) -> Vec<u8> {
+        let numbers: Vec<f64> = self.background.iter().copied().collect();
+        pack(self.step, &self.ensemble, &numbers)
+    }
+
+    fn restore(&mut self, bytes: &[u8]) -> Result<()> {
+        let (step, ensemble, numbers) = unpack(bytes)?;
+        let (members, dim) = ensemble.dim();
+        require_saved_members(members, self.members)?;
+        let background = Array1::from_vec(numbers).into_shape_with_order((dim, dim));
+        self.background = background.map_err(|_| {
+            Error::State(format!("it does not hold a covariance of {dim} components, so it is not that of `hybrid`"))
+        })?;
+        (self.step, self.ensemble) = (step, ensemble);
+        Ok(())
+    }
+}

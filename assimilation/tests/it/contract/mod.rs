@@ -1,0 +1,8 @@
+//! What every entry of the registries promises.
+
+mod after_an_error;
+mod every_law;
+mod every_method;
+mod every_operator;
+mod needs;
+mod same_step;

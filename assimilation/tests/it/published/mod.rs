@@ -1,0 +1,3 @@
+//! Methods in published settings, where their right and wrong answers are known numbers.
+
+mod guidance_and_scores;

@@ -1,0 +1,119 @@
+//! One assimilation row on one replicate: the loop over observation times.
+
+use std::time::Instant;
+
+use ndarray::{Array1, ArrayView1};
+
+use super::alarm::Alarm;
+use super::network::ObservingNetwork;
+use super::replicate::Replicate;
+use crate::assimilation::augment::{Estimate, OfState, augmented_prior, split, split_smoothed};
+use crate::assimilation::{Cycle, METHODS, ObservationOperator, Outcome, Smoothed};
+use crate::failure::Result;
+use crate::spec::AssimilatePlan;
+use crate::systems::{Forecaster, registry};
+
+/// How one run ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ended {
+    /// The lead step at which it diverged, if it did.
+    pub diverged: Option<usize>,
+    /// Wall-clock seconds.
+    pub seconds: f64,
+    /// Analyses made.
+    pub cycles: usize,
+}
+
+/// An outcome with its moments, which more than one reader needs.
+pub struct Analysed {
+    /// The outcome, of the state alone.
+    pub outcome: Outcome,
+    /// What a row that estimates parameters thinks of them.
+    pub estimate: Option<Estimate>,
+    /// The analysis mean, `[component]`.
+    pub mean: Array1<f64>,
+    /// The analysis variance, `[component]`.
+    pub variance: Array1<f64>,
+    /// Root mean square error of the mean, where there is a truth.
+    pub error: Option<f64>,
+}
+
+/// Builds the method of a row.
+///
+/// # Errors
+/// When its settings do not fit together.
+pub fn method(row: &AssimilatePlan) -> Result<Box<dyn Cycle>> {
+    let entry = registry::find(METHODS, "method", &row.method)?;
+    Ok((entry.build.make)(&row.settings)?)
+}
+
+/// What is done with what a row says.
+pub trait Visitor {
+    /// Takes the outcome of one set of observations, by its index; `false` ends the run.
+    fn analysed(&mut self, index: usize, analysed: &Analysed) -> bool;
+
+    /// Takes the outcome at which the alarm rang, the run's last.
+    fn diverged(&mut self, index: usize, analysed: &Analysed) {
+        let _ = (index, analysed);
+    }
+
+    /// Takes what a smoother says of an earlier time.
+    fn smoothed(&mut self, smoothed: &Smoothed);
+}
+
+/// Runs a row on a replicate and hands what it says to `visitor`. Of a row that estimates parameters `model` is that of the
+/// state with them ([`parameters::forecaster`](super::parameters::forecaster)).
+///
+/// # Errors
+/// When the forecaster or the method fails; divergence is a result.
+pub fn run(
+    row: &AssimilatePlan,
+    model: &dyn Forecaster,
+    network: &ObservingNetwork,
+    replicate: &Replicate,
+    dt: f64,
+    alarm: &mut Alarm,
+    visitor: &mut dyn Visitor,
+) -> Result<Ended> {
+    let begun = Instant::now();
+    let mut filter = method(row)?;
+    let unknown = row.estimate.as_slice();
+    let with_parameters = OfState::new(network.operator.as_ref(), unknown.len());
+    let joint = (!unknown.is_empty()).then(|| augmented_prior(&replicate.prior, unknown, replicate.key)).transpose()?;
+    let operator: &dyn ObservationOperator = if joint.is_some() { &with_parameters } else { network.operator.as_ref() };
+    filter.start(joint.as_ref().unwrap_or(&replicate.prior), 0, replicate.key)?;
+    let mut ended = Ended { diverged: None, seconds: 0.0, cycles: 0 };
+    let mut stopped = false;
+    for index in 0..network.sets_of(row).len() {
+        let now = replicate.observed(index, dt, operator);
+        let (outcome, estimate) = split(filter.step(model, &now, replicate.key)?, unknown);
+        ended.cycles += 1;
+        let truth = replicate.truth.as_ref().map(|truth| truth.row(now.step));
+        let (mean, variance) = outcome.mean_and_variance();
+        let error = truth.map(|truth| root_mean_square(&mean, truth));
+        let analysed = Analysed { mean, variance, error, outcome, estimate };
+        if alarm.rings(now.step, &analysed) {
+            ended.diverged = Some(now.step);
+            visitor.diverged(index, &analysed);
+            break;
+        }
+        analysed.outcome.smoothed.iter().for_each(|earlier| visitor.smoothed(earlier));
+        if !visitor.analysed(index, &analysed) {
+            stopped = true;
+            break;
+        }
+    }
+    if ended.diverged.is_none() && !stopped {
+        filter
+            .finish_with(model, operator, replicate.key)?
+            .into_iter()
+            .for_each(|earlier| visitor.smoothed(&split_smoothed(earlier, unknown.len())));
+    }
+    ended.seconds = begun.elapsed().as_secs_f64();
+    Ok(ended)
+}
+
+fn root_mean_square(mean: &Array1<f64>, truth: ArrayView1<f64>) -> f64 {
+    let squares: f64 = mean.iter().zip(truth).map(|(m, x)| (m - x) * (m - x)).sum();
+    (squares / mean.len() as f64).sqrt()
+}

@@ -1,0 +1,151 @@
+//! An observing network: an operator, and the replicates that are observed through it.
+
+use std::path::Path;
+
+use ndarray::Axis;
+
+use super::observation_times;
+use super::observing::{observation_key, observe_truth, steps};
+use super::prior::prior;
+use super::replicate::Replicate;
+use super::truth::truths;
+use super::withheld::Withheld;
+use crate::assimilation::ObservationOperator;
+use crate::failure::{Failure, FailureKind, Result};
+use crate::spec::{AssimilatePlan, ObservePlan, Plan};
+use crate::stage::experiment::Experiment;
+use crate::store;
+use crate::systems::{Domain, Key};
+
+/// A network with its operator and replicates.
+pub struct ObservingNetwork {
+    /// The plan's part.
+    pub plan: ObservePlan,
+    /// The operator.
+    pub operator: Box<dyn ObservationOperator>,
+    /// The replicates.
+    pub replicates: Vec<Replicate>,
+}
+
+impl ObservingNetwork {
+    /// The lead steps of the sets of observations that a row uses: up to its own last step, or all of the user's file
+    /// where the row asks for no less.
+    pub fn sets_of(&self, row: &AssimilatePlan) -> &[usize] {
+        let whole_file = self.plan.file.is_some() && row.steps >= self.plan.steps;
+        let last = if whole_file { usize::MAX } else { row.steps };
+        let first = self.replicates.first();
+        first.map_or(&[], |replicate| &replicate.steps[..replicate.steps.partition_point(|&step| step <= last)])
+    }
+
+    /// The replicates of a row: its own number, or all that the user's file has.
+    pub fn replicates_of(&self, row: &AssimilatePlan) -> &[Replicate] {
+        let own_file = self.plan.file.is_some() && row.replicates >= self.plan.replicates;
+        if own_file { &self.replicates } else { &self.replicates[..row.replicates.min(self.replicates.len())] }
+    }
+
+    /// Whether there is a truth.
+    pub fn has_truth(&self) -> bool {
+        self.replicates.iter().any(|replicate| replicate.truth.is_some())
+    }
+}
+
+/// Makes the networks that rows of `plan` use: that of the experiment, or another on the same trajectories.
+///
+/// # Errors
+/// When an operator does not fit the state, a truth diverges, or the user's observations cannot be read.
+pub fn networks(plan: &Plan, experiment: &Experiment) -> Result<Vec<ObservingNetwork>> {
+    let used = |network: &&ObservePlan| plan.assimilate.iter().any(|row| row.observe == network.name);
+    let system = plan.system.as_ref().map(|system| system.system.dim());
+    let Some(dim) = system.or(experiment.climate().map(|climate| climate.mean.len())) else {
+        return Err(Failure::new(FailureKind::Usage, "the size of the state is not known")
+            .hint("add a [system], or trajectories with data.file"));
+    };
+    plan.observe
+        .iter()
+        .filter(used)
+        .map(|network| {
+            let operator = network.build(dim)?;
+            if let Some((_, what)) = network.misplaced(operator.dim()) {
+                return Err(Failure::new(FailureKind::Usage, what));
+            }
+            let making = Making { plan, experiment, network, operator: operator.as_ref() };
+            let replicates = match &network.file {
+                Some(path) => making.recorded(path)?,
+                None => making.simulated()?,
+            };
+            Ok(ObservingNetwork { plan: network.clone(), operator, replicates })
+        })
+        .collect()
+}
+
+/// The network of a name.
+///
+/// # Errors
+/// A bug: checking the experiment has seen to it.
+pub fn find<'a>(networks: &'a [ObservingNetwork], name: &str) -> Result<&'a ObservingNetwork> {
+    networks
+        .iter()
+        .find(|network| network.plan.name == name)
+        .ok_or_else(|| Failure::new(FailureKind::Bug, format!("network `{name}` was not made")))
+}
+
+/// What the replicates of a network are made from.
+struct Making<'a> {
+    plan: &'a Plan,
+    experiment: &'a Experiment<'a>,
+    network: &'a ObservePlan,
+    operator: &'a dyn ObservationOperator,
+}
+
+impl Making<'_> {
+    /// The replicates of a twin experiment.
+    fn simulated(&self) -> Result<Vec<Replicate>> {
+        let Self { plan, network, .. } = *self;
+        let test = self.experiment.data.as_ref().map(|data| &data.test);
+        truths(plan, network, test)?
+            .into_iter()
+            .enumerate()
+            .map(|(index, truth)| {
+                let key = Key::new(plan.seed, Domain::Method).case(index as u64);
+                let steps = steps(plan, network);
+                let mut observations = observe_truth(plan, network, &truth, &steps, self.operator, index);
+                let withheld = Withheld::take(network, &mut observations, &steps, observation_key(plan, index));
+                let climate = self.experiment.climate();
+                let prior = prior(plan, network, climate, Some(truth.row(0).to_owned()), truth.ncols(), key)?;
+                Ok(Replicate { truth: Some(truth), observations, withheld, steps, prior, key })
+            })
+            .collect()
+    }
+
+    /// The user's own observations, at the lead steps of their times; there is no truth.
+    fn recorded(&self, path: &Path) -> Result<Vec<Replicate>> {
+        let Self { plan, network, .. } = *self;
+        let store::netcdf::Observations { values, time } =
+            store::netcdf::read_observations(path, None, &self.experiment.options.limits())?;
+        let (replicates, sets, width) = values.dim();
+        let at = |message: String| Failure::new(FailureKind::Data, message).at(path.display().to_string());
+        if width != self.operator.dim() {
+            let (name, count) = (&network.operator, self.operator.dim());
+            return Err(at(format!("the file has sets of {width} values but operator `{name}` gives {count}"))
+                .hint("set observe.operator so that it observes what the file holds"));
+        }
+        if sets == 0 {
+            return Err(at("the file has no sets of observations".into()).hint("give a file that has some"));
+        }
+        if values.iter().all(|value| value.is_nan()) {
+            return Err(at("the file has no value that is not missing".into()).hint("give a file that has some"));
+        }
+        let steps = observation_times::lead_steps(time.as_deref(), sets, network.every, plan.data.stepping.dt)
+            .map_err(|(what, remedy)| at(what).hint(remedy))?;
+        (0..replicates)
+            .map(|index| {
+                let key = Key::new(plan.seed, Domain::Method).case(index as u64);
+                let mut observations = values.index_axis(Axis(0), index).to_owned();
+                let steps = steps.clone();
+                let withheld = Withheld::take(network, &mut observations, &steps, observation_key(plan, index));
+                let prior = prior(plan, network, self.experiment.climate(), None, self.operator.state_dim(), key)?;
+                Ok(Replicate { truth: None, observations, withheld, steps, prior, key })
+            })
+            .collect()
+    }
+}

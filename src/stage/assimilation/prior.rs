@@ -1,0 +1,55 @@
+//! The law that filters start from.
+
+use ndarray::Array1;
+
+use crate::assimilation::Prior;
+use crate::failure::{Failure, FailureKind, Result};
+use crate::spec::{Initial, ObservePlan, Plan};
+use crate::stage::data::TrainingClimate;
+use crate::systems::{Key, Purpose};
+
+/// The most values of a climatological prior beyond one state a member.
+const PRIOR_VALUES: usize = 1 << 21;
+
+/// The law that filters start from: as the network says, from the climate, or around the first state of the truth
+/// (`[component]`).
+///
+/// # Errors
+/// When it is to be set around a truth that there is none of, or taken from a climate that is not known.
+pub fn prior(
+    plan: &Plan,
+    network: &ObservePlan,
+    climate: Option<&TrainingClimate>,
+    truth: Option<Array1<f64>>,
+    dim: usize,
+    key: Key,
+) -> Result<Prior> {
+    let spread = |values: &[f64]| -> Array1<f64> {
+        if let [one] = values { Array1::from_elem(dim, *one) } else { Array1::from(values.to_vec()) }
+    };
+    match (&network.initial, truth, climate) {
+        (Initial::Gaussian { mean, sd }, ..) => Ok(Prior::Independent { mean: spread(mean), sd: spread(sd) }),
+        (Initial::TruthSd(sd), Some(truth), _) => {
+            // the first guess is itself off by a draw of the prior's law, so that the truth is a fair draw of the prior
+            let mut error = key.purpose(Purpose::InitialState).stream(u64::MAX);
+            let mean = truth.mapv(|value| value + sd * error.normal());
+            Ok(Prior::Independent { mean, sd: Array1::from_elem(dim, *sd) })
+        }
+        (Initial::TruthSd(_), None, _) => Err(Failure::new(
+            FailureKind::Usage,
+            "observe.initial is set around the truth, but the user's own observations come without one",
+        )
+        .hint("set observe.initial to \"climatology\" or to { mean = [...], sd = s }")),
+        (Initial::Climatology, _, Some(climate)) => {
+            let members = plan.assimilate.iter().map(|row| row.settings.count("members")).max();
+            // methods that take the prior's moments take those of all its draws
+            let most = climate.states.nrows().min(PRIOR_VALUES / climate.states.ncols().max(1));
+            Ok(Prior::Ensemble(climate.draws(members.unwrap_or(2).max(2).max(most), key)))
+        }
+        (Initial::Climatology, _, None) => Err(Failure::new(
+            FailureKind::Usage,
+            "observe.initial is \"climatology\", but there are no trajectories to take it from",
+        )
+        .hint("add a [system], or trajectories with data.file, or set observe.initial to { mean = [...], sd = s }")),
+    }
+}

@@ -1,0 +1,182 @@
+//! Every assimilation row on every replicate of its network, scored against the truth (or the innovations alone).
+
+use std::sync::atomic::AtomicU64;
+
+use super::columns::columns;
+use super::diagnoses::diagnoses;
+use super::network::{ObservingNetwork, find, networks};
+use super::parameters;
+use super::pictures::picture;
+use super::row_run::{RowRun, Shared};
+use crate::assimilation::augment::Augmented;
+use crate::failure::Result;
+use crate::progress::Progress;
+use crate::results::{AssimilationRow, CostRow, Report};
+use crate::score::Of;
+use crate::spec::Plan;
+use crate::stage::data::TrainingClimate;
+use crate::stage::experiment::Experiment;
+use crate::stage::queue;
+use crate::stage::rows::{self, Labelled};
+use crate::stage::score_table::{ScoreTable, Survivors};
+use crate::systems::Forecaster;
+
+/// The assimilation part of an experiment: its networks, and the forecasters of rows that estimate parameters.
+pub struct Assimilation<'a> {
+    plan: &'a Plan,
+    experiment: &'a Experiment<'a>,
+    /// The networks that rows use.
+    pub networks: Vec<ObservingNetwork>,
+    /// For each row that estimates parameters the forecaster of the state with them.
+    augmented: Vec<Option<Augmented>>,
+}
+
+/// What is wanted beside the scores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extras {
+    /// Nothing.
+    Scores,
+    /// Why rows diverged, if some did: those are run again up to there.
+    Diagnoses,
+    /// The analysis ensembles.
+    Ensembles,
+}
+
+/// What the assimilation stage hands to the tables, the report and the files.
+pub struct Scored<'a> {
+    /// The assimilation table, comparisons with the best row of each network, costs row by row, rank histograms, and pictures
+    /// of each network's first replicate.
+    pub report: Report,
+    /// Why runs diverged: a row, a replicate, and a sentence.
+    pub diagnoses: Vec<String>,
+    /// The analysis rmse of each row of the plan over the replicates that did not diverge.
+    pub survivors: Vec<Option<Survivors>>,
+    /// The runs, in the order of the rows and of their replicates; their scores are in the report.
+    pub runs: Vec<RowRun<'a>>,
+}
+
+impl<'a> Scored<'a> {
+    /// The runs of row `index` of the plan.
+    pub fn runs_of(&self, index: usize) -> impl Iterator<Item = &RowRun<'a>> {
+        self.runs.iter().filter(move |run| run.index == index)
+    }
+
+    /// The runs of a network's first replicate, in the order of the rows.
+    pub fn first_runs(&self, network: &ObservingNetwork) -> Vec<&RowRun<'a>> {
+        self.runs.iter().filter(|run| run.case == 0 && run.row.observe == network.plan.name).collect()
+    }
+}
+
+impl<'a> Assimilation<'a> {
+    /// The rows of `plan`: those of the experiment, or others with its forecasters on its trajectories.
+    ///
+    /// # Errors
+    /// When a network cannot be made, or there is no system of the prior means of a row's parameters.
+    pub fn new(plan: &'a Plan, experiment: &'a Experiment<'a>) -> Result<Self> {
+        let networks = networks(plan, experiment)?;
+        let augmented = plan.assimilate.iter().map(|row| parameters::forecaster(plan, row)).collect::<Result<_>>()?;
+        Ok(Self { plan, experiment, networks, augmented })
+    }
+
+    /// The network of a name.
+    ///
+    /// # Errors
+    /// A bug: checking the experiment has seen to it.
+    pub fn network(&self, name: &str) -> Result<&ObservingNetwork> {
+        find(&self.networks, name)
+    }
+
+    /// Runs and scores all rows.
+    ///
+    /// # Errors
+    /// When a method or a forecaster fails, or the user stops.
+    pub fn score(&self, extras: Extras, progress: &dyn Progress) -> Result<Scored<'_>> {
+        let has_truth = self.networks.iter().any(ObservingNetwork::has_truth);
+        let mut columns = columns(self.plan, has_truth)?;
+        columns.extend(parameters::columns(self.plan, has_truth));
+        let shared = Shared {
+            plan: self.plan,
+            columns: columns.into(),
+            scale: self.experiment.climate().map_or(f64::INFINITY, TrainingClimate::scale),
+            keep: extras == Extras::Ensembles,
+            done: AtomicU64::new(0),
+            progress,
+        };
+        let runs = self.run(&shared)?;
+        let dt = self.plan.data.stepping.dt;
+        let diagnoses = match extras {
+            Extras::Diagnoses => diagnoses(&runs, shared.scale, dt, progress)?,
+            Extras::Scores | Extras::Ensembles => Vec::new(),
+        };
+        Ok(self.tables(&shared, runs, diagnoses))
+    }
+
+    /// Every row on every replicate of its own.
+    fn run(&self, shared: &Shared) -> Result<Vec<RowRun<'_>>> {
+        let mut places = Vec::new();
+        let mut total = 0;
+        for (index, row) in self.plan.assimilate.iter().enumerate() {
+            let network = self.network(&row.observe)?;
+            let model = self.experiment.forecaster(&row.forecaster)?.fitted.as_forecaster();
+            let model = self.augmented[index].as_ref().map_or(model, |augmented| augmented as &dyn Forecaster);
+            let cases = network.replicates_of(row).len();
+            places.extend((0..cases).map(|case| (index, case, network, model)));
+            total += (cases * network.sets_of(row).len()) as u64;
+        }
+        shared.progress.start("assimilating", total);
+        let runs = queue::run(places.len(), &|place| {
+            let (index, case, network, model) = places[place];
+            RowRun::new(self.plan, shared, index, case, network, model).run(shared)
+        })?;
+        shared.progress.finish();
+        Ok(runs)
+    }
+
+    /// The scores of all runs as rows, beside what else is shown of them.
+    fn tables<'s>(&'s self, shared: &Shared, mut runs: Vec<RowRun<'s>>, diagnoses: Vec<String>) -> Scored<'s> {
+        let rows = &self.plan.assimilate;
+        let mut tables: Vec<ScoreTable> = rows.iter().map(|_| ScoreTable::new(&shared.columns)).collect();
+        for run in &mut runs {
+            tables[run.index].append(&run.table);
+            run.table.clear();
+        }
+        let mut report = Report::default();
+        for (index, row) in rows.iter().enumerate() {
+            let own = || runs.iter().filter(|run| run.index == index);
+            let named = AssimilationRow {
+                method: row.method.clone(),
+                forecaster: row.forecaster.clone(),
+                observe: row.observe.clone(),
+                label: row.label.clone(),
+                replicates: own().count(),
+                ..AssimilationRow::default()
+            };
+            report.assimilation.extend(rows::assimilation(&named, &tables[index]));
+            report.ranks.extend(rows::rank_histogram(&tables[index], "assimilation", &row.label, &row.observe));
+            report.cost.push(CostRow {
+                stage: "assimilate".into(),
+                label: row.label.clone(),
+                seconds: own().map(|run| run.ended.seconds).fold(0.0, |sum, seconds| sum + seconds),
+                units: own().map(|run| run.ended.cycles as u64).sum(),
+                parameters: None,
+                evaluations: None,
+            });
+        }
+        let survivors = tables.iter().map(|table| table.survivors(Of::Analysis, "rmse")).collect();
+        let mut scored = Scored { report, diagnoses, survivors, runs };
+        for network in &self.networks {
+            let labelled: Vec<Labelled> = rows
+                .iter()
+                .zip(&tables)
+                .filter(|(row, _)| row.observe == network.plan.name)
+                .map(|(row, table)| (row.label.clone(), table))
+                .collect();
+            scored.report.paired.extend(rows::all_against_best(&labelled, "assimilation"));
+            let pictured = picture(self.plan, network, &scored.first_runs(network));
+            scored.report.errors.extend(pictured.errors);
+            scored.report.parameters.extend(pictured.parameters);
+            scored.report.panels.extend(pictured.panels);
+        }
+        scored
+    }
+}

@@ -1,0 +1,104 @@
+//! The truths of a twin experiment: the system's own trajectories, or test trajectories where there is no system.
+
+use std::sync::Arc;
+
+use ndarray::{Array2, Array3, s};
+
+use crate::failure::{Failure, FailureKind, Result};
+use crate::spec::{DataSource, ObservePlan, Plan, SystemPlan};
+use crate::systems::{Domain, Forecaster, Key, Purpose, system};
+
+/// The truth of every replicate of a network, `[time, component]` each, at lead steps 0 to its last.
+///
+/// A truth starts from a state of the climate that no trajectory of the training data shares, and is stepped by the system
+/// itself; without a system, test trajectories (`test`, `[case, time, component]`) serve as truths.
+///
+/// # Errors
+/// When a truth diverges, or there is neither a system nor enough trajectories.
+pub fn truths(plan: &Plan, network: &ObservePlan, test: Option<&Array3<f64>>) -> Result<Vec<Array2<f64>>> {
+    match (&plan.system, test) {
+        (Some(system), _) => simulated_truths(plan, system, network),
+        (None, Some(test)) => recorded_truths(network, test),
+        (None, None) => {
+            let message = "a twin experiment needs a truth, but there is neither a [system] nor data";
+            Err(Failure::new(FailureKind::Usage, message).hint("add one of them"))
+        }
+    }
+}
+
+/// Truths of what is seen of the system, whose whole state is stepped.
+fn simulated_truths(plan: &Plan, system: &SystemPlan, network: &ObservePlan) -> Result<Vec<Array2<f64>>> {
+    let key = Key::new(plan.seed, Domain::Truth);
+    let model = Arc::clone(system::whole(&system.system)).forecaster(&plan.data.stepping)?;
+    let mut state = fresh_states(plan, system, &*model, network.replicates, key)?;
+    let mut truths = vec![Array2::zeros((network.steps + 1, system.system.dim())); network.replicates];
+    for step in 0..=network.steps {
+        if step > 0 {
+            model.advance(step - 1, 1, &mut state, key.purpose(Purpose::ProcessNoise))?;
+            shock(network, &mut state, key.purpose(Purpose::Perturbation).at(step as u64));
+        }
+        for (truth, row) in truths.iter_mut().zip(system::seen(&*system.system, state.view()).outer_iter()) {
+            truth.row_mut(step).assign(&row);
+        }
+    }
+    match truths.iter().position(|truth| truth.iter().any(|value| !value.is_finite())) {
+        None => Ok(truths),
+        Some(replicate) => Err(Failure::new(
+            FailureKind::Numerical,
+            format!("the truth of replicate {replicate} diverged: the integrator is unstable at this step"),
+        )
+        .hint("set a smaller data.dt or more data.substeps")),
+    }
+}
+
+/// Moves each truth by Gaussian noise of a share of its own root mean square, where chance will have it.
+fn shock(network: &ObservePlan, state: &mut Array2<f64>, key: Key) {
+    for (jump, &[probability, size]) in network.jumps.iter().enumerate() {
+        for (replicate, mut row) in state.outer_iter_mut().enumerate() {
+            let mut stream = key.case(jump as u64).stream(replicate as u64);
+            if stream.uniform() < probability {
+                let scale = size * (row.dot(&row) / row.len() as f64).sqrt();
+                row.iter_mut().for_each(|value| *value += scale * stream.normal());
+            }
+        }
+    }
+}
+
+fn recorded_truths(network: &ObservePlan, test: &Array3<f64>) -> Result<Vec<Array2<f64>>> {
+    let (cases, times, _) = test.dim();
+    if cases < network.replicates || times <= network.steps {
+        return Err(Failure::new(
+            FailureKind::Usage,
+            format!(
+                "network `{}` asks for {} truths of {} lead steps, but there are {cases} test trajectories of {}",
+                network.name,
+                network.replicates,
+                network.steps,
+                times.saturating_sub(1)
+            ),
+        )
+        .hint("set fewer observe.replicates or observe.steps, or a larger test share in data.split"));
+    }
+    Ok((0..network.replicates).map(|case| test.slice(s![case, ..=network.steps, ..]).to_owned()).collect())
+}
+
+/// Independent whole states of the system's climate, each from a spin-up of its own, `[member, component]`.
+fn fresh_states(
+    plan: &Plan,
+    system: &SystemPlan,
+    model: &dyn Forecaster,
+    members: usize,
+    key: Key,
+) -> Result<Array2<f64>> {
+    let whole = system::whole(&system.system);
+    let mut states = whole.initial(members, key.purpose(Purpose::InitialState));
+    if !whole.initial_is_stationary() {
+        let spin_up = match plan.data.source {
+            DataSource::Simulated { spin_up, .. } => spin_up,
+            DataSource::File(_) => system.recipe.spin_up_for(plan.data.stepping.dt),
+        };
+        // a case of its own keeps the spin-up's noise apart from the noise that follows
+        model.advance(0, spin_up, &mut states, key.purpose(Purpose::ProcessNoise).case(u64::MAX))?;
+    }
+    Ok(states)
+}

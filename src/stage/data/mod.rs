@@ -1,0 +1,18 @@
+//! Trajectories of an experiment: simulated or the user's own, cut into training, validation and test by trajectory, with
+//! the climate that the training ones show; the log of a long simulation, and the files of both.
+//!
+//! Nothing here knows forecasters or methods.
+
+mod climate;
+pub mod export;
+mod file;
+pub mod health;
+mod logged;
+mod source;
+mod split;
+
+pub use climate::TrainingClimate;
+pub use file::write_trajectories;
+pub use logged::{LoggedSimulation, needs};
+pub use source::{geometry, simulated, trajectories};
+pub use split::SplitTrajectories;

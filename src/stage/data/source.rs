@@ -1,0 +1,115 @@
+//! Where the trajectories of an experiment come from: its system, or a file.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use ndarray::Array3;
+
+use super::split::SplitTrajectories;
+use crate::failure::{Failure, FailureKind, Result};
+use crate::progress::Progress;
+use crate::spec::{DataSource, Plan};
+use crate::stage::options::Options;
+use crate::store;
+use crate::store::netcdf::SplitPart;
+use crate::systems::simulate::spin_up;
+use crate::systems::{Domain, Geometry, Key, simulate};
+
+/// The trajectories of a plan: from `file` if one is given, else from the plan's own source.
+///
+/// # Errors
+/// When they cannot be read or simulated, are larger than the limit, or diverge.
+pub fn trajectories(
+    plan: &Plan,
+    file: Option<&Path>,
+    options: &Options,
+    progress: &dyn Progress,
+) -> Result<SplitTrajectories> {
+    match (file, &plan.data.source) {
+        (Some(path), _) => read(path, plan, options),
+        (None, DataSource::File(path)) => read(path, plan, options),
+        (None, DataSource::Simulated { trajectories, steps, spin_up }) => {
+            let states = simulated(plan, *trajectories, *steps, *spin_up, options, progress)?;
+            let geometry = plan.system.as_ref().map_or(Geometry::Unstructured, |system| system.system.geometry());
+            let split = SplitPart::of_counts(plan.data.split_counts(*trajectories));
+            SplitTrajectories::cut(&states, &split, geometry, first_step(plan))
+        }
+    }
+}
+
+fn read(path: &Path, plan: &Plan, options: &Options) -> Result<SplitTrajectories> {
+    let read = store::read_trajectories(path, plan.data.variable.as_deref(), &options.limits())?;
+    let geometry = geometry(plan, path, &read)?;
+    let states = read.values;
+    let split = read.split.unwrap_or_else(|| SplitPart::of_counts(plan.data.split_counts(states.dim().0)));
+    if let Some(system) = plan.system.as_ref().filter(|system| system.system.dim() != states.dim().2) {
+        return Err(Failure::new(
+            FailureKind::Data,
+            format!(
+                "the trajectories have {} components but system `{}` has {}",
+                states.dim().2,
+                system.name,
+                system.system.dim()
+            ),
+        )
+        .at(path.display().to_string())
+        .hint("set system.dim, or remove [system] if these are not its trajectories"));
+    }
+    SplitTrajectories::cut(&states, &split, geometry, first_step(plan))
+}
+
+/// The lead step of the simulator at which the plan's trajectories begin.
+fn first_step(plan: &Plan) -> usize {
+    match (&plan.system, &plan.data.source) {
+        (Some(system), DataSource::Simulated { spin_up: asked, .. }) => spin_up(&system.system, *asked),
+        _ => 0,
+    }
+}
+
+/// The layout of trajectories that were read: as the file says, or the plan.
+///
+/// # Errors
+/// [`FailureKind::Data`] when the plan's does not fit the file.
+pub fn geometry(plan: &Plan, path: &Path, read: &store::netcdf::StoredTrajectories) -> Result<Geometry> {
+    plan.data.layout.of_file(&read.space, read.geometry).map_err(|message| {
+        Failure::new(FailureKind::Data, message)
+            .at(path.display().to_string())
+            .hint("change data.geometry, or give the file's variable the dimensions (case, time, y, x)")
+    })
+}
+
+/// All trajectories of the plan's system, `[case, time, component]`.
+///
+/// # Errors
+/// When they are larger than the limit, or diverge.
+pub fn simulated(
+    plan: &Plan,
+    trajectories: usize,
+    steps: usize,
+    spin_up: usize,
+    options: &Options,
+    progress: &dyn Progress,
+) -> Result<Array3<f64>> {
+    let Some(system) = &plan.system else {
+        return Err(Failure::new(
+            FailureKind::Usage,
+            "there is neither a [system] to simulate nor a data.file to read",
+        ));
+    };
+    // the simulation and its cut copies live side by side for a moment
+    options.check_memory("the trajectories", 2 * trajectories * (steps + 1) * system.system.dim())?;
+    let key = Key::new(plan.seed, Domain::Data);
+    progress.start("simulating", (steps + spin_up) as u64);
+    let made =
+        simulate(Arc::clone(&system.system), &plan.data.stepping, trajectories, steps, spin_up, key, |done, _| {
+            progress.at(done as u64, "")
+        })?;
+    progress.finish();
+    match made.diverged.first() {
+        None => Ok(made.states),
+        Some(first) => Err(Failure::new(
+            FailureKind::Numerical,
+            format!("{} of {trajectories} trajectories diverged; {first}", made.diverged.len()),
+        )),
+    }
+}

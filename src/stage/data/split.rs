@@ -1,0 +1,60 @@
+//! Trajectories by the part that they play.
+
+use ndarray::{Array3, Axis, concatenate};
+
+use crate::failure::{Failure, FailureKind, Result};
+use crate::store::netcdf::SplitPart;
+use crate::systems::Geometry;
+
+/// Trajectories for training, validation and test, `[case, time, component]` each.
+#[derive(Clone, Debug)]
+pub struct SplitTrajectories {
+    /// For fitting.
+    pub train: Array3<f64>,
+    /// For choosing among fits.
+    pub valid: Array3<f64>,
+    /// For scoring forecasts.
+    pub test: Array3<f64>,
+    /// How components are laid out in space.
+    pub geometry: Geometry,
+    /// The lead step of the simulator at which they begin (the length of the spin-up): what a system that depends on time
+    /// must know. 0 for a user's file.
+    pub first_step: usize,
+}
+
+impl SplitTrajectories {
+    /// Cuts whole trajectories, `[case, time, component]`, to those of each part.
+    ///
+    /// # Errors
+    /// When a part would be empty.
+    pub fn cut(states: &Array3<f64>, split: &[SplitPart], geometry: Geometry, first_step: usize) -> Result<Self> {
+        let cases = states.dim().0;
+        let of = |part: SplitPart| (0..cases).filter(|&case| split[case] == part).collect::<Vec<_>>();
+        let [train, valid, test] = SplitPart::ALL.map(of);
+        if train.is_empty() || valid.is_empty() || test.is_empty() {
+            return Err(Failure::new(
+                FailureKind::Data,
+                format!(
+                    "there are {cases} trajectories, {} for training, {} for validation and {} for testing, which need \
+                     one each",
+                    train.len(),
+                    valid.len(),
+                    test.len()
+                ),
+            )
+            .hint("give at least 3 trajectories; a long one can be cut into several"));
+        }
+        let [train, valid, test] = [train, valid, test].map(|cases| states.select(Axis(0), &cases));
+        Ok(Self { train, valid, test, geometry, first_step })
+    }
+
+    /// All of them, in the order train, valid, test.
+    pub fn joined(&self) -> Array3<f64> {
+        concatenate(Axis(0), &[self.train.view(), self.valid.view(), self.test.view()]).unwrap_or_default()
+    }
+
+    /// The number of components.
+    pub fn dim(&self) -> usize {
+        self.train.dim().2
+    }
+}

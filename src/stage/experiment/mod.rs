@@ -1,0 +1,14 @@
+//! The prepared experiment: trajectories, their climate, and the forecasters fitted to them, which every stage starts from.
+//!
+//! [`Experiment::prepare`] makes all of it once. Models and checkpoints are files of a [`ModelFolder`].
+//! Nothing here knows scores or methods.
+
+mod checkpoint_file;
+mod fitted;
+mod load;
+mod model_folder;
+mod prepare;
+
+pub use fitted::FittedForecaster;
+pub use model_folder::ModelFolder;
+pub use prepare::{Experiment, with_models};

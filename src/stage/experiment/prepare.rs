@@ -1,0 +1,117 @@
+//! An experiment with everything that its stages share.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use super::fitted::{FittedForecaster, Making};
+use super::model_folder::ModelFolder;
+use crate::failure::{Failure, FailureKind, Result};
+use crate::progress::Progress;
+use crate::spec::{ForecasterPlan, Plan};
+use crate::stage::data::{self, SplitTrajectories, TrainingClimate};
+use crate::stage::options::Options;
+
+/// An experiment with its trajectories and its fitted forecasters.
+pub struct Experiment<'a> {
+    /// The plan.
+    pub plan: &'a Plan,
+    /// What its stages are told.
+    pub options: &'a Options,
+    /// Its trajectories; none where nothing needs any.
+    pub data: Option<SplitTrajectories>,
+    /// The forecasters that were fitted or loaded, in the order of the plan.
+    pub forecasters: Vec<FittedForecaster>,
+    climate: OnceLock<TrainingClimate>,
+}
+
+impl<'a> Experiment<'a> {
+    /// Trajectories and all forecasters, with models kept in `models` if that is given.
+    ///
+    /// # Errors
+    /// When trajectories cannot be read or simulated, or a forecaster cannot be made.
+    pub fn prepare(
+        plan: &'a Plan,
+        options: &'a Options,
+        models: Option<&ModelFolder>,
+        progress: &dyn Progress,
+    ) -> Result<Self> {
+        let mut prepared = Self::load(plan, None, options, progress)?;
+        prepared.fit_all(models, false, progress)?;
+        Ok(prepared)
+    }
+
+    /// Trajectories alone: from `file` if one is given, else from the plan's own source.
+    ///
+    /// # Errors
+    /// When they cannot be read or simulated, are larger than the limit, or diverge.
+    pub fn load(plan: &'a Plan, file: Option<&Path>, options: &'a Options, progress: &dyn Progress) -> Result<Self> {
+        let data = data::trajectories(plan, file, options, progress)?;
+        Ok(Self { data: Some(data), ..Self::without_data(plan, options) })
+    }
+
+    /// Of a plan for which no trajectories are needed.
+    pub fn without_data(plan: &'a Plan, options: &'a Options) -> Self {
+        Self { plan, options, data: None, forecasters: Vec::new(), climate: OnceLock::new() }
+    }
+
+    /// Makes every forecaster of the plan.
+    ///
+    /// # Errors
+    /// When one cannot be fitted, loaded or stored.
+    pub fn fit_all(&mut self, models: Option<&ModelFolder>, resume: bool, progress: &dyn Progress) -> Result<()> {
+        let all: Vec<&ForecasterPlan> = self.plan.forecasters.iter().collect();
+        self.fit(&all, models, resume, progress)
+    }
+
+    /// Makes these forecasters of the plan. With `models`, finished models are kept there and, with `resume`, taken from there.
+    ///
+    /// # Errors
+    /// When one cannot be fitted, loaded or stored.
+    pub fn fit(
+        &mut self,
+        wanted: &[&ForecasterPlan],
+        models: Option<&ModelFolder>,
+        resume: bool,
+        progress: &dyn Progress,
+    ) -> Result<()> {
+        let making = Making { plan: self.plan, data: self.data.as_ref(), folder: models, resume, progress };
+        let made: Vec<_> = wanted.iter().map(|forecaster| making.one(forecaster)).collect::<Result<_>>()?;
+        self.forecasters.extend(made);
+        Ok(())
+    }
+
+    /// The trajectories.
+    ///
+    /// # Errors
+    /// A bug: who asks has loaded them.
+    pub fn trajectories(&self) -> Result<&SplitTrajectories> {
+        self.data.as_ref().ok_or_else(|| Failure::new(FailureKind::Bug, "the trajectories were not loaded"))
+    }
+
+    /// The climate of the training trajectories, where there are any.
+    pub fn climate(&self) -> Option<&TrainingClimate> {
+        self.data.as_ref().map(|data| self.climate.get_or_init(|| TrainingClimate::new(&data.train)))
+    }
+
+    /// The forecaster of a label.
+    ///
+    /// # Errors
+    /// A bug: checking the experiment has seen to it.
+    pub fn forecaster(&self, label: &str) -> Result<&FittedForecaster> {
+        self.forecasters
+            .iter()
+            .find(|made| made.label == label)
+            .ok_or_else(|| Failure::new(FailureKind::Bug, format!("forecaster `{label}` was not made")))
+    }
+}
+
+/// The plan with the models of some labels taken from files.
+pub fn with_models(plan: &Plan, models: &[(String, PathBuf)]) -> Plan {
+    let mut plan = plan.clone();
+    for (label, path) in models {
+        if let Some(forecaster) = plan.forecasters.iter_mut().find(|forecaster| &forecaster.label == label) {
+            forecaster.model = Some(path.clone());
+        }
+    }
+    plan
+}

@@ -1,0 +1,110 @@
+//! One-step laws from a test state: fresh draws of the true one, the distance of a forecaster's to them, and pictures.
+//!
+//! The distance is the energy score of a forecaster's ensemble averaged over draws y of the true law from the same state:
+//! E|X - y| - E|X - X'| / 2. Its floor is what the true law itself scores.
+
+use ndarray::{Array2, ArrayView2, Axis};
+
+use super::start_blocks::lead_step;
+use crate::failure::Result;
+use crate::results::LawPicture;
+use crate::score::series::ENERGY_SCORE_LAW;
+use crate::score::{self, Case, Context, Ensemble, Metric, Of};
+use crate::stage::data::SplitTrajectories;
+use crate::stage::experiment::FittedForecaster;
+use crate::stage::score_table::ScoreTable;
+use crate::systems::{Domain, Forecaster, Key, Purpose};
+
+/// Draws of a one-step law that a picture shows.
+const PICTURED: usize = 1024;
+
+/// Draws by which the widest law is found.
+const SOUNDED: usize = 128;
+
+/// The one-step laws of an experiment.
+pub struct OneStepLaws<'a> {
+    seed: u64,
+    data: &'a SplitTrajectories,
+    /// The true one, where it is known.
+    exact: Option<&'a dyn Forecaster>,
+    energy_score: Box<dyn Metric>,
+}
+
+impl<'a> OneStepLaws<'a> {
+    /// On these test trajectories, `exact` being the true system where it is known.
+    ///
+    /// # Errors
+    /// A bug: the energy score is registered.
+    pub fn new(
+        seed: u64,
+        data: &'a SplitTrajectories,
+        exact: Option<&'a dyn Forecaster>,
+        context: &Context,
+    ) -> Result<Self> {
+        Ok(Self { seed, data, exact, energy_score: score::build("energy_score_fair", context)? })
+    }
+
+    /// Whether the true law is known.
+    pub fn known(&self) -> bool {
+        self.exact.is_some()
+    }
+
+    /// The energy score of an ensemble one lead step after a start against fresh draws of the true law, averaged over the draws.
+    ///
+    /// # Errors
+    /// When the true system cannot run.
+    pub fn measure(&self, table: &mut ScoreTable, case: usize, start: usize, ensemble: ArrayView2<f64>) -> Result<()> {
+        let Some(exact) = self.exact else { return Ok(()) };
+        let draws = self.fresh(exact, case, start, ensemble.nrows())?;
+        let metric = self.energy_score.as_ref();
+        let mut sum = 0.0;
+        let mut term = vec![0.0; metric.terms()];
+        for draw in draws.outer_iter() {
+            metric.measure(&Case::Ensemble(&Ensemble::new(draw, ensemble, None)), &mut term);
+            sum += metric.value(&term);
+        }
+        table.number(Of::Analysis, &ENERGY_SCORE_LAW, case, start, sum / draws.nrows() as f64);
+        Ok(())
+    }
+
+    /// Draws of a one-step law from the state at a start, on streams that no forecast uses, `[draw, component]`.
+    fn fresh(&self, model: &dyn Forecaster, case: usize, start: usize, draws: usize) -> Result<Array2<f64>> {
+        let key = Key::new(self.seed, Domain::Score).purpose(Purpose::ProcessNoise).case(case as u64);
+        let trajectory = self.data.test.index_axis(Axis(0), case);
+        let mut x = Array2::zeros((draws, trajectory.ncols()));
+        x.outer_iter_mut().for_each(|mut row| row.assign(&trajectory.row(start)));
+        model.advance(lead_step(model, self.data, start), 1, &mut x, key)?;
+        Ok(x)
+    }
+
+    /// The one-step laws of all forecasters from the start whose true law (or first forecaster's law) is widest.
+    ///
+    /// # Errors
+    /// When a forecaster cannot run.
+    pub fn pictures(&self, chosen: &[&FittedForecaster], starts: &[usize]) -> Result<Vec<LawPicture>> {
+        let Some(first) = self.exact.or_else(|| chosen.first().map(|made| made.fitted.as_forecaster())) else {
+            return Ok(Vec::new());
+        };
+        let mut widest = (0, 0.0);
+        for &start in starts {
+            let width = self.fresh(first, 0, start, SOUNDED)?.column(0).var(0.0);
+            if width > widest.1 {
+                widest = (start, width);
+            }
+        }
+        if widest.1 <= 0.0 {
+            return Ok(Vec::new());
+        }
+        let mut draws = Vec::new();
+        for made in chosen.iter().filter(|made| made.kind != "persistence") {
+            let found = self.fresh(made.fitted.as_forecaster(), 0, widest.0, PICTURED)?;
+            draws.push((made.label.clone(), found.column(0).to_vec()));
+        }
+        draws.sort_by_key(|(label, _)| label != "perfect");
+        let about = format!(
+            "component 0 one lead step after a test state with x_0 = {:.3}, the start whose law is widest",
+            self.data.test[[0, widest.0, 0]]
+        );
+        Ok(vec![LawPicture { about, draws }])
+    }
+}

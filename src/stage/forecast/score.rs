@@ -1,0 +1,190 @@
+//! Forecasts from test states, scored against what followed, lead step by lead step.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use ndarray::{Array1, Axis};
+
+use super::densities;
+use super::laws::OneStepLaws;
+use super::lead_tables::{LeadTables, compare};
+use super::start_blocks::{StartBlocks, starts};
+use crate::failure::{Failure, FailureKind, Result};
+use crate::progress::Progress;
+use crate::results::{CostRow, Report};
+use crate::score::series::ENERGY_SCORE_LAW;
+use crate::score::{Case, Column, Context, Ensemble, Input, Of, Pool, normalised_error};
+use crate::spec::{Plan, SystemPlan};
+use crate::stage::data::SplitTrajectories;
+use crate::stage::experiment::{Experiment, FittedForecaster};
+use crate::stage::score_table::ScoreTable;
+use crate::stage::{queue, rows};
+use crate::systems::Forecaster;
+
+/// Scores the plan's forecasters on the test trajectories: the forecast table with its comparisons, costs, rank histograms at
+/// the first lead step, and one-step laws.
+///
+/// # Errors
+/// When a forecaster fails, a metric cannot be built, or the user stops.
+pub fn score(experiment: &Experiment, progress: &dyn Progress) -> Result<Report> {
+    let made = |label| experiment.forecasters.iter().find(|made| &made.label == label);
+    let chosen: Vec<&FittedForecaster> = experiment.plan.forecast.iter().filter_map(made).collect();
+    if chosen.is_empty() {
+        return Ok(Report::default());
+    }
+    let setting = Setting::new(experiment)?;
+    let trajectories = setting.data.test.dim().0;
+    let jobs: Vec<(usize, usize)> =
+        (0..chosen.len()).flat_map(|which| (0..trajectories).map(move |case| (which, case))).collect();
+    progress.start("forecasting", jobs.len() as u64);
+    let done = AtomicU64::new(0);
+    let measured = queue::run(jobs.len(), &|job| {
+        let (which, case) = jobs[job];
+        if progress.interrupted() {
+            return Err(Failure::new(FailureKind::Interrupted, "interrupted while scoring forecasts"));
+        }
+        let scores = setting.run(chosen[which].fitted.as_forecaster(), case)?;
+        progress.at(1 + done.fetch_add(1, Ordering::Relaxed), &chosen[which].label);
+        Ok(scores)
+    })?;
+    progress.finish();
+    let mut merged: Vec<(&FittedForecaster, ForecastScores)> = Vec::new();
+    for ((which, _), scores) in jobs.iter().zip(measured) {
+        match merged.get_mut(*which) {
+            Some((_, sum)) => sum.append(&scores),
+            None => merged.push((chosen[*which], scores)),
+        }
+    }
+    Ok(Report { laws: setting.laws.pictures(&chosen, &setting.starts)?, ..setting.tables(&merged) })
+}
+
+/// The scores of one forecaster on some trajectories.
+struct ForecastScores {
+    /// What is measured at each lead step.
+    by_lead: LeadTables,
+    /// What is measured of a forecast from its start to its end.
+    of_forecasts: ScoreTable,
+    seconds: f64,
+    units: u64,
+}
+
+impl ForecastScores {
+    fn append(&mut self, other: &Self) {
+        self.by_lead.append(&other.by_lead);
+        self.of_forecasts.append(&other.of_forecasts);
+        self.seconds += other.seconds;
+        self.units += other.units;
+    }
+}
+
+/// What is the same for every forecaster.
+struct Setting<'a> {
+    plan: &'a Plan,
+    data: &'a SplitTrajectories,
+    by_lead: Arc<[Column]>,
+    of_forecasts: Arc<[Column]>,
+    starts: Vec<usize>,
+    /// Of each component over the training states.
+    variance: Array1<f64>,
+    laws: OneStepLaws<'a>,
+}
+
+impl<'a> Setting<'a> {
+    fn new(experiment: &'a Experiment) -> Result<Self> {
+        let (plan, data) = (experiment.plan, experiment.trajectories()?);
+        let perfect = experiment.forecasters.iter().find(|made| made.kind == "perfect");
+        let exact = perfect.map(|made| made.fitted.as_forecaster());
+        let (times, leads) = (data.test.dim().1, plan.score.lead_steps);
+        if times <= leads {
+            let last = times.saturating_sub(1);
+            let message =
+                format!("forecasts of {leads} lead steps cannot be scored on trajectories of {last} lead steps");
+            return Err(Failure::new(FailureKind::Usage, message)
+                .hint("set a smaller score.lead_steps, or longer trajectories (data.steps)"));
+        }
+        let starts = starts(times - 1 - leads, plan.score.starts);
+        let variance = data.train.to_shape((data.train.dim().0 * data.train.dim().1, data.dim()));
+        let variance =
+            variance.map(|states| states.var_axis(Axis(0), 0.0)).unwrap_or_else(|_| Array1::ones(data.dim()));
+        let context = Context {
+            pool: Pool::All,
+            dt: plan.data.stepping.dt,
+            lyapunov_time: plan.system.as_ref().and_then(SystemPlan::lyapunov_time),
+        };
+        let laws = OneStepLaws::new(plan.seed, data, exact, &context)?;
+        let [by_lead, of_forecasts] = columns(plan, &context, laws.known())?;
+        Ok(Self { plan, data, by_lead, of_forecasts, starts, variance, laws })
+    }
+
+    /// All forecasts of one forecaster from one test trajectory.
+    fn run(&self, model: &dyn Forecaster, case: usize) -> Result<ForecastScores> {
+        let trajectory = self.data.test.index_axis(Axis(0), case);
+        let (members, leads) = (self.plan.score.members, self.plan.score.lead_steps);
+        let mut scores = ForecastScores {
+            by_lead: LeadTables::new(&self.by_lead, leads),
+            of_forecasts: ScoreTable::new(&self.of_forecasts),
+            seconds: 0.0,
+            units: (self.starts.len() * members * leads) as u64,
+        };
+        let mut blocks = StartBlocks::new(model, self.data, case, &self.starts, members, self.plan.seed);
+        let mut errors = vec![Vec::with_capacity(leads); self.starts.len()];
+        for lead in 1..=leads {
+            let begun = Instant::now();
+            blocks.advance()?;
+            scores.seconds += begun.elapsed().as_secs_f64();
+            for (index, &start) in self.starts.iter().enumerate() {
+                let ensemble = Ensemble::new(trajectory.row(start + lead), blocks.ensemble(index), None);
+                scores.by_lead.measure(lead, case, start, &ensemble);
+                errors[index].push(normalised_error(&ensemble, self.variance.view()));
+                if lead == 1 {
+                    self.laws.measure(scores.by_lead.at_mut(1), case, start, blocks.ensemble(index))?;
+                }
+            }
+        }
+        for (&start, errors) in self.starts.iter().zip(&errors) {
+            scores.of_forecasts.case(Of::Analysis, "valid_time", case, start, &Case::Errors(errors));
+        }
+        densities::measure(model, scores.by_lead.at_mut(1), self.data, case)?;
+        Ok(scores)
+    }
+
+    fn tables(&self, merged: &[(&FittedForecaster, ForecastScores)]) -> Report {
+        let mut report = Report::default();
+        for (made, scores) in merged {
+            let (label, training) = (&made.label, made.fitted.training());
+            report.forecast.extend(scores.by_lead.rows(label));
+            report.forecast.extend(rows::forecast(label, &scores.of_forecasts, None));
+            report.ranks.extend(scores.by_lead.rank_histogram(label));
+            report.cost.push(CostRow {
+                stage: "forecast".into(),
+                label: label.clone(),
+                seconds: scores.seconds,
+                units: scores.units,
+                parameters: (training.parameters > 0).then_some(training.parameters),
+                evaluations: (training.evaluations > 0).then_some(training.evaluations),
+            });
+        }
+        let forecasters: Vec<(String, &LeadTables)> =
+            merged.iter().map(|(made, scores)| (made.label.clone(), &scores.by_lead)).collect();
+        report.paired = compare(&forecasters, self.plan.score.lead_steps);
+        report
+    }
+}
+
+/// The columns of a forecast table: those measured at each lead step, and those of a forecast from its start to its end.
+fn columns(plan: &Plan, context: &Context, law_is_known: bool) -> Result<[Arc<[Column]>; 2]> {
+    let (mut by_lead, mut of_forecasts) = (Vec::new(), Vec::new());
+    for name in &plan.score.metrics {
+        let column = Column::registered(Of::Analysis, name, context)?;
+        match column.metric.input() {
+            Input::Ensemble | Input::StateDensity => by_lead.push(column),
+            Input::Errors => of_forecasts.push(column),
+            Input::InnovationDensity | Input::Number => {}
+        }
+    }
+    if law_is_known {
+        by_lead.push(Column::series(Of::Analysis, &ENERGY_SCORE_LAW));
+    }
+    Ok([by_lead.into(), of_forecasts.into()])
+}

@@ -1,0 +1,55 @@
+//! What a stage is told, and what it has to say.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::failure::{Failure, FailureKind, Result};
+use crate::store::Limits;
+
+/// What every stage is told beside the experiment.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The run folder or file to write; none means the default place.
+    pub out: Option<PathBuf>,
+    /// Replace an output that exists.
+    pub force: bool,
+    /// Go on from the checkpoints of an unfinished run.
+    pub resume: bool,
+    /// The most bytes that arrays may take.
+    pub max_memory: u64,
+}
+
+impl Options {
+    /// What a reader of files may take.
+    pub(super) fn limits(&self) -> Limits {
+        Limits::bytes(self.max_memory)
+    }
+
+    /// Refuses `values` numbers that would not fit under the limit, before anything is allocated; `what` names them.
+    ///
+    /// # Errors
+    /// [`FailureKind::Resource`] with both sizes.
+    pub(super) fn check_memory(&self, what: &str, values: usize) -> Result<()> {
+        let bytes = values as u64 * 8;
+        if bytes <= self.max_memory {
+            return Ok(());
+        }
+        let (asked, allowed) = (gib(bytes), gib(self.max_memory));
+        let message = format!("{what} would take {asked:.1} GiB, but --max-memory allows {allowed:.1} GiB");
+        Err(Failure::new(FailureKind::Resource, message).hint("make the experiment smaller, or raise --max-memory"))
+    }
+}
+
+fn gib(bytes: u64) -> f64 {
+    bytes as f64 / (1u64 << 30) as f64
+}
+
+/// What a stage has to say when it is done.
+#[derive(Clone, Debug)]
+pub struct Finished {
+    /// `result` of the JSON form.
+    pub result: Value,
+    /// What there is to say to a person, as lines of text.
+    pub text: String,
+}

@@ -1,0 +1,117 @@
+//! The rows of a result that score tables become, and their comparison with the best.
+
+use super::score_table::ScoreTable;
+use crate::results::{AssimilationRow, ForecastRow, PairedRow, RankHistogram};
+use crate::score::series::ENERGY_SCORE_LAW;
+use crate::score::{Of, compare, holm};
+
+/// The rows of one forecaster at one lead step; without one, those of a whole forecast.
+pub fn forecast(label: &str, table: &ScoreTable, lead_step: Option<usize>) -> Vec<ForecastRow> {
+    let mut out = Vec::new();
+    for (index, column) in table.columns().iter().enumerate() {
+        let Some(summary) = table.summary(index) else { continue };
+        let of_law = column.measures(Of::Analysis, ENERGY_SCORE_LAW.name);
+        let estimator = if of_law { "fair, fresh draws" } else { column.metric.estimator() };
+        out.push(ForecastRow {
+            forecaster: label.to_owned(),
+            metric: column.name(),
+            estimator: estimator.to_owned(),
+            pool: column.metric.pool().name().to_owned(),
+            lead_step,
+            value: summary.value,
+            se: summary.se,
+            n: summary.n,
+            n_diverged: table.terms(index).diverged_cases(),
+        });
+    }
+    out
+}
+
+/// The rows of one method: `named` with the names of method, forecaster, network and label, and the number of replicates.
+pub fn assimilation(named: &AssimilationRow, table: &ScoreTable) -> Vec<AssimilationRow> {
+    let mut out = Vec::new();
+    for (index, column) in table.columns().iter().enumerate() {
+        let Some(summary) = table.summary(index) else { continue };
+        out.push(AssimilationRow {
+            metric: column.name(),
+            estimator: column.metric.estimator().to_owned(),
+            pool: column.metric.pool().name().to_owned(),
+            value: summary.value,
+            se: summary.se,
+            n: summary.n,
+            diverged: table.terms(index).diverged_clusters(),
+            ..named.clone()
+        });
+    }
+    out
+}
+
+/// The rank histogram of a row, where it has one; `kind` is `forecast` or `assimilation`.
+pub fn rank_histogram(table: &ScoreTable, kind: &str, label: &str, observe: &str) -> Option<RankHistogram> {
+    let index = table.index(Of::Analysis, "rank_histogram")?;
+    if table.terms(index).is_empty() || table.terms(index).diverged() {
+        return None;
+    }
+    Some(RankHistogram {
+        table: kind.to_owned(),
+        label: label.to_owned(),
+        observe: observe.to_owned(),
+        counts: table.columns()[index].metric.histogram(table.terms(index))?,
+        p: table.summary(index).and_then(|summary| summary.value),
+    })
+}
+
+/// A labelled row of a table.
+pub type Labelled<'a> = (String, &'a ScoreTable);
+
+/// Compares the rows of every column with its best one.
+pub fn all_against_best(rows: &[Labelled], kind: &str) -> Vec<PairedRow> {
+    let columns = rows.first().map_or(0, |(_, table)| table.columns().len());
+    (0..columns).flat_map(|column| against_best(column, rows, kind)).collect()
+}
+
+/// Compares the rows of every column with its best one, at a lead step.
+pub fn all_against_best_at(lead_step: usize, rows: &[Labelled]) -> Vec<PairedRow> {
+    let mut found = all_against_best(rows, "forecast");
+    found.iter_mut().for_each(|row| row.lead_step = Some(lead_step));
+    found
+}
+
+/// Compares every row of column `index` with the best.
+///
+/// The best row is the one with the least loss among those that did not diverge. P-values carry Holm's correction over
+/// the comparisons of the column.
+fn against_best(index: usize, rows: &[Labelled], kind: &str) -> Vec<PairedRow> {
+    let Some((_, first)) = rows.first() else { return Vec::new() };
+    let column = &first.columns()[index];
+    let orientation = column.about.orientation;
+    let losses: Vec<Option<f64>> =
+        rows.iter().map(|(_, table)| table.summary(index)?.value.map(|value| orientation.loss(value))).collect();
+    let best = (0..rows.len())
+        .filter(|&i| losses[i].is_some_and(f64::is_finite))
+        .min_by(|&a, &b| losses[a].unwrap_or(f64::NAN).total_cmp(&losses[b].unwrap_or(f64::NAN)));
+    let Some(best) = best else { return Vec::new() };
+    let mut out: Vec<PairedRow> = Vec::new();
+    for (other, (label, table)) in rows.iter().enumerate() {
+        if other == best {
+            continue;
+        }
+        let paired = compare(table.terms(index), rows[best].1.terms(index), column.metric.as_ref(), orientation);
+        if let Some(paired) = paired {
+            out.push(PairedRow {
+                table: kind.to_owned(),
+                metric: column.name(),
+                lead_step: None,
+                best: rows[best].0.clone(),
+                other: label.clone(),
+                difference: paired.difference,
+                se: paired.se,
+                p: paired.p,
+                p_holm: paired.p,
+            });
+        }
+    }
+    let corrected = holm(&out.iter().map(|row| row.p).collect::<Vec<_>>());
+    out.iter_mut().zip(corrected).for_each(|(row, p)| row.p_holm = p);
+    out
+}

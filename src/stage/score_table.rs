@@ -1,0 +1,125 @@
+//! The terms of all columns of one row of a table.
+
+use std::sync::Arc;
+
+use crate::score::{Case, Column, Ensemble, Input, Metric, Of, Series, Summary, Terms};
+
+/// The terms of one row (a forecaster at a lead step, a method on its replicates), one table of terms a column.
+#[derive(Clone)]
+pub struct ScoreTable {
+    columns: Arc<[Column]>,
+    terms: Vec<Terms>,
+}
+
+/// The value of a column over the replicates that did not diverge.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Survivors {
+    /// The value.
+    pub value: f64,
+    /// Its standard error.
+    pub se: f64,
+    /// How many replicates these are.
+    pub replicates: usize,
+}
+
+impl ScoreTable {
+    /// Empty tables for the columns.
+    pub fn new(columns: &Arc<[Column]>) -> Self {
+        let terms = columns.iter().map(|column| Terms::new(column.metric.terms())).collect();
+        Self { columns: Arc::clone(columns), terms }
+    }
+
+    /// The columns.
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// The terms of column `index`.
+    pub fn terms(&self, index: usize) -> &Terms {
+        &self.terms[index]
+    }
+
+    /// The index of the column of this metric or series, if there is one.
+    pub fn index(&self, of: Of, name: &str) -> Option<usize> {
+        self.columns.iter().position(|column| column.measures(of, name))
+    }
+
+    /// Measures an ensemble with every column of `of` that takes ensembles.
+    pub fn ensemble<'e>(&mut self, of: Of, cluster: usize, time: usize, ensemble: &'e Ensemble<'e>) {
+        for (column, terms) in self.columns.iter().zip(&mut self.terms) {
+            if column.of == of && column.metric.input() == Input::Ensemble {
+                terms.measure(column.metric.as_ref(), cluster, time, &Case::Ensemble(ensemble));
+            }
+        }
+    }
+
+    /// Measures one case with the column of this metric, if there is one.
+    pub fn case(&mut self, of: Of, name: &str, cluster: usize, time: usize, case: &Case) {
+        if let Some(index) = self.index(of, name) {
+            self.measure(index, cluster, time, case);
+        }
+    }
+
+    /// Adds a number to the column of this series, if there is one.
+    pub fn number(&mut self, of: Of, series: &Series, cluster: usize, time: usize, value: f64) {
+        self.case(of, series.name, cluster, time, &Case::Number(value));
+    }
+
+    /// Adds a number to the column of this series of an estimated parameter, if there is one.
+    pub fn of_parameter(&mut self, parameter: &str, series: &Series, cluster: usize, time: usize, value: f64) {
+        if let Some(index) = self.index_of_parameter(parameter, series) {
+            self.measure(index, cluster, time, &Case::Number(value));
+        }
+    }
+
+    fn index_of_parameter(&self, parameter: &str, series: &Series) -> Option<usize> {
+        self.columns.iter().position(|column| column.measures_parameter(parameter, series))
+    }
+
+    fn measure(&mut self, index: usize, cluster: usize, time: usize, case: &Case) {
+        let metric: &dyn Metric = self.columns[index].metric.as_ref();
+        self.terms[index].measure(metric, cluster, time, case);
+    }
+
+    /// Says that a cluster diverged, in every column that scores; diagnostics keep what they had until then.
+    pub fn mark_diverged(&mut self, cluster: usize) {
+        for (column, terms) in self.columns.iter().zip(&mut self.terms) {
+            // a filter has no smoothed columns that could be without a value, nor a network that withholds nothing verified ones
+            let optional = matches!(column.of, Of::Smoothed | Of::Withheld);
+            if column.metric.input() != Input::Number && !(optional && terms.is_empty()) {
+                terms.mark_diverged(cluster);
+            }
+        }
+    }
+
+    /// Says that a cluster diverged in the column of this series of a parameter, whatever it holds.
+    pub fn mark_parameter(&mut self, parameter: &str, series: &Series, cluster: usize) {
+        if let Some(index) = self.index_of_parameter(parameter, series) {
+            self.terms[index].mark_diverged(cluster);
+        }
+    }
+
+    /// Adds the cases of another table with the same columns.
+    pub fn append(&mut self, other: &Self) {
+        self.terms.iter_mut().zip(&other.terms).for_each(|(own, other)| own.append(other));
+    }
+
+    /// Forgets all cases.
+    pub fn clear(&mut self) {
+        *self = Self::new(&self.columns);
+    }
+
+    /// The value of column `index`, with its standard error; none where nothing was measured.
+    pub fn summary(&self, index: usize) -> Option<Summary> {
+        let terms = &self.terms[index];
+        (!terms.is_empty() || terms.diverged()).then(|| self.columns[index].metric.summarise(terms))
+    }
+
+    /// The value of the column of this metric over the replicates that did not diverge.
+    pub fn survivors(&self, of: Of, name: &str) -> Option<Survivors> {
+        let index = self.index(of, name)?;
+        let survivors = self.terms(index).survivors();
+        let summary = self.columns[index].metric.summarise(&survivors);
+        Some(Survivors { value: summary.value?, se: summary.se?, replicates: survivors.clusters() })
+    }
+}

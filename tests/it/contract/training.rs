@@ -1,0 +1,227 @@
+//! What a training promises: the same bytes for any number of threads, through a file and across an interruption, and a
+//! sentence when it goes wrong.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use ndarray::{Array2, Array3};
+use scorecast::forecast::{Checkpoints, Error, FORECASTERS, FitContext, Fitted, Result};
+use scorecast::model::Model;
+use scorecast::progress::{Progress, Quiet};
+use scorecast::systems::registry::Entry;
+use scorecast::systems::{Domain, Geometry, Key, Level, Settings, Value, registry};
+
+type Given<'a> = &'a [(&'a str, Value)];
+
+const KINDS: [&str; 2] = ["gaussian", "diffusion"];
+const DIM: usize = 10;
+
+fn entry(kind: &str) -> &'static Entry<scorecast::forecast::ForecasterBuild> {
+    registry::find(FORECASTERS, "forecaster", kind).unwrap()
+}
+
+/// A short training on a noisy linear recursion over a ring.
+fn fit(kind: &str, given: Given, progress: &dyn Progress, kept: Option<&dyn Checkpoints>) -> Result<Fitted> {
+    let mut all = BTreeMap::from([
+        ("steps".to_owned(), Value::Int(24)),
+        ("width".to_owned(), Value::Int(8)),
+        ("batch".to_owned(), Value::Int(100)),
+        ("validate_every".to_owned(), Value::Int(5)),
+        ("checkpoint_every".to_owned(), Value::Int(7)),
+    ]);
+    all.extend(given.iter().map(|(key, value)| ((*key).to_owned(), value.clone())));
+    let settings = Settings::check(kind, entry(kind).params, &all).unwrap();
+    let noise = Key::new(1, Domain::Data).normals(6 * 60, DIM).into_raw_vec_and_offset().0;
+    let mut data = Array3::from_shape_vec((6, 60, DIM), noise).unwrap();
+    for time in 1..60 {
+        let before = data.slice(ndarray::s![.., time - 1, ..]).mapv(|value| 0.8 * value);
+        let mut now = data.slice_mut(ndarray::s![.., time, ..]);
+        now += &before;
+    }
+    let situation = FitContext {
+        system: None,
+        geometry: Geometry::Ring,
+        train: data.slice(ndarray::s![..5, .., ..]),
+        valid: data.slice(ndarray::s![5.., .., ..]),
+        key: Key::new(5, Domain::Training),
+        progress,
+        checkpoints: kept,
+    };
+    (entry(kind).build.fit)(&settings, &situation)
+}
+
+/// Three lead steps of 70 members, as bits.
+fn forecast(fitted: &Fitted) -> Vec<u64> {
+    let mut x: Array2<f64> = Key::new(2, Domain::Method).normals(70, DIM);
+    fitted.as_forecaster().advance(4, 3, &mut x, Key::new(3, Domain::Method)).unwrap();
+    x.iter().map(|value| value.to_bits()).collect()
+}
+
+/// D and two vector-Jacobian products for 70 members, as bits.
+fn guidance(fitted: &Fitted) -> Vec<u64> {
+    let x: Array2<f64> = Key::new(2, Domain::Method).normals(70, DIM);
+    let bound = fitted.as_forecaster().denoiser().unwrap().bind(0, x.view()).unwrap();
+    let (denoised, pullback) = bound.denoiser.denoise_vjp(x.view(), Level::exploding(0.7)).unwrap();
+    let once = pullback.pull(x.view()).unwrap();
+    let twice = pullback.pull(once.view()).unwrap();
+    denoised.iter().chain(&once).chain(&twice).map(|value| value.to_bits()).collect()
+}
+
+#[test]
+fn the_number_of_threads_changes_no_byte() {
+    for kind in KINDS {
+        let run = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                let fitted = fit(kind, &[], &Quiet, None).unwrap();
+                (fitted.model(), forecast(&fitted), guidance(&fitted))
+            })
+        };
+        let one = run(1);
+        for threads in [2, 4] {
+            assert_eq!(one, run(threads), "{kind} on {threads} threads");
+        }
+    }
+}
+
+#[test]
+fn a_loaded_model_is_the_stored_one() {
+    for kind in KINDS {
+        let fitted = fit(kind, &[], &Quiet, None).unwrap();
+        let model = fitted.model();
+        let loaded = (entry(kind).build.load.unwrap())(&model).unwrap();
+        assert_eq!(loaded.model(), model, "{kind}");
+        assert_eq!(forecast(&loaded), forecast(&fitted), "{kind}");
+        assert_eq!(loaded.training(), fitted.training(), "{kind}");
+    }
+}
+
+#[test]
+fn a_model_keeps_its_objective_and_one_that_names_none_is_of_denoising() {
+    let fit = |objective: &str| fit("diffusion", &[("objective", Value::Text(objective.to_owned()))], &Quiet, None);
+    let load = entry("diffusion").build.load.unwrap();
+    let (denoising, velocity) = (fit("denoising").unwrap(), fit("velocity").unwrap());
+    let mut unnamed = denoising.model();
+    unnamed.config["forecaster"].as_object_mut().unwrap().remove("objective").unwrap();
+    assert_eq!(guidance(&load(&unnamed).unwrap()), guidance(&denoising));
+    assert_eq!(guidance(&load(&velocity.model()).unwrap()), guidance(&velocity));
+    assert_ne!(guidance(&velocity), guidance(&denoising));
+}
+
+#[test]
+fn a_damaged_model_is_refused_with_a_sentence() {
+    let model = fit("diffusion", &[], &Quiet, None).unwrap().model();
+    let load = entry("diffusion").build.load.unwrap();
+    for name in model.tensors.keys() {
+        let mut damaged = model.clone();
+        damaged.tensors.remove(name);
+        assert!(matches!(load(&damaged), Err(Error::Model(_))), "without {name}");
+        let mut damaged = model.clone();
+        damaged.tensors.get_mut(name).unwrap().shape.push(2);
+        if let scorecast::model::Values::F32(_) = damaged.tensors[name].values {
+            assert!(matches!(load(&damaged), Err(Error::Model(_))), "wrong shape of {name}");
+        }
+    }
+}
+
+/// Keeps checkpoints in memory.
+#[derive(Default)]
+struct Memory(Mutex<Option<Model>>, AtomicU64);
+
+impl Checkpoints for Memory {
+    fn load(&self) -> Result<Option<Model>, String> {
+        Ok(self.0.lock().unwrap().clone())
+    }
+
+    fn save(&self, state: &Model) -> Result<(), String> {
+        *self.0.lock().unwrap() = Some(state.clone());
+        self.1.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// Asks to stop at the n-th question.
+struct StopAt(AtomicU64);
+
+impl Progress for StopAt {
+    fn start(&self, _what: &str, _total: u64) {}
+    fn at(&self, _done: u64, _note: &str) {}
+    fn finish(&self) {}
+    fn interrupted(&self) -> bool {
+        self.0.fetch_sub(1, Ordering::Relaxed) == 1
+    }
+}
+
+#[test]
+fn an_interrupted_training_ends_with_the_same_bytes() {
+    for kind in KINDS {
+        let whole = fit(kind, &[], &Quiet, None).unwrap().model();
+        // before the first validation, on one, between two, and one step before the end
+        for stop in [1, 5, 13, 23] {
+            let memory = Memory::default();
+            let stopped = fit(kind, &[], &StopAt(AtomicU64::new(stop)), Some(&memory));
+            assert!(matches!(stopped, Err(Error::Interrupted)), "{kind} at {stop}");
+            let resumed = fit(kind, &[], &Quiet, Some(&memory)).unwrap();
+            assert_eq!(resumed.model(), whole, "{kind} at {stop}");
+        }
+    }
+}
+
+#[test]
+fn a_killed_training_goes_on_from_its_last_checkpoint() {
+    let memory = Memory::default();
+    let whole = fit("diffusion", &[], &Quiet, Some(&memory)).unwrap().model();
+    // after steps 7, 14 and 21; the checkpoint of step 21 is what a kill in the last steps would leave
+    assert_eq!(memory.1.load(Ordering::Relaxed), 3);
+    assert_eq!(fit("diffusion", &[], &Quiet, Some(&memory)).unwrap().model(), whole);
+}
+
+#[test]
+fn a_checkpoint_of_another_training_is_refused() {
+    let memory = Memory::default();
+    fit("gaussian", &[], &Quiet, Some(&memory)).unwrap();
+    let other = fit("gaussian", &[("learning_rate", Value::Float(1e-4))], &Quiet, Some(&memory));
+    assert!(matches!(other, Err(Error::Checkpoint(_))));
+}
+
+#[test]
+fn divergence_is_a_sentence_that_names_step_and_remedy() {
+    for kind in KINDS {
+        let given = [("learning_rate", Value::Float(1e30)), ("clip", Value::Float(1e30)), ("warm_up", Value::Int(0))];
+        let message = match fit(kind, &given, &Quiet, None) {
+            Err(Error::Diverged(message)) => message,
+            other => panic!("{kind} must diverge, not be {:?}", other.map(|fitted| fitted.model().kind)),
+        };
+        assert!(message.starts_with("training diverged at step "), "{message}");
+        assert!(message.contains("lower learning_rate"), "{message}");
+    }
+}
+
+#[test]
+fn contradictory_settings_are_refused() {
+    let message = |given: Given| fit("gaussian", given, &Quiet, None).err().unwrap().to_string();
+    assert!(message(&[("kernel", Value::Int(4))]).contains("is 4, but a convolution needs an odd number"));
+    let conv2d = message(&[("network", Value::Text("conv2d".to_owned()))]);
+    assert!(conv2d.contains("is \"conv2d\", but the 10 components are not a grid of rows and columns"), "{conv2d}");
+}
+
+#[test]
+fn divergent_members_stay_non_finite_and_harm_no_other() {
+    for kind in KINDS {
+        let fitted = fit(kind, &[], &Quiet, None).unwrap();
+        let mut x: Array2<f64> = Key::new(2, Domain::Method).normals(8, DIM);
+        let mut with_nan = x.clone();
+        with_nan.row_mut(3).fill(f64::NAN);
+        fitted.as_forecaster().advance(0, 1, &mut x, Key::new(3, Domain::Method)).unwrap();
+        fitted.as_forecaster().advance(0, 1, &mut with_nan, Key::new(3, Domain::Method)).unwrap();
+        for member in 0..8 {
+            match member {
+                3 => assert!(with_nan.row(3).iter().all(|value| value.is_nan())),
+                _ => assert_eq!(with_nan.row(member), x.row(member), "{kind}"),
+            }
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Bad files and impossible runs.
+
+mod bad_data;

@@ -1,0 +1,4 @@
+//! Measurements, not tests: all are ignored, and run by name in release mode with `--ignored --nocapture`.
+
+mod learned_on_lorenz96;
+mod network_speed;
