@@ -103,7 +103,7 @@ impl Present {
         }
     }
 
-    /// The same observations in coordinates where errors are independent: h and y become L^-1 h and L^-1 y, and R the
+    /// These observations in coordinates where errors are independent: h and y become L^-1 h and L^-1 y, and R the
     /// identity, which leaves the posterior as it is. Where they are independent already nothing changes.
     #[must_use]
     pub fn whiten(mut self) -> Self {
@@ -120,7 +120,7 @@ impl Present {
         self
     }
 
-    /// The same as [`Present::whiten`] for a method to which the place of each value matters: by the root of R^-1 whose new
+    /// What [`Present::whiten`] does, for a method to which the place of each value matters: by the root of R^-1 whose new
     /// values are as near as any to those that they come from, C^-1/2 D^-1/2 with D the variances, C the correlations and
     /// the symmetric root (Kessy, Lewin and Strimmer 2018, doi:10.1080/00031305.2016.1277159). It takes an eigenproblem of
     /// the order of the values.

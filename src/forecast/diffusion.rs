@@ -104,9 +104,8 @@ impl Forecaster for Diffusion {
 
     fn advance(&self, k: usize, steps: usize, x: &mut Array2<f64>, key: Key) -> systems::Result<()> {
         for step in k..k + steps {
-            let (rows, dim) = x.dim();
             let bound = self.bind(step, x.view())?;
-            let z = self.sampling.draw(bound.denoiser.as_ref(), rows, dim, key.at(step as u64))?;
+            let z = self.sampling.draw(bound.denoiser.as_ref(), x.nrows(), key.at(step as u64))?;
             let next = bound.to_state.apply(&z);
             drop(bound);
             *x = next;

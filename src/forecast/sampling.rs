@@ -11,11 +11,11 @@ use serde_json::{Value, json};
 use super::Result;
 use super::stored::{misfit, reals, vector};
 use crate::model::{Model, Tensor};
-use crate::systems::noising::{Sampler, Schedule};
+use crate::systems::noising::sampler::{RegisteredSampler, SAMPLER_NAMES, named};
+use crate::systems::noising::{Karras, Levels, sample};
 use crate::systems::{self, Denoiser, Key, Param, ParamKind, Settings};
 
-const SAMPLER: Param =
-    Param::choice("sampler", "dpm_solver_2m", &["dpm_solver_2m", "heun", "reverse_sde"], "how a lead step is drawn");
+const SAMPLER: Param = Param::choice("sampler", "dpm_solver_2m", SAMPLER_NAMES, "how a lead step is drawn");
 const LEVELS: Param =
     Param::unset("levels", ParamKind::int(2, 10_000), "noise levels of a lead step; the sampler's own number");
 const SIGMA_MIN: Param =
@@ -32,8 +32,9 @@ const SCHEDULE: &str = "schedule";
 /// A sampler with its noise levels.
 pub(super) struct Sampling {
     name: String,
-    sampler: Sampler,
-    schedule: Schedule,
+    registered: RegisteredSampler,
+    grid: Karras,
+    levels: Levels,
 }
 
 impl Sampling {
@@ -43,35 +44,37 @@ impl Sampling {
     /// When there is no such sampler, or its levels do not descend.
     pub fn new(settings: &Settings, width: f64) -> Result<Self> {
         let name = settings.text(SAMPLER.key).to_owned();
-        let sampler = Sampler::named(&name)?;
-        let usual = sampler.default_schedule();
+        let usual = named(&name)?.grid;
         let number = |param: Param, usual: f64| settings.optional_number(param.key).unwrap_or(usual);
-        let schedule = Schedule {
+        let grid = Karras {
             sigma_min: number(SIGMA_MIN, usual.sigma_min * width.sqrt()),
             sigma_max: number(SIGMA_MAX, usual.sigma_max),
             rho: number(RHO, usual.rho),
             steps: if settings.has(LEVELS.key) { settings.count(LEVELS.key) } else { usual.steps },
         };
-        schedule.levels()?;
-        Ok(Self { name, sampler, schedule })
+        Self::of(name, grid)
+    }
+
+    fn of(name: String, grid: Karras) -> Result<Self> {
+        Ok(Self { registered: named(&name)?, name, levels: grid.exploding()?, grid })
     }
 
     /// Evaluations of the denoiser in one lead step.
     pub fn evaluations(&self) -> usize {
-        self.sampler.evaluations(self.schedule.steps)
+        self.registered.sampler.evaluations(self.grid.steps)
     }
 
-    /// Draws `members` x `dim` samples in the space of the denoiser.
+    /// Draws `members` samples, `[member, component]`, in the space of the denoiser.
     ///
     /// # Errors
     /// When the denoiser itself cannot run.
-    pub fn draw(&self, denoiser: &dyn Denoiser, members: usize, dim: usize, key: Key) -> systems::Result<Array2<f64>> {
-        self.sampler.sample(denoiser, &self.schedule, members, dim, key)
+    pub fn draw(&self, denoiser: &dyn Denoiser, members: usize, key: Key) -> systems::Result<Array2<f64>> {
+        sample(self.registered.sampler, denoiser, &self.levels, members, key)
     }
 
     /// As plain data: what goes into the configuration, and an array with its name.
     pub fn parts(&self) -> (Value, (&'static str, Tensor)) {
-        let Schedule { sigma_min, sigma_max, rho, steps } = self.schedule;
+        let Karras { sigma_min, sigma_max, rho, steps } = self.grid;
         (json!({ SAMPLER.key: self.name, LEVELS.key: steps }), (SCHEDULE, reals(vec![sigma_min, sigma_max, rho])))
     }
 
@@ -84,10 +87,8 @@ impl Sampling {
         let name = own[SAMPLER.key].as_str().unwrap_or_default().to_owned();
         let steps = own[LEVELS.key].as_u64().ok_or_else(|| misfit(model, LEVELS.key, "is missing"))?;
         let numbers = vector(model, SCHEDULE, 3)?;
-        let schedule =
-            Schedule { sigma_min: numbers[0], sigma_max: numbers[1], rho: numbers[2], steps: steps as usize };
-        schedule.levels()?;
-        Ok(Self { sampler: Sampler::named(&name)?, name, schedule })
+        let (sigma_min, sigma_max, rho) = (numbers[0], numbers[1], numbers[2]);
+        Self::of(name, Karras { sigma_min, sigma_max, rho, steps: steps as usize })
     }
 }
 
@@ -106,7 +107,7 @@ mod tests {
             assert!(sampling.evaluations() <= 12);
             // a deterministic sampler is linear in the first normal that it draws, so that its sd can be read off
             let exact = IndependentDenoiser::new(ndarray::array![[v * v]]);
-            let drawn = sampling.draw(&exact, 1, 1, key).unwrap()[[0, 0]];
+            let drawn = sampling.draw(&exact, 1, key).unwrap()[[0, 0]];
             let ratio = drawn / key.purpose(Purpose::Sampler).stream(0).normal() / v;
             assert!((ratio - 1.0).abs() < 0.02, "sd {v}: {ratio}");
         }

@@ -97,7 +97,7 @@ pub struct About {
     pub meaning: &'static str,
     /// What an assimilation table has columns of it for.
     pub of: &'static [Of],
-    /// Those of its columns that a terminal shows; a page shows all.
+    /// Which of its columns a terminal shows; a page shows all.
     pub headline: &'static [Of],
 }
 

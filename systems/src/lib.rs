@@ -12,7 +12,9 @@
 pub mod brownian;
 pub mod catalogue;
 pub mod diagnose;
+pub mod error;
 pub mod gaussian;
+pub mod geometry;
 pub mod integrate;
 pub mod key;
 mod lanes;
@@ -33,15 +35,17 @@ mod wide;
 
 pub use brownian::BrownianPath;
 pub use diagnose::Estimate;
+pub use error::{Error, Result};
 pub use gaussian::{GaussianDenoiser, GaussianLaw, LinearForecaster, LowRankGaussian, LowRankMixture};
+pub use geometry::Geometry;
 pub use integrate::SdeForecaster;
 pub use key::{Domain, Key, Purpose, Stream};
 pub use law::{
-    Affine, BoundDenoiser, ConditionalDenoiser, Covariance, Density, Differentiable, Error, Forecaster, GaussianKernel,
-    Geometry, LinearGaussian, Result,
+    Affine, BoundDenoiser, ConditionalDenoiser, Covariance, Density, Differentiable, Forecaster, GaussianKernel,
+    LinearGaussian,
 };
 pub use map::{Map, MapForecaster};
-pub use noising::{Denoiser, DifferentiableDenoiser, Level, Pullback, Sampler, Schedule};
+pub use noising::{Denoised, Denoiser, DifferentiableDenoiser, Karras, Level, Levels, Pullback, Sampler, Schedule};
 pub use registry::{Entry, Param, ParamKind, Settings, Value};
 pub use ring::{Reach, Ring};
 pub use sde::{Calculus, Increment, LANES, Linearized, Noise, Sde};

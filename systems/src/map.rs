@@ -4,10 +4,11 @@
 use ndarray::{Array1, Array2, ArrayView2};
 use rayon::prelude::*;
 
+use crate::error::Result;
 use crate::gaussian::GaussianLaw;
 use crate::key::Key;
 use crate::law::{
-    ConditionalDenoiser, Covariance, Density, Differentiable, Forecaster, GaussianKernel, LinearGaussian, Result,
+    ConditionalDenoiser, Covariance, Density, Differentiable, Forecaster, GaussianKernel, LinearGaussian,
 };
 use crate::sde::{LANES, load_block, store_block};
 

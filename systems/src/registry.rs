@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use accept::{accept, default_value, named_system};
 
-use crate::law::{Error, Result};
+use crate::error::{Error, Result};
 
 /// The value of one setting, whatever file or program it came from.
 #[derive(Clone, Debug, PartialEq)]
@@ -234,6 +234,17 @@ pub fn find<B>(registry: &'static [Entry<B>], what: &'static str, name: &str) ->
         name: name.to_owned(),
         nearest: nearest(name, registry.iter().map(|entry| entry.name)).map(str::to_owned),
     })
+}
+
+/// The names of a registry's entries, in its order: the words of a setting that chooses among them.
+pub const fn names<B, const N: usize>(registry: &[Entry<B>]) -> [&'static str; N] {
+    let mut names = [""; N];
+    let mut i = 0;
+    while i < N {
+        names[i] = registry[i].name;
+        i += 1;
+    }
+    names
 }
 
 /// The candidate that a mistyped name most likely means, if one is near enough.

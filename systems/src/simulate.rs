@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use ndarray::{Array2, Array3, ArrayView2, Axis};
 
+use crate::error::Result;
 use crate::key::{Key, Purpose};
-use crate::law::{Forecaster, Result};
+use crate::law::Forecaster;
 use crate::system::{Stepping, System, seen, whole};
 
 /// What [`simulate`] makes.

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use ndarray::{Array2, ArrayView2, Axis, CowArray, Ix2};
 
+use crate::error::{Error, Result};
+use crate::geometry::Geometry;
 use crate::integrate::SdeForecaster;
 use crate::key::Key;
-use crate::law::{Error, Forecaster, Geometry, Result};
+use crate::law::Forecaster;
 use crate::sde::Sde;
 
 /// How a system is stepped from one lead step to the next.

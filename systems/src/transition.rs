@@ -3,8 +3,9 @@
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 use rayon::prelude::*;
 
+use crate::error::{Error, Result};
 use crate::key::{Key, Stream};
-use crate::law::{ConditionalDenoiser, Density, Error, Forecaster, Result};
+use crate::law::{ConditionalDenoiser, Density, Forecaster};
 
 /// Members in a chunk of the parallel loop.
 const CHUNK: usize = 256;

@@ -11,9 +11,11 @@ use ndarray::Array2;
 
 use super::square_root::{SquareRoot, SquareRootTransition};
 use super::{DefaultStepping, dim_param, positive_param};
+use crate::error::Result;
+use crate::geometry::Geometry;
 use crate::integrate::forecaster;
 use crate::key::{Key, Purpose, Stream};
-use crate::law::{Forecaster, Geometry, Result};
+use crate::law::Forecaster;
 use crate::registry::{Entry, Settings};
 use crate::sde::{LANES, Linearized, Noise, Sde};
 use crate::system::{Stepping, System};

@@ -18,8 +18,10 @@ pub use map::Embedding;
 
 use super::inside::{OF, inside};
 use super::{DefaultStepping, lorenz63, positive_param};
+use crate::error::Result;
+use crate::geometry::Geometry;
 use crate::key::{Domain, Key, Purpose};
-use crate::law::{Forecaster, Geometry, Result};
+use crate::law::Forecaster;
 use crate::registry::{Entry, Param, ParamKind, Settings};
 use crate::system::{Stepping, System};
 

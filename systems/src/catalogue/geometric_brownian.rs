@@ -7,9 +7,11 @@ use std::sync::Arc;
 use ndarray::Array2;
 
 use super::{DefaultStepping, dim_param, positive_param, real_param};
+use crate::error::Result;
+use crate::geometry::Geometry;
 use crate::integrate::forecaster;
 use crate::key::{Key, Purpose, Stream};
-use crate::law::{Forecaster, Geometry, Result};
+use crate::law::Forecaster;
 use crate::registry::{Entry, Param, Settings};
 use crate::sde::{LANES, Linearized, Noise, Sde};
 use crate::system::{Stepping, System};

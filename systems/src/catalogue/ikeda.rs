@@ -9,9 +9,11 @@ use std::sync::Arc;
 use ndarray::Array2;
 
 use super::{DefaultStepping, non_negative_param};
+use crate::error::{Error, Result};
+use crate::geometry::Geometry;
 use crate::integrate::forecaster;
 use crate::key::{Key, Purpose};
-use crate::law::{Error, Forecaster, Geometry, Result};
+use crate::law::Forecaster;
 use crate::map::{Map, MapForecaster};
 use crate::registry::{Entry, Param, Settings};
 use crate::sde::LANES;

@@ -12,9 +12,11 @@ use std::sync::Arc;
 use ndarray::{Array2, Axis};
 
 use super::{DefaultStepping, count_param, dim_param, positive_param, real_param};
+use crate::error::Result;
+use crate::geometry::Geometry;
 use crate::integrate::forecaster;
 use crate::key::{Key, Purpose, Stream};
-use crate::law::{Forecaster, Geometry, Result};
+use crate::law::Forecaster;
 use crate::map::{Map, MapForecaster};
 use crate::registry::{Entry, Param, Settings};
 use crate::sde::LANES;

@@ -12,10 +12,12 @@ use std::sync::Arc;
 use ndarray::{Array1, Array2, ArrayView2, s};
 
 use super::{DefaultStepping, Ou, noise_param, ou, positive_param, real_param};
+use crate::error::Result;
 use crate::gaussian::{LinearForecaster, SymmetricEigen};
+use crate::geometry::Geometry;
 use crate::integrate::forecaster;
 use crate::key::{Key, Purpose};
-use crate::law::{Forecaster, Geometry, LinearGaussian, Result};
+use crate::law::{Forecaster, LinearGaussian};
 use crate::registry::{Entry, Param, Settings, Value};
 use crate::sde::{LANES, Linearized, Noise, Sde};
 use crate::subspace::{orthonormal, structure_key};

@@ -12,8 +12,9 @@ use pulp::Arch;
 
 use super::noise::{EqualNoise, MULTIPLICATIVE};
 use super::{DefaultStepping, dim_param, noise_param, real_param};
+use crate::error::Result;
+use crate::geometry::Geometry;
 use crate::key::{Key, Purpose};
-use crate::law::{Geometry, Result};
 use crate::registry::{Entry, Settings};
 use crate::ring::{Reach, Ring};
 use crate::sde::{LANES, Linearized, Noise, Sde};

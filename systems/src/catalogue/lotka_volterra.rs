@@ -11,8 +11,9 @@ use ndarray::Array2;
 
 use super::DefaultStepping;
 use super::noise::{EqualNoise, MULTIPLICATIVE};
+use crate::error::Result;
+use crate::geometry::Geometry;
 use crate::key::{Key, Purpose};
-use crate::law::{Geometry, Result};
 use crate::registry::{Entry, Param, ParamKind, Settings};
 use crate::sde::{LANES, Linearized, Noise, Sde};
 use crate::system::System;

@@ -71,7 +71,7 @@ pub use quasi_geostrophic::QuasiGeostrophic;
 pub use stochastic_volatility::StochasticVolatility;
 pub use vissio_lucarini::VissioLucarini;
 
-use crate::law::{Error, Result};
+use crate::error::{Error, Result};
 use crate::registry::{Entry, Param, Settings, Value, find};
 use crate::sde::{LANES, Noise};
 use crate::system::{Stepping, System};

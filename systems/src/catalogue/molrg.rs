@@ -9,10 +9,12 @@ use std::sync::Arc;
 use ndarray::{Array1, Array2, ArrayView2};
 
 use super::DefaultStepping;
+use crate::error::Result;
 use crate::gaussian::{LowRankGaussian, LowRankMixture};
+use crate::geometry::Geometry;
 use crate::integrate::forecaster;
 use crate::key::{Key, Purpose, Stream};
-use crate::law::{Affine, BoundDenoiser, ConditionalDenoiser, Forecaster, Geometry, Result};
+use crate::law::{Affine, BoundDenoiser, ConditionalDenoiser, Forecaster};
 use crate::noising::{Denoiser, Level};
 use crate::registry::{Entry, Param, ParamKind, Settings};
 use crate::subspace::{orthonormal, structure_key};

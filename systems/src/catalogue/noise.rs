@@ -2,7 +2,7 @@
 //! s x_i dW_i (Ito). Each component has one Brownian motion, so a system has one kind or the other.
 
 use super::non_negative_param;
-use crate::law::Result;
+use crate::error::Result;
 use crate::registry::{Param, Settings};
 use crate::sde::{LANES, Noise};
 

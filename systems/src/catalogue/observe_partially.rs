@@ -10,8 +10,10 @@ use ndarray::{Array2, Axis};
 
 use super::inside::{OF, inside};
 use super::{DefaultStepping, lorenz63};
+use crate::error::{Error, Result};
+use crate::geometry::Geometry;
 use crate::key::Key;
-use crate::law::{Error, Forecaster, Geometry, Result};
+use crate::law::Forecaster;
 use crate::registry::{Entry, Param, ParamKind, Settings};
 use crate::system::{Partial, Stepping, System};
 

@@ -11,10 +11,12 @@ use nalgebra::DMatrix;
 use ndarray::{Array1, Array2};
 
 use super::{DefaultStepping, dim_param, real_param};
+use crate::error::Result;
 use crate::gaussian::{LinearForecaster, SymmetricEigen};
+use crate::geometry::Geometry;
 use crate::integrate::forecaster;
 use crate::key::{Key, Purpose};
-use crate::law::{Forecaster, Geometry, LinearGaussian, Result};
+use crate::law::{Forecaster, LinearGaussian};
 use crate::registry::{Entry, Param, ParamKind, Settings};
 use crate::sde::{LANES, Linearized, Noise, Sde};
 use crate::system::{Stepping, System};

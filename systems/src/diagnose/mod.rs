@@ -31,8 +31,9 @@ pub use lyapunov::{Lyapunov, TangentRun, lyapunov};
 pub use power::PowerSpectrum;
 pub use spatial::SpatialSpectrum;
 
+use crate::error::{Error, Result};
+use crate::geometry::Geometry;
 use crate::key::{Key, Purpose};
-use crate::law::{Error, Geometry, Result};
 use crate::sde::LANES;
 use crate::system::{Stepping, System};
 

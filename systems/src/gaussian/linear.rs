@@ -5,8 +5,9 @@ use ndarray::{Array2, ArrayView2, Axis};
 use rayon::prelude::*;
 
 use super::{GaussianLaw, SymmetricEigen};
+use crate::error::Result;
 use crate::key::Key;
-use crate::law::{ConditionalDenoiser, Covariance, Density, Forecaster, GaussianKernel, LinearGaussian, Result};
+use crate::law::{ConditionalDenoiser, Covariance, Density, Forecaster, GaussianKernel, LinearGaussian};
 
 /// Members in a chunk of the parallel loop.
 const CHUNK: usize = 256;

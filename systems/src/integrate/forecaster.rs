@@ -10,9 +10,10 @@ use super::adjoint::adjoint;
 use super::stretches::{self, Stretches};
 use super::{Cells, Integrator, OneStep, Tangent, Workspace, integrator};
 use crate::brownian::{BrownianPath, Owner};
+use crate::error::{Error, Result};
 use crate::gaussian::GaussianLaw;
 use crate::key::{Domain, Key};
-use crate::law::{ConditionalDenoiser, Density, Differentiable, Error, Forecaster, GaussianKernel, Result};
+use crate::law::{ConditionalDenoiser, Density, Differentiable, Forecaster, GaussianKernel};
 use crate::sde::{Increment, LANES, Noise, Sde, load_block, store_block};
 use crate::system::Stepping;
 

@@ -33,7 +33,7 @@ pub use stochastic_heun::{HEUN, StochasticHeun};
 pub use tangent::Tangent;
 pub use tsit5::{ATOL, RTOL, TSITOURAS, TSITOURAS_ERROR, Tsit5};
 
-use crate::law::{Error, Result};
+use crate::error::{Error, Result};
 use crate::registry::{Entry, find};
 use crate::sde::{Calculus, Increment, LANES, Noise, Sde};
 use crate::stage::shift;

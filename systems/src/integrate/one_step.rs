@@ -6,7 +6,8 @@ use std::sync::Arc;
 use ndarray::{Array2, ArrayView2};
 
 use super::{Integrator, Workspace};
-use crate::law::{Covariance, GaussianKernel, Result};
+use crate::error::Result;
+use crate::law::{Covariance, GaussianKernel};
 use crate::sde::{Increment, LANES, Noise, Sde, load_block, store_block};
 
 /// An equation and an integrator built for its lead step.

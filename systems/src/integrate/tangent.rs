@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::law::{Error, Result};
+use crate::error::{Error, Result};
 use crate::sde::{Calculus, LANES, Linearized, Noise, Sde};
 use crate::spectral::{Complex64, Semilinear, SpectralWorkspace};
 use crate::stage::SlopeUse;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{DefaultValue, Param, ParamKind, Value};
 use crate::catalogue;
-use crate::law::{Error, Result};
+use crate::error::{Error, Result};
 
 /// The value of a default, where it has one.
 pub(super) fn default_value(default: DefaultValue) -> Option<Value> {

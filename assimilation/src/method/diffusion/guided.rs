@@ -12,7 +12,8 @@
 //! When observations come after several lead steps all but the last are advanced freely and the last is guided.
 
 use ndarray::{Array1, Array2, Axis};
-use scorecast_systems::noising::{Sampler, Schedule};
+use scorecast_systems::noising::sampler::{SAMPLER_NAMES, named};
+use scorecast_systems::noising::{Karras, Sampler, sample};
 use scorecast_systems::{Entry, Forecaster, Key, Param, Purpose, Settings};
 
 use crate::ensemble::all_finite;
@@ -48,7 +49,7 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
             &["auto", "exact", "path", "none"],
             "p(y | x_k) in closed form, estimated along the path, or left out (which is not a filter)",
         ),
-        Param::choice("sampler", "sde", &["sde", "heun", "dpm_solver_2m"], "reverse sampler; path weights need `sde`"),
+        Param::choice("sampler", "sde", &SAMPLER_WORDS, "reverse sampler; path weights need `sde`"),
         Param::int("steps", 64, 2, "steps of the sampler"),
         Param::positive("sigma_min", 0.01, "last noise level above 0"),
         Param::positive("sigma_max", 20.0, "first noise level"),
@@ -63,6 +64,17 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
                  gain does not see the ensemble's spread and it is not the filter's posterior.",
             )
         }),
+};
+
+/// The samplers by their names; `sde` is the short name of `reverse_sde`.
+const SAMPLER_WORDS: [&str; SAMPLER_NAMES.len() + 1] = {
+    let mut words = ["sde"; SAMPLER_NAMES.len() + 1];
+    let mut i = 0;
+    while i < SAMPLER_NAMES.len() {
+        words[i + 1] = SAMPLER_NAMES[i];
+        i += 1;
+    }
+    words
 };
 
 /// Where a member's weight comes from.
@@ -92,9 +104,9 @@ pub struct Guided {
     /// Where weights come from.
     pub weighting: Weighting,
     /// The reverse sampler.
-    pub sampler: Sampler,
+    pub sampler: &'static dyn Sampler,
     /// Its noise levels.
-    pub schedule: Schedule,
+    pub grid: Karras,
     /// The solver of V v = y - h.
     pub solver: Gmres,
     step: usize,
@@ -116,16 +128,15 @@ impl Guided {
             _ => Weighting::Auto,
         };
         let sampler = match settings.text("sampler") {
-            "heun" => Sampler::Heun,
-            "dpm_solver_2m" => Sampler::DpmSolver2M,
-            _ => Sampler::ReverseSde,
+            "sde" => named("reverse_sde")?.sampler,
+            name => named(name)?.sampler,
         };
-        if weighting == Weighting::Path && sampler != Sampler::ReverseSde {
+        if weighting == Weighting::Path && !sampler.draws() {
             return Err(settings.mistake("weights", PATH_NEEDS_SDE).into());
         }
         let [sigma_min, sigma_max, rho] = ["sigma_min", "sigma_max", "rho"].map(|key| settings.number(key));
-        let schedule = Schedule { sigma_min, sigma_max, rho, steps: settings.count("steps") };
-        schedule.levels()?;
+        let grid = Karras { sigma_min, sigma_max, rho, steps: settings.count("steps") };
+        grid.sigmas()?;
         let iterations = settings.count("iterations");
         Ok(Self {
             members: settings.count("members"),
@@ -134,7 +145,7 @@ impl Guided {
             outlier_threshold: settings.optional_number("outlier_threshold"),
             weighting,
             sampler,
-            schedule,
+            grid,
             solver: Gmres { tolerance: settings.number("tolerance"), iterations, restart: iterations.min(20) },
             step: 0,
             ensemble: Array2::zeros((0, 0)),
@@ -152,7 +163,7 @@ impl Guided {
                 observed.operator.name()
             ))),
             Weighting::Auto if closed => Ok(Weighting::Exact),
-            Weighting::Auto if self.sampler != Sampler::ReverseSde => {
+            Weighting::Auto if !self.sampler.draws() => {
                 Err(Error::Unsupported(format!("method `guided`: the setting weights {PATH_NEEDS_SDE}")))
             }
             Weighting::Auto => Ok(Weighting::Path),
@@ -181,12 +192,12 @@ impl Guided {
         let bound = conditional.bind(last, x.view())?;
         let guidance = Guidance::new(&*bound.denoiser, &bound.to_state, *observed, self.solver);
         // the address of the free forecast of this step, which is only scored and never carried on
-        let key = key.purpose(Purpose::Sampler).at(last as u64);
+        let (key, levels) = (key.purpose(Purpose::Sampler).at(last as u64), self.grid.exploding()?);
         let (z, log_ratio) = if paths {
-            let (z, log_ratio) = crate::method::diffusion::path::sample(&guidance, &self.schedule, x.dim(), key)?;
+            let (z, log_ratio) = crate::method::diffusion::path::sample(&guidance, &levels, x.nrows(), key)?;
             (z, Some(log_ratio))
         } else {
-            (self.sampler.sample(&guidance, &self.schedule, x.nrows(), x.ncols(), key)?, None)
+            (sample(self.sampler, &guidance, &levels, x.nrows(), key)?, None)
         };
         diagnostics.insert("gmres_iterations", guidance.mean_iterations());
         Ok((bound.to_state.apply(&z), log_ratio))

@@ -320,7 +320,7 @@ impl scorecast_systems::Forecaster for Still {
     fn dim(&self) -> usize {
         self.0
     }
-    fn advance(&self, _: usize, steps: usize, _: &mut Array2<f64>, _: Key) -> scorecast_systems::law::Result<()> {
+    fn advance(&self, _: usize, steps: usize, _: &mut Array2<f64>, _: Key) -> scorecast_systems::Result<()> {
         assert_eq!(steps, 0);
         Ok(())
     }

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use ndarray::{Array1, Array2, ArrayView2};
 
 use super::{Embedding, ambient_noise};
+use crate::error::{Error, Result};
 use crate::gaussian::GaussianLaw;
 use crate::key::Key;
 use crate::law::{
-    ConditionalDenoiser, Covariance, Density, Differentiable, Error, Forecaster, GaussianKernel, LinearGaussian, Result,
+    ConditionalDenoiser, Covariance, Density, Differentiable, Forecaster, GaussianKernel, LinearGaussian,
 };
 
 /// The most ambient components for which covariances, which are dense, are made.

@@ -6,8 +6,9 @@ use ndarray::{Array2, ArrayView2, s};
 use rayon::prelude::*;
 
 use super::PerturbParameters;
+use crate::error::{Error, Result};
 use crate::key::Key;
-use crate::law::{Differentiable, Error, Forecaster, Result};
+use crate::law::{Differentiable, Forecaster};
 use crate::system::Stepping;
 
 /// Ensembles whose forecasters are kept: truths and filters of a few replicates take turns.
