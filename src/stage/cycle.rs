@@ -104,7 +104,7 @@ pub fn run(
     }
     if ended.diverged.is_none() && !stopped {
         filter
-            .finish_with(model, operator, twin.key)?
+            .finish(model, Some(operator), twin.key)?
             .into_iter()
             .for_each(|earlier| visitor.smoothed(&split_smoothed(earlier, unknown.len())));
     }

@@ -128,8 +128,8 @@ fn a_smoother_gives_each_time_once_in_order_also_when_it_is_saved_before_the_end
             problem.run(&mut *through, key).into_iter().flat_map(|outcome| outcome.smoothed).collect();
         let mut again = method(name, &given);
         again.restore(&through.save()).unwrap();
-        let rest = through.finish(&problem.model, key).unwrap();
-        let restored = again.finish(&problem.model, key).unwrap();
+        let rest = through.finish(&problem.model, None, key).unwrap();
+        let restored = again.finish(&problem.model, None, key).unwrap();
         assert!(rest.iter().zip(&restored).all(|(a, b)| a.ensemble == b.ensemble && a.step == b.step), "{name}");
         assert_eq!(rest.len(), restored.len());
         smoothed.extend(rest);
