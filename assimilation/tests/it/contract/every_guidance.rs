@@ -139,15 +139,17 @@ fn a_missing_value_is_as_one_that_was_never_observed() {
     }
 }
 
-/// sqrt x, which is no number at many of these states: only where a value is missing does it not matter.
+/// sqrt x is no number below 0: it does not matter where a value is missing, and leaves a member alone where one is present.
 #[test]
-fn an_h_that_is_not_finite_matters_only_to_the_members_and_values_that_have_it() {
+fn a_prediction_that_is_not_finite_guides_nothing() {
     let h = Pointwise::new(Root, Stride::new(3, 1, 0, &errors(&[0.5])).unwrap());
     let z = array![[9.0, 9.0, -90.0], [9.0, -90.0, 9.0], [8.0, 7.0, -90.0], [9.0, 9.0, 9.0]];
     for Case { name, given, rule } in every_rule() {
-        let (denoised, _) = at(&*rule, &z, levels()[0], &h, &array![1.0, 1.5, f64::NAN]);
-        for (member, row) in denoised.guided.outer_iter().enumerate() {
-            assert_eq!(row.iter().all(|value| value.is_finite()), member != 1, "{name} {given:?}: {row}");
+        let (denoised, _) = at(&*rule, &z, Level::exploding(0.01), &h, &array![1.0, 1.5, f64::NAN]);
+        let rows = denoised.guided.outer_iter().zip(denoised.without_guidance().into_outer_iter());
+        for (member, (guided, free)) in rows.enumerate() {
+            assert!(guided.iter().all(|value| value.is_finite()), "{name} {given:?}: {guided}");
+            assert_eq!(guided == free, member == 1, "{name} {given:?}: {guided} {free}");
         }
     }
 }

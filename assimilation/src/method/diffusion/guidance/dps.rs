@@ -1,7 +1,7 @@
 //! Diffusion posterior sampling (Chung et al. 2023): the gradient of |y - h(x(D))| times zeta.
 //!
 //! l_i = -zeta r_i^2 / |r| and w = zeta r / |r|, in the letters of [`super::Guidance`], with r = y - h(x(D)) and |r| its
-//! Euclidean norm over the values that are present; where r = 0 there is no gradient, and none is taken. The source subtracts
+//! Euclidean norm over the values that are present; where r = 0, or is not finite, no gradient is taken. The source subtracts
 //! zeta grad |r| from each step of its own sampler; here it is a score, -zeta grad |r|, so that every sampler runs it.
 //!
 //! It is not the likelihood of any y with errors of covariance R: R does not enter, and the pull is as strong for a residual
@@ -38,7 +38,10 @@ impl Guidance for Dps {
         let mut pull = at.residual().clone();
         for mut row in pull.outer_iter_mut() {
             let norm = row.dot(&row).sqrt();
-            row *= if norm == 0.0 { 0.0 } else { self.zeta / norm };
+            match norm > 0.0 && norm.is_finite() {
+                true => row *= self.zeta / norm,
+                false => row.fill(0.0),
+            }
         }
         Ok(Terms { log_likelihood: -(at.residual() * &pull), pull, noted: None })
     }

@@ -61,7 +61,7 @@ impl Unguided<'_> {
 pub struct Terms {
     /// l, `[member, value]`; 0 where a value is missing.
     pub log_likelihood: Array2<f64>,
-    /// w, `[member, value]`; 0 where a value is missing.
+    /// w, `[member, value]`; 0 where a value is missing, and for a member whose residual is not finite.
     pub pull: Array2<f64>,
     /// A number to tell as its mean over the evaluations of one analysis, with its name.
     pub noted: Option<(&'static str, f64)>,
