@@ -132,7 +132,7 @@ impl Analog {
     }
 
     /// One lead step of the members `first..` that `x` holds.
-    fn step(&self, first: usize, x: &mut ArrayViewMut2<f64>, key: Key) {
+    fn follow(&self, first: usize, x: &mut ArrayViewMut2<f64>, key: Key) {
         let nearest = self.nearest(&x.to_owned());
         for ((member, mut row), candidates) in x.outer_iter_mut().enumerate().zip(nearest) {
             let mut stream = key.stream((first + member) as u64);
@@ -179,11 +179,15 @@ impl Forecaster for Analog {
         self.now.ncols()
     }
 
+    fn step(&self, k: usize, x: &mut Array2<f64>, key: Key) -> crate::systems::Result<()> {
+        self.advance(k, 1, x, key)
+    }
+
     fn advance(&self, k: usize, steps: usize, x: &mut Array2<f64>, key: Key) -> crate::systems::Result<()> {
         assert_eq!(x.ncols(), self.dim(), "states of {} components for analogues of {}", x.ncols(), self.dim());
         let key = key.purpose(Purpose::ForecastNoise);
         x.axis_chunks_iter_mut(Axis(0), MEMBERS).into_par_iter().enumerate().for_each(|(chunk, mut rows)| {
-            (k..k + steps).for_each(|step| self.step(chunk * MEMBERS, &mut rows, key.at(step as u64)));
+            (k..k + steps).for_each(|step| self.follow(chunk * MEMBERS, &mut rows, key.at(step as u64)));
         });
         Ok(())
     }

@@ -71,6 +71,10 @@ impl Forecaster for Climatology {
         self.states.ncols()
     }
 
+    fn step(&self, k: usize, x: &mut Array2<f64>, key: Key) -> crate::systems::Result<()> {
+        self.advance(k, 1, x, key)
+    }
+
     fn advance(&self, k: usize, steps: usize, x: &mut Array2<f64>, key: Key) -> crate::systems::Result<()> {
         // only the last step is seen
         let Some(last) = (k + steps).checked_sub(1).filter(|_| steps > 0) else { return Ok(()) };

@@ -102,14 +102,12 @@ impl Forecaster for Diffusion {
         self.denoiser.learned().dim()
     }
 
-    fn advance(&self, k: usize, steps: usize, x: &mut Array2<f64>, key: Key) -> systems::Result<()> {
-        for step in k..k + steps {
-            let bound = self.bind(step, x.view())?;
-            let z = self.sampling.draw(bound.denoiser.as_ref(), x.nrows(), key.at(step as u64))?;
-            let next = bound.to_state.apply(&z);
-            drop(bound);
-            *x = next;
-        }
+    fn step(&self, k: usize, x: &mut Array2<f64>, key: Key) -> systems::Result<()> {
+        let bound = self.bind(k, x.view())?;
+        let z = self.sampling.draw(bound.denoiser.as_ref(), x.nrows(), key.at(k as u64))?;
+        let next = bound.to_state.apply(&z);
+        drop(bound);
+        *x = next;
         Ok(())
     }
 

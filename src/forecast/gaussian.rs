@@ -88,12 +88,10 @@ impl Forecaster for Gaussian {
         self.learned().dim()
     }
 
-    fn advance(&self, k: usize, steps: usize, x: &mut Array2<f64>, key: Key) -> systems::Result<()> {
-        for step in k..k + steps {
-            let [mean, variance] = self.0.kernel().mean_and_variance(x.view())?;
-            let noise = key.purpose(Purpose::ForecastNoise).at(step as u64).normals(x.nrows(), x.ncols());
-            *x = mean + variance.mapv(f64::sqrt) * noise;
-        }
+    fn step(&self, k: usize, x: &mut Array2<f64>, key: Key) -> systems::Result<()> {
+        let [mean, variance] = self.0.kernel().mean_and_variance(x.view())?;
+        let noise = key.purpose(Purpose::ForecastNoise).at(k as u64).normals(x.nrows(), x.ncols());
+        *x = mean + variance.mapv(f64::sqrt) * noise;
         Ok(())
     }
 

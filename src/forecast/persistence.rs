@@ -40,7 +40,7 @@ impl Forecaster for Persistence {
         self.dim
     }
 
-    fn advance(&self, _k: usize, _steps: usize, _x: &mut Array2<f64>, _key: Key) -> crate::systems::Result<()> {
+    fn step(&self, _k: usize, _x: &mut Array2<f64>, _key: Key) -> crate::systems::Result<()> {
         Ok(())
     }
 }

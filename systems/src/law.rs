@@ -13,14 +13,21 @@ pub trait Forecaster: Send + Sync {
     /// The number of components of a state.
     fn dim(&self) -> usize;
 
-    /// Advances `x` (`[member, component]`) in place from lead step `k` by `steps` lead steps.
-    ///
-    /// Step j of the call draws from `key.at(k + j)` with the member as stream, so that advancing by 2 is advancing
-    /// by 1 twice. A state that diverges is left non-finite; the caller decides what that means.
+    /// Takes `x` (`[member, component]`) in place through lead step `k`, which draws from `key.at(k)` with the member as
+    /// stream. A state that diverges is left non-finite; the caller decides what that means.
     ///
     /// # Errors
     /// When the forecaster itself cannot run (a network or an external model failed).
-    fn advance(&self, k: usize, steps: usize, x: &mut Array2<f64>, key: Key) -> Result<()>;
+    fn step(&self, k: usize, x: &mut Array2<f64>, key: Key) -> Result<()>;
+
+    /// Takes `x` in place from lead step `k` through `steps` lead steps, one after the other: advancing by 2 is
+    /// advancing by 1 twice. Overridden where several steps at once cost less.
+    ///
+    /// # Errors
+    /// When the forecaster itself cannot run.
+    fn advance(&self, k: usize, steps: usize, x: &mut Array2<f64>, key: Key) -> Result<()> {
+        (k..k + steps).try_for_each(|k| self.step(k, x, key))
+    }
 
     /// Whether the law of a lead step does not depend on k, so that k names the draws alone; so unless said. Members that are
     /// at different lead steps may then be advanced together.
@@ -57,7 +64,7 @@ pub trait Forecaster: Send + Sync {
 /// The derivative of a lead step x_{k+1} = M(x_k, noise) in x_k.
 pub trait Differentiable: Send + Sync {
     /// The state after lead step `k` and the tangent vector M'(x) dx, member by member (`[member, component]` each);
-    /// the noise is that which [`Forecaster::advance`] draws from `key`.
+    /// the noise is that which [`Forecaster::step`] draws from `key`.
     ///
     /// # Errors
     /// When the forecaster itself cannot run.
@@ -70,7 +77,7 @@ pub trait Differentiable: Send + Sync {
     ) -> Result<(Array2<f64>, Array2<f64>)>;
 
     /// The adjoint M'(x)^T v of lead step `k`, member by member: `x` is the state before it and `v` a covector after it
-    /// (`[member, component]` each, like the result); the noise is that which [`Forecaster::advance`] draws from `key`.
+    /// (`[member, component]` each, like the result); the noise is that which [`Forecaster::step`] draws from `key`.
     ///
     /// # Errors
     /// When the adjoint is not known, or the forecaster itself cannot run.

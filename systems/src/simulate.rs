@@ -7,7 +7,8 @@ use ndarray::{Array2, Array3, ArrayView2, Axis};
 use crate::error::Result;
 use crate::key::{Key, Purpose};
 use crate::law::Forecaster;
-use crate::system::{Stepping, System, seen, whole};
+use crate::stepping::Stepping;
+use crate::system::{System, seen, whole};
 
 /// What [`simulate`] makes.
 #[derive(Clone, Debug)]

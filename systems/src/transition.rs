@@ -51,6 +51,10 @@ impl<T: ExactTransition> Forecaster for ExactForecaster<T> {
         self.0.dim()
     }
 
+    fn step(&self, k: usize, x: &mut Array2<f64>, key: Key) -> Result<()> {
+        self.advance(k, 1, x, key)
+    }
+
     fn advance(&self, k: usize, steps: usize, x: &mut Array2<f64>, key: Key) -> Result<()> {
         let dim = self.dim();
         assert_eq!(x.ncols(), dim, "states of {} components for a transition of {dim}", x.ncols());

@@ -23,7 +23,8 @@ use crate::geometry::Geometry;
 use crate::key::{Domain, Key, Purpose};
 use crate::law::Forecaster;
 use crate::registry::{Entry, Param, ParamKind, Settings};
-use crate::system::{Stepping, System};
+use crate::stepping::Stepping;
+use crate::system::System;
 
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "embed",

@@ -15,13 +15,14 @@ use super::{DefaultStepping, Ou, noise_param, ou, positive_param, real_param};
 use crate::error::Result;
 use crate::gaussian::{LinearForecaster, SymmetricEigen};
 use crate::geometry::Geometry;
-use crate::integrate::forecaster;
 use crate::key::{Key, Purpose};
+use crate::lanes::LANES;
 use crate::law::{Forecaster, LinearGaussian};
 use crate::registry::{Entry, Param, Settings, Value};
-use crate::sde::{LANES, Linearized, Noise, Sde};
+use crate::sde::{Linearized, Noise, Sde};
+use crate::stepping::Stepping;
 use crate::subspace::{orthonormal, structure_key};
-use crate::system::{Stepping, System};
+use crate::system::System;
 
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "linear_low_rank",
@@ -221,7 +222,7 @@ impl System for LinearLowRank {
 
     /// The exact transition, whatever integrator and substeps.
     fn forecaster(self: Arc<Self>, stepping: &Stepping) -> Result<Box<dyn Forecaster>> {
-        forecaster::check(stepping)?;
+        stepping.check()?;
         Ok(Box::new(LinearForecaster::new(self.transition(stepping.dt))?))
     }
 

@@ -14,8 +14,9 @@ use super::noise::{EqualNoise, MULTIPLICATIVE};
 use crate::error::Result;
 use crate::geometry::Geometry;
 use crate::key::{Key, Purpose};
+use crate::lanes::LANES;
 use crate::registry::{Entry, Param, ParamKind, Settings};
-use crate::sde::{LANES, Linearized, Noise, Sde};
+use crate::sde::{Linearized, Noise, Sde};
 use crate::system::System;
 
 /// r of Vano et al. (2006).

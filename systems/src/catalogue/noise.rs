@@ -3,8 +3,9 @@
 
 use super::non_negative_param;
 use crate::error::Result;
+use crate::lanes::LANES;
 use crate::registry::{Param, Settings};
-use crate::sde::{LANES, Noise};
+use crate::sde::Noise;
 
 /// The setting of multiplicative noise, beside `noise`.
 pub(super) const MULTIPLICATIVE: Param = non_negative_param(

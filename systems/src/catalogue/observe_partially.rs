@@ -15,7 +15,8 @@ use crate::geometry::Geometry;
 use crate::key::Key;
 use crate::law::Forecaster;
 use crate::registry::{Entry, Param, ParamKind, Settings};
-use crate::system::{Partial, Stepping, System};
+use crate::stepping::Stepping;
+use crate::system::{Partial, System};
 
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "observe_partially",

@@ -14,12 +14,13 @@ use super::{DefaultStepping, dim_param, real_param};
 use crate::error::Result;
 use crate::gaussian::{LinearForecaster, SymmetricEigen};
 use crate::geometry::Geometry;
-use crate::integrate::forecaster;
 use crate::key::{Key, Purpose};
+use crate::lanes::LANES;
 use crate::law::{Forecaster, LinearGaussian};
 use crate::registry::{Entry, Param, ParamKind, Settings};
-use crate::sde::{LANES, Linearized, Noise, Sde};
-use crate::system::{Stepping, System};
+use crate::sde::{Linearized, Noise, Sde};
+use crate::stepping::Stepping;
+use crate::system::System;
 
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "ou",
@@ -278,7 +279,7 @@ impl System for Ou {
 
     /// The exact transition, whatever integrator and substeps.
     fn forecaster(self: Arc<Self>, stepping: &Stepping) -> Result<Box<dyn Forecaster>> {
-        forecaster::check(stepping)?;
+        stepping.check()?;
         Ok(Box::new(LinearForecaster::new(self.transition(stepping.dt))?))
     }
 

@@ -22,7 +22,8 @@ use crate::geometry::Geometry;
 use crate::key::{Key, Purpose};
 use crate::law::Forecaster;
 use crate::registry::{Entry, Param, ParamKind, Settings, Value, find, nearest};
-use crate::system::{Stepping, System};
+use crate::stepping::Stepping;
+use crate::system::System;
 
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "perturb_parameters",

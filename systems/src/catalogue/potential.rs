@@ -5,8 +5,8 @@
 //! (0.623, 0.028) and -80.8 at (-0.050, 0.467), and saddles of -40.7 at (-0.822, 0.624) and -72.2 at (0.212, 0.293).
 
 use crate::error::Result;
+use crate::lanes::LANES;
 use crate::registry::{Param, Settings};
-use crate::sde::LANES;
 
 /// A potential energy.
 #[derive(Clone, Debug, PartialEq)]

@@ -27,8 +27,9 @@ use super::{DefaultStepping, positive_param};
 use crate::error::Result;
 use crate::geometry::Geometry;
 use crate::key::{Key, Purpose};
+use crate::lanes::LANES;
 use crate::registry::{Entry, Param, Settings};
-use crate::sde::{LANES, Linearized, Noise, Sde};
+use crate::sde::{Linearized, Noise, Sde};
 use crate::spectral::{Basin, Complex64, Helmholtz, Pool, distinct, gather, scatter};
 use crate::system::System;
 

@@ -20,12 +20,13 @@ use super::square_root::{SquareRoot, SquareRootTransition};
 use super::{DefaultStepping, positive_param, real_param};
 use crate::error::Result;
 use crate::geometry::Geometry;
-use crate::integrate::forecaster;
 use crate::key::{Key, Purpose, Stream};
+use crate::lanes::LANES;
 use crate::law::Forecaster;
 use crate::registry::{DefaultValue, Entry, Param, ParamKind, Settings};
-use crate::sde::{LANES, Linearized, Noise, Sde};
-use crate::system::{Stepping, System};
+use crate::sde::{Linearized, Noise, Sde};
+use crate::stepping::Stepping;
+use crate::system::System;
 use crate::transition::{ExactForecaster, ExactTransition};
 
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
@@ -238,7 +239,7 @@ impl System for StochasticVolatility {
 
     /// The exact transition, whatever integrator and substeps.
     fn forecaster(self: Arc<Self>, stepping: &Stepping) -> Result<Box<dyn Forecaster>> {
-        forecaster::check(stepping)?;
+        stepping.check()?;
         let h = stepping.dt;
         Ok(Box::new(ExactForecaster::new(HestonTransition {
             h,

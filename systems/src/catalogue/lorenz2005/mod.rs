@@ -21,8 +21,9 @@ use crate::error::Result;
 use crate::geometry::Geometry;
 use crate::integrate::Lanes;
 use crate::key::{Key, Purpose};
+use crate::lanes::LANES;
 use crate::registry::{Entry, Settings};
-use crate::sde::{LANES, Linearized, Noise, Sde};
+use crate::sde::{Linearized, Noise, Sde};
 use crate::system::System;
 
 use bracket::Bracket;

@@ -9,7 +9,7 @@ use super::PerturbParameters;
 use crate::error::{Error, Result};
 use crate::key::Key;
 use crate::law::{Differentiable, Forecaster};
-use crate::system::Stepping;
+use crate::stepping::Stepping;
 
 /// Ensembles whose forecasters are kept: truths and filters of a few replicates take turns.
 const KEPT: usize = 8;
@@ -75,6 +75,10 @@ impl Perturbed {
 impl Forecaster for Perturbed {
     fn dim(&self) -> usize {
         self.nominal.dim()
+    }
+
+    fn step(&self, k: usize, x: &mut Array2<f64>, key: Key) -> Result<()> {
+        self.advance(k, 1, x, key)
     }
 
     fn advance(&self, k: usize, steps: usize, x: &mut Array2<f64>, key: Key) -> Result<()> {

@@ -244,12 +244,14 @@ const PINNED: [(&dyn Sampler, [u64; 6], [u64; 6]); 3] = [
     ),
 ];
 
-/// The factor of the sd in Euler's steps, by the closed form of the module, with the start and the last step.
+/// The sd that Euler's steps make of data of sd v, by the closed form of the module. The first evaluation, D = g x, moves the
+/// start as well: x -> k (1 + g) x + (1 - k) g x.
 fn euler_product(grid: &Karras, v: f64) -> f64 {
     let sigmas = grid.sigmas().unwrap();
     let gain = |r: f64| v * v / (v * v + r * r);
-    let start = Euler.start_sd(Level::exploding(grid.sigma_max)) * (1.0 + gain(sigmas[0]));
-    let steps = sigmas.windows(2).take(grid.steps - 1);
+    let (g, k) = (gain(sigmas[0]), sigmas[1] / sigmas[0]);
+    let start = Euler.start_sd(Level::exploding(grid.sigma_max)) * (k * (1.0 + g) + (1.0 - k) * g);
+    let steps = sigmas.windows(2).take(grid.steps - 1).skip(1);
     let factor: f64 = steps.map(|pair| 1.0 + (pair[1] - pair[0]) * pair[0] / (v * v + pair[0] * pair[0])).product();
     start * factor * gain(sigmas[grid.steps - 1])
 }

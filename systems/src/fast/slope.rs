@@ -1,11 +1,11 @@
 //! What becomes of a slope k = f(x, t): nothing more, a stage of a Runge-Kutta step, or its end. An equation that computes
-//! the slope and uses it in one pass spares the slope a way to memory and back ([`Sde::stage_block`](crate::Sde::stage_block)).
+//! the slope and uses it in one pass spares the slope a way to memory and back ([`Fast::stage_block`](super::Fast::stage_block)).
 //!
 //! The end of the classical step takes the first three slopes back from their stages, because
 //! dt (k_1 + 2 k_2 + 2 k_3) / 6 = (s_1 + 2 s_2 + s_3 - 4 x) / 3, so that no sum of slopes is kept. Where the slopes are 0 the
 //! bracket is exactly 0, however it is rounded: (x + 2 x) + (x - 4 x).
 
-use crate::sde::LANES;
+use crate::lanes::LANES;
 use crate::wide::wide;
 
 type Lanes = [f64; LANES];
