@@ -77,7 +77,7 @@ pub struct Failure {
     pub location: Option<String>,
     /// What was found on the way, for the JSON form of the error.
     pub report: Option<Box<serde_json::Value>>,
-    /// The same for a person: what there is to print on stdout all the same.
+    /// For a person: what there is to print on stdout all the same.
     pub text: Option<String>,
 }
 
@@ -151,20 +151,5 @@ impl From<crate::assimilation::Error> for Failure {
             Error::Singular(_) => Self::new(FailureKind::Numerical, error.to_string()),
             _ => Self::new(FailureKind::Usage, error.to_string()),
         }
-    }
-}
-
-impl From<crate::forecast::Error> for Failure {
-    fn from(error: crate::forecast::Error) -> Self {
-        use crate::forecast::Error;
-        let kind = match &error {
-            Error::System(_) | Error::Unsupported(_) => FailureKind::Usage,
-            Error::Model(_) => FailureKind::Data,
-            Error::Diverged(_) => FailureKind::Numerical,
-            Error::Interrupted => FailureKind::Interrupted,
-            Error::Checkpoint(_) => FailureKind::Io,
-            Error::Tensor(_) => FailureKind::Bug,
-        };
-        Self::new(kind, error.to_string())
     }
 }

@@ -75,7 +75,7 @@ pub struct PairedRow {
     pub se: f64,
     /// Two-sided p-value of the Diebold-Mariano test.
     pub p: f64,
-    /// The same after Holm's correction over the rows compared.
+    /// The p-value after Holm's correction over the rows compared.
     pub p_holm: f64,
 }
 

@@ -6,6 +6,7 @@ mod baselines;
 mod climatology;
 mod denoiser;
 mod diffusion;
+mod failure;
 mod gaussian;
 mod gaussian_derivative;
 mod learned;
