@@ -77,7 +77,7 @@ pub struct Failure {
     pub location: Option<String>,
     /// What was found on the way, for the JSON form of the error.
     pub report: Option<Box<serde_json::Value>>,
-    /// For a person: what there is to print on stdout all the same.
+    /// What a person is told on stdout all the same.
     pub text: Option<String>,
 }
 

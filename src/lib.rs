@@ -7,15 +7,22 @@
 //! name networks or each other.
 
 pub mod failure;
+#[cfg(feature = "learned")]
 pub mod forecast;
 pub mod model;
+#[cfg(feature = "learned")]
 pub mod nn;
 pub mod progress;
+#[cfg(feature = "experiments")]
 pub mod report;
+#[cfg(feature = "experiments")]
 pub mod results;
 pub mod score;
+#[cfg(feature = "experiments")]
 pub mod spec;
+#[cfg(feature = "experiments")]
 pub mod stage;
+#[cfg(feature = "files")]
 pub mod store;
 
 pub use scorecast_assimilation as assimilation;

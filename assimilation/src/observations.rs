@@ -1,11 +1,14 @@
 //! A set of observations: the values at one time, what they are observations of, and what is left of both when the missing
 //! values (NaN) are left out.
 
+mod stored_set;
+
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 
 use crate::error::{Error, Result};
-use crate::linalg::{Cholesky, Eigen};
+use crate::linalg::{Cholesky, Eigen, submatrix};
 use crate::observe::ObservationOperator;
+pub(crate) use stored_set::StoredSet;
 
 /// One set of observations: the values at one time, and what they are observations of.
 #[derive(Clone, Copy)]
@@ -26,15 +29,15 @@ impl ObservationSet<'_> {
         (0..self.values.len()).filter(|&i| !self.values[i].is_nan()).collect()
     }
 
+    /// It again, for a shorter time: views do not shorten their lifetime by themselves.
+    pub(crate) fn view(&self) -> ObservationSet<'_> {
+        ObservationSet { step: self.step, time: self.time, values: self.values.view(), operator: self.operator }
+    }
+
     /// Whether there is a value that is present.
     pub fn is_observed(&self) -> bool {
         self.values.iter().any(|value| !value.is_nan())
     }
-}
-
-/// Rows and columns `index` of a square matrix.
-pub(crate) fn submatrix(matrix: ArrayView2<f64>, index: &[usize]) -> Array2<f64> {
-    Array2::from_shape_fn((index.len(), index.len()), |(i, j)| matrix[(index[i], index[j])])
 }
 
 /// What `solve` makes of the columns of a matrix, for each row of `rows`, in place of it.
@@ -108,7 +111,7 @@ impl Present {
         }
     }
 
-    /// The same observations in coordinates where errors are independent: h and y become L^-1 h and L^-1 y, and R the
+    /// These observations in coordinates where errors are independent: h and y become L^-1 h and L^-1 y, and R the
     /// identity, which leaves the posterior as it is. Where they are independent already nothing changes.
     #[must_use]
     pub fn whiten(mut self) -> Self {
@@ -125,7 +128,7 @@ impl Present {
         self
     }
 
-    /// The same as [`Present::whiten`] for a method to which the place of each value matters: by the root of R^-1 whose new
+    /// What [`Present::whiten`] does, for a method to which the place of each value matters: by the root of R^-1 whose new
     /// values are as near as any to those that they come from, C^-1/2 D^-1/2 with D the variances, C the correlations and
     /// the symmetric root (Kessy, Lewin and Strimmer 2018, doi:10.1080/00031305.2016.1277159). It takes an eigenproblem of
     /// the order of the values.

@@ -16,9 +16,9 @@ use crate::quality::Quality;
 /// Values of one set that were kept from the method, `[observed]` each: NaN in the place of the others.
 #[derive(Clone, Copy)]
 pub struct Withheld<'a> {
-    /// Those that its forecast and its analysis are only compared with.
+    /// Values that its forecast and its analysis are only compared with.
     pub evaluated: ArrayView1<'a, f64>,
-    /// Those that the user chose not to use.
+    /// Values that the user chose not to use.
     pub not_used: ArrayView1<'a, f64>,
 }
 

@@ -13,6 +13,7 @@ What is counted, from the text alone (nothing is built):
 """
 
 import argparse
+import os
 import re
 import subprocess
 from collections import Counter
@@ -103,7 +104,8 @@ def module_files(path, name, attributes, files):
     """The file of `mod name;` in `path`, with all that lies in the module's folder; `#[path]` names a file beside."""
     here = PurePosixPath(path)
     if given := PATH.search(attributes):
-        return [str(here.parent / given[1])]
+        named = os.path.normpath(here.parent / given[1])
+        return [named] if named in files else []
     folder = here.parent if here.name in ("mod.rs", "lib.rs", "main.rs") else here.with_suffix("")
     inside = f"{folder / name}/"
     return [other for other in files if other == f"{folder / name}.rs" or other.startswith(inside)]

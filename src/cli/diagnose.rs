@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use serde_json::json;
+
 use super::session::Session;
 use scorecast::failure::{Failure, FailureKind, Result};
 use scorecast::spec::{self, Plan, size};
@@ -28,6 +30,10 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, session: &Session) -> Result<Finished> {
     let subject = match (&args.gallery, &args.subject) {
+        (Some(out), _) if session.global.dry_run => {
+            let text = format!("diagnose would draw every system into {}\n", out.display());
+            return Ok(Finished { result: json!({"would": [text.trim_end()]}), text });
+        }
         (Some(out), _) => return stage::gallery::run(out, &session.options, &session.progress),
         (None, subject) => subject.as_deref().unwrap_or_default(),
     };

@@ -43,7 +43,7 @@ impl<'a> Session<'a> {
         self.run_within(name, stage, size::needs, work)
     }
 
-    /// The same for a stage that holds other arrays in memory than a whole experiment does.
+    /// Runs a stage that holds other arrays in memory than a whole experiment does.
     pub(super) fn run_within(
         &self,
         name: &str,

@@ -9,15 +9,14 @@
 //! The search is exact: distances by matrix products over blocks of the library, k best kept; ‖x - x_j‖^2 is ordered
 //! by ‖x_j‖^2/2 - x . x_j. Member i of lead step k chooses with `key.at(k).stream(i)`.
 
-use std::collections::BTreeMap;
-
 use ndarray::{Array1, Array2, ArrayView1, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
 use serde_json::json;
 
+use super::fitted::{Fitted, Parts, Training};
 use super::pairs::{Pairs, standardisation};
-use super::stored::{matrix, misfit, number, tensor, training, training_json};
-use super::{FitContext, Fitted, ForecasterBuild, Result, Training};
+use super::stored::{matrix, misfit, number, tensor};
+use super::{FitContext, ForecasterBuild, Result};
 use crate::model::Model;
 use crate::systems::registry::DefaultValue;
 use crate::systems::{Entry, Forecaster, Key, Param, ParamKind, Purpose, Settings};
@@ -27,32 +26,36 @@ const MEMBERS: usize = 32;
 /// Library states in a block of the search.
 const STATES: usize = 1024;
 
+const NEIGHBOURS: Param =
+    Param::int("neighbours", 10, 1, "k, the nearest training states among which a member chooses").up_to(10_000);
+const TARGET: Param = Param::choice(
+    "target",
+    INCREMENT,
+    &[INCREMENT, SUCCESSOR],
+    "what is taken over: the change that followed, or the state that followed",
+);
+const LIBRARY: Param = Param::int(
+    "library",
+    10_000,
+    0,
+    "training pairs kept, evenly spaced; 0 keeps all (a forecast costs in proportion)",
+);
+const NOISE: Param = Param::new(
+    "noise",
+    ParamKind::real(0.0, 10.0),
+    DefaultValue::Float(0.0),
+    "sd of noise added each lead step, in standard deviations of each component",
+);
+
+const INCREMENT: &str = "increment";
+const SUCCESSOR: &str = "successor";
+
 /// The registry line.
 pub(super) const ENTRY: Entry<ForecasterBuild> = Entry {
     name: "analog",
     about: "resamples what followed the k nearest training states",
     reference: "Lorenz 1969; Lguensat et al. 2017",
-    params: &[
-        Param::int("neighbours", 10, 1, "k, the nearest training states among which a member chooses").up_to(10_000),
-        Param::choice(
-            "target",
-            "increment",
-            &["increment", "successor"],
-            "what is taken over: the change that followed, or the state that followed",
-        ),
-        Param::int(
-            "library",
-            10_000,
-            0,
-            "training pairs kept, evenly spaced; 0 keeps all (a forecast costs in proportion)",
-        ),
-        Param::new(
-            "noise",
-            ParamKind::real(0.0, 10.0),
-            DefaultValue::Float(0.0),
-            "sd of noise added each lead step, in standard deviations of each component",
-        ),
-    ],
+    params: &[NEIGHBOURS, TARGET, LIBRARY, NOISE],
     build: ForecasterBuild { fit, load: Some(load), learned: false },
 };
 
@@ -72,47 +75,46 @@ struct Analog {
     neighbours: usize,
     successor: bool,
     noise: f64,
-    training: Training,
 }
 
-fn fit(settings: &Settings, situation: &FitContext) -> Result<Box<dyn Fitted>> {
-    let neighbours = settings.count("neighbours");
-    let pairs = Pairs::training(situation.train, settings.count("library"), neighbours, "analog")?;
-    let training = Training { pairs: pairs.len(), best_valid: f64::NAN, ..Training::default() };
-    let successor = settings.text("target") == "successor";
-    Ok(Box::new(Analog::new(pairs, neighbours, successor, settings.number("noise"), training)))
+fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {
+    let neighbours = settings.count(NEIGHBOURS.key);
+    let pairs = Pairs::training(context.train, settings.count(LIBRARY.key), neighbours, ENTRY.name)?;
+    let training = Training::closed_form(pairs.len());
+    let successor = settings.text(TARGET.key) == SUCCESSOR;
+    Ok(fitted(Analog::new(pairs, neighbours, successor, settings.number(NOISE.key)), training))
 }
 
-fn load(model: &Model) -> Result<Box<dyn Fitted>> {
+fn load(model: &Model) -> Result<Fitted> {
     let pairs = Pairs { now: matrix(model, "now")?, next: matrix(model, "next")? };
-    let neighbours = number(model, "neighbours")? as usize;
+    let neighbours = number(model, NEIGHBOURS.key)? as usize;
     if pairs.now.dim() != pairs.next.dim() || neighbours == 0 || neighbours > pairs.len() {
         let problem =
             format!("has shape {:?} beside {:?} and {neighbours} neighbours", pairs.next.dim(), pairs.now.dim());
         return Err(misfit(model, "next", &problem));
     }
-    let successor = model.config["target"] == "successor";
-    Ok(Box::new(Analog::new(pairs, neighbours, successor, number(model, "noise")?, training(model)?)))
+    let successor = model.config[TARGET.key] == SUCCESSOR;
+    Ok(fitted(Analog::new(pairs, neighbours, successor, number(model, NOISE.key)?), Training::load(model)?))
+}
+
+fn fitted(analog: Analog, training: Training) -> Fitted {
+    Fitted::new(ENTRY.name, analog, training, |model| {
+        let config = json!({
+            NEIGHBOURS.key: model.neighbours,
+            TARGET.key: if model.successor { SUCCESSOR } else { INCREMENT },
+            NOISE.key: model.noise,
+        });
+        Parts::new(config, [("now", tensor(&model.now)), ("next", tensor(&model.next))])
+    })
 }
 
 impl Analog {
-    fn new(pairs: Pairs, neighbours: usize, successor: bool, noise: f64, training: Training) -> Self {
+    fn new(pairs: Pairs, neighbours: usize, successor: bool, noise: f64) -> Self {
         // centred, so that the squares are small and the order of near states is not lost to rounding
         let (mean, sd) = standardisation(&pairs.now);
         let scaled = (&pairs.now - &mean) / &sd;
         let half_squares = scaled.map_axis(Axis(1), |row| 0.5 * row.dot(&row));
-        Self {
-            now: pairs.now,
-            next: pairs.next,
-            mean,
-            sd,
-            scaled,
-            half_squares,
-            neighbours,
-            successor,
-            noise,
-            training,
-        }
+        Self { now: pairs.now, next: pairs.next, mean, sd, scaled, half_squares, neighbours, successor, noise }
     }
 
     /// The nearest library states of each row of `x` (`[member, component]`), nearest first.
@@ -130,7 +132,7 @@ impl Analog {
     }
 
     /// One lead step of the members `first..` that `x` holds.
-    fn step(&self, first: usize, x: &mut ArrayViewMut2<f64>, key: Key) {
+    fn follow(&self, first: usize, x: &mut ArrayViewMut2<f64>, key: Key) {
         let nearest = self.nearest(&x.to_owned());
         for ((member, mut row), candidates) in x.outer_iter_mut().enumerate().zip(nearest) {
             let mut stream = key.stream((first + member) as u64);
@@ -177,33 +179,16 @@ impl Forecaster for Analog {
         self.now.ncols()
     }
 
+    fn step(&self, k: usize, x: &mut Array2<f64>, key: Key) -> crate::systems::Result<()> {
+        self.advance(k, 1, x, key)
+    }
+
     fn advance(&self, k: usize, steps: usize, x: &mut Array2<f64>, key: Key) -> crate::systems::Result<()> {
         assert_eq!(x.ncols(), self.dim(), "states of {} components for analogues of {}", x.ncols(), self.dim());
         let key = key.purpose(Purpose::ForecastNoise);
         x.axis_chunks_iter_mut(Axis(0), MEMBERS).into_par_iter().enumerate().for_each(|(chunk, mut rows)| {
-            (k..k + steps).for_each(|step| self.step(chunk * MEMBERS, &mut rows, key.at(step as u64)));
+            (k..k + steps).for_each(|step| self.follow(chunk * MEMBERS, &mut rows, key.at(step as u64)));
         });
         Ok(())
-    }
-}
-
-impl Fitted for Analog {
-    fn model(&self) -> Model {
-        let config = json!({
-            "neighbours": self.neighbours,
-            "target": if self.successor { "successor" } else { "increment" },
-            "noise": self.noise,
-            "training": training_json(&self.training),
-        });
-        let tensors = [("now".to_owned(), tensor(&self.now)), ("next".to_owned(), tensor(&self.next))];
-        Model { kind: "analog".to_owned(), config, tensors: BTreeMap::from(tensors) }
-    }
-
-    fn training(&self) -> &Training {
-        &self.training
-    }
-
-    fn as_forecaster(&self) -> &dyn Forecaster {
-        self
     }
 }

@@ -36,16 +36,11 @@ fn independent_pairs(system: &Arc<dyn System>, dt: f64, cases: usize, seed: u64)
     ndarray::stack(Axis(1), &[first.view(), second.view()]).unwrap()
 }
 
-fn try_fit(
-    name: &str,
-    given: &[(&str, Value)],
-    train: ArrayView3<f64>,
-    valid: ArrayView3<f64>,
-) -> Result<Box<dyn Fitted>> {
+fn try_fit(name: &str, given: &[(&str, Value)], train: ArrayView3<f64>, valid: ArrayView3<f64>) -> Result<Fitted> {
     let entry = find(FORECASTERS, "forecaster", name).unwrap();
     let given: BTreeMap<_, _> = given.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect();
     let settings = Settings::check(&format!("forecaster `{name}`"), entry.params, &given).unwrap();
-    let situation = FitContext {
+    let context = FitContext {
         system: None,
         geometry: Geometry::Unstructured,
         train,
@@ -54,10 +49,10 @@ fn try_fit(
         progress: &Quiet,
         checkpoints: None,
     };
-    (entry.build.fit)(&settings, &situation)
+    (entry.build.fit)(&settings, &context)
 }
 
-fn fit(name: &str, given: &[(&str, Value)], train: &Array3<f64>) -> Box<dyn Fitted> {
+fn fit(name: &str, given: &[(&str, Value)], train: &Array3<f64>) -> Fitted {
     try_fit(name, given, train.view(), train.slice(s![..0, .., ..])).unwrap()
 }
 
@@ -280,6 +275,21 @@ fn every_baseline_is_the_same_bit_for_bit_after_saving_and_two_steps_are_one_and
 }
 
 #[test]
+fn what_earlier_versions_stored_of_a_training_is_read() {
+    let train = independent_pairs(&ou(&[]), 0.3, 500, 6);
+    let entry = find(FORECASTERS, "forecaster", "linear").unwrap();
+    let fitted = fit("linear", &[], &train);
+    let mut earlier = fitted.model();
+    earlier.tensors.retain(|name, _| !name.starts_with("training."));
+    let written = r#"{ "parameters": 20, "pairs": 500, "steps": 0, "best_step": 0, "best_valid": null, "curve": [] }"#;
+    earlier.config["training"] = serde_json::from_str(written).unwrap();
+    let (loaded, state) = ((entry.build.load.unwrap())(&earlier).unwrap(), vec![0.5; train.dim().2]);
+    assert_eq!((loaded.training().parameters, loaded.training().pairs), (20, 500));
+    assert!(loaded.training().best_valid.is_nan());
+    assert_eq!(draws(&*loaded, &state, 3), draws(&*fitted, &state, 3));
+}
+
+#[test]
 fn results_do_not_depend_on_the_number_of_threads() {
     let train = independent_pairs(&ou(&[]), 0.3, 500, 6);
     for entry in FORECASTERS.iter().filter(|entry| !entry.build.learned && entry.build.load.is_some()) {
@@ -322,7 +332,7 @@ fn perfect_passes_everything_through() {
     let system = ou(&[]);
     let train = independent_pairs(&system, 0.3, 5, 6);
     let entry = find(FORECASTERS, "forecaster", "perfect").unwrap();
-    let situation = FitContext {
+    let context = FitContext {
         system: Some((Arc::clone(&system), stepping(0.3))),
         geometry: system.geometry(),
         train: train.view(),
@@ -332,7 +342,7 @@ fn perfect_passes_everything_through() {
         checkpoints: None,
     };
     let settings = Settings::check("perfect", entry.params, &BTreeMap::new()).unwrap();
-    let fitted = (entry.build.fit)(&settings, &situation).unwrap();
+    let fitted = (entry.build.fit)(&settings, &context).unwrap();
     let direct = Arc::clone(&system).forecaster(&stepping(0.3)).unwrap();
     let (mut a, mut b) = (Array2::zeros((9, system.dim())), Array2::zeros((9, system.dim())));
     fitted.advance(4, 3, &mut a, key(1)).unwrap();

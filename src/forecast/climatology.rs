@@ -2,49 +2,54 @@
 //!
 //! What any forecaster must beat at long lead times. Member i of lead step k draws from `key.at(k).stream(i)`.
 
-use std::collections::BTreeMap;
-
 use ndarray::{Array2, ArrayView3, s};
 use serde_json::json;
 
-use super::stored::{matrix, tensor, training, training_json};
-use super::{Error, FitContext, Fitted, ForecasterBuild, Result, Training};
+use super::fitted::{Fitted, Parts, Training};
+use super::stored::{matrix, misfit, tensor};
+use super::{Error, FitContext, ForecasterBuild, Result};
 use crate::model::Model;
 use crate::systems::{Entry, Forecaster, Key, Param, Purpose, Settings};
+
+const LIBRARY: Param = Param::int("library", 0, 0, "training states kept, evenly spaced; 0 keeps all");
 
 /// The registry line.
 pub(super) const ENTRY: Entry<ForecasterBuild> = Entry {
     name: "climatology",
     about: "an independent draw from the training states",
     reference: "Jolliffe & Stephenson 2012",
-    params: &[Param::int("library", 0, 0, "training states kept, evenly spaced; 0 keeps all")],
+    params: &[LIBRARY],
     build: ForecasterBuild { fit, load: Some(load), learned: false },
 };
 
 struct Climatology {
     /// `[state, component]`.
     states: Array2<f64>,
-    training: Training,
 }
 
-fn fit(settings: &Settings, situation: &FitContext) -> Result<Box<dyn Fitted>> {
-    let states = library(situation.train, settings.count("library"));
+fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {
+    let states = library(context.train, settings.count(LIBRARY.key));
     if states.nrows() == 0 {
         return Err(Error::Unsupported(
             "`climatology` draws from the training states, but there are none; give it training trajectories"
                 .to_owned(),
         ));
     }
-    let training = Training { pairs: states.nrows(), best_valid: f64::NAN, ..Training::default() };
-    Ok(Box::new(Climatology { states, training }))
+    let training = Training::closed_form(states.nrows());
+    Ok(fitted(states, training))
 }
 
-fn load(model: &Model) -> Result<Box<dyn Fitted>> {
+fn load(model: &Model) -> Result<Fitted> {
     let states = matrix(model, "states")?;
     if states.nrows() == 0 {
-        return Err(super::stored::misfit(model, "states", "is empty"));
+        return Err(misfit(model, "states", "is empty"));
     }
-    Ok(Box::new(Climatology { states, training: training(model)? }))
+    Ok(fitted(states, Training::load(model)?))
+}
+
+fn fitted(states: Array2<f64>, training: Training) -> Fitted {
+    let parts = |model: &Climatology| Parts::new(json!({}), [("states", tensor(&model.states))]);
+    Fitted::new(ENTRY.name, Climatology { states }, training, parts)
 }
 
 /// The finite states of `[case, time, component]`; `most` > 0 keeps that many, evenly spaced.
@@ -66,6 +71,10 @@ impl Forecaster for Climatology {
         self.states.ncols()
     }
 
+    fn step(&self, k: usize, x: &mut Array2<f64>, key: Key) -> crate::systems::Result<()> {
+        self.advance(k, 1, x, key)
+    }
+
     fn advance(&self, k: usize, steps: usize, x: &mut Array2<f64>, key: Key) -> crate::systems::Result<()> {
         // only the last step is seen
         let Some(last) = (k + steps).checked_sub(1).filter(|_| steps > 0) else { return Ok(()) };
@@ -74,23 +83,5 @@ impl Forecaster for Climatology {
             row.assign(&self.states.row(key.stream(member as u64).below(self.states.nrows())));
         }
         Ok(())
-    }
-}
-
-impl Fitted for Climatology {
-    fn model(&self) -> Model {
-        Model {
-            kind: "climatology".to_owned(),
-            config: json!({ "training": training_json(&self.training) }),
-            tensors: BTreeMap::from([("states".to_owned(), tensor(&self.states))]),
-        }
-    }
-
-    fn training(&self) -> &Training {
-        &self.training
-    }
-
-    fn as_forecaster(&self) -> &dyn Forecaster {
-        self
     }
 }

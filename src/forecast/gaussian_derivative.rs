@@ -7,31 +7,32 @@
 use candle_core::Var;
 use ndarray::{Array2, ArrayView1, ArrayView2};
 
-use super::gaussian::{Gaussian, bounded};
+use super::gaussian::Gaussian;
 use super::learned::{in_chunks, members, stacked};
 use super::{Error, Result};
 use crate::nn::array;
+use crate::nn::objective::log_variance;
 use crate::systems::{self, Differentiable, Forecaster, GaussianKernel, Key, Purpose};
 
 impl Gaussian {
     /// M'(x)^T v of each row, given the noise of each.
     fn pull(&self, x: ArrayView2<f64>, v: ArrayView2<f64>, noise: ArrayView2<f64>) -> Result<Array2<f64>> {
         let learned = self.learned();
-        let chunks = in_chunks(x.nrows(), learned.chunk(), |rows| {
+        let chunks = in_chunks(x.nrows(), learned.network().chunk(), |rows| {
             let (x, v, noise) = (members(&x, rows.clone()), members(&v, rows.clone()), members(&noise, rows));
             let network = learned.network();
             let input = Var::from_tensor(&array::interleave(&[learned.scaled(x).view()], network.dtype())?)?;
             let output = network.forward(input.as_tensor(), None)?;
-            let by_mean = &v * &learned.increments().sd;
+            let by_mean = &v * &learned.scales().increments.sd;
             let mut by_raw = array::field(&output, 1)?.mapv(|raw| {
-                let (l, slope) = bounded(raw);
+                let (l, slope) = log_variance(raw);
                 0.5 * (0.5 * l).exp() * slope
             });
             by_raw *= &(&by_mean * &noise);
             let weights = array::interleave(&[by_mean.view(), by_raw.view()], output.dtype())?;
             let gradients = (&output * weights)?.sum_all()?.backward()?;
             let through = match gradients.get(input.as_tensor()) {
-                Some(gradient) => array::field(gradient, 0)? / learned.state_sd(),
+                Some(gradient) => array::field(gradient, 0)? / &learned.scales().states.sd,
                 None => Array2::zeros(v.dim()),
             };
             Ok::<_, Error>(through + v)
@@ -110,12 +111,11 @@ mod tests {
 
     use super::*;
     use crate::forecast::gaussian::tests::untrained;
-    use crate::nn::NetworkKind;
     use crate::systems::Domain;
 
     #[test]
     fn tangent_and_adjoint_agree_with_finite_differences_and_with_each_other() {
-        for kind in [NetworkKind::Conv, NetworkKind::Mlp] {
+        for kind in ["conv", "mlp", "conv2d"] {
             let model = untrained(kind);
             let dim = model.dim();
             let key = Key::new(3, Domain::Method);
@@ -131,16 +131,16 @@ mod tests {
             let expected = (at(h) - at(-h)) / (2.0 * h);
             let (next, tangent) = model.tangent(2, x.view(), dx.view(), key).unwrap();
             assert_eq!(next, at(0.0));
-            assert!((&tangent - &expected).iter().all(|e| e.abs() < 1e-6), "{kind:?}");
+            assert!((&tangent - &expected).iter().all(|e| e.abs() < 1e-6), "{kind}");
             let adjoint = model.adjoint(2, x.view(), v.view(), key).unwrap();
             let (forward, backward) = ((tangent * v).sum_axis(Axis(1)), (adjoint * dx).sum_axis(Axis(1)));
-            assert!((forward - backward).iter().all(|e| e.abs() < 1e-10), "{kind:?}");
+            assert!((forward - backward).iter().all(|e| e.abs() < 1e-10), "{kind}");
         }
     }
 
     #[test]
     fn the_derivative_of_the_mean_agrees_with_finite_differences_of_the_kernels_mean() {
-        let model = untrained(NetworkKind::Mlp);
+        let model = untrained("mlp");
         let draw = |seed| Key::new(seed, Domain::Data).normals(4, model.dim());
         let (x, dx, v, h) = (draw(4), draw(5), draw(6), 1e-5);
         let at = |h: f64| model.kernel().moments(0, (&x + &(&dx * h)).view()).unwrap().0;
@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn equal_states_share_their_passes() {
-        let model = untrained(NetworkKind::Mlp);
+        let model = untrained("mlp");
         let key = Key::new(3, Domain::Method);
         let dx = Key::new(5, Domain::Data).normals(2, model.dim());
         let mut x = Array2::zeros((2, model.dim()));

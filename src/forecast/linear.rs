@@ -8,73 +8,73 @@
 //! (1 - r^2)^2 / dof of a Gaussian sample's correlation). lambda is the one of a small grid with the least squared
 //! error on the validation pairs, unless it is set.
 
-use std::collections::BTreeMap;
-
 use ndarray::{Array1, Array2, Axis};
 use serde_json::json;
 
+use super::fitted::{Fitted, Parts, Training};
 use super::pairs::{Pairs, standardisation};
-use super::stored::{matrix, tensor, training, training_json, vector, vector_tensor};
-use super::wrapped::Wrapped;
-use super::{FitContext, Fitted, ForecasterBuild, Result, Training};
+use super::stored::{matrix, misfit, number, reals, tensor, vector};
+use super::{FitContext, ForecasterBuild, Result};
 use crate::model::Model;
 use crate::systems::gaussian::{LinearForecaster, SymmetricEigen};
 use crate::systems::{Entry, LinearGaussian, Param, ParamKind, Settings};
+
+const RIDGE: Param = Param::unset(
+    "ridge",
+    ParamKind::real(0.0, 1e6),
+    "lambda for components of unit variance; chosen on the validation trajectories when unset",
+);
 
 /// The registry line.
 pub(super) const ENTRY: Entry<ForecasterBuild> = Entry {
     name: "linear",
     about: "ridge regression of the increment, Gaussian residuals with full covariance",
     reference: "Hoerl & Kennard 1970; Schaefer & Strimmer 2005",
-    params: &[Param::unset(
-        "ridge",
-        ParamKind::real(0.0, 1e6),
-        "lambda for components of unit variance; chosen on the validation trajectories when unset",
-    )],
+    params: &[RIDGE],
     build: ForecasterBuild { fit, load: Some(load), learned: false },
 };
 
 /// The ridge strengths tried when none is set.
 const GRID: [f64; 7] = [0.0, 1e-6, 1e-4, 1e-3, 1e-2, 1e-1, 1.0];
 
-fn fit(settings: &Settings, situation: &FitContext) -> Result<Box<dyn Fitted>> {
-    let pairs = Pairs::training(situation.train, 0, 3, "linear")?;
+fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {
+    let pairs = Pairs::training(context.train, 0, 3, "linear")?;
     let regression = Regression::new(&pairs)?;
-    let (ridge, loss) = match settings.optional_number("ridge") {
+    let (ridge, loss) = match settings.optional_number(RIDGE.key) {
         Some(ridge) => (ridge, f64::NAN),
-        None => regression.choose(&Pairs::new(situation.valid, 0)),
+        None => regression.choose(&Pairs::new(context.valid, 0)),
     };
     let dim = pairs.now.ncols();
     let training = Training {
         parameters: dim * (dim + 1) + dim * (dim + 1) / 2,
-        pairs: pairs.len(),
         best_valid: loss,
-        ..Training::default()
+        ..Training::closed_form(pairs.len())
     };
-    wrap(regression.law(ridge, &pairs), ridge, training)
+    fitted(regression.law(ridge, &pairs), ridge, training)
 }
 
-fn load(model: &Model) -> Result<Box<dyn Fitted>> {
+fn load(model: &Model) -> Result<Fitted> {
     let law_matrix = matrix(model, "matrix")?;
     let dim = law_matrix.nrows();
     let covariance = matrix(model, "covariance")?;
     if law_matrix.ncols() != dim || covariance.dim() != (dim, dim) {
         let problem = format!("has shape {:?} beside a matrix of {:?}", covariance.dim(), law_matrix.dim());
-        return Err(super::stored::misfit(model, "covariance", &problem));
+        return Err(misfit(model, "covariance", &problem));
     }
     let law = LinearGaussian { offset: vector(model, "offset", dim)?, matrix: law_matrix, covariance };
-    wrap(law, super::stored::number(model, "ridge")?, training(model)?)
+    fitted(law, number(model, RIDGE.key)?, Training::load(model)?)
 }
 
-fn wrap(law: LinearGaussian, ridge: f64, training: Training) -> Result<Box<dyn Fitted>> {
-    let tensors = BTreeMap::from([
-        ("matrix".to_owned(), tensor(&law.matrix)),
-        ("offset".to_owned(), vector_tensor(&law.offset)),
-        ("covariance".to_owned(), tensor(&law.covariance)),
-    ]);
-    let config = json!({ "ridge": ridge, "training": training_json(&training) });
-    let model = Model { kind: "linear".to_owned(), config, tensors };
-    Ok(Box::new(Wrapped { inner: Box::new(LinearForecaster::new(law)?), model, training }))
+fn fitted(law: LinearGaussian, ridge: f64, training: Training) -> Result<Fitted> {
+    let parts = Parts::new(
+        json!({ RIDGE.key: ridge }),
+        [
+            ("matrix", tensor(&law.matrix)),
+            ("offset", reals(law.offset.to_vec())),
+            ("covariance", tensor(&law.covariance)),
+        ],
+    );
+    Ok(Fitted::new(ENTRY.name, LinearForecaster::new(law)?, training, move |_| parts.clone()))
 }
 
 /// The moments of the pairs, decomposed once for all ridge strengths.

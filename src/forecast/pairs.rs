@@ -1,8 +1,9 @@
-//! Pairs (x_k, x_{k+1}) out of trajectories.
+//! Pairs (x_k, x_{k+1}) out of trajectories, as arrays.
 
-use ndarray::{Array1, Array2, ArrayView1, ArrayView3, Axis, s};
+use ndarray::{Array1, Array2, ArrayView3, Axis};
 
 use super::{Error, Result};
+use crate::nn::windows::Windows;
 
 /// Pairs of successive states without missing values.
 pub(super) struct Pairs {
@@ -16,25 +17,19 @@ impl Pairs {
     /// All pairs of `[case, time, component]` whose two states are finite, in order. `most` > 0 keeps that many, evenly
     /// spaced.
     pub fn new(trajectories: ArrayView3<f64>, most: usize) -> Self {
-        let (cases, times, dim) = trajectories.dim();
-        let finite = |x: ArrayView1<f64>| x.iter().all(|value| value.is_finite());
-        let all: Vec<(usize, usize)> = (0..cases)
-            .flat_map(|c| (0..times.saturating_sub(1)).map(move |t| (c, t)))
-            .filter(|(c, t)| {
-                finite(trajectories.slice(s![*c, *t, ..])) && finite(trajectories.slice(s![*c, t + 1, ..]))
-            })
-            .collect();
+        let all = Windows::pairs(trajectories);
         let count = if most == 0 { all.len() } else { all.len().min(most) };
-        let (mut now, mut next) = (Array2::zeros((count, dim)), Array2::zeros((count, dim)));
+        let shape = (count, all.dim());
+        let (mut now, mut next) = (Array2::zeros(shape), Array2::zeros(shape));
         for i in 0..count {
-            let (c, t) = all[i * all.len() / count];
-            now.row_mut(i).assign(&trajectories.slice(s![c, t, ..]));
-            next.row_mut(i).assign(&trajectories.slice(s![c, t + 1, ..]));
+            let (x, after) = all.step(i * all.len() / count);
+            now.row_mut(i).assign(&x);
+            next.row_mut(i).assign(&after);
         }
         Self { now, next }
     }
 
-    /// The same, for training: there must be at least `least`.
+    /// All pairs for training, of which there must be at least `least`; `most` > 0 keeps that many, evenly spaced.
     ///
     /// # Errors
     /// When there are fewer.

@@ -1,13 +1,8 @@
 //! The true system as a forecaster: the law that every other one is measured against.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::json;
-
-use super::wrapped::Wrapped;
-use super::{Error, FitContext, Fitted, ForecasterBuild, Result, Training};
-use crate::model::Model;
+use super::{Error, FitContext, Fitted, ForecasterBuild, Result};
 use crate::systems::{Entry, Settings};
 
 /// The registry line.
@@ -19,15 +14,12 @@ pub(super) const ENTRY: Entry<ForecasterBuild> = Entry {
     build: ForecasterBuild { fit, load: None, learned: false },
 };
 
-fn fit(_settings: &Settings, situation: &FitContext) -> Result<Box<dyn Fitted>> {
-    let Some((system, stepping)) = &situation.system else {
+fn fit(_settings: &Settings, context: &FitContext) -> Result<Fitted> {
+    let Some((system, stepping)) = &context.system else {
         return Err(Error::Unsupported(
             "`perfect` is the true system, but there is only data here; name a [system], or use another forecaster"
                 .to_owned(),
         ));
     };
-    let inner = Arc::clone(system).forecaster(stepping)?;
-    let model = Model { kind: "perfect".to_owned(), config: json!({}), tensors: BTreeMap::new() };
-    let training = Training { best_valid: f64::NAN, ..Training::default() };
-    Ok(Box::new(Wrapped { inner, model, training }))
+    Ok(Fitted::unstored(ENTRY.name, Arc::clone(system).forecaster(stepping)?))
 }

@@ -1,12 +1,11 @@
 //! Persistence: x_{k+1} = x_k. What any forecaster must beat at short lead times.
 
-use std::collections::BTreeMap;
-
 use ndarray::Array2;
 use serde_json::json;
 
-use super::stored::{misfit, training_json};
-use super::{FitContext, Fitted, ForecasterBuild, Result, Training};
+use super::fitted::{Fitted, Parts, Training};
+use super::stored::misfit;
+use super::{FitContext, ForecasterBuild, Result};
 use crate::model::Model;
 use crate::systems::{Entry, Forecaster, Key, Settings};
 
@@ -21,20 +20,19 @@ pub(super) const ENTRY: Entry<ForecasterBuild> = Entry {
 
 struct Persistence {
     dim: usize,
-    training: Training,
 }
 
-fn fit(_settings: &Settings, situation: &FitContext) -> Result<Box<dyn Fitted>> {
-    Ok(Box::new(new(situation.train.dim().2)))
+fn fit(_settings: &Settings, context: &FitContext) -> Result<Fitted> {
+    Ok(fitted(context.train.dim().2, Training::closed_form(0)))
 }
 
-fn load(model: &Model) -> Result<Box<dyn Fitted>> {
+fn load(model: &Model) -> Result<Fitted> {
     let dim = model.config["dim"].as_u64().ok_or_else(|| misfit(model, "dim", "is missing"))?;
-    Ok(Box::new(new(dim as usize)))
+    Ok(fitted(dim as usize, Training::load(model)?))
 }
 
-fn new(dim: usize) -> Persistence {
-    Persistence { dim, training: Training { best_valid: f64::NAN, ..Training::default() } }
+fn fitted(dim: usize, training: Training) -> Fitted {
+    Fitted::new(ENTRY.name, Persistence { dim }, training, |model| Parts::new(json!({ "dim": model.dim }), []))
 }
 
 impl Forecaster for Persistence {
@@ -42,22 +40,7 @@ impl Forecaster for Persistence {
         self.dim
     }
 
-    fn advance(&self, _k: usize, _steps: usize, _x: &mut Array2<f64>, _key: Key) -> crate::systems::Result<()> {
+    fn step(&self, _k: usize, _x: &mut Array2<f64>, _key: Key) -> crate::systems::Result<()> {
         Ok(())
-    }
-}
-
-impl Fitted for Persistence {
-    fn model(&self) -> Model {
-        let config = json!({ "dim": self.dim, "training": training_json(&self.training) });
-        Model { kind: "persistence".to_owned(), config, tensors: BTreeMap::new() }
-    }
-
-    fn training(&self) -> &Training {
-        &self.training
-    }
-
-    fn as_forecaster(&self) -> &dyn Forecaster {
-        self
     }
 }

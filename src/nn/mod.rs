@@ -4,16 +4,19 @@
 
 pub mod array;
 pub mod checkpoint;
+pub mod data;
 pub mod init;
 pub mod level;
 pub mod network;
+pub mod objective;
 pub mod ops;
 pub mod optimizer;
-pub mod pairs;
 pub mod train;
 pub mod weights;
+pub mod windows;
 
-pub use network::{NetworkConfig, NetworkKind, NeuralNetwork};
+pub use network::{NETWORKS, NetworkConfig, NeuralNetwork};
+pub use objective::{OBJECTIVES, Objective};
 pub use weights::Weights;
 
 /// The result of this room.

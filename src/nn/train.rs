@@ -5,14 +5,16 @@
 //! threads there are. Then clipping, AdamW, and the average of the weights, whose validation loss (on fixed pairs with
 //! fixed noise) decides which weights are kept.
 
-use candle_core::{DType, Tensor};
+use candle_core::DType;
 use rayon::prelude::*;
-use scorecast_systems::{Key, Purpose, Stream};
+use scorecast_systems::{Key, Purpose};
 use serde::{Deserialize, Serialize};
 
 use super::checkpoint::State;
+use super::data::{Data, Subset};
+use super::objective::{Draws, Objective};
 use super::optimizer::{average, clip, rate};
-use super::{Error, NetworkConfig, NeuralNetwork, Result, Weights};
+use super::{Error, NetworkConfig, Result, Weights};
 use crate::model::{Checkpoints, CurvePoint};
 use crate::progress::Progress;
 
@@ -21,46 +23,6 @@ pub const SHARD: usize = 32;
 
 /// Pairs that a validation looks at, at most.
 const VALIDATED: usize = 1024;
-
-/// Which pairs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Subset {
-    /// Those that are learned from.
-    Train,
-    /// Those that decide which weights are kept.
-    Valid,
-}
-
-/// The random numbers of some rows of a batch.
-#[derive(Clone, Copy, Debug)]
-pub struct Draws {
-    key: Key,
-    first: u64,
-}
-
-impl Draws {
-    /// The rows from `first` on of a batch whose noise is at `key`.
-    pub fn new(key: Key, first: u64) -> Self {
-        Self { key: key.purpose(Purpose::DiffusionNoise), first }
-    }
-
-    /// The stream of the i-th of these rows.
-    pub fn stream(&self, i: usize) -> Stream {
-        self.key.stream(self.first + i as u64)
-    }
-}
-
-/// What a network is trained for.
-pub trait Objective: Sync {
-    /// How many pairs that part has.
-    fn pairs(&self, part: Subset) -> usize;
-
-    /// The mean loss over these pairs, a scalar tensor.
-    ///
-    /// # Errors
-    /// When Candle fails.
-    fn loss(&self, network: &NeuralNetwork, part: Subset, rows: &[usize], draws: Draws) -> Result<Tensor>;
-}
 
 /// How to train.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -99,13 +61,17 @@ pub struct Trained {
 }
 
 /// One training: what it is of, and where it reports.
-pub struct Trainer<'a, O: Objective> {
+pub struct Trainer<'a, 'd> {
     /// The network.
     pub network: &'a NetworkConfig,
     /// How to train it.
     pub config: &'a TrainConfig,
     /// What for.
-    pub objective: &'a O,
+    pub objective: &'a dyn Objective,
+    /// The name of the objective.
+    pub named: &'a str,
+    /// What from.
+    pub data: &'a Data<'d>,
     /// The address of all its randomness.
     pub key: Key,
     /// Where it reports, and who may stop it.
@@ -114,14 +80,14 @@ pub struct Trainer<'a, O: Objective> {
     pub checkpoints: Option<&'a dyn Checkpoints>,
 }
 
-impl<O: Objective> Trainer<'_, O> {
+impl Trainer<'_, '_> {
     /// Trains from the checkpoint if there is one, and from the start otherwise: the same bytes either way.
     ///
     /// # Errors
     /// When there is nothing to learn from, the loss is not finite, the checkpoint belongs to another training or
     /// cannot be written, or the user stops it.
     pub fn run(&self) -> Result<Trained> {
-        if self.objective.pairs(Subset::Train) == 0 {
+        if self.data.pairs(Subset::Train) == 0 {
             return Err(Error::Data("there are no training pairs; give longer or more trajectories".to_owned()));
         }
         let mut state = self.start()?;
@@ -139,7 +105,7 @@ impl<O: Objective> Trainer<'_, O> {
     }
 
     fn start(&self) -> Result<State> {
-        let fresh = State::new(NeuralNetwork::seeded(self.network, self.key)?);
+        let fresh = State::new(self.network.seeded(self.key)?);
         match self.checkpoints.map(|checkpoints| checkpoints.load()).transpose().map_err(Error::Checkpoint)?.flatten() {
             Some(saved) => State::restore(&saved, &self.identity(), fresh),
             None => Ok(fresh),
@@ -150,8 +116,9 @@ impl<O: Objective> Trainer<'_, O> {
     fn identity(&self) -> serde_json::Value {
         let identity = serde_json::json!({
             "network": self.network,
+            "objective": self.named,
             "training": self.config,
-            "pairs": self.objective.pairs(Subset::Train),
+            "pairs": self.data.pairs(Subset::Train),
             "key": format!("{:?}", self.key),
         });
         serde_json::Value::String(identity.to_string())
@@ -207,12 +174,13 @@ impl<O: Objective> Trainer<'_, O> {
     /// The mean loss of the batch of a step, and its gradient in the order of the weights.
     fn gradient(&self, weights: &Weights, step: u64) -> Result<(f64, Vec<f32>)> {
         let tensors = weights.tracked(DType::F32)?;
-        let network = NeuralNetwork::from_tensors(self.network, &tensors)?;
+        let network = self.network.from_tensors(&tensors)?;
         let rows = self.batch(step);
         let draws = |shard: usize| Draws::new(self.key.at(step), (shard * SHARD) as u64);
         let shard = |(index, part): (usize, &[usize])| -> Result<(f64, Vec<f32>)> {
             let share = part.len() as f64 / rows.len() as f64;
-            let loss = (self.objective.loss(&network, Subset::Train, part, draws(index))? * share)?;
+            let batch = self.data.batch(Subset::Train, part);
+            let loss = (self.objective.loss(network.as_ref(), &batch, draws(index))? * share)?;
             let gradients = loss.backward()?;
             let mut flat = Vec::with_capacity(weights.count());
             for (slot, tensor) in weights.slots.iter().zip(tensors.values()) {
@@ -235,23 +203,23 @@ impl<O: Objective> Trainer<'_, O> {
     /// The pairs of the batch of a step, drawn with replacement.
     fn batch(&self, step: u64) -> Vec<usize> {
         let mut stream = self.key.purpose(Purpose::Batch).at(step).stream(0);
-        let pairs = self.objective.pairs(Subset::Train);
+        let pairs = self.data.pairs(Subset::Train);
         (0..self.config.batch).map(|_| stream.below(pairs)).collect()
     }
 
     /// The validation loss of the averaged weights; NaN without validation pairs.
     fn validate(&self, state: &State) -> Result<f64> {
-        let available = self.objective.pairs(Subset::Valid);
+        let available = self.data.pairs(Subset::Valid);
         let count = available.min(VALIDATED);
         if count == 0 {
             return Ok(f64::NAN);
         }
         let mean = Weights { slots: state.weights.slots.clone(), values: state.mean.clone() };
-        let network = NeuralNetwork::frozen(self.network, &mean)?;
+        let network = self.network.frozen(&mean)?;
         let rows: Vec<usize> = (0..count).map(|i| i * available / count).collect();
         let shard = |(index, part): (usize, &[usize])| -> Result<f64> {
             let draws = Draws::new(self.key.case(1), (index * SHARD) as u64);
-            let loss = self.objective.loss(&network, Subset::Valid, part, draws)?;
+            let loss = self.objective.loss(network.as_ref(), &self.data.batch(Subset::Valid, part), draws)?;
             Ok(loss.to_dtype(DType::F64)?.to_scalar::<f64>()? * part.len() as f64)
         };
         let sums: Vec<f64> = rows.par_chunks(SHARD).enumerate().map(shard).collect::<Result<_>>()?;

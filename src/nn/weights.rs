@@ -75,7 +75,7 @@ impl Weights {
     /// Draws the weights that `build` asks for from `key`.
     ///
     /// # Errors
-    /// Those of `build`.
+    /// The errors of `build`.
     pub fn seeded<N>(key: Key, build: impl FnOnce(&mut dyn Source) -> Result<N>) -> Result<Self> {
         let mut source = Seeded { key, drawn: BTreeMap::new() };
         build(&mut source)?;

@@ -23,6 +23,7 @@ mod png;
 mod portrait;
 mod ranks;
 #[cfg(test)]
+#[path = "../../tests/data/report/mod.rs"]
 mod sample;
 mod scale;
 mod skill;

@@ -51,7 +51,7 @@ pub(super) fn value_se(value: f64, se: Option<f64>) -> (String, Option<String>) 
     }
 }
 
-/// A value with its standard error in scientific notation, both numbers with the exponent of the larger.
+/// A value and its error in scientific notation, both numbers with the exponent of the larger.
 fn scientific(value: f64, se: f64) -> (String, Option<String>) {
     let exponent = value.abs().max(se).log10().floor() as i32;
     let unit = 10f64.powi(exponent);

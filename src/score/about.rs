@@ -25,7 +25,7 @@ impl Orientation {
     }
 
     /// The direction in words, such as "less is better".
-    pub fn phrase(self) -> String {
+    pub fn words(self) -> String {
         match self {
             Self::Less => "less is better".into(),
             Self::More => "more is better".into(),
@@ -97,7 +97,7 @@ pub struct About {
     pub meaning: &'static str,
     /// What an assimilation table has columns of it for.
     pub of: &'static [Of],
-    /// The columns of it that a terminal shows; a page shows all.
+    /// Which of its columns a terminal shows; a page shows all.
     pub headline: &'static [Of],
 }
 

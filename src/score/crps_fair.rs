@@ -138,7 +138,7 @@ fn equal(ensemble: &Ensemble, c: usize, sum: f64, mut work: Vec<f64>) -> (f64, V
     (sum + error / m - spread, work)
 }
 
-/// Adds the score of component `c` of a weighted ensemble: sum_jk w_j w_k |x_j - x_k| = 2 sum_i w_i (x_i W_{<i} - S_{<i}) over sorted members, with
+/// The fair CRPS with weights: sum_jk w_j w_k |x_j - x_k| = 2 sum_i w_i (x_i W_{<i} - S_{<i}) over sorted members, with
 /// W and S the running sums of w and w x.
 fn weighted(ensemble: &Ensemble, c: usize, sum: f64, mut work: Vec<(f64, f64)>) -> (f64, Vec<(f64, f64)>) {
     let y = ensemble.truth[c];

@@ -1,4 +1,4 @@
-//! Our metrics against the values of other libraries in `data/golden_metrics.json`.
+//! Our metrics against the values of other libraries in `tests/data/golden_metrics.json`.
 
 use ndarray::{Array1, Array2, Array3, s};
 use serde_json::Value;
@@ -9,7 +9,7 @@ const TOLERANCE: f64 = 1e-10;
 
 /// The value of a golden case, flattened.
 fn golden(name: &str) -> Vec<f64> {
-    let file: Value = serde_json::from_str(include_str!("../../data/golden_metrics.json")).unwrap();
+    let file: Value = serde_json::from_str(include_str!("../../tests/data/golden_metrics.json")).unwrap();
     let case = file["cases"].as_array().unwrap().iter().find(|case| case["name"] == name).unwrap();
     match &case["value"] {
         Value::Array(values) => values.iter().map(|value| value.as_f64().unwrap()).collect(),

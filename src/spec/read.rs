@@ -7,7 +7,7 @@ use super::keys::{SYSTEM, Section};
 use super::mistake::Mistakes;
 use super::nested;
 use crate::systems::registry::{Param, ParamKind, Settings, Value, nearest};
-use crate::systems::{Entry, Error};
+use crate::systems::{Entry, Error, catalogue};
 
 /// A table that is being read: the section it belongs to, where it stands, and where mistakes go.
 pub struct Reader<'a> {
@@ -135,7 +135,7 @@ pub fn settings(
             }
         }
     }
-    let wrong = match Settings::check(owner, params, &given) {
+    let wrong = match Settings::check_among(owner, params, &given, catalogue::check) {
         Ok(settings) => return Some(settings),
         Err(wrong) => wrong,
     };
@@ -144,7 +144,7 @@ pub fn settings(
         mistakes.add(place_of(&key), full(&key), error.to_string());
         given.remove(&key);
     }
-    Settings::check(owner, params, &given).ok()
+    Settings::check_among(owner, params, &given, catalogue::check).ok()
 }
 
 /// The setting that an error is about, if it is about one.

@@ -35,7 +35,7 @@ pub fn read_trajectories(
     }
 }
 
-/// The same with values that are missing or not finite left as they are, for those who look for them.
+/// Trajectories with values that are missing or not finite left as they are, for those who look for them.
 ///
 /// # Errors
 /// As [`read_trajectories`].

@@ -16,10 +16,10 @@ const HEAD: &str = "//! Written by `cargo run --release -p scorecast-systems --e
 
 use std::borrow::Cow::Borrowed;
 
-use super::{Climate, measured};
+use super::{MeasuredClimate, measured};
 
 /// Every system that was measured, in the order of the catalogue.
-pub const CLIMATES: &[Climate] = &[
+pub const CLIMATES: &[MeasuredClimate] = &[
 ";
 
 fn main() {
@@ -52,7 +52,7 @@ fn element(climate: &MeasuredClimate) -> String {
     let list = |numbers: &[Measured]| numbers.iter().map(print).collect::<Vec<_>>().join(", ");
     let MeasuredClimate { name, exponent, positive, dimension, mean, sd, trajectories, time } = climate;
     format!(
-        "Climate {{ name: {name:?}, exponent: {}, positive: {positive:?}, dimension: {}, mean: Borrowed(&[{}]), \
+        "MeasuredClimate {{ name: {name:?}, exponent: {}, positive: {positive:?}, dimension: {}, mean: Borrowed(&[{}]), \
          sd: Borrowed(&[{}]), trajectories: {trajectories}, time: {:?} }},",
         option(exponent),
         option(dimension),

@@ -17,8 +17,9 @@ use std::ops::Range;
 
 use normals::Normals;
 
+use crate::increment::Increment;
 use crate::key::{Key, Stream};
-use crate::sde::{Increment, LANES};
+use crate::lanes::LANES;
 
 /// A dyadic part of a piece of a lead step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

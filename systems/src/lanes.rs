@@ -1,7 +1,9 @@
 //! Members into a block, side by side, and out of it, one after the other.
 
-use crate::sde::LANES;
 use crate::transpose::transpose;
+
+/// Members in a block. Sixteen lanes of f64 measured fastest with the instructions every x86-64 has.
+pub const LANES: usize = 16;
 
 /// Components copied together: their cells stay in the first-level cache while every lane is read from them.
 const CHUNK: usize = 64;
@@ -54,6 +56,17 @@ pub(crate) fn distinct(block: &[[f64; LANES]]) -> usize {
         }
     }
     lanes
+}
+
+/// Copies up to [`LANES`] members, `rows` = `[member][component]` one after the other, into a block; lanes past the end
+/// repeat the last member, so that they stay as finite as it is.
+pub fn load_block(rows: &[f64], block: &mut [[f64; LANES]]) {
+    scatter(rows, (rows.len() / block.len()).clamp(1, LANES), block);
+}
+
+/// Copies a block back to the members that [`load_block`] took.
+pub fn store_block(block: &[[f64; LANES]], rows: &mut [f64]) {
+    gather(block, (rows.len() / block.len()).min(LANES), rows);
 }
 
 #[cfg(test)]

@@ -4,107 +4,30 @@
 
 use ndarray::{Array1, Array2, ArrayView2};
 
+use crate::error::{Error, Result};
 use crate::key::Key;
 use crate::noising::DifferentiableDenoiser;
-
-/// The result of this room.
-pub type Result<T, E = Error> = std::result::Result<T, E>;
-
-/// What can go wrong in a system or a forecaster. Numerical divergence is not an error: it is a non-finite state.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Error {
-    /// A name that no entry of a registry has.
-    #[error("unknown {what} `{name}`{}", hint(.nearest))]
-    UnknownName {
-        /// What kind of thing was looked for ("system").
-        what: &'static str,
-        /// The name that was given.
-        name: String,
-        /// The nearest known name, if one is near.
-        nearest: Option<String>,
-    },
-    /// A setting that an entry does not have.
-    #[error("{owner} has no setting `{key}`{}", hint(.nearest))]
-    UnknownSetting {
-        /// The entry, such as "system `lorenz96`".
-        owner: String,
-        /// The key that was given.
-        key: String,
-        /// The nearest known key, if one is near.
-        nearest: Option<String>,
-    },
-    /// A setting of the wrong type or out of its range.
-    #[error("{owner}: `{key}` {problem}")]
-    Setting {
-        /// The entry, such as "system `lorenz96`".
-        owner: String,
-        /// The key.
-        key: String,
-        /// A phrase that completes the sentence, with both numbers and the remedy.
-        problem: String,
-    },
-    /// Two things that do not go together, as a sentence that names the remedy.
-    #[error("{0}")]
-    Unsupported(String),
-    /// A failure inside a forecaster that another room built (a network, an external model).
-    #[error("the forecaster failed: {0}")]
-    Forecaster(#[source] Box<dyn std::error::Error + Send + Sync>),
-}
-
-impl Error {
-    /// The same mistake, of settings that stand under `key` in those of another entry: its key becomes a path.
-    pub fn within(self, outer: &str) -> Self {
-        let path = |key: String| format!("{outer}.{key}");
-        match self {
-            Self::UnknownSetting { owner, key, nearest } => Self::UnknownSetting { owner, key: path(key), nearest },
-            Self::Setting { owner, key, problem } => Self::Setting { owner, key: path(key), problem },
-            other => other,
-        }
-    }
-}
-
-fn hint(nearest: &Option<String>) -> String {
-    nearest.as_ref().map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
-}
-
-/// How the components of a state are laid out in space.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Geometry {
-    /// No spatial structure: components are separate quantities.
-    Unstructured,
-    /// One field on a periodic one-dimensional grid, component i at position i of `dim`.
-    Ring,
-    /// One field on a doubly periodic grid, row by row: component `r * columns + c`.
-    Torus {
-        /// Grid points in the first direction.
-        rows: usize,
-        /// Grid points in the second direction.
-        columns: usize,
-    },
-    /// One field on a grid with boundaries, row by row.
-    Plane {
-        /// Grid points in the first direction.
-        rows: usize,
-        /// Grid points in the second direction.
-        columns: usize,
-    },
-}
 
 /// A Markov kernel p(x_{k+1} | x_k) over one lead step of fixed length.
 pub trait Forecaster: Send + Sync {
     /// The number of components of a state.
     fn dim(&self) -> usize;
 
-    /// Advances `x` (`[member, component]`) in place from lead step `k` by `steps` lead steps.
-    ///
-    /// Step j of the call draws from `key.at(k + j)` with the member as stream, so that advancing by 2 is advancing
-    /// by 1 twice. A state that diverges is left non-finite; the caller decides what that means.
+    /// Takes `x` (`[member, component]`) in place through lead step `k`, which draws from `key.at(k)` with the member as
+    /// stream. A state that diverges is left non-finite; the caller decides what that means.
     ///
     /// # Errors
     /// When the forecaster itself cannot run (a network or an external model failed).
-    fn advance(&self, k: usize, steps: usize, x: &mut Array2<f64>, key: Key) -> Result<()>;
+    fn step(&self, k: usize, x: &mut Array2<f64>, key: Key) -> Result<()>;
+
+    /// Takes `x` in place from lead step `k` through `steps` lead steps, one after the other: advancing by 2 is
+    /// advancing by 1 twice. Overridden where several steps at once cost less.
+    ///
+    /// # Errors
+    /// When the forecaster itself cannot run.
+    fn advance(&self, k: usize, steps: usize, x: &mut Array2<f64>, key: Key) -> Result<()> {
+        (k..k + steps).try_for_each(|k| self.step(k, x, key))
+    }
 
     /// Whether the law of a lead step does not depend on k, so that k names the draws alone; so unless said. Members that are
     /// at different lead steps may then be advanced together.
@@ -141,7 +64,7 @@ pub trait Forecaster: Send + Sync {
 /// The derivative of a lead step x_{k+1} = M(x_k, noise) in x_k.
 pub trait Differentiable: Send + Sync {
     /// The state after lead step `k` and the tangent vector M'(x) dx, member by member (`[member, component]` each);
-    /// the noise is that which [`Forecaster::advance`] draws from `key`.
+    /// the noise is that which [`Forecaster::step`] draws from `key`.
     ///
     /// # Errors
     /// When the forecaster itself cannot run.
@@ -154,7 +77,7 @@ pub trait Differentiable: Send + Sync {
     ) -> Result<(Array2<f64>, Array2<f64>)>;
 
     /// The adjoint M'(x)^T v of lead step `k`, member by member: `x` is the state before it and `v` a covector after it
-    /// (`[member, component]` each, like the result); the noise is that which [`Forecaster::advance`] draws from `key`.
+    /// (`[member, component]` each, like the result); the noise is that which [`Forecaster::step`] draws from `key`.
     ///
     /// # Errors
     /// When the adjoint is not known, or the forecaster itself cannot run.

@@ -12,19 +12,23 @@
 pub mod brownian;
 pub mod catalogue;
 pub mod diagnose;
+pub mod error;
+pub mod fast;
 pub mod gaussian;
+pub mod geometry;
+pub mod increment;
 pub mod integrate;
 pub mod key;
-mod lanes;
+pub mod lanes;
 pub mod law;
 pub mod map;
 pub mod noising;
 pub mod registry;
-pub mod ring;
 pub mod sde;
+pub mod semilinear;
 pub mod simulate;
 pub mod spectral;
-pub mod stage;
+pub mod stepping;
 pub mod subspace;
 pub mod system;
 pub mod transition;
@@ -33,20 +37,24 @@ mod wide;
 
 pub use brownian::BrownianPath;
 pub use diagnose::Estimate;
+pub use error::{Error, Result};
+pub use fast::{Fast, Reach, Ring, SlopeUse};
 pub use gaussian::{GaussianDenoiser, GaussianLaw, LinearForecaster, LowRankGaussian, LowRankMixture};
+pub use geometry::Geometry;
+pub use increment::Increment;
 pub use integrate::SdeForecaster;
 pub use key::{Domain, Key, Purpose, Stream};
+pub use lanes::LANES;
 pub use law::{
-    Affine, BoundDenoiser, ConditionalDenoiser, Covariance, Density, Differentiable, Error, Forecaster, GaussianKernel,
-    Geometry, LinearGaussian, Result,
+    Affine, BoundDenoiser, ConditionalDenoiser, Covariance, Density, Differentiable, Forecaster, GaussianKernel,
+    LinearGaussian,
 };
 pub use map::{Map, MapForecaster};
-pub use noising::{Denoiser, DifferentiableDenoiser, Level, Pullback, Sampler, Schedule};
+pub use noising::{Denoised, Denoiser, DifferentiableDenoiser, Karras, Level, Levels, Pullback, Sampler, Schedule};
 pub use registry::{Entry, Param, ParamKind, Settings, Value};
-pub use ring::{Reach, Ring};
-pub use sde::{Calculus, Increment, LANES, Linearized, Noise, Sde};
+pub use sde::{Calculus, Linearized, Noise, Sde};
+pub use semilinear::Semilinear;
 pub use simulate::{Divergence, SimulatedTrajectories, Simulation, simulate};
-pub use spectral::Semilinear;
-pub use stage::SlopeUse;
-pub use system::{Partial, Stepping, System};
+pub use stepping::Stepping;
+pub use system::{Partial, System};
 pub use transition::{ExactForecaster, ExactTransition, LogDensity};

@@ -4,12 +4,13 @@
 use ndarray::{Array1, Array2, ArrayView2};
 use rayon::prelude::*;
 
+use crate::error::Result;
 use crate::gaussian::GaussianLaw;
 use crate::key::Key;
+use crate::lanes::{LANES, load_block, store_block};
 use crate::law::{
-    ConditionalDenoiser, Covariance, Density, Differentiable, Forecaster, GaussianKernel, LinearGaussian, Result,
+    ConditionalDenoiser, Covariance, Density, Differentiable, Forecaster, GaussianKernel, LinearGaussian,
 };
-use crate::sde::{LANES, load_block, store_block};
 
 /// A map of the state space into itself, with its derivative. All arrays are `[component][lane]`.
 pub trait Map: Send + Sync {
@@ -90,15 +91,13 @@ impl<M: Map> Forecaster for MapForecaster<M> {
         self.map().dim()
     }
 
-    fn advance(&self, k: usize, steps: usize, x: &mut Array2<f64>, key: Key) -> Result<()> {
+    fn step(&self, k: usize, x: &mut Array2<f64>, key: Key) -> Result<()> {
         let dim = self.dim();
         assert_eq!(x.ncols(), dim, "states of {} components for a map of {dim}", x.ncols());
-        for step in k..k + steps {
-            in_blocks(x, |x, out| self.map().map_block(x, out));
-            if let Some(rows) = x.as_slice_mut().filter(|_| self.noisy()) {
-                let chunks = rows.par_chunks_mut(LANES * dim).enumerate();
-                chunks.for_each(|(block, rows)| self.perturb(block * LANES, rows, key.at(step as u64)));
-            }
+        in_blocks(x, |x, out| self.map().map_block(x, out));
+        if let Some(rows) = x.as_slice_mut().filter(|_| self.noisy()) {
+            let chunks = rows.par_chunks_mut(LANES * dim).enumerate();
+            chunks.for_each(|(block, rows)| self.perturb(block * LANES, rows, key.at(k as u64)));
         }
         Ok(())
     }
@@ -139,7 +138,7 @@ impl<M: Map> Differentiable for MapForecaster<M> {
     ) -> Result<(Array2<f64>, Array2<f64>)> {
         assert_eq!(x.dim(), dx.dim(), "one tangent vector for each state");
         let mut next = x.to_owned();
-        self.advance(k, 1, &mut next, key)?;
+        self.step(k, &mut next, key)?;
         Ok((next, self.with_vectors(x, dx, |x, dx, out| self.map().tangent_block(x, dx, out))))
     }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use accept::{accept, default_value, named_system};
 
-use crate::law::{Error, Result};
+use crate::error::{Error, Result};
 
 /// The value of one setting, whatever file or program it came from.
 #[derive(Clone, Debug, PartialEq)]
@@ -236,6 +236,17 @@ pub fn find<B>(registry: &'static [Entry<B>], what: &'static str, name: &str) ->
     })
 }
 
+/// The names of a registry's entries, in its order: the words of a setting that chooses among them.
+pub const fn names<B, const N: usize>(registry: &[Entry<B>]) -> [&'static str; N] {
+    let mut names = [""; N];
+    let mut i = 0;
+    while i < N {
+        names[i] = registry[i].name;
+        i += 1;
+    }
+    names
+}
+
 /// The candidate that a mistyped name most likely means, if one is near enough.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     candidates
@@ -246,6 +257,10 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, candidate)| candidate)
 }
 
+/// The checked settings of the system of a name, or all that is wrong with them: what a registry must be told where a
+/// setting is a system ([`crate::catalogue::check`]).
+pub type KnownSystems = fn(&str, &BTreeMap<String, Value>) -> Result<Settings, Vec<Error>>;
+
 /// The settings of one entry: checked, with defaults filled in.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -254,12 +269,28 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Checks `given` against `params` and fills in the defaults. `owner` names the entry in messages, such as
-    /// "system `lorenz96`".
+    /// Checks `given` against `params`, none of which is a system, and fills in the defaults. `owner` names the entry in
+    /// messages, such as "system `lorenz96`".
     ///
     /// # Errors
     /// All mistakes at once: unknown keys, wrong types, values out of range, required settings that are missing.
     pub fn check(owner: &str, params: &[Param], given: &BTreeMap<String, Value>) -> Result<Self, Vec<Error>> {
+        let none = |name: &str, _: &BTreeMap<String, Value>| {
+            Err(vec![Error::UnknownName { what: "system", name: name.to_owned(), nearest: None }])
+        };
+        Self::check_among(owner, params, given, none)
+    }
+
+    /// As [`Settings::check`], where settings may be systems among those that are `known`.
+    ///
+    /// # Errors
+    /// Those of [`Settings::check`], and the mistakes of a system inside.
+    pub fn check_among(
+        owner: &str,
+        params: &[Param],
+        given: &BTreeMap<String, Value>,
+        known: KnownSystems,
+    ) -> Result<Self, Vec<Error>> {
         let mut mistakes = Vec::new();
         let mut values = BTreeMap::new();
         for (key, value) in given {
@@ -271,7 +302,7 @@ impl Settings {
                 });
                 continue;
             };
-            match accept(owner, param, value) {
+            match accept(owner, param, value, known) {
                 Ok(value) => {
                     values.insert(key.clone(), value);
                 }
@@ -282,7 +313,7 @@ impl Settings {
             if given.contains_key(param.key) {
                 continue;
             }
-            match default_value(param.default).map(|value| accept(owner, param, &value)) {
+            match default_value(param.default).map(|value| accept(owner, param, &value, known)) {
                 Some(Ok(value)) => {
                     values.insert(param.key.to_owned(), value);
                 }
@@ -434,7 +465,7 @@ mod tests {
 
     fn nested(given: &[(&str, Value)]) -> Result<Settings, Vec<String>> {
         let given = map(given);
-        Settings::check("system `outer`", NESTED, &given)
+        Settings::check_among("system `outer`", NESTED, &given, crate::catalogue::check)
             .map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect())
     }
 
@@ -451,7 +482,10 @@ mod tests {
         {
             let settings = nested(given).unwrap();
             assert_eq!(rho(&settings), Some(("lorenz63".to_owned(), Value::Float(expected))));
-            assert_eq!(Settings::check("system `outer`", NESTED, settings.values()).unwrap(), settings);
+            assert_eq!(
+                Settings::check_among("system `outer`", NESTED, settings.values(), crate::catalogue::check).unwrap(),
+                settings
+            );
         }
     }
 

@@ -3,13 +3,9 @@
 //! A block is `[[f64; LANES]]`: component by component, the same component of [`LANES`] members side by side, so that
 //! every arithmetic statement of a drift is one vector operation whatever the dimension.
 
-use crate::lanes::{gather, scatter};
-use crate::ring::Ring;
-use crate::spectral::Semilinear;
-use crate::stage::SlopeUse;
-
-/// Members in a block. Sixteen lanes of f64 measured fastest with the instructions every x86-64 has.
-pub const LANES: usize = 16;
+use crate::fast::Fast;
+use crate::lanes::LANES;
+use crate::semilinear::Semilinear;
 
 /// How the noise enters: what an integrator must know of g.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,18 +70,6 @@ pub trait Sde: Send + Sync {
     /// f(x, t) into `out`, per unit of model time; both `[component][lane]`.
     fn drift_block(&self, t: f64, x: &[[f64; LANES]], out: &mut [[f64; LANES]]);
 
-    /// The slope k = f(at, t) and its use at once; `slope` is scratch. An equation writes it where one pass over memory
-    /// does both.
-    fn stage_block(&self, t: f64, at: &[[f64; LANES]], slope: &mut [[f64; LANES]], stage: SlopeUse) {
-        match stage {
-            SlopeUse::Slope(out) => self.drift_block(t, at, out),
-            stage => {
-                self.drift_block(t, at, slope);
-                stage.apply(at, slope);
-            }
-        }
-    }
-
     /// The product g(x, t) dw into `out` (`[component][lane]`), for dw `[wiener][lane]`; never the matrix.
     fn diffuse_block(&self, t: f64, x: &[[f64; LANES]], dw: &[[f64; LANES]], out: &mut [[f64; LANES]]);
 
@@ -106,9 +90,8 @@ pub trait Sde: Send + Sync {
         self.dim()
     }
 
-    /// The equation along a stretch, where it lives on a ring and is the same everywhere: then few members of a large ring
-    /// are advanced stretch by stretch.
-    fn ring(&self) -> Option<&dyn Ring> {
+    /// Slopes in fewer passes over memory, where they are written.
+    fn fast(&self) -> Option<&dyn Fast> {
         None
     }
 
@@ -130,33 +113,4 @@ pub trait Linearized: Send + Sync {
 
     /// Its adjoint: f'(x, t)^T v into `out`.
     fn adjoint_block(&self, t: f64, x: &[[f64; LANES]], v: &[[f64; LANES]], out: &mut [[f64; LANES]]);
-}
-
-/// The Brownian path over one integration step, drawn jointly by whoever owns the randomness; integrators never draw.
-#[derive(Clone, Debug, Default)]
-pub struct Increment<const L: usize = LANES> {
-    /// W(t + dt) - W(t), `[wiener][lane]`, variance dt.
-    pub dw: Vec<[f64; L]>,
-    /// The time integral of W(s) - W(t) over the step, `[wiener][lane]`, variance dt^3/3; empty unless an integrator
-    /// asks for it.
-    pub dz: Vec<[f64; L]>,
-}
-
-impl<const L: usize> Increment<L> {
-    /// Zeros for `wiener` Brownian motions, with their time integrals or without.
-    pub fn new(wiener: usize, integrals: bool) -> Self {
-        let zeros = |count| vec![[0.0; L]; count];
-        Self { dw: zeros(wiener), dz: zeros(if integrals { wiener } else { 0 }) }
-    }
-}
-
-/// Copies up to [`LANES`] members, `rows` = `[member][component]` one after the other, into a block; lanes past the end
-/// repeat the last member, so that they stay as finite as it is.
-pub fn load_block(rows: &[f64], block: &mut [[f64; LANES]]) {
-    scatter(rows, (rows.len() / block.len()).clamp(1, LANES), block);
-}
-
-/// Copies a block back to the members that [`load_block`] took.
-pub fn store_block(block: &[[f64; LANES]], rows: &mut [f64]) {
-    gather(block, (rows.len() / block.len()).min(LANES), rows);
 }

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use ndarray::{Array2, Array3, ArrayView2, Axis};
 
+use crate::error::Result;
 use crate::key::{Key, Purpose};
-use crate::law::{Forecaster, Result};
-use crate::system::{Stepping, System, seen, whole};
+use crate::law::Forecaster;
+use crate::stepping::Stepping;
+use crate::system::{System, seen, whole};
 
 /// What [`simulate`] makes.
 #[derive(Clone, Debug)]

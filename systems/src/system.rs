@@ -4,21 +4,13 @@ use std::sync::Arc;
 
 use ndarray::{Array2, ArrayView2, Axis, CowArray, Ix2};
 
+use crate::error::{Error, Result};
+use crate::geometry::Geometry;
 use crate::integrate::SdeForecaster;
 use crate::key::Key;
-use crate::law::{Error, Forecaster, Geometry, Result};
+use crate::law::Forecaster;
 use crate::sde::Sde;
-
-/// How a system is stepped from one lead step to the next.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Stepping {
-    /// The length of a lead step, in model time.
-    pub dt: f64,
-    /// Integration steps in a lead step.
-    pub substeps: usize,
-    /// The name of an integrator in [`crate::integrate::INTEGRATORS`]; systems with an exact transition ignore it.
-    pub integrator: String,
-}
+use crate::stepping::Stepping;
 
 /// A system of which some components are seen.
 #[derive(Clone, Copy)]

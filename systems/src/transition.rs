@@ -3,8 +3,9 @@
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 use rayon::prelude::*;
 
+use crate::error::{Error, Result};
 use crate::key::{Key, Stream};
-use crate::law::{ConditionalDenoiser, Density, Error, Forecaster, Result};
+use crate::law::{ConditionalDenoiser, Density, Forecaster};
 
 /// Members in a chunk of the parallel loop.
 const CHUNK: usize = 256;
@@ -48,6 +49,10 @@ impl<T: ExactTransition> ExactForecaster<T> {
 impl<T: ExactTransition> Forecaster for ExactForecaster<T> {
     fn dim(&self) -> usize {
         self.0.dim()
+    }
+
+    fn step(&self, k: usize, x: &mut Array2<f64>, key: Key) -> Result<()> {
+        self.advance(k, 1, x, key)
     }
 
     fn advance(&self, k: usize, steps: usize, x: &mut Array2<f64>, key: Key) -> Result<()> {

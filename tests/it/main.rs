@@ -3,6 +3,10 @@
 
 mod cli;
 mod contract;
+#[allow(dead_code, reason = "shared with the other crates, which use more of it")]
+#[path = "../../systems/tests/it/common/derived.rs"]
+mod derived;
 mod exact;
 mod hostile;
 mod measured;
+mod structure;

@@ -141,6 +141,10 @@ impl Forecaster for Augmented {
         self.dim + self.parameters.len()
     }
 
+    fn step(&self, k: usize, x: &mut Array2<f64>, key: Key) -> scorecast_systems::Result<()> {
+        self.advance(k, 1, x, key)
+    }
+
     fn advance(&self, k: usize, steps: usize, x: &mut Array2<f64>, key: Key) -> scorecast_systems::Result<()> {
         let (dim, found) = (self.dim(), x.ncols());
         assert_eq!(found, dim, "states of {found} components for {} and {} parameters", self.dim, dim - self.dim);

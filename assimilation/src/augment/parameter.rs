@@ -43,7 +43,7 @@ impl Parameter {
         Self { name: name.to_owned(), scale: Scale::Log, mean: value.ln(), sd, walk: 0.0 }
     }
 
-    /// The same, which takes a random step of this standard deviation (of u) in each lead step.
+    /// This parameter, which then takes a random step of this standard deviation (of u) in each lead step.
     #[must_use]
     pub fn walking(self, walk: f64) -> Self {
         Self { walk, ..self }

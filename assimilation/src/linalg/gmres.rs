@@ -38,7 +38,7 @@ impl Gmres {
     /// Also gives the number of products. A member that is not finite comes back not finite.
     ///
     /// # Errors
-    /// Those of `product`.
+    /// The errors of `product`.
     pub fn solve<E>(
         &self,
         b: &Array2<f64>,

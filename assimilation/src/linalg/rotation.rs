@@ -43,7 +43,7 @@ impl Reflection {
         Self { first, v, factor, sign }
     }
 
-    /// The same behind this many more rows.
+    /// A rotation behind this many more rows.
     fn behind(self, rows: usize) -> Self {
         Self { first: self.first + rows, ..self }
     }

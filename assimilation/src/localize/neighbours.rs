@@ -56,7 +56,7 @@ impl Neighbours {
         Ok(Self { stencil, unplaced: 0, lists: Some(lists) })
     }
 
-    /// The same where each state has so many components without a place behind those of the grid.
+    /// These neighbours where each state has so many components without a place behind those of the grid.
     #[must_use]
     pub fn with_unplaced(self, unplaced: usize) -> Self {
         Self { unplaced, ..self }

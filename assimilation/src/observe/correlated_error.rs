@@ -10,8 +10,7 @@ use scorecast_systems::{Entry, Key, Param, ParamKind, Settings};
 use super::each::per_value;
 use super::{BuildLaw, NoiseLaw};
 use crate::error::{Error, Result};
-use crate::linalg::Cholesky;
-use crate::observations::submatrix;
+use crate::linalg::{Cholesky, submatrix};
 
 pub(super) const ENTRY: Entry<BuildLaw> = Entry {
     name: "correlated",

@@ -1,6 +1,7 @@
 //! Matrix products on strided slices: `out = a b` or `out += a b`, on one thread.
 //!
-//! Rows of a [`Strided`] may overlap, which is how a convolution becomes one product (see `circular_conv`).
+//! Rows of a [`Strided`] may overlap, which is how a convolution becomes one product (see `circular_conv`) or a sum of
+//! products (see `conv2d`).
 
 use super::real::Real;
 
@@ -35,6 +36,15 @@ impl<'a, T: Real> Strided<'a, T> {
 
 /// `out = a b`, with `out` contiguous in row-major order.
 pub fn product<T: Real>(out: &mut [T], a: Strided<T>, b: Strided<T>) {
+    multiply(out, a, b, false);
+}
+
+/// `out += a b`, with `out` contiguous in row-major order.
+pub fn add_product<T: Real>(out: &mut [T], a: Strided<T>, b: Strided<T>) {
+    multiply(out, a, b, true);
+}
+
+fn multiply<T: Real>(out: &mut [T], a: Strided<T>, b: Strided<T>, add: bool) {
     assert_eq!(a.columns, b.rows, "inner dimensions of a product");
     assert_eq!(out.len(), a.rows * b.columns, "the shape of a product");
     if out.is_empty() {
@@ -50,14 +60,14 @@ pub fn product<T: Real>(out: &mut [T], a: Strided<T>, b: Strided<T>) {
             out.as_mut_ptr(),
             1,
             stride(b.columns),
-            false,
+            add,
             a.data.as_ptr(),
             stride(a.column_stride),
             stride(a.row_stride),
             b.data.as_ptr(),
             stride(b.column_stride),
             stride(b.row_stride),
-            T::zero(),
+            if add { T::one() } else { T::zero() },
             T::one(),
             false,
             false,

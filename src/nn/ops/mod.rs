@@ -5,12 +5,14 @@
 //! forward pass, and may be pulled back many times.
 
 pub mod circular_conv;
+pub mod conv2d;
 pub mod linear;
 pub mod matrix;
 pub mod modulate;
 pub mod real;
 
 pub use circular_conv::circular_conv;
+pub use conv2d::{Boundary, conv2d};
 pub use linear::linear;
 pub use modulate::modulate;
 

@@ -23,7 +23,7 @@ pub struct FittedForecaster {
     /// The name in the registry.
     pub kind: String,
     /// The forecaster.
-    pub fitted: Box<dyn Fitted>,
+    pub fitted: Fitted,
     /// Wall-clock seconds that fitting took; none where it was loaded.
     pub seconds: Option<f64>,
 }
@@ -113,7 +113,7 @@ impl Making<'_> {
         Ok(self.made(forecaster, fitted, Some(seconds)))
     }
 
-    fn made(&self, plan: &ForecasterPlan, fitted: Box<dyn Fitted>, seconds: Option<f64>) -> FittedForecaster {
+    fn made(&self, plan: &ForecasterPlan, fitted: Fitted, seconds: Option<f64>) -> FittedForecaster {
         FittedForecaster { label: plan.label.clone(), kind: plan.kind.clone(), fitted, seconds }
     }
 

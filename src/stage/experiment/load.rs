@@ -14,7 +14,7 @@ pub const MODEL_BYTES: u64 = 8 << 30;
 ///
 /// # Errors
 /// When the file is not a model, of another kind than `kind`, or for another number of components than `dim`.
-pub fn load(path: &Path, kind: &str, dim: Option<usize>) -> Result<Box<dyn Fitted>> {
+pub fn load(path: &Path, kind: &str, dim: Option<usize>) -> Result<Fitted> {
     let at = |failure: Failure| failure.at(path.display().to_string());
     let model = store::model::read(path, &store::Limits::bytes(MODEL_BYTES))?;
     if kind != model.kind {

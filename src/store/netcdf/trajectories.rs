@@ -93,7 +93,7 @@ pub fn read_trajectories(path: &Path, variable: Option<&str>, limits: &Limits) -
     Ok(trajectories)
 }
 
-/// The same with values that are missing or not finite left as they are, and the roles of the dimensions.
+/// Trajectories with values that are missing or not finite left as they are, and the roles of the dimensions.
 pub(in crate::store) fn read_gaps(
     path: &Path,
     variable: Option<&str>,

@@ -36,7 +36,7 @@ pub fn read(path: &Path, field: Option<&str>, limits: &Limits) -> Result<StoredT
     Ok(read)
 }
 
-/// The same with values that are not finite left as they are.
+/// Trajectories with values that are not finite left as they are.
 pub(in crate::store) fn read_gaps(path: &Path, field: Option<&str>, limits: &Limits) -> Result<StoredTrajectories> {
     let mut whole: Option<StoredTrajectories> = None;
     let mut left = limits.max_bytes;

@@ -9,8 +9,9 @@ use std::sync::Arc;
 use ndarray::Array2;
 
 use super::{DefaultStepping, dim_param, positive_param};
+use crate::error::Result;
+use crate::geometry::Geometry;
 use crate::key::{Key, Purpose};
-use crate::law::{Geometry, Result};
 use crate::registry::{Entry, Param, Settings};
 use crate::sde::Sde;
 use crate::spectral::{Advection, Forcing, Mode, RandomModes, SpectralSde, cut};

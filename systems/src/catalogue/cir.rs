@@ -11,12 +11,15 @@ use ndarray::Array2;
 
 use super::square_root::{SquareRoot, SquareRootTransition};
 use super::{DefaultStepping, dim_param, positive_param};
-use crate::integrate::forecaster;
+use crate::error::Result;
+use crate::geometry::Geometry;
 use crate::key::{Key, Purpose, Stream};
-use crate::law::{Forecaster, Geometry, Result};
+use crate::lanes::LANES;
+use crate::law::Forecaster;
 use crate::registry::{Entry, Settings};
-use crate::sde::{LANES, Linearized, Noise, Sde};
-use crate::system::{Stepping, System};
+use crate::sde::{Linearized, Noise, Sde};
+use crate::stepping::Stepping;
+use crate::system::System;
 use crate::transition::{ExactForecaster, ExactTransition, LogDensity};
 
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
@@ -150,7 +153,7 @@ impl System for Cir {
 
     /// The exact transition, whatever integrator and substeps.
     fn forecaster(self: Arc<Self>, stepping: &Stepping) -> Result<Box<dyn Forecaster>> {
-        forecaster::check(stepping)?;
+        stepping.check()?;
         let transition = CirTransition { dim: self.dim, each: self.process.transition(stepping.dt) };
         Ok(Box::new(ExactForecaster::new(transition)))
     }

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use ndarray::Array2;
 
 use super::{DefaultStepping, additive, diffuse, dim_param, noise_param, positive_param};
+use crate::geometry::Geometry;
 use crate::key::{Key, Purpose, Stream};
-use crate::law::Geometry;
+use crate::lanes::LANES;
 use crate::registry::{Entry, Settings};
-use crate::sde::{LANES, Linearized, Noise, Sde};
+use crate::sde::{Linearized, Noise, Sde};
 use crate::system::System;
 
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {

@@ -18,10 +18,13 @@ pub use map::Embedding;
 
 use super::inside::{OF, inside};
 use super::{DefaultStepping, lorenz63, positive_param};
+use crate::error::Result;
+use crate::geometry::Geometry;
 use crate::key::{Domain, Key, Purpose};
-use crate::law::{Forecaster, Geometry, Result};
+use crate::law::Forecaster;
 use crate::registry::{Entry, Param, ParamKind, Settings};
-use crate::system::{Stepping, System};
+use crate::stepping::Stepping;
+use crate::system::System;
 
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "embed",

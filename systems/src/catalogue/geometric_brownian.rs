@@ -7,12 +7,15 @@ use std::sync::Arc;
 use ndarray::Array2;
 
 use super::{DefaultStepping, dim_param, positive_param, real_param};
-use crate::integrate::forecaster;
+use crate::error::Result;
+use crate::geometry::Geometry;
 use crate::key::{Key, Purpose, Stream};
-use crate::law::{Forecaster, Geometry, Result};
+use crate::lanes::LANES;
+use crate::law::Forecaster;
 use crate::registry::{Entry, Param, Settings};
-use crate::sde::{LANES, Linearized, Noise, Sde};
-use crate::system::{Stepping, System};
+use crate::sde::{Linearized, Noise, Sde};
+use crate::stepping::Stepping;
+use crate::system::System;
 use crate::transition::{ExactForecaster, ExactTransition, LogDensity};
 
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
@@ -152,7 +155,7 @@ impl System for GeometricBrownian {
 
     /// The exact transition, whatever integrator and substeps.
     fn forecaster(self: Arc<Self>, stepping: &Stepping) -> Result<Box<dyn Forecaster>> {
-        forecaster::check(stepping)?;
+        stepping.check()?;
         Ok(Box::new(ExactForecaster::new(self.transition(stepping.dt))))
     }
 

@@ -9,13 +9,15 @@ use std::sync::Arc;
 use ndarray::Array2;
 
 use super::{DefaultStepping, non_negative_param};
-use crate::integrate::forecaster;
+use crate::error::{Error, Result};
+use crate::geometry::Geometry;
 use crate::key::{Key, Purpose};
-use crate::law::{Error, Forecaster, Geometry, Result};
+use crate::lanes::LANES;
+use crate::law::Forecaster;
 use crate::map::{Map, MapForecaster};
 use crate::registry::{Entry, Param, Settings};
-use crate::sde::LANES;
-use crate::system::{Stepping, System};
+use crate::stepping::Stepping;
+use crate::system::System;
 
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "ikeda",
@@ -113,7 +115,7 @@ impl System for Ikeda {
 
     /// The map itself; the integrator is not used.
     fn forecaster(self: Arc<Self>, stepping: &Stepping) -> Result<Box<dyn Forecaster>> {
-        forecaster::check(stepping)?;
+        stepping.check()?;
         let Stepping { dt, substeps, .. } = *stepping;
         if dt != 1.0 || substeps != 1 {
             let problem = format!("`ikeda` is a map: a lead step is one iteration, not {dt} in {substeps} substeps");

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::build;
-use crate::law::{Error, Result};
+use crate::error::{Error, Result};
 use crate::registry::{Param, Settings};
 use crate::system::System;
 

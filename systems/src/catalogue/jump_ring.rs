@@ -18,11 +18,13 @@ use std::sync::Arc;
 use ndarray::Array2;
 
 use super::{DefaultStepping, positive_param};
-use crate::integrate::forecaster;
+use crate::error::Result;
+use crate::geometry::Geometry;
 use crate::key::{Key, Purpose, Stream};
-use crate::law::{Forecaster, Geometry, Result};
+use crate::law::Forecaster;
 use crate::registry::{Entry, Param, Settings};
-use crate::system::{Stepping, System};
+use crate::stepping::Stepping;
+use crate::system::System;
 use crate::transition::{ExactForecaster, ExactTransition, LogDensity};
 
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
@@ -231,7 +233,7 @@ impl System for JumpRing {
 
     /// The exact transition, whatever integrator and substeps.
     fn forecaster(self: Arc<Self>, stepping: &Stepping) -> Result<Box<dyn Forecaster>> {
-        forecaster::check(stepping)?;
+        stepping.check()?;
         Ok(Box::new(ExactForecaster::new(JumpRingTransition::new((*self).clone(), stepping.dt))))
     }
 }

@@ -11,8 +11,9 @@ use std::sync::Arc;
 use ndarray::Array2;
 
 use super::{DefaultStepping, dim_param, noise_param, positive_param};
+use crate::error::Result;
+use crate::geometry::Geometry;
 use crate::key::{Key, Purpose};
-use crate::law::{Geometry, Result};
 use crate::registry::{Entry, Settings};
 use crate::sde::Sde;
 use crate::spectral::{Advection, Forcing, Mode, RandomModes, SpectralSde, cut};

@@ -7,10 +7,12 @@ use ndarray::Array2;
 
 use super::potential::{BETA_PARAM, POTENTIAL_PARAM, STIFFNESS_PARAM};
 use super::{DefaultStepping, Potential, diffuse};
+use crate::error::Result;
+use crate::geometry::Geometry;
 use crate::key::{Key, Purpose};
-use crate::law::{Geometry, Result};
+use crate::lanes::LANES;
 use crate::registry::{Entry, Settings};
-use crate::sde::{LANES, Linearized, Noise, Sde};
+use crate::sde::{Linearized, Noise, Sde};
 use crate::system::System;
 
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {

@@ -12,13 +12,15 @@ use std::sync::Arc;
 use ndarray::{Array2, Axis};
 
 use super::{DefaultStepping, count_param, dim_param, positive_param, real_param};
-use crate::integrate::forecaster;
+use crate::error::Result;
+use crate::geometry::Geometry;
 use crate::key::{Key, Purpose, Stream};
-use crate::law::{Forecaster, Geometry, Result};
+use crate::lanes::LANES;
+use crate::law::Forecaster;
 use crate::map::{Map, MapForecaster};
 use crate::registry::{Entry, Param, Settings};
-use crate::sde::LANES;
-use crate::system::{Stepping, System};
+use crate::stepping::Stepping;
+use crate::system::System;
 
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "linear_advection",
@@ -109,7 +111,7 @@ impl System for LinearAdvection {
 
     /// The exact shift, whatever integrator and substeps.
     fn forecaster(self: Arc<Self>, stepping: &Stepping) -> Result<Box<dyn Forecaster>> {
-        forecaster::check(stepping)?;
+        stepping.check()?;
         Ok(Box::new(MapForecaster::new(Shift::new(&self, stepping.dt), 0.0)))
     }
 }

@@ -12,14 +12,17 @@ use std::sync::Arc;
 use ndarray::{Array1, Array2, ArrayView2, s};
 
 use super::{DefaultStepping, Ou, noise_param, ou, positive_param, real_param};
+use crate::error::Result;
 use crate::gaussian::{LinearForecaster, SymmetricEigen};
-use crate::integrate::forecaster;
+use crate::geometry::Geometry;
 use crate::key::{Key, Purpose};
-use crate::law::{Forecaster, Geometry, LinearGaussian, Result};
+use crate::lanes::LANES;
+use crate::law::{Forecaster, LinearGaussian};
 use crate::registry::{Entry, Param, Settings, Value};
-use crate::sde::{LANES, Linearized, Noise, Sde};
+use crate::sde::{Linearized, Noise, Sde};
+use crate::stepping::Stepping;
 use crate::subspace::{orthonormal, structure_key};
-use crate::system::{Stepping, System};
+use crate::system::System;
 
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "linear_low_rank",
@@ -219,7 +222,7 @@ impl System for LinearLowRank {
 
     /// The exact transition, whatever integrator and substeps.
     fn forecaster(self: Arc<Self>, stepping: &Stepping) -> Result<Box<dyn Forecaster>> {
-        forecaster::check(stepping)?;
+        stepping.check()?;
         Ok(Box::new(LinearForecaster::new(self.transition(stepping.dt))?))
     }
 

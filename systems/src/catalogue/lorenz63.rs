@@ -7,10 +7,12 @@ use ndarray::Array2;
 
 use super::noise::{EqualNoise, MULTIPLICATIVE};
 use super::{DefaultStepping, noise_param, positive_param, real_param};
+use crate::error::Result;
+use crate::geometry::Geometry;
 use crate::key::{Key, Purpose};
-use crate::law::{Geometry, Result};
+use crate::lanes::LANES;
 use crate::registry::{Entry, Settings};
-use crate::sde::{LANES, Linearized, Noise, Sde};
+use crate::sde::{Linearized, Noise, Sde};
 use crate::system::System;
 
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {

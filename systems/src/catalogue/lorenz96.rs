@@ -12,12 +12,13 @@ use pulp::Arch;
 
 use super::noise::{EqualNoise, MULTIPLICATIVE};
 use super::{DefaultStepping, dim_param, noise_param, real_param};
+use crate::error::Result;
+use crate::fast::{Fast, Reach, Ring, SlopeUse};
+use crate::geometry::Geometry;
 use crate::key::{Key, Purpose};
-use crate::law::{Geometry, Result};
+use crate::lanes::LANES;
 use crate::registry::{Entry, Settings};
-use crate::ring::{Reach, Ring};
-use crate::sde::{LANES, Linearized, Noise, Sde};
-use crate::stage::SlopeUse;
+use crate::sde::{Linearized, Noise, Sde};
 use crate::system::System;
 
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
@@ -76,10 +77,6 @@ impl Sde for Lorenz96 {
         kernel::members(self.arch, x, self.forcing, SlopeUse::Slope(out));
     }
 
-    fn stage_block(&self, _t: f64, at: &[[f64; LANES]], _slope: &mut [[f64; LANES]], stage: SlopeUse) {
-        kernel::members(self.arch, at, self.forcing, stage);
-    }
-
     fn diffuse_block(&self, _t: f64, x: &[[f64; LANES]], dw: &[[f64; LANES]], out: &mut [[f64; LANES]]) {
         self.noise.diffuse(x, dw, out);
     }
@@ -88,11 +85,21 @@ impl Sde for Lorenz96 {
         self.noise.additive_sd(self.dim)
     }
 
-    fn ring(&self) -> Option<&dyn Ring> {
+    fn fast(&self) -> Option<&dyn Fast> {
         Some(self)
     }
 
     fn linearized(&self) -> Option<&dyn Linearized> {
+        Some(self)
+    }
+}
+
+impl Fast for Lorenz96 {
+    fn stage_block(&self, _t: f64, at: &[[f64; LANES]], _slope: &mut [[f64; LANES]], stage: SlopeUse) {
+        kernel::members(self.arch, at, self.forcing, stage);
+    }
+
+    fn ring(&self) -> Option<&dyn Ring> {
         Some(self)
     }
 }

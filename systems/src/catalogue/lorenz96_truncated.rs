@@ -16,10 +16,11 @@ use std::sync::Arc;
 use ndarray::{Array2, s};
 
 use super::{DefaultStepping, dim_param, non_negative_param, positive_param, real_param};
+use crate::geometry::Geometry;
 use crate::key::{Key, Purpose};
-use crate::law::Geometry;
+use crate::lanes::LANES;
 use crate::registry::{DefaultValue, Entry, Param, ParamKind, Settings};
-use crate::sde::{LANES, Linearized, Noise, Sde};
+use crate::sde::{Linearized, Noise, Sde};
 use crate::system::System;
 
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {

@@ -11,10 +11,12 @@ use ndarray::Array2;
 
 use super::DefaultStepping;
 use super::noise::{EqualNoise, MULTIPLICATIVE};
+use crate::error::Result;
+use crate::geometry::Geometry;
 use crate::key::{Key, Purpose};
-use crate::law::{Geometry, Result};
+use crate::lanes::LANES;
 use crate::registry::{Entry, Param, ParamKind, Settings};
-use crate::sde::{LANES, Linearized, Noise, Sde};
+use crate::sde::{Linearized, Noise, Sde};
 use crate::system::System;
 
 /// r of Vano et al. (2006).

@@ -71,10 +71,12 @@ pub use quasi_geostrophic::QuasiGeostrophic;
 pub use stochastic_volatility::StochasticVolatility;
 pub use vissio_lucarini::VissioLucarini;
 
-use crate::law::{Error, Result};
+use crate::error::{Error, Result};
+use crate::lanes::LANES;
 use crate::registry::{Entry, Param, Settings, Value, find};
-use crate::sde::{LANES, Noise};
-use crate::system::{Stepping, System};
+use crate::sde::Noise;
+use crate::stepping::Stepping;
+use crate::system::System;
 use crate::wide::wide;
 
 /// How a system is built from its settings, and how it is stepped unless the user says otherwise.
@@ -163,7 +165,7 @@ pub fn build(name: &str, given: &BTreeMap<String, Value>) -> Result<Arc<dyn Syst
 /// All mistakes at once: an unknown name, unknown settings, values of the wrong type or out of range.
 pub fn check(name: &str, given: &BTreeMap<String, Value>) -> Result<Settings, Vec<Error>> {
     let entry = find(SYSTEMS, "system", name).map_err(|error| vec![error])?;
-    Settings::check(&format!("system `{name}`"), entry.params, given)
+    Settings::check_among(&format!("system `{name}`"), entry.params, given, check)
 }
 
 /// The recipe of the system of that name with those settings; a system around another is stepped as that one is.

@@ -9,14 +9,16 @@ use std::sync::Arc;
 use ndarray::{Array1, Array2, ArrayView2};
 
 use super::DefaultStepping;
+use crate::error::Result;
 use crate::gaussian::{LowRankGaussian, LowRankMixture};
-use crate::integrate::forecaster;
+use crate::geometry::Geometry;
 use crate::key::{Key, Purpose, Stream};
-use crate::law::{Affine, BoundDenoiser, ConditionalDenoiser, Forecaster, Geometry, Result};
+use crate::law::{Affine, BoundDenoiser, ConditionalDenoiser, Forecaster};
 use crate::noising::{Denoiser, Level};
 use crate::registry::{Entry, Param, ParamKind, Settings};
+use crate::stepping::Stepping;
 use crate::subspace::{orthonormal, structure_key};
-use crate::system::{Stepping, System};
+use crate::system::System;
 use crate::transition::{ExactForecaster, ExactTransition, LogDensity};
 
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
@@ -223,7 +225,7 @@ impl System for Molrg {
 
     /// Independent draws, whatever the stepping.
     fn forecaster(self: Arc<Self>, stepping: &Stepping) -> Result<Box<dyn Forecaster>> {
-        forecaster::check(stepping)?;
+        stepping.check()?;
         Ok(Box::new(ExactForecaster::new(MolrgTransition::new(&self))))
     }
 }

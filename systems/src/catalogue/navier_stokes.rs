@@ -15,8 +15,9 @@ use std::sync::Arc;
 use ndarray::Array2;
 
 use super::{DefaultStepping, positive_param};
+use crate::error::Result;
+use crate::geometry::Geometry;
 use crate::key::{Key, Purpose};
-use crate::law::{Geometry, Result};
 use crate::registry::{Entry, Param, Settings};
 use crate::sde::Sde;
 use crate::spectral::{Complex64, Forcing, Mode, RandomModes, SpectralSde, Square, Vorticity};

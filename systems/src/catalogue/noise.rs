@@ -2,9 +2,10 @@
 //! s x_i dW_i (Ito). Each component has one Brownian motion, so a system has one kind or the other.
 
 use super::non_negative_param;
-use crate::law::Result;
+use crate::error::Result;
+use crate::lanes::LANES;
 use crate::registry::{Param, Settings};
-use crate::sde::{LANES, Noise};
+use crate::sde::Noise;
 
 /// The setting of multiplicative noise, beside `noise`.
 pub(super) const MULTIPLICATIVE: Param = non_negative_param(

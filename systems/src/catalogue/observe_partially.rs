@@ -10,10 +10,13 @@ use ndarray::{Array2, Axis};
 
 use super::inside::{OF, inside};
 use super::{DefaultStepping, lorenz63};
+use crate::error::{Error, Result};
+use crate::geometry::Geometry;
 use crate::key::Key;
-use crate::law::{Error, Forecaster, Geometry, Result};
+use crate::law::Forecaster;
 use crate::registry::{Entry, Param, ParamKind, Settings};
-use crate::system::{Partial, Stepping, System};
+use crate::stepping::Stepping;
+use crate::system::{Partial, System};
 
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "observe_partially",

@@ -11,13 +11,16 @@ use nalgebra::DMatrix;
 use ndarray::{Array1, Array2};
 
 use super::{DefaultStepping, dim_param, real_param};
+use crate::error::Result;
 use crate::gaussian::{LinearForecaster, SymmetricEigen};
-use crate::integrate::forecaster;
+use crate::geometry::Geometry;
 use crate::key::{Key, Purpose};
-use crate::law::{Forecaster, Geometry, LinearGaussian, Result};
+use crate::lanes::LANES;
+use crate::law::{Forecaster, LinearGaussian};
 use crate::registry::{Entry, Param, ParamKind, Settings};
-use crate::sde::{LANES, Linearized, Noise, Sde};
-use crate::system::{Stepping, System};
+use crate::sde::{Linearized, Noise, Sde};
+use crate::stepping::Stepping;
+use crate::system::System;
 
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "ou",
@@ -276,7 +279,7 @@ impl System for Ou {
 
     /// The exact transition, whatever integrator and substeps.
     fn forecaster(self: Arc<Self>, stepping: &Stepping) -> Result<Box<dyn Forecaster>> {
-        forecaster::check(stepping)?;
+        stepping.check()?;
         Ok(Box::new(LinearForecaster::new(self.transition(stepping.dt))?))
     }
 

@@ -17,10 +17,13 @@ use forecaster::Perturbed;
 
 use super::inside::{OF, inside};
 use super::{DefaultStepping, SYSTEMS, build, lorenz63};
+use crate::error::{Error, Result};
+use crate::geometry::Geometry;
 use crate::key::{Key, Purpose};
-use crate::law::{Error, Forecaster, Geometry, Result};
+use crate::law::Forecaster;
 use crate::registry::{Entry, Param, ParamKind, Settings, Value, find, nearest};
-use crate::system::{Stepping, System};
+use crate::stepping::Stepping;
+use crate::system::System;
 
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "perturb_parameters",

@@ -4,9 +4,9 @@
 //! b_j (x - x_j)(y - y_j) + c_j (y - y_j)^2) over four terms, with minima of -146.7 at (-0.558, 1.442), -108.2 at
 //! (0.623, 0.028) and -80.8 at (-0.050, 0.467), and saddles of -40.7 at (-0.822, 0.624) and -72.2 at (0.212, 0.293).
 
-use crate::law::Result;
+use crate::error::Result;
+use crate::lanes::LANES;
 use crate::registry::{Param, Settings};
-use crate::sde::LANES;
 
 /// A potential energy.
 #[derive(Clone, Debug, PartialEq)]

@@ -24,10 +24,12 @@ use std::sync::Arc;
 use ndarray::Array2;
 
 use super::{DefaultStepping, positive_param};
+use crate::error::Result;
+use crate::geometry::Geometry;
 use crate::key::{Key, Purpose};
-use crate::law::{Geometry, Result};
+use crate::lanes::LANES;
 use crate::registry::{Entry, Param, Settings};
-use crate::sde::{LANES, Linearized, Noise, Sde};
+use crate::sde::{Linearized, Noise, Sde};
 use crate::spectral::{Basin, Complex64, Helmholtz, Pool, distinct, gather, scatter};
 use crate::system::System;
 

@@ -18,12 +18,15 @@ use ndarray::Array2;
 use super::cir::positive;
 use super::square_root::{SquareRoot, SquareRootTransition};
 use super::{DefaultStepping, positive_param, real_param};
-use crate::integrate::forecaster;
+use crate::error::Result;
+use crate::geometry::Geometry;
 use crate::key::{Key, Purpose, Stream};
-use crate::law::{Forecaster, Geometry, Result};
+use crate::lanes::LANES;
+use crate::law::Forecaster;
 use crate::registry::{DefaultValue, Entry, Param, ParamKind, Settings};
-use crate::sde::{LANES, Linearized, Noise, Sde};
-use crate::system::{Stepping, System};
+use crate::sde::{Linearized, Noise, Sde};
+use crate::stepping::Stepping;
+use crate::system::System;
 use crate::transition::{ExactForecaster, ExactTransition};
 
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
@@ -236,7 +239,7 @@ impl System for StochasticVolatility {
 
     /// The exact transition, whatever integrator and substeps.
     fn forecaster(self: Arc<Self>, stepping: &Stepping) -> Result<Box<dyn Forecaster>> {
-        forecaster::check(stepping)?;
+        stepping.check()?;
         let h = stepping.dt;
         Ok(Box::new(ExactForecaster::new(HestonTransition {
             h,

@@ -1,8 +1,8 @@
 //! How much simulation a diagnosis takes: as much as a few seconds allow, whatever the size of the system.
 
 use super::lyapunov::TangentRun;
-use crate::sde::LANES;
-use crate::system::Stepping;
+use crate::lanes::LANES;
+use crate::stepping::Stepping;
 
 /// How long and how many trajectories are simulated and linearized.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

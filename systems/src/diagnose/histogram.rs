@@ -4,7 +4,7 @@
 use ndarray::{Array2, ArrayView2};
 
 use super::estimate::{Estimate, means};
-use crate::law::Geometry;
+use crate::geometry::Geometry;
 
 /// A histogram.
 #[derive(Clone, Debug)]

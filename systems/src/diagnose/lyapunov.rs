@@ -12,8 +12,9 @@ use rayon::prelude::*;
 use super::estimate::{Estimate, jackknife, jackknife_one, means};
 use super::kaplan_yorke::kaplan_yorke;
 use super::orthonormal::orthonormalise;
+use crate::error::{Error, Result};
 use crate::key::{Key, Purpose};
-use crate::law::{Differentiable, Error, Forecaster, Result};
+use crate::law::{Differentiable, Forecaster};
 
 /// How long tangent vectors are followed, and how many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

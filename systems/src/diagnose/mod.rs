@@ -31,10 +31,12 @@ pub use lyapunov::{Lyapunov, TangentRun, lyapunov};
 pub use power::PowerSpectrum;
 pub use spatial::SpatialSpectrum;
 
+use crate::error::{Error, Result};
+use crate::geometry::Geometry;
 use crate::key::{Key, Purpose};
-use crate::law::{Error, Geometry, Result};
-use crate::sde::LANES;
-use crate::system::{Stepping, System};
+use crate::lanes::LANES;
+use crate::stepping::Stepping;
+use crate::system::System;
 
 /// What trajectories say of the system that they come from.
 #[derive(Clone, Debug)]

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::climate::component_means;
 use super::estimate::{Estimate, means};
-use crate::law::Geometry;
+use crate::geometry::Geometry;
 
 /// A spectrum in space.
 #[derive(Clone, Debug)]

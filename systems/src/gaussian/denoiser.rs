@@ -1,10 +1,10 @@
 //! The exact denoiser of Gaussian data x_0 ~ N(m, C) under x_t = alpha x_0 + sigma eps:
 //! D(x_t) = m + alpha C (alpha^2 C + sigma^2 I)^-1 (x_t - alpha m), whose Jacobian is symmetric.
 
-use ndarray::{Array1, Array2, ArrayView2};
+use ndarray::{Array1, Array2, ArrayView2, Axis};
 
 use super::SymmetricEigen;
-use crate::law::Result;
+use crate::error::Result;
 use crate::noising::{Denoiser, DifferentiableDenoiser, Level, Pullback};
 
 /// alpha v / (alpha^2 v + sigma^2) for a variance v; a component without variance is its mean.
@@ -39,6 +39,10 @@ impl Denoiser for GaussianDenoiser {
         let deviation = &x_t - &(&self.mean * level.alpha);
         Ok(self.eigen.apply(deviation.view(), |v| gain(v, level)) + &self.mean)
     }
+
+    fn select<'a>(&'a self, _rows: &[usize]) -> Result<Box<dyn Denoiser + 'a>> {
+        Ok(Box::new(self))
+    }
 }
 
 impl DifferentiableDenoiser for GaussianDenoiser {
@@ -72,6 +76,10 @@ impl Denoiser for IndependentDenoiser {
 
     fn denoise(&self, x_t: ArrayView2<f64>, level: Level) -> Result<Array2<f64>> {
         Ok(self.gains(level) * x_t)
+    }
+
+    fn select<'a>(&'a self, rows: &[usize]) -> Result<Box<dyn Denoiser + 'a>> {
+        Ok(Box::new(Self::new(self.variance.select(Axis(0), rows))))
     }
 }
 

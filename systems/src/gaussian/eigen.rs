@@ -3,7 +3,7 @@
 use nalgebra::DMatrix;
 use ndarray::{Array1, Array2, ArrayView2};
 
-use crate::law::{Error, Result};
+use crate::error::{Error, Result};
 
 /// Eigenvalues of a covariance below this fraction of the largest count as 0: rounding, not variance.
 const NEGLIGIBLE: f64 = 1e-14;

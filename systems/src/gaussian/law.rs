@@ -9,7 +9,8 @@ use std::sync::{Arc, OnceLock};
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 
 use super::{GaussianDenoiser, IndependentDenoiser, SymmetricEigen};
-use crate::law::{Affine, BoundDenoiser, ConditionalDenoiser, Covariance, Density, GaussianKernel, Result};
+use crate::error::Result;
+use crate::law::{Affine, BoundDenoiser, ConditionalDenoiser, Covariance, Density, GaussianKernel};
 use crate::noising::DifferentiableDenoiser;
 
 /// A Gaussian one-step law with everything that follows from its moments.

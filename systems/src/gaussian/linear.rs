@@ -5,8 +5,9 @@ use ndarray::{Array2, ArrayView2, Axis};
 use rayon::prelude::*;
 
 use super::{GaussianLaw, SymmetricEigen};
+use crate::error::Result;
 use crate::key::Key;
-use crate::law::{ConditionalDenoiser, Covariance, Density, Forecaster, GaussianKernel, LinearGaussian, Result};
+use crate::law::{ConditionalDenoiser, Covariance, Density, Forecaster, GaussianKernel, LinearGaussian};
 
 /// Members in a chunk of the parallel loop.
 const CHUNK: usize = 256;
@@ -32,7 +33,7 @@ impl LinearForecaster {
     }
 
     /// One lead step of the members `first..` that `x` holds.
-    fn step(&self, first: usize, x: ArrayView2<f64>, key: Key) -> Array2<f64> {
+    fn draw(&self, first: usize, x: ArrayView2<f64>, key: Key) -> Array2<f64> {
         let mut noise = Array2::zeros(x.dim());
         for (member, mut row) in noise.outer_iter_mut().enumerate() {
             let mut stream = key.stream((first + member) as u64);
@@ -57,11 +58,15 @@ impl Forecaster for LinearForecaster {
         self.root.nrows()
     }
 
+    fn step(&self, k: usize, x: &mut Array2<f64>, key: Key) -> Result<()> {
+        self.advance(k, 1, x, key)
+    }
+
     fn advance(&self, k: usize, steps: usize, x: &mut Array2<f64>, key: Key) -> Result<()> {
         assert_eq!(x.ncols(), self.dim(), "states of {} components for a law of {}", x.ncols(), self.dim());
         let advance = |(chunk, mut rows): (usize, ndarray::ArrayViewMut2<f64>)| {
             for step in k..k + steps {
-                let next = self.step(chunk * CHUNK, rows.view(), key.at(step as u64));
+                let next = self.draw(chunk * CHUNK, rows.view(), key.at(step as u64));
                 rows.assign(&next);
             }
         };

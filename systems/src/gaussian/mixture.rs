@@ -11,8 +11,8 @@ use std::f64::consts::TAU;
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 
+use crate::error::{Error, Result};
 use crate::key::Stream;
-use crate::law::{Error, Result};
 use crate::noising::{Denoiser, DifferentiableDenoiser, Level, Pullback};
 
 /// One component: N(mean, basis diag(variances) basis^T), with a weight.
@@ -234,6 +234,10 @@ impl Denoiser for LowRankMixture {
             denoised += &(self.factors(part, level).denoise(part, x_t) * weight.insert_axis(Axis(1)));
         }
         Ok(denoised)
+    }
+
+    fn select<'a>(&'a self, _rows: &[usize]) -> Result<Box<dyn Denoiser + 'a>> {
+        Ok(Box::new(self))
     }
 }
 

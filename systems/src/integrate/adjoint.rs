@@ -4,11 +4,12 @@
 use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
 
-use super::forecaster::{PARALLEL_WORK, Stepper};
+use super::stepper::{PARALLEL_WORK, Stepper};
 use super::{AdjointStep, Lanes, Workspace};
 use crate::brownian::{BrownianPath, Owner};
+use crate::increment::Increment;
 use crate::key::Key;
-use crate::sde::{Increment, LANES, load_block, store_block};
+use crate::lanes::{LANES, load_block, store_block};
 
 /// M'(x)^T v of lead step `k`, member by member; all `[member, component]`.
 pub(super) fn adjoint(

@@ -3,7 +3,7 @@
 use std::ops::{Deref, DerefMut};
 
 use super::Lanes;
-use crate::sde::LANES;
+use crate::lanes::LANES;
 
 /// Bytes of a cache line. Wide loads that straddle two of them take twice as long, and an array of numbers of eight
 /// bytes begins anywhere.

@@ -15,9 +15,10 @@ use std::ops::Mul;
 use std::sync::Arc;
 
 use super::{BuildIntegrator, Integrator, Lanes, Workspace, add, only_constant_noise};
-use crate::law::Error;
+use crate::error::Error;
+use crate::increment::Increment;
 use crate::registry::Entry;
-use crate::sde::{Increment, Noise, Sde};
+use crate::sde::{Noise, Sde};
 use crate::spectral::{Complex64, Pool, Semilinear, SpectralWorkspace, distinct, gather, scatter};
 
 pub(super) const ENTRY: Entry<BuildIntegrator> = Entry {

@@ -3,8 +3,9 @@
 
 use super::runge_kutta::{Kick, Tableau};
 use super::{AdjointStep, BuildIntegrator, Integrator, Lanes, RungeKutta, Workspace, add, refuse};
+use crate::increment::Increment;
 use crate::registry::Entry;
-use crate::sde::{Calculus, Increment, Noise};
+use crate::sde::{Calculus, Noise};
 
 pub(super) const ENTRY: Entry<BuildIntegrator> = Entry {
     name: "euler_maruyama",

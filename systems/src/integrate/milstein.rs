@@ -10,8 +10,10 @@
 
 use super::euler_maruyama::EULER;
 use super::{AdjointStep, BuildIntegrator, Integrator, Lanes, RungeKutta, Workspace, add, refuse, shift};
+use crate::increment::Increment;
+use crate::lanes::LANES;
 use crate::registry::Entry;
-use crate::sde::{Calculus, Increment, LANES, Noise};
+use crate::sde::{Calculus, Noise};
 
 pub(super) const ENTRY: Entry<BuildIntegrator> = Entry {
     name: "milstein",

@@ -12,7 +12,9 @@ mod rk4;
 pub mod runge_kutta;
 mod sra1;
 mod sri1;
+mod stepper;
 mod stochastic_heun;
+mod stretch;
 mod stretches;
 mod tangent;
 mod tsit5;
@@ -33,10 +35,12 @@ pub use stochastic_heun::{HEUN, StochasticHeun};
 pub use tangent::Tangent;
 pub use tsit5::{ATOL, RTOL, TSITOURAS, TSITOURAS_ERROR, Tsit5};
 
-use crate::law::{Error, Result};
+use crate::error::{Error, Result};
+use crate::fast::{SlopeUse, shift};
+use crate::increment::Increment;
+use crate::lanes::LANES;
 use crate::registry::{Entry, find};
-use crate::sde::{Calculus, Increment, LANES, Noise, Sde};
-use crate::stage::shift;
+use crate::sde::{Calculus, Noise, Sde};
 use crate::wide::wide;
 
 /// One component of [`LANES`] members.
@@ -142,6 +146,18 @@ wide! {
     fn add(x: &mut [Lanes], h: f64, k: &[Lanes]) {
         for (x, k) in x.as_flattened_mut().iter_mut().zip(k.as_flattened()) {
             *x += h * k;
+        }
+    }
+}
+
+/// The slope k = f(at, t) and its use: in one pass where the equation has one, by way of `slope` otherwise.
+fn stage(sde: &dyn Sde, t: f64, at: &[Lanes], slope: &mut [Lanes], stage: SlopeUse) {
+    match (sde.fast(), stage) {
+        (Some(fast), stage) => fast.stage_block(t, at, slope, stage),
+        (None, SlopeUse::Slope(out)) => sde.drift_block(t, at, out),
+        (None, stage) => {
+            sde.drift_block(t, at, slope);
+            stage.apply(at, slope);
         }
     }
 }

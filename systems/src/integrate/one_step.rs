@@ -6,8 +6,11 @@ use std::sync::Arc;
 use ndarray::{Array2, ArrayView2};
 
 use super::{Integrator, Workspace};
-use crate::law::{Covariance, GaussianKernel, Result};
-use crate::sde::{Increment, LANES, Noise, Sde, load_block, store_block};
+use crate::error::Result;
+use crate::increment::Increment;
+use crate::lanes::{LANES, load_block, store_block};
+use crate::law::{Covariance, GaussianKernel};
+use crate::sde::{Noise, Sde};
 
 /// An equation and an integrator built for its lead step.
 pub struct OneStep {

@@ -3,10 +3,11 @@
 //! order 4 without; its one-step law is Gaussian around the deterministic step.
 
 use super::runge_kutta::{Kick, Tableau};
-use super::{AdjointStep, BuildIntegrator, Integrator, Lanes, RungeKutta, Workspace, add, only_constant_noise};
+use super::{AdjointStep, BuildIntegrator, Integrator, Lanes, RungeKutta, Workspace, add, only_constant_noise, stage};
+use crate::fast::SlopeUse;
+use crate::increment::Increment;
 use crate::registry::Entry;
-use crate::sde::{Increment, Noise};
-use crate::stage::SlopeUse;
+use crate::sde::Noise;
 
 pub(super) const ENTRY: Entry<BuildIntegrator> = Entry {
     name: "rk4",
@@ -51,10 +52,10 @@ impl Integrator for Rk4 {
         let (sde, dt) = (&*self.scheme.sde, self.scheme.dt);
         let [first, second, third, slope] = work.arrays();
         let half = 0.5 * dt;
-        sde.stage_block(t, x, slope, SlopeUse::Next { x, ahead: half, next: first });
-        sde.stage_block(t + half, first, slope, SlopeUse::Next { x, ahead: half, next: second });
-        sde.stage_block(t + half, second, slope, SlopeUse::Next { x, ahead: dt, next: third });
-        sde.stage_block(t + dt, third, slope, SlopeUse::End { x, stages: [first, second], sixth: dt / 6.0 });
+        stage(sde, t, x, slope, SlopeUse::Next { x, ahead: half, next: first });
+        stage(sde, t + half, first, slope, SlopeUse::Next { x, ahead: half, next: second });
+        stage(sde, t + half, second, slope, SlopeUse::Next { x, ahead: dt, next: third });
+        stage(sde, t + dt, third, slope, SlopeUse::End { x, stages: [first, second], sixth: dt / 6.0 });
         if !increment.dw.is_empty() {
             sde.diffuse_block(t, x, &increment.dw, slope);
             add(x, 1.0, slope);

@@ -9,7 +9,8 @@
 use std::sync::Arc;
 
 use super::{AdjointStep, Cells, Integrator, Lanes, Workspace, add};
-use crate::sde::{Increment, Sde};
+use crate::increment::Increment;
+use crate::sde::Sde;
 
 /// g(t + at dt) (dw dW + dz dZ / dt): how the noise enters a stage or the end of a step.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -12,8 +12,10 @@
 use std::sync::Arc;
 
 use super::{BuildIntegrator, Integrator, Lanes, RungeKutta, Workspace, add, refuse, shift, sra1::SRA1};
+use crate::increment::Increment;
+use crate::lanes::LANES;
 use crate::registry::Entry;
-use crate::sde::{Calculus, Increment, LANES, Sde};
+use crate::sde::{Calculus, Sde};
 
 pub(super) const ENTRY: Entry<BuildIntegrator> = Entry {
     name: "sri1",

@@ -4,8 +4,9 @@
 
 use super::runge_kutta::{Kick, Tableau};
 use super::{AdjointStep, BuildIntegrator, Integrator, Lanes, RungeKutta, Workspace, add, refuse, shift};
+use crate::increment::Increment;
 use crate::registry::Entry;
-use crate::sde::{Calculus, Increment};
+use crate::sde::Calculus;
 
 pub(super) const ENTRY: Entry<BuildIntegrator> = Entry {
     name: "heun",

@@ -9,10 +9,12 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use super::stretch::Stretch;
 use super::{Cells, Integrator, Workspace, integrator};
-use crate::ring::Stretch;
-use crate::sde::{Increment, LANES, Noise, Sde};
-use crate::system::Stepping;
+use crate::increment::Increment;
+use crate::lanes::LANES;
+use crate::sde::{Noise, Sde};
+use crate::stepping::Stepping;
 
 /// Rows of [`LANES`] values in a window, at most: the arrays of a scheme then stay in a core's own cache.
 const WINDOW: usize = 56;
@@ -37,7 +39,7 @@ pub(super) struct Stretches {
 impl Stretches {
     /// None where the equation is not the same everywhere on a ring, or the scheme has no fixed depth.
     pub(super) fn new(sde: &Arc<dyn Sde>, stepping: &Stepping, depth: Option<usize>) -> Option<Self> {
-        let (reach, depth, dim) = (sde.ring()?.reach(), depth?, sde.dim());
+        let (reach, depth, dim) = (sde.fast()?.ring()?.reach(), depth?, sde.dim());
         if !matches!(sde.noise(), Noise::None | Noise::Additive | Noise::Diagonal) {
             return None;
         }

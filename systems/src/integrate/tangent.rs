@@ -5,10 +5,11 @@
 
 use std::sync::Arc;
 
-use crate::law::{Error, Result};
-use crate::sde::{Calculus, LANES, Linearized, Noise, Sde};
-use crate::spectral::{Complex64, Semilinear, SpectralWorkspace};
-use crate::stage::SlopeUse;
+use crate::error::{Error, Result};
+use crate::fast::{Fast, SlopeUse};
+use crate::lanes::LANES;
+use crate::sde::{Calculus, Linearized, Noise, Sde};
+use crate::semilinear::{Complex64, Semilinear, SpectralWorkspace};
 
 /// x and a tangent vector v as one state, x first.
 pub struct Tangent {
@@ -70,18 +71,6 @@ impl Sde for Tangent {
         }
     }
 
-    /// The equation's own stage, so that x takes the path that it takes alone.
-    fn stage_block(&self, t: f64, at: &[[f64; LANES]], slope: &mut [[f64; LANES]], stage: SlopeUse) {
-        let half = self.sde.dim();
-        let ((x, v), (f, fv)) = (at.split_at(half), slope.split_at_mut(half));
-        let (of_x, of_v) = stage.split_at(half);
-        self.sde.stage_block(t, x, f, of_x);
-        if let Some(linearized) = self.linearized() {
-            linearized.tangent_block(t, x, v, fv);
-            of_v.apply(v, fv);
-        }
-    }
-
     fn diffuse_block(&self, t: f64, x: &[[f64; LANES]], dw: &[[f64; LANES]], out: &mut [[f64; LANES]]) {
         let half = self.sde.dim();
         let (moved, still) = out.split_at_mut(half);
@@ -89,8 +78,28 @@ impl Sde for Tangent {
         still.fill([0.0; LANES]);
     }
 
+    fn fast(&self) -> Option<&dyn Fast> {
+        self.sde.fast().map(|_| self as &dyn Fast)
+    }
+
     fn semilinear(&self) -> Option<&dyn Semilinear> {
         self.sde.semilinear()?.derivatives().map(|_| self as &dyn Semilinear)
+    }
+}
+
+impl Fast for Tangent {
+    /// The equation's own stage, so that x takes the path that it takes alone.
+    fn stage_block(&self, t: f64, at: &[[f64; LANES]], slope: &mut [[f64; LANES]], stage: SlopeUse) {
+        let half = self.sde.dim();
+        let ((x, v), (f, fv)) = (at.split_at(half), slope.split_at_mut(half));
+        let (of_x, of_v) = stage.split_at(half);
+        if let Some(fast) = self.sde.fast() {
+            fast.stage_block(t, x, f, of_x);
+        }
+        if let Some(linearized) = self.linearized() {
+            linearized.tangent_block(t, x, v, fv);
+            of_v.apply(v, fv);
+        }
     }
 }
 

@@ -10,8 +10,10 @@ use std::sync::Arc;
 
 use super::runge_kutta::Tableau;
 use super::{BuildIntegrator, Cells, Integrator, Lanes, Workspace, refuse, unsupported};
+use crate::increment::Increment;
+use crate::lanes::LANES;
 use crate::registry::Entry;
-use crate::sde::{Increment, LANES, Noise, Sde};
+use crate::sde::{Noise, Sde};
 
 pub(super) const ENTRY: Entry<BuildIntegrator> = Entry {
     name: "tsit5",

@@ -4,7 +4,7 @@
 use ndarray::{Array2, ArrayView2};
 
 use super::{Denoiser, DifferentiableDenoiser, Level, Pullback};
-use crate::law::Result;
+use crate::error::Result;
 
 /// A denoiser made for levels with alpha^2 + sigma^2 = 1, evaluated at any level of the same relative noise.
 pub struct Rescaled<D>(pub D);
@@ -23,6 +23,10 @@ impl<D: Denoiser> Denoiser for Rescaled<D> {
     fn denoise(&self, x_t: ArrayView2<f64>, level: Level) -> Result<Array2<f64>> {
         let (level, factor) = preserving(level);
         self.0.denoise((&x_t * factor).view(), level)
+    }
+
+    fn select<'a>(&'a self, rows: &[usize]) -> Result<Box<dyn Denoiser + 'a>> {
+        Ok(Box::new(Rescaled(self.0.select(rows)?)))
     }
 }
 

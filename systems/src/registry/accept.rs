@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{DefaultValue, Param, ParamKind, Value};
-use crate::catalogue;
-use crate::law::{Error, Result};
+use super::{DefaultValue, KnownSystems, Param, ParamKind, Value};
+use crate::error::{Error, Result};
 
 /// The value of a default, where it has one.
 pub(super) fn default_value(default: DefaultValue) -> Option<Value> {
@@ -29,10 +28,10 @@ pub(super) fn named_system(value: &Value) -> Option<(&str, &BTreeMap<String, Val
     }
 }
 
-/// The value of a setting, with the defaults of a system inside filled in; or what is wrong, with key paths.
-pub(super) fn accept(owner: &str, param: &Param, value: &Value) -> Result<Value, Vec<Error>> {
+/// The value of a setting, with the defaults of a system inside filled in by `known`; or what is wrong, with key paths.
+pub(super) fn accept(owner: &str, param: &Param, value: &Value, known: KnownSystems) -> Result<Value, Vec<Error>> {
     if let (ParamKind::System, Some((name, given))) = (param.kind, named_system(value)) {
-        return match catalogue::check(name, given) {
+        return match known(name, given) {
             Ok(settings) => Ok(Value::System { name: name.to_owned(), settings: settings.values().clone() }),
             Err(wrong) => Err(wrong.into_iter().map(|error| error.within(param.key)).collect()),
         };

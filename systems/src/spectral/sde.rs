@@ -6,7 +6,8 @@ use ndarray::Array2;
 
 use super::{Complex64, Derivatives, Pool, RandomModes, Semilinear, SpectralWorkspace, distinct, gather, scatter};
 use crate::key::Key;
-use crate::sde::{LANES, Linearized, Noise, Sde};
+use crate::lanes::LANES;
+use crate::sde::{Linearized, Noise, Sde};
 
 /// Noise that does not depend on the state.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,5 +1,6 @@
 //! What the whole program promises: same bytes for any number of threads, files that other programs read.
 
+mod every_entry;
 mod netcdf;
 mod pipeline;
 mod training;

@@ -24,7 +24,7 @@ fn entry(kind: &str) -> &'static Entry<scorecast::forecast::ForecasterBuild> {
 }
 
 /// A short training on a noisy linear recursion over a ring.
-fn fit(kind: &str, given: Given, progress: &dyn Progress, kept: Option<&dyn Checkpoints>) -> Result<Box<dyn Fitted>> {
+fn fit(kind: &str, given: Given, progress: &dyn Progress, kept: Option<&dyn Checkpoints>) -> Result<Fitted> {
     let mut all = BTreeMap::from([
         ("steps".to_owned(), Value::Int(24)),
         ("width".to_owned(), Value::Int(8)),
@@ -54,14 +54,14 @@ fn fit(kind: &str, given: Given, progress: &dyn Progress, kept: Option<&dyn Chec
 }
 
 /// Three lead steps of 70 members, as bits.
-fn forecast(fitted: &dyn Fitted) -> Vec<u64> {
+fn forecast(fitted: &Fitted) -> Vec<u64> {
     let mut x: Array2<f64> = Key::new(2, Domain::Method).normals(70, DIM);
     fitted.as_forecaster().advance(4, 3, &mut x, Key::new(3, Domain::Method)).unwrap();
     x.iter().map(|value| value.to_bits()).collect()
 }
 
 /// D and two vector-Jacobian products for 70 members, as bits.
-fn guidance(fitted: &dyn Fitted) -> Vec<u64> {
+fn guidance(fitted: &Fitted) -> Vec<u64> {
     let x: Array2<f64> = Key::new(2, Domain::Method).normals(70, DIM);
     let bound = fitted.as_forecaster().denoiser().unwrap().bind(0, x.view()).unwrap();
     let (denoised, pullback) = bound.denoiser.denoise_vjp(x.view(), Level::exploding(0.7)).unwrap();
@@ -77,7 +77,7 @@ fn the_number_of_threads_changes_no_byte() {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| {
                 let fitted = fit(kind, &[], &Quiet, None).unwrap();
-                (fitted.model(), forecast(fitted.as_ref()), guidance(fitted.as_ref()))
+                (fitted.model(), forecast(&fitted), guidance(&fitted))
             })
         };
         let one = run(1);
@@ -94,9 +94,21 @@ fn a_loaded_model_is_the_stored_one() {
         let model = fitted.model();
         let loaded = (entry(kind).build.load.unwrap())(&model).unwrap();
         assert_eq!(loaded.model(), model, "{kind}");
-        assert_eq!(forecast(loaded.as_ref()), forecast(fitted.as_ref()), "{kind}");
+        assert_eq!(forecast(&loaded), forecast(&fitted), "{kind}");
         assert_eq!(loaded.training(), fitted.training(), "{kind}");
     }
+}
+
+#[test]
+fn a_model_keeps_its_objective_and_one_that_names_none_is_of_denoising() {
+    let fit = |objective: &str| fit("diffusion", &[("objective", Value::Text(objective.to_owned()))], &Quiet, None);
+    let load = entry("diffusion").build.load.unwrap();
+    let (denoising, velocity) = (fit("denoising").unwrap(), fit("velocity").unwrap());
+    let mut unnamed = denoising.model();
+    unnamed.config["forecaster"].as_object_mut().unwrap().remove("objective").unwrap();
+    assert_eq!(guidance(&load(&unnamed).unwrap()), guidance(&denoising));
+    assert_eq!(guidance(&load(&velocity.model()).unwrap()), guidance(&velocity));
+    assert_ne!(guidance(&velocity), guidance(&denoising));
 }
 
 #[test]
@@ -192,6 +204,8 @@ fn divergence_is_a_sentence_that_names_step_and_remedy() {
 fn contradictory_settings_are_refused() {
     let message = |given: Given| fit("gaussian", given, &Quiet, None).err().unwrap().to_string();
     assert!(message(&[("kernel", Value::Int(4))]).contains("is 4, but a convolution needs an odd number"));
+    let conv2d = message(&[("network", Value::Text("conv2d".to_owned()))]);
+    assert!(conv2d.contains("is \"conv2d\", but the 10 components are not a grid of rows and columns"), "{conv2d}");
 }
 
 #[test]

@@ -33,7 +33,7 @@ fn trajectories(seed: u64, cases: usize, times: usize) -> Array3<f64> {
     out
 }
 
-fn fit(kind: &str, seed: u64) -> Box<dyn Fitted> {
+fn fit(kind: &str, seed: u64) -> Fitted {
     let entry = registry::find(FORECASTERS, "forecaster", kind).unwrap();
     let given = BTreeMap::from([("steps".to_owned(), Value::Int(1000)), ("width".to_owned(), Value::Int(64))]);
     let settings = Settings::check(kind, entry.params, &given).unwrap();

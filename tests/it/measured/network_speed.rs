@@ -13,7 +13,7 @@ use scorecast::systems::{Domain, Geometry, Key, Level, Settings, Value, registry
 
 const LENGTH: usize = 40;
 
-fn fit(kind: &str, steps: i64) -> Box<dyn Fitted> {
+fn fit(kind: &str, steps: i64) -> Fitted {
     let entry = registry::find(FORECASTERS, "forecaster", kind).unwrap();
     let given =
         BTreeMap::from([("steps".to_owned(), Value::Int(steps)), ("validate_every".to_owned(), Value::Int(9999))]);

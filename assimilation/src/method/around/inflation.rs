@@ -12,9 +12,9 @@ use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, s};
 use scorecast_systems::{Key, Param, Purpose, Settings};
 
 use crate::ensemble::anomalies;
+use crate::ensemble::centre;
 use crate::ensemble::weighted_mean;
 use crate::linalg::rotate_anomalies;
-use crate::method::ensemble::by_component::centre;
 use crate::observations::ObservationSet;
 use crate::outcome::Outcome;
 
@@ -60,8 +60,14 @@ impl Inflation {
     /// From the settings `inflation`, `rtpp`, `rtps` and `additive`.
     pub(crate) fn new(settings: &Settings) -> Self {
         let [multiplicative, rtpp, rtps, additive] =
-            ["inflation", "rtpp", "rtps", "additive"].map(|key| settings.number(key));
+            [INFLATION, RTPP, RTPS, ADDITIVE].map(|setting| settings.number(setting.key));
         Self { multiplicative, rtpp, rtps, additive }
+    }
+
+    /// From the settings `inflation`, `rtpp` and `rtps`: without noise.
+    pub(crate) fn without_noise(settings: &Settings) -> Self {
+        let [multiplicative, rtpp, rtps] = [INFLATION, RTPP, RTPS].map(|setting| settings.number(setting.key));
+        Self { multiplicative, rtpp, rtps, additive: 0.0 }
     }
 
     /// Multiplication by this factor alone.

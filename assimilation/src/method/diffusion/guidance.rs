@@ -9,7 +9,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ndarray::{Array2, ArrayView2};
-use scorecast_systems::{Affine, Denoiser, DifferentiableDenoiser, Level, Result};
+use scorecast_systems::noising::denoiser::alike;
+use scorecast_systems::{Affine, Denoised, Denoiser, DifferentiableDenoiser, Level, Result};
 
 use crate::linalg::Gmres;
 use crate::observations::ObservationSet;
@@ -77,5 +78,10 @@ impl Denoiser for Guidance<'_, '_> {
 
     fn denoise(&self, x_t: ArrayView2<f64>, level: Level) -> Result<Array2<f64>> {
         Ok(self.both(x_t, level)?.1)
+    }
+
+    fn evaluate(&self, x_t: ArrayView2<f64>, levels: &[Level]) -> Result<Denoised> {
+        let (unguided, guided) = self.both(x_t, alike(levels)?)?;
+        Ok(Denoised { guided, unguided: Some(unguided) })
     }
 }

@@ -12,7 +12,8 @@
 //! When observations come after several lead steps all but the last are advanced freely and the last is guided.
 
 use ndarray::{Array1, Array2, Axis};
-use scorecast_systems::noising::{Sampler, Schedule};
+use scorecast_systems::noising::sampler::{SAMPLER_NAMES, named};
+use scorecast_systems::noising::{Karras, Sampler, sample};
 use scorecast_systems::{Entry, Forecaster, Key, Param, Purpose, Settings};
 
 use crate::ensemble::all_finite;
@@ -24,14 +25,15 @@ use crate::method::build::MethodBuild;
 use crate::method::diffusion::guidance::Guidance;
 use crate::method::particle::bootstrap::ESS_THRESHOLD;
 use crate::method::particle::one_step;
-use crate::method::particle::weights::{Weighed, equal, restored, systematic};
+use crate::method::particle::particles::{Particles, Selection};
+use crate::method::particle::resample::Resampling;
+use crate::method::particle::weights::equal;
 use crate::method::shared::MEMBERS;
 use crate::need::Need;
 use crate::observations::ObservationSet;
 use crate::outcome::{Diagnostics, Outcome};
-use crate::problem::require_saved_members;
-use crate::problem::{Cycle, Prior, draw_prior};
-use crate::state::{pack, unpack};
+use crate::problem::{Cycle, Prior};
+use crate::state::{Owner, Saved};
 
 pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
     name: "guided",
@@ -48,7 +50,7 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
             &["auto", "exact", "path", "none"],
             "p(y | x_k) in closed form, estimated along the path, or left out (which is not a filter)",
         ),
-        Param::choice("sampler", "sde", &["sde", "heun", "dpm_solver_2m"], "reverse sampler; path weights need `sde`"),
+        Param::choice("sampler", "sde", &SAMPLER_WORDS, "reverse sampler; path weights need `sde`"),
         Param::int("steps", 64, 2, "steps of the sampler"),
         Param::positive("sigma_min", 0.01, "last noise level above 0"),
         Param::positive("sigma_max", 20.0, "first noise level"),
@@ -63,6 +65,17 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
                  gain does not see the ensemble's spread and it is not the filter's posterior.",
             )
         }),
+};
+
+/// The samplers by their names; `sde` is the short name of `reverse_sde`.
+const SAMPLER_WORDS: [&str; SAMPLER_NAMES.len() + 1] = {
+    let mut words = ["sde"; SAMPLER_NAMES.len() + 1];
+    let mut i = 0;
+    while i < SAMPLER_NAMES.len() {
+        words[i + 1] = SAMPLER_NAMES[i];
+        i += 1;
+    }
+    words
 };
 
 /// Where a member's weight comes from.
@@ -92,15 +105,12 @@ pub struct Guided {
     /// Where weights come from.
     pub weighting: Weighting,
     /// The reverse sampler.
-    pub sampler: Sampler,
+    pub sampler: &'static dyn Sampler,
     /// Its noise levels.
-    pub schedule: Schedule,
+    pub grid: Karras,
     /// The solver of V v = y - h.
     pub solver: Gmres,
-    step: usize,
-    ensemble: Array2<f64>,
-    /// Normalised logarithms carried from one cycle to the next; none means equal.
-    log_weights: Option<Array1<f64>>,
+    particles: Particles,
 }
 
 impl Guided {
@@ -116,16 +126,15 @@ impl Guided {
             _ => Weighting::Auto,
         };
         let sampler = match settings.text("sampler") {
-            "heun" => Sampler::Heun,
-            "dpm_solver_2m" => Sampler::DpmSolver2M,
-            _ => Sampler::ReverseSde,
+            "sde" => named("reverse_sde")?.sampler,
+            name => named(name)?.sampler,
         };
-        if weighting == Weighting::Path && sampler != Sampler::ReverseSde {
+        if weighting == Weighting::Path && !sampler.draws() {
             return Err(settings.mistake("weights", PATH_NEEDS_SDE).into());
         }
         let [sigma_min, sigma_max, rho] = ["sigma_min", "sigma_max", "rho"].map(|key| settings.number(key));
-        let schedule = Schedule { sigma_min, sigma_max, rho, steps: settings.count("steps") };
-        schedule.levels()?;
+        let grid = Karras { sigma_min, sigma_max, rho, steps: settings.count("steps") };
+        grid.sigmas()?;
         let iterations = settings.count("iterations");
         Ok(Self {
             members: settings.count("members"),
@@ -134,11 +143,9 @@ impl Guided {
             outlier_threshold: settings.optional_number("outlier_threshold"),
             weighting,
             sampler,
-            schedule,
+            grid,
             solver: Gmres { tolerance: settings.number("tolerance"), iterations, restart: iterations.min(20) },
-            step: 0,
-            ensemble: Array2::zeros((0, 0)),
-            log_weights: None,
+            particles: Particles::default(),
         })
     }
 
@@ -152,7 +159,7 @@ impl Guided {
                 observed.operator.name()
             ))),
             Weighting::Auto if closed => Ok(Weighting::Exact),
-            Weighting::Auto if self.sampler != Sampler::ReverseSde => {
+            Weighting::Auto if !self.sampler.draws() => {
                 Err(Error::Unsupported(format!("method `guided`: the setting weights {PATH_NEEDS_SDE}")))
             }
             Weighting::Auto => Ok(Weighting::Path),
@@ -181,12 +188,12 @@ impl Guided {
         let bound = conditional.bind(last, x.view())?;
         let guidance = Guidance::new(&*bound.denoiser, &bound.to_state, *observed, self.solver);
         // the address of the free forecast of this step, which is only scored and never carried on
-        let key = key.purpose(Purpose::Sampler).at(last as u64);
+        let (key, levels) = (key.purpose(Purpose::Sampler).at(last as u64), self.grid.exploding()?);
         let (z, log_ratio) = if paths {
-            let (z, log_ratio) = crate::method::diffusion::path::sample(&guidance, &self.schedule, x.dim(), key)?;
+            let (z, log_ratio) = crate::method::diffusion::path::sample(&guidance, &levels, x.nrows(), key)?;
             (z, Some(log_ratio))
         } else {
-            (self.sampler.sample(&guidance, &self.schedule, x.nrows(), x.ncols(), key)?, None)
+            (sample(self.sampler, &guidance, &levels, x.nrows(), key)?, None)
         };
         diagnostics.insert("gmres_iterations", guidance.mean_iterations());
         Ok((bound.to_state.apply(&z), log_ratio))
@@ -195,15 +202,8 @@ impl Guided {
     /// Weights the members by `log_factors`, notes it, and resamples where the effective size asks for it: the
     /// ancestors are given then, and the weights are equal again.
     fn weigh(&mut self, log_factors: &Array1<f64>, key: Key, diagnostics: &mut Diagnostics) -> Option<Vec<usize>> {
-        let members = log_factors.len();
-        let before = self.log_weights.take().unwrap_or_else(|| equal(members));
-        let weighed = Weighed::new(before, log_factors, self.ess_threshold);
-        weighed.note(diagnostics);
-        if weighed.resample {
-            return Some(systematic(&weighed.log_weights, key.purpose(Purpose::Resampling)));
-        }
-        self.log_weights = Some(weighed.log_weights);
-        None
+        let selection = Selection { ess_threshold: self.ess_threshold, resampling: Resampling::Systematic };
+        self.particles.weigh(log_factors, selection, key, diagnostics).1
     }
 
     /// Draws and weighs: `x` is the ensemble one lead step before the observations.
@@ -237,7 +237,7 @@ impl Guided {
     }
 
     fn weights(&self) -> Option<Array1<f64>> {
-        self.log_weights.as_ref().map(|weights| weights.mapv(f64::exp))
+        self.particles.weights()
     }
 }
 
@@ -252,25 +252,23 @@ fn log_likelihood(x: &Array2<f64>, observed: &ObservationSet) -> Array1<f64> {
 
 impl Cycle for Guided {
     fn start(&mut self, prior: &Prior, step: usize, key: Key) -> Result<()> {
-        crate::problem::require_members(self.members)?;
-        self.ensemble = draw_prior(prior, self.members, key)?;
-        (self.step, self.log_weights) = (step, None);
+        self.particles = Particles::start(prior, self.members, step, key)?;
         Ok(())
     }
 
     fn step(&mut self, model: &dyn Forecaster, observed: &ObservationSet, key: Key) -> Result<Outcome> {
         observed.require_gaussian("guided")?;
-        observed.check(self.ensemble.ncols())?;
-        if observed.step <= self.step {
+        observed.check(self.particles.ensemble.ncols())?;
+        if observed.step <= self.particles.step {
             return Err(Error::Unsupported(format!(
                 "method `guided` stands at lead step {} and cannot use observations of step {}; it guides a forecast, \
                  so let the first observations come at least one lead step after the start",
-                self.step, observed.step
+                self.particles.step, observed.step
             )));
         }
         let noise = key.purpose(Purpose::ProcessNoise);
-        let mut before = self.ensemble.clone();
-        model.advance(self.step, observed.step - 1 - self.step, &mut before, noise)?;
+        let mut before = self.particles.ensemble.clone();
+        model.advance(self.particles.step, observed.step - 1 - self.particles.step, &mut before, noise)?;
         let mut forecast = before.clone();
         model.advance(observed.step - 1, 1, &mut forecast, noise)?;
         let forecast_weights = self.weights();
@@ -284,25 +282,20 @@ impl Cycle for Guided {
             crate::method::around::inflation::inflate(ensemble.view_mut(), self.weights().as_ref(), self.inflation);
         }
         let weights = self.weights();
-        (self.step, self.ensemble) = (observed.step, ensemble.clone());
+        (self.particles.step, self.particles.ensemble) = (observed.step, ensemble.clone());
         let quality = checked.quality(observed, ensemble.view());
         Ok(Outcome { forecast_weights, weights, diagnostics, quality, ..Outcome::new(forecast, ensemble) })
     }
 
-    fn save(&self) -> Vec<u8> {
-        let weights = self.log_weights.as_ref().map_or_else(Vec::new, |weights| weights.to_vec());
-        pack(self.step, &self.ensemble, &weights)
+    fn owner(&self) -> Owner {
+        Owner::new("guided").with("members", self.members)
     }
 
-    fn restore(&mut self, bytes: &[u8]) -> Result<()> {
-        let (step, ensemble, weights) = unpack(bytes)?;
-        require_saved_members(ensemble.nrows(), self.members)?;
-        let log_weights = restored(&weights)?;
-        if let Some(weights) = log_weights.as_ref().filter(|weights| weights.len() != self.members) {
-            return Err(Error::State(format!("{} weights for {} members", weights.len(), self.members)));
-        }
-        self.log_weights = log_weights;
-        (self.step, self.ensemble) = (step, ensemble);
-        Ok(())
+    fn state(&self) -> Vec<&dyn Saved> {
+        vec![&self.particles]
+    }
+
+    fn state_mut(&mut self) -> Vec<&mut dyn Saved> {
+        vec![&mut self.particles]
     }
 }

@@ -10,51 +10,65 @@
 //! the paths are a proper sample of (the law that p samples) x p(y | z_0), however good or bad the guidance is, and the
 //! mean of w is an unbiased estimate of p(y | x_k) under that law.
 
-use ndarray::{Array1, Array2};
-use scorecast_systems::noising::Schedule;
-use scorecast_systems::{Key, Level, Stream};
+use ndarray::{Array1, Array2, ArrayView2};
+use scorecast_systems::noising::{Evaluation, Kernel, Observer, Run, Sampler, Start, Step, drive};
+use scorecast_systems::{Denoiser, Key, Level, Levels};
 
 use crate::error::Result;
-use crate::method::diffusion::guidance::Guidance;
 
 /// One guided path a member: the ends z_0 `[member, component]` and sum log p / q `[member]`. Member i draws from
 /// stream i of `key`.
 ///
 /// # Errors
-/// When the schedule does not descend or the denoiser cannot run.
+/// When the denoiser cannot run.
 pub(crate) fn sample(
-    guidance: &Guidance,
-    schedule: &Schedule,
-    shape: (usize, usize),
+    guided: &dyn Denoiser,
+    levels: &Levels,
+    members: usize,
     key: Key,
 ) -> Result<(Array2<f64>, Array1<f64>)> {
-    let levels = schedule.levels()?;
-    let mut streams: Vec<Stream> = (0..shape.0 as u64).map(|member| key.stream(member)).collect();
-    let mut z = Array2::zeros(shape);
-    let sd = 1.0f64.hypot(schedule.sigma_max);
-    for (mut row, stream) in z.outer_iter_mut().zip(&mut streams) {
-        row.iter_mut().for_each(|value| *value = sd * stream.normal());
-    }
-    let mut log_ratio = Array1::zeros(shape.0);
-    for pair in levels.windows(2) {
-        let (free, guided) = guidance.both(z.view(), Level::exploding(pair[0]))?;
-        let (step, variance) = kernel(pair[0], pair[1]);
-        let sd = variance.sqrt();
-        for (member, stream) in streams.iter_mut().enumerate() {
-            let mut log_p_over_q = 0.0;
-            for component in 0..shape.1 {
-                let at = (member, component);
-                let noise = stream.normal();
-                // with z' = mu_q + sd noise: log p/q = -(|z' - mu_p|^2 - |z' - mu_q|^2) / 2c
-                let shift = step * (guided[at] - free[at]) / sd;
-                log_p_over_q -= shift * (noise + 0.5 * shift);
-                z[at] += step * (guided[at] - z[at]) + sd * noise;
-            }
-            log_ratio[member] += log_p_over_q;
-        }
-    }
-    Ok((z, log_ratio))
+    let mut ratio = LogRatio { sampler: &UnitNormal, sum: Array1::zeros(members) };
+    let run = Run { denoiser: guided, sampler: &UnitNormal, levels, key };
+    let end = drive(&run, Start::Noise(members), &mut ratio)?.x;
+    Ok((end, ratio.sum))
 }
+
+/// sum log p(z' | z) / q(z' | z) along guided paths of any sampler whose steps have a law.
+struct LogRatio<'a> {
+    sampler: &'a dyn Sampler,
+    /// `[member]`.
+    sum: Array1<f64>,
+}
+
+impl Observer for LogRatio<'_> {
+    fn observe(
+        &mut self,
+        step: &Step,
+        evaluation: Option<&Evaluation>,
+        _next: &mut Array2<f64>,
+    ) -> scorecast_systems::Result<Option<Vec<usize>>> {
+        let kernel = self.sampler.kernel(step.from[0], step.to[0]);
+        let (Some(Kernel { gain, sd, .. }), Some(evaluation), Some(noise)) = (kernel, evaluation, step.noise) else {
+            return Ok(None);
+        };
+        let target = evaluation.target();
+        let rows = target.guided.outer_iter().zip(target.without_guidance().into_outer_iter()).zip(noise.outer_iter());
+        for (sum, ((guided, free), noise)) in self.sum.iter_mut().zip(rows) {
+            let mut log_p_over_q = 0.0;
+            for ((guided, free), noise) in guided.iter().zip(free).zip(noise) {
+                // with z' = mu_q + sd noise: log p/q = -(|z' - mu_p|^2 - |z' - mu_q|^2) / 2c
+                let shift = gain * (guided - free) / sd;
+                log_p_over_q -= shift * (noise + 0.5 * shift);
+            }
+            *sum += log_p_over_q;
+        }
+        Ok(None)
+    }
+}
+
+/// The sampler whose kernel is that of unit normal data.
+#[derive(Clone, Copy, Debug)]
+struct UnitNormal;
 
 /// 1 - k and c of one step.
 fn kernel(sigma: f64, next: f64) -> (f64, f64) {
@@ -62,13 +76,47 @@ fn kernel(sigma: f64, next: f64) -> (f64, f64) {
     (1.0 - next_square / square, (square - next_square) * (1.0 + next_square) / (1.0 + square))
 }
 
+impl Sampler for UnitNormal {
+    fn draws(&self) -> bool {
+        true
+    }
+
+    fn ends_with_noise(&self) -> bool {
+        true
+    }
+
+    fn start_sd(&self, level: Level) -> f64 {
+        level.alpha.hypot(level.sigma)
+    }
+
+    fn kernel(&self, from: Level, to: Level) -> Option<Kernel> {
+        let (gain, variance) = kernel(from.sigma, to.sigma);
+        Some(Kernel { keep: 1.0 - gain, gain, sd: variance.sqrt() })
+    }
+
+    fn step(&self, step: &Step, target: ArrayView2<f64>, _: &dyn Denoiser) -> scorecast_systems::Result<Array2<f64>> {
+        let moved = step.each(step.x, target, |from, to| {
+            let (gain, _) = kernel(from.sigma, to.sigma);
+            move |z, d| gain * (d - z)
+        });
+        let Some(noise) = step.noise else { return Ok(&step.x + &moved) };
+        let moved = step.each(moved.view(), noise, |from, to| {
+            let sd = kernel(from.sigma, to.sigma).1.sqrt();
+            move |moved, noise| moved + sd * noise
+        });
+        Ok(&step.x + &moved)
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use scorecast_systems::Karras;
+
     use super::*;
 
     /// The variance that the free path makes of normal data of variance v: D = z v / (v + sigma^2) is linear.
     fn ratio(v: f64, steps: usize) -> f64 {
-        let levels = Schedule { sigma_min: 0.01, sigma_max: 20.0, rho: 7.0, steps }.levels().unwrap();
+        let levels = Karras { sigma_min: 0.01, sigma_max: 20.0, rho: 7.0, steps }.sigmas().unwrap();
         let end = levels.windows(2).fold(1.0 + levels[0] * levels[0], |variance, pair| {
             let (step, c) = kernel(pair[0], pair[1]);
             let factor = 1.0 - step + step * v / (v + pair[0] * pair[0]);

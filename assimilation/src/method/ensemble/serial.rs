@@ -16,12 +16,13 @@ use ndarray::Array2;
 use scorecast_systems::{Key, Param, Settings};
 
 use crate::ensemble::all_finite;
+use crate::ensemble::centre;
 use crate::error::Result;
 use crate::linalg::{add_scaled, dot};
 use crate::localize::{LOCALIZATION, Localization, Neighbours};
 use crate::method::around::ENSEMBLE;
 use crate::method::around::inflation::Inflation;
-use crate::method::ensemble::by_component::{by_component, centre};
+use crate::method::ensemble::by_component::by_component;
 use crate::method::ensemble::etkf::ROTATE;
 use crate::method::shared::join;
 use crate::observations::ObservationSet;

@@ -2,8 +2,9 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::collections::BTreeMap;
+use crate::common;
 
+use common::derived::{Given, assert_wrong_settings_are_refused, by_key, variants};
 use ndarray::{Array1, Array2, ArrayView1, Axis, array};
 use scorecast_assimilation::observe::{CorrelatedError, GaussianError, NoiseLaw};
 use scorecast_assimilation::{NOISE_LAWS, Result};
@@ -14,34 +15,56 @@ const DRAWS: usize = 100_000;
 
 fn build(name: &str, given: &[(&str, Value)], dim: usize) -> Result<Box<dyn NoiseLaw>> {
     let entry = NOISE_LAWS.iter().find(|entry| entry.name == name).unwrap();
-    let given: BTreeMap<String, Value> = given.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
-    (entry.build)(&Settings::check(&format!("noise law `{name}`"), entry.params, &given).unwrap(), dim)
+    (entry.build)(&Settings::check(&format!("noise law `{name}`"), entry.params, &by_key(given)).unwrap(), dim)
 }
 
 fn float(value: f64) -> Value {
     Value::Float(value)
 }
 
-/// Each law of one value, with a prediction.
-fn every_law() -> Vec<(&'static str, Box<dyn NoiseLaw>, f64)> {
-    let settings = |name: &str| match name {
-        "gaussian" => vec![("sd", float(0.7))],
-        "correlated" => vec![("sd", float(1.3)), ("length", float(2.0))],
-        "student_t" => vec![("scale", float(0.6)), ("dof", float(5.0))],
-        "laplace" => vec![("scale", float(0.4))],
-        "log_normal" => vec![("sd", float(0.3))],
-        _ => vec![],
-    };
-    NOISE_LAWS.iter().map(|entry| (entry.name, build(entry.name, &settings(entry.name), 1).unwrap(), 2.3)).collect()
+/// A law of one value with its settings, and a prediction.
+struct Case {
+    name: &'static str,
+    law: Box<dyn NoiseLaw>,
+    settings: Settings,
+    h: f64,
+}
+
+/// Each law, with its defaults where it may have them, and with each of its settings at another value.
+fn every_law() -> Vec<Case> {
+    let mut out = Vec::new();
+    for entry in NOISE_LAWS {
+        let case = |given: &Given| {
+            let settings = Settings::check(entry.name, entry.params, &by_key(given)).unwrap();
+            let law = build(entry.name, given, 1).map_err(|error| error.to_string())?;
+            Ok(Case { name: entry.name, law, settings, h: 2.3 })
+        };
+        let more = variants(entry.params, &[], |given| case(given).map(drop));
+        let before = out.len();
+        out.extend(case(&vec![]));
+        out.extend(more.accepted.iter().flat_map(case));
+        assert!(out.len() > before, "{}: {:?}", entry.name, more.refused);
+    }
+    out
+}
+
+#[test]
+fn wrong_settings_are_refused_by_name() {
+    assert_wrong_settings_are_refused(NOISE_LAWS);
 }
 
 fn density(law: &dyn NoiseLaw, y: f64, h: f64) -> f64 {
     law.log_likelihood(array![y].view(), array![[h]].view(), &[0])[0].exp()
 }
 
+/// Whether a law draws whole numbers.
+fn counts(law: &dyn NoiseLaw, h: f64) -> bool {
+    law.observe(Array2::from_elem((9, 1), h).view(), Key::new(3, Domain::Truth)).iter().all(|y| y.fract() == 0.0)
+}
+
 /// The integral of p(y | h) g(y): a sum over counts, or Simpson's rule on both sides of h in u, y = h +- sinh u.
-fn integral(name: &str, law: &dyn NoiseLaw, h: f64, g: impl Fn(f64) -> f64) -> f64 {
-    if name == "poisson" {
+fn integral(law: &dyn NoiseLaw, h: f64, g: impl Fn(f64) -> f64) -> f64 {
+    if counts(law, h) {
         return (0..200).map(|y| density(law, f64::from(y), h) * g(f64::from(y))).sum();
     }
     let (intervals, last) = (20_000, 40.0);
@@ -72,34 +95,37 @@ fn moments(law: &dyn NoiseLaw, h: f64) -> (f64, f64) {
 
 #[test]
 fn densities_sum_to_one_and_have_the_moments_that_they_say() {
-    for (name, law, h) in every_law() {
+    for Case { name, law, h, .. } in every_law() {
         let (mean, variance) = moments(&*law, h);
-        let total = integral(name, &*law, h, |_| 1.0);
+        let total = integral(&*law, h, |_| 1.0);
         assert!((total - 1.0).abs() < 1e-8, "{name}: {total}");
-        assert!((integral(name, &*law, h, |y| y) - mean).abs() < 1e-8, "{name}");
-        assert!((integral(name, &*law, h, |y| (y - mean).powi(2)) - variance).abs() < 1e-8, "{name}");
+        assert!((integral(&*law, h, |y| y) - mean).abs() < 1e-8, "{name}");
+        assert!((integral(&*law, h, |y| (y - mean).powi(2)) - variance).abs() < 1e-8, "{name}");
     }
 }
 
 #[test]
 fn draws_have_the_moments_of_the_density_and_its_distribution_function() {
-    for (name, law, h) in every_law() {
+    for case @ Case { name, law, h, .. } in &every_law() {
+        let h = *h;
+        let exact = in_statrs(case);
         let y = law.observe(Array2::from_elem((DRAWS, 1), h).view(), Key::new(3, Domain::Truth)).column(0).to_vec();
         let n = DRAWS as f64;
-        let (mean, variance) = moments(&*law, h);
+        let (mean, variance) = moments(&**law, h);
         let found = y.iter().sum::<f64>() / n;
         assert!((found - mean).abs() < 4.5 * (variance / n).sqrt(), "{name}: mean {found}, not {mean}");
         // each value of the distribution function at 20 points is a share of draws: 4.5 standard errors
         for i in 0..20 {
             let edge = h + (f64::from(i) - 9.7) * 0.25 * variance.sqrt();
             let below = |y: f64| f64::from(u8::from(y <= edge));
-            let share = if name == "poisson" { integral(name, &*law, h, below) } else { cdf(name, h, edge) };
+            let by_sum = || counts(&**law, h).then(|| integral(&**law, h, below));
+            let Some(share) = exact.as_ref().map(|exact| (exact.cdf)(edge)).or_else(by_sum) else { continue };
             let found = y.iter().map(|y| below(*y)).sum::<f64>() / n;
             let error = (share * (1.0 - share) / n).sqrt();
             assert!((found - share).abs() < 4.5 * error + 1e-12, "{name} at {edge}: {found}, not {share}");
         }
-        if name != "poisson" {
-            let distance = kolmogorov(y, |y| cdf(name, h, y));
+        if let Some(exact) = exact {
+            let distance = kolmogorov(y, exact.cdf);
             // exceeded by chance in 1 of 8,000 (2 exp(-2 * 2.2^2))
             assert!(distance * n.sqrt() < 2.2, "{name}: Kolmogorov distance {distance}");
         }
@@ -116,36 +142,49 @@ fn kolmogorov(mut y: Vec<f64>, cdf: impl Fn(f64) -> f64) -> f64 {
     })
 }
 
-fn cdf(name: &str, h: f64, y: f64) -> f64 {
+/// The distribution function and the logarithm of the density of a law, by statrs.
+struct Exact {
+    cdf: Box<dyn Fn(f64) -> f64>,
+    ln_pdf: Box<dyn Fn(f64) -> f64>,
+}
+
+fn exact<L: Continuous<f64, f64> + ContinuousCDF<f64, f64> + Clone + 'static>(law: L) -> Option<Exact> {
+    let same = law.clone();
+    Some(Exact { cdf: Box::new(move |y| law.cdf(y)), ln_pdf: Box::new(move |y| same.ln_pdf(y)) })
+}
+
+/// The law of statrs with the settings of a case, if it has one of its continuous laws.
+fn in_statrs(case: &Case) -> Option<Exact> {
     use statrs::distribution::{Laplace, LogNormal, Normal, StudentsT};
-    match name {
-        "gaussian" => Normal::new(h, 0.7).unwrap().cdf(y),
-        "correlated" => Normal::new(h, 1.3).unwrap().cdf(y),
-        "student_t" => StudentsT::new(h, 0.6, 5.0).unwrap().cdf(y),
-        "laplace" => Laplace::new(h, 0.4).unwrap().cdf(y),
-        "log_normal" => LogNormal::new(h.ln(), 0.3).unwrap().cdf(y),
-        _ => f64::NAN,
+    let first = |key: &str| case.settings.floats(key).first().copied().unwrap_or(1.0);
+    match case.name {
+        "gaussian" | "correlated" => exact(Normal::new(case.h, first("sd")).unwrap()),
+        "student_t" => exact(StudentsT::new(case.h, first("scale"), case.settings.number("dof")).unwrap()),
+        "laplace" => exact(Laplace::new(case.h, first("scale")).unwrap()),
+        "log_normal" => exact(LogNormal::new(case.h.ln(), first("sd")).unwrap()),
+        _ => None,
     }
 }
 
 #[test]
 fn densities_are_those_of_statrs() {
-    use statrs::distribution::{Laplace, LogNormal, Normal, Poisson, StudentsT};
-    for (name, law, h) in every_law() {
+    let mut compared = Vec::new();
+    for case @ Case { name, law, h, .. } in &every_law() {
         for y in [0.0, 0.2, 1.0, 2.0, 3.0, 7.0, 40.0] {
-            let exact = match name {
-                "gaussian" => Normal::new(h, 0.7).unwrap().ln_pdf(y),
-                "correlated" => Normal::new(h, 1.3).unwrap().ln_pdf(y),
-                "student_t" => StudentsT::new(h, 0.6, 5.0).unwrap().ln_pdf(y),
-                "laplace" => Laplace::new(h, 0.4).unwrap().ln_pdf(y),
-                "log_normal" => LogNormal::new(h.ln(), 0.3).unwrap().ln_pdf(y),
-                "poisson" if y == 0.2 => f64::NEG_INFINITY,
-                _ => Poisson::new(h).unwrap().ln_pmf(y as u64),
+            let exact = match (in_statrs(case), *name) {
+                (Some(exact), _) => (exact.ln_pdf)(y),
+                (None, "poisson") if y == 0.2 => f64::NEG_INFINITY,
+                (None, "poisson") => statrs::distribution::Poisson::new(*h).unwrap().ln_pmf(y as u64),
+                _ => continue,
             };
-            let found = law.log_likelihood(array![y].view(), array![[h]].view(), &[0])[0];
+            let found = law.log_likelihood(array![y].view(), array![[*h]].view(), &[0])[0];
             let agrees = found == exact || (found - exact).abs() < 1e-10 * (1.0 + exact.abs());
             assert!(agrees, "{name} at {y}: {found}, not {exact}");
+            compared.push(*name);
         }
+    }
+    for name in ["gaussian", "correlated", "student_t", "laplace", "log_normal", "poisson"] {
+        assert!(compared.contains(&name), "{name} is not among {compared:?}");
     }
 }
 

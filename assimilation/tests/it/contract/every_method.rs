@@ -4,84 +4,67 @@
 
 use crate::common;
 
+use std::sync::LazyLock;
+
+use common::derived::{Given, assert_wrong_settings_are_refused, by_key, default_value, variants};
 use common::{LinearProblem, errors, method, word};
 use ndarray::{Array1, Array2, array};
 use scorecast_assimilation::augment::{Parameter, augmented_prior};
 use scorecast_assimilation::observe::{Arctan, Pointwise, Stride};
 use scorecast_assimilation::problem::draw_prior;
-use scorecast_assimilation::{METHODS, ObservationSet, Outcome, Prior};
-use scorecast_systems::{Domain, Key, Value};
+use scorecast_assimilation::{Error, METHODS, ObservationSet, Outcome, Prior};
+use scorecast_systems::{Domain, Key, Param, Settings, Value};
 
 const CYCLES: usize = 6;
 
-/// Each method with the settings that change what it draws or carries; small ensembles.
-fn every_method() -> Vec<(&'static str, Vec<(&'static str, Value)>)> {
+/// Each method with small ensembles and little work, and with each of its settings at other values than the defaults.
+/// What is refused on this problem is refused by a sentence that names a setting.
+static EVERY_METHOD: LazyLock<Vec<(&'static str, Given)>> = LazyLock::new(|| {
     let mut out = Vec::new();
     for entry in METHODS {
-        let has = |key| entry.params.iter().any(|param| param.key == key);
-        let mut given = vec![("members", Value::Int(40))];
-        if has("steps") {
-            given.push(("steps", Value::Int(16)));
+        let base = [vec![("members", Value::Int(40))], little_work(entry.params)].concat();
+        let variants = variants(entry.params, &base, |given| runs(entry.name, given));
+        for (given, said) in &variants.refused {
+            assert!(said.contains('`'), "{} {given:?}: {said}", entry.name);
         }
-        if has("expansion") {
-            given.push(("expansion", Value::Int(5)));
-        }
-        out.push((entry.name, given.clone()));
-        if has("inflation") {
-            given.push(("inflation", Value::Float(1.1)));
-        }
-        for (key, value) in [
-            ("rotate", Value::Bool(true)),
-            ("jitter", Value::Float(0.1)),
-            ("regularization", Value::Float(0.7)),
-            ("resampling", word("stratified")),
-            ("resampling", word("residual")),
-            ("resampling", word("multinomial")),
-            ("rtpp", Value::Float(0.3)),
-            ("rtps", Value::Float(0.4)),
-            ("additive", Value::Float(0.2)),
-            ("lag", Value::Int(2)),
-            ("outlier_threshold", Value::Float(1.0)),
-            ("k_factor", Value::Float(0.5)),
-            ("adaptive", word("anderson")),
-            ("adaptive", word("inverse_gamma")),
-            ("adaptive", word("miyoshi")),
-            ("noise_treatment", word("square_root")),
-            ("noise_treatment", word("deterministic")),
-            ("decorrelation", Value::Float(0.9)),
-            ("smoothing", Value::Float(0.5)),
-            ("form", word("primal")),
-            ("certainty", Value::Float(2.0)),
-            ("alpha", Value::Float(1.0)),
-            ("scale", Value::Float(0.5)),
-            ("score", word("mixture")),
-            ("weights", word("path")),
-            ("weights", word("none")),
-            ("lag", Value::Int(3)),
-            ("finite_size", Value::Float(1.0)),
-            ("static_weight", Value::Float(0.0)),
-        ] {
-            if has(key) {
-                out.push((entry.name, [given.clone(), vec![(key, value)]].concat()));
-            }
-        }
-        if has("mda") {
-            given.extend([("mda", Value::Bool(true)), ("lag", Value::Int(3))]);
-            out.push((entry.name, given));
-        }
-    }
-    // what can be put around an ensemble filter, all at once
-    for entry in METHODS.iter().filter(|entry| entry.params.iter().any(|param| param.key == "adaptive")) {
-        let around = vec![
-            ("adaptive", word("anderson")),
-            ("outlier_threshold", Value::Float(1.5)),
-            ("k_factor", Value::Float(1.0)),
-            ("lag", Value::Int(1)),
-        ];
-        out.push((entry.name, [vec![("members", Value::Int(40))], around].concat()));
+        out.push((entry.name, base));
+        out.extend(variants.accepted.into_iter().map(|given| (entry.name, given)));
     }
     assert!(out.len() >= METHODS.len());
     out
+});
+
+fn every_method() -> Vec<(&'static str, Given)> {
+    EVERY_METHOD.clone()
+}
+
+/// Sixteen of what a method does fifty times and more.
+fn little_work(params: &'static [Param]) -> Given {
+    let large = |param: &&Param| matches!(default_value(param), Some(Value::Int(times)) if times >= 50);
+    params.iter().filter(large).map(|param| (param.key, Value::Int(16))).collect()
+}
+
+/// Whether a method with these settings takes the sets of observations of the tests, or what it says.
+fn runs(name: &str, given: &Given) -> Result<(), String> {
+    let entry = METHODS.iter().find(|entry| entry.name == name).unwrap();
+    let settings = Settings::check(name, entry.params, &by_key(given)).map_err(|wrong| format!("{wrong:?}"))?;
+    let mut filter = (entry.build.make)(&settings).map_err(|error| error.to_string())?;
+    let (problem, key) = (LinearProblem::three(CYCLES), Key::new(1, Domain::Method));
+    let mut run = || {
+        filter.start(&problem.prior(), 0, key)?;
+        for (cycle, values) in problem.observations.outer_iter().enumerate() {
+            let observed =
+                ObservationSet { step: cycle + 1, time: cycle as f64 + 1.0, values, operator: &problem.operator };
+            filter.step(&problem.model, &observed, key)?;
+        }
+        filter.finish(&problem.model, None, key).map(drop)
+    };
+    run().map_err(|error: Error| error.to_string())
+}
+
+#[test]
+fn wrong_settings_are_refused_by_name() {
+    assert_wrong_settings_are_refused(METHODS);
 }
 
 /// All the bits of an outcome.
@@ -128,8 +111,8 @@ fn a_smoother_gives_each_time_once_in_order_also_when_it_is_saved_before_the_end
             problem.run(&mut *through, key).into_iter().flat_map(|outcome| outcome.smoothed).collect();
         let mut again = method(name, &given);
         again.restore(&through.save()).unwrap();
-        let rest = through.finish(&problem.model, key).unwrap();
-        let restored = again.finish(&problem.model, key).unwrap();
+        let rest = through.finish(&problem.model, None, key).unwrap();
+        let restored = again.finish(&problem.model, None, key).unwrap();
         assert!(rest.iter().zip(&restored).all(|(a, b)| a.ensemble == b.ensemble && a.step == b.step), "{name}");
         assert_eq!(rest.len(), restored.len());
         smoothed.extend(rest);

@@ -2,12 +2,13 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::collections::BTreeMap;
+use crate::common;
 
+use common::derived::{Given, assert_wrong_settings_are_refused, by_key, default_value, is_required, others, variants};
 use ndarray::{Array2, Axis, array};
 use scorecast_assimilation::observe::{GaussianError, NoiseLaw};
 use scorecast_assimilation::{OPERATORS, ObservationOperator, ObservationSet, Result};
-use scorecast_systems::{Domain, Key, Settings, Value, registry};
+use scorecast_systems::{Domain, Key, Param, ParamKind, Settings, Value};
 
 const DIM: usize = 7;
 
@@ -21,8 +22,7 @@ fn build(name: &str, given: &[(&str, Value)]) -> Result<Box<dyn ObservationOpera
 
 fn build_for(dim: usize, name: &str, given: &[(&str, Value)]) -> Result<Box<dyn ObservationOperator>> {
     let entry = OPERATORS.iter().find(|entry| entry.name == name).unwrap();
-    let given: BTreeMap<String, Value> = given.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
-    let settings = Settings::check(&format!("operator `{name}`"), entry.params, &given).unwrap();
+    let settings = Settings::check(&format!("operator `{name}`"), entry.params, &by_key(given)).unwrap();
     (entry.build)(&settings, dim, &error)
 }
 
@@ -30,49 +30,63 @@ fn rows(rows: &[&[f64]]) -> Value {
     Value::Rows(rows.iter().map(|row| row.to_vec()).collect())
 }
 
-/// Settings that an operator must have, or that make the test see more, by their keys; all for states of `DIM`.
-fn telling(key: &str) -> Option<Value> {
-    let matrix = Key::new(1, Domain::Score).normals(3, DIM);
-    match key {
-        "matrix" => Some(Value::Rows(matrix.outer_iter().map(|row| row.to_vec()).collect())),
-        "points" => Some(rows(&[&[0.0], &[2.25], &[6.7], &[3.5], &[2.5]])),
-        "share" => Some(Value::Float(0.6)),
-        "floor" => Some(Value::Float(1.0)),
-        "level" => Some(Value::Float(-0.4)),
-        _ => None,
-    }
+/// Matrices that an operator may ask for: H, and points on a ring, on a line and on a grid.
+fn matrices(dim: usize) -> Vec<Value> {
+    let matrix = Key::new(1, Domain::Score).normals(3, dim);
+    vec![
+        Value::Rows(matrix.outer_iter().map(|row| row.to_vec()).collect()),
+        rows(&[&[0.0], &[2.25], &[6.7], &[3.5], &[2.5]]),
+        rows(&[&[0.0], &[2.25], &[5.7], &[3.5], &[2.5]]),
+        rows(&[&[0.5, 1.25], &[2.75, 3.5], &[1.0, 0.5], &[2.0, 3.0]]),
+        rows(&[&[0.5, 1.25], &[2.0, 3.0]]),
+    ]
 }
 
-/// Each operator of the registry, with the settings that it must have and with those that it may have.
+/// What an operator must be given, each choice of it; and where a number that is nearly 0 smooths a kink, a large one, so
+/// that finite differences see the curve.
+fn needed(params: &[Param], dim: usize) -> Vec<Given> {
+    params.iter().fold(vec![vec![]], |so_far, param| {
+        let choices = match (param.kind, default_value(param)) {
+            (ParamKind::Rows, None) if is_required(param) => matrices(dim),
+            (ParamKind::Float { .. }, Some(Value::Float(small))) if small > 0.0 && small < 1e-3 => {
+                vec![Value::Float(1.0)]
+            }
+            _ if is_required(param) => others(param),
+            _ => return so_far,
+        };
+        let with = |given: &Given| {
+            choices.iter().map(|choice| [given.clone(), vec![(param.key, choice.clone())]].concat()).collect::<Vec<_>>()
+        };
+        so_far.iter().flat_map(with).collect()
+    })
+}
+
+/// Each operator of the registry, with the settings that it must have and with those that it may have, for states of 7
+/// components and of a grid of 3 x 4.
 fn every_operator() -> Vec<Box<dyn ObservationOperator>> {
     let mut operators = Vec::new();
     for entry in OPERATORS {
-        let given = entry.params.iter().filter_map(|param| Some((param.key, telling(param.key)?))).collect::<Vec<_>>();
-        if entry.params.iter().any(|param| param.key == "stride") {
-            let stride = vec![("stride", Value::Int(3))];
-            operators.push(build(entry.name, &[given.clone(), stride.clone()].concat()).unwrap());
-            operators
-                .push(build(entry.name, &[given.clone(), stride, vec![("offset", Value::Int(2))]].concat()).unwrap());
+        let mut tried = Vec::new();
+        for (dim, base) in
+            [DIM, 12].iter().flat_map(|&dim| needed(entry.params, dim).into_iter().map(move |b| (dim, b)))
+        {
+            let made = |given: &Given| build_for(dim, entry.name, given).map_err(|error| error.to_string());
+            let more = variants(entry.params, &base, |given| made(given).map(drop));
+            for given in made(&base).is_ok().then_some(base).into_iter().chain(more.accepted) {
+                operators.push(made(&given).unwrap());
+                tried.extend(given.iter().map(|(key, _)| *key));
+            }
         }
-        if entry.params.iter().all(|param| param.key != "stride" || param.default != registry::DefaultValue::Required) {
-            operators.push(build(entry.name, &given).unwrap());
-        }
+        let untried = entry.params.iter().find(|param| !tried.contains(&param.key));
+        assert!(untried.is_none(), "{}: {untried:?}", entry.name);
     }
-    let grid = rows(&[&[0.5, 1.25], &[2.75, 3.5], &[1.0, 0.5], &[2.0, 3.0]]);
-    let columns = ("columns", Value::Int(4));
-    operators.extend([
-        build_for(12, "interpolate", &[("points", grid), columns.clone()]).unwrap(),
-        build_for(
-            12,
-            "interpolate",
-            &[("points", rows(&[&[0.5, 1.25], &[2.0, 3.0]])), columns, ("periodic", Value::Bool(false))],
-        )
-        .unwrap(),
-        build_for(12, "norm", &[("size", Value::Int(3))]).unwrap(),
-        build_for(12, "norm", &[("size", Value::Int(1))]).unwrap(),
-        build_for(12, "random_subset", &[("count", Value::Int(5)), ("seed", Value::Int(4))]).unwrap(),
-    ]);
+    assert!(operators.len() >= OPERATORS.len());
     operators
+}
+
+#[test]
+fn wrong_settings_are_refused_by_name() {
+    assert_wrong_settings_are_refused(OPERATORS);
 }
 
 #[test]

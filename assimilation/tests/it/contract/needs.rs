@@ -20,6 +20,10 @@ impl Forecaster for Steps<'_> {
         self.0.dim()
     }
 
+    fn step(&self, k: usize, x: &mut Array2<f64>, key: Key) -> scorecast_systems::Result<()> {
+        self.advance(k, 1, x, key)
+    }
+
     fn advance(&self, k: usize, steps: usize, x: &mut Array2<f64>, key: Key) -> scorecast_systems::Result<()> {
         self.0.advance(k, steps, x, key)
     }
@@ -32,7 +36,7 @@ fn refuses(name: &str, given: &[(&str, Value)], model: &dyn Forecaster, operator
     filter.start(&LinearProblem::three(1).prior(), 0, key).unwrap();
     let values = array![0.1, 0.2, 0.3];
     let observed = ObservationSet { step: 1, time: 1.0, values: values.slice(ndarray::s![..operator.dim()]), operator };
-    match filter.step(model, &observed, key).and_then(|_| filter.finish(model, key)) {
+    match filter.step(model, &observed, key).and_then(|_| filter.finish(model, None, key)) {
         Ok(_) => false,
         Err(Error::Unsupported(_) | Error::System(_)) => true,
         Err(other) => panic!("{name}: {other}"),

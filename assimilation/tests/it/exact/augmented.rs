@@ -253,6 +253,10 @@ fn parameters_walk_by_noise_of_their_own() {
         fn dim(&self) -> usize {
             1
         }
+        fn step(&self, k: usize, x: &mut Array2<f64>, key: Key) -> scorecast_systems::Result<()> {
+            self.advance(k, 1, x, key)
+        }
+
         fn advance(&self, k: usize, steps: usize, x: &mut Array2<f64>, key: Key) -> scorecast_systems::Result<()> {
             for step in k..k + steps {
                 *x += &key.purpose(Purpose::ForecastNoise).at(step as u64).normals(x.nrows(), 1);

@@ -130,6 +130,10 @@ impl Forecaster for Walk {
         3
     }
 
+    fn step(&self, k: usize, x: &mut Array2<f64>, key: Key) -> scorecast_systems::Result<()> {
+        self.advance(k, 1, x, key)
+    }
+
     fn advance(&self, k: usize, steps: usize, x: &mut Array2<f64>, key: Key) -> scorecast_systems::Result<()> {
         for step in k..k + steps {
             *x += &(key.at(step as u64).normals(x.nrows(), 3) * 0.3);

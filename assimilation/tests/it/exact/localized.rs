@@ -320,7 +320,11 @@ impl scorecast_systems::Forecaster for Still {
     fn dim(&self) -> usize {
         self.0
     }
-    fn advance(&self, _: usize, steps: usize, _: &mut Array2<f64>, _: Key) -> scorecast_systems::law::Result<()> {
+    fn step(&self, k: usize, x: &mut Array2<f64>, key: Key) -> scorecast_systems::Result<()> {
+        scorecast_systems::Forecaster::advance(self, k, 1, x, key)
+    }
+
+    fn advance(&self, _: usize, steps: usize, _: &mut Array2<f64>, _: Key) -> scorecast_systems::Result<()> {
         assert_eq!(steps, 0);
         Ok(())
     }

@@ -143,6 +143,10 @@ impl Forecaster for Walk {
         3
     }
 
+    fn step(&self, k: usize, x: &mut Array2<f64>, key: Key) -> scorecast_systems::Result<()> {
+        self.advance(k, 1, x, key)
+    }
+
     fn advance(&self, _k: usize, _steps: usize, x: &mut Array2<f64>, key: Key) -> scorecast_systems::Result<()> {
         *x += &key.normals(x.nrows(), 3);
         Ok(())

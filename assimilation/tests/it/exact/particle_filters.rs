@@ -102,6 +102,10 @@ impl Forecaster for Kernel {
         2
     }
 
+    fn step(&self, k: usize, x: &mut Array2<f64>, key: Key) -> scorecast_systems::Result<()> {
+        self.advance(k, 1, x, key)
+    }
+
     fn advance(&self, k: usize, steps: usize, x: &mut Array2<f64>, key: Key) -> scorecast_systems::Result<()> {
         for step in k..k + steps {
             let noise = key.at(step as u64).normals(x.nrows(), 2) * self.variances(x.view()).mapv(f64::sqrt);
@@ -179,6 +183,10 @@ fn optimal_proposal_without_a_gaussian_lead_step_names_another_method() {
     impl Forecaster for Plain {
         fn dim(&self) -> usize {
             3
+        }
+
+        fn step(&self, k: usize, x: &mut Array2<f64>, key: Key) -> scorecast_systems::Result<()> {
+            self.advance(k, 1, x, key)
         }
 
         fn advance(&self, _: usize, _: usize, _: &mut Array2<f64>, _: Key) -> scorecast_systems::Result<()> {

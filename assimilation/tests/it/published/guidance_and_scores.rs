@@ -12,8 +12,9 @@ use scorecast_assimilation::method::{EnSf, Guidance, PriorScore};
 use scorecast_assimilation::observe::{Identity, Linear};
 use scorecast_assimilation::{Analysis, ObservationSet, Prior};
 use scorecast_systems::gaussian::{GaussianDenoiser, LinearForecaster};
-use scorecast_systems::noising::{Sampler, Schedule};
-use scorecast_systems::{Affine, Denoiser, Domain, Key, Level, LinearGaussian, Purpose, Value};
+use scorecast_systems::noising::sample;
+use scorecast_systems::noising::sampler::{Heun, ReverseSde};
+use scorecast_systems::{Affine, Denoiser, Domain, Karras, Key, Level, Levels, LinearGaussian, Purpose, Value};
 
 const SOLVER: Gmres = Gmres { tolerance: 1e-10, iterations: 4, restart: 4 };
 
@@ -34,8 +35,8 @@ fn summary(mean: &Array1<f64>, p: &Array2<f64>) -> [f64; 5] {
     [mean[0], mean[1], p[(0, 0)], p[(1, 1)], p[(0, 1)] / (p[(0, 0)] * p[(1, 1)]).sqrt()]
 }
 
-fn schedule(steps: usize) -> Schedule {
-    Schedule { sigma_min: 0.002, sigma_max: 40.0, rho: 7.0, steps }
+fn levels(steps: usize) -> Levels {
+    Karras { sigma_min: 0.002, sigma_max: 40.0, rho: 7.0, steps }.exploding().unwrap()
 }
 
 #[test]
@@ -59,7 +60,7 @@ fn the_stochastic_sampler_draws_the_posterior_within_one_percent() {
     let members = 20_000;
     let draw = |case| {
         let key = Key::new(2, Domain::Method).case(case);
-        guided_normal(members, |g| Sampler::ReverseSde.sample(g, &schedule(200), members, 2, key).unwrap())
+        guided_normal(members, |g| sample(&ReverseSde, g, &levels(200), members, key).unwrap())
     };
     let draws: Vec<Array2<f64>> = (0..25).map(draw).collect();
     let views: Vec<_> = draws.iter().map(|draw| draw.view()).collect();
@@ -76,7 +77,7 @@ fn heuns_rule_gives_the_posterior_within_two_and_a_half_percent() {
     // the flow maps the noise of the start affinely: three members and their known noise give map and shift exactly
     let members = 3;
     let key = Key::new(3, Domain::Method);
-    let x = guided_normal(members, |g| Sampler::Heun.sample(g, &schedule(200), members, 2, key).unwrap());
+    let x = guided_normal(members, |g| sample(&Heun, g, &levels(200), members, key).unwrap());
     let noise = key.purpose(Purpose::Sampler).normals(members, 2);
     let start = concatenate(Axis(1), &[Array2::ones((members, 1)).view(), noise.view()]).unwrap();
     let map = solve(&start, &x);

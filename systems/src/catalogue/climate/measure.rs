@@ -6,8 +6,9 @@ use std::sync::Arc;
 use super::{MeasuredClimate, measured};
 use crate::catalogue::{DefaultStepping, build};
 use crate::diagnose::{self, Effort, Estimate};
+use crate::error::{Error, Result};
+use crate::geometry::Geometry;
 use crate::key::{Domain, Key};
-use crate::law::{Error, Geometry, Result};
 use crate::registry::Entry;
 use crate::simulate;
 

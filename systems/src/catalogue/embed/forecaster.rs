@@ -8,10 +8,11 @@ use std::sync::Arc;
 use ndarray::{Array1, Array2, ArrayView2};
 
 use super::{Embedding, ambient_noise};
+use crate::error::{Error, Result};
 use crate::gaussian::GaussianLaw;
 use crate::key::Key;
 use crate::law::{
-    ConditionalDenoiser, Covariance, Density, Differentiable, Error, Forecaster, GaussianKernel, LinearGaussian, Result,
+    ConditionalDenoiser, Covariance, Density, Differentiable, Forecaster, GaussianKernel, LinearGaussian,
 };
 
 /// The most ambient components for which covariances, which are dense, are made.
@@ -52,14 +53,12 @@ impl Forecaster for Embedded {
         self.map.ambient_dim()
     }
 
-    fn advance(&self, k: usize, steps: usize, x: &mut Array2<f64>, key: Key) -> Result<()> {
-        for step in k..k + steps {
-            let mut z = self.map.left_inverse(x.view());
-            self.inner.advance(step, 1, &mut z, key)?;
-            *x = self.map.apply(z.view());
-            if self.noise > 0.0 {
-                *x += &ambient_noise(&self.map, self.noise, x.nrows(), key.at(step as u64 + 1));
-            }
+    fn step(&self, k: usize, x: &mut Array2<f64>, key: Key) -> Result<()> {
+        let mut z = self.map.left_inverse(x.view());
+        self.inner.step(k, &mut z, key)?;
+        *x = self.map.apply(z.view());
+        if self.noise > 0.0 {
+            *x += &ambient_noise(&self.map, self.noise, x.nrows(), key.at(k as u64 + 1));
         }
         Ok(())
     }

@@ -7,7 +7,7 @@
 //! running sums, so that the cost does not depend on K.
 
 use crate::integrate::Lanes;
-use crate::sde::LANES;
+use crate::lanes::LANES;
 
 /// The bracket with windows of K points, on rings of at least 4 K.
 #[derive(Clone, Copy, Debug)]

@@ -17,11 +17,13 @@ use std::sync::Arc;
 use ndarray::Array2;
 
 use super::{DefaultStepping, additive, count_param, diffuse, dim_param, noise_param, positive_param, real_param};
+use crate::error::Result;
+use crate::geometry::Geometry;
 use crate::integrate::Lanes;
 use crate::key::{Key, Purpose};
-use crate::law::{Geometry, Result};
+use crate::lanes::LANES;
 use crate::registry::{Entry, Settings};
-use crate::sde::{LANES, Linearized, Noise, Sde};
+use crate::sde::{Linearized, Noise, Sde};
 use crate::system::System;
 
 use bracket::Bracket;

@@ -6,7 +6,7 @@
 
 use super::bracket::ring;
 use crate::integrate::Lanes;
-use crate::sde::LANES;
+use crate::lanes::LANES;
 
 /// The filter.
 #[derive(Clone, Debug)]

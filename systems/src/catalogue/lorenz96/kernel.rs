@@ -3,8 +3,8 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
-use crate::sde::LANES;
-use crate::stage::SlopeUse;
+use crate::fast::SlopeUse;
+use crate::lanes::LANES;
 
 type Lanes = [f64; LANES];
 

@@ -6,9 +6,10 @@ use ndarray::{Array2, ArrayView2, s};
 use rayon::prelude::*;
 
 use super::PerturbParameters;
+use crate::error::{Error, Result};
 use crate::key::Key;
-use crate::law::{Differentiable, Error, Forecaster, Result};
-use crate::system::Stepping;
+use crate::law::{Differentiable, Forecaster};
+use crate::stepping::Stepping;
 
 /// Ensembles whose forecasters are kept: truths and filters of a few replicates take turns.
 const KEPT: usize = 8;
@@ -74,6 +75,10 @@ impl Perturbed {
 impl Forecaster for Perturbed {
     fn dim(&self) -> usize {
         self.nominal.dim()
+    }
+
+    fn step(&self, k: usize, x: &mut Array2<f64>, key: Key) -> Result<()> {
+        self.advance(k, 1, x, key)
     }
 
     fn advance(&self, k: usize, steps: usize, x: &mut Array2<f64>, key: Key) -> Result<()> {

@@ -1,6 +1,7 @@
 //! What several test files share.
 #![allow(dead_code, clippy::unwrap_used, clippy::panic)]
 
+pub mod derived;
 pub mod statistics;
 
 use std::collections::BTreeMap;

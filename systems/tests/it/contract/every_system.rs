@@ -5,10 +5,11 @@ use crate::common;
 
 use std::sync::Arc;
 
+use common::derived::{Given, assert_wrong_settings_are_refused, by_key, default_value, others};
 use common::{assert_gaussian_moments, copies, stepping, system};
 use ndarray::{Array2, Axis};
 use rayon::ThreadPoolBuilder;
-use scorecast_systems::catalogue::{DefaultStepping, SYSTEMS};
+use scorecast_systems::catalogue::{DefaultStepping, SYSTEMS, build};
 use scorecast_systems::{
     Covariance, Domain, Entry, Forecaster, Key, LANES, Noise, Param, ParamKind, Purpose, Sde, Stepping, System, Value,
 };
@@ -21,8 +22,8 @@ struct Variant {
 }
 
 impl Variant {
-    fn new(entry: &Entry<DefaultStepping>, label: &str, settings: &[(&str, Value)]) -> Self {
-        let settings = [small(entry.name), settings].concat();
+    fn new(entry: &'static Entry<DefaultStepping>, label: &str, settings: &[(&'static str, Value)]) -> Self {
+        let settings = [&small(entry), settings].concat();
         let system = system(entry.name, &settings);
         Self { name: format!("{}{label}", entry.name), system, stepping: entry.build.stepping() }
     }
@@ -36,27 +37,36 @@ impl Variant {
     }
 }
 
-/// Fields on the plane at a size that a loop can afford.
-fn small(name: &str) -> &'static [(&'static str, Value)] {
-    match name {
-        "navier_stokes" => &[("grid", Value::Int(24))],
-        "quasi_geostrophic" => &[("grid", Value::Int(33))],
-        _ => &[],
+/// Large fields at a size that a loop can afford: the least size from 24 on that their scheme takes.
+fn small(entry: &'static Entry<DefaultStepping>) -> Given {
+    if system(entry.name, &[]).dim() <= 2000 {
+        return vec![];
     }
+    let sizes = entry.params.iter().filter(|param| matches!(param.kind, ParamKind::Int { .. }));
+    let sizes = sizes.flat_map(|param| (24..=64).map(|size| vec![(param.key, Value::Int(size))]));
+    let dim = |given: &Given| build(entry.name, &by_key(given)).map_or(0, |system| system.dim());
+    sizes.into_iter().find(|given| (400..=2000).contains(&dim(given))).unwrap_or_default()
 }
 
-/// Every system whose whole state is seen as it comes, those with a plain setting `noise` without noise and with some
-/// more, and those with multiplicative noise with some, stepped finely enough for Euler-Maruyama.
+/// Every system whose whole state is observed as it comes, with its defaults and with other settings; those with a plain
+/// setting `noise` without noise and with some more, and those with multiplicative noise with some, stepped finely enough
+/// for Euler-Maruyama.
 fn variants() -> Vec<Variant> {
     let with_noise = |entry: &'static Entry<DefaultStepping>| {
         let plain =
             |param: &&Param| param.key == "noise" && matches!(param.kind, ParamKind::Float { .. } | ParamKind::Floats);
         let sds = entry.params.iter().find(plain).map_or(&[][..], |_| &[0.0, 0.7]);
-        sds.iter().map(|sd| Variant::new(entry, &format!(", noise {sd}"), &[("noise", Value::Float(*sd))]))
+        sds.iter().map(move |sd| Variant::new(entry, &format!(", noise {sd}"), &[("noise", Value::Float(*sd))]))
     };
-    let forced = |entry: &'static Entry<DefaultStepping>| {
-        let forcing = ["ring", "none"].iter().filter(|_| entry.name == "navier_stokes");
-        forcing.map(|word| Variant::new(entry, word, &[("forcing", Value::Text((*word).to_owned()))]))
+    // each other word and truth value, and all real numbers a tenth away from their defaults
+    let otherwise = |entry: &'static Entry<DefaultStepping>| {
+        let is_word = |param: &&Param| matches!(param.kind, ParamKind::Choice(_) | ParamKind::Bool);
+        let words = entry.params.iter().filter(is_word);
+        let words = words.flat_map(|param| others(param).into_iter().map(|value| vec![(param.key, value)]));
+        let nonzero = |param: &&Param| default_value(param).is_some_and(|value| value != Value::Float(0.0));
+        let reals = entry.params.iter().filter(|param| matches!(param.kind, ParamKind::Float { .. })).filter(nonzero);
+        let moved: Given = reals.filter_map(|param| Some((param.key, others(param).into_iter().next()?))).collect();
+        words.chain([moved]).map(|given| Variant::new(entry, &format!(", {given:?}"), &given)).collect::<Vec<_>>()
     };
     let multiplicative = |entry: &'static Entry<DefaultStepping>| {
         let known = entry.params.iter().any(|param| param.key == "multiplicative");
@@ -69,7 +79,7 @@ fn variants() -> Vec<Variant> {
     let all = |entry| {
         std::iter::once(Variant::new(entry, "", &[]))
             .chain(with_noise(entry))
-            .chain(forced(entry))
+            .chain(otherwise(entry))
             .chain(multiplicative(entry))
     };
     SYSTEMS.iter().filter(|entry| system(entry.name, &[]).partial().is_none()).flat_map(all).collect()
@@ -94,6 +104,11 @@ fn entries_are_complete() {
         }
         assert!(initial.row(0) != initial.row(1), "{}: members start apart", entry.name);
     }
+}
+
+#[test]
+fn wrong_settings_are_refused_by_name() {
+    assert_wrong_settings_are_refused(SYSTEMS);
 }
 
 /// Enough members for several blocks, fewer of the large systems.

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use scorecast_systems::Param;
 use scorecast_systems::catalogue::SYSTEMS;
-use scorecast_systems::catalogue::climate::{Climate, Measured, climate};
+use scorecast_systems::catalogue::climate::{Measured, MeasuredClimate, climate};
 use scorecast_systems::registry::DefaultValue;
 
 fn default(param: &Param) -> String {
@@ -24,7 +24,7 @@ fn default(param: &Param) -> String {
 }
 
 /// What the table of climates says.
-fn measured(climate: &Climate) -> String {
+fn measured(climate: &MeasuredClimate) -> String {
     let print = |number: &Measured| {
         let places = if number.se > 0.0 { (1.0 - number.se.log10().floor()).clamp(0.0, 6.0) as usize } else { 3 };
         format!("{:.places$} ± {:.places$}", number.value, number.se)

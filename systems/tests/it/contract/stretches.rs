@@ -10,7 +10,7 @@ use ndarray::{Array2, s};
 use rayon::ThreadPoolBuilder;
 use scorecast_systems::brownian::{BrownianPath, Owner};
 use scorecast_systems::integrate::{Workspace, integrator};
-use scorecast_systems::sde::{load_block, store_block};
+use scorecast_systems::lanes::{load_block, store_block};
 use scorecast_systems::{Domain, Increment, Key, LANES, Purpose, Sde, Value};
 
 const DT: f64 = 0.02;

@@ -6,10 +6,11 @@ use crate::common;
 use common::{assert_gaussian_moments, copies};
 use nalgebra::{DMatrix, DVector};
 use ndarray::{Array1, Array2, ArrayView2, arr2, array};
-use scorecast_systems::noising::Rescaled;
+use scorecast_systems::noising::sampler::ReverseSde;
+use scorecast_systems::noising::{Karras, Rescaled, sample};
 use scorecast_systems::{
     ConditionalDenoiser, Covariance, Denoiser, Density, DifferentiableDenoiser, Domain, Forecaster, GaussianDenoiser,
-    GaussianKernel, GaussianLaw, Key, Level, LinearForecaster, LinearGaussian, Result, Sampler, Schedule,
+    GaussianKernel, GaussianLaw, Key, Level, LinearForecaster, LinearGaussian, Result,
 };
 
 const LEVELS: [Level; 4] = [
@@ -155,8 +156,9 @@ fn sampling_a_bound_denoiser_draws_from_the_law() {
     let x = copies(&state, 40_000);
     let bound = law.bind(0, x.view()).unwrap();
     // 200 steps to 0.002 leave 0.3 % of the sd, below a fifth of the five standard errors allowed
-    let schedule = Schedule { sigma_min: 0.002, sigma_max: 40.0, rho: 7.0, steps: 200 };
-    let z = Sampler::ReverseSde.sample(&*bound.denoiser, &schedule, 40_000, 3, Key::new(2, Domain::Method)).unwrap();
+    let grid = Karras { sigma_min: 0.002, sigma_max: 40.0, rho: 7.0, steps: 200 };
+    let z =
+        sample(&ReverseSde, &*bound.denoiser, &grid.exploding().unwrap(), 40_000, Key::new(2, Domain::Method)).unwrap();
     let drawn = bound.to_state.apply(&z);
     assert_gaussian_moments(&drawn, &(&state * 0.5 + mean()), &covariance(), "sampled");
 }

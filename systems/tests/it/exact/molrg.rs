@@ -9,9 +9,10 @@ use common::statistics::{KS_BOUND, Z_BOUND, ks, z};
 use common::{settings, stepping, system};
 use ndarray::{Array1, Array2, arr2, array};
 use scorecast_systems::catalogue::Molrg;
+use scorecast_systems::noising::sampler::ReverseSde;
+use scorecast_systems::noising::{Karras, sample};
 use scorecast_systems::{
-    Denoiser, DifferentiableDenoiser, Domain, Key, Level, LowRankGaussian, LowRankMixture, Purpose, Sampler, Schedule,
-    System, Value,
+    Denoiser, DifferentiableDenoiser, Domain, Key, Level, LowRankGaussian, LowRankMixture, Purpose, System, Value,
 };
 use statrs::distribution::{ContinuousCDF, Normal};
 
@@ -219,9 +220,9 @@ fn sampling_the_bound_denoiser_draws_from_the_law() {
     let members = 20_000;
     let x = molrg.initial(members, key());
     let bound = forecaster.denoiser().unwrap().bind(0, x.view()).unwrap();
-    let schedule = Schedule { sigma_min: 0.004, sigma_max: 40.0, rho: 7.0, steps: 150 };
+    let grid = Karras { sigma_min: 0.004, sigma_max: 40.0, rho: 7.0, steps: 150 };
     let noise = Key::new(52, Domain::Method);
-    let z = Sampler::ReverseSde.sample(&*bound.denoiser, &schedule, members, 7, noise).unwrap();
+    let z = sample(&ReverseSde, &*bound.denoiser, &grid.exploding().unwrap(), members, noise).unwrap();
     let drawn = bound.to_state.apply(&z);
     for direction in key().at(7).normals(2, 7).outer_iter() {
         let (mut a, mut b) = (drawn.dot(&direction).to_vec(), x.dot(&direction).to_vec());

@@ -1,0 +1,60 @@
+//! What an observation operator is.
+
+use ndarray::{Array2, ArrayView2};
+use scorecast_systems::Settings;
+
+use super::noise_law::{ErrorLaw, NoiseLaw};
+use crate::error::Result;
+
+/// What is observed of a state, and with what error.
+pub trait ObservationOperator: Send + Sync {
+    /// The operator as the user wrote it, for messages: "stride 3".
+    fn name(&self) -> String {
+        "operator".to_owned()
+    }
+
+    /// The number of observed values.
+    fn dim(&self) -> usize;
+
+    /// The number of components of a state.
+    fn state_dim(&self) -> usize;
+
+    /// How many of those are of the present, the first ones: all, unless a smoother carries earlier states behind them,
+    /// each laid out like the present one.
+    fn current_dim(&self) -> usize {
+        self.state_dim()
+    }
+
+    /// How many of the present components, the last ones, have no place on a grid, such as unknown parameters: none unless
+    /// an operator says so. Methods that localize observations update them with all, those that localize covariances refuse
+    /// them.
+    fn unplaced(&self) -> usize {
+        0
+    }
+
+    /// h(x) for each row: `[member, component]` -> `[member, observed]`.
+    fn apply(&self, t: f64, x: ArrayView2<f64>) -> Array2<f64>;
+
+    /// The Jacobian of h at each row of `x` times each row of `u`: `[member, component]` -> `[member, observed]`.
+    fn jvp(&self, t: f64, x: ArrayView2<f64>, u: ArrayView2<f64>) -> Array2<f64>;
+
+    /// The transposed Jacobian of h at each row of `x` times each row of `v`: `[member, observed]` ->
+    /// `[member, component]`.
+    fn vjp(&self, t: f64, x: ArrayView2<f64>, v: ArrayView2<f64>) -> Array2<f64>;
+
+    /// The law of the observation error.
+    fn error(&self) -> &dyn NoiseLaw;
+
+    /// For each observed value the index of the component where it sits, where that makes sense.
+    fn location(&self) -> Option<Vec<usize>> {
+        None
+    }
+
+    /// H `[observed, component]` where h is linear.
+    fn matrix(&self) -> Option<Array2<f64>> {
+        None
+    }
+}
+
+/// How an operator is built: settings, the dimension of the state, and the error law for a number of values.
+pub type BuildOperator = fn(&Settings, usize, &ErrorLaw) -> Result<Box<dyn ObservationOperator>>;

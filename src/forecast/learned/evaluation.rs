@@ -1,0 +1,51 @@
+//! Running the network over an ensemble: chunks of members, in parallel, put together in order.
+
+use std::ops::Range;
+
+use candle_core::Tensor;
+use ndarray::{Array2, ArrayView2, Axis, concatenate, s};
+use rayon::prelude::*;
+
+use super::super::Result;
+use super::Learned;
+use crate::nn::array;
+
+impl Learned {
+    /// (x - mean) / sd, `[member, component]`.
+    pub fn scaled(&self, x: ArrayView2<f64>) -> Array2<f64> {
+        let states = &self.scales().states;
+        (&x - &states.mean) / &states.sd
+    }
+
+    /// The network's output for these fields, `[member, component, field]`, at one noise level or at none.
+    ///
+    /// # Errors
+    /// When Candle fails.
+    pub fn evaluate(&self, fields: &[ArrayView2<f64>], level: Option<f64>) -> Result<Tensor> {
+        let input = array::interleave(fields, self.network().dtype())?;
+        Ok(self.network().forward(&input, level.as_ref().map(std::slice::from_ref))?)
+    }
+}
+
+/// Runs `f` on chunks of `size` members, given as ranges, in parallel, and gives its results in order.
+///
+/// # Errors
+/// The first error of `f`.
+pub fn in_chunks<T: Send>(members: usize, size: usize, f: impl Fn(Range<usize>) -> Result<T> + Sync) -> Result<Vec<T>> {
+    let chunk = |index: usize| f(index * size..members.min((index + 1) * size));
+    match members.div_ceil(size) {
+        count @ 0..=1 => (0..count).map(chunk).collect(),
+        count => (0..count).into_par_iter().map(chunk).collect(),
+    }
+}
+
+/// Rows of a view.
+pub fn members<'a>(x: &'a ArrayView2<f64>, range: Range<usize>) -> ArrayView2<'a, f64> {
+    x.slice(s![range, ..])
+}
+
+/// Chunks one below the other; `dim` is the number of columns if there is none.
+pub fn stacked(chunks: &[Array2<f64>], dim: usize) -> Array2<f64> {
+    let views: Vec<_> = chunks.iter().map(|chunk| chunk.view()).collect();
+    concatenate(Axis(0), &views).unwrap_or_else(|_| Array2::zeros((0, dim)))
+}

@@ -1,0 +1,119 @@
+//! What the learned forecasters share: a network that was trained for an objective on the steps of the training data,
+//! with the scales around it.
+//!
+//! `settings` are those of network and training, `record` is the stored form, `evaluation` runs the network over an
+//! ensemble.
+
+mod evaluation;
+mod record;
+mod settings;
+
+pub use evaluation::{in_chunks, members, stacked};
+pub use settings::{SETTINGS, joined};
+
+use super::{FitContext, Result, Training};
+use crate::nn::data::{Data, Scales, Subset};
+use crate::nn::objective::ObjectiveBuild;
+use crate::nn::train::{Trained, Trainer};
+use crate::nn::{NeuralNetwork, Weights};
+use crate::systems::{Entry, Settings};
+
+/// A trained network with the scales around it.
+#[derive(Debug)]
+pub struct Learned {
+    weights: Weights,
+    network: Box<dyn NeuralNetwork>,
+    scales: Scales,
+}
+
+impl Learned {
+    /// Trains a network for an objective on `data`; a lead step of the forecaster evaluates it `evaluations` times.
+    ///
+    /// # Errors
+    /// When the settings contradict each other or the data, and those of the training.
+    pub fn fit(
+        settings: &Settings,
+        context: &FitContext,
+        data: &Data,
+        objective: &Entry<ObjectiveBuild>,
+        evaluations: usize,
+    ) -> Result<(Self, Training)> {
+        let network = settings::network(settings, context, objective.build.fields)?;
+        let (config, loss) = (settings::training(settings), (objective.build.make)(settings));
+        let trainer = Trainer {
+            network: &network,
+            config: &config,
+            objective: loss.as_ref(),
+            named: objective.name,
+            data,
+            key: context.key,
+            progress: context.progress,
+            checkpoints: context.checkpoints,
+        };
+        let Trained { weights, best_step, best_valid, curve } = trainer.run()?;
+        let (parameters, pairs, steps) = (weights.count(), data.pairs(Subset::Train), config.steps);
+        let training = Training { parameters, pairs, steps, best_step, best_valid, evaluations, curve };
+        Ok((Self { network: network.frozen(&weights)?, weights, scales: data.scales().clone() }, training))
+    }
+
+    /// The number of components of a state.
+    pub fn dim(&self) -> usize {
+        self.network.config().components
+    }
+
+    /// The network, with plain tensors.
+    pub fn network(&self) -> &dyn NeuralNetwork {
+        self.network.as_ref()
+    }
+
+    /// The scales of states and increments.
+    pub fn scales(&self) -> &Scales {
+        &self.scales
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    //! A network that was never trained, for the tests of the forecasters.
+
+    use ndarray::Array3;
+
+    use super::*;
+    use crate::nn::NetworkConfig;
+    use crate::nn::objective::Fields;
+    use crate::nn::weights::Tensors;
+    use crate::nn::windows::Windows;
+    use crate::systems::{Domain, Geometry, Key};
+
+    pub const DIM: usize = 6;
+
+    /// Two trajectories of random states, `[case, time, component]`.
+    pub fn states() -> Array3<f64> {
+        let values = Key::new(1, Domain::Data).normals(2 * 9, DIM).into_raw_vec_and_offset().0;
+        Array3::from_shape_vec((2, 9, DIM), values).unwrap()
+    }
+
+    /// A network with its first weights, all moved by up to `shift`, around the scales of random states.
+    pub fn untrained(kind: &str, fields: Fields, shift: f32) -> Learned {
+        let Fields { inputs, outputs, time_features } = fields;
+        let same = crate::nn::network::tests::config(kind, time_features);
+        let config = NetworkConfig { inputs, outputs, width: 5, ..same };
+        let mut weights = config.seeded(Key::new(1, Domain::Training)).unwrap();
+        weights.values.iter_mut().enumerate().for_each(|(i, w)| *w += shift * (i as f32 * 1.3).sin());
+        let scales = Scales::of(&Windows::pairs(states().view()), Geometry::Ring).unwrap();
+        Learned { network: config.frozen(&weights).unwrap(), weights, scales }
+    }
+
+    impl Learned {
+        /// The weights in double precision.
+        fn tensors(&self) -> Tensors {
+            self.weights.frozen(candle_core::DType::F64).unwrap()
+        }
+
+        /// The network in double precision.
+        pub fn in_double_precision(&self) -> Self {
+            let network = self.network.config().from_tensors(&self.tensors()).unwrap();
+            Self { network, weights: self.weights.clone(), scales: self.scales.clone() }
+        }
+    }
+}

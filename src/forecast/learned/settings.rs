@@ -1,0 +1,120 @@
+//! The settings of every learned forecaster: its network and its training.
+
+use super::super::{FitContext, Result};
+use crate::nn::NetworkConfig;
+use crate::nn::network::{Grid, NETWORKS};
+use crate::nn::objective::Fields;
+use crate::nn::train::TrainConfig;
+use crate::systems::Geometry;
+use crate::systems::registry::{DefaultValue, Param, ParamKind, Settings, find};
+
+/// What stands for the usual network of a layout.
+const AUTO: &str = "auto";
+
+/// [`AUTO`] and the names of the networks.
+const NAMES: [&str; NETWORKS.len() + 1] = {
+    let (mut names, mut i) = ([AUTO; NETWORKS.len() + 1], 0);
+    while i < NETWORKS.len() {
+        names[i + 1] = NETWORKS[i].name;
+        i += 1;
+    }
+    names
+};
+
+const NETWORK: Param =
+    Param::choice("network", AUTO, &NAMES, "auto: conv for a ring of 8 components or more, otherwise mlp");
+const WIDTH: Param = Param::unset("width", ParamKind::COUNT, "hidden channels; 128 for mlp, 32 for convolutions");
+const BLOCKS: Param = Param::int("blocks", 3, 1, "residual blocks");
+const KERNEL: Param =
+    Param::int("kernel", 5, 1, "positions that a convolution sees in each direction; odd").up_to(1001);
+const STEPS: Param = Param::int("steps", 2500, 1, "training steps");
+const BATCH: Param = Param::int("batch", 128, 1, "pairs in a training step");
+const LEARNING_RATE: Param = Param::positive("learning_rate", 3e-3, "largest learning rate");
+const WARM_UP: Param = Param::int("warm_up", 100, 0, "training steps until the largest learning rate");
+const WEIGHT_DECAY: Param = Param::at_least("weight_decay", 1e-3, 0.0, "weight decay of AdamW");
+const CLIP: Param = Param::positive("clip", 1.0, "largest norm of a gradient");
+const EMA: Param = Param::new(
+    "ema",
+    ParamKind::real(0.0, 0.999_999),
+    DefaultValue::Float(0.99),
+    "weight of the past in the average of the weights",
+);
+const VALIDATE_EVERY: Param = Param::int("validate_every", 100, 1, "training steps between validations");
+const CHECKPOINT_EVERY: Param = Param::int("checkpoint_every", 250, 1, "training steps between checkpoints");
+
+/// The settings of every learned forecaster.
+pub const SETTINGS: [Param; 13] = [
+    NETWORK,
+    WIDTH,
+    BLOCKS,
+    KERNEL,
+    STEPS,
+    BATCH,
+    LEARNING_RATE,
+    WARM_UP,
+    WEIGHT_DECAY,
+    CLIP,
+    EMA,
+    VALIDATE_EVERY,
+    CHECKPOINT_EVERY,
+];
+
+/// Two lists of settings as one; `N` is the sum of their lengths.
+pub const fn joined<const A: usize, const B: usize, const N: usize>(a: [Param; A], b: [Param; B]) -> [Param; N] {
+    assert!(A + B == N);
+    let mut out = [a[0]; N];
+    let mut i = 0;
+    while i < N {
+        out[i] = if i < A { a[i] } else { b[i - A] };
+        i += 1;
+    }
+    out
+}
+
+/// The network that the settings ask for.
+///
+/// # Errors
+/// When they contradict each other or the layout of the states.
+pub(super) fn network(settings: &Settings, context: &FitContext, fields: Fields) -> Result<NetworkConfig> {
+    let (geometry, components) = (context.geometry, context.train.dim().2);
+    let kind = match settings.text(NETWORK.key) {
+        AUTO => usual(geometry, components),
+        named => named,
+    };
+    let build = find(NETWORKS, "neural network", kind)?.build;
+    if !(build.suits)(geometry) {
+        let layout = build.layout;
+        let problem = format!("is \"{kind}\", but the {components} components are not {layout}; set it to \"mlp\"");
+        return Err(settings.mistake(NETWORK.key, problem).into());
+    }
+    let kernel = settings.count(KERNEL.key);
+    if kernel.is_multiple_of(2) {
+        let problem = format!("is {kernel}, but a convolution needs an odd number; set it to {}", kernel + 1);
+        return Err(settings.mistake(KERNEL.key, problem).into());
+    }
+    let width = if settings.has(WIDTH.key) { settings.count(WIDTH.key) } else { build.width };
+    let Fields { inputs, outputs, time_features } = fields;
+    let blocks = settings.count(BLOCKS.key);
+    let grid = build.on_grid.then(|| Grid::of(geometry)).flatten();
+    Ok(NetworkConfig { kind: kind.to_owned(), components, inputs, outputs, width, blocks, kernel, time_features, grid })
+}
+
+/// The usual network of a layout.
+fn usual(geometry: Geometry, components: usize) -> &'static str {
+    if geometry == Geometry::Ring && components >= 8 { "conv" } else { "mlp" }
+}
+
+/// How to train.
+pub(super) fn training(settings: &Settings) -> TrainConfig {
+    TrainConfig {
+        steps: settings.count(STEPS.key) as u64,
+        batch: settings.count(BATCH.key),
+        learning_rate: settings.number(LEARNING_RATE.key),
+        warm_up: settings.count(WARM_UP.key) as u64,
+        weight_decay: settings.number(WEIGHT_DECAY.key),
+        clip: settings.number(CLIP.key),
+        ema: settings.number(EMA.key),
+        validate_every: settings.count(VALIDATE_EVERY.key) as u64,
+        checkpoint_every: settings.count(CHECKPOINT_EVERY.key) as u64,
+    }
+}

@@ -1,0 +1,185 @@
+//! What a network learns from: the last step (x_k, x_{k+1}) of each window, and the scales that make it about a unit
+//! normal.
+//!
+//! scaled state = (x_k - mean) / sd, scaled increment z = (x_{k+1} - x_k - mean') / sd', with a mean and sd for each
+//! component, or, on a ring, one for all positions, which are all the same field.
+
+use ndarray::{Array1, Array2, ArrayView3};
+use scorecast_systems::Geometry;
+
+use super::windows::Windows;
+use super::{Error, Result};
+
+/// Which part of the data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subset {
+    /// What is learned from.
+    Train,
+    /// What decides which weights are kept.
+    Valid,
+}
+
+/// Some steps, scaled.
+pub struct Batch {
+    /// Scaled x_k, `[row, component]`.
+    pub states: Array2<f64>,
+    /// Scaled increments z, `[row, component]`.
+    pub increments: Array2<f64>,
+}
+
+/// Training and validation steps with their scales.
+pub struct Data<'a> {
+    train: Windows<'a>,
+    valid: Windows<'a>,
+    scales: Scales,
+}
+
+impl<'a> Data<'a> {
+    /// Of trajectories `[case, time, component]`, scaled by the training part.
+    ///
+    /// # Errors
+    /// When there is nothing to learn from.
+    pub fn new(train: ArrayView3<'a, f64>, valid: ArrayView3<'a, f64>, geometry: Geometry) -> Result<Self> {
+        let train = Windows::pairs(train);
+        let scales = Scales::of(&train, geometry)?;
+        Ok(Self { train, valid: Windows::pairs(valid), scales })
+    }
+
+    /// How many steps a part has.
+    pub fn pairs(&self, part: Subset) -> usize {
+        self.part(part).len()
+    }
+
+    /// The scales.
+    pub fn scales(&self) -> &Scales {
+        &self.scales
+    }
+
+    /// These steps of a part, scaled.
+    pub fn batch(&self, part: Subset, rows: &[usize]) -> Batch {
+        let windows = self.part(part);
+        let shape = (rows.len(), windows.dim());
+        let mut batch = Batch { states: Array2::zeros(shape), increments: Array2::zeros(shape) };
+        for (i, row) in rows.iter().enumerate() {
+            let (x, next) = windows.step(*row);
+            for c in 0..windows.dim() {
+                batch.states[[i, c]] = self.scales.states.scaled(x[c], c);
+                batch.increments[[i, c]] = self.scales.increments.scaled(next[c] - x[c], c);
+            }
+        }
+        batch
+    }
+
+    fn part(&self, part: Subset) -> &Windows<'a> {
+        match part {
+            Subset::Train => &self.train,
+            Subset::Valid => &self.valid,
+        }
+    }
+}
+
+/// A mean and a standard deviation for each component, in the units of the state.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scale {
+    /// `[component]`.
+    pub mean: Array1<f64>,
+    /// `[component]`, positive.
+    pub sd: Array1<f64>,
+}
+
+impl Scale {
+    /// From rows of `dim` components.
+    fn of<R: Iterator<Item = Array1<f64>>>(dim: usize, rows: impl Fn() -> R, geometry: Geometry) -> Self {
+        let average = |term: &dyn Fn(&Array1<f64>) -> Array1<f64>| {
+            let (sum, count) = rows().fold((Array1::zeros(dim), 0usize), |(sum, n), row| (sum + term(&row), n + 1));
+            let mean: Array1<f64> = sum / count.max(1) as f64;
+            match geometry {
+                Geometry::Ring => Array1::from_elem(dim, mean.sum() / dim as f64),
+                _ => mean,
+            }
+        };
+        let mean = average(&|row| row.clone());
+        let sd = average(&|row| (row - &mean).mapv(|value| value * value)).mapv(f64::sqrt);
+        Self { mean, sd }
+    }
+
+    /// (value - mean) / sd of component c.
+    pub fn scaled(&self, value: f64, c: usize) -> f64 {
+        (value - self.mean[c]) / self.sd[c]
+    }
+}
+
+/// The scales of states and of increments.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scales {
+    /// Of x_k.
+    pub states: Scale,
+    /// Of x_{k+1} - x_k.
+    pub increments: Scale,
+}
+
+impl Scales {
+    /// Of the steps of some windows.
+    ///
+    /// # Errors
+    /// When there are fewer than two, or a component never changes.
+    pub fn of(windows: &Windows, geometry: Geometry) -> Result<Self> {
+        let (count, dim) = (windows.len(), windows.dim());
+        if count < 2 {
+            return Err(Error::Data(format!(
+                "a network learns from pairs of successive states, and the training data have {count}; give longer or \
+                 more trajectories"
+            )));
+        }
+        let increment = |row| {
+            let (x, next) = windows.step(row);
+            &next - &x
+        };
+        let states = Scale::of(dim, || (0..count).map(|row| windows.step(row).0.to_owned()), geometry);
+        let increments = Scale::of(dim, || (0..count).map(increment), geometry);
+        for (scale, what) in [(&states, "has the same value in"), (&increments, "changes by the same amount in")] {
+            // a spread at the level of rounding is none
+            let spread = |c: usize| scale.sd[c] > 1e-12 * (scale.mean[c].abs() + states.mean[c].abs());
+            if let Some(c) = (0..dim).find(|c| !spread(*c)) {
+                return Err(Error::Data(format!(
+                    "component {c} {what} all {count} training pairs, so there is nothing to learn about it; leave it out"
+                )));
+            }
+        }
+        Ok(Self { states, increments })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::array;
+
+    #[test]
+    fn scaled_pairs_have_unit_moments() {
+        let data = array![[[0.0, 10.0], [1.0, 30.0], [4.0, 20.0], [2.0, 25.0]]];
+        for geometry in [Geometry::Unstructured, Geometry::Ring] {
+            let Batch { states, increments } =
+                Data::new(data.view(), data.view(), geometry).unwrap().batch(Subset::Train, &[0, 1, 2]);
+            for values in [states, increments] {
+                let groups: Vec<Vec<f64>> = match geometry {
+                    Geometry::Ring => vec![values.iter().copied().collect()],
+                    _ => values.columns().into_iter().map(|c| c.to_vec()).collect(),
+                };
+                for group in groups {
+                    let n = group.len() as f64;
+                    assert!((group.iter().sum::<f64>() / n).abs() < 1e-12);
+                    assert!((group.iter().map(|v| v * v).sum::<f64>() / n - 1.0).abs() < 1e-12);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_component_that_never_changes_is_refused() {
+        let data = array![[[0.0, 7.0], [1.0, 7.0], [4.0, 7.0]]];
+        let pairs = Windows::pairs(data.view());
+        let message = Scales::of(&pairs, Geometry::Unstructured).unwrap_err().to_string();
+        assert!(message.contains("component 1") && message.contains("all 2 training pairs"), "{message}");
+    }
+}

@@ -1,0 +1,51 @@
+//! `conv2d`: the residual trunk with stem, first and second as convolutions over a grid in two directions and the head as
+//! a matrix at each position.
+//!
+//! On a torus the convolutions are circular, and the network commutes with translations. On a plane with walls what lies
+//! beyond them is 0, the mean of a scaled field: so a layer sees where the wall is, and a field that ends at the wall is
+//! not continued through it.
+
+use scorecast_systems::Entry;
+
+use super::residual::{Mixing, Residual};
+use super::{Grid, NetworkBuild, NetworkConfig, NeuralNetwork};
+use crate::nn::ops::{Boundary, conv2d};
+use crate::nn::weights::Source;
+use crate::nn::{Error, Result};
+
+/// The registry's line.
+pub(super) const ENTRY: Entry<NetworkBuild> = Entry {
+    name: "conv2d",
+    about: "residual convolutions over a grid in two directions, circular on a torus",
+    reference: "He et al. (2016)",
+    params: &[],
+    build: NetworkBuild {
+        width: 32,
+        suits: |geometry| Grid::of(geometry).is_some(),
+        layout: "a grid of rows and columns",
+        on_grid: true,
+        make,
+    },
+};
+
+/// Positions of all members of a pass, at most.
+const POSITIONS: usize = 640;
+
+fn make(config: &NetworkConfig, source: &mut dyn Source) -> Result<Box<dyn NeuralNetwork>> {
+    let Some(grid) = config.grid.filter(|grid| grid.rows * grid.columns == config.components) else {
+        return Err(Error::Model(format!(
+            "a conv2d network of {} components needs a grid of as many positions; train it again",
+            config.components
+        )));
+    };
+    let mixing = Mixing {
+        positions: vec![grid.rows, grid.columns],
+        kernel: vec![config.kernel; 2],
+        apply: match grid.boundary() {
+            Boundary::Periodic => |x, w, b, activation| conv2d(x, w, b, Boundary::Periodic, activation),
+            Boundary::Zero => |x, w, b, activation| conv2d(x, w, b, Boundary::Zero, activation),
+        },
+        chunk: (POSITIONS / config.components.max(1)).clamp(1, 16),
+    };
+    Ok(Box::new(Residual::new(config, mixing, source)?))
+}

@@ -1,0 +1,60 @@
+//! Every objective: its gradient in the weights, and that loss and denoiser share one preconditioning.
+
+use std::collections::BTreeMap;
+
+use candle_core::DType;
+use ndarray::{Array3, array};
+use scorecast_systems::{Domain, Geometry, Key, Level, Settings};
+
+use super::*;
+use crate::nn::data::{Data, Subset};
+use crate::nn::ops::differences::check;
+use crate::nn::{NETWORKS, NetworkConfig, network};
+
+fn made(entry: &Entry<ObjectiveBuild>) -> Box<dyn Objective> {
+    (entry.build.make)(&Settings::check(entry.name, entry.params, &BTreeMap::new()).unwrap())
+}
+
+#[test]
+fn the_gradient_of_each_loss_agrees_with_finite_differences() {
+    let values = Key::new(1, Domain::Data).normals(2 * 9, 6).into_raw_vec_and_offset().0;
+    let states = Array3::from_shape_vec((2, 9, 6), values).unwrap();
+    let data = Data::new(states.view(), states.view(), Geometry::Ring).unwrap();
+    for (entry, kind) in OBJECTIVES.iter().flat_map(|entry| NETWORKS.iter().map(move |network| (entry, network.name))) {
+        let Fields { inputs, outputs, time_features } = entry.build.fields;
+        let config = NetworkConfig { inputs, outputs, ..network::tests::config(kind, time_features) };
+        let mut weights = config.seeded(Key::new(1, Domain::Training)).unwrap();
+        weights.values.iter_mut().enumerate().for_each(|(i, w)| *w += 0.4 * (i as f32 * 1.3).sin());
+        let (paths, tensors): (Vec<_>, Vec<_>) = weights.frozen(DType::F64).unwrap().into_iter().unzip();
+        let (objective, batch) = (made(entry), data.batch(Subset::Train, &[0, 4, 7]));
+        let draws = Draws::new(Key::new(1, Domain::Training), 0);
+        check(&tensors, |tensors| {
+            let named = paths.iter().cloned().zip(tensors.iter().cloned()).collect();
+            let network = config.from_tensors(&named).map_err(candle_core::Error::wrap)?;
+            objective.loss(network.as_ref(), &batch, draws).map_err(candle_core::Error::wrap)
+        });
+    }
+}
+
+#[test]
+fn a_network_that_gives_what_the_loss_wants_is_the_denoiser_that_gives_the_data() {
+    for preconditioning in OBJECTIVES.iter().filter_map(|entry| entry.build.preconditioning) {
+        for level in [Level { alpha: 0.6, sigma: 0.8 }, Level::exploding(0.03), Level { alpha: 0.2, sigma: 2.0 }] {
+            let p = preconditioning(level);
+            for (z, eps) in [(1.0, 0.5), (-0.3, 2.0), (0.0, -1.0)] {
+                let x_t = array![[level.alpha * z + level.sigma * eps]];
+                let input = p.network_input(x_t.view())[[0, 0]];
+                assert!((input - p.noised(z, eps)).abs() < 1e-14, "{level:?}");
+                let denoised = p.denoised(x_t.view(), array![[p.wanted(z, eps)]])[[0, 0]];
+                assert!((denoised - z).abs() < 1e-13, "{level:?}: {denoised} for {z}");
+            }
+        }
+    }
+}
+
+#[test]
+fn objectives_that_give_a_denoiser_are_told_apart_and_share_no_key() {
+    assert_eq!(DENOISER_NAMES, ["denoising", "velocity"]);
+    let keys: Vec<&str> = DENOISER_SETTINGS.iter().map(|param| param.key).collect();
+    assert_eq!(keys, ["p_mean", "p_std"]);
+}

@@ -1,0 +1,58 @@
+//! What a training objective is.
+
+use candle_core::Tensor;
+use scorecast_systems::{Key, Level, Purpose, Settings, Stream};
+
+use super::preconditioning::Preconditioning;
+use crate::nn::data::Batch;
+use crate::nn::{NeuralNetwork, Result};
+
+/// What a network is trained for.
+pub trait Objective: Send + Sync {
+    /// The mean loss over these steps, a scalar tensor.
+    ///
+    /// # Errors
+    /// When Candle fails.
+    fn loss(&self, network: &dyn NeuralNetwork, batch: &Batch, draws: Draws) -> Result<Tensor>;
+}
+
+/// How an objective is made, and what its network takes and gives.
+#[derive(Clone, Copy)]
+pub struct ObjectiveBuild {
+    /// What the network takes and gives for each component.
+    pub fields: Fields,
+    /// Makes it with the settings of the forecaster, which has those of the entry among its own.
+    pub make: fn(&Settings) -> Box<dyn Objective>,
+    /// From the network's output to D(x_t), at a level; none where the network is no denoiser.
+    pub preconditioning: Option<fn(Level) -> Preconditioning>,
+}
+
+/// What a network takes and gives for each component.
+#[derive(Clone, Copy, Debug)]
+pub struct Fields {
+    /// Input fields.
+    pub inputs: usize,
+    /// Output fields.
+    pub outputs: usize,
+    /// Whether it is given a noise level.
+    pub time_features: bool,
+}
+
+/// The random numbers of some rows of a batch.
+#[derive(Clone, Copy, Debug)]
+pub struct Draws {
+    key: Key,
+    first: u64,
+}
+
+impl Draws {
+    /// The rows from `first` on of a batch whose noise is at `key`.
+    pub fn new(key: Key, first: u64) -> Self {
+        Self { key: key.purpose(Purpose::DiffusionNoise), first }
+    }
+
+    /// The stream of the i-th of these rows.
+    pub fn stream(&self, i: usize) -> Stream {
+        self.key.stream(self.first + i as u64)
+    }
+}

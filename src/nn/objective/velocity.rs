@@ -1,0 +1,92 @@
+//! `velocity`: the network gives v = alpha eps - sigma z of a variance-preserving level, alpha^2 + sigma^2 = 1
+//! (Salimans and Ho 2022). Then D(x_t) = alpha x_t - sigma v.
+//!
+//! Any level has one of this kind with the same s = sigma / alpha: alpha = 1 / sqrt(s^2 + 1), sigma = alpha s, whose x_t
+//! is alpha y. So c_skip = alpha^2, c_out = -sigma, c_in = alpha and F* = alpha (eps - s z): v is minus what `denoising`
+//! learns at that level, and the optimal denoisers are one. What differs is how often a level is drawn: here
+//! alpha = cos(phi), sigma = sin(phi) with phi uniform between 0 and pi/2, their cosine schedule, less a share of
+//! [`END`] at either end, where s would be 0 or infinite. That is s from .0016 to 640, half of them above 1.
+
+use std::f64::consts::FRAC_PI_2;
+
+use candle_core::Tensor;
+use scorecast_systems::{Entry, Level, Settings};
+
+use super::preconditioning::{Preconditioning, squared_error};
+use super::{Draws, Fields, Objective, ObjectiveBuild};
+use crate::nn::data::Batch;
+use crate::nn::{NeuralNetwork, Result};
+
+/// The registry's line.
+pub(super) const ENTRY: Entry<ObjectiveBuild> = Entry {
+    name: "velocity",
+    about: "squared error of v = alpha eps - sigma z, levels uniform on the cosine schedule",
+    reference: "Salimans and Ho (2022), arXiv:2202.00512",
+    params: &[],
+    build: ObjectiveBuild {
+        fields: Fields { inputs: 2, outputs: 1, time_features: true },
+        make,
+        preconditioning: Some(preconditioning),
+    },
+};
+
+/// The share of the quarter circle that is left out at either end.
+const END: f64 = 1e-3;
+
+struct Velocity;
+
+fn make(_settings: &Settings) -> Box<dyn Objective> {
+    Box::new(Velocity)
+}
+
+fn preconditioning(level: Level) -> Preconditioning {
+    let relative = level.relative();
+    let alpha = 1.0 / (relative * relative + 1.0).sqrt();
+    let (skip, out, target) = (alpha * alpha, -alpha * relative, (-relative, 1.0));
+    Preconditioning { alpha: level.alpha, relative, skip, out, input: alpha, target }
+}
+
+impl Objective for Velocity {
+    fn loss(&self, network: &dyn NeuralNetwork, batch: &Batch, draws: Draws) -> Result<Tensor> {
+        squared_error(network, batch, draws, preconditioning, |stream| {
+            (FRAC_PI_2 * (END + (1.0 - 2.0 * END) * stream.uniform())).tan()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::array;
+
+    use super::*;
+    use crate::nn::objective::denoising;
+
+    #[test]
+    fn v_of_a_known_level_state_and_noise() {
+        let v = preconditioning(Level { alpha: 0.6, sigma: 0.8 }).wanted(1.0, 0.5);
+        assert!((v - -0.5).abs() < 1e-15, "{v}");
+    }
+
+    #[test]
+    fn of_gaussian_data_the_optimal_v_is_the_closed_form_and_its_denoiser_is_that_of_denoising() {
+        // z ~ N(0, c^2): with the variance q = alpha^2 c^2 + sigma^2 of x_t, E[z | x_t] = alpha c^2 x_t / q and
+        // E[eps | x_t] = sigma x_t / q, so that E[v | x_t] = alpha sigma (1 - c^2) x_t / q
+        let of_denoising = denoising::ENTRY.build.preconditioning.unwrap();
+        let x_t = array![[1.0]];
+        for (phi, c) in [0.01, 0.3, 0.9, 1.5f64].into_iter().flat_map(|phi| [0.2, 1.0, 3.0].map(|c| (phi, c))) {
+            let level @ Level { alpha, sigma } = Level { alpha: phi.cos(), sigma: phi.sin() };
+            let q = alpha * alpha * c * c + sigma * sigma;
+            let (z, eps) = (alpha * c * c / q, sigma / q);
+            let v = alpha * sigma * (1.0 - c * c) / q;
+            for (p, optimal) in [(preconditioning(level), v), (of_denoising(level), -v)] {
+                // the loss is least where F is the mean of F*, which is linear in (z, eps)
+                assert!((p.wanted(z, eps) - optimal).abs() < 1e-13, "phi {phi}, c {c}");
+                // at a variance-preserving level the network sees x_t itself
+                assert!((p.network_input(x_t.view())[[0, 0]] - 1.0).abs() < 1e-13);
+                let denoised = p.denoised(x_t.view(), array![[optimal]])[[0, 0]];
+                assert!((denoised - z).abs() < 1e-13, "phi {phi}, c {c}: {denoised}");
+                assert!((denoised - (alpha - sigma * v)).abs() < 1e-13, "phi {phi}, c {c}: {denoised}");
+            }
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Schedules, one a file: the levels (alpha, sigma) of x_t = alpha x_0 + sigma eps as functions of a time t, from data at
+//! t = 0 to noise. At which times a sampler stops is another matter ([`super::TimeGrid`]).
+
+mod ensf;
+mod exploding;
+mod rectified;
+mod vp_cosine;
+mod vp_linear;
+
+pub use ensf::EnsembleScore;
+pub use exploding::Exploding;
+pub use rectified::Rectified;
+pub use vp_cosine::VpCosine;
+pub use vp_linear::VpLinear;
+
+use super::Level;
+use crate::error::Result;
+use crate::registry::{Entry, Settings, find};
+
+/// The levels of a noising process.
+pub trait Schedule: Send + Sync {
+    /// The level at time `t`, which grows from 0.
+    fn level(&self, t: f64) -> Level;
+
+    /// The time at which sigma / alpha is `relative`, of at least 0: 0 where that is 0 or less than the process has.
+    fn time(&self, relative: f64) -> f64;
+
+    /// The factor of a known state c where x_t = alpha x_0 + shift c + sigma eps; samplers see x_t - shift c
+    /// ([`super::Shifted`]).
+    fn shift(&self, t: f64) -> f64 {
+        let _ = t;
+        0.0
+    }
+}
+
+/// How a schedule is built from its settings.
+pub type BuildSchedule = fn(&Settings) -> Box<dyn Schedule>;
+
+/// Every schedule, in the order in which they are listed.
+pub const SCHEDULES: &[Entry<BuildSchedule>] =
+    &[exploding::ENTRY, vp_linear::ENTRY, vp_cosine::ENTRY, rectified::ENTRY, ensf::ENTRY];
+
+/// The schedule of that name in [`SCHEDULES`], with the defaults of its settings.
+///
+/// # Errors
+/// [`crate::Error::UnknownName`] with the nearest name.
+pub fn named(name: &str) -> Result<Box<dyn Schedule>> {
+    let entry = find(SCHEDULES, "schedule", name)?;
+    let settings = Settings::check(&format!("schedule `{name}`"), entry.params, &std::collections::BTreeMap::new());
+    Ok((entry.build)(&settings.map_err(|mut mistakes| mistakes.remove(0))?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_is_the_inverse_of_the_relative_level_and_levels_grow() {
+        for entry in SCHEDULES {
+            let schedule = named(entry.name).unwrap();
+            let least = schedule.level(0.0).relative();
+            assert_eq!(schedule.time(0.0), 0.0, "{}", entry.name);
+            let mut before = least;
+            for relative in [1e-3, 0.02, 0.2, 0.7, 1.0, 1.9].into_iter().filter(|relative| *relative > least) {
+                let level = schedule.level(schedule.time(relative));
+                assert!((level.relative() / relative - 1.0).abs() < 1e-9, "{} at {relative}: {level:?}", entry.name);
+                assert!(level.relative() > before && level.alpha > 0.0 && level.sigma > 0.0);
+                before = level.relative();
+            }
+        }
+    }
+
+    #[test]
+    fn data_have_no_noise_where_the_process_begins_with_them() {
+        for entry in SCHEDULES.iter().filter(|entry| entry.name != "ensf") {
+            assert_eq!(named(entry.name).unwrap().level(0.0), Level::exploding(0.0), "{}", entry.name);
+        }
+    }
+
+    #[test]
+    fn an_unknown_schedule_is_refused_with_the_nearest() {
+        let message = named("vp_cosin").err().map(|error| error.to_string());
+        assert_eq!(message.as_deref(), Some("unknown schedule `vp_cosin`; did you mean `vp_cosine`?"));
+    }
+}

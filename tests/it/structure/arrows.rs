@@ -1,0 +1,113 @@
+//! Arrows point down only, within each crate; between crates Cargo sees to it.
+
+use std::path::{Path, PathBuf};
+
+use super::modules::{Modules, circles};
+
+/// The most files that may name each other in a circle.
+const LARGEST_CIRCLE: usize = 6;
+
+/// A folder's files and folders, lowest first; those in one list of names may name each other.
+struct Order {
+    /// Where the sources are.
+    sources: &'static str,
+    /// The module that is a folder; empty is the crate.
+    folder: &'static str,
+    /// Lowest first.
+    floors: &'static [&'static [&'static str]],
+}
+
+const ORDERS: &[Order] = &[
+    Order {
+        sources: "assimilation/src",
+        folder: "",
+        floors: &[
+            &["ensemble", "error", "need", "quality"],
+            &["linalg", "outcome", "state", "step_law"],
+            &["noise_treatment", "observe"],
+            &["localize", "observations"],
+            &["innovation", "problem"],
+            &["augment", "cycle", "gaussian", "screening"],
+            &["diagnostics", "method"],
+        ],
+    },
+    Order {
+        sources: "assimilation/src",
+        folder: "method",
+        floors: &[
+            &["build", "shared"],
+            &["around"],
+            &["ensemble", "kalman"],
+            &["particle", "variational"],
+            &["diffusion"],
+        ],
+    },
+    Order {
+        sources: "src",
+        folder: "",
+        floors: &[
+            &["model", "progress", "score"],
+            &["nn", "results"],
+            &["forecast", "report"],
+            &["failure"],
+            &["spec", "store"],
+            &["stage"],
+            &["cli"],
+            &["main"],
+        ],
+    },
+    Order {
+        sources: "src",
+        folder: "stage",
+        floors: &[
+            &["findings", "options", "queue", "score_table", "tables"],
+            &["output", "rows", "stored"],
+            &["data", "gallery", "report"],
+            &["diagnose", "experiment", "simulate", "validate"],
+            &["assimilation", "forecast", "train"],
+            &["assimilate", "compare", "evaluate", "reproduce", "tune"],
+        ],
+    },
+];
+
+fn sources(of: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(of)
+}
+
+#[test]
+fn no_circle_of_imports_has_more_than_six_files() {
+    for of in ["systems/src", "assimilation/src", "src"] {
+        let modules = Modules::read(&sources(of));
+        let large: Vec<_> =
+            circles(&modules.arrows()).into_iter().filter(|circle| circle.len() > LARGEST_CIRCLE).collect();
+        assert!(
+            large.is_empty(),
+            "{of}: circles of {:?} files: {large:#?}",
+            large.iter().map(|c| c.len()).collect::<Vec<_>>()
+        );
+    }
+}
+
+#[test]
+fn no_arrow_goes_from_a_lower_floor_to_a_higher_one() {
+    let mut upward = Vec::new();
+    for Order { sources: of, folder, floors } in ORDERS {
+        let modules = Modules::read(&sources(of));
+        let inside = |module: &str| -> Option<String> {
+            let rest = if folder.is_empty() { module } else { module.strip_prefix(&format!("{folder}::"))? };
+            rest.split("::").next().filter(|first| !first.is_empty()).map(str::to_owned)
+        };
+        let floor = |name: &str| floors.iter().position(|names| names.contains(&name));
+        for (from, targets) in modules.arrows() {
+            let Some(low) = inside(from) else { continue };
+            let at = floor(&low).unwrap_or_else(|| panic!("{of}: `{low}` of `{folder}` stands on no floor of ORDERS"));
+            for to in targets {
+                let Some(high) = inside(to) else { continue };
+                if floor(&high).is_some_and(|other| other > at) {
+                    upward.push(format!("{of}: {from} -> {to}"));
+                }
+            }
+        }
+    }
+    assert!(upward.is_empty(), "{} arrows go up:\n{}", upward.len(), upward.join("\n"));
+}
