@@ -56,11 +56,9 @@ impl Forecaster for Driven {
         1
     }
 
-    fn advance(&self, k: usize, steps: usize, x: &mut Array2<f64>, key: Key) -> Result<()> {
-        for step in k..k + steps {
-            let xi = key.at(step as u64).normals(x.nrows(), 1);
-            x.zip_mut_with(&xi, |x, xi| *x = Self::mean(step, *x) + self.noise * xi);
-        }
+    fn step(&self, k: usize, x: &mut Array2<f64>, key: Key) -> Result<()> {
+        let xi = key.at(k as u64).normals(x.nrows(), 1);
+        x.zip_mut_with(&xi, |x, xi| *x = Self::mean(k, *x) + self.noise * xi);
         Ok(())
     }
 
