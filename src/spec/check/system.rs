@@ -28,8 +28,8 @@ fn build(reader: &Reader) -> Option<SystemPlan> {
     }
     match (entry.build.make)(&settings) {
         Ok(system) => {
-            let recipe = recipe(name, settings.values()).unwrap_or(entry.build);
-            Some(SystemPlan { name: name.to_owned(), settings, system, recipe })
+            let default_stepping = recipe(name, settings.values()).unwrap_or(entry.build);
+            Some(SystemPlan { name: name.to_owned(), settings, system, default_stepping })
         }
         Err(error) => {
             reader.wrong(&key_of(&error).unwrap_or_default(), error.to_string());

@@ -95,7 +95,7 @@ fn fresh_states(
     if !whole.initial_is_stationary() {
         let spin_up = match plan.data.source {
             DataSource::Simulated { spin_up, .. } => spin_up,
-            DataSource::File(_) => system.recipe.spin_up_for(plan.data.stepping.dt),
+            DataSource::File(_) => system.default_stepping.spin_up_for(plan.data.stepping.dt),
         };
         // a case of its own keeps the spin-up's noise apart from the noise that follows
         model.advance(0, spin_up, &mut states, key.purpose(Purpose::ProcessNoise).case(u64::MAX))?;
