@@ -284,7 +284,7 @@ impl Settings {
     /// As [`Settings::check`], where settings may be systems among those that are `known`.
     ///
     /// # Errors
-    /// Those of [`Settings::check`], and the mistakes of a system inside.
+    /// All mistakes at once, with those of [`Settings::check`] the mistakes of a system inside.
     pub fn check_among(
         owner: &str,
         params: &[Param],

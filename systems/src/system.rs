@@ -12,24 +12,24 @@ use crate::law::Forecaster;
 use crate::sde::Sde;
 use crate::stepping::Stepping;
 
-/// A system of which some components are seen.
+/// A system of which some components are visible.
 #[derive(Clone, Copy)]
 pub struct Partial<'a> {
-    /// The system with its whole state.
-    pub whole: &'a Arc<dyn System>,
-    /// The components of it that are seen, in their order.
-    pub seen: &'a [usize],
+    /// The system with its complete state.
+    pub complete: &'a Arc<dyn System>,
+    /// The components of it that are visible, in their order.
+    pub visible: &'a [usize],
 }
 
-/// The system whose states are advanced: that with the whole state.
-pub fn whole(system: &Arc<dyn System>) -> &Arc<dyn System> {
-    system.partial().map_or(system, |partial| partial.whole)
+/// The system whose states are advanced: that with the complete state.
+pub fn complete(system: &Arc<dyn System>) -> &Arc<dyn System> {
+    system.partial().map_or(system, |partial| partial.complete)
 }
 
-/// What is seen, `[member, component]`, of whole states.
-pub fn seen<'a>(system: &dyn System, states: ArrayView2<'a, f64>) -> CowArray<'a, f64, Ix2> {
+/// What is visible, `[member, component]`, of complete states.
+pub fn visible<'a>(system: &dyn System, states: ArrayView2<'a, f64>) -> CowArray<'a, f64, Ix2> {
     match system.partial() {
-        Some(partial) => states.select(Axis(1), partial.seen).into(),
+        Some(partial) => states.select(Axis(1), partial.visible).into(),
         None => states.into(),
     }
 }
@@ -73,10 +73,10 @@ pub trait System: Send + Sync {
         }
     }
 
-    /// What is seen of a state that is partly hidden; none where all of it is seen.
+    /// What is visible of a state that is partly hidden; none where all of it is.
     ///
-    /// What is seen is then no Markov process: there is no [`System::forecaster`], and whoever makes trajectories
-    /// advances the whole states and keeps what is seen of them, as [`crate::simulate()`] does.
+    /// What is visible is then no Markov process: there is no [`System::forecaster`], and whoever makes trajectories
+    /// advances the complete states and keeps what is visible of them, as [`crate::simulate()`] does.
     fn partial(&self) -> Option<Partial<'_>> {
         None
     }

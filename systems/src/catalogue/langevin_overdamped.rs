@@ -42,7 +42,7 @@ impl LangevinOverdamped {
     /// # Errors
     /// When a spring is not above 0.
     pub fn new(settings: &Settings) -> Result<Self> {
-        Ok(Self { potential: Potential::new(settings)?, beta: settings.number("beta") })
+        Ok(Self { potential: Potential::new(settings)?, beta: settings.number(BETA_PARAM.key) })
     }
 
     fn noise_sd(&self) -> f64 {

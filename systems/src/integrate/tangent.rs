@@ -118,8 +118,8 @@ impl Semilinear for Tangent {
         self.sde.semilinear().map(|equation| equation.linear().repeat(2)).unwrap_or_default()
     }
 
-    fn scratch(&self) -> SpectralWorkspace {
-        self.sde.semilinear().map(Semilinear::scratch).unwrap_or_default()
+    fn workspace(&self) -> SpectralWorkspace {
+        self.sde.semilinear().map(Semilinear::workspace).unwrap_or_default()
     }
 
     fn to_coefficients(&self, x: &mut [f64], c: &mut [Complex64], scratch: &mut SpectralWorkspace) {

@@ -73,7 +73,7 @@ impl Denoised {
         self.unguided.as_ref().unwrap_or(&self.guided).view()
     }
 
-    /// The same function of both values.
+    /// One function of both values.
     pub(super) fn map(&self, of: impl Fn(&Array2<f64>) -> Array2<f64>) -> Self {
         Self { guided: of(&self.guided), unguided: self.unguided.as_ref().map(of) }
     }

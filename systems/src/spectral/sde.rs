@@ -45,7 +45,7 @@ impl<E: Semilinear + Derivatives + 'static> SpectralSde<E> {
         let member = move || Member {
             fields: std::array::from_fn(|_| vec![0.0; LANES * dim]),
             spectra: std::array::from_fn(|_| vec![Complex64::default(); modes]),
-            scratch: shared.scratch(),
+            scratch: shared.workspace(),
         };
         Self { equation, dim, linear, forcing, pool: Pool::new(member) }
     }
