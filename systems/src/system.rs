@@ -1,8 +1,11 @@
 //! What the catalogue holds: a system, of which the stochastic differential equation is one facet.
 
+mod partial;
+
 use std::sync::Arc;
 
-use ndarray::{Array2, ArrayView2, Axis, CowArray, Ix2};
+use ndarray::Array2;
+pub use partial::{Partial, complete, visible};
 
 use crate::error::{Error, Result};
 use crate::geometry::Geometry;
@@ -11,28 +14,6 @@ use crate::key::Key;
 use crate::law::Forecaster;
 use crate::sde::Sde;
 use crate::stepping::Stepping;
-
-/// A system of which some components are visible.
-#[derive(Clone, Copy)]
-pub struct Partial<'a> {
-    /// The system with its complete state.
-    pub complete: &'a Arc<dyn System>,
-    /// The components of it that are visible, in their order.
-    pub visible: &'a [usize],
-}
-
-/// The system whose states are advanced: that with the complete state.
-pub fn complete(system: &Arc<dyn System>) -> &Arc<dyn System> {
-    system.partial().map_or(system, |partial| partial.complete)
-}
-
-/// What is visible, `[member, component]`, of complete states.
-pub fn visible<'a>(system: &dyn System, states: ArrayView2<'a, f64>) -> CowArray<'a, f64, Ix2> {
-    match system.partial() {
-        Some(partial) => states.select(Axis(1), partial.visible).into(),
-        None => states.into(),
-    }
-}
 
 /// A dynamical system.
 pub trait System: Send + Sync {

@@ -15,8 +15,9 @@ use super::{DefaultStepping, additive, non_negative_param, positive_param};
 use crate::geometry::Geometry;
 use crate::key::{Key, Purpose};
 use crate::lanes::LANES;
+use crate::linearized::Linearized;
 use crate::registry::{Entry, Param, Settings};
-use crate::sde::{Linearized, Noise, Sde};
+use crate::sde::{Noise, Sde};
 use crate::system::System;
 
 const L1: Param = positive_param("l1", 1.0, "length of the upper rod, m");

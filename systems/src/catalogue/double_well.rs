@@ -10,8 +10,9 @@ use super::{DefaultStepping, additive, diffuse, dim_param, noise_param, positive
 use crate::geometry::Geometry;
 use crate::key::{Key, Purpose, Stream};
 use crate::lanes::LANES;
+use crate::linearized::Linearized;
 use crate::registry::{Entry, Param, Settings};
-use crate::sde::{Linearized, Noise, Sde};
+use crate::sde::{Noise, Sde};
 use crate::system::System;
 
 const DIM: Param = dim_param(1, 1, "number of independent wells");

@@ -12,8 +12,9 @@ use super::{DefaultStepping, noise_param, positive_param, real_param};
 use crate::geometry::Geometry;
 use crate::key::{Key, Purpose};
 use crate::lanes::LANES;
+use crate::linearized::Linearized;
 use crate::registry::{Entry, Param, Settings};
-use crate::sde::{Linearized, Noise, Sde};
+use crate::sde::{Noise, Sde};
 use crate::system::System;
 
 const A: Param = real_param("a", 0.7, "shift of the recovery's nullcline");

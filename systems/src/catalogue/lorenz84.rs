@@ -11,8 +11,9 @@ use super::{DefaultStepping, additive, diffuse, noise_param, positive_param, rea
 use crate::geometry::Geometry;
 use crate::key::{Key, Purpose};
 use crate::lanes::LANES;
+use crate::linearized::Linearized;
 use crate::registry::{Entry, Param, Settings};
-use crate::sde::{Linearized, Noise, Sde};
+use crate::sde::{Noise, Sde};
 use crate::system::System;
 
 const A: Param = positive_param("a", 0.25, "damping of the westerlies, relative to that of the waves");

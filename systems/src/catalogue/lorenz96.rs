@@ -17,8 +17,9 @@ use crate::fast::{Fast, Reach, Ring, SlopeUse};
 use crate::geometry::Geometry;
 use crate::key::{Key, Purpose};
 use crate::lanes::LANES;
+use crate::linearized::Linearized;
 use crate::registry::{Entry, Param, Settings};
-use crate::sde::{Linearized, Noise, Sde};
+use crate::sde::{Noise, Sde};
 use crate::system::System;
 
 const DIM: Param = dim_param(4, 40, "number of grid points on the ring");

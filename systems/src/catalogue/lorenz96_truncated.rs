@@ -19,8 +19,9 @@ use super::{DefaultStepping, dim_param, non_negative_param, positive_param, real
 use crate::geometry::Geometry;
 use crate::key::{Key, Purpose};
 use crate::lanes::LANES;
+use crate::linearized::Linearized;
 use crate::registry::{DefaultValue, Entry, Param, ParamKind, Settings};
-use crate::sde::{Linearized, Noise, Sde};
+use crate::sde::{Noise, Sde};
 use crate::system::System;
 
 const DIM: Param = dim_param(4, 8, "K, the number of grid points; the state has as many values of e again");

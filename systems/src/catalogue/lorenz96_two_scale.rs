@@ -15,8 +15,9 @@ use super::{DefaultStepping, additive, count_param, diffuse, noise_param, positi
 use crate::geometry::Geometry;
 use crate::key::{Key, Purpose};
 use crate::lanes::LANES;
+use crate::linearized::Linearized;
 use crate::registry::{Entry, Param, Settings};
-use crate::sde::{Linearized, Noise, Sde};
+use crate::sde::{Noise, Sde};
 use crate::system::System;
 
 const K: Param = count_param("K", 4, 8, "number of slow grid points");

@@ -17,8 +17,9 @@ use crate::geometry::Geometry;
 use crate::key::{Key, Purpose};
 use crate::lanes::LANES;
 use crate::law::{Forecaster, LinearGaussian};
+use crate::linearized::Linearized;
 use crate::registry::{Entry, Param, ParamKind, Settings};
-use crate::sde::{Linearized, Noise, Sde};
+use crate::sde::{Noise, Sde};
 use crate::stepping::Stepping;
 use crate::system::System;
 

@@ -15,8 +15,9 @@ use super::{DefaultStepping, additive, diffuse, dim_param, noise_param, positive
 use crate::geometry::Geometry;
 use crate::key::{Key, Purpose};
 use crate::lanes::LANES;
+use crate::linearized::Linearized;
 use crate::registry::{Entry, Param, Settings};
-use crate::sde::{Linearized, Noise, Sde};
+use crate::sde::{Noise, Sde};
 use crate::system::System;
 
 const DIM: Param = dim_param(4, 36, "number of grid points; the state has an X and a theta for each");

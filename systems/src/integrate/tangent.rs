@@ -8,7 +8,8 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::fast::{Fast, SlopeUse};
 use crate::lanes::LANES;
-use crate::sde::{Calculus, Linearized, Noise, Sde};
+use crate::linearized::Linearized;
+use crate::sde::{Calculus, Noise, Sde};
 use crate::semilinear::{Complex64, Semilinear, SpectralWorkspace};
 
 /// x and a tangent vector v as one state, x first.

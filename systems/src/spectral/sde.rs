@@ -7,7 +7,8 @@ use ndarray::Array2;
 use super::{Complex64, Derivatives, Pool, RandomModes, Semilinear, SpectralWorkspace, distinct, gather, scatter};
 use crate::key::Key;
 use crate::lanes::LANES;
-use crate::sde::{Linearized, Noise, Sde};
+use crate::linearized::Linearized;
+use crate::sde::{Noise, Sde};
 
 /// Noise that does not depend on the state.
 #[derive(Clone, Debug, PartialEq)]

@@ -22,8 +22,9 @@ use crate::geometry::Geometry;
 use crate::integrate::Lanes;
 use crate::key::{Key, Purpose};
 use crate::lanes::LANES;
+use crate::linearized::Linearized;
 use crate::registry::{Entry, Param, Settings};
-use crate::sde::{Linearized, Noise, Sde};
+use crate::sde::{Noise, Sde};
 use crate::system::System;
 
 use bracket::Bracket;
