@@ -2,9 +2,9 @@
 //! observations to `Analysis::update`, go on from what comes back. The filter is saved and restored half way.
 
 use ndarray::{Array2, Axis};
+use scorecast_assimilation::cycle::Members;
 use scorecast_assimilation::method::{EtKf, Inflation};
 use scorecast_assimilation::observe::{GaussianError, Stride};
-use scorecast_assimilation::state::{pack, unpack};
 use scorecast_assimilation::{Analysis, ObservationSet};
 use scorecast_systems::{Domain, Key, Purpose};
 
@@ -46,10 +46,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ensemble = outcome.ensemble;
         if step == 200 {
             // all that the filter carries, as bytes; whoever restores them goes on bit for bit
-            let saved = pack(step, &ensemble, &filter.state());
-            let (_, restored, state) = unpack(&saved)?;
-            (ensemble, filter) = (restored, EtKf { inflation: Inflation::factor(1.03), rotate: true });
-            filter.restore(&state)?;
+            let saved = Members { step, ensemble }.pack(&filter);
+            filter = EtKf { inflation: Inflation::factor(1.03), rotate: true };
+            ensemble = Members::unpack(&saved, &mut filter)?.ensemble;
             println!("saved {} bytes and restored them", saved.len());
         }
     }

@@ -68,7 +68,7 @@ impl Twin {
             smoothed.extend(outcome.smoothed);
             truths.push(truth.row(0).to_owned());
         }
-        smoothed.extend(method.finish(&*model, key)?);
+        smoothed.extend(method.finish(&*model, None, key)?);
         let late = smoothed.iter().zip(truths).skip(self.burn_in);
         let count = (self.sets - self.burn_in) as f64;
         Ok(Scores {

@@ -119,7 +119,7 @@ fn run(
         }
         smoothed.extend(outcome.smoothed);
     }
-    smoothed.extend(filter.finish_with(model, &operator, key)?);
+    smoothed.extend(filter.finish(model, Some(&operator), key)?);
     let errors: Vec<f64> = smoothed
         .iter()
         .filter(|posterior| posterior.step > burn_in * every)

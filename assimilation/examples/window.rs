@@ -215,7 +215,7 @@ fn twin(row: &TableRow, seed: u64) -> Result<[f64; 5], Failure> {
         }
         smoothed.extend(outcome.smoothed);
     }
-    smoothed.extend(filter.finish(&*model, key)?);
+    smoothed.extend(filter.finish(&*model, None, key)?);
     let errors: Vec<f64> = smoothed
         .iter()
         .filter(|posterior| posterior.step > first * row.every)

@@ -6,6 +6,7 @@
 
 use ndarray::{Array1, Array2};
 use scorecast_systems::Key;
+use serde::{Deserialize, Serialize};
 
 use crate::ensemble::{all_finite, covariance, weighted_mean};
 use crate::error::Result;
@@ -13,7 +14,7 @@ use crate::linalg::{Cholesky, Eigen, symmetric_sqrt};
 use crate::problem::Prior;
 
 /// N(mean, covariance).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Gaussian {
     /// `[component]`.
     pub mean: Array1<f64>,
@@ -44,6 +45,18 @@ impl Gaussian {
                 Ok(Self { mean: weighted_mean(draws.view(), None), covariance: covariance(draws.view(), None) })
             }
         }
+    }
+
+    /// Whether the covariance has a row and a column for each component of the mean.
+    ///
+    /// # Errors
+    /// What does not fit, as a main clause.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let (count, dim) = (self.mean.len(), self.covariance.dim());
+        if dim == (count, count) {
+            return Ok(());
+        }
+        Err(format!("it holds a mean of {count} components beside a matrix of {} x {}", dim.0, dim.1))
     }
 
     /// Whether every number is finite.

@@ -43,7 +43,6 @@ pub mod localize;
 pub mod method;
 pub mod need;
 pub mod noise_treatment;
-mod numbers;
 pub mod observations;
 pub mod observe;
 pub mod outcome;

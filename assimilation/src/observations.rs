@@ -1,11 +1,14 @@
 //! A set of observations: the values at one time, what they are observations of, and what is left of both when the missing
 //! values (NaN) are left out.
 
+mod stored_set;
+
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 
 use crate::error::{Error, Result};
 use crate::linalg::{Cholesky, Eigen, submatrix};
 use crate::observe::ObservationOperator;
+pub(crate) use stored_set::StoredSet;
 
 /// One set of observations: the values at one time, and what they are observations of.
 #[derive(Clone, Copy)]
@@ -24,6 +27,11 @@ impl ObservationSet<'_> {
     /// The indices of the values that are present, in order.
     pub fn present(&self) -> Vec<usize> {
         (0..self.values.len()).filter(|&i| !self.values[i].is_nan()).collect()
+    }
+
+    /// It again, for a shorter time: views do not shorten their lifetime by themselves.
+    pub(crate) fn view(&self) -> ObservationSet<'_> {
+        ObservationSet { step: self.step, time: self.time, values: self.values.view(), operator: self.operator }
     }
 
     /// Whether there is a value that is present.

@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::observations::ObservationSet;
 use crate::observe::ObservationOperator;
 use crate::outcome::{Outcome, Smoothed};
+use crate::state::{self, Owner, Saved};
 
 /// The law of the state before the first observation.
 #[derive(Clone, Debug)]
@@ -85,21 +86,19 @@ pub trait Analysis: Send {
         None
     }
 
-    /// Everything that the method carries from one analysis to the next, as numbers (weights, adapted inflation).
-    fn state(&self) -> Vec<f64> {
+    /// Its name in the registry.
+    fn name(&self) -> &'static str {
+        "an analysis of your own"
+    }
+
+    /// Everything that the method carries from one analysis to the next (weights, adapted inflation).
+    fn state(&self) -> Vec<&dyn Saved> {
         Vec::new()
     }
 
-    /// Takes back what [`Analysis::state`] gave.
-    ///
-    /// # Errors
-    /// When the numbers are not such a state.
-    fn restore(&mut self, state: &[f64]) -> Result<()> {
-        if state.is_empty() {
-            Ok(())
-        } else {
-            Err(Error::State(format!("{} numbers for a method without state", state.len())))
-        }
+    /// [`Analysis::state`], to be put back.
+    fn state_mut(&mut self) -> Vec<&mut dyn Saved> {
+        Vec::new()
     }
 }
 
@@ -124,39 +123,45 @@ pub trait Cycle: Send {
     fn step(&mut self, model: &dyn Forecaster, observed: &ObservationSet, key: Key) -> Result<Outcome>;
 
     /// Ends a run: a smoother's posteriors of the times that it has not given with an [`Outcome`], in their order. A
-    /// filter has none.
+    /// filter has none. `operator` is that of the run's sets of observations: methods that let sets wait (those of a window with
+    /// a `shift` above 1) use those that still wait first, in a last and shorter analysis, so that none is lost. Others need
+    /// none.
     ///
     /// # Errors
-    /// When the forecaster fails or does not offer what the method needs.
-    fn finish(&mut self, model: &dyn Forecaster, key: Key) -> Result<Vec<Smoothed>> {
-        let _ = (model, key);
+    /// When the forecaster fails or does not offer what the method needs; where sets wait that came with another operator, or
+    /// none is given.
+    fn finish(
+        &mut self,
+        model: &dyn Forecaster,
+        operator: Option<&dyn ObservationOperator>,
+        key: Key,
+    ) -> Result<Vec<Smoothed>> {
+        let _ = (model, operator, key);
         Ok(Vec::new())
     }
 
-    /// [`Cycle::finish`] of a run whose sets of observations came with `operator`, for methods that let sets wait (those of
-    /// a window with a `shift` above 1): the sets that still wait are used first, in a last and shorter analysis, so that
-    /// none is lost. `finish` itself, which has no operator, refuses to end such a run. For other methods they are the same.
-    ///
-    /// # Errors
-    /// As [`Cycle::finish`], and where the sets that wait came with another operator.
-    fn finish_with(
-        &mut self,
-        model: &dyn Forecaster,
-        operator: &dyn ObservationOperator,
-        key: Key,
-    ) -> Result<Vec<Smoothed>> {
-        let _ = operator;
-        self.finish(model, key)
-    }
+    /// Whose state it is.
+    fn owner(&self) -> Owner;
 
-    /// The filter's whole state as bytes.
-    fn save(&self) -> Vec<u8>;
+    /// Everything that the method carries from one set of observations to the next.
+    fn state(&self) -> Vec<&dyn Saved>;
+
+    /// [`Cycle::state`], to be put back.
+    fn state_mut(&mut self) -> Vec<&mut dyn Saved>;
+
+    /// The whole state as bytes.
+    fn save(&self) -> Vec<u8> {
+        state::seal(&self.owner(), &self.state())
+    }
 
     /// Takes back what [`Cycle::save`] gave; the filter then goes on bit for bit as if it had never stopped.
     ///
     /// # Errors
-    /// When the bytes are not such a state.
-    fn restore(&mut self, bytes: &[u8]) -> Result<()>;
+    /// When the bytes are not such a state; the filter is then as it was.
+    fn restore(&mut self, bytes: &[u8]) -> Result<()> {
+        let owner = self.owner();
+        state::open(bytes, &owner, &mut self.state_mut())
+    }
 }
 
 /// `members` draws of a prior, `[member, component]`.
@@ -201,14 +206,6 @@ pub(crate) fn require_dim(dim: usize, model: &dyn Forecaster) -> Result<()> {
     Err(Error::Shape(format!(
         "the prior has {dim} components but the forecaster {expected}; give a prior of {expected}"
     )))
-}
-
-/// Refuses a saved state of `found` members where the method is set to `members`.
-pub(crate) fn require_saved_members(found: usize, members: usize) -> Result<()> {
-    if found == members {
-        return Ok(());
-    }
-    Err(Error::State(format!("it has {found} members but the method is set to {members}; set `members` to {found}")))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The book and README are true: commands run, experiments parse, links lead somewhere, reference pages are the registries.
 //!
-//! `UPDATE_DOCS=1 cargo test --release --test docs` writes the tables of docs/src/reference again.
+//! `UPDATE_DOCS=1 cargo test --release --test docs` writes the tables of docs/src/reference again; with `DOCS_PAGE=tutorial`
+//! only pages with that in their name are run.
 //!
 //! Pages speak to these tests by HTML comments before a block, which a reader does not see:
 //! `<!-- slow -->` a block of commands that take longer than 20 seconds, which are run with `--dry-run`;

@@ -13,10 +13,10 @@ pub(crate) mod particle;
 pub(crate) mod shared;
 pub(crate) mod variational;
 
-pub use around::adaptive::{Adaptive, Belief, InverseGamma, Rule};
+pub use around::adaptive::{Adaptive, Belief, Factors, InverseGamma, Rule};
 pub use around::adaptive_quality_control::{AdaptiveQualityControl, error_variance};
 pub use around::inflation::Inflation;
-pub use around::lag::FixedLag;
+pub use around::lag::{FixedLag, Trajectories};
 pub use around::quality_control::QualityControl;
 pub use build::{Caveat, Make, MethodBuild};
 pub use diffusion::ensf::{EnSf, PriorScore};
@@ -46,11 +46,12 @@ pub use particle::local_particle_filter::LocalParticleFilter;
 pub use particle::optimal_proposal::OptimalProposal;
 pub use particle::regularize::Regularization;
 pub use particle::resample::Resampling;
-pub use variational::four_d_envar::{FourDEnVar, FourDEnVarCycle};
-pub use variational::four_d_var::{FourDVar, FourDVarCycle};
+pub use variational::four_d_envar::FourDEnVar;
+pub use variational::four_d_var::{FourDVar, FourDVarState};
 pub use variational::hybrid::{Hybrid, HybridCycle};
-pub use variational::ienks::{IEnKs, IEnKsCycle, Linearization};
+pub use variational::ienks::{IEnKs, Linearization};
 pub use variational::three_d_var::ThreeDVar;
+pub use variational::window::{MembersMethod, Window, WindowCycle, WindowMembers, WindowMethod};
 
 use scorecast_systems::Entry;
 

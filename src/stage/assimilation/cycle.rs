@@ -105,7 +105,7 @@ pub fn run(
     }
     if ended.diverged.is_none() && !stopped {
         filter
-            .finish_with(model, operator, replicate.key)?
+            .finish(model, Some(operator), replicate.key)?
             .into_iter()
             .for_each(|earlier| visitor.smoothed(&split_smoothed(earlier, unknown.len())));
     }

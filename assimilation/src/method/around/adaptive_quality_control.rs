@@ -27,6 +27,7 @@ use crate::observations::ObservationSet;
 use crate::observe::{CorrelatedError, GaussianError, NoiseLaw, OtherError};
 use crate::outcome::Outcome;
 use crate::problem::Analysis;
+use crate::state::Saved;
 
 /// The setting `k_factor`.
 pub(crate) const K_FACTOR: Param = Param::unset(
@@ -91,12 +92,16 @@ impl Analysis for AdaptiveQualityControl {
         self.of.weights()
     }
 
-    fn state(&self) -> Vec<f64> {
+    fn name(&self) -> &'static str {
+        self.of.name()
+    }
+
+    fn state(&self) -> Vec<&dyn Saved> {
         self.of.state()
     }
 
-    fn restore(&mut self, state: &[f64]) -> Result<()> {
-        self.of.restore(state)
+    fn state_mut(&mut self) -> Vec<&mut dyn Saved> {
+        self.of.state_mut()
     }
 }
 

@@ -60,8 +60,14 @@ impl Inflation {
     /// From the settings `inflation`, `rtpp`, `rtps` and `additive`.
     pub(crate) fn new(settings: &Settings) -> Self {
         let [multiplicative, rtpp, rtps, additive] =
-            ["inflation", "rtpp", "rtps", "additive"].map(|key| settings.number(key));
+            [INFLATION, RTPP, RTPS, ADDITIVE].map(|setting| settings.number(setting.key));
         Self { multiplicative, rtpp, rtps, additive }
+    }
+
+    /// From the settings `inflation`, `rtpp` and `rtps`: without noise.
+    pub(crate) fn without_noise(settings: &Settings) -> Self {
+        let [multiplicative, rtpp, rtps] = [INFLATION, RTPP, RTPS].map(|setting| settings.number(setting.key));
+        Self { multiplicative, rtpp, rtps, additive: 0.0 }
     }
 
     /// Multiplication by this factor alone.

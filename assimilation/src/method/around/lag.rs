@@ -9,15 +9,14 @@
 
 use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate, s};
 use scorecast_systems::{Forecaster, Key, Param, Purpose};
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::numbers::Numbers;
 use crate::observations::ObservationSet;
 use crate::observe::{Leading, NoiseLaw, ObservationOperator};
 use crate::outcome::{Outcome, Smoothed};
-use crate::problem::require_saved_members;
 use crate::problem::{Analysis, Cycle, Prior, draw_prior};
-use crate::state::{pack, unpack};
+use crate::state::{Owner, Saved, State};
 
 /// The setting `lag`.
 pub(crate) const LAG: Param = Param::int(
@@ -33,15 +32,42 @@ pub struct FixedLag {
     analysis: Box<dyn Analysis>,
     members: usize,
     lag: usize,
-    step: usize,
+    at: Trajectories,
+}
+
+/// What the smoother carries beside its filter.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Trajectories {
+    /// The lead step of the present.
+    pub step: usize,
     /// The present members and behind them those of `past`, `[member, component]`.
-    trajectory: Array2<f64>,
+    pub members: Array2<f64>,
     /// The lead steps of the carried states, the latest first.
-    past: Vec<usize>,
+    pub past: Vec<usize>,
     /// Whether the present state is the analysis of a set of observations.
-    analysed: bool,
+    pub analysed: bool,
     /// The weights of the trajectories, `[member]`; none means equal.
-    weights: Option<Array1<f64>>,
+    pub weights: Option<Array1<f64>>,
+}
+
+impl State for Trajectories {
+    const KIND: &'static str = "trajectories";
+
+    fn check(&self, owner: &Owner) -> Result<(), String> {
+        let (members, columns) = self.members.dim();
+        owner.require_members(members)?;
+        let (past, weights) = (self.past.len(), self.weights.as_ref().map(Array1::len));
+        let lag = owner.setting("lag").and_then(|lag| lag.parse().ok()).unwrap_or(usize::MAX);
+        let ordered = std::iter::once(&self.step).chain(&self.past).is_sorted_by(|later, earlier| later >= earlier);
+        if past <= lag && columns % (past + 1) == 0 && weights.is_none_or(|count| count == members) && ordered {
+            return Ok(());
+        }
+        Err(format!(
+            "earlier states of lead steps {:?} and {weights:?} weights do not fit {columns} components of {members} members \
+             at lead step {}",
+            self.past, self.step
+        ))
+    }
 }
 
 impl FixedLag {
@@ -52,53 +78,58 @@ impl FixedLag {
     /// draws its members anew or adds noise to all components (`ensf`, `kernel_particle_filter`, `local_particle_filter` with
     /// jitter) makes no smoother of it.
     pub fn new(analysis: Box<dyn Analysis>, members: usize, lag: usize) -> Self {
-        let trajectory = Array2::zeros((0, 0));
-        Self { analysis, members, lag, step: 0, trajectory, past: Vec::new(), analysed: false, weights: None }
+        Self { analysis, members, lag, at: Trajectories::default() }
     }
 
     fn dim(&self) -> usize {
-        self.trajectory.ncols() / (self.past.len() + 1)
+        self.at.members.ncols() / (self.at.past.len() + 1)
     }
 
     /// The members at lead step `now` before what is carried then. Where the last set was of the same lead step they are one
     /// time, and the members are its analysis.
     fn forecast(&self, model: &dyn Forecaster, now: usize, key: Key) -> Result<Array2<f64>> {
         if self.at_the_same_time(now) {
-            return Ok(self.trajectory.clone());
+            return Ok(self.at.members.clone());
         }
-        let mut forecast = self.trajectory.slice(s![.., ..self.dim()]).to_owned();
-        model.advance(self.step, now.saturating_sub(self.step), &mut forecast, key.purpose(Purpose::ProcessNoise))?;
-        if !self.analysed {
+        let mut forecast = self.at.members.slice(s![.., ..self.dim()]).to_owned();
+        model.advance(
+            self.at.step,
+            now.saturating_sub(self.at.step),
+            &mut forecast,
+            key.purpose(Purpose::ProcessNoise),
+        )?;
+        if !self.at.analysed {
             return Ok(forecast);
         }
-        concatenate(Axis(1), &[forecast.view(), self.trajectory.view()])
+        concatenate(Axis(1), &[forecast.view(), self.at.members.view()])
             .map_err(|problem| Error::Shape(format!("the forecaster changed the number of members: {problem}")))
     }
 
     fn at_the_same_time(&self, now: usize) -> bool {
-        self.analysed && now <= self.step
+        self.at.analysed && now <= self.at.step
     }
 
     fn smoothed(&self, step: usize, ensemble: Array2<f64>) -> Smoothed {
-        Smoothed { weights: self.weights.clone(), ..Smoothed::new(step, ensemble) }
+        Smoothed { weights: self.at.weights.clone(), ..Smoothed::new(step, ensemble) }
     }
 
     /// Takes off the oldest carried state.
     fn pop(&mut self) -> Option<Smoothed> {
         let dim = self.dim();
-        let step = self.past.pop()?;
-        let kept = self.trajectory.ncols() - dim;
-        let oldest = self.smoothed(step, self.trajectory.slice(s![.., kept..]).to_owned());
-        self.trajectory = self.trajectory.slice(s![.., ..kept]).to_owned();
+        let step = self.at.past.pop()?;
+        let kept = self.at.members.ncols() - dim;
+        let oldest = self.smoothed(step, self.at.members.slice(s![.., kept..]).to_owned());
+        self.at.members = self.at.members.slice(s![.., ..kept]).to_owned();
         Some(oldest)
     }
 }
 
 impl Cycle for FixedLag {
     fn start(&mut self, prior: &Prior, step: usize, key: Key) -> Result<()> {
-        self.trajectory = draw_prior(prior, self.members, key)?;
-        (self.step, self.past, self.analysed, self.weights) = (step, Vec::new(), false, None);
-        self.analysis.restore(&[])
+        let members = draw_prior(prior, self.members, key)?;
+        self.at = Trajectories { step, members, ..Trajectories::default() };
+        self.analysis.state_mut().into_iter().for_each(Saved::clear);
+        Ok(())
     }
 
     fn step(&mut self, model: &dyn Forecaster, observed: &ObservationSet, key: Key) -> Result<Outcome> {
@@ -107,64 +138,48 @@ impl Cycle for FixedLag {
         let forecast = self.forecast(model, observed.step, key)?;
         let carrying = Carrying(Leading { of: observed.operator, dim: forecast.ncols() });
         let mut outcome = self.analysis.update(forecast, &ObservationSet { operator: &carrying, ..*observed }, key)?;
-        if self.analysed && !self.at_the_same_time(observed.step) {
-            self.past.insert(0, self.step);
+        if self.at.analysed && !self.at_the_same_time(observed.step) {
+            self.at.past.insert(0, self.at.step);
         }
-        (self.step, self.analysed) = (self.step.max(observed.step), true);
+        (self.at.step, self.at.analysed) = (self.at.step.max(observed.step), true);
         outcome.forecast = outcome.forecast.slice(current).to_owned();
-        self.trajectory = std::mem::replace(&mut outcome.ensemble, Array2::zeros((0, 0)));
-        self.weights.clone_from(&outcome.weights);
-        if self.past.len() == self.lag {
+        self.at.members = std::mem::replace(&mut outcome.ensemble, Array2::zeros((0, 0)));
+        self.at.weights.clone_from(&outcome.weights);
+        if self.at.past.len() == self.lag {
             outcome.smoothed.extend(self.pop());
         }
-        outcome.ensemble = self.trajectory.slice(current).to_owned();
+        outcome.ensemble = self.at.members.slice(current).to_owned();
         Ok(outcome)
     }
 
-    fn finish(&mut self, _model: &dyn Forecaster, _key: Key) -> Result<Vec<Smoothed>> {
+    fn finish(
+        &mut self,
+        _model: &dyn Forecaster,
+        _operator: Option<&dyn ObservationOperator>,
+        _key: Key,
+    ) -> Result<Vec<Smoothed>> {
         let mut out = Vec::new();
         while let Some(oldest) = self.pop() {
             out.push(oldest);
         }
-        if std::mem::take(&mut self.analysed) {
-            out.push(self.smoothed(self.step, self.trajectory.clone()));
+        if std::mem::take(&mut self.at.analysed) {
+            out.push(self.smoothed(self.at.step, self.at.members.clone()));
         }
         Ok(out)
     }
 
-    fn save(&self) -> Vec<u8> {
-        let weights = self.weights.as_ref().map_or(0, Array1::len);
-        let mut state = vec![f64::from(u8::from(self.analysed)), self.past.len() as f64, weights as f64];
-        state.extend(self.past.iter().map(|&step| step as f64));
-        state.extend(self.weights.iter().flatten());
-        state.extend(self.analysis.state());
-        pack(self.step, &self.trajectory, &state)
+    fn owner(&self) -> Owner {
+        Owner::new(self.analysis.name()).with("members", self.members).with("lag", self.lag)
     }
 
-    fn restore(&mut self, bytes: &[u8]) -> Result<()> {
-        let (step, trajectory, state) = unpack(bytes)?;
-        require_saved_members(trajectory.nrows(), self.members)?;
-        let mut numbers = Numbers::new("a fixed-lag smoother", &state);
-        let (analysed, count, weights) = (numbers.flag()?, numbers.count()?, numbers.count()?);
-        if count > self.lag {
-            return Err(Error::State(format!(
-                "it has {count} earlier states but the method is set to {} at most; set `lag` to what it was",
-                self.lag
-            )));
-        }
-        if trajectory.ncols() % (count + 1) != 0 || ![0, self.members].contains(&weights) {
-            return Err(numbers.refuse(&format!(
-                "{count} earlier states and {weights} weights do not fit {} components of {} members",
-                trajectory.ncols(),
-                self.members
-            )));
-        }
-        let past = (0..count).map(|_| numbers.count()).collect::<Result<_>>()?;
-        let weights = numbers.vector(weights)?;
-        self.analysis.restore(numbers.rest())?;
-        (self.past, self.weights) = (past, (!weights.is_empty()).then_some(weights));
-        (self.step, self.trajectory, self.analysed) = (step, trajectory, analysed);
-        Ok(())
+    fn state(&self) -> Vec<&dyn Saved> {
+        [vec![&self.at as &dyn Saved], self.analysis.state()].concat()
+    }
+
+    fn state_mut(&mut self) -> Vec<&mut dyn Saved> {
+        let mut parts: Vec<&mut dyn Saved> = vec![&mut self.at];
+        parts.extend(self.analysis.state_mut());
+        parts
     }
 }
 

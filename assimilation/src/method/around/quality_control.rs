@@ -12,6 +12,7 @@ use crate::outcome::Outcome;
 use crate::problem::Analysis;
 use crate::quality::Quality;
 use crate::screening::{after_analysis, before_analysis, kept, sort};
+use crate::state::Saved;
 
 /// The setting `outlier_threshold`.
 pub(crate) const OUTLIER_THRESHOLD: Param = Param::unset(
@@ -48,12 +49,16 @@ impl Analysis for QualityControl {
         self.of.weights()
     }
 
-    fn state(&self) -> Vec<f64> {
+    fn name(&self) -> &'static str {
+        self.of.name()
+    }
+
+    fn state(&self) -> Vec<&dyn Saved> {
         self.of.state()
     }
 
-    fn restore(&mut self, state: &[f64]) -> Result<()> {
-        self.of.restore(state)
+    fn state_mut(&mut self) -> Vec<&mut dyn Saved> {
+        self.of.state_mut()
     }
 }
 

@@ -232,6 +232,10 @@ impl Precision {
 }
 
 impl Analysis for EnSf {
+    fn name(&self) -> &'static str {
+        "ensf"
+    }
+
     fn update(&mut self, forecast: Array2<f64>, observed: &ObservationSet, key: Key) -> Result<Outcome> {
         observed.require_gaussian("ensf")?;
         crate::problem::require_members(forecast.nrows())?;

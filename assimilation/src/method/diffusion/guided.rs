@@ -25,14 +25,15 @@ use crate::method::build::MethodBuild;
 use crate::method::diffusion::guidance::Guidance;
 use crate::method::particle::bootstrap::ESS_THRESHOLD;
 use crate::method::particle::one_step;
-use crate::method::particle::weights::{Weighed, equal, restored, systematic};
+use crate::method::particle::particles::{Particles, Selection};
+use crate::method::particle::resample::Resampling;
+use crate::method::particle::weights::equal;
 use crate::method::shared::MEMBERS;
 use crate::need::Need;
 use crate::observations::ObservationSet;
 use crate::outcome::{Diagnostics, Outcome};
-use crate::problem::require_saved_members;
-use crate::problem::{Cycle, Prior, draw_prior};
-use crate::state::{pack, unpack};
+use crate::problem::{Cycle, Prior};
+use crate::state::{Owner, Saved};
 
 pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
     name: "guided",
@@ -109,10 +110,7 @@ pub struct Guided {
     pub grid: Karras,
     /// The solver of V v = y - h.
     pub solver: Gmres,
-    step: usize,
-    ensemble: Array2<f64>,
-    /// Normalised logarithms carried from one cycle to the next; none means equal.
-    log_weights: Option<Array1<f64>>,
+    particles: Particles,
 }
 
 impl Guided {
@@ -147,9 +145,7 @@ impl Guided {
             sampler,
             grid,
             solver: Gmres { tolerance: settings.number("tolerance"), iterations, restart: iterations.min(20) },
-            step: 0,
-            ensemble: Array2::zeros((0, 0)),
-            log_weights: None,
+            particles: Particles::default(),
         })
     }
 
@@ -206,15 +202,8 @@ impl Guided {
     /// Weights the members by `log_factors`, notes it, and resamples where the effective size asks for it: the
     /// ancestors are given then, and the weights are equal again.
     fn weigh(&mut self, log_factors: &Array1<f64>, key: Key, diagnostics: &mut Diagnostics) -> Option<Vec<usize>> {
-        let members = log_factors.len();
-        let before = self.log_weights.take().unwrap_or_else(|| equal(members));
-        let weighed = Weighed::new(before, log_factors, self.ess_threshold);
-        weighed.note(diagnostics);
-        if weighed.resample {
-            return Some(systematic(&weighed.log_weights, key.purpose(Purpose::Resampling)));
-        }
-        self.log_weights = Some(weighed.log_weights);
-        None
+        let selection = Selection { ess_threshold: self.ess_threshold, resampling: Resampling::Systematic };
+        self.particles.weigh(log_factors, selection, key, diagnostics).1
     }
 
     /// Draws and weighs: `x` is the ensemble one lead step before the observations.
@@ -248,7 +237,7 @@ impl Guided {
     }
 
     fn weights(&self) -> Option<Array1<f64>> {
-        self.log_weights.as_ref().map(|weights| weights.mapv(f64::exp))
+        self.particles.weights()
     }
 }
 
@@ -263,25 +252,23 @@ fn log_likelihood(x: &Array2<f64>, observed: &ObservationSet) -> Array1<f64> {
 
 impl Cycle for Guided {
     fn start(&mut self, prior: &Prior, step: usize, key: Key) -> Result<()> {
-        crate::problem::require_members(self.members)?;
-        self.ensemble = draw_prior(prior, self.members, key)?;
-        (self.step, self.log_weights) = (step, None);
+        self.particles = Particles::start(prior, self.members, step, key)?;
         Ok(())
     }
 
     fn step(&mut self, model: &dyn Forecaster, observed: &ObservationSet, key: Key) -> Result<Outcome> {
         observed.require_gaussian("guided")?;
-        observed.check(self.ensemble.ncols())?;
-        if observed.step <= self.step {
+        observed.check(self.particles.ensemble.ncols())?;
+        if observed.step <= self.particles.step {
             return Err(Error::Unsupported(format!(
                 "method `guided` stands at lead step {} and cannot use observations of step {}; it guides a forecast, \
                  so let the first observations come at least one lead step after the start",
-                self.step, observed.step
+                self.particles.step, observed.step
             )));
         }
         let noise = key.purpose(Purpose::ProcessNoise);
-        let mut before = self.ensemble.clone();
-        model.advance(self.step, observed.step - 1 - self.step, &mut before, noise)?;
+        let mut before = self.particles.ensemble.clone();
+        model.advance(self.particles.step, observed.step - 1 - self.particles.step, &mut before, noise)?;
         let mut forecast = before.clone();
         model.advance(observed.step - 1, 1, &mut forecast, noise)?;
         let forecast_weights = self.weights();
@@ -295,25 +282,20 @@ impl Cycle for Guided {
             crate::method::around::inflation::inflate(ensemble.view_mut(), self.weights().as_ref(), self.inflation);
         }
         let weights = self.weights();
-        (self.step, self.ensemble) = (observed.step, ensemble.clone());
+        (self.particles.step, self.particles.ensemble) = (observed.step, ensemble.clone());
         let quality = checked.quality(observed, ensemble.view());
         Ok(Outcome { forecast_weights, weights, diagnostics, quality, ..Outcome::new(forecast, ensemble) })
     }
 
-    fn save(&self) -> Vec<u8> {
-        let weights = self.log_weights.as_ref().map_or_else(Vec::new, |weights| weights.to_vec());
-        pack(self.step, &self.ensemble, &weights)
+    fn owner(&self) -> Owner {
+        Owner::new("guided").with("members", self.members)
     }
 
-    fn restore(&mut self, bytes: &[u8]) -> Result<()> {
-        let (step, ensemble, weights) = unpack(bytes)?;
-        require_saved_members(ensemble.nrows(), self.members)?;
-        let log_weights = restored(&weights)?;
-        if let Some(weights) = log_weights.as_ref().filter(|weights| weights.len() != self.members) {
-            return Err(Error::State(format!("{} weights for {} members", weights.len(), self.members)));
-        }
-        self.log_weights = log_weights;
-        (self.step, self.ensemble) = (step, ensemble);
-        Ok(())
+    fn state(&self) -> Vec<&dyn Saved> {
+        vec![&self.particles]
+    }
+
+    fn state_mut(&mut self) -> Vec<&mut dyn Saved> {
+        vec![&mut self.particles]
     }
 }

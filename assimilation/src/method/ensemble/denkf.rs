@@ -35,6 +35,10 @@ pub struct DEnKf {
 }
 
 impl Analysis for DEnKf {
+    fn name(&self) -> &'static str {
+        "denkf"
+    }
+
     fn update(&mut self, forecast: Array2<f64>, observed: &ObservationSet, key: Key) -> Result<Outcome> {
         observed.require_gaussian("denkf")?;
         crate::problem::require_members(forecast.nrows())?;

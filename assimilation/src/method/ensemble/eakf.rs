@@ -32,6 +32,10 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
 pub struct EaKf(pub Serial);
 
 impl Analysis for EaKf {
+    fn name(&self) -> &'static str {
+        "eakf"
+    }
+
     fn update(&mut self, forecast: Array2<f64>, observed: &ObservationSet, key: Key) -> Result<Outcome> {
         serial::update(("eakf", adjust), self.0, forecast, observed, key)
     }

@@ -38,6 +38,10 @@ pub struct EnKf {
 }
 
 impl Analysis for EnKf {
+    fn name(&self) -> &'static str {
+        "enkf"
+    }
+
     fn update(&mut self, forecast: Array2<f64>, observed: &ObservationSet, key: Key) -> Result<Outcome> {
         observed.require_gaussian("enkf")?;
         crate::problem::require_members(forecast.nrows())?;

@@ -31,6 +31,7 @@ use crate::linalg::{Cholesky, Eigen};
 use crate::method::around::ENSEMBLE;
 use crate::method::around::inflation::Inflation;
 use crate::method::build::MethodBuild;
+use crate::method::ensemble::descent::corrected_prior;
 use crate::method::ensemble::etkf::{ROTATE, scaled};
 use crate::method::shared::join;
 use crate::observations::ObservationSet;
@@ -86,6 +87,10 @@ pub struct EnKfN {
 }
 
 impl Analysis for EnKfN {
+    fn name(&self) -> &'static str {
+        "enkf_n"
+    }
+
     fn update(&mut self, forecast: Array2<f64>, observed: &ObservationSet, key: Key) -> Result<Outcome> {
         observed.require_gaussian("enkf_n")?;
         crate::problem::require_members(forecast.nrows())?;
@@ -111,15 +116,6 @@ impl Analysis for EnKfN {
         outcome.diagnostics.insert("inflation", (degrees / zeta).sqrt());
         Ok(outcome)
     }
-}
-
-/// e and c of the prior of `members` whose certainty is `certainty` and whose mode is corrected, where the prior has the
-/// weight `prior_weight` (k) in the analysis.
-pub(crate) fn corrected_prior(members: f64, prior_weight: f64, certainty: f64) -> (f64, f64) {
-    // the mode e (N - 1) / c of e = 1 + 1/N and c = N
-    let mode = 1.0 - 1.0 / (members * members);
-    let correction = mode.powf(0.5 * prior_weight);
-    (certainty * (1.0 + 1.0 / members) / correction, certainty * correction * members)
 }
 
 /// Points of the grid on which the least minimum of D is looked for.

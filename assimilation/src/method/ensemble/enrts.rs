@@ -12,7 +12,9 @@
 
 use ndarray::Array2;
 use scorecast_systems::{Entry, Forecaster, Key, Param, Purpose, Settings};
+use serde::{Deserialize, Serialize};
 
+use crate::cycle::Members;
 use crate::ensemble::{all_finite, anomalies};
 use crate::error::Result;
 use crate::linalg::pseudo_inverse;
@@ -21,11 +23,11 @@ use crate::method::around::inflation::{ADDITIVE, Inflation, RTPP, RTPS};
 use crate::method::build::MethodBuild;
 use crate::method::ensemble::etkf::{EtKf, ROTATE};
 use crate::method::shared::MEMBERS;
-use crate::numbers::Numbers;
 use crate::observations::ObservationSet;
+use crate::observe::ObservationOperator;
 use crate::outcome::{Outcome, Smoothed};
 use crate::problem::{Analysis, Cycle, Prior, draw_prior};
-use crate::state::{pack, unpack};
+use crate::state::{Owner, Saved, State};
 
 /// Singular values of A' below this share of the largest count as 0: above the round-off that centring leaves.
 const SINGULAR: f64 = 1e-10;
@@ -55,13 +57,31 @@ pub struct EnRts {
     filter: EtKf,
     members: usize,
     decorrelation: f64,
-    step: usize,
-    ensemble: Array2<f64>,
+    run: FilteredRun,
+}
+
+/// The run so far: where it stands, and its ensembles in the order of the lead steps.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct FilteredRun {
+    at: Members,
     past: Vec<FilteredStep>,
 }
 
+impl State for FilteredRun {
+    const KIND: &'static str = "members of all times";
+
+    fn check(&self, owner: &Owner) -> Result<(), String> {
+        self.at.check(owner)?;
+        let dim = self.at.ensemble.dim();
+        match self.past.iter().all(|stage| [&stage.forecast, stage.ensemble()].into_iter().all(|x| x.dim() == dim)) {
+            true => Ok(()),
+            false => Err(format!("it holds ensembles of earlier times that are not all of {} x {}", dim.0, dim.1)),
+        }
+    }
+}
+
 /// The ensemble at one lead step.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct FilteredStep {
     step: usize,
     /// E', `[member, component]`.
@@ -94,16 +114,16 @@ impl FilteredStep {
 impl EnRts {
     /// A smoother over this filter of `members` members, which multiplies each correction by `decorrelation`.
     pub fn new(filter: EtKf, members: usize, decorrelation: f64) -> Self {
-        Self { filter, members, decorrelation, step: 0, ensemble: Array2::zeros((0, 0)), past: Vec::new() }
+        Self { filter, members, decorrelation, run: FilteredRun::default() }
     }
 
     /// The members at lead step `to`, and those at the lead steps between, which are kept once there has been a set.
     fn forecast(&self, model: &dyn Forecaster, to: usize, key: Key) -> Result<(Array2<f64>, Vec<FilteredStep>)> {
-        let mut forecast = self.ensemble.clone();
+        let mut forecast = self.run.at.ensemble.clone();
         let mut between = Vec::new();
-        for k in self.step..to {
+        for k in self.run.at.step..to {
             model.advance(k, 1, &mut forecast, key)?;
-            if !self.past.is_empty() && k + 1 < to {
+            if !self.run.past.is_empty() && k + 1 < to {
                 between.push(FilteredStep { step: k + 1, forecast: forecast.clone(), analysis: None });
             }
         }
@@ -113,9 +133,13 @@ impl EnRts {
     /// Keeps an analysis; sets of the same lead step are one time.
     fn keep(&mut self, outcome: &Outcome) {
         let analysis = Some(outcome.ensemble.clone());
-        match self.past.last_mut() {
-            Some(last) if last.step == self.step => last.analysis = analysis,
-            _ => self.past.push(FilteredStep { step: self.step, forecast: outcome.forecast.clone(), analysis }),
+        match self.run.past.last_mut() {
+            Some(last) if last.step == self.run.at.step => last.analysis = analysis,
+            _ => self.run.past.push(FilteredStep {
+                step: self.run.at.step,
+                forecast: outcome.forecast.clone(),
+                analysis,
+            }),
         }
     }
 }
@@ -123,25 +147,30 @@ impl EnRts {
 impl Cycle for EnRts {
     fn start(&mut self, prior: &Prior, step: usize, key: Key) -> Result<()> {
         crate::problem::require_members(self.members)?;
-        (self.step, self.ensemble) = (step, draw_prior(prior, self.members, key)?);
-        self.past.clear();
+        self.run.at = Members { step, ensemble: draw_prior(prior, self.members, key)? };
+        self.run.past.clear();
         Ok(())
     }
 
     fn step(&mut self, model: &dyn Forecaster, observed: &ObservationSet, key: Key) -> Result<Outcome> {
         observed.require_gaussian("enrts")?;
-        observed.check(self.ensemble.ncols())?;
+        observed.check(self.run.at.ensemble.ncols())?;
         let (forecast, between) = self.forecast(model, observed.step, key.purpose(Purpose::ProcessNoise))?;
         let outcome = self.filter.update(forecast, observed, key)?;
-        self.step = self.step.max(observed.step);
-        self.past.extend(between);
+        self.run.at.step = self.run.at.step.max(observed.step);
+        self.run.past.extend(between);
         self.keep(&outcome);
-        self.ensemble = outcome.ensemble.clone();
+        self.run.at.ensemble = outcome.ensemble.clone();
         Ok(outcome)
     }
 
-    fn finish(&mut self, _model: &dyn Forecaster, _key: Key) -> Result<Vec<Smoothed>> {
-        let past = std::mem::take(&mut self.past);
+    fn finish(
+        &mut self,
+        _model: &dyn Forecaster,
+        _operator: Option<&dyn ObservationOperator>,
+        _key: Key,
+    ) -> Result<Vec<Smoothed>> {
+        let past = std::mem::take(&mut self.run.past);
         let Some(last) = past.last() else { return Ok(Vec::new()) };
         let mut later = last.ensemble().clone();
         let mut smoothed = vec![Smoothed::new(last.step, later.clone())];
@@ -155,28 +184,15 @@ impl Cycle for EnRts {
         Ok(smoothed)
     }
 
-    fn save(&self) -> Vec<u8> {
-        let mut numbers = vec![self.past.len() as f64];
-        for stage in &self.past {
-            numbers.extend([stage.step as f64, f64::from(u8::from(stage.analysis.is_some()))]);
-            numbers.extend(stage.forecast.iter().chain(stage.analysis.iter().flatten()));
-        }
-        pack(self.step, &self.ensemble, &numbers)
+    fn owner(&self) -> Owner {
+        Owner::new("enrts").with("members", self.members)
     }
 
-    fn restore(&mut self, bytes: &[u8]) -> Result<()> {
-        let (step, ensemble, numbers) = unpack(bytes)?;
-        crate::problem::require_saved_members(ensemble.nrows(), self.members)?;
-        let mut numbers = Numbers::new("enrts", &numbers);
-        let mut past = Vec::new();
-        for _ in 0..numbers.count()? {
-            let (step, analysed) = (numbers.count()?, numbers.flag()?);
-            let forecast = numbers.matrix(ensemble.dim())?;
-            let analysis = if analysed { Some(numbers.matrix(ensemble.dim())?) } else { None };
-            past.push(FilteredStep { step, forecast, analysis });
-        }
-        numbers.end()?;
-        (self.step, self.ensemble, self.past) = (step, ensemble, past);
-        Ok(())
+    fn state(&self) -> Vec<&dyn Saved> {
+        vec![&self.run]
+    }
+
+    fn state_mut(&mut self) -> Vec<&mut dyn Saved> {
+        vec![&mut self.run]
     }
 }

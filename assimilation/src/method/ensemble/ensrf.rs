@@ -34,6 +34,10 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
 pub struct EnSrf(pub Serial);
 
 impl Analysis for EnSrf {
+    fn name(&self) -> &'static str {
+        "ensrf"
+    }
+
     fn update(&mut self, forecast: Array2<f64>, observed: &ObservationSet, key: Key) -> Result<Outcome> {
         serial::update(("ensrf", reduced_gain), self.0, forecast, observed, key)
     }

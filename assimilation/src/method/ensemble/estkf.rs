@@ -48,6 +48,10 @@ pub(crate) const LOCAL: Entry<MethodBuild> = Entry {
 pub struct EsTkf(pub EtKf);
 
 impl Analysis for EsTkf {
+    fn name(&self) -> &'static str {
+        "estkf"
+    }
+
     fn update(&mut self, forecast: Array2<f64>, observed: &ObservationSet, key: Key) -> Result<Outcome> {
         self.0.update_by("estkf", transform, forecast, observed, key)
     }

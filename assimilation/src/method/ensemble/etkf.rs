@@ -17,6 +17,7 @@ use crate::linalg::Eigen;
 use crate::method::around::ENSEMBLE;
 use crate::method::around::inflation::Inflation;
 use crate::method::build::MethodBuild;
+use crate::method::ensemble::descent::Descent;
 use crate::method::shared::join;
 use crate::observations::ObservationSet;
 use crate::observations::Present;
@@ -50,6 +51,10 @@ pub struct EtKf {
 }
 
 impl Analysis for EtKf {
+    fn name(&self) -> &'static str {
+        "etkf"
+    }
+
     fn update(&mut self, forecast: Array2<f64>, observed: &ObservationSet, key: Key) -> Result<Outcome> {
         self.update_by("etkf", symmetric_root, forecast, observed, key)
     }
@@ -95,14 +100,10 @@ pub(crate) fn scaled(present: Present) -> (Array2<f64>, Array1<f64>) {
     (z, (present.values - mean) * per_sd)
 }
 
-/// A^T w and T A from the eigenproblem of Z Z^T, of order N.
+/// A^T w and T A from the eigenproblem of Z Z^T, of order N: one Gauss-Newton step from w = 0.
 pub(crate) fn by_members(a: &Array2<f64>, z: &Array2<f64>, d: &Array1<f64>) -> Result<(Array1<f64>, Array2<f64>)> {
-    let eigen = Eigen::new(z.dot(&z.t()).view())?;
-    let mut w = eigen.vectors.dot(&z.dot(d));
-    w.zip_mut_with(&eigen.values, |value, l| *value /= 1.0 + l.max(0.0));
-    let w = w.dot(&eigen.vectors);
-    let t = eigen.apply(|l| 1.0 / (1.0 + l.max(0.0)).sqrt());
-    Ok((w.dot(a), t.dot(a)))
+    let step = Descent::new(z, d, &Array1::zeros(z.nrows()), None)?;
+    Ok((step.step.dot(a), step.transform().dot(a)))
 }
 
 /// The same from the eigenproblem of Z^T Z, of order p.

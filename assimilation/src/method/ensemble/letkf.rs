@@ -90,6 +90,10 @@ impl LetKf {
 }
 
 impl Analysis for LetKf {
+    fn name(&self) -> &'static str {
+        "letkf"
+    }
+
     fn update(&mut self, forecast: Array2<f64>, observed: &ObservationSet, key: Key) -> Result<Outcome> {
         let Some(localization) = self.local(observed)? else { return self.global().update(forecast, observed, key) };
         // before there is a copy, so that what it takes to make the network is not held beside it

@@ -3,6 +3,7 @@
 
 pub(crate) mod by_component;
 pub(crate) mod denkf;
+pub(crate) mod descent;
 pub(crate) mod eakf;
 pub(crate) mod enkf;
 pub(crate) mod enkf_n;

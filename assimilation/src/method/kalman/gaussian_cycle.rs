@@ -1,10 +1,11 @@
 //! The cycle around the two rules of a filter that carries a mean and a covariance.
 
-use ndarray::{Array1, Array2, Axis};
+use ndarray::Axis;
 use scorecast_systems::{Forecaster, Key, Purpose};
+use serde::{Deserialize, Serialize};
 
 use crate::ensemble::all_finite;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::gaussian::Gaussian;
 use crate::method::around::quality_control::before_gaussian;
 use crate::observations::ObservationSet;
@@ -12,7 +13,7 @@ use crate::outcome::{Diagnostics, Outcome};
 use crate::problem::{Cycle, Prior};
 use crate::quality::Quality;
 use crate::screening::{after_analysis, kept};
-use crate::state::{pack, unpack};
+use crate::state::{Owner, Saved, State};
 
 /// The two rules of a filter that carries a mean and a covariance.
 pub trait GaussianRule: Send {
@@ -66,15 +67,28 @@ pub struct GaussianCycle<F> {
     rule: F,
     members: usize,
     outlier_threshold: Option<f64>,
-    step: usize,
-    state: Gaussian,
+    at: Moment,
+}
+
+/// N(m, P) at one lead step.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Moment {
+    pub step: usize,
+    pub state: Gaussian,
+}
+
+impl State for Moment {
+    const KIND: &'static str = "mean and covariance";
+
+    fn check(&self, _: &Owner) -> Result<(), String> {
+        self.state.check()
+    }
 }
 
 impl<F: GaussianRule> GaussianCycle<F> {
     /// A filter that gives `members` draws of the posterior beside its moments.
     pub fn new(rule: F, members: usize) -> Self {
-        let state = Gaussian { mean: Array1::zeros(0), covariance: Array2::zeros((0, 0)) };
-        Self { rule, members, outlier_threshold: None, step: 0, state }
+        Self { rule, members, outlier_threshold: None, at: Moment::default() }
     }
 
     /// The same, which takes values further than so many standard deviations of the innovation from the forecast for
@@ -86,15 +100,15 @@ impl<F: GaussianRule> GaussianCycle<F> {
 
     /// The posterior of the values that quality control lets through, and what became of each.
     fn checked_posterior(&mut self, observed: &ObservationSet) -> Result<(Gaussian, Diagnostics, Vec<Quality>)> {
-        let Some(threshold) = self.outlier_threshold.filter(|_| self.state.is_finite()) else {
-            let (posterior, diagnostics) = posterior(&mut self.rule, &self.state, observed)?;
+        let Some(threshold) = self.outlier_threshold.filter(|_| self.at.state.is_finite()) else {
+            let (posterior, diagnostics) = posterior(&mut self.rule, &self.at.state, observed)?;
             return Ok((posterior, diagnostics, Vec::new()));
         };
-        observed.check(self.state.mean.len())?;
-        let mut quality = before_gaussian(&self.state, observed, threshold);
+        observed.check(self.at.state.mean.len())?;
+        let mut quality = before_gaussian(&self.at.state, observed, threshold);
         let values = kept(observed, &quality);
         let observed = &ObservationSet { values: values.view(), ..*observed };
-        let (posterior, diagnostics) = posterior(&mut self.rule, &self.state, observed)?;
+        let (posterior, diagnostics) = posterior(&mut self.rule, &self.at.state, observed)?;
         let mean = posterior.mean.view().insert_axis(Axis(0));
         after_analysis(&mut quality, observed.operator.apply(observed.time, mean).view());
         Ok((posterior, diagnostics, quality))
@@ -140,49 +154,42 @@ pub(crate) fn outcome(
 impl<F: GaussianRule> Cycle for GaussianCycle<F> {
     /// A prior ensemble is taken as the Gaussian of its mean and covariance.
     fn start(&mut self, prior: &Prior, step: usize, _key: Key) -> Result<()> {
-        (self.step, self.state) = (step, Gaussian::of(prior)?);
-        self.rule.start(&mut self.state);
+        self.at = Moment { step, state: Gaussian::of(prior)? };
+        self.rule.start(&mut self.at.state);
         Ok(())
     }
 
     fn step(&mut self, model: &dyn Forecaster, observed: &ObservationSet, key: Key) -> Result<Outcome> {
         self.rule.require(observed)?;
-        check(&self.state, model)?;
+        check(&self.at.state, model)?;
         // before anything moves, so that a set that does not fit leaves the method as it was
-        observed.check(self.state.mean.len())?;
-        if self.state.is_finite() {
-            self.rule.forecast(model, &mut self.state, self.step, observed.step, key)?;
+        observed.check(self.at.state.mean.len())?;
+        if self.at.state.is_finite() {
+            self.rule.forecast(model, &mut self.at.state, self.at.step, observed.step, key)?;
         }
-        self.step = self.step.max(observed.step);
+        self.at.step = self.at.step.max(observed.step);
         let (posterior, diagnostics, quality) = self.checked_posterior(observed)?;
         let outcome =
-            Outcome { diagnostics, quality, ..outcome(&self.state, &posterior, self.members, observed.step, key)? };
+            Outcome { diagnostics, quality, ..outcome(&self.at.state, &posterior, self.members, observed.step, key)? };
         if self.rule.forecast_is_prior() {
             return Ok(outcome);
         }
-        self.state.mean = posterior.mean;
+        self.at.state.mean = posterior.mean;
         if !self.rule.covariance_is_fixed() {
-            self.state.covariance = posterior.covariance;
+            self.at.state.covariance = posterior.covariance;
         }
         Ok(outcome)
     }
 
-    fn save(&self) -> Vec<u8> {
-        pack(self.step, &self.state.covariance, &self.state.mean.to_vec())
+    fn owner(&self) -> Owner {
+        Owner::new(self.rule.name())
     }
 
-    fn restore(&mut self, bytes: &[u8]) -> Result<()> {
-        let (step, covariance, mean) = unpack(bytes)?;
-        if covariance.dim() != (mean.len(), mean.len()) {
-            return Err(Error::State(format!(
-                "it holds a matrix of {} x {} and {} further numbers, which is not the state of `{}`",
-                covariance.nrows(),
-                covariance.ncols(),
-                mean.len(),
-                self.rule.name()
-            )));
-        }
-        (self.step, self.state) = (step, Gaussian { mean: Array1::from_vec(mean), covariance });
-        Ok(())
+    fn state(&self) -> Vec<&dyn Saved> {
+        vec![&self.at]
+    }
+
+    fn state_mut(&mut self) -> Vec<&mut dyn Saved> {
+        vec![&mut self.at]
     }
 }

@@ -16,22 +16,23 @@
 
 use ndarray::{Array1, Array2, Axis};
 use scorecast_systems::{Entry, Forecaster, Key, Param, Purpose, Settings};
+use serde::{Deserialize, Serialize};
 
 use crate::ensemble::all_finite;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::gaussian::{Gaussian, symmetric};
 use crate::linalg::Cholesky;
 use crate::method::around::inflation::INFLATION;
 use crate::method::build::MethodBuild;
 use crate::method::kalman::extended::{Extended, transition};
-use crate::method::kalman::gaussian_cycle;
+use crate::method::kalman::gaussian_cycle::{self, Moment};
 use crate::method::shared::MEMBERS;
 use crate::need::Need;
-use crate::numbers::Numbers;
 use crate::observations::ObservationSet;
+use crate::observe::ObservationOperator;
 use crate::outcome::{Outcome, Smoothed};
 use crate::problem::{Cycle, Prior};
-use crate::state::{pack, unpack};
+use crate::state::{Owner, Saved, State};
 
 pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
     name: "rts",
@@ -55,14 +56,36 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
 pub struct Rts {
     inflation: f64,
     members: usize,
-    step: usize,
-    state: Gaussian,
-    past: Vec<Moment>,
+    run: FilteredRun,
+}
+
+/// The run so far: where it stands, and its sets of observations in their order.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct FilteredRun {
+    at: Moment,
+    past: Vec<FilteredSet>,
+}
+
+impl State for FilteredRun {
+    const KIND: &'static str = "mean and covariance of all times";
+
+    fn check(&self, owner: &Owner) -> Result<(), String> {
+        self.at.check(owner)?;
+        let dim = self.at.state.mean.len();
+        let fits = |set: &FilteredSet| {
+            let square = [&set.analysis.covariance, &set.f, &set.w, &set.c].into_iter().all(|x| x.dim() == (dim, dim));
+            square && set.analysis.mean.len() == dim && set.u.len() == dim
+        };
+        match self.past.iter().all(fits) {
+            true => Ok(()),
+            false => Err(format!("it holds arrays of earlier times that are not all of {dim} components")),
+        }
+    }
 }
 
 /// One set of observations and the way to it from the set before.
-#[derive(Clone, Debug)]
-struct Moment {
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct FilteredSet {
     step: usize,
     /// m and P.
     analysis: Gaussian,
@@ -80,23 +103,22 @@ impl Rts {
     /// A smoother that multiplies the standard deviations of its analyses by `inflation` and gives `members` draws of
     /// each posterior beside its moments.
     pub fn new(inflation: f64, members: usize) -> Self {
-        let state = Gaussian { mean: Array1::zeros(0), covariance: Array2::zeros((0, 0)) };
-        Self { inflation, members, step: 0, state, past: Vec::new() }
+        Self { inflation, members, run: FilteredRun::default() }
     }
 
     /// Carries the state to lead step `to` and gives the composed F.
     fn forecast(&mut self, model: &dyn Forecaster, to: usize, key: Key) -> Result<Array2<f64>> {
-        let mut composed = Array2::eye(self.state.mean.len());
+        let mut composed = Array2::eye(self.run.at.state.mean.len());
         let linear = model.linear_gaussian();
-        for k in self.step..to {
+        for k in self.run.at.step..to {
             let (mean, f, q) = match &linear {
                 Some(law) => {
-                    (law.matrix.dot(&self.state.mean) + &law.offset, law.matrix.clone(), law.covariance.clone())
+                    (law.matrix.dot(&self.run.at.state.mean) + &law.offset, law.matrix.clone(), law.covariance.clone())
                 }
-                None => transition("rts", model, &self.state.mean, k, self.members, key)?,
+                None => transition("rts", model, &self.run.at.state.mean, k, self.members, key)?,
             };
-            self.state.mean = mean;
-            self.state.covariance = symmetric(f.dot(&self.state.covariance).dot(&f.t()) + &q);
+            self.run.at.state.mean = mean;
+            self.run.at.state.covariance = symmetric(f.dot(&self.run.at.state.covariance).dot(&f.t()) + &q);
             composed = f.dot(&composed);
         }
         Ok(composed)
@@ -128,7 +150,7 @@ struct Later {
 
 impl Later {
     /// Carries it from the analysis at `moment` to the analysis before.
-    fn back(&self, moment: &Moment) -> Self {
+    fn back(&self, moment: &FilteredSet) -> Self {
         let r = &moment.u + &moment.c.t().dot(&self.r);
         let n = &moment.w + &moment.c.t().dot(&self.n).dot(&moment.c);
         Self { r: moment.f.t().dot(&r), n: symmetric(moment.f.t().dot(&n).dot(&moment.f)) }
@@ -144,40 +166,45 @@ impl Later {
 impl Cycle for Rts {
     /// A prior ensemble is taken as the Gaussian of its mean and covariance.
     fn start(&mut self, prior: &Prior, step: usize, _key: Key) -> Result<()> {
-        (self.step, self.state) = (step, Gaussian::of(prior)?);
-        self.past.clear();
+        self.run.at = Moment { step, state: Gaussian::of(prior)? };
+        self.run.past.clear();
         Ok(())
     }
 
     fn step(&mut self, model: &dyn Forecaster, observed: &ObservationSet, key: Key) -> Result<Outcome> {
         observed.require_gaussian("rts")?;
-        gaussian_cycle::check(&self.state, model)?;
-        let dim = self.state.mean.len();
+        gaussian_cycle::check(&self.run.at.state, model)?;
+        let dim = self.run.at.state.mean.len();
         // before anything moves, so that a set that does not fit leaves the method as it was
         observed.check(dim)?;
-        let f = if self.state.is_finite() {
+        let f = if self.run.at.state.is_finite() {
             self.forecast(model, observed.step, key.purpose(Purpose::ProcessNoise))?
         } else {
             Array2::eye(dim)
         };
-        self.step = self.step.max(observed.step);
-        let (u, w) = information(&self.state, observed)?;
-        let c = Array2::eye(dim) - self.state.covariance.dot(&w);
+        self.run.at.step = self.run.at.step.max(observed.step);
+        let (u, w) = information(&self.run.at.state, observed)?;
+        let c = Array2::eye(dim) - self.run.at.state.covariance.dot(&w);
         let mut filter = Extended { inflation: 1.0, draws: self.members };
-        let (analysis, diagnostics) = gaussian_cycle::posterior(&mut filter, &self.state, observed)?;
+        let (analysis, diagnostics) = gaussian_cycle::posterior(&mut filter, &self.run.at.state, observed)?;
         let mut posterior = analysis.clone();
         if observed.is_observed() {
             posterior.covariance *= self.inflation * self.inflation;
         }
-        let outcome = gaussian_cycle::outcome(&self.state, &posterior, self.members, self.step, key)?;
-        self.past.push(Moment { step: self.step, analysis, f, u, w, c });
-        self.state = posterior;
+        let outcome = gaussian_cycle::outcome(&self.run.at.state, &posterior, self.members, self.run.at.step, key)?;
+        self.run.past.push(FilteredSet { step: self.run.at.step, analysis, f, u, w, c });
+        self.run.at.state = posterior;
         Ok(Outcome { diagnostics, ..outcome })
     }
 
-    fn finish(&mut self, _model: &dyn Forecaster, key: Key) -> Result<Vec<Smoothed>> {
-        let past = std::mem::take(&mut self.past);
-        let dim = self.state.mean.len();
+    fn finish(
+        &mut self,
+        _model: &dyn Forecaster,
+        _operator: Option<&dyn ObservationOperator>,
+        key: Key,
+    ) -> Result<Vec<Smoothed>> {
+        let past = std::mem::take(&mut self.run.past);
+        let dim = self.run.at.state.mean.len();
         let mut later = Later { r: Array1::zeros(dim), n: Array2::zeros((dim, dim)) };
         let mut smoothed = Vec::with_capacity(past.len());
         for (i, moment) in past.iter().enumerate().rev() {
@@ -194,38 +221,15 @@ impl Cycle for Rts {
         Ok(smoothed)
     }
 
-    fn save(&self) -> Vec<u8> {
-        let mut numbers = self.state.mean.to_vec();
-        numbers.push(self.past.len() as f64);
-        for moment in &self.past {
-            numbers.push(moment.step as f64);
-            numbers.extend(moment.analysis.mean.iter().chain(&moment.u));
-            numbers.extend(moment.analysis.covariance.iter().chain(&moment.f).chain(&moment.w).chain(&moment.c));
-        }
-        pack(self.step, &self.state.covariance, &numbers)
+    fn owner(&self) -> Owner {
+        Owner::new("rts")
     }
 
-    fn restore(&mut self, bytes: &[u8]) -> Result<()> {
-        let (step, covariance, numbers) = unpack(bytes)?;
-        let dim = covariance.nrows();
-        if covariance.ncols() != dim {
-            return Err(Error::State(format!(
-                "it holds a matrix of {dim} x {}, which is not the state of `rts`",
-                covariance.ncols()
-            )));
-        }
-        let mut numbers = Numbers::new("rts", &numbers);
-        let mean = numbers.vector(dim)?;
-        let mut past = Vec::new();
-        for _ in 0..numbers.count()? {
-            let step = numbers.count()?;
-            let (mean, u) = (numbers.vector(dim)?, numbers.vector(dim)?);
-            let mut matrix = || numbers.matrix((dim, dim));
-            let (covariance, f, w, c) = (matrix()?, matrix()?, matrix()?, matrix()?);
-            past.push(Moment { step, analysis: Gaussian { mean, covariance }, f, u, w, c });
-        }
-        numbers.end()?;
-        (self.step, self.state, self.past) = (step, Gaussian { mean, covariance }, past);
-        Ok(())
+    fn state(&self) -> Vec<&dyn Saved> {
+        vec![&self.run]
+    }
+
+    fn state_mut(&mut self) -> Vec<&mut dyn Saved> {
+        vec![&mut self.run]
     }
 }

@@ -16,11 +16,12 @@ use crate::method::around::quality_control::OUTLIER_THRESHOLD;
 use crate::method::build::MethodBuild;
 use crate::method::particle::regularize::{JITTER, REGULARIZATION, Regularization};
 use crate::method::particle::resample::{RESAMPLING, Resampling};
-use crate::method::particle::weights::{Carried, Weighed, equal, restored};
+use crate::method::particle::weights::{Carried, Weighed, equal};
 use crate::method::shared::MEMBERS;
 use crate::observations::ObservationSet;
 use crate::outcome::{Diagnostics, Outcome};
 use crate::problem::Analysis;
+use crate::state::Saved;
 
 /// The setting `ess_threshold` of the methods that weigh their members.
 pub(crate) const ESS_THRESHOLD: Param =
@@ -122,12 +123,15 @@ impl Analysis for Bootstrap {
         self.carried.weights()
     }
 
-    fn state(&self) -> Vec<f64> {
-        self.carried.state()
+    fn name(&self) -> &'static str {
+        "bootstrap"
     }
 
-    fn restore(&mut self, state: &[f64]) -> Result<()> {
-        self.carried = Carried(restored(state)?);
-        Ok(())
+    fn state(&self) -> Vec<&dyn Saved> {
+        vec![&self.carried]
+    }
+
+    fn state_mut(&mut self) -> Vec<&mut dyn Saved> {
+        vec![&mut self.carried]
     }
 }

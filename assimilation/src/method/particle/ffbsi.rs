@@ -12,6 +12,7 @@
 use ndarray::{Array1, Array2, Axis};
 use rayon::prelude::*;
 use scorecast_systems::{Entry, Forecaster, Key, Param, Purpose, Settings};
+use serde::{Deserialize, Serialize};
 
 use crate::ensemble::all_finite;
 use crate::error::{Error, Result};
@@ -19,15 +20,16 @@ use crate::method::around::quality_control::{Checked, OUTLIER_THRESHOLD};
 use crate::method::build::MethodBuild;
 use crate::method::particle::backward::{Transition, pick};
 use crate::method::particle::bootstrap::ESS_THRESHOLD;
-use crate::method::particle::particles::{Particles, Selection, log_weights};
+use crate::method::particle::particles::{Particles, Selection};
 use crate::method::particle::resample::{RESAMPLING, Resampling};
+use crate::method::particle::weights::require_log_weights;
 use crate::method::shared::MEMBERS;
 use crate::need::Need;
-use crate::numbers::Numbers;
 use crate::observations::ObservationSet;
+use crate::observe::ObservationOperator;
 use crate::outcome::{Diagnostics, Outcome, Smoothed};
 use crate::problem::{Cycle, Prior};
-use crate::state::{pack, unpack};
+use crate::state::{Owner, Saved, State};
 
 pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
     name: "ffbsi",
@@ -49,8 +51,7 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
                 resampling: Resampling::new(settings),
             },
             outlier_threshold: settings.optional_number("outlier_threshold"),
-            particles: Particles::none(),
-            past: Vec::new(),
+            run: FilteredRun::default(),
         }))
     }),
 };
@@ -62,12 +63,32 @@ pub struct Ffbsi {
     draws: usize,
     selection: Selection,
     outlier_threshold: Option<f64>,
+    run: FilteredRun,
+}
+
+/// The run so far: the particles, and those of each lead step in their order.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct FilteredRun {
     particles: Particles,
     past: Vec<FilteredParticles>,
 }
 
+impl State for FilteredRun {
+    const KIND: &'static str = "particles of all times";
+
+    fn check(&self, owner: &Owner) -> Result<(), String> {
+        self.particles.check(owner)?;
+        let dim = self.particles.ensemble.dim();
+        let fits = |stage: &FilteredParticles| stage.ensemble.dim() == dim && stage.log_weights.len() == dim.0;
+        if !self.past.iter().all(fits) {
+            return Err(format!("it holds particles of earlier times that are not all of {} x {}", dim.0, dim.1));
+        }
+        self.past.iter().try_for_each(|stage| require_log_weights(&stage.log_weights))
+    }
+}
+
 /// The particles of one lead step.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct FilteredParticles {
     step: usize,
     /// Whether something was to be observed.
@@ -112,11 +133,11 @@ impl FilteredParticles {
 impl Ffbsi {
     /// Carries the particles to lead step `to`; the lead steps between two sets of observations are kept.
     fn forecast(&mut self, model: &dyn Forecaster, to: usize, key: Key) -> Result<()> {
-        for k in self.particles.step..to {
-            model.advance(k, 1, &mut self.particles.ensemble, key)?;
-            self.particles.step = k + 1;
-            if !self.past.is_empty() && k + 1 < to {
-                self.keep(false, self.particles.log_weights());
+        for k in self.run.particles.step..to {
+            model.advance(k, 1, &mut self.run.particles.ensemble, key)?;
+            self.run.particles.step = k + 1;
+            if !self.run.past.is_empty() && k + 1 < to {
+                self.keep(false, self.run.particles.log_weights());
             }
         }
         Ok(())
@@ -125,54 +146,60 @@ impl Ffbsi {
     /// Keeps the particles as they are; sets of the same lead step are one time.
     fn keep(&mut self, set: bool, log_weights: Array1<f64>) {
         let stage = FilteredParticles {
-            step: self.particles.step,
+            step: self.run.particles.step,
             set,
-            ensemble: self.particles.ensemble.clone(),
+            ensemble: self.run.particles.ensemble.clone(),
             log_weights,
         };
-        if self.past.last().is_some_and(|last| last.step == stage.step) {
-            self.past.pop();
+        if self.run.past.last().is_some_and(|last| last.step == stage.step) {
+            self.run.past.pop();
         }
-        self.past.push(stage);
+        self.run.past.push(stage);
     }
 }
 
 impl Cycle for Ffbsi {
     fn start(&mut self, prior: &Prior, step: usize, key: Key) -> Result<()> {
-        self.particles = Particles::start(prior, self.members, step, key)?;
-        self.past.clear();
+        self.run.particles = Particles::start(prior, self.members, step, key)?;
+        self.run.past.clear();
         Ok(())
     }
 
     fn step(&mut self, model: &dyn Forecaster, observed: &ObservationSet, key: Key) -> Result<Outcome> {
-        observed.check(self.particles.ensemble.ncols())?;
+        observed.check(self.run.particles.ensemble.ncols())?;
         model.density().ok_or_else(no_density)?;
         self.forecast(model, observed.step, key.purpose(Purpose::ProcessNoise))?;
-        let (forecast, forecast_weights) = (self.particles.ensemble.clone(), self.particles.weights());
+        let (forecast, forecast_weights) = (self.run.particles.ensemble.clone(), self.run.particles.weights());
         let mut diagnostics = Diagnostics::new();
         let checked = Checked::new(self.outlier_threshold, forecast.view(), forecast_weights.as_ref(), observed);
         let observed = &checked.of(observed);
         if !observed.is_observed() || !all_finite(forecast.view()) {
-            self.keep(true, self.particles.log_weights());
+            self.keep(true, self.run.particles.log_weights());
         } else {
             let predicted = observed.operator.apply(observed.time, forecast.view());
             let log_factors =
                 observed.operator.error().log_likelihood(observed.values, predicted.view(), &observed.present());
             let key = key.at(observed.step as u64);
-            let (log_weights, ancestors) = self.particles.weigh(&log_factors, self.selection, key, &mut diagnostics);
+            let (log_weights, ancestors) =
+                self.run.particles.weigh(&log_factors, self.selection, key, &mut diagnostics);
             self.keep(true, log_weights);
-            self.particles.select(ancestors.as_deref());
+            self.run.particles.select(ancestors.as_deref());
         }
-        let (ensemble, weights) = (self.particles.ensemble.clone(), self.particles.weights());
+        let (ensemble, weights) = (self.run.particles.ensemble.clone(), self.run.particles.weights());
         let quality = checked.quality(observed, ensemble.view());
         Ok(Outcome { forecast_weights, weights, diagnostics, quality, ..Outcome::new(forecast, ensemble) })
     }
 
-    fn finish(&mut self, model: &dyn Forecaster, key: Key) -> Result<Vec<Smoothed>> {
+    fn finish(
+        &mut self,
+        model: &dyn Forecaster,
+        _operator: Option<&dyn ObservationOperator>,
+        key: Key,
+    ) -> Result<Vec<Smoothed>> {
         let key = key.purpose(Purpose::Smoothing);
         let mut smoothed = Vec::new();
         let mut later: Option<Array2<f64>> = None;
-        for stage in std::mem::take(&mut self.past).iter().rev() {
+        for stage in std::mem::take(&mut self.run.past).iter().rev() {
             let drawn = stage.draw(model, later.as_ref(), self.draws, key)?;
             if stage.set {
                 smoothed.push(Smoothed::new(stage.step, drawn.clone()));
@@ -183,29 +210,15 @@ impl Cycle for Ffbsi {
         Ok(smoothed)
     }
 
-    fn save(&self) -> Vec<u8> {
-        let mut numbers = self.particles.numbers();
-        numbers.push(self.past.len() as f64);
-        for stage in &self.past {
-            numbers.extend([stage.step as f64, f64::from(u8::from(stage.set))]);
-            numbers.extend(stage.ensemble.iter().chain(&stage.log_weights));
-        }
-        pack(self.particles.step, &self.particles.ensemble, &numbers)
+    fn owner(&self) -> Owner {
+        Owner::new("ffbsi").with("members", self.members)
     }
 
-    fn restore(&mut self, bytes: &[u8]) -> Result<()> {
-        let (step, ensemble, numbers) = unpack(bytes)?;
-        let shape = ensemble.dim();
-        let mut numbers = Numbers::new("ffbsi", &numbers);
-        let particles = Particles::restore(self.members, step, ensemble, &mut numbers)?;
-        let mut past = Vec::new();
-        for _ in 0..numbers.count()? {
-            let (step, set) = (numbers.count()?, numbers.flag()?);
-            let ensemble = numbers.matrix(shape)?;
-            past.push(FilteredParticles { step, set, ensemble, log_weights: log_weights(&mut numbers, shape.0)? });
-        }
-        numbers.end()?;
-        (self.particles, self.past) = (particles, past);
-        Ok(())
+    fn state(&self) -> Vec<&dyn Saved> {
+        vec![&self.run]
+    }
+
+    fn state_mut(&mut self) -> Vec<&mut dyn Saved> {
+        vec![&mut self.run]
     }
 }

@@ -24,11 +24,12 @@ use crate::method::build::MethodBuild;
 use crate::method::particle::bootstrap::ESS_THRESHOLD;
 use crate::method::particle::regularize::{REGULARIZATION, kernel_root};
 use crate::method::particle::resample::{RESAMPLING, Resampling};
-use crate::method::particle::weights::{Carried, Weighed, equal, normalise, restored};
+use crate::method::particle::weights::{Carried, Weighed, equal, normalise};
 use crate::method::shared::MEMBERS;
 use crate::observations::ObservationSet;
 use crate::outcome::Outcome;
 use crate::problem::Analysis;
+use crate::state::Saved;
 
 /// Tenths of r above 1 that are tried.
 const TEMPERS: usize = 40;
@@ -168,13 +169,16 @@ impl Analysis for KernelParticleFilter {
         self.carried.weights()
     }
 
-    fn state(&self) -> Vec<f64> {
-        self.carried.state()
+    fn name(&self) -> &'static str {
+        "kernel_particle_filter"
     }
 
-    fn restore(&mut self, state: &[f64]) -> Result<()> {
-        self.carried = Carried(restored(state)?);
-        Ok(())
+    fn state(&self) -> Vec<&dyn Saved> {
+        vec![&self.carried]
+    }
+
+    fn state_mut(&mut self) -> Vec<&mut dyn Saved> {
+        vec![&mut self.carried]
     }
 }
 

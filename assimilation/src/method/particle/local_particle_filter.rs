@@ -155,6 +155,10 @@ impl LocalParticleFilter {
 }
 
 impl Analysis for LocalParticleFilter {
+    fn name(&self) -> &'static str {
+        "local_particle_filter"
+    }
+
     fn update(&mut self, forecast: Array2<f64>, observed: &ObservationSet, key: Key) -> Result<Outcome> {
         let Some(localization) = self.localization.filter(|local| local.radius.is_finite()) else {
             return self.everywhere(forecast, observed, key);

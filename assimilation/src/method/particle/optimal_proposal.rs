@@ -25,12 +25,11 @@ use crate::method::particle::particles::{Particles, Selection};
 use crate::method::particle::resample::{RESAMPLING, Resampling};
 use crate::method::shared::MEMBERS;
 use crate::need::Need;
-use crate::numbers::Numbers;
 use crate::observations::ObservationSet;
 use crate::observations::Present;
 use crate::outcome::{Diagnostics, Outcome};
 use crate::problem::{Cycle, Prior};
-use crate::state::{pack, unpack};
+use crate::state::{Owner, Saved};
 
 pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
     name: "optimal_proposal",
@@ -45,7 +44,7 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
                 resampling: Resampling::new(settings),
             },
             outlier_threshold: settings.optional_number("outlier_threshold"),
-            particles: Particles::none(),
+            particles: Particles::default(),
         }))
     }),
 };
@@ -201,16 +200,15 @@ impl Cycle for OptimalProposal {
         Ok(Outcome { forecast_weights, weights, diagnostics, quality, ..Outcome::new(forecast, ensemble) })
     }
 
-    fn save(&self) -> Vec<u8> {
-        pack(self.particles.step, &self.particles.ensemble, &self.particles.numbers())
+    fn owner(&self) -> Owner {
+        Owner::new("optimal_proposal").with("members", self.members)
     }
 
-    fn restore(&mut self, bytes: &[u8]) -> Result<()> {
-        let (step, ensemble, numbers) = unpack(bytes)?;
-        let mut numbers = Numbers::new("optimal_proposal", &numbers);
-        let particles = Particles::restore(self.members, step, ensemble, &mut numbers)?;
-        numbers.end()?;
-        self.particles = particles;
-        Ok(())
+    fn state(&self) -> Vec<&dyn Saved> {
+        vec![&self.particles]
+    }
+
+    fn state_mut(&mut self) -> Vec<&mut dyn Saved> {
+        vec![&mut self.particles]
     }
 }

@@ -2,21 +2,31 @@
 
 use ndarray::{Array1, Array2, Axis};
 use scorecast_systems::{Key, Purpose};
+use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::method::particle::resample::Resampling;
-use crate::method::particle::weights::{Carried, Weighed, equal, restored};
-use crate::numbers::Numbers;
+use crate::method::particle::weights::{Carried, Weighed, equal};
 use crate::outcome::Diagnostics;
 use crate::problem::{Prior, draw_prior};
+use crate::state::{Owner, State};
 
 /// Members with weights at one lead step.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Particles {
     pub(crate) step: usize,
     /// `[member, component]`.
     pub(crate) ensemble: Array2<f64>,
     carried: Carried,
+}
+
+impl State for Particles {
+    const KIND: &'static str = "particles";
+
+    fn check(&self, owner: &Owner) -> Result<(), String> {
+        owner.require_members(self.ensemble.nrows())?;
+        self.carried.check(owner)
+    }
 }
 
 /// When and how ancestors are drawn.
@@ -27,10 +37,6 @@ pub(crate) struct Selection {
 }
 
 impl Particles {
-    pub(crate) fn none() -> Self {
-        Self { step: 0, ensemble: Array2::zeros((0, 0)), carried: Carried::default() }
-    }
-
     /// Draws of the prior.
     pub(crate) fn start(prior: &Prior, members: usize, step: usize, key: Key) -> Result<Self> {
         crate::problem::require_members(members)?;
@@ -69,29 +75,4 @@ impl Particles {
             self.ensemble = self.ensemble.select(Axis(0), ancestors);
         }
     }
-
-    /// The weights as further numbers of a state.
-    pub(crate) fn numbers(&self) -> Vec<f64> {
-        let weights = self.carried.0.iter().flatten();
-        std::iter::once(f64::from(u8::from(self.carried.0.is_some()))).chain(weights.copied()).collect()
-    }
-
-    /// Takes back a state of `members` members.
-    ///
-    /// # Errors
-    /// When it has other members or its numbers are not the logarithms of weights.
-    pub(crate) fn restore(members: usize, step: usize, ensemble: Array2<f64>, numbers: &mut Numbers) -> Result<Self> {
-        crate::problem::require_saved_members(ensemble.nrows(), members)?;
-        let log_weights = if numbers.flag()? { Some(log_weights(numbers, members)?) } else { None };
-        Ok(Self { step, ensemble, carried: Carried(log_weights) })
-    }
-}
-
-/// The logarithms of `members` normalised weights.
-///
-/// # Errors
-/// When the numbers are not that.
-pub(crate) fn log_weights(numbers: &mut Numbers, members: usize) -> Result<Array1<f64>> {
-    let weights = restored(numbers.take(members)?)?;
-    Ok(weights.unwrap_or_else(|| equal(members)))
 }

@@ -3,9 +3,10 @@
 
 use ndarray::Array1;
 use scorecast_systems::Key;
+use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
 use crate::outcome::Diagnostics;
+use crate::state::{Owner, State};
 
 /// log w with equal weights.
 pub(crate) fn equal(members: usize) -> Array1<f64> {
@@ -34,8 +35,26 @@ pub(crate) fn effective_size(log_weights: &Array1<f64>) -> f64 {
 }
 
 /// Normalised log weights from one set of observations to the next; none means equal.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Carried(pub Option<Array1<f64>>);
+
+impl State for Carried {
+    const KIND: &'static str = "weights";
+
+    fn check(&self, owner: &Owner) -> Result<(), String> {
+        let Some(weights) = &self.0 else { return Ok(()) };
+        owner.require_members(weights.len())?;
+        require_log_weights(weights)
+    }
+}
+
+/// Refuses what are not the logarithms of normalised weights, in a main clause.
+pub(crate) fn require_log_weights(log_weights: &Array1<f64>) -> Result<(), String> {
+    match log_weights.iter().find(|value| value.is_nan() || **value > 1e-9) {
+        Some(value) => Err(format!("{value} is not the logarithm of a weight")),
+        None => Ok(()),
+    }
+}
 
 impl Carried {
     /// Takes those of `members` members out; others are lost.
@@ -46,11 +65,6 @@ impl Carried {
     /// The weights themselves; none means equal.
     pub fn weights(&self) -> Option<Array1<f64>> {
         self.0.as_ref().map(|weights| weights.mapv(f64::exp))
-    }
-
-    /// All of it as numbers; none where equal.
-    pub fn state(&self) -> Vec<f64> {
-        self.0.as_ref().map_or_else(Vec::new, |weights| weights.to_vec())
     }
 }
 
@@ -84,17 +98,6 @@ impl Weighed {
             ("resampled", f64::from(u8::from(self.resample))),
         ]);
     }
-}
-
-/// The log weights of a saved state; none where it is empty.
-///
-/// # Errors
-/// When the numbers are not the logarithms of weights.
-pub(crate) fn restored(state: &[f64]) -> Result<Option<Array1<f64>>> {
-    if state.iter().any(|value| value.is_nan() || *value > 1e-9) {
-        return Err(Error::State(format!("{} numbers that are not the logarithms of weights", state.len())));
-    }
-    Ok((!state.is_empty()).then(|| Array1::from_vec(state.to_vec())))
 }
 
 /// For each new member its ancestor: member i is taken floor or ceil of N w_i times, with one uniform in all.

@@ -23,49 +23,39 @@
 mod several;
 
 use ndarray::{Array, Array2, Axis, RemoveAxis, concatenate};
-use scorecast_systems::{Entry, Forecaster, Key, Param, Purpose, Settings};
+use scorecast_systems::{Entry, Key, Param, Settings};
 
+use self::several::Several;
 use crate::ensemble::{all_finite, anomalies};
 use crate::error::{Error, Result};
 use crate::localize::{LOCALIZATION, Localization, Stencil};
-use crate::method::around::inflation::INFLATION;
-use crate::method::around::inflation::{Inflation, RTPP, RTPS};
+use crate::method::around::inflation::{INFLATION, Inflation, RTPP, RTPS};
 use crate::method::build::MethodBuild;
-use crate::method::shared::MEMBERS;
-use crate::method::shared::join;
-use crate::method::shared::unchanged;
+use crate::method::shared::{MEMBERS, join};
 use crate::method::variational::envar::Dual;
 use crate::method::variational::schur::{blame, cross_covariance, require_correlation, taper};
-use crate::method::variational::stored_set::{StoredSet, require_none_waits, require_same, sets};
 use crate::method::variational::three_d_var::STEPS;
-use crate::method::variational::window::{LAG, SHIFT, Window, lag_and_shift, require_no_shift};
-use crate::numbers::Numbers;
+use crate::method::variational::window::{
+    LAG, MembersMethod, SHIFT, Solved, WindowCycle, WindowProblem, lag_and_shift,
+};
 use crate::observations::ObservationSet;
-use crate::observe::ObservationOperator;
-use crate::outcome::{Outcome, Smoothed};
-use crate::problem::require_dim;
-use crate::problem::require_members;
-use crate::problem::require_saved_members;
-use crate::problem::{Cycle, Prior, draw_prior};
-use crate::state::{pack, unpack};
-use several::Several;
+use crate::outcome::Diagnostics;
 
 pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
-    name: "four_d_envar",
+    name: FourDEnVar::NAME,
     about: "4D-EnVar: the state at a window's start by covariances between times, localized in state space",
     reference: "Liu et al. 2008; Buehner et al. 2010",
     params: &join::<{ OWN.len() + LOCALIZATION.len() }>(&[OWN, LOCALIZATION]),
     build: MethodBuild::new(&[], |settings: &Settings| {
-        let [multiplicative, rtpp, rtps] = ["inflation", "rtpp", "rtps"].map(|key| settings.number(key));
         let localization = Localization::from_settings(settings)?;
         require_correlation(localization)?;
         let method = FourDEnVar {
-            inflation: Inflation { multiplicative, rtpp, rtps, ..Inflation::default() },
+            inflation: Inflation::without_noise(settings),
             localization,
-            iterations: settings.count("iterations"),
+            iterations: settings.count(STEPS.key),
         };
         let (lag, shift) = lag_and_shift(settings)?;
-        Ok(Box::new(FourDEnVarCycle::new(method, settings.count("members"), lag).with_shift(shift)))
+        Ok(Box::new(WindowCycle::new(method, settings.count(MEMBERS.key), lag, shift)))
     }),
 };
 
@@ -97,7 +87,7 @@ impl<'a> Analysis<'a> {
     /// Of sets with at least one value, as one (`observed`), given the members at the time of each.
     fn new(
         method: &FourDEnVar,
-        members: &[Array2<f64>],
+        members: &[&Array2<f64>],
         observed: &'a ObservationSet<'a>,
         stencil: Option<Stencil>,
     ) -> Result<Self> {
@@ -107,6 +97,10 @@ impl<'a> Analysis<'a> {
             .map_err(blame(method.localization))?;
         let joint = joined(Axis(1), images.clone())?;
         Ok(Self { observed, dual, images, joint, stencil })
+    }
+
+    fn diagnostics(&self) -> Diagnostics {
+        Diagnostics::from([("steps", self.dual.steps as f64)])
     }
 
     /// Updates members of a time in the window, and inflates them.
@@ -134,188 +128,50 @@ fn joined<D: RemoveAxis>(axis: Axis, mut parts: Vec<Array<f64, D>>) -> Result<Ar
     concatenate(axis, &views).map_err(|problem| Error::Shape(problem.to_string()))
 }
 
-/// 4D-EnVar as a cycle over its window.
-pub struct FourDEnVarCycle {
-    method: FourDEnVar,
-    members: usize,
-    window: Window,
-    /// Members at the start, `[member, component]`.
-    start: Array2<f64>,
-    /// What they become at the present.
-    front: Array2<f64>,
-    /// Members at each set in the window, the present among them, where the forecaster has noise.
-    trail: Vec<Array2<f64>>,
-    /// The sets that wait.
-    pending: Vec<StoredSet>,
-}
+impl MembersMethod for FourDEnVar {
+    const NAME: &'static str = "four_d_envar";
 
-impl FourDEnVarCycle {
-    /// A smoother of `members` members over a window of `lag` sets, at least 1.
-    pub fn new(method: FourDEnVar, members: usize, lag: usize) -> Self {
-        let none = || Array2::zeros((0, 0));
-        let window = Window::new(lag);
-        Self { method, members, window, start: none(), front: none(), trail: Vec::new(), pending: Vec::new() }
+    fn require(&self, observed: &ObservationSet) -> Result<()> {
+        taper(self.localization, Self::NAME, observed).map(drop)
     }
 
-    /// The same, which uses `shift` sets together (at least 1, at most the lag) and moves its window on by them.
-    #[must_use]
-    pub fn with_shift(self, shift: usize) -> Self {
-        Self { window: self.window.with_shift(shift), ..self }
-    }
-
-    /// The members at the sets that are used, given those at the present.
-    fn members_at(
-        &self,
-        sets: &[(usize, ObservationSet)],
-        model: &dyn Forecaster,
-        forecast: &Array2<f64>,
-        noise: Key,
-    ) -> Result<Vec<Array2<f64>>> {
-        let newest = self.window.len() - 1;
-        if sets.iter().all(|(leg, _)| *leg == newest) {
-            return Ok(sets.iter().map(|_| forecast.clone()).collect());
-        }
-        let trail = self.window.trail(model, &self.start, noise)?.into_iter().enumerate();
-        Ok(trail.filter(|(leg, _)| sets.iter().any(|(at, _)| at == leg)).map(|(_, x)| x).collect())
-    }
-
-    /// Uses the sets that wait, of which `observed` is the newest.
-    fn assimilate(
-        &mut self,
-        model: &dyn Forecaster,
-        observed: &ObservationSet,
-        stencil: Option<Stencil>,
-        key: Key,
-        forecast: Array2<f64>,
-    ) -> Result<Outcome> {
-        let noise = key.purpose(Purpose::ProcessNoise);
-        let pending = std::mem::take(&mut self.pending);
-        let sets = sets(&pending, &self.window, observed);
-        let members = self.members_at(&sets, model, &forecast, noise)?;
-        let mut usable = !sets.is_empty() && all_finite(self.start.view()) && all_finite(forecast.view());
-        for ((_, observed), members) in sets.iter().zip(&members) {
-            usable = usable && all_finite(observed.restrict(members.view())?.predicted.view());
-        }
-        let mut outcome = unchanged(forecast);
-        let mut first = Vec::new();
-        if usable {
-            let seens: Vec<ObservationSet> = sets.iter().map(|(_, observed)| *observed).collect();
-            let several = if seens.len() > 1 { Some(Several::new(&seens)?) } else { None };
-            let all = match &several {
-                Some((operator, values)) => {
-                    ObservationSet { step: observed.step, time: observed.time, values: values.view(), operator }
-                }
-                None => seens[0],
-            };
-            let analysis = Analysis::new(&self.method, &members, &all, stencil)?;
-            outcome.diagnostics.insert("steps", analysis.dual.steps as f64);
-            let inflation = self.method.inflation;
-            if self.trail.is_empty() {
-                analysis.update(&mut self.start, inflation)?;
-                (first, outcome.ensemble) = self.window.carry(model, &self.start, noise)?;
-            } else {
-                analysis.update(&mut self.start, Inflation::default())?;
-                for x in self.trail.iter_mut().rev().skip(1) {
-                    analysis.update(x, Inflation::default())?;
-                }
-                analysis.update(&mut outcome.ensemble, inflation)?;
+    fn solve(&self, at: &WindowProblem, start: &Array2<f64>, at_sets: &[Array2<f64>]) -> Result<Solved> {
+        let members: Vec<&Array2<f64>> = at.sets.iter().map(|set| &at_sets[set.leg]).collect();
+        for (set, members) in at.sets.iter().zip(&members) {
+            if !all_finite(set.observed.restrict(members.view())?.predicted.view()) {
+                return Ok(Solved::default());
             }
         }
-        self.front.clone_from(&outcome.ensemble);
-        if let Some(present) = self.trail.last_mut() {
-            present.clone_from(&outcome.ensemble);
+        let stencil = taper(self.localization, Self::NAME, &at.newest)?;
+        let sets: Vec<ObservationSet> = at.sets.iter().map(|set| set.observed).collect();
+        let several = if sets.len() > 1 { Some(Several::new(&sets)?) } else { None };
+        let all = match &several {
+            Some((operator, values)) => {
+                ObservationSet { step: at.newest.step, time: at.newest.time, values: values.view(), operator }
+            }
+            None => sets[0].view(),
+        };
+        let analysis = Analysis::new(self, &members, &all, stencil)?;
+        let mut start = start.clone();
+        analysis.update(&mut start, self.inflation)?;
+        Ok(Solved { fully_weighted: Some(start), partly_weighted: None, diagnostics: analysis.diagnostics() })
+    }
+
+    fn smooth<'a>(
+        &self,
+        mut earlier: impl Iterator<Item = &'a mut Array2<f64>>,
+        newest: &mut Array2<f64>,
+        observed: &ObservationSet,
+        _key: Key,
+    ) -> Result<Diagnostics> {
+        if !all_finite(observed.restrict(newest.view())?.predicted.view()) {
+            return Ok(Diagnostics::new());
         }
-        if !self.trail.is_empty() {
-            first.extend(self.trail.drain(..self.window.leaving()));
-        }
-        outcome.smoothed = self.window.leave(model, &mut self.start, first, noise)?;
-        Ok(outcome)
-    }
-}
-
-impl Cycle for FourDEnVarCycle {
-    fn start(&mut self, prior: &Prior, step: usize, key: Key) -> Result<()> {
-        self.window.begin(step);
-        self.start = draw_prior(prior, self.members, key)?;
-        self.front = self.start.clone();
-        self.trail.clear();
-        self.pending.clear();
-        Ok(())
-    }
-
-    fn step(&mut self, model: &dyn Forecaster, observed: &ObservationSet, key: Key) -> Result<Outcome> {
-        observed.require_gaussian("four_d_envar")?;
-        observed.check(self.start.ncols())?;
-        require_members(self.start.nrows())?;
-        require_dim(self.start.ncols(), model)?;
-        let stencil = taper(self.method.localization, "four_d_envar", observed)?;
-        let noise = key.purpose(Purpose::ProcessNoise);
-        require_same(&self.pending, observed.operator, "four_d_envar", self.window.shift(), false)?;
-        let before = self.window.clone();
-        self.window.push(observed.step);
-        let mut forecast = self.front.clone();
-        model.advance(before.present(), self.window.present() - before.present(), &mut forecast, noise)?;
-        if !self.window.is_noisy(model, &self.start, noise)? {
-            self.trail.clear();
-        } else if let Err(problem) = require_no_shift(self.window.shift(), "four_d_envar") {
-            self.window = before;
-            return Err(problem);
-        } else if self.trail.len() + 1 == self.window.len() {
-            self.trail.push(forecast.clone());
-        } else {
-            self.trail = self.window.trail(model, &self.start, noise)?;
-        }
-        if self.window.is_due() {
-            return self.assimilate(model, observed, stencil, key, forecast);
-        }
-        self.pending.push(StoredSet::of(observed));
-        self.front.clone_from(&forecast);
-        Ok(unchanged(forecast))
-    }
-
-    fn finish(&mut self, model: &dyn Forecaster, key: Key) -> Result<Vec<Smoothed>> {
-        require_none_waits(&self.pending, self.window.waiting(), "four_d_envar")?;
-        let trail = std::mem::take(&mut self.trail);
-        self.pending.clear();
-        self.window.drain(model, &mut self.start, trail, key.purpose(Purpose::ProcessNoise))
-    }
-
-    fn finish_with(
-        &mut self,
-        model: &dyn Forecaster,
-        operator: &dyn ObservationOperator,
-        key: Key,
-    ) -> Result<Vec<Smoothed>> {
-        require_same(&self.pending, operator, "four_d_envar", self.window.shift(), false)?;
-        if let Some(newest) = self.pending.pop() {
-            let observed = newest.observed(self.window.present(), operator);
-            let stencil = taper(self.method.localization, "four_d_envar", &observed)?;
-            self.assimilate(model, &observed, stencil, key, self.front.clone())?;
-        }
-        self.finish(model, key)
-    }
-
-    fn save(&self) -> Vec<u8> {
-        let mut numbers = self.window.numbers();
-        numbers.extend(&self.front);
-        self.pending.iter().for_each(|pass| pass.write(&mut numbers));
-        numbers.extend(self.trail.iter().flatten());
-        pack(self.window.start(), &self.start, &numbers)
-    }
-
-    fn restore(&mut self, bytes: &[u8]) -> Result<()> {
-        let (step, start, numbers) = unpack(bytes)?;
-        require_saved_members(start.nrows(), self.members)?;
-        let mut numbers = Numbers::new("four_d_envar", &numbers);
-        let mut window = self.window.clone();
-        window.restore(step, &mut numbers)?;
-        let front = numbers.matrix(start.dim())?;
-        let pending = (0..window.waiting()).map(|_| StoredSet::read(&mut numbers)).collect::<Result<_>>()?;
-        let arrays = if numbers.is_empty() { 0 } else { window.len() };
-        let trail = (0..arrays).map(|_| numbers.matrix(start.dim())).collect::<Result<_>>()?;
-        numbers.end()?;
-        (self.window, self.start, self.front) = (window, start, front);
-        (self.pending, self.trail) = (pending, trail);
-        Ok(())
+        let stencil = taper(self.localization, Self::NAME, observed)?;
+        let observed = observed.view();
+        let analysis = Analysis::new(self, &[&*newest], &observed, stencil)?;
+        earlier.try_for_each(|x| analysis.update(x, Inflation::default()))?;
+        analysis.update(newest, self.inflation)?;
+        Ok(analysis.diagnostics())
     }
 }

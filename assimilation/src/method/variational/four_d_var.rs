@@ -19,43 +19,40 @@
 //! weather services run it, in windows without overlap: x_b then knows none of the window's sets, which makes the static B
 //! honest, and one minimisation serves S sets.
 
+mod analysis;
 mod cost;
-mod cycle;
 mod trajectory;
 
-pub use cycle::FourDVarCycle;
+pub use analysis::FourDVarState;
 use scorecast_systems::{Entry, Param, Settings};
 
 use crate::method::build::MethodBuild;
-use crate::method::shared::MEMBERS;
-use crate::method::variational::window::{LAG, SHIFT, lag_and_shift};
+use crate::method::shared::DRAWS;
+use crate::method::variational::three_d_var::SCALE;
+use crate::method::variational::window::{LAG, SHIFT, WindowCycle, lag_and_shift};
 use crate::need::Need;
+
+const ITERATIONS: Param = Param::int("iterations", 10, 1, "outer loops at most");
+const TOLERANCE: Param = Param::at_least(
+    "tolerance",
+    1e-4,
+    0.0,
+    "length of a step, in standard deviations of the background, that ends the outer loops",
+);
 
 pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
     name: "four_d_var",
     about: "4D-Var: the state at a window's start by tangents and adjoints of the forecaster, static background",
     reference: "Le Dimet and Talagrand 1986; Courtier et al. 1994",
-    params: &[
-        Param { about: "draws of the posterior to give beside its moments", ..MEMBERS },
-        crate::method::variational::three_d_var::SCALE,
-        LAG,
-        SHIFT,
-        Param::int("iterations", 10, 1, "outer loops at most"),
-        Param::at_least(
-            "tolerance",
-            1e-4,
-            0.0,
-            "length of a step, in standard deviations of the background, that ends the outer loops",
-        ),
-    ],
+    params: &[DRAWS, SCALE, LAG, SHIFT, ITERATIONS, TOLERANCE],
     build: MethodBuild::new(&[Need::Derivative], |settings: &Settings| {
         let method = FourDVar {
-            scale: settings.number("scale"),
-            iterations: settings.count("iterations"),
-            tolerance: settings.number("tolerance"),
+            scale: settings.number(SCALE.key),
+            iterations: settings.count(ITERATIONS.key),
+            tolerance: settings.number(TOLERANCE.key),
         };
         let (lag, shift) = lag_and_shift(settings)?;
-        Ok(Box::new(FourDVarCycle::new(method, settings.count("members"), lag).with_shift(shift)))
+        Ok(Box::new(WindowCycle::new(method, settings.count(DRAWS.key), lag, shift)))
     }),
 };
 

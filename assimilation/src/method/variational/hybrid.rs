@@ -6,11 +6,13 @@
 //! with half its gain (see [`envar`](crate::method::variational::envar) for both). Without localization b = 0 has the mean of `etkf` and b = 1
 //! that of `optimal_interpolation`, or of `three_d_var` where h is not linear. P is a matrix of the order of the state.
 
-use ndarray::{Array1, Array2};
+use ndarray::Array2;
 use scorecast_systems::{Entry, Forecaster, Key, Param, Purpose, Settings};
+use serde::{Deserialize, Serialize};
 
+use crate::cycle::Members;
 use crate::ensemble::{all_finite, anomalies};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::gaussian::Gaussian;
 use crate::localize::{LOCALIZATION, Localization};
 use crate::method::around::inflation::INFLATION;
@@ -26,9 +28,8 @@ use crate::observations::ObservationSet;
 use crate::outcome::Outcome;
 use crate::problem::require_dim;
 use crate::problem::require_members;
-use crate::problem::require_saved_members;
 use crate::problem::{Cycle, Prior, draw_prior};
-use crate::state::{pack, unpack};
+use crate::state::{Owner, Saved, State};
 
 pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
     name: "hybrid",
@@ -111,54 +112,65 @@ impl Hybrid {
 pub struct HybridCycle {
     method: Hybrid,
     members: usize,
-    step: usize,
-    ensemble: Array2<f64>,
-    /// B.
+    run: HybridState,
+}
+
+/// What the cycle carries.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct HybridState {
+    at: Members,
+    /// B, `[component, component]`.
     background: Array2<f64>,
+}
+
+impl State for HybridState {
+    const KIND: &'static str = "members and background covariance";
+
+    fn check(&self, owner: &Owner) -> Result<(), String> {
+        self.at.check(owner)?;
+        let (dim, found) = (self.at.ensemble.ncols(), self.background.dim());
+        match found == (dim, dim) {
+            true => Ok(()),
+            false => Err(format!("it holds a covariance of {} x {} beside {dim} components", found.0, found.1)),
+        }
+    }
 }
 
 impl HybridCycle {
     /// A filter of `members` members.
     pub fn new(method: Hybrid, members: usize) -> Self {
-        let none = || Array2::zeros((0, 0));
-        Self { method, members, step: 0, ensemble: none(), background: none() }
+        Self { method, members, run: HybridState::default() }
     }
 }
 
 impl Cycle for HybridCycle {
     fn start(&mut self, prior: &Prior, step: usize, key: Key) -> Result<()> {
-        self.step = step;
-        self.background = Gaussian::of(prior)?.covariance * self.method.scale;
-        self.ensemble = draw_prior(prior, self.members, key)?;
+        let background = Gaussian::of(prior)?.covariance * self.method.scale;
+        self.run = HybridState { at: Members { step, ensemble: draw_prior(prior, self.members, key)? }, background };
         Ok(())
     }
 
     fn step(&mut self, model: &dyn Forecaster, observed: &ObservationSet, key: Key) -> Result<Outcome> {
-        require_dim(self.ensemble.ncols(), model)?;
-        let steps = observed.step.saturating_sub(self.step);
+        require_dim(self.run.at.ensemble.ncols(), model)?;
+        let steps = observed.step.saturating_sub(self.run.at.step);
         // a copy, so that a step that fails leaves the members as they are
-        let mut forecast = self.ensemble.clone();
-        model.advance(self.step, steps, &mut forecast, key.purpose(Purpose::ProcessNoise))?;
-        let outcome = self.method.update(forecast, &self.background, observed, key)?;
-        self.step = self.step.max(observed.step);
-        self.ensemble = outcome.ensemble.clone();
+        let mut forecast = self.run.at.ensemble.clone();
+        model.advance(self.run.at.step, steps, &mut forecast, key.purpose(Purpose::ProcessNoise))?;
+        let outcome = self.method.update(forecast, &self.run.background, observed, key)?;
+        self.run.at.step = self.run.at.step.max(observed.step);
+        self.run.at.ensemble = outcome.ensemble.clone();
         Ok(outcome)
     }
 
-    fn save(&self) -> Vec<u8> {
-        let numbers: Vec<f64> = self.background.iter().copied().collect();
-        pack(self.step, &self.ensemble, &numbers)
+    fn owner(&self) -> Owner {
+        Owner::new("hybrid").with("members", self.members)
     }
 
-    fn restore(&mut self, bytes: &[u8]) -> Result<()> {
-        let (step, ensemble, numbers) = unpack(bytes)?;
-        let (members, dim) = ensemble.dim();
-        require_saved_members(members, self.members)?;
-        let background = Array1::from_vec(numbers).into_shape_with_order((dim, dim));
-        self.background = background.map_err(|_| {
-            Error::State(format!("it does not hold a covariance of {dim} components, so it is not that of `hybrid`"))
-        })?;
-        (self.step, self.ensemble) = (step, ensemble);
-        Ok(())
+    fn state(&self) -> Vec<&dyn Saved> {
+        vec![&self.run]
+    }
+
+    fn state_mut(&mut self) -> Vec<&mut dyn Saved> {
+        vec![&mut self.run]
     }
 }

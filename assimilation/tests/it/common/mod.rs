@@ -4,11 +4,13 @@
 #[path = "../../../../systems/tests/it/common/derived.rs"]
 pub mod derived;
 
+use std::any::Any;
 use std::collections::BTreeMap;
 
 use nalgebra::DMatrix;
 use ndarray::{Array1, Array2, array};
 use scorecast_assimilation::observe::{Function, GaussianError, Linear, NoiseLaw};
+use scorecast_assimilation::state::Saved;
 use scorecast_assimilation::{Cycle, METHODS, ObservationOperator, ObservationSet, Outcome, Prior};
 use scorecast_systems::gaussian::LinearForecaster;
 use scorecast_systems::{Domain, Forecaster, Key, LinearGaussian, Purpose, Settings, Value};
@@ -18,6 +20,12 @@ pub fn method(name: &str, given: &[(&str, Value)]) -> Box<dyn Cycle> {
     let entry = METHODS.iter().find(|entry| entry.name == name).unwrap();
     let given: BTreeMap<String, Value> = given.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
     (entry.build.make)(&Settings::check(&format!("method `{name}`"), entry.params, &given).unwrap()).unwrap()
+}
+
+/// One part of what a method carries.
+pub fn part<T: Clone + 'static>(filter: &dyn Cycle) -> T {
+    let of_type = |part: &dyn Saved| (part as &dyn Any).downcast_ref::<T>().cloned();
+    filter.state().into_iter().find_map(of_type).unwrap()
 }
 
 pub fn word(text: &str) -> Value {

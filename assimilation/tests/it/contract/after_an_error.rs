@@ -55,7 +55,7 @@ fn a_mistaken_set_of_observations_can_be_put_right() {
             assert_eq!(found.forecast, expected.forecast, "{} at {cycle}", entry.name);
         }
         let [found, expected] = [interrupted, through].map(|mut method| {
-            let smoothed = method.finish(&problem.model, KEY).unwrap();
+            let smoothed = method.finish(&problem.model, None, KEY).unwrap();
             smoothed.into_iter().map(|earlier| earlier.ensemble).collect::<Vec<_>>()
         });
         assert_eq!(found, expected, "{}", entry.name);
@@ -85,7 +85,7 @@ fn a_forecaster_that_failed_can_be_asked_again() {
                 ensembles.push(outcome.ensemble);
                 ensembles.extend(outcome.smoothed.into_iter().map(|earlier| earlier.ensemble));
             }
-            ensembles.extend(filter.finish(&model, KEY).unwrap().into_iter().map(|earlier| earlier.ensemble));
+            ensembles.extend(filter.finish(&model, None, KEY).unwrap().into_iter().map(|earlier| earlier.ensemble));
             ensembles
         };
         assert!(run(true) == run(false), "{name}");

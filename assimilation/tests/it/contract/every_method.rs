@@ -57,7 +57,7 @@ fn runs(name: &str, given: &Given) -> Result<(), String> {
                 ObservationSet { step: cycle + 1, time: cycle as f64 + 1.0, values, operator: &problem.operator };
             filter.step(&problem.model, &observed, key)?;
         }
-        filter.finish(&problem.model, key).map(drop)
+        filter.finish(&problem.model, None, key).map(drop)
     };
     run().map_err(|error: Error| error.to_string())
 }
@@ -111,8 +111,8 @@ fn a_smoother_gives_each_time_once_in_order_also_when_it_is_saved_before_the_end
             problem.run(&mut *through, key).into_iter().flat_map(|outcome| outcome.smoothed).collect();
         let mut again = method(name, &given);
         again.restore(&through.save()).unwrap();
-        let rest = through.finish(&problem.model, key).unwrap();
-        let restored = again.finish(&problem.model, key).unwrap();
+        let rest = through.finish(&problem.model, None, key).unwrap();
+        let restored = again.finish(&problem.model, None, key).unwrap();
         assert!(rest.iter().zip(&restored).all(|(a, b)| a.ensemble == b.ensemble && a.step == b.step), "{name}");
         assert_eq!(rest.len(), restored.len());
         smoothed.extend(rest);

@@ -36,7 +36,7 @@ fn refuses(name: &str, given: &[(&str, Value)], model: &dyn Forecaster, operator
     filter.start(&LinearProblem::three(1).prior(), 0, key).unwrap();
     let values = array![0.1, 0.2, 0.3];
     let observed = ObservationSet { step: 1, time: 1.0, values: values.slice(ndarray::s![..operator.dim()]), operator };
-    match filter.step(model, &observed, key).and_then(|_| filter.finish(model, key)) {
+    match filter.step(model, &observed, key).and_then(|_| filter.finish(model, None, key)) {
         Ok(_) => false,
         Err(Error::Unsupported(_) | Error::System(_)) => true,
         Err(other) => panic!("{name}: {other}"),

@@ -32,7 +32,7 @@ fn run(problem: &LinearProblem, name: &str, lag: Option<i64>, one_by_one: bool) 
             out.extend(smoother.step(&problem.model, &observed, KEY).unwrap().smoothed);
         }
     }
-    out.extend(smoother.finish(&problem.model, KEY).unwrap());
+    out.extend(smoother.finish(&problem.model, None, KEY).unwrap());
     out
 }
 

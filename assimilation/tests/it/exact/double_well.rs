@@ -163,7 +163,7 @@ fn the_bootstrap_filter_and_backward_simulation_draw_the_posteriors_of_the_grid(
         }
         filter.push(rows);
         z.push((log_z - log_evidence).exp());
-        let paths = run.finish(&*problem.model, key).unwrap();
+        let paths = run.finish(&*problem.model, None, key).unwrap();
         smoother.push(paths.iter().map(|s| sample(&s.ensemble, s.weights.as_ref())).collect());
     }
     agrees("filter", &filter, &exact(&filtered), members as usize);

@@ -147,7 +147,7 @@ fn four_d_envar_is_its_explicit_matrices_in_every_cycle() {
                 x = carry(&problem, &x);
                 starts.push(x.clone());
             }
-            smoothed.extend(filter.finish(&problem.model, KEY).unwrap());
+            smoothed.extend(filter.finish(&problem.model, None, KEY).unwrap());
             // the first start is the prior's time
             assert_eq!((smoothed.len(), starts.len()), (CYCLES, CYCLES + 1), "lag {lag}");
             for (found, exact) in smoothed.iter().zip(&starts[1..]) {
@@ -220,7 +220,7 @@ fn with_noise_four_d_envar_updates_the_members_of_every_time_by_explicit_matrice
                 assert!(error < 1e-10, "lag {lag}, radius {radius:?}, set {}: {error:.1e}", cycle + 1);
                 smoothed.extend(outcome.smoothed);
             }
-            smoothed.extend(filter.finish(&problem.model, KEY).unwrap());
+            smoothed.extend(filter.finish(&problem.model, None, KEY).unwrap());
             assert_eq!(smoothed.len(), CYCLES);
             for (found, exact) in smoothed.iter().zip(&path[1..]) {
                 assert!(largest(&(&found.ensemble - exact)) < 1e-10, "lag {lag}, step {}", found.step);

@@ -4,11 +4,13 @@
 
 use crate::common;
 
-use common::{LinearProblem, errors, method, word};
+use common::{LinearProblem, errors, method, part, word};
 use ndarray::{concatenate, prelude::*};
 use scorecast_assimilation::ensemble::{anomalies, covariance};
 use scorecast_assimilation::linalg::Cholesky;
+use scorecast_assimilation::method::{Factors, Trajectories};
 use scorecast_assimilation::observe::Identity;
+use scorecast_assimilation::state::seal;
 use scorecast_assimilation::{Cycle, ObservationOperator, ObservationSet, Prior, Smoothed};
 use scorecast_systems::gaussian::LinearForecaster;
 use scorecast_systems::{Domain, Forecaster, Key, LinearGaussian, Value};
@@ -28,7 +30,7 @@ fn smooth(method: &mut dyn Cycle, problem: &LinearProblem, prior: &Prior, key: K
     method.start(prior, 0, key).unwrap();
     let cycles = 0..problem.observations.nrows();
     let mut out: Vec<Smoothed> = cycles.flat_map(|cycle| problem.step(method, cycle, key).smoothed).collect();
-    out.extend(method.finish(&problem.model, key).unwrap());
+    out.extend(method.finish(&problem.model, None, key).unwrap());
     out
 }
 
@@ -148,7 +150,7 @@ fn earlier_states_are_localized_like_the_present_one() {
             let observed = ObservationSet { step: k + 1, time: 0.0, values, operator: &operator };
             out.extend(smoother.step(&model, &observed, key).unwrap().smoothed);
         }
-        out.extend(smoother.finish(&model, key).unwrap());
+        out.extend(smoother.finish(&model, None, key).unwrap());
         out
     };
     for name in ["letkf", "eakf", "ensrf"] {
@@ -256,7 +258,7 @@ fn finite_size_inflation_does_not_widen_earlier_states() {
     {
         let mut smoother = method(name, &given);
         let outcomes = problem.run(&mut *smoother, key);
-        let earlier = &smoother.finish(&problem.model, key).unwrap()[0];
+        let earlier = &smoother.finish(&problem.model, None, key).unwrap()[0];
         let inflation = outcomes[1].diagnostics["inflation"];
         assert!((inflation - 1.0).abs() > 1e-4, "{name}: {inflation} is no inflation to speak of");
         let (_, a) = anomalies(outcomes[0].ensemble.view(), None);
@@ -272,22 +274,35 @@ fn finite_size_inflation_does_not_widen_earlier_states() {
     }
 }
 
-/// Counts and lead steps of a saved state are whole numbers: what is not is refused, and the smoother stays as it was.
+/// Counts, lead steps and factors of a saved state fit each other: what does not is refused, and the smoother stays as it was.
 #[test]
-fn a_saved_state_whose_counts_are_not_whole_is_refused() {
+fn a_saved_state_whose_parts_do_not_fit_is_refused() {
     let problem = LinearProblem::three(3);
     let given = [("members", Value::Int(6)), ("lag", Value::Int(5)), ("adaptive", word("anderson"))];
     let mut smoother = method("etkf", &given);
     problem.run(&mut *smoother, Key::new(1, Domain::Method));
-    let (step, members, state) = scorecast_assimilation::state::unpack(&smoother.save()).unwrap();
-    let pack = |state: &[f64]| scorecast_assimilation::state::pack(step, &members, state);
+    let (at, factors) = (part::<Trajectories>(&*smoother), part::<Factors>(&*smoother));
+    let pack = |at: &Trajectories, factors: &Factors| seal(&smoother.owner(), &[at, factors]);
     let mut again = method("etkf", &given);
-    again.restore(&pack(&state)).unwrap();
-    // a flag, two counts, two lead steps, and the count of factors
-    for (at, wrong) in [(0, 0.5), (1, 1.5), (1, -1.0), (2, f64::NAN), (3, 0.3), (4, -2.0), (5, 2.5)] {
-        let mut changed = state.clone();
-        changed[at] = wrong;
-        assert!(again.restore(&pack(&changed)).is_err(), "{wrong} at {at} of {state:?}");
+    again.restore(&pack(&at, &factors)).unwrap();
+    assert_eq!(again.save(), smoother.save());
+    // more states than are there, fewer, lead steps out of order, more states than the lag, weights of others
+    let with_past = |past: Vec<usize>| Trajectories { past, ..at.clone() };
+    let weights = Some(Array1::from_elem(5, 0.2));
+    let members = Array2::zeros((6, 3 * 7));
+    for changed in [
+        with_past(vec![2, 1, 1, 1]),
+        with_past(vec![2, 1, 0, 0, 0, 0]),
+        with_past(vec![1, 2]),
+        with_past(vec![4, 1]),
+        Trajectories { weights, ..at.clone() },
+        Trajectories { members: Array2::zeros((5, at.members.ncols())), ..at.clone() },
+        Trajectories { members, ..with_past(vec![2, 2, 1, 1, 0, 0]) },
+    ] {
+        assert!(again.restore(&pack(&changed, &factors)).is_err(), "{changed:?}");
+    }
+    for wrong in [f64::NAN, -1.0, 0.0, 1e5] {
+        assert!(again.restore(&pack(&at, &Factors(Array1::from_elem(3, wrong)))).is_err(), "{wrong}");
     }
     assert_eq!(again.save(), smoother.save());
 }

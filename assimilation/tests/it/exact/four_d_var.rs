@@ -4,11 +4,12 @@
 
 use crate::common;
 
-use common::{LinearProblem, errors, method};
+use common::{LinearProblem, errors, method, part};
 use ndarray::{Array1, Array2, ArrayView2, Axis, array};
 use scorecast_assimilation::linalg::Cholesky;
+use scorecast_assimilation::method::FourDVarState;
 use scorecast_assimilation::observe::{Arctan, Pointwise, Stride};
-use scorecast_assimilation::{ObservationOperator, ObservationSet, Prior};
+use scorecast_assimilation::{Gaussian, ObservationOperator, ObservationSet, Prior};
 use scorecast_systems::catalogue::build;
 use scorecast_systems::{
     Covariance, Differentiable, Domain, Forecaster, GaussianKernel, Key, LinearGaussian, Stepping, Value,
@@ -101,7 +102,7 @@ fn where_all_is_linear_it_is_the_dense_solution_of_each_window() {
             p = m.dot(&p).dot(&m.t());
             exact.push((x.clone(), p.clone()));
         }
-        smoothed.extend(filter.finish(&problem.model, KEY).unwrap());
+        smoothed.extend(filter.finish(&problem.model, None, KEY).unwrap());
         assert_eq!((smoothed.len(), exact.len()), (CYCLES, CYCLES), "lag {lag}");
         for (found, (mean, covariance)) in smoothed.iter().zip(&exact) {
             let (m, p) = found.gaussian.as_ref().unwrap();
@@ -150,9 +151,7 @@ fn on_lorenz_63_by_arctan_the_gradient_is_zero_and_the_covariance_the_inverse_he
     filter.start(&Prior::Gaussian { mean: background.clone(), covariance: b.clone() }, 0, KEY).unwrap();
     let observed = ObservationSet { step: 4, time: 0.0, values: y.view(), operator: &operator };
     let outcome = filter.step(&*model, &observed, KEY).unwrap();
-    let (_, p, numbers) = scorecast_assimilation::state::unpack(&filter.save()).unwrap();
-    // lag, a flag, a count, one step; then the mean
-    let x = Array1::from_vec(numbers[4..7].to_vec());
+    let Gaussian { mean: x, covariance: p } = part::<FourDVarState>(&*filter).start;
     assert!(largest(&(outcome.mean() - advance(&x, 4))) < 1e-12);
 
     let jacobian = |f: &dyn Fn(&Array1<f64>) -> Array1<f64>, width: f64| {
@@ -197,7 +196,7 @@ fn members_are_draws_of_the_laws_beside_them() {
         check(&outcome.forecast, outcome.forecast_gaussian.as_ref().unwrap(), "forecast");
         check(&outcome.ensemble, outcome.gaussian.as_ref().unwrap(), "analysis");
     }
-    let at_the_end = filter.finish(&problem.model, KEY).unwrap();
+    let at_the_end = filter.finish(&problem.model, None, KEY).unwrap();
     let smoothed: Vec<_> = outcomes.iter().flat_map(|outcome| &outcome.smoothed).chain(&at_the_end).collect();
     assert_eq!(smoothed.len(), CYCLES);
     smoothed.iter().for_each(|found| check(&found.ensemble, found.gaussian.as_ref().unwrap(), "smoothed"));
@@ -318,8 +317,7 @@ fn of_a_gaussian_kernel_the_derivatives_are_those_of_the_mean() {
     filter.start(&Prior::Gaussian { mean: background.clone(), covariance: b.clone() }, 0, KEY).unwrap();
     let observed = ObservationSet { step: steps, time: 0.0, values: y.view(), operator: &operator };
     let outcome = filter.step(&Gusty, &observed, KEY).unwrap();
-    let (_, p, numbers) = scorecast_assimilation::state::unpack(&filter.save()).unwrap();
-    let x = Array1::from_vec(numbers[4..6].to_vec());
+    let Gaussian { mean: x, covariance: p } = part::<FourDVarState>(&*filter).start;
     let inverse = |a: &Array2<f64>| {
         let mut out = Array2::eye(a.nrows());
         Cholesky::new(a.view()).unwrap().solve_in_place(&mut out);

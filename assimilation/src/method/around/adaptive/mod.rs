@@ -30,15 +30,16 @@ use ndarray::{Array1, Array2, ArrayView1, Axis, s};
 use rayon::prelude::*;
 use scorecast_systems::registry::DefaultValue;
 use scorecast_systems::{Key, Param, ParamKind, Settings};
+use serde::{Deserialize, Serialize};
 
 use crate::ensemble::{all_finite, anomalies};
 use crate::error::{Error, Result};
 use crate::localize::{Localization, Neighbours};
-use crate::numbers::Numbers;
 use crate::observations::ObservationSet;
 use crate::outcome::Outcome;
 use crate::problem::Analysis;
 use crate::screening::used;
+use crate::state::{Owner, Saved, State};
 
 /// The setting `adaptive`.
 const ADAPTIVE: Param = Param::choice(
@@ -102,8 +103,22 @@ pub struct Adaptive {
     damping: f64,
     /// The largest lambda.
     largest: f64,
-    /// Factors of the variances, `[component]`; empty before the first set.
-    lambda: Array1<f64>,
+    lambda: Factors,
+}
+
+/// Factors of the variances, `[component]`; empty before the first set.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Factors(pub Array1<f64>);
+
+impl State for Factors {
+    const KIND: &'static str = "adaptive inflation";
+
+    fn check(&self, _: &Owner) -> Result<(), String> {
+        match self.0.iter().find(|lambda| !(SMALLEST..=LARGEST).contains(*lambda)) {
+            Some(lambda) => Err(format!("{lambda} is no factor of adaptive inflation")),
+            None => Ok(()),
+        }
+    }
 }
 
 /// What the values of one set say, one row a value of `[value, member]`.
@@ -119,7 +134,7 @@ impl Adaptive {
     /// Around `of`. Before each set lambda has the standard deviation `sd`; between sets `damping` of lambda - 1 is kept.
     pub fn new(of: Box<dyn Analysis>, rule: Rule, localization: Option<Localization>, sd: f64, damping: f64) -> Self {
         let localization = localization.filter(|local| local.radius.is_finite());
-        Self { of, rule, localization, sd, damping, largest: LARGEST, lambda: Array1::zeros(0) }
+        Self { of, rule, localization, sd, damping, largest: LARGEST, lambda: Factors::default() }
     }
 
     /// The same, whose factors of the variance are `largest` at most.
@@ -144,7 +159,7 @@ impl Adaptive {
 
     /// The factors of the variances, `[component]`; empty before the first set of observations.
     pub fn factors(&self) -> &Array1<f64> {
-        &self.lambda
+        &self.lambda.0
     }
 
     /// Learns from the values of `observed`, given the forecast before inflation, `[member, component]`.
@@ -164,10 +179,10 @@ impl Adaptive {
         let per = 1.0 / (forecast.nrows() as f64 - 1.0);
         let value = |i: usize| [norms[i] * norms[i] * per, present.values[i] - mean[i], present.variance[i]];
         let innovations = Innovations { unit, values: (0..norms.len()).map(value).collect(), neighbours };
-        let (_, x) = anomalies(forecast.slice(s![.., ..self.lambda.len()]), None);
+        let (_, x) = anomalies(forecast.slice(s![.., ..self.lambda.0.len()]), None);
         let (x, _) = unit_rows(x);
         let (rule, sd, largest, members) = (self.rule, self.sd, self.largest, forecast.nrows());
-        let Some(lambda) = self.lambda.as_slice_mut() else { return Ok(()) };
+        let Some(lambda) = self.lambda.0.as_slice_mut() else { return Ok(()) };
         lambda.par_iter_mut().enumerate().for_each_init(Vec::new, |near, (component, lambda)| {
             innovations.near(component, near);
             let found = match rule {
@@ -247,8 +262,8 @@ impl Analysis for Adaptive {
         }
         // earlier states that a smoother carries are not inflated again
         let dim = observed.operator.current_dim();
-        let lambda = if self.lambda.len() == dim {
-            self.lambda.mapv(|lambda| 1.0 + self.damping * (lambda - 1.0))
+        let lambda = if self.lambda.0.len() == dim {
+            self.lambda.0.mapv(|lambda| 1.0 + self.damping * (lambda - 1.0))
         } else {
             Array1::ones(dim)
         };
@@ -269,8 +284,8 @@ impl Analysis for Adaptive {
             outcome.forecast = forecast;
             return Ok(outcome);
         }
-        self.lambda = lambda;
-        let factor = self.lambda.iter().map(|lambda| lambda.sqrt()).sum::<f64>() / dim as f64;
+        self.lambda = Factors(lambda);
+        let factor = self.lambda.0.iter().map(|lambda| lambda.sqrt()).sum::<f64>() / dim as f64;
         outcome.diagnostics.insert("adaptive_inflation", factor);
         self.learn(&forecast, &used)?;
         Ok(outcome)
@@ -280,29 +295,17 @@ impl Analysis for Adaptive {
         self.of.weights()
     }
 
-    fn state(&self) -> Vec<f64> {
-        let mut state = vec![self.lambda.len() as f64];
-        state.extend(&self.lambda);
-        state.extend(self.of.state());
-        state
+    fn name(&self) -> &'static str {
+        self.of.name()
     }
 
-    fn restore(&mut self, state: &[f64]) -> Result<()> {
-        if state.is_empty() {
-            self.lambda = Array1::zeros(0);
-            return self.of.restore(state);
-        }
-        let mut numbers = Numbers::new("adaptive inflation", state);
-        let count = numbers.count()?;
-        let lambda = numbers.vector(count)?;
-        if lambda.iter().any(|lambda| !(SMALLEST..=LARGEST).contains(lambda)) {
-            return Err(Error::State(format!(
-                "{count} numbers that are not the factors of adaptive inflation; restore it into a method with the same \
-                 setting `adaptive`"
-            )));
-        }
-        self.of.restore(numbers.rest())?;
-        self.lambda = lambda;
-        Ok(())
+    fn state(&self) -> Vec<&dyn Saved> {
+        [vec![&self.lambda as &dyn Saved], self.of.state()].concat()
+    }
+
+    fn state_mut(&mut self) -> Vec<&mut dyn Saved> {
+        let mut parts: Vec<&mut dyn Saved> = vec![&mut self.lambda];
+        parts.extend(self.of.state_mut());
+        parts
     }
 }

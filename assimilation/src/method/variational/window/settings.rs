@@ -1,7 +1,10 @@
-//! The settings of a window.
+//! The settings of a window, and what it refuses.
+
 use scorecast_systems::{Param, Settings};
 
 use crate::error::{Error, Result};
+use crate::observations::StoredSet;
+use crate::observe::ObservationOperator;
 
 /// The setting `lag` of the methods of a window.
 pub(crate) const LAG: Param =
@@ -22,10 +25,10 @@ pub(crate) const SHIFT: Param = Param::int(
 /// # Errors
 /// When `shift` is above `lag`.
 pub(crate) fn lag_and_shift(settings: &Settings) -> Result<(usize, usize)> {
-    let (lag, shift) = (settings.count("lag"), settings.count("shift"));
+    let (lag, shift) = (settings.count(LAG.key), settings.count(SHIFT.key));
     if shift > lag {
         let problem = format!("is {shift}, but must be at most `lag`, which is {lag}; lower it or raise `lag`");
-        return Err(settings.mistake("shift", problem).into());
+        return Err(settings.mistake(SHIFT.key, problem).into());
     }
     Ok((lag, shift))
 }
@@ -34,12 +37,51 @@ pub(crate) fn lag_and_shift(settings: &Settings) -> Result<(usize, usize)> {
 ///
 /// # Errors
 /// [`Error::Unsupported`].
-pub(crate) fn require_no_shift(shift: usize, method: &str) -> Result<()> {
+pub(super) fn require_no_shift(shift: usize, method: &str) -> Result<()> {
     if shift == 1 {
         return Ok(());
     }
     Err(Error::Unsupported(format!(
         "method `{method}` uses each set of observations as it comes where the forecaster has noise, and cannot let sets \
          wait for a shift of {shift}; set shift to 1, or the noise of the forecaster to 0"
+    )))
+}
+
+/// Refuses an operator where one of the `kept` sets came with another, in the name of `method` with this `shift`, or with
+/// multiple assimilation (`mda`).
+///
+/// # Errors
+/// [`Error::Unsupported`].
+pub(super) fn require_same(
+    kept: &[StoredSet],
+    operator: &dyn ObservationOperator,
+    (method, shift, mda): (&str, usize, bool),
+) -> Result<()> {
+    if kept.iter().all(|set| set.is_of(operator)) {
+        return Ok(());
+    }
+    let (with, remedy) = match (mda, shift) {
+        (true, 1) => ("mda = true".to_owned(), "mda to false"),
+        (true, _) => (format!("mda = true and shift = {shift}"), "mda to false and shift to 1"),
+        (false, _) => (format!("shift = {shift}"), "shift to 1"),
+    };
+    Err(Error::Unsupported(format!(
+        "method `{method}` with {with} uses a set of observations after it has come and needs the same operator for all of \
+         them, but this set has another; set {remedy}"
+    )))
+}
+
+/// Refuses to end a run without the operator of the sets that wait.
+///
+/// # Errors
+/// [`Error::Unsupported`].
+pub(super) fn require_none_waits(waiting: &[StoredSet], method: &str) -> Result<()> {
+    if !waiting.iter().any(StoredSet::is_observed) {
+        return Ok(());
+    }
+    Err(Error::Unsupported(format!(
+        "method `{method}` still has {} sets of observations that wait to be used (`shift`); give `Cycle::finish` their \
+         operator",
+        waiting.len()
     )))
 }

@@ -37,7 +37,7 @@ fn without_noise_too_a_saved_run_goes_on_bit_for_bit_and_a_bundle_is_refused_whe
                 let numbers = outcome.ensemble.iter().chain(&outcome.forecast).chain(smoothed);
                 out.extend(numbers.map(|value| value.to_bits()));
             }
-            let rest = filter.finish(&*problem.model, KEY).unwrap();
+            let rest = filter.finish(&*problem.model, None, KEY).unwrap();
             out.extend(rest.iter().flat_map(|earlier| &earlier.ensemble).map(|value| value.to_bits()));
             out
         };

@@ -99,7 +99,7 @@ fn where_all_is_linear_filter_and_smoother_are_the_posteriors_of_the_ensembles_o
                 worst = worst.max(if linearization == "bundle" { 0.0 } else { error });
                 smoothed.extend(outcome.smoothed);
             }
-            smoothed.extend(filter.finish(&problem.model, KEY).unwrap());
+            smoothed.extend(filter.finish(&problem.model, None, KEY).unwrap());
             assert_eq!(smoothed.len(), CYCLES);
             for (cycle, posterior) in smoothed.iter().enumerate() {
                 let exact = dense(&problem, &draws, cycle + 1, (cycle + 1 + lag).min(CYCLES));

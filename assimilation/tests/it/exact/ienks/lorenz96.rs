@@ -34,7 +34,7 @@ fn lorenz96(given: &[(&'static str, Value)], cycles: usize) -> [f64; 2] {
         sums[0] += if cycle > 80 { rms(outcome.mean() - truth.row(0)) } else { 0.0 };
         smoothed.extend(outcome.smoothed);
     }
-    smoothed.extend(filter.finish(&*model, KEY).unwrap());
+    smoothed.extend(filter.finish(&*model, None, KEY).unwrap());
     sums[1] = (80..cycles).map(|cycle| rms(smoothed[cycle].mean() - &truths[cycle])).sum();
     sums.map(|sum| sum / (cycles - 80) as f64)
 }

@@ -27,7 +27,7 @@ fn where_the_forecaster_has_noise_it_is_the_ensemble_kalman_smoother() {
                 assert!(largest(&(&a.ensemble - &b.ensemble)) < 1e-9 && largest(&(&a.forecast - &b.forecast)) < 1e-9);
                 smoothed.extend(a.smoothed.clone());
             }
-            smoothed.extend(filter.finish(&problem.model, KEY).unwrap());
+            smoothed.extend(filter.finish(&problem.model, None, KEY).unwrap());
             assert_eq!(smoothed.len(), CYCLES);
             if rotate {
                 continue;
@@ -97,7 +97,7 @@ fn with_noise_and_many_members_the_smoother_is_the_posterior_of_the_path() {
         let key = KEY.case(replicate);
         let mut filter = method("ienks", &given);
         problem.run(&mut *filter, key);
-        for (set, posterior) in filter.finish(&problem.model, key).unwrap().iter().enumerate() {
+        for (set, posterior) in filter.finish(&problem.model, None, key).unwrap().iter().enumerate() {
             sums[2 * set] += &posterior.mean();
             sums[2 * set + 1] += &posterior.variance();
         }

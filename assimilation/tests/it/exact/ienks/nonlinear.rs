@@ -3,14 +3,14 @@
 
 use ndarray::{Array1, Array2, ArrayView1, Axis, array};
 use scorecast_assimilation::ensemble::anomalies;
+use scorecast_assimilation::method::WindowMembers;
 use scorecast_assimilation::observe::{Arctan, Pointwise, Stride};
-use scorecast_assimilation::state::unpack;
 use scorecast_assimilation::{ObservationOperator, ObservationSet, Prior};
 use scorecast_systems::catalogue::build;
 use scorecast_systems::{Forecaster, Stepping, Value};
 
 use super::{KEY, inverse, largest, off};
-use crate::common::{errors, method, word};
+use crate::common::{errors, method, part, word};
 
 /// Members at the start of a window of two sets of which one has come, so that the start has not moved: Lorenz-63 by
 /// arctan, from a prior whose standard deviation is `scale`, with errors in proportion.
@@ -50,7 +50,7 @@ impl Nonlinear {
         filter.start(&Prior::Ensemble(self.draws.clone()), 0, KEY).unwrap();
         let observed = ObservationSet { step: 3, time: 0.0, values: self.y.view(), operator: &self.operator };
         filter.step(&*self.model, &observed, KEY).unwrap();
-        unpack(&filter.save()).unwrap().1
+        part::<WindowMembers>(&*filter).start
     }
 
     /// The minimum of |residual|^2 / 2 + |w|^2 / 2 over x = mean + A^T w / sqrt(N - 1), by steepest descent in the metric

@@ -62,7 +62,7 @@ fn a_run_that_is_saved_at_any_set_goes_on_bit_for_bit_and_is_the_same_for_any_nu
                     assert!(filter.restore(&bytes[..bytes.len() - 8]).is_err() && filter.restore(&bytes[1..]).is_err());
                 }
             }
-            let rest = filter.finish_with(&*model, &operator, KEY).unwrap();
+            let rest = filter.finish(&*model, Some(&operator), KEY).unwrap();
             out.extend(rest.iter().flat_map(|earlier| &earlier.ensemble).map(|value| value.to_bits()));
             out
         };
@@ -101,12 +101,12 @@ fn sets_that_wait_refuse_another_operator_noise_and_an_end_without_them() {
         let observed = ObservationSet { step: 2, time: 2.0, values: problem.observations.row(1), operator: &other };
         let message = filter.step(&problem.model, &observed, KEY).err().unwrap().to_string();
         assert!(message.contains("needs the same operator") && message.ends_with("set shift to 1"), "{message}");
-        let message = filter.finish(&problem.model, KEY).unwrap_err().to_string();
-        assert!(message.contains("still has 1 sets") && message.contains("`Cycle::finish_with`"), "{message}");
-        let message = filter.finish_with(&problem.model, &other, KEY).unwrap_err().to_string();
+        let message = filter.finish(&problem.model, None, KEY).unwrap_err().to_string();
+        assert!(message.contains("still has 1 sets") && message.contains("`Cycle::finish`"), "{message}");
+        let message = filter.finish(&problem.model, Some(&other), KEY).unwrap_err().to_string();
         assert!(message.ends_with("set shift to 1"), "{message}");
         assert!(filter.save() == before, "{name}");
-        assert_eq!(filter.finish_with(&problem.model, &problem.operator, KEY).unwrap().len(), 1);
+        assert_eq!(filter.finish(&problem.model, Some(&problem.operator), KEY).unwrap().len(), 1);
         if name == "four_d_var" {
             continue;
         }
@@ -140,7 +140,7 @@ fn sets_of_the_same_lead_step_are_one_time() {
                 let outcome = filter.step(&problem.model, &observed, KEY).unwrap();
                 steps.extend(outcome.smoothed.iter().map(|earlier| earlier.step));
             }
-            let rest = filter.finish_with(&problem.model, &problem.operator, KEY).unwrap();
+            let rest = filter.finish(&problem.model, Some(&problem.operator), KEY).unwrap();
             steps.extend(rest.iter().map(|earlier| earlier.step));
             assert_eq!(steps, [1, 2, 3, 4, 5, 6], "{name}, lag {lag}, shift {shift}");
         }

@@ -95,7 +95,7 @@ fn run(filter: &mut dyn Cycle, problem: &LinearProblem, prior: &Prior) -> (Vec<O
     filter.start(prior, 0, KEY).unwrap();
     let outcomes: Vec<_> = (0..CYCLES).map(|cycle| problem.step(filter, cycle, KEY)).collect();
     let mut smoothed: Vec<_> = outcomes.iter().flat_map(|outcome| outcome.smoothed.clone()).collect();
-    smoothed.extend(filter.finish_with(&problem.model, &problem.operator, KEY).unwrap());
+    smoothed.extend(filter.finish(&problem.model, Some(&problem.operator), KEY).unwrap());
     let steps: Vec<_> = smoothed.iter().map(|posterior| posterior.step).collect();
     assert_eq!(steps, (1..=CYCLES).map(|set| set * problem.every).collect::<Vec<_>>());
     (outcomes, smoothed)

@@ -2,14 +2,14 @@
 
 use ndarray::{Array1, Array2, Axis, array};
 use scorecast_assimilation::ensemble::covariance;
+use scorecast_assimilation::method::{FourDVarState, Window, WindowMembers};
 use scorecast_assimilation::observe::{Arctan, Pointwise, Stride};
-use scorecast_assimilation::state::unpack;
 use scorecast_assimilation::{ObservationOperator, ObservationSet, Prior};
 use scorecast_systems::catalogue::build;
 use scorecast_systems::{Forecaster, Stepping, Value};
 
 use super::{KEY, inverse, largest, window};
-use crate::common::{errors, method, word};
+use crate::common::{errors, method, part, word};
 
 /// A nonlinear problem whose model has no noise: Lorenz-63 by arctan.
 pub fn nonlinear() -> (Box<dyn Forecaster>, Pointwise<Arctan>, Array2<f64>) {
@@ -67,12 +67,13 @@ fn where_nothing_is_linear_the_slope_of_the_cost_of_both_sets_is_zero() {
             let observed = ObservationSet { step: 2 * set + 2, time: 0.0, values, operator: &operator };
             filter.step(&*model, &observed, KEY).unwrap();
         }
-        let (step, state, numbers) = unpack(&filter.save()).unwrap();
-        assert_eq!(step, 0);
-        match name {
-            // shift, waiting, lag, a flag, a count, two steps; then the mean
-            "four_d_var" => check(&Array1::from_vec(numbers[7..10].to_vec()), &state, 1e-7, name),
-            _ => check(&state.mean_axis(Axis(0)).unwrap(), &covariance(state.view(), None), 1e-4, name),
+        assert_eq!(part::<Window>(&*filter).start, 0);
+        if name == "four_d_var" {
+            let start = part::<FourDVarState>(&*filter).start;
+            check(&start.mean, &start.covariance, 1e-7, name);
+        } else {
+            let start = part::<WindowMembers>(&*filter).start;
+            check(&start.mean_axis(Axis(0)).unwrap(), &covariance(start.view(), None), 1e-4, name);
         }
     }
 }

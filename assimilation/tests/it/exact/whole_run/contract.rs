@@ -17,7 +17,7 @@ fn every_time_of_a_set_of_observations_appears_once_and_in_order() {
             let (outcomes, smoothed) = run(&problem, &mut *smoother, &problem.prior(), Key::new(2, Domain::Method));
             let steps: Vec<usize> = smoothed.iter().map(|smoothed| smoothed.step).collect();
             assert_eq!(steps, (1..=CYCLES).map(|cycle| cycle * problem.every).collect::<Vec<_>>(), "{name}");
-            assert!(smoother.finish(&problem.model, Key::new(2, Domain::Method)).unwrap().is_empty(), "{name}");
+            assert!(smoother.finish(&problem.model, None, Key::new(2, Domain::Method)).unwrap().is_empty(), "{name}");
             // the last time has no later observations: its smoothed posterior is the filter's
             let (last, filtered) = (&smoothed[CYCLES - 1], &outcomes[CYCLES - 1]);
             if *name != "ffbsi" {
@@ -39,7 +39,7 @@ fn sets_of_the_same_lead_step_are_one_time() {
             let observed = ObservationSet { step, time: step as f64, values, operator: &problem.operator };
             smoother.step(&problem.model, &observed, key).unwrap();
         }
-        let steps: Vec<_> = smoother.finish(&problem.model, key).unwrap().iter().map(|s| s.step).collect();
+        let steps: Vec<_> = smoother.finish(&problem.model, None, key).unwrap().iter().map(|s| s.step).collect();
         assert_eq!(steps, [1, 3], "{name}");
     }
 }
@@ -70,7 +70,7 @@ fn a_smoother_that_is_saved_and_restored_gives_the_same_bits() {
             for cycle in stop..CYCLES {
                 smoothed.extend(problem.step(&mut *second, cycle, key).smoothed);
             }
-            smoothed.extend(second.finish(&problem.model, key).unwrap());
+            smoothed.extend(second.finish(&problem.model, None, key).unwrap());
             assert_eq!(smoothed.iter().map(bits).collect::<Vec<_>>(), through, "{name} from {stop}");
         }
     }

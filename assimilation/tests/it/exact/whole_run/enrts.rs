@@ -95,7 +95,7 @@ fn enrts_is_the_ensemble_kalman_smoother_of_a_nonlinear_model() {
     smoother.start(&prior, 0, key).unwrap();
     let analyses: Vec<_> =
         (1..=sets).map(|set| smoother.step(&*model, &observed(set, &now), key).unwrap().ensemble).collect();
-    let smoothed = smoother.finish(&*model, key).unwrap();
+    let smoothed = smoother.finish(&*model, None, key).unwrap();
     for (first, analysis) in analyses.iter().enumerate() {
         let mut filter = method("etkf", &settings);
         let twice = concatenate(Axis(1), &[analysis.view(), analysis.view()]).unwrap();

@@ -51,7 +51,7 @@ fn ffbsi_by_the_moments_of_a_lead_step_is_ffbsi_by_its_density() {
             let observed = ObservationSet { step: 2 * (cycle + 1), time: 0.0, values, operator: &problem.operator };
             smoother.step(model, &observed, key).unwrap();
         }
-        smoother.finish(model, key).unwrap()
+        smoother.finish(model, None, key).unwrap()
     };
     for (a, b) in paths(&problem.model).iter().zip(paths(&plain)) {
         assert_eq!(a.ensemble.dim(), (50, 2));

@@ -21,7 +21,7 @@ fn run(problem: &LinearProblem, smoother: &mut dyn Cycle, prior: &Prior, key: Ke
     smoother.start(prior, 0, key).unwrap();
     let outcomes: Vec<_> = (0..problem.observations.nrows()).map(|cycle| problem.step(smoother, cycle, key)).collect();
     let mut smoothed: Vec<_> = outcomes.iter().flat_map(|outcome| outcome.smoothed.clone()).collect();
-    smoothed.extend(smoother.finish(&problem.model, key).unwrap());
+    smoothed.extend(smoother.finish(&problem.model, None, key).unwrap());
     (outcomes, smoothed)
 }
 

@@ -81,7 +81,7 @@ fn extended_rts_is_the_recursion_of_rauch_tung_and_striebel() {
         analyses.push(outcome.gaussian.unwrap());
         forecasts.push(outcome.forecast_gaussian.unwrap());
     }
-    let smoothed = smoother.finish(&*model, key).unwrap();
+    let smoothed = smoother.finish(&*model, None, key).unwrap();
     // three steps of the mean, x + dt (x - x^3)
     let advance = |x: &Array1<f64>| (0..3).fold(x.clone(), |x, _| x.mapv(|x| x + 0.1 * (x - x * x * x)));
     let mut later = smoothed[3].gaussian.clone().unwrap();
@@ -122,7 +122,7 @@ fn a_set_that_cannot_be_predicted_is_left_out_forward_and_backward() {
                 .step(&model, &ObservationSet { step, time: 0.0, values: values.view(), operator: &operator }, key)
                 .unwrap();
         }
-        smoother.finish(&model, key).unwrap()
+        smoother.finish(&model, None, key).unwrap()
     };
     for (found, missing) in smoothed(0.2).iter().zip(smoothed(f64::NAN)) {
         assert!(found.mean()[0].is_finite());

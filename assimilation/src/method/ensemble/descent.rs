@@ -1,4 +1,5 @@
-//! Gauss-Newton steps in the space of the members' weights (Bocquet and Sakov 2012, 2013).
+//! Gauss-Newton steps in the space of the members' weights (Bocquet and Sakov 2012, 2013); the first is the transform of
+//! [`etkf`](super::EtKf).
 //!
 //! x_0 = mean + A^T w / sqrt(N - 1) with the anomalies A of the window's start, and Z the derivative of the scaled
 //! predictions R^-1/2 h(M(x_0)) in w, one row a member, d = R^-1/2 (y - h(M(x_0))):
@@ -13,14 +14,16 @@ use ndarray::{Array1, Array2};
 
 use crate::error::Result;
 use crate::linalg::Eigen;
-use crate::method::ensemble::enkf_n::corrected_prior;
+use crate::outcome::Diagnostics;
 
 /// One Gauss-Newton step.
-pub(super) struct Descent {
+pub(crate) struct Descent {
     /// The change of w, `[member]`.
     pub step: Array1<f64>,
     /// The curvature of the prior.
     pub g: f64,
+    /// Whether that is of the finite-size form.
+    finite_size: bool,
     /// Of Z Z^T.
     eigen: Eigen,
 }
@@ -37,7 +40,21 @@ impl Descent {
         let mut step = eigen.vectors.dot(&(z.dot(d) - g * w));
         step.zip_mut_with(&eigen.values, |value, l| *value /= g + l.max(0.0));
         let step = step.dot(&eigen.vectors);
-        Ok(Self { step, g, eigen })
+        Ok(Self { step, g, finite_size: certainty.is_some(), eigen })
+    }
+
+    /// The length of the step, in standard deviations of the prior.
+    pub fn length(&self) -> f64 {
+        self.step.dot(&self.step).sqrt()
+    }
+
+    /// What there is to say of it, the last of so many `steps`.
+    pub fn diagnostics(&self, steps: usize) -> Diagnostics {
+        let mut diagnostics = Diagnostics::from([("steps", steps as f64), ("last_step", self.length())]);
+        if self.finite_size {
+            diagnostics.insert("inflation", 1.0 / self.g.sqrt());
+        }
+        diagnostics
     }
 
     /// T = (g I + Z Z^T)^-1/2, `[member, member]`.
@@ -57,6 +74,15 @@ fn curvature(eigenvalues: &Array1<f64>, square: f64, certainty: f64) -> f64 {
     let unobserved = eigenvalues.iter().map(|l| 1.0 / (1.0 + l.max(0.0))).sum::<f64>() / members;
     let (e, c) = corrected_prior(members, unobserved, certainty);
     c / (members - 1.0) / (e + square / (members - 1.0))
+}
+
+/// e and c of the prior of `members` whose certainty is `certainty` and whose mode is corrected, where the prior has the
+/// weight `prior_weight` (k) in the analysis.
+pub(crate) fn corrected_prior(members: f64, prior_weight: f64, certainty: f64) -> (f64, f64) {
+    // the mode e (N - 1) / c of e = 1 + 1/N and c = N
+    let mode = 1.0 - 1.0 / (members * members);
+    let correction = mode.powf(0.5 * prior_weight);
+    (certainty * (1.0 + 1.0 / members) / correction, certainty * correction * members)
 }
 
 #[cfg(test)]

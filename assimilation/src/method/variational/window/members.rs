@@ -1,0 +1,168 @@
+//! A window of members: those at its start and at each of its sets.
+
+use ndarray::Array2;
+use scorecast_systems::{Forecaster, Key};
+use serde::{Deserialize, Serialize};
+
+use super::{Run, WindowMethod, WindowProblem};
+use crate::ensemble::all_finite;
+use crate::error::Result;
+use crate::method::shared::unchanged;
+use crate::observations::ObservationSet;
+use crate::outcome::{Diagnostics, Outcome, Smoothed};
+use crate::problem::{Prior, draw_prior, require_dim, require_members};
+use crate::state::{Owner, State};
+use crate::step_law;
+
+/// A method of a window that is an ensemble, `[member, component]` at each time.
+pub trait MembersMethod: Send {
+    /// Its name in the registry.
+    const NAME: &'static str;
+
+    /// Whether each set is used in every window that holds it.
+    fn uses_again(&self) -> bool {
+        false
+    }
+
+    /// Refuses a set that it cannot use.
+    fn require(&self, _observed: &ObservationSet) -> Result<()> {
+        Ok(())
+    }
+
+    /// What the sets of the problem, at least one, make of the members at the `start`, given those at each set of the window.
+    fn solve(&self, at: &WindowProblem, start: &Array2<f64>, at_sets: &[Array2<f64>]) -> Result<Solved>;
+
+    /// Where the forecaster has noise: updates the members at a set with a value, `newest`, and at `earlier` times of the window.
+    fn smooth<'a>(
+        &self,
+        earlier: impl Iterator<Item = &'a mut Array2<f64>>,
+        newest: &mut Array2<f64>,
+        observed: &ObservationSet,
+        key: Key,
+    ) -> Result<Diagnostics>;
+}
+
+/// The members at the start after an analysis; none where they stay as they are.
+#[derive(Default)]
+pub struct Solved {
+    /// Given all sets with their whole weight.
+    pub fully_weighted: Option<Array2<f64>>,
+    /// Where sets are used again: given each with its weight in this window.
+    pub partly_weighted: Option<Array2<f64>>,
+    /// Named numbers about the analysis.
+    pub diagnostics: Diagnostics,
+}
+
+/// The members of a window.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct WindowMembers {
+    /// At the start, given all sets with their whole weight.
+    pub start: Array2<f64>,
+    /// At each set, the present last.
+    at_sets: Vec<Array2<f64>>,
+    /// At the start where sets are used again, each with only a part of its weight: what the next analysis goes on from.
+    partly_weighted: Option<Array2<f64>>,
+}
+
+impl State for WindowMembers {
+    const KIND: &'static str = "members of a window";
+
+    fn check(&self, owner: &Owner) -> Result<(), String> {
+        owner.require_members(self.start.nrows())?;
+        match self.at_sets.iter().chain(&self.partly_weighted).all(|x| x.dim() == self.start.dim()) {
+            true => Ok(()),
+            false => Err("it holds members of different sizes".to_owned()),
+        }
+    }
+}
+
+impl WindowMembers {
+    fn present(&self) -> &Array2<f64> {
+        self.at_sets.last().unwrap_or(&self.start)
+    }
+
+    /// Carries the members to the sets where they are not known yet.
+    fn carry(&mut self, legs: impl Iterator<Item = (usize, usize)>, run: Run) -> Result<()> {
+        for (from, to) in legs.skip(self.at_sets.len()) {
+            let mut x = self.present().clone();
+            run.model.advance(from, to - from, &mut x, run.noise())?;
+            self.at_sets.push(x);
+        }
+        Ok(())
+    }
+}
+
+impl<M: MembersMethod> WindowMethod for M {
+    type State = WindowMembers;
+
+    fn name(&self) -> &'static str {
+        M::NAME
+    }
+
+    fn uses_again(&self) -> bool {
+        MembersMethod::uses_again(self)
+    }
+
+    fn begin(&self, prior: &Prior, members: usize, key: Key) -> Result<WindowMembers> {
+        Ok(WindowMembers { start: draw_prior(prior, members, key)?, ..WindowMembers::default() })
+    }
+
+    fn require(&self, members: &WindowMembers, model: &dyn Forecaster, observed: &ObservationSet) -> Result<()> {
+        let (count, dim) = members.start.dim();
+        observed.check(dim)?;
+        require_members(count)?;
+        require_dim(dim, model)?;
+        MembersMethod::require(self, observed)
+    }
+
+    fn is_noisy(&self, members: &WindowMembers, at: &WindowProblem) -> Result<bool> {
+        let (from, start, run) = (at.window.start, &members.start, at.run);
+        let moves = at.window.present() > from && all_finite(start.view());
+        Ok(moves && !step_law::is_deterministic(run.model, from, start.row(0), run.noise())?)
+    }
+
+    fn analyse(&self, members: &mut WindowMembers, at: &WindowProblem) -> Result<Outcome> {
+        members.at_sets.truncate(at.window.ends().len() - 1);
+        members.carry(at.window.legs(), at.run)?;
+        let mut outcome = unchanged(members.present().clone());
+        if !(all_finite(outcome.forecast.view()) && all_finite(members.start.view())) {
+            return Ok(outcome);
+        }
+        if at.is_noisy {
+            // sets at the prior's own lead step come without noise: here each counts as a whole, once
+            members.partly_weighted = None;
+            let mut times = members.at_sets.iter_mut().rev();
+            if let Some(present) = times.next().filter(|_| at.newest.is_observed()) {
+                outcome.diagnostics =
+                    self.smooth(times.chain([&mut members.start]), present, &at.newest, at.run.key)?;
+                outcome.ensemble.clone_from(present);
+            }
+        } else if !at.sets.is_empty() {
+            let start = members.partly_weighted.as_ref().unwrap_or(&members.start);
+            let solved = self.solve(at, start, &members.at_sets)?;
+            outcome.diagnostics = solved.diagnostics;
+            members.partly_weighted = solved.partly_weighted.or_else(|| members.partly_weighted.take());
+            if let Some(start) = solved.fully_weighted {
+                (members.start, members.at_sets) = (start, Vec::new());
+                members.carry(at.window.legs(), at.run)?;
+                outcome.ensemble.clone_from(members.present());
+            }
+        }
+        Ok(outcome)
+    }
+
+    fn smoothed(&self, members: &WindowMembers, step: usize, _: Run) -> Result<Smoothed> {
+        Ok(Smoothed::new(step, members.start.clone()))
+    }
+
+    fn slide(&self, members: &mut WindowMembers, (from, to): (usize, usize), run: Run) -> Result<()> {
+        members.carry(std::iter::once((from, to)), run)?;
+        members.start = members.at_sets.remove(0);
+        // at the present nothing is used again
+        members.partly_weighted = members.partly_weighted.take().filter(|_| !members.at_sets.is_empty());
+        if let Some(start) = &mut members.partly_weighted {
+            run.model.advance(from, to - from, start, run.noise())?;
+        }
+        Ok(())
+    }
+}
