@@ -5,6 +5,7 @@
 
 use crate::fast::Fast;
 use crate::lanes::LANES;
+use crate::linearized::Linearized;
 use crate::semilinear::Semilinear;
 
 /// How the noise enters: what an integrator must know of g.
@@ -104,13 +105,4 @@ pub trait Sde: Send + Sync {
     fn semilinear(&self) -> Option<&dyn Semilinear> {
         None
     }
-}
-
-/// The derivatives of a drift, as products with a vector; never the matrix. All arrays are `[component][lane]`.
-pub trait Linearized: Send + Sync {
-    /// The tangent-linear model: f'(x, t) dx into `out`.
-    fn tangent_block(&self, t: f64, x: &[[f64; LANES]], dx: &[[f64; LANES]], out: &mut [[f64; LANES]]);
-
-    /// Its adjoint: f'(x, t)^T v into `out`.
-    fn adjoint_block(&self, t: f64, x: &[[f64; LANES]], v: &[[f64; LANES]], out: &mut [[f64; LANES]]);
 }

@@ -100,7 +100,7 @@ fn entries_are_complete() {
         assert_eq!(initial.dim(), (5, variant.system.dim()));
         match variant.system.partial() {
             None => assert_eq!(variant.perfect().dim(), variant.system.dim()),
-            Some(partial) => assert_eq!(partial.seen.len(), variant.system.dim(), "{}", entry.name),
+            Some(partial) => assert_eq!(partial.visible.len(), variant.system.dim(), "{}", entry.name),
         }
         assert!(initial.row(0) != initial.row(1), "{}: members start apart", entry.name);
     }
