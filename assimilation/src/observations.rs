@@ -6,7 +6,7 @@ mod stored_set;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 
 use crate::error::{Error, Result};
-use crate::linalg::{Cholesky, Eigen};
+use crate::linalg::{Cholesky, Eigen, submatrix};
 use crate::observe::ObservationOperator;
 pub(crate) use stored_set::StoredSet;
 
@@ -38,11 +38,6 @@ impl ObservationSet<'_> {
     pub fn is_observed(&self) -> bool {
         self.values.iter().any(|value| !value.is_nan())
     }
-}
-
-/// Rows and columns `index` of a square matrix.
-pub(crate) fn submatrix(matrix: ArrayView2<f64>, index: &[usize]) -> Array2<f64> {
-    Array2::from_shape_fn((index.len(), index.len()), |(i, j)| matrix[(index[i], index[j])])
 }
 
 /// What `solve` makes of the columns of a matrix, for each row of `rows`, in place of it.

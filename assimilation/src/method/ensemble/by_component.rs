@@ -8,6 +8,7 @@ use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis};
 use rayon::prelude::*;
 use scorecast_systems::Key;
 
+use crate::ensemble::centre;
 use crate::method::around::inflation::Inflation;
 use crate::observations::ObservationSet;
 use crate::outcome::Outcome;
@@ -105,11 +106,4 @@ pub(crate) fn copy(members: ArrayView2<f64>) -> Array2<f64> {
     let rows = out.axis_iter_mut(Axis(0)).into_par_iter().zip(members.axis_iter(Axis(0)));
     rows.for_each(|(mut to, from)| to.assign(&from));
     out
-}
-
-/// Takes the mean off some numbers and returns it.
-pub(crate) fn centre(x: &mut [f64]) -> f64 {
-    let mean = x.iter().sum::<f64>() / x.len() as f64;
-    x.iter_mut().for_each(|value| *value -= mean);
-    mean
 }
