@@ -75,12 +75,6 @@ impl EtKf {
         present: Present,
         (observed, key): (&ObservationSet, Key),
     ) -> Result<Outcome> {
-        observed.require_gaussian(name)?;
-        crate::problem::require_members(forecast.nrows())?;
-        let present = observed.restrict(forecast.view())?;
-        if present.index.is_empty() || !all_finite(forecast.view()) || !all_finite(present.predicted.view()) {
-            return Ok(crate::method::shared::unchanged(forecast));
-        }
         let (mean, a) = anomalies(forecast.view(), None);
         let (z, d) = scaled(present.whiten());
         let (shift, analysis) = transform(&a, &z, &d)?;
@@ -126,7 +120,7 @@ mod tests {
     use scorecast_systems::Domain;
 
     use super::*;
-    use crate::ensemble::covariance;
+    use crate::ensemble::{all_finite, covariance};
     use crate::linalg::Cholesky;
     use crate::observe::{GaussianError, Linear, NoiseLaw};
     use crate::problem::Analysis;

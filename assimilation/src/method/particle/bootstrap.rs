@@ -81,7 +81,7 @@ impl Analysis for Bootstrap {
     fn update(&mut self, forecast: Array2<f64>, observed: &ObservationSet, key: Key) -> Result<Outcome> {
         let (forecast, present, carried) = match self.carried.open(forecast, observed)? {
             Opened::Weigh(forecast, present, carried) => (forecast, present, carried),
-            Opened::Unchanged(outcome) => return Ok(outcome),
+            Opened::Unchanged(outcome) => return Ok(*outcome),
         };
         let predicted = observed.operator.apply(observed.time, forecast.view());
         let log_likelihood = observed.operator.error().log_likelihood(observed.values, predicted.view(), &present);

@@ -122,7 +122,7 @@ impl Analysis for KernelParticleFilter {
     fn update(&mut self, forecast: Array2<f64>, observed: &ObservationSet, key: Key) -> Result<Outcome> {
         let (forecast, present, carried) = match self.carried.open(forecast, observed)? {
             Opened::Weigh(forecast, present, carried) => (forecast, present, carried),
-            Opened::Unchanged(outcome) => return Ok(outcome),
+            Opened::Unchanged(outcome) => return Ok(*outcome),
         };
         let (members, forecast_weights) = (forecast.nrows(), carried.as_ref().map(|weights| weights.mapv(f64::exp)));
         let log_likelihood = |x: &Array2<f64>| {

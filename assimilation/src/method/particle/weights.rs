@@ -63,7 +63,7 @@ pub(crate) fn require_log_weights(log_weights: &Array1<f64>) -> Result<(), Strin
 /// How the analysis of a filter that carries weights opens.
 pub(crate) enum Opened {
     /// The forecast as it is: nothing is present, and the weights stay; or it has diverged, and they are lost.
-    Unchanged(Outcome),
+    Unchanged(Box<Outcome>),
     /// Members to be weighed by the values listed, at least one, and the weights that were carried to them.
     Weigh(Array2<f64>, Vec<usize>, Option<Array1<f64>>),
 }
@@ -78,7 +78,7 @@ impl Carried {
         observed.check(forecast.ncols())?;
         let carried = self.take(forecast.nrows());
         if !all_finite(forecast.view()) {
-            return Ok(Opened::Unchanged(Outcome::unchanged(forecast)));
+            return Ok(Opened::Unchanged(Box::new(Outcome::unchanged(forecast))));
         }
         let present = observed.present();
         if !present.is_empty() {
@@ -86,7 +86,8 @@ impl Carried {
         }
         self.0 = carried;
         let (weights, forecast_weights) = (self.weights(), self.weights());
-        Ok(Opened::Unchanged(Outcome { forecast_weights, weights, ..Outcome::unchanged(forecast) }))
+        let outcome = Outcome { forecast_weights, weights, ..Outcome::unchanged(forecast) };
+        Ok(Opened::Unchanged(Box::new(outcome)))
     }
 
     /// Takes those of `members` members out; others are lost.

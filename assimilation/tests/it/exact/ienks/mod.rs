@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used)]
 
-use crate::common;
 mod contract;
 mod linear;
 mod lorenz96;
