@@ -39,6 +39,11 @@ pub fn add_scaled(y: &mut [f64], factor: f64, x: &[f64]) {
     y.iter_mut().zip(x).for_each(|(y, x)| *y += factor * x);
 }
 
+/// Whether every number is finite.
+pub fn all_finite(x: ArrayView2<f64>) -> bool {
+    x.iter().all(|value| value.is_finite())
+}
+
 /// Rows and columns `index` of a square matrix.
 pub(crate) fn submatrix(matrix: ArrayView2<f64>, index: &[usize]) -> Array2<f64> {
     Array2::from_shape_fn((index.len(), index.len()), |(i, j)| matrix[(index[i], index[j])])

@@ -23,7 +23,7 @@
 mod several;
 
 use ndarray::{Array, Array2, Axis, RemoveAxis, concatenate};
-use scorecast_systems::{Entry, Key, Param, Settings};
+use scorecast_systems::{Entry, Param, Settings};
 
 use self::several::Several;
 use crate::ensemble::{all_finite, anomalies};
@@ -157,20 +157,19 @@ impl MembersMethod for FourDEnVar {
         Ok(Solved { fully_weighted: Some(start), partly_weighted: None, diagnostics: analysis.diagnostics() })
     }
 
-    fn smooth<'a>(
+    fn smooth(
         &self,
-        mut earlier: impl Iterator<Item = &'a mut Array2<f64>>,
+        earlier: Vec<&mut Array2<f64>>,
         newest: &mut Array2<f64>,
-        observed: &ObservationSet,
-        _key: Key,
+        at: &WindowProblem,
     ) -> Result<Diagnostics> {
+        let observed = at.newest.view();
         if !all_finite(observed.restrict(newest.view())?.predicted.view()) {
             return Ok(Diagnostics::new());
         }
-        let stencil = taper(self.localization, Self::NAME, observed)?;
-        let observed = observed.view();
+        let stencil = taper(self.localization, Self::NAME, &observed)?;
         let analysis = Analysis::new(self, &[&*newest], &observed, stencil)?;
-        earlier.try_for_each(|x| analysis.update(x, Inflation::default()))?;
+        earlier.into_iter().try_for_each(|x| analysis.update(x, Inflation::default()))?;
         analysis.update(newest, self.inflation)?;
         Ok(analysis.diagnostics())
     }
