@@ -153,19 +153,3 @@ impl From<crate::assimilation::Error> for Failure {
         }
     }
 }
-
-#[cfg(feature = "learned")]
-impl From<crate::forecast::Error> for Failure {
-    fn from(error: crate::forecast::Error) -> Self {
-        use crate::forecast::Error;
-        let kind = match &error {
-            Error::System(_) | Error::Unsupported(_) => FailureKind::Usage,
-            Error::Model(_) => FailureKind::Data,
-            Error::Diverged(_) => FailureKind::Numerical,
-            Error::Interrupted => FailureKind::Interrupted,
-            Error::Checkpoint(_) => FailureKind::Io,
-            Error::Tensor(_) => FailureKind::Bug,
-        };
-        Self::new(kind, error.to_string())
-    }
-}

@@ -1,8 +1,10 @@
 //! Learned forecasters, scores and experiments of scorecast. The command line is the binary's own: `src/main.rs` and `src/cli`.
 //!
-//! Arrows point down only: `stage` names `spec`, `store`, `forecast`, `score`, `report` and the
-//! two crates below; `forecast -> nn -> systems`. Only `stage` names assimilation; `store`, `score`, `report` and `nn`
-//! never name each other: what they share is plain data ([`model`], [`results`], [`progress`]).
+//! Arrows point down only, in this order of the rooms from low to high: plain data ([`failure`], [`progress`], [`model`],
+//! [`results`]); [`nn`], networks and their training; [`forecast`], one file a forecaster; [`score`], one file a metric;
+//! [`spec`], what an experiment says; [`store`], files; [`report`], what a reader gets; [`stage`], which joins them all. The two
+//! crates below name none of them; of the rooms only [`spec`] and [`stage`] name assimilation. [`store`] and [`score`] never
+//! name networks or each other.
 
 pub mod failure;
 #[cfg(feature = "learned")]

@@ -3,6 +3,8 @@
 use ndarray::{Array1, Array2, ArrayView2, Zip};
 use scorecast_systems::wide;
 
+pub use crate::linalg::all_finite;
+
 /// The weighted mean of the rows of `x`; equal weights if none are given.
 pub fn weighted_mean(x: ArrayView2<f64>, weights: Option<&Array1<f64>>) -> Array1<f64> {
     if let Some(weights) = weights {
@@ -45,11 +47,6 @@ pub(crate) fn variance_about(x: ArrayView2<f64>, weights: Option<&Array1<f64>>, 
     sum / (1.0 - squares)
 }
 
-/// Whether every number is finite.
-pub fn all_finite(x: ArrayView2<f64>) -> bool {
-    x.iter().all(|value| value.is_finite())
-}
-
 /// The mean of the rows `[component]` and the rows minus it `[member, component]`.
 pub fn anomalies(x: ArrayView2<f64>, weights: Option<&Array1<f64>>) -> (Array1<f64>, Array2<f64>) {
     let mean = weighted_mean(x, weights);
@@ -61,6 +58,13 @@ pub fn anomalies(x: ArrayView2<f64>, weights: Option<&Array1<f64>>) -> (Array1<f
         _ => centred -= &mean,
     }
     (mean, centred)
+}
+
+/// Takes the mean off some numbers and returns it.
+pub(crate) fn centre(x: &mut [f64]) -> f64 {
+    let mean = x.iter().sum::<f64>() / x.len() as f64;
+    x.iter_mut().for_each(|value| *value -= mean);
+    mean
 }
 
 /// The unbiased weighted covariance of rows: sum w (x - m)(x - m)^T / (1 - sum w^2), `[component, component]`.
@@ -77,13 +81,6 @@ pub(crate) fn covariance_of(centred: &Array2<f64>, weights: Option<&Array1<f64>>
             weighted.t().dot(centred) / (1.0 - weights.dot(weights))
         }
     }
-}
-
-/// Takes the mean off some numbers and returns it.
-pub(crate) fn centre(x: &mut [f64]) -> f64 {
-    let mean = x.iter().sum::<f64>() / x.len() as f64;
-    x.iter_mut().for_each(|value| *value -= mean);
-    mean
 }
 
 wide! {

@@ -29,6 +29,11 @@
 //!
 //! Axis order: `[case, time, member, component]`; an ensemble is `[member, component]`.
 //!
+//! Arrows point down: a module imports those before it alone, in the order `error`, `need`, `linalg`, `state`, `ensemble`, `observe`,
+//! `observations`, `quality`, `outcome`, `problem`, `guard`, `gaussian`, `innovation`, `screening`, `noise_treatment`, `step_law`,
+//! `cycle`, `localize`, `augment`, `diagnostics`, then `method` with its `shared`, `build`, `around`, `kalman`, `ensemble`,
+//! `variational`, `particle`, `diffusion`, and the registry last.
+//!
 //! What is deliberately absent: the truth (no method can peek), files, networks.
 
 pub mod augment;
@@ -37,6 +42,7 @@ pub mod diagnostics;
 pub mod ensemble;
 pub mod error;
 pub mod gaussian;
+pub mod guard;
 pub mod innovation;
 pub mod linalg;
 pub mod localize;
@@ -55,6 +61,7 @@ mod step_law;
 pub use cycle::AnalysisCycle;
 pub use error::{Error, Result};
 pub use gaussian::Gaussian;
+pub use guard::GaussianAnalysis;
 pub use innovation::{Innovation, innovation};
 pub use method::METHODS;
 pub use need::Need;

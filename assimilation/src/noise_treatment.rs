@@ -43,7 +43,7 @@ enum Q {
 
 impl NoiseTreatment {
     pub(crate) fn from_settings(settings: &Settings) -> Self {
-        match settings.text("noise_treatment") {
+        match settings.text(NOISE_TREATMENT.key) {
             "square_root" => Self::SquareRoot,
             "deterministic" => Self::Deterministic,
             _ => Self::Stochastic,
@@ -61,7 +61,7 @@ impl NoiseTreatment {
             return Ok(());
         }
         Err(settings
-            .mistake("noise_treatment", "must be `stochastic` where `lag` is above 0; set one of them so")
+            .mistake(NOISE_TREATMENT.key, "must be `stochastic` where `lag` is above 0; set one of them so")
             .into())
     }
 

@@ -54,6 +54,12 @@ impl Outcome {
         }
     }
 
+    /// The forecast as it is: nothing was observed, or it has diverged.
+    pub fn unchanged(forecast: Array2<f64>) -> Self {
+        let ensemble = forecast.clone();
+        Self::new(forecast, ensemble)
+    }
+
     /// The posterior mean, `[component]`: exact where known, otherwise the weighted mean of the members.
     pub fn mean(&self) -> Array1<f64> {
         mean(self.gaussian.as_ref(), &self.ensemble, self.weights.as_ref())

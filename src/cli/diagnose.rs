@@ -58,14 +58,14 @@ fn is_file(subject: &str) -> bool {
 
 /// A system with its usual stepping, and as much simulation as it affords.
 fn of_system(entry: &Entry<DefaultStepping>, session: &Session) -> Result<(Plan, usize)> {
-    let recipe = &entry.build;
+    let defaults = &entry.build;
     let with = |effort: &Effort| {
-        let Stepping { dt, substeps, integrator } = recipe.stepping();
+        let Stepping { dt, substeps, integrator } = defaults.stepping();
         let Effort { trajectories, steps, .. } = effort;
         let text = format!(
             "[system]\nname = {:?}\n[data]\ndt = {dt:?}\nsubsteps = {substeps}\nintegrator = {integrator:?}\n\
              spin_up = {}\ntrajectories = {trajectories}\nsteps = {steps}\n",
-            entry.name, recipe.spin_up
+            entry.name, defaults.spin_up
         );
         checked(&text, entry.name, session)
     };

@@ -13,13 +13,13 @@ use scorecast::systems::{Calculus, Entry, Geometry, Noise};
 
 /// Keys and values; what is not known is null.
 pub(super) fn facts(entry: &Entry<DefaultStepping>) -> Map<String, Value> {
-    let recipe = &entry.build;
+    let defaults = &entry.build;
     // a system that cannot be built without settings has no size of its own
     let system = build(entry.name, &Default::default()).ok();
     let sde = system.clone().and_then(|system| system.as_sde());
     let known = climate(entry.name);
     let usual = json!({
-        "dt": recipe.dt, "substeps": recipe.substeps, "integrator": recipe.integrator, "spin_up": recipe.spin_up,
+        "dt": defaults.dt, "substeps": defaults.substeps, "integrator": defaults.integrator, "spin_up": defaults.spin_up,
     });
     let measured = |number: &Measured| json!({"value": number.value, "se": number.se});
     let all = |numbers: &[Measured]| numbers.iter().map(measured).collect::<Vec<_>>();

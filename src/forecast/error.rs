@@ -1,5 +1,7 @@
 //! What can go wrong with a forecaster.
 
+use crate::failure::{Failure, FailureKind};
+
 /// The result of this room.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -49,5 +51,19 @@ impl From<Error> for crate::systems::Error {
             Error::System(inner) => inner,
             other => Self::Forecaster(Box::new(other)),
         }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let kind = match &error {
+            Error::System(_) | Error::Unsupported(_) => FailureKind::Usage,
+            Error::Model(_) => FailureKind::Data,
+            Error::Diverged(_) => FailureKind::Numerical,
+            Error::Interrupted => FailureKind::Interrupted,
+            Error::Checkpoint(_) => FailureKind::Io,
+            Error::Tensor(_) => FailureKind::Bug,
+        };
+        Self::new(kind, error.to_string())
     }
 }

@@ -133,7 +133,7 @@ fn reading(report: &Report) -> String {
     let entry = |name: &str| {
         let known = score::describe(name)?;
         let (title, meaning) = (escape(&known.title()), escape(&known.meaning()));
-        let words = known.about.orientation.words();
+        let words = known.about.orientation.phrase();
         Some(format!("<dt>{title} <code>{}</code></dt><dd>{meaning} <small>{words}</small></dd>", escape(name)))
     };
     let entries: String = names.into_iter().filter_map(entry).collect();

@@ -72,7 +72,7 @@ fn forecast_caption(table: &Table) -> String {
         (!estimators.is_empty()).then(|| format!("estimator {}", escape(&estimators))),
         (!pool.is_empty()).then(|| format!("pool {}", escape(&pool))),
         Some(format!("n = {n}")),
-        Some(score::orientation(&table.name).words()),
+        Some(score::orientation(&table.name).phrase()),
     ]
     .into_iter()
     .flatten()
@@ -85,7 +85,7 @@ fn metric_head(column: &Column) -> String {
         none if none.is_empty() => String::new(),
         names => format!("<small>{}</small>", escape(&names)),
     };
-    let goal = score::orientation(&column.metric).words();
+    let goal = score::orientation(&column.metric).phrase();
     format!(
         r#"<th scope="col" title="{}: {goal}; pool {}">{}{estimator}</th>"#,
         escape(&column.metric),

@@ -62,7 +62,7 @@ fn heading(table: &Table) -> String {
     let estimator = column.map(|column| column.estimators.join(" / ")).filter(|names| !names.is_empty());
     let n = table.rows.iter().flat_map(|row| row.cells.iter().flatten()).map(|cell| cell.n).max().unwrap_or(0);
     let estimator = estimator.map_or_else(String::new, |name| format!(", estimator {name}"));
-    format!("{}{estimator}, n = {n} ({})", score::title(&table.name), score::orientation(&table.name).words())
+    format!("{}{estimator}, n = {n} ({})", score::title(&table.name), score::orientation(&table.name).phrase())
 }
 
 /// What all rows share: the number of times, and that none diverged. Then they need no columns of their own.

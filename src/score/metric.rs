@@ -68,6 +68,15 @@ pub trait Metric: Send + Sync {
     }
 }
 
+impl Terms {
+    /// Measures a case of (cluster, time) and adds its terms.
+    pub fn measure(&mut self, metric: &dyn Metric, cluster: usize, time: usize, case: &Case) {
+        let mut out = vec![0.0; self.width()];
+        metric.measure(case, &mut out);
+        self.push(cluster, time, &out);
+    }
+}
+
 /// What a metric may need to know of the experiment.
 #[derive(Clone, Debug)]
 pub struct Context {

@@ -1,8 +1,5 @@
 //! The table of per-case terms: what is measured once, and what every summary and every test reads.
 
-use super::case::Case;
-use super::metric::Metric;
-
 /// Terms of one metric for one row of a result, by cluster and time.
 ///
 /// A cluster is a trajectory or a replicate: clusters are independent of each other, times of one cluster may be
@@ -55,13 +52,6 @@ impl Terms {
         assert!(self.keys.get(place) != Some(&key), "cluster {} has time {} twice", key.0, key.1);
         self.keys.insert(place, key);
         self.values.splice(place * self.width..place * self.width, terms.iter().copied());
-    }
-
-    /// Measures a case and adds its terms.
-    pub fn measure(&mut self, metric: &dyn Metric, cluster: usize, time: usize, case: &Case) {
-        let mut out = vec![0.0; self.width];
-        metric.measure(case, &mut out);
-        self.push(cluster, time, &out);
     }
 
     /// Adds all cases of another table of the same metric (one replicate measured by another thread, say).

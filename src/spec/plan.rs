@@ -48,7 +48,7 @@ pub struct SystemPlan {
     /// The system.
     pub system: Arc<dyn System>,
     /// How it is usually stepped.
-    pub recipe: DefaultStepping,
+    pub default_stepping: DefaultStepping,
 }
 
 impl SystemPlan {

@@ -74,19 +74,19 @@ fn states(entry: &Entry<DefaultStepping>) -> Option<Picture> {
     let system = build(entry.name, &Default::default()).ok()?;
     let sde = Arc::clone(&system).as_sde();
     let view = View::of(system.geometry(), system.dim(), sde.is_some());
-    let recipe = &entry.build;
+    let stepping = &entry.build;
     let run = |stepping: &Stepping, steps: usize, spin_up: usize| {
         let key = Key::new(1, Domain::Score);
         let made = simulate(Arc::clone(&system), stepping, TRAJECTORIES, steps, spin_up, key, |_, _| {}).ok()?;
         made.diverged.is_empty().then_some(made.states)
     };
-    let usual = recipe.stepping();
+    let usual = stepping.stepping();
     let steps = match view {
         View::Snapshot { .. } => 1,
         View::Dots(..) => DOTS,
         _ => STEPS,
     };
-    let states = run(&usual, steps, recipe.spin_up)?;
+    let states = run(&usual, steps, stepping.spin_up)?;
     match view {
         View::Plane(..) => {
             let fine = Stepping {
@@ -94,7 +94,7 @@ fn states(entry: &Entry<DefaultStepping>) -> Option<Picture> {
                 substeps: usual.substeps.div_ceil(FINER),
                 integrator: usual.integrator,
             };
-            let states = run(&fine, ORBIT * FINER, recipe.spin_up * FINER)?;
+            let states = run(&fine, ORBIT * FINER, stepping.spin_up * FINER)?;
             Some(Picture { states, dt: fine.dt, view })
         }
         View::Snapshot { .. } | View::Dots(..) => Some(Picture { states, dt: usual.dt, view }),

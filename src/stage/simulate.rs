@@ -18,7 +18,7 @@ use crate::stage::options::{Finished, Options};
 use crate::stage::output::{claim, file_stem, make_folder};
 use crate::store::netcdf::SplitPart;
 use crate::store::state_log::{LogPlan, StateLog};
-use crate::systems::system::whole;
+use crate::systems::system::complete;
 use crate::systems::{Domain, Key, Simulation};
 
 /// What is written.
@@ -50,7 +50,7 @@ pub fn run(plan: &Plan, format: Format, options: &Options, progress: &dyn Progre
     if format == Format::TheWell {
         export::check_replaceable(&out)?;
     }
-    let (cases, components) = (job.cases(), whole(&job.system.system).dim());
+    let (cases, components) = (job.cases(), complete(&job.system.system).dim());
     let log_plan = LogPlan { experiment: plan.resolved.clone(), cases, components, spin_up: job.spin_up };
     let (mut log, checkpoint) = StateLog::open(&out, log_plan, options.force, options.resume)?;
     let (system, stepping) = (Arc::clone(&job.system.system), &plan.data.stepping);

@@ -90,22 +90,22 @@ impl Key {
         Self { seed, domain, purpose: Purpose::InitialState, case: 0, step: 0, first: 0 }
     }
 
-    /// The same address for another purpose.
+    /// This address for another purpose.
     pub const fn purpose(self, purpose: Purpose) -> Self {
         Self { purpose, ..self }
     }
 
-    /// The same address for another case (a trajectory, a replicate, a parameter's index).
+    /// This address for another case (a trajectory, a replicate, a parameter's index).
     pub const fn case(self, case: u64) -> Self {
         Self { case, ..self }
     }
 
-    /// The same address at another step (a lead step, a training step).
+    /// This address at another step (a lead step, a training step).
     pub const fn at(self, step: u64) -> Self {
         Self { step, ..self }
     }
 
-    /// The same address for members counted from `first`: its stream 0 is stream `first` of this one. Whoever advances a
+    /// This address for members counted from `first`: its stream 0 is stream `first` of this one. Whoever advances a
     /// part of an ensemble gives the part what it would draw within the whole.
     pub const fn members_from(self, first: u64) -> Self {
         Self { first: self.first + first, ..self }

@@ -8,6 +8,16 @@
 //! `[member, component]`. Numbers are `f64`; time is in the system's own model time units.
 //!
 //! What is deliberately absent: files, observations, filters, neural networks.
+//!
+//! Rooms, each of which uses only those before it:
+//! 1. words: [`error`], [`key`], [`geometry`], [`stepping`], [`registry`] (settings), [`semilinear`], [`subspace`], and
+//!    blocks of members: [`lanes`], [`increment`], [`fast`], [`linearized`];
+//! 2. [`noising`] (schedule x time grid x denoiser x sampler, one driver), [`law`] (what a forecaster is),
+//!    [`sde`] (what an equation is), [`brownian`];
+//! 3. [`gaussian`], [`transition`] (exact laws), [`spectral`] (fields);
+//! 4. [`integrate`] and [`map`]: from equations and maps to forecasters;
+//! 5. [`system`], [`simulate()`](mod@simulate), [`diagnose`];
+//! 6. [`catalogue`]: one file a system.
 
 pub mod brownian;
 pub mod catalogue;
@@ -21,6 +31,7 @@ pub mod integrate;
 pub mod key;
 pub mod lanes;
 pub mod law;
+pub mod linearized;
 pub mod map;
 pub mod noising;
 pub mod registry;
@@ -49,10 +60,11 @@ pub use law::{
     Affine, BoundDenoiser, ConditionalDenoiser, Covariance, Density, Differentiable, Forecaster, GaussianKernel,
     LinearGaussian,
 };
+pub use linearized::Linearized;
 pub use map::{Map, MapForecaster};
 pub use noising::{Denoised, Denoiser, DifferentiableDenoiser, Karras, Level, Levels, Pullback, Sampler, Schedule};
 pub use registry::{Entry, Param, ParamKind, Settings, Value};
-pub use sde::{Calculus, Linearized, Noise, Sde};
+pub use sde::{Calculus, Noise, Sde};
 pub use semilinear::Semilinear;
 pub use simulate::{Divergence, SimulatedTrajectories, Simulation, simulate};
 pub use stepping::Stepping;

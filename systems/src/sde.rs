@@ -3,8 +3,11 @@
 //! A block is `[[f64; LANES]]`: component by component, the same component of [`LANES`] members side by side, so that
 //! every arithmetic statement of a drift is one vector operation whatever the dimension.
 
+mod noise;
+
 use crate::fast::Fast;
 use crate::lanes::LANES;
+use crate::linearized::Linearized;
 use crate::semilinear::Semilinear;
 
 /// How the noise enters: what an integrator must know of g.
@@ -22,18 +25,6 @@ pub enum Noise {
     Commutative(usize),
     /// g is any matrix with this many columns.
     General(usize),
-}
-
-impl Noise {
-    /// Whether g does not depend on the state, so that the Ito and Stratonovich integrals agree.
-    pub fn is_constant(self) -> bool {
-        matches!(self, Self::None | Self::Additive | Self::Constant(_))
-    }
-
-    /// Whether g is diagonal, so that each component has its own Brownian motion.
-    pub fn is_diagonal(self) -> bool {
-        matches!(self, Self::Additive | Self::Diagonal)
-    }
 }
 
 /// Which stochastic integral the equation means. For additive noise the two agree.
@@ -104,13 +95,4 @@ pub trait Sde: Send + Sync {
     fn semilinear(&self) -> Option<&dyn Semilinear> {
         None
     }
-}
-
-/// The derivatives of a drift, as products with a vector; never the matrix. All arrays are `[component][lane]`.
-pub trait Linearized: Send + Sync {
-    /// The tangent-linear model: f'(x, t) dx into `out`.
-    fn tangent_block(&self, t: f64, x: &[[f64; LANES]], dx: &[[f64; LANES]], out: &mut [[f64; LANES]]);
-
-    /// Its adjoint: f'(x, t)^T v into `out`.
-    fn adjoint_block(&self, t: f64, x: &[[f64; LANES]], v: &[[f64; LANES]], out: &mut [[f64; LANES]]);
 }

@@ -10,7 +10,7 @@ pub trait Semilinear: Send + Sync {
     fn linear(&self) -> Vec<Complex64>;
 
     /// Scratch for the other methods.
-    fn scratch(&self) -> SpectralWorkspace;
+    fn workspace(&self) -> SpectralWorkspace;
 
     /// From the field on the grid to its coefficients; `x` is left overwritten.
     fn to_coefficients(&self, x: &mut [f64], c: &mut [Complex64], scratch: &mut SpectralWorkspace);

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::key::{Key, Purpose};
 use crate::law::Forecaster;
 use crate::stepping::Stepping;
-use crate::system::{System, seen, whole};
+use crate::system::{System, complete, visible};
 
 /// What [`simulate`] makes.
 #[derive(Clone, Debug)]
@@ -39,7 +39,7 @@ impl std::fmt::Display for Divergence {
 /// Many trajectories of a system that go forward together, one lead step at a time: what [`simulate`] keeps whole, and
 /// what a caller without room for that writes out as it goes.
 ///
-/// Of a system that shows only a part of its state the whole states are advanced ([`whole`]).
+/// Of a system that shows only a part of its state the whole states are advanced ([`complete`]).
 ///
 /// Trajectory c draws from stream c: its start at `key.purpose(InitialState)`, and lead step k, counted from the
 /// initial state, at `key.purpose(ProcessNoise).at(k)`. So the states after step k and the number k are all that is
@@ -58,7 +58,7 @@ impl Simulation {
     /// # Errors
     /// When the stepping does not fit the system.
     pub fn new(system: Arc<dyn System>, stepping: &Stepping, trajectories: usize, key: Key) -> Result<Self> {
-        let states = whole(&system).initial(trajectories, key.purpose(Purpose::InitialState));
+        let states = complete(&system).initial(trajectories, key.purpose(Purpose::InitialState));
         Self::resume(system, stepping, 0, states, key)
     }
 
@@ -73,9 +73,9 @@ impl Simulation {
         states: Array2<f64>,
         key: Key,
     ) -> Result<Self> {
-        let whole = whole(&system);
-        assert_eq!(states.ncols(), whole.dim(), "states of this system");
-        let forecaster = Arc::clone(whole).forecaster(stepping)?;
+        let complete = complete(&system);
+        assert_eq!(states.ncols(), complete.dim(), "states of this system");
+        let forecaster = Arc::clone(complete).forecaster(stepping)?;
         let first_bad = vec![None; states.nrows()];
         let mut started = Self { forecaster, noise: key.purpose(Purpose::ProcessNoise), step, states, first_bad };
         started.note_divergence();
@@ -122,7 +122,7 @@ impl Simulation {
 /// The lead steps that are discarded before a trajectory is kept: `asked`, or none where [`System::initial`] draws from
 /// the stationary law.
 pub fn spin_up(system: &Arc<dyn System>, asked: usize) -> usize {
-    if whole(system).initial_is_stationary() { 0 } else { asked }
+    if complete(system).initial_is_stationary() { 0 } else { asked }
 }
 
 /// Simulates `trajectories` x `steps` lead steps after `spin_up` of them, `[case, time, component]` with `steps` + 1
@@ -146,7 +146,7 @@ pub fn simulate(
     let total = spin_up + steps;
     loop {
         if let Some(kept) = running.step().checked_sub(spin_up) {
-            states.index_axis_mut(Axis(1), kept).assign(&seen(&*system, running.states()));
+            states.index_axis_mut(Axis(1), kept).assign(&visible(&*system, running.states()));
         }
         if running.step() == total {
             return Ok(SimulatedTrajectories { states, diverged: running.diverged() });

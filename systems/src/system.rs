@@ -1,8 +1,11 @@
 //! What the catalogue holds: a system, of which the stochastic differential equation is one facet.
 
+mod partial;
+
 use std::sync::Arc;
 
-use ndarray::{Array2, ArrayView2, Axis, CowArray, Ix2};
+use ndarray::Array2;
+pub use partial::{Partial, complete, visible};
 
 use crate::error::{Error, Result};
 use crate::geometry::Geometry;
@@ -11,28 +14,6 @@ use crate::key::Key;
 use crate::law::Forecaster;
 use crate::sde::Sde;
 use crate::stepping::Stepping;
-
-/// A system of which some components are seen.
-#[derive(Clone, Copy)]
-pub struct Partial<'a> {
-    /// The system with its whole state.
-    pub whole: &'a Arc<dyn System>,
-    /// The components of it that are seen, in their order.
-    pub seen: &'a [usize],
-}
-
-/// The system whose states are advanced: that with the whole state.
-pub fn whole(system: &Arc<dyn System>) -> &Arc<dyn System> {
-    system.partial().map_or(system, |partial| partial.whole)
-}
-
-/// What is seen, `[member, component]`, of whole states.
-pub fn seen<'a>(system: &dyn System, states: ArrayView2<'a, f64>) -> CowArray<'a, f64, Ix2> {
-    match system.partial() {
-        Some(partial) => states.select(Axis(1), partial.seen).into(),
-        None => states.into(),
-    }
-}
 
 /// A dynamical system.
 pub trait System: Send + Sync {
@@ -73,10 +54,10 @@ pub trait System: Send + Sync {
         }
     }
 
-    /// What is seen of a state that is partly hidden; none where all of it is seen.
+    /// What is visible of a state that is partly hidden; none where all of it is.
     ///
-    /// What is seen is then no Markov process: there is no [`System::forecaster`], and whoever makes trajectories
-    /// advances the whole states and keeps what is seen of them, as [`crate::simulate()`] does.
+    /// What is visible is then no Markov process: there is no [`System::forecaster`], and whoever makes trajectories
+    /// advances the complete states and keeps what is visible of them, as [`crate::simulate()`] does.
     fn partial(&self) -> Option<Partial<'_>> {
         None
     }

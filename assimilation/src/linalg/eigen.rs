@@ -31,7 +31,7 @@ impl Eigen {
     /// When the matrix is not finite or the iteration does not converge.
     pub fn new(matrix: ArrayView2<f64>) -> Result<Self> {
         assert!(matrix.is_square(), "an eigenproblem needs a square matrix");
-        if !crate::ensemble::all_finite(matrix) {
+        if !crate::linalg::all_finite(matrix) {
             return Err(Error::Singular("a covariance is not finite: the ensemble has diverged".to_owned()));
         }
         let eigen = if matrix.nrows() < FAER_FROM { by_ql(matrix) } else { by_faer(matrix) };

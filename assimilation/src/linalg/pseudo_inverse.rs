@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 /// When the matrix is not finite or the decomposition does not converge.
 pub fn pseudo_inverse(matrix: ArrayView2<f64>, tolerance: f64) -> Result<Array2<f64>> {
     let (rows, columns) = matrix.dim();
-    if !crate::ensemble::all_finite(matrix) {
+    if !crate::linalg::all_finite(matrix) {
         return Err(Error::Singular("a matrix is not finite: the ensemble has diverged".to_owned()));
     }
     let svd = Mat::from_fn(rows, columns, |i, j| matrix[(i, j)]).thin_svd().map_err(|_| {

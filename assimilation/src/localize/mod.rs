@@ -69,14 +69,14 @@ impl Localization {
     /// # Errors
     /// When a geometry of two dimensions has no `columns`.
     pub fn from_settings(settings: &Settings) -> Result<Option<Self>> {
-        let Some(radius) = settings.optional_number("radius") else {
+        let Some(radius) = settings.optional_number(RADIUS.key) else {
             return Ok(None);
         };
-        let word = settings.text("geometry");
-        let layout = Layout::named(word, settings.count("columns")).ok_or_else(|| {
-            settings.mistake("columns", format!("must be set for geometry `{word}`: the grid points in a row"))
+        let word = settings.text(GEOMETRY.key);
+        let layout = Layout::named(word, settings.count(COLUMNS.key)).ok_or_else(|| {
+            settings.mistake(COLUMNS.key, format!("must be set for geometry `{word}`: the grid points in a row"))
         })?;
-        Ok(Some(Self { layout, taper: Taper::named(settings.text("taper")), radius }))
+        Ok(Some(Self { layout, taper: Taper::named(settings.text(TAPER.key)), radius }))
     }
 
     /// The weights around each component of a state of `dim` components.

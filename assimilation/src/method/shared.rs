@@ -1,9 +1,6 @@
-//! What methods of several families share: settings, and the outcome where nothing is to be done.
+//! Settings that methods of several families share.
 
-use ndarray::Array2;
 use scorecast_systems::{Entry, Param};
-
-use crate::outcome::Outcome;
 
 /// The setting `members` of every method.
 pub(crate) const MEMBERS: Param = Param::int("members", 40, 2, "members of the ensemble");
@@ -49,9 +46,3 @@ pub(crate) const fn settings_of<B, const N: usize>(registry: &[Entry<B>]) -> [Pa
 
 /// The setting `members` of the methods that carry a mean and a covariance.
 pub(crate) const DRAWS: Param = Param { about: "draws of the posterior to give beside its moments", ..MEMBERS };
-
-/// What there is to say when nothing was observed, or when the forecast has diverged: the forecast, unchanged.
-pub(crate) fn unchanged(forecast: Array2<f64>) -> Outcome {
-    let ensemble = forecast.clone();
-    Outcome::new(forecast, ensemble)
-}

@@ -12,30 +12,32 @@ use super::{BuildLaw, NoiseLaw};
 use crate::error::{Error, Result};
 use crate::linalg::{Cholesky, submatrix};
 
+const COVARIANCE: Param = Param::unset("covariance", ParamKind::Rows, "R, in place of `sd` and `length`");
+const LENGTH: Param =
+    Param::unset("length", ParamKind::POSITIVE, "correlation exp(-d / length) of values d places apart");
+const RING: Param = Param::flag("ring", "whether the last value is next to the first");
+const SD: Param =
+    Param::unset("sd", ParamKind::Floats, "standard deviation, one for all values or one for each; 1 unless set");
+
 pub(super) const ENTRY: Entry<BuildLaw> = Entry {
     name: "correlated",
     about: "correlated Gaussian errors: a covariance matrix, or a correlation that decays along the values",
     reference: "Stewart, Dance and Nichols 2008",
-    params: &[
-        Param::unset("covariance", ParamKind::Rows, "R, in place of `sd` and `length`"),
-        Param::unset("sd", ParamKind::Floats, "standard deviation, one for all values or one for each; 1 unless set"),
-        Param::unset("length", ParamKind::POSITIVE, "correlation exp(-d / length) of values d places apart"),
-        Param::flag("ring", "whether the last value is next to the first"),
-    ],
+    params: &[COVARIANCE, SD, LENGTH, RING],
     build: |settings: &Settings, dim| Ok(Box::new(from_settings(settings, dim)?)),
 };
 
 fn from_settings(settings: &Settings, dim: usize) -> Result<CorrelatedError> {
-    let rows = settings.rows("covariance");
-    match (rows, settings.optional_number("length")) {
+    let rows = settings.rows(COVARIANCE.key);
+    match (rows, settings.optional_number(LENGTH.key)) {
         ([], Some(length)) => {
-            let sd = if settings.has("sd") { settings.floats("sd") } else { &[1.0] };
-            CorrelatedError::exponential(sd, length, settings.flag("ring"), dim)
+            let sd = if settings.has(SD.key) { settings.floats(SD.key) } else { &[1.0] };
+            CorrelatedError::exponential(sd, length, settings.flag(RING.key), dim)
         }
-        ([], None) => Err(settings.mistake("length", "must be set, unless `covariance` is").into()),
-        (_, Some(_)) => Err(settings.mistake("covariance", "is set beside `length`; keep one of the two").into()),
-        (_, None) if settings.has("sd") => {
-            Err(settings.mistake("covariance", "is set beside `sd`; put the variances on its diagonal").into())
+        ([], None) => Err(settings.mistake(LENGTH.key, "must be set, unless `covariance` is").into()),
+        (_, Some(_)) => Err(settings.mistake(COVARIANCE.key, "is set beside `length`; keep one of the two").into()),
+        (_, None) if settings.has(SD.key) => {
+            Err(settings.mistake(COVARIANCE.key, "is set beside `sd`; put the variances on its diagonal").into())
         }
         (rows, None) if rows.len() != dim || rows[0].len() != dim => {
             let problem = format!(
@@ -43,7 +45,7 @@ fn from_settings(settings: &Settings, dim: usize) -> Result<CorrelatedError> {
                 rows.len(),
                 rows[0].len()
             );
-            Err(settings.mistake("covariance", problem).into())
+            Err(settings.mistake(COVARIANCE.key, problem).into())
         }
         (rows, None) => CorrelatedError::new(Array2::from_shape_fn((dim, dim), |(i, j)| rows[i][j])),
     }

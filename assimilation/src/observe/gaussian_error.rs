@@ -7,12 +7,14 @@ use super::each::{draws, log_likelihood, per_value};
 use super::{BuildLaw, NoiseLaw};
 use crate::error::Result;
 
+const SD: Param = Param::floats("sd", &[1.0], "standard deviation, one for all values or one for each");
+
 pub(super) const ENTRY: Entry<BuildLaw> = Entry {
     name: "gaussian",
     about: "independent Gaussian errors: y = h(x) + sd xi",
     reference: "",
-    params: &[Param::floats("sd", &[1.0], "standard deviation, one for all values or one for each")],
-    build: |settings: &Settings, dim| Ok(Box::new(GaussianError::new(settings.floats("sd"), dim)?)),
+    params: &[SD],
+    build: |settings: &Settings, dim| Ok(Box::new(GaussianError::new(settings.floats(SD.key), dim)?)),
 };
 
 /// N(0, diag(variance)).

@@ -11,33 +11,33 @@ use scorecast_systems::{Entry, Param, ParamKind, Settings};
 use super::{BuildOperator, ErrorLaw, NoiseLaw, ObservationOperator};
 use crate::error::{Error, Result};
 
+const COLUMNS: Param = Param::unset(
+    "columns",
+    ParamKind::COUNT,
+    "columns of the grid, whose rows the components fill one after the other; a line unless set",
+);
+const PERIODIC: Param = Param::new(
+    "periodic",
+    ParamKind::Bool,
+    DefaultValue::Bool(true),
+    "whether the last point is next to the first (a ring or a torus), or the field ends there",
+);
+const POINTS: Param = Param::required(
+    "points",
+    ParamKind::Rows,
+    "a row for each value: [position], or [row, column] on a grid, in grid steps from 0",
+);
+
 pub(super) const ENTRY: Entry<BuildOperator> = Entry {
     name: "interpolate",
     about: "the field at arbitrary points, linear between neighbouring components (bilinear on a grid)",
     reference: "",
-    params: &[
-        Param::required(
-            "points",
-            ParamKind::Rows,
-            "a row for each value: [position], or [row, column] on a grid, in grid steps from 0",
-        ),
-        Param::unset(
-            "columns",
-            ParamKind::COUNT,
-            "columns of the grid, whose rows the components fill one after the other; a line unless set",
-        ),
-        Param::new(
-            "periodic",
-            ParamKind::Bool,
-            DefaultValue::Bool(true),
-            "whether the last point is next to the first (a ring or a torus), or the field ends there",
-        ),
-    ],
+    params: &[POINTS, COLUMNS, PERIODIC],
     build: |settings: &Settings, dim, error: &ErrorLaw| {
-        let columns = settings.has("columns").then(|| settings.count("columns"));
-        let grid = Grid::new(dim, columns, settings.flag("periodic"))
-            .map_err(|problem| settings.mistake("columns", problem))?;
-        let rows = grid.stencils(settings.rows("points")).map_err(|problem| settings.mistake("points", problem))?;
+        let columns = settings.has(COLUMNS.key).then(|| settings.count(COLUMNS.key));
+        let grid = Grid::new(dim, columns, settings.flag(PERIODIC.key))
+            .map_err(|problem| settings.mistake(COLUMNS.key, problem))?;
+        let rows = grid.stencils(settings.rows(POINTS.key)).map_err(|problem| settings.mistake(POINTS.key, problem))?;
         Ok(Box::new(Interpolate { dim, error: error(rows.len())?, rows }))
     },
 };

@@ -8,12 +8,14 @@ use super::each::{draws, log_likelihood, per_value};
 use super::{BuildLaw, NoiseLaw};
 use crate::error::Result;
 
+const SCALE: Param = Param::floats("scale", &[1.0], "mean absolute error, one for all values or one for each");
+
 pub(super) const ENTRY: Entry<BuildLaw> = Entry {
     name: "laplace",
     about: "independent errors with a two-sided exponential density: heavier tails than a Gaussian",
     reference: "Laplace 1774",
-    params: &[Param::floats("scale", &[1.0], "mean absolute error, one for all values or one for each")],
-    build: |settings: &Settings, dim| Ok(Box::new(Laplace::new(settings.floats("scale"), dim)?)),
+    params: &[SCALE],
+    build: |settings: &Settings, dim| Ok(Box::new(Laplace::new(settings.floats(SCALE.key), dim)?)),
 };
 
 /// p(e) = exp(-|e| / b) / (2 b).

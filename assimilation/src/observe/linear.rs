@@ -6,21 +6,20 @@ use scorecast_systems::{Entry, Param, ParamKind, Settings};
 use super::{BuildOperator, ErrorLaw, NoiseLaw, ObservationOperator};
 use crate::error::{Error, Result};
 
+const MATRIX: Param =
+    Param::required("matrix", ParamKind::Rows, "H, a row for each observed value, a column for each component");
+
 pub(super) const ENTRY: Entry<BuildOperator> = Entry {
     name: "linear",
     about: "a matrix times the state: h(x) = H x",
     reference: "",
-    params: &[Param::required(
-        "matrix",
-        ParamKind::Rows,
-        "H, a row for each observed value, a column for each component",
-    )],
+    params: &[MATRIX],
     build: |settings: &Settings, dim, error: &ErrorLaw| {
-        let rows = settings.rows("matrix");
+        let rows = settings.rows(MATRIX.key);
         let columns = rows.first().map_or(0, Vec::len);
         if columns != dim {
             let problem = format!("has {columns} columns, but the state has {dim} components; give it {dim} columns");
-            return Err(settings.mistake("matrix", problem).into());
+            return Err(settings.mistake(MATRIX.key, problem).into());
         }
         let matrix = Array2::from_shape_fn((rows.len(), columns), |(i, j)| rows[i][j]);
         Ok(Box::new(Linear::new(matrix, error)?))

@@ -8,17 +8,15 @@ use super::pointwise::{self, Function};
 use super::stride::{OFFSET, STRIDE};
 use super::{BuildOperator, ErrorLaw};
 
+const FLOOR: Param = Param::positive("floor", 1e-6, "c, below which sizes look alike, in the unit of the state");
+
 pub(super) const ENTRY: Entry<BuildOperator> = Entry {
     name: "log",
     about: "the logarithm of the size of each stride-th component: log sqrt(x^2 + floor^2)",
     reference: "",
-    params: &[
-        STRIDE,
-        OFFSET,
-        Param::positive("floor", 1e-6, "c, below which sizes look alike, in the unit of the state"),
-    ],
+    params: &[STRIDE, OFFSET, FLOOR],
     build: |settings: &Settings, dim, error: &ErrorLaw| {
-        pointwise::build(Log { floor: settings.number("floor") }, settings, dim, error)
+        pointwise::build(Log { floor: settings.number(FLOOR.key) }, settings, dim, error)
     },
 };
 

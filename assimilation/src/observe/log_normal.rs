@@ -10,12 +10,14 @@ use super::each::{draws, log_likelihood, per_value};
 use super::{BuildLaw, NoiseLaw};
 use crate::error::Result;
 
+const SD: Param = Param::floats("sd", &[0.1], "standard deviation of log y, one for all values or one for each");
+
 pub(super) const ENTRY: Entry<BuildLaw> = Entry {
     name: "log_normal",
     about: "multiplicative errors: y = h(x) exp(sd xi), with median h(x)",
     reference: "Fletcher and Zupanski 2006",
-    params: &[Param::floats("sd", &[0.1], "standard deviation of log y, one for all values or one for each")],
-    build: |settings: &Settings, dim| Ok(Box::new(LogNormal::new(settings.floats("sd"), dim)?)),
+    params: &[SD],
+    build: |settings: &Settings, dim| Ok(Box::new(LogNormal::new(settings.floats(SD.key), dim)?)),
 };
 
 /// y = h(x) exp(s xi).

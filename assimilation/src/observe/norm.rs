@@ -9,16 +9,18 @@ use scorecast_systems::{Entry, Param, ParamKind, Settings};
 use super::{BuildOperator, ErrorLaw, NoiseLaw, ObservationOperator};
 use crate::error::{Error, Result};
 
+const SIZE: Param = Param::unset("size", ParamKind::COUNT, "components in a group; all of them unless set");
+
 pub(super) const ENTRY: Entry<BuildOperator> = Entry {
     name: "norm",
     about: "the Euclidean norm of each group of consecutive components",
     reference: "",
-    params: &[Param::unset("size", ParamKind::COUNT, "components in a group; all of them unless set")],
+    params: &[SIZE],
     build: |settings: &Settings, dim, error: &ErrorLaw| {
-        let size = if settings.has("size") { settings.count("size") } else { dim };
+        let size = if settings.has(SIZE.key) { settings.count(SIZE.key) } else { dim };
         if size == 0 || !dim.is_multiple_of(size) {
             let problem = format!("is {size}, but the state has {dim} components; take a divisor of {dim}");
-            return Err(settings.mistake("size", problem).into());
+            return Err(settings.mistake(SIZE.key, problem).into());
         }
         Ok(Box::new(Norm::new(dim, size, error)?))
     },

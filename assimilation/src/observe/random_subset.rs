@@ -9,33 +9,33 @@ use scorecast_systems::{Domain, Entry, Key, Param, ParamKind, Purpose, Settings}
 use super::{BuildOperator, ErrorLaw, NoiseLaw, ObservationOperator};
 use crate::error::{Error, Result};
 
+const COUNT: Param = Param::unset("count", ParamKind::COUNT, "how many components, in place of `share`");
+const SEED: Param = Param::int("seed", 0, 0, "which subset");
+const SHARE: Param = Param::unset(
+    "share",
+    ParamKind::real(f64::MIN_POSITIVE, 1.0),
+    "share of the components, rounded to the nearest count of at least 1",
+);
+
 pub(super) const ENTRY: Entry<BuildOperator> = Entry {
     name: "random_subset",
     about: "a share or a count of the components, drawn once from a seed of its own",
     reference: "",
-    params: &[
-        Param::unset(
-            "share",
-            ParamKind::real(f64::MIN_POSITIVE, 1.0),
-            "share of the components, rounded to the nearest count of at least 1",
-        ),
-        Param::unset("count", ParamKind::COUNT, "how many components, in place of `share`"),
-        Param::int("seed", 0, 0, "which subset"),
-    ],
+    params: &[SHARE, COUNT, SEED],
     build: |settings: &Settings, dim, error: &ErrorLaw| {
-        let count = match (settings.optional_number("share"), settings.has("count")) {
+        let count = match (settings.optional_number(SHARE.key), settings.has(COUNT.key)) {
             (Some(share), false) => ((share * dim as f64).round() as usize).max(1),
-            (None, true) => settings.count("count"),
+            (None, true) => settings.count(COUNT.key),
             (Some(_), true) => {
-                return Err(settings.mistake("count", "is set beside `share`; keep one of the two").into());
+                return Err(settings.mistake(COUNT.key, "is set beside `share`; keep one of the two").into());
             }
-            (None, false) => return Err(settings.mistake("share", "must be set, unless `count` is").into()),
+            (None, false) => return Err(settings.mistake(SHARE.key, "must be set, unless `count` is").into()),
         };
         if count > dim {
             let problem = format!("is {count}, but the state has {dim} components; take at most {dim}");
-            return Err(settings.mistake("count", problem).into());
+            return Err(settings.mistake(COUNT.key, problem).into());
         }
-        Ok(Box::new(RandomSubset::new(dim, count, settings.count("seed") as u64, error)?))
+        Ok(Box::new(RandomSubset::new(dim, count, settings.count(SEED.key) as u64, error)?))
     },
 };
 

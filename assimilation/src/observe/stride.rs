@@ -43,10 +43,10 @@ impl Stride {
 impl Stride {
     /// From settings that hold [`STRIDE`] and [`OFFSET`].
     pub(super) fn from_settings(settings: &Settings, dim: usize, error: &ErrorLaw) -> Result<Self> {
-        let (stride, offset) = (settings.count("stride"), settings.count("offset"));
+        let (stride, offset) = (settings.count(STRIDE.key), settings.count(OFFSET.key));
         if offset >= dim {
             let problem = format!("is {offset}, but the state has {dim} components; take one below {dim}");
-            return Err(settings.mistake("offset", problem).into());
+            return Err(settings.mistake(OFFSET.key, problem).into());
         }
         Self::new(dim, stride, offset, error)
     }

@@ -12,16 +12,16 @@ use super::each::{draws, log_likelihood, per_value};
 use super::{BuildLaw, NoiseLaw};
 use crate::error::{Error, Result};
 
+const DOF: Param = Param::positive("dof", 4.0, "degrees of freedom; the variance is infinite up to 2");
+const SCALE: Param = Param::floats("scale", &[1.0], "scale of the errors, one for all values or one for each");
+
 pub(super) const ENTRY: Entry<BuildLaw> = Entry {
     name: "student_t",
     about: "independent errors of Student's law: gross errors are expected",
     reference: "Student 1908; Lange, Little and Taylor 1989",
-    params: &[
-        Param::floats("scale", &[1.0], "scale of the errors, one for all values or one for each"),
-        Param::positive("dof", 4.0, "degrees of freedom; the variance is infinite up to 2"),
-    ],
+    params: &[SCALE, DOF],
     build: |settings: &Settings, dim| {
-        Ok(Box::new(StudentT::new(settings.floats("scale"), settings.number("dof"), dim)?))
+        Ok(Box::new(StudentT::new(settings.floats(SCALE.key), settings.number(DOF.key), dim)?))
     },
 };
 

@@ -7,13 +7,15 @@ use super::pointwise::{self, Function};
 use super::stride::{OFFSET, STRIDE};
 use super::{BuildOperator, ErrorLaw};
 
+const LEVEL: Param = Param::real("level", 0.0, "the detection limit, in the unit of the state");
+
 pub(super) const ENTRY: Entry<BuildOperator> = Entry {
     name: "threshold",
     about: "each stride-th component, or the level where it is below: max(x, level)",
     reference: "Tobin 1958",
-    params: &[STRIDE, OFFSET, Param::real("level", 0.0, "the detection limit, in the unit of the state")],
+    params: &[STRIDE, OFFSET, LEVEL],
     build: |settings: &Settings, dim, error: &ErrorLaw| {
-        pointwise::build(Threshold { level: settings.number("level") }, settings, dim, error)
+        pointwise::build(Threshold { level: settings.number(LEVEL.key) }, settings, dim, error)
     },
 };
 

@@ -37,7 +37,7 @@ pub(super) fn check(cx: &Context, system: &Checked<SystemPlan>) -> Option<DataPl
         cx.mistakes.add(cx.place, "system", "there is neither a [system] to simulate nor a `file` in [data]; add one");
         return None;
     }
-    let usual = system.good().map(|plan| &plan.recipe);
+    let usual = system.good().map(|plan| &plan.default_stepping);
     let stepping = stepping(&own, usual);
     let source = source(&reader, &own, usual.map_or(SPIN_UP, |usual| usual.spin_up_for(stepping.dt)));
     let split = split(&reader, &own);

@@ -5,8 +5,8 @@ use super::super::plan::{DataPlan, SystemPlan};
 use super::super::read::{Reader, entry, key_of};
 use super::{Checked, Context};
 use crate::systems::Forecaster;
-use crate::systems::catalogue::{SYSTEMS, recipe};
-use crate::systems::system::whole;
+use crate::systems::catalogue::{SYSTEMS, default_stepping};
+use crate::systems::system::complete;
 
 pub(super) fn check(cx: &Context) -> Checked<SystemPlan> {
     match cx.one(&SYSTEM) {
@@ -28,8 +28,8 @@ fn build(reader: &Reader) -> Option<SystemPlan> {
     }
     match (entry.build.make)(&settings) {
         Ok(system) => {
-            let recipe = recipe(name, settings.values()).unwrap_or(entry.build);
-            Some(SystemPlan { name: name.to_owned(), settings, system, recipe })
+            let default_stepping = default_stepping(name, settings.values()).unwrap_or(entry.build);
+            Some(SystemPlan { name: name.to_owned(), settings, system, default_stepping })
         }
         Err(error) => {
             reader.wrong(&key_of(&error).unwrap_or_default(), error.to_string());
@@ -57,7 +57,7 @@ pub(super) fn perfect(
     data: Option<&DataPlan>,
 ) -> Option<Box<dyn Forecaster>> {
     let (plan, data) = (system.good()?, data?);
-    match whole(&plan.system).clone().forecaster(&data.stepping) {
+    match complete(&plan.system).clone().forecaster(&data.stepping) {
         Ok(forecaster) => Some(forecaster).filter(|_| plan.system.partial().is_none()),
         Err(error) => {
             let place = cx.one(&super::super::keys::DATA).map_or(cx.place, |reader| reader.place_of("integrator"));

@@ -1,6 +1,6 @@
 //! The alarm for filter divergence.
 
-use super::cycle::Analysed;
+use super::analysed::Analysed;
 
 /// Analyses over which errors are averaged.
 const WINDOW: usize = 100;

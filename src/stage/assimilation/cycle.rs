@@ -5,10 +5,11 @@ use std::time::Instant;
 use ndarray::{Array1, ArrayView1};
 
 use super::alarm::Alarm;
+use super::analysed::Analysed;
 use super::network::ObservingNetwork;
 use super::replicate::Replicate;
-use crate::assimilation::augment::{Estimate, OfState, augmented_prior, split, split_smoothed};
-use crate::assimilation::{Cycle, METHODS, ObservationOperator, Outcome, Smoothed};
+use crate::assimilation::augment::{OfState, augmented_prior, split, split_smoothed};
+use crate::assimilation::{Cycle, METHODS, ObservationOperator, Smoothed};
 use crate::failure::Result;
 use crate::spec::AssimilatePlan;
 use crate::systems::{Forecaster, registry};
@@ -22,20 +23,6 @@ pub struct Ended {
     pub seconds: f64,
     /// Analyses made.
     pub cycles: usize,
-}
-
-/// An outcome with its moments, which more than one reader needs.
-pub struct Analysed {
-    /// The outcome, of the state alone.
-    pub outcome: Outcome,
-    /// What a row that estimates parameters thinks of them.
-    pub estimate: Option<Estimate>,
-    /// The analysis mean, `[component]`.
-    pub mean: Array1<f64>,
-    /// The analysis variance, `[component]`.
-    pub variance: Array1<f64>,
-    /// Root mean square error of the mean, where there is a truth.
-    pub error: Option<f64>,
 }
 
 /// Builds the method of a row.

@@ -1,7 +1,8 @@
 //! Why rows diverged: they are run again up to there, and watched.
 
 use super::alarm::Alarm;
-use super::cycle::{self, Analysed, Visitor};
+use super::analysed::Analysed;
+use super::cycle::{self, Visitor};
 use super::row_run::RowRun;
 use crate::assimilation::Smoothed;
 use crate::assimilation::diagnostics::History;

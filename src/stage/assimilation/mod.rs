@@ -5,6 +5,7 @@
 //! of the experiment on one of them, and [`Assimilation`] runs and scores all rows. No method is handed a truth.
 
 mod alarm;
+mod analysed;
 mod columns;
 mod cycle;
 mod diagnoses;

@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use ndarray::{Array2, Array3, ArrayViewMut1, Axis};
 
 use super::alarm::Alarm;
+use super::analysed::Analysed;
 use super::columns::{measure, measure_smoothed, verify};
-use super::cycle::{self, Analysed, Ended, Visitor};
+use super::cycle::{self, Ended, Visitor};
 use super::diagnostics::{add_diagnostics, add_effective_size};
 use super::network::ObservingNetwork;
 use super::parameters::Track;

@@ -29,7 +29,7 @@ pub fn truths(plan: &Plan, network: &ObservePlan, test: Option<&Array3<f64>>) ->
 /// Truths of what is seen of the system, whose whole state is stepped.
 fn simulated_truths(plan: &Plan, system: &SystemPlan, network: &ObservePlan) -> Result<Vec<Array2<f64>>> {
     let key = Key::new(plan.seed, Domain::Truth);
-    let model = Arc::clone(system::whole(&system.system)).forecaster(&plan.data.stepping)?;
+    let model = Arc::clone(system::complete(&system.system)).forecaster(&plan.data.stepping)?;
     let mut state = fresh_states(plan, system, &*model, network.replicates, key)?;
     let mut truths = vec![Array2::zeros((network.steps + 1, system.system.dim())); network.replicates];
     for step in 0..=network.steps {
@@ -37,7 +37,7 @@ fn simulated_truths(plan: &Plan, system: &SystemPlan, network: &ObservePlan) -> 
             model.advance(step - 1, 1, &mut state, key.purpose(Purpose::ProcessNoise))?;
             shock(network, &mut state, key.purpose(Purpose::Perturbation).at(step as u64));
         }
-        for (truth, row) in truths.iter_mut().zip(system::seen(&*system.system, state.view()).outer_iter()) {
+        for (truth, row) in truths.iter_mut().zip(system::visible(&*system.system, state.view()).outer_iter()) {
             truth.row_mut(step).assign(&row);
         }
     }
@@ -90,12 +90,12 @@ fn fresh_states(
     members: usize,
     key: Key,
 ) -> Result<Array2<f64>> {
-    let whole = system::whole(&system.system);
+    let whole = system::complete(&system.system);
     let mut states = whole.initial(members, key.purpose(Purpose::InitialState));
     if !whole.initial_is_stationary() {
         let spin_up = match plan.data.source {
             DataSource::Simulated { spin_up, .. } => spin_up,
-            DataSource::File(_) => system.recipe.spin_up_for(plan.data.stepping.dt),
+            DataSource::File(_) => system.default_stepping.spin_up_for(plan.data.stepping.dt),
         };
         // a case of its own keeps the spin-up's noise apart from the noise that follows
         model.advance(0, spin_up, &mut states, key.purpose(Purpose::ProcessNoise).case(u64::MAX))?;

@@ -13,7 +13,7 @@ use crate::stage::options::Options;
 use crate::store::state_log::StateLog;
 use crate::systems::Simulation;
 use crate::systems::simulate::spin_up;
-use crate::systems::system::whole;
+use crate::systems::system::complete;
 
 /// During the spin-up, which is not kept, the states are saved this often.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(10);
@@ -79,7 +79,7 @@ impl<'a> LoggedSimulation<'a> {
     pub fn read(&self, log: &mut StateLog, cases: Range<usize>, times: Range<usize>) -> Result<Array3<f64>> {
         let states = log.read(cases, times)?;
         Ok(match self.system.system.partial() {
-            Some(partial) => states.select(Axis(2), partial.seen),
+            Some(partial) => states.select(Axis(2), partial.visible),
             None => states,
         })
     }
@@ -129,7 +129,7 @@ pub fn needs(plan: &Plan) -> Vec<Need> {
     let (Some(system), DataSource::Simulated { trajectories, steps, .. }) = (&plan.system, &plan.data.source) else {
         return Vec::new();
     };
-    let dim = whole(&system.system).dim();
+    let dim = complete(&system.system).dim();
     let one = (*trajectories as u64).saturating_mul(dim as u64).saturating_mul(8);
     let chunk = one.saturating_mul(*steps as u64 + 1).min(CHUNK.max(dim as u64 * 8));
     vec![

@@ -9,6 +9,8 @@ mod laws;
 pub(super) mod lead_tables;
 mod score;
 mod start_blocks;
+#[cfg(test)]
+mod time_dependence;
 mod write;
 
 pub(super) use score::score;

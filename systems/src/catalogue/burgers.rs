@@ -17,24 +17,25 @@ use crate::sde::Sde;
 use crate::spectral::{Advection, Forcing, Mode, RandomModes, SpectralSde, cut};
 use crate::system::System;
 
+const DIM: Param = dim_param(8, 128, "number of grid points on the line");
+const LENGTH: Param = positive_param("length", TAU, "length of the line");
+const VISCOSITY: Param =
+    positive_param("viscosity", 0.05, "nu; shocks of a jump J are about 4 nu / J wide, resolve them");
+const FORCED_WAVES: Param =
+    Param::int("forced_waves", 3, 1, "how many of the longest waves are forced (and make the start)").up_to(1_000_000);
+const NOISE: Param = Param::at_least(
+    "noise",
+    0.5,
+    0.0,
+    "root mean square over the line of the forcing per sqrt(model time); it puts in noise^2 / 2 of energy \
+                    mean(u^2) / 2 per model time",
+);
+
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "burgers",
     about: "shocks on a periodic line under random large-scale forcing, spectral",
     reference: "Burgers (1948), doi:10.1016/S0065-2156(08)70100-5; Cole (1951), doi:10.1090/qam/42889",
-    params: &[
-        dim_param(8, 128, "number of grid points on the line"),
-        positive_param("length", TAU, "length of the line"),
-        positive_param("viscosity", 0.05, "nu; shocks of a jump J are about 4 nu / J wide, resolve them"),
-        Param::int("forced_waves", 3, 1, "how many of the longest waves are forced (and make the start)")
-            .up_to(1_000_000),
-        Param::at_least(
-            "noise",
-            0.5,
-            0.0,
-            "root mean square over the line of the forcing per sqrt(model time); it puts in noise^2 / 2 of energy \
-                    mean(u^2) / 2 per model time",
-        ),
-    ],
+    params: &[DIM, LENGTH, VISCOSITY, FORCED_WAVES, NOISE],
     build: DefaultStepping {
         make: |settings| Ok(Arc::new(Burgers::new(settings)?)),
         dt: 0.05,
@@ -57,13 +58,13 @@ impl Burgers {
     /// # Errors
     /// When the forced waves are not resolved.
     pub fn new(settings: &Settings) -> Result<Self> {
-        let (dim, waves) = (settings.count("dim"), settings.count("forced_waves"));
-        let (viscosity, noise) = (settings.number("viscosity"), settings.number("noise"));
-        let equation = Advection::new(dim, settings.number("length"), |k| -viscosity * k * k);
+        let (dim, waves) = (settings.count(DIM.key), settings.count(FORCED_WAVES.key));
+        let (viscosity, noise) = (settings.number(VISCOSITY.key), settings.number(NOISE.key));
+        let equation = Advection::new(dim, settings.number(LENGTH.key), |k| -viscosity * k * k);
         let resolved = cut(dim);
         if waves > resolved {
             return Err(settings.mistake(
-                "forced_waves",
+                FORCED_WAVES.key,
                 format!("is {waves}, but {dim} grid points resolve {resolved} waves; raise dim above {}", 3 * waves),
             ));
         }

@@ -16,22 +16,23 @@ use crate::geometry::Geometry;
 use crate::key::{Key, Purpose, Stream};
 use crate::lanes::LANES;
 use crate::law::Forecaster;
-use crate::registry::{Entry, Settings};
-use crate::sde::{Linearized, Noise, Sde};
+use crate::linearized::Linearized;
+use crate::registry::{Entry, Param, Settings};
+use crate::sde::{Noise, Sde};
 use crate::stepping::Stepping;
 use crate::system::System;
 use crate::transition::{ExactForecaster, ExactTransition, LogDensity};
+
+const DIM: Param = dim_param(1, 1, "number of independent components");
+const KAPPA: Param = positive_param("kappa", 1.0, "rate at which the mean is approached, per unit of model time");
+const THETA: Param = positive_param("theta", 1.0, "stationary mean");
+const SIGMA: Param = positive_param("sigma", 0.5, "noise: sd per sqrt(model time) is sigma sqrt(v)");
 
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "cir",
     about: "mean-reverting positive rate with square-root noise and an exact noncentral chi-square transition",
     reference: "Cox, Ingersoll and Ross (1985), doi:10.2307/1911242; Feller (1951)",
-    params: &[
-        dim_param(1, 1, "number of independent components"),
-        positive_param("kappa", 1.0, "rate at which the mean is approached, per unit of model time"),
-        positive_param("theta", 1.0, "stationary mean"),
-        positive_param("sigma", 0.5, "noise: sd per sqrt(model time) is sigma sqrt(v)"),
-    ],
+    params: &[DIM, KAPPA, THETA, SIGMA],
     build: DefaultStepping {
         make: |settings| Ok(Arc::new(Cir::new(settings))),
         dt: 0.1,
@@ -52,8 +53,8 @@ impl Cir {
     /// From checked settings, as in the catalogue.
     pub fn new(settings: &Settings) -> Self {
         let number = |key| settings.number(key);
-        let process = SquareRoot { kappa: number("kappa"), theta: number("theta"), sigma: number("sigma") };
-        Self { dim: settings.count("dim"), process }
+        let process = SquareRoot { kappa: number(KAPPA.key), theta: number(THETA.key), sigma: number(SIGMA.key) };
+        Self { dim: settings.count(DIM.key), process }
     }
 }
 

@@ -58,7 +58,7 @@ pub fn climate(name: &str) -> Option<&'static MeasuredClimate> {
 }
 
 /// Systems around another in which small errors grow as they do in that one.
-const SEEN_FROM_OUTSIDE: &[&str] = &["embed", "observe_partially"];
+const AROUND: &[&str] = &["embed", "observe_partially"];
 
 /// The time in which small errors of a system grow by e, in model time. Known for default settings only, whatever the
 /// noise (`noise` is the key of its size), and for such a system embedded or observed.
@@ -68,7 +68,7 @@ pub fn lyapunov_time(name: &str, settings: &Settings) -> Option<f64> {
         _ => None,
     });
     match inside {
-        Some((inner, given)) if SEEN_FROM_OUTSIDE.contains(&name) => lyapunov_time(inner, &check(inner, given).ok()?),
+        Some((inner, given)) if AROUND.contains(&name) => lyapunov_time(inner, &check(inner, given).ok()?),
         Some(_) => None,
         None => {
             let defaults = check(name, &Default::default()).ok()?;

@@ -15,22 +15,24 @@ use super::{DefaultStepping, additive, non_negative_param, positive_param};
 use crate::geometry::Geometry;
 use crate::key::{Key, Purpose};
 use crate::lanes::LANES;
-use crate::registry::{Entry, Settings};
-use crate::sde::{Linearized, Noise, Sde};
+use crate::linearized::Linearized;
+use crate::registry::{Entry, Param, Settings};
+use crate::sde::{Noise, Sde};
 use crate::system::System;
+
+const L1: Param = positive_param("l1", 1.0, "length of the upper rod, m");
+const L2: Param = positive_param("l2", 1.0, "length of the lower rod, m");
+const M1: Param = positive_param("m1", 1.0, "upper mass, kg");
+const M2: Param = positive_param("m2", 1.0, "lower mass, kg");
+const G: Param = positive_param("g", 9.8, "acceleration of gravity, m/s^2");
+const NOISE: Param =
+    non_negative_param("noise", 0.0, "sd of the additive noise of both angular velocities, rad/s per sqrt(s)");
 
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "double_pendulum",
     about: "a pendulum hanging from another, chaotic at high energy, with noise in the torques",
     reference: "Shinbrot, Grebogi, Wisdom and Yorke (1992), doi:10.1119/1.16860",
-    params: &[
-        positive_param("l1", 1.0, "length of the upper rod, m"),
-        positive_param("l2", 1.0, "length of the lower rod, m"),
-        positive_param("m1", 1.0, "upper mass, kg"),
-        positive_param("m2", 1.0, "lower mass, kg"),
-        positive_param("g", 9.8, "acceleration of gravity, m/s^2"),
-        non_negative_param("noise", 0.0, "sd of the additive noise of both angular velocities, rad/s per sqrt(s)"),
-    ],
+    params: &[L1, L2, M1, M2, G, NOISE],
     build: DefaultStepping {
         make: |settings| Ok(Arc::new(DoublePendulum::new(settings))),
         dt: 0.05,
@@ -94,8 +96,8 @@ impl DoublePendulum {
     /// From checked settings, as in the catalogue.
     pub fn new(settings: &Settings) -> Self {
         let number = |key| settings.number(key);
-        let (l1, l2, m1, m2) = (number("l1"), number("l2"), number("m1"), number("m2"));
-        Self { l1, l2, m1, m2, g: number("g"), noise: number("noise") }
+        let (l1, l2, m1, m2) = (number(L1.key), number(L2.key), number(M1.key), number(M2.key));
+        Self { l1, l2, m1, m2, g: number(G.key), noise: number(NOISE.key) }
     }
 
     /// Kinetic and potential energy of a state (theta_1, omega_1, theta_2, omega_2), in joules; 0 at the height of the

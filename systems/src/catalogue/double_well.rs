@@ -10,24 +10,25 @@ use super::{DefaultStepping, additive, diffuse, dim_param, noise_param, positive
 use crate::geometry::Geometry;
 use crate::key::{Key, Purpose, Stream};
 use crate::lanes::LANES;
-use crate::registry::{Entry, Settings};
-use crate::sde::{Linearized, Noise, Sde};
+use crate::linearized::Linearized;
+use crate::registry::{Entry, Param, Settings};
+use crate::sde::{Noise, Sde};
 use crate::system::System;
+
+const DIM: Param = dim_param(1, 1, "number of independent wells");
+const ALPHA: Param = positive_param(
+    "alpha",
+    1.0,
+    "rate at which the middle is left, per unit of model time; wells at +-sqrt(alpha / beta)",
+);
+const BETA: Param = positive_param("beta", 1.0, "strength of the cubic term");
+const NOISE: Param = noise_param(0.5);
 
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "double_well",
     about: "independent particles in a double well, with additive noise; the stationary law is known",
     reference: "Kramers (1940), doi:10.1016/S0031-8914(40)90098-2",
-    params: &[
-        dim_param(1, 1, "number of independent wells"),
-        positive_param(
-            "alpha",
-            1.0,
-            "rate at which the middle is left, per unit of model time; wells at +-sqrt(alpha / beta)",
-        ),
-        positive_param("beta", 1.0, "strength of the cubic term"),
-        noise_param(0.5),
-    ],
+    params: &[DIM, ALPHA, BETA, NOISE],
     build: DefaultStepping {
         make: |settings| Ok(Arc::new(DoubleWell::new(settings))),
         dt: 0.1,
@@ -50,7 +51,12 @@ impl DoubleWell {
     /// From checked settings, as in the catalogue.
     pub fn new(settings: &Settings) -> Self {
         let number = |key| settings.number(key);
-        Self { dim: settings.count("dim"), alpha: number("alpha"), beta: number("beta"), noise: number("noise") }
+        Self {
+            dim: settings.count(DIM.key),
+            alpha: number(ALPHA.key),
+            beta: number(BETA.key),
+            noise: number(NOISE.key),
+        }
     }
 
     /// log of the stationary density of one well at `x`, up to a constant: -2 V(x) / s^2. Minus infinity away from the

@@ -26,32 +26,33 @@ use crate::registry::{Entry, Param, ParamKind, Settings};
 use crate::stepping::Stepping;
 use crate::system::System;
 
+const DIM: Param = Param::unset(
+    "dim",
+    ParamKind::int(1, 10_000_000),
+    "number of ambient components, at least those of the system inside; twice those if unset",
+);
+const CURVATURE: Param =
+    Param::at_least("curvature", 0.0, 0.0, "largest slope of the waves of the map; the map is orthonormal at 0");
+const LENGTH: Param =
+    positive_param("length", 10.0, "length over which the waves turn, in the units of the system inside");
+const WAVES: Param = Param::unset(
+    "waves",
+    ParamKind::int(1, 10_000_000),
+    "directions into which the map bends; as many as the system inside has components, or as fit, if unset",
+);
+const NOISE: Param = Param::at_least(
+    "noise",
+    0.0,
+    0.0,
+    "sd of the ambient noise, fresh at each lead step, in each direction orthogonal to the frame",
+);
+const MAP_SEED: Param = Param::int("map_seed", 1, 0, "seed of the map's directions");
+
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "embed",
     about: "any system in a space of more dimensions, through an orthonormal or a curved map, with ambient noise",
     reference: "Stewart (1980), doi:10.1137/0717034 (the random frame)",
-    params: &[
-        OF,
-        Param::unset(
-            "dim",
-            ParamKind::int(1, 10_000_000),
-            "number of ambient components, at least those of the system inside; twice those if unset",
-        ),
-        Param::at_least("curvature", 0.0, 0.0, "largest slope of the waves of the map; the map is orthonormal at 0"),
-        positive_param("length", 10.0, "length over which the waves turn, in the units of the system inside"),
-        Param::unset(
-            "waves",
-            ParamKind::int(1, 10_000_000),
-            "directions into which the map bends; as many as the system inside has components, or as fit, if unset",
-        ),
-        Param::at_least(
-            "noise",
-            0.0,
-            0.0,
-            "sd of the ambient noise, fresh at each lead step, in each direction orthogonal to the frame",
-        ),
-        Param::int("map_seed", 1, 0, "seed of the map's directions"),
-    ],
+    params: &[OF, DIM, CURVATURE, LENGTH, WAVES, NOISE, MAP_SEED],
     build: DefaultStepping { make: |settings| Ok(Arc::new(Embed::new(settings)?)), ..lorenz63::ENTRY.build },
 };
 
@@ -73,10 +74,10 @@ impl Embed {
     pub fn new(settings: &Settings) -> Result<Self> {
         let inner = inside(settings)?;
         let (ambient, waves) = size(settings, inner.dim())?;
-        let (curvature, length) = (settings.number("curvature"), settings.number("length"));
-        let key = Key::new(settings.count("map_seed") as u64, Domain::Data);
+        let (curvature, length) = (settings.number(CURVATURE.key), settings.number(LENGTH.key));
+        let key = Key::new(settings.count(MAP_SEED.key) as u64, Domain::Data);
         let map = Arc::new(Embedding::new(inner.dim(), ambient, waves, curvature, length, key));
-        Ok(Self { inner, map, noise: settings.number("noise") })
+        Ok(Self { inner, map, noise: settings.number(NOISE.key) })
     }
 
     /// d, the number of components of the system inside.
@@ -97,27 +98,27 @@ impl Embed {
 
 /// The ambient dimension and the number of curved directions.
 fn size(settings: &Settings, intrinsic: usize) -> Result<(usize, usize)> {
-    let ambient = if settings.has("dim") { settings.count("dim") } else { 2 * intrinsic };
+    let ambient = if settings.has(DIM.key) { settings.count(DIM.key) } else { 2 * intrinsic };
     if ambient < intrinsic {
         let problem =
             format!("is {ambient}, but the system inside has {intrinsic} components; set at least {intrinsic}");
-        return Err(settings.mistake("dim", problem));
+        return Err(settings.mistake(DIM.key, problem));
     }
-    let (free, curved) = (ambient - intrinsic, settings.number("curvature") > 0.0);
+    let (free, curved) = (ambient - intrinsic, settings.number(CURVATURE.key) > 0.0);
     if curved && free == 0 {
         let problem = format!("is above 0, but {ambient} dimensions leave none to bend into; raise `dim`");
-        return Err(settings.mistake("curvature", problem));
+        return Err(settings.mistake(CURVATURE.key, problem));
     }
-    if settings.count("waves") > free {
+    if settings.count(WAVES.key) > free {
         let problem = format!(
             "is {}, but {ambient} - {intrinsic} dimensions are left; set at most {free}",
-            settings.count("waves")
+            settings.count(WAVES.key)
         );
-        return Err(settings.mistake("waves", problem));
+        return Err(settings.mistake(WAVES.key, problem));
     }
-    let waves = match (curved, settings.has("waves")) {
+    let waves = match (curved, settings.has(WAVES.key)) {
         (false, _) => 0,
-        (true, true) => settings.count("waves"),
+        (true, true) => settings.count(WAVES.key),
         (true, false) => intrinsic.min(free),
     };
     if ambient.saturating_mul(intrinsic + waves) > MAX_FRAME {
@@ -125,7 +126,7 @@ fn size(settings: &Settings, intrinsic: usize) -> Result<(usize, usize)> {
             "gives a dense frame of {ambient} x {} numbers, but at most {MAX_FRAME} are held; take a smaller system or space",
             intrinsic + waves
         );
-        return Err(settings.mistake("dim", problem));
+        return Err(settings.mistake(DIM.key, problem));
     }
     Ok((ambient, waves))
 }

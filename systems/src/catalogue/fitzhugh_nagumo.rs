@@ -12,28 +12,26 @@ use super::{DefaultStepping, noise_param, positive_param, real_param};
 use crate::geometry::Geometry;
 use crate::key::{Key, Purpose};
 use crate::lanes::LANES;
+use crate::linearized::Linearized;
 use crate::registry::{Entry, Param, Settings};
-use crate::sde::{Linearized, Noise, Sde};
+use crate::sde::{Noise, Sde};
 use crate::system::System;
+
+const A: Param = real_param("a", 0.7, "shift of the recovery's nullcline");
+const B: Param = positive_param("b", 0.8, "slope of the recovery's nullcline");
+const EPS: Param = positive_param("eps", 0.08, "rate of the recovery relative to the potential");
+const CURRENT: Param =
+    real_param("current", 0.5, "I, the stimulus; oscillations from 0.331 to 1.419 at the other defaults");
+const NOISE: Param = noise_param(0.1);
+const RECOVERY_NOISE: Param =
+    Param::at_least("recovery_noise", 0.0, 0.0, "s_w, sd of the noise of w per sqrt(model time); `noise` is that of v");
 
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "fitzhugh_nagumo",
     about: "an excitable cell in two variables, with additive noise",
     reference: "FitzHugh (1961), doi:10.1016/S0006-3495(61)86902-6; Nagumo, Arimoto and Yoshizawa (1962), \
                 doi:10.1109/JRPROC.1962.288235",
-    params: &[
-        real_param("a", 0.7, "shift of the recovery's nullcline"),
-        positive_param("b", 0.8, "slope of the recovery's nullcline"),
-        positive_param("eps", 0.08, "rate of the recovery relative to the potential"),
-        real_param("current", 0.5, "I, the stimulus; oscillations from 0.331 to 1.419 at the other defaults"),
-        noise_param(0.1),
-        Param::at_least(
-            "recovery_noise",
-            0.0,
-            0.0,
-            "s_w, sd of the noise of w per sqrt(model time); `noise` is that of v",
-        ),
-    ],
+    params: &[A, B, EPS, CURRENT, NOISE, RECOVERY_NOISE],
     build: DefaultStepping {
         make: |settings| Ok(Arc::new(FitzHughNagumo::new(settings))),
         dt: 0.5,
@@ -61,11 +59,11 @@ impl FitzHughNagumo {
     pub fn new(settings: &Settings) -> Self {
         let number = |key| settings.number(key);
         Self {
-            a: number("a"),
-            b: number("b"),
-            eps: number("eps"),
-            current: number("current"),
-            noise: [number("noise"), number("recovery_noise")],
+            a: number(A.key),
+            b: number(B.key),
+            eps: number(EPS.key),
+            current: number(CURRENT.key),
+            noise: [number(NOISE.key), number(RECOVERY_NOISE.key)],
         }
     }
 }

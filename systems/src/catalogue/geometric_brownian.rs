@@ -12,22 +12,25 @@ use crate::geometry::Geometry;
 use crate::key::{Key, Purpose, Stream};
 use crate::lanes::LANES;
 use crate::law::Forecaster;
+use crate::linearized::Linearized;
 use crate::registry::{Entry, Param, Settings};
-use crate::sde::{Linearized, Noise, Sde};
+use crate::sde::{Noise, Sde};
 use crate::stepping::Stepping;
 use crate::system::System;
 use crate::transition::{ExactForecaster, ExactTransition, LogDensity};
+
+const DIM: Param = dim_param(1, 1, "number of independent components");
+const MU: Param = real_param("mu", 0.05, "mean rate of growth, per unit of model time (a year, usually)");
+const SIGMA: Param =
+    Param::at_least("sigma", 0.2, 0.0, "volatility: sd of the noise relative to the state, per sqrt(model time)");
+const INITIAL: Param =
+    positive_param("initial", 1.0, "median of the states that trajectories start from, each within about 10 %");
 
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "geometric_brownian",
     about: "growth at a random rate, with multiplicative noise and an exact lognormal transition",
     reference: "Osborne (1959), doi:10.1287/opre.7.2.145; Samuelson (1965)",
-    params: &[
-        dim_param(1, 1, "number of independent components"),
-        real_param("mu", 0.05, "mean rate of growth, per unit of model time (a year, usually)"),
-        Param::at_least("sigma", 0.2, 0.0, "volatility: sd of the noise relative to the state, per sqrt(model time)"),
-        positive_param("initial", 1.0, "median of the states that trajectories start from, each within about 10 %"),
-    ],
+    params: &[DIM, MU, SIGMA, INITIAL],
     build: DefaultStepping {
         make: |settings| Ok(Arc::new(GeometricBrownian::new(settings))),
         dt: 0.1,
@@ -53,7 +56,12 @@ impl GeometricBrownian {
     /// From checked settings, as in the catalogue.
     pub fn new(settings: &Settings) -> Self {
         let number = |key| settings.number(key);
-        Self { dim: settings.count("dim"), mu: number("mu"), sigma: number("sigma"), initial: number("initial") }
+        Self {
+            dim: settings.count(DIM.key),
+            mu: number(MU.key),
+            sigma: number(SIGMA.key),
+            initial: number(INITIAL.key),
+        }
     }
 
     /// The exact transition over `h` of model time.

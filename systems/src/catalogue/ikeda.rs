@@ -19,14 +19,14 @@ use crate::registry::{Entry, Param, Settings};
 use crate::stepping::Stepping;
 use crate::system::System;
 
+const U: Param = Param::share("u", 0.9, "what a turn leaves of the amplitude; chaotic from about 0.6 on");
+const NOISE: Param = non_negative_param("noise", 0.0, "sd of the additive noise an iteration");
+
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "ikeda",
     about: "a chaotic map of the plane, with additive noise",
     reference: "Ikeda (1979), doi:10.1016/0030-4018(79)90090-7; Hammel, Jones and Moloney (1985)",
-    params: &[
-        Param::share("u", 0.9, "what a turn leaves of the amplitude; chaotic from about 0.6 on"),
-        non_negative_param("noise", 0.0, "sd of the additive noise an iteration"),
-    ],
+    params: &[U, NOISE],
     build: DefaultStepping {
         make: |settings| Ok(Arc::new(Ikeda::new(settings))),
         dt: 1.0,
@@ -55,7 +55,7 @@ struct Turn {
 impl Ikeda {
     /// From checked settings, as in the catalogue.
     pub fn new(settings: &Settings) -> Self {
-        Self { u: settings.number("u"), noise: settings.number("noise") }
+        Self { u: settings.number(U.key), noise: settings.number(NOISE.key) }
     }
 
     #[inline(always)]

@@ -27,23 +27,23 @@ use crate::stepping::Stepping;
 use crate::system::System;
 use crate::transition::{ExactForecaster, ExactTransition, LogDensity};
 
+const WELLS: Param = Param::int("wells", 5, 1, "number of wells on the ring").up_to(1000);
+const RADIUS: Param = positive_param("radius", 5.0, "r, the distance of the wells from the origin");
+const RADIAL: Param = positive_param("radial", 1.5, "c_1, the well's relaxation time along the radius");
+const TANGENTIAL: Param = positive_param("tangential", 0.1, "c_2, the well's relaxation time along the ring");
+const RATE: Param = Param::at_least("rate", 2.0, 0.0, "lambda, jumps per unit of model time");
+const NOISE: Param = Param::at_least(
+    "noise",
+    1.0,
+    0.0,
+    "s, sd of the noise per sqrt(model time); the variances in a well are s^2 c / 2",
+);
+
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "jump_ring",
     about: "a diffusion in Gaussian wells on a ring, which jumps from well to well, drawn from the exact law",
     reference: "Chen, Goldstein, Hua, Albergo, Boffi and Vanden-Eijnden (2024), arXiv:2403.13724",
-    params: &[
-        Param::int("wells", 5, 1, "number of wells on the ring").up_to(1000),
-        positive_param("radius", 5.0, "r, the distance of the wells from the origin"),
-        positive_param("radial", 1.5, "c_1, the well's relaxation time along the radius"),
-        positive_param("tangential", 0.1, "c_2, the well's relaxation time along the ring"),
-        Param::at_least("rate", 2.0, 0.0, "lambda, jumps per unit of model time"),
-        Param::at_least(
-            "noise",
-            1.0,
-            0.0,
-            "s, sd of the noise per sqrt(model time); the variances in a well are s^2 c / 2",
-        ),
-    ],
+    params: &[WELLS, RADIUS, RADIAL, TANGENTIAL, RATE, NOISE],
     build: DefaultStepping {
         make: |settings| Ok(Arc::new(JumpRing::new(settings))),
         dt: 0.5,
@@ -67,14 +67,14 @@ pub struct JumpRing {
 impl JumpRing {
     /// From checked settings, as in the catalogue.
     pub fn new(settings: &Settings) -> Self {
-        let (number, wells) = (|key| settings.number(key), settings.count("wells"));
+        let (number, wells) = (|key| settings.number(key), settings.count(WELLS.key));
         let angle = |k: usize| TAU * k as f64 / wells as f64;
         Self {
             angles: (0..wells).map(|k| [angle(k).cos(), angle(k).sin()]).collect(),
-            radius: number("radius"),
-            relaxation: [number("radial"), number("tangential")],
-            rate: number("rate"),
-            noise: number("noise"),
+            radius: number(RADIUS.key),
+            relaxation: [number(RADIAL.key), number(TANGENTIAL.key)],
+            rate: number(RATE.key),
+            noise: number(NOISE.key),
         }
     }
 

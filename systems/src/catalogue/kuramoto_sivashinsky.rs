@@ -14,20 +14,21 @@ use super::{DefaultStepping, dim_param, noise_param, positive_param};
 use crate::error::Result;
 use crate::geometry::Geometry;
 use crate::key::{Key, Purpose};
-use crate::registry::{Entry, Settings};
+use crate::registry::{Entry, Param, Settings};
 use crate::sde::Sde;
 use crate::spectral::{Advection, Forcing, Mode, RandomModes, SpectralSde, cut};
 use crate::system::System;
+
+const DIM: Param = dim_param(8, 64, "number of grid points on the line");
+const LENGTH: Param =
+    positive_param("length", 22.0, "length of the line; chaotic from about 22 on, waves are about 9 long");
+const NOISE: Param = noise_param(0.0);
 
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "kuramoto_sivashinsky",
     about: "spatio-temporal chaos of flame fronts on a periodic line, spectral, with additive noise",
     reference: "Kuramoto and Tsuzuki (1976), doi:10.1143/PTP.55.356; Sivashinsky (1977), doi:10.1016/0094-5765(77)90096-0",
-    params: &[
-        dim_param(8, 64, "number of grid points on the line"),
-        positive_param("length", 22.0, "length of the line; chaotic from about 22 on, waves are about 9 long"),
-        noise_param(0.0),
-    ],
+    params: &[DIM, LENGTH, NOISE],
     build: DefaultStepping {
         make: |settings| Ok(Arc::new(KuramotoSivashinsky::new(settings)?)),
         dt: 0.25,
@@ -53,7 +54,7 @@ impl KuramotoSivashinsky {
     /// # Errors
     /// When the points are too few to resolve a damped wave, so that nothing bounds the field.
     pub fn new(settings: &Settings) -> Result<Self> {
-        let (dim, length, noise) = (settings.count("dim"), settings.number("length"), settings.number("noise"));
+        let (dim, length, noise) = (settings.count(DIM.key), settings.number(LENGTH.key), settings.number(NOISE.key));
         let unstable = (length / TAU) as usize;
         if cut(dim) <= unstable {
             let problem = format!(
@@ -62,7 +63,7 @@ impl KuramotoSivashinsky {
                 cut(dim),
                 3 * (unstable + 1)
             );
-            return Err(settings.mistake("dim", problem));
+            return Err(settings.mistake(DIM.key, problem));
         }
         let equation = Advection::new(dim, length, |k| k * k - k.powi(4));
         let waves = unstable.max(1);

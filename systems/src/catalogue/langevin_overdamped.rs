@@ -11,8 +11,9 @@ use crate::error::Result;
 use crate::geometry::Geometry;
 use crate::key::{Key, Purpose};
 use crate::lanes::LANES;
+use crate::linearized::Linearized;
 use crate::registry::{Entry, Settings};
-use crate::sde::{Linearized, Noise, Sde};
+use crate::sde::{Noise, Sde};
 use crate::system::System;
 
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
@@ -42,7 +43,7 @@ impl LangevinOverdamped {
     /// # Errors
     /// When a spring is not above 0.
     pub fn new(settings: &Settings) -> Result<Self> {
-        Ok(Self { potential: Potential::new(settings)?, beta: settings.number("beta") })
+        Ok(Self { potential: Potential::new(settings)?, beta: settings.number(BETA_PARAM.key) })
     }
 
     fn noise_sd(&self) -> f64 {

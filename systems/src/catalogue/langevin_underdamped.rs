@@ -13,20 +13,18 @@ use crate::error::Result;
 use crate::geometry::Geometry;
 use crate::key::{Key, Purpose};
 use crate::lanes::LANES;
-use crate::registry::{Entry, Settings};
-use crate::sde::{Linearized, Noise, Sde};
+use crate::linearized::Linearized;
+use crate::registry::{Entry, Param, Settings};
+use crate::sde::{Noise, Sde};
 use crate::system::System;
+
+const FRICTION: Param = positive_param("friction", 10.0, "gamma, the rate at which a momentum is lost; the mass is 1");
 
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "langevin_underdamped",
     about: "Langevin dynamics with inertia on the Mueller-Brown or a quadratic potential; the stationary law is known",
     reference: "Kramers (1940), doi:10.1016/S0031-8914(40)90098-2; Mueller and Brown (1979), doi:10.1007/BF00547608",
-    params: &[
-        POTENTIAL_PARAM,
-        STIFFNESS_PARAM,
-        BETA_PARAM,
-        positive_param("friction", 10.0, "gamma, the rate at which a momentum is lost; the mass is 1"),
-    ],
+    params: &[POTENTIAL_PARAM, STIFFNESS_PARAM, BETA_PARAM, FRICTION],
     build: DefaultStepping {
         make: |settings| Ok(Arc::new(LangevinUnderdamped::new(settings)?)),
         dt: 0.1,
@@ -50,7 +48,7 @@ impl LangevinUnderdamped {
     /// # Errors
     /// When a spring is not above 0.
     pub fn new(settings: &Settings) -> Result<Self> {
-        let (beta, friction) = (settings.number("beta"), settings.number("friction"));
+        let (beta, friction) = (settings.number(BETA_PARAM.key), settings.number(FRICTION.key));
         Ok(Self { potential: Potential::new(settings)?, beta, friction })
     }
 }

@@ -22,17 +22,24 @@ use crate::registry::{Entry, Param, Settings};
 use crate::stepping::Stepping;
 use crate::system::System;
 
+const DIM: Param = dim_param(3, 1000, "number of grid points on the ring");
+const C: Param = real_param("c", 1.0, "speed, in grid points per unit of time");
+const DAMPING: Param = Param::share("damping", 1.0, "d, what a unit of time leaves of the field; 1 for none");
+const WAVENUMBERS: Param =
+    count_param("wavenumbers", 1, 25, "how many waves the initial states are sums of, from wave number 1 on");
+const SD: Param = positive_param("sd", 0.223_606_797_749_978_97, "sd of each initial state over the ring");
+
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "linear_advection",
     about: "a smooth field carried round a ring, exactly; linear, with damping if wanted",
     reference: "Evensen (2009), doi:10.1007/978-3-642-03711-5; Sakov and Oke (2008), doi:10.1175/2007MWR2021.1",
     params: &[
-        dim_param(3, 1000, "number of grid points on the ring"),
-        real_param("c", 1.0, "speed, in grid points per unit of time"),
-        Param::share("damping", 1.0, "d, what a unit of time leaves of the field; 1 for none"),
-        count_param("wavenumbers", 1, 25, "how many waves the initial states are sums of, from wave number 1 on"),
+        DIM,
+        C,
+        DAMPING,
+        WAVENUMBERS,
         // sqrt(5) / 10
-        positive_param("sd", 0.223_606_797_749_978_97, "sd of each initial state over the ring"),
+        SD,
     ],
     build: DefaultStepping {
         make: |settings| Ok(Arc::new(LinearAdvection::new(settings)?)),
@@ -59,13 +66,13 @@ impl LinearAdvection {
     /// # Errors
     /// When the grid cannot carry the highest wave.
     pub fn new(settings: &Settings) -> Result<Self> {
-        let (dim, wavenumbers) = (settings.count("dim"), settings.count("wavenumbers"));
+        let (dim, wavenumbers) = (settings.count(DIM.key), settings.count(WAVENUMBERS.key));
         if 2 * wavenumbers >= dim {
             let problem = format!("is {wavenumbers}, but {dim} grid points carry wave numbers below {dim} / 2");
-            return Err(settings.mistake("wavenumbers", problem + "; take fewer waves or a larger `dim`"));
+            return Err(settings.mistake(WAVENUMBERS.key, problem + "; take fewer waves or a larger `dim`"));
         }
         let number = |key| settings.number(key);
-        Ok(Self { dim, speed: number("c"), damping: number("damping"), wavenumbers, sd: number("sd") })
+        Ok(Self { dim, speed: number(C.key), damping: number(DAMPING.key), wavenumbers, sd: number(SD.key) })
     }
 
     /// A sum of waves with normal amplitudes and uniform phases, scaled to the sd.

@@ -18,26 +18,32 @@ use crate::geometry::Geometry;
 use crate::key::{Key, Purpose};
 use crate::lanes::LANES;
 use crate::law::{Forecaster, LinearGaussian};
+use crate::linearized::Linearized;
 use crate::registry::{Entry, Param, Settings, Value};
-use crate::sde::{Linearized, Noise, Sde};
+use crate::sde::{Noise, Sde};
 use crate::stepping::Stepping;
 use crate::subspace::{orthonormal, structure_key};
 use crate::system::System;
+
+const DIM: Param = Param::int("dim", 32, 1, "n, the ambient dimension").up_to(MAX_DIM);
+const INTRINSIC: Param = Param::int("intrinsic", 4, 1, "d, the dimension of the subspace, at most dim").up_to(MAX_DIM);
+const RATE: Param =
+    real_param("rate", 1.0, "diagonal of Theta: the rate at which each intrinsic component returns to 0, above 0");
+const COUPLING: Param =
+    real_param("coupling", 1.0, "each intrinsic component is driven by the next: Theta_{i,i+1} = -coupling");
+const NOISE: Param = noise_param(1.0);
+const AMBIENT_SD: Param =
+    Param::at_least("ambient_sd", 0.01, 0.0, "e, the stationary sd in each direction across the subspace");
+const AMBIENT_RATE: Param =
+    positive_param("ambient_rate", 1.0, "r, the rate at which deviations from the subspace decay");
+const SUBSPACE_SEED: Param =
+    Param::int("subspace_seed", 0, 0, "the seed that the subspace is drawn from, whatever the experiment's own");
 
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "linear_low_rank",
     about: "linear stochastic process on a low-dimensional subspace, with ambient noise and exact transitions",
     reference: "Uhlenbeck and Ornstein (1930), doi:10.1103/PhysRev.36.823, in a subspace",
-    params: &[
-        Param::int("dim", 32, 1, "n, the ambient dimension").up_to(MAX_DIM),
-        Param::int("intrinsic", 4, 1, "d, the dimension of the subspace, at most dim").up_to(MAX_DIM),
-        real_param("rate", 1.0, "diagonal of Theta: the rate at which each intrinsic component returns to 0, above 0"),
-        real_param("coupling", 1.0, "each intrinsic component is driven by the next: Theta_{i,i+1} = -coupling"),
-        noise_param(1.0),
-        Param::at_least("ambient_sd", 0.01, 0.0, "e, the stationary sd in each direction across the subspace"),
-        positive_param("ambient_rate", 1.0, "r, the rate at which deviations from the subspace decay"),
-        Param::int("subspace_seed", 0, 0, "the seed that the subspace is drawn from, whatever the experiment's own"),
-    ],
+    params: &[DIM, INTRINSIC, RATE, COUPLING, NOISE, AMBIENT_SD, AMBIENT_RATE, SUBSPACE_SEED],
     build: DefaultStepping {
         make: |settings| Ok(Arc::new(LinearLowRank::new(settings)?)),
         dt: 0.1,
@@ -68,15 +74,15 @@ impl LinearLowRank {
     /// # Errors
     /// When the subspace has more dimensions than the space, or z has no stationary law.
     pub fn new(settings: &Settings) -> Result<Self> {
-        let (n, d) = (settings.count("dim"), settings.count("intrinsic"));
+        let (n, d) = (settings.count(DIM.key), settings.count(INTRINSIC.key));
         if d > n {
-            return Err(settings.mistake("intrinsic", format!("is {d}, but must be at most the {n} of `dim`")));
+            return Err(settings.mistake(INTRINSIC.key, format!("is {d}, but must be at most the {n} of `dim`")));
         }
         let intrinsic = intrinsic_process(settings)?;
-        let basis = orthonormal(n, d, structure_key(settings.count("subspace_seed") as u64));
-        let ambient_rate = settings.number("ambient_rate");
+        let basis = orthonormal(n, d, structure_key(settings.count(SUBSPACE_SEED.key) as u64));
+        let ambient_rate = settings.number(AMBIENT_RATE.key);
         let pull = basis.dot(&(intrinsic.drift_matrix() - Array2::<f64>::eye(d) * ambient_rate));
-        let (noise, ambient_sd) = (settings.number("noise"), settings.number("ambient_sd"));
+        let (noise, ambient_sd) = (settings.number(NOISE.key), settings.number(AMBIENT_SD.key));
         Ok(Self { basis, intrinsic, pull, noise, ambient_sd, ambient_rate })
     }
 
@@ -131,8 +137,8 @@ impl LinearLowRank {
 /// The process of z: the entry `ou` with the intrinsic dimension.
 fn intrinsic_process(settings: &Settings) -> Result<Ou> {
     let number = |key: &str| (key.to_owned(), Value::Float(settings.number(key)));
-    let dim = ("dim".to_owned(), Value::Int(settings.count("intrinsic") as i64));
-    let given = BTreeMap::from([dim, number("rate"), number("coupling"), number("noise")]);
+    let dim = (DIM.key.to_owned(), Value::Int(settings.count(INTRINSIC.key) as i64));
+    let given = BTreeMap::from([dim, number(RATE.key), number(COUPLING.key), number(NOISE.key)]);
     let checked = Settings::check("system `linear_low_rank`", ou::ENTRY.params, &given);
     Ou::new(&checked.map_err(|mut mistakes| mistakes.remove(0))?)
 }

@@ -11,21 +11,20 @@ use crate::error::Result;
 use crate::geometry::Geometry;
 use crate::key::{Key, Purpose};
 use crate::lanes::LANES;
-use crate::registry::{Entry, Settings};
-use crate::sde::{Linearized, Noise, Sde};
+use crate::linearized::Linearized;
+use crate::registry::{Entry, Param, Settings};
+use crate::sde::{Noise, Sde};
 use crate::system::System;
+
+const SIGMA: Param = positive_param("sigma", 10.0, "Prandtl number");
+const RHO: Param = real_param("rho", 28.0, "Rayleigh number over its critical value");
+const BETA: Param = positive_param("beta", 8.0 / 3.0, "aspect ratio");
 
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "lorenz63",
     about: "chaotic convection in three variables, with additive or multiplicative noise",
     reference: "Lorenz (1963), doi:10.1175/1520-0469(1963)020<0130:DNF>2.0.CO;2",
-    params: &[
-        positive_param("sigma", 10.0, "Prandtl number"),
-        real_param("rho", 28.0, "Rayleigh number over its critical value"),
-        positive_param("beta", 8.0 / 3.0, "aspect ratio"),
-        noise_param(0.0),
-        MULTIPLICATIVE,
-    ],
+    params: &[SIGMA, RHO, BETA, noise_param(0.0), MULTIPLICATIVE],
     build: DefaultStepping {
         make: |settings| Ok(Arc::new(Lorenz63::new(settings)?)),
         dt: 0.05,
@@ -55,7 +54,7 @@ impl Lorenz63 {
     pub fn new(settings: &Settings) -> Result<Self> {
         let number = |key| settings.number(key);
         let noise = EqualNoise::new(settings)?;
-        Ok(Self { sigma: number("sigma"), rho: number("rho"), beta: number("beta"), noise })
+        Ok(Self { sigma: number(SIGMA.key), rho: number(RHO.key), beta: number(BETA.key), noise })
     }
 }
 

@@ -11,21 +11,22 @@ use super::{DefaultStepping, additive, diffuse, noise_param, positive_param, rea
 use crate::geometry::Geometry;
 use crate::key::{Key, Purpose};
 use crate::lanes::LANES;
-use crate::registry::{Entry, Settings};
-use crate::sde::{Linearized, Noise, Sde};
+use crate::linearized::Linearized;
+use crate::registry::{Entry, Param, Settings};
+use crate::sde::{Noise, Sde};
 use crate::system::System;
+
+const A: Param = positive_param("a", 0.25, "damping of the westerlies, relative to that of the waves");
+const B: Param = real_param("b", 4.0, "displacement of the waves by the westerlies");
+const F: Param = real_param("F", 8.0, "symmetric thermal forcing");
+const G: Param = real_param("G", 1.0, "asymmetric thermal forcing");
+const NOISE: Param = noise_param(0.0);
 
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "lorenz84",
     about: "chaotic general circulation in three variables, with additive noise",
     reference: "Lorenz (1984), Irregularity: a fundamental property of the atmosphere, Tellus A 36",
-    params: &[
-        positive_param("a", 0.25, "damping of the westerlies, relative to that of the waves"),
-        real_param("b", 4.0, "displacement of the waves by the westerlies"),
-        real_param("F", 8.0, "symmetric thermal forcing"),
-        real_param("G", 1.0, "asymmetric thermal forcing"),
-        noise_param(0.0),
-    ],
+    params: &[A, B, F, G, NOISE],
     build: DefaultStepping {
         make: |settings| Ok(Arc::new(Lorenz84::new(settings))),
         dt: 0.05,
@@ -52,8 +53,8 @@ impl Lorenz84 {
     /// From checked settings, as in the catalogue.
     pub fn new(settings: &Settings) -> Self {
         let number = |key| settings.number(key);
-        let (symmetric, asymmetric) = (number("F"), number("G"));
-        Self { a: number("a"), b: number("b"), symmetric, asymmetric, noise: number("noise") }
+        let (symmetric, asymmetric) = (number(F.key), number(G.key));
+        Self { a: number(A.key), b: number(B.key), symmetric, asymmetric, noise: number(NOISE.key) }
     }
 }
 

@@ -17,20 +17,19 @@ use crate::fast::{Fast, Reach, Ring, SlopeUse};
 use crate::geometry::Geometry;
 use crate::key::{Key, Purpose};
 use crate::lanes::LANES;
-use crate::registry::{Entry, Settings};
-use crate::sde::{Linearized, Noise, Sde};
+use crate::linearized::Linearized;
+use crate::registry::{Entry, Param, Settings};
+use crate::sde::{Noise, Sde};
 use crate::system::System;
+
+const DIM: Param = dim_param(4, 40, "number of grid points on the ring");
+const FORCING: Param = real_param("forcing", 8.0, "F, the constant forcing; chaotic from about 5 on at dim 40");
 
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "lorenz96",
     about: "chaotic waves on a ring of any size, with additive or multiplicative noise",
     reference: "Lorenz (1996), Predictability: a problem partly solved",
-    params: &[
-        dim_param(4, 40, "number of grid points on the ring"),
-        real_param("forcing", 8.0, "F, the constant forcing; chaotic from about 5 on at dim 40"),
-        noise_param(0.0),
-        MULTIPLICATIVE,
-    ],
+    params: &[DIM, FORCING, noise_param(0.0), MULTIPLICATIVE],
     build: DefaultStepping {
         make: |settings| Ok(Arc::new(Lorenz96::new(settings)?)),
         dt: 0.05,
@@ -60,7 +59,7 @@ impl Lorenz96 {
     /// When both kinds of noise are set.
     pub fn new(settings: &Settings) -> Result<Self> {
         let noise = EqualNoise::new(settings)?;
-        Ok(Self { dim: settings.count("dim"), forcing: settings.number("forcing"), noise, arch: Arch::new() })
+        Ok(Self { dim: settings.count(DIM.key), forcing: settings.number(FORCING.key), noise, arch: Arch::new() })
     }
 }
 

@@ -19,31 +19,29 @@ use super::{DefaultStepping, dim_param, non_negative_param, positive_param, real
 use crate::geometry::Geometry;
 use crate::key::{Key, Purpose};
 use crate::lanes::LANES;
+use crate::linearized::Linearized;
 use crate::registry::{DefaultValue, Entry, Param, ParamKind, Settings};
-use crate::sde::{Linearized, Noise, Sde};
+use crate::sde::{Noise, Sde};
 use crate::system::System;
+
+const DIM: Param = dim_param(4, 8, "K, the number of grid points; the state has as many values of e again");
+const FORCING: Param = real_param("forcing", 20.0, "F, the constant forcing");
+const POLYNOMIAL: Param =
+    Param::floats("polynomial", &[0.262, 1.45, -0.0121, -0.00713, 0.000296], "coefficients of U, the constant first");
+const PHI: Param = Param::new(
+    "phi",
+    ParamKind::real(f64::MIN_POSITIVE, 1.0 - f64::EPSILON),
+    DefaultValue::Float(0.984),
+    "correlation of e over `delta`",
+);
+const DELTA: Param = positive_param("delta", 0.005, "the time over which e has the correlation `phi`");
+const SIGMA: Param = non_negative_param("sigma", 1.94, "stationary sd of e; 0 leaves the polynomial alone");
 
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "lorenz96_truncated",
     about: "the slow scale of two-scale Lorenz-96 with a polynomial and red noise for the fast one",
     reference: "Wilks (2005), doi:10.1256/qj.04.03",
-    params: &[
-        dim_param(4, 8, "K, the number of grid points; the state has as many values of e again"),
-        real_param("forcing", 20.0, "F, the constant forcing"),
-        Param::floats(
-            "polynomial",
-            &[0.262, 1.45, -0.0121, -0.00713, 0.000296],
-            "coefficients of U, the constant first",
-        ),
-        Param::new(
-            "phi",
-            ParamKind::real(f64::MIN_POSITIVE, 1.0 - f64::EPSILON),
-            DefaultValue::Float(0.984),
-            "correlation of e over `delta`",
-        ),
-        positive_param("delta", 0.005, "the time over which e has the correlation `phi`"),
-        non_negative_param("sigma", 1.94, "stationary sd of e; 0 leaves the polynomial alone"),
-    ],
+    params: &[DIM, FORCING, POLYNOMIAL, PHI, DELTA, SIGMA],
     build: DefaultStepping {
         make: |settings| Ok(Arc::new(Lorenz96Truncated::new(settings))),
         dt: 0.05,
@@ -69,11 +67,11 @@ impl Lorenz96Truncated {
     pub fn new(settings: &Settings) -> Self {
         let number = |key| settings.number(key);
         Self {
-            points: settings.count("dim"),
-            forcing: number("forcing"),
-            polynomial: settings.floats("polynomial").to_vec(),
-            rate: -number("phi").ln() / number("delta"),
-            sigma: number("sigma"),
+            points: settings.count(DIM.key),
+            forcing: number(FORCING.key),
+            polynomial: settings.floats(POLYNOMIAL.key).to_vec(),
+            rate: -number(PHI.key).ln() / number(DELTA.key),
+            sigma: number(SIGMA.key),
         }
     }
 

@@ -15,23 +15,24 @@ use super::{DefaultStepping, additive, count_param, diffuse, noise_param, positi
 use crate::geometry::Geometry;
 use crate::key::{Key, Purpose};
 use crate::lanes::LANES;
-use crate::registry::{Entry, Settings};
-use crate::sde::{Linearized, Noise, Sde};
+use crate::linearized::Linearized;
+use crate::registry::{Entry, Param, Settings};
+use crate::sde::{Noise, Sde};
 use crate::system::System;
+
+const K: Param = count_param("K", 4, 8, "number of slow grid points");
+const J: Param = count_param("J", 1, 32, "number of fast grid points for each slow one");
+const FORCING: Param = real_param("forcing", 20.0, "F, the constant forcing of the slow scale");
+const H: Param = real_param("h", 1.0, "coupling of the scales");
+const C: Param = positive_param("c", 10.0, "how much faster the fast scale is");
+const B: Param = positive_param("b", 10.0, "how much smaller the fast amplitudes are");
+const NOISE: Param = noise_param(0.0);
 
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "lorenz96_two_scale",
     about: "slow chaotic waves on a ring, each driving fast ones, with additive noise",
     reference: "Lorenz (1996), Predictability: a problem partly solved; Wilks (2005), doi:10.1256/qj.04.03",
-    params: &[
-        count_param("K", 4, 8, "number of slow grid points"),
-        count_param("J", 1, 32, "number of fast grid points for each slow one"),
-        real_param("forcing", 20.0, "F, the constant forcing of the slow scale"),
-        real_param("h", 1.0, "coupling of the scales"),
-        positive_param("c", 10.0, "how much faster the fast scale is"),
-        positive_param("b", 10.0, "how much smaller the fast amplitudes are"),
-        noise_param(0.0),
-    ],
+    params: &[K, J, FORCING, H, C, B, NOISE],
     build: DefaultStepping {
         make: |settings| Ok(Arc::new(Lorenz96TwoScale::new(settings))),
         dt: 0.05,
@@ -60,15 +61,15 @@ impl Lorenz96TwoScale {
     /// From checked settings, as in the catalogue.
     pub fn new(settings: &Settings) -> Self {
         let number = |key| settings.number(key);
-        let (h, c, b) = (number("h"), number("c"), number("b"));
+        let (h, c, b) = (number(H.key), number(C.key), number(B.key));
         Self {
-            slow: settings.count("K"),
-            fast: settings.count("J"),
-            forcing: number("forcing"),
+            slow: settings.count(K.key),
+            fast: settings.count(J.key),
+            forcing: number(FORCING.key),
             rate: c,
             advection: c * b,
             coupling: h * c / b,
-            noise: number("noise"),
+            noise: number(NOISE.key),
         }
     }
 

@@ -15,8 +15,9 @@ use crate::error::Result;
 use crate::geometry::Geometry;
 use crate::key::{Key, Purpose};
 use crate::lanes::LANES;
+use crate::linearized::Linearized;
 use crate::registry::{Entry, Param, ParamKind, Settings};
-use crate::sde::{Linearized, Noise, Sde};
+use crate::sde::{Noise, Sde};
 use crate::system::System;
 
 /// r of Vano et al. (2006).
@@ -26,19 +27,18 @@ const GROWTH: [f64; 4] = [1.0, 0.72, 1.53, 1.27];
 const INTERACTION: [[f64; 4]; 4] =
     [[1.0, 1.09, 1.52, 0.0], [0.0, 1.0, 0.44, 1.36], [2.33, 0.0, 1.0, 0.47], [1.21, 0.51, 0.35, 1.0]];
 
+const R: Param = Param::floats("r", &GROWTH, "growth rates, one a species; below 0 for a predator");
+const A: Param = Param::unset(
+    "A",
+    ParamKind::Rows,
+    "rows of the interaction matrix; those of Vano et al. (2006) where it is not set",
+);
+
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "lotka_volterra",
     about: "competing species, chaotic with the default four, with multiplicative noise",
     reference: "Vano, Wildenberg, Anderson, Noel and Sprott (2006), doi:10.1088/0951-7715/19/10/006",
-    params: &[
-        Param::floats("r", &GROWTH, "growth rates, one a species; below 0 for a predator"),
-        Param::unset(
-            "A",
-            ParamKind::Rows,
-            "rows of the interaction matrix; those of Vano et al. (2006) where it is not set",
-        ),
-        MULTIPLICATIVE,
-    ],
+    params: &[R, A, MULTIPLICATIVE],
     build: DefaultStepping {
         make: |settings| Ok(Arc::new(LotkaVolterra::new(settings)?)),
         dt: 0.5,
@@ -63,15 +63,15 @@ impl LotkaVolterra {
     /// # Errors
     /// When A is not square with a row for each r.
     pub fn new(settings: &Settings) -> Result<Self> {
-        let growth = settings.floats("r").to_vec();
-        let interaction = match settings.has("A") {
-            true => settings.rows("A").to_vec(),
+        let growth = settings.floats(R.key).to_vec();
+        let interaction = match settings.has(A.key) {
+            true => settings.rows(A.key).to_vec(),
             false => INTERACTION.iter().map(|row| row.to_vec()).collect(),
         };
         let (rows, columns) = (interaction.len(), interaction.first().map_or(0, Vec::len));
         if growth.is_empty() || rows != growth.len() || columns != rows {
             let problem = format!("has {} numbers for an `A` of {rows} rows and {columns} columns", growth.len());
-            return Err(settings.mistake("r", problem + "; give both, A square with a row for each r"));
+            return Err(settings.mistake(R.key, problem + "; give both, A square with a row for each r"));
         }
         Ok(Self { growth, interaction, noise: EqualNoise::new(settings)? })
     }

@@ -102,17 +102,17 @@ impl DefaultStepping {
 
     /// Integration steps in a lead step of `dt`: the fewest that are no longer than a usual one; at most a million.
     pub fn substeps_for(&self, dt: f64) -> usize {
-        whole(dt / self.dt * self.substeps as f64).clamp(1, 1_000_000)
+        round_up(dt / self.dt * self.substeps as f64).clamp(1, 1_000_000)
     }
 
     /// Lead steps of `dt` that take no less model time than the usual spin-up; at most a thousand million.
     pub fn spin_up_for(&self, dt: f64) -> usize {
-        whole(self.dt / dt * self.spin_up as f64).min(1_000_000_000)
+        round_up(self.dt / dt * self.spin_up as f64).min(1_000_000_000)
     }
 }
 
 /// The next whole number, with some leave for rounding.
-fn whole(count: f64) -> usize {
+fn round_up(count: f64) -> usize {
     (count * (1.0 - 1e-9)).ceil() as usize
 }
 
@@ -168,14 +168,14 @@ pub fn check(name: &str, given: &BTreeMap<String, Value>) -> Result<Settings, Ve
     Settings::check_among(&format!("system `{name}`"), entry.params, given, check)
 }
 
-/// The recipe of the system of that name with those settings; a system around another is stepped as that one is.
+/// The default stepping of the system of that name with those settings; a system around another is stepped as that one is.
 ///
 /// # Errors
 /// When no system has that name.
-pub fn recipe(name: &str, settings: &BTreeMap<String, Value>) -> Result<DefaultStepping> {
+pub fn default_stepping(name: &str, settings: &BTreeMap<String, Value>) -> Result<DefaultStepping> {
     let own = find(SYSTEMS, "system", name)?.build;
     let inside = settings.values().find_map(|value| match value {
-        Value::System { name, settings } => Some(recipe(name, settings)),
+        Value::System { name, settings } => Some(default_stepping(name, settings)),
         _ => None,
     });
     inside.map_or(Ok(own), |inside| Ok(DefaultStepping { make: own.make, ..inside? }))

@@ -21,41 +21,43 @@ use crate::subspace::{orthonormal, structure_key};
 use crate::system::System;
 use crate::transition::{ExactForecaster, ExactTransition, LogDensity};
 
+const DIM: Param = Param::int("dim", 48, 1, "n, the ambient dimension").up_to(100_000);
+const COMPONENTS: Param = Param::int("components", 2, 1, "K, the number of Gaussians").up_to(1000);
+const INTRINSIC: Param = Param::int(
+    "intrinsic",
+    6,
+    1,
+    "d, the dimension of each subspace, with variance 1 along it; not used where `spectra` is set",
+)
+.up_to(100_000);
+const SPECTRA: Param = Param::unset(
+    "spectra",
+    ParamKind::Rows,
+    "variances along each subspace: one row, or one a component; zeros fill up the shorter ones",
+);
+const WEIGHTS: Param =
+    Param::floats("weights", &[1.0], "the share of each component, in any unit: one number, or one a component");
+const MEAN_NORM: Param =
+    Param::at_least("mean_norm", 0.0, 0.0, "the distance of each component's mean from the origin");
+const AMBIENT_NOISE: Param = Param::at_least(
+    "ambient_noise",
+    0.05,
+    0.0,
+    "tau, sd of the noise on each coordinate; without it there is no density",
+);
+const SUBSPACE_SEED: Param = Param::int(
+    "subspace_seed",
+    0,
+    0,
+    "the seed that subspaces and means are drawn from, whatever the experiment's own",
+);
+
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "molrg",
     about: "independent draws of a mixture of low-rank Gaussians, with exact density and denoiser",
     reference: "Wang, Zhang, Zhang, Chen, Ma and Qu (2024), Diffusion models learn low-dimensional distributions via \
                 subspace clustering, arXiv:2409.02426",
-    params: &[
-        Param::int("dim", 48, 1, "n, the ambient dimension").up_to(100_000),
-        Param::int("components", 2, 1, "K, the number of Gaussians").up_to(1000),
-        Param::int(
-            "intrinsic",
-            6,
-            1,
-            "d, the dimension of each subspace, with variance 1 along it; not used where `spectra` is set",
-        )
-        .up_to(100_000),
-        Param::unset(
-            "spectra",
-            ParamKind::Rows,
-            "variances along each subspace: one row, or one a component; zeros fill up the shorter ones",
-        ),
-        Param::floats("weights", &[1.0], "the share of each component, in any unit: one number, or one a component"),
-        Param::at_least("mean_norm", 0.0, 0.0, "the distance of each component's mean from the origin"),
-        Param::at_least(
-            "ambient_noise",
-            0.05,
-            0.0,
-            "tau, sd of the noise on each coordinate; without it there is no density",
-        ),
-        Param::int(
-            "subspace_seed",
-            0,
-            0,
-            "the seed that subspaces and means are drawn from, whatever the experiment's own",
-        ),
-    ],
+    params: &[DIM, COMPONENTS, INTRINSIC, SPECTRA, WEIGHTS, MEAN_NORM, AMBIENT_NOISE, SUBSPACE_SEED],
     build: DefaultStepping {
         make: |settings| Ok(Arc::new(Molrg::new(settings)?)),
         dt: 1.0,
@@ -81,21 +83,21 @@ impl Molrg {
     /// # Errors
     /// When a list has the wrong length, or a subspace more dimensions than the space.
     pub fn new(settings: &Settings) -> Result<Self> {
-        let (n, components) = (settings.count("dim"), settings.count("components"));
+        let (n, components) = (settings.count(DIM.key), settings.count(COMPONENTS.key));
         let (spectra, weights) = (spectra(settings, components)?, weights(settings, components)?);
-        let key = structure_key(settings.count("subspace_seed") as u64);
+        let key = structure_key(settings.count(SUBSPACE_SEED.key) as u64);
         let part = |(k, (variances, weight)): (usize, (Vec<f64>, f64))| {
             let mean = key.at(MEANS + k as u64).normals(1, n).row(0).to_owned();
             let norm = mean.dot(&mean).sqrt();
             LowRankGaussian {
                 weight,
-                mean: mean * (settings.number("mean_norm") / norm),
+                mean: mean * (settings.number(MEAN_NORM.key) / norm),
                 basis: orthonormal(n, variances.len(), key.at(k as u64)),
                 variances: variances.into(),
             }
         };
         let parts = spectra.into_iter().zip(weights).enumerate().map(part).collect();
-        let ambient_noise = settings.number("ambient_noise");
+        let ambient_noise = settings.number(AMBIENT_NOISE.key);
         Ok(Self { mixture: LowRankMixture::new(parts, ambient_noise)?, ambient_noise })
     }
 
@@ -107,9 +109,9 @@ impl Molrg {
 
 /// The variances along each component's subspace, those above 0.
 fn spectra(settings: &Settings, components: usize) -> Result<Vec<Vec<f64>>> {
-    let (n, given) = (settings.count("dim"), settings.rows("spectra"));
-    let unit = [vec![1.0; if settings.has("spectra") { 0 } else { settings.count("intrinsic") }]];
-    let (key, rows) = if settings.has("spectra") { ("spectra", given) } else { ("intrinsic", &unit[..]) };
+    let (n, given) = (settings.count(DIM.key), settings.rows(SPECTRA.key));
+    let unit = [vec![1.0; if settings.has(SPECTRA.key) { 0 } else { settings.count(INTRINSIC.key) }]];
+    let (key, rows) = if settings.has(SPECTRA.key) { (SPECTRA.key, given) } else { (INTRINSIC.key, &unit[..]) };
     if rows.len() != 1 && rows.len() != components {
         let problem = format!("has {} rows for {components} components; give 1 or {components}", rows.len());
         return Err(settings.mistake(key, problem));
@@ -126,16 +128,16 @@ fn spectra(settings: &Settings, components: usize) -> Result<Vec<Vec<f64>>> {
 
 /// The weight of each component.
 fn weights(settings: &Settings, components: usize) -> Result<Vec<f64>> {
-    let given = settings.floats("weights");
+    let given = settings.floats(WEIGHTS.key);
     if let Some(bad) = given.iter().find(|weight| **weight <= 0.0) {
-        return Err(settings.mistake("weights", format!("contains {bad}, but a weight must be above 0")));
+        return Err(settings.mistake(WEIGHTS.key, format!("contains {bad}, but a weight must be above 0")));
     }
     match given {
         [one] => Ok(vec![*one; components]),
         list if list.len() == components => Ok(list.to_vec()),
         list => {
             let problem = format!("has {} numbers for {components} components; give 1 or {components}", list.len());
-            Err(settings.mistake("weights", problem))
+            Err(settings.mistake(WEIGHTS.key, problem))
         }
     }
 }

@@ -23,35 +23,33 @@ use crate::sde::Sde;
 use crate::spectral::{Complex64, Forcing, Mode, RandomModes, SpectralSde, Square, Vorticity};
 use crate::system::System;
 
+const GRID: Param =
+    Param::int("grid", 64, 8, "n: the state is the vorticity on n x n points; wavenumbers below n / 3 are resolved")
+        .up_to(8192);
+const VISCOSITY: Param =
+    positive_param("viscosity", 0.025, "nu; the inverse of the Reynolds number at Kolmogorov amplitude 1");
+const DRAG: Param = Param::at_least(
+    "drag",
+    0.0,
+    0.0,
+    "alpha, linear drag per model time; it stops the growth of the largest scales under ring forcing",
+);
+const FORCING: Param = Param::choice(
+    "forcing",
+    "kolmogorov",
+    &["kolmogorov", "ring", "none"],
+    "a steady shear force, random forcing white in time, or none",
+);
+const WAVENUMBER: Param = Param::int("wavenumber", 4, 1, "m, of the forcing").up_to(2730);
+const AMPLITUDE: Param = positive_param("amplitude", 1.0, "chi, of the Kolmogorov force");
+const INJECTION: Param =
+    positive_param("injection", 0.1, "epsilon, energy mean(|u|^2) / 2 put in by the ring forcing per model time");
+
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "navier_stokes",
     about: "two-dimensional turbulence on the periodic square, spectral: Kolmogorov flow, random ring forcing, or decay",
     reference: "Chandler and Kerswell (2013), doi:10.1017/jfm.2013.122; Lilly (1969)",
-    params: &[
-        Param::int(
-            "grid",
-            64,
-            8,
-            "n: the state is the vorticity on n x n points; wavenumbers below n / 3 are resolved",
-        )
-        .up_to(8192),
-        positive_param("viscosity", 0.025, "nu; the inverse of the Reynolds number at Kolmogorov amplitude 1"),
-        Param::at_least(
-            "drag",
-            0.0,
-            0.0,
-            "alpha, linear drag per model time; it stops the growth of the largest scales under ring forcing",
-        ),
-        Param::choice(
-            "forcing",
-            "kolmogorov",
-            &["kolmogorov", "ring", "none"],
-            "a steady shear force, random forcing white in time, or none",
-        ),
-        Param::int("wavenumber", 4, 1, "m, of the forcing").up_to(2730),
-        positive_param("amplitude", 1.0, "chi, of the Kolmogorov force"),
-        positive_param("injection", 0.1, "epsilon, energy mean(|u|^2) / 2 put in by the ring forcing per model time"),
-    ],
+    params: &[GRID, VISCOSITY, DRAG, FORCING, WAVENUMBER, AMPLITUDE, INJECTION],
     build: DefaultStepping {
         make: |settings| Ok(Arc::new(NavierStokes::new(settings)?)),
         dt: 0.1,
@@ -77,21 +75,21 @@ impl NavierStokes {
     /// # Errors
     /// When the forcing is not resolved.
     pub fn new(settings: &Settings) -> Result<Self> {
-        let (grid, m) = (settings.count("grid"), settings.count("wavenumber"));
-        let (nu, drag) = (settings.number("viscosity"), settings.number("drag"));
-        let (square, kind) = (Square::new(grid), settings.text("forcing"));
+        let (grid, m) = (settings.count(GRID.key), settings.count(WAVENUMBER.key));
+        let (nu, drag) = (settings.number(VISCOSITY.key), settings.number(DRAG.key));
+        let (square, kind) = (Square::new(grid), settings.text(FORCING.key));
         if m > square.cut() && kind != "none" {
             let problem =
                 format!("is {m}, but {grid} points a side resolve {}; raise grid above {}", square.cut(), 3 * m);
-            return Err(settings.mistake("wavenumber", problem));
+            return Err(settings.mistake(WAVENUMBER.key, problem));
         }
         let start = isotropic(&square, 0.5, 4.5, 0.5 * START * START);
         let (mut steady, mut forcing) = (Vec::new(), Forcing::None);
         match kind {
-            "kolmogorov" => steady = shear(&square, m, settings.number("amplitude")),
+            "kolmogorov" => steady = shear(&square, m, settings.number(AMPLITUDE.key)),
             "ring" => {
                 let (inner, outer) = (m as f64 - 0.5, m as f64 + 0.5);
-                forcing = Forcing::Modes(isotropic(&square, inner, outer, settings.number("injection")));
+                forcing = Forcing::Modes(isotropic(&square, inner, outer, settings.number(INJECTION.key)));
             }
             _ => {}
         }

@@ -1,7 +1,7 @@
 //! The noise that most systems may have, of one size on every component: additive, s dW_i, or multiplicative,
 //! s x_i dW_i (Ito). Each component has one Brownian motion, so a system has one kind or the other.
 
-use super::non_negative_param;
+use super::{noise_param, non_negative_param};
 use crate::error::Result;
 use crate::lanes::LANES;
 use crate::registry::{Param, Settings};
@@ -26,12 +26,12 @@ impl EqualNoise {
     /// From the settings `noise` and `multiplicative`; a system without one of them leaves it unset.
     pub(super) fn new(settings: &Settings) -> Result<Self> {
         let size = |key| settings.optional_number(key).unwrap_or(0.0);
-        match (size("noise"), size("multiplicative")) {
+        match (size(noise_param(0.0).key), size(MULTIPLICATIVE.key)) {
             (0.0, 0.0) => Ok(Self::None),
             (sd, 0.0) => Ok(Self::Additive(sd)),
             (0.0, sd) => Ok(Self::Multiplicative(sd)),
             (additive, multiplicative) => Err(settings.mistake(
-                "multiplicative",
+                MULTIPLICATIVE.key,
                 format!("is {multiplicative} beside a `noise` of {additive}, but a component has one Brownian motion; set one of the two to 0"),
             )),
         }

@@ -1,4 +1,4 @@
-//! Some components of another system: `y = x[seen]`, where x follows its own law and the rest of it stays hidden.
+//! Some components of another system: `y = x[visible]`, where x follows its own law and the rest of it stays hidden.
 //!
 //! y alone is no Markov process: its next value depends on what is hidden, of which earlier values tell something
 //! (Takens 1981). So there is no one-step law to call `perfect`; the system makes trajectories, from which forecasters
@@ -18,27 +18,28 @@ use crate::registry::{Entry, Param, ParamKind, Settings};
 use crate::stepping::Stepping;
 use crate::system::{Partial, System};
 
+const STRIDE: Param =
+    Param::int("stride", 2, 1, "each how many components one is seen; not used where `components` is set");
+const OFFSET: Param =
+    Param::int("offset", 0, 0, "the first component seen, counted from 0; not used where `components` is set");
+const COMPONENTS: Param = Param::unset(
+    "components",
+    ParamKind::Indices,
+    "the components seen, counted from 0, in increasing order; replaces stride and offset",
+);
+
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "observe_partially",
     about: "some components of another system; the others stay hidden, so that what is seen is not Markov",
     reference: "Takens (1981), doi:10.1007/BFb0091924",
-    params: &[
-        OF,
-        Param::int("stride", 2, 1, "each how many components one is seen; not used where `components` is set"),
-        Param::int("offset", 0, 0, "the first component seen, counted from 0; not used where `components` is set"),
-        Param::unset(
-            "components",
-            ParamKind::Indices,
-            "the components seen, counted from 0, in increasing order; replaces stride and offset",
-        ),
-    ],
+    params: &[OF, STRIDE, OFFSET, COMPONENTS],
     build: DefaultStepping { make: |settings| Ok(Arc::new(ObservePartially::new(settings)?)), ..lorenz63::ENTRY.build },
 };
 
 /// Some components of another system.
 pub struct ObservePartially {
-    whole: Arc<dyn System>,
-    seen: Vec<usize>,
+    complete: Arc<dyn System>,
+    visible: Vec<usize>,
     geometry: Geometry,
 }
 
@@ -50,76 +51,76 @@ impl ObservePartially {
     pub fn new(settings: &Settings) -> Result<Self> {
         let whole = inside(settings)?;
         let dim = whole.dim();
-        let (seen, geometry) = if settings.has("components") {
+        let (visible, geometry) = if settings.has(COMPONENTS.key) {
             (components(settings, dim)?, Geometry::Unstructured)
         } else {
             every(settings, &*whole)?
         };
-        Ok(Self { whole, seen, geometry })
+        Ok(Self { complete: whole, visible, geometry })
     }
 }
 
 /// Each stride-th component. On a ring they are a ring again where the stride divides its length.
-fn every(settings: &Settings, whole: &dyn System) -> Result<(Vec<usize>, Geometry)> {
-    let (dim, stride, offset) = (whole.dim(), settings.count("stride"), settings.count("offset"));
+fn every(settings: &Settings, complete: &dyn System) -> Result<(Vec<usize>, Geometry)> {
+    let (dim, stride, offset) = (complete.dim(), settings.count(STRIDE.key), settings.count(OFFSET.key));
     if offset >= dim {
         let problem = format!("is {offset}, but the system inside has {dim} components; take one below {dim}");
-        return Err(settings.mistake("offset", problem));
+        return Err(settings.mistake(OFFSET.key, problem));
     }
-    let ring = whole.geometry() == Geometry::Ring && dim.is_multiple_of(stride) && offset < stride;
+    let ring = complete.geometry() == Geometry::Ring && dim.is_multiple_of(stride) && offset < stride;
     let geometry = if ring { Geometry::Ring } else { Geometry::Unstructured };
     Ok(((offset..dim).step_by(stride).collect(), geometry))
 }
 
 fn components(settings: &Settings, dim: usize) -> Result<Vec<usize>> {
-    let seen = settings.indices("components");
-    let wrong = |problem: String| Err(settings.mistake("components", problem));
-    if seen.is_empty() {
+    let visible = settings.indices(COMPONENTS.key);
+    let wrong = |problem: String| Err(settings.mistake(COMPONENTS.key, problem));
+    if visible.is_empty() {
         return wrong("is an empty list; name at least one component".into());
     }
-    if let Some(pair) = seen.windows(2).find(|pair| pair[0] >= pair[1]) {
+    if let Some(pair) = visible.windows(2).find(|pair| pair[0] >= pair[1]) {
         return wrong(format!("has {} after {}; put each component once, in increasing order", pair[1], pair[0]));
     }
-    match seen.last() {
+    match visible.last() {
         Some(&last) if last >= dim => wrong(format!(
             "has {last}, but the system inside has {dim} components, counted from 0; take those below {dim}"
         )),
-        _ => Ok(seen.to_vec()),
+        _ => Ok(visible.to_vec()),
     }
 }
 
 impl System for ObservePartially {
     fn dim(&self) -> usize {
-        self.seen.len()
+        self.visible.len()
     }
 
     fn geometry(&self) -> Geometry {
         self.geometry
     }
 
-    /// What is seen of the starts of the system inside.
+    /// What is visible of the starts of the system inside.
     fn initial(&self, members: usize, key: Key) -> Array2<f64> {
-        self.whole.initial(members, key).select(Axis(1), &self.seen)
+        self.complete.initial(members, key).select(Axis(1), &self.visible)
     }
 
     fn initial_is_stationary(&self) -> bool {
-        self.whole.initial_is_stationary()
+        self.complete.initial_is_stationary()
     }
 
     fn has_climate(&self) -> bool {
-        self.whole.has_climate()
+        self.complete.has_climate()
     }
 
     fn forecaster(self: Arc<Self>, _stepping: &Stepping) -> Result<Box<dyn Forecaster>> {
         Err(Error::Unsupported(format!(
             "only {} of {} components are seen, and they do not determine the law of their next values; learn a \
              forecaster from trajectories, or take the system inside and observe it through an operator",
-            self.seen.len(),
-            self.whole.dim()
+            self.visible.len(),
+            self.complete.dim()
         )))
     }
 
     fn partial(&self) -> Option<Partial<'_>> {
-        Some(Partial { whole: &self.whole, seen: &self.seen })
+        Some(Partial { complete: &self.complete, visible: &self.visible })
     }
 }

@@ -17,32 +17,34 @@ use crate::geometry::Geometry;
 use crate::key::{Key, Purpose};
 use crate::lanes::LANES;
 use crate::law::{Forecaster, LinearGaussian};
+use crate::linearized::Linearized;
 use crate::registry::{Entry, Param, ParamKind, Settings};
-use crate::sde::{Linearized, Noise, Sde};
+use crate::sde::{Noise, Sde};
 use crate::stepping::Stepping;
 use crate::system::System;
+
+const DIM: Param = dim_param(1, 3, "number of components; not used where `drift` is set");
+const RATE: Param =
+    real_param("rate", 1.0, "diagonal of Theta: the rate at which each component returns to its mean, above 0");
+const COUPLING: Param = real_param("coupling", 1.0, "each component is driven by the next: Theta_{i,i+1} = -coupling");
+const DRIFT: Param = Param::unset(
+    "drift",
+    ParamKind::Rows,
+    "rows of Theta in dx = -Theta (x - mean) dt; replaces dim, rate and coupling",
+);
+const MEAN: Param = Param::floats("mean", &[0.0], "the stationary mean: one number, or one a component");
+const NOISE: Param = Param::floats(
+    "noise",
+    &[1.0],
+    "sd of the additive noise per sqrt(model time): one number, or one a component; sd per step of length \
+                    dt is noise * sqrt(dt) to first order",
+);
 
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "ou",
     about: "linear stochastic process with exact transitions, the reference for every method",
     reference: "Uhlenbeck and Ornstein (1930), doi:10.1103/PhysRev.36.823; Van Loan (1978), doi:10.1109/TAC.1978.1101743",
-    params: &[
-        dim_param(1, 3, "number of components; not used where `drift` is set"),
-        real_param("rate", 1.0, "diagonal of Theta: the rate at which each component returns to its mean, above 0"),
-        real_param("coupling", 1.0, "each component is driven by the next: Theta_{i,i+1} = -coupling"),
-        Param::unset(
-            "drift",
-            ParamKind::Rows,
-            "rows of Theta in dx = -Theta (x - mean) dt; replaces dim, rate and coupling",
-        ),
-        Param::floats("mean", &[0.0], "the stationary mean: one number, or one a component"),
-        Param::floats(
-            "noise",
-            &[1.0],
-            "sd of the additive noise per sqrt(model time): one number, or one a component; sd per step of length \
-                    dt is noise * sqrt(dt) to first order",
-        ),
-    ],
+    params: &[DIM, RATE, COUPLING, DRIFT, MEAN, NOISE],
     build: DefaultStepping {
         make: |settings| Ok(Arc::new(Ou::new(settings)?)),
         dt: 0.1,
@@ -74,20 +76,20 @@ impl Ou {
         let dim = theta.nrows();
         let slowest = theta.complex_eigenvalues().iter().map(|value| value.re).fold(f64::INFINITY, f64::min);
         if slowest <= 0.0 {
-            let key = if settings.has("drift") { "drift" } else { "rate" };
+            let key = if settings.has(DRIFT.key) { DRIFT.key } else { RATE.key };
             return Err(settings.mistake(
                 key,
                 format!("gives an eigenvalue with real part {slowest}, but all must be above 0 for a stationary law"),
             ));
         }
-        let mean = per_component(settings, "mean", dim)?;
-        let noise = per_component(settings, "noise", dim)?;
+        let mean = per_component(settings, MEAN.key, dim)?;
+        let noise = per_component(settings, NOISE.key, dim)?;
         if let Some(negative) = noise.iter().find(|sd| **sd < 0.0) {
-            return Err(settings.mistake("noise", format!("contains {negative}, but an sd must be at least 0")));
+            return Err(settings.mistake(NOISE.key, format!("contains {negative}, but an sd must be at least 0")));
         }
         let stationary = to_array(&stationary(&theta, &noise, slowest));
         if stationary.iter().any(|value| !value.is_finite()) {
-            let key = if settings.has("drift") { "drift" } else { "coupling" };
+            let key = if settings.has(DRIFT.key) { DRIFT.key } else { COUPLING.key };
             return Err(settings.mistake(key, "gives a stationary variance beyond 1e308; couple more weakly"));
         }
         Ok(Self { theta, mean: mean.into(), noise, stationary })
@@ -118,14 +120,14 @@ impl Ou {
 
 /// Theta from the rows of `drift`, or from rate and coupling.
 fn theta(settings: &Settings) -> Result<DMatrix<f64>> {
-    let rows = settings.rows("drift");
-    let dim = if settings.has("drift") { rows.len() } else { settings.count("dim") };
+    let rows = settings.rows(DRIFT.key);
+    let dim = if settings.has(DRIFT.key) { rows.len() } else { settings.count(DIM.key) };
     if dim == 0 || dim > MAX_DIM {
-        let key = if settings.has("drift") { "drift" } else { "dim" };
+        let key = if settings.has(DRIFT.key) { DRIFT.key } else { DIM.key };
         return Err(settings.mistake(key, format!("gives {dim} components, but dense matrices serve 1 to {MAX_DIM}")));
     }
-    if !settings.has("drift") {
-        let (rate, coupling) = (settings.number("rate"), settings.number("coupling"));
+    if !settings.has(DRIFT.key) {
+        let (rate, coupling) = (settings.number(RATE.key), settings.number(COUPLING.key));
         let entry = |i: usize, j: usize| match j.wrapping_sub(i) {
             0 => rate,
             1 => -coupling,
@@ -135,7 +137,7 @@ fn theta(settings: &Settings) -> Result<DMatrix<f64>> {
     }
     if rows[0].len() != dim {
         let problem = format!("has {dim} rows of {} numbers, but must be square", rows[0].len());
-        return Err(settings.mistake("drift", problem));
+        return Err(settings.mistake(DRIFT.key, problem));
     }
     Ok(DMatrix::from_fn(dim, dim, |i, j| rows[i][j]))
 }

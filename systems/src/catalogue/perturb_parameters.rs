@@ -25,20 +25,19 @@ use crate::registry::{Entry, Param, ParamKind, Settings, Value, find, nearest};
 use crate::stepping::Stepping;
 use crate::system::System;
 
+const PARAMETERS: Param = Param::unset(
+    "parameters",
+    ParamKind::Words,
+    "settings of the system inside that are drawn; all its numbers but 0 and `noise` if unset",
+);
+const SPREAD: Param = Param::at_least("spread", 0.05, 0.0, "sd of a parameter, relative to its value");
+const GROUP: Param = Param::int("group", 1, 1, "successive members that share a draw").up_to(1_000_000_000);
+
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "perturb_parameters",
     about: "a system whose trajectories each draw their own parameters, for tests out of distribution",
     reference: "the parameter shift of Chen et al. (2025), arXiv:2501.16642",
-    params: &[
-        OF,
-        Param::unset(
-            "parameters",
-            ParamKind::Words,
-            "settings of the system inside that are drawn; all its numbers but 0 and `noise` if unset",
-        ),
-        Param::at_least("spread", 0.05, 0.0, "sd of a parameter, relative to its value"),
-        Param::int("group", 1, 1, "successive members that share a draw").up_to(1_000_000_000),
-    ],
+    params: &[OF, PARAMETERS, SPREAD, GROUP],
     build: DefaultStepping {
         make: |settings| Ok(Arc::new(PerturbParameters::new(settings)?)),
         ..lorenz63::ENTRY.build
@@ -75,8 +74,8 @@ impl PerturbParameters {
             parameters: parameters(settings, name, inner)?,
             name: name.to_owned(),
             settings: inner.clone(),
-            spread: settings.number("spread"),
-            group: settings.count("group").max(1) as u64,
+            spread: settings.number(SPREAD.key),
+            group: settings.count(GROUP.key).max(1) as u64,
             depth: depth(name, inner),
             nominal,
         })
@@ -142,8 +141,8 @@ fn parameters(settings: &Settings, name: &str, inner: &BTreeMap<String, Value>) 
         Some(Value::Float(value)) => *value,
         _ => 0.0,
     };
-    let given = settings.words("parameters");
-    if !settings.has("parameters") {
+    let given = settings.words(PARAMETERS.key);
+    if !settings.has(PARAMETERS.key) {
         let drawn = known.iter().filter(|key| **key != "noise" && value(key) != 0.0);
         return Ok(drawn.map(|key| ((*key).to_owned(), value(key))).collect());
     }
@@ -160,7 +159,7 @@ fn parameters(settings: &Settings, name: &str, inner: &BTreeMap<String, Value>) 
         } else {
             continue;
         };
-        return Err(settings.mistake("parameters", problem));
+        return Err(settings.mistake(PARAMETERS.key, problem));
     }
     Ok(given.iter().map(|key| (key.clone(), value(key))).collect())
 }

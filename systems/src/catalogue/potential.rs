@@ -60,13 +60,17 @@ fn term((height, centre, [a, b, c]): Term, x: f64, y: f64) -> (f64, f64, f64) {
 impl Potential {
     /// From the settings `potential` and `stiffness`.
     pub(super) fn new(settings: &Settings) -> Result<Self> {
-        if settings.text("potential") == "mueller_brown" {
+        if settings.text(POTENTIAL_PARAM.key) == "mueller_brown" {
             return Ok(Self::MuellerBrown);
         }
-        let stiffness = settings.floats("stiffness").to_vec();
+        let stiffness = settings.floats(STIFFNESS_PARAM.key).to_vec();
         match stiffness.iter().find(|k| **k <= 0.0) {
-            Some(k) => Err(settings.mistake("stiffness", format!("contains {k}, but a spring must be above 0"))),
-            None if stiffness.is_empty() => Err(settings.mistake("stiffness", "is empty; give one number a dimension")),
+            Some(k) => {
+                Err(settings.mistake(STIFFNESS_PARAM.key, format!("contains {k}, but a spring must be above 0")))
+            }
+            None if stiffness.is_empty() => {
+                Err(settings.mistake(STIFFNESS_PARAM.key, "is empty; give one number a dimension"))
+            }
             None => Ok(Self::Quadratic(stiffness)),
         }
     }

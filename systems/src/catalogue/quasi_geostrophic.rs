@@ -28,27 +28,30 @@ use crate::error::Result;
 use crate::geometry::Geometry;
 use crate::key::{Key, Purpose};
 use crate::lanes::LANES;
+use crate::linearized::Linearized;
 use crate::registry::{Entry, Param, Settings};
-use crate::sde::{Linearized, Noise, Sde};
+use crate::sde::{Noise, Sde};
 use crate::spectral::{Basin, Complex64, Helmholtz, Pool, distinct, gather, scatter};
 use crate::system::System;
+
+const GRID: Param = Param::int(
+    "grid",
+    129,
+    9,
+    "n, an odd number, fastest as 2^m + 1: the state is psi on n x n points, boundary included",
+)
+.up_to(4097);
+const VISCOSITY: Param =
+    positive_param("viscosity", 2e-12, "A, of the biharmonic friction; 2e-11 in the coarser variant");
+const FROUDE: Param = positive_param("froude", 1600.0, "F, the inverse square of the deformation radius");
+const NONLINEARITY: Param =
+    Param::at_least("nonlinearity", 1e-5, 0.0, "epsilon, the Rossby number in front of the advection");
 
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "quasi_geostrophic",
     about: "wind-driven ocean gyres in a square basin, the 1.5-layer model of ensemble filtering",
     reference: "Sakov and Oke (2008), doi:10.1111/j.1600-0870.2007.00299.x",
-    params: &[
-        Param::int(
-            "grid",
-            129,
-            9,
-            "n, an odd number, fastest as 2^m + 1: the state is psi on n x n points, boundary included",
-        )
-        .up_to(4097),
-        positive_param("viscosity", 2e-12, "A, of the biharmonic friction; 2e-11 in the coarser variant"),
-        positive_param("froude", 1600.0, "F, the inverse square of the deformation radius"),
-        Param::at_least("nonlinearity", 1e-5, 0.0, "epsilon, the Rossby number in front of the advection"),
-    ],
+    params: &[GRID, VISCOSITY, FROUDE, NONLINEARITY],
     build: DefaultStepping {
         make: |settings| Ok(Arc::new(QuasiGeostrophic::new(settings)?)),
         dt: 5.0,
@@ -98,13 +101,13 @@ impl QuasiGeostrophic {
     /// # Errors
     /// When the grid is not an odd number.
     pub fn new(settings: &Settings) -> Result<Self> {
-        let points = settings.count("grid");
+        let points = settings.count(GRID.key);
         if points.is_multiple_of(2) {
             let problem = format!("is {points}, but must be odd for the sine transform; take {}", points + 1);
-            return Err(settings.mistake("grid", problem));
+            return Err(settings.mistake(GRID.key, problem));
         }
         let basin = Basin { points };
-        let froude = settings.number("froude");
+        let froude = settings.number(FROUDE.key);
         let solver = Helmholtz::new(basin, froude);
         let wind = (0..points * points).map(|at| -TAU * (TAU * (at / points) as f64 * basin.spacing()).sin()).collect();
         let (real, complex) = solver.scratch_len();
@@ -117,7 +120,7 @@ impl QuasiGeostrophic {
         };
         let blocks = move || std::array::from_fn(|_| vec![0.0; LANES * points * points]);
         let pool = Pool::new(move || GyreWorkspace { blocks: blocks(), member: member() });
-        let (epsilon, viscosity) = (settings.number("nonlinearity"), settings.number("viscosity"));
+        let (epsilon, viscosity) = (settings.number(NONLINEARITY.key), settings.number(VISCOSITY.key));
         Ok(Self { core: Core { basin, solver, froude, epsilon, viscosity, wind }, pool })
     }
 

@@ -23,29 +23,31 @@ use crate::geometry::Geometry;
 use crate::key::{Key, Purpose, Stream};
 use crate::lanes::LANES;
 use crate::law::Forecaster;
+use crate::linearized::Linearized;
 use crate::registry::{DefaultValue, Entry, Param, ParamKind, Settings};
-use crate::sde::{Linearized, Noise, Sde};
+use crate::sde::{Noise, Sde};
 use crate::stepping::Stepping;
 use crate::system::System;
 use crate::transition::{ExactForecaster, ExactTransition};
+
+const MU: Param =
+    real_param("mu", 0.0319, "mean rate of growth of the price, per unit of model time (a year, usually)");
+const KAPPA: Param = positive_param("kappa", 6.21, "rate at which the variance returns to its mean");
+const THETA: Param = positive_param("theta", 0.019, "stationary mean of the variance");
+const SIGMA: Param = positive_param("sigma", 0.61, "volatility of the variance");
+const RHO: Param = Param::new(
+    "rho",
+    ParamKind::real(-1.0, 1.0),
+    DefaultValue::Float(-0.7),
+    "correlation of the noises of price and variance",
+);
 
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "stochastic_volatility",
     about: "Heston's log price and its random variance, correlated, drawn from the exact law",
     reference: "Heston (1993), doi:10.1093/rfs/6.2.327; Broadie and Kaya (2006), doi:10.1287/opre.1050.0247; Glasserman \
                 and Kim (2011), doi:10.1007/s00780-009-0115-y",
-    params: &[
-        real_param("mu", 0.0319, "mean rate of growth of the price, per unit of model time (a year, usually)"),
-        positive_param("kappa", 6.21, "rate at which the variance returns to its mean"),
-        positive_param("theta", 0.019, "stationary mean of the variance"),
-        positive_param("sigma", 0.61, "volatility of the variance"),
-        Param::new(
-            "rho",
-            ParamKind::real(-1.0, 1.0),
-            DefaultValue::Float(-0.7),
-            "correlation of the noises of price and variance",
-        ),
-    ],
+    params: &[MU, KAPPA, THETA, SIGMA, RHO],
     build: DefaultStepping {
         make: |settings| Ok(Arc::new(StochasticVolatility::new(settings))),
         dt: 0.02,
@@ -73,8 +75,8 @@ impl StochasticVolatility {
     /// From checked settings, as in the catalogue.
     pub fn new(settings: &Settings) -> Self {
         let number = |key| settings.number(key);
-        let variance = SquareRoot { kappa: number("kappa"), theta: number("theta"), sigma: number("sigma") };
-        Self { mu: number("mu"), rho: number("rho"), variance }
+        let variance = SquareRoot { kappa: number(KAPPA.key), theta: number(THETA.key), sigma: number(SIGMA.key) };
+        Self { mu: number(MU.key), rho: number(RHO.key), variance }
     }
 }
 

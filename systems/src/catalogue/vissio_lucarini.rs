@@ -15,22 +15,23 @@ use super::{DefaultStepping, additive, diffuse, dim_param, noise_param, positive
 use crate::geometry::Geometry;
 use crate::key::{Key, Purpose};
 use crate::lanes::LANES;
-use crate::registry::{Entry, Settings};
-use crate::sde::{Linearized, Noise, Sde};
+use crate::linearized::Linearized;
+use crate::registry::{Entry, Param, Settings};
+use crate::sde::{Noise, Sde};
 use crate::system::System;
+
+const DIM: Param = dim_param(4, 36, "number of grid points; the state has an X and a theta for each");
+const F: Param = real_param("F", 10.0, "forcing of X");
+const G: Param = real_param("G", 0.0, "forcing of theta");
+const ALPHA: Param = real_param("alpha", 1.0, "rate of conversion between the two forms of energy");
+const GAMMA: Param = positive_param("gamma", 1.0, "rate of dissipation");
+const NOISE: Param = noise_param(0.0);
 
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "vissio_lucarini",
     about: "chaotic waves on a ring that exchange energy with a temperature, with additive noise",
     reference: "Vissio and Lucarini (2020), doi:10.1140/epjp/s13360-020-00814-w",
-    params: &[
-        dim_param(4, 36, "number of grid points; the state has an X and a theta for each"),
-        real_param("F", 10.0, "forcing of X"),
-        real_param("G", 0.0, "forcing of theta"),
-        real_param("alpha", 1.0, "rate of conversion between the two forms of energy"),
-        positive_param("gamma", 1.0, "rate of dissipation"),
-        noise_param(0.0),
-    ],
+    params: &[DIM, F, G, ALPHA, GAMMA, NOISE],
     build: DefaultStepping {
         make: |settings| Ok(Arc::new(VissioLucarini::new(settings))),
         dt: 0.05,
@@ -56,12 +57,12 @@ impl VissioLucarini {
     pub fn new(settings: &Settings) -> Self {
         let number = |key| settings.number(key);
         Self {
-            points: settings.count("dim"),
-            kinetic_forcing: number("F"),
-            thermal_forcing: number("G"),
-            alpha: number("alpha"),
-            gamma: number("gamma"),
-            noise: number("noise"),
+            points: settings.count(DIM.key),
+            kinetic_forcing: number(F.key),
+            thermal_forcing: number(G.key),
+            alpha: number(ALPHA.key),
+            gamma: number(GAMMA.key),
+            noise: number(NOISE.key),
         }
     }
 

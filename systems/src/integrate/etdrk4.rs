@@ -59,7 +59,7 @@ pub struct Etdrk4<T> {
 /// What one coefficient is multiplied by.
 #[derive(Clone, Copy)]
 struct Factors<T> {
-    whole: T,
+    full: T,
     half: T,
     q: T,
     f1: T,
@@ -94,14 +94,14 @@ fn functions(z: Complex64) -> [Complex64; 6] {
 impl<T: Copy + Send + Sync> Etdrk4<T> {
     fn new(sde: Arc<dyn Sde>, dt: f64, linear: &[Complex64], convert: impl Fn(Complex64) -> T) -> Self {
         let factors = |l: &Complex64| {
-            let [whole, half, q, f1, f2, f3] = functions(dt * l);
+            let [full, half, q, f1, f2, f3] = functions(dt * l);
             let [q, f1, f2, f3] = [q, f1, f2, f3].map(|mean| convert(mean * dt));
-            Factors { whole: convert(whole), half: convert(half), q, f1, f2, f3 }
+            Factors { full: convert(full), half: convert(half), q, f1, f2, f3 }
         };
         let (shared, modes) = (Arc::clone(&sde), linear.len());
         let member = move || Member {
             spectra: std::array::from_fn(|_| vec![Complex64::default(); modes]),
-            scratch: shared.semilinear().map(Semilinear::scratch).unwrap_or_default(),
+            scratch: shared.semilinear().map(Semilinear::workspace).unwrap_or_default(),
         };
         Self { factors: linear.iter().map(factors).collect(), sde, dt, pool: Pool::new(member) }
     }
@@ -127,7 +127,7 @@ impl<T: Copy + Mul<Complex64, Output = Complex64>> Etdrk4<T> {
         na.iter_mut().zip(&*nb).for_each(|(na, nb)| *na += nb);
         equation.nonlinear(t + self.dt, b, nb, scratch);
         for ((i, c), f) in c.iter_mut().enumerate().zip(&self.factors) {
-            *c = f.whole * *c + f.f1 * n1[i] + f.f2 * na[i] + f.f3 * nb[i];
+            *c = f.full * *c + f.f1 * n1[i] + f.f2 * na[i] + f.f3 * nb[i];
         }
     }
 

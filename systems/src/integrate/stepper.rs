@@ -51,12 +51,12 @@ impl Stepper {
         let parallel = work >= PARALLEL_WORK;
         match &self.stretches {
             Some(stretches) if stretches.pay(members) => {
-                let ring = |scratch: &mut RingScratch, (member, row): (usize, &mut [f64])| {
+                let ring = |scratch: &mut RingWorkspace, (member, row): (usize, &mut [f64])| {
                     self.each_substep(k, steps, member..member + 1, key, &mut scratch.noise, |t, increment| {
                         stretches.step(t, row, increment, &mut scratch.stretches);
                     });
                 };
-                each(rows, dim, parallel, || RingScratch::new(self, stretches), ring);
+                each(rows, dim, parallel, || RingWorkspace::new(self, stretches), ring);
             }
             _ => {
                 let block = |scratch: &mut BlockWorkspace, (block, rows): (usize, &mut [f64])| {
@@ -151,13 +151,13 @@ impl BlockWorkspace {
 }
 
 /// What one thread needs to advance members of a ring one by one.
-struct RingScratch {
+struct RingWorkspace {
     noise: NoiseWorkspace<1>,
-    stretches: stretches::RingWorkspace,
+    stretches: stretches::StretchWorkspace,
 }
 
-impl RingScratch {
+impl RingWorkspace {
     fn new(stepper: &Stepper, stretches: &Stretches) -> Self {
-        Self { noise: NoiseWorkspace::new(stepper), stretches: stretches::RingWorkspace::new(stretches) }
+        Self { noise: NoiseWorkspace::new(stepper), stretches: stretches::StretchWorkspace::new(stretches) }
     }
 }

@@ -69,8 +69,8 @@ impl Stretches {
     }
 
     /// Advances one ring in place from `t`.
-    pub(super) fn step(&self, t: f64, x: &mut [f64], increment: &Increment<1>, scratch: &mut RingWorkspace) {
-        let RingWorkspace { edges, window } = scratch;
+    pub(super) fn step(&self, t: f64, x: &mut [f64], increment: &Increment<1>, scratch: &mut StretchWorkspace) {
+        let StretchWorkspace { edges, window } = scratch;
         self.keep_edges(x, edges);
         let step = |window: &mut Window, (index, (x, edges)): (usize, (&mut [f64], &[f64]))| {
             window.load(self, x, edges);
@@ -111,12 +111,12 @@ fn around(ring: &[f64], first: usize, behind: usize, out: &mut [f64]) {
 }
 
 /// What one thread needs to advance a ring.
-pub(super) struct RingWorkspace {
+pub(super) struct StretchWorkspace {
     edges: Vec<f64>,
     window: Window,
 }
 
-impl RingWorkspace {
+impl StretchWorkspace {
     pub(super) fn new(stretches: &Stretches) -> Self {
         let windows = stretches.dim.div_ceil(stretches.own());
         Self { edges: vec![0.0; windows * stretches.margins().max(1)], window: Window::new(stretches) }

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::fast::{Fast, SlopeUse};
 use crate::lanes::LANES;
-use crate::sde::{Calculus, Linearized, Noise, Sde};
+use crate::linearized::Linearized;
+use crate::sde::{Calculus, Noise, Sde};
 use crate::semilinear::{Complex64, Semilinear, SpectralWorkspace};
 
 /// x and a tangent vector v as one state, x first.
@@ -118,8 +119,8 @@ impl Semilinear for Tangent {
         self.sde.semilinear().map(|equation| equation.linear().repeat(2)).unwrap_or_default()
     }
 
-    fn scratch(&self) -> SpectralWorkspace {
-        self.sde.semilinear().map(Semilinear::scratch).unwrap_or_default()
+    fn workspace(&self) -> SpectralWorkspace {
+        self.sde.semilinear().map(Semilinear::workspace).unwrap_or_default()
     }
 
     fn to_coefficients(&self, x: &mut [f64], c: &mut [Complex64], scratch: &mut SpectralWorkspace) {

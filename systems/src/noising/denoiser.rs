@@ -2,8 +2,6 @@
 //!
 //! A guided denoiser is a denoiser: it overrides [`Denoiser::evaluate`] to tell its free value as well.
 
-use std::sync::Arc;
-
 use ndarray::{Array2, ArrayView2};
 
 use super::Level;
@@ -73,80 +71,8 @@ impl Denoised {
         self.unguided.as_ref().unwrap_or(&self.guided).view()
     }
 
-    /// The same function of both values.
+    /// One function of both values.
     pub(super) fn map(&self, of: impl Fn(&Array2<f64>) -> Array2<f64>) -> Self {
         Self { guided: of(&self.guided), unguided: self.unguided.as_ref().map(of) }
     }
 }
-
-type PullbackFn<'a> = dyn Fn(ArrayView2<f64>) -> Result<Array2<f64>> + 'a;
-
-/// v -> J^T v, row by row, for the Jacobian J = dD/dx_t at the point where it was made; callable many times.
-pub struct Pullback<'a>(Box<PullbackFn<'a>>);
-
-impl<'a> Pullback<'a> {
-    /// From a function of `[member, component]`.
-    pub fn new(pull: impl Fn(ArrayView2<f64>) -> Result<Array2<f64>> + 'a) -> Self {
-        Self(Box::new(pull))
-    }
-
-    /// J^T v for each row of `v` (`[member, component]`).
-    ///
-    /// # Errors
-    /// When the denoiser itself cannot run.
-    pub fn pull(&self, v: ArrayView2<f64>) -> Result<Array2<f64>> {
-        (self.0)(v)
-    }
-}
-
-/// A denoiser with vector-Jacobian products.
-pub trait DifferentiableDenoiser: Denoiser {
-    /// D(x_t), and the pullback at x_t.
-    ///
-    /// # Errors
-    /// When the denoiser itself cannot run.
-    fn denoise_vjp<'a>(&'a self, x_t: ArrayView2<'a, f64>, level: Level) -> Result<(Array2<f64>, Pullback<'a>)>;
-
-    /// D and the pullback at `levels`, one a frame as in [`Denoiser::evaluate`].
-    ///
-    /// # Errors
-    /// When the denoiser itself cannot run, or has one level for all frames and is given several.
-    fn evaluate_vjp<'a>(&'a self, x_t: ArrayView2<'a, f64>, levels: &[Level]) -> Result<(Array2<f64>, Pullback<'a>)> {
-        self.denoise_vjp(x_t, alike(levels)?)
-    }
-}
-
-/// What points to a denoiser is one.
-macro_rules! pointers {
-    ($($pointer:ty),*) => {$(
-        impl<D: Denoiser + ?Sized> Denoiser for $pointer {
-            fn dim(&self) -> usize {
-                (**self).dim()
-            }
-
-            fn denoise(&self, x_t: ArrayView2<f64>, level: Level) -> Result<Array2<f64>> {
-                (**self).denoise(x_t, level)
-            }
-
-            fn evaluate(&self, x_t: ArrayView2<f64>, levels: &[Level]) -> Result<Denoised> {
-                (**self).evaluate(x_t, levels)
-            }
-
-            fn select<'a>(&'a self, rows: &[usize]) -> Result<Box<dyn Denoiser + 'a>> {
-                (**self).select(rows)
-            }
-        }
-
-        impl<D: DifferentiableDenoiser + ?Sized> DifferentiableDenoiser for $pointer {
-            fn denoise_vjp<'a>(&'a self, x_t: ArrayView2<'a, f64>, level: Level) -> Result<(Array2<f64>, Pullback<'a>)> {
-                (**self).denoise_vjp(x_t, level)
-            }
-
-            fn evaluate_vjp<'a>(&'a self, x_t: ArrayView2<'a, f64>, levels: &[Level]) -> Result<(Array2<f64>, Pullback<'a>)> {
-                (**self).evaluate_vjp(x_t, levels)
-            }
-        }
-    )*};
-}
-
-pointers!(&D, Box<D>, Arc<D>);

@@ -99,7 +99,7 @@ pub fn sample(
 /// From the first level to the last.
 ///
 /// # Errors
-/// Those of the denoiser and of the observer.
+/// When the denoiser cannot run, or the observer ends the run.
 pub fn drive(run: &Run, start: Start, observer: &mut dyn Observer) -> Result<Drawn> {
     let enters = matches!(start, Start::Noise(_)) && !run.sampler.draws();
     let scaled = |sd: &Array2<f64>| {

@@ -6,6 +6,7 @@
 //! process of this family is the variance-exploding one (alpha = 1) in x_t / alpha at noise level sigma / alpha.
 
 pub mod denoiser;
+mod differentiable;
 mod drive;
 mod level;
 mod rescaled;
@@ -14,7 +15,8 @@ pub mod schedule;
 mod shifted;
 mod time_grid;
 
-pub use denoiser::{Denoised, Denoiser, DifferentiableDenoiser, Pullback};
+pub use denoiser::{Denoised, Denoiser};
+pub use differentiable::{DifferentiableDenoiser, Pullback};
 pub use drive::{Drawn, Evaluation, Observer, Run, Start, drive, sample};
 pub use level::Level;
 pub use rescaled::Rescaled;

@@ -19,7 +19,7 @@ pub struct Shifted<D> {
 }
 
 impl<D> Shifted<D> {
-    fn whole(&self, x_t: ArrayView2<f64>, level: Level) -> Array2<f64> {
+    fn with_shift(&self, x_t: ArrayView2<f64>, level: Level) -> Array2<f64> {
         let shift = self.schedule.shift(self.schedule.time(level.relative()));
         &x_t + &(&self.known * shift)
     }
@@ -31,11 +31,11 @@ impl<D: Denoiser> Denoiser for Shifted<D> {
     }
 
     fn denoise(&self, x_t: ArrayView2<f64>, level: Level) -> Result<Array2<f64>> {
-        self.inner.denoise(self.whole(x_t, level).view(), level)
+        self.inner.denoise(self.with_shift(x_t, level).view(), level)
     }
 
     fn evaluate(&self, x_t: ArrayView2<f64>, levels: &[Level]) -> Result<Denoised> {
-        self.inner.evaluate(self.whole(x_t, super::denoiser::alike(levels)?).view(), levels)
+        self.inner.evaluate(self.with_shift(x_t, super::denoiser::alike(levels)?).view(), levels)
     }
 
     fn select<'a>(&'a self, rows: &[usize]) -> Result<Box<dyn Denoiser + 'a>> {

@@ -54,7 +54,7 @@ impl Karras {
     /// These levels of the variance-exploding process.
     ///
     /// # Errors
-    /// Those of [`Karras::sigmas`].
+    /// When the levels would not descend, as in [`Karras::sigmas`].
     pub fn exploding(&self) -> Result<Levels> {
         Levels::new(&Exploding, self)
     }
@@ -148,7 +148,7 @@ pub struct Levels {
 }
 
 impl Levels {
-    /// Those of a schedule on a grid, from noise to data.
+    /// The levels of a schedule on a grid, from noise to data.
     ///
     /// # Errors
     /// When the grid does not descend.

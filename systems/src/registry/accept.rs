@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{DefaultValue, KnownSystems, Param, ParamKind, Value};
+use super::param::{DefaultValue, Param, ParamKind, Value};
 use crate::error::{Error, Result};
 
 /// The value of a default, where it has one.
@@ -17,6 +17,9 @@ pub(super) fn default_value(default: DefaultValue) -> Option<Value> {
     }
 }
 
+/// All settings of the system of a name, from those that are given.
+type SystemSettings<'a> = dyn Fn(&str, &BTreeMap<String, Value>) -> Result<BTreeMap<String, Value>, Vec<Error>> + 'a;
+
 static NO_SETTINGS: BTreeMap<String, Value> = BTreeMap::new();
 
 /// The name and the settings that a value gives a system; a word is a name without settings.
@@ -29,10 +32,10 @@ pub(super) fn named_system(value: &Value) -> Option<(&str, &BTreeMap<String, Val
 }
 
 /// The value of a setting, with the defaults of a system inside filled in by `known`; or what is wrong, with key paths.
-pub(super) fn accept(owner: &str, param: &Param, value: &Value, known: KnownSystems) -> Result<Value, Vec<Error>> {
+pub(super) fn accept(owner: &str, param: &Param, value: &Value, known: &SystemSettings) -> Result<Value, Vec<Error>> {
     if let (ParamKind::System, Some((name, given))) = (param.kind, named_system(value)) {
         return match known(name, given) {
-            Ok(settings) => Ok(Value::System { name: name.to_owned(), settings: settings.values().clone() }),
+            Ok(settings) => Ok(Value::System { name: name.to_owned(), settings }),
             Err(wrong) => Err(wrong.into_iter().map(|error| error.within(param.key)).collect()),
         };
     }

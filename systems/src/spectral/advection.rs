@@ -66,7 +66,7 @@ impl Semilinear for Advection {
         self.linear.iter().map(|l| Complex64::from(*l)).collect()
     }
 
-    fn scratch(&self) -> SpectralWorkspace {
+    fn workspace(&self) -> SpectralWorkspace {
         SpectralWorkspace::new((2, self.line.points()), (1, self.line.modes()), self.line.scratch_len())
     }
 

@@ -7,7 +7,8 @@ use ndarray::Array2;
 use super::{Complex64, Derivatives, Pool, RandomModes, Semilinear, SpectralWorkspace, distinct, gather, scatter};
 use crate::key::Key;
 use crate::lanes::LANES;
-use crate::sde::{Linearized, Noise, Sde};
+use crate::linearized::Linearized;
+use crate::sde::{Noise, Sde};
 
 /// Noise that does not depend on the state.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,7 +46,7 @@ impl<E: Semilinear + Derivatives + 'static> SpectralSde<E> {
         let member = move || Member {
             fields: std::array::from_fn(|_| vec![0.0; LANES * dim]),
             spectra: std::array::from_fn(|_| vec![Complex64::default(); modes]),
-            scratch: shared.scratch(),
+            scratch: shared.workspace(),
         };
         Self { equation, dim, linear, forcing, pool: Pool::new(member) }
     }

@@ -131,7 +131,7 @@ impl Semilinear for Vorticity {
         self.linear.iter().map(|l| Complex64::from(*l)).collect()
     }
 
-    fn scratch(&self) -> SpectralWorkspace {
+    fn workspace(&self) -> SpectralWorkspace {
         let points = self.square.points();
         SpectralWorkspace::new((4, points * points), (2, self.symbols.len()), self.square.scratch_len())
     }

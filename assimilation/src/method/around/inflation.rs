@@ -11,9 +11,7 @@
 use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, s};
 use scorecast_systems::{Key, Param, Purpose, Settings};
 
-use crate::ensemble::anomalies;
-use crate::ensemble::centre;
-use crate::ensemble::weighted_mean;
+use crate::ensemble::{anomalies, centre, weighted_mean};
 use crate::linalg::rotate_anomalies;
 use crate::observations::ObservationSet;
 use crate::outcome::Outcome;

@@ -40,17 +40,17 @@ const OWN: &[Param] = &[
 
 /// An ensemble method as a filter of `members` members, or a smoother of a `lag`.
 pub(crate) fn cycle(analysis: impl Analysis + 'static, settings: &Settings) -> Result<Box<dyn Cycle>> {
-    let (members, lag) = (settings.count("members"), settings.count("lag"));
+    let (members, lag) = (settings.count(MEMBERS.key), settings.count(lag::LAG.key));
     let mut analysis: Box<dyn Analysis> = Box::new(analysis);
-    if let Some(factor) = settings.optional_number("k_factor") {
+    if let Some(factor) = settings.optional_number(adaptive_quality_control::K_FACTOR.key) {
         analysis = Box::new(AdaptiveQualityControl::new(analysis, factor));
     }
     // outside the above: an outlier is one by its own error
-    if let Some(threshold) = settings.optional_number("outlier_threshold") {
+    if let Some(threshold) = settings.optional_number(quality_control::OUTLIER_THRESHOLD.key) {
         analysis = Box::new(QualityControl::new(analysis, threshold));
     }
     // outside quality control, whose outliers are those of the inflated forecast
-    if settings.has("adaptive") {
+    if settings.has(adaptive::ADAPTIVE.key) {
         analysis = Adaptive::around(analysis, settings)?;
     }
     let noise = NoiseTreatment::from_settings(settings);

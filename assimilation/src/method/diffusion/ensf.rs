@@ -201,7 +201,7 @@ impl Analysis for EnSf {
         crate::problem::require_members(forecast.nrows())?;
         observed.check(forecast.ncols())?;
         if !observed.is_observed() || !all_finite(forecast.view()) {
-            return Ok(crate::method::shared::unchanged(forecast));
+            return Ok(Outcome::unchanged(forecast));
         }
         let sd = weighted_variance(forecast.view(), None).mapv(f64::sqrt);
         let likelihood = LikelihoodScore::new(*observed)?;

@@ -7,18 +7,18 @@
 use ndarray::Array2;
 use scorecast_systems::{Entry, Key, Settings};
 
-use crate::ensemble::{all_finite, anomalies};
+use crate::ensemble::anomalies;
 use crate::error::Result;
+use crate::guard::GaussianAnalysis;
 use crate::method::around::ENSEMBLE;
 use crate::method::around::inflation::Inflation;
 use crate::method::build::MethodBuild;
 use crate::method::ensemble::enkf::increments;
-use crate::observations::ObservationSet;
+use crate::observations::{ObservationSet, Present};
 use crate::outcome::Outcome;
-use crate::problem::Analysis;
 
 pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
-    name: "denkf",
+    name: DEnKf::NAME,
     about: "deterministic ensemble Kalman filter: anomalies updated with half the gain",
     reference: "Sakov and Oke 2008",
     params: ENSEMBLE,
@@ -34,18 +34,16 @@ pub struct DEnKf {
     pub inflation: Inflation,
 }
 
-impl Analysis for DEnKf {
-    fn name(&self) -> &'static str {
-        "denkf"
-    }
+impl GaussianAnalysis for DEnKf {
+    const NAME: &'static str = "denkf";
 
-    fn update(&mut self, forecast: Array2<f64>, observed: &ObservationSet, key: Key) -> Result<Outcome> {
-        observed.require_gaussian("denkf")?;
-        crate::problem::require_members(forecast.nrows())?;
-        let present = observed.restrict(forecast.view())?;
-        if present.index.is_empty() || !all_finite(forecast.view()) || !all_finite(present.predicted.view()) {
-            return Ok(crate::method::shared::unchanged(forecast));
-        }
+    fn analyse(
+        &mut self,
+        forecast: Array2<f64>,
+        present: Present,
+        observed: &ObservationSet,
+        key: Key,
+    ) -> Result<Outcome> {
         let (mean, mut d) = anomalies(present.predicted.view(), None);
         d *= -0.5;
         d += &(&present.values - &mean);
@@ -65,6 +63,7 @@ mod tests {
     use crate::ensemble::covariance;
     use crate::linalg::Cholesky;
     use crate::observe::{GaussianError, Linear, NoiseLaw};
+    use crate::problem::Analysis;
 
     #[test]
     fn the_mean_is_kalmans_and_the_covariance_has_a_quarter_of_the_second_order_term() {

@@ -11,14 +11,14 @@ use ndarray::Array2;
 use scorecast_systems::{Entry, Key, Settings};
 
 use crate::error::Result;
+use crate::guard::GaussianAnalysis;
 use crate::method::build::MethodBuild;
 use crate::method::ensemble::serial::{self, Move, Serial};
-use crate::observations::ObservationSet;
+use crate::observations::{ObservationSet, Present};
 use crate::outcome::Outcome;
-use crate::problem::Analysis;
 
 pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
-    name: "eakf",
+    name: EaKf::NAME,
     about: "serial ensemble adjustment Kalman filter, localized where a radius is set",
     reference: "Anderson 2001, 2003",
     params: serial::PARAMS,
@@ -31,13 +31,17 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
 #[derive(Clone, Debug)]
 pub struct EaKf(pub Serial);
 
-impl Analysis for EaKf {
-    fn name(&self) -> &'static str {
-        "eakf"
-    }
+impl GaussianAnalysis for EaKf {
+    const NAME: &'static str = "eakf";
 
-    fn update(&mut self, forecast: Array2<f64>, observed: &ObservationSet, key: Key) -> Result<Outcome> {
-        serial::update(("eakf", adjust), self.0, forecast, observed, key)
+    fn analyse(
+        &mut self,
+        forecast: Array2<f64>,
+        present: Present,
+        observed: &ObservationSet,
+        key: Key,
+    ) -> Result<Outcome> {
+        serial::analyse(adjust, self.0, forecast, present, (observed, key))
     }
 }
 

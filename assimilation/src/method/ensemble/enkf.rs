@@ -9,19 +9,18 @@
 use ndarray::{Array2, Axis};
 use scorecast_systems::{Entry, Key, Purpose, Settings};
 
-use crate::ensemble::{all_finite, anomalies};
+use crate::ensemble::anomalies;
 use crate::error::Result;
+use crate::guard::GaussianAnalysis;
 use crate::linalg::Cholesky;
 use crate::method::around::ENSEMBLE;
 use crate::method::around::inflation::Inflation;
 use crate::method::build::MethodBuild;
-use crate::observations::ObservationSet;
-use crate::observations::Present;
+use crate::observations::{ObservationSet, Present};
 use crate::outcome::Outcome;
-use crate::problem::Analysis;
 
 pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
-    name: "enkf",
+    name: EnKf::NAME,
     about: "ensemble Kalman filter with perturbed observations",
     reference: "Burgers, van Leeuwen and Evensen 1998",
     params: ENSEMBLE,
@@ -37,18 +36,16 @@ pub struct EnKf {
     pub inflation: Inflation,
 }
 
-impl Analysis for EnKf {
-    fn name(&self) -> &'static str {
-        "enkf"
-    }
+impl GaussianAnalysis for EnKf {
+    const NAME: &'static str = "enkf";
 
-    fn update(&mut self, forecast: Array2<f64>, observed: &ObservationSet, key: Key) -> Result<Outcome> {
-        observed.require_gaussian("enkf")?;
-        crate::problem::require_members(forecast.nrows())?;
-        let present = observed.restrict(forecast.view())?;
-        if present.index.is_empty() || !all_finite(forecast.view()) || !all_finite(present.predicted.view()) {
-            return Ok(crate::method::shared::unchanged(forecast));
-        }
+    fn analyse(
+        &mut self,
+        forecast: Array2<f64>,
+        present: Present,
+        observed: &ObservationSet,
+        key: Key,
+    ) -> Result<Outcome> {
         let errors = key.purpose(Purpose::Perturbation).at(observed.step as u64);
         let errors = observed.operator.error().sample(forecast.nrows(), errors);
         let mut perturbed = anomalies(errors.select(Axis(1), &present.index).view(), None).1;

@@ -24,8 +24,9 @@
 use ndarray::{Array1, Array2, s};
 use scorecast_systems::{Entry, Key, Param, ParamKind, Settings, wide};
 
-use crate::ensemble::{all_finite, anomalies};
+use crate::ensemble::anomalies;
 use crate::error::Result;
+use crate::guard::GaussianAnalysis;
 use crate::linalg::lanes::{Lanes, ZEROS, combine, groups};
 use crate::linalg::{Cholesky, Eigen};
 use crate::method::around::ENSEMBLE;
@@ -34,9 +35,8 @@ use crate::method::build::MethodBuild;
 use crate::method::ensemble::descent::corrected_prior;
 use crate::method::ensemble::etkf::{ROTATE, scaled};
 use crate::method::shared::join;
-use crate::observations::ObservationSet;
+use crate::observations::{ObservationSet, Present};
 use crate::outcome::Outcome;
-use crate::problem::Analysis;
 
 const FORM: Param = Param::choice(
     "form",
@@ -52,14 +52,15 @@ const CERTAINTY: Param = Param::unset(
 );
 
 pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
-    name: "enkf_n",
+    name: EnKfN::NAME,
     about: "finite-size ensemble Kalman filter: no inflation to tune",
     reference: "Bocquet 2011; Bocquet, Raanes and Hannart 2015",
     params: &join::<{ ENSEMBLE.len() + 3 }>(&[ENSEMBLE, &[ROTATE, FORM, CERTAINTY]]),
     build: MethodBuild::new(&[], |settings: &Settings| {
-        let form = if settings.text("form") == "primal" { Form::Primal } else { Form::Dual };
-        let certainty = settings.optional_number("certainty");
-        let analysis = EnKfN { inflation: Inflation::new(settings), rotate: settings.flag("rotate"), form, certainty };
+        let form = if settings.text(FORM.key) == "primal" { Form::Primal } else { Form::Dual };
+        let certainty = settings.optional_number(CERTAINTY.key);
+        let analysis =
+            EnKfN { inflation: Inflation::new(settings), rotate: settings.flag(ROTATE.key), form, certainty };
         crate::method::around::cycle(analysis, settings)
     }),
 };
@@ -86,18 +87,16 @@ pub struct EnKfN {
     pub certainty: Option<f64>,
 }
 
-impl Analysis for EnKfN {
-    fn name(&self) -> &'static str {
-        "enkf_n"
-    }
+impl GaussianAnalysis for EnKfN {
+    const NAME: &'static str = "enkf_n";
 
-    fn update(&mut self, forecast: Array2<f64>, observed: &ObservationSet, key: Key) -> Result<Outcome> {
-        observed.require_gaussian("enkf_n")?;
-        crate::problem::require_members(forecast.nrows())?;
-        let present = observed.restrict(forecast.view())?;
-        if present.index.is_empty() || !all_finite(forecast.view()) || !all_finite(present.predicted.view()) {
-            return Ok(crate::method::shared::unchanged(forecast));
-        }
+    fn analyse(
+        &mut self,
+        forecast: Array2<f64>,
+        present: Present,
+        observed: &ObservationSet,
+        key: Key,
+    ) -> Result<Outcome> {
         let (mean, a) = anomalies(forecast.view(), None);
         let degrees = a.nrows() as f64 - 1.0;
         let (mut z, d) = scaled(present.whiten());
@@ -302,6 +301,7 @@ mod tests {
 
     use super::*;
     use crate::observe::{GaussianError, NoiseLaw, Stride};
+    use crate::problem::Analysis;
 
     /// Z and d of a case whose innovations are `far` times what the spread would make of them.
     fn case(case: u64, members: usize, count: usize, far: f64) -> (Array2<f64>, Array1<f64>) {

@@ -32,22 +32,17 @@ use crate::state::{Owner, Saved, State};
 /// Singular values of A' below this share of the largest count as 0: above the round-off that centring leaves.
 const SINGULAR: f64 = 1e-10;
 
+const DECORRELATION: Param =
+    Param::share("decorrelation", 1.0, "factor of the correction, once a lead step; 1 is the whole correction");
+
 pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
     name: "enrts",
     about: "ensemble Rauch-Tung-Striebel smoother: the etkf forward, all times corrected backward",
     reference: "Raanes 2016",
-    params: &[
-        MEMBERS,
-        INFLATION,
-        RTPP,
-        RTPS,
-        ADDITIVE,
-        ROTATE,
-        Param::share("decorrelation", 1.0, "factor of the correction, once a lead step; 1 is the whole correction"),
-    ],
+    params: &[MEMBERS, INFLATION, RTPP, RTPS, ADDITIVE, ROTATE, DECORRELATION],
     build: MethodBuild::new(&[], |settings: &Settings| {
-        let filter = EtKf { inflation: Inflation::new(settings), rotate: settings.flag("rotate") };
-        Ok(Box::new(EnRts::new(filter, settings.count("members"), settings.number("decorrelation"))))
+        let filter = EtKf { inflation: Inflation::new(settings), rotate: settings.flag(ROTATE.key) };
+        Ok(Box::new(EnRts::new(filter, settings.count(MEMBERS.key), settings.number(DECORRELATION.key))))
     }),
 };
 

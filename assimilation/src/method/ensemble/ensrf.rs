@@ -13,14 +13,14 @@ use ndarray::Array2;
 use scorecast_systems::{Entry, Key, Settings};
 
 use crate::error::Result;
+use crate::guard::GaussianAnalysis;
 use crate::method::build::MethodBuild;
 use crate::method::ensemble::serial::{self, Move, Serial};
-use crate::observations::ObservationSet;
+use crate::observations::{ObservationSet, Present};
 use crate::outcome::Outcome;
-use crate::problem::Analysis;
 
 pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
-    name: "ensrf",
+    name: EnSrf::NAME,
     about: "serial ensemble square-root filter, localized where a radius is set",
     reference: "Whitaker and Hamill 2002",
     params: serial::PARAMS,
@@ -33,13 +33,17 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
 #[derive(Clone, Debug)]
 pub struct EnSrf(pub Serial);
 
-impl Analysis for EnSrf {
-    fn name(&self) -> &'static str {
-        "ensrf"
-    }
+impl GaussianAnalysis for EnSrf {
+    const NAME: &'static str = "ensrf";
 
-    fn update(&mut self, forecast: Array2<f64>, observed: &ObservationSet, key: Key) -> Result<Outcome> {
-        serial::update(("ensrf", reduced_gain), self.0, forecast, observed, key)
+    fn analyse(
+        &mut self,
+        forecast: Array2<f64>,
+        present: Present,
+        observed: &ObservationSet,
+        key: Key,
+    ) -> Result<Outcome> {
+        serial::analyse(reduced_gain, self.0, forecast, present, (observed, key))
     }
 }
 

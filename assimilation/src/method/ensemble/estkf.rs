@@ -14,23 +14,23 @@ use ndarray::{Array1, Array2, Axis};
 use scorecast_systems::{Entry, Key, Settings};
 
 use crate::error::Result;
+use crate::guard::GaussianAnalysis;
 use crate::method::around::ENSEMBLE;
 use crate::method::around::inflation::Inflation;
 use crate::method::build::MethodBuild;
 use crate::method::ensemble::etkf::{EtKf, ROTATE, by_members};
 use crate::method::ensemble::letkf;
 use crate::method::shared::join;
-use crate::observations::ObservationSet;
+use crate::observations::{ObservationSet, Present};
 use crate::outcome::Outcome;
-use crate::problem::Analysis;
 
 pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
-    name: "estkf",
+    name: EsTkf::NAME,
     about: "error-subspace transform Kalman filter: the members of etkf from N - 1 directions",
     reference: "Nerger et al. 2012",
     params: &join::<{ ENSEMBLE.len() + 1 }>(&[ENSEMBLE, &[ROTATE]]),
     build: MethodBuild::new(&[], |settings: &Settings| {
-        let (inflation, rotate) = (Inflation::new(settings), settings.flag("rotate"));
+        let (inflation, rotate) = (Inflation::new(settings), settings.flag(ROTATE.key));
         crate::method::around::cycle(EsTkf(EtKf { inflation, rotate }), settings)
     }),
 };
@@ -47,13 +47,17 @@ pub(crate) const LOCAL: Entry<MethodBuild> = Entry {
 #[derive(Clone, Debug)]
 pub struct EsTkf(pub EtKf);
 
-impl Analysis for EsTkf {
-    fn name(&self) -> &'static str {
-        "estkf"
-    }
+impl GaussianAnalysis for EsTkf {
+    const NAME: &'static str = "estkf";
 
-    fn update(&mut self, forecast: Array2<f64>, observed: &ObservationSet, key: Key) -> Result<Outcome> {
-        self.0.update_by("estkf", transform, forecast, observed, key)
+    fn analyse(
+        &mut self,
+        forecast: Array2<f64>,
+        present: Present,
+        observed: &ObservationSet,
+        key: Key,
+    ) -> Result<Outcome> {
+        self.0.transformed(transform, forecast, present, (observed, key))
     }
 }
 
@@ -95,6 +99,7 @@ mod tests {
     use super::*;
     use crate::ensemble::anomalies;
     use crate::observe::{GaussianError, NoiseLaw, Stride};
+    use crate::problem::Analysis;
 
     #[test]
     fn w_is_orthonormal_and_sums_to_zero() {

@@ -11,31 +11,30 @@
 use ndarray::{Array1, Array2};
 use scorecast_systems::{Entry, Key, Param, Settings};
 
-use crate::ensemble::{all_finite, anomalies};
+use crate::ensemble::anomalies;
 use crate::error::Result;
+use crate::guard::GaussianAnalysis;
 use crate::linalg::Eigen;
 use crate::method::around::ENSEMBLE;
 use crate::method::around::inflation::Inflation;
 use crate::method::build::MethodBuild;
 use crate::method::ensemble::descent::Descent;
 use crate::method::shared::join;
-use crate::observations::ObservationSet;
-use crate::observations::Present;
+use crate::observations::{ObservationSet, Present};
 use crate::outcome::Outcome;
-use crate::problem::Analysis;
 
 /// The setting `rotate` of the filters that transform their anomalies.
 pub(crate) const ROTATE: Param =
     Param::flag("rotate", "rotate the anomalies at random after each analysis, keeping mean and covariance");
 
 pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
-    name: "etkf",
+    name: EtKf::NAME,
     about: "ensemble transform Kalman filter with the symmetric square root",
     reference: "Bishop et al. 2001; Hunt et al. 2007",
     params: &join::<{ ENSEMBLE.len() + 1 }>(&[ENSEMBLE, &[ROTATE]]),
     build: MethodBuild::new(&[], |settings: &Settings| {
         crate::method::around::cycle(
-            EtKf { inflation: Inflation::new(settings), rotate: settings.flag("rotate") },
+            EtKf { inflation: Inflation::new(settings), rotate: settings.flag(ROTATE.key) },
             settings,
         )
     }),
@@ -50,13 +49,17 @@ pub struct EtKf {
     pub rotate: bool,
 }
 
-impl Analysis for EtKf {
-    fn name(&self) -> &'static str {
-        "etkf"
-    }
+impl GaussianAnalysis for EtKf {
+    const NAME: &'static str = "etkf";
 
-    fn update(&mut self, forecast: Array2<f64>, observed: &ObservationSet, key: Key) -> Result<Outcome> {
-        self.update_by("etkf", symmetric_root, forecast, observed, key)
+    fn analyse(
+        &mut self,
+        forecast: Array2<f64>,
+        present: Present,
+        observed: &ObservationSet,
+        key: Key,
+    ) -> Result<Outcome> {
+        self.transformed(symmetric_root, forecast, present, (observed, key))
     }
 }
 
@@ -64,21 +67,14 @@ impl Analysis for EtKf {
 pub(crate) type Transform = fn(&Array2<f64>, &Array2<f64>, &Array1<f64>) -> Result<(Array1<f64>, Array2<f64>)>;
 
 impl EtKf {
-    /// The update of the method `name` whose transform is `transform`.
-    pub(crate) fn update_by(
+    /// The analysis whose transform is `transform`.
+    pub(crate) fn transformed(
         &self,
-        name: &str,
         transform: Transform,
         forecast: Array2<f64>,
-        observed: &ObservationSet,
-        key: Key,
+        present: Present,
+        (observed, key): (&ObservationSet, Key),
     ) -> Result<Outcome> {
-        observed.require_gaussian(name)?;
-        crate::problem::require_members(forecast.nrows())?;
-        let present = observed.restrict(forecast.view())?;
-        if present.index.is_empty() || !all_finite(forecast.view()) || !all_finite(present.predicted.view()) {
-            return Ok(crate::method::shared::unchanged(forecast));
-        }
         let (mean, a) = anomalies(forecast.view(), None);
         let (z, d) = scaled(present.whiten());
         let (shift, analysis) = transform(&a, &z, &d)?;
@@ -124,9 +120,10 @@ mod tests {
     use scorecast_systems::Domain;
 
     use super::*;
-    use crate::ensemble::covariance;
+    use crate::ensemble::{all_finite, covariance};
     use crate::linalg::Cholesky;
     use crate::observe::{GaussianError, Linear, NoiseLaw};
+    use crate::problem::Analysis;
 
     fn case(members: usize, count: usize) -> (Array2<f64>, Linear, Array1<f64>) {
         let x = Key::new(1, Domain::Score).normals(members, 6) + 1.0;

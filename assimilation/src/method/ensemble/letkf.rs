@@ -37,7 +37,7 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
     params: &join::<{ ENSEMBLE.len() + LOCALIZATION.len() + 1 }>(&[ENSEMBLE, LOCALIZATION, &[ROTATE]]),
     build: MethodBuild::new(&[], |settings: &Settings| {
         let localization = Localization::from_settings(settings)?;
-        let (inflation, rotate) = (Inflation::new(settings), settings.flag("rotate"));
+        let (inflation, rotate) = (Inflation::new(settings), settings.flag(ROTATE.key));
         crate::method::around::cycle(LetKf { inflation, rotate, localization }, settings)
     }),
 };
@@ -98,7 +98,7 @@ impl Analysis for LetKf {
         let Some(localization) = self.local(observed)? else { return self.global().update(forecast, observed, key) };
         // before there is a copy, so that what it takes to make the network is not held beside it
         let Some(local_observations) = Self::local_observations(&localization, forecast.view(), observed)? else {
-            return Ok(crate::method::shared::unchanged(forecast));
+            return Ok(Outcome::unchanged(forecast));
         };
         let mut ensemble = copy(forecast.view());
         self.analyse(&local_observations, &mut ensemble, observed, key);

@@ -15,7 +15,6 @@
 use ndarray::Array2;
 use scorecast_systems::{Key, Param, Settings};
 
-use crate::ensemble::all_finite;
 use crate::ensemble::centre;
 use crate::error::Result;
 use crate::linalg::{add_scaled, dot};
@@ -25,8 +24,7 @@ use crate::method::around::inflation::Inflation;
 use crate::method::ensemble::by_component::by_component;
 use crate::method::ensemble::etkf::ROTATE;
 use crate::method::shared::join;
-use crate::observations::ObservationSet;
-use crate::observations::Present;
+use crate::observations::{ObservationSet, Present};
 use crate::outcome::Outcome;
 
 /// What a filter makes of one observed value: from its innovation d, the variance s of its prediction and that of its
@@ -61,29 +59,23 @@ impl Serial {
     /// From the settings of [`PARAMS`].
     pub(crate) fn from_settings(settings: &Settings) -> Result<Self> {
         let localization = Localization::from_settings(settings)?;
-        Ok(Self { inflation: Inflation::new(settings), rotate: settings.flag("rotate"), localization })
+        Ok(Self { inflation: Inflation::new(settings), rotate: settings.flag(ROTATE.key), localization })
     }
 }
 
-/// One analysis of `method` by its rule.
-pub(crate) fn update(
-    (method, rule): (&str, Rule),
+/// One analysis by its rule.
+pub(crate) fn analyse(
+    rule: Rule,
     setup: Serial,
     forecast: Array2<f64>,
-    observed: &ObservationSet,
-    key: Key,
+    present: Present,
+    (observed, key): (&ObservationSet, Key),
 ) -> Result<Outcome> {
     let localization = setup.localization.filter(|local| local.radius.is_finite());
-    observed.require_gaussian(method)?;
-    crate::problem::require_members(forecast.nrows())?;
-    let present = observed.restrict(forecast.view())?;
     let near = match localization {
         Some(localization) => Near::Some(localization.neighbours(observed.operator, &present.index)?),
         None => Near::All(present.index.len()),
     };
-    if present.index.is_empty() || !all_finite(forecast.view()) || !all_finite(present.predicted.view()) {
-        return Ok(crate::method::shared::unchanged(forecast));
-    }
     let present = if localization.is_some() { present.whiten_in_place()? } else { present.whiten() };
     let path = Path::new(rule, present, near);
     let follow = |near: &mut Vec<_>, point, a: &mut [f64]| path.follow(point, a, near);

@@ -16,7 +16,7 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
     reference: "Jolliffe and Stephenson 2012",
     params: &[DRAWS],
     build: MethodBuild::new(&[], |settings: &Settings| {
-        Ok(Box::new(GaussianCycle::new(Climatology, settings.count("members"))))
+        Ok(Box::new(GaussianCycle::new(Climatology, settings.count(DRAWS.key))))
     }),
 };
 

@@ -34,10 +34,10 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
         OUTLIER_THRESHOLD,
     ],
     build: MethodBuild::new(&[Need::Derivative], |settings: &Settings| {
-        let members = settings.count("members");
-        let rule = Extended { inflation: settings.number("inflation"), draws: members };
+        let members = settings.count(MEMBERS.key);
+        let rule = Extended { inflation: settings.number(INFLATION.key), draws: members };
         Ok(Box::new(
-            GaussianCycle::new(rule, members).with_quality_control(settings.optional_number("outlier_threshold")),
+            GaussianCycle::new(rule, members).with_quality_control(settings.optional_number(OUTLIER_THRESHOLD.key)),
         ))
     }),
 };

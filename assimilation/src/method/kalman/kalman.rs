@@ -23,8 +23,8 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
     params: &[Param { about: "draws of the exact posterior to give beside its moments", ..MEMBERS }, OUTLIER_THRESHOLD],
     build: MethodBuild::for_linear_operators(&[Need::LinearGaussian], |settings: &Settings| {
         Ok(Box::new(
-            GaussianCycle::new(Kalman, settings.count("members"))
-                .with_quality_control(settings.optional_number("outlier_threshold")),
+            GaussianCycle::new(Kalman, settings.count(MEMBERS.key))
+                .with_quality_control(settings.optional_number(OUTLIER_THRESHOLD.key)),
         ))
     }),
 };

@@ -4,6 +4,7 @@
 pub(crate) mod climatology;
 pub(crate) mod extended;
 pub(crate) mod gaussian_cycle;
+#[allow(clippy::module_inception)]
 pub(crate) mod kalman;
 pub(crate) mod optimal_interpolation;
 pub(crate) mod rts;

@@ -20,25 +20,23 @@ use crate::observations::ObservationSet;
 use crate::observations::Present;
 use crate::outcome::Diagnostics;
 
+const BACKGROUND: Param = Param::choice(
+    "background",
+    "forecast",
+    &["forecast", "prior"],
+    "what the observations correct: the forecast from the last analysis, or each time the prior's mean",
+);
+
 pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
     name: "optimal_interpolation",
     about: "optimal interpolation: one state, background covariance of the prior",
     reference: "Gandin 1963; Daley 1991",
-    params: &[
-        DRAWS,
-        Param::choice(
-            "background",
-            "forecast",
-            &["forecast", "prior"],
-            "what the observations correct: the forecast from the last analysis, or each time the prior's mean",
-        ),
-        OUTLIER_THRESHOLD,
-    ],
+    params: &[DRAWS, BACKGROUND, OUTLIER_THRESHOLD],
     build: MethodBuild::for_linear_operators(&[], |settings: &Settings| {
-        let rule = OptimalInterpolation::new(settings.text("background") == "prior");
+        let rule = OptimalInterpolation::new(settings.text(BACKGROUND.key) == "prior");
         Ok(Box::new(
-            GaussianCycle::new(rule, settings.count("members"))
-                .with_quality_control(settings.optional_number("outlier_threshold")),
+            GaussianCycle::new(rule, settings.count(DRAWS.key))
+                .with_quality_control(settings.optional_number(OUTLIER_THRESHOLD.key)),
         ))
     }),
 };

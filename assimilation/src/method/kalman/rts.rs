@@ -46,8 +46,8 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
         INFLATION,
     ],
     build: MethodBuild::new(&[Need::Derivative], |settings: &Settings| {
-        let members = settings.count("members");
-        Ok(Box::new(Rts::new(settings.number("inflation"), members)))
+        let members = settings.count(MEMBERS.key);
+        Ok(Box::new(Rts::new(settings.number(INFLATION.key), members)))
     }),
 };
 

@@ -28,6 +28,16 @@ use crate::observations::ObservationSet;
 use crate::outcome::Diagnostics;
 use crate::step_law;
 
+const ALPHA: Param = Param::at_least(
+    "alpha",
+    0.1,
+    1e-4,
+    "distance of the sigma points from the mean, in units of (n + kappa)^1/2 standard deviations",
+);
+const BETA: Param = Param::real("beta", 2.0, "further weight of the mean's image in covariances; 2 suits a Gaussian");
+const KAPPA: Param =
+    Param::real("kappa", 0.0, "added to the number of components in the distance; above minus that number");
+
 pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
     name: "unscented",
     about: "unscented Kalman filter: moments carried by scaled sigma points",
@@ -38,22 +48,18 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
             ..MEMBERS
         },
         INFLATION,
-        Param::at_least(
-            "alpha",
-            0.1,
-            1e-4,
-            "distance of the sigma points from the mean, in units of (n + kappa)^1/2 standard deviations",
-        ),
-        Param::real("beta", 2.0, "further weight of the mean's image in covariances; 2 suits a Gaussian"),
-        Param::real("kappa", 0.0, "added to the number of components in the distance; above minus that number"),
+        ALPHA,
+        BETA,
+        KAPPA,
         OUTLIER_THRESHOLD,
     ],
     build: MethodBuild::new(&[], |settings: &Settings| {
-        let [inflation, alpha, beta, kappa] = ["inflation", "alpha", "beta", "kappa"].map(|key| settings.number(key));
-        let members = settings.count("members");
+        let [inflation, alpha, beta, kappa] =
+            [INFLATION, ALPHA, BETA, KAPPA].map(|setting| settings.number(setting.key));
+        let members = settings.count(MEMBERS.key);
         let rule = Unscented { inflation, alpha, beta, kappa, draws: members };
         Ok(Box::new(
-            GaussianCycle::new(rule, members).with_quality_control(settings.optional_number("outlier_threshold")),
+            GaussianCycle::new(rule, members).with_quality_control(settings.optional_number(OUTLIER_THRESHOLD.key)),
         ))
     }),
 };

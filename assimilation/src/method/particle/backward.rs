@@ -6,7 +6,7 @@
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 use scorecast_systems::{Covariance, Forecaster};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::linalg::Cholesky;
 
 /// log p(x_{k+1} | x_k^j) for all members j of a lead step, up to a constant.
@@ -59,7 +59,7 @@ impl<'a> Transition<'a> {
                 }
             }
             Self::Other(model, k, x) => {
-                let density = model.density().ok_or_else(crate::method::particle::ffbsi::no_density)?;
+                let density = model.density().ok_or_else(no_density)?;
                 let mut repeated = Array2::zeros(x.raw_dim());
                 repeated.assign(&next);
                 *log_weights += &density.log_prob(*k, *x, repeated.view())?;
@@ -67,6 +67,15 @@ impl<'a> Transition<'a> {
         }
         Ok(())
     }
+}
+
+/// The remedy where a forecaster has no density.
+pub(crate) fn no_density() -> Error {
+    Error::Unsupported(
+        "method `ffbsi` needs the density of a lead step, which this forecaster does not have (a system has it with noise \
+         in every component, integrator `euler_maruyama` and one substep); use `enrts` with this one"
+            .to_owned(),
+    )
 }
 
 /// L^-1 of each row.

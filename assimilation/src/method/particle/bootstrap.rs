@@ -8,7 +8,6 @@
 use ndarray::{Array1, Array2, s};
 use scorecast_systems::{Entry, Key, Param, Purpose, Settings};
 
-use crate::ensemble::all_finite;
 use crate::error::Result;
 use crate::method::around::inflation::INFLATION;
 use crate::method::around::lag::LAG;
@@ -16,7 +15,7 @@ use crate::method::around::quality_control::OUTLIER_THRESHOLD;
 use crate::method::build::MethodBuild;
 use crate::method::particle::regularize::{JITTER, REGULARIZATION, Regularization};
 use crate::method::particle::resample::{RESAMPLING, Resampling};
-use crate::method::particle::weights::{Carried, Weighed, equal};
+use crate::method::particle::weights::{Carried, Opened, Weighed, equal};
 use crate::method::shared::MEMBERS;
 use crate::observations::ObservationSet;
 use crate::outcome::{Diagnostics, Outcome};
@@ -33,7 +32,7 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
     reference: "Gordon, Salmond and Smith 1993",
     params: &[MEMBERS, INFLATION, LAG, ESS_THRESHOLD, RESAMPLING, JITTER, REGULARIZATION, OUTLIER_THRESHOLD],
     build: MethodBuild::new(&[], |settings: &Settings| {
-        let mut filter = Bootstrap::new(settings.number("inflation"), settings.number("ess_threshold"));
+        let mut filter = Bootstrap::new(settings.number(INFLATION.key), settings.number(ESS_THRESHOLD.key));
         (filter.resampling, filter.regularization) = (Resampling::new(settings), Regularization::new(settings));
         crate::method::around::cycle(filter, settings)
     }),
@@ -80,26 +79,13 @@ impl Bootstrap {
 
 impl Analysis for Bootstrap {
     fn update(&mut self, forecast: Array2<f64>, observed: &ObservationSet, key: Key) -> Result<Outcome> {
-        crate::problem::require_members(forecast.nrows())?;
-        observed.check(forecast.ncols())?;
-        let members = forecast.nrows();
-        let carried = self.carried.take(members);
-        if !all_finite(forecast.view()) {
-            return Ok(crate::method::shared::unchanged(forecast));
-        }
-        let present = observed.present();
-        if present.is_empty() {
-            self.carried = Carried(carried);
-            let weights = self.carried.weights();
-            return Ok(Outcome {
-                forecast_weights: weights.clone(),
-                weights,
-                ..crate::method::shared::unchanged(forecast)
-            });
-        }
+        let (forecast, present, carried) = match self.carried.open(forecast, observed)? {
+            Opened::Weigh(forecast, present, carried) => (forecast, present, carried),
+            Opened::Unchanged(outcome) => return Ok(*outcome),
+        };
         let predicted = observed.operator.apply(observed.time, forecast.view());
         let log_likelihood = observed.operator.error().log_likelihood(observed.values, predicted.view(), &present);
-        let prior = carried.clone().unwrap_or_else(|| equal(members));
+        let prior = carried.clone().unwrap_or_else(|| equal(forecast.nrows()));
         let weighed = Weighed::new(prior, &log_likelihood, self.ess_threshold);
         let (mut ensemble, current) = (forecast.clone(), observed.operator.current_dim());
         let mut diagnostics = Diagnostics::new();

@@ -15,10 +15,10 @@ use scorecast_systems::{Entry, Forecaster, Key, Param, Purpose, Settings};
 use serde::{Deserialize, Serialize};
 
 use crate::ensemble::all_finite;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::method::around::quality_control::{Checked, OUTLIER_THRESHOLD};
 use crate::method::build::MethodBuild;
-use crate::method::particle::backward::{Transition, pick};
+use crate::method::particle::backward::{Transition, no_density, pick};
 use crate::method::particle::bootstrap::ESS_THRESHOLD;
 use crate::method::particle::particles::{Particles, Selection};
 use crate::method::particle::resample::{RESAMPLING, Resampling};
@@ -31,26 +31,22 @@ use crate::outcome::{Diagnostics, Outcome, Smoothed};
 use crate::problem::{Cycle, Prior};
 use crate::state::{Owner, Saved, State};
 
+const DRAWS: Param = Param::int("draws", 40, 1, "paths drawn backward: the members of the smoothed posteriors");
+
 pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
     name: "ffbsi",
     about: "particle smoother: bootstrap filter forward, paths drawn backward by the density of a lead step",
     reference: "Godsill, Doucet and West 2004",
-    params: &[
-        MEMBERS,
-        ESS_THRESHOLD,
-        RESAMPLING,
-        Param::int("draws", 40, 1, "paths drawn backward: the members of the smoothed posteriors"),
-        OUTLIER_THRESHOLD,
-    ],
+    params: &[MEMBERS, ESS_THRESHOLD, RESAMPLING, DRAWS, OUTLIER_THRESHOLD],
     build: MethodBuild::new(&[Need::Density], |settings: &Settings| {
         Ok(Box::new(Ffbsi {
-            members: settings.count("members"),
-            draws: settings.count("draws"),
+            members: settings.count(MEMBERS.key),
+            draws: settings.count(DRAWS.key),
             selection: Selection {
-                ess_threshold: settings.number("ess_threshold"),
+                ess_threshold: settings.number(ESS_THRESHOLD.key),
                 resampling: Resampling::new(settings),
             },
-            outlier_threshold: settings.optional_number("outlier_threshold"),
+            outlier_threshold: settings.optional_number(OUTLIER_THRESHOLD.key),
             run: FilteredRun::default(),
         }))
     }),
@@ -97,14 +93,6 @@ struct FilteredParticles {
     ensemble: Array2<f64>,
     /// Normalised, `[member]`.
     log_weights: Array1<f64>,
-}
-
-pub(crate) fn no_density() -> Error {
-    Error::Unsupported(
-        "method `ffbsi` needs the density of a lead step, which this forecaster does not have (a system has it with noise \
-         in every component, integrator `euler_maruyama` and one substep); use `enrts` with this one"
-            .to_owned(),
-    )
 }
 
 impl FilteredParticles {

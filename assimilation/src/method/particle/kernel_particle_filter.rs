@@ -17,14 +17,13 @@ use ndarray::{Array1, Array2, Axis};
 use scorecast_systems::registry::DefaultValue;
 use scorecast_systems::{Entry, Key, Param, Purpose, Settings};
 
-use crate::ensemble::all_finite;
 use crate::error::Result;
 use crate::method::around::quality_control::OUTLIER_THRESHOLD;
 use crate::method::build::MethodBuild;
 use crate::method::particle::bootstrap::ESS_THRESHOLD;
 use crate::method::particle::regularize::{REGULARIZATION, kernel_root};
 use crate::method::particle::resample::{RESAMPLING, Resampling};
-use crate::method::particle::weights::{Carried, Weighed, equal, normalise};
+use crate::method::particle::weights::{Carried, Opened, Weighed, equal, normalise};
 use crate::method::shared::MEMBERS;
 use crate::observations::ObservationSet;
 use crate::outcome::Outcome;
@@ -33,6 +32,8 @@ use crate::state::Saved;
 
 /// Tenths of r above 1 that are tried.
 const TEMPERS: usize = 40;
+
+const EXPANSION: Param = Param::int("expansion", 100, 1, "draws of each kernel").up_to(100_000);
 
 pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
     name: "kernel_particle_filter",
@@ -47,12 +48,12 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
             about: "width of the kernels: factor of Scott's bandwidth, with the ensemble's covariance",
             ..REGULARIZATION
         },
-        Param::int("expansion", 100, 1, "draws of each kernel").up_to(100_000),
+        EXPANSION,
         OUTLIER_THRESHOLD,
     ],
     build: MethodBuild::new(&[], |settings: &Settings| {
-        let mut filter = KernelParticleFilter::new(settings.number("regularization"), settings.count("expansion"));
-        filter.ess_threshold = settings.number("ess_threshold");
+        let mut filter = KernelParticleFilter::new(settings.number(REGULARIZATION.key), settings.count(EXPANSION.key));
+        filter.ess_threshold = settings.number(ESS_THRESHOLD.key);
         filter.resampling = Resampling::new(settings);
         crate::method::around::cycle(filter, settings)
     }),
@@ -119,28 +120,16 @@ impl KernelParticleFilter {
 
 impl Analysis for KernelParticleFilter {
     fn update(&mut self, forecast: Array2<f64>, observed: &ObservationSet, key: Key) -> Result<Outcome> {
-        crate::problem::require_members(forecast.nrows())?;
-        observed.check(forecast.ncols())?;
-        let members = forecast.nrows();
-        let carried = Carried(self.carried.take(members));
-        if !all_finite(forecast.view()) {
-            return Ok(crate::method::shared::unchanged(forecast));
-        }
-        let forecast_weights = carried.weights();
-        let present = observed.present();
-        if present.is_empty() {
-            self.carried = carried;
-            return Ok(Outcome {
-                weights: forecast_weights.clone(),
-                forecast_weights,
-                ..crate::method::shared::unchanged(forecast)
-            });
-        }
+        let (forecast, present, carried) = match self.carried.open(forecast, observed)? {
+            Opened::Weigh(forecast, present, carried) => (forecast, present, carried),
+            Opened::Unchanged(outcome) => return Ok(*outcome),
+        };
+        let (members, forecast_weights) = (forecast.nrows(), carried.as_ref().map(|weights| weights.mapv(f64::exp)));
         let log_likelihood = |x: &Array2<f64>| {
             let predicted = observed.operator.apply(observed.time, x.view());
             observed.operator.error().log_likelihood(observed.values, predicted.view(), &present)
         };
-        let prior = carried.0.unwrap_or_else(|| equal(members));
+        let prior = carried.unwrap_or_else(|| equal(members));
         let mut weighed = Weighed::new(prior.clone(), &log_likelihood(&forecast), self.ess_threshold);
         let mut ensemble = forecast.clone();
         let weights = if weighed.resample {

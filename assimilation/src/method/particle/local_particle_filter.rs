@@ -40,6 +40,12 @@ use crate::observations::ObservationSet;
 use crate::outcome::Outcome;
 use crate::problem::Analysis;
 
+const SMOOTHING: Param = Param::share(
+    "smoothing",
+    0.0,
+    "share of the average over the ancestors of neighbouring components; without `radius` there are none",
+);
+
 pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
     name: "local_particle_filter",
     about: "local particle filter: members weighed and resampled at each component by the observations near it",
@@ -49,24 +55,14 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
         let filter = LocalParticleFilter {
             localization: Localization::from_settings(settings)?,
             resampling: Resampling::new(settings),
-            jitter: settings.number("jitter"),
-            smoothing: settings.number("smoothing"),
+            jitter: settings.number(JITTER.key),
+            smoothing: settings.number(SMOOTHING.key),
         };
         crate::method::around::cycle(filter, settings)
     }),
 };
 
-const OWN: &[Param] = &[
-    MEMBERS,
-    OUTLIER_THRESHOLD,
-    RESAMPLING,
-    JITTER,
-    Param::share(
-        "smoothing",
-        0.0,
-        "share of the average over the ancestors of neighbouring components; without `radius` there are none",
-    ),
-];
+const OWN: &[Param] = &[MEMBERS, OUTLIER_THRESHOLD, RESAMPLING, JITTER, SMOOTHING];
 
 /// The particle filter with local weights.
 #[derive(Clone, Debug)]
@@ -168,7 +164,7 @@ impl Analysis for LocalParticleFilter {
         let present = observed.present();
         let neighbours = localization.neighbours(observed.operator, &present)?;
         if present.is_empty() || !all_finite(forecast.view()) {
-            return Ok(crate::method::shared::unchanged(forecast));
+            return Ok(Outcome::unchanged(forecast));
         }
         let (members, dim) = forecast.dim();
         let likelihood =

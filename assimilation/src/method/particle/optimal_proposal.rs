@@ -38,12 +38,12 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
     params: &[MEMBERS, ESS_THRESHOLD, RESAMPLING, OUTLIER_THRESHOLD],
     build: MethodBuild::for_linear_operators(&[Need::Kernel], |settings: &Settings| {
         Ok(Box::new(OptimalProposal {
-            members: settings.count("members"),
+            members: settings.count(MEMBERS.key),
             selection: Selection {
-                ess_threshold: settings.number("ess_threshold"),
+                ess_threshold: settings.number(ESS_THRESHOLD.key),
                 resampling: Resampling::new(settings),
             },
-            outlier_threshold: settings.optional_number("outlier_threshold"),
+            outlier_threshold: settings.optional_number(OUTLIER_THRESHOLD.key),
             particles: Particles::default(),
         }))
     }),

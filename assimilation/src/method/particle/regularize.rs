@@ -64,7 +64,7 @@ pub(crate) fn kernel_root(
 impl Regularization {
     /// From the settings `jitter` and `regularization`.
     pub(crate) fn new(settings: &Settings) -> Self {
-        Self { jitter: settings.number("jitter"), bandwidth: settings.number("regularization") }
+        Self { jitter: settings.number(JITTER.key), bandwidth: settings.number(REGULARIZATION.key) }
     }
 
     /// The members that descend from `ancestors` (ascending) of `ensemble` (`[member, component]`, with normalised

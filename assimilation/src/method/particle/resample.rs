@@ -35,7 +35,7 @@ pub enum Resampling {
 impl Resampling {
     /// From the setting `resampling`.
     pub(crate) fn new(settings: &Settings) -> Self {
-        match settings.text("resampling") {
+        match settings.text(RESAMPLING.key) {
             "stratified" => Self::Stratified,
             "residual" => Self::Residual,
             "multinomial" => Self::Multinomial,

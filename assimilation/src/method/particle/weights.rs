@@ -1,11 +1,15 @@
 //! Importance weights in logarithms: normalising, effective sample size, what a filter carries of them from one set of
 //! observations to the next, systematic resampling (Kitagawa 1996).
 
-use ndarray::Array1;
+use ndarray::{Array1, Array2};
 use scorecast_systems::Key;
 use serde::{Deserialize, Serialize};
 
-use crate::outcome::Diagnostics;
+use crate::ensemble::all_finite;
+use crate::error::Result;
+use crate::observations::ObservationSet;
+use crate::outcome::{Diagnostics, Outcome};
+use crate::problem::require_members;
 use crate::state::{Owner, State};
 
 /// log w with equal weights.
@@ -56,9 +60,38 @@ pub(crate) fn require_log_weights(log_weights: &Array1<f64>) -> Result<(), Strin
     }
 }
 
+/// How the analysis of a filter that carries weights opens.
+pub(crate) enum Opened {
+    /// The forecast as it is: nothing is present, and the weights stay; or it has diverged, and they are lost.
+    Unchanged(Box<Outcome>),
+    /// Members to be weighed by the values listed, at least one, and the weights that were carried to them.
+    Weigh(Array2<f64>, Vec<usize>, Option<Array1<f64>>),
+}
+
 impl Carried {
+    /// Opens the analysis of `forecast` (`[member, component]`).
+    ///
+    /// # Errors
+    /// When there are fewer than two members, or shapes do not fit.
+    pub fn open(&mut self, forecast: Array2<f64>, observed: &ObservationSet) -> Result<Opened> {
+        require_members(forecast.nrows())?;
+        observed.check(forecast.ncols())?;
+        let carried = self.take(forecast.nrows());
+        if !all_finite(forecast.view()) {
+            return Ok(Opened::Unchanged(Box::new(Outcome::unchanged(forecast))));
+        }
+        let present = observed.present();
+        if !present.is_empty() {
+            return Ok(Opened::Weigh(forecast, present, carried));
+        }
+        self.0 = carried;
+        let (weights, forecast_weights) = (self.weights(), self.weights());
+        let outcome = Outcome { forecast_weights, weights, ..Outcome::unchanged(forecast) };
+        Ok(Opened::Unchanged(Box::new(outcome)))
+    }
+
     /// Takes those of `members` members out; others are lost.
-    pub fn take(&mut self, members: usize) -> Option<Array1<f64>> {
+    fn take(&mut self, members: usize) -> Option<Array1<f64>> {
         self.0.take().filter(|weights| weights.len() == members)
     }
 

@@ -22,12 +22,13 @@
 
 mod several;
 
-use ndarray::{Array, Array2, Axis, RemoveAxis, concatenate};
-use scorecast_systems::{Entry, Key, Param, Settings};
+use ndarray::{Array2, Axis};
+use scorecast_systems::{Entry, Param, Settings};
 
 use self::several::Several;
 use crate::ensemble::{all_finite, anomalies};
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::linalg::joined;
 use crate::localize::{LOCALIZATION, Localization, Stencil};
 use crate::method::around::inflation::{INFLATION, Inflation, RTPP, RTPS};
 use crate::method::build::MethodBuild;
@@ -119,15 +120,6 @@ fn across(a: &Array2<f64>, images: &[Array2<f64>], stencil: Option<&Stencil>) ->
     joined(Axis(1), images.iter().map(|image| cross_covariance(a, image, stencil)).collect())
 }
 
-/// Arrays one after the other; one alone as it is.
-fn joined<D: RemoveAxis>(axis: Axis, mut parts: Vec<Array<f64, D>>) -> Result<Array<f64, D>> {
-    if parts.len() == 1 {
-        return Ok(parts.remove(0));
-    }
-    let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
-    concatenate(axis, &views).map_err(|problem| Error::Shape(problem.to_string()))
-}
-
 impl MembersMethod for FourDEnVar {
     const NAME: &'static str = "four_d_envar";
 
@@ -157,20 +149,19 @@ impl MembersMethod for FourDEnVar {
         Ok(Solved { fully_weighted: Some(start), partly_weighted: None, diagnostics: analysis.diagnostics() })
     }
 
-    fn smooth<'a>(
+    fn smooth(
         &self,
-        mut earlier: impl Iterator<Item = &'a mut Array2<f64>>,
+        earlier: Vec<&mut Array2<f64>>,
         newest: &mut Array2<f64>,
-        observed: &ObservationSet,
-        _key: Key,
+        at: &WindowProblem,
     ) -> Result<Diagnostics> {
+        let observed = at.newest.view();
         if !all_finite(observed.restrict(newest.view())?.predicted.view()) {
             return Ok(Diagnostics::new());
         }
-        let stencil = taper(self.localization, Self::NAME, observed)?;
-        let observed = observed.view();
+        let stencil = taper(self.localization, Self::NAME, &observed)?;
         let analysis = Analysis::new(self, &[&*newest], &observed, stencil)?;
-        earlier.try_for_each(|x| analysis.update(x, Inflation::default()))?;
+        earlier.into_iter().try_for_each(|x| analysis.update(x, Inflation::default()))?;
         analysis.update(newest, self.inflation)?;
         Ok(analysis.diagnostics())
     }

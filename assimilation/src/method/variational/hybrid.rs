@@ -11,25 +11,27 @@ use scorecast_systems::{Entry, Forecaster, Key, Param, Purpose, Settings};
 use serde::{Deserialize, Serialize};
 
 use crate::cycle::Members;
-use crate::ensemble::{all_finite, anomalies};
+use crate::ensemble::anomalies;
 use crate::error::Result;
 use crate::gaussian::Gaussian;
+use crate::guard::usable;
 use crate::localize::{LOCALIZATION, Localization};
 use crate::method::around::inflation::INFLATION;
 use crate::method::around::inflation::{ADDITIVE, Inflation, RTPP, RTPS};
 use crate::method::build::MethodBuild;
 use crate::method::shared::MEMBERS;
 use crate::method::shared::join;
-use crate::method::shared::unchanged;
 use crate::method::variational::envar::Dual;
 use crate::method::variational::schur::{blame, cross_covariance, require_correlation, taper};
 use crate::method::variational::three_d_var::{SCALE, STEPS};
 use crate::observations::ObservationSet;
 use crate::outcome::Outcome;
 use crate::problem::require_dim;
-use crate::problem::require_members;
 use crate::problem::{Cycle, Prior, draw_prior};
 use crate::state::{Owner, Saved, State};
+
+const STATIC_WEIGHT: Param =
+    Param::share("static_weight", 0.5, "weight of the static covariance; the members' has the rest");
 
 pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
     name: "hybrid",
@@ -40,26 +42,17 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
         let localization = Localization::from_settings(settings)?;
         require_correlation(localization)?;
         let method = Hybrid {
-            static_weight: settings.number("static_weight"),
-            scale: settings.number("scale"),
+            static_weight: settings.number(STATIC_WEIGHT.key),
+            scale: settings.number(SCALE.key),
             inflation: Inflation::new(settings),
             localization,
-            iterations: settings.count("iterations"),
+            iterations: settings.count(STEPS.key),
         };
-        Ok(Box::new(HybridCycle::new(method, settings.count("members"))))
+        Ok(Box::new(HybridCycle::new(method, settings.count(MEMBERS.key))))
     }),
 };
 
-const OWN: &[Param] = &[
-    MEMBERS,
-    Param::share("static_weight", 0.5, "weight of the static covariance; the members' has the rest"),
-    SCALE,
-    INFLATION,
-    RTPP,
-    RTPS,
-    ADDITIVE,
-    STEPS,
-];
+const OWN: &[Param] = &[MEMBERS, STATIC_WEIGHT, SCALE, INFLATION, RTPP, RTPS, ADDITIVE, STEPS];
 
 /// The rules of the hybrid.
 #[derive(Clone, Debug)]
@@ -89,14 +82,8 @@ impl Hybrid {
         observed: &ObservationSet,
         key: Key,
     ) -> Result<Outcome> {
-        observed.require_gaussian("hybrid")?;
-        observed.check(forecast.ncols())?;
-        require_members(forecast.nrows())?;
+        let Some(_) = usable("hybrid", &forecast, observed)? else { return Ok(Outcome::unchanged(forecast)) };
         let stencil = taper(self.localization, "hybrid", observed)?;
-        let predicted = observed.restrict(forecast.view())?.predicted;
-        if predicted.ncols() == 0 || !all_finite(forecast.view()) || !all_finite(predicted.view()) {
-            return Ok(unchanged(forecast));
-        }
         let (mean, a) = anomalies(forecast.view(), None);
         let mut p = cross_covariance(&a, &a, stencil.as_ref());
         p.zip_mut_with(b, |p, b| *p = (1.0 - self.static_weight) * *p + self.static_weight * b);

@@ -21,20 +21,18 @@
 //! as the smoothed states, comes from a second minimisation, of the whole weight that each set has left, so that nothing is
 //! counted less than once (Bocquet and Sakov 2014, their balancing step). Where all is linear it changes nothing.
 //!
-//! All this takes the forecaster as perfect. Where it has noise a member's image does not tell its start from its noise, and
-//! nothing can be iterated: whatever `iterations` and `mda` say, one step of the ensemble Kalman smoother is taken (Evensen and
-//! van Leeuwen 2000). One transform of the members at the newest set, w = (g I + Z Z^T)^-1 Z d and T = (g I + Z Z^T)^-1/2,
-//! serves at every time of the window, x <- mean + A^T w / sqrt(N - 1) + T A, so that the noise of each lead step is conditioned
-//! too and the members at the present are those of `etkf`. Inflation acts on these alone, when they come: earlier anomalies
-//! would get it again and again. So does that of the finite-size form, g^-1/2, without which T is (I + Z Z^T / g)^-1/2. Each set
-//! is used as it comes: a `shift` above 1 is refused.
+//! All this takes the forecaster as perfect. Where it has noise a member's image does not tell its start from its noise:
+//! whatever `iterations` and `mda` say, one step of the ensemble Kalman smoother is taken (Evensen and van Leeuwen 2000). One
+//! transform of the members at the newest set, w = (g I + Z Z^T)^-1 Z d and T = (g I + Z Z^T)^-1/2, serves at every time of the
+//! window, x <- mean + A^T w / sqrt(N - 1) + T A, so that the noise of each lead step is conditioned too. Inflation, and that
+//! of the finite-size form, g^-1/2, act on the newest members alone: earlier ones would get it again and again.
 
-use ndarray::{Array1, Array2, Axis, concatenate};
-use scorecast_systems::{Entry, Key, Param, ParamKind, Settings};
+use ndarray::{Array1, Array2, Axis};
+use scorecast_systems::{Entry, Param, ParamKind, Settings};
 
 use crate::ensemble::{all_finite, anomalies};
 use crate::error::{Error, Result};
-use crate::linalg::rotate_anomalies;
+use crate::linalg::{joined, rotate_anomalies};
 use crate::method::around::inflation::{INFLATION, Inflation, RTPP, RTPS, rotation};
 use crate::method::build::MethodBuild;
 use crate::method::ensemble::descent::Descent;
@@ -43,7 +41,6 @@ use crate::method::shared::MEMBERS;
 use crate::method::variational::window::{
     LAG, MembersMethod, SHIFT, Solved, WindowCycle, WindowProblem, lag_and_shift,
 };
-use crate::observations::ObservationSet;
 use crate::outcome::Diagnostics;
 
 /// The anomalies of a bundle, in those of the prior.
@@ -56,7 +53,7 @@ const TOLERANCE: Param = Param::at_least(
     0.0,
     "length of a step, in standard deviations of the prior, that ends the iteration",
 );
-const LINEARIZATION: Param = Param::choice(
+const DERIVATIVE: Param = Param::choice(
     "linearization",
     "transform",
     &["transform", "bundle"],
@@ -64,7 +61,7 @@ const LINEARIZATION: Param = Param::choice(
 );
 const MDA: Param =
     Param::flag("mda", "use each set `lag / shift` times with a part of its weight (multiple data assimilation)");
-const FINITE_SIZE: Param = Param::unset(
+const CERTAINTY: Param = Param::unset(
     "finite_size",
     ParamKind::POSITIVE,
     "finite-size form, which needs no inflation: certainty of the spread, 1 is N members'; unset is off",
@@ -74,22 +71,9 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
     name: IEnKs::NAME,
     about: "iterative ensemble Kalman smoother: Gauss-Newton over the members of a window's start",
     reference: "Bocquet and Sakov 2014; Sakov et al. 2012",
-    params: &[
-        MEMBERS,
-        INFLATION,
-        RTPP,
-        RTPS,
-        ROTATE,
-        LAG,
-        SHIFT,
-        ITERATIONS,
-        TOLERANCE,
-        LINEARIZATION,
-        MDA,
-        FINITE_SIZE,
-    ],
+    params: &[MEMBERS, INFLATION, RTPP, RTPS, ROTATE, LAG, SHIFT, ITERATIONS, TOLERANCE, DERIVATIVE, MDA, CERTAINTY],
     build: MethodBuild::new(&[], |settings: &Settings| {
-        let bundle = settings.text(LINEARIZATION.key) == "bundle";
+        let bundle = settings.text(DERIVATIVE.key) == "bundle";
         let method = IEnKs {
             inflation: Inflation::without_noise(settings),
             rotate: settings.flag(ROTATE.key),
@@ -97,7 +81,7 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
             tolerance: settings.number(TOLERANCE.key),
             linearization: if bundle { Linearization::Bundle } else { Linearization::Transform },
             multiple: settings.flag(MDA.key),
-            finite_size: settings.optional_number(FINITE_SIZE.key),
+            finite_size: settings.optional_number(CERTAINTY.key),
         };
         let (lag, shift) = lag_and_shift(settings)?;
         Ok(Box::new(WindowCycle::new(method, settings.count(MEMBERS.key), lag, shift)))
@@ -140,7 +124,8 @@ impl MembersMethod for IEnKs {
     }
 
     fn solve(&self, at: &WindowProblem, start: &Array2<f64>, at_sets: &[Array2<f64>]) -> Result<Solved> {
-        let minimisation = Minimisation::new(self, at, start);
+        let (mean, a) = anomalies(start.view(), None);
+        let minimisation = Minimisation { method: self, at, mean, a };
         if !at.uses_again {
             // where the members are known at all that is observed, they need not be carried there again
             let known = at_sets.last().filter(|_| at.sets.iter().all(|set| set.leg + 1 == at_sets.len()));
@@ -156,12 +141,11 @@ impl MembersMethod for IEnKs {
         Ok(Solved { fully_weighted, partly_weighted, diagnostics })
     }
 
-    fn smooth<'a>(
+    fn smooth(
         &self,
-        earlier: impl Iterator<Item = &'a mut Array2<f64>>,
+        earlier: Vec<&mut Array2<f64>>,
         newest: &mut Array2<f64>,
-        observed: &ObservationSet,
-        key: Key,
+        at: &WindowProblem,
     ) -> Result<Diagnostics> {
         if self.linearization == Linearization::Bundle {
             return Err(Error::Unsupported(
@@ -170,7 +154,7 @@ impl MembersMethod for IEnKs {
                     .to_owned(),
             ));
         }
-        let present = observed.restrict(newest.view())?;
+        let present = at.newest.restrict(newest.view())?;
         if !all_finite(present.predicted.view()) {
             return Ok(Diagnostics::new());
         }
@@ -186,14 +170,14 @@ impl MembersMethod for IEnKs {
             }
             if self.rotate {
                 // the same rotation at every time
-                rotate_anomalies(x.view_mut(), rotation(observed, key));
+                rotate_anomalies(x.view_mut(), rotation(&at.newest, at.run.key));
             }
             if inflate {
                 self.inflation.spread(a.view(), x.view_mut());
             }
             *x += &(mean + shift.dot(&a));
         };
-        earlier.for_each(|x| update(x, false));
+        earlier.into_iter().for_each(|x| update(x, false));
         update(newest, true);
         Ok(descent.diagnostics(1))
     }
@@ -209,13 +193,7 @@ struct Minimisation<'a, 'p> {
     a: Array2<f64>,
 }
 
-impl<'a, 'p> Minimisation<'a, 'p> {
-    /// From the members at the start.
-    fn new(method: &'a IEnKs, at: &'a WindowProblem<'p>, start: &Array2<f64>) -> Self {
-        let (mean, a) = anomalies(start.view(), None);
-        Self { method, at, mean, a }
-    }
-
+impl Minimisation<'_, '_> {
     /// Members around mean + A^T w / sqrt(N - 1), of anomalies T A.
     fn members(&self, w: &Array1<f64>, spread: Array2<f64>) -> Array2<f64> {
         spread + &(&self.mean + &(w.dot(&self.a) / (w.len() as f64 - 1.0).sqrt()))
@@ -246,15 +224,7 @@ impl<'a, 'p> Minimisation<'a, 'p> {
                 innovations.push(d);
             }
         }
-        let (z, d) = match (blocks.len(), innovations.len()) {
-            (1, 1) => (blocks.remove(0), innovations.remove(0)),
-            _ => {
-                let z: Vec<_> = blocks.iter().map(|z| z.view()).collect();
-                let d: Vec<_> = innovations.iter().map(|d| d.view()).collect();
-                let shapes = |_| Error::Shape("the sets of a window have different numbers of members".to_owned());
-                (concatenate(Axis(1), &z).map_err(shapes)?, concatenate(Axis(0), &d).map_err(shapes)?)
-            }
-        };
+        let (z, d) = (joined(Axis(1), blocks)?, joined(Axis(0), innovations)?);
         Ok((all_finite(z.view()) && d.iter().all(|value| value.is_finite())).then_some((z, d)))
     }
 

@@ -37,10 +37,10 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
     reference: "Lorenc 1986; Courtier et al. 1998",
     params: &[DRAWS, SCALE, STEPS, OUTLIER_THRESHOLD],
     build: MethodBuild::new(&[], |settings: &Settings| {
-        let rule = ThreeDVar { scale: settings.number("scale"), iterations: settings.count("iterations") };
+        let rule = ThreeDVar { scale: settings.number(SCALE.key), iterations: settings.count(STEPS.key) };
         Ok(Box::new(
-            GaussianCycle::new(rule, settings.count("members"))
-                .with_quality_control(settings.optional_number("outlier_threshold")),
+            GaussianCycle::new(rule, settings.count(DRAWS.key))
+                .with_quality_control(settings.optional_number(OUTLIER_THRESHOLD.key)),
         ))
     }),
 };

@@ -24,7 +24,6 @@ use serde::{Deserialize, Serialize};
 pub(crate) use settings::{LAG, SHIFT, lag_and_shift};
 
 use crate::observations::{ObservationSet, StoredSet};
-use crate::state::{Owner, State};
 
 /// Where a window is, and the sets that it holds.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -135,23 +134,5 @@ impl Window {
     fn settle(&mut self, again: bool) {
         self.waiting = 0;
         self.sets.iter_mut().filter(|_| !again).for_each(StoredSet::forget);
-    }
-}
-
-impl State for Window {
-    const KIND: &'static str = "sets of a window";
-
-    fn check(&self, owner: &Owner) -> Result<(), String> {
-        let Self { lag, shift, waiting, .. } = *self;
-        let set_to = |key: &str, found: usize| owner.setting(key).is_none_or(|set| set == found.to_string());
-        let (count, ordered) = (self.sets.len(), self.legs().all(|(before, after)| before <= after));
-        // of these sets `lag - shift` at most are used already
-        let fits = shift >= 1 && shift <= lag && waiting < shift && waiting <= count && count - waiting <= lag - shift;
-        match fits && ordered && set_to("lag", lag) && set_to("shift", shift) {
-            true => Ok(()),
-            false => {
-                Err(format!("it holds {count} sets, {waiting} of them waiting, that are no window of its settings"))
-            }
-        }
     }
 }

@@ -20,12 +20,12 @@ const COMPONENTS: usize = 8;
 /// # Errors
 /// When the system cannot be built from defaults alone, or diverges.
 pub fn measure(entry: &Entry<DefaultStepping>, seed: u64) -> Result<MeasuredClimate> {
-    let (recipe, first) = (&entry.build, |mut mistakes: Vec<Error>| mistakes.swap_remove(0));
+    let (defaults, first) = (&entry.build, |mut mistakes: Vec<Error>| mistakes.swap_remove(0));
     let system = build(entry.name, &Default::default()).map_err(first)?;
-    let (stepping, geometry, dim) = (recipe.stepping(), system.geometry(), system.dim());
+    let (stepping, geometry, dim) = (defaults.stepping(), system.geometry(), system.dim());
     let (effort, key) = (Effort::affordable(dim, &stepping), Key::new(seed, Domain::Score));
     let Effort { trajectories, steps, .. } = effort;
-    let made = simulate(Arc::clone(&system), &stepping, trajectories, steps, recipe.spin_up, key, |_, _| {})?;
+    let made = simulate(Arc::clone(&system), &stepping, trajectories, steps, defaults.spin_up, key, |_, _| {})?;
     if let Some(first) = made.diverged.first() {
         return Err(Error::Unsupported(first.to_string()));
     }
@@ -36,7 +36,7 @@ pub fn measure(entry: &Entry<DefaultStepping>, seed: u64) -> Result<MeasuredClim
         (true, true) => (climate.component_means, climate.component_sds),
         (true, false) => (vec![climate.mean], vec![climate.sd]),
     };
-    let found = diagnose::exponents(&system, &stepping, recipe.spin_up, made.states.view(), &effort, key, |_, _| {})?;
+    let found = diagnose::exponents(&system, &stepping, defaults.spin_up, made.states.view(), &effort, key, |_, _| {})?;
     let measured = |estimate: &Estimate| measured(estimate.value, estimate.se.unwrap_or(0.0));
     let all = |estimates: &[Estimate]| Cow::Owned(estimates.iter().map(measured).collect());
     let found = found.as_ref();

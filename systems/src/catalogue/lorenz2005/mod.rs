@@ -22,8 +22,9 @@ use crate::geometry::Geometry;
 use crate::integrate::Lanes;
 use crate::key::{Key, Purpose};
 use crate::lanes::LANES;
-use crate::registry::{Entry, Settings};
-use crate::sde::{Linearized, Noise, Sde};
+use crate::linearized::Linearized;
+use crate::registry::{Entry, Param, Settings};
+use crate::sde::{Noise, Sde};
 use crate::system::System;
 
 use bracket::Bracket;
@@ -31,16 +32,26 @@ use scales::Filter;
 
 const REFERENCE: &str = "Lorenz (2005), doi:10.1175/JAS3430.1";
 
+const fn dim(default: i64) -> Param {
+    dim_param(4, default, "N, the number of grid points on the ring, at least 4 K")
+}
+
+const fn width(default: i64) -> Param {
+    count_param("K", 1, default, "width of the averages: longer waves with larger K")
+}
+
+const FORCING: Param = real_param("forcing", 15.0, "F, the constant forcing");
+const NOISE: Param = noise_param(0.0);
+const I: Param =
+    count_param("I", 1, 12, "half-width of the filter that separates the scales, in grid points; at most N / 2 - 1");
+const B: Param = positive_param("b", 10.0, "how much faster and smaller the small scale is");
+const C: Param = real_param("c", 2.5, "coupling of the scales");
+
 pub(super) const MODEL_II: Entry<DefaultStepping> = Entry {
     name: "lorenz2005_ii",
     about: "Model II of Lorenz (2005): chaotic waves on a ring, smooth in space, with additive noise",
     reference: REFERENCE,
-    params: &[
-        dim_param(4, 240, "N, the number of grid points on the ring, at least 4 K"),
-        count_param("K", 1, 8, "width of the averages: longer waves with larger K"),
-        real_param("forcing", 15.0, "F, the constant forcing"),
-        noise_param(0.0),
-    ],
+    params: &[dim(240), width(8), FORCING, NOISE],
     build: DefaultStepping {
         make: |settings| Ok(Arc::new(Lorenz2005::new(settings)?)),
         dt: 0.05,
@@ -54,20 +65,7 @@ pub(super) const MODEL_III: Entry<DefaultStepping> = Entry {
     name: "lorenz2005_iii",
     about: "Model III of Lorenz (2005): long chaotic waves and short ones in one field, with additive noise",
     reference: REFERENCE,
-    params: &[
-        dim_param(4, 960, "N, the number of grid points on the ring, at least 4 K"),
-        count_param("K", 1, 32, "width of the averages: longer waves with larger K"),
-        count_param(
-            "I",
-            1,
-            12,
-            "half-width of the filter that separates the scales, in grid points; at most N / 2 - 1",
-        ),
-        positive_param("b", 10.0, "how much faster and smaller the small scale is"),
-        real_param("c", 2.5, "coupling of the scales"),
-        real_param("forcing", 15.0, "F, the constant forcing"),
-        noise_param(0.0),
-    ],
+    params: &[dim(960), width(32), I, B, C, FORCING, NOISE],
     build: DefaultStepping {
         make: |settings| Ok(Arc::new(Lorenz2005::new(settings)?)),
         dt: 0.05,
@@ -107,17 +105,18 @@ impl Lorenz2005 {
     /// # Errors
     /// When a window does not fit the ring.
     pub fn new(settings: &Settings) -> Result<Self> {
-        let (dim, k, number) = (settings.count("dim"), settings.count("K"), |key| settings.number(key));
+        let (dim, k, number) = (settings.count(dim(0).key), settings.count(width(0).key), |key| settings.number(key));
         if dim < 4 * k {
             return Err(settings.mistake("K", format!("is {k}, but must be at most {} for `dim` {dim}", dim / 4)));
         }
-        let reach = settings.count("I");
+        let reach = settings.count(I.key);
         if dim <= 2 * reach {
             let most = (dim - 1) / 2;
-            return Err(settings.mistake("I", format!("is {reach}, but must be at most {most} for `dim` {dim}")));
+            return Err(settings.mistake(I.key, format!("is {reach}, but must be at most {most} for `dim` {dim}")));
         }
-        let small = settings.has("I").then(|| Small { filter: Filter::new(reach), b: number("b"), c: number("c") });
-        Ok(Self { dim, large: Bracket { k }, forcing: number("forcing"), small, noise: number("noise") })
+        let small =
+            settings.has(I.key).then(|| Small { filter: Filter::new(reach), b: number(B.key), c: number(C.key) });
+        Ok(Self { dim, large: Bracket { k }, forcing: number(FORCING.key), small, noise: number(NOISE.key) })
     }
 }
 

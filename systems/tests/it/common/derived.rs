@@ -112,8 +112,8 @@ pub fn variants(
             out.accepted.push(alone);
             continue;
         };
-        let pairs = all.iter().filter(|other| other.0 != one.0).map(|other| with(&[other, one]));
-        match pairs.into_iter().find(|pair| accepts(pair).is_ok()) {
+        let mut pairs = all.iter().filter(|other| other.0 != one.0).map(|other| with(&[other, one]));
+        match pairs.find(|pair| accepts(pair).is_ok()) {
             Some(pair) => out.accepted.push(pair),
             None => out.refused.push((alone, said)),
         }

@@ -43,9 +43,9 @@ fn small(entry: &'static Entry<DefaultStepping>) -> Given {
         return vec![];
     }
     let sizes = entry.params.iter().filter(|param| matches!(param.kind, ParamKind::Int { .. }));
-    let sizes = sizes.flat_map(|param| (24..=64).map(|size| vec![(param.key, Value::Int(size))]));
+    let mut sizes = sizes.flat_map(|param| (24..=64).map(|size| vec![(param.key, Value::Int(size))]));
     let dim = |given: &Given| build(entry.name, &by_key(given)).map_or(0, |system| system.dim());
-    sizes.into_iter().find(|given| (400..=2000).contains(&dim(given))).unwrap_or_default()
+    sizes.find(|given| (400..=2000).contains(&dim(given))).unwrap_or_default()
 }
 
 /// Every system whose whole state is observed as it comes, with its defaults and with other settings; those with a plain
@@ -100,7 +100,7 @@ fn entries_are_complete() {
         assert_eq!(initial.dim(), (5, variant.system.dim()));
         match variant.system.partial() {
             None => assert_eq!(variant.perfect().dim(), variant.system.dim()),
-            Some(partial) => assert_eq!(partial.seen.len(), variant.system.dim(), "{}", entry.name),
+            Some(partial) => assert_eq!(partial.visible.len(), variant.system.dim(), "{}", entry.name),
         }
         assert!(initial.row(0) != initial.row(1), "{}: members start apart", entry.name);
     }

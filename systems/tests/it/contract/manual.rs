@@ -47,7 +47,7 @@ fn module(name: &str) -> &str {
 fn manual() -> String {
     let mut text = String::new();
     for entry in SYSTEMS {
-        let recipe = &entry.build;
+        let defaults = &entry.build;
         let about = entry.about[..1].to_uppercase() + &entry.about[1..];
         writeln!(
             text,
@@ -60,10 +60,10 @@ fn manual() -> String {
         writeln!(
             text,
             "Usual stepping: dt = {}, {} substep{}, `{}`.\n",
-            recipe.dt,
-            recipe.substeps,
-            if recipe.substeps == 1 { "" } else { "s" },
-            recipe.integrator
+            defaults.dt,
+            defaults.substeps,
+            if defaults.substeps == 1 { "" } else { "s" },
+            defaults.integrator
         )
         .unwrap();
         if let Some(climate) = climate(entry.name) {

@@ -33,7 +33,7 @@ fn drift(sde: &dyn Sde, x: &[f64]) -> Vec<f64> {
 fn nonlinear(sde: &dyn Sde, x: &[f64]) -> Vec<f64> {
     let equation = sde.semilinear().unwrap();
     let zero = vec![Complex64::default(); equation.linear().len()];
-    let (mut c, mut out, mut field, mut scratch) = (zero.clone(), zero, x.to_vec(), equation.scratch());
+    let (mut c, mut out, mut field, mut scratch) = (zero.clone(), zero, x.to_vec(), equation.workspace());
     equation.to_coefficients(&mut field, &mut c, &mut scratch);
     equation.nonlinear(0.0, &c, &mut out, &mut scratch);
     equation.to_grid(&mut out, &mut field, &mut scratch);
@@ -355,9 +355,10 @@ fn ring_forcing_injects_its_energy() {
 fn plane_systems_spin_up_and_are_chaotic() {
     for name in ["navier_stokes", "quasi_geostrophic"] {
         let system = system(name, &[]);
-        let recipe = scorecast_systems::registry::find(scorecast_systems::catalogue::SYSTEMS, "system", name).unwrap();
-        let (dt, spin_up) = (recipe.build.dt, recipe.build.spin_up);
-        let forecaster = Arc::clone(&system).forecaster(&recipe.build.stepping()).unwrap();
+        let defaults =
+            scorecast_systems::registry::find(scorecast_systems::catalogue::SYSTEMS, "system", name).unwrap();
+        let (dt, spin_up) = (defaults.build.dt, defaults.build.spin_up);
+        let forecaster = Arc::clone(&system).forecaster(&defaults.build.stepping()).unwrap();
         let mut x = system.initial(4, key());
         for step in 0..spin_up {
             if step % (spin_up / 10) == 0 {

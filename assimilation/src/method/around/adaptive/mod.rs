@@ -42,7 +42,7 @@ use crate::screening::used;
 use crate::state::{Owner, Saved, State};
 
 /// The setting `adaptive`.
-const ADAPTIVE: Param = Param::choice(
+pub(super) const ADAPTIVE: Param = Param::choice(
     "adaptive",
     "none",
     &["none", "anderson", "inverse_gamma", "miyoshi"],
@@ -145,15 +145,15 @@ impl Adaptive {
 
     /// Around `of` as the settings say; `of` itself where they say `none`.
     pub(super) fn around(of: Box<dyn Analysis>, settings: &Settings) -> Result<Box<dyn Analysis>> {
-        let rule = match settings.text("adaptive") {
+        let rule = match settings.text(ADAPTIVE.key) {
             "anderson" => Rule::Anderson,
             "inverse_gamma" => Rule::InverseGamma,
             "miyoshi" => Rule::Miyoshi,
             _ => return Ok(of),
         };
         let localization = Localization::from_settings(settings)?;
-        let [sd, damping] = ["inflation_sd", "inflation_damping"].map(|key| settings.number(key));
-        let largest = settings.number("inflation_max");
+        let [sd, damping] = [INFLATION_SD, INFLATION_DAMPING].map(|setting| settings.number(setting.key));
+        let largest = settings.number(INFLATION_MAX.key);
         Ok(Box::new(Self::new(of, rule, localization, sd, damping).with_largest(largest)))
     }
 

@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use super::{Run, WindowMethod, WindowProblem};
 use crate::ensemble::all_finite;
 use crate::error::Result;
-use crate::method::shared::unchanged;
 use crate::observations::ObservationSet;
 use crate::outcome::{Diagnostics, Outcome, Smoothed};
 use crate::problem::{Prior, draw_prior, require_dim, require_members};
@@ -32,13 +31,12 @@ pub trait MembersMethod: Send {
     /// What the sets of the problem, at least one, make of the members at the `start`, given those at each set of the window.
     fn solve(&self, at: &WindowProblem, start: &Array2<f64>, at_sets: &[Array2<f64>]) -> Result<Solved>;
 
-    /// Where the forecaster has noise: updates the members at a set with a value, `newest`, and at `earlier` times of the window.
-    fn smooth<'a>(
+    /// Where the forecaster has noise: what the newest set makes of the members there, and of those at `earlier` times.
+    fn smooth(
         &self,
-        earlier: impl Iterator<Item = &'a mut Array2<f64>>,
+        earlier: Vec<&mut Array2<f64>>,
         newest: &mut Array2<f64>,
-        observed: &ObservationSet,
-        key: Key,
+        at: &WindowProblem,
     ) -> Result<Diagnostics>;
 }
 
@@ -124,7 +122,7 @@ impl<M: MembersMethod> WindowMethod for M {
     fn analyse(&self, members: &mut WindowMembers, at: &WindowProblem) -> Result<Outcome> {
         members.at_sets.truncate(at.window.ends().len() - 1);
         members.carry(at.window.legs(), at.run)?;
-        let mut outcome = unchanged(members.present().clone());
+        let mut outcome = Outcome::unchanged(members.present().clone());
         if !(all_finite(outcome.forecast.view()) && all_finite(members.start.view())) {
             return Ok(outcome);
         }
@@ -133,8 +131,7 @@ impl<M: MembersMethod> WindowMethod for M {
             members.partly_weighted = None;
             let mut times = members.at_sets.iter_mut().rev();
             if let Some(present) = times.next().filter(|_| at.newest.is_observed()) {
-                outcome.diagnostics =
-                    self.smooth(times.chain([&mut members.start]), present, &at.newest, at.run.key)?;
+                outcome.diagnostics = self.smooth(times.chain([&mut members.start]).collect(), present, at)?;
                 outcome.ensemble.clone_from(present);
             }
         } else if !at.sets.is_empty() {

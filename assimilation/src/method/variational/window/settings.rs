@@ -1,10 +1,12 @@
-//! The settings of a window, and what it refuses.
+//! The settings of a window, and what it refuses because of them.
 
 use scorecast_systems::{Param, Settings};
 
+use super::Window;
 use crate::error::{Error, Result};
 use crate::observations::StoredSet;
 use crate::observe::ObservationOperator;
+use crate::state::{Owner, State};
 
 /// The setting `lag` of the methods of a window.
 pub(crate) const LAG: Param =
@@ -84,4 +86,22 @@ pub(super) fn require_none_waits(waiting: &[StoredSet], method: &str) -> Result<
          operator",
         waiting.len()
     )))
+}
+
+impl State for Window {
+    const KIND: &'static str = "sets of a window";
+
+    fn check(&self, owner: &Owner) -> Result<(), String> {
+        let Self { lag, shift, waiting, .. } = *self;
+        let set_to = |key: &str, found: usize| owner.setting(key).is_none_or(|set| set == found.to_string());
+        let (count, ordered) = (self.sets.len(), self.legs().all(|(before, after)| before <= after));
+        // of these sets `lag - shift` at most are used already
+        let fits = shift >= 1 && shift <= lag && waiting < shift && waiting <= count && count - waiting <= lag - shift;
+        match fits && ordered && set_to("lag", lag) && set_to("shift", shift) {
+            true => Ok(()),
+            false => {
+                Err(format!("it holds {count} sets, {waiting} of them waiting, that are no window of its settings"))
+            }
+        }
+    }
 }

@@ -5,7 +5,7 @@ use ndarray::{Array1, array};
 use super::settings::{require_none_waits, require_same};
 use super::*;
 use crate::observe::{GaussianError, NoiseLaw, ObservationOperator, Stride};
-use crate::state::{Saved, open, seal};
+use crate::state::{Owner, Saved, State, open, seal};
 
 fn stride(offset: usize, sd: f64) -> Stride {
     Stride::new(6, 2, offset, &|dim| Ok(Box::new(GaussianError::new(&[sd], dim)?) as Box<dyn NoiseLaw>)).unwrap()

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use common::{assert_gaussian_moments, copies, mean_and_se, stepping, system};
 use ndarray::{Array2, Axis, s};
-use scorecast_systems::catalogue::{Embed, Embedding, PerturbParameters, SYSTEMS, build, check, recipe};
+use scorecast_systems::catalogue::{Embed, Embedding, PerturbParameters, SYSTEMS, build, check, default_stepping};
 use scorecast_systems::{Covariance, Domain, Error, Key, Purpose, Settings, Stepping, System, Value, simulate};
 
 fn key() -> Key {
@@ -53,7 +53,7 @@ fn perturb(given: &[(&str, Value)]) -> Arc<PerturbParameters> {
 }
 
 fn usual(name: &str, given: &[(&str, Value)]) -> Stepping {
-    recipe(name, settings(name, given).values()).unwrap().stepping()
+    default_stepping(name, settings(name, given).values()).unwrap().stepping()
 }
 
 fn lorenz63() -> Stepping {
@@ -79,14 +79,17 @@ fn mistake(name: &str, given: &[(&str, Value)]) -> String {
 #[test]
 fn other_lead_steps_keep_the_usual_step_and_spin_up() {
     let of = |name: &str| SYSTEMS.iter().find(|entry| entry.name == name).unwrap().build;
-    let recipe = of("lorenz63");
+    let defaults = of("lorenz63");
     for (dt, substeps, spin_up) in
         [(0.05, 5, 1000), (0.1, 10, 500), (0.01, 1, 5000), (0.03, 3, 1667), (1e9, 1_000_000, 1)]
     {
-        assert_eq!((recipe.substeps_for(dt), recipe.spin_up_for(dt)), (substeps, spin_up), "{dt}");
+        assert_eq!((defaults.substeps_for(dt), defaults.spin_up_for(dt)), (substeps, spin_up), "{dt}");
     }
     for entry in SYSTEMS {
-        let recipe = entry.build;
-        assert_eq!((recipe.substeps_for(recipe.dt), recipe.spin_up_for(recipe.dt)), (recipe.substeps, recipe.spin_up));
+        let defaults = entry.build;
+        assert_eq!(
+            (defaults.substeps_for(defaults.dt), defaults.spin_up_for(defaults.dt)),
+            (defaults.substeps, defaults.spin_up)
+        );
     }
 }

@@ -15,7 +15,7 @@ fn what_is_seen_is_columns_of_the_whole() {
         (vec![components], vec![1, 2, 7]),
     ] {
         let partial = system("observe_partially", &[&[of("lorenz96", &inside)], &given[..]].concat());
-        assert_eq!((partial.dim(), partial.partial().unwrap().seen), (3, &seen[..]));
+        assert_eq!((partial.dim(), partial.partial().unwrap().visible), (3, &seen[..]));
         let made = simulate(Arc::clone(&partial), &step, 4, 20, 10, key(), |_, _| {}).unwrap();
         assert_eq!(made.states, all.states.select(Axis(2), &seen));
         assert_eq!(partial.initial(4, key()), whole.initial(4, key()).select(Axis(1), &seen));

@@ -1,0 +1,43 @@
+//! Densities and Gaussian laws of a lead step.
+
+use ndarray::{Array1, Array2, ArrayView2};
+
+use crate::error::Result;
+
+/// An exact one-step density.
+pub trait Density {
+    /// log p(next_i | x_i) for each member i. `x` and `next` are `[member, component]`; the result is `[member]`.
+    ///
+    /// # Errors
+    /// When the forecaster itself cannot run.
+    fn log_prob(&self, k: usize, x: ArrayView2<f64>, next: ArrayView2<f64>) -> Result<Array1<f64>>;
+}
+
+/// The covariance of a Gaussian one-step law.
+#[derive(Clone, Debug)]
+pub enum Covariance {
+    /// A variance for each member and component, `[member, component]`; no correlations.
+    Diagonal(Array2<f64>),
+    /// One covariance for all members, `[component, component]`.
+    Shared(Array2<f64>),
+}
+
+/// A one-step law N(m(x), C(x)). [`crate::gaussian`] turns it into a density and a denoiser.
+pub trait GaussianKernel: Send + Sync {
+    /// The means `[member, component]` and the covariance, given `x` `[member, component]` at lead step `k`.
+    ///
+    /// # Errors
+    /// When the forecaster itself cannot run.
+    fn moments(&self, k: usize, x: ArrayView2<f64>) -> Result<(Array2<f64>, Covariance)>;
+}
+
+/// x_{k+1} ~ N(A x_k + b, Q).
+#[derive(Clone, Debug)]
+pub struct LinearGaussian {
+    /// A, `[component, component]`.
+    pub matrix: Array2<f64>,
+    /// b, `[component]`.
+    pub offset: Array1<f64>,
+    /// Q, `[component, component]`, symmetric and positive semi-definite.
+    pub covariance: Array2<f64>,
+}
