@@ -293,13 +293,13 @@ mod tests {
         for (prior, clip) in [(PriorScore::Single, 1000.0), (PriorScore::Mixture, 1000.0), (PriorScore::Mixture, 5.0)] {
             let mut filter = EnSf { prior, inflation: 1.0, steps: 50, eps_alpha: 0.5, eps_beta: 0.025, clip };
             let found = filter.update(forecast.clone(), &observed, key).unwrap().ensemble;
-            let likelihood = LikelihoodScore::new(observed).unwrap();
+            let likelihood = LikelihoodScore::new(observed.view()).unwrap();
             let problem = Problem { filter: &filter, forecast: forecast.view(), likelihood };
             let levels = Levels::new(&filter.schedule(), &Uniform { from: 1.0, to: 0.0, steps: 50 }).unwrap();
             let sampler = EulerMaruyama(filter.schedule());
             let key = key.purpose(Purpose::PosteriorDraw).at(1);
             let run = Run { denoiser: &problem, sampler: &sampler, levels: &levels, key };
-            let driven = drive(&run, Start::Scaled(&sd * &Array2::ones((12, 1))), &mut ()).unwrap().x;
+            let driven = drive(&run, Start::Scaled(Array2::<f64>::ones((12, 3)) * &sd), &mut ()).unwrap().x;
             assert!((found - driven).iter().all(|e| e.abs() < 1e-10), "{prior:?} {clip}");
         }
     }

@@ -164,10 +164,10 @@ impl Guided {
     ) -> Result<Array2<f64>> {
         let resampling = key.at(observed.step as u64);
         let weighting = self.weights.choose(model, observed, self.sampler)?;
-        if let Some(log_factors) = weighting.before(model, &x, observed)? {
-            if let Some(ancestors) = self.weigh(&log_factors, resampling, diagnostics) {
-                x = x.select(Axis(0), &ancestors);
-            }
+        if let Some(log_factors) = weighting.before(model, &x, observed)?
+            && let Some(ancestors) = self.weigh(&log_factors, resampling, diagnostics)
+        {
+            x = x.select(Axis(0), &ancestors);
         }
         let drawn = self.draw(model, &x, observed, &*weighting, key, diagnostics)?;
         let Some(log_factors) = drawn.log_factors else { return Ok(drawn.ensemble) };
