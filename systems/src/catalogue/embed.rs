@@ -20,7 +20,7 @@ use super::inside::{OF, inside};
 use super::{DefaultStepping, lorenz63, positive_param};
 use crate::error::Result;
 use crate::geometry::Geometry;
-use crate::key::{Domain, Key, Purpose};
+use crate::key::{Domain, Key};
 use crate::law::Forecaster;
 use crate::registry::{Entry, Param, ParamKind, Settings};
 use crate::stepping::Stepping;
@@ -131,19 +131,6 @@ fn size(settings: &Settings, intrinsic: usize) -> Result<(usize, usize)> {
     Ok((ambient, waves))
 }
 
-/// The noise of the states that the key addresses, `[member, ambient]`.
-fn ambient_noise(map: &Embedding, sd: f64, members: usize, key: Key) -> Array2<f64> {
-    let (key, ambient) = (key.purpose(Purpose::AmbientNoise), map.ambient_dim());
-    let mut noise = Array2::zeros((members, ambient));
-    for (member, mut row) in noise.outer_iter_mut().enumerate() {
-        // a stream for each dimension: of systems in systems, each has its own
-        let mut stream = key.node_stream(member as u64, ambient as u64);
-        row.iter_mut().for_each(|value| *value = sd * stream.normal());
-    }
-    map.remove_span(&mut noise);
-    noise
-}
-
 impl System for Embed {
     fn dim(&self) -> usize {
         self.map.ambient_dim()
@@ -157,7 +144,7 @@ impl System for Embed {
     fn initial(&self, members: usize, key: Key) -> Array2<f64> {
         let z = self.inner.initial(members, key);
         let x = self.map.apply(z.view());
-        if self.noise > 0.0 { x + ambient_noise(&self.map, self.noise, members, key) } else { x }
+        if self.noise > 0.0 { x + self.map.noise(self.noise, members, key) } else { x }
     }
 
     fn initial_is_stationary(&self) -> bool {

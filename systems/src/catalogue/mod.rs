@@ -33,6 +33,7 @@ pub mod ou;
 pub mod perturb_parameters;
 mod potential;
 pub mod quasi_geostrophic;
+mod shared;
 mod square_root;
 pub mod stochastic_volatility;
 pub mod vissio_lucarini;
@@ -71,50 +72,14 @@ pub use quasi_geostrophic::QuasiGeostrophic;
 pub use stochastic_volatility::StochasticVolatility;
 pub use vissio_lucarini::VissioLucarini;
 
+pub use shared::DefaultStepping;
+pub(crate) use shared::{
+    additive, count_param, diffuse, dim_param, noise_param, non_negative_param, positive_param, real_param,
+};
+
 use crate::error::{Error, Result};
-use crate::lanes::LANES;
-use crate::registry::{Entry, Param, Settings, Value, find};
-use crate::sde::Noise;
-use crate::stepping::Stepping;
+use crate::registry::{Entry, Settings, Value, find};
 use crate::system::System;
-use crate::wide::wide;
-
-/// How a system is built from its settings, and how it is stepped unless the user says otherwise.
-#[derive(Clone, Copy, Debug)]
-pub struct DefaultStepping {
-    /// From checked settings.
-    pub make: fn(&Settings) -> Result<Arc<dyn System>>,
-    /// The usual lead step, in model time.
-    pub dt: f64,
-    /// Integration steps in that lead step.
-    pub substeps: usize,
-    /// The usual integrator; systems with an exact transition ignore it.
-    pub integrator: &'static str,
-    /// Lead steps after which a trajectory has forgotten where it started.
-    pub spin_up: usize,
-}
-
-impl DefaultStepping {
-    /// The usual stepping.
-    pub fn stepping(&self) -> Stepping {
-        Stepping { dt: self.dt, substeps: self.substeps, integrator: self.integrator.to_owned() }
-    }
-
-    /// Integration steps in a lead step of `dt`: the fewest that are no longer than a usual one; at most a million.
-    pub fn substeps_for(&self, dt: f64) -> usize {
-        round_up(dt / self.dt * self.substeps as f64).clamp(1, 1_000_000)
-    }
-
-    /// Lead steps of `dt` that take no less model time than the usual spin-up; at most a thousand million.
-    pub fn spin_up_for(&self, dt: f64) -> usize {
-        round_up(self.dt / dt * self.spin_up as f64).min(1_000_000_000)
-    }
-}
-
-/// The next whole number, with some leave for rounding.
-fn round_up(count: f64) -> usize {
-    (count * (1.0 - 1e-9)).ceil() as usize
-}
 
 /// Every system, in the order in which they are listed.
 pub const SYSTEMS: &[Entry<DefaultStepping>] = &[
@@ -179,53 +144,4 @@ pub fn default_stepping(name: &str, settings: &BTreeMap<String, Value>) -> Resul
         _ => None,
     });
     inside.map_or(Ok(own), |inside| Ok(DefaultStepping { make: own.make, ..inside? }))
-}
-
-/// Additive noise of one size on every component, as most systems have it.
-const fn noise_param(default: f64) -> Param {
-    Param::at_least(
-        "noise",
-        default,
-        0.0,
-        "sd of the additive noise per sqrt(model time); sd per integration step = noise * sqrt(dt / substeps)",
-    )
-}
-
-/// Any finite number.
-const fn real_param(key: &'static str, default: f64, about: &'static str) -> Param {
-    Param::real(key, default, about)
-}
-
-/// A number above 0.
-const fn positive_param(key: &'static str, default: f64, about: &'static str) -> Param {
-    Param::positive(key, default, about)
-}
-
-/// A number of at least 0.
-const fn non_negative_param(key: &'static str, default: f64, about: &'static str) -> Param {
-    Param::at_least(key, default, 0.0, about)
-}
-
-/// A whole number.
-const fn count_param(key: &'static str, min: i64, default: i64, about: &'static str) -> Param {
-    Param::int(key, default, min, about).up_to(10_000_000)
-}
-
-/// A number of components.
-const fn dim_param(min: i64, default: i64, about: &'static str) -> Param {
-    Param::int("dim", default, min, about).up_to(10_000_000)
-}
-
-/// Additive where there is noise.
-fn additive(noise: f64) -> Noise {
-    if noise > 0.0 { Noise::Additive } else { Noise::None }
-}
-
-wide! {
-    /// out = noise * dw for noise of one size.
-    fn diffuse(noise: f64, dw: &[[f64; LANES]], out: &mut [[f64; LANES]]) {
-        for (out, dw) in out.as_flattened_mut().iter_mut().zip(dw.as_flattened()) {
-            *out = noise * dw;
-        }
-    }
 }

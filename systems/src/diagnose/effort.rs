@@ -39,8 +39,8 @@ impl Effort {
         Self { trajectories, steps, exponents }
     }
 
-    /// The run of tangent vectors: a fifth of it to settle.
+    /// The run of tangent vectors: a fifth of it to forget.
     pub fn tangents(&self, dim: usize) -> TangentRun {
-        TangentRun { exponents: self.exponents.min(dim), settle: self.steps / 5, steps: self.steps, every: 1 }
+        TangentRun { exponents: self.exponents.min(dim), forget: self.steps / 5, steps: self.steps, every: 1 }
     }
 }

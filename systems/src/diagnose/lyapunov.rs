@@ -22,7 +22,7 @@ pub struct TangentRun {
     /// Leading exponents to find, at most the number of components.
     pub exponents: usize,
     /// Lead steps in which the vectors turn towards the leading directions, before anything is counted.
-    pub settle: usize,
+    pub forget: usize,
     /// Lead steps that count.
     pub steps: usize,
     /// Lead steps from one orthonormalisation to the next.
@@ -109,17 +109,17 @@ pub fn lyapunov(
         return Err(Error::Unsupported("the derivative of the system's lead step is not known".into()));
     };
     let (dim, every) = (forecaster.dim(), run.every.max(1));
-    let (settle, rounds) = (run.settle.div_ceil(every), run.steps.div_ceil(every).max(1));
+    let (forget, rounds) = (run.forget.div_ceil(every), run.steps.div_ceil(every).max(1));
     let mut vectors = Vectors::new(start.nrows(), dim, run.exponents.clamp(1, dim), key);
     let mut x = start;
     let mut sum = Array2::zeros((x.nrows(), vectors.0.len()));
-    for round in 0..settle + rounds {
+    for round in 0..forget + rounds {
         for step in round * every..(round + 1) * every {
             x = vectors.advance(model, first + step, x, key)?;
-            progress(step + 1, (settle + rounds) * every);
+            progress(step + 1, (forget + rounds) * every);
         }
         let growth = vectors.orthonormalise();
-        if round >= settle {
+        if round >= forget {
             sum += &growth;
         }
     }

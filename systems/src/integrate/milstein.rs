@@ -9,7 +9,8 @@
 //! C = (g(x + g 1 sqrt(dt)) - g(x)) (dW^2 - dt) / sqrt(dt). Strong order 1; with constant noise it is Euler-Maruyama.
 
 use super::euler_maruyama::EULER;
-use super::{AdjointStep, BuildIntegrator, Integrator, Lanes, RungeKutta, Workspace, add, refuse, shift};
+use super::{AdjointStep, BuildIntegrator, Integrator, Lanes, RungeKutta, Workspace, add, refuse};
+use crate::fast::shift;
 use crate::increment::Increment;
 use crate::lanes::LANES;
 use crate::registry::Entry;

@@ -8,7 +8,8 @@
 
 use std::sync::Arc;
 
-use super::{AdjointStep, Cells, Integrator, Lanes, Workspace, add};
+use super::cells::Cells;
+use super::{AdjointStep, Integrator, Lanes, Workspace, add};
 use crate::increment::Increment;
 use crate::sde::Sde;
 
@@ -139,7 +140,7 @@ impl AdjointStep for RungeKutta {
         // the slopes have served, so mu_i takes the place of k_i
         for i in (0..b.len()).rev() {
             let (here, later) = slopes[i..].split_at_mut(1);
-            covector.fill([0.0; super::LANES]);
+            covector.fill([0.0; crate::lanes::LANES]);
             add(covector, b[i] * self.dt, v);
             for (row, mu) in a[i + 1..].iter().zip(later) {
                 add(covector, row[i] * self.dt, mu);

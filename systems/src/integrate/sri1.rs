@@ -11,7 +11,8 @@
 
 use std::sync::Arc;
 
-use super::{BuildIntegrator, Integrator, Lanes, RungeKutta, Workspace, add, refuse, shift, sra1::SRA1};
+use super::{BuildIntegrator, Integrator, Lanes, RungeKutta, Workspace, add, refuse, sra1::SRA1};
+use crate::fast::shift;
 use crate::increment::Increment;
 use crate::lanes::LANES;
 use crate::registry::Entry;

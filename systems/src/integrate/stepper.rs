@@ -6,8 +6,9 @@ use std::sync::Arc;
 use ndarray::Array2;
 use rayon::prelude::*;
 
+use super::cells::Cells;
 use super::stretches::{self, Stretches};
-use super::{Cells, Integrator, Workspace, integrator};
+use super::{Integrator, Workspace, integrator};
 use crate::brownian::{BrownianPath, Owner};
 use crate::error::Result;
 use crate::increment::Increment;

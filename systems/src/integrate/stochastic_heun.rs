@@ -3,7 +3,8 @@
 //! Deterministic order 2; strong order 1 where the noise is constant or commutes, 1/2 otherwise.
 
 use super::runge_kutta::{Kick, Tableau};
-use super::{AdjointStep, BuildIntegrator, Integrator, Lanes, RungeKutta, Workspace, add, refuse, shift};
+use super::{AdjointStep, BuildIntegrator, Integrator, Lanes, RungeKutta, Workspace, add, refuse};
+use crate::fast::shift;
 use crate::increment::Increment;
 use crate::registry::Entry;
 use crate::sde::Calculus;

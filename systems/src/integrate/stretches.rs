@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use super::cells::Cells;
 use super::stretch::Stretch;
-use super::{Cells, Integrator, Workspace, integrator};
+use super::{Integrator, Workspace, integrator};
 use crate::increment::Increment;
 use crate::lanes::LANES;
 use crate::sde::{Noise, Sde};

@@ -8,8 +8,9 @@
 
 use std::sync::Arc;
 
+use super::cells::Cells;
 use super::runge_kutta::Tableau;
-use super::{BuildIntegrator, Cells, Integrator, Lanes, Workspace, refuse, unsupported};
+use super::{BuildIntegrator, Integrator, Lanes, Workspace, refuse, unsupported};
 use crate::increment::Increment;
 use crate::lanes::LANES;
 use crate::registry::Entry;

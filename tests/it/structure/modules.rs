@@ -112,7 +112,9 @@ fn read_into(code: &mut BTreeMap<String, String>, folder: &Path, module: &str) {
 /// Code without comments, and up to the first module of tests.
 fn without_tests(code: &str) -> String {
     let end = code.find("#[cfg(test)]\nmod ").unwrap_or(code.len());
-    code[..end].lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+    let code = code[..end].lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+    // a visibility names a module but needs nothing of it
+    code.replace("pub(in crate", "pub(in_crate")
 }
 
 /// Every path of modules in a file: those of `use`, one by one, and those that begin with `crate::` or `super::` elsewhere.

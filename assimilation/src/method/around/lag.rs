@@ -32,12 +32,12 @@ pub struct FixedLag {
     analysis: Box<dyn Analysis>,
     members: usize,
     lag: usize,
-    at: Trajectories,
+    at: PastMembers,
 }
 
 /// What the smoother carries beside its filter.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Trajectories {
+pub struct PastMembers {
     /// The lead step of the present.
     pub step: usize,
     /// The present members and behind them those of `past`, `[member, component]`.
@@ -50,7 +50,7 @@ pub struct Trajectories {
     pub weights: Option<Array1<f64>>,
 }
 
-impl State for Trajectories {
+impl State for PastMembers {
     const KIND: &'static str = "trajectories";
 
     fn check(&self, owner: &Owner) -> Result<(), String> {
@@ -78,7 +78,7 @@ impl FixedLag {
     /// draws its members anew or adds noise to all components (`ensf`, `kernel_particle_filter`, `local_particle_filter` with
     /// jitter) makes no smoother of it.
     pub fn new(analysis: Box<dyn Analysis>, members: usize, lag: usize) -> Self {
-        Self { analysis, members, lag, at: Trajectories::default() }
+        Self { analysis, members, lag, at: PastMembers::default() }
     }
 
     fn dim(&self) -> usize {
@@ -127,7 +127,7 @@ impl FixedLag {
 impl Cycle for FixedLag {
     fn start(&mut self, prior: &Prior, step: usize, key: Key) -> Result<()> {
         let members = draw_prior(prior, self.members, key)?;
-        self.at = Trajectories { step, members, ..Trajectories::default() };
+        self.at = PastMembers { step, members, ..PastMembers::default() };
         self.analysis.state_mut().into_iter().for_each(Saved::clear);
         Ok(())
     }

@@ -131,7 +131,7 @@ impl Window {
     }
 
     /// No set waits any more; where sets are used `again` their values stay.
-    fn settle(&mut self, again: bool) {
+    fn advance_window(&mut self, again: bool) {
         self.waiting = 0;
         self.sets.iter_mut().filter(|_| !again).for_each(StoredSet::forget);
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use ndarray::{Array1, Array2, ArrayView2};
 
-use super::{Embedding, ambient_noise};
+use super::map::Embedding;
 use crate::error::{Error, Result};
 use crate::gaussian::GaussianLaw;
 use crate::key::Key;
@@ -58,7 +58,7 @@ impl Forecaster for Embedded {
         self.inner.step(k, &mut z, key)?;
         *x = self.map.apply(z.view());
         if self.noise > 0.0 {
-            *x += &ambient_noise(&self.map, self.noise, x.nrows(), key.at(k as u64 + 1));
+            *x += &self.map.noise(self.noise, x.nrows(), key.at(k as u64 + 1));
         }
         Ok(())
     }
@@ -118,7 +118,7 @@ impl Differentiable for Embedded {
         let (z, dz) = inner.tangent(k, z.view(), dz.view(), key)?;
         let mut next = self.map.apply(z.view());
         if self.noise > 0.0 {
-            next += &ambient_noise(&self.map, self.noise, x.nrows(), key.at(k as u64 + 1));
+            next += &self.map.noise(self.noise, x.nrows(), key.at(k as u64 + 1));
         }
         Ok((next, self.map.tangent(z.view(), dz.view())))
     }

@@ -37,6 +37,19 @@ struct Wave {
 }
 
 impl Embedding {
+    /// Noise of standard deviation `sd` off the image of U, of the states that the key addresses, `[member, ambient]`.
+    pub(super) fn noise(&self, sd: f64, members: usize, key: Key) -> Array2<f64> {
+        let (key, ambient) = (key.purpose(Purpose::AmbientNoise), self.ambient_dim());
+        let mut noise = Array2::zeros((members, ambient));
+        for (member, mut row) in noise.outer_iter_mut().enumerate() {
+            // a stream for each dimension: of systems in systems, each has its own
+            let mut stream = key.node_stream(member as u64, ambient as u64);
+            row.iter_mut().for_each(|value| *value = sd * stream.normal());
+        }
+        self.remove_span(&mut noise);
+        noise
+    }
+
     /// From `intrinsic` to `ambient` dimensions with `waves` curved directions; intrinsic + waves is at most ambient.
     /// `length` is in the units of z and above 0; the directions come from `key`.
     pub fn new(intrinsic: usize, ambient: usize, waves: usize, curvature: f64, length: f64, key: Key) -> Self {

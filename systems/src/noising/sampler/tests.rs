@@ -1,10 +1,12 @@
-use ndarray::{Array1, arr2, array};
+use ndarray::{Array1, Array2, ArrayView2, arr2, array};
 
 use super::*;
 use crate::gaussian::GaussianDenoiser;
 use crate::key::{Domain, Key};
 use crate::noising::drive::{Evaluation, Observer, Run, drive_from};
 use crate::noising::schedule::{Rectified, VpCosine};
+
+use crate::noising::{Denoiser, Karras, Level};
 use crate::noising::{Levels, Schedule, sample};
 
 /// The exact mean and sd that a deterministic sampler makes of data N(mean, sd^2): an affine function of the noise,

@@ -3,38 +3,20 @@
 
 mod ensf;
 mod exploding;
+mod process;
 mod rectified;
 mod vp_cosine;
 mod vp_linear;
 
 pub use ensf::EnsembleScore;
 pub use exploding::Exploding;
+pub use process::{BuildSchedule, Schedule};
 pub use rectified::Rectified;
 pub use vp_cosine::VpCosine;
 pub use vp_linear::VpLinear;
 
-use super::Level;
 use crate::error::Result;
 use crate::registry::{Entry, Settings, find};
-
-/// The levels of a noising process.
-pub trait Schedule: Send + Sync {
-    /// The level at time `t`, which grows from 0.
-    fn level(&self, t: f64) -> Level;
-
-    /// The time at which sigma / alpha is `relative`, of at least 0: 0 where that is 0 or less than the process has.
-    fn time(&self, relative: f64) -> f64;
-
-    /// The factor of a known state c where x_t = alpha x_0 + shift c + sigma eps; samplers see x_t - shift c
-    /// ([`super::Shifted`]).
-    fn shift(&self, t: f64) -> f64 {
-        let _ = t;
-        0.0
-    }
-}
-
-/// How a schedule is built from its settings.
-pub type BuildSchedule = fn(&Settings) -> Box<dyn Schedule>;
 
 /// Every schedule, in the order in which they are listed.
 pub const SCHEDULES: &[Entry<BuildSchedule>] =
@@ -53,6 +35,7 @@ pub fn named(name: &str) -> Result<Box<dyn Schedule>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::noising::Level;
 
     #[test]
     fn time_is_the_inverse_of_the_relative_level_and_levels_grow() {

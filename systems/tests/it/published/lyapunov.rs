@@ -231,7 +231,7 @@ fn at_rest_they_are_eigenvalues() {
     let system = system("lorenz63", &[("rho", Value::Float(0.5))]);
     let (stepping, key) = (stepping("rk4", 0.05, 10), Key::new(1, Domain::Score));
     let start = Array2::from_elem((2, 3), 1e-9);
-    let run = TangentRun { exponents: 3, settle: 400, steps: 100, every: 1 };
+    let run = TangentRun { exponents: 3, forget: 400, steps: 100, every: 1 };
     let forecaster = system.forecaster(&stepping).unwrap();
     let found = lyapunov(&*forecaster, 0.05, start, 0, &run, key, |_, _| {}).unwrap();
     let root = 101f64.sqrt() / 2.0;
@@ -250,7 +250,7 @@ fn with_noise_all_vectors_follow_the_forecasters_own_trajectory() {
     let forecaster = Arc::clone(&system).forecaster(&stepping("rk4", 0.05, 1)).unwrap();
     let start = system.initial(4, key);
     let rates = |count| {
-        let run = TangentRun { exponents: count, settle: 0, steps: 200, every: 1 };
+        let run = TangentRun { exponents: count, forget: 0, steps: 200, every: 1 };
         lyapunov(&*forecaster, 0.05, start.clone(), 3, &run, key, |_, _| {}).unwrap()
     };
     let (one, all) = (rates(1), rates(40));

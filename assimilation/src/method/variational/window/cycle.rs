@@ -115,7 +115,7 @@ impl<M: WindowMethod> WindowCycle<M> {
         let mut outcome = self.method.analyse(&mut self.state, &problem)?;
         outcome.smoothed = self.advance_window(self.window.leaving(), run)?;
         if is_due {
-            self.window.settle(again);
+            self.window.advance_window(again);
         }
         Ok(outcome)
     }

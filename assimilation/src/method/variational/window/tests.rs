@@ -33,7 +33,7 @@ fn run(lag: usize, shift: usize, steps: &[usize]) -> Vec<(usize, Vec<usize>)> {
         if window.is_due() {
             assert_eq!(window.sets.len(), lag.min(at + 1));
             let leaving = window.leaving();
-            window.settle(at.is_multiple_of(2));
+            window.advance_window(at.is_multiple_of(2));
             for _ in 0..leaving {
                 left.extend(window.smoothed());
                 window.slide();
@@ -105,7 +105,7 @@ fn each_set_is_used_in_as_many_windows_as_is_said() {
                     said.insert(end, (used + 1, all));
                 }
                 let leaving = window.leaving();
-                window.settle(true);
+                window.advance_window(true);
                 (0..leaving).for_each(|_| window.slide());
             }
             // of those that have left
@@ -121,7 +121,7 @@ fn what_is_no_window_is_refused() {
     let mut good = Window::new(3, 1, 7);
     for step in [9, 12] {
         push(&mut good, step, &values, &operator);
-        good.settle(true);
+        good.advance_window(true);
     }
     good.after_set = true;
     assert!(good.check(&owner(3, 1)).is_ok());
