@@ -83,13 +83,6 @@ pub(crate) fn covariance_of(centred: &Array2<f64>, weights: Option<&Array1<f64>>
     }
 }
 
-/// Takes the mean off some numbers and returns it.
-pub(crate) fn centre(x: &mut [f64]) -> f64 {
-    let mean = x.iter().sum::<f64>() / x.len() as f64;
-    x.iter_mut().for_each(|value| *value -= mean);
-    mean
-}
-
 wide! {
     /// sum += each of the rows.
     fn add_rows(rows: &[f64], sum: &mut [f64]) {

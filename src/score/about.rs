@@ -25,7 +25,7 @@ impl Orientation {
     }
 
     /// The direction in words, such as "less is better".
-    pub fn words(self) -> String {
+    pub fn phrase(self) -> String {
         match self {
             Self::Less => "less is better".into(),
             Self::More => "more is better".into(),

@@ -3,6 +3,8 @@
 //! A block is `[[f64; LANES]]`: component by component, the same component of [`LANES`] members side by side, so that
 //! every arithmetic statement of a drift is one vector operation whatever the dimension.
 
+mod noise;
+
 use crate::fast::Fast;
 use crate::lanes::LANES;
 use crate::linearized::Linearized;
@@ -23,18 +25,6 @@ pub enum Noise {
     Commutative(usize),
     /// g is any matrix with this many columns.
     General(usize),
-}
-
-impl Noise {
-    /// Whether g does not depend on the state, so that the Ito and Stratonovich integrals agree.
-    pub fn is_constant(self) -> bool {
-        matches!(self, Self::None | Self::Additive | Self::Constant(_))
-    }
-
-    /// Whether g is diagonal, so that each component has its own Brownian motion.
-    pub fn is_diagonal(self) -> bool {
-        matches!(self, Self::Additive | Self::Diagonal)
-    }
 }
 
 /// Which stochastic integral the equation means. For additive noise the two agree.

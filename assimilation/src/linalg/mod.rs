@@ -20,7 +20,9 @@ pub use inverse_root::{InverseRoot, Root};
 pub use pseudo_inverse::pseudo_inverse;
 pub use rotation::rotate_anomalies;
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array, Array2, ArrayView2, Axis, RemoveAxis, concatenate};
+
+use crate::error::{Error, Result};
 
 /// The inner product, in eight sums that run side by side.
 pub fn dot(x: &[f64], y: &[f64]) -> f64 {
@@ -47,4 +49,16 @@ pub fn all_finite(x: ArrayView2<f64>) -> bool {
 /// Rows and columns `index` of a square matrix.
 pub(crate) fn submatrix(matrix: ArrayView2<f64>, index: &[usize]) -> Array2<f64> {
     Array2::from_shape_fn((index.len(), index.len()), |(i, j)| matrix[(index[i], index[j])])
+}
+
+/// Arrays one after the other; one alone as it is.
+///
+/// # Errors
+/// When there is none, or their other axes have different lengths.
+pub(crate) fn joined<D: RemoveAxis>(axis: Axis, mut parts: Vec<Array<f64, D>>) -> Result<Array<f64, D>> {
+    if parts.len() == 1 {
+        return Ok(parts.remove(0));
+    }
+    let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
+    concatenate(axis, &views).map_err(|problem| Error::Shape(problem.to_string()))
 }

@@ -1,6 +1,6 @@
 //! Settings that methods of several families share.
 
-use scorecast_systems::Param;
+use scorecast_systems::{Entry, Param};
 
 /// The setting `members` of every method.
 pub(crate) const MEMBERS: Param = Param::int("members", 40, 2, "members of the ensemble");
@@ -18,6 +18,29 @@ pub(crate) const fn join<const N: usize>(lists: &[&[Param]]) -> [Param; N] {
         list += 1;
     }
     assert!(count == N, "N is the number of settings");
+    all
+}
+
+/// How many settings the entries of a registry have together.
+pub(crate) const fn count_settings<B>(registry: &[Entry<B>]) -> usize {
+    let (mut count, mut i) = (0, 0);
+    while i < registry.len() {
+        (count, i) = (count + registry[i].params.len(), i + 1);
+    }
+    count
+}
+
+/// The settings of all entries of a registry, in their order; `N` is [`count_settings`].
+pub(crate) const fn settings_of<B, const N: usize>(registry: &[Entry<B>]) -> [Param; N] {
+    let (mut all, mut count, mut i) = ([MEMBERS; N], 0, 0);
+    while i < registry.len() {
+        let mut own = 0;
+        while own < registry[i].params.len() {
+            all[count] = registry[i].params[own];
+            (count, own) = (count + 1, own + 1);
+        }
+        i += 1;
+    }
     all
 }
 

@@ -35,7 +35,7 @@ const ORDERS: &[Order] = &[
         sources: "assimilation/src",
         folder: "method",
         floors: &[
-            &["build", "shared"],
+            &["build", "facets", "shared"],
             &["around"],
             &["ensemble", "kalman"],
             &["particle", "variational"],

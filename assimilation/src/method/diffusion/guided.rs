@@ -1,34 +1,29 @@
 //! The guided diffusion filter: the forecaster's own denoiser of p(x_{k+1} | x_k), guided by the observations.
 //!
-//! A draw of p(x_{k+1} | x_k, y) for each member is not yet a filter: the posterior also weighs each x_k by p(y | x_k).
-//! Left out (`weights = "none"`, the published practice), the gain is Q / (Q + R), blind to the spread of the ensemble.
-//!
-//! `weights = "exact"`: p(y | x_k) = N(y; H m(x_k), H C H^T + R) where the one-step law is Gaussian with known moments
-//! and h linear. It depends on x_k only, so ancestors are weighed and resampled *before* they are advanced: the fully
-//! adapted auxiliary particle filter (Pitt and Shephard 1999).
-//! `weights = "path"`: estimated without bias along the guided path, log p(y | x_0) + sum log p / q (Wu et al. 2023).
-//! `weights = "auto"`: exact where it can be, otherwise path.
+//! Two axes are registries of their own: by which rule the observations guide ([`super::guidance`], `guidance`), and how
+//! members are weighted, without which this is not a filter ([`super::weighting`], `weights`; `auto` is exact where it can
+//! be, otherwise along the path).
 //!
 //! When observations come after several lead steps all but the last are advanced freely and the last is guided.
 
+use std::sync::Arc;
+
 use ndarray::{Array1, Array2, Axis};
 use scorecast_systems::noising::sampler::{SAMPLER_NAMES, named};
-use scorecast_systems::noising::{Karras, Sampler, sample};
+use scorecast_systems::noising::{Karras, Sampler};
 use scorecast_systems::{Entry, Forecaster, Key, Param, Purpose, Settings};
 
 use crate::ensemble::all_finite;
 use crate::error::{Error, Result};
-use crate::linalg::Gmres;
 use crate::method::around::inflation::INFLATION;
 use crate::method::around::quality_control::{Checked, OUTLIER_THRESHOLD};
 use crate::method::build::MethodBuild;
-use crate::method::diffusion::guidance::Guidance;
+use crate::method::diffusion::guidance::{self, Guidance, Unguided};
+use crate::method::diffusion::weighting::{self, GuidedRun, Preference, WeighedDraw, Weighting};
 use crate::method::particle::bootstrap::ESS_THRESHOLD;
-use crate::method::particle::one_step;
 use crate::method::particle::particles::{Particles, Selection};
 use crate::method::particle::resample::Resampling;
-use crate::method::particle::weights::equal;
-use crate::method::shared::MEMBERS;
+use crate::method::shared::{MEMBERS, join};
 use crate::need::Need;
 use crate::observations::ObservationSet;
 use crate::outcome::{Diagnostics, Outcome};
@@ -39,32 +34,14 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
     name: "guided",
     about: "the diffusion forecaster's sampler guided by the observations, members weighted by p(y | x_k)",
     reference: "Rozet et al. 2024; Pitt and Shephard 1999; Wu et al. 2023",
-    params: &[
-        MEMBERS,
-        INFLATION,
-        ESS_THRESHOLD,
-        OUTLIER_THRESHOLD,
-        Param::choice(
-            "weights",
-            "auto",
-            &["auto", "exact", "path", "none"],
-            "p(y | x_k) in closed form, estimated along the path, or left out (which is not a filter)",
-        ),
-        Param::choice("sampler", "sde", &SAMPLER_WORDS, "reverse sampler; path weights need `sde`"),
-        Param::int("steps", 64, 2, "steps of the sampler"),
-        Param::positive("sigma_min", 0.01, "last noise level above 0"),
-        Param::positive("sigma_max", 20.0, "first noise level"),
-        Param::positive("rho", 7.0, "spacing of the noise levels"),
-        Param::int("iterations", 20, 1, "most GMRES iterations in one evaluation"),
-        Param::positive("tolerance", 1e-4, "relative residual of GMRES"),
-    ],
+    params: &join::<{ SHARED.len() + SAMPLING.len() + guidance::SETTINGS.len() + weighting::SETTINGS.len() }>(&[
+        &SHARED,
+        &SAMPLING,
+        &guidance::SETTINGS,
+        &weighting::SETTINGS,
+    ]),
     build: MethodBuild::new(&[Need::Denoiser], |settings: &Settings| Ok(Box::new(Guided::from_settings(settings)?)))
-        .with_caveat(|settings| {
-            (settings.text("weights") == "none").then_some(
-                "samples p(x_k+1 | x_k, y) for each member and keeps equal weights, as published; it drops p(y | x_k), so its \
-                 gain does not see the ensemble's spread and it is not the filter's posterior.",
-            )
-        }),
+        .with_caveat(|settings| weighting::caveat(settings).or_else(|| guidance::caveat(settings))),
 };
 
 /// The samplers by their names; `sde` is the short name of `reverse_sde`.
@@ -78,18 +55,17 @@ const SAMPLER_WORDS: [&str; SAMPLER_NAMES.len() + 1] = {
     words
 };
 
-/// Where a member's weight comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Weighting {
-    /// Exact where it can be, otherwise along the path.
-    Auto,
-    /// p(y | x_k) in closed form.
-    Exact,
-    /// Estimated along the guided path.
-    Path,
-    /// Left out: not a filter.
-    None,
-}
+const SHARED: [Param; 4] = [MEMBERS, INFLATION, ESS_THRESHOLD, OUTLIER_THRESHOLD];
+
+const SAMPLING: [Param; 7] = [
+    guidance::RULE,
+    weighting::WEIGHTS,
+    Param::choice("sampler", "sde", &SAMPLER_WORDS, "reverse sampler; path weights need `sde`"),
+    Param::int("steps", 64, 2, "steps of the sampler"),
+    Param::positive("sigma_min", 0.01, "last noise level above 0"),
+    Param::positive("sigma_max", 20.0, "first noise level"),
+    Param::positive("rho", 7.0, "spacing of the noise levels"),
+];
 
 /// The guided filter.
 #[derive(Clone, Debug)]
@@ -102,14 +78,14 @@ pub struct Guided {
     pub ess_threshold: f64,
     /// Values further than this many standard deviations of the innovation from the forecast are not used; none uses all.
     pub outlier_threshold: Option<f64>,
+    /// By what the observations guide.
+    pub guidance: Arc<dyn Guidance>,
     /// Where weights come from.
-    pub weighting: Weighting,
+    pub weights: Preference,
     /// The reverse sampler.
     pub sampler: &'static dyn Sampler,
     /// Its noise levels.
     pub grid: Karras,
-    /// The solver of V v = y - h.
-    pub solver: Gmres,
     particles: Particles,
 }
 
@@ -119,64 +95,37 @@ impl Guided {
     /// # Errors
     /// When settings do not go together.
     pub fn from_settings(settings: &Settings) -> Result<Self> {
-        let weighting = match settings.text("weights") {
-            "exact" => Weighting::Exact,
-            "path" => Weighting::Path,
-            "none" => Weighting::None,
-            _ => Weighting::Auto,
-        };
         let sampler = match settings.text("sampler") {
             "sde" => named("reverse_sde")?.sampler,
             name => named(name)?.sampler,
         };
-        if weighting == Weighting::Path && !sampler.draws() {
-            return Err(settings.mistake("weights", PATH_NEEDS_SDE).into());
-        }
+        let weights = Preference::from_settings(settings, sampler)?;
         let [sigma_min, sigma_max, rho] = ["sigma_min", "sigma_max", "rho"].map(|key| settings.number(key));
         let grid = Karras { sigma_min, sigma_max, rho, steps: settings.count("steps") };
         grid.sigmas()?;
-        let iterations = settings.count("iterations");
         Ok(Self {
             members: settings.count("members"),
             inflation: settings.number("inflation"),
             ess_threshold: settings.number("ess_threshold"),
             outlier_threshold: settings.optional_number("outlier_threshold"),
-            weighting,
+            guidance: guidance::from_settings(settings)?,
+            weights,
             sampler,
             grid,
-            solver: Gmres { tolerance: settings.number("tolerance"), iterations, restart: iterations.min(20) },
             particles: Particles::default(),
         })
     }
 
-    /// What `auto` means for this forecaster and this operator, or why the weighting cannot be had.
-    fn weighting(&self, model: &dyn Forecaster, observed: &ObservationSet) -> Result<Weighting> {
-        let closed = model.gaussian().is_some() && observed.operator.matrix().is_some();
-        match self.weighting {
-            Weighting::Exact if !closed => Err(Error::Unsupported(format!(
-                "`weights = \"exact\"` needs a forecaster whose one-step law is Gaussian with known moments and a \
-                 linear operator (this is `{}`); set weights to \"path\"",
-                observed.operator.name()
-            ))),
-            Weighting::Auto if closed => Ok(Weighting::Exact),
-            Weighting::Auto if !self.sampler.draws() => {
-                Err(Error::Unsupported(format!("method `guided`: the setting weights {PATH_NEEDS_SDE}")))
-            }
-            Weighting::Auto => Ok(Weighting::Path),
-            chosen => Ok(chosen),
-        }
-    }
-
-    /// Draws x_{k+1} for each row of `x` under guidance, with sum log p/q where paths are weighed.
+    /// Draws x_{k+1} for each row of `x` under guidance.
     fn draw(
         &self,
         model: &dyn Forecaster,
         x: &Array2<f64>,
         observed: &ObservationSet,
-        paths: bool,
+        weighting: &dyn Weighting,
         key: Key,
         diagnostics: &mut Diagnostics,
-    ) -> Result<(Array2<f64>, Option<Array1<f64>>)> {
+    ) -> Result<WeighedDraw> {
         let conditional = model.denoiser().ok_or_else(|| {
             Error::Unsupported(
                 "method `guided` needs a forecaster with a denoiser (kind `diffusion`, or a system whose one-step law \
@@ -186,17 +135,15 @@ impl Guided {
         })?;
         let last = observed.step - 1;
         let bound = conditional.bind(last, x.view())?;
-        let guidance = Guidance::new(&*bound.denoiser, &bound.to_state, *observed, self.solver);
+        let (denoiser, to_state) = (&*bound.denoiser, &bound.to_state);
+        let guided = self.guidance.guide(Unguided { denoiser, to_state, observed: observed.view() });
         // the address of the free forecast of this step, which is only scored and never carried on
-        let (key, levels) = (key.purpose(Purpose::Sampler).at(last as u64), self.grid.exploding()?);
-        let (z, log_ratio) = if paths {
-            let (z, log_ratio) = crate::method::diffusion::path::sample(&guidance, &levels, x.nrows(), key)?;
-            (z, Some(log_ratio))
-        } else {
-            (sample(self.sampler, &guidance, &levels, x.nrows(), key)?, None)
-        };
-        diagnostics.insert("gmres_iterations", guidance.mean_iterations());
-        Ok((bound.to_state.apply(&z), log_ratio))
+        let key = key.purpose(Purpose::Sampler).at(last as u64);
+        let (sampler, levels) = (self.sampler, self.grid.exploding()?);
+        let run = GuidedRun { guided: &*guided, to_state, observed: observed.view(), sampler, levels: &levels, key };
+        let drawn = weighting.draw(&run)?;
+        diagnostics.extend(guided.diagnostics());
+        Ok(drawn)
     }
 
     /// Weights the members by `log_factors`, notes it, and resamples where the effective size asks for it: the
@@ -216,38 +163,23 @@ impl Guided {
         diagnostics: &mut Diagnostics,
     ) -> Result<Array2<f64>> {
         let resampling = key.at(observed.step as u64);
-        match self.weighting(model, observed)? {
-            Weighting::Path => {
-                let (drawn, log_ratio) = self.draw(model, &x, observed, true, key, diagnostics)?;
-                let log_factors = log_likelihood(&drawn, observed) + log_ratio.unwrap_or_else(|| equal(drawn.nrows()));
-                Ok(match self.weigh(&log_factors, resampling, diagnostics) {
-                    Some(ancestors) => drawn.select(Axis(0), &ancestors),
-                    None => drawn,
-                })
-            }
-            Weighting::None => Ok(self.draw(model, &x, observed, false, key, diagnostics)?.0),
-            Weighting::Exact | Weighting::Auto => {
-                let log_factors = one_step::log_predictive(model, &x, observed)?;
-                if let Some(ancestors) = self.weigh(&log_factors, resampling, diagnostics) {
-                    x = x.select(Axis(0), &ancestors);
-                }
-                Ok(self.draw(model, &x, observed, false, key, diagnostics)?.0)
-            }
+        let weighting = self.weights.choose(model, observed, self.sampler)?;
+        if let Some(log_factors) = weighting.before(model, &x, observed)?
+            && let Some(ancestors) = self.weigh(&log_factors, resampling, diagnostics)
+        {
+            x = x.select(Axis(0), &ancestors);
         }
+        let drawn = self.draw(model, &x, observed, &*weighting, key, diagnostics)?;
+        let Some(log_factors) = drawn.log_factors else { return Ok(drawn.ensemble) };
+        Ok(match self.weigh(&log_factors, resampling, diagnostics) {
+            Some(ancestors) => drawn.ensemble.select(Axis(0), &ancestors),
+            None => drawn.ensemble,
+        })
     }
 
     fn weights(&self) -> Option<Array1<f64>> {
         self.particles.weights()
     }
-}
-
-const PATH_NEEDS_SDE: &str = "needs path weights here, which exist for the stochastic sampler only; set sampler to \
-                              \"sde\", or weights to \"none\" and accept that this is not a filter";
-
-/// log p(y | x) for each row.
-fn log_likelihood(x: &Array2<f64>, observed: &ObservationSet) -> Array1<f64> {
-    let predicted = observed.operator.apply(observed.time, x.view());
-    observed.operator.error().log_likelihood(observed.values, predicted.view(), &observed.present())
 }
 
 impl Cycle for Guided {

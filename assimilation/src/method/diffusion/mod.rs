@@ -4,4 +4,5 @@
 pub(crate) mod ensf;
 pub(crate) mod guidance;
 pub(crate) mod guided;
-pub(crate) mod path;
+mod likelihood;
+pub(crate) mod weighting;

@@ -22,12 +22,13 @@
 
 mod several;
 
-use ndarray::{Array, Array2, Axis, RemoveAxis, concatenate};
+use ndarray::{Array2, Axis};
 use scorecast_systems::{Entry, Param, Settings};
 
 use self::several::Several;
 use crate::ensemble::{all_finite, anomalies};
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::linalg::joined;
 use crate::localize::{LOCALIZATION, Localization, Stencil};
 use crate::method::around::inflation::{INFLATION, Inflation, RTPP, RTPS};
 use crate::method::build::MethodBuild;
@@ -117,15 +118,6 @@ impl<'a> Analysis<'a> {
 /// The covariances of anomalies `a` with each of `images`, side by side.
 fn across(a: &Array2<f64>, images: &[Array2<f64>], stencil: Option<&Stencil>) -> Result<Array2<f64>> {
     joined(Axis(1), images.iter().map(|image| cross_covariance(a, image, stencil)).collect())
-}
-
-/// Arrays one after the other; one alone as it is.
-fn joined<D: RemoveAxis>(axis: Axis, mut parts: Vec<Array<f64, D>>) -> Result<Array<f64, D>> {
-    if parts.len() == 1 {
-        return Ok(parts.remove(0));
-    }
-    let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
-    concatenate(axis, &views).map_err(|problem| Error::Shape(problem.to_string()))
 }
 
 impl MembersMethod for FourDEnVar {

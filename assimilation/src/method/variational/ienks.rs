@@ -21,20 +21,18 @@
 //! as the smoothed states, comes from a second minimisation, of the whole weight that each set has left, so that nothing is
 //! counted less than once (Bocquet and Sakov 2014, their balancing step). Where all is linear it changes nothing.
 //!
-//! All this takes the forecaster as perfect. Where it has noise a member's image does not tell its start from its noise, and
-//! nothing can be iterated: whatever `iterations` and `mda` say, one step of the ensemble Kalman smoother is taken (Evensen and
-//! van Leeuwen 2000). One transform of the members at the newest set, w = (g I + Z Z^T)^-1 Z d and T = (g I + Z Z^T)^-1/2,
-//! serves at every time of the window, x <- mean + A^T w / sqrt(N - 1) + T A, so that the noise of each lead step is conditioned
-//! too and the members at the present are those of `etkf`. Inflation acts on these alone, when they come: earlier anomalies
-//! would get it again and again. So does that of the finite-size form, g^-1/2, without which T is (I + Z Z^T / g)^-1/2. Each set
-//! is used as it comes: a `shift` above 1 is refused.
+//! All this takes the forecaster as perfect. Where it has noise a member's image does not tell its start from its noise:
+//! whatever `iterations` and `mda` say, one step of the ensemble Kalman smoother is taken (Evensen and van Leeuwen 2000). One
+//! transform of the members at the newest set, w = (g I + Z Z^T)^-1 Z d and T = (g I + Z Z^T)^-1/2, serves at every time of the
+//! window, x <- mean + A^T w / sqrt(N - 1) + T A, so that the noise of each lead step is conditioned too. Inflation, and that
+//! of the finite-size form, g^-1/2, act on the newest members alone: earlier ones would get it again and again.
 
-use ndarray::{Array1, Array2, Axis, concatenate};
+use ndarray::{Array1, Array2, Axis};
 use scorecast_systems::{Entry, Param, ParamKind, Settings};
 
 use crate::ensemble::{all_finite, anomalies};
 use crate::error::{Error, Result};
-use crate::linalg::rotate_anomalies;
+use crate::linalg::{joined, rotate_anomalies};
 use crate::method::around::inflation::{INFLATION, Inflation, RTPP, RTPS, rotation};
 use crate::method::build::MethodBuild;
 use crate::method::ensemble::descent::Descent;
@@ -226,15 +224,7 @@ impl Minimisation<'_, '_> {
                 innovations.push(d);
             }
         }
-        let (z, d) = match (blocks.len(), innovations.len()) {
-            (1, 1) => (blocks.remove(0), innovations.remove(0)),
-            _ => {
-                let z: Vec<_> = blocks.iter().map(|z| z.view()).collect();
-                let d: Vec<_> = innovations.iter().map(|d| d.view()).collect();
-                let shapes = |_| Error::Shape("the sets of a window have different numbers of members".to_owned());
-                (concatenate(Axis(1), &z).map_err(shapes)?, concatenate(Axis(0), &d).map_err(shapes)?)
-            }
-        };
+        let (z, d) = (joined(Axis(1), blocks)?, joined(Axis(0), innovations)?);
         Ok((all_finite(z.view()) && d.iter().all(|value| value.is_finite())).then_some((z, d)))
     }
 

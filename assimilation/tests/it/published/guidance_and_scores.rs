@@ -8,7 +8,7 @@ use common::{errors, method, word};
 use ndarray::{Array1, Array2, Axis, array, concatenate};
 use scorecast_assimilation::ensemble::covariance;
 use scorecast_assimilation::linalg::Gmres;
-use scorecast_assimilation::method::{EnSf, Guidance, PriorScore};
+use scorecast_assimilation::method::{EnSf, Guidance, GuidedDenoiser, MomentMatched, PriorScore, Unguided};
 use scorecast_assimilation::observe::{Identity, Linear};
 use scorecast_assimilation::{Analysis, ObservationSet, Prior};
 use scorecast_systems::gaussian::{GaussianDenoiser, LinearForecaster};
@@ -20,13 +20,14 @@ const SOLVER: Gmres = Gmres { tolerance: 1e-10, iterations: 4, restart: 4 };
 
 /// Unit variances with correlation .8; the first component is observed as 2 with an error of sd .3. The exact posterior
 /// is mean (1.8349, 1.4679), variances (.08257, .41284), correlation .3577.
-fn guided_normal<T>(members: usize, run: impl FnOnce(&Guidance) -> T) -> T {
+fn guided_normal<T>(members: usize, run: impl FnOnce(&dyn GuidedDenoiser) -> T) -> T {
     let denoiser = GaussianDenoiser::new(array![0.0, 0.0], array![[1.0, 0.8], [0.8, 1.0]].view()).unwrap();
     let operator = Linear::new(array![[1.0, 0.0]], &errors(&[0.3])).unwrap();
     let to_state = Affine { offset: Array2::zeros((members, 2)), scale: Array2::ones((members, 2)) };
     let values = array![2.0];
     let observed = ObservationSet { step: 1, time: 0.0, values: values.view(), operator: &operator };
-    run(&Guidance::new(&denoiser, &to_state, observed, SOLVER))
+    let rule = MomentMatched { solver: SOLVER };
+    run(&*rule.guide(Unguided { denoiser: &denoiser, to_state: &to_state, observed }))
 }
 
 const EXACT: [f64; 5] = [1.834_862, 1.467_890, 0.082_569, 0.412_844, 0.357_771];

@@ -1,3 +1,4 @@
 //! Methods in published settings, where their right and wrong answers are known numbers.
 
+mod dps;
 mod guidance_and_scores;

@@ -4,36 +4,52 @@
 //! k = (sigma' / sigma)^2 and c = (sigma^2 - sigma'^2)(1 + sigma'^2) / (1 + sigma^2): the law of z' given z where data
 //! are unit normals, which is about what the space of a denoiser is made for. For data of variance .1, .25, 1, 4 in that
 //! space 64 steps (sigma .01 to 20, rho 7) leave a variance 1.089, 1.055, 1, .956 times as large, of first order in the
-//! step. The guided path follows q, the same with
-//! the guided D. Weighted by
+//! step. The guided path follows q, the same with the guided D. Weighted by
 //! log w = log p(y | z_0) + sum log p(z' | z) / q(z' | z)
 //! the paths are a proper sample of (the law that p samples) x p(y | z_0), however good or bad the guidance is, and the
 //! mean of w is an unbiased estimate of p(y | x_k) under that law.
 
-use ndarray::{Array1, Array2, ArrayView2};
-use scorecast_systems::noising::{Evaluation, Kernel, Observer, Run, Sampler, Start, Step, drive};
-use scorecast_systems::{Denoiser, Key, Level, Levels};
+use std::sync::Arc;
 
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, s};
+use scorecast_systems::noising::{Evaluation, Kernel, Observer, Run, Start, Step, drive};
+use scorecast_systems::{Denoiser, Entry, Level, Sampler};
+
+use super::rule::{BuildWeighting, GuidedRun, WeighedDraw, Weighting};
 use crate::error::Result;
+use crate::method::diffusion::likelihood::log_likelihood;
 
-/// One guided path a member: the ends z_0 `[member, component]` and sum log p / q `[member]`. Member i draws from
-/// stream i of `key`.
-///
-/// # Errors
-/// When the denoiser cannot run.
-pub(crate) fn sample(
-    guided: &dyn Denoiser,
-    levels: &Levels,
-    members: usize,
-    key: Key,
-) -> Result<(Array2<f64>, Array1<f64>)> {
-    let mut ratio = LogRatio { sampler: &UnitNormal, sum: Array1::zeros(members) };
-    let run = Run { denoiser: guided, sampler: &UnitNormal, levels, key };
-    let end = drive(&run, Start::Noise(members), &mut ratio)?.x;
-    Ok((end, ratio.sum))
+pub(super) const ENTRY: Entry<BuildWeighting> = Entry {
+    name: "path",
+    about: "p(y | x_k) estimated without bias along the guided path",
+    reference: "Wu et al. 2023",
+    params: &[],
+    build: |_| Arc::new(AlongPath),
+};
+
+/// p(y | x_k) estimated along the guided path, which is a path of the sampler of unit normal data whatever the sampler of
+/// the run is.
+#[derive(Clone, Copy, Debug)]
+pub struct AlongPath;
+
+impl Weighting for AlongPath {
+    fn refusal(&self, sampler: &dyn Sampler) -> Option<&'static str> {
+        const STOCHASTIC: &str = "needs path weights here, which exist for the stochastic sampler only; set sampler to \
+                                  \"sde\", or weights to \"none\" and accept that this is not a filter";
+        (!sampler.draws()).then_some(STOCHASTIC)
+    }
+
+    fn draw(&self, run: &GuidedRun) -> Result<WeighedDraw> {
+        let mut ratio = LogRatio { sampler: &UnitNormal, sum: Array1::zeros(run.members()) };
+        let path = Run { denoiser: run.guided, sampler: ratio.sampler, levels: run.levels, key: run.key };
+        let ensemble = run.to_state.apply(&drive(&path, Start::Noise(run.members()), &mut ratio)?.x);
+        let log_factors = log_likelihood(&run.observed, ensemble.view()) + ratio.sum;
+        Ok(WeighedDraw { ensemble, log_factors: Some(log_factors) })
+    }
 }
 
-/// sum log p(z' | z) / q(z' | z) along guided paths of any sampler whose steps have a law.
+/// sum log p(z' | z) / q(z' | z) along guided paths of a sampler whose steps have a law; a step that has none, or no noise,
+/// adds nothing.
 struct LogRatio<'a> {
     sampler: &'a dyn Sampler,
     /// `[member]`.
@@ -47,22 +63,34 @@ impl Observer for LogRatio<'_> {
         evaluation: Option<&Evaluation>,
         _next: &mut Array2<f64>,
     ) -> scorecast_systems::Result<Option<Vec<usize>>> {
-        let kernel = self.sampler.kernel(step.from[0], step.to[0]);
-        let (Some(Kernel { gain, sd, .. }), Some(evaluation), Some(noise)) = (kernel, evaluation, step.noise) else {
-            return Ok(None);
-        };
-        let target = evaluation.target();
-        let rows = target.guided.outer_iter().zip(target.without_guidance().into_outer_iter()).zip(noise.outer_iter());
-        for (sum, ((guided, free), noise)) in self.sum.iter_mut().zip(rows) {
+        let kernels: Option<Vec<Kernel>> =
+            step.from.iter().zip(step.to).map(|(from, to)| self.sampler.kernel(*from, *to)).collect();
+        let (Some(kernels), Some(evaluation), Some(noise)) = (kernels, evaluation, step.noise) else { return Ok(None) };
+        let (guided, free) = (&evaluation.target().guided, evaluation.target().without_guidance());
+        let width = guided.ncols() / kernels.len();
+        for (member, sum) in self.sum.iter_mut().enumerate() {
             let mut log_p_over_q = 0.0;
-            for ((guided, free), noise) in guided.iter().zip(free).zip(noise) {
-                // with z' = mu_q + sd noise: log p/q = -(|z' - mu_p|^2 - |z' - mu_q|^2) / 2c
-                let shift = gain * (guided - free) / sd;
-                log_p_over_q -= shift * (noise + 0.5 * shift);
+            for (frame, kernel) in kernels.iter().enumerate().filter(|(_, kernel)| kernel.sd > 0.0) {
+                let part = s![member, frame * width..(frame + 1) * width];
+                add_log_ratio(&mut log_p_over_q, kernel, guided.slice(part), free.slice(part), noise.slice(part));
             }
             *sum += log_p_over_q;
         }
         Ok(None)
+    }
+}
+
+/// Adds log p/q of one step of one frame: with z' = mu_q + sd noise it is -(|z' - mu_p|^2 - |z' - mu_q|^2) / 2c.
+fn add_log_ratio(
+    log_p_over_q: &mut f64,
+    kernel: &Kernel,
+    guided: ArrayView1<f64>,
+    free: ArrayView1<f64>,
+    noise: ArrayView1<f64>,
+) {
+    for ((guided, free), noise) in guided.iter().zip(free).zip(noise) {
+        let shift = kernel.gain * (guided - free) / kernel.sd;
+        *log_p_over_q -= shift * (noise + 0.5 * shift);
     }
 }
 

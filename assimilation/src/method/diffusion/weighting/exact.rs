@@ -1,0 +1,47 @@
+//! p(y | x_k) = N(y; H m(x_k), H C H^T + R) where the one-step law is Gaussian with known moments and h linear. It depends on
+//! x_k only, so ancestors are weighed and resampled *before* they are advanced: the fully adapted auxiliary particle filter
+//! (Pitt and Shephard 1999).
+
+use std::sync::Arc;
+
+use ndarray::{Array1, Array2};
+use scorecast_systems::{Entry, Forecaster};
+
+use super::rule::{BuildWeighting, Weighting};
+use crate::error::{Error, Result};
+use crate::method::particle::one_step;
+use crate::observations::ObservationSet;
+
+pub(super) const ENTRY: Entry<BuildWeighting> = Entry {
+    name: "exact",
+    about: "p(y | x_k) in closed form",
+    reference: "Pitt and Shephard 1999",
+    params: &[],
+    build: |_| Arc::new(Exact),
+};
+
+/// p(y | x_k) in closed form.
+#[derive(Clone, Copy, Debug)]
+pub struct Exact;
+
+impl Weighting for Exact {
+    fn require(&self, model: &dyn Forecaster, observed: &ObservationSet) -> Result<()> {
+        if model.gaussian().is_some() && observed.operator.matrix().is_some() {
+            return Ok(());
+        }
+        Err(Error::Unsupported(format!(
+            "`weights = \"exact\"` needs a forecaster whose one-step law is Gaussian with known moments and a \
+             linear operator (this is `{}`); set weights to \"path\"",
+            observed.operator.name()
+        )))
+    }
+
+    fn before(
+        &self,
+        model: &dyn Forecaster,
+        x: &Array2<f64>,
+        observed: &ObservationSet,
+    ) -> Result<Option<Array1<f64>>> {
+        one_step::log_predictive(model, x, observed).map(Some)
+    }
+}

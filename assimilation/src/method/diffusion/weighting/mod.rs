@@ -1,0 +1,106 @@
+//! Weightings of guided draws: one file each, one line in [`WEIGHTINGS`]. What a weighting is stands in [`Weighting`]. By
+//! which rule draws are guided is another axis ([`super::guidance`]).
+//!
+//! A draw of p(x_{k+1} | x_k, y) for each member is not yet a filter: the posterior also weighs each x_k by p(y | x_k).
+
+mod exact;
+mod none;
+mod path;
+mod rule;
+
+use std::sync::Arc;
+
+pub use exact::Exact;
+pub use none::Unweighted;
+pub use path::AlongPath;
+pub use rule::{BuildWeighting, GuidedRun, WeighedDraw, Weighting};
+use scorecast_systems::registry::names;
+use scorecast_systems::{Entry, Forecaster, Param, Sampler, Settings};
+
+use crate::error::{Error, Result};
+use crate::method::shared::{count_settings, settings_of};
+use crate::observations::ObservationSet;
+
+/// Every weighting, in the order in which `auto` tries them.
+pub const WEIGHTINGS: &[Entry<BuildWeighting>] = &[exact::ENTRY, path::ENTRY, none::ENTRY];
+
+/// The setting `weights`.
+pub(super) const WEIGHTS: Param = Param::choice(
+    "weights",
+    AUTO,
+    &WORDS,
+    "p(y | x_k) in closed form, estimated along the path, or left out (which is not a filter)",
+);
+
+const AUTO: &str = "auto";
+
+/// `auto`, and the names of all weightings.
+const WORDS: [&str; WEIGHTINGS.len() + 1] = {
+    let (names, mut words, mut i) = (names::<_, { WEIGHTINGS.len() }>(WEIGHTINGS), [AUTO; WEIGHTINGS.len() + 1], 0);
+    while i < names.len() {
+        words[i + 1] = names[i];
+        i += 1;
+    }
+    words
+};
+
+/// The settings of all weightings.
+pub(super) const SETTINGS: [Param; count_settings(WEIGHTINGS)] = settings_of(WEIGHTINGS);
+
+/// What is to be mistrusted of the weighting that these settings name.
+pub(super) fn caveat(settings: &Settings) -> Option<&'static str> {
+    let named = WEIGHTINGS.iter().find(|entry| entry.name == settings.text(WEIGHTS.key))?;
+    (named.build)(settings).caveat()
+}
+
+/// Weightings in the order of preference: the first that forecaster and operator allow is used.
+#[derive(Clone, Debug)]
+pub struct Preference(pub Vec<Arc<dyn Weighting>>);
+
+impl Preference {
+    /// The one that the setting `weights` names, or all of them.
+    ///
+    /// # Errors
+    /// When it does not go with the sampler.
+    pub(super) fn from_settings(settings: &Settings, sampler: &dyn Sampler) -> Result<Self> {
+        let word = settings.text(WEIGHTS.key);
+        // nothing is left out unless it is asked for
+        let wanted = |name: &str| if word == AUTO { name != none::ENTRY.name } else { name == word };
+        let wanted = WEIGHTINGS.iter().filter(|entry| wanted(entry.name));
+        let preference = Self(wanted.map(|entry| (entry.build)(settings)).collect());
+        match &preference.0[..] {
+            [only] => match only.refusal(sampler) {
+                Some(why) => Err(settings.mistake(WEIGHTS.key, why).into()),
+                None => Ok(preference),
+            },
+            _ => Ok(preference),
+        }
+    }
+
+    /// The weighting to use.
+    ///
+    /// # Errors
+    /// Why none can be had.
+    pub(super) fn choose(
+        &self,
+        model: &dyn Forecaster,
+        observed: &ObservationSet,
+        sampler: &dyn Sampler,
+    ) -> Result<Arc<dyn Weighting>> {
+        let mut refused = None;
+        for weighting in &self.0 {
+            match weighting.require(model, observed) {
+                Ok(()) => return allowed(weighting, sampler),
+                Err(why) => refused = refused.or(Some(why)),
+            }
+        }
+        Err(refused.unwrap_or_else(|| Error::Unsupported("no weighting was given; set weights to \"auto\"".to_owned())))
+    }
+}
+
+fn allowed(weighting: &Arc<dyn Weighting>, sampler: &dyn Sampler) -> Result<Arc<dyn Weighting>> {
+    match weighting.refusal(sampler) {
+        None => Ok(Arc::clone(weighting)),
+        Some(why) => Err(Error::Unsupported(format!("method `guided`: the setting {} {why}", WEIGHTS.key))),
+    }
+}
