@@ -48,7 +48,7 @@ fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {
     // before the training, so that a mistake costs no time; a law is at most as wide as its increments
     let evaluations = Sampling::new(settings, 1.0)?.evaluations();
     let objective = find(OBJECTIVES, "objective", settings.text(OBJECTIVE.key))?;
-    let data = Data::new(context.train, context.valid, context.geometry)?;
+    let data = learned::data(settings, context)?;
     let (learned, training) = Learned::fit(settings, context, &data, objective, evaluations)?;
     let denoiser = LearnedDenoiser::new(learned, objective)?;
     let width = conditional_sd(&denoiser, &data, context.key)?;

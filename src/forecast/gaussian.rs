@@ -9,7 +9,6 @@ use serde_json::json;
 use super::learned::{self, Learned, in_chunks, members, stacked};
 use super::{FitContext, Fitted, ForecasterBuild, Result, Training};
 use crate::model::Model;
-use crate::nn::data::Data;
 use crate::nn::objective::log_variance;
 use crate::nn::{OBJECTIVES, array};
 use crate::systems::gaussian::GaussianLaw;
@@ -68,7 +67,7 @@ impl Gaussian {
 }
 
 fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {
-    let data = Data::new(context.train, context.valid, context.geometry)?;
+    let data = learned::data(settings, context)?;
     let objective = find(OBJECTIVES, "objective", "likelihood")?;
     let (learned, training) = Learned::fit(settings, context, &data, objective, 1)?;
     Ok(fitted(learned, training))

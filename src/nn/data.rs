@@ -2,10 +2,9 @@
 //! normal.
 //!
 //! scaled state = (x_k - mean) / sd, scaled increment z = (x_{k+1} - x_k - mean') / sd', with a mean and sd for each
-//! component, or, on a ring, one for all positions, which are all the same field.
+//! component, or one for all components where they are one field at the positions of a grid.
 
 use ndarray::{Array1, Array2, ArrayView3};
-use scorecast_systems::Geometry;
 
 use super::windows::Windows;
 use super::{Error, Result};
@@ -35,13 +34,14 @@ pub struct Data<'a> {
 }
 
 impl<'a> Data<'a> {
-    /// Of trajectories `[case, time, component]`, scaled by the training part.
+    /// Of trajectories `[case, time, component]`, scaled by the training part; with one scale for all components where
+    /// they are `one_field`.
     ///
     /// # Errors
     /// When there is nothing to learn from.
-    pub fn new(train: ArrayView3<'a, f64>, valid: ArrayView3<'a, f64>, geometry: Geometry) -> Result<Self> {
+    pub fn new(train: ArrayView3<'a, f64>, valid: ArrayView3<'a, f64>, one_field: bool) -> Result<Self> {
         let train = Windows::pairs(train);
-        let scales = Scales::of(&train, geometry)?;
+        let scales = Scales::of(&train, one_field)?;
         Ok(Self { train, valid: Windows::pairs(valid), scales })
     }
 
@@ -89,13 +89,13 @@ pub struct Scale {
 
 impl Scale {
     /// From rows of `dim` components.
-    fn of<R: Iterator<Item = Array1<f64>>>(dim: usize, rows: impl Fn() -> R, geometry: Geometry) -> Self {
+    fn of<R: Iterator<Item = Array1<f64>>>(dim: usize, rows: impl Fn() -> R, one_field: bool) -> Self {
         let average = |term: &dyn Fn(&Array1<f64>) -> Array1<f64>| {
             let (sum, count) = rows().fold((Array1::zeros(dim), 0usize), |(sum, n), row| (sum + term(&row), n + 1));
             let mean: Array1<f64> = sum / count.max(1) as f64;
-            match geometry {
-                Geometry::Ring => Array1::from_elem(dim, mean.sum() / dim as f64),
-                _ => mean,
+            match one_field {
+                true => Array1::from_elem(dim, mean.sum() / dim as f64),
+                false => mean,
             }
         };
         let mean = average(&|row| row.clone());
@@ -123,7 +123,7 @@ impl Scales {
     ///
     /// # Errors
     /// When there are fewer than two, or a component never changes.
-    pub fn of(windows: &Windows, geometry: Geometry) -> Result<Self> {
+    pub fn of(windows: &Windows, one_field: bool) -> Result<Self> {
         let (count, dim) = (windows.len(), windows.dim());
         if count < 2 {
             return Err(Error::Data(format!(
@@ -135,8 +135,8 @@ impl Scales {
             let (x, next) = windows.step(row);
             &next - &x
         };
-        let states = Scale::of(dim, || (0..count).map(|row| windows.step(row).0.to_owned()), geometry);
-        let increments = Scale::of(dim, || (0..count).map(increment), geometry);
+        let states = Scale::of(dim, || (0..count).map(|row| windows.step(row).0.to_owned()), one_field);
+        let increments = Scale::of(dim, || (0..count).map(increment), one_field);
         for (scale, what) in [(&states, "has the same value in"), (&increments, "changes by the same amount in")] {
             // a spread at the level of rounding is none
             let spread = |c: usize| scale.sd[c] > 1e-12 * (scale.mean[c].abs() + states.mean[c].abs());
@@ -158,13 +158,13 @@ mod tests {
     #[test]
     fn scaled_pairs_have_unit_moments() {
         let data = array![[[0.0, 10.0], [1.0, 30.0], [4.0, 20.0], [2.0, 25.0]]];
-        for geometry in [Geometry::Unstructured, Geometry::Ring] {
+        for one_field in [false, true] {
             let Batch { states, increments } =
-                Data::new(data.view(), data.view(), geometry).unwrap().batch(Subset::Train, &[0, 1, 2]);
+                Data::new(data.view(), data.view(), one_field).unwrap().batch(Subset::Train, &[0, 1, 2]);
             for values in [states, increments] {
-                let groups: Vec<Vec<f64>> = match geometry {
-                    Geometry::Ring => vec![values.iter().copied().collect()],
-                    _ => values.columns().into_iter().map(|c| c.to_vec()).collect(),
+                let groups: Vec<Vec<f64>> = match one_field {
+                    true => vec![values.iter().copied().collect()],
+                    false => values.columns().into_iter().map(|c| c.to_vec()).collect(),
                 };
                 for group in groups {
                     let n = group.len() as f64;
@@ -179,7 +179,9 @@ mod tests {
     fn a_component_that_never_changes_is_refused() {
         let data = array![[[0.0, 7.0], [1.0, 7.0], [4.0, 7.0]]];
         let pairs = Windows::pairs(data.view());
-        let message = Scales::of(&pairs, Geometry::Unstructured).unwrap_err().to_string();
+        let message = Scales::of(&pairs, false).unwrap_err().to_string();
         assert!(message.contains("component 1") && message.contains("all 2 training pairs"), "{message}");
+        // as a position of a field it is a wall
+        assert!(Scales::of(&pairs, true).is_ok());
     }
 }

@@ -18,6 +18,14 @@ use crate::nn::train::{Trained, Trainer};
 use crate::nn::{NeuralNetwork, Weights};
 use crate::systems::{Entry, Settings};
 
+/// The data to learn from, scaled as the network wants them.
+///
+/// # Errors
+/// When there is nothing to learn from.
+pub fn data<'a>(settings: &Settings, context: &FitContext<'a>) -> Result<Data<'a>> {
+    Ok(Data::new(context.train, context.valid, settings::one_field(settings, context)?)?)
+}
+
 /// A trained network with the scales around it.
 #[derive(Debug)]
 pub struct Learned {
@@ -83,7 +91,7 @@ pub(super) mod tests {
     use crate::nn::objective::Fields;
     use crate::nn::weights::Tensors;
     use crate::nn::windows::Windows;
-    use crate::systems::{Domain, Geometry, Key};
+    use crate::systems::{Domain, Key};
 
     pub const DIM: usize = 6;
 
@@ -100,7 +108,7 @@ pub(super) mod tests {
         let config = NetworkConfig { inputs, outputs, width: 5, ..same };
         let mut weights = config.seeded(Key::new(1, Domain::Training)).unwrap();
         weights.values.iter_mut().enumerate().for_each(|(i, w)| *w += shift * (i as f32 * 1.3).sin());
-        let scales = Scales::of(&Windows::pairs(states().view()), Geometry::Ring).unwrap();
+        let scales = Scales::of(&Windows::pairs(states().view()), true).unwrap();
         Learned { network: config.frozen(&weights).unwrap(), weights, scales }
     }
 

@@ -2,11 +2,11 @@
 
 use super::super::{FitContext, Result};
 use crate::nn::NetworkConfig;
-use crate::nn::network::{Grid, NETWORKS};
+use crate::nn::network::{Grid, NETWORKS, NetworkBuild};
 use crate::nn::objective::Fields;
 use crate::nn::train::TrainConfig;
 use crate::systems::Geometry;
-use crate::systems::registry::{DefaultValue, Param, ParamKind, Settings, find};
+use crate::systems::registry::{DefaultValue, Entry, Param, ParamKind, Settings, find};
 
 /// What stands for the usual network of a layout.
 const AUTO: &str = "auto";
@@ -77,11 +77,7 @@ pub const fn joined<const A: usize, const B: usize, const N: usize>(a: [Param; A
 /// When they contradict each other or the layout of the states.
 pub(super) fn network(settings: &Settings, context: &FitContext, fields: Fields) -> Result<NetworkConfig> {
     let (geometry, components) = (context.geometry, context.train.dim().2);
-    let kind = match settings.text(NETWORK.key) {
-        AUTO => usual(geometry, components),
-        named => named,
-    };
-    let build = find(NETWORKS, "neural network", kind)?.build;
+    let Entry { name: kind, build, .. } = chosen(settings, context)?;
     if !(build.suits)(geometry) {
         let layout = build.layout;
         let problem = format!("is \"{kind}\", but the {components} components are not {layout}; set it to \"mlp\"");
@@ -96,7 +92,32 @@ pub(super) fn network(settings: &Settings, context: &FitContext, fields: Fields)
     let Fields { inputs, outputs, time_features } = fields;
     let blocks = settings.count(BLOCKS.key);
     let grid = build.on_grid.then(|| Grid::of(geometry)).flatten();
-    Ok(NetworkConfig { kind: kind.to_owned(), components, inputs, outputs, width, blocks, kernel, time_features, grid })
+    Ok(NetworkConfig {
+        kind: (*kind).to_owned(),
+        components,
+        inputs,
+        outputs,
+        width,
+        blocks,
+        kernel,
+        time_features,
+        grid,
+    })
+}
+
+/// Whether all components have one scale, because they are one field: on a ring, and for a network that moves over a grid
+/// in two directions (whose walls, where nothing ever changes, have no scale of their own).
+pub(super) fn one_field(settings: &Settings, context: &FitContext) -> Result<bool> {
+    Ok(context.geometry == Geometry::Ring || chosen(settings, context)?.build.on_grid)
+}
+
+/// The network that is named, or the usual one.
+fn chosen(settings: &Settings, context: &FitContext) -> Result<&'static Entry<NetworkBuild>> {
+    let name = match settings.text(NETWORK.key) {
+        AUTO => usual(context.geometry, context.train.dim().2),
+        named => named,
+    };
+    Ok(find(NETWORKS, "neural network", name)?)
 }
 
 /// The usual network of a layout.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use candle_core::DType;
 use ndarray::{Array3, array};
-use scorecast_systems::{Domain, Geometry, Key, Level, Settings};
+use scorecast_systems::{Domain, Key, Level, Settings};
 
 use super::*;
 use crate::nn::data::{Data, Subset};
@@ -19,7 +19,7 @@ fn made(entry: &Entry<ObjectiveBuild>) -> Box<dyn Objective> {
 fn the_gradient_of_each_loss_agrees_with_finite_differences() {
     let values = Key::new(1, Domain::Data).normals(2 * 9, 6).into_raw_vec_and_offset().0;
     let states = Array3::from_shape_vec((2, 9, 6), values).unwrap();
-    let data = Data::new(states.view(), states.view(), Geometry::Ring).unwrap();
+    let data = Data::new(states.view(), states.view(), true).unwrap();
     for (entry, kind) in OBJECTIVES.iter().flat_map(|entry| NETWORKS.iter().map(move |network| (entry, network.name))) {
         let Fields { inputs, outputs, time_features } = entry.build.fields;
         let config = NetworkConfig { inputs, outputs, ..network::tests::config(kind, time_features) };

@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 
 use ndarray::{Array2, Array3, Axis, s};
-use scorecast::forecast::{FORECASTERS, FitContext, Fitted};
+use scorecast::forecast::{Error, FORECASTERS, FitContext, Fitted};
 use scorecast::progress::Quiet;
 use scorecast::systems::{Domain, Geometry, Key, Purpose, Settings, Value, registry};
 
@@ -45,23 +45,34 @@ fn trajectories(seed: u64, cases: usize, times: usize) -> Array3<f64> {
 }
 
 fn fit(kind: &str, steps: i64, given: &[(&str, &str)]) -> Fitted {
+    let torus = Geometry::Torus { rows: ROWS, columns: COLUMNS };
+    try_fit(kind, steps, given, torus, &trajectories(1, 32, 65)).unwrap()
+}
+
+fn try_fit(
+    kind: &str,
+    steps: i64,
+    given: &[(&str, &str)],
+    geometry: Geometry,
+    train: &Array3<f64>,
+) -> Result<Fitted, Error> {
     let entry = registry::find(FORECASTERS, "forecaster", kind).unwrap();
     let numbers = [("steps", steps), ("width", 8), ("blocks", 1), ("kernel", 3), ("warm_up", 20)];
     let mut all: BTreeMap<String, Value> = BTreeMap::from([("network".to_owned(), Value::Text("conv2d".to_owned()))]);
     all.extend(numbers.iter().map(|(key, value)| ((*key).to_owned(), Value::Int(*value))));
     all.extend(given.iter().map(|(key, value)| ((*key).to_owned(), Value::Text((*value).to_owned()))));
     let settings = Settings::check(kind, entry.params, &all).unwrap();
-    let (train, valid) = (trajectories(1, 32, 65), trajectories(2, 16, 65));
+    let valid = trajectories(2, 16, 65);
     let context = FitContext {
         system: None,
-        geometry: Geometry::Torus { rows: ROWS, columns: COLUMNS },
+        geometry,
         train: train.view(),
         valid: valid.view(),
         key: Key::new(5, Domain::Training),
         progress: &Quiet,
         checkpoints: None,
     };
-    (entry.build.fit)(&settings, &context).unwrap()
+    (entry.build.fit)(&settings, &context)
 }
 
 #[test]
@@ -107,5 +118,20 @@ fn the_number_of_threads_changes_no_byte() {
         let one = run(1);
         assert_eq!(one, run(2), "{kind} on 2 threads");
         assert_eq!(one, run(3), "{kind} on 3 threads");
+    }
+}
+
+#[test]
+fn a_field_may_have_walls_where_nothing_ever_changes() {
+    let mut train = trajectories(1, 4, 20);
+    train.slice_mut(s![.., .., ..COLUMNS]).fill(0.0);
+    let plane = Geometry::Plane { rows: ROWS, columns: COLUMNS };
+    for kind in ["gaussian", "diffusion"] {
+        let fitted = try_fit(kind, 4, &[], plane, &train).unwrap();
+        let mut x = Key::new(2, Domain::Method).normals(3, DIM);
+        fitted.advance(0, 1, &mut x, Key::new(3, Domain::Method)).unwrap();
+        assert!(x.iter().all(|value| value.is_finite()), "{kind}");
+        let message = try_fit(kind, 4, &[("network", "mlp")], plane, &train).err().unwrap().to_string();
+        assert!(message.starts_with("component 0 has the same value in all 76 training pairs"), "{message}");
     }
 }
