@@ -240,13 +240,13 @@ mod tests {
     use super::*;
 
     #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-    struct Saved {
+    struct Kept {
         step: usize,
         ensemble: Array2<f64>,
         further: Vec<f64>,
     }
 
-    impl State for Saved {
+    impl State for Kept {
         const KIND: &'static str = "part";
 
         fn check(&self, owner: &Owner) -> Result<(), String> {
@@ -258,8 +258,8 @@ mod tests {
         Owner::new("etkf").with("members", 2)
     }
 
-    fn unpack(bytes: &[u8]) -> Result<Saved> {
-        let mut part = Saved::default();
+    fn unpack(bytes: &[u8]) -> Result<Kept> {
+        let mut part = Kept::default();
         open(bytes, &owner(), &mut [&mut part])?;
         Ok(part)
     }
@@ -276,9 +276,8 @@ mod tests {
     fn the_bits_come_back_whatever_they_are() {
         let ensemble = array![[1.5, f64::NAN, -0.0], [f64::INFINITY, 1e-310, 0.1 + 0.2]];
         let further = vec![f64::MIN_POSITIVE, -7.0];
-        let back =
-            unpack(&seal(&owner(), &[&Saved { step: 12, ensemble: ensemble.clone(), further: further.clone() }]));
-        let Saved { step, ensemble: members, further: numbers } = back.unwrap();
+        let back = unpack(&seal(&owner(), &[&Kept { step: 12, ensemble: ensemble.clone(), further: further.clone() }]));
+        let Kept { step, ensemble: members, further: numbers } = back.unwrap();
         let bits = |values: &[f64]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
         assert_eq!(step, 12);
         assert_eq!(bits(members.as_slice().unwrap()), bits(ensemble.as_slice().unwrap()));
@@ -287,7 +286,7 @@ mod tests {
 
     #[test]
     fn truncated_changed_and_foreign_bytes_are_refused() {
-        let bytes = seal(&owner(), &[&Saved { step: 3, ensemble: array![[1.0], [2.0]], further: vec![4.0] }]);
+        let bytes = seal(&owner(), &[&Kept { step: 3, ensemble: array![[1.0], [2.0]], further: vec![4.0] }]);
         for length in 0..bytes.len() {
             assert!(unpack(&bytes[..length]).is_err(), "{length} of {} bytes", bytes.len());
         }
@@ -314,7 +313,7 @@ mod tests {
 
     #[test]
     fn what_is_of_another_method_another_setting_or_another_kind_is_refused_with_both() {
-        let part = Saved { step: 3, ensemble: array![[1.0], [2.0]], further: Vec::new() };
+        let part = Kept { step: 3, ensemble: array![[1.0], [2.0]], further: Vec::new() };
         let refused = |owner: Owner, parts: &[&dyn Saved]| unpack(&seal(&owner, parts)).unwrap_err().to_string();
         let message = refused(Owner::new("enkf"), &[&part]);
         assert!(message.contains("`enkf`") && message.contains("not the state of `etkf`"), "{message}");
@@ -323,14 +322,14 @@ mod tests {
         let message = refused(owner(), &[&part, &part]);
         assert!(message.contains("it holds part, part, but") && message.contains("has part;"), "{message}");
         // the settings agree, the array does not
-        let message = refused(owner(), &[&Saved { ensemble: array![[1.0]], ..part }]);
+        let message = refused(owner(), &[&Kept { ensemble: array![[1.0]], ..part }]);
         assert!(message.contains("1 members where 2 should be"), "{message}");
     }
 
     /// Whoever writes the checksum too: whatever a byte says, of sizes above all, no more is allocated than the bytes hold.
     #[test]
     fn bytes_with_a_right_checksum_are_taken_or_refused_but_never_trusted() {
-        let part = Saved { step: 300, ensemble: array![[1.0, 2.0], [3.0, 4.0]], further: vec![5.0] };
+        let part = Kept { step: 300, ensemble: array![[1.0, 2.0], [3.0, 4.0]], further: vec![5.0] };
         let bytes = seal(&owner(), &[&part]);
         for at in HEADER..bytes.len() - 8 {
             for value in 0..=255 {

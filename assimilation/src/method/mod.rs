@@ -17,7 +17,7 @@ pub(crate) mod variational;
 pub use around::adaptive::{Adaptive, Belief, Factors, InverseGamma, Rule};
 pub use around::adaptive_quality_control::{AdaptiveQualityControl, error_variance};
 pub use around::inflation::Inflation;
-pub use around::lag::{FixedLag, Trajectories};
+pub use around::lag::{FixedLag, PastMembers};
 pub use around::quality_control::QualityControl;
 pub use build::{Caveat, Make, MethodBuild};
 pub use diffusion::ensf::{EnSf, PriorScore};

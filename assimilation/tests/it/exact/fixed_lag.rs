@@ -8,7 +8,7 @@ use common::{LinearProblem, errors, method, part, word};
 use ndarray::{concatenate, prelude::*};
 use scorecast_assimilation::ensemble::{anomalies, covariance};
 use scorecast_assimilation::linalg::Cholesky;
-use scorecast_assimilation::method::{Factors, Trajectories};
+use scorecast_assimilation::method::{Factors, PastMembers};
 use scorecast_assimilation::observe::Identity;
 use scorecast_assimilation::state::seal;
 use scorecast_assimilation::{Cycle, ObservationOperator, ObservationSet, Prior, Smoothed};
@@ -281,13 +281,13 @@ fn a_saved_state_whose_parts_do_not_fit_is_refused() {
     let given = [("members", Value::Int(6)), ("lag", Value::Int(5)), ("adaptive", word("anderson"))];
     let mut smoother = method("etkf", &given);
     problem.run(&mut *smoother, Key::new(1, Domain::Method));
-    let (at, factors) = (part::<Trajectories>(&*smoother), part::<Factors>(&*smoother));
-    let pack = |at: &Trajectories, factors: &Factors| seal(&smoother.owner(), &[at, factors]);
+    let (at, factors) = (part::<PastMembers>(&*smoother), part::<Factors>(&*smoother));
+    let pack = |at: &PastMembers, factors: &Factors| seal(&smoother.owner(), &[at, factors]);
     let mut again = method("etkf", &given);
     again.restore(&pack(&at, &factors)).unwrap();
     assert_eq!(again.save(), smoother.save());
     // more states than are there, fewer, lead steps out of order, more states than the lag, weights of others
-    let with_past = |past: Vec<usize>| Trajectories { past, ..at.clone() };
+    let with_past = |past: Vec<usize>| PastMembers { past, ..at.clone() };
     let weights = Some(Array1::from_elem(5, 0.2));
     let members = Array2::zeros((6, 3 * 7));
     for changed in [
@@ -295,9 +295,9 @@ fn a_saved_state_whose_parts_do_not_fit_is_refused() {
         with_past(vec![2, 1, 0, 0, 0, 0]),
         with_past(vec![1, 2]),
         with_past(vec![4, 1]),
-        Trajectories { weights, ..at.clone() },
-        Trajectories { members: Array2::zeros((5, at.members.ncols())), ..at.clone() },
-        Trajectories { members, ..with_past(vec![2, 2, 1, 1, 0, 0]) },
+        PastMembers { weights, ..at.clone() },
+        PastMembers { members: Array2::zeros((5, at.members.ncols())), ..at.clone() },
+        PastMembers { members, ..with_past(vec![2, 2, 1, 1, 0, 0]) },
     ] {
         assert!(again.restore(&pack(&changed, &factors)).is_err(), "{changed:?}");
     }
