@@ -61,7 +61,7 @@ impl AnalysisCycle {
         Self { analysis, members, noise: NoiseTreatment::Stochastic, at: Members::default() }
     }
 
-    /// The same, which treats the noise of the forecaster so.
+    /// This filter with that treatment of the noise of its forecaster.
     #[must_use]
     pub fn with_noise(self, noise: NoiseTreatment) -> Self {
         Self { noise, ..self }

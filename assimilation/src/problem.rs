@@ -69,7 +69,7 @@ pub trait Analysis: Send {
     /// When shapes do not fit or the method cannot use this operator.
     fn update(&mut self, forecast: Array2<f64>, observed: &ObservationSet, key: Key) -> Result<Outcome>;
 
-    /// The same for a pipeline whose ensemble is large: leaves the members of the analysis, bit for bit those of
+    /// [`Analysis::update`] for a pipeline whose ensemble is large: leaves the members of the analysis, bit for bit those of
     /// [`Analysis::update`], in place of the forecast in `ensemble` (`[member, component]`), and keeps no forecast. What
     /// there is to know of their weights is in [`Analysis::weights`]. By `update` on a copy, unless a method can do with less
     /// memory (`letkf` with a radius: the ensemble and h(x) of its members).

@@ -264,7 +264,7 @@ mod tests {
         Ok(part)
     }
 
-    /// The same bytes with another checksum.
+    /// These bytes under the checksum that they should have.
     fn sealed_again(mut bytes: Vec<u8>) -> Vec<u8> {
         let end = bytes.len() - 8;
         let sum = checksum(&bytes[..end]);

@@ -16,7 +16,6 @@ fn to_read(page: &Page) -> Vec<&str> {
 }
 
 #[test]
-#[ignore = "until the code stands in its final folders"]
 fn every_file_that_a_page_names_exists() {
     let missing: Vec<String> = pages()
         .iter()
@@ -30,7 +29,6 @@ fn every_file_that_a_page_names_exists() {
 }
 
 #[test]
-#[ignore = "until the code stands in its final folders"]
 fn what_must_be_read_to_add_a_member_is_as_short_as_promised() {
     for page in pages() {
         let Some(block) = page.blocks.iter().find(|block| block.tag == "files") else { continue };

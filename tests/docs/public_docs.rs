@@ -30,7 +30,6 @@ fn points(text: &str) -> bool {
 }
 
 #[test]
-#[ignore = "until the last such docs are written whole"]
 fn no_doc_begins_by_pointing_elsewhere() {
     let mut paths = Vec::new();
     ["src", "systems/src", "assimilation/src"].iter().for_each(|folder| sources(&root().join(folder), &mut paths));

@@ -151,7 +151,7 @@ impl Inflation {
         Outcome::new(forecast, ensemble)
     }
 
-    /// The same for a method that has the mean and the anomalies of its analysis: rotates these where `rotate` is set,
+    /// [`Inflation::finish`] for a method that has the mean and the anomalies of its analysis: rotates these where `rotate` is set,
     /// inflates them and adds the mean.
     pub(crate) fn finish_anomalies(
         &self,
@@ -165,7 +165,7 @@ impl Inflation {
         Outcome::new(forecast, ensemble)
     }
 
-    /// The same in place of the anomalies. Without the members of a forecast nothing is relaxed.
+    /// [`Inflation::finish`] in place of the anomalies. Without the members of a forecast nothing is relaxed.
     pub(crate) fn finish_in_place(
         &self,
         rotate: bool,

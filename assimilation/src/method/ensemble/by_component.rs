@@ -100,7 +100,7 @@ impl<R> ComponentWorkspace<R> {
     }
 }
 
-/// The same members, each first touched by the thread that copies it.
+/// A copy of the members, each first touched by the thread that copies it.
 pub(crate) fn copy(members: ArrayView2<f64>) -> Array2<f64> {
     let mut out = Array2::zeros(members.raw_dim());
     let rows = out.axis_iter_mut(Axis(0)).into_par_iter().zip(members.axis_iter(Axis(0)));

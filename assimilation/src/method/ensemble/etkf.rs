@@ -102,7 +102,7 @@ pub(crate) fn by_members(a: &Array2<f64>, z: &Array2<f64>, d: &Array1<f64>) -> R
     Ok((step.step.dot(a), step.transform().dot(a)))
 }
 
-/// The same from the eigenproblem of Z^T Z, of order p.
+/// A^T w and T A from the eigenproblem of Z^T Z, of order p.
 fn by_observations(a: &Array2<f64>, z: &Array2<f64>, d: &Array1<f64>) -> Result<(Array1<f64>, Array2<f64>)> {
     let eigen = Eigen::new(z.t().dot(z).view())?;
     let za = z.t().dot(a);

@@ -23,7 +23,7 @@ pub(crate) struct LocalErrors<'a> {
 const DETERMINED: f64 = 1e-13;
 
 impl<'a> LocalErrors<'a> {
-    /// Those of the values of `observed` that are listed in `index`; none where errors are independent.
+    /// The errors of the values of `observed` that are listed in `index`; none where errors are independent.
     pub fn of(observed: &ObservationSet<'a>, index: &[usize]) -> Option<Self> {
         let (covariance, _) = observed.operator.error().correlated()?;
         Some(Self { covariance, index: index.to_vec() })

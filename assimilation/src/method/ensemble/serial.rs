@@ -86,7 +86,7 @@ pub(crate) fn analyse(
 enum Near {
     /// All of so many, in full.
     All(usize),
-    /// Those near it.
+    /// The components near it.
     Some(Neighbours),
 }
 

@@ -91,7 +91,7 @@ impl<F: GaussianRule> GaussianCycle<F> {
         Self { rule, members, outlier_threshold: None, at: Moment::default() }
     }
 
-    /// The same, which takes values further than so many standard deviations of the innovation from the forecast for
+    /// This filter, which takes values further than so many standard deviations of the innovation from the forecast for
     /// missing (see [`QualityControl`](super::QualityControl)).
     #[must_use]
     pub fn with_quality_control(self, outlier_threshold: Option<f64>) -> Self {

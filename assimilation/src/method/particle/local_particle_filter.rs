@@ -87,7 +87,7 @@ struct Local {
     sd: f64,
 }
 
-/// The same ancestors, each that is taken at its own place; the others fill the places left in order.
+/// These ancestors, each that is taken at its own place; the others fill the places left in order.
 fn keep_places(ancestors: &[usize]) -> Vec<usize> {
     let mut places = vec![None; ancestors.len()];
     let mut others = Vec::new();

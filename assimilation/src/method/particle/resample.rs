@@ -52,7 +52,7 @@ impl Resampling {
         }
     }
 
-    /// The same for any number of new members: ancestor i is taken `count` w_i times on average.
+    /// Ancestors of any number of new members: ancestor i is taken `count` w_i times on average.
     pub fn draw_some(self, count: usize, log_weights: &Array1<f64>, key: Key) -> Vec<usize> {
         let mut stream = key.stream(0);
         let weights = log_weights.iter().map(|value| value.exp());

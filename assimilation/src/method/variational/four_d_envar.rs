@@ -79,7 +79,7 @@ struct Analysis<'a> {
     dual: Dual,
     /// Anomalies of the members at each set that is used.
     images: Vec<Array2<f64>>,
-    /// The same side by side.
+    /// These members side by side.
     joint: Array2<f64>,
     stencil: Option<Stencil>,
 }

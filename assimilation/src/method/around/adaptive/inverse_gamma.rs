@@ -33,7 +33,7 @@ pub struct InverseGamma {
 }
 
 impl InverseGamma {
-    /// That of a mode and a standard deviation.
+    /// An inverse gamma of this mode and standard deviation.
     pub fn new(mode: f64, sd: f64) -> Self {
         let v = (sd / mode).powi(2);
         // a^2 / ((a - 2)^2 (a - 3)) falls from infinity at 3 to 0; for large a it is about 1 / (a - 7)

@@ -87,7 +87,7 @@ pub enum Rule {
     /// The mode of the posterior of lambda, one value after the other, through the correlation of component and value
     /// (Anderson 2009).
     Anderson,
-    /// The same with an inverse gamma as the prior, and the sampling error of the mean of the members in the likelihood
+    /// Anderson's rule with an inverse gamma as the prior, and the sampling error of the mean of the members in the likelihood
     /// (El Gharamti 2018).
     InverseGamma,
     /// One estimate from all near values by the consistency of innovations, as an observation of lambda (Miyoshi 2011).
@@ -137,7 +137,7 @@ impl Adaptive {
         Self { of, rule, localization, sd, damping, largest: LARGEST, lambda: Factors::default() }
     }
 
-    /// The same, whose factors of the variance are `largest` at most.
+    /// This inflation, whose factors of the variance are `largest` at most.
     #[must_use]
     pub fn with_largest(self, largest: f64) -> Self {
         Self { largest: largest.clamp(SMALLEST, LARGEST), ..self }

@@ -73,7 +73,7 @@ impl<'a> Point<'a> {
 
 /// sigma^2 / alpha.
 struct Spread {
-    /// That of the noisiest frame.
+    /// The spread of the noisiest frame.
     largest: f64,
     /// Of each component its frame's share of it, `[component]`, where they differ.
     shares: Option<Array1<f64>>,

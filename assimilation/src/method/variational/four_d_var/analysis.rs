@@ -94,7 +94,7 @@ struct Carried {
 }
 
 impl Carried {
-    /// Those at the terms, in order.
+    /// The images at the terms, in order.
     fn images<'c>(&'c self, terms: &[Term], window: &Window) -> Vec<&'c Array2<f64>> {
         let used = self.waiting.iter().chain([&self.present]).zip(window.first_waiting()..);
         used.filter(|(_, leg)| terms.iter().any(|term| term.leg == *leg)).map(|(images, _)| images).collect()

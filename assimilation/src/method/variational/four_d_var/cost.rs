@@ -111,7 +111,7 @@ impl Cost<'_, '_> {
         self.along(v, self.dynamics.trajectory(self.from, self.to, self.state(v))?)
     }
 
-    /// The same along the trajectory from there.
+    /// The cost along the trajectory from there.
     ///
     /// # Errors
     /// When shapes do not fit.
