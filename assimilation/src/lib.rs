@@ -67,7 +67,7 @@ pub use method::METHODS;
 pub use need::Need;
 pub use noise_treatment::NoiseTreatment;
 pub use observations::{ObservationSet, Present};
-pub use observe::{NOISE_LAWS, NoiseLaw, OPERATORS, ObservationOperator};
+pub use observe::{LinearizedOperator, NOISE_LAWS, NoiseLaw, OPERATORS, ObservationOperator};
 pub use outcome::{Diagnostics, Outcome, Smoothed};
 pub use problem::{Analysis, Cycle, Prior};
 pub use quality::Quality;

@@ -8,6 +8,7 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 use crate::error::{Error, Result};
 use crate::linalg::{Cholesky, Eigen, submatrix};
 use crate::observe::ObservationOperator;
+use crate::observe::operator::{jvp, vjp};
 pub(crate) use stored_set::StoredSet;
 
 /// One set of observations: the values at one time, and what they are observations of.
@@ -241,14 +242,29 @@ impl ObservationSet<'_> {
     pub fn jvp(&self, x: ArrayView1<f64>, u: ArrayView2<f64>) -> Array2<f64> {
         let mut repeated = Array2::zeros(u.raw_dim());
         repeated.assign(&x);
-        self.operator.jvp(self.time, repeated.view(), u).select(Axis(1), &self.present())
+        jvp(self.operator, self.time, repeated.view(), u).select(Axis(1), &self.present())
     }
 
     /// The transposed Jacobian of h at one state `x` (`[component]`) times `v` (`[present]`): `[component]`.
     pub fn vjp(&self, x: ArrayView1<f64>, v: &Array1<f64>) -> Array1<f64> {
         let mut whole = Array2::zeros((1, self.values.len()));
         self.present().iter().zip(v).for_each(|(&i, v)| whole[(0, i)] = *v);
-        self.operator.vjp(self.time, x.insert_axis(Axis(0)), whole.view()).remove_axis(Axis(0))
+        vjp(self.operator, self.time, x.insert_axis(Axis(0)), whole.view()).remove_axis(Axis(0))
+    }
+
+    /// Refuses an operator whose derivative is not known, in the name of `method`.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`].
+    pub fn require_derivative(&self, method: &str) -> Result<()> {
+        if self.operator.linearized().is_some() || self.operator.matrix().is_some() {
+            return Ok(());
+        }
+        Err(Error::Unsupported(format!(
+            "method `{method}` needs the derivative of operator `{}`, which is not known; give it one \
+             (`ObservationOperator::linearized`), or use a method of members such as `etkf`",
+            self.operator.name()
+        )))
     }
 
     /// Refuses an error law that is not Gaussian, in the name of `method`, which serves correlated errors too.

@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, ArrayView2};
 
-use crate::observe::{Leading, NoiseLaw, ObservationOperator};
+use crate::observe::{Leading, LinearizedOperator, NoiseLaw, ObservationOperator};
 
 /// What `of` observes of x, where the state is [x, u] with `parameters` components u.
 ///
@@ -41,12 +41,8 @@ impl ObservationOperator for OfState<'_> {
         self.x.apply(t, x)
     }
 
-    fn jvp(&self, t: f64, x: ArrayView2<f64>, u: ArrayView2<f64>) -> Array2<f64> {
-        self.x.jvp(t, x, u)
-    }
-
-    fn vjp(&self, t: f64, x: ArrayView2<f64>, v: ArrayView2<f64>) -> Array2<f64> {
-        self.x.vjp(t, x, v)
+    fn linearized(&self) -> Option<&dyn LinearizedOperator> {
+        self.x.of.linearized().map(|_| self as &dyn LinearizedOperator)
     }
 
     fn error(&self) -> &dyn NoiseLaw {
@@ -59,5 +55,15 @@ impl ObservationOperator for OfState<'_> {
 
     fn matrix(&self) -> Option<Array2<f64>> {
         self.x.matrix()
+    }
+}
+
+impl LinearizedOperator for OfState<'_> {
+    fn jvp(&self, t: f64, x: ArrayView2<f64>, u: ArrayView2<f64>) -> Array2<f64> {
+        self.x.jvp(t, x, u)
+    }
+
+    fn vjp(&self, t: f64, x: ArrayView2<f64>, v: ArrayView2<f64>) -> Array2<f64> {
+        self.x.vjp(t, x, v)
     }
 }

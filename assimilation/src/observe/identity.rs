@@ -3,7 +3,7 @@
 use ndarray::{Array2, ArrayView2};
 use scorecast_systems::{Entry, Settings};
 
-use super::{BuildOperator, ErrorLaw, NoiseLaw, ObservationOperator};
+use super::{BuildOperator, ErrorLaw, LinearizedOperator, NoiseLaw, ObservationOperator};
 use crate::error::Result;
 
 pub(super) const ENTRY: Entry<BuildOperator> = Entry {
@@ -47,12 +47,8 @@ impl ObservationOperator for Identity {
         x.to_owned()
     }
 
-    fn jvp(&self, _t: f64, _x: ArrayView2<f64>, u: ArrayView2<f64>) -> Array2<f64> {
-        u.to_owned()
-    }
-
-    fn vjp(&self, _t: f64, _x: ArrayView2<f64>, v: ArrayView2<f64>) -> Array2<f64> {
-        v.to_owned()
+    fn linearized(&self) -> Option<&dyn LinearizedOperator> {
+        Some(self)
     }
 
     fn error(&self) -> &dyn NoiseLaw {
@@ -65,5 +61,15 @@ impl ObservationOperator for Identity {
 
     fn matrix(&self) -> Option<Array2<f64>> {
         Some(Array2::eye(self.dim))
+    }
+}
+
+impl LinearizedOperator for Identity {
+    fn jvp(&self, _t: f64, _x: ArrayView2<f64>, u: ArrayView2<f64>) -> Array2<f64> {
+        u.to_owned()
+    }
+
+    fn vjp(&self, _t: f64, _x: ArrayView2<f64>, v: ArrayView2<f64>) -> Array2<f64> {
+        v.to_owned()
     }
 }

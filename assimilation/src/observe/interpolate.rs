@@ -8,7 +8,7 @@ use ndarray::{Array2, ArrayView2};
 use scorecast_systems::registry::DefaultValue;
 use scorecast_systems::{Entry, Param, ParamKind, Settings};
 
-use super::{BuildOperator, ErrorLaw, NoiseLaw, ObservationOperator};
+use super::{BuildOperator, ErrorLaw, LinearizedOperator, NoiseLaw, ObservationOperator};
 use crate::error::{Error, Result};
 
 const COLUMNS: Param = Param::unset(
@@ -156,18 +156,8 @@ impl ObservationOperator for Interpolate {
         })
     }
 
-    fn jvp(&self, t: f64, _x: ArrayView2<f64>, u: ArrayView2<f64>) -> Array2<f64> {
-        self.apply(t, u)
-    }
-
-    fn vjp(&self, _t: f64, _x: ArrayView2<f64>, v: ArrayView2<f64>) -> Array2<f64> {
-        let mut out = Array2::zeros((v.nrows(), self.dim));
-        for (mut out, v) in out.outer_iter_mut().zip(v.outer_iter()) {
-            for (row, v) in self.rows.iter().zip(v) {
-                row.iter().for_each(|&(place, weight)| out[place] += weight * v);
-            }
-        }
-        out
+    fn linearized(&self) -> Option<&dyn LinearizedOperator> {
+        Some(self)
     }
 
     fn error(&self) -> &dyn NoiseLaw {
@@ -188,5 +178,21 @@ impl ObservationOperator for Interpolate {
             row.iter().for_each(|&(place, weight)| matrix[(i, place)] += weight);
         }
         Some(matrix)
+    }
+}
+
+impl LinearizedOperator for Interpolate {
+    fn jvp(&self, t: f64, _x: ArrayView2<f64>, u: ArrayView2<f64>) -> Array2<f64> {
+        self.apply(t, u)
+    }
+
+    fn vjp(&self, _t: f64, _x: ArrayView2<f64>, v: ArrayView2<f64>) -> Array2<f64> {
+        let mut out = Array2::zeros((v.nrows(), self.dim));
+        for (mut out, v) in out.outer_iter_mut().zip(v.outer_iter()) {
+            for (row, v) in self.rows.iter().zip(v) {
+                row.iter().for_each(|&(place, weight)| out[place] += weight * v);
+            }
+        }
+        out
     }
 }

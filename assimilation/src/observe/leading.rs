@@ -3,6 +3,7 @@
 use ndarray::{Array2, ArrayView2, s};
 
 use super::ObservationOperator;
+use super::operator::{jvp, vjp};
 
 /// What `of` observes of the first components, where the state has `dim`.
 #[derive(Clone, Copy)]
@@ -31,14 +32,14 @@ impl Leading<'_> {
         self.of.apply(t, self.first(x))
     }
 
-    /// As [`ObservationOperator::jvp`].
+    /// As [`LinearizedOperator::jvp`](super::LinearizedOperator::jvp).
     pub fn jvp(&self, t: f64, x: ArrayView2<f64>, u: ArrayView2<f64>) -> Array2<f64> {
-        self.of.jvp(t, self.first(x), self.first(u))
+        jvp(self.of, t, self.first(x), self.first(u))
     }
 
-    /// As [`ObservationOperator::vjp`].
+    /// As [`LinearizedOperator::vjp`](super::LinearizedOperator::vjp).
     pub fn vjp(&self, t: f64, x: ArrayView2<f64>, v: ArrayView2<f64>) -> Array2<f64> {
-        self.padded(&self.of.vjp(t, self.first(x), v))
+        self.padded(&vjp(self.of, t, self.first(x), v))
     }
 
     /// As [`ObservationOperator::matrix`].

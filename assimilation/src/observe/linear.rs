@@ -3,7 +3,7 @@
 use ndarray::{Array2, ArrayView2};
 use scorecast_systems::{Entry, Param, ParamKind, Settings};
 
-use super::{BuildOperator, ErrorLaw, NoiseLaw, ObservationOperator};
+use super::{BuildOperator, ErrorLaw, LinearizedOperator, NoiseLaw, ObservationOperator};
 use crate::error::{Error, Result};
 
 const MATRIX: Param =
@@ -63,12 +63,8 @@ impl ObservationOperator for Linear {
         x.dot(&self.matrix.t())
     }
 
-    fn jvp(&self, _t: f64, _x: ArrayView2<f64>, u: ArrayView2<f64>) -> Array2<f64> {
-        u.dot(&self.matrix.t())
-    }
-
-    fn vjp(&self, _t: f64, _x: ArrayView2<f64>, v: ArrayView2<f64>) -> Array2<f64> {
-        v.dot(&self.matrix)
+    fn linearized(&self) -> Option<&dyn LinearizedOperator> {
+        Some(self)
     }
 
     fn error(&self) -> &dyn NoiseLaw {
@@ -77,5 +73,15 @@ impl ObservationOperator for Linear {
 
     fn matrix(&self) -> Option<Array2<f64>> {
         Some(self.matrix.clone())
+    }
+}
+
+impl LinearizedOperator for Linear {
+    fn jvp(&self, _t: f64, _x: ArrayView2<f64>, u: ArrayView2<f64>) -> Array2<f64> {
+        u.dot(&self.matrix.t())
+    }
+
+    fn vjp(&self, _t: f64, _x: ArrayView2<f64>, v: ArrayView2<f64>) -> Array2<f64> {
+        v.dot(&self.matrix)
     }
 }

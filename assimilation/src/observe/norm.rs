@@ -6,7 +6,7 @@
 use ndarray::{Array2, ArrayView1, ArrayView2};
 use scorecast_systems::{Entry, Param, ParamKind, Settings};
 
-use super::{BuildOperator, ErrorLaw, NoiseLaw, ObservationOperator};
+use super::{BuildOperator, ErrorLaw, LinearizedOperator, NoiseLaw, ObservationOperator};
 use crate::error::{Error, Result};
 
 const SIZE: Param = Param::unset("size", ParamKind::COUNT, "components in a group; all of them unless set");
@@ -84,6 +84,21 @@ impl ObservationOperator for Norm {
         })
     }
 
+    fn linearized(&self) -> Option<&dyn LinearizedOperator> {
+        Some(self)
+    }
+
+    fn error(&self) -> &dyn NoiseLaw {
+        &*self.error
+    }
+
+    /// The middle of each group.
+    fn location(&self) -> Option<Vec<usize>> {
+        Some((0..self.dim()).map(|i| i * self.size + self.size / 2).collect())
+    }
+}
+
+impl LinearizedOperator for Norm {
     fn jvp(&self, _t: f64, x: ArrayView2<f64>, u: ArrayView2<f64>) -> Array2<f64> {
         let products = self.unit(x) * u;
         Array2::from_shape_fn((x.nrows(), self.dim()), |(member, i)| {
@@ -95,14 +110,5 @@ impl ObservationOperator for Norm {
         let mut out = self.unit(x);
         out.indexed_iter_mut().for_each(|((member, j), value)| *value *= v[(member, j / self.size)]);
         out
-    }
-
-    fn error(&self) -> &dyn NoiseLaw {
-        &*self.error
-    }
-
-    /// The middle of each group.
-    fn location(&self) -> Option<Vec<usize>> {
-        Some((0..self.dim()).map(|i| i * self.size + self.size / 2).collect())
     }
 }

@@ -35,12 +35,11 @@ pub trait ObservationOperator: Send + Sync {
     /// h(x) for each row: `[member, component]` -> `[member, observed]`.
     fn apply(&self, t: f64, x: ArrayView2<f64>) -> Array2<f64>;
 
-    /// The Jacobian of h at each row of `x` times each row of `u`: `[member, component]` -> `[member, observed]`.
-    fn jvp(&self, t: f64, x: ArrayView2<f64>, u: ArrayView2<f64>) -> Array2<f64>;
-
-    /// The transposed Jacobian of h at each row of `x` times each row of `v`: `[member, observed]` ->
-    /// `[member, component]`.
-    fn vjp(&self, t: f64, x: ArrayView2<f64>, v: ArrayView2<f64>) -> Array2<f64>;
+    /// The derivative of h, for methods that need one; none unless an operator says so. Where there is a
+    /// [`ObservationOperator::matrix`] it serves as well.
+    fn linearized(&self) -> Option<&dyn LinearizedOperator> {
+        None
+    }
 
     /// The law of the observation error.
     fn error(&self) -> &dyn NoiseLaw;
@@ -54,6 +53,34 @@ pub trait ObservationOperator: Send + Sync {
     fn matrix(&self) -> Option<Array2<f64>> {
         None
     }
+}
+
+/// The derivative of an operator.
+pub trait LinearizedOperator {
+    /// The Jacobian of h at each row of `x` times each row of `u`: `[member, component]` -> `[member, observed]`.
+    fn jvp(&self, t: f64, x: ArrayView2<f64>, u: ArrayView2<f64>) -> Array2<f64>;
+
+    /// The transposed Jacobian of h at each row of `x` times each row of `v`: `[member, observed]` ->
+    /// `[member, component]`.
+    fn vjp(&self, t: f64, x: ArrayView2<f64>, v: ArrayView2<f64>) -> Array2<f64>;
+}
+
+/// The Jacobian of h at each row of `x` times each row of `u`: `[member, component]` -> `[member, observed]`; NaN where the
+/// derivative is not known, which [`ObservationSet::require_derivative`](crate::ObservationSet::require_derivative) refuses.
+pub(crate) fn jvp(h: &dyn ObservationOperator, t: f64, x: ArrayView2<f64>, u: ArrayView2<f64>) -> Array2<f64> {
+    if let Some(derivative) = h.linearized() {
+        return derivative.jvp(t, x, u);
+    }
+    h.matrix().map_or_else(|| Array2::from_elem((u.nrows(), h.dim()), f64::NAN), |matrix| u.dot(&matrix.t()))
+}
+
+/// The transposed Jacobian of h at each row of `x` times each row of `v`: `[member, observed]` -> `[member, component]`; NaN
+/// where the derivative is not known.
+pub(crate) fn vjp(h: &dyn ObservationOperator, t: f64, x: ArrayView2<f64>, v: ArrayView2<f64>) -> Array2<f64> {
+    if let Some(derivative) = h.linearized() {
+        return derivative.vjp(t, x, v);
+    }
+    h.matrix().map_or_else(|| Array2::from_elem((v.nrows(), h.state_dim()), f64::NAN), |matrix| v.dot(&matrix))
 }
 
 /// How an operator is built: settings, the dimension of the state, and the error law for a number of values.

@@ -2,7 +2,8 @@
 
 use ndarray::{Array2, ArrayView2};
 
-use super::{NoiseLaw, ObservationOperator};
+use super::operator::{jvp, vjp};
+use super::{LinearizedOperator, NoiseLaw, ObservationOperator};
 
 /// What `of` observes, with the error law `error`.
 pub(crate) struct OtherError<'a> {
@@ -37,12 +38,8 @@ impl ObservationOperator for OtherError<'_> {
         self.of.apply(t, x)
     }
 
-    fn jvp(&self, t: f64, x: ArrayView2<f64>, u: ArrayView2<f64>) -> Array2<f64> {
-        self.of.jvp(t, x, u)
-    }
-
-    fn vjp(&self, t: f64, x: ArrayView2<f64>, v: ArrayView2<f64>) -> Array2<f64> {
-        self.of.vjp(t, x, v)
+    fn linearized(&self) -> Option<&dyn LinearizedOperator> {
+        self.of.linearized().map(|_| self as &dyn LinearizedOperator)
     }
 
     fn error(&self) -> &dyn NoiseLaw {
@@ -55,5 +52,15 @@ impl ObservationOperator for OtherError<'_> {
 
     fn matrix(&self) -> Option<Array2<f64>> {
         self.of.matrix()
+    }
+}
+
+impl LinearizedOperator for OtherError<'_> {
+    fn jvp(&self, t: f64, x: ArrayView2<f64>, u: ArrayView2<f64>) -> Array2<f64> {
+        jvp(self.of, t, x, u)
+    }
+
+    fn vjp(&self, t: f64, x: ArrayView2<f64>, v: ArrayView2<f64>) -> Array2<f64> {
+        vjp(self.of, t, x, v)
     }
 }

@@ -5,7 +5,7 @@
 use ndarray::{Array2, ArrayView2};
 use scorecast_systems::Settings;
 
-use super::{ErrorLaw, NoiseLaw, ObservationOperator, Stride};
+use super::{ErrorLaw, LinearizedOperator, NoiseLaw, ObservationOperator, Stride};
 use crate::error::Result;
 
 /// A function of one number.
@@ -65,6 +65,20 @@ impl<F: Function> ObservationOperator for Pointwise<F> {
         self.selected.apply(t, x).mapv_into(|value| self.function.value(value))
     }
 
+    fn linearized(&self) -> Option<&dyn LinearizedOperator> {
+        Some(self)
+    }
+
+    fn error(&self) -> &dyn NoiseLaw {
+        self.selected.error()
+    }
+
+    fn location(&self) -> Option<Vec<usize>> {
+        self.selected.location()
+    }
+}
+
+impl<F: Function> LinearizedOperator for Pointwise<F> {
     fn jvp(&self, t: f64, x: ArrayView2<f64>, u: ArrayView2<f64>) -> Array2<f64> {
         self.slope(t, x) * self.selected.apply(t, u)
     }
@@ -74,13 +88,5 @@ impl<F: Function> ObservationOperator for Pointwise<F> {
         let mut covector = self.slope(t, x);
         covector.zip_mut_with(&v, |slope, v| *slope = if *v == 0.0 { 0.0 } else { *slope * v });
         self.selected.vjp(t, x, covector.view())
-    }
-
-    fn error(&self) -> &dyn NoiseLaw {
-        self.selected.error()
-    }
-
-    fn location(&self) -> Option<Vec<usize>> {
-        self.selected.location()
     }
 }

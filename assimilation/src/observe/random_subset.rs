@@ -6,7 +6,7 @@
 use ndarray::{Array2, ArrayView2, Axis};
 use scorecast_systems::{Domain, Entry, Key, Param, ParamKind, Purpose, Settings};
 
-use super::{BuildOperator, ErrorLaw, NoiseLaw, ObservationOperator};
+use super::{BuildOperator, ErrorLaw, LinearizedOperator, NoiseLaw, ObservationOperator};
 use crate::error::{Error, Result};
 
 const COUNT: Param = Param::unset("count", ParamKind::COUNT, "how many components, in place of `share`");
@@ -90,16 +90,8 @@ impl ObservationOperator for RandomSubset {
         x.select(Axis(1), &self.index)
     }
 
-    fn jvp(&self, t: f64, _x: ArrayView2<f64>, u: ArrayView2<f64>) -> Array2<f64> {
-        self.apply(t, u)
-    }
-
-    fn vjp(&self, _t: f64, _x: ArrayView2<f64>, v: ArrayView2<f64>) -> Array2<f64> {
-        let mut out = Array2::zeros((v.nrows(), self.dim));
-        for (&place, column) in self.index.iter().zip(v.columns()) {
-            out.column_mut(place).assign(&column);
-        }
-        out
+    fn linearized(&self) -> Option<&dyn LinearizedOperator> {
+        Some(self)
     }
 
     fn error(&self) -> &dyn NoiseLaw {
@@ -112,5 +104,19 @@ impl ObservationOperator for RandomSubset {
 
     fn matrix(&self) -> Option<Array2<f64>> {
         Some(Array2::eye(self.dim).select(Axis(0), &self.index))
+    }
+}
+
+impl LinearizedOperator for RandomSubset {
+    fn jvp(&self, t: f64, _x: ArrayView2<f64>, u: ArrayView2<f64>) -> Array2<f64> {
+        self.apply(t, u)
+    }
+
+    fn vjp(&self, _t: f64, _x: ArrayView2<f64>, v: ArrayView2<f64>) -> Array2<f64> {
+        let mut out = Array2::zeros((v.nrows(), self.dim));
+        for (&place, column) in self.index.iter().zip(v.columns()) {
+            out.column_mut(place).assign(&column);
+        }
+        out
     }
 }

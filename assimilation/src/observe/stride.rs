@@ -4,7 +4,7 @@ use ndarray::{Array2, ArrayView2, s};
 use scorecast_systems::registry::DefaultValue;
 use scorecast_systems::{Entry, Param, Settings};
 
-use super::{BuildOperator, ErrorLaw, NoiseLaw, ObservationOperator};
+use super::{BuildOperator, ErrorLaw, LinearizedOperator, NoiseLaw, ObservationOperator};
 use crate::error::Result;
 
 /// The setting `stride` of the operators that have one.
@@ -72,14 +72,8 @@ impl ObservationOperator for Stride {
         x.slice(s![.., self.offset..;self.stride]).to_owned()
     }
 
-    fn jvp(&self, t: f64, _x: ArrayView2<f64>, u: ArrayView2<f64>) -> Array2<f64> {
-        self.apply(t, u)
-    }
-
-    fn vjp(&self, _t: f64, _x: ArrayView2<f64>, v: ArrayView2<f64>) -> Array2<f64> {
-        let mut out = Array2::zeros((v.nrows(), self.dim));
-        out.slice_mut(s![.., self.offset..;self.stride]).assign(&v);
-        out
+    fn linearized(&self) -> Option<&dyn LinearizedOperator> {
+        Some(self)
     }
 
     fn error(&self) -> &dyn NoiseLaw {
@@ -92,5 +86,17 @@ impl ObservationOperator for Stride {
 
     fn matrix(&self) -> Option<Array2<f64>> {
         Some(self.apply(0.0, Array2::eye(self.dim).view()).reversed_axes())
+    }
+}
+
+impl LinearizedOperator for Stride {
+    fn jvp(&self, t: f64, _x: ArrayView2<f64>, u: ArrayView2<f64>) -> Array2<f64> {
+        self.apply(t, u)
+    }
+
+    fn vjp(&self, _t: f64, _x: ArrayView2<f64>, v: ArrayView2<f64>) -> Array2<f64> {
+        let mut out = Array2::zeros((v.nrows(), self.dim));
+        out.slice_mut(s![.., self.offset..;self.stride]).assign(&v);
+        out
     }
 }

@@ -24,7 +24,9 @@ fn the_gradient_of_each_loss_agrees_with_finite_differences() {
         let Fields { inputs, outputs, time_features } = entry.build.fields;
         let config = NetworkConfig { inputs, outputs, ..network::tests::config(kind, time_features) };
         let mut weights = config.seeded(Key::new(1, Domain::Training)).unwrap();
-        weights.values.iter_mut().enumerate().for_each(|(i, w)| *w += 0.4 * (i as f32 * 1.3).sin());
+        // sums over a grid are longer, and the third derivative of a loss that is large would show in the differences
+        let shift = if kind == "conv2d" { 0.1 } else { 0.4 };
+        weights.values.iter_mut().enumerate().for_each(|(i, w)| *w += shift * (i as f32 * 1.3).sin());
         let (paths, tensors): (Vec<_>, Vec<_>) = weights.frozen(DType::F64).unwrap().into_iter().unzip();
         let (objective, batch) = (made(entry), data.batch(Subset::Train, &[0, 4, 7]));
         let draws = Draws::new(Key::new(1, Domain::Training), 0);

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::observations::ObservationSet;
-use crate::observe::{Leading, NoiseLaw, ObservationOperator};
+use crate::observe::{Leading, LinearizedOperator, NoiseLaw, ObservationOperator};
 use crate::outcome::{Outcome, Smoothed};
 use crate::problem::{Analysis, Cycle, Prior, draw_prior};
 use crate::state::{Owner, Saved, State};
@@ -211,12 +211,8 @@ impl ObservationOperator for Carrying<'_> {
         self.0.apply(t, x)
     }
 
-    fn jvp(&self, t: f64, x: ArrayView2<f64>, u: ArrayView2<f64>) -> Array2<f64> {
-        self.0.jvp(t, x, u)
-    }
-
-    fn vjp(&self, t: f64, x: ArrayView2<f64>, v: ArrayView2<f64>) -> Array2<f64> {
-        self.0.vjp(t, x, v)
+    fn linearized(&self) -> Option<&dyn LinearizedOperator> {
+        self.0.of.linearized().map(|_| self as &dyn LinearizedOperator)
     }
 
     fn error(&self) -> &dyn NoiseLaw {
@@ -229,5 +225,15 @@ impl ObservationOperator for Carrying<'_> {
 
     fn matrix(&self) -> Option<Array2<f64>> {
         self.0.matrix()
+    }
+}
+
+impl LinearizedOperator for Carrying<'_> {
+    fn jvp(&self, t: f64, x: ArrayView2<f64>, u: ArrayView2<f64>) -> Array2<f64> {
+        self.0.jvp(t, x, u)
+    }
+
+    fn vjp(&self, t: f64, x: ArrayView2<f64>, v: ArrayView2<f64>) -> Array2<f64> {
+        self.0.vjp(t, x, v)
     }
 }

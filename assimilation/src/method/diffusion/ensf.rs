@@ -198,6 +198,7 @@ impl Analysis for EnSf {
 
     fn update(&mut self, forecast: Array2<f64>, observed: &ObservationSet, key: Key) -> Result<Outcome> {
         observed.require_gaussian("ensf")?;
+        observed.require_derivative("ensf")?;
         crate::problem::require_members(forecast.nrows())?;
         observed.check(forecast.ncols())?;
         if !observed.is_observed() || !all_finite(forecast.view()) {

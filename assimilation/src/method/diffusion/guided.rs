@@ -190,6 +190,7 @@ impl Cycle for Guided {
 
     fn step(&mut self, model: &dyn Forecaster, observed: &ObservationSet, key: Key) -> Result<Outcome> {
         observed.require_gaussian("guided")?;
+        observed.require_derivative("guided")?;
         observed.check(self.particles.ensemble.ncols())?;
         if observed.step <= self.particles.step {
             return Err(Error::Unsupported(format!(

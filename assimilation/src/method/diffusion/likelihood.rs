@@ -5,6 +5,7 @@ use ndarray::{Array1, Array2, ArrayView2};
 
 use crate::error::Result;
 use crate::observations::ObservationSet;
+use crate::observe::operator::vjp;
 
 /// y - h(x) for each row of `x` (`[member, component]`), `[member, value]`.
 pub(super) fn residual(observed: &ObservationSet, x: ArrayView2<f64>) -> Array2<f64> {
@@ -48,7 +49,7 @@ impl<'a> LikelihoodScore<'a> {
             Precision::Independent(precision) => residual * precision,
             Precision::Correlated(precision) => residual.dot(precision),
         };
-        self.observed.operator.vjp(self.observed.time, x, weighted.view())
+        vjp(self.observed.operator, self.observed.time, x, weighted.view())
     }
 }
 

@@ -89,6 +89,11 @@ impl GaussianRule for Extended {
         "extended"
     }
 
+    fn require(&self, observed: &ObservationSet) -> Result<()> {
+        observed.require_gaussian(self.name())?;
+        observed.require_derivative(self.name())
+    }
+
     fn forecast(&self, model: &dyn Forecaster, state: &mut Gaussian, from: usize, to: usize, key: Key) -> Result<()> {
         let linear = model.linear_gaussian();
         let key = key.purpose(Purpose::ProcessNoise);

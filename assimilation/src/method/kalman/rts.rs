@@ -173,6 +173,7 @@ impl Cycle for Rts {
 
     fn step(&mut self, model: &dyn Forecaster, observed: &ObservationSet, key: Key) -> Result<Outcome> {
         observed.require_gaussian("rts")?;
+        observed.require_derivative("rts")?;
         gaussian_cycle::check(&self.run.at.state, model)?;
         let dim = self.run.at.state.mean.len();
         // before anything moves, so that a set that does not fit leaves the method as it was

@@ -124,6 +124,7 @@ impl MembersMethod for FourDEnVar {
     const NAME: &'static str = "four_d_envar";
 
     fn require(&self, observed: &ObservationSet) -> Result<()> {
+        observed.require_derivative(Self::NAME)?;
         taper(self.localization, Self::NAME, observed).map(drop)
     }
 

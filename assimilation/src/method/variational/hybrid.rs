@@ -139,6 +139,7 @@ impl Cycle for HybridCycle {
 
     fn step(&mut self, model: &dyn Forecaster, observed: &ObservationSet, key: Key) -> Result<Outcome> {
         require_dim(self.run.at.ensemble.ncols(), model)?;
+        observed.require_derivative("hybrid")?;
         let steps = observed.step.saturating_sub(self.run.at.step);
         // a copy, so that a step that fails leaves the members as they are
         let mut forecast = self.run.at.ensemble.clone();

@@ -126,6 +126,11 @@ impl GaussianRule for ThreeDVar {
         "three_d_var"
     }
 
+    fn require(&self, observed: &ObservationSet) -> Result<()> {
+        observed.require_gaussian(self.name())?;
+        observed.require_derivative(self.name())
+    }
+
     fn start(&self, prior: &mut Gaussian) {
         prior.covariance *= self.scale;
     }

@@ -11,7 +11,7 @@ use scorecast_assimilation::ensemble::{anomalies, covariance};
 use scorecast_assimilation::linalg::symmetric_sqrt;
 use scorecast_assimilation::localize::Taper;
 use scorecast_assimilation::observe::{CorrelatedError, NoiseLaw, Stride};
-use scorecast_assimilation::{ObservationOperator, ObservationSet, Outcome, Prior};
+use scorecast_assimilation::{LinearizedOperator, ObservationOperator, ObservationSet, Outcome, Prior};
 use scorecast_systems::gaussian::LinearForecaster;
 use scorecast_systems::{Domain, Key, LinearGaussian, Value};
 
@@ -153,12 +153,8 @@ impl ObservationOperator for Mixed {
         x.dot(&self.h.t())
     }
 
-    fn jvp(&self, _t: f64, _x: ArrayView2<f64>, u: ArrayView2<f64>) -> Array2<f64> {
-        u.dot(&self.h.t())
-    }
-
-    fn vjp(&self, _t: f64, _x: ArrayView2<f64>, v: ArrayView2<f64>) -> Array2<f64> {
-        v.dot(&self.h)
+    fn linearized(&self) -> Option<&dyn LinearizedOperator> {
+        Some(self)
     }
 
     fn error(&self) -> &dyn NoiseLaw {
@@ -167,6 +163,16 @@ impl ObservationOperator for Mixed {
 
     fn location(&self) -> Option<Vec<usize>> {
         Some(self.places.clone())
+    }
+}
+
+impl LinearizedOperator for Mixed {
+    fn jvp(&self, _t: f64, _x: ArrayView2<f64>, u: ArrayView2<f64>) -> Array2<f64> {
+        u.dot(&self.h.t())
+    }
+
+    fn vjp(&self, _t: f64, _x: ArrayView2<f64>, v: ArrayView2<f64>) -> Array2<f64> {
+        v.dot(&self.h)
     }
 }
 

@@ -13,7 +13,9 @@ use scorecast_assimilation::linalg::{Cholesky, Eigen};
 use scorecast_assimilation::localize::{Grid, Layout, Localization, Taper};
 use scorecast_assimilation::method::{EaKf, EnSrf, EtKf, Inflation, LetKf, Serial};
 use scorecast_assimilation::observe::{Identity, Linear, NoiseLaw};
-use scorecast_assimilation::{Analysis, AnalysisCycle, Cycle, METHODS, ObservationOperator, ObservationSet, Prior};
+use scorecast_assimilation::{
+    Analysis, AnalysisCycle, Cycle, LinearizedOperator, METHODS, ObservationOperator, ObservationSet, Prior,
+};
 use scorecast_systems::catalogue::SYSTEMS;
 use scorecast_systems::registry::find;
 use scorecast_systems::{Domain, Key, Purpose, Settings, Stepping, Value};
@@ -45,21 +47,29 @@ impl ObservationOperator for Select {
     fn apply(&self, _t: f64, x: ArrayView2<f64>) -> Array2<f64> {
         x.select(Axis(1), &self.places)
     }
+    fn linearized(&self) -> Option<&dyn LinearizedOperator> {
+        Some(self)
+    }
+
+    fn error(&self) -> &dyn NoiseLaw {
+        &*self.error
+    }
+    fn location(&self) -> Option<Vec<usize>> {
+        Some(self.places.clone())
+    }
+}
+
+impl LinearizedOperator for Select {
     fn jvp(&self, t: f64, _x: ArrayView2<f64>, u: ArrayView2<f64>) -> Array2<f64> {
         self.apply(t, u)
     }
+
     fn vjp(&self, _t: f64, x: ArrayView2<f64>, v: ArrayView2<f64>) -> Array2<f64> {
         let mut out = Array2::zeros(x.raw_dim());
         for (column, &place) in v.axis_iter(Axis(1)).zip(&self.places) {
             out.column_mut(place).scaled_add(1.0, &column);
         }
         out
-    }
-    fn error(&self) -> &dyn NoiseLaw {
-        &*self.error
-    }
-    fn location(&self) -> Option<Vec<usize>> {
-        Some(self.places.clone())
     }
 }
 

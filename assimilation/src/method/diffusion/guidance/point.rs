@@ -10,6 +10,7 @@ use scorecast_systems::{Denoised, Level, Pullback, Result};
 
 use super::rule::Unguided;
 use crate::method::diffusion::likelihood::{error_times, residual};
+use crate::observe::operator::{jvp, vjp};
 
 /// D, its pullback and the residual at one point.
 pub struct Point<'a> {
@@ -46,7 +47,7 @@ impl<'a> Point<'a> {
     /// When the denoiser itself cannot run.
     pub fn predictive_times(&self, v: &Array2<f64>) -> Result<Array2<f64>> {
         let (h, t, scale) = (self.of.observed.operator, self.of.observed.time, &self.of.to_state.scale);
-        let spread_out = h.jvp(t, self.state.view(), (self.adjoint(v)? * scale).view()) * self.spread.largest;
+        let spread_out = jvp(h, t, self.state.view(), (self.adjoint(v)? * scale).view()) * self.spread.largest;
         Ok(self.of.observed.clear_missing(spread_out) + error_times(&self.of.observed, v))
     }
 
@@ -62,7 +63,7 @@ impl<'a> Point<'a> {
     /// (H S J)^T v, which is J^T S H^T v, times the shares of [`Spread`].
     fn adjoint(&self, v: &Array2<f64>) -> Result<Array2<f64>> {
         let (h, t, scale) = (self.of.observed.operator, self.of.observed.time, &self.of.to_state.scale);
-        let pulled = self.pullback.pull((h.vjp(t, self.state.view(), v.view()) * scale).view())?;
+        let pulled = self.pullback.pull((vjp(h, t, self.state.view(), v.view()) * scale).view())?;
         Ok(match &self.spread.shares {
             Some(shares) => pulled * shares,
             None => pulled,

@@ -7,7 +7,8 @@ use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate, s};
 
 use crate::error::{Error, Result};
 use crate::observations::ObservationSet;
-use crate::observe::{CorrelatedError, GaussianError, NoiseLaw, ObservationOperator};
+use crate::observe::operator::{jvp, vjp};
+use crate::observe::{CorrelatedError, GaussianError, LinearizedOperator, NoiseLaw, ObservationOperator};
 
 /// One operator at several times.
 pub(super) struct Several<'a> {
@@ -77,20 +78,26 @@ impl ObservationOperator for Several<'_> {
         self.side_by_side(x.nrows(), self.of.dim(), |t, at, _| self.of.apply(t, x.slice(s![.., at])))
     }
 
+    fn linearized(&self) -> Option<&dyn LinearizedOperator> {
+        self.of.linearized().map(|_| self as &dyn LinearizedOperator)
+    }
+
+    fn error(&self) -> &dyn NoiseLaw {
+        &*self.error
+    }
+}
+
+impl LinearizedOperator for Several<'_> {
     fn jvp(&self, _: f64, x: ArrayView2<f64>, u: ArrayView2<f64>) -> Array2<f64> {
         self.side_by_side(x.nrows(), self.of.dim(), |t, at, _| {
-            self.of.jvp(t, x.slice(s![.., at.clone()]), u.slice(s![.., at]))
+            jvp(self.of, t, x.slice(s![.., at.clone()]), u.slice(s![.., at]))
         })
     }
 
     fn vjp(&self, _: f64, x: ArrayView2<f64>, v: ArrayView2<f64>) -> Array2<f64> {
         self.side_by_side(x.nrows(), self.of.state_dim(), |t, at, values| {
-            self.of.vjp(t, x.slice(s![.., at]), v.slice(s![.., values]))
+            vjp(self.of, t, x.slice(s![.., at]), v.slice(s![.., values]))
         })
-    }
-
-    fn error(&self) -> &dyn NoiseLaw {
-        &*self.error
     }
 }
 

@@ -191,6 +191,7 @@ impl WindowMethod for FourDVar {
 
     fn require(&self, state: &FourDVarState, model: &dyn Forecaster, observed: &ObservationSet) -> Result<()> {
         observed.check(state.start.mean.len())?;
+        observed.require_derivative("four_d_var")?;
         gaussian_cycle::check(&state.start, model)
     }
 
