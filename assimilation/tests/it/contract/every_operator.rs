@@ -163,7 +163,11 @@ fn each_function_of_components_is_the_one_that_it_says() {
     }
     // kinks have the slope 0, and the logarithm has a value at 0
     for name in ["absolute", "threshold", "norm"] {
-        let slopes = build(name, &[]).unwrap().linearized().unwrap().jvp(0.0, Array2::zeros((1, DIM)).view(), Array2::ones((1, DIM)).view());
+        let slopes = build(name, &[]).unwrap().linearized().unwrap().jvp(
+            0.0,
+            Array2::zeros((1, DIM)).view(),
+            Array2::ones((1, DIM)).view(),
+        );
         assert!(slopes.iter().all(|slope| *slope == 0.0), "{name}");
     }
     let log = build("log", &[]).unwrap().apply(0.0, array![[0.0, 5.0, -5.0, 1.0, 1.0, 1.0, 1.0]].view());

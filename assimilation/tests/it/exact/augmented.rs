@@ -296,7 +296,9 @@ fn the_operator_of_the_state_passes_its_derivatives_through() {
     let h = operator.matrix().unwrap();
     assert_eq!(h, array![[1.0, 2.0, 0.0, 0.0], [0.0, 3.0, 0.0, 0.0]]);
     assert!((operator.apply(0.0, x.view()) - x.dot(&h.t())).iter().all(|e| e.abs() < 1e-14));
-    assert!((operator.linearized().unwrap().jvp(0.0, x.view(), u.view()) - u.dot(&h.t())).iter().all(|e| e.abs() < 1e-14));
+    assert!(
+        (operator.linearized().unwrap().jvp(0.0, x.view(), u.view()) - u.dot(&h.t())).iter().all(|e| e.abs() < 1e-14)
+    );
     assert!((operator.linearized().unwrap().vjp(0.0, x.view(), v.view()) - v.dot(&h)).iter().all(|e| e.abs() < 1e-14));
 }
 
