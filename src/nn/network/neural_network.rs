@@ -55,7 +55,7 @@ pub struct NetworkBuild {
 /// The whole description of a network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NetworkConfig {
-    /// Its name in [`NETWORKS`].
+    /// Its name in [`NETWORKS`](super::NETWORKS).
     pub kind: String,
     /// Components of a state (positions of a grid).
     pub components: usize,

@@ -1,7 +1,7 @@
 //! Forecasts from the test trajectories: advanced from each start's own lead step, scored in memory, or written as files.
 //!
 //! `compare` and `forecast` advance by the same `StartBlocks`, and `compare` and `evaluate` score into the same
-//! [`LeadTables`](lead_tables::LeadTables). Beside ensembles there are one-step laws, where the true one is known, and one-step densities.
+//! `LeadTables`. Beside ensembles there are one-step laws, where the true one is known, and one-step densities.
 
 mod densities;
 mod file;

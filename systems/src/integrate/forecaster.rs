@@ -19,7 +19,7 @@ const MAX_DENSE: usize = 2000;
 
 /// A stochastic differential equation, stepped by an integrator.
 ///
-/// Lead step k of member i follows the [`BrownianPath`] at `key.at(k)`, so that a step with twice the substeps follows
+/// Lead step k of member i follows the [`BrownianPath`](crate::BrownianPath) at `key.at(k)`, so that a step with twice the substeps follows
 /// the same path. An equation without noise draws nothing.
 pub struct SdeForecaster {
     stepper: Stepper,

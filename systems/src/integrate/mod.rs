@@ -56,7 +56,7 @@ pub const INTEGRATORS: &[Entry<BuildIntegrator>] = &[
 /// The integrator of that name for an equation and a step of `dt`.
 ///
 /// # Errors
-/// [`Error::UnknownName`] with the nearest name; a sentence that names another integrator where this one does not
+/// [`Error::UnknownName`](crate::Error::UnknownName) with the nearest name; a sentence that names another integrator where this one does not
 /// converge to the equation's solution.
 pub fn integrator(name: &str, sde: Arc<dyn Sde>, dt: f64) -> Result<Box<dyn Integrator>> {
     (find(INTEGRATORS, "integrator", name)?.build)(sde, dt)

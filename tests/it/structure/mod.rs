@@ -1,5 +1,7 @@
 //! The shape of the house: what may name what.
 
 mod arrows;
+mod members;
 mod modules;
 mod names;
+mod walls;

@@ -92,7 +92,7 @@ impl<F: GaussianRule> GaussianCycle<F> {
     }
 
     /// This filter, which takes values further than so many standard deviations of the innovation from the forecast for
-    /// missing (see [`QualityControl`](super::QualityControl)).
+    /// missing (see [`QualityControl`](crate::method::QualityControl)).
     #[must_use]
     pub fn with_quality_control(self, outlier_threshold: Option<f64>) -> Self {
         Self { outlier_threshold, ..self }
