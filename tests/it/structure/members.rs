@@ -2,6 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use super::modules::without_tests;
+
+/// Where the operations lie that networks are made of: `conv2d` brought its own, of the same name.
+const OPERATIONS: &str = "src/nn/ops";
+
 /// A registry's folder and the members of it that pages `to add ...` show.
 const MEMBERS: &[(&str, &str)] = &[
     ("systems/src/catalogue", "lorenz84"),
@@ -11,8 +16,10 @@ const MEMBERS: &[(&str, &str)] = &[
     ("assimilation/src/method/diffusion/guidance", "dps"),
     ("assimilation/src/method/variational", "four_d_envar"),
     ("src/forecast", "persistence"),
+    ("src/nn/network", "mlp"),
     ("src/nn/network", "conv2d"),
     ("src/nn/objective", "velocity"),
+    ("src/score", "bias"),
     ("src/score", "mae_median"),
 ];
 
@@ -27,33 +34,31 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Lines of code outside tests in which `name` is a module's name: `mod name`, `name::...` or `{..., name}`.
+/// Lines of code outside tests in which `name` is a module's name: `mod name` or `name::...`, texts left out.
 fn lines_that_name(file: &Path, name: &str) -> Vec<String> {
-    let code = std::fs::read_to_string(file).unwrap();
-    let end = code.find("#[cfg(test)]\nmod ").unwrap_or(code.len());
-    let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '"' || c == '`';
+    let code = without_tests(&std::fs::read_to_string(file).unwrap());
+    let (path, module) = (format!("{name}::"), format!("mod {name};"));
     let names = |line: &&str| {
-        !line.trim_start().starts_with("//")
-            && line.match_indices(name).any(|(at, _)| {
-                let (before, after) = (&line[..at], &line[at + name.len()..]);
-                !before.ends_with(is_word) && !after.starts_with(is_word)
-            })
+        let outside_texts = line.replace("\\\"", "").split('"').step_by(2).collect::<Vec<_>>().join("\"\"");
+        let is_whole = |at: usize| !outside_texts[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
+        outside_texts.match_indices(&path).any(|(at, _)| is_whole(at)) || outside_texts.contains(&module)
     };
-    code[..end].lines().filter(names).map(|line| line.trim().to_owned()).collect()
+    code.lines().filter(names).map(|line| line.trim().to_owned()).collect()
 }
 
 #[test]
 fn an_example_of_each_page_is_named_by_its_registry_alone() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut files = Vec::new();
-    for folder in ["src", "systems/src", "assimilation/src"] {
-        sources(&root.join(folder), &mut files);
-    }
     for (folder, member) in MEMBERS {
+        let (mut files, of_crate) = (Vec::new(), folder.split_inclusive("src").next().unwrap_or(folder));
+        sources(&root.join(of_crate), &mut files);
         let own = root.join(folder).join(format!("{member}.rs"));
         assert!(own.is_file(), "{}", own.display());
         let mut found = Vec::new();
-        for file in files.iter().filter(|file| **file != own && !file.ends_with("tests.rs")) {
+        for file in files
+            .iter()
+            .filter(|file| **file != own && !file.ends_with("tests.rs") && !file.starts_with(root.join(OPERATIONS)))
+        {
             let lines = lines_that_name(file, member);
             found.extend(lines.into_iter().map(|line| (file.strip_prefix(root).unwrap().to_owned(), line)));
         }

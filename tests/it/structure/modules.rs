@@ -109,9 +109,11 @@ fn read_into(code: &mut BTreeMap<String, String>, folder: &Path, module: &str) {
     }
 }
 
-/// Code without comments, and up to the first module of tests.
-fn without_tests(code: &str) -> String {
-    let end = code.find("#[cfg(test)]\nmod ").unwrap_or(code.len());
+/// Code without comments, and up to the first module of tests that stands in the file.
+pub fn without_tests(code: &str) -> String {
+    const TESTS: &str = "#[cfg(test)]\nmod ";
+    let stands_here = |at: &usize| code[at + TESTS.len()..].lines().next().is_some_and(|line| line.ends_with('{'));
+    let end = code.match_indices(TESTS).map(|(at, _)| at).find(stands_here).unwrap_or(code.len());
     let code = code[..end].lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
     // a visibility names a module but needs nothing of it
     code.replace("pub(in crate", "pub(in_crate")
@@ -198,11 +200,14 @@ mod tests {
     fn arrows_follow_lists_parents_and_re_exports() {
         let modules = crate_of(&[
             ("", "pub mod a;\npub mod b;\npub use a::deep::Thing;"),
-            ("a", "pub mod deep;\npub use deep::Thing;\npub const ALL: &[E] = &[deep::ENTRY];"),
+            (
+                "a",
+                "#[cfg(test)]\nmod tests;\npub mod deep;\npub use deep::Thing;\npub const ALL: &[E] = &[deep::ENTRY];",
+            ),
             ("a::deep", "// use crate::b::No;\nuse crate::b::{self, Other};\nuse super::missing;"),
             (
                 "b",
-                "use crate::{a::{Thing, deep::More}};\nfn f() { crate::a::go() }\n#[cfg(test)]\nmod tests { use crate::c; }",
+                "use crate::{a::{Thing, deep::More}};\nfn f() { crate::a::go() }\n#[cfg(test)]\nmod tests {\n    use crate::c;\n}",
             ),
         ]);
         let arrows = modules.arrows();

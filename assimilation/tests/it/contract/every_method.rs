@@ -67,6 +67,35 @@ fn wrong_settings_are_refused_by_name() {
     assert_wrong_settings_are_refused(METHODS);
 }
 
+#[test]
+fn inflation_is_heeded_by_every_method_that_has_the_setting() {
+    let (problem, key) = (LinearProblem::three(CYCLES), Key::new(8, Domain::Method));
+    let mut with_it = 0;
+    for entry in METHODS.iter().filter(|entry| entry.params.iter().any(|param| param.key == "inflation")) {
+        let base = [vec![("members", Value::Int(40))], little_work(entry.params)].concat();
+        let run = |factor: f64| {
+            let given = [base.clone(), vec![("inflation", Value::Float(factor))]].concat();
+            let mut filter = method(entry.name, &given);
+            let mut found: Vec<_> = problem.run(&mut *filter, key).iter().flat_map(bits).collect();
+            let smoothed = filter.finish(&problem.model, None, key).unwrap();
+            found.extend(smoothed.iter().flat_map(|earlier| &earlier.ensemble).map(|value| value.to_bits()));
+            found
+        };
+        assert!(run(1.0) != run(1.5), "{}", entry.name);
+        with_it += 1;
+    }
+    assert!(with_it > 10, "{with_it}");
+}
+
+#[test]
+fn no_two_settings_of_a_method_have_one_key() {
+    for entry in METHODS {
+        let mut keys: Vec<&str> = entry.params.iter().map(|param| param.key).collect();
+        keys.sort_unstable();
+        assert!(keys.windows(2).all(|pair| pair[0] != pair[1]), "{}: {keys:?}", entry.name);
+    }
+}
+
 /// All the bits of an outcome.
 fn bits(outcome: &Outcome) -> Vec<u64> {
     let weights =

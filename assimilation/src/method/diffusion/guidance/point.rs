@@ -10,11 +10,13 @@ use scorecast_systems::{Denoised, Level, Pullback, Result};
 
 use super::rule::Unguided;
 use crate::method::diffusion::likelihood::{error_times, residual};
+use crate::observations::ObservationSet;
 use crate::observe::operator::{jvp, vjp};
 
 /// D, its pullback and the residual at one point.
 pub struct Point<'a> {
     of: Unguided<'a>,
+    levels: Vec<Level>,
     spread: Spread,
     free: Array2<f64>,
     pullback: Pullback<'a>,
@@ -32,12 +34,30 @@ impl<'a> Point<'a> {
         let (free, pullback) = of.denoiser.evaluate_vjp(x_t, levels)?;
         let state = of.to_state.apply(&free);
         let residual = residual(&of.observed, state.view());
-        Ok(Self { of, spread: Spread::new(levels, x_t.ncols()), free, pullback, state, residual })
+        Ok(Self {
+            of,
+            levels: levels.to_vec(),
+            spread: Spread::new(levels, x_t.ncols()),
+            free,
+            pullback,
+            state,
+            residual,
+        })
     }
 
     /// y - h(x(D)), `[member, value]`; 0 where a value is missing.
     pub fn residual(&self) -> &Array2<f64> {
         &self.residual
+    }
+
+    /// The values, their operator, their error R and the places where they sit.
+    pub fn observed(&self) -> &ObservationSet<'a> {
+        &self.of.observed
+    }
+
+    /// The levels of z_t, one a frame.
+    pub fn levels(&self) -> &[Level] {
+        &self.levels
     }
 
     /// The predictive covariance R + H S C S H^T of the values given z_t, times each row of `v` (`[member, value]`, 0
