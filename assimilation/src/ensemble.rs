@@ -21,7 +21,7 @@ pub fn weighted_mean(x: ArrayView2<f64>, weights: Option<&Array1<f64>>) -> Array
     sum
 }
 
-/// The unbiased weighted variance of each column: sum w (x - m)^2 / (1 - sum w^2).
+/// The unbiased weighted variance of each column: sum w (x - m)^2 / (1 - sum w^2); 0 where one member has all the weight.
 pub fn weighted_variance(x: ArrayView2<f64>, weights: Option<&Array1<f64>>) -> Array1<f64> {
     variance_about(x, weights, &weighted_mean(x, weights))
 }
@@ -44,7 +44,19 @@ pub(crate) fn variance_about(x: ArrayView2<f64>, weights: Option<&Array1<f64>>, 
         }),
     }
     let squares: f64 = (0..x.nrows()).map(|member| weight(member) * weight(member)).sum();
-    sum / (1.0 - squares)
+    match weights {
+        Some(_) if 1.0 - squares <= ONE_MEMBER => sum * 0.0,
+        _ => sum / (1.0 - squares),
+    }
+}
+
+/// Weights whose 1 - sum w^2 is no larger have left one member: its spread is 0.
+const ONE_MEMBER: f64 = 1e-12;
+
+/// 1 - sum w^2 of normalised weights, by which a weighted variance is unbiased; 0 where one member has all the weight.
+pub fn unbiased_share(weights: &Array1<f64>) -> f64 {
+    let rest = 1.0 - weights.dot(weights);
+    if rest <= ONE_MEMBER { 0.0 } else { rest }
 }
 
 /// The mean of the rows `[component]` and the rows minus it `[member, component]`.
@@ -78,7 +90,11 @@ pub(crate) fn covariance_of(centred: &Array2<f64>, weights: Option<&Array1<f64>>
         None => centred.t().dot(centred) / (centred.nrows() as f64 - 1.0),
         Some(weights) => {
             let weighted = centred * &weights.view().insert_axis(ndarray::Axis(1));
-            weighted.t().dot(centred) / (1.0 - weights.dot(weights))
+            let covariance = weighted.t().dot(centred);
+            match unbiased_share(weights) {
+                0.0 => covariance * 0.0,
+                rest => covariance / rest,
+            }
         }
     }
 }

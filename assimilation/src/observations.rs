@@ -80,6 +80,19 @@ impl Present {
         }
     }
 
+    /// The diagonal of R, `[present]`.
+    pub fn error_variance(&self) -> Array1<f64> {
+        self.correlated.as_ref().map_or_else(|| self.variance.clone(), |(r, _)| r.diag().to_owned())
+    }
+
+    /// log det R.
+    pub fn log_det(&self) -> f64 {
+        match &self.correlated {
+            Some((_, factor)) => factor.log_det(),
+            None => self.variance.iter().map(|r| r.ln()).sum(),
+        }
+    }
+
     /// R^-1 d for one `d`, `[present]`.
     #[must_use]
     pub fn precision_times(&self, d: &Array1<f64>) -> Array1<f64> {
