@@ -6,6 +6,8 @@ use std::process::ExitCode;
 use clap::error::ErrorKind as ClapKind;
 use serde_json::{Value, json};
 
+use super::visible::visible;
+
 use scorecast::failure::{Failure, FailureKind};
 use scorecast::stage::Finished;
 
@@ -15,7 +17,7 @@ pub(super) fn print_result(command: &str, finished: &Finished, as_json: bool) ->
         let schema = format!("scorecast/{command}/v1");
         json!({"schema": schema, "ok": true, "result": finished.result}).to_string()
     } else {
-        finished.text.trim_end_matches('\n').to_owned()
+        visible(finished.text.trim_end_matches('\n')).into_owned()
     };
     to_stdout(&text, Ok(()))
 }
@@ -23,12 +25,15 @@ pub(super) fn print_result(command: &str, finished: &Finished, as_json: bool) ->
 /// Prints a failure: a message on stderr, and with `--json` the object on stdout.
 pub(super) fn print_failure(failure: &Failure, as_json: bool, log_json: bool) -> ExitCode {
     let error = error_object(failure);
-    let message =
-        if log_json { json!({"level": "ERROR", "error": error}).to_string() } else { format!("error: {failure}") };
+    let message = if log_json {
+        json!({"level": "ERROR", "error": error}).to_string()
+    } else {
+        visible(&format!("error: {failure}")).into_owned()
+    };
     let _ = writeln!(std::io::stderr(), "{message}");
     match &failure.text {
         _ if as_json => to_stdout(&failed(error), Err(failure.kind)),
-        Some(text) => to_stdout(text.trim_end_matches('\n'), Err(failure.kind)),
+        Some(text) => to_stdout(&visible(text.trim_end_matches('\n')), Err(failure.kind)),
         None => ExitCode::from(failure.kind.exit_code()),
     }
 }
@@ -45,7 +50,7 @@ pub(super) fn print_clap(error: &clap::Error, as_json: bool) -> ExitCode {
             print_result("version", &Finished { result: json!({"text": version}), text: version }, as_json)
         }
         _ => {
-            let _ = write!(std::io::stderr(), "{rendered}");
+            let _ = write!(std::io::stderr(), "{}", visible(&rendered));
             if as_json {
                 to_stdout(&failed(error_object(&of_clap(error, &rendered))), Err(FailureKind::Usage))
             } else {

@@ -28,6 +28,7 @@ mod signals;
 mod simulate;
 mod train;
 mod tune;
+mod visible;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::log::{Format, SCREEN};
 use super::signals;
+use super::visible::visible;
 use scorecast::progress::Progress;
 
 /// Where there is no terminal, a line at most this often.
@@ -58,7 +59,7 @@ impl State {
         self.last_line = Some(now);
         match self.format {
             Format::Json => tracing::info!(done, total = self.total, note, "{}", self.what),
-            Format::Text => tracing::info!("{} {done}/{} {note}", self.what, self.total),
+            Format::Text => tracing::info!("{} {done}/{} {}", visible(&self.what), self.total, visible(note)),
         }
     }
 }
@@ -76,7 +77,7 @@ impl Progress for Terminal {
                     if let Ok(style) = ProgressStyle::with_template("{prefix:>24} {bar:32} {pos}/{len} {eta} {msg}") {
                         bar.set_style(style);
                     }
-                    bar.set_prefix(what.to_owned());
+                    bar.set_prefix(visible(what).into_owned());
                     if let Some(old) = state.bar.replace(bar) {
                         old.finish_and_clear();
                     }
@@ -90,8 +91,9 @@ impl Progress for Terminal {
             (_, Shown::Lines) => state.line(done, note),
             (Some(bar), _) => {
                 bar.set_position(done);
+                let note = visible(note);
                 if bar.message() != note {
-                    bar.set_message(note.to_owned());
+                    bar.set_message(note.into_owned());
                 }
             }
             _ => {}

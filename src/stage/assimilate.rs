@@ -8,8 +8,9 @@ use serde_json::json;
 use super::assimilation::file::{Ensembles, write_ensembles};
 use super::assimilation::{Assimilation, Extras, ObservingNetwork, RowRun, parameters};
 use super::experiment::{Experiment, with_models};
+use super::file_name::file_stem;
 use super::options::{Finished, Options};
-use super::output::{claim, file_stem, make_folder};
+use super::output::{claim, make_folder};
 use crate::failure::{Failure, FailureKind, Result};
 use crate::progress::Progress;
 use crate::results::Report;
@@ -33,8 +34,10 @@ pub fn run(
     }
     let out = options.out.clone().unwrap_or_else(|| PathBuf::from("analyses"));
     let path = |row: &AssimilatePlan| {
-        let name = if plan.observe.len() > 1 { format!("{}_{}", row.observe, row.label) } else { row.label.clone() };
-        out.join(format!("{}.nc", file_stem(&name)))
+        let label = file_stem(&row.label);
+        // `+` is in no stem
+        let name = if plan.observe.len() > 1 { format!("{}+{label}", file_stem(&row.observe)) } else { label };
+        out.join(format!("{name}.nc"))
     };
     plan.assimilate.iter().try_for_each(|row| claim(&path(row), options))?;
     let mut experiment = match needs_data(plan, data) {

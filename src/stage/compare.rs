@@ -9,8 +9,8 @@ use super::assimilation::file::write_analyses;
 use super::assimilation::{Assimilation, Extras, ObservingNetwork};
 use super::data::write_trajectories;
 use super::experiment::{Experiment, FittedForecaster, ModelFolder};
+use super::file_name::{file_stem, folder_name};
 use super::options::{Finished, Options};
-use super::output::file_stem;
 use super::{findings, forecast, tables};
 use crate::failure::{Failure, FailureKind, Result};
 use crate::progress::Progress;
@@ -24,7 +24,7 @@ use crate::store::RunFolder;
 /// When the run folder exists, a stage fails, or the user stops; what is finished by then is kept for `--resume`.
 pub fn run(plan: &Plan, options: &Options, progress: &dyn Progress) -> Result<Finished> {
     let begun = Instant::now();
-    let out = options.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(file_stem(&plan.name)));
+    let out = options.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(folder_name(&plan.name)));
     let folder = RunFolder::create(&out, options.force, options.resume)?;
     folder.write_experiment(&plan.resolved)?;
     let mut timings: Vec<(String, f64)> = Vec::new();

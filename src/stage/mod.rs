@@ -18,6 +18,7 @@ mod data;
 pub mod diagnose;
 pub mod evaluate;
 mod experiment;
+mod file_name;
 mod findings;
 pub mod forecast;
 pub mod gallery;

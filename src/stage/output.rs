@@ -30,11 +30,6 @@ pub fn make_folder(path: &Path) -> Result<()> {
     })
 }
 
-/// A label as the stem of a file: letters, digits, `-`, `_` and `.` stay.
-pub fn file_stem(label: &str) -> String {
-    label.chars().map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect()
-}
-
 /// Where a file comes from: the experiment, as JSON.
 ///
 /// # Errors

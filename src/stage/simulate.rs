@@ -14,8 +14,9 @@ use crate::progress::Progress;
 use crate::spec::Plan;
 pub use crate::stage::data::needs;
 use crate::stage::data::{LoggedSimulation, export};
+use crate::stage::file_name::folder_name;
 use crate::stage::options::{Finished, Options};
-use crate::stage::output::{claim, file_stem, make_folder};
+use crate::stage::output::{claim, make_folder};
 use crate::store::netcdf::SplitPart;
 use crate::store::state_log::{LogPlan, StateLog};
 use crate::systems::system::complete;
@@ -43,7 +44,7 @@ pub fn run(plan: &Plan, format: Format, options: &Options, progress: &dyn Progre
             let base = options.out.clone().unwrap_or_else(|| PathBuf::from("the_well"));
             export::check_grid(&job)?;
             make_folder(&base)?;
-            base.join(file_stem(&plan.name))
+            base.join(folder_name(&plan.name))
         }
     };
     claim(&out, options)?;

@@ -9,7 +9,7 @@ use super::analysed::Analysed;
 use super::network::ObservingNetwork;
 use super::replicate::Replicate;
 use crate::assimilation::augment::{OfState, augmented_prior, split, split_smoothed};
-use crate::assimilation::{Cycle, METHODS, ObservationOperator, Smoothed};
+use crate::assimilation::{Cycle, Error, METHODS, ObservationOperator, Smoothed};
 use crate::failure::Result;
 use crate::spec::AssimilatePlan;
 use crate::systems::{Forecaster, registry};
@@ -19,10 +19,26 @@ use crate::systems::{Forecaster, registry};
 pub struct Ended {
     /// The lead step at which it diverged, if it did.
     pub diverged: Option<usize>,
+    /// What the method said where it could not go on, as a clause; then it counts as diverged.
+    pub failed: Option<String>,
     /// Wall-clock seconds.
     pub seconds: f64,
     /// Analyses made.
     pub cycles: usize,
+}
+
+impl Ended {
+    /// What the method made at lead step `step`; none where its numbers failed, which ends the run there.
+    fn outcome_of<T>(&mut self, made: Result<T, Error>, step: usize) -> Result<Option<T>> {
+        match made {
+            Ok(made) => Ok(Some(made)),
+            Err(error @ Error::Singular(_)) => {
+                (self.diverged, self.failed) = (Some(step), Some(error.to_string()));
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
 }
 
 /// Builds the method of a row.
@@ -52,7 +68,8 @@ pub trait Visitor {
 /// state with them ([`parameters::forecaster`](super::parameters::forecaster)).
 ///
 /// # Errors
-/// When the forecaster or the method fails; divergence is a result.
+/// When the forecaster fails, or the method for another reason than its numbers; divergence is a result, and so is a
+/// method whose numbers fail.
 pub fn run(
     row: &AssimilatePlan,
     model: &dyn Forecaster,
@@ -69,11 +86,12 @@ pub fn run(
     let joint = (!unknown.is_empty()).then(|| augmented_prior(&replicate.prior, unknown, replicate.key)).transpose()?;
     let operator: &dyn ObservationOperator = if joint.is_some() { &with_parameters } else { network.operator.as_ref() };
     filter.start(joint.as_ref().unwrap_or(&replicate.prior), 0, replicate.key)?;
-    let mut ended = Ended { diverged: None, seconds: 0.0, cycles: 0 };
+    let mut ended = Ended { diverged: None, failed: None, seconds: 0.0, cycles: 0 };
     let mut stopped = false;
     for index in 0..network.sets_of(row).len() {
         let now = replicate.observed(index, dt, operator);
-        let (outcome, estimate) = split(filter.step(model, &now, replicate.key)?, unknown);
+        let Some(outcome) = ended.outcome_of(filter.step(model, &now, replicate.key), now.step)? else { break };
+        let (outcome, estimate) = split(outcome, unknown);
         ended.cycles += 1;
         let truth = replicate.truth.as_ref().map(|truth| truth.row(now.step));
         let (mean, variance) = outcome.mean_and_variance();
@@ -91,10 +109,10 @@ pub fn run(
         }
     }
     if ended.diverged.is_none() && !stopped {
-        filter
-            .finish(model, Some(operator), replicate.key)?
-            .into_iter()
-            .for_each(|earlier| visitor.smoothed(&split_smoothed(earlier, unknown.len())));
+        let last = network.sets_of(row).last().copied().unwrap_or(0);
+        let smoothed = ended.outcome_of(filter.finish(model, Some(operator), replicate.key), last)?;
+        let smoothed = smoothed.into_iter().flatten();
+        smoothed.for_each(|earlier| visitor.smoothed(&split_smoothed(earlier, unknown.len())));
     }
     ended.seconds = begun.elapsed().as_secs_f64();
     Ok(ended)

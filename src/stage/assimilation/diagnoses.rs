@@ -29,6 +29,12 @@ pub fn diagnoses(runs: &[RowRun], scale: f64, dt: f64, progress: &dyn Progress) 
     let sentences = queue::run(found.len(), &|i| {
         let run = found[i];
         let at = run.ended.diverged.unwrap_or(0);
+        if let Some(said) = &run.ended.failed {
+            return Ok(format!(
+                "`{}` could not go on at lead step {at} of replicate {}, and counts as diverged: {said}.",
+                run.row.label, run.case
+            ));
+        }
         let mut watch = Watch { run, dt, history: History::default(), progress };
         let mut alarm = Alarm::new(scale, run.network.plan.burn_in);
         cycle::run(run.row, run.model, run.network, run.replicate(), dt, &mut alarm, &mut watch)?;

@@ -103,7 +103,7 @@ impl<'a> RowRun<'a> {
             case,
             model,
             table: ScoreTable::new(&shared.columns),
-            ended: Ended { diverged: None, seconds: 0.0, cycles: 0 },
+            ended: Ended { diverged: None, failed: None, seconds: 0.0, cycles: 0 },
             mean: Array2::from_elem((times, dim), f64::NAN),
             sd: Array2::from_elem((times, dim), f64::NAN),
             track: Track::new(plan, row, times, replicate.truth.is_some()),

@@ -6,7 +6,8 @@ use std::path::Path;
 use super::logged::{LoggedSimulation, interrupted};
 use crate::failure::{Failure, FailureKind, Result};
 use crate::progress::Progress;
-use crate::stage::output::{file_stem, make_folder, origin, times};
+use crate::stage::file_name::folder_name;
+use crate::stage::output::{make_folder, origin, times};
 use crate::store::netcdf::{self, Block, Blocks, SplitPart};
 use crate::store::run::EXPERIMENT;
 use crate::store::state_log::StateLog;
@@ -100,7 +101,7 @@ pub fn check_replaceable(out: &Path) -> Result<()> {
 /// When the system refuses, the user stops, or the field is too nearly constant for The Well's programs.
 pub fn the_well(out: &Path, job: &LoggedSimulation, log: &mut StateLog, progress: &dyn Progress) -> Result<()> {
     let moments = moments(job, log, progress)?;
-    let name = file_stem(&job.plan.name);
+    let name = folder_name(&job.plan.name);
     let making = out.with_file_name(format!(".{name}.writing"));
     let made = fill(&making, &name, job, log, progress).and_then(|()| {
         write_atomic(&making.join("stats.yaml"), moments.yaml(FIELD).as_bytes())?;

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use crate::failure::Result;
-use crate::stage::output::{file_stem, make_folder};
+use crate::stage::file_name::file_stem;
+use crate::stage::output::make_folder;
 
 /// The folders of models and of checkpoints, a file a label in each.
 #[derive(Clone, Debug)]

@@ -12,8 +12,9 @@ use crate::progress::Progress;
 use crate::spec::{ForecasterPlan, Plan};
 use crate::stage::data::SplitTrajectories;
 use crate::stage::experiment::{Experiment, FittedForecaster, with_models};
+use crate::stage::file_name::file_stem;
 use crate::stage::options::{Finished, Options};
-use crate::stage::output::{claim, file_stem, make_folder};
+use crate::stage::output::{claim, make_folder};
 
 /// Forecasts with every forecaster that the plan scores, into `<out>/<label>.nc` (`forecasts` unless said). `models`
 /// replaces the fitting of the labels that it names.
