@@ -91,6 +91,11 @@ impl Terms {
         self.rows().filter(|(_, _, row)| row.iter().any(|value| !value.is_finite())).count()
     }
 
+    /// How many clusters the caller says have diverged ([`Terms::mark_diverged`]).
+    pub fn marked_clusters(&self) -> usize {
+        self.marked.len()
+    }
+
     /// How many clusters diverged: by a non-finite term or by [`Terms::mark_diverged`].
     pub fn diverged_clusters(&self) -> usize {
         self.lost().len()

@@ -1,21 +1,21 @@
 //! Scores of stored forecasts and analyses: of this program, or of anyone who writes the same layout.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ndarray::{Array3, Array4, Array5, s};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
 use serde_json::json;
 
 use super::forecast::lead_tables::{LeadTables, compare};
 use super::options::{Finished, Options};
 use super::rows::{self, Labelled};
 use super::score_table::ScoreTable;
-use super::stored::{Stored, read_stored};
 use crate::failure::{Failure, FailureKind, Result};
 use crate::progress::Progress;
 use crate::results::{AssimilationRow, Report};
 use crate::score::{Column, Context, Ensemble, Input, Of, Pool, default_names};
 use crate::spec::Plan;
+use crate::store::netcdf::{Scored, ScoredAnalyses, ScoredForecasts, read_scored};
 
 /// Scores the files by the metrics of the plan (those scored by default without one), forecasts and analyses apart,
 /// and compares the files of each kind with each other.
@@ -33,20 +33,24 @@ pub fn run(inputs: &[PathBuf], plan: Option<&Plan>, options: &Options, progress:
     let by_lead = columns(&names, Pool::All)?;
     let by_time = columns(&names, Pool::EachTime)?;
     for (index, input) in inputs.iter().enumerate() {
-        match read_stored(input, options)? {
-            Stored::Forecasts(label, values, truth) => {
-                let tables = score_forecasts(&by_lead, &values, &truth);
+        let mut missing = Missing::default();
+        match read_scored(input, &options.limits())? {
+            Scored::Forecasts(found) => {
+                let label = named(found.label.as_deref(), input);
+                let tables = score_forecasts(&by_lead, &found, &mut missing);
                 report.forecast.extend(tables.rows(&label));
                 forecasts.push((label, tables));
             }
-            Stored::Analyses(label, values, weights, truth) => {
-                let table = score_analyses(&by_time, &values, &weights, &truth);
-                let named =
-                    AssimilationRow { label: label.clone(), replicates: values.dim().0, ..AssimilationRow::default() };
+            Scored::Analyses(found) => {
+                let label = named(found.label.as_deref(), input);
+                let table = score_analyses(&by_time, &found, &mut missing);
+                let replicates = found.values.dim().0;
+                let named = AssimilationRow { label: label.clone(), replicates, ..AssimilationRow::default() };
                 report.assimilation.extend(rows::assimilation(&named, &table));
                 analyses.push((label, table));
             }
         }
+        report.warnings.extend(missing.sentence(input));
         progress.at(index as u64 + 1, "");
     }
     progress.finish();
@@ -60,6 +64,7 @@ pub fn run(inputs: &[PathBuf], plan: Option<&Plan>, options: &Options, progress:
     let text = crate::report::text(&report);
     let result = json!({
         "forecast": report.forecast, "assimilation": report.assimilation, "paired": report.paired,
+        "warnings": report.warnings,
     });
     Ok(Finished { result, text })
 }
@@ -77,38 +82,104 @@ fn columns(names: &[String], pool: Pool) -> Result<Arc<[Column]>> {
     Ok(out.into())
 }
 
-/// Forecasts `[case, start, member, lead, component]` against the truth `[case, start, lead, component]`.
-fn score_forecasts(columns: &Arc<[Column]>, values: &Array5<f64>, truth: &Array4<f64>) -> LeadTables {
-    let (cases, starts, _, leads, _) = values.dim();
+/// The label of a file: its own, or its name.
+fn named(label: Option<&str>, path: &Path) -> String {
+    label.map_or_else(|| path.file_stem().unwrap_or_default().to_string_lossy().into_owned(), str::to_owned)
+}
+
+/// What was missing in a file.
+#[derive(Default)]
+struct Missing {
+    /// Members left out of their ensembles.
+    members: usize,
+    /// Components without a truth.
+    truths: usize,
+    /// Cases of which nothing is known that happened.
+    cases: usize,
+}
+
+/// One ensemble and its truth, of what is there.
+struct There {
+    truth: Array1<f64>,
+    members: Array2<f64>,
+    weights: Option<Array1<f64>>,
+}
+
+impl Missing {
+    /// What there is of `members` (`[member, component]`) and `truth` (`[component]`): components of which it is known what
+    /// happened, and members that are not missing, whose weights sum to 1 again. A member of weight 0 does not count. Where
+    /// no member is left all stay: such an ensemble has diverged. None where nothing is known of what happened.
+    fn take_out(
+        &mut self,
+        truth: ArrayView1<f64>,
+        members: ArrayView2<f64>,
+        weights: Option<ArrayView1<f64>>,
+    ) -> Option<There> {
+        let indices = |keep: &dyn Fn(usize) -> bool, count: usize| (0..count).filter(|i| keep(*i)).collect::<Vec<_>>();
+        let known = indices(&|component| !truth[component].is_nan(), truth.len());
+        self.truths += truth.len() - known.len();
+        if known.is_empty() {
+            self.cases += 1;
+            return None;
+        }
+        let counts = |member: usize| weights.is_none_or(|weights| weights[member] > 0.0);
+        let is_there = |member: usize| known.iter().all(|&component| !members[(member, component)].is_nan());
+        let counted = indices(&counts, members.nrows());
+        let mut there = indices(&|member| counts(member) && is_there(member), members.nrows());
+        if there.is_empty() {
+            there.clone_from(&counted);
+        }
+        self.members += counted.len() - there.len();
+        let weights = weights.map(|weights| {
+            let kept = weights.select(Axis(0), &there);
+            let sum = kept.sum();
+            if there.len() < counted.len() { kept / sum } else { kept }
+        });
+        let members = members.select(Axis(0), &there).select(Axis(1), &known);
+        Some(There { truth: truth.select(Axis(0), &known), members, weights })
+    }
+
+    fn sentence(&self, path: &Path) -> Option<String> {
+        let counts = [
+            (self.members, "members that are missing were left out of their ensembles"),
+            (self.truths, "components were left out where it is not known what happened"),
+            (self.cases, "cases were left out of which nothing is known that happened"),
+        ];
+        let said = counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
+        let said = said.collect::<Vec<_>>().join("; ");
+        (!said.is_empty()).then(|| format!("`{}`: {said}.", path.display()))
+    }
+}
+
+fn score_forecasts(columns: &Arc<[Column]>, found: &ScoredForecasts, missing: &mut Missing) -> LeadTables {
+    let (cases, starts, _, leads, _) = found.values.dim();
     let mut tables = LeadTables::new(columns, leads);
-    for case in 0..cases {
-        for start in 0..starts {
-            for lead in 0..leads {
-                let truth = truth.slice(s![case, start, lead, ..]);
-                let members = values.slice(s![case, start, .., lead, ..]);
-                tables.measure(lead + 1, case, start, &Ensemble::new(truth, members, None));
+    for (case, start) in (0..cases).flat_map(|case| (0..starts).map(move |start| (case, start))) {
+        for lead in 0..leads {
+            let truth = found.truth.slice(s![case, start, lead, ..]);
+            let members = found.values.slice(s![case, start, .., lead, ..]);
+            if let Some(there) = missing.take_out(truth, members, None) {
+                tables.measure(lead + 1, case, start, &Ensemble::new(there.truth.view(), there.members.view(), None));
             }
         }
     }
     tables
 }
 
-/// Analyses `[case, time, member, component]` with weights `[case, time, member]` against the truth `[case, time, component]`.
-fn score_analyses(
-    columns: &Arc<[Column]>,
-    values: &Array4<f64>,
-    weights: &Array3<f64>,
-    truth: &Array3<f64>,
-) -> ScoreTable {
-    let (cases, times, _, _) = values.dim();
+fn score_analyses(columns: &Arc<[Column]>, found: &ScoredAnalyses, missing: &mut Missing) -> ScoreTable {
+    let (cases, times, _, _) = found.values.dim();
     let mut table = ScoreTable::new(columns);
-    for case in 0..cases {
-        for time in 0..times {
-            let truth = truth.slice(s![case, time, ..]);
-            let members = values.slice(s![case, time, .., ..]);
-            let weights = weights.slice(s![case, time, ..]);
-            let equal = weights.iter().all(|w| *w == weights[0]);
-            table.ensemble(Of::Analysis, case, time, &Ensemble::new(truth, members, (!equal).then_some(weights)));
+    for (case, time) in (0..cases).flat_map(|case| (0..times).map(move |time| (case, time))) {
+        let truth = found.truth.slice(s![case, time, ..]);
+        let members = found.values.slice(s![case, time, .., ..]);
+        let weights = found.weights.as_ref().map(|weights| weights.slice(s![case, time, ..]));
+        let uneven = weights.filter(|weights| weights.iter().any(|w| *w != weights[0]));
+        if let Some(there) = missing.take_out(truth, members, uneven) {
+            if there.members.iter().any(|value| !value.is_finite()) {
+                table.mark_diverged(case);
+            }
+            let weights = there.weights.as_ref().map(|weights| weights.view());
+            table.ensemble(Of::Analysis, case, time, &Ensemble::new(there.truth.view(), there.members.view(), weights));
         }
     }
     table

@@ -30,7 +30,6 @@ pub mod reproduce;
 mod rows;
 mod score_table;
 pub mod simulate;
-mod stored;
 mod tables;
 pub mod train;
 pub mod tune;

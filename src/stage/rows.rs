@@ -39,7 +39,8 @@ pub fn assimilation(named: &AssimilationRow, table: &ScoreTable) -> Vec<Assimila
             value: summary.value,
             se: summary.se,
             n: summary.n,
-            diverged: table.terms(index).diverged_clusters(),
+            // a number that cannot be had is not a run that has diverged: that the alarm says
+            diverged: table.terms(index).marked_clusters(),
             ..named.clone()
         });
     }

@@ -5,7 +5,6 @@ use std::path::Path;
 use ndarray::{ArrayD, ArrayViewD, Axis, IxDyn};
 
 use super::super::error::{Error, Result};
-use super::dataset::{Attribute, Values, Variable};
 use super::read::{Header, Reader};
 
 /// A role that a dimension can play, and the names under which it is known.
@@ -75,8 +74,7 @@ pub(super) type Roles = &'static [&'static Role];
 /// first of several sets that fits it.
 pub(super) fn load(path: &Path, reader: &mut Reader, name: Option<&str>, sets: &[Roles]) -> Result<Arranged> {
     let Choice { header, axes, roles } = choose(path, reader.headers(), name, sets)?;
-    let variable = reader.load(&header.name)?;
-    let values = decoded(path, variable)?;
+    let values = reader.numbers(&header.name)?;
     let shape: Vec<usize> = header.dimensions.iter().map(|(_, size)| *size).collect();
     let wrong = |_| Error::data(path, format!("variable `{}` is text", header.name), "name a variable of numbers");
     let mut array = ArrayD::from_shape_vec(IxDyn(&shape), values).map_err(wrong)?;
@@ -113,12 +111,15 @@ fn choose(path: &Path, headers: &[Header], name: Option<&str>, sets: &[Roles]) -
         return fit(found)
             .ok_or_else(|| Error::data(path, format!("variable {} has other dimensions", shown(found)), wanted(sets)));
     }
-    let fitting: Vec<_> = headers.iter().filter(|h| h.float).filter_map(fit).collect();
+    // numbers may be packed into integers; flags such as `split` are integers too, and come second
+    let mut fitting: Vec<_> = headers.iter().filter(|h| h.float).filter_map(fit).collect();
+    if fitting.is_empty() {
+        fitting = headers.iter().filter(|h| h.integer).filter_map(fit).collect();
+    }
     match fitting.as_slice() {
         [only] => Ok(only.clone()),
         [] => {
-            let message =
-                format!("has no floating-point variable with the right dimensions; it has {}", listed(headers));
+            let message = format!("has no variable of numbers with the right dimensions; it has {}", listed(headers));
             Err(Error::data(path, message, wanted(sets)))
         }
         several => {
@@ -162,31 +163,10 @@ fn shown(header: &Header) -> String {
     format!("`{}` ({sizes})", header.name)
 }
 
-/// The values as CF means them: missing ones NaN, then scaled and offset.
-fn decoded(path: &Path, variable: Variable) -> Result<Vec<f64>> {
-    let text = || Error::data(path, format!("variable `{}` is text", variable.name), "name a variable of numbers");
-    let number = |name: &str| variable.attribute(name).and_then(Attribute::number);
-    let missing = [number("_FillValue"), number("missing_value")];
-    let (scale, offset) = (number("scale_factor").unwrap_or(1.0), number("add_offset").unwrap_or(0.0));
-    let plain = scale == 1.0 && offset == 0.0;
-    let mut values = match variable.values {
-        Values::F64(values) => values,
-        ref other => other.to_f64().ok_or_else(text)?,
-    };
-    for value in &mut values {
-        if missing.contains(&Some(*value)) {
-            *value = f64::NAN;
-        } else if !plain {
-            *value = *value * scale + offset;
-        }
-    }
-    Ok(values)
-}
-
 /// The numbers of the coordinate of a dimension, if it has any.
 pub(super) fn coordinate(reader: &mut Reader, dimension: Option<&String>) -> Result<Option<Vec<f64>>> {
     let Some(name) = dimension else { return Ok(None) };
-    Ok(reader.load_if_there(name)?.and_then(|variable| variable.values.to_f64()))
+    reader.numbers_if_there(name)
 }
 
 /// Refuses values that are not finite, and says where the first one is.

@@ -68,14 +68,19 @@ pub enum Attribute {
 impl Attribute {
     /// The only number it holds, if it does.
     pub fn number(&self) -> Option<f64> {
-        match self {
-            Self::F64(v) if v.len() == 1 => Some(v[0]),
-            Self::F32(v) if v.len() == 1 => Some(f64::from(v[0])),
-            Self::I32(v) if v.len() == 1 => Some(f64::from(v[0])),
-            Self::I64(v) if v.len() == 1 => Some(v[0] as f64),
-            Self::I8(v) if v.len() == 1 => Some(f64::from(v[0])),
-            _ => None,
-        }
+        self.numbers().filter(|numbers| numbers.len() == 1).map(|numbers| numbers[0])
+    }
+
+    /// Its numbers, if it holds any.
+    pub fn numbers(&self) -> Option<Vec<f64>> {
+        Some(match self {
+            Self::F64(v) => v.clone(),
+            Self::F32(v) => v.iter().map(|&x| f64::from(x)).collect(),
+            Self::I32(v) => v.iter().map(|&x| f64::from(x)).collect(),
+            Self::I64(v) => v.iter().map(|&x| x as f64).collect(),
+            Self::I8(v) => v.iter().map(|&x| f64::from(x)).collect(),
+            Self::Text(_) => return None,
+        })
     }
 
     /// Its text, if it is one.

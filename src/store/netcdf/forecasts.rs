@@ -7,7 +7,7 @@ use ndarray::{Array5, Ix5};
 use super::super::Limits;
 use super::super::error::{Error, Result};
 use super::arrange::{self, CASE, COMPONENT, LEAD_TIME, NUMBER, Role, TIME};
-use super::dataset::{Attribute, Dataset, Origin, Values, Variable};
+use super::dataset::{Dataset, Origin, Values, Variable};
 use super::read::Reader;
 use super::trajectories::{flat, with_time};
 use super::write;
@@ -82,15 +82,13 @@ pub fn read_forecasts(path: &Path, variable: Option<&str>, limits: &Limits) -> R
     let mut reader = Reader::open(path, limits)?;
     let arranged = arrange::load(path, &mut reader, variable, &[&[&CASE, &START, &NUMBER, &LEAD_TIME, &COMPONENT]])?;
     let time = arrange::coordinate(&mut reader, arranged.dimensions[1].as_ref())?;
-    let lead = match &arranged.dimensions[3] {
-        Some(name) => reader.load_if_there(name)?,
+    let lead = arrange::coordinate(&mut reader, arranged.dimensions[3].as_ref())?;
+    let units = match &arranged.dimensions[3] {
+        Some(name) => reader.load_if_there(name)?.and_then(|v| Some(v.attribute("units")?.text()?.to_owned())),
         None => None,
     };
     let values = arranged.values.into_dimensionality::<Ix5>().map_err(|e| Error::content(path, e.to_string()))?;
     let counted = || (1..=values.dim().3).map(|step| step as f64).collect();
-    let lead_time = LeadTime {
-        values: lead.as_ref().and_then(|v| v.values.to_f64()).unwrap_or_else(counted),
-        units: lead.as_ref().and_then(|v| v.attribute("units")).and_then(Attribute::text).unwrap_or("1").into(),
-    };
+    let lead_time = LeadTime { values: lead.unwrap_or_else(counted), units: units.unwrap_or_else(|| "1".into()) };
     Ok(Forecasts { values, time, lead_time })
 }

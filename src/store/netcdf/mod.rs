@@ -12,6 +12,7 @@
 
 pub(super) mod arrange;
 pub(super) mod blocks;
+mod cf;
 mod dataset;
 mod describe;
 mod forecasts;
@@ -21,6 +22,7 @@ mod observations;
 pub(super) mod raw;
 mod read;
 mod scales;
+mod scored;
 mod split;
 #[cfg(test)]
 mod tests;
@@ -36,6 +38,7 @@ pub use forecasts::{Forecasts, LeadTime, read_forecasts, write_forecasts};
 pub use layout::word;
 pub use observations::{Observations, read_observations, write_observations};
 pub use read::read;
+pub use scored::{Scored, ScoredAnalyses, ScoredForecasts, read_scored};
 pub use split::SplitPart;
 pub use trajectories::{StoredTrajectories, frame, read_trajectories, state_attributes, write_trajectories};
 pub use write::write;

@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
+use hdf5::types::TypeDescriptor;
 use hdf5::{File, IndexType, IterationOrder, LinkType};
 
 use super::super::Limits;
 use super::super::error::{Error, Result};
+use super::cf::{self, Integer};
 use super::dataset::{Attribute, Dataset, Dimension, Variable};
 use super::guard::{Claim, Guard, StorageKind};
 use super::scales::{self, scale_name};
@@ -44,6 +46,16 @@ fn is_characters(name: &str) -> bool {
     name.strip_prefix("string").is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
 }
 
+/// How the integers of a dataset are stored; none of other types.
+fn integer(dataset: &hdf5::Dataset) -> Option<Integer> {
+    let kind = dataset.dtype().and_then(|kind| kind.to_descriptor()).ok()?;
+    match kind {
+        TypeDescriptor::Integer(_) => Some(Integer { bytes: kind.size(), signed: true }),
+        TypeDescriptor::Unsigned(_) => Some(Integer { bytes: kind.size(), signed: false }),
+        _ => None,
+    }
+}
+
 /// What is known of a variable before it is loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Header {
@@ -52,6 +64,8 @@ pub(super) struct Header {
     pub(super) dimensions: Vec<(String, usize)>,
     /// Whether it holds floating-point numbers.
     pub(super) float: bool,
+    /// Whether it holds integers, which may be packed numbers.
+    pub(super) integer: bool,
 }
 
 /// An open file whose links, types and layouts have been checked.
@@ -119,6 +133,19 @@ impl<'a> Reader<'a> {
         Ok(Variable { name: name.into(), dimensions, values, attributes })
     }
 
+    /// The numbers of a variable as CF means them: missing ones NaN, packed ones unpacked.
+    pub(super) fn numbers(&mut self, name: &str) -> Result<Vec<f64>> {
+        let claim = self.claims.iter().find(|claim| claim.name == name);
+        let integer = claim.and_then(|claim| integer(&claim.dataset));
+        let variable = self.load(name)?;
+        cf::decode(self.guard.path, variable, integer)
+    }
+
+    /// Its numbers, as [`Reader::numbers`]; none if the file has no such variable.
+    pub(super) fn numbers_if_there(&mut self, name: &str) -> Result<Option<Vec<f64>>> {
+        if self.headers.iter().any(|h| h.name == name) { self.numbers(name).map(Some) } else { Ok(None) }
+    }
+
     /// Walks through the root group: links first, then what the datasets claim, then their dimensions.
     fn survey(&mut self) -> Result<()> {
         let path = self.guard.path;
@@ -159,7 +186,8 @@ impl<'a> Reader<'a> {
         for claim in self.claims.iter().filter(|c| !bare.contains(&c.name.as_str())) {
             let dimensions = scales::dimensions_of(self.guard.path, claim, &uses, &self.scales)?;
             let float = matches!(claim.kind, StorageKind::F32 | StorageKind::F64);
-            self.headers.push(Header { name: claim.name.clone(), dimensions, float });
+            let integer = !float && !matches!(claim.kind, StorageKind::Fixed(_) | StorageKind::Variable);
+            self.headers.push(Header { name: claim.name.clone(), dimensions, float, integer });
         }
         Ok(())
     }

@@ -80,8 +80,8 @@ pub(super) fn read(
             let part = |(case, name): (usize, &String)| SplitPart::named(name).ok_or_else(|| wrong(case, name.clone()));
             names.iter().enumerate().map(part).collect::<Result<_>>()?
         }
-        values => {
-            let flags = values.to_f64().unwrap_or_default();
+        _ => {
+            let flags = reader.numbers("split")?;
             flags.iter().enumerate().map(|(case, &flag)| part(case, flag)).collect::<Result<_>>()?
         }
     };

@@ -77,7 +77,7 @@ fn a_file_without_trajectories_is_refused() {
     assert!(made.status.success(), "{}", stderr(&made));
     let forecasts = out.join("linear.nc");
     let (said, _) = refused(&["diagnose", forecasts.to_str().unwrap()], 3, "data");
-    assert!(said.contains("has no floating-point variable with the right dimensions"), "{said}");
+    assert!(said.contains("has no variable of numbers with the right dimensions"), "{said}");
 }
 
 #[test]

@@ -7,7 +7,9 @@
 
 mod assimilation;
 mod bad_experiments;
+mod contained;
 mod diagnose;
+mod foreign;
 mod parameters;
 
 use std::path::{Path, PathBuf};

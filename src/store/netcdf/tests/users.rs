@@ -90,7 +90,7 @@ fn dimensions_that_do_not_fit_are_listed_with_their_sizes_and_the_names_that_wou
         says(Some("u"), "has other dimensions");
         says(Some("v"), "has no variable `v`; it has `u`");
         put(path, &[("x", 2), ("component", 3), ("time", 4)], |_| 0.0);
-        says(None, "no floating-point variable");
+        says(None, "no variable of numbers");
         // Without names nothing is guessed.
         let file = hdf5::File::create(path).unwrap();
         file.new_dataset::<f64>().shape((2, 3)).create("u").unwrap();

@@ -1,0 +1,140 @@
+//! Forecasts and analyses beside their truths, to be scored: of this program, or of anyone who writes such variables.
+
+use std::path::Path;
+
+use ndarray::{Array, Array3, Array4, Array5, Dimension as Axes};
+
+use super::super::Limits;
+use super::super::error::{Error, Result};
+use super::arrange::{self, CASE, COMPONENT, LEAD_TIME, NUMBER, Role, Roles, TIME};
+use super::read::Reader;
+
+/// What a file holds that can be scored.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Scored {
+    /// The variables `forecast` and `truth`.
+    Forecasts(ScoredForecasts),
+    /// The variables `analysis` and `truth`, and `weight` if it is there.
+    Analyses(ScoredAnalyses),
+}
+
+/// Forecasts and what happened.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScoredForecasts {
+    /// The attribute `label` of the file.
+    pub label: Option<String>,
+    /// `[case, start, member, lead, component]`; NaN is missing.
+    pub values: Array5<f64>,
+    /// `[case, start, lead, component]`; NaN is missing.
+    pub truth: Array4<f64>,
+    /// The times of the starts, in the file's own unit, where it has any.
+    pub time: Option<Vec<f64>>,
+    /// The lead times, in the file's own unit, where it has any.
+    pub lead: Option<Vec<f64>>,
+}
+
+/// Analyses and what happened.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScoredAnalyses {
+    /// The attribute `label` of the file.
+    pub label: Option<String>,
+    /// `[case, time, member, component]`; NaN is missing.
+    pub values: Array4<f64>,
+    /// `[case, time, member]`, each ensemble's summing to 1; none where the file has no `weight`.
+    pub weights: Option<Array3<f64>>,
+    /// `[case, time, component]`; NaN is missing.
+    pub truth: Array3<f64>,
+    /// The times, in the file's own unit, where it has any.
+    pub time: Option<Vec<f64>>,
+}
+
+/// Starts of forecasts may lie in a dimension of their own or be the cases.
+const START: Role = Role { optional: true, ..TIME };
+
+const FORECAST: Roles = &[&CASE, &START, &NUMBER, &LEAD_TIME, &COMPONENT];
+const ANALYSIS: Roles = &[&CASE, &TIME, &NUMBER, &COMPONENT];
+const WEIGHT: Roles = &[&CASE, &TIME, &NUMBER];
+
+/// Reads a file of forecasts or analyses with their truth.
+///
+/// # Errors
+/// As [`super::read`]; and [`Error::Data`] when it holds neither, has no truth, its arrays do not fit together, or weights are
+/// none.
+pub fn read_scored(path: &Path, limits: &Limits) -> Result<Scored> {
+    let mut reader = Reader::open(path, limits)?;
+    let has = |name: &str| reader.headers().iter().any(|header| header.name == name);
+    let (forecast, analysis, weighted) = (has("forecast"), has("analysis"), has("weight"));
+    if (forecast || analysis) && !has("truth") {
+        let remedy = "without a truth only the innovation statistics of `scorecast assimilate` can be scored";
+        return Err(Error::data(path, "has no variable `truth`".to_owned(), remedy));
+    }
+    let attributes = reader.attributes()?;
+    let label =
+        attributes.iter().find(|(name, _)| name == "label").and_then(|(_, label)| label.text()).map(str::to_owned);
+    if forecast {
+        let found = arrange::load(path, &mut reader, Some("forecast"), &[FORECAST])?;
+        let time = arrange::coordinate(&mut reader, found.dimensions[1].as_ref())?;
+        let lead = arrange::coordinate(&mut reader, found.dimensions[3].as_ref())?;
+        let values: Array5<f64> = shaped(path, found.values)?;
+        let truth = arrange::load(path, &mut reader, Some("truth"), &[&[&CASE, &START, &LEAD_TIME, &COMPONENT]])?;
+        let truth: Array4<f64> = shaped(path, truth.values)?;
+        let (cases, starts, _, leads, components) = values.dim();
+        same(path, "truth", truth.shape(), &[cases, starts, leads, components])?;
+        return Ok(Scored::Forecasts(ScoredForecasts { label, values, truth, time, lead }));
+    }
+    if analysis {
+        let found = arrange::load(path, &mut reader, Some("analysis"), &[ANALYSIS])?;
+        let time = arrange::coordinate(&mut reader, found.dimensions[1].as_ref())?;
+        let values: Array4<f64> = shaped(path, found.values)?;
+        let (cases, times, members, components) = values.dim();
+        let truth = arrange::load(path, &mut reader, Some("truth"), &[&[&CASE, &TIME, &COMPONENT]])?;
+        let truth: Array3<f64> = shaped(path, truth.values)?;
+        same(path, "truth", truth.shape(), &[cases, times, components])?;
+        let mut weights = None;
+        if weighted {
+            let found = arrange::load(path, &mut reader, Some("weight"), &[WEIGHT])?;
+            let found: Array3<f64> = shaped(path, found.values)?;
+            same(path, "weight", found.shape(), &[cases, times, members])?;
+            weights = Some(normalised(path, found)?);
+        }
+        return Ok(Scored::Analyses(ScoredAnalyses { label, values, weights, truth, time }));
+    }
+    let message = "has neither a variable `forecast` nor `analysis`, so there is nothing to score".to_owned();
+    Err(Error::data(path, message, "give a file that `scorecast forecast` or `scorecast assimilate` wrote"))
+}
+
+/// Weights, `[case, time, member]`, so that those of each ensemble sum to 1.
+fn normalised(path: &Path, mut weights: Array3<f64>) -> Result<Array3<f64>> {
+    if let Some((at, weight)) = weights.indexed_iter().find(|(_, weight)| !(**weight >= 0.0 && weight.is_finite())) {
+        let message = format!("`weight` is {weight} for case {}, time {}, member {}", at.0, at.1, at.2);
+        return Err(Error::data(path, message, "give weights of 0 or more, 0 for a member that does not count"));
+    }
+    for (at, mut of_one) in weights.rows_mut().into_iter().enumerate() {
+        let sum = of_one.sum();
+        if sum <= 0.0 {
+            let message = format!("all weights of ensemble {at} (of all cases and times) are 0");
+            return Err(Error::data(
+                path,
+                message,
+                "give weights of which one at least is above 0, or leave `weight` out",
+            ));
+        }
+        // those that sum to 1 but for round-off stay as they are
+        if (sum - 1.0).abs() > 1e-9 {
+            of_one /= sum;
+        }
+    }
+    Ok(weights)
+}
+
+fn same(path: &Path, name: &str, found: &[usize], expected: &[usize]) -> Result<()> {
+    if found == expected {
+        return Ok(());
+    }
+    let message = format!("`{name}` has the sizes {found:?}, but its ensembles ask for {expected:?}");
+    Err(Error::data(path, message, "store both along the same dimensions"))
+}
+
+fn shaped<D: Axes>(path: &Path, values: ndarray::ArrayD<f64>) -> Result<Array<f64, D>> {
+    values.into_dimensionality::<D>().map_err(|error| Error::content(path, error.to_string()))
+}

@@ -1,0 +1,53 @@
+//! What one row, one label or one number does wrong stays with it: the rest of a run is told as it is.
+
+use serde_json::Value;
+
+use super::{json, scorecast, stderr, write};
+
+const NEARLY_EXACT: &str = "seed = 1\n[system]\nname = \"lorenz96\"\ndim = 6\nnoise = 0.2\n[data]\ntrajectories = 10\n\
+    steps = 40\ndt = 0.05\nspin_up = 50\nsplit = [0.6, 0.2, 0.2]\n[observe]\nnoise = 1e-12\ninitial = \"climatology\"\n\
+    steps = 60\nburn_in = 10\n";
+
+fn row<'a>(found: &'a Value, label: &str, metric: &str) -> &'a Value {
+    let rows = found["result"]["assimilation"].as_array().unwrap();
+    rows.iter().find(|row| row["label"] == label && row["metric"] == metric).unwrap()
+}
+
+#[test]
+fn a_row_whose_numbers_fail_is_that_rows_and_a_score_that_cannot_be_had_is_no_divergence() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = "[[assimilate]]\nmethod = \"climatology\"\nlabel = \"climate\"\nmembers = 6\n\
+                [[assimilate]]\nmethod = \"enkf\"\nlabel = \"fails\"\nmembers = 6\n";
+    let path = write(folder.path(), "x.toml", format!("{NEARLY_EXACT}{rows}").as_bytes());
+    let out = folder.path().join("run");
+    let output = scorecast(&["compare", path.to_str().unwrap(), "--out", out.to_str().unwrap(), "--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let found = json(&output);
+    assert_eq!(
+        (&row(&found, "fails", "rmse")["diverged"], &row(&found, "fails", "rmse")["value"]),
+        (&1.into(), &Value::Null)
+    );
+    let told = found["result"]["warnings"].to_string();
+    assert!(told.contains("`fails` could not go on at lead step 1"), "{told}");
+    assert!(row(&found, "climate", "rmse")["value"].as_f64().unwrap() > 1.0);
+    // errors of 1e-12 are lost beside a forecast 3 wide, and with them this score
+    let score = row(&found, "climate", "innovation_log_score");
+    assert_eq!((&score["diverged"], &score["value"]), (&0.into(), &Value::Null));
+}
+
+#[test]
+fn labels_have_a_file_each_are_no_formulas_and_do_not_act_on_a_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let labels = ["a b", "a/b", "A b", "日本", "本日", "=1+1", "\\u001b[2Jx", &"l".repeat(300)];
+    let mut text = "seed = 1\n[system]\nname = \"ou\"\n[data]\ntrajectories = 8\nsteps = 20\n".to_owned();
+    labels.iter().for_each(|label| text += &format!("[[forecaster]]\nkind = \"linear\"\nlabel = \"{label}\"\n"));
+    let path = write(folder.path(), "x.toml", text.as_bytes());
+    let out = folder.path().join("run");
+    let output = scorecast(&["compare", path.to_str().unwrap(), "--out", out.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(std::fs::read_dir(out.join("models")).unwrap().count(), labels.len());
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(told.contains("\\u{1b}[2Jx") && !told.contains('\u{1b}'), "{told}");
+    let table = std::fs::read_to_string(out.join("metrics.csv")).unwrap();
+    assert!(table.contains(",'=1+1,") && !table.contains(",=1+1,"), "{table}");
+}
