@@ -6,9 +6,9 @@ use super::global::Global;
 use super::progress::Terminal;
 use super::{dry_run, experiment};
 use scorecast::failure::{Failure, FailureKind, Result};
-use scorecast::spec::Plan;
 use scorecast::spec::size::{self, Need};
-use scorecast::stage::{Finished, Options};
+use scorecast::spec::{DataSource, Plan};
+use scorecast::stage::{Finished, Options, lead_step_in};
 use scorecast::systems::registry::nearest;
 
 /// What a subcommand works with.
@@ -30,7 +30,20 @@ impl<'a> Session<'a> {
     pub(super) fn plan(&self, name: &str) -> Result<Plan> {
         let mut overrides = self.global.set.clone();
         overrides.extend(self.global.seed.map(|seed| format!("seed={seed}")));
-        experiment::load(name, &overrides)
+        let plan = experiment::load(name, &overrides)?;
+        // a file says itself how far its states are apart; an experiment that says it too is held against it on reading
+        match &plan.data.source {
+            DataSource::File(file) if !plan.data.dt_said => {
+                match lead_step_in(file, plan.data.variable.as_deref(), &self.options) {
+                    Ok(Some(dt)) => experiment::load(name, &[overrides, vec![format!("data.dt={dt:?}")]].concat()),
+                    // a stage that needs the file says that it cannot be opened
+                    Ok(None) => Ok(plan),
+                    Err(failure) if failure.kind == FailureKind::Io => Ok(plan),
+                    Err(failure) => Err(failure),
+                }
+            }
+            _ => Ok(plan),
+        }
     }
 
     /// Runs a stage on an experiment; with `--dry-run` only says what it would do.

@@ -87,6 +87,8 @@ pub struct DataPlan {
     pub source: DataSource,
     /// The lead step and how a simulator takes it.
     pub stepping: Stepping,
+    /// Whether the user says the length of the lead step.
+    pub dt_said: bool,
     /// Shares of training, validation and test trajectories.
     pub split: [f64; 3],
     /// The variable of a file, where the user names it.

@@ -96,9 +96,7 @@ fn stop_if_asked(progress: &dyn Progress) -> Result<()> {
 fn stored(plan: &Plan, path: &Path, options: &Options) -> Result<Subject> {
     let read = store::read_trajectories(path, plan.data.variable.as_deref(), &options.limits())?;
     let geometry = data::geometry(plan, path, &read)?;
-    let ends = read.time.as_deref().and_then(|time| Some((time.first()?, time.last()?, time.len())));
-    let spacing = ends.map(|(first, last, count)| (last - first) / (count.max(2) - 1) as f64);
-    let dt = spacing.filter(|dt| *dt > 0.0).unwrap_or(plan.data.stepping.dt);
+    let dt = data::step_of(path, read.time.as_deref())?.unwrap_or(plan.data.stepping.dt);
     Ok(Subject { states: read.values, dt, geometry, lyapunov: None, smooth: true, climate: true })
 }
 

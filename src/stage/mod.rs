@@ -35,4 +35,5 @@ pub mod train;
 pub mod tune;
 pub mod validate;
 
+pub use data::lead_step_in;
 pub use options::{Finished, Options};

@@ -51,6 +51,22 @@ pub fn read_with_gaps(
     }
 }
 
+/// The times of trajectories of any kind that is known, and their unit; none where they have no times.
+///
+/// # Errors
+/// As [`read_trajectories`].
+pub fn read_times(
+    path: &std::path::Path,
+    variable: Option<&str>,
+    limits: &Limits,
+) -> Result<(Option<Vec<f64>>, netcdf::TimeUnit)> {
+    if well::is_well(path) {
+        well::read_gaps(path, variable, limits).map(|read| (read.time, read.unit))
+    } else {
+        netcdf::trajectories::read_times(path, variable, limits)
+    }
+}
+
 /// How much a reader may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {

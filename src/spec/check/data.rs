@@ -45,7 +45,14 @@ pub(super) fn check(cx: &Context, system: &Checked<SystemPlan>) -> Option<DataPl
     entry(INTEGRATORS, "integrator", &stepping.integrator, place, "data.integrator", cx.mistakes);
     let layout = layout(&reader, &own, system);
     let variable = Some(own.text("variable")).filter(|name| !name.is_empty()).map(str::to_owned);
-    (cx.mistakes.count() == before).then_some(DataPlan { source, stepping, split, variable, layout })
+    (cx.mistakes.count() == before).then_some(DataPlan {
+        source,
+        stepping,
+        dt_said: own.has("dt"),
+        split,
+        variable,
+        layout,
+    })
 }
 
 /// What the user says; otherwise the system's usual lead step, the fewest integration steps in it that are no longer

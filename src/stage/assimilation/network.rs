@@ -15,6 +15,7 @@ use crate::failure::{Failure, FailureKind, Result};
 use crate::spec::{AssimilatePlan, ObservePlan, Plan};
 use crate::stage::experiment::Experiment;
 use crate::store;
+use crate::store::netcdf::TimeUnit;
 use crate::systems::{Domain, Key};
 
 /// A network with its operator and replicates.
@@ -117,10 +118,29 @@ impl Making<'_> {
             .collect()
     }
 
+    /// Times of observations in the unit of the trajectories.
+    fn in_lead_steps_unit(&self, mut time: Vec<f64>, unit: &TimeUnit) -> Result<Vec<f64>, (String, String)> {
+        let own = self.experiment.data.as_ref().map_or(&TimeUnit::Model, |data| &data.unit);
+        if *unit == TimeUnit::Model {
+            return Ok(time);
+        }
+        let Some(factor) = own.in_these(unit) else {
+            let what = format!("its `time` is in {}, but lead steps are in {}", unit.name(), own.name());
+            let remedy = format!(
+                "give `time` in {}, or trajectories (data.file) whose times are in {}",
+                own.name(),
+                unit.name()
+            );
+            return Err((what, remedy));
+        };
+        time.iter_mut().for_each(|time| *time *= factor);
+        Ok(time)
+    }
+
     /// The user's own observations, at the lead steps of their times; there is no truth.
     fn recorded(&self, path: &Path) -> Result<Vec<Replicate>> {
         let Self { plan, network, .. } = *self;
-        let store::netcdf::Observations { values, time } =
+        let store::netcdf::Observations { values, time, unit } =
             store::netcdf::read_observations(path, None, &self.experiment.options.limits())?;
         let (replicates, sets, width) = values.dim();
         let at = |message: String| Failure::new(FailureKind::Data, message).at(path.display().to_string());
@@ -135,6 +155,10 @@ impl Making<'_> {
         if values.iter().all(|value| value.is_nan()) {
             return Err(at("the file has no value that is not missing".into()).hint("give a file that has some"));
         }
+        let time = time
+            .map(|time| self.in_lead_steps_unit(time, &unit))
+            .transpose()
+            .map_err(|(what, hint)| at(what).hint(hint))?;
         let steps = observation_times::lead_steps(time.as_deref(), sets, network.every, plan.data.stepping.dt)
             .map_err(|(what, remedy)| at(what).hint(remedy))?;
         (0..replicates)

@@ -13,6 +13,8 @@ pub(super) fn lead_steps(
 ) -> Result<Vec<usize>, (String, String)> {
     let Some(time) = time else { return Ok((1..=count).map(|set| set * every).collect()) };
     let unit = every as f64 * dt;
+    let largest = time.iter().fold(0.0f64, |largest, time| largest.max(time.abs()));
+    let tolerance = TOLERANCE + 2.0 * f64::from(f32::EPSILON) * largest / unit;
     let mut steps = vec![every];
     for (set, pair) in time.windows(2).enumerate() {
         let gap = pair[1] - pair[0];
@@ -22,23 +24,26 @@ pub(super) fn lead_steps(
                 format!("its `time` does not ascend: set {first} is at {} and set {second} at {}", pair[0], pair[1]);
             return Err((what, "put the sets in the order of their times, one set a time".to_owned()));
         }
-        let units = (gap / unit).round();
-        if units < 1.0 || (gap / unit - units).abs() > TOLERANCE || units > MOST {
+        // from the first set on, so that what each gap is off does not add up
+        let from_first = (pair[1] - time[0]) / unit;
+        let (units, gaps) = (from_first.round(), (gap / unit).round());
+        if gaps < 1.0 || (from_first - units).abs() > tolerance || gaps > MOST {
             let what = format!(
-                "its sets {first} and {second} are {gap:.6} apart in `time`, but sets follow each other by a whole number \
-                 (up to {MOST}) of observe.every * data.dt = {unit:.6}"
+                "its sets {first} and {second} are {gap:.6} apart in `time`, and set {second} is {from_first:.4} times \
+                 observe.every * data.dt = {unit:.6} after the first, but sets follow each other by a whole number (up to \
+                 {MOST}) of it"
             );
             let remedy = "set observe.every and data.dt so that they do, give `time` in model time, or leave the coordinate \
                           out where sets are equally far apart";
             return Err((what, remedy.to_owned()));
         }
-        steps.push(steps[set] + units as usize * every);
+        steps.push(every + units as usize * every);
     }
     steps.truncate(count);
     Ok(steps)
 }
 
-/// How far a gap may be from a whole number: times are often stored in single precision.
+/// How far the time since the first set may be from a whole number, beside what single precision rounds.
 const TOLERANCE: f64 = 1e-2;
 
 /// A gap of more than this is a time in another unit rather than a pause.
@@ -65,6 +70,9 @@ mod tests {
         let refused = |time: &[f64]| lead_steps(Some(time), time.len(), 4, 0.05).unwrap_err().0;
         assert!(refused(&[0.2, 0.5]).contains("sets 1 and 2 are 0.300000 apart in `time`"));
         assert!(refused(&[0.2, 0.25]).contains("observe.every * data.dt = 0.200000"));
+        // each gap is off by less than 1 %, and they add up
+        let late: Vec<f64> = (0..300).map(|set| 0.2018 * f64::from(set)).collect();
+        assert!(refused(&late).contains("set 3 is 2.0180 times"), "{}", refused(&late));
         // hours
         assert!(refused(&[0.0, 60.0]).contains("sets 1 and 2 are 60.000000"));
         for time in [[0.4, 0.2], [0.2, 0.2], [0.2, f64::NAN]] {

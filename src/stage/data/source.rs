@@ -9,9 +9,10 @@ use super::split::SplitTrajectories;
 use crate::failure::{Failure, FailureKind, Result};
 use crate::progress::Progress;
 use crate::spec::{DataSource, Plan};
+use crate::stage::data::health::step;
 use crate::stage::options::Options;
 use crate::store;
-use crate::store::netcdf::SplitPart;
+use crate::store::netcdf::{SplitPart, StoredTrajectories};
 use crate::systems::simulate::spin_up;
 use crate::systems::{Domain, Geometry, Key, simulate};
 
@@ -40,7 +41,8 @@ pub fn trajectories(
 fn read(path: &Path, plan: &Plan, options: &Options) -> Result<SplitTrajectories> {
     let read = store::read_trajectories(path, plan.data.variable.as_deref(), &options.limits())?;
     let geometry = geometry(plan, path, &read)?;
-    let states = read.values;
+    check_step(path, &read, plan.data.stepping.dt)?;
+    let (states, unit) = (read.values, read.unit);
     let split = read.split.unwrap_or_else(|| SplitPart::of_counts(plan.data.split_counts(states.dim().0)));
     if let Some(system) = plan.system.as_ref().filter(|system| system.system.dim() != states.dim().2) {
         return Err(Failure::new(
@@ -55,8 +57,42 @@ fn read(path: &Path, plan: &Plan, options: &Options) -> Result<SplitTrajectories
         .at(path.display().to_string())
         .hint("set system.dim, or remove [system] if these are not its trajectories"));
     }
-    SplitTrajectories::cut(&states, &split, geometry, first_step(plan))
+    Ok(SplitTrajectories { unit, ..SplitTrajectories::cut(&states, &split, geometry, first_step(plan))? })
 }
+
+/// The step between the states of a file, in the unit of its times; none where it has no times.
+///
+/// # Errors
+/// [`FailureKind::Data`] where the times are not finite, do not increase, or are not equally far apart.
+pub fn step_of(path: &Path, times: Option<&[f64]>) -> Result<Option<f64>> {
+    let Some(times) = times else { return Ok(None) };
+    step(times).map_err(|finding| {
+        let message = format!("its times cannot be used: {}", finding.message);
+        Failure::new(FailureKind::Data, message).at(path.display().to_string()).hint(finding.remedy)
+    })
+}
+
+/// The length of a lead step as a file of trajectories says it; none where it has no times.
+///
+/// # Errors
+/// When the file cannot be read, or its times cannot be used.
+pub fn lead_step_in(path: &Path, variable: Option<&str>, options: &Options) -> Result<Option<f64>> {
+    step_of(path, store::read_times(path, variable, &options.limits())?.0.as_deref())
+}
+
+/// Refuses trajectories whose states are not `dt` apart.
+fn check_step(path: &Path, read: &StoredTrajectories, dt: f64) -> Result<()> {
+    let Some(own) = step_of(path, read.time.as_deref())? else { return Ok(()) };
+    if (own - dt).abs() <= SAME_STEP * dt {
+        return Ok(());
+    }
+    let message = format!("its states are {own} apart ({}), but data.dt is {dt}", read.unit.name());
+    let hint = format!("set data.dt to {own}, or give trajectories with that lead step");
+    Err(Failure::new(FailureKind::Data, message).at(path.display().to_string()).hint(hint))
+}
+
+/// How far the step of a file may be from `data.dt`, relative to it: times are often stored in single precision.
+const SAME_STEP: f64 = 1e-4;
 
 /// The lead step of the simulator at which the plan's trajectories begin.
 fn first_step(plan: &Plan) -> usize {
@@ -70,7 +106,7 @@ fn first_step(plan: &Plan) -> usize {
 ///
 /// # Errors
 /// [`FailureKind::Data`] when the plan's does not fit the file.
-pub fn geometry(plan: &Plan, path: &Path, read: &store::netcdf::StoredTrajectories) -> Result<Geometry> {
+pub fn geometry(plan: &Plan, path: &Path, read: &StoredTrajectories) -> Result<Geometry> {
     plan.data.layout.of_file(&read.space, read.geometry).map_err(|message| {
         Failure::new(FailureKind::Data, message)
             .at(path.display().to_string())

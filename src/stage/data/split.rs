@@ -3,7 +3,7 @@
 use ndarray::{Array3, Axis, concatenate};
 
 use crate::failure::{Failure, FailureKind, Result};
-use crate::store::netcdf::SplitPart;
+use crate::store::netcdf::{SplitPart, TimeUnit};
 use crate::systems::Geometry;
 
 /// Trajectories for training, validation and test, `[case, time, component]` each.
@@ -20,6 +20,8 @@ pub struct SplitTrajectories {
     /// The lead step of the simulator at which they begin (the length of the spin-up): what a system that depends on time
     /// must know. 0 for a user's file.
     pub first_step: usize,
+    /// The unit of the lead step: model time, or that of the file's times.
+    pub unit: TimeUnit,
 }
 
 impl SplitTrajectories {
@@ -45,7 +47,7 @@ impl SplitTrajectories {
             .hint("give at least 3 trajectories; a long one can be cut into several"));
         }
         let [train, valid, test] = [train, valid, test].map(|cases| states.select(Axis(0), &cases));
-        Ok(Self { train, valid, test, geometry, first_step })
+        Ok(Self { train, valid, test, geometry, first_step, unit: TimeUnit::Model })
     }
 
     /// All of them, in the order train, valid, test.

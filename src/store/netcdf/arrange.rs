@@ -6,6 +6,7 @@ use ndarray::{ArrayD, ArrayViewD, Axis, IxDyn};
 
 use super::super::error::{Error, Result};
 use super::read::{Header, Reader};
+use super::time_unit::TimeUnit;
 
 /// A role that a dimension can play, and the names under which it is known.
 pub(in crate::store) struct Role {
@@ -91,6 +92,18 @@ pub(super) fn load(path: &Path, reader: &mut Reader, name: Option<&str>, sets: &
     Ok(Arranged { values, dimensions, roles })
 }
 
+/// The name of the dimension that plays role `role` in the variable that [`load`] would load.
+pub(super) fn dimension(
+    path: &Path,
+    reader: &Reader,
+    name: Option<&str>,
+    sets: &[Roles],
+    role: usize,
+) -> Result<Option<String>> {
+    let Choice { header, axes, .. } = choose(path, reader.headers(), name, sets)?;
+    Ok(axes[role].map(|axis| header.dimensions[axis].0.clone()))
+}
+
 /// A variable, and the axis that plays each role.
 #[derive(Clone)]
 struct Choice {
@@ -167,6 +180,24 @@ fn shown(header: &Header) -> String {
 pub(super) fn coordinate(reader: &mut Reader, dimension: Option<&String>) -> Result<Option<Vec<f64>>> {
     let Some(name) = dimension else { return Ok(None) };
     reader.numbers_if_there(name)
+}
+
+/// The times along a dimension, if the file has any, and their unit: its coordinate, or else a variable of times that lies along
+/// it alone.
+pub(super) fn times(
+    path: &Path,
+    reader: &mut Reader,
+    dimension: Option<&String>,
+) -> Result<(Option<Vec<f64>>, TimeUnit)> {
+    let Some(dimension) = dimension else { return Ok((None, TimeUnit::Model)) };
+    let lies = |header: &&Header| matches!(header.dimensions.as_slice(), [(along, _)] if along == dimension);
+    let along: Vec<&Header> = reader.headers().iter().filter(lies).filter(|h| h.float || h.integer).collect();
+    let own = along.iter().find(|header| header.name == *dimension);
+    let named = || along.iter().find(|header| TIME.known_as.contains(&header.name.to_lowercase().as_str()));
+    let Some(name) = own.or_else(named).map(|header| header.name.clone()) else { return Ok((None, TimeUnit::Model)) };
+    let values = reader.numbers(&name)?;
+    let units = reader.load(&name)?.attribute("units").and_then(|units| units.text()).map(str::to_owned);
+    Ok((Some(values), TimeUnit::parse(path, &name, units.as_deref())?))
 }
 
 /// Refuses values that are not finite, and says where the first one is.

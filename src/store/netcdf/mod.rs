@@ -26,6 +26,7 @@ mod scored;
 mod split;
 #[cfg(test)]
 mod tests;
+mod time_unit;
 pub(super) mod trajectories;
 pub(super) mod trouble;
 pub(super) mod values;
@@ -40,5 +41,6 @@ pub use observations::{Observations, read_observations, write_observations};
 pub use read::read;
 pub use scored::{Scored, ScoredAnalyses, ScoredForecasts, read_scored};
 pub use split::SplitPart;
+pub use time_unit::TimeUnit;
 pub use trajectories::{StoredTrajectories, frame, read_trajectories, state_attributes, write_trajectories};
 pub use write::write;

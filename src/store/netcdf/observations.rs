@@ -9,6 +9,7 @@ use super::super::error::{Error, Result};
 use super::arrange::{self, OBSERVED, REPLICATE, TIME};
 use super::dataset::{Dataset, Origin, Variable};
 use super::read::Reader;
+use super::time_unit::TimeUnit;
 use super::trajectories::{flat, with_time};
 use super::write;
 
@@ -17,8 +18,10 @@ use super::write;
 pub struct Observations {
     /// `[replicate, time, observed]`; NaN is missing. A file without replicates has one.
     pub values: Array3<f64>,
-    /// The times of the sets, in the file's own unit; none where the file has no time coordinate.
+    /// The times of the sets, in the file's own unit; none where the file has no times.
     pub time: Option<Vec<f64>>,
+    /// The unit of the times.
+    pub unit: TimeUnit,
 }
 
 /// Writes observations as the variable `observation` (replicate, time, observed); a single replicate has no dimension.
@@ -48,7 +51,7 @@ pub fn read_observations(path: &Path, variable: Option<&str>, limits: &Limits) -
         let message = format!("an observation is {value} (replicate {}, time {}, observed {})", at[0], at[1], at[2]);
         return Err(Error::data(path, message, "give NaN for a missing observation"));
     }
-    let time = arrange::coordinate(&mut reader, arranged.dimensions[1].as_ref())?;
+    let (time, unit) = arrange::times(path, &mut reader, arranged.dimensions[1].as_ref())?;
     let values = arranged.values.into_dimensionality::<Ix3>().map_err(|e| Error::content(path, e.to_string()))?;
-    Ok(Observations { values, time })
+    Ok(Observations { values, time, unit })
 }

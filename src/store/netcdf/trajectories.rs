@@ -11,6 +11,7 @@ use super::dataset::{Attribute, Dataset, Origin, Values, Variable};
 use super::layout;
 use super::read::Reader;
 use super::split::{self, SplitPart};
+use super::time_unit::TimeUnit;
 use super::write;
 use crate::systems::Geometry;
 
@@ -19,8 +20,10 @@ use crate::systems::Geometry;
 pub struct StoredTrajectories {
     /// `[case, time, component]`; a field in two dimensions lies row by row.
     pub values: Array3<f64>,
-    /// The times, in the file's own unit (ours: model time); none where the file has no time coordinate.
+    /// The times, in the file's own unit (ours: model time); none where the file has no times.
     pub time: Option<Vec<f64>>,
+    /// The unit of the times.
+    pub unit: TimeUnit,
     /// The part of each case; none where the file does not say.
     pub split: Option<Vec<SplitPart>>,
     /// The sizes of the dimensions of space that a state has in the file: one, or rows and columns.
@@ -33,7 +36,7 @@ impl StoredTrajectories {
     /// Trajectories `[case, time, component]` of which no more is known than their times.
     pub fn new(values: Array3<f64>, time: Option<Vec<f64>>) -> Self {
         let space = vec![values.dim().2];
-        Self { values, time, split: None, space, geometry: None }
+        Self { values, time, unit: TimeUnit::Model, split: None, space, geometry: None }
     }
 }
 
@@ -93,6 +96,17 @@ pub fn read_trajectories(path: &Path, variable: Option<&str>, limits: &Limits) -
     Ok(trajectories)
 }
 
+/// The times of trajectories and their unit, without the states.
+pub(in crate::store) fn read_times(
+    path: &Path,
+    variable: Option<&str>,
+    limits: &Limits,
+) -> Result<(Option<Vec<f64>>, TimeUnit)> {
+    let mut reader = Reader::open(path, limits)?;
+    let along = arrange::dimension(path, &reader, variable, &ROLES, 1)?;
+    arrange::times(path, &mut reader, along.as_ref())
+}
+
 /// Trajectories with values that are missing or not finite left as they are, and the roles of the dimensions.
 pub(in crate::store) fn read_gaps(
     path: &Path,
@@ -101,13 +115,13 @@ pub(in crate::store) fn read_gaps(
 ) -> Result<(StoredTrajectories, &'static [&'static Role])> {
     let mut reader = Reader::open(path, limits)?;
     let Arranged { values, dimensions, roles } = arrange::load(path, &mut reader, variable, &ROLES)?;
-    let time = arrange::coordinate(&mut reader, dimensions[1].as_ref())?;
+    let (time, unit) = arrange::times(path, &mut reader, dimensions[1].as_ref())?;
     let space = values.shape()[2..].to_vec();
     let values = if space.len() == 1 { values.into_dimensionality::<Ix3>() } else { flattened(values) };
     let values = values.map_err(|e| Error::content(path, e.to_string()))?;
     let split = split::read(path, &mut reader, dimensions[0].as_deref(), values.dim().0)?;
     let geometry = layout::read(path, &reader.attributes()?, &space)?;
-    Ok((StoredTrajectories { values, time, split, space, geometry }, roles))
+    Ok((StoredTrajectories { values, time, unit, split, space, geometry }, roles))
 }
 
 /// `[case, time, y, x]` with rows one after the other.

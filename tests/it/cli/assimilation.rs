@@ -303,7 +303,7 @@ fn withheld_values_verify_and_do_not_act() {
     let mut values = ndarray::Array3::from_shape_fn((1, 12, 3), |(_, j, i)| ((3 * j + i) as f64 * 0.7).sin());
     values[[0, 4, 0]] = f64::NAN;
     let write_file = |name: &str, values: &ndarray::Array3<f64>| {
-        let observations = netcdf::Observations { values: values.clone(), time: None };
+        let observations = netcdf::Observations { values: values.clone(), time: None, unit: Default::default() };
         netcdf::write_observations(file(name).as_ref(), &observations, &Default::default()).unwrap();
     };
     write_file("all.nc", &values);
@@ -356,7 +356,7 @@ fn a_files_own_times_say_where_its_sets_are() {
     let kept = [0usize, 1, 4, 5, 9, 11];
     let run = |name: &str, values: ndarray::Array3<f64>, time: Option<Vec<f64>>| {
         let file = folder.path().join(format!("{name}.nc"));
-        let observations = netcdf::Observations { values, time };
+        let observations = netcdf::Observations { values, time, unit: Default::default() };
         netcdf::write_observations(&file, &observations, &Default::default()).unwrap();
         let text = format!(
             "{LINEAR}[observe]\nfile = \"{}\"\nnoise = 0.5\ninitial = {{ mean = 0, sd = 1 }}\n[[assimilate]]\nmethod = \

@@ -33,7 +33,8 @@ fn write_all(folder: &Path) -> Result<()> {
     forecasts.lead_time = LeadTime { values: vec![0.05, 0.1], units: "1".into() };
     write_forecasts(&folder.join("model_time.nc"), &forecasts, &origin())?;
 
-    let observations = Observations { values: array![[[1.0, f64::NAN], [3.0, 4.0]]], time: None };
+    let observations =
+        Observations { values: array![[[1.0, f64::NAN], [3.0, 4.0]]], time: None, unit: Default::default() };
     write_observations(&folder.join("observations.nc"), &observations, &origin())?;
 
     let labels = ["étkf", "", "enkf"].map(String::from).to_vec();

@@ -245,7 +245,7 @@ fn the_users_own_trajectories_and_observations_need_no_system() {
     let states = scorecast::store::netcdf::read_trajectories(&at("mine.nc"), None, &limits).unwrap().values;
     let mut values = states.slice(ndarray::s![5..6, 1..31, ..;2]).to_owned();
     values[[0, 3, 1]] = f64::NAN;
-    let observations = scorecast::store::netcdf::Observations { values, time: None };
+    let observations = scorecast::store::netcdf::Observations { values, time: None, unit: Default::default() };
     scorecast::store::netcdf::write_observations(&at("seen.nc"), &observations, &Default::default()).unwrap();
     let own = format!(
         r#"

@@ -83,7 +83,7 @@ fn prepare(folder: &Path) {
     save("hole.nc", hole);
     let whole = std::fs::read(folder.join("mine.nc")).unwrap();
     std::fs::write(folder.join("torn.nc"), &whole[..whole.len() / 2]).unwrap();
-    let observations = Observations { values: Array3::zeros((1, 5, 2)), time: None };
+    let observations = Observations { values: Array3::zeros((1, 5, 2)), time: None, unit: Default::default() };
     netcdf::write_observations(&folder.join("seen.nc"), &observations, &Default::default()).unwrap();
     let trained = scorecast(folder, "train own.toml --out kept");
     assert!(trained.status.success(), "{}", String::from_utf8_lossy(&trained.stderr));

@@ -138,7 +138,7 @@ fn observations_keep_their_gaps_whatever_marks_them() {
     in_folder(|path| {
         let mut values = Array3::from_shape_fn((2, 5, 3), |(r, t, o)| value(r, t, o));
         values[[1, 2, 0]] = f64::NAN;
-        let observations = Observations { values, time: None };
+        let observations = Observations { values, time: None, unit: TimeUnit::Model };
         write_observations(path, &observations, &origin()).unwrap();
         let back = read_observations(path, None, &ENOUGH).unwrap();
         assert_eq!(bits(&back.values), bits(&observations.values));
