@@ -6,7 +6,7 @@ use super::super::document::Table;
 use super::super::keys::{DATA, SYSTEM};
 use super::super::plan::{DataPlan, DataSource, ForecasterPlan, Layout, SystemPlan};
 use super::super::read::{Reader, entry};
-use super::{Checked, Context};
+use super::context::{Checked, Context};
 use crate::systems::Stepping;
 use crate::systems::catalogue::DefaultStepping;
 use crate::systems::integrate::INTEGRATORS;
