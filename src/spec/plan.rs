@@ -9,7 +9,7 @@ use crate::assimilation::augment::Parameter;
 use crate::assimilation::{self, NOISE_LAWS, OPERATORS, ObservationOperator};
 use crate::systems::catalogue::{DefaultStepping, climate};
 use crate::systems::registry::find;
-use crate::systems::{Geometry, Settings, Stepping, System};
+use crate::systems::{Settings, Stepping, System};
 
 /// A checked experiment.
 #[derive(Clone)]

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use super::super::document::Table;
 use super::super::keys::{DATA, SYSTEM};
-use super::super::plan::{DataPlan, DataSource, ForecasterPlan, Layout, SystemPlan};
+use super::super::layout::Layout;
+use super::super::plan::{DataPlan, DataSource, ForecasterPlan, SystemPlan};
 use super::super::read::{Reader, entry};
 use super::context::{Checked, Context};
 use crate::systems::Stepping;

@@ -1,7 +1,5 @@
 //! `estimate` of an `[[assimilate]]` row: numbers of the system's settings that the row's members do not know.
 
-use std::collections::BTreeMap;
-
 use super::super::document::{Item, Node};
 use super::super::estimable::setting;
 use super::super::keys::{Section, expected};
@@ -9,8 +7,7 @@ use super::super::plan::SystemPlan;
 use super::super::read::Reader;
 use super::context::Checked;
 use crate::assimilation::augment::{Parameter, Scale};
-use crate::systems::catalogue::SYSTEMS;
-use crate::systems::registry::{Param, ParamKind, Value};
+use crate::systems::registry::{Param, ParamKind};
 
 /// One table of `estimate`.
 pub(in super::super) const ESTIMATE: Section = Section {
