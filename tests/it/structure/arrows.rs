@@ -216,7 +216,12 @@ fn no_arrow_goes_from_a_lower_floor_to_a_higher_one() {
         };
         let of_name = |name: &str| floors.iter().position(|names| names.contains(&name));
         let floor = |name: &str| of_name(name).or_else(|| of_name("*"));
-        for (from, targets) in modules.arrows() {
+        let arrows = modules.arrows();
+        for name in floors.concat().iter().filter(|name| **name != "*") {
+            let stands = arrows.keys().filter_map(|module| inside(module)).any(|module| module == *name);
+            assert!(stands, "{of}: ORDERS has `{name}` of `{folder}`, but there is none");
+        }
+        for (from, targets) in arrows {
             let Some(low) = inside(from) else { continue };
             let at = floor(&low).unwrap_or_else(|| panic!("{of}: `{low}` of `{folder}` stands on no floor of ORDERS"));
             for to in targets {
