@@ -9,7 +9,7 @@ use scorecast::assimilation::method::MethodBuild;
 use scorecast::systems::catalogue::climate::{Measured, climate};
 use scorecast::systems::catalogue::{DefaultStepping, build};
 use scorecast::systems::registry::ParamKind;
-use scorecast::systems::{Calculus, Entry, Geometry, Noise};
+use scorecast::systems::{Calculus, Entry, Noise};
 
 /// Keys and values; what is not known is null.
 pub(super) fn facts(entry: &Entry<DefaultStepping>) -> Map<String, Value> {
@@ -31,7 +31,7 @@ pub(super) fn facts(entry: &Entry<DefaultStepping>) -> Map<String, Value> {
     });
     let pairs = [
         ("dim", json!(system.as_ref().map(|system| system.dim()))),
-        ("geometry", json!(system.as_ref().map(|system| geometry(system.geometry())))),
+        ("geometry", json!(system.as_ref().map(|system| system.geometry().word()))),
         ("noise", json!(sde.as_ref().map(|sde| noise(sde.noise())))),
         ("calculus", json!(sde.as_ref().map(|sde| calculus(sde.calculus())))),
         ("stationary_start", json!(system.as_ref().map(|system| Arc::clone(system).initial_is_stationary()))),
@@ -83,15 +83,6 @@ pub(super) fn usual(entry: &Entry<DefaultStepping>) -> String {
     match wraps(entry) {
         true => "stepped as the system inside".to_owned(),
         false => format!("usually dt {dt}, substeps {substeps}, integrator {integrator}, spin_up {spin_up}"),
-    }
-}
-
-fn geometry(geometry: Geometry) -> &'static str {
-    match geometry {
-        Geometry::Ring => "ring",
-        Geometry::Torus { .. } => "torus",
-        Geometry::Plane { .. } => "plane",
-        _ => "unstructured",
     }
 }
 

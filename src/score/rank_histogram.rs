@@ -19,12 +19,14 @@ use super::statistics::{Summary, flatness};
 use super::terms::Terms;
 use crate::systems::{Param, Result, Settings, wide};
 
+const BINS: Param = Param::int("bins", 10, 2, "bins of equal probability").up_to(1000);
+
 /// The registry line.
 pub(super) const ENTRY: MetricEntry = MetricEntry {
     name: "rank_histogram",
     about: "p-value of a flat rank histogram, allowing for autocorrelation",
     reference: "Anderson 1996; Rao & Scott 1981",
-    params: &[Param::int("bins", 10, 2, "bins of equal probability").up_to(1000)],
+    params: &[BINS],
     build: MetricBuild::new(
         "rank test p",
         Orientation::None,
@@ -38,7 +40,7 @@ struct RankHistogram {
 }
 
 fn build(settings: &Settings, _context: &Context) -> Result<Box<dyn Metric>> {
-    Ok(Box::new(RankHistogram { bins: settings.count("bins") }))
+    Ok(Box::new(RankHistogram { bins: settings.count(BINS.key) }))
 }
 
 impl Metric for RankHistogram {

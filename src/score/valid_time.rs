@@ -14,20 +14,20 @@ use super::metric::{Context, Metric, MetricBuild, MetricEntry};
 use crate::systems::registry::DefaultValue;
 use crate::systems::{Param, ParamKind, Result, Settings};
 
+const THRESHOLD: Param = Param::new(
+    "threshold",
+    ParamKind::real(f64::MIN_POSITIVE, 1.0),
+    DefaultValue::Float(0.4),
+    "largest valid error, in climatological standard deviations",
+);
+const UNIT: Param = Param::choice("unit", "model_time", &["model_time", "lyapunov_time"], "the unit of the value");
+
 /// The registry line.
 pub(super) const ENTRY: MetricEntry = MetricEntry {
     name: "valid_time",
     about: "lead time until the normalised error of the ensemble mean exceeds the threshold",
     reference: "Vlachas et al. 2020",
-    params: &[
-        Param::new(
-            "threshold",
-            ParamKind::real(f64::MIN_POSITIVE, 1.0),
-            DefaultValue::Float(0.4),
-            "largest valid error, in climatological standard deviations",
-        ),
-        Param::choice("unit", "model_time", &["model_time", "lyapunov_time"], "the unit of the value"),
-    ],
+    params: &[THRESHOLD, UNIT],
     build: MetricBuild::new(
         "valid time",
         Orientation::More,
@@ -45,12 +45,12 @@ struct ValidTime {
 }
 
 fn build(settings: &Settings, context: &Context) -> Result<Box<dyn Metric>> {
-    let threshold = settings.number("threshold");
-    if settings.text("unit") != "lyapunov_time" {
+    let threshold = settings.number(THRESHOLD.key);
+    if settings.text(UNIT.key) != "lyapunov_time" {
         return Ok(Box::new(ValidTime { threshold, step: context.dt, estimator: "model time" }));
     }
     let lyapunov = context.lyapunov_time.ok_or_else(|| {
-        settings.mistake("unit", "is lyapunov_time, but the system's Lyapunov time is not known; use model_time")
+        settings.mistake(UNIT.key, "is lyapunov_time, but the system's Lyapunov time is not known; use model_time")
     })?;
     Ok(Box::new(ValidTime { threshold, step: context.dt / lyapunov, estimator: "Lyapunov times" }))
 }

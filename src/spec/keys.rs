@@ -3,6 +3,7 @@
 //! To add a plain key, add a line to its section here and read it in `check/`; to add one whose value is more than a
 //! plain setting, add a [`Special`].
 
+use super::layout::Layout;
 use crate::systems::registry::{DefaultValue, Param, ParamKind};
 
 /// A section of the experiment file.
@@ -114,7 +115,7 @@ pub const DATA: Section = Section {
         Param::unset("variable", ParamKind::Text, "the variable or field in `file`; needed where several would do"),
         Param::unset(
             "geometry",
-            ParamKind::Choice(super::plan::Layout::WORDS),
+            ParamKind::Choice(Layout::WORDS),
             "how the components in `file` lie: separate quantities, one field on a periodic grid in one or two dimensions, or on a grid with edges; as the file says if unset",
         ),
     ],

@@ -10,6 +10,8 @@ pub mod schema;
 pub mod size;
 
 mod check;
+mod estimable;
+mod layout;
 mod mistake;
 mod nested;
 mod overrides;
@@ -20,9 +22,10 @@ mod resolved;
 use document::Item;
 use mistake::Mistakes;
 
+pub use layout::Layout;
 pub use mistake::{Mistake, failure};
 pub use plan::{
-    AssimilatePlan, DataPlan, DataSource, ExpectedPlan, ForecasterPlan, Initial, Layout, ObservePlan, Plan, ScorePlan,
+    AssimilatePlan, DataPlan, DataSource, ExpectedPlan, ForecasterPlan, Initial, ObservePlan, Plan, ScorePlan,
     SystemPlan,
 };
 pub use presets::PRESETS;

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use crate::failure::{Failure, FailureKind, Result};
 use crate::stage::data::health::{Finding, Statistics, findings, step};
 use crate::stage::options::{Finished, Options};
-use crate::store::netcdf::{Description, SplitPart, StoredTrajectories, describe, word};
+use crate::store::netcdf::{Description, SplitPart, StoredTrajectories, describe};
 use crate::store::{self, Limits, well};
+use crate::systems::Geometry;
 
 /// Whose layout a file has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,14 +132,14 @@ fn shown(data: &StoredTrajectories) -> (String, Value) {
         ("sizes", format!("{cases} trajectories of {times} times and {components} components (space {space})")),
         ("time", time),
         ("split", split),
-        ("layout", data.geometry.map_or("not said: data.geometry decides".into(), |geometry| word(geometry).into())),
+        ("layout", data.geometry.map_or("not said: data.geometry decides".into(), |geometry| geometry.word().into())),
         ("missing", format!("{missing} of {} values", data.values.len())),
         ("values", statistics.line()),
     ];
     let text = lines.iter().map(|(name, what)| format!("  {name:<10} {what}\n")).collect();
     let result = json!({
         "trajectories": cases, "times": times, "components": components, "space": data.space, "dt": dt,
-        "time": ends.map(|(first, last)| [first, last]), "split": counts, "geometry": data.geometry.map(word),
+        "time": ends.map(|(first, last)| [first, last]), "split": counts, "geometry": data.geometry.map(Geometry::word),
         "missing": missing, "statistics": statistics.json(),
     });
     (text, result)

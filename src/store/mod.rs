@@ -6,6 +6,7 @@
 
 mod atomic;
 mod error;
+mod limits;
 pub mod manifest;
 pub mod model;
 pub mod netcdf;
@@ -16,6 +17,7 @@ pub mod well;
 
 pub use atomic::write_atomic;
 pub use error::{Error, Result, Trouble};
+pub use limits::Limits;
 pub use run::RunFolder;
 
 /// Reads trajectories of any kind that is known, from a file or a folder: ours and other NetCDF-4 or HDF5 with named
@@ -64,19 +66,5 @@ pub fn read_times(
         well::read_gaps(path, variable, limits).map(|read| (read.time, read.unit))
     } else {
         netcdf::trajectories::read_times(path, variable, limits)
-    }
-}
-
-/// How much a reader may take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// The most bytes that the values read from one file may take in memory (`--max-memory`).
-    pub max_bytes: u64,
-}
-
-impl Limits {
-    /// At most so many bytes.
-    pub fn bytes(max_bytes: u64) -> Self {
-        Self { max_bytes }
     }
 }

@@ -23,3 +23,15 @@ pub enum Geometry {
         columns: usize,
     },
 }
+
+impl Geometry {
+    /// The word for it, in experiments and files.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Unstructured => "unstructured",
+            Self::Ring => "ring",
+            Self::Torus { .. } => "torus",
+            Self::Plane { .. } => "plane",
+        }
+    }
+}

@@ -1,5 +1,7 @@
 //! The book and README are true: commands run, experiments parse, links lead somewhere, reference pages are the registries.
 //!
+//! A binary of its own: it also writes the reference pages, which a writer asks for without running the tests of the program.
+//!
 //! `UPDATE_DOCS=1 cargo test --release --test docs` writes the tables of docs/src/reference again; with `DOCS_PAGE=tutorial`
 //! only pages with that in their name are run.
 //!

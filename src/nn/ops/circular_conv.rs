@@ -7,23 +7,19 @@
 //! With g the gradient before the activation, dx is the circular convolution of g with the kernel reversed and
 //! transposed, and dw = (g with zeros in the rows between)^T (overlapping rows of x).
 
-use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
+use candle_core::{Result, Shape, Tensor};
 
-use super::matrix::{Strided, product, row_sum};
+use super::Activation;
+use super::convolution::{Convolve, apply};
+use super::matrix::{Strided, product};
 use super::real::Real;
-use super::{Activation, Output, Slope, elements, in_precision, precision, shaped, with};
 
 /// a(x * w + b) on a ring.
 ///
 /// # Errors
 /// When the shapes do not fit, the kernel is even, or a tensor is neither f32 nor f64.
 pub fn circular_conv(x: &Tensor, weight: &Tensor, bias: &Tensor, activation: Activation) -> Result<Tensor> {
-    let slope = Slope::new(activation, &[x, weight, bias]);
-    x.contiguous()?.apply_op3(weight, bias, CircularConv { slope })
-}
-
-struct CircularConv {
-    slope: Slope,
+    apply(Sizes::new(x.shape(), weight.shape())?, [x, weight, bias], activation)
 }
 
 #[derive(Clone, Copy)]
@@ -55,11 +51,6 @@ impl Sizes {
     /// The rows of the product: all windows of the padded buffer.
     fn windows(self) -> usize {
         (self.batch * self.padded()).saturating_sub(self.kernel - 1)
-    }
-
-    /// The sizes of the convolution that gives the gradient of the input.
-    fn reversed(self) -> Self {
-        Self { inputs: self.outputs, outputs: self.inputs, ..self }
     }
 
     /// The overlapping rows of a padded buffer.
@@ -127,61 +118,40 @@ fn weight_gradient<T: Real>(x: &[T], g: &[T], s: Sizes) -> Vec<T> {
     out
 }
 
-fn forward<T: Real>(
-    op: &CircularConv,
-    x: (&CpuStorage, &Layout),
-    w: (&CpuStorage, &Layout),
-    b: (&CpuStorage, &Layout),
-) -> Output {
-    let s = Sizes::new(x.1.shape(), w.1.shape())?;
-    let bias: &[T] = elements(b.0, b.1)?;
-    let mut z = convolve(elements::<T>(x.0, x.1)?, elements(w.0, w.1)?, s);
-    for row in z.chunks_exact_mut(s.outputs) {
-        row.iter_mut().zip(bias).for_each(|(z, b)| *z += *b);
-    }
-    op.slope.activate(&mut z)?;
-    Ok((T::to_cpu_storage_owned(z), (s.batch, s.length, s.outputs).into()))
-}
+impl Convolve for Sizes {
+    const NAME: &'static str = "circular convolution";
 
-type Gradients = Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)>;
-
-fn backward<T: Real>(op: &CircularConv, x: &Tensor, weight: &Tensor, bias: &Tensor, gradient: &Tensor) -> Gradients {
-    let s = Sizes::new(x.shape(), weight.shape())?;
-    let g: Vec<T> = with(&gradient.contiguous()?, |gradient| op.slope.pull(gradient))?;
-    let dx = x.track_op().then(|| {
-        let dx = with(weight, |w: &[T]| Ok(convolve(&g, &reverse(w, s), s.reversed())))?;
-        shaped(dx, x)
-    });
-    let dw =
-        weight.track_op().then(|| with(x, |x: &[T]| Ok(weight_gradient(x, &g, s))).and_then(|dw| shaped(dw, weight)));
-    let db = bias.track_op().then(|| shaped(row_sum(&g, s.outputs), bias));
-    Ok((dx.transpose()?, dw.transpose()?, db.transpose()?))
-}
-
-impl CustomOp3 for CircularConv {
-    fn name(&self) -> &'static str {
-        "circular convolution"
+    fn outputs(self) -> usize {
+        self.outputs
     }
 
-    fn cpu_fwd(
-        &self,
-        s1: &CpuStorage,
-        l1: &Layout,
-        s2: &CpuStorage,
-        l2: &Layout,
-        s3: &CpuStorage,
-        l3: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        in_precision!(precision(s1), forward(self, (s1, l1), (s2, l2), (s3, l3)))
+    fn shape(self) -> Shape {
+        (self.batch, self.length, self.outputs).into()
     }
 
-    fn bwd(&self, x: &Tensor, weight: &Tensor, bias: &Tensor, _res: &Tensor, gradient: &Tensor) -> Gradients {
-        in_precision!(x.dtype(), backward(self, x, weight, bias, gradient))
+    fn reversed(self) -> Self {
+        Self { inputs: self.outputs, outputs: self.inputs, ..self }
+    }
+
+    fn convolve<T: Real>(self, x: &[T], weight: &[T]) -> Vec<T> {
+        convolve(x, weight, self)
+    }
+
+    fn reverse<T: Real>(self, weight: &[T]) -> Vec<T> {
+        reverse(weight, self)
+    }
+
+    fn weight_gradient<T: Real>(self, x: &[T], g: &[T]) -> Vec<T> {
+        weight_gradient(x, g, self)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use candle_core::CustomOp3;
+
+    use super::super::Slope;
+    use super::super::convolution::Convolution;
     use super::super::differences::{check, normals};
     use super::*;
 
@@ -222,7 +192,8 @@ mod tests {
         let x = candle_core::Var::from_tensor(&normals(1, &[3, 6, 2])).unwrap();
         let (w, b) = (normals(2, &[4, 3, 2]), normals(3, &[4]));
         let out = circular_conv(x.as_tensor(), &w, &b, Activation::Identity).unwrap();
-        let op = CircularConv { slope: Slope::new(Activation::Identity, &[x.as_tensor()]) };
+        let slope = Slope::new(Activation::Identity, &[x.as_tensor()]);
+        let op = Convolution { sizes: Sizes::new(x.shape(), w.shape()).unwrap(), slope };
         let (dx, dw, db) = op.bwd(x.as_tensor(), &w, &b, &out, &out.detach()).unwrap();
         assert!(dx.is_some() && dw.is_none() && db.is_none());
     }

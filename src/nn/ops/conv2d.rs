@@ -10,11 +10,12 @@
 //! in both directions and transposed, and dw`[., k]` is the sum over examples of (g with zeros between its rows)^T
 //! (overlapping rows of x).
 
-use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
+use candle_core::{Result, Shape, Tensor};
 
-use super::matrix::{Strided, add_product, product, row_sum};
+use super::Activation;
+use super::convolution::{Convolve, apply};
+use super::matrix::{Strided, add_product, product};
 use super::real::Real;
-use super::{Activation, Output, Slope, elements, in_precision, precision, shaped, with};
 
 /// What lies beyond the edge of a grid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,13 +37,7 @@ pub fn conv2d(
     boundary: Boundary,
     activation: Activation,
 ) -> Result<Tensor> {
-    let slope = Slope::new(activation, &[x, weight, bias]);
-    x.contiguous()?.apply_op3(weight, bias, Conv2d { boundary, slope })
-}
-
-struct Conv2d {
-    boundary: Boundary,
-    slope: Slope,
+    apply(Sizes::new(x.shape(), weight.shape(), boundary)?, [x, weight, bias], activation)
 }
 
 #[derive(Clone, Copy)]
@@ -86,11 +81,6 @@ impl Sizes {
     /// The values of x that an output needs from one row.
     fn reach(self) -> usize {
         self.kernel * self.inputs
-    }
-
-    /// The sizes of the convolution that gives the gradient of the input.
-    fn reversed(self) -> Self {
-        Self { inputs: self.outputs, outputs: self.inputs, ..self }
     }
 
     /// What the outputs need from the row k - p below their own.
@@ -186,61 +176,40 @@ fn weight_gradient<T: Real>(x: &[T], g: &[T], s: Sizes) -> Vec<T> {
     out
 }
 
-fn forward<T: Real>(
-    op: &Conv2d,
-    x: (&CpuStorage, &Layout),
-    w: (&CpuStorage, &Layout),
-    b: (&CpuStorage, &Layout),
-) -> Output {
-    let s = Sizes::new(x.1.shape(), w.1.shape(), op.boundary)?;
-    let bias: &[T] = elements(b.0, b.1)?;
-    let mut z = convolve(elements::<T>(x.0, x.1)?, elements(w.0, w.1)?, s);
-    for row in z.chunks_exact_mut(s.outputs) {
-        row.iter_mut().zip(bias).for_each(|(z, b)| *z += *b);
-    }
-    op.slope.activate(&mut z)?;
-    Ok((T::to_cpu_storage_owned(z), (s.batch, s.rows, s.columns, s.outputs).into()))
-}
+impl Convolve for Sizes {
+    const NAME: &'static str = "convolution on a grid";
 
-type Gradients = Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)>;
-
-fn backward<T: Real>(op: &Conv2d, x: &Tensor, weight: &Tensor, bias: &Tensor, gradient: &Tensor) -> Gradients {
-    let s = Sizes::new(x.shape(), weight.shape(), op.boundary)?;
-    let g: Vec<T> = with(&gradient.contiguous()?, |gradient| op.slope.pull(gradient))?;
-    let dx = x.track_op().then(|| {
-        let dx = with(weight, |w: &[T]| Ok(convolve(&g, &reverse(w, s), s.reversed())))?;
-        shaped(dx, x)
-    });
-    let dw =
-        weight.track_op().then(|| with(x, |x: &[T]| Ok(weight_gradient(x, &g, s))).and_then(|dw| shaped(dw, weight)));
-    let db = bias.track_op().then(|| shaped(row_sum(&g, s.outputs), bias));
-    Ok((dx.transpose()?, dw.transpose()?, db.transpose()?))
-}
-
-impl CustomOp3 for Conv2d {
-    fn name(&self) -> &'static str {
-        "convolution on a grid"
+    fn outputs(self) -> usize {
+        self.outputs
     }
 
-    fn cpu_fwd(
-        &self,
-        s1: &CpuStorage,
-        l1: &Layout,
-        s2: &CpuStorage,
-        l2: &Layout,
-        s3: &CpuStorage,
-        l3: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        in_precision!(precision(s1), forward(self, (s1, l1), (s2, l2), (s3, l3)))
+    fn shape(self) -> Shape {
+        (self.batch, self.rows, self.columns, self.outputs).into()
     }
 
-    fn bwd(&self, x: &Tensor, weight: &Tensor, bias: &Tensor, _res: &Tensor, gradient: &Tensor) -> Gradients {
-        in_precision!(x.dtype(), backward(self, x, weight, bias, gradient))
+    fn reversed(self) -> Self {
+        Self { inputs: self.outputs, outputs: self.inputs, ..self }
+    }
+
+    fn convolve<T: Real>(self, x: &[T], weight: &[T]) -> Vec<T> {
+        convolve(x, weight, self)
+    }
+
+    fn reverse<T: Real>(self, weight: &[T]) -> Vec<T> {
+        reverse(weight, self)
+    }
+
+    fn weight_gradient<T: Real>(self, x: &[T], g: &[T]) -> Vec<T> {
+        weight_gradient(x, g, self)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use candle_core::CustomOp3;
+
+    use super::super::Slope;
+    use super::super::convolution::Convolution;
     use super::super::differences::{check, normals};
     use super::*;
 
@@ -311,7 +280,7 @@ mod tests {
         let (w, b) = (normals(2, &[4, 3, 3, 2]), normals(3, &[4]));
         let out = conv2d(x.as_tensor(), &w, &b, Boundary::Periodic, Activation::Identity).unwrap();
         let slope = Slope::new(Activation::Identity, &[x.as_tensor()]);
-        let op = Conv2d { boundary: Boundary::Periodic, slope };
+        let op = Convolution { sizes: Sizes::new(x.shape(), w.shape(), Boundary::Periodic).unwrap(), slope };
         let (dx, dw, db) = op.bwd(x.as_tensor(), &w, &b, &out, &out.detach()).unwrap();
         assert!(dx.is_some() && dw.is_none() && db.is_none());
     }

@@ -6,6 +6,7 @@
 
 pub mod circular_conv;
 pub mod conv2d;
+mod convolution;
 pub mod linear;
 pub mod matrix;
 pub mod modulate;

@@ -2,11 +2,13 @@
 
 use super::super::document::{Item, Node, Place, Table};
 use super::super::keys::ASSIMILATE;
-use super::super::plan::{AssimilatePlan, ForecasterPlan, Layout, SystemPlan};
+use super::super::layout::Layout;
+use super::super::plan::{AssimilatePlan, ForecasterPlan, SystemPlan};
 use super::super::read::{self, Reader, entry, key_of};
+use super::context::{Checked, Context};
+use super::estimate;
 use super::forecasters::check_label;
 use super::observe::CheckedNetwork;
-use super::{Checked, Context, estimate};
 use crate::assimilation::augment::Parameter;
 use crate::assimilation::{self, METHODS};
 use crate::systems::Geometry;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use ndarray::{Array1, Array2};
 
-use super::Context;
 use super::assimilate::CheckedRow;
+use super::context::Context;
 use super::observe::CheckedNetwork;
 use crate::assimilation::Need;
 use crate::assimilation::augment::OfState;

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use super::super::document::Table;
 use super::super::keys::{DATA, SYSTEM};
-use super::super::plan::{DataPlan, DataSource, ForecasterPlan, Layout, SystemPlan};
+use super::super::layout::Layout;
+use super::super::plan::{DataPlan, DataSource, ForecasterPlan, SystemPlan};
 use super::super::read::{Reader, entry};
-use super::{Checked, Context};
+use super::context::{Checked, Context};
 use crate::systems::Stepping;
 use crate::systems::catalogue::DefaultStepping;
 use crate::systems::integrate::INTEGRATORS;

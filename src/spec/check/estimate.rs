@@ -1,15 +1,13 @@
 //! `estimate` of an `[[assimilate]]` row: numbers of the system's settings that the row's members do not know.
 
-use std::collections::BTreeMap;
-
 use super::super::document::{Item, Node};
+use super::super::estimable::setting;
 use super::super::keys::{Section, expected};
 use super::super::plan::SystemPlan;
-use super::super::read::{Reader, remedy};
-use super::Checked;
+use super::super::read::Reader;
+use super::context::Checked;
 use crate::assimilation::augment::{Parameter, Scale};
-use crate::systems::catalogue::SYSTEMS;
-use crate::systems::registry::{Param, ParamKind, Value};
+use crate::systems::registry::{Param, ParamKind};
 
 /// One table of `estimate`.
 pub(in super::super) const ESTIMATE: Section = Section {
@@ -38,9 +36,6 @@ pub(in super::super) const ESTIMATE: Section = Section {
     ],
     special: &[],
 };
-
-/// Any number.
-const ANY: ParamKind = ParamKind::Float { min: f64::NEG_INFINITY, max: f64::INFINITY };
 
 /// How far a prior reaches, in standard deviations.
 const REACH: f64 = 4.0;
@@ -77,7 +72,7 @@ fn one(reader: &Reader, system: &Checked<SystemPlan>) -> Option<Parameter> {
     let (name, mean, sd) = (own.text("parameter"), own.number("mean"), own.number("sd"));
     // a system that is missing or wrong has been told
     let system = system.good()?;
-    let kind = match find(&system.name, system.settings.values(), name) {
+    let kind = match setting(&system.name, system.settings.values(), name) {
         Ok((kind, _)) => kind,
         Err(problem) => {
             reader.wrong("parameter", problem);
@@ -116,44 +111,4 @@ fn one(reader: &Reader, system: &Checked<SystemPlan>) -> Option<Parameter> {
         return None;
     }
     Some(parameter.walking(own.number("walk")))
-}
-
-/// The range of a system's setting that is a number ([`ParamKind::Float`]), and its value, by its path through the systems
-/// inside.
-///
-/// # Errors
-/// A sentence, where there is no such setting, or it is no number, or it has no value.
-pub(in super::super) fn find(
-    name: &str,
-    settings: &BTreeMap<String, Value>,
-    path: &str,
-) -> Result<(ParamKind, f64), String> {
-    let params = SYSTEMS.iter().find(|entry| entry.name == name).map_or(&[][..], |entry| entry.params);
-    let (key, rest) = path.split_once('.').map_or((path, None), |(key, rest)| (key, Some(rest)));
-    let Some(param) = params.iter().find(|param| param.key == key) else {
-        let known: Vec<&str> = params.iter().map(|param| param.key).collect();
-        return Err(format!("system `{name}` has no setting `{key}`; {}", remedy(key, &known)));
-    };
-    match (param.kind, rest, settings.get(key)) {
-        (ParamKind::System, Some(rest), Some(Value::System { name, settings })) => find(name, settings, rest),
-        (ParamKind::Float { .. }, None, Some(Value::Float(value))) => Ok((param.kind, *value)),
-        (ParamKind::Floats, None, Some(Value::Floats(values))) if values.len() == 1 => Ok((ANY, values[0])),
-        (ParamKind::Float { .. }, None, None) => {
-            Err(format!("`{key}` of system `{name}` has no value; set it in [system], for the truth has one"))
-        }
-        _ => Err(format!("`{path}` of system `{name}` is no single real number; {}", instead(params))),
-    }
-}
-
-/// The settings that can be estimated.
-fn instead(params: &[Param]) -> String {
-    let known = params.iter().filter_map(|param| match param.kind {
-        ParamKind::Float { .. } => Some(format!("`{}`", param.key)),
-        ParamKind::System => Some(format!("a number of the system inside, `{}.<key>`", param.key)),
-        _ => None,
-    });
-    match known.collect::<Vec<_>>().join(", ") {
-        none if none.is_empty() => "it has none".to_owned(),
-        some => format!("take one of {some}"),
-    }
 }

@@ -3,8 +3,8 @@
 use super::super::keys::EXPECTED;
 use super::super::plan::{ExpectedPlan, ScorePlan};
 use super::super::read::remedy;
-use super::Context;
 use super::assimilate::CheckedRow;
+use super::context::Context;
 
 pub(super) fn check(cx: &Context, rows: &[CheckedRow]) -> Vec<ExpectedPlan> {
     let labels: Vec<&str> = rows.iter().map(|row| row.plan.label.as_str()).collect();

@@ -5,6 +5,7 @@
 
 mod assimilate;
 mod compatible;
+mod context;
 mod data;
 mod estimate;
 mod expected;
@@ -13,101 +14,16 @@ mod observe;
 mod score;
 mod system;
 
-pub(super) use estimate::{ESTIMATE, find as setting};
+pub(super) use estimate::ESTIMATE;
 pub(super) use observe::{INITIAL, NOISE, OPERATOR};
 
-use super::document::{Item, Node, Place, Table};
-use super::keys::{SECTIONS, Section, TOP};
+use super::document::{Place, Table};
+use super::keys::TOP;
 use super::mistake::Mistakes;
 use super::plan::Plan;
-use super::read::{Reader, remedy};
+use super::read::Reader;
 use super::resolved;
-
-/// A section that may be missing, or wrong.
-pub(super) enum Checked<T> {
-    /// The file does not have it.
-    Absent,
-    /// It is there, with mistakes.
-    Broken,
-    /// It is there and right.
-    Good(T),
-}
-
-impl<T> Checked<T> {
-    fn from_checked(checked: Option<T>) -> Self {
-        checked.map_or(Self::Broken, Self::Good)
-    }
-
-    fn good(&self) -> Option<&T> {
-        match self {
-            Self::Good(value) => Some(value),
-            _ => None,
-        }
-    }
-
-    fn is_absent(&self) -> bool {
-        matches!(self, Self::Absent)
-    }
-}
-
-/// The whole tree, and where mistakes go.
-pub(super) struct Context<'a> {
-    root: &'a Table,
-    place: &'a Place,
-    mistakes: &'a Mistakes,
-}
-
-impl<'a> Context<'a> {
-    /// The reader of a section that comes at most once.
-    fn one(&self, section: &'a Section) -> Option<Reader<'a>> {
-        let node = self.root.get(section.name)?;
-        let reader = self.reader(section, node, section.name.to_owned());
-        if reader.is_none() {
-            let what = format!("`{0}` must be a section [{0}], but is {1}", section.name, node.item.describe());
-            self.mistakes.add(&node.place, section.name, what);
-        }
-        reader
-    }
-
-    /// The readers of a section that may come several times.
-    fn many(&self, section: &'a Section) -> Vec<Reader<'a>> {
-        let Some(node) = self.root.get(section.name) else { return Vec::new() };
-        let nodes = match &node.item {
-            Item::List(items) => items.as_slice(),
-            _ => std::slice::from_ref(node),
-        };
-        let path = |index| if nodes.len() > 1 { format!("{}.{index}", section.name) } else { section.name.to_owned() };
-        let mut readers = Vec::new();
-        for (index, node) in nodes.iter().enumerate() {
-            match self.reader(section, node, path(index)) {
-                Some(reader) => readers.push(reader),
-                None => {
-                    let what =
-                        format!("`{0}` must be sections [[{0}]], but is {1}", section.name, node.item.describe());
-                    self.mistakes.add(&node.place, section.name, what);
-                }
-            }
-        }
-        readers
-    }
-
-    fn reader(&self, section: &'a Section, node: &'a Node, path: String) -> Option<Reader<'a>> {
-        let Item::Table(table) = &node.item else { return None };
-        Some(Reader { section, path, table, place: &node.place, mistakes: self.mistakes })
-    }
-
-    fn refuse_unknown_sections(&self) {
-        let known: Vec<&str> = TOP.keys().chain(SECTIONS.iter().map(|section| section.name)).collect();
-        for (key, node) in self.root.entries.iter().filter(|(key, _)| !known.contains(&key.as_str())) {
-            let kind = match node.item {
-                Item::Table(_) | Item::List(_) => "section",
-                _ => "key",
-            };
-            let hint = remedy(key, &known);
-            self.mistakes.add(&node.place, key, format!("unknown {kind} `{key}`; {hint}"));
-        }
-    }
-}
+use context::{Checked, Context};
 
 /// Checks the tree of a whole experiment. None exactly if there are mistakes.
 pub(super) fn run(root: &Table, place: &Place, origin: &str, mistakes: &Mistakes) -> Option<Plan> {

@@ -6,7 +6,7 @@ use super::super::document::{Item, Node, Place, Table};
 use super::super::keys::{OBSERVE, Section};
 use super::super::plan::{DataPlan, DataSource, Initial, ObservePlan, SystemPlan};
 use super::super::read::{Reader, entry};
-use super::{Checked, Context};
+use super::context::{Checked, Context};
 use crate::assimilation::{self, NOISE_LAWS, OPERATORS, ObservationOperator};
 use crate::systems::registry::{DefaultValue, Param, ParamKind, Settings, Value};
 

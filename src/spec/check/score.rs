@@ -4,7 +4,7 @@ use super::super::document::Table;
 use super::super::keys::SCORE;
 use super::super::plan::{DataPlan, DataSource, ForecasterPlan, ScorePlan};
 use super::super::read::{Reader, entry};
-use super::Context;
+use super::context::Context;
 use super::forecasters::{baselines, check_label};
 use crate::score::{METRICS, default_names};
 

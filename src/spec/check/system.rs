@@ -3,7 +3,7 @@
 use super::super::keys::SYSTEM;
 use super::super::plan::{DataPlan, SystemPlan};
 use super::super::read::{Reader, entry, key_of};
-use super::{Checked, Context};
+use super::context::{Checked, Context};
 use crate::systems::Forecaster;
 use crate::systems::catalogue::{SYSTEMS, default_stepping};
 use crate::systems::system::complete;

@@ -6,19 +6,9 @@ use super::super::error::{Error, Result};
 use super::dataset::{Attribute, Dataset};
 use crate::systems::Geometry;
 
-/// The word for a geometry, as `[data] geometry` has it; none for one that has no word yet.
-pub fn word(geometry: Geometry) -> &'static str {
-    match geometry {
-        Geometry::Ring => "ring",
-        Geometry::Torus { .. } => "torus",
-        Geometry::Plane { .. } => "plane",
-        _ => "unstructured",
-    }
-}
-
 /// Adds the attributes.
 pub(super) fn with(dataset: Dataset, geometry: Geometry) -> Dataset {
-    let dataset = dataset.with("geometry", word(geometry));
+    let dataset = dataset.with("geometry", geometry.word());
     match geometry {
         Geometry::Torus { rows, columns } | Geometry::Plane { rows, columns } => {
             dataset.with("grid_shape", Attribute::I64(vec![rows as i64, columns as i64]))

@@ -36,7 +36,6 @@ pub use blocks::{Block, Blocks, write_blocks};
 pub use dataset::{Attribute, Dataset, Dimension, Origin, Values, Variable};
 pub use describe::{Description, describe};
 pub use forecasts::{Forecasts, LeadTime, read_forecasts, write_forecasts};
-pub use layout::word;
 pub use observations::{Observations, read_observations, write_observations};
 pub use read::read;
 pub use scored::{Scored, ScoredAnalyses, ScoredForecasts, read_scored};

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 
-use super::{DefaultStepping, dim_param, positive_param};
+use super::{DefaultStepping, dim_param};
 use crate::error::Result;
 use crate::geometry::Geometry;
 use crate::key::{Key, Purpose};
@@ -18,9 +18,9 @@ use crate::spectral::{Advection, Forcing, Mode, RandomModes, SpectralSde, cut};
 use crate::system::System;
 
 const DIM: Param = dim_param(8, 128, "number of grid points on the line");
-const LENGTH: Param = positive_param("length", TAU, "length of the line");
+const LENGTH: Param = Param::positive("length", TAU, "length of the line");
 const VISCOSITY: Param =
-    positive_param("viscosity", 0.05, "nu; shocks of a jump J are about 4 nu / J wide, resolve them");
+    Param::positive("viscosity", 0.05, "nu; shocks of a jump J are about 4 nu / J wide, resolve them");
 const FORCED_WAVES: Param =
     Param::int("forced_waves", 3, 1, "how many of the longest waves are forced (and make the start)").up_to(1_000_000);
 const NOISE: Param = Param::at_least(

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use ndarray::Array2;
 
 use super::square_root::{SquareRoot, SquareRootTransition};
-use super::{DefaultStepping, dim_param, positive_param};
+use super::{DefaultStepping, dim_param};
 use crate::error::Result;
 use crate::geometry::Geometry;
 use crate::key::{Key, Purpose, Stream};
@@ -24,9 +24,9 @@ use crate::system::System;
 use crate::transition::{ExactForecaster, ExactTransition, LogDensity};
 
 const DIM: Param = dim_param(1, 1, "number of independent components");
-const KAPPA: Param = positive_param("kappa", 1.0, "rate at which the mean is approached, per unit of model time");
-const THETA: Param = positive_param("theta", 1.0, "stationary mean");
-const SIGMA: Param = positive_param("sigma", 0.5, "noise: sd per sqrt(model time) is sigma sqrt(v)");
+const KAPPA: Param = Param::positive("kappa", 1.0, "rate at which the mean is approached, per unit of model time");
+const THETA: Param = Param::positive("theta", 1.0, "stationary mean");
+const SIGMA: Param = Param::positive("sigma", 0.5, "noise: sd per sqrt(model time) is sigma sqrt(v)");
 
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "cir",

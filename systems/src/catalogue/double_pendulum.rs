@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 
-use super::{DefaultStepping, additive, non_negative_param, positive_param};
+use super::{DefaultStepping, additive};
 use crate::geometry::Geometry;
 use crate::key::{Key, Purpose};
 use crate::lanes::LANES;
@@ -20,13 +20,13 @@ use crate::registry::{Entry, Param, Settings};
 use crate::sde::{Noise, Sde};
 use crate::system::System;
 
-const L1: Param = positive_param("l1", 1.0, "length of the upper rod, m");
-const L2: Param = positive_param("l2", 1.0, "length of the lower rod, m");
-const M1: Param = positive_param("m1", 1.0, "upper mass, kg");
-const M2: Param = positive_param("m2", 1.0, "lower mass, kg");
-const G: Param = positive_param("g", 9.8, "acceleration of gravity, m/s^2");
+const L1: Param = Param::positive("l1", 1.0, "length of the upper rod, m");
+const L2: Param = Param::positive("l2", 1.0, "length of the lower rod, m");
+const M1: Param = Param::positive("m1", 1.0, "upper mass, kg");
+const M2: Param = Param::positive("m2", 1.0, "lower mass, kg");
+const G: Param = Param::positive("g", 9.8, "acceleration of gravity, m/s^2");
 const NOISE: Param =
-    non_negative_param("noise", 0.0, "sd of the additive noise of both angular velocities, rad/s per sqrt(s)");
+    Param::at_least("noise", 0.0, 0.0, "sd of the additive noise of both angular velocities, rad/s per sqrt(s)");
 
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "double_pendulum",

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 
-use super::{DefaultStepping, additive, diffuse, dim_param, noise_param, positive_param};
+use super::{DefaultStepping, additive, diffuse, dim_param, noise_param};
 use crate::geometry::Geometry;
 use crate::key::{Key, Purpose, Stream};
 use crate::lanes::LANES;
@@ -16,12 +16,12 @@ use crate::sde::{Noise, Sde};
 use crate::system::System;
 
 const DIM: Param = dim_param(1, 1, "number of independent wells");
-const ALPHA: Param = positive_param(
+const ALPHA: Param = Param::positive(
     "alpha",
     1.0,
     "rate at which the middle is left, per unit of model time; wells at +-sqrt(alpha / beta)",
 );
-const BETA: Param = positive_param("beta", 1.0, "strength of the cubic term");
+const BETA: Param = Param::positive("beta", 1.0, "strength of the cubic term");
 const NOISE: Param = noise_param(0.5);
 
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {

@@ -17,7 +17,7 @@ use forecaster::Embedded;
 pub use map::Embedding;
 
 use super::inside::{OF, inside};
-use super::{DefaultStepping, lorenz63, positive_param};
+use super::{DefaultStepping, lorenz63};
 use crate::error::Result;
 use crate::geometry::Geometry;
 use crate::key::{Domain, Key};
@@ -34,7 +34,7 @@ const DIM: Param = Param::unset(
 const CURVATURE: Param =
     Param::at_least("curvature", 0.0, 0.0, "largest slope of the waves of the map; the map is orthonormal at 0");
 const LENGTH: Param =
-    positive_param("length", 10.0, "length over which the waves turn, in the units of the system inside");
+    Param::positive("length", 10.0, "length over which the waves turn, in the units of the system inside");
 const WAVES: Param = Param::unset(
     "waves",
     ParamKind::int(1, 10_000_000),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 
-use super::{DefaultStepping, noise_param, positive_param, real_param};
+use super::{DefaultStepping, noise_param};
 use crate::geometry::Geometry;
 use crate::key::{Key, Purpose};
 use crate::lanes::LANES;
@@ -17,11 +17,11 @@ use crate::registry::{Entry, Param, Settings};
 use crate::sde::{Noise, Sde};
 use crate::system::System;
 
-const A: Param = real_param("a", 0.7, "shift of the recovery's nullcline");
-const B: Param = positive_param("b", 0.8, "slope of the recovery's nullcline");
-const EPS: Param = positive_param("eps", 0.08, "rate of the recovery relative to the potential");
+const A: Param = Param::real("a", 0.7, "shift of the recovery's nullcline");
+const B: Param = Param::positive("b", 0.8, "slope of the recovery's nullcline");
+const EPS: Param = Param::positive("eps", 0.08, "rate of the recovery relative to the potential");
 const CURRENT: Param =
-    real_param("current", 0.5, "I, the stimulus; oscillations from 0.331 to 1.419 at the other defaults");
+    Param::real("current", 0.5, "I, the stimulus; oscillations from 0.331 to 1.419 at the other defaults");
 const NOISE: Param = noise_param(0.1);
 const RECOVERY_NOISE: Param =
     Param::at_least("recovery_noise", 0.0, 0.0, "s_w, sd of the noise of w per sqrt(model time); `noise` is that of v");

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 
-use super::{DefaultStepping, dim_param, positive_param, real_param};
+use super::{DefaultStepping, dim_param};
 use crate::error::Result;
 use crate::geometry::Geometry;
 use crate::key::{Key, Purpose, Stream};
@@ -20,11 +20,11 @@ use crate::system::System;
 use crate::transition::{ExactForecaster, ExactTransition, LogDensity};
 
 const DIM: Param = dim_param(1, 1, "number of independent components");
-const MU: Param = real_param("mu", 0.05, "mean rate of growth, per unit of model time (a year, usually)");
+const MU: Param = Param::real("mu", 0.05, "mean rate of growth, per unit of model time (a year, usually)");
 const SIGMA: Param =
     Param::at_least("sigma", 0.2, 0.0, "volatility: sd of the noise relative to the state, per sqrt(model time)");
 const INITIAL: Param =
-    positive_param("initial", 1.0, "median of the states that trajectories start from, each within about 10 %");
+    Param::positive("initial", 1.0, "median of the states that trajectories start from, each within about 10 %");
 
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "geometric_brownian",

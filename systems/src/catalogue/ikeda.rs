@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 
-use super::{DefaultStepping, non_negative_param};
+use super::DefaultStepping;
 use crate::error::{Error, Result};
 use crate::geometry::Geometry;
 use crate::key::{Key, Purpose};
@@ -20,7 +20,7 @@ use crate::stepping::Stepping;
 use crate::system::System;
 
 const U: Param = Param::share("u", 0.9, "what a turn leaves of the amplitude; chaotic from about 0.6 on");
-const NOISE: Param = non_negative_param("noise", 0.0, "sd of the additive noise an iteration");
+const NOISE: Param = Param::at_least("noise", 0.0, 0.0, "sd of the additive noise an iteration");
 
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "ikeda",

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 
-use super::{DefaultStepping, positive_param};
+use super::DefaultStepping;
 use crate::error::Result;
 use crate::geometry::Geometry;
 use crate::key::{Key, Purpose, Stream};
@@ -28,9 +28,9 @@ use crate::system::System;
 use crate::transition::{ExactForecaster, ExactTransition, LogDensity};
 
 const WELLS: Param = Param::int("wells", 5, 1, "number of wells on the ring").up_to(1000);
-const RADIUS: Param = positive_param("radius", 5.0, "r, the distance of the wells from the origin");
-const RADIAL: Param = positive_param("radial", 1.5, "c_1, the well's relaxation time along the radius");
-const TANGENTIAL: Param = positive_param("tangential", 0.1, "c_2, the well's relaxation time along the ring");
+const RADIUS: Param = Param::positive("radius", 5.0, "r, the distance of the wells from the origin");
+const RADIAL: Param = Param::positive("radial", 1.5, "c_1, the well's relaxation time along the radius");
+const TANGENTIAL: Param = Param::positive("tangential", 0.1, "c_2, the well's relaxation time along the ring");
 const RATE: Param = Param::at_least("rate", 2.0, 0.0, "lambda, jumps per unit of model time");
 const NOISE: Param = Param::at_least(
     "noise",

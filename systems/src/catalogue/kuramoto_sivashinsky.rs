@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 
-use super::{DefaultStepping, dim_param, noise_param, positive_param};
+use super::{DefaultStepping, dim_param, noise_param};
 use crate::error::Result;
 use crate::geometry::Geometry;
 use crate::key::{Key, Purpose};
@@ -21,7 +21,7 @@ use crate::system::System;
 
 const DIM: Param = dim_param(8, 64, "number of grid points on the line");
 const LENGTH: Param =
-    positive_param("length", 22.0, "length of the line; chaotic from about 22 on, waves are about 9 long");
+    Param::positive("length", 22.0, "length of the line; chaotic from about 22 on, waves are about 9 long");
 const NOISE: Param = noise_param(0.0);
 
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {

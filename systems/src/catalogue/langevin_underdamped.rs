@@ -8,7 +8,7 @@ use std::sync::Arc;
 use ndarray::Array2;
 
 use super::potential::{BETA_PARAM, POTENTIAL_PARAM, STIFFNESS_PARAM};
-use super::{DefaultStepping, Potential, diffuse, positive_param};
+use super::{DefaultStepping, Potential, diffuse};
 use crate::error::Result;
 use crate::geometry::Geometry;
 use crate::key::{Key, Purpose};
@@ -18,7 +18,7 @@ use crate::registry::{Entry, Param, Settings};
 use crate::sde::{Noise, Sde};
 use crate::system::System;
 
-const FRICTION: Param = positive_param("friction", 10.0, "gamma, the rate at which a momentum is lost; the mass is 1");
+const FRICTION: Param = Param::positive("friction", 10.0, "gamma, the rate at which a momentum is lost; the mass is 1");
 
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "langevin_underdamped",

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use ndarray::{Array2, Axis};
 
-use super::{DefaultStepping, count_param, dim_param, positive_param, real_param};
+use super::{DefaultStepping, count_param, dim_param};
 use crate::error::Result;
 use crate::geometry::Geometry;
 use crate::key::{Key, Purpose, Stream};
@@ -23,11 +23,11 @@ use crate::stepping::Stepping;
 use crate::system::System;
 
 const DIM: Param = dim_param(3, 1000, "number of grid points on the ring");
-const C: Param = real_param("c", 1.0, "speed, in grid points per unit of time");
+const C: Param = Param::real("c", 1.0, "speed, in grid points per unit of time");
 const DAMPING: Param = Param::share("damping", 1.0, "d, what a unit of time leaves of the field; 1 for none");
 const WAVENUMBERS: Param =
     count_param("wavenumbers", 1, 25, "how many waves the initial states are sums of, from wave number 1 on");
-const SD: Param = positive_param("sd", 0.223_606_797_749_978_97, "sd of each initial state over the ring");
+const SD: Param = Param::positive("sd", 0.223_606_797_749_978_97, "sd of each initial state over the ring");
 
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "linear_advection",

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use ndarray::{Array1, Array2, ArrayView2, s};
 
-use super::{DefaultStepping, Ou, noise_param, ou, positive_param, real_param};
+use super::{DefaultStepping, Ou, noise_param, ou};
 use crate::error::Result;
 use crate::gaussian::{LinearForecaster, SymmetricEigen};
 use crate::geometry::Geometry;
@@ -28,14 +28,14 @@ use crate::system::System;
 const DIM: Param = Param::int("dim", 32, 1, "n, the ambient dimension").up_to(MAX_DIM);
 const INTRINSIC: Param = Param::int("intrinsic", 4, 1, "d, the dimension of the subspace, at most dim").up_to(MAX_DIM);
 const RATE: Param =
-    real_param("rate", 1.0, "diagonal of Theta: the rate at which each intrinsic component returns to 0, above 0");
+    Param::real("rate", 1.0, "diagonal of Theta: the rate at which each intrinsic component returns to 0, above 0");
 const COUPLING: Param =
-    real_param("coupling", 1.0, "each intrinsic component is driven by the next: Theta_{i,i+1} = -coupling");
+    Param::real("coupling", 1.0, "each intrinsic component is driven by the next: Theta_{i,i+1} = -coupling");
 const NOISE: Param = noise_param(1.0);
 const AMBIENT_SD: Param =
     Param::at_least("ambient_sd", 0.01, 0.0, "e, the stationary sd in each direction across the subspace");
 const AMBIENT_RATE: Param =
-    positive_param("ambient_rate", 1.0, "r, the rate at which deviations from the subspace decay");
+    Param::positive("ambient_rate", 1.0, "r, the rate at which deviations from the subspace decay");
 const SUBSPACE_SEED: Param =
     Param::int("subspace_seed", 0, 0, "the seed that the subspace is drawn from, whatever the experiment's own");
 

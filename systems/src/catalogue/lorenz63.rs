@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ndarray::Array2;
 
 use super::noise::{EqualNoise, MULTIPLICATIVE};
-use super::{DefaultStepping, noise_param, positive_param, real_param};
+use super::{DefaultStepping, noise_param};
 use crate::error::Result;
 use crate::geometry::Geometry;
 use crate::key::{Key, Purpose};
@@ -16,9 +16,9 @@ use crate::registry::{Entry, Param, Settings};
 use crate::sde::{Noise, Sde};
 use crate::system::System;
 
-const SIGMA: Param = positive_param("sigma", 10.0, "Prandtl number");
-const RHO: Param = real_param("rho", 28.0, "Rayleigh number over its critical value");
-const BETA: Param = positive_param("beta", 8.0 / 3.0, "aspect ratio");
+const SIGMA: Param = Param::positive("sigma", 10.0, "Prandtl number");
+const RHO: Param = Param::real("rho", 28.0, "Rayleigh number over its critical value");
+const BETA: Param = Param::positive("beta", 8.0 / 3.0, "aspect ratio");
 
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "lorenz63",

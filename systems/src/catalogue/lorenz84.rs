@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 
-use super::{DefaultStepping, additive, diffuse, noise_param, positive_param, real_param};
+use super::{DefaultStepping, additive, diffuse, noise_param};
 use crate::geometry::Geometry;
 use crate::key::{Key, Purpose};
 use crate::lanes::LANES;
@@ -16,10 +16,10 @@ use crate::registry::{Entry, Param, Settings};
 use crate::sde::{Noise, Sde};
 use crate::system::System;
 
-const A: Param = positive_param("a", 0.25, "damping of the westerlies, relative to that of the waves");
-const B: Param = real_param("b", 4.0, "displacement of the waves by the westerlies");
-const F: Param = real_param("F", 8.0, "symmetric thermal forcing");
-const G: Param = real_param("G", 1.0, "asymmetric thermal forcing");
+const A: Param = Param::positive("a", 0.25, "damping of the westerlies, relative to that of the waves");
+const B: Param = Param::real("b", 4.0, "displacement of the waves by the westerlies");
+const F: Param = Param::real("F", 8.0, "symmetric thermal forcing");
+const G: Param = Param::real("G", 1.0, "asymmetric thermal forcing");
 const NOISE: Param = noise_param(0.0);
 
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {

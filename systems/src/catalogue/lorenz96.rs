@@ -11,7 +11,7 @@ use ndarray::Array2;
 use pulp::Arch;
 
 use super::noise::{EqualNoise, MULTIPLICATIVE};
-use super::{DefaultStepping, dim_param, noise_param, real_param};
+use super::{DefaultStepping, dim_param, noise_param};
 use crate::error::Result;
 use crate::fast::{Fast, Reach, Ring, SlopeUse};
 use crate::geometry::Geometry;
@@ -23,7 +23,7 @@ use crate::sde::{Noise, Sde};
 use crate::system::System;
 
 const DIM: Param = dim_param(4, 40, "number of grid points on the ring");
-const FORCING: Param = real_param("forcing", 8.0, "F, the constant forcing; chaotic from about 5 on at dim 40");
+const FORCING: Param = Param::real("forcing", 8.0, "F, the constant forcing; chaotic from about 5 on at dim 40");
 
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "lorenz96",

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use ndarray::{Array2, s};
 
-use super::{DefaultStepping, dim_param, non_negative_param, positive_param, real_param};
+use super::{DefaultStepping, dim_param};
 use crate::geometry::Geometry;
 use crate::key::{Key, Purpose};
 use crate::lanes::LANES;
@@ -25,7 +25,7 @@ use crate::sde::{Noise, Sde};
 use crate::system::System;
 
 const DIM: Param = dim_param(4, 8, "K, the number of grid points; the state has as many values of e again");
-const FORCING: Param = real_param("forcing", 20.0, "F, the constant forcing");
+const FORCING: Param = Param::real("forcing", 20.0, "F, the constant forcing");
 const POLYNOMIAL: Param =
     Param::floats("polynomial", &[0.262, 1.45, -0.0121, -0.00713, 0.000296], "coefficients of U, the constant first");
 const PHI: Param = Param::new(
@@ -34,8 +34,8 @@ const PHI: Param = Param::new(
     DefaultValue::Float(0.984),
     "correlation of e over `delta`",
 );
-const DELTA: Param = positive_param("delta", 0.005, "the time over which e has the correlation `phi`");
-const SIGMA: Param = non_negative_param("sigma", 1.94, "stationary sd of e; 0 leaves the polynomial alone");
+const DELTA: Param = Param::positive("delta", 0.005, "the time over which e has the correlation `phi`");
+const SIGMA: Param = Param::at_least("sigma", 1.94, 0.0, "stationary sd of e; 0 leaves the polynomial alone");
 
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "lorenz96_truncated",

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 
-use super::{DefaultStepping, additive, count_param, diffuse, noise_param, positive_param, real_param};
+use super::{DefaultStepping, additive, count_param, diffuse, noise_param};
 use crate::geometry::Geometry;
 use crate::key::{Key, Purpose};
 use crate::lanes::LANES;
@@ -22,10 +22,10 @@ use crate::system::System;
 
 const K: Param = count_param("K", 4, 8, "number of slow grid points");
 const J: Param = count_param("J", 1, 32, "number of fast grid points for each slow one");
-const FORCING: Param = real_param("forcing", 20.0, "F, the constant forcing of the slow scale");
-const H: Param = real_param("h", 1.0, "coupling of the scales");
-const C: Param = positive_param("c", 10.0, "how much faster the fast scale is");
-const B: Param = positive_param("b", 10.0, "how much smaller the fast amplitudes are");
+const FORCING: Param = Param::real("forcing", 20.0, "F, the constant forcing of the slow scale");
+const H: Param = Param::real("h", 1.0, "coupling of the scales");
+const C: Param = Param::positive("c", 10.0, "how much faster the fast scale is");
+const B: Param = Param::positive("b", 10.0, "how much smaller the fast amplitudes are");
 const NOISE: Param = noise_param(0.0);
 
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {

@@ -73,9 +73,7 @@ pub use stochastic_volatility::StochasticVolatility;
 pub use vissio_lucarini::VissioLucarini;
 
 pub use shared::DefaultStepping;
-pub(crate) use shared::{
-    additive, count_param, diffuse, dim_param, noise_param, non_negative_param, positive_param, real_param,
-};
+pub(crate) use shared::{additive, count_param, diffuse, dim_param, noise_param};
 
 use crate::error::{Error, Result};
 use crate::registry::{Entry, Settings, Value, find};

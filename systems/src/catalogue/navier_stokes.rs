@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 
-use super::{DefaultStepping, positive_param};
+use super::DefaultStepping;
 use crate::error::Result;
 use crate::geometry::Geometry;
 use crate::key::{Key, Purpose};
@@ -27,7 +27,7 @@ const GRID: Param =
     Param::int("grid", 64, 8, "n: the state is the vorticity on n x n points; wavenumbers below n / 3 are resolved")
         .up_to(8192);
 const VISCOSITY: Param =
-    positive_param("viscosity", 0.025, "nu; the inverse of the Reynolds number at Kolmogorov amplitude 1");
+    Param::positive("viscosity", 0.025, "nu; the inverse of the Reynolds number at Kolmogorov amplitude 1");
 const DRAG: Param = Param::at_least(
     "drag",
     0.0,
@@ -41,9 +41,9 @@ const FORCING: Param = Param::choice(
     "a steady shear force, random forcing white in time, or none",
 );
 const WAVENUMBER: Param = Param::int("wavenumber", 4, 1, "m, of the forcing").up_to(2730);
-const AMPLITUDE: Param = positive_param("amplitude", 1.0, "chi, of the Kolmogorov force");
+const AMPLITUDE: Param = Param::positive("amplitude", 1.0, "chi, of the Kolmogorov force");
 const INJECTION: Param =
-    positive_param("injection", 0.1, "epsilon, energy mean(|u|^2) / 2 put in by the ring forcing per model time");
+    Param::positive("injection", 0.1, "epsilon, energy mean(|u|^2) / 2 put in by the ring forcing per model time");
 
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
     name: "navier_stokes",

@@ -1,15 +1,16 @@
 //! The noise that most systems may have, of one size on every component: additive, s dW_i, or multiplicative,
 //! s x_i dW_i (Ito). Each component has one Brownian motion, so a system has one kind or the other.
 
-use super::{noise_param, non_negative_param};
+use super::noise_param;
 use crate::error::Result;
 use crate::lanes::LANES;
 use crate::registry::{Param, Settings};
 use crate::sde::Noise;
 
 /// The setting of multiplicative noise, beside `noise`.
-pub(super) const MULTIPLICATIVE: Param = non_negative_param(
+pub(super) const MULTIPLICATIVE: Param = Param::at_least(
     "multiplicative",
+    0.0,
     0.0,
     "s in the multiplicative Ito noise s x_i dW_i, per sqrt(model time); needs an integrator for such noise and `noise` 0",
 );

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use nalgebra::DMatrix;
 use ndarray::{Array1, Array2};
 
-use super::{DefaultStepping, dim_param, real_param};
+use super::{DefaultStepping, dim_param};
 use crate::error::Result;
 use crate::gaussian::{LinearForecaster, SymmetricEigen};
 use crate::geometry::Geometry;
@@ -25,8 +25,8 @@ use crate::system::System;
 
 const DIM: Param = dim_param(1, 3, "number of components; not used where `drift` is set");
 const RATE: Param =
-    real_param("rate", 1.0, "diagonal of Theta: the rate at which each component returns to its mean, above 0");
-const COUPLING: Param = real_param("coupling", 1.0, "each component is driven by the next: Theta_{i,i+1} = -coupling");
+    Param::real("rate", 1.0, "diagonal of Theta: the rate at which each component returns to its mean, above 0");
+const COUPLING: Param = Param::real("coupling", 1.0, "each component is driven by the next: Theta_{i,i+1} = -coupling");
 const DRIFT: Param = Param::unset(
     "drift",
     ParamKind::Rows,

@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 
-use super::{DefaultStepping, positive_param};
+use super::DefaultStepping;
 use crate::error::Result;
 use crate::geometry::Geometry;
 use crate::key::{Key, Purpose};
@@ -42,8 +42,8 @@ const GRID: Param = Param::int(
 )
 .up_to(4097);
 const VISCOSITY: Param =
-    positive_param("viscosity", 2e-12, "A, of the biharmonic friction; 2e-11 in the coarser variant");
-const FROUDE: Param = positive_param("froude", 1600.0, "F, the inverse square of the deformation radius");
+    Param::positive("viscosity", 2e-12, "A, of the biharmonic friction; 2e-11 in the coarser variant");
+const FROUDE: Param = Param::positive("froude", 1600.0, "F, the inverse square of the deformation radius");
 const NONLINEARITY: Param =
     Param::at_least("nonlinearity", 1e-5, 0.0, "epsilon, the Rossby number in front of the advection");
 

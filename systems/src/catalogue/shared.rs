@@ -57,21 +57,6 @@ pub(crate) const fn noise_param(default: f64) -> Param {
     )
 }
 
-/// Any finite number.
-pub(crate) const fn real_param(key: &'static str, default: f64, about: &'static str) -> Param {
-    Param::real(key, default, about)
-}
-
-/// A number above 0.
-pub(crate) const fn positive_param(key: &'static str, default: f64, about: &'static str) -> Param {
-    Param::positive(key, default, about)
-}
-
-/// A number of at least 0.
-pub(crate) const fn non_negative_param(key: &'static str, default: f64, about: &'static str) -> Param {
-    Param::at_least(key, default, 0.0, about)
-}
-
 /// A whole number.
 pub(crate) const fn count_param(key: &'static str, min: i64, default: i64, about: &'static str) -> Param {
     Param::int(key, default, min, about).up_to(10_000_000)

@@ -15,9 +15,9 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 
+use super::DefaultStepping;
 use super::cir::positive;
 use super::square_root::{SquareRoot, SquareRootTransition};
-use super::{DefaultStepping, positive_param, real_param};
 use crate::error::Result;
 use crate::geometry::Geometry;
 use crate::key::{Key, Purpose, Stream};
@@ -31,10 +31,10 @@ use crate::system::System;
 use crate::transition::{ExactForecaster, ExactTransition};
 
 const MU: Param =
-    real_param("mu", 0.0319, "mean rate of growth of the price, per unit of model time (a year, usually)");
-const KAPPA: Param = positive_param("kappa", 6.21, "rate at which the variance returns to its mean");
-const THETA: Param = positive_param("theta", 0.019, "stationary mean of the variance");
-const SIGMA: Param = positive_param("sigma", 0.61, "volatility of the variance");
+    Param::real("mu", 0.0319, "mean rate of growth of the price, per unit of model time (a year, usually)");
+const KAPPA: Param = Param::positive("kappa", 6.21, "rate at which the variance returns to its mean");
+const THETA: Param = Param::positive("theta", 0.019, "stationary mean of the variance");
+const SIGMA: Param = Param::positive("sigma", 0.61, "volatility of the variance");
 const RHO: Param = Param::new(
     "rho",
     ParamKind::real(-1.0, 1.0),

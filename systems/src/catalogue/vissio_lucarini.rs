@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 
-use super::{DefaultStepping, additive, diffuse, dim_param, noise_param, positive_param, real_param};
+use super::{DefaultStepping, additive, diffuse, dim_param, noise_param};
 use crate::geometry::Geometry;
 use crate::key::{Key, Purpose};
 use crate::lanes::LANES;
@@ -21,10 +21,10 @@ use crate::sde::{Noise, Sde};
 use crate::system::System;
 
 const DIM: Param = dim_param(4, 36, "number of grid points; the state has an X and a theta for each");
-const F: Param = real_param("F", 10.0, "forcing of X");
-const G: Param = real_param("G", 0.0, "forcing of theta");
-const ALPHA: Param = real_param("alpha", 1.0, "rate of conversion between the two forms of energy");
-const GAMMA: Param = positive_param("gamma", 1.0, "rate of dissipation");
+const F: Param = Param::real("F", 10.0, "forcing of X");
+const G: Param = Param::real("G", 0.0, "forcing of theta");
+const ALPHA: Param = Param::real("alpha", 1.0, "rate of conversion between the two forms of energy");
+const GAMMA: Param = Param::positive("gamma", 1.0, "rate of dissipation");
 const NOISE: Param = noise_param(0.0);
 
 pub(super) const ENTRY: Entry<DefaultStepping> = Entry {

@@ -1,32 +1,50 @@
-//! A crate's files and the arrows between them, read from its paths `crate::a::b::Item` and `super::Item`.
+//! A crate's files and the arrows between them, read from its paths: those of `use`, and those that begin with `crate`,
+//! `super`, a child or an imported name anywhere else.
 //!
-//! An arrow goes to the file in which the path ends: as many of its segments as are modules with a file. What a file only
-//! re-exports (`pub use`) is looked up where it comes from, and `mod` is no arrow. Test modules and comments do not count.
+//! An arrow goes to the file in which the path ends: as many of its segments as are modules with a file. What a file
+//! re-exports (`pub use`) is looked up where it comes from; to re-export from a child, and `mod`, is no arrow. Test modules
+//! and comments do not count.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// The files of one crate by their module paths, such as `method::ensemble::etkf`; the crate itself is the empty path.
 pub struct Modules {
-    code: BTreeMap<String, String>,
+    files: BTreeMap<String, File>,
+}
+
+/// What a file names.
+struct File {
+    imports: Vec<Import>,
+    /// Paths of two segments or more that stand outside `use`.
+    paths: Vec<String>,
+}
+
+/// One path of a `use` and the name that it has in the file.
+struct Import {
+    public: bool,
+    path: String,
+    name: String,
 }
 
 impl Modules {
     /// Of the crate whose sources are in `folder`.
     pub fn read(folder: &Path) -> Self {
-        let mut code = BTreeMap::new();
-        read_into(&mut code, folder, "");
-        code.retain(|name, _| !name.split("::").any(|part| part == "tests" || part.ends_with("_tests")));
-        Self { code }
+        let mut files = BTreeMap::new();
+        read_into(&mut files, folder, "");
+        files.retain(|name, _| !name.split("::").any(|part| part == "tests" || part.ends_with("_tests")));
+        Self { files }
     }
 
     /// Which file names which, by module paths.
     pub fn arrows(&self) -> BTreeMap<&str, BTreeSet<&str>> {
-        let targets = |(name, code): (&'_ String, &'_ String)| {
-            let found = paths(code).into_iter().filter_map(|path| self.resolve(name, &path));
+        let targets = |(name, file): (&'_ String, &'_ File)| {
+            let used = file.imports.iter().filter(|import| !import.public || outside(&import.path));
+            let paths = used.map(|import| &import.path).chain(&file.paths);
+            let found = paths.filter_map(|path| self.resolve(name, path));
             found.filter(|target| target != name).collect::<BTreeSet<_>>()
         };
-        self.code.iter().map(|entry| (entry.0.as_str(), targets(entry))).collect()
+        self.files.iter().map(|entry| (entry.0.as_str(), targets(entry))).collect()
     }
 
     /// The file in which `path`, written in the file `from`, ends.
@@ -36,16 +54,18 @@ impl Modules {
         let mut module = String::new();
         while let Some(next) = segments.first() {
             let deeper = joined(&module, next);
-            if !self.code.contains_key(&deeper) {
+            if !self.files.contains_key(&deeper) {
                 break;
             }
             module = deeper;
             segments.remove(0);
         }
-        let (name, code) = self.code.get_key_value(&module)?;
-        let Some(item) = segments.first() else { return Some(name) };
-        match re_exported(code, item) {
-            Some(source) if source != path => self.resolve(name, &source).or(Some(name)),
+        let (name, file) = self.files.get_key_value(&module)?;
+        let Some((item, beyond)) = segments.split_first() else { return Some(name) };
+        match file.imports.iter().find(|import| import.public && import.name == *item) {
+            Some(source) if source.path != path => {
+                self.resolve(name, &joined(&source.path, &beyond.join("::"))).or(Some(name))
+            }
             _ => Some(name),
         }
     }
@@ -62,10 +82,20 @@ impl Modules {
         while let Some(above) = rest.strip_prefix("super::") {
             (at, rest) = (at.rsplit_once("::").map_or("", |(parent, _)| parent), above);
         }
-        let whole = joined(at, rest);
-        let inside = rest.split("::").next().is_some_and(|first| self.code.contains_key(&joined(at, first)));
-        (inside || path.starts_with("super::")).then_some(whole)
+        let (first, beyond) = rest.split_once("::").unwrap_or((rest, ""));
+        if path.starts_with("super::") || self.files.contains_key(&joined(at, first)) {
+            return Some(joined(at, rest));
+        }
+        let named = |import: &&Import| import.name == first && import.path != path;
+        let import = self.files.get(from)?.imports.iter().find(named)?;
+        let chained = |import: &Import| import.path.split("::").next() == Some(first);
+        (!chained(import)).then(|| self.absolute(from, &import.path)).flatten().map(|start| joined(&start, beyond))
     }
+}
+
+/// Whether a path leaves the folder of its file.
+fn outside(path: &str) -> bool {
+    path.starts_with("crate::") || path.starts_with("super::")
 }
 
 /// Largest sets of files each of which reaches the others, those of one file left out.
@@ -93,18 +123,19 @@ fn reached<'a>(arrows: &BTreeMap<&'a str, BTreeSet<&'a str>>, from: &str) -> BTr
 }
 
 fn joined(module: &str, next: &str) -> String {
-    if module.is_empty() { next.to_owned() } else { format!("{module}::{next}") }
+    let parts = [module, next];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("::")
 }
 
-fn read_into(code: &mut BTreeMap<String, String>, folder: &Path, module: &str) {
+fn read_into(files: &mut BTreeMap<String, File>, folder: &Path, module: &str) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let stem = path.file_stem().unwrap().to_str().unwrap().to_owned();
         if path.is_dir() {
-            read_into(code, &path, &joined(module, &stem));
+            read_into(files, &path, &joined(module, &stem));
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             let name = if ["mod", "lib"].contains(&stem.as_str()) { module.to_owned() } else { joined(module, &stem) };
-            code.insert(name, without_tests(&std::fs::read_to_string(&path).unwrap()));
+            files.insert(name, File::of(&without_tests(&std::fs::read_to_string(&path).unwrap())));
         }
     }
 }
@@ -116,48 +147,47 @@ pub fn without_tests(code: &str) -> String {
     let end = code.match_indices(TESTS).map(|(at, _)| at).find(stands_here).unwrap_or(code.len());
     let code = code[..end].lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
     // a visibility names a module but needs nothing of it
-    code.replace("pub(in crate", "pub(in_crate")
+    code.replace("pub(in ", "pub(in_")
 }
 
-/// Every path of modules in a file: those of `use`, one by one, and those that begin with `crate::` or `super::` elsewhere.
-fn paths(code: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    for statement in code.split(';') {
-        let Some((public, tree)) = use_tree(statement) else { continue };
-        if !public {
-            expand(tree, "", &mut found);
+impl File {
+    /// Of a file's code without tests and comments.
+    fn of(code: &str) -> Self {
+        let (mut imports, mut paths) = (Vec::new(), Vec::new());
+        for statement in code.split(';') {
+            let found = use_tree(statement);
+            let before = found.map_or(statement, |(before, ..)| before);
+            paths.extend(before.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':')));
+            if let Some((_, public, tree)) = found {
+                expand(tree, "", public, &mut imports);
+            }
         }
+        let paths = paths.into_iter().map(|path| path.trim_end_matches(':')).filter(|path| path.contains("::"));
+        let paths = paths.filter(|path| !path.starts_with(':')).map(str::to_owned).collect();
+        Self { imports, paths }
     }
-    let word = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
-    for piece in code.split(|c: char| !word(c)) {
-        if piece.starts_with("crate::") || piece.starts_with("super::") {
-            found.push(piece.trim_end_matches(':').to_owned());
-        }
-    }
-    let registered =
-        code.split(|c: char| !word(c)).filter(|piece| piece.ends_with("::ENTRY") && !piece.starts_with(':'));
-    found.extend(registered.map(str::to_owned));
-    found
 }
 
-/// The tree of a statement that is a `use`, and whether it only re-exports.
-fn use_tree(statement: &str) -> Option<(bool, &str)> {
-    let line = statement.trim_start();
-    let at = if line.starts_with("use ") { 0 } else { line.find("\nuse ").or_else(|| line.find(" use "))? + 1 };
-    let before = line[..at].rsplit('\n').next().unwrap_or("").trim();
-    if !(before.is_empty() || before.starts_with("pub")) {
-        return None;
-    }
-    Some((before.starts_with("pub"), line[at..].strip_prefix("use ")?.trim()))
+/// What stands before the `use` that ends a statement, whether it is public, and its tree.
+fn use_tree(statement: &str) -> Option<(&str, bool, &str)> {
+    statement.match_indices("use ").find_map(|(at, word)| {
+        let (before, tree) = (&statement[..at], statement[at + word.len()..].trim());
+        let visibility = before.rsplit('\n').next().unwrap_or("").trim();
+        let public = visibility == "pub" || (visibility.starts_with("pub(") && visibility.ends_with(')'));
+        (public || visibility.is_empty()).then_some((before, public, tree))
+    })
 }
 
 /// Writes `a::{b, c::D}` as `a::b` and `a::c::D`.
-fn expand(tree: &str, prefix: &str, found: &mut Vec<String>) {
+fn expand(tree: &str, prefix: &str, public: bool, found: &mut Vec<Import>) {
     let tree = tree.trim();
     let Some((head, rest)) = tree.split_once('{') else {
-        let name = tree.split(" as ").next().unwrap_or(tree).trim();
-        let name = name.strip_suffix("::*").or(name.strip_suffix("self")).unwrap_or(name).trim_end_matches(':');
-        found.push(format!("{prefix}{name}").trim_end_matches(':').to_owned());
+        let (path, alias) = tree.split_once(" as ").map_or((tree, None), |(path, alias)| (path, Some(alias.trim())));
+        let path = path.trim();
+        let path = path.strip_suffix("::*").or(path.strip_suffix("self")).unwrap_or(path);
+        let path = format!("{prefix}{path}").trim_end_matches(':').to_owned();
+        let name = alias.or(path.rsplit("::").next()).unwrap_or_default().to_owned();
+        found.push(Import { public, path, name });
         return;
     };
     let inner = rest.rsplit_once('}').map_or(rest, |(inner, _)| inner);
@@ -168,7 +198,7 @@ fn expand(tree: &str, prefix: &str, found: &mut Vec<String>) {
             '}' => depth -= 1,
             ',' if depth == 0 => {
                 if !inner[start..i].trim().is_empty() {
-                    expand(&inner[start..i], &format!("{prefix}{}", head.trim()), found);
+                    expand(&inner[start..i], &format!("{prefix}{}", head.trim()), public, found);
                 }
                 start = i + 1;
             }
@@ -177,23 +207,13 @@ fn expand(tree: &str, prefix: &str, found: &mut Vec<String>) {
     }
 }
 
-/// The path that a file re-exports under the name `item`.
-fn re_exported(code: &str, item: &str) -> Option<String> {
-    let mut found = Vec::new();
-    for statement in code.split(';') {
-        if let Some((true, tree)) = use_tree(statement) {
-            expand(tree, "", &mut found);
-        }
-    }
-    found.into_iter().find(|path| path.rsplit("::").next() == Some(item))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn crate_of(files: &[(&str, &str)]) -> Modules {
-        Modules { code: files.iter().map(|(name, code)| ((*name).to_owned(), without_tests(code))).collect() }
+        let file = |code| File::of(&without_tests(code));
+        Modules { files: files.iter().map(|(name, code)| ((*name).to_owned(), file(code))).collect() }
     }
 
     #[test]
@@ -215,5 +235,28 @@ mod tests {
         assert_eq!(arrows["a::deep"], BTreeSet::from(["a", "b"]));
         assert_eq!(arrows["b"], BTreeSet::from(["a", "a::deep"]));
         assert_eq!(circles(&arrows), [BTreeSet::from(["a", "a::deep", "b"])]);
+    }
+
+    #[test]
+    fn arrows_follow_children_imported_modules_and_other_names() {
+        let modules = crate_of(&[
+            ("", "pub use a::one::Thing as Renamed;"),
+            ("a", "mod one;\nmod two;\npub use one::go as start;\nfn f() -> u8 { two::deep::g() }"),
+            ("a::one", "use super::super::b::{self, c as other};\nfn f() { let x = b::go();\n    other::go(x) }"),
+            ("a::two", "pub use crate::{b::c::Deep, b::plain as simple};"),
+            ("a::two::deep", "use std::fmt as a;\nfn f() { a::one(); one::two() }"),
+            (
+                "b",
+                "pub(crate) use crate::a::two;\nfn f() -> &'static str { let quote = '\"'; \"use it\" }\nuse c::Deep;",
+            ),
+            ("b::c", "use crate::a::start;\nuse crate::Renamed;\nuse crate::b::two;\nfn f() { two::deep::g() }"),
+        ]);
+        let arrows = modules.arrows();
+        assert_eq!(arrows["a"], BTreeSet::from(["a::two::deep"]));
+        assert_eq!(arrows["a::one"], BTreeSet::from(["b", "b::c"]));
+        assert_eq!(arrows["a::two"], BTreeSet::from(["b", "b::c"]));
+        assert_eq!(arrows["a::two::deep"], BTreeSet::new());
+        assert_eq!(arrows["b"], BTreeSet::from(["a::two", "b::c"]));
+        assert_eq!(arrows["b::c"], BTreeSet::from(["a::one", "a::two", "a::two::deep"]));
     }
 }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 
-use super::{DefaultStepping, additive, count_param, diffuse, dim_param, noise_param, positive_param, real_param};
+use super::{DefaultStepping, additive, count_param, diffuse, dim_param, noise_param};
 use crate::error::Result;
 use crate::geometry::Geometry;
 use crate::integrate::Lanes;
@@ -40,12 +40,12 @@ const fn width(default: i64) -> Param {
     count_param("K", 1, default, "width of the averages: longer waves with larger K")
 }
 
-const FORCING: Param = real_param("forcing", 15.0, "F, the constant forcing");
+const FORCING: Param = Param::real("forcing", 15.0, "F, the constant forcing");
 const NOISE: Param = noise_param(0.0);
 const I: Param =
     count_param("I", 1, 12, "half-width of the filter that separates the scales, in grid points; at most N / 2 - 1");
-const B: Param = positive_param("b", 10.0, "how much faster and smaller the small scale is");
-const C: Param = real_param("c", 2.5, "coupling of the scales");
+const B: Param = Param::positive("b", 10.0, "how much faster and smaller the small scale is");
+const C: Param = Param::real("c", 2.5, "coupling of the scales");
 
 pub(super) const MODEL_II: Entry<DefaultStepping> = Entry {
     name: "lorenz2005_ii",
