@@ -54,7 +54,7 @@ pub use particle::resample::Resampling;
 pub use variational::four_d_envar::FourDEnVar;
 pub use variational::four_d_var::{FourDVar, FourDVarState};
 pub use variational::hybrid::{Hybrid, HybridCycle};
-pub use variational::ienks::{IEnKs, Linearization};
+pub use variational::ienks::IEnKs;
 pub use variational::three_d_var::ThreeDVar;
 pub use variational::window::{MembersMethod, Window, WindowCycle, WindowMembers, WindowMethod};
 

@@ -36,9 +36,7 @@ use crate::method::shared::{MEMBERS, join};
 use crate::method::variational::envar::Dual;
 use crate::method::variational::schur::{blame, cross_covariance, require_correlation, taper};
 use crate::method::variational::three_d_var::STEPS;
-use crate::method::variational::window::{
-    LAG, MembersMethod, SHIFT, Solved, WindowCycle, WindowProblem, lag_and_shift,
-};
+use crate::method::variational::window::{LAG, MembersMethod, SHIFT, Solved, Window, WindowCycle, WindowProblem};
 use crate::observations::ObservationSet;
 use crate::outcome::Diagnostics;
 
@@ -55,8 +53,8 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
             localization,
             iterations: settings.count(STEPS.key),
         };
-        let (lag, shift) = lag_and_shift(settings)?;
-        Ok(Box::new(WindowCycle::new(method, settings.count(MEMBERS.key), lag, shift)))
+        let window = Window::from_settings(settings)?;
+        Ok(Box::new(WindowCycle::new(method, settings.count(MEMBERS.key), window, false)))
     }),
 };
 
@@ -147,7 +145,7 @@ impl MembersMethod for FourDEnVar {
         let analysis = Analysis::new(self, &members, &all, stencil)?;
         let mut start = start.clone();
         analysis.update(&mut start, self.inflation)?;
-        Ok(Solved { fully_weighted: Some(start), partly_weighted: None, diagnostics: analysis.diagnostics() })
+        Ok(Solved { start: Some(start), diagnostics: analysis.diagnostics() })
     }
 
     fn smooth(
