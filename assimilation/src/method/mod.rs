@@ -56,7 +56,9 @@ pub use variational::four_d_var::{FourDVar, FourDVarState};
 pub use variational::hybrid::{Hybrid, HybridCycle};
 pub use variational::ienks::IEnKs;
 pub use variational::three_d_var::ThreeDVar;
-pub use variational::window::{MembersMethod, Window, WindowCycle, WindowMembers, WindowMethod};
+pub use variational::window::{
+    MembersMethod, Solved, Update, Window, WindowCycle, WindowMembers, WindowMethod, WindowProblem,
+};
 
 use scorecast_systems::Entry;
 

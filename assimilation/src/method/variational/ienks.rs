@@ -41,7 +41,6 @@ use crate::method::shared::MEMBERS;
 use crate::method::variational::window::{
     LAG, MembersMethod, SHIFT, Solved, Window, WindowCycle, WindowProblem, carried,
 };
-use crate::outcome::Diagnostics;
 
 /// The anomalies of a bundle, in those of the prior.
 const EPSILON: f64 = 1e-4;
@@ -99,7 +98,8 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
     }),
 };
 
-/// The rules of the iterative smoother; [`WindowMembers`](crate::method::WindowMembers) calls `solve`, or `smooth`.
+/// The rules of the iterative smoother. Its [`MembersMethod::solve`] is called by [`WindowMembers`](crate::method::WindowMembers),
+/// in `solve`, or in `smooth` where the forecaster has noise.
 #[derive(Clone, Debug)]
 pub struct IEnKs {
     /// What is done to the anomalies at the window's start after the last step.
@@ -119,11 +119,46 @@ pub struct IEnKs {
 impl MembersMethod for IEnKs {
     const NAME: &'static str = "ienks";
 
-    fn solve(&self, at: &WindowProblem, start: &Array2<f64>, at_sets: &[Array2<f64>]) -> Result<Solved> {
+    fn solve<'a>(&'a self, at: &'a WindowProblem, start: &Array2<f64>, at_sets: &[Array2<f64>]) -> Result<Solved<'a>> {
+        if self.bundle && at.is_noisy {
+            return Err(Error::Unsupported(
+                "method `ienks` cannot take a bundle's derivative through a forecaster with noise; set linearization to \
+                 \"transform\""
+                    .to_owned(),
+            ));
+        }
+        let Some((w, descent, steps)) = self.minimum(at, start, at_sets)? else { return Ok(Solved::default()) };
+        let (diagnostics, transform) = (descent.diagnostics(steps), descent.transform());
+        let update = move |x: &mut Array2<f64>, inflate: bool| {
+            let (mean, a) = anomalies(x.view(), None);
+            *x = transform.dot(&a);
+            if !inflate {
+                *x *= descent.g.sqrt();
+            }
+            let root = (w.len() as f64 - 1.0).sqrt();
+            // these differ in rounding alone, in which each keeps what it has always given
+            let centre = mean + if at.is_noisy { (&w / root).dot(&a) } else { w.dot(&a) / root };
+            let inflation = if inflate { self.inflation } else { Inflation::default() };
+            // the rotation is that of the newest set at every time
+            inflation.finish_in_place(self.rotate, Some(a.view()), (&centre, x), &at.newest, at.run.key);
+            Ok(())
+        };
+        Ok(Solved { update: Some(Box::new(update)), diagnostics })
+    }
+}
+
+impl IEnKs {
+    /// Where J is least: w, the last step to it and how many there were; none where the first iterate has diverged.
+    fn minimum(
+        &self,
+        at: &WindowProblem,
+        start: &Array2<f64>,
+        at_sets: &[Array2<f64>],
+    ) -> Result<Option<(Array1<f64>, Descent, usize)>> {
         let (mean, a) = anomalies(start.view(), None);
-        let centre = |w: &Array1<f64>| &mean + &(w.dot(&a) / (w.len() as f64 - 1.0).sqrt());
         let (mut w, mut last, mut taken) = (Array1::zeros(a.nrows()), None::<Descent>, 0);
-        while taken < self.iterations && last.as_ref().is_none_or(|descent| descent.length() > self.tolerance) {
+        let most = if at.is_noisy { 1 } else { self.iterations };
+        while taken < most && last.as_ref().is_none_or(|descent| descent.length() > self.tolerance) {
             let spread = match &last {
                 _ if self.bundle => EPSILON * &a,
                 Some(descent) => descent.transform().dot(&a),
@@ -131,9 +166,11 @@ impl MembersMethod for IEnKs {
             };
             // where the members are known at all that is observed, they need not be carried there again
             let known = taken == 0 && !self.bundle && !at.mda && at.sets.iter().all(|set| set.leg + 1 == at_sets.len());
-            let predicted = match known {
-                true => predict(at, at_sets)?,
-                false => predict(at, &carried(spread + &centre(&w), at.window.legs(), at.run)?)?,
+            let predicted = if known {
+                predict(at, at_sets)?
+            } else {
+                let x = spread + &(&mean + &(w.dot(&a) / (w.len() as f64 - 1.0).sqrt()));
+                predict(at, &carried(x, at.window.legs(), at.run)?)?
             };
             let Some((mut z, d)) = predicted else { break };
             if self.bundle {
@@ -146,43 +183,7 @@ impl MembersMethod for IEnKs {
             last = Some(descent);
             taken += 1;
         }
-        let Some(descent) = last else { return Ok(Solved::default()) };
-        let mut x = descent.transform().dot(&a);
-        self.inflation.finish_in_place(self.rotate, Some(a.view()), (&centre(&w), &mut x), &at.newest, at.run.key);
-        Ok(Solved { start: Some(x), diagnostics: descent.diagnostics(taken) })
-    }
-
-    fn smooth(
-        &self,
-        earlier: Vec<&mut Array2<f64>>,
-        newest: &mut Array2<f64>,
-        at: &WindowProblem,
-    ) -> Result<Diagnostics> {
-        if self.bundle {
-            return Err(Error::Unsupported(
-                "method `ienks` cannot take a bundle's derivative through a forecaster with noise; set linearization to \
-                 \"transform\""
-                    .to_owned(),
-            ));
-        }
-        let present = at.newest.restrict(newest.view())?;
-        if !all_finite(present.predicted.view()) {
-            return Ok(Diagnostics::new());
-        }
-        let (z, d) = scaled(present.whiten());
-        let descent = Descent::new(&z, &d, &Array1::zeros(z.nrows()), self.finite_size)?;
-        let transform = descent.transform();
-        let shift = &descent.step / (z.nrows() as f64 - 1.0).sqrt();
-        // the same rotation at every time
-        let update = |x: &mut Array2<f64>, factor: f64, inflation: Inflation| {
-            let (mean, a) = anomalies(x.view(), None);
-            *x = transform.dot(&a) * factor;
-            let centre = mean + shift.dot(&a);
-            inflation.finish_in_place(self.rotate, Some(a.view()), (&centre, x), &at.newest, at.run.key);
-        };
-        earlier.into_iter().for_each(|x| update(x, descent.g.sqrt(), Inflation::default()));
-        update(newest, 1.0, self.inflation);
-        Ok(descent.diagnostics(1))
+        Ok(last.map(|descent| (w, descent, taken)))
     }
 }
 

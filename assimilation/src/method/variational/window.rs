@@ -20,7 +20,7 @@ mod tests;
 
 pub use cycle::{Run, WindowCycle, WindowMethod, WindowProblem};
 pub(crate) use members::carried;
-pub use members::{MembersMethod, Solved, WindowMembers};
+pub use members::{MembersMethod, Solved, Update, WindowMembers};
 use serde::{Deserialize, Serialize};
 pub(crate) use settings::{LAG, SHIFT};
 

@@ -68,7 +68,7 @@ pub struct WindowProblem<'a> {
     pub sets: Vec<WindowSet<'a>>,
     /// The newest set.
     pub newest: ObservationSet<'a>,
-    /// Multiple data assimilation: whether each set is used in every window that holds it.
+    /// Multiple data assimilation: whether each set is used in every window that holds it; not where there is noise.
     pub mda: bool,
     /// Whether the forecaster has noise in the window, which is conditioned too.
     pub is_noisy: bool,
@@ -93,18 +93,19 @@ impl<M: WindowMethod> WindowCycle<M> {
     /// Analyses the newest set, which is in the window: with those that wait where they are due, or the run is `ending`.
     fn analyse(&mut self, newest: &ObservationSet, ending: bool, run: Run) -> Result<Outcome> {
         let window = &self.window;
-        let (is_due, mda) = (window.is_due() || ending, self.mda && window.lag > window.shift);
+        let (is_due, again) = (window.is_due() || ending, self.mda && window.lag > window.shift);
         let is_noisy = self.method.is_noisy(&self.state, window, run)?;
         match is_noisy {
             true => window.require_no_shift(M::NAME)?,
-            false => window.require_same(newest.operator, mda, M::NAME)?,
+            false => window.require_same(newest.operator, again, M::NAME)?,
         }
+        let mda = again && !is_noisy;
         let sets = if is_due { window.to_use(newest.operator, mda) } else { Vec::new() };
         let problem = WindowProblem { run, window, sets, newest: newest.view(), mda, is_noisy };
         let mut outcome = self.method.analyse(&mut self.state, problem)?;
         outcome.smoothed = self.advance_window(self.window.leaving(), run)?;
         if is_due {
-            self.window.mark_used(mda);
+            self.window.mark_used(again);
         }
         Ok(outcome)
     }

@@ -25,25 +25,21 @@ pub trait MembersMethod: Send {
     }
 
     /// What the sets of the problem, at least one, make of the members at the `start`, given those at each set of the window.
-    fn solve(&self, at: &WindowProblem, start: &Array2<f64>, at_sets: &[Array2<f64>]) -> Result<Solved>;
-
-    /// Where the forecaster has noise: what the newest set makes of the members there, and of those at `earlier` times.
-    fn smooth(
-        &self,
-        earlier: Vec<&mut Array2<f64>>,
-        newest: &mut Array2<f64>,
-        at: &WindowProblem,
-    ) -> Result<Diagnostics>;
+    /// Where the forecaster has noise it is asked for the newest set alone, and what that makes of the members of any time.
+    fn solve<'a>(&'a self, at: &'a WindowProblem, start: &Array2<f64>, at_sets: &[Array2<f64>]) -> Result<Solved<'a>>;
 }
 
-/// An analysis at the start.
+/// One analysis of a window of members.
 #[derive(Default)]
-pub struct Solved {
-    /// The members there; none where they stay as they are.
-    pub start: Option<Array2<f64>>,
+pub struct Solved<'a> {
+    /// What it does to members of a time; none leaves them.
+    pub update: Option<Update<'a>>,
     /// Named numbers about the analysis.
     pub diagnostics: Diagnostics,
 }
+
+/// Updates the members of a time in place, and inflates them where that is said.
+pub type Update<'a> = Box<dyn Fn(&mut Array2<f64>, bool) -> Result<()> + 'a>;
 
 /// The members of a window.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -79,23 +75,40 @@ impl WindowMembers {
         Ok(())
     }
 
-    /// The analysis by [`MembersMethod::solve`]. With multiple data assimilation it goes on from `partly_weighted`, twice: with
+    /// What the sets make of the start. With multiple data assimilation that goes on from `partly_weighted`, twice: with
     /// the weights in this window, and, where a set is new, with all the weight that is left, which gives the ensemble.
     fn solve(&mut self, method: &impl MembersMethod, mut at: WindowProblem) -> Result<Diagnostics> {
         let start = self.partly_weighted.as_ref().unwrap_or(&self.start);
-        let (mut solved, mut partly_weighted) = (Solved::default(), None);
+        let updated = |at: &WindowProblem| -> Result<_> {
+            let (solved, mut x) = (method.solve(at, start, &self.at_sets)?, start.clone());
+            solved.update.as_ref().map(|update| update(&mut x, true)).transpose()?;
+            Ok((solved.update.is_some().then_some(x), solved.diagnostics))
+        };
+        let (mut partly_weighted, mut fully_weighted, mut diagnostics) = (None, None, Diagnostics::new());
         if at.mda {
-            solved = method.solve(&at, start, &self.at_sets)?;
-            partly_weighted = solved.start.take();
+            (partly_weighted, diagnostics) = updated(&at)?;
         }
         if at.sets.iter().any(|set| set.leg >= at.window.first_waiting()) {
             at.sets.iter_mut().for_each(|set| set.weight = set.left);
-            solved = method.solve(&at, start, &self.at_sets)?;
+            (fully_weighted, diagnostics) = updated(&at)?;
         }
         self.partly_weighted = partly_weighted.or(self.partly_weighted.take());
-        if let Some(start) = solved.start {
+        if let Some(start) = fully_weighted {
             (self.start, self.at_sets) = (start, Vec::new());
             self.carry(at.window.legs(), at.run)?;
+        }
+        Ok(diagnostics)
+    }
+
+    /// What the newest set makes of the members of all times; inflation is for the newest alone.
+    fn smooth(&mut self, method: &impl MembersMethod, at: &WindowProblem) -> Result<Diagnostics> {
+        // sets at the prior's own lead step come without noise: here each counts as a whole, once
+        self.partly_weighted = None;
+        let solved = method.solve(at, &self.start, &self.at_sets)?;
+        if let Some(update) = solved.update {
+            let newest = self.at_sets.len();
+            let times = std::iter::once(&mut self.start).chain(&mut self.at_sets);
+            times.enumerate().try_for_each(|(time, x)| update(x, time == newest))?;
         }
         Ok(solved.diagnostics)
     }
@@ -131,16 +144,8 @@ impl<M: MembersMethod> WindowMethod for M {
         if !(all_finite(outcome.forecast.view()) && all_finite(members.start.view())) {
             return Ok(outcome);
         }
-        if at.is_noisy {
-            // sets at the prior's own lead step come without noise: here each counts as a whole, once
-            members.partly_weighted = None;
-            let mut times = members.at_sets.iter_mut().rev();
-            if let Some(present) = times.next().filter(|_| at.newest.is_observed()) {
-                outcome.diagnostics = self.smooth(times.chain([&mut members.start]).collect(), present, &at)?;
-                outcome.ensemble.clone_from(present);
-            }
-        } else if !at.sets.is_empty() {
-            outcome.diagnostics = members.solve(self, at)?;
+        if !at.sets.is_empty() {
+            outcome.diagnostics = if at.is_noisy { members.smooth(self, &at)? } else { members.solve(self, at)? };
             outcome.ensemble.clone_from(members.present());
         }
         Ok(outcome)
