@@ -18,9 +18,10 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-pub use cycle::{Run, WindowCycle, WindowMethod, WindowProblem};
+pub use cycle::{WindowCycle, WindowMethod};
 pub(crate) use members::carried;
 pub use members::{MembersMethod, Solved, Update, WindowMembers};
+use scorecast_systems::{Forecaster, Key, Purpose};
 use serde::{Deserialize, Serialize};
 pub(crate) use settings::{LAG, SHIFT};
 
@@ -54,6 +55,40 @@ pub struct WindowSet<'a> {
     pub weight: f64,
     /// The weight that earlier windows have left of it.
     left: f64,
+}
+
+/// What stays the same in a step.
+#[derive(Clone, Copy)]
+pub struct Run<'a> {
+    /// The forecaster.
+    pub model: &'a dyn Forecaster,
+    /// Members of an ensemble, or draws beside each posterior.
+    pub members: usize,
+    /// The key of the step.
+    pub key: Key,
+}
+
+impl Run<'_> {
+    /// The key of the forecaster's noise.
+    pub fn noise(&self) -> Key {
+        self.key.purpose(Purpose::ProcessNoise)
+    }
+}
+
+/// One analysis.
+pub struct WindowProblem<'a> {
+    /// Forecaster, members and key.
+    pub run: Run<'a>,
+    /// The window; its last set is the newest.
+    pub window: &'a Window,
+    /// The sets to use, in order.
+    pub sets: Vec<WindowSet<'a>>,
+    /// The newest set.
+    pub newest: ObservationSet<'a>,
+    /// Multiple data assimilation: whether each set is used in every window that holds it; not where there is noise.
+    pub mda: bool,
+    /// Whether the forecaster has noise in the window, which is conditioned too.
+    pub is_noisy: bool,
 }
 
 impl Window {

@@ -1,8 +1,8 @@
 //! The cycle of every method of a window: it owns the sets, the shift, how the start moves on, saving and the end of a run.
 
-use scorecast_systems::{Forecaster, Key, Purpose};
+use scorecast_systems::{Forecaster, Key};
 
-use super::{LAG, SHIFT, Window, WindowSet};
+use super::{LAG, Run, SHIFT, Window, WindowProblem};
 use crate::error::Result;
 use crate::observations::ObservationSet;
 use crate::observe::ObservationOperator;
@@ -40,40 +40,6 @@ pub trait WindowMethod: Send {
     fn slide(&self, state: &mut Self::State, leg: (usize, usize), run: Run) -> Result<()>;
 }
 
-/// What stays the same in a step.
-#[derive(Clone, Copy)]
-pub struct Run<'a> {
-    /// The forecaster.
-    pub model: &'a dyn Forecaster,
-    /// Members of an ensemble, or draws beside each posterior.
-    pub members: usize,
-    /// The key of the step.
-    pub key: Key,
-}
-
-impl Run<'_> {
-    /// The key of the forecaster's noise.
-    pub fn noise(&self) -> Key {
-        self.key.purpose(Purpose::ProcessNoise)
-    }
-}
-
-/// One analysis.
-pub struct WindowProblem<'a> {
-    /// Forecaster, members and key.
-    pub run: Run<'a>,
-    /// The window; its last set is the newest.
-    pub window: &'a Window,
-    /// The sets to use, in order.
-    pub sets: Vec<WindowSet<'a>>,
-    /// The newest set.
-    pub newest: ObservationSet<'a>,
-    /// Multiple data assimilation: whether each set is used in every window that holds it; not where there is noise.
-    pub mda: bool,
-    /// Whether the forecaster has noise in the window, which is conditioned too.
-    pub is_noisy: bool,
-}
-
 /// A method over its window.
 pub struct WindowCycle<M: WindowMethod> {
     method: M,
@@ -93,19 +59,20 @@ impl<M: WindowMethod> WindowCycle<M> {
     /// Analyses the newest set, which is in the window: with those that wait where they are due, or the run is `ending`.
     fn analyse(&mut self, newest: &ObservationSet, ending: bool, run: Run) -> Result<Outcome> {
         let window = &self.window;
-        let (is_due, again) = (window.is_due() || ending, self.mda && window.lag > window.shift);
+        // without overlap each set is in one window
+        let (is_due, mda) = (window.is_due() || ending, self.mda && window.lag > window.shift);
         let is_noisy = self.method.is_noisy(&self.state, window, run)?;
         match is_noisy {
             true => window.require_no_shift(M::NAME)?,
-            false => window.require_same(newest.operator, again, M::NAME)?,
+            false => window.require_same(newest.operator, mda, M::NAME)?,
         }
-        let mda = again && !is_noisy;
-        let sets = if is_due { window.to_use(newest.operator, mda) } else { Vec::new() };
-        let problem = WindowProblem { run, window, sets, newest: newest.view(), mda, is_noisy };
+        let (newest, mda_here) = (newest.view(), mda && !is_noisy);
+        let sets = if is_due { window.to_use(newest.operator, mda_here) } else { Vec::new() };
+        let problem = WindowProblem { run, window, sets, newest, mda: mda_here, is_noisy };
         let mut outcome = self.method.analyse(&mut self.state, problem)?;
         outcome.smoothed = self.advance_window(self.window.leaving(), run)?;
         if is_due {
-            self.window.mark_used(again);
+            self.window.mark_used(mda);
         }
         Ok(outcome)
     }

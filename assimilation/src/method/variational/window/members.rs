@@ -102,8 +102,6 @@ impl WindowMembers {
 
     /// What the newest set makes of the members of all times; inflation is for the newest alone.
     fn smooth(&mut self, method: &impl MembersMethod, at: &WindowProblem) -> Result<Diagnostics> {
-        // sets at the prior's own lead step come without noise: here each counts as a whole, once
-        self.partly_weighted = None;
         let solved = method.solve(at, &self.start, &self.at_sets)?;
         if let Some(update) = solved.update {
             let newest = self.at_sets.len();
@@ -143,6 +141,10 @@ impl<M: MembersMethod> WindowMethod for M {
         let mut outcome = Outcome::unchanged(members.present().clone());
         if !(all_finite(outcome.forecast.view()) && all_finite(members.start.view())) {
             return Ok(outcome);
+        }
+        if at.is_noisy {
+            // sets at the prior's own lead step come without noise: here each counts as a whole, once
+            members.partly_weighted = None;
         }
         if !at.sets.is_empty() {
             outcome.diagnostics = if at.is_noisy { members.smooth(self, &at)? } else { members.solve(self, at)? };
