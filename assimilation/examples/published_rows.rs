@@ -17,8 +17,8 @@ use scorecast_systems::{Domain, Forecaster, Key, Purpose, Settings, Stepping, Va
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-/// A benchmark: the system, its lead step, the lead steps between sets, the sets, those that count from, and the laws.
-struct Twin {
+/// A benchmark with a known truth: the system, its lead step, the lead steps between sets, the sets, those that count from, and the laws.
+struct KnownTruth {
     system: &'static str,
     every: usize,
     sets: usize,
@@ -35,7 +35,7 @@ struct Scores {
     smoothed: f64,
 }
 
-impl Twin {
+impl KnownTruth {
     fn run(&self, name: &str, given: &[(&str, Value)], seed: u64) -> Result<Scores> {
         let stepping = Stepping { dt: 0.01, substeps: 1, integrator: "rk4".to_owned() };
         let model: Box<dyn Forecaster> =
@@ -118,7 +118,7 @@ fn weighed(outcome: &Outcome, observed: &ObservationSet) -> Array1<f64> {
 fn main() -> Result<()> {
     let twins = std::env::args().nth(1).map_or(Ok(4), |text| text.parse())?;
     let float = Value::Float;
-    let lorenz63 = Twin {
+    let lorenz63 = KnownTruth {
         system: "lorenz63",
         every: 25,
         sets: 1000,
@@ -143,11 +143,12 @@ fn main() -> Result<()> {
         ("regularization", float(2.0)),
         ("ess_threshold", float(0.2)),
     ];
-    let short = Twin { sets: 164, start: lorenz63.start.clone(), ..lorenz63 };
+    let short = KnownTruth { sets: 164, start: lorenz63.start.clone(), ..lorenz63 };
     short.print("kernel_particle_filter", &given, twins, ".5781 +- .065 (100 sets)")?;
     let mut start = Array1::zeros(40);
     start[0] = 1.0;
-    let lorenz96 = Twin { system: "lorenz96", every: 15, sets: 400, burn_in: 133, start, spread: 0.001, error: 1.0 };
+    let lorenz96 =
+        KnownTruth { system: "lorenz96", every: 15, sets: 400, burn_in: 133, start, spread: 0.001, error: 1.0 };
     let given = [("members", Value::Int(25)), ("inflation", float(1.08)), ("decorrelation", float(0.99))];
     lorenz96.print("enrts", &given, twins, "filter .3232 +- .010, smoother .1934")?;
     Ok(())

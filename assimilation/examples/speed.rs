@@ -49,14 +49,14 @@ fn main() -> Result<(), Failure> {
             }
             best = best.min(start.elapsed().as_secs_f64() / 50.0);
         }
-        let (rmse, cycle) = twin(filter, members, &operator)?;
+        let (rmse, cycle) = with_known_truth(filter, members, &operator)?;
         println!("{name:30} N {members}: analysis {:.1} us, cycle {:.1} us, rmse {rmse:.4}", best * 1e6, cycle * 1e6);
     }
     Ok(())
 }
 
 /// A twin experiment on Lorenz-96: mean analysis rmse after the burn-in, and the seconds of forecast and analysis a cycle, of the fastest block.
-fn twin(analysis: Box<dyn Analysis>, members: usize, operator: &Identity) -> Result<(f64, f64), Failure> {
+fn with_known_truth(analysis: Box<dyn Analysis>, members: usize, operator: &Identity) -> Result<(f64, f64), Failure> {
     let entry = find(SYSTEMS, "system", "lorenz96")?;
     let given = BTreeMap::from([("noise".to_owned(), Value::Float(0.0))]);
     let settings = Settings::check("system `lorenz96`", entry.params, &given).map_err(|mut all| all.remove(0))?;

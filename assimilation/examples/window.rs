@@ -144,7 +144,7 @@ fn main() -> Result<(), Failure> {
     let only: Vec<String> = std::env::args().skip(1).collect();
     for row in ROWS.iter().filter(|row| only.is_empty() || only.iter().any(|name| name == row.method)) {
         for seed in [3000, 1, 2] {
-            let [a, f, s, spread, seconds] = twin(row, seed)?;
+            let [a, f, s, spread, seconds] = with_known_truth(row, seed)?;
             println!(
                 "{} every {} {} {:?} seed {seed}: a {a:.4}, f {f:.4}, s {s:.4}, spread {spread:.4}, {seconds:.3} s",
                 row.system, row.every, row.method, row.settings
@@ -164,7 +164,7 @@ fn value(key: &str, number: f64) -> Value {
 }
 
 /// Mean rmse of analysis, forecast and smoother after the burn-in, mean analysis spread, and the seconds of the method.
-fn twin(row: &TableRow, seed: u64) -> Result<[f64; 5], Failure> {
+fn with_known_truth(row: &TableRow, seed: u64) -> Result<[f64; 5], Failure> {
     let (dt, start, variance, prior_variance, burn_in) = match row.system {
         "lorenz63" => (0.01, vec![1.508870, -1.531271, 25.46091], 2.0, 2.0, 16.0),
         _ => (0.05, (0..40).map(|i| if i == 0 { 1.0 } else { 0.0 }).collect(), 1.0, 0.001, 20.0),

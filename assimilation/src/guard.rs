@@ -44,6 +44,11 @@ impl<A: GaussianAnalysis> Analysis for A {
     }
 }
 
+/// Whether there is something to analyse: a value is present, and `forecast` (`[member, component]`) has not diverged.
+pub(crate) fn can_update(forecast: &Array2<f64>, observed: &ObservationSet) -> bool {
+    observed.is_observed() && all_finite(forecast.view())
+}
+
 /// The values that are present and what `forecast` (`[member, component]`) predicts of them; none where the method `name` is to
 /// leave it as it is.
 ///

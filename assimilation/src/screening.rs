@@ -13,9 +13,9 @@ use crate::observations::ObservationSet;
 use crate::outcome::Outcome;
 use crate::quality::Quality;
 
-/// Values of one set that were kept from the method, `[observed]` each: NaN in the place of the others.
+/// The withheld values of one set, kept from the method, `[observed]` each: NaN in the place of the others.
 #[derive(Clone, Copy)]
-pub struct Withheld<'a> {
+pub struct WithheldValues<'a> {
     /// Values that its forecast and its analysis are only compared with.
     pub evaluated: ArrayView1<'a, f64>,
     /// Values that the user chose not to use.
@@ -30,7 +30,7 @@ pub struct Withheld<'a> {
 pub fn of_whole_set(
     outcome: &Outcome,
     observed: &ObservationSet,
-    apart: Withheld,
+    withheld: WithheldValues,
     threshold: Option<f64>,
 ) -> Result<Vec<Quality>> {
     let came = |y: &f64| if y.is_nan() { Quality::Rejected } else { Quality::Assimilated };
@@ -38,12 +38,12 @@ pub fn of_whole_set(
         true => observed.values.iter().map(came).collect(),
         false => outcome.quality.clone(),
     };
-    let not_used = quality.iter_mut().zip(apart.not_used).filter(|(_, y)| !y.is_nan());
+    let not_used = quality.iter_mut().zip(withheld.not_used).filter(|(_, y)| !y.is_nan());
     not_used.for_each(|(quality, _)| *quality = Quality::NotUsed);
     let evaluated = ObservationSet {
         step: observed.step,
         time: observed.time,
-        values: apart.evaluated,
+        values: withheld.evaluated,
         operator: observed.operator,
     };
     let Some(found) = innovation(outcome, &evaluated)? else { return Ok(quality) };

@@ -169,7 +169,7 @@ impl Contender {
         Self::new(&label, inflation, PUBLISHED_RADIUS, &settings)
     }
 
-    /// The same with steps of at most `factor` sd of the forecast.
+    /// Adaptive inflation as in `adaptive`, with steps of at most `factor` sd of the forecast.
     fn controlled(rule: &'static str, [sd, damping, most, inflation, factor]: [f64; 5]) -> Self {
         let Self { label, mut settings } = Self::adaptive(rule, [sd, damping, most, inflation]);
         settings.push(("k_factor", Value::Float(factor)));

@@ -104,7 +104,7 @@ impl Localization {
         })?;
         if everywhere.len() != operator.dim() {
             return Err(Error::Shape(format!(
-                "operator `{}` gives {} values but {} places; Observation::location must give one for each value",
+                "operator `{}` gives {} values but {} places; ObservationOperator::location must give one for each value",
                 operator.name(),
                 operator.dim(),
                 everywhere.len()

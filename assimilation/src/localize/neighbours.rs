@@ -40,7 +40,7 @@ impl Neighbours {
         let dim = stencil.grid().dim();
         if let Some(bad) = location.iter().find(|place| **place >= dim) {
             return Err(Error::Shape(format!(
-                "an observed value sits at component {bad} of a state of {dim}; Observation::location counts from 0"
+                "an observed value sits at component {bad} of a state of {dim}; ObservationOperator::location counts from 0"
             )));
         }
         if location.len() == dim && location.iter().enumerate().all(|(i, place)| i == *place) {

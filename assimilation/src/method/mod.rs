@@ -8,7 +8,6 @@ pub(crate) mod around;
 mod build;
 pub(crate) mod diffusion;
 pub(crate) mod ensemble;
-pub(crate) mod facets;
 pub(crate) mod kalman;
 pub(crate) mod particle;
 pub(crate) mod shared;
@@ -36,7 +35,6 @@ pub use ensemble::estkf::EsTkf;
 pub use ensemble::etkf::EtKf;
 pub use ensemble::letkf::LetKf;
 pub use ensemble::serial::Serial;
-pub use facets::{AnalysisMap, Proposal};
 pub use kalman::climatology::Climatology;
 pub use kalman::extended::Extended;
 pub use kalman::gaussian_cycle::{GaussianCycle, GaussianRule};
@@ -54,9 +52,11 @@ pub use particle::resample::Resampling;
 pub use variational::four_d_envar::FourDEnVar;
 pub use variational::four_d_var::{FourDVar, FourDVarState};
 pub use variational::hybrid::{Hybrid, HybridCycle};
-pub use variational::ienks::{IEnKs, Linearization};
+pub use variational::ienks::IEnKs;
 pub use variational::three_d_var::ThreeDVar;
-pub use variational::window::{MembersMethod, Window, WindowCycle, WindowMembers, WindowMethod};
+pub use variational::window::{
+    MembersMethod, Solved, Update, Window, WindowCycle, WindowMembers, WindowMethod, WindowProblem,
+};
 
 use scorecast_systems::Entry;
 

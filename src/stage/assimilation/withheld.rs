@@ -16,8 +16,8 @@ pub struct Withheld {
 
 impl Withheld {
     /// The withheld observations of one set.
-    pub fn at(&self, index: usize) -> screening::Withheld<'_> {
-        screening::Withheld { evaluated: self.evaluated.row(index), not_used: self.not_used.row(index) }
+    pub fn at(&self, index: usize) -> screening::WithheldValues<'_> {
+        screening::WithheldValues { evaluated: self.evaluated.row(index), not_used: self.not_used.row(index) }
     }
 
     /// Takes what `network` withholds out of the observations at `steps`; none where it withholds nothing. `key` is that of

@@ -75,7 +75,7 @@ const ORDERS: &[Order] = &[
         sources: "assimilation/src",
         folder: "method",
         floors: &[
-            &["build", "facets", "shared"],
+            &["build", "shared"],
             &["around"],
             &["ensemble", "kalman"],
             &["particle", "variational"],

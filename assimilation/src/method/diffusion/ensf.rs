@@ -21,12 +21,11 @@
 use ndarray::parallel::prelude::*;
 use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis};
 use scorecast_systems::noising::schedule::EnsembleScore;
-use scorecast_systems::registry::DefaultValue;
-use scorecast_systems::{Entry, Key, Param, ParamKind, Purpose, Settings, Stream};
+use scorecast_systems::{Entry, Key, Param, Purpose, Settings, Stream};
 
-use crate::ensemble::all_finite;
 use crate::ensemble::weighted_variance;
 use crate::error::Result;
+use crate::guard::can_update;
 use crate::method::around::inflation::INFLATION;
 use crate::method::around::quality_control::OUTLIER_THRESHOLD;
 use crate::method::build::MethodBuild;
@@ -36,41 +35,36 @@ use crate::observations::ObservationSet;
 use crate::outcome::Outcome;
 use crate::problem::Analysis;
 
-const EPS: ParamKind = ParamKind::Float { min: f64::MIN_POSITIVE, max: 1.0 };
+const SCORE: Param = Param::choice(
+    "score",
+    "single",
+    &["single", "mixture"],
+    "prior score of a member: from itself alone (as published) or from the mixture of all",
+);
+const STEPS: Param = Param::int("steps", 500, 1, "Euler steps of the reverse equation");
+const EPS_ALPHA: Param = EnsembleScore::EPS_ALPHA;
+const EPS_BETA: Param = Param { about: "beta^2 at t = 0, states' unit squared", ..EnsembleScore::EPS_BETA };
+const CLIP: Param = Param::positive("clip", 1000.0, "largest score in each component");
 
 pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
     name: "ensf",
     about: "ensemble score filter: a diffusion sampler on a score made of the members",
     reference: "Bao, Zhang and Zhang 2024",
-    params: &[
-        MEMBERS,
-        INFLATION,
-        OUTLIER_THRESHOLD,
-        Param::choice(
-            "score",
-            "single",
-            &["single", "mixture"],
-            "prior score of a member: from itself alone (as published) or from the mixture of all",
-        ),
-        Param::int("steps", 500, 1, "Euler steps of the reverse equation"),
-        Param::new("eps_alpha", EPS, DefaultValue::Float(0.5), "alpha at t = 1"),
-        Param::new("eps_beta", EPS, DefaultValue::Float(0.025), "beta^2 at t = 0, states' unit squared"),
-        Param::positive("clip", 1000.0, "largest score in each component"),
-    ],
+    params: &[MEMBERS, INFLATION, OUTLIER_THRESHOLD, SCORE, STEPS, EPS_ALPHA, EPS_BETA, CLIP],
     build: MethodBuild::new(&[], |settings: &Settings| {
-        let prior = if settings.text("score") == "mixture" { PriorScore::Mixture } else { PriorScore::Single };
+        let prior = if settings.text(SCORE.key) == "mixture" { PriorScore::Mixture } else { PriorScore::Single };
         let analysis = EnSf {
             prior,
-            inflation: settings.number("inflation"),
-            steps: settings.count("steps"),
-            eps_alpha: settings.number("eps_alpha"),
-            eps_beta: settings.number("eps_beta"),
-            clip: settings.number("clip"),
+            inflation: settings.number(INFLATION.key),
+            steps: settings.count(STEPS.key),
+            eps_alpha: settings.number(EPS_ALPHA.key),
+            eps_beta: settings.number(EPS_BETA.key),
+            clip: settings.number(CLIP.key),
         };
         crate::method::around::cycle(analysis, settings)
     })
     .with_caveat(|settings| {
-        (settings.text("score") == "single").then_some(
+        (settings.text(SCORE.key) == "single").then_some(
             "uses the published one-member score; its gain does not depend on the ensemble's spread, so it is fixed-gain \
              nudging rather than a posterior.",
         )
@@ -201,7 +195,7 @@ impl Analysis for EnSf {
         observed.require_derivative("ensf")?;
         crate::problem::require_members(forecast.nrows())?;
         observed.check(forecast.ncols())?;
-        if !observed.is_observed() || !all_finite(forecast.view()) {
+        if !can_update(&forecast, observed) {
             return Ok(Outcome::unchanged(forecast));
         }
         let sd = weighted_variance(forecast.view(), None).mapv(f64::sqrt);

@@ -13,8 +13,8 @@ use scorecast_systems::noising::sampler::{SAMPLER_NAMES, named};
 use scorecast_systems::noising::{Karras, Sampler};
 use scorecast_systems::{Entry, Forecaster, Key, Param, Purpose, Settings};
 
-use crate::ensemble::all_finite;
 use crate::error::{Error, Result};
+use crate::guard::can_update;
 use crate::method::around::inflation::INFLATION;
 use crate::method::around::quality_control::{Checked, OUTLIER_THRESHOLD};
 use crate::method::build::MethodBuild;
@@ -57,15 +57,12 @@ const SAMPLER_WORDS: [&str; SAMPLER_NAMES.len() + 1] = {
 
 const SHARED: [Param; 4] = [MEMBERS, INFLATION, ESS_THRESHOLD, OUTLIER_THRESHOLD];
 
-const SAMPLING: [Param; 7] = [
-    guidance::RULE,
-    weighting::WEIGHTS,
-    Param::choice("sampler", "sde", &SAMPLER_WORDS, "reverse sampler; path weights need `sde`"),
-    Param::int("steps", 64, 2, "steps of the sampler"),
-    Param::positive("sigma_min", 0.01, "last noise level above 0"),
-    Param::positive("sigma_max", 20.0, "first noise level"),
-    Param::positive("rho", 7.0, "spacing of the noise levels"),
-];
+const SAMPLER: Param = Param::choice("sampler", "sde", &SAMPLER_WORDS, "reverse sampler; path weights need `sde`");
+const STEPS: Param = Param::int("steps", 64, 2, "steps of the sampler");
+const SIGMA_MIN: Param = Param::positive("sigma_min", 0.01, "last noise level above 0");
+const SIGMA_MAX: Param = Param::positive("sigma_max", 20.0, "first noise level");
+const RHO: Param = Param::positive("rho", 7.0, "spacing of the noise levels");
+const SAMPLING: [Param; 7] = [guidance::RULE, weighting::WEIGHTS, SAMPLER, STEPS, SIGMA_MIN, SIGMA_MAX, RHO];
 
 /// The guided filter.
 #[derive(Clone, Debug)]
@@ -95,19 +92,19 @@ impl Guided {
     /// # Errors
     /// When settings do not go together.
     pub fn from_settings(settings: &Settings) -> Result<Self> {
-        let sampler = match settings.text("sampler") {
+        let sampler = match settings.text(SAMPLER.key) {
             "sde" => named("reverse_sde")?.sampler,
             name => named(name)?.sampler,
         };
         let weights = Preference::from_settings(settings, sampler)?;
-        let [sigma_min, sigma_max, rho] = ["sigma_min", "sigma_max", "rho"].map(|key| settings.number(key));
-        let grid = Karras { sigma_min, sigma_max, rho, steps: settings.count("steps") };
+        let [sigma_min, sigma_max, rho] = [SIGMA_MIN, SIGMA_MAX, RHO].map(|setting| settings.number(setting.key));
+        let grid = Karras { sigma_min, sigma_max, rho, steps: settings.count(STEPS.key) };
         grid.sigmas()?;
         Ok(Self {
-            members: settings.count("members"),
-            inflation: settings.number("inflation"),
-            ess_threshold: settings.number("ess_threshold"),
-            outlier_threshold: settings.optional_number("outlier_threshold"),
+            members: settings.count(MEMBERS.key),
+            inflation: settings.number(INFLATION.key),
+            ess_threshold: settings.number(ESS_THRESHOLD.key),
+            outlier_threshold: settings.optional_number(OUTLIER_THRESHOLD.key),
             guidance: guidance::from_settings(settings)?,
             weights,
             sampler,
@@ -210,7 +207,7 @@ impl Cycle for Guided {
         let observed = &checked.of(observed);
         let mut diagnostics = Diagnostics::new();
         let mut ensemble = forecast.clone();
-        if observed.is_observed() && all_finite(forecast.view()) {
+        if can_update(&forecast, observed) {
             ensemble = self.analyse(model, before, observed, key, &mut diagnostics)?;
             crate::method::around::inflation::inflate(ensemble.view_mut(), self.weights().as_ref(), self.inflation);
         }

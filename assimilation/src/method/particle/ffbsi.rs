@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ensemble::all_finite;
 use crate::error::Result;
+use crate::guard::can_update;
 use crate::method::around::quality_control::{Checked, OUTLIER_THRESHOLD};
 use crate::method::build::MethodBuild;
 use crate::method::particle::backward::{Transition, no_density, pick};
@@ -161,7 +162,7 @@ impl Cycle for Ffbsi {
         let mut diagnostics = Diagnostics::new();
         let checked = Checked::new(self.outlier_threshold, forecast.view(), forecast_weights.as_ref(), observed);
         let observed = &checked.of(observed);
-        if !observed.is_observed() || !all_finite(forecast.view()) {
+        if !can_update(&forecast, observed) {
             self.keep(true, self.run.particles.log_weights());
         } else {
             let predicted = observed.operator.apply(observed.time, forecast.view());

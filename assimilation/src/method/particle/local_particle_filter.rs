@@ -23,9 +23,9 @@ use ndarray::{Array1, Array2, Axis, s};
 use rayon::prelude::*;
 use scorecast_systems::{Entry, Key, Param, Purpose, Settings};
 
-use crate::ensemble::all_finite;
 use crate::ensemble::weighted_variance;
 use crate::error::Result;
+use crate::guard::can_update;
 use crate::localize::{LOCALIZATION, Localization, Stencil};
 use crate::method::around::quality_control::OUTLIER_THRESHOLD;
 use crate::method::build::MethodBuild;
@@ -163,7 +163,7 @@ impl Analysis for LocalParticleFilter {
         observed.check(forecast.ncols())?;
         let present = observed.present();
         let neighbours = localization.neighbours(observed.operator, &present)?;
-        if present.is_empty() || !all_finite(forecast.view()) {
+        if !can_update(&forecast, observed) {
             return Ok(Outcome::unchanged(forecast));
         }
         let (members, dim) = forecast.dim();

@@ -13,9 +13,9 @@ use std::ops::Range;
 use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 use scorecast_systems::{Covariance, Entry, Forecaster, Key, Purpose, Settings};
 
-use crate::ensemble::all_finite;
 use crate::error::{Error, Result};
 use crate::gaussian::positive_sqrt;
+use crate::guard::can_update;
 use crate::linalg::Cholesky;
 use crate::method::around::quality_control::{Checked, OUTLIER_THRESHOLD};
 use crate::method::build::MethodBuild;
@@ -190,10 +190,10 @@ impl Cycle for OptimalProposal {
         }
         let checked = Checked::new(self.outlier_threshold, forecast.view(), forecast_weights.as_ref(), observed);
         let observed = &checked.of(observed);
-        match !observed.is_observed() || !all_finite(forecast.view()) {
-            true => self.particles.ensemble.assign(&forecast),
-            false if moves => self.analyse(model, observed, key, &mut diagnostics)?,
-            false => self.weigh_here(observed, key, &mut diagnostics),
+        match can_update(&forecast, observed) {
+            false => self.particles.ensemble.assign(&forecast),
+            true if moves => self.analyse(model, observed, key, &mut diagnostics)?,
+            true => self.weigh_here(observed, key, &mut diagnostics),
         }
         let (ensemble, weights) = (self.particles.ensemble.clone(), self.particles.weights());
         let quality = checked.quality(observed, ensemble.view());

@@ -22,7 +22,7 @@
 
 mod several;
 
-use ndarray::{Array2, Axis};
+use ndarray::{Array1, Array2, Axis};
 use scorecast_systems::{Entry, Param, Settings};
 
 use self::several::Several;
@@ -36,9 +36,7 @@ use crate::method::shared::{MEMBERS, join};
 use crate::method::variational::envar::Dual;
 use crate::method::variational::schur::{blame, cross_covariance, require_correlation, taper};
 use crate::method::variational::three_d_var::STEPS;
-use crate::method::variational::window::{
-    LAG, MembersMethod, SHIFT, Solved, WindowCycle, WindowProblem, lag_and_shift,
-};
+use crate::method::variational::window::{LAG, MembersMethod, SHIFT, Solved, Window, WindowCycle, WindowProblem};
 use crate::observations::ObservationSet;
 use crate::outcome::Diagnostics;
 
@@ -55,8 +53,8 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
             localization,
             iterations: settings.count(STEPS.key),
         };
-        let (lag, shift) = lag_and_shift(settings)?;
-        Ok(Box::new(WindowCycle::new(method, settings.count(MEMBERS.key), lag, shift)))
+        let window = Window::from_settings(settings)?;
+        Ok(Box::new(WindowCycle::new(method, settings.count(MEMBERS.key), window, false)))
     }),
 };
 
@@ -75,7 +73,9 @@ pub struct FourDEnVar {
 
 /// One analysis, and what it needs to reach the members of other times.
 struct Analysis<'a> {
-    observed: &'a ObservationSet<'a>,
+    /// The one set that is used, or the newest beside `several`.
+    one: ObservationSet<'a>,
+    several: Option<(Several<'a>, Array1<f64>)>,
     dual: Dual,
     /// Anomalies of the members at each set that is used.
     images: Vec<Array2<f64>>,
@@ -85,33 +85,38 @@ struct Analysis<'a> {
 }
 
 impl<'a> Analysis<'a> {
-    /// Of sets with at least one value, as one (`observed`), given the members at the time of each.
-    fn new(
-        method: &FourDEnVar,
-        members: &[&Array2<f64>],
-        observed: &'a ObservationSet<'a>,
-        stencil: Option<Stencil>,
-    ) -> Result<Self> {
+    /// By the sets of the problem, at least one, given the members at the time of each.
+    fn new(method: &FourDEnVar, at: &'a WindowProblem, members: &[&Array2<f64>]) -> Result<Self> {
+        let sets: Vec<ObservationSet<'a>> = at.sets.iter().map(|set| set.observed.view()).collect();
+        let several = if sets.len() > 1 { Some(Several::new(&sets)?) } else { None };
+        let one = if several.is_some() { at.newest.view() } else { sets[0] };
+        let stencil = taper(method.localization, FourDEnVar::NAME, &at.newest)?;
         let (means, images): (Vec<_>, Vec<_>) = members.iter().map(|x| anomalies(x.view(), None)).unzip();
         let p = images.iter().map(|a| across(a, &images, stencil.as_ref())).collect::<Result<Vec<_>>>()?;
-        let dual = Dual::minimise(observed, &joined(Axis(0), means)?, &joined(Axis(0), p)?, method.iterations)
+        let (mean, p) = (joined(Axis(0), means)?, joined(Axis(0), p)?);
+        let dual = Dual::minimise(&as_one(&one, several.as_ref()), &mean, &p, method.iterations)
             .map_err(blame(method.localization))?;
         let joint = joined(Axis(1), images.clone())?;
-        Ok(Self { observed, dual, images, joint, stencil })
-    }
-
-    fn diagnostics(&self) -> Diagnostics {
-        Diagnostics::from([("steps", self.dual.steps as f64)])
+        Ok(Self { one, several, dual, images, joint, stencil })
     }
 
     /// Updates members of a time in the window, and inflates them.
     fn update(&self, members: &mut Array2<f64>, inflation: Inflation) -> Result<()> {
         let (mean, a) = anomalies(members.view(), None);
         let across = across(&a, &self.images, self.stencil.as_ref())?;
-        *members = self.dual.earlier_anomalies(self.observed, &a, &self.joint, &across);
+        let observed = as_one(&self.one, self.several.as_ref());
+        *members = self.dual.earlier_anomalies(&observed, &a, &self.joint, &across);
         inflation.spread(a.view(), members.view_mut());
         *members += &(mean + across.dot(&self.dual.g));
         Ok(())
+    }
+}
+
+/// `one` set, or `several` as one.
+fn as_one<'a>(one: &'a ObservationSet, several: Option<&'a (Several, Array1<f64>)>) -> ObservationSet<'a> {
+    match several {
+        Some((operator, values)) => ObservationSet { step: one.step, time: one.time, values: values.view(), operator },
+        None => one.view(),
     }
 }
 
@@ -128,42 +133,18 @@ impl MembersMethod for FourDEnVar {
         taper(self.localization, Self::NAME, observed).map(drop)
     }
 
-    fn solve(&self, at: &WindowProblem, start: &Array2<f64>, at_sets: &[Array2<f64>]) -> Result<Solved> {
+    fn solve<'a>(&'a self, at: &'a WindowProblem, _: &Array2<f64>, at_sets: &[Array2<f64>]) -> Result<Solved<'a>> {
         let members: Vec<&Array2<f64>> = at.sets.iter().map(|set| &at_sets[set.leg]).collect();
         for (set, members) in at.sets.iter().zip(&members) {
             if !all_finite(set.observed.restrict(members.view())?.predicted.view()) {
                 return Ok(Solved::default());
             }
         }
-        let stencil = taper(self.localization, Self::NAME, &at.newest)?;
-        let sets: Vec<ObservationSet> = at.sets.iter().map(|set| set.observed).collect();
-        let several = if sets.len() > 1 { Some(Several::new(&sets)?) } else { None };
-        let all = match &several {
-            Some((operator, values)) => {
-                ObservationSet { step: at.newest.step, time: at.newest.time, values: values.view(), operator }
-            }
-            None => sets[0].view(),
+        let analysis = Analysis::new(self, at, &members)?;
+        let diagnostics = Diagnostics::from([("steps", analysis.dual.steps as f64)]);
+        let update = move |x: &mut Array2<f64>, inflate| {
+            analysis.update(x, if inflate { self.inflation } else { Inflation::default() })
         };
-        let analysis = Analysis::new(self, &members, &all, stencil)?;
-        let mut start = start.clone();
-        analysis.update(&mut start, self.inflation)?;
-        Ok(Solved { fully_weighted: Some(start), partly_weighted: None, diagnostics: analysis.diagnostics() })
-    }
-
-    fn smooth(
-        &self,
-        earlier: Vec<&mut Array2<f64>>,
-        newest: &mut Array2<f64>,
-        at: &WindowProblem,
-    ) -> Result<Diagnostics> {
-        let observed = at.newest.view();
-        if !all_finite(observed.restrict(newest.view())?.predicted.view()) {
-            return Ok(Diagnostics::new());
-        }
-        let stencil = taper(self.localization, Self::NAME, &observed)?;
-        let analysis = Analysis::new(self, &[&*newest], &observed, stencil)?;
-        earlier.into_iter().try_for_each(|x| analysis.update(x, Inflation::default()))?;
-        analysis.update(newest, self.inflation)?;
-        Ok(analysis.diagnostics())
+        Ok(Solved { update: Some(Box::new(update)), diagnostics })
     }
 }

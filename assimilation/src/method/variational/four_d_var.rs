@@ -29,7 +29,7 @@ use scorecast_systems::{Entry, Param, Settings};
 use crate::method::build::MethodBuild;
 use crate::method::shared::DRAWS;
 use crate::method::variational::three_d_var::SCALE;
-use crate::method::variational::window::{LAG, SHIFT, WindowCycle, lag_and_shift};
+use crate::method::variational::window::{LAG, SHIFT, Window, WindowCycle, WindowMethod};
 use crate::need::Need;
 
 const ITERATIONS: Param = Param::int("iterations", 10, 1, "outer loops at most");
@@ -41,7 +41,7 @@ const TOLERANCE: Param = Param::at_least(
 );
 
 pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
-    name: "four_d_var",
+    name: FourDVar::NAME,
     about: "4D-Var: the state at a window's start by tangents and adjoints of the forecaster, static background",
     reference: "Le Dimet and Talagrand 1986; Courtier et al. 1994",
     params: &[DRAWS, SCALE, LAG, SHIFT, ITERATIONS, TOLERANCE],
@@ -51,8 +51,8 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
             iterations: settings.count(ITERATIONS.key),
             tolerance: settings.number(TOLERANCE.key),
         };
-        let (lag, shift) = lag_and_shift(settings)?;
-        Ok(Box::new(WindowCycle::new(method, settings.count(DRAWS.key), lag, shift)))
+        let window = Window::from_settings(settings)?;
+        Ok(Box::new(WindowCycle::new(method, settings.count(DRAWS.key), window, false)))
     }),
 };
 

@@ -32,16 +32,15 @@ use scorecast_systems::{Entry, Param, ParamKind, Settings};
 
 use crate::ensemble::{all_finite, anomalies};
 use crate::error::{Error, Result};
-use crate::linalg::{joined, rotate_anomalies};
-use crate::method::around::inflation::{INFLATION, Inflation, RTPP, RTPS, rotation};
+use crate::linalg::joined;
+use crate::method::around::inflation::{INFLATION, Inflation, RTPP, RTPS};
 use crate::method::build::MethodBuild;
 use crate::method::ensemble::descent::Descent;
 use crate::method::ensemble::etkf::{ROTATE, scaled};
 use crate::method::shared::MEMBERS;
 use crate::method::variational::window::{
-    LAG, MembersMethod, SHIFT, Solved, WindowCycle, WindowProblem, lag_and_shift,
+    LAG, MembersMethod, SHIFT, Solved, Window, WindowCycle, WindowProblem, carried,
 };
-use crate::outcome::Diagnostics;
 
 /// The anomalies of a bundle, in those of the prior.
 const EPSILON: f64 = 1e-4;
@@ -53,7 +52,7 @@ const TOLERANCE: Param = Param::at_least(
     0.0,
     "length of a step, in standard deviations of the prior, that ends the iteration",
 );
-const DERIVATIVE: Param = Param::choice(
+const LINEARIZATION: Param = Param::choice(
     "linearization",
     "transform",
     &["transform", "bundle"],
@@ -61,7 +60,7 @@ const DERIVATIVE: Param = Param::choice(
 );
 const MDA: Param =
     Param::flag("mda", "use each set `lag / shift` times with a part of its weight (multiple data assimilation)");
-const CERTAINTY: Param = Param::unset(
+const FINITE_SIZE: Param = Param::unset(
     "finite_size",
     ParamKind::POSITIVE,
     "finite-size form, which needs no inflation: certainty of the spread, 1 is N members'; unset is off",
@@ -71,33 +70,36 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
     name: IEnKs::NAME,
     about: "iterative ensemble Kalman smoother: Gauss-Newton over the members of a window's start",
     reference: "Bocquet and Sakov 2014; Sakov et al. 2012",
-    params: &[MEMBERS, INFLATION, RTPP, RTPS, ROTATE, LAG, SHIFT, ITERATIONS, TOLERANCE, DERIVATIVE, MDA, CERTAINTY],
+    params: &[
+        MEMBERS,
+        INFLATION,
+        RTPP,
+        RTPS,
+        ROTATE,
+        LAG,
+        SHIFT,
+        ITERATIONS,
+        TOLERANCE,
+        LINEARIZATION,
+        MDA,
+        FINITE_SIZE,
+    ],
     build: MethodBuild::new(&[], |settings: &Settings| {
-        let bundle = settings.text(DERIVATIVE.key) == "bundle";
         let method = IEnKs {
             inflation: Inflation::without_noise(settings),
             rotate: settings.flag(ROTATE.key),
             iterations: settings.count(ITERATIONS.key),
             tolerance: settings.number(TOLERANCE.key),
-            linearization: if bundle { Linearization::Bundle } else { Linearization::Transform },
-            multiple: settings.flag(MDA.key),
-            finite_size: settings.optional_number(CERTAINTY.key),
+            bundle: settings.text(LINEARIZATION.key) == "bundle",
+            finite_size: settings.optional_number(FINITE_SIZE.key),
         };
-        let (lag, shift) = lag_and_shift(settings)?;
-        Ok(Box::new(WindowCycle::new(method, settings.count(MEMBERS.key), lag, shift)))
+        let (members, window) = (settings.count(MEMBERS.key), Window::from_settings(settings)?);
+        Ok(Box::new(WindowCycle::new(method, members, window, settings.flag(MDA.key))))
     }),
 };
 
-/// Where the derivative of the predictions comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Linearization {
-    /// Members of the spread of the posterior.
-    Transform,
-    /// Members very near each other.
-    Bundle,
-}
-
-/// The rules of the iterative smoother.
+/// The rules of the iterative smoother. Its [`MembersMethod::solve`] is called by [`WindowMembers`](crate::method::WindowMembers),
+/// in `solve`, or in `smooth` where the forecaster has noise.
 #[derive(Clone, Debug)]
 pub struct IEnKs {
     /// What is done to the anomalies at the window's start after the last step.
@@ -108,10 +110,8 @@ pub struct IEnKs {
     pub iterations: usize,
     /// Length of a step, in standard deviations of the prior, that ends the iteration.
     pub tolerance: f64,
-    /// Where the derivative comes from.
-    pub linearization: Linearization,
-    /// Whether each set is used in every window that holds it, with a part of its weight.
-    pub multiple: bool,
+    /// Whether the derivative comes from members very near each other, not from members of the spread of the posterior.
+    pub bundle: bool,
     /// Certainty of the spread in the finite-size form; none is the Gaussian form.
     pub finite_size: Option<f64>,
 }
@@ -119,153 +119,87 @@ pub struct IEnKs {
 impl MembersMethod for IEnKs {
     const NAME: &'static str = "ienks";
 
-    fn uses_again(&self) -> bool {
-        self.multiple
-    }
-
-    fn solve(&self, at: &WindowProblem, start: &Array2<f64>, at_sets: &[Array2<f64>]) -> Result<Solved> {
-        let (mean, a) = anomalies(start.view(), None);
-        let minimisation = Minimisation { method: self, at, mean, a };
-        if !at.uses_again {
-            // where the members are known at all that is observed, they need not be carried there again
-            let known = at_sets.last().filter(|_| at.sets.iter().all(|set| set.leg + 1 == at_sets.len()));
-            let (fully_weighted, diagnostics) = minimisation.minimum(known, |_| 1.0)?;
-            return Ok(Solved { fully_weighted, partly_weighted: None, diagnostics });
-        }
-        let (partly_weighted, diagnostics) = minimisation.minimum(None, |(_, all)| 1.0 / all as f64)?;
-        if at.sets.iter().all(|set| set.leg < at.window.first_waiting()) {
-            return Ok(Solved { fully_weighted: None, partly_weighted, diagnostics });
-        }
-        let left = |(used, all)| 1.0 - 1.0 / all as f64 * used as f64;
-        let (fully_weighted, diagnostics) = minimisation.minimum(None, left)?;
-        Ok(Solved { fully_weighted, partly_weighted, diagnostics })
-    }
-
-    fn smooth(
-        &self,
-        earlier: Vec<&mut Array2<f64>>,
-        newest: &mut Array2<f64>,
-        at: &WindowProblem,
-    ) -> Result<Diagnostics> {
-        if self.linearization == Linearization::Bundle {
+    fn solve<'a>(&'a self, at: &'a WindowProblem, start: &Array2<f64>, at_sets: &[Array2<f64>]) -> Result<Solved<'a>> {
+        if self.bundle && at.is_noisy {
             return Err(Error::Unsupported(
                 "method `ienks` cannot take a bundle's derivative through a forecaster with noise; set linearization to \
                  \"transform\""
                     .to_owned(),
             ));
         }
-        let present = at.newest.restrict(newest.view())?;
-        if !all_finite(present.predicted.view()) {
-            return Ok(Diagnostics::new());
-        }
-        let (z, d) = scaled(present.whiten());
-        let descent = Descent::new(&z, &d, &Array1::zeros(z.nrows()), self.finite_size)?;
-        let transform = descent.transform();
-        let shift = &descent.step / (z.nrows() as f64 - 1.0).sqrt();
-        let update = |x: &mut Array2<f64>, inflate: bool| {
+        let Some((w, descent, steps)) = self.minimum(at, start, at_sets)? else { return Ok(Solved::default()) };
+        let (diagnostics, transform) = (descent.diagnostics(steps), descent.transform());
+        let update = move |x: &mut Array2<f64>, inflate: bool| {
             let (mean, a) = anomalies(x.view(), None);
             *x = transform.dot(&a);
             if !inflate {
                 *x *= descent.g.sqrt();
             }
-            if self.rotate {
-                // the same rotation at every time
-                rotate_anomalies(x.view_mut(), rotation(&at.newest, at.run.key));
-            }
-            if inflate {
-                self.inflation.spread(a.view(), x.view_mut());
-            }
-            *x += &(mean + shift.dot(&a));
+            let root = (w.len() as f64 - 1.0).sqrt();
+            // these differ in rounding alone, in which each keeps what it has always given
+            let centre = mean + if at.is_noisy { (&w / root).dot(&a) } else { w.dot(&a) / root };
+            let inflation = if inflate { self.inflation } else { Inflation::default() };
+            // the rotation is that of the newest set at every time
+            inflation.finish_in_place(self.rotate, Some(a.view()), (&centre, x), &at.newest, at.run.key);
+            Ok(())
         };
-        earlier.into_iter().for_each(|x| update(x, false));
-        update(newest, true);
-        Ok(descent.diagnostics(1))
+        Ok(Solved { update: Some(Box::new(update)), diagnostics })
     }
 }
 
-/// The minimisations of one analysis.
-struct Minimisation<'a, 'p> {
-    method: &'a IEnKs,
-    at: &'a WindowProblem<'p>,
-    /// At the start, `[component]`.
-    mean: Array1<f64>,
-    /// A, `[member, component]`.
-    a: Array2<f64>,
-}
-
-impl Minimisation<'_, '_> {
-    /// Members around mean + A^T w / sqrt(N - 1), of anomalies T A.
-    fn members(&self, w: &Array1<f64>, spread: Array2<f64>) -> Array2<f64> {
-        spread + &(&self.mean + &(w.dot(&self.a) / (w.len() as f64 - 1.0).sqrt()))
-    }
-
-    /// R^-1/2 Y / sqrt(N - 1) (`[member, present]`) and R^-1/2 (y - mean h) (`[present]`) of all sets, each by its weight, from
-    /// members at the start, or of the last set from those at the present; none where they are not finite.
-    fn predict(
-        &self,
-        mut x: Array2<f64>,
-        from_present: bool,
-        weigh: impl Fn((usize, usize)) -> f64,
-    ) -> Result<Option<(Array2<f64>, Array1<f64>)>> {
-        let (run, mut blocks, mut innovations) = (self.at.run, Vec::new(), Vec::new());
-        let mut sets = self.at.sets.iter().peekable();
-        for (leg, (from, to)) in self.at.window.legs().enumerate() {
-            if !from_present {
-                run.model.advance(from, to - from, &mut x, run.noise())?;
-            }
-            while let Some(set) = sets.next_if(|set| set.leg == leg) {
-                let (mut z, mut d) = scaled(set.observed.restrict(x.view())?.whiten());
-                let weight = weigh(set.uses);
-                if weight != 1.0 {
-                    z *= weight.sqrt();
-                    d *= weight.sqrt();
-                }
-                blocks.push(z);
-                innovations.push(d);
-            }
-        }
-        let (z, d) = (joined(Axis(1), blocks)?, joined(Axis(0), innovations)?);
-        Ok((all_finite(z.view()) && d.iter().all(|value| value.is_finite())).then_some((z, d)))
-    }
-
-    /// Members at the start where J is least, each set weighed by the windows that have used it and those that do in all;
-    /// `forecast` is what the members at the start become at the present, where that is known. None where the first iterate
-    /// has diverged.
+impl IEnKs {
+    /// Where J is least: w, the last step to it and how many there were; none where the first iterate has diverged.
     fn minimum(
         &self,
-        forecast: Option<&Array2<f64>>,
-        weigh: impl Fn((usize, usize)) -> f64,
-    ) -> Result<(Option<Array2<f64>>, Diagnostics)> {
-        let (method, bundle) = (self.method, self.method.linearization == Linearization::Bundle);
-        let mut w = Array1::zeros(self.a.nrows());
-        let mut last: Option<Descent> = None;
-        let (mut taken, mut length) = (0, f64::INFINITY);
-        while taken < method.iterations && length > method.tolerance {
-            let known = forecast.filter(|_| taken == 0 && !bundle);
-            let x = match (known, &last) {
-                (Some(present), _) => present.clone(),
-                (None, _) if bundle => self.members(&w, EPSILON * &self.a),
-                (None, Some(descent)) => self.members(&w, descent.transform().dot(&self.a)),
-                (None, None) => self.members(&w, self.a.clone()),
+        at: &WindowProblem,
+        start: &Array2<f64>,
+        at_sets: &[Array2<f64>],
+    ) -> Result<Option<(Array1<f64>, Descent, usize)>> {
+        let (mean, a) = anomalies(start.view(), None);
+        let (mut w, mut last, mut taken) = (Array1::zeros(a.nrows()), None::<Descent>, 0);
+        let most = if at.is_noisy { 1 } else { self.iterations };
+        while taken < most && last.as_ref().is_none_or(|descent| descent.length() > self.tolerance) {
+            let spread = match &last {
+                _ if self.bundle => EPSILON * &a,
+                Some(descent) => descent.transform().dot(&a),
+                None => a.clone(),
             };
-            let Some((mut z, d)) = self.predict(x, known.is_some(), &weigh)? else { break };
-            if bundle {
+            // where the members are known at all that is observed, they need not be carried there again
+            let known = taken == 0 && !self.bundle && !at.mda && at.sets.iter().all(|set| set.leg + 1 == at_sets.len());
+            let predicted = if known {
+                predict(at, at_sets)?
+            } else {
+                let x = spread + &(&mean + &(w.dot(&a) / (w.len() as f64 - 1.0).sqrt()));
+                predict(at, &carried(x, at.window.legs(), at.run)?)?
+            };
+            let Some((mut z, d)) = predicted else { break };
+            if self.bundle {
                 z /= EPSILON;
             } else if let Some(descent) = &last {
                 z = descent.inverse().dot(&z);
             }
-            let descent = Descent::new(&z, &d, &w, method.finite_size)?;
+            let descent = Descent::new(&z, &d, &w, self.finite_size)?;
             w += &descent.step;
-            length = descent.length();
             last = Some(descent);
             taken += 1;
         }
-        let Some(descent) = last else { return Ok((None, Diagnostics::new())) };
-        let mut spread = descent.transform().dot(&self.a);
-        if method.rotate {
-            rotate_anomalies(spread.view_mut(), rotation(&self.at.newest, self.at.run.key));
-        }
-        method.inflation.spread(self.a.view(), spread.view_mut());
-        Ok((Some(self.members(&w, spread)), descent.diagnostics(taken)))
+        Ok(last.map(|descent| (w, descent, taken)))
     }
+}
+
+/// R^-1/2 Y / sqrt(N - 1) (`[member, present]`) and R^-1/2 (y - mean h) (`[present]`) of all sets of the problem, each by its
+/// weight, from the members at each set of the window; none where they are not finite.
+fn predict(at: &WindowProblem, at_sets: &[Array2<f64>]) -> Result<Option<(Array2<f64>, Array1<f64>)>> {
+    let (mut blocks, mut innovations) = (Vec::new(), Vec::new());
+    for set in &at.sets {
+        let (mut z, mut d) = scaled(set.observed.restrict(at_sets[set.leg].view())?.whiten());
+        if set.weight != 1.0 {
+            z *= set.weight.sqrt();
+            d *= set.weight.sqrt();
+        }
+        blocks.push(z);
+        innovations.push(d);
+    }
+    let (z, d) = (joined(Axis(1), blocks)?, joined(Axis(0), innovations)?);
+    Ok((all_finite(z.view()) && d.iter().all(|value| value.is_finite())).then_some((z, d)))
 }

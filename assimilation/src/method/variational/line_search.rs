@@ -22,7 +22,7 @@ pub(crate) trait Point {
 /// to lower it by `fall` (-J' . step); `at` gives the point after a share of the step.
 ///
 /// # Errors
-/// Those of `at`.
+/// When `at` fails.
 pub(crate) fn search<P: Point>(cost: f64, fall: f64, mut at: impl FnMut(f64) -> Result<P>) -> Result<(P, f64)> {
     let mut share = 1.0;
     let mut next = at(share)?;

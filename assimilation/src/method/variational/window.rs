@@ -18,12 +18,15 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-pub use cycle::{Run, WindowCycle, WindowMethod, WindowProblem};
-pub use members::{MembersMethod, Solved, WindowMembers};
+pub use cycle::{WindowCycle, WindowMethod};
+pub(crate) use members::carried;
+pub use members::{MembersMethod, Solved, Update, WindowMembers};
+use scorecast_systems::{Forecaster, Key, Purpose};
 use serde::{Deserialize, Serialize};
-pub(crate) use settings::{LAG, SHIFT, lag_and_shift};
+pub(crate) use settings::{LAG, SHIFT};
 
 use crate::observations::{ObservationSet, StoredSet};
+use crate::observe::ObservationOperator;
 
 /// Where a window is, and the sets that it holds.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -48,13 +51,50 @@ pub struct WindowSet<'a> {
     pub leg: usize,
     /// The set, with at least one value.
     pub observed: ObservationSet<'a>,
-    /// Where each set is used in every window that holds it: how many have used it, and how many do in all.
-    pub uses: (usize, usize),
+    /// Its weight in this analysis: 1, or with multiple data assimilation 1 over the windows that use it.
+    pub weight: f64,
+    /// The weight that earlier windows have left of it.
+    left: f64,
+}
+
+/// What stays the same in a step.
+#[derive(Clone, Copy)]
+pub struct Run<'a> {
+    /// The forecaster.
+    pub model: &'a dyn Forecaster,
+    /// Members of an ensemble, or draws beside each posterior.
+    pub members: usize,
+    /// The key of the step.
+    pub key: Key,
+}
+
+impl Run<'_> {
+    /// The key of the forecaster's noise.
+    pub fn noise(&self) -> Key {
+        self.key.purpose(Purpose::ProcessNoise)
+    }
+}
+
+/// One analysis.
+pub struct WindowProblem<'a> {
+    /// Forecaster, members and key.
+    pub run: Run<'a>,
+    /// The window; its last set is the newest.
+    pub window: &'a Window,
+    /// The sets to use, in order.
+    pub sets: Vec<WindowSet<'a>>,
+    /// The newest set.
+    pub newest: ObservationSet<'a>,
+    /// Multiple data assimilation: whether each set is used in every window that holds it; not where there is noise.
+    pub mda: bool,
+    /// Whether the forecaster has noise in the window, which is conditioned too.
+    pub is_noisy: bool,
 }
 
 impl Window {
-    /// A window at lead step `start`, for `lag` sets at most, of which `shift` are used together.
-    fn new(lag: usize, shift: usize, start: usize) -> Self {
+    /// An empty window at lead step `start`, for `lag` sets at most (at least 1), of which `shift` are used together (at least
+    /// 1, at most `lag`).
+    pub fn new(lag: usize, shift: usize, start: usize) -> Self {
         let lag = lag.max(1);
         Self { lag, shift: shift.clamp(1, lag), start, ..Self::default() }
     }
@@ -79,6 +119,11 @@ impl Window {
         self.sets.len() - self.waiting
     }
 
+    /// The first leg at whose end a set is used: with multiple data assimilation (`mda`) all sets are.
+    fn first_used(&self, mda: bool) -> usize {
+        if mda { 0 } else { self.first_waiting() }
+    }
+
     /// Takes in the next set.
     fn push(&mut self, observed: &ObservationSet) {
         self.sets.push(StoredSet::of(observed, observed.step.max(self.present())));
@@ -95,18 +140,18 @@ impl Window {
         if self.is_due() { (self.sets.len() + self.shift).saturating_sub(self.lag) } else { 0 }
     }
 
-    /// The sets that wait, or all where they are used `again`, of which `newest` is the last: those with a value.
-    fn to_use<'a>(&'a self, newest: &'a ObservationSet, again: bool) -> Vec<WindowSet<'a>> {
-        let first = if again { 0 } else { self.first_waiting() };
-        let sets = self.sets.iter().enumerate().skip(first).map(|(leg, set)| {
-            let observed = if leg + 1 < self.sets.len() { set.observed(newest.operator) } else { newest.view() };
-            WindowSet { leg, observed, uses: self.uses(leg) }
-        });
-        sets.filter(|set| set.observed.is_observed()).collect()
+    /// The sets that an analysis uses, of this operator: those with a value.
+    fn to_use<'a>(&'a self, operator: &'a dyn ObservationOperator, mda: bool) -> Vec<WindowSet<'a>> {
+        let sets = self.sets.iter().enumerate().skip(self.first_used(mda)).filter(|(_, set)| set.is_observed());
+        sets.map(|(leg, set)| {
+            let (used, all) = if mda { self.uses(leg) } else { (0, 1) };
+            let weight = 1.0 / all as f64;
+            WindowSet { leg, observed: set.observed(operator), weight, left: 1.0 - weight * used as f64 }
+        })
+        .collect()
     }
 
-    /// How many windows have used the set at the end of this leg, and how many use it in all, where each window uses all its
-    /// sets.
+    /// How many windows have used the set at the end of this leg, and how many use it in all, with multiple data assimilation.
     fn uses(&self, leg: usize) -> (usize, usize) {
         let newer = self.sets.len() - 1 - leg;
         // of a set that came with j newer ones
@@ -115,6 +160,12 @@ impl Window {
             None => (0, all(newer)),
             Some(newer) => (1 + newer / self.shift, all(newer % self.shift)),
         }
+    }
+
+    /// No set waits any more; the values stay only where they are used again (`mda`).
+    fn mark_used(&mut self, mda: bool) {
+        self.waiting = 0;
+        self.sets.iter_mut().filter(|_| !mda).for_each(StoredSet::forget);
     }
 
     /// The lead step of the start where there was a set: what is known there is the posterior of. None where the next set
@@ -128,11 +179,5 @@ impl Window {
         if !self.sets.is_empty() {
             (self.start, self.after_set) = (self.sets.remove(0).step, true);
         }
-    }
-
-    /// No set waits any more; where sets are used `again` their values stay.
-    fn advance_window(&mut self, again: bool) {
-        self.waiting = 0;
-        self.sets.iter_mut().filter(|_| !again).for_each(StoredSet::forget);
     }
 }

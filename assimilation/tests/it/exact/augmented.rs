@@ -80,7 +80,7 @@ fn stepping(dt: f64) -> Stepping {
 
 /// A twin experiment whose truth has one number of its settings drawn from the prior of `parameter`: (mean - truth) and
 /// sd of u at the end, and the root mean square of the prior's.
-fn twin(
+fn with_known_truth(
     system: &str,
     dt: f64,
     every: usize,
@@ -146,8 +146,9 @@ fn rho_of_lorenz_63_and_the_forcing_of_lorenz_96_are_found_within_a_calibrated_s
         ("lorenz63", 0.01, 10, 200, Parameter::linear("rho", 28.0, 2.0), etkf(40, 1.005), 40),
         ("lorenz96", 0.05, 1, 150, Parameter::log("forcing", 8.0, 0.15), etkf(60, 1.01), 20),
     ] {
-        let results: Vec<(f64, f64)> =
-            (0..replicates).map(|replicate| twin(system, dt, every, cycles, &parameter, &given, replicate)).collect();
+        let results: Vec<(f64, f64)> = (0..replicates)
+            .map(|replicate| with_known_truth(system, dt, every, cycles, &parameter, &given, replicate))
+            .collect();
         let (square, inside, rmse) = calibration(&results);
         let n = replicates as f64;
         let sd = results.iter().map(|(_, sd)| sd).sum::<f64>() / n;

@@ -394,7 +394,7 @@ fn misuse_is_a_sentence_with_a_remedy() {
 }
 
 /// The mean analysis rmse of a twin experiment on Lorenz-96 (n = 40, F = 8, dt .05, all observed with R = I each step).
-fn twin(analysis: Box<dyn Analysis>, members: usize) -> f64 {
+fn with_known_truth(analysis: Box<dyn Analysis>, members: usize) -> f64 {
     const CYCLES: usize = 1000;
     const BURN_IN: usize = 200;
     let operator = Identity::new(40, &errors(&[1.0])).unwrap();
@@ -440,12 +440,12 @@ fn localization_keeps_a_small_ensemble_on_the_truth_of_lorenz_96_where_the_globa
         ("eakf", 10, 0.21, Box::new(EaKf(setup(1.03, 4.0)))),
     ];
     for (name, members, score, filter) in rows {
-        let rmse = twin(filter, members);
+        let rmse = with_known_truth(filter, members);
         println!("{name} of {members} members: rmse {rmse:.4}");
         assert!((rmse - score).abs() < 0.02, "{name} of {members} members: {rmse}");
     }
     for inflation in [1.03, 1.1] {
-        let lost = twin(Box::new(EtKf { inflation: Inflation::factor(inflation), rotate: true }), 10);
+        let lost = with_known_truth(Box::new(EtKf { inflation: Inflation::factor(inflation), rotate: true }), 10);
         println!("etkf of 10 members, inflation {inflation}: rmse {lost:.4}");
         assert!(lost > 1.0 || lost.is_nan(), "etkf: {lost}");
     }

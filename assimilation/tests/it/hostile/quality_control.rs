@@ -9,7 +9,7 @@ use ndarray::{Array1, Array2, array};
 use scorecast_assimilation::diagnostics::Consistency;
 use scorecast_assimilation::method::{EtKf, Inflation, QualityControl};
 use scorecast_assimilation::observe::{Pointwise, Stride};
-use scorecast_assimilation::screening::{Withheld, is_outlier, of_whole_set};
+use scorecast_assimilation::screening::{WithheldValues, is_outlier, of_whole_set};
 use scorecast_assimilation::{
     Analysis, ObservationOperator, ObservationSet, Outcome, Prior, Quality, Result, innovation,
 };
@@ -195,7 +195,7 @@ fn expected(problem: &LinearProblem, cycle: usize, m: &Array1<f64>, s: &Array1<f
     (0..m.len()).map(one).collect()
 }
 
-/// The same problem without the values that a run did not use.
+/// The problem without the values that a run did not use.
 fn without(problem: &LinearProblem, outcomes: &[Outcome]) -> LinearProblem {
     let mut left = LinearProblem::three(outcomes.len());
     left.observations.assign(&problem.observations);
@@ -338,8 +338,8 @@ fn values_that_were_kept_from_the_method_have_their_codes() {
     let mut outcome = etkf().update(forecast, &observed, KEY).unwrap();
     outcome.ensemble[(0, 4)] = -1.0;
     let codes = |evaluated: &Array1<f64>, threshold| {
-        let apart = Withheld { evaluated: evaluated.view(), not_used: not_used.view() };
-        let quality = of_whole_set(&outcome, &observed, apart, threshold).unwrap();
+        let withheld = WithheldValues { evaluated: evaluated.view(), not_used: not_used.view() };
+        let quality = of_whole_set(&outcome, &observed, withheld, threshold).unwrap();
         quality.iter().map(|quality| quality.code()).collect::<Vec<_>>()
     };
     assert_eq!(codes(&evaluated, Some(3.0)), [0, 1, 4, 7, 3, 5, 6]);

@@ -6,16 +6,16 @@ use crate::noising::Level;
 use crate::registry::{DefaultValue, Entry, Param, ParamKind};
 
 const UNIT: ParamKind = ParamKind::real(f64::MIN_POSITIVE, 1.0);
-const EPS_ALPHA: Param = Param::new("eps_alpha", UNIT, DefaultValue::Float(0.5), "alpha at t = 1");
-const EPS_BETA: Param = Param::new("eps_beta", UNIT, DefaultValue::Float(0.025), "sigma^2 at t = 0");
 
 pub(super) const ENTRY: Entry<BuildSchedule> = Entry {
     name: "ensf",
     about: "that of the ensemble score filter: alpha and sigma^2 linear in t",
     reference: "Bao, Zhang and Zhang (2024), arXiv:2309.00983",
-    params: &[EPS_ALPHA, EPS_BETA],
+    params: &[EnsembleScore::EPS_ALPHA, EnsembleScore::EPS_BETA],
     build: |settings| {
-        Box::new(EnsembleScore { eps_alpha: settings.number(EPS_ALPHA.key), eps_beta: settings.number(EPS_BETA.key) })
+        let [eps_alpha, eps_beta] =
+            [EnsembleScore::EPS_ALPHA, EnsembleScore::EPS_BETA].map(|setting| settings.number(setting.key));
+        Box::new(EnsembleScore { eps_alpha, eps_beta })
     },
 };
 
@@ -29,6 +29,12 @@ pub struct EnsembleScore {
 }
 
 impl EnsembleScore {
+    /// The setting of alpha at t = 1.
+    pub const EPS_ALPHA: Param = Param::new("eps_alpha", UNIT, DefaultValue::Float(0.5), "alpha at t = 1");
+
+    /// The setting of sigma^2 at t = 0.
+    pub const EPS_BETA: Param = Param::new("eps_beta", UNIT, DefaultValue::Float(0.025), "sigma^2 at t = 0");
+
     /// alpha and sigma^2 at time `t`.
     pub fn coefficients(&self, t: f64) -> (f64, f64) {
         (1.0 - (1.0 - self.eps_alpha) * t, self.eps_beta + (1.0 - self.eps_beta) * t)

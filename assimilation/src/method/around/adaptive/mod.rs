@@ -34,6 +34,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ensemble::{all_finite, anomalies};
 use crate::error::{Error, Result};
+use crate::guard::can_update;
 use crate::localize::{Localization, Neighbours};
 use crate::observations::ObservationSet;
 use crate::outcome::Outcome;
@@ -250,7 +251,7 @@ impl Innovations {
 impl Analysis for Adaptive {
     fn update(&mut self, forecast: Array2<f64>, observed: &ObservationSet, key: Key) -> Result<Outcome> {
         observed.check(forecast.ncols())?;
-        if !observed.is_observed() || !all_finite(forecast.view()) {
+        if !can_update(&forecast, observed) {
             return self.of.update(forecast, observed, key);
         }
         if self.of.weights().is_some() {

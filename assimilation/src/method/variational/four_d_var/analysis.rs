@@ -170,15 +170,9 @@ impl FourDVar {
 }
 
 impl WindowMethod for FourDVar {
+    const NAME: &'static str = "four_d_var";
+
     type State = FourDVarState;
-
-    fn name(&self) -> &'static str {
-        "four_d_var"
-    }
-
-    fn uses_again(&self) -> bool {
-        false
-    }
 
     /// A prior ensemble is taken as the Gaussian of its mean and covariance.
     fn begin(&self, prior: &Prior, _members: usize, _key: Key) -> Result<FourDVarState> {
@@ -191,17 +185,12 @@ impl WindowMethod for FourDVar {
 
     fn require(&self, state: &FourDVarState, model: &dyn Forecaster, observed: &ObservationSet) -> Result<()> {
         observed.check(state.start.mean.len())?;
-        observed.require_derivative("four_d_var")?;
+        observed.require_derivative(Self::NAME)?;
         gaussian_cycle::check(&state.start, model)
     }
 
-    /// Noise with a kernel has no part in the cost; other noise is refused.
-    fn is_noisy(&self, _: &FourDVarState, _: &WindowProblem) -> Result<bool> {
-        Ok(false)
-    }
-
-    fn analyse(&self, state: &mut FourDVarState, at: &WindowProblem) -> Result<Outcome> {
-        let (forecast, laws, diagnostics) = self.laws(state, at)?;
+    fn analyse(&self, state: &mut FourDVarState, at: WindowProblem) -> Result<Outcome> {
+        let (forecast, laws, diagnostics) = self.laws(state, &at)?;
         state.start = laws.start.gaussian;
         state.moving = (!laws.leaving.is_empty()).then(|| (laws.start.root, laws.leaving.into_iter()));
         let key = at.run.key.purpose(Purpose::PosteriorDraw).at(at.newest.step as u64);

@@ -4,7 +4,7 @@ use ndarray::Array2;
 use scorecast_systems::{Forecaster, Key};
 use serde::{Deserialize, Serialize};
 
-use super::{Run, WindowMethod, WindowProblem};
+use super::{Run, Window, WindowMethod, WindowProblem};
 use crate::ensemble::all_finite;
 use crate::error::Result;
 use crate::observations::ObservationSet;
@@ -13,15 +13,11 @@ use crate::problem::{Prior, draw_prior, require_dim, require_members};
 use crate::state::{Owner, State};
 use crate::step_law;
 
-/// A method of a window that is an ensemble, `[member, component]` at each time.
+/// A method of a window that is an ensemble, `[member, component]` at each time; its errors are those of
+/// [`Cycle::step`](crate::Cycle::step).
 pub trait MembersMethod: Send {
     /// Its name in the registry.
     const NAME: &'static str;
-
-    /// Whether each set is used in every window that holds it.
-    fn uses_again(&self) -> bool {
-        false
-    }
 
     /// Refuses a set that it cannot use.
     fn require(&self, _observed: &ObservationSet) -> Result<()> {
@@ -29,27 +25,21 @@ pub trait MembersMethod: Send {
     }
 
     /// What the sets of the problem, at least one, make of the members at the `start`, given those at each set of the window.
-    fn solve(&self, at: &WindowProblem, start: &Array2<f64>, at_sets: &[Array2<f64>]) -> Result<Solved>;
-
-    /// Where the forecaster has noise: what the newest set makes of the members there, and of those at `earlier` times.
-    fn smooth(
-        &self,
-        earlier: Vec<&mut Array2<f64>>,
-        newest: &mut Array2<f64>,
-        at: &WindowProblem,
-    ) -> Result<Diagnostics>;
+    /// Where the forecaster has noise it is asked for the newest set alone, and what that makes of the members of any time.
+    fn solve<'a>(&'a self, at: &'a WindowProblem, start: &Array2<f64>, at_sets: &[Array2<f64>]) -> Result<Solved<'a>>;
 }
 
-/// The members at the start after an analysis; none where they stay as they are.
+/// One analysis of a window of members.
 #[derive(Default)]
-pub struct Solved {
-    /// Given all sets with their whole weight.
-    pub fully_weighted: Option<Array2<f64>>,
-    /// Where sets are used again: given each with its weight in this window.
-    pub partly_weighted: Option<Array2<f64>>,
+pub struct Solved<'a> {
+    /// What it does to members of a time; none leaves them.
+    pub update: Option<Update<'a>>,
     /// Named numbers about the analysis.
     pub diagnostics: Diagnostics,
 }
+
+/// Updates the members of a time in place, and inflates them where that is said.
+pub type Update<'a> = Box<dyn Fn(&mut Array2<f64>, bool) -> Result<()> + 'a>;
 
 /// The members of a window.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -81,25 +71,51 @@ impl WindowMembers {
 
     /// Carries the members to the sets where they are not known yet.
     fn carry(&mut self, legs: impl Iterator<Item = (usize, usize)>, run: Run) -> Result<()> {
-        for (from, to) in legs.skip(self.at_sets.len()) {
-            let mut x = self.present().clone();
-            run.model.advance(from, to - from, &mut x, run.noise())?;
-            self.at_sets.push(x);
-        }
+        self.at_sets.extend(carried(self.present().clone(), legs.skip(self.at_sets.len()), run)?);
         Ok(())
+    }
+
+    /// What the sets make of the start. With multiple data assimilation that goes on from `partly_weighted`, twice: with
+    /// the weights in this window, and, where a set is new, with all the weight that is left, which gives the ensemble.
+    fn solve(&mut self, method: &impl MembersMethod, mut at: WindowProblem) -> Result<Diagnostics> {
+        let start = self.partly_weighted.as_ref().unwrap_or(&self.start);
+        let updated = |at: &WindowProblem| -> Result<_> {
+            let (solved, mut x) = (method.solve(at, start, &self.at_sets)?, start.clone());
+            solved.update.as_ref().map(|update| update(&mut x, true)).transpose()?;
+            Ok((solved.update.is_some().then_some(x), solved.diagnostics))
+        };
+        let (mut partly_weighted, mut fully_weighted, mut diagnostics) = (None, None, Diagnostics::new());
+        if at.mda {
+            (partly_weighted, diagnostics) = updated(&at)?;
+        }
+        if at.sets.iter().any(|set| set.leg >= at.window.first_waiting()) {
+            at.sets.iter_mut().for_each(|set| set.weight = set.left);
+            (fully_weighted, diagnostics) = updated(&at)?;
+        }
+        self.partly_weighted = partly_weighted.or(self.partly_weighted.take());
+        if let Some(start) = fully_weighted {
+            (self.start, self.at_sets) = (start, Vec::new());
+            self.carry(at.window.legs(), at.run)?;
+        }
+        Ok(diagnostics)
+    }
+
+    /// What the newest set makes of the members of all times; inflation is for the newest alone.
+    fn smooth(&mut self, method: &impl MembersMethod, at: &WindowProblem) -> Result<Diagnostics> {
+        let solved = method.solve(at, &self.start, &self.at_sets)?;
+        if let Some(update) = solved.update {
+            let newest = self.at_sets.len();
+            let times = std::iter::once(&mut self.start).chain(&mut self.at_sets);
+            times.enumerate().try_for_each(|(time, x)| update(x, time == newest))?;
+        }
+        Ok(solved.diagnostics)
     }
 }
 
 impl<M: MembersMethod> WindowMethod for M {
+    const NAME: &'static str = <M as MembersMethod>::NAME;
+
     type State = WindowMembers;
-
-    fn name(&self) -> &'static str {
-        M::NAME
-    }
-
-    fn uses_again(&self) -> bool {
-        MembersMethod::uses_again(self)
-    }
 
     fn begin(&self, prior: &Prior, members: usize, key: Key) -> Result<WindowMembers> {
         Ok(WindowMembers { start: draw_prior(prior, members, key)?, ..WindowMembers::default() })
@@ -113,13 +129,13 @@ impl<M: MembersMethod> WindowMethod for M {
         MembersMethod::require(self, observed)
     }
 
-    fn is_noisy(&self, members: &WindowMembers, at: &WindowProblem) -> Result<bool> {
-        let (from, start, run) = (at.window.start, &members.start, at.run);
-        let moves = at.window.present() > from && all_finite(start.view());
-        Ok(moves && !step_law::is_deterministic(run.model, from, start.row(0), run.noise())?)
+    fn is_noisy(&self, members: &WindowMembers, window: &Window, run: Run) -> Result<bool> {
+        let start = &members.start;
+        let moves = window.present() > window.start && all_finite(start.view());
+        Ok(moves && !step_law::is_deterministic(run.model, window.start, start.row(0), run.noise())?)
     }
 
-    fn analyse(&self, members: &mut WindowMembers, at: &WindowProblem) -> Result<Outcome> {
+    fn analyse(&self, members: &mut WindowMembers, at: WindowProblem) -> Result<Outcome> {
         members.at_sets.truncate(at.window.ends().len() - 1);
         members.carry(at.window.legs(), at.run)?;
         let mut outcome = Outcome::unchanged(members.present().clone());
@@ -129,21 +145,10 @@ impl<M: MembersMethod> WindowMethod for M {
         if at.is_noisy {
             // sets at the prior's own lead step come without noise: here each counts as a whole, once
             members.partly_weighted = None;
-            let mut times = members.at_sets.iter_mut().rev();
-            if let Some(present) = times.next().filter(|_| at.newest.is_observed()) {
-                outcome.diagnostics = self.smooth(times.chain([&mut members.start]).collect(), present, at)?;
-                outcome.ensemble.clone_from(present);
-            }
-        } else if !at.sets.is_empty() {
-            let start = members.partly_weighted.as_ref().unwrap_or(&members.start);
-            let solved = self.solve(at, start, &members.at_sets)?;
-            outcome.diagnostics = solved.diagnostics;
-            members.partly_weighted = solved.partly_weighted.or_else(|| members.partly_weighted.take());
-            if let Some(start) = solved.fully_weighted {
-                (members.start, members.at_sets) = (start, Vec::new());
-                members.carry(at.window.legs(), at.run)?;
-                outcome.ensemble.clone_from(members.present());
-            }
+        }
+        if !at.sets.is_empty() {
+            outcome.diagnostics = if at.is_noisy { members.smooth(self, &at)? } else { members.solve(self, at)? };
+            outcome.ensemble.clone_from(members.present());
         }
         Ok(outcome)
     }
@@ -162,4 +167,17 @@ impl<M: MembersMethod> WindowMethod for M {
         }
         Ok(())
     }
+}
+
+/// What the members `x` become at the end of each of these legs, in order.
+pub(crate) fn carried(
+    mut x: Array2<f64>,
+    legs: impl Iterator<Item = (usize, usize)>,
+    run: Run,
+) -> Result<Vec<Array2<f64>>> {
+    legs.map(|(from, to)| {
+        run.model.advance(from, to - from, &mut x, run.noise())?;
+        Ok(x.clone())
+    })
+    .collect()
 }

@@ -22,70 +22,59 @@ pub(crate) const SHIFT: Param = Param::int(
 )
 .up_to(1_000_000);
 
-/// The settings `lag` and `shift`.
-///
-/// # Errors
-/// When `shift` is above `lag`.
-pub(crate) fn lag_and_shift(settings: &Settings) -> Result<(usize, usize)> {
-    let (lag, shift) = (settings.count(LAG.key), settings.count(SHIFT.key));
-    if shift > lag {
-        let problem = format!("is {shift}, but must be at most `lag`, which is {lag}; lower it or raise `lag`");
-        return Err(settings.mistake(SHIFT.key, problem).into());
+impl Window {
+    /// An empty window by the settings `lag` and `shift`.
+    ///
+    /// # Errors
+    /// When `shift` is above `lag`.
+    pub(crate) fn from_settings(settings: &Settings) -> Result<Self> {
+        let (lag, shift) = (settings.count(LAG.key), settings.count(SHIFT.key));
+        if shift > lag {
+            let problem = format!("is {shift}, but must be at most `lag`, which is {lag}; lower it or raise `lag`");
+            return Err(settings.mistake(SHIFT.key, problem).into());
+        }
+        Ok(Self::new(lag, shift, 0))
     }
-    Ok((lag, shift))
-}
 
-/// Refuses a `shift` above 1 where the forecaster has noise, in the name of `method`.
-///
-/// # Errors
-/// [`Error::Unsupported`].
-pub(super) fn require_no_shift(shift: usize, method: &str) -> Result<()> {
-    if shift == 1 {
-        return Ok(());
+    /// Refuses a `shift` above 1 where the forecaster has noise, in the name of `method`.
+    pub(super) fn require_no_shift(&self, method: &str) -> Result<()> {
+        if self.shift == 1 {
+            return Ok(());
+        }
+        Err(Error::Unsupported(format!(
+            "method `{method}` uses each set of observations as it comes where the forecaster has noise, and cannot let \
+             sets wait for a shift of {}; set shift to 1, or the noise of the forecaster to 0",
+            self.shift
+        )))
     }
-    Err(Error::Unsupported(format!(
-        "method `{method}` uses each set of observations as it comes where the forecaster has noise, and cannot let sets \
-         wait for a shift of {shift}; set shift to 1, or the noise of the forecaster to 0"
-    )))
-}
 
-/// Refuses an operator where one of the `kept` sets came with another, in the name of `method` with this `shift`, or with
-/// multiple assimilation (`mda`).
-///
-/// # Errors
-/// [`Error::Unsupported`].
-pub(super) fn require_same(
-    kept: &[StoredSet],
-    operator: &dyn ObservationOperator,
-    (method, shift, mda): (&str, usize, bool),
-) -> Result<()> {
-    if kept.iter().all(|set| set.is_of(operator)) {
-        return Ok(());
+    /// Refuses an operator where a set that is used came with another, in the name of `method`.
+    pub(super) fn require_same(&self, operator: &dyn ObservationOperator, mda: bool, method: &str) -> Result<()> {
+        if self.sets[self.first_used(mda)..].iter().all(|set| set.is_of(operator)) {
+            return Ok(());
+        }
+        let (with, remedy) = match (mda, self.shift) {
+            (true, 1) => ("mda = true".to_owned(), "mda to false"),
+            (true, shift) => (format!("mda = true and shift = {shift}"), "mda to false and shift to 1"),
+            (false, shift) => (format!("shift = {shift}"), "shift to 1"),
+        };
+        Err(Error::Unsupported(format!(
+            "method `{method}` with {with} uses a set of observations after it has come and needs the same operator for \
+             all of them, but this set has another; set {remedy}"
+        )))
     }
-    let (with, remedy) = match (mda, shift) {
-        (true, 1) => ("mda = true".to_owned(), "mda to false"),
-        (true, _) => (format!("mda = true and shift = {shift}"), "mda to false and shift to 1"),
-        (false, _) => (format!("shift = {shift}"), "shift to 1"),
-    };
-    Err(Error::Unsupported(format!(
-        "method `{method}` with {with} uses a set of observations after it has come and needs the same operator for all of \
-         them, but this set has another; set {remedy}"
-    )))
-}
 
-/// Refuses to end a run without the operator of the sets that wait.
-///
-/// # Errors
-/// [`Error::Unsupported`].
-pub(super) fn require_none_waits(waiting: &[StoredSet], method: &str) -> Result<()> {
-    if !waiting.iter().any(StoredSet::is_observed) {
-        return Ok(());
+    /// Refuses to end a run without the operator of the sets that wait, in the name of `method`.
+    pub(super) fn require_none_waits(&self, method: &str) -> Result<()> {
+        if !self.sets[self.first_waiting()..].iter().any(StoredSet::is_observed) {
+            return Ok(());
+        }
+        Err(Error::Unsupported(format!(
+            "method `{method}` still has {} sets of observations that wait to be used (`shift`); give `Cycle::finish` their \
+             operator",
+            self.waiting
+        )))
     }
-    Err(Error::Unsupported(format!(
-        "method `{method}` still has {} sets of observations that wait to be used (`shift`); give `Cycle::finish` their \
-         operator",
-        waiting.len()
-    )))
 }
 
 impl State for Window {
@@ -97,7 +86,7 @@ impl State for Window {
         let (count, ordered) = (self.sets.len(), self.legs().all(|(before, after)| before <= after));
         // of these sets `lag - shift` at most are used already
         let fits = shift >= 1 && shift <= lag && waiting < shift && waiting <= count && count - waiting <= lag - shift;
-        match fits && ordered && set_to("lag", lag) && set_to("shift", shift) {
+        match fits && ordered && set_to(LAG.key, lag) && set_to(SHIFT.key, shift) {
             true => Ok(()),
             false => {
                 Err(format!("it holds {count} sets, {waiting} of them waiting, that are no window of its settings"))

@@ -2,7 +2,6 @@
 
 use ndarray::{Array1, array};
 
-use super::settings::{require_none_waits, require_same};
 use super::*;
 use crate::observe::{GaussianError, NoiseLaw, ObservationOperator, Stride};
 use crate::state::{Owner, Saved, State, open, seal};
@@ -33,7 +32,7 @@ fn run(lag: usize, shift: usize, steps: &[usize]) -> Vec<(usize, Vec<usize>)> {
         if window.is_due() {
             assert_eq!(window.sets.len(), lag.min(at + 1));
             let leaving = window.leaving();
-            window.advance_window(at.is_multiple_of(2));
+            window.mark_used(at.is_multiple_of(2));
             for _ in 0..leaving {
                 left.extend(window.smoothed());
                 window.slide();
@@ -105,7 +104,7 @@ fn each_set_is_used_in_as_many_windows_as_is_said() {
                     said.insert(end, (used + 1, all));
                 }
                 let leaving = window.leaving();
-                window.advance_window(true);
+                window.mark_used(true);
                 (0..leaving).for_each(|_| window.slide());
             }
             // of those that have left
@@ -121,7 +120,7 @@ fn what_is_no_window_is_refused() {
     let mut good = Window::new(3, 1, 7);
     for step in [9, 12] {
         push(&mut good, step, &values, &operator);
-        good.advance_window(true);
+        good.mark_used(true);
     }
     good.after_set = true;
     assert!(good.check(&owner(3, 1)).is_ok());
@@ -168,18 +167,20 @@ fn refusals_name_the_settings_and_only_values_are_waited_for() {
     for (step, values) in [(2, &values), (3, &values), (4, &nothing)] {
         push(&mut window, step, values, &operator);
     }
-    let pending = &window.sets[1..];
-    assert!(require_same(pending, &operator, ("ienks", 3, false)).is_ok());
-    let refused = |shift, mda| require_same(pending, &other, ("ienks", shift, mda)).unwrap_err().to_string();
+    // as a window of this shift, where all sets but the first wait, or all are used again
+    let of = |shift| Window { shift, waiting: 2, ..window.clone() };
+    assert!(of(3).require_same(&operator, false, "ienks").is_ok());
+    let refused = |shift, mda| of(shift).require_same(&other, mda, "ienks").unwrap_err().to_string();
     assert!(refused(1, true).ends_with("set mda to false") && refused(3, false).ends_with("set shift to 1"));
     assert!(refused(2, true).ends_with("set mda to false and shift to 1"));
-    assert!(require_none_waits(&pending[1..], "ienks").is_ok() && require_none_waits(pending, "ienks").is_err());
+    let waiting = |count| Window { waiting: count, ..window.clone() }.require_none_waits("ienks");
+    assert!(waiting(1).is_ok() && waiting(2).is_err());
     // the first is used already
     window.waiting = 2;
     let newest = ObservationSet { step: 5, time: 0.5, values: values.view(), operator: &operator };
     window.push(&newest);
-    let found: Vec<_> = window.to_use(&newest, false).iter().map(|set| (set.leg, set.observed.step)).collect();
+    let found: Vec<_> = window.to_use(&operator, false).iter().map(|set| (set.leg, set.observed.step)).collect();
     assert_eq!(found, [(1, 3), (3, 5)]);
-    let found: Vec<_> = window.to_use(&newest, true).iter().map(|set| (set.leg, set.observed.step)).collect();
+    let found: Vec<_> = window.to_use(&operator, true).iter().map(|set| (set.leg, set.observed.step)).collect();
     assert_eq!(found, [(0, 2), (1, 3), (3, 5)]);
 }

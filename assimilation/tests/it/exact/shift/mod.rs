@@ -32,7 +32,7 @@ fn inverse(matrix: &Array2<f64>) -> Array2<f64> {
     out
 }
 
-/// The same problem with a forecaster without noise, which takes errors neither away nor blows them up.
+/// The problem with a forecaster without noise, which takes errors neither away nor blows them up.
 fn calm(mut problem: LinearProblem, matrix: Option<Array2<f64>>) -> LinearProblem {
     let dim = problem.mean.len();
     let matrix = matrix.unwrap_or_else(|| problem.law.matrix.clone());
