@@ -1,8 +1,11 @@
-//! SIGINT and SIGTERM: the first asks the work to save its checkpoint and stop, a second ends the process at once.
+//! SIGINT and SIGTERM: the first asks the work to save its checkpoint and stop, a second ends the process at once. SIGXFSZ (a
+//! file grows beyond `ulimit -f`) is taken, so that the write that raised it fails and is told like any other.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
+#[cfg(unix)]
+use signal_hook::consts::SIGXFSZ;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
@@ -26,6 +29,8 @@ pub(super) fn install() -> Result<()> {
         flag::register_conditional_shutdown(signal, i32::from(kind.exit_code()), raised.clone()).map_err(fail)?;
         flag::register(signal, raised.clone()).map_err(fail)?;
     }
+    #[cfg(unix)]
+    flag::register(SIGXFSZ, Arc::default()).map_err(fail)?;
     Ok(())
 }
 

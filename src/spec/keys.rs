@@ -169,6 +169,7 @@ pub const OBSERVE: Section = Section {
         Param::unset("burn_in", COUNT_OR_NONE, "lead steps left out of the scores; a tenth of `steps` if unset"),
         Param::new("replicates", COUNT, DefaultValue::Int(1), "independent truths"),
         Param::unset("file", ParamKind::Text, "your own observations (HDF5/NetCDF) instead of a twin experiment"),
+        Param::unset("variable", ParamKind::Text, "the variable in `file`; needed where several would do"),
     ],
     special: &[
         Special {

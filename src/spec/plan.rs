@@ -178,6 +178,8 @@ pub struct ObservePlan {
     pub replicates: usize,
     /// The user's own observations instead of a twin experiment.
     pub file: Option<PathBuf>,
+    /// The variable of that file, where the user names it.
+    pub variable: Option<String>,
 }
 
 impl ObservePlan {

@@ -108,6 +108,7 @@ fn observe(out: &mut Writer, network: &ObservePlan) {
     out.line("replicates", &network.replicates.to_string());
     if let Some(file) = &network.file {
         out.text("file", &file.to_string_lossy());
+        network.variable.iter().for_each(|variable| out.text("variable", variable));
     }
 }
 

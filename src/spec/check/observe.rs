@@ -94,6 +94,7 @@ fn one(reader: &Reader, system: &Checked<SystemPlan>, data: Option<&DataPlan>) -
         burn_in,
         replicates: own.count("replicates"),
         file: Some(own.text("file")).filter(|file| !file.is_empty()).map(PathBuf::from),
+        variable: Some(own.text("variable")).filter(|name| !name.is_empty()).map(str::to_owned),
     };
     check_source(reader, &plan, system, data);
     let operator = dim.and_then(|dim| build(reader, &plan, dim));
@@ -120,6 +121,9 @@ fn check_times(reader: &Reader, steps: usize, every: usize, burn_in: usize) {
 
 fn check_source(reader: &Reader, plan: &ObservePlan, system: &Checked<SystemPlan>, data: Option<&DataPlan>) {
     let twin = plan.file.is_none();
+    if twin && plan.variable.is_some() {
+        reader.wrong("variable", "[observe] has `variable` without `file`; set `file` too, or remove it");
+    }
     if twin && system.is_absent() {
         reader.wrong(
             "file",

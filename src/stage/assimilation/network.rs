@@ -141,7 +141,7 @@ impl Making<'_> {
     fn recorded(&self, path: &Path) -> Result<Vec<Replicate>> {
         let Self { plan, network, .. } = *self;
         let store::netcdf::Observations { values, time, unit } =
-            store::netcdf::read_observations(path, None, &self.experiment.options.limits())?;
+            store::netcdf::read_observations(path, network.variable.as_deref(), &self.experiment.options.limits())?;
         let (replicates, sets, width) = values.dim();
         let at = |message: String| Failure::new(FailureKind::Data, message).at(path.display().to_string());
         if width != self.operator.dim() {

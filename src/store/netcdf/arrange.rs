@@ -137,7 +137,11 @@ fn choose(path: &Path, headers: &[Header], name: Option<&str>, sets: &[Roles]) -
         }
         several => {
             let names = several.iter().map(|c| format!("`{}`", c.header.name)).collect::<Vec<_>>().join(", ");
-            Err(Error::data(path, format!("has several variables that could be meant: {names}"), "name one of them"))
+            Err(Error::data(
+                path,
+                format!("has several variables that could be meant: {names}"),
+                "name one of them: `variable` in [data] or [observe]",
+            ))
         }
     }
 }

@@ -49,7 +49,8 @@ pub fn write_blocks<E: From<Error>>(
         write_attributes(&written, &variable.attributes).map_err(failed)?;
         for (cases, times) in plan(variable.shape, variable.max_bytes) {
             let values = read((cases.clone(), times.clone()))?;
-            written.write_slice(values.view(), s![cases, times, ..]).map_err(failed)?;
+            // whoever makes them may turn or cut them
+            written.write_slice(values.as_standard_layout().view(), s![cases, times, ..]).map_err(failed)?;
         }
         Ok(())
     })

@@ -51,3 +51,33 @@ fn labels_have_a_file_each_are_no_formulas_and_do_not_act_on_a_terminal() {
     let table = std::fs::read_to_string(out.join("metrics.csv")).unwrap();
     assert!(table.contains(",'=1+1,") && !table.contains(",=1+1,"), "{table}");
 }
+
+#[test]
+fn systems_that_cut_the_state_of_another_are_written_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("x.nc");
+    let system = "[system]\nname = \"observe_partially\"\ncomponents = [0, 2]\n[system.of]\nname = \"lorenz63\"\n\
+                  [data]\ntrajectories = 4\nsteps = 10\n";
+    let path = write(folder.path(), "x.toml", system.as_bytes());
+    let output = scorecast(&["simulate", path.to_str().unwrap(), "--out", out.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let limits = scorecast::store::Limits::bytes(1 << 30);
+    let read = scorecast::store::netcdf::read_trajectories(&out, None, &limits).unwrap();
+    assert_eq!(read.values.dim(), (4, 11, 2));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_limit_on_the_size_of_files_is_a_write_that_fails() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("x.nc");
+    let command = format!(
+        "ulimit -f 16; exec '{}' simulate lorenz96 --set data.trajectories=16 --set data.steps=500 --out '{}'",
+        env!("CARGO_BIN_EXE_scorecast"),
+        out.display()
+    );
+    let output = std::process::Command::new("sh").args(["-c", &command]).output().unwrap();
+    assert_eq!(output.status.code(), Some(74), "{:?} {}", output.status, stderr(&output));
+    assert!(stderr(&output).contains("x.nc"), "{}", stderr(&output));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left half-written");
+}

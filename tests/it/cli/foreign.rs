@@ -132,3 +132,151 @@ fn weights_are_of_one_sum_and_those_that_are_none_are_refused() {
         assert!(said.contains(says), "{said}");
     }
 }
+
+/// Six trajectories of 40 states of one component, at `time`, or without times.
+fn trajectories(time: Option<Variable>) -> Dataset {
+    let mut x = 0.0f64;
+    let values = (0..240).map(|i| {
+        x = 0.8 * x + (f64::from(i) * 1.7).sin();
+        x
+    });
+    let state = Variable::new("state", &["case", "time", "component"], Values::F64(values.collect()));
+    let dataset = Dataset::default().dimension("case", 6);
+    let dataset = match time {
+        Some(time) if time.name == "time" => dataset.coordinate(time),
+        Some(time) => dataset.dimension("time", 40).variable(time),
+        None => dataset.dimension("time", 40),
+    };
+    dataset.dimension("component", 1).variable(state)
+}
+
+fn hours() -> Variable {
+    let values = Values::I64((0..40).map(|k| 6 * k).collect());
+    Variable::coordinate("time", values).with("units", "hours since 2000-01-01").with("calendar", "proleptic_gregorian")
+}
+
+const LEARNED: &str = "[data]\nfile = \"DATA\"\nsplit = [0.5, 0.25, 0.25]\n[[forecaster]]\nkind = \"linear\"\n\
+    [score]\nlead_steps = 2\nmembers = 4\nstarts = 4\n";
+
+/// Writes trajectories and an experiment about them, with more of it; gives the path of the experiment.
+fn experiment(folder: &Path, data: &Dataset, more: &str) -> String {
+    let file = folder.join("data.nc");
+    write(&file, data).unwrap();
+    let text = LEARNED.replace("DATA", file.to_str().unwrap()).replace("[score]", &format!("{more}\n[score]"));
+    super::write(folder, "x.toml", text.as_bytes()).to_str().unwrap().to_owned()
+}
+
+#[test]
+fn the_lead_step_is_that_of_the_file_and_another_one_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = experiment(folder.path(), &trajectories(Some(hours())), "");
+    let shown = String::from_utf8(scorecast(&["config", "show", &path]).stdout).unwrap();
+    assert!(shown.contains("dt = 6.0"), "{shown}");
+    let out = folder.path().join("models");
+    let output = scorecast(&["train", &path, "--out", out.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    for command in ["compare", "train", "forecast"] {
+        let out = folder.path().join(command);
+        let args = [command, &path, "--set", "data.dt=1", "--out", out.to_str().unwrap()];
+        let (said, _) = refused(&args, 3, "data");
+        assert!(said.contains("its states are 6 apart (hours), but data.dt is 1"), "{command}: {said}");
+    }
+    // packed as int16, in another file: 0, .1, .2, ...
+    let packed =
+        Variable::coordinate("time", Values::I32((0..40).collect())).with("scale_factor", Attribute::F64(vec![0.1]));
+    let path = experiment(folder.path(), &trajectories(Some(packed)), "");
+    let shown = String::from_utf8(scorecast(&["config", "show", &path]).stdout).unwrap();
+    assert!(shown.contains("dt = 0.1"), "{shown}");
+}
+
+#[test]
+fn times_that_are_none_are_refused_in_every_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let of = |times: Vec<f64>| Variable::coordinate("time", Values::F64(times));
+    let regular: Vec<f64> = (0..40).map(f64::from).collect();
+    let changed = |at: usize, value: f64| {
+        let mut times = regular.clone();
+        times[at] = value;
+        times
+    };
+    let months = Variable::coordinate("time", Values::I64((0..40).collect())).with("units", "months since 2000-01-01");
+    let wrong = [
+        (of(changed(7, NAN)), "finite times that increase"),
+        (of(regular.iter().rev().copied().collect()), "from 39 to 0"),
+        (of(changed(7, 6.0)), "from time 6 to 7"),
+        (of(regular.iter().map(|time| if *time > 20.0 { time + 5.0 } else { *time }).collect()), "from time 20 to 21"),
+        (months, "not all of one length"),
+    ];
+    for (time, says) in wrong {
+        let path = experiment(folder.path(), &trajectories(Some(time)), "");
+        let file = folder.path().join("data.nc");
+        let out = folder.path().join("out");
+        let out = out.to_str().unwrap();
+        for args in [
+            &["compare", &path, "--out", out][..],
+            &["train", &path, "--out", out],
+            &["forecast", &path, "--out", out],
+            &["diagnose", file.to_str().unwrap()],
+            &["data", "validate", file.to_str().unwrap()],
+        ] {
+            let output = scorecast(args);
+            assert_eq!(output.status.code(), Some(3), "{args:?}: {}", stderr(&output));
+            let said = stderr(&output) + &String::from_utf8_lossy(&output.stdout);
+            assert!(said.contains(says), "{args:?}: {said}");
+        }
+    }
+}
+
+#[test]
+fn observations_land_where_their_times_are_whatever_unit_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let observations = |units: &str, gap: f64| {
+        let times = (1..=30).map(|set| gap * f64::from(set)).collect();
+        let time = Variable::coordinate("time", Values::F64(times)).with("units", units);
+        let values = (0..30).map(|i| (f64::from(i) * 0.9).sin()).collect();
+        let seen = Variable::new("seen", &["time", "observed"], Values::F64(values));
+        let other = Variable::new("other", &["time", "observed"], Values::F64(vec![0.0; 30]));
+        Dataset::default().coordinate(time).dimension("observed", 1).variable(seen).variable(other)
+    };
+    let file = folder.path().join("seen.nc");
+    let row = format!(
+        "[observe]\nfile = \"{}\"\nvariable = \"seen\"\n[[assimilate]]\nmethod = \"enkf\"\nmembers = 10\n\
+         forecaster = \"linear\"\n",
+        file.display()
+    );
+    let path = experiment(folder.path(), &trajectories(Some(hours())), &row);
+    let run = |name: &str| {
+        let out = folder.path().join(name);
+        let output = scorecast(&["assimilate", &path, "--out", out.to_str().unwrap()]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        let file = std::fs::read_dir(&out).unwrap().next().unwrap().unwrap().path();
+        let limits = scorecast::store::Limits::bytes(1 << 30);
+        scorecast::store::netcdf::read(&file, &limits).unwrap().get("analysis").unwrap().values.clone()
+    };
+    // six hours apart, in hours and in days; and plain numbers in the unit of the trajectories
+    let mut found = Vec::new();
+    for (name, units, gap) in
+        [("a", "hours since 2000-01-01", 6.0), ("b", "days since 1999-12-31", 0.25), ("c", "1", 6.0)]
+    {
+        write(&file, &observations(units, gap)).unwrap();
+        found.push(run(name));
+    }
+    assert!(found[0] == found[1] && found[0] == found[2]);
+    // twice as far apart is another run; ten minutes are no lead steps
+    write(&file, &observations("hours since 2000-01-01", 12.0)).unwrap();
+    assert!(run("d") != found[0]);
+    write(&file, &observations("minutes since 2000-01-01", 10.0)).unwrap();
+    let out = folder.path().join("e");
+    let (said, _) = refused(&["assimilate", &path, "--out", out.to_str().unwrap()], 3, "data");
+    assert!(said.contains("observe.every * data.dt = 6.000000"), "{said}");
+    // without times in a unit there is nothing to turn hours into
+    write(&file, &observations("hours since 2000-01-01", 6.0)).unwrap();
+    write(&folder.path().join("data.nc"), &trajectories(None)).unwrap();
+    let (said, _) = refused(&["assimilate", &path, "--out", out.to_str().unwrap()], 3, "data");
+    assert!(said.contains("in hours, but lead steps are in model time"), "{said}");
+    // which of two variables is meant is said by a key
+    let text = std::fs::read_to_string(&path).unwrap().replace("variable = \"seen\"\n", "");
+    std::fs::write(&path, text).unwrap();
+    let (said, _) = refused(&["assimilate", &path, "--out", out.to_str().unwrap()], 3, "data");
+    assert!(said.contains("`variable` in [data] or [observe]"), "{said}");
+}
