@@ -38,19 +38,18 @@ pub fn step(times: &[f64]) -> Result<Option<f64>, Finding> {
         let message = format!("the times go from {first} to {last}");
         return Err(Finding::new(true, "time", message, "give finite times that increase"));
     }
-    for (k, pair) in times.windows(2).enumerate() {
-        let own = pair[1] - pair[0];
-        if (own - step).abs() > 1e-6 * step + rounding {
-            let message = format!("the step from time {k} to {} is {own}, and the mean step is {step}", k + 1);
-            return Err(Finding::new(
-                true,
-                "time",
-                message,
-                "interpolate to equally spaced times, or cut the trajectories",
-            ));
-        }
+    let steps: Vec<f64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    let apart = |own: &f64, step: f64| (own - step).abs() > 1e-6 * step.abs() + rounding;
+    if !steps.iter().any(|own| apart(own, step)) {
+        return Ok(Some(step));
     }
-    Ok(Some(step))
+    // a single gap moves the mean of all steps, but not their median
+    let mut sorted = steps.clone();
+    sorted.sort_by(f64::total_cmp);
+    let usual = sorted[sorted.len() / 2];
+    let (k, own) = steps.iter().enumerate().find(|(_, own)| apart(own, usual)).unwrap_or((0, &steps[0]));
+    let message = format!("the step from time {k} to {} is {own}, and most are {usual}", k + 1);
+    Err(Finding::new(true, "time", message, "interpolate to equally spaced times, or cut the trajectories"))
 }
 
 /// Every problem of the trajectories' shape, times, parts and values, in this order.

@@ -274,8 +274,9 @@ mod tests {
         assert_decoded(bytes.clone(), BYTE, &[f64::NAN, 128.0, 127.0, 0.0]);
         // the bounds are turned with the numbers
         assert_decoded(bytes.with("valid_max", Attribute::I8(vec![-128])), BYTE, &[f64::NAN, 128.0, 127.0, 0.0]);
-        let words = shorts(&[65_535, 1]).with("_Unsigned", "false");
-        assert_decoded(words, Some(Integer { bytes: 2, signed: false }), &[-1.0, 1.0]);
+        // 65,535 is what the library leaves where nothing was written
+        let words = shorts(&[65_534, 65_535, 1]).with("_Unsigned", "false");
+        assert_decoded(words, Some(Integer { bytes: 2, signed: false }), &[-2.0, f64::NAN, 1.0]);
     }
 
     #[test]

@@ -41,6 +41,7 @@ fn labels_have_a_file_each_are_no_formulas_and_do_not_act_on_a_terminal() {
     let labels = ["a b", "a/b", "A b", "日本", "本日", "=1+1", "\\u001b[2Jx", &"l".repeat(300)];
     let mut text = "seed = 1\n[system]\nname = \"ou\"\n[data]\ntrajectories = 8\nsteps = 20\n".to_owned();
     labels.iter().for_each(|label| text += &format!("[[forecaster]]\nkind = \"linear\"\nlabel = \"{label}\"\n"));
+    text += "[score]\nlead_steps = 2\nmembers = 4\nstarts = 2\n";
     let path = write(folder.path(), "x.toml", text.as_bytes());
     let out = folder.path().join("run");
     let output = scorecast(&["compare", path.to_str().unwrap(), "--out", out.to_str().unwrap()]);
