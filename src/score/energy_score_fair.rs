@@ -125,8 +125,7 @@ fn drawn_pairs(members: &[f64], dim: usize, weights: &[f64]) -> Vec<(usize, usiz
     let to: Vec<f64> = order.iter().scan(0.0, |sum, &j| until(sum, weights[j])).collect();
     let first_to: Vec<f64> = order.iter().scan(0.0, |sum, &j| until(sum, weights[j] * (1.0 - weights[j]))).collect();
     let (all, rest) = (to[to.len() - 1], first_to[first_to.len() - 1]);
-    // NaN draws nothing either
-    if !(rest > 1e-12) {
+    if rest.is_nan() || rest <= 1e-12 {
         return Vec::new();
     }
     let mut stream = Key::new(0, Domain::Score).stream(0);

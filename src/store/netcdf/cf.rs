@@ -169,7 +169,7 @@ fn bounds(path: &Path, variable: &Variable) -> Result<([f64; 2], bool)> {
             _ => return Err(meant(path, variable, name, &format!("holds {} numbers", found.len()))),
         }
     }
-    if !(bounds[0] <= bounds[1]) {
+    if bounds.iter().any(|bound| bound.is_nan()) || bounds[0] > bounds[1] {
         let problem = format!("say that valid numbers are from {} to {}", bounds[0], bounds[1]);
         return Err(meant(path, variable, "valid_min`, `valid_max` or `valid_range", &problem));
     }

@@ -178,7 +178,7 @@ const ORDERS: &[Order] = &[
         folder: "stage",
         floors: &[
             &["findings", "options", "queue", "score_table", "tables"],
-            &["output", "rows"],
+            &["file_name", "output", "rows"],
             &["data", "gallery", "report"],
             &["diagnose", "experiment", "simulate", "validate"],
             &["assimilation", "forecast", "train"],
