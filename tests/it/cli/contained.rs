@@ -40,13 +40,14 @@ fn labels_have_a_file_each_are_no_formulas_and_do_not_act_on_a_terminal() {
     let folder = tempfile::tempdir().unwrap();
     let labels = ["a b", "a/b", "A b", "日本", "本日", "=1+1", "\\u001b[2Jx", &"l".repeat(300)];
     let mut text = "seed = 1\n[system]\nname = \"ou\"\n[data]\ntrajectories = 8\nsteps = 20\n".to_owned();
-    labels.iter().for_each(|label| text += &format!("[[forecaster]]\nkind = \"linear\"\nlabel = \"{label}\"\n"));
+    labels.iter().for_each(|label| text += &format!("[[forecaster]]\nkind = \"linear\"\nname = \"{label}\"\n"));
     text += "[score]\nlead_steps = 2\nmembers = 4\nstarts = 2\n";
     let path = write(folder.path(), "x.toml", text.as_bytes());
     let out = folder.path().join("run");
     let output = scorecast(&["compare", path.to_str().unwrap(), "--out", out.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    assert_eq!(std::fs::read_dir(out.join("models")).unwrap().count(), labels.len());
+    // and those of the baselines persistence and climatology
+    assert_eq!(std::fs::read_dir(out.join("models")).unwrap().count(), labels.len() + 2);
     let told = String::from_utf8(output.stdout).unwrap();
     assert!(told.contains("\\u{1b}[2Jx") && !told.contains('\u{1b}'), "{told}");
     let table = std::fs::read_to_string(out.join("metrics.csv")).unwrap();

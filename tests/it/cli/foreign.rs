@@ -26,8 +26,8 @@ fn evaluated(folder: &Path, name: &str, dataset: &Dataset, metric: &str) -> (Val
     let output = scorecast(&["evaluate", path.to_str().unwrap(), "--json"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let result = json(&output)["result"].clone();
-    let rows = result["forecast"].as_array().unwrap().iter().chain(result["assimilation"].as_array().unwrap());
-    let row = rows.filter(|row| row["metric"] == metric).next().unwrap().clone();
+    let mut rows = result["forecast"].as_array().unwrap().iter().chain(result["assimilation"].as_array().unwrap());
+    let row = rows.find(|row| row["metric"] == metric).unwrap().clone();
     (row, result["warnings"].to_string())
 }
 
