@@ -116,3 +116,24 @@ wide! {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ndarray::array;
+
+    use super::*;
+
+    #[test]
+    fn one_member_with_all_the_weight_has_no_spread_and_others_the_unbiased_one() {
+        let x = array![[1.0, 5.0], [3.0, -1.0], [4.0, 2.0]];
+        for alone in [array![0.0, 1.0, 0.0], array![1e-17, 1.0, 1e-300]] {
+            assert_eq!(weighted_variance(x.view(), Some(&alone)), array![0.0, 0.0]);
+            let (_, a) = anomalies(x.view(), Some(&alone));
+            assert_eq!(covariance_of(&a, Some(&alone)), Array2::zeros((2, 2)));
+            assert_eq!(unbiased_share(&alone), 0.0);
+        }
+        // mean 2.25; (0.5 * 1.25^2 + 0.25 * .75^2 + 0.25 * 1.75^2) / (1 - 0.375)
+        let found = weighted_variance(x.view(), Some(&array![0.5, 0.25, 0.25]));
+        assert!((found[0] - 1.6875 / 0.625).abs() < 1e-14, "{found}");
+    }
+}
