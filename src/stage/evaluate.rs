@@ -29,35 +29,36 @@ pub fn run(inputs: &[PathBuf], plan: Option<&Plan>, options: &Options, progress:
     }
     let names = plan.map_or_else(default_names, |plan| plan.score.metrics.clone());
     progress.start("scoring", inputs.len() as u64);
-    let (mut report, mut forecasts, mut analyses) = (Report::default(), Vec::new(), Vec::new());
+    let (mut report, mut forecasts, mut analyses) = (Report::default(), Files::new(), Files::new());
     let by_lead = columns(&names, Pool::All)?;
     let by_time = columns(&names, Pool::EachTime)?;
     for (index, input) in inputs.iter().enumerate() {
         let mut missing = Missing::default();
         match read_scored(input, &options.limits())? {
             Scored::Forecasts(found) => {
-                let label = named(found.label.as_deref(), input);
+                let label = named(found.label.as_deref(), input, &report.forecast, |row| &row.forecaster);
                 let tables = score_forecasts(&by_lead, &found, &mut missing);
                 report.forecast.extend(tables.rows(&label));
-                forecasts.push((label, tables));
+                let ground = Ground::new(&found.truth, [&found.time, &found.lead]);
+                report.warnings.extend(forecasts.push(label, tables, ground));
             }
             Scored::Analyses(found) => {
-                let label = named(found.label.as_deref(), input);
+                let label = named(found.label.as_deref(), input, &report.assimilation, |row| &row.label);
                 let table = score_analyses(&by_time, &found, &mut missing);
                 let replicates = found.values.dim().0;
                 let named = AssimilationRow { label: label.clone(), replicates, ..AssimilationRow::default() };
                 report.assimilation.extend(rows::assimilation(&named, &table));
-                analyses.push((label, table));
+                let ground = Ground::new(&found.truth, [&found.time, &None]);
+                report.warnings.extend(analyses.push(label, table, ground));
             }
         }
         report.warnings.extend(missing.sentence(input));
         progress.at(index as u64 + 1, "");
     }
     progress.finish();
+    let forecasts: Vec<(String, &LeadTables)> = forecasts.comparable().collect();
     let leads = forecasts.iter().map(|(_, tables)| tables.len()).min().unwrap_or(0);
-    let forecasts: Vec<(String, &LeadTables)> =
-        forecasts.iter().map(|(label, tables)| (label.clone(), tables)).collect();
-    let analyses: Vec<Labelled> = analyses.iter().map(|(label, table)| (label.clone(), table)).collect();
+    let analyses: Vec<Labelled> = analyses.comparable().collect();
     report.paired = compare(&forecasts, leads);
     report.paired.extend(rows::all_against_best(&analyses, "assimilation"));
     report.title = "evaluation".into();
@@ -82,9 +83,62 @@ fn columns(names: &[String], pool: Pool) -> Result<Arc<[Column]>> {
     Ok(out.into())
 }
 
-/// The label of a file: its own, or its name.
-fn named(label: Option<&str>, path: &Path) -> String {
-    label.map_or_else(|| path.file_stem().unwrap_or_default().to_string_lossy().into_owned(), str::to_owned)
+/// The label of a file: its own, or its name; with its path where `rows` have that label already.
+fn named<R>(label: Option<&str>, path: &Path, rows: &[R], of: impl Fn(&R) -> &String) -> String {
+    let name = || path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let label = label.map_or_else(name, str::to_owned);
+    match rows.iter().any(|row| *of(row) == label) {
+        true => format!("{label} ({})", path.display()),
+        false => label,
+    }
+}
+
+/// What is the same of files whose cases can be paired.
+#[derive(Clone, PartialEq)]
+struct Ground {
+    /// The bits of what happened, in its order; one NaN as another.
+    truth: (Vec<usize>, Vec<u64>),
+    /// The times, and the lead times of forecasts, where both files have them.
+    times: [Option<Vec<f64>>; 2],
+}
+
+impl Ground {
+    fn new<D: ndarray::Dimension>(truth: &ndarray::Array<f64, D>, times: [&Option<Vec<f64>>; 2]) -> Self {
+        let bits = truth.iter().map(|value| if value.is_nan() { u64::MAX } else { value.to_bits() }).collect();
+        Self { truth: (truth.shape().to_vec(), bits), times: times.map(Clone::clone) }
+    }
+
+    fn is_that_of(&self, other: &Self) -> bool {
+        let same = |(a, b): (&Option<Vec<f64>>, &Option<Vec<f64>>)| a.is_none() || b.is_none() || a == b;
+        self.truth == other.truth && self.times.iter().zip(&other.times).all(same)
+    }
+}
+
+/// Files of one kind: their labels and tables, and those that can be compared with the first.
+struct Files<T> {
+    first: Option<(String, Ground)>,
+    all: Vec<(String, T, bool)>,
+}
+
+impl<T> Files<T> {
+    fn new() -> Self {
+        Self { first: None, all: Vec::new() }
+    }
+
+    /// Takes one in; a warning where it is of other times, lead times or truths than the first.
+    fn push(&mut self, label: String, table: T, ground: Ground) -> Option<String> {
+        let (first, own) = self.first.get_or_insert_with(|| (label.clone(), ground.clone()));
+        let alike = ground.is_that_of(own);
+        let warning = (!alike).then(|| {
+            format!("`{label}` is of other times, lead times or truths than `{first}`, and so is not compared with it.")
+        });
+        self.all.push((label, table, alike));
+        warning
+    }
+
+    fn comparable(&self) -> impl Iterator<Item = (String, &T)> {
+        self.all.iter().filter(|(_, _, alike)| *alike).map(|(label, table, _)| (label.clone(), table))
+    }
 }
 
 /// What was missing in a file.
@@ -151,6 +205,11 @@ impl Missing {
     }
 }
 
+/// Weights that are not all equal.
+fn uneven(weights: Option<ArrayView1<f64>>) -> Option<ArrayView1<f64>> {
+    weights.filter(|weights| weights.iter().any(|w| *w != weights[0]))
+}
+
 fn score_forecasts(columns: &Arc<[Column]>, found: &ScoredForecasts, missing: &mut Missing) -> LeadTables {
     let (cases, starts, _, leads, _) = found.values.dim();
     let mut tables = LeadTables::new(columns, leads);
@@ -158,8 +217,11 @@ fn score_forecasts(columns: &Arc<[Column]>, found: &ScoredForecasts, missing: &m
         for lead in 0..leads {
             let truth = found.truth.slice(s![case, start, lead, ..]);
             let members = found.values.slice(s![case, start, .., lead, ..]);
-            if let Some(there) = missing.take_out(truth, members, None) {
-                tables.measure(lead + 1, case, start, &Ensemble::new(there.truth.view(), there.members.view(), None));
+            let weights = uneven(found.weights.as_ref().map(|weights| weights.slice(s![case, start, ..])));
+            if let Some(there) = missing.take_out(truth, members, weights) {
+                let weights = there.weights.as_ref().map(|weights| weights.view());
+                let ensemble = Ensemble::new(there.truth.view(), there.members.view(), weights);
+                tables.measure(lead + 1, case, start, &ensemble);
             }
         }
     }
@@ -172,9 +234,8 @@ fn score_analyses(columns: &Arc<[Column]>, found: &ScoredAnalyses, missing: &mut
     for (case, time) in (0..cases).flat_map(|case| (0..times).map(move |time| (case, time))) {
         let truth = found.truth.slice(s![case, time, ..]);
         let members = found.values.slice(s![case, time, .., ..]);
-        let weights = found.weights.as_ref().map(|weights| weights.slice(s![case, time, ..]));
-        let uneven = weights.filter(|weights| weights.iter().any(|w| *w != weights[0]));
-        if let Some(there) = missing.take_out(truth, members, uneven) {
+        let weights = uneven(found.weights.as_ref().map(|weights| weights.slice(s![case, time, ..])));
+        if let Some(there) = missing.take_out(truth, members, weights) {
             if there.members.iter().any(|value| !value.is_finite()) {
                 table.mark_diverged(case);
             }

@@ -1,6 +1,6 @@
 //! File names for labels, so that no two labels share a file on any file system.
 //!
-//! Lower-case letters, digits, `.`, `-` and `_` stay. ` / ` (as in `enkf / perfect`) becomes `~`, a capital letter `^` and its
+//! Lower-case letters, digits, `.`, `-` and `_` stay, but for a `.` or `-` at the beginning. ` / ` (as in `enkf / perfect`) becomes `~`, a capital letter `^` and its
 //! lower case (some file systems take capitals for small letters), any other byte of the label in UTF-8 `=` and two
 //! hexadecimal digits. So the label can be read back. What would be longer than [`LONGEST`] is cut, and ends in `==` and the
 //! first 128 bits of SHA-256 of the label.
@@ -32,7 +32,8 @@ fn name(label: &str, small: bool) -> String {
             rest = after;
             continue;
         }
-        let stays = c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c) && !(c == '.' && out.is_empty());
+        let stays =
+            c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c) && !(".-".contains(c) && out.is_empty());
         match c {
             _ if stays || c.is_ascii_uppercase() && !small => out.push(c),
             'A'..='Z' => out.extend(['^', c.to_ascii_lowercase()]),
@@ -68,7 +69,7 @@ mod tests {
     fn no_two_labels_share_a_name_on_any_file_system() {
         let long = "a".repeat(300);
         let alphabet =
-            ["a", "A", "b", " ", "/", " / ", "_", "=", "^", "~", "2", "0", ".", "é", "日", "本", "\u{1b}", "\n"];
+            ["a", "A", "b", " ", "/", " / ", "_", "=", "^", "~", "2", "0", ".", "-", "é", "日", "本", "\u{1b}", "\n"];
         let mut labels: Vec<String> = vec![String::new(), "con".into(), "CON.txt".into(), "Com1".into(), "..".into()];
         labels.extend([long.clone(), format!("{long}b"), long.to_uppercase(), "日".repeat(100), "本".repeat(100)]);
         for a in alphabet {
@@ -83,7 +84,7 @@ mod tests {
         for label in &labels {
             let stem = file_stem(label);
             assert!(
-                stem.len() <= LONGEST && !stem.is_empty() && !stem.starts_with('.') && !stem.ends_with('.'),
+                stem.len() <= LONGEST && !stem.is_empty() && !stem.starts_with(['.', '-']) && !stem.ends_with('.'),
                 "{stem}"
             );
             assert!(

@@ -34,7 +34,11 @@ pub fn step(times: &[f64]) -> Result<Option<f64>, Finding> {
     let [first, .., last] = times else { return Ok(None) };
     let step = (last - first) / (times.len() - 1) as f64;
     let rounding = 2.0 * f64::from(f32::EPSILON) * first.abs().max(last.abs());
-    if times.iter().any(|time| !time.is_finite()) || step <= 0.0 {
+    if let Some(at) = times.iter().position(|time| !time.is_finite()) {
+        let message = format!("time {at} is {}", times[at]);
+        return Err(Finding::new(true, "time", message, "give finite times that increase"));
+    }
+    if step <= 0.0 {
         let message = format!("the times go from {first} to {last}");
         return Err(Finding::new(true, "time", message, "give finite times that increase"));
     }

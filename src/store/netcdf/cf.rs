@@ -103,11 +103,16 @@ impl Conventions {
         let packing = (scale.is_some() || offset.is_some()).then(|| (scale.unwrap_or(1.0), offset.unwrap_or(0.0)));
         let (bounds, floating) = bounds(path, variable)?;
         let bounds_unpacked = floating && integer.is_some() && packing.is_some();
+        let bounds = if bounds_unpacked { bounds } else { bounds.map(stored) };
+        if bounds.iter().any(|bound| bound.is_nan()) || bounds[0] > bounds[1] {
+            let problem = format!("say that valid numbers are from {} to {}", bounds[0], bounds[1]);
+            return Err(meant(path, variable, "valid_min`, `valid_max` or `valid_range", &problem));
+        }
         Ok(Self {
             turn,
             missing,
             unwritten: if fill.is_none() { unwritten(variable, integer).map(stored) } else { None },
-            bounds: if bounds_unpacked { bounds } else { bounds.map(stored) },
+            bounds,
             bounds_unpacked,
             packing,
         })
@@ -168,10 +173,6 @@ fn bounds(path: &Path, variable: &Variable) -> Result<([f64; 2], bool)> {
             ("valid_range", &[low, high]) => bounds = [low, high],
             _ => return Err(meant(path, variable, name, &format!("holds {} numbers", found.len()))),
         }
-    }
-    if bounds.iter().any(|bound| bound.is_nan()) || bounds[0] > bounds[1] {
-        let problem = format!("say that valid numbers are from {} to {}", bounds[0], bounds[1]);
-        return Err(meant(path, variable, "valid_min`, `valid_max` or `valid_range", &problem));
     }
     Ok((bounds, floating))
 }
@@ -272,8 +273,12 @@ mod tests {
         let bytes = Variable::new("x", &["time"], Values::I8(vec![-1, -128, 127, 0]));
         let bytes = bytes.with("_Unsigned", "true").with("_FillValue", Attribute::I8(vec![-1]));
         assert_decoded(bytes.clone(), BYTE, &[f64::NAN, 128.0, 127.0, 0.0]);
-        // the bounds are turned with the numbers
-        assert_decoded(bytes.with("valid_max", Attribute::I8(vec![-128])), BYTE, &[f64::NAN, 128.0, 127.0, 0.0]);
+        // the bounds are turned with the numbers: 1 to 128
+        assert_decoded(
+            bytes.with("valid_range", Attribute::I8(vec![1, -128])),
+            BYTE,
+            &[f64::NAN, 128.0, 127.0, f64::NAN],
+        );
         // 65,535 is what the library leaves where nothing was written
         let words = shorts(&[65_534, 65_535, 1]).with("_Unsigned", "false");
         assert_decoded(words, Some(Integer { bytes: 2, signed: false }), &[-2.0, f64::NAN, 1.0]);

@@ -25,6 +25,8 @@ pub struct ScoredForecasts {
     pub label: Option<String>,
     /// `[case, start, member, lead, component]`; NaN is missing.
     pub values: Array5<f64>,
+    /// `[case, start, member]`, each ensemble's summing to 1; none where the file has no `weight`.
+    pub weights: Option<Array3<f64>>,
     /// `[case, start, lead, component]`; NaN is missing.
     pub truth: Array4<f64>,
     /// The times of the starts, in the file's own unit, where it has any.
@@ -78,9 +80,11 @@ pub fn read_scored(path: &Path, limits: &Limits) -> Result<Scored> {
         let values: Array5<f64> = shaped(path, found.values)?;
         let truth = arrange::load(path, &mut reader, Some("truth"), &[&[&CASE, &START, &LEAD_TIME, &COMPONENT]])?;
         let truth: Array4<f64> = shaped(path, truth.values)?;
-        let (cases, starts, _, leads, components) = values.dim();
+        let (cases, starts, members, leads, components) = values.dim();
         same(path, "truth", truth.shape(), &[cases, starts, leads, components])?;
-        return Ok(Scored::Forecasts(ScoredForecasts { label, values, truth, time, lead }));
+        let roles: Roles = &[&CASE, &START, &NUMBER];
+        let weights = if weighted { Some(weights(path, &mut reader, roles, [cases, starts, members])?) } else { None };
+        return Ok(Scored::Forecasts(ScoredForecasts { label, values, weights, truth, time, lead }));
     }
     if analysis {
         let found = arrange::load(path, &mut reader, Some("analysis"), &[ANALYSIS])?;
@@ -90,17 +94,19 @@ pub fn read_scored(path: &Path, limits: &Limits) -> Result<Scored> {
         let truth = arrange::load(path, &mut reader, Some("truth"), &[&[&CASE, &TIME, &COMPONENT]])?;
         let truth: Array3<f64> = shaped(path, truth.values)?;
         same(path, "truth", truth.shape(), &[cases, times, components])?;
-        let mut weights = None;
-        if weighted {
-            let found = arrange::load(path, &mut reader, Some("weight"), &[WEIGHT])?;
-            let found: Array3<f64> = shaped(path, found.values)?;
-            same(path, "weight", found.shape(), &[cases, times, members])?;
-            weights = Some(normalised(path, found)?);
-        }
+        let weights = if weighted { Some(weights(path, &mut reader, WEIGHT, [cases, times, members])?) } else { None };
         return Ok(Scored::Analyses(ScoredAnalyses { label, values, weights, truth, time }));
     }
     let message = "has neither a variable `forecast` nor `analysis`, so there is nothing to score".to_owned();
     Err(Error::data(path, message, "give a file that `scorecast forecast` or `scorecast assimilate` wrote"))
+}
+
+/// The variable `weight`, in the order of `roles` and of this shape.
+fn weights(path: &Path, reader: &mut Reader, roles: Roles, shape: [usize; 3]) -> Result<Array3<f64>> {
+    let found = arrange::load(path, reader, Some("weight"), &[roles])?;
+    let found: Array3<f64> = shaped(path, found.values)?;
+    same(path, "weight", found.shape(), &shape)?;
+    normalised(path, found)
 }
 
 /// Weights, `[case, time, member]`, so that those of each ensemble sum to 1.
@@ -110,6 +116,11 @@ fn normalised(path: &Path, mut weights: Array3<f64>) -> Result<Array3<f64>> {
         return Err(Error::data(path, message, "give weights of 0 or more, 0 for a member that does not count"));
     }
     for (at, mut of_one) in weights.rows_mut().into_iter().enumerate() {
+        let largest = of_one.fold(0.0f64, |largest, weight| largest.max(*weight));
+        // sums of very large ones would overflow
+        if largest > 1e100 {
+            of_one /= largest;
+        }
         let sum = of_one.sum();
         if sum <= 0.0 {
             let message = format!("all weights of ensemble {at} (of all cases and times) are 0");

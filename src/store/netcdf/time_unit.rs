@@ -28,7 +28,7 @@ const NAMES: [(&[&str], f64); 8] = [
     (&["ms", "msec", "millisecond"], 1e-3),
     (&["s", "sec", "second"], 1.0),
     (&["min", "minute"], 60.0),
-    (&["h", "hr", "hour"], 3600.0),
+    (&["h", "hr", "hrs", "hour"], 3600.0),
     (&["d", "day"], 86_400.0),
     (&["week"], 604_800.0),
 ];
@@ -43,10 +43,13 @@ impl TimeUnit {
     /// [`Error::Data`] for months and years: they are not of one length.
     pub(super) fn parse(path: &Path, name: &str, units: Option<&str>) -> Result<Self> {
         let said = units.unwrap_or("1").trim();
-        let word = said.split_whitespace().next().unwrap_or("1").to_lowercase();
+        let (first, rest) = said.split_once(char::is_whitespace).unwrap_or((said, ""));
+        // `10 minutes since ...`: so many of a unit
+        let (count, words) = first.parse::<f64>().map_or((1.0, said), |count| (count, rest));
+        let Some(word) = words.split_whitespace().next().map(str::to_lowercase) else { return Ok(Self::Model) };
         let singular = word.strip_suffix('s').filter(|rest| !rest.is_empty());
         let is = |known: &str| known == word || singular == Some(known);
-        if word == "1" || said.to_lowercase().starts_with("model") {
+        if word == "model" || word == "model_time" {
             return Ok(Self::Model);
         }
         if UNEQUAL.iter().any(|unit| is(unit)) {
@@ -57,8 +60,11 @@ impl TimeUnit {
         let named = |known: &&str| *known == word || known.len() > 2 && is(known);
         let found = NAMES.iter().find(|(names, _)| names.iter().any(named));
         Ok(match found {
-            Some((_, seconds)) => Self::Physical { name: word, seconds: *seconds },
-            None => Self::Other(said.to_owned()),
+            Some((_, seconds)) if count > 0.0 => {
+                let name = if count == 1.0 { word } else { format!("{count} {word}") };
+                Self::Physical { name, seconds: count * seconds }
+            }
+            _ => Self::Other(said.to_owned()),
         })
     }
 
@@ -99,6 +105,9 @@ mod tests {
             ("ms", 1e-3),
             ("min since 2001-02-03T04:05:06Z", 60.0),
             ("nanoseconds", 1e-9),
+            ("1 minutes since 2000-01-01", 60.0),
+            ("10 minutes since 2000-01-01", 600.0),
+            ("hrs since 2000-01-01", 3600.0),
         ] {
             let TimeUnit::Physical { seconds: found, .. } = parsed(units) else { panic!("{units}") };
             assert_eq!(found, seconds, "{units}");

@@ -277,3 +277,43 @@ fn observations_land_where_their_times_are_whatever_unit_says_so() {
     let (said, _) = refused(&["assimilate", &path, "--out", out.to_str().unwrap()], 3, "data");
     assert!(said.contains("`variable` in [data] or [observe]"), "{said}");
 }
+
+#[test]
+fn files_of_one_label_have_a_row_each_and_those_of_other_truths_are_not_compared() {
+    let folder = tempfile::tempdir().unwrap();
+    let of = |shift: f64, offset: f64| {
+        let wave = |i: usize| (i as f64 * 0.7).sin();
+        forecasts(
+            3,
+            Variable::new("forecast", &MEMBERS, Values::F64((0..60).map(|i| wave(i) + offset).collect())),
+            Variable::new("truth", &TRUTH, Values::F64((0..20).map(|i| wave(3 * i) + shift).collect())),
+        )
+    };
+    let paths = ["a/x.nc", "b/x.nc", "c/x.nc"].map(|name| folder.path().join(name));
+    for (path, (shift, offset)) in paths.iter().zip([(0.0, 0.1), (0.0, 0.4), (100.0, 100.1)]) {
+        std::fs::create_dir(path.parent().unwrap()).unwrap();
+        write(path, &of(shift, offset)).unwrap();
+    }
+    let words: Vec<&str> = paths.iter().map(|path| path.to_str().unwrap()).collect();
+    let found = json(&scorecast(&[&["evaluate", "--json"], &words[..]].concat()))["result"].clone();
+    let mut labels: Vec<&str> =
+        found["forecast"].as_array().unwrap().iter().map(|row| row["forecaster"].as_str().unwrap()).collect();
+    labels.dedup();
+    assert_eq!(labels, ["x".to_owned(), format!("x ({})", words[1]), format!("x ({})", words[2])]);
+    let paired = found["paired"].to_string();
+    assert!(paired.contains(words[1]) && !paired.contains(words[2]), "{paired}");
+    assert!(found["warnings"].to_string().contains("of other times, lead times or truths than `x`"), "{found}");
+}
+
+#[test]
+fn weights_of_forecasts_count_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = forecasts(
+        3,
+        Variable::new("forecast", &MEMBERS, Values::F64(vec![1.0, 1.0, 2.0, 2.0, 9.0, 9.0])),
+        Variable::new("truth", &TRUTH, Values::F64(vec![0.0, 0.0])),
+    );
+    let data = data.variable(Variable::new("weight", &["time", "number"], Values::F64(vec![0.5, 0.5, 0.0])));
+    let (row, _) = evaluated(folder.path(), "a.nc", &data, "rmse");
+    assert!((value(&row) - 1.5).abs() < 1e-12, "{row}");
+}
