@@ -45,18 +45,15 @@ pub(crate) fn variance_about(x: ArrayView2<f64>, weights: Option<&Array1<f64>>, 
     }
     let squares: f64 = (0..x.nrows()).map(|member| weight(member) * weight(member)).sum();
     match weights {
-        Some(_) if 1.0 - squares <= ONE_MEMBER => sum * 0.0,
+        Some(weights) if unbiased_share(weights) == 0.0 => sum * 0.0,
         _ => sum / (1.0 - squares),
     }
 }
 
-/// Weights whose 1 - sum w^2 is no larger have left one member: its spread is 0.
-const ONE_MEMBER: f64 = 1e-12;
-
 /// 1 - sum w^2 of normalised weights, by which a weighted variance is unbiased; 0 where one member has all the weight.
 pub fn unbiased_share(weights: &Array1<f64>) -> f64 {
     let rest = 1.0 - weights.dot(weights);
-    if rest <= ONE_MEMBER { 0.0 } else { rest }
+    if rest <= 1e-12 { 0.0 } else { rest }
 }
 
 /// The mean of the rows `[component]` and the rows minus it `[member, component]`.

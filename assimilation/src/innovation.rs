@@ -20,11 +20,10 @@
 
 use ndarray::{Array1, Array2, ArrayView1, Axis};
 
-use crate::ensemble::{all_finite, anomalies, covariance_of, unbiased_share, weighted_mean};
+use crate::ensemble::{all_finite, anomalies, covariance_of, unbiased_share, variance_about, weighted_mean};
 use crate::error::Result;
 use crate::linalg::{Cholesky, Eigen, right_singular};
-use crate::observations::ObservationSet;
-use crate::observations::Present;
+use crate::observations::{ObservationSet, Present};
 use crate::outcome::Outcome;
 
 /// The innovations of one analysis.
@@ -57,60 +56,37 @@ pub fn innovation(outcome: &Outcome, observed: &ObservationSet) -> Result<Option
         _ => None,
     };
     match exact {
-        Some((mean, hph)) if is_narrow(&present, hph.diag().iter().copied()) => from_covariance(&present, mean, hph),
+        Some((mean, hph)) if is_narrow(&present, hph.diag()) => from_covariance(&present, mean, hph),
         Some((mean, hph)) => Ok(from_eigen(&present, mean, &hph)),
         None => {
             let (mean, a) = anomalies(present.predicted.view(), weights);
-            let share = Share::new(a.nrows(), weights);
-            let variance = a.columns().into_iter().map(|column| share.variance(column));
-            match is_narrow(&present, variance) {
+            let variance = variance_about(present.predicted.view(), weights, &mean);
+            match is_narrow(&present, variance.view()) {
                 true if a.nrows() < a.ncols() && present.correlated.is_none() => {
-                    Ok(from_members(&present, mean, a, &share))
+                    Ok(from_members(&present, mean, a, weights))
                 }
                 true => from_covariance(&present, mean, covariance_of(&a, weights)),
-                false => Ok(from_singular_values(&present, mean, a, &share)),
+                false => Ok(from_singular_values(&present, mean, a, weights)),
             }
         }
     }
     .map(Some)
 }
 
-/// The part of each member in the covariance.
-struct Share<'a> {
-    weights: Option<&'a Array1<f64>>,
-    /// N - 1, or 1 - sum w^2.
-    rest: f64,
-}
-
-impl<'a> Share<'a> {
-    fn new(members: usize, weights: Option<&'a Array1<f64>>) -> Self {
-        Self { weights, rest: weights.map_or(members as f64 - 1.0, unbiased_share) }
-    }
-
-    /// Of anomalies of one value, `[member]`; NaN of one member without weights.
-    fn variance(&self, a: ArrayView1<f64>) -> f64 {
-        match self.weights {
-            None => a.iter().map(|a| a * a).sum::<f64>() / self.rest,
-            Some(_) if self.rest == 0.0 => 0.0,
-            Some(weights) => a.iter().zip(weights).map(|(a, w)| w * a * a).sum::<f64>() / self.rest,
-        }
-    }
-
-    /// Anomalies, `[member, present]`, times the root of each member's share.
-    fn scale(&self, a: &mut Array2<f64>) {
-        match self.weights {
-            None => *a /= self.rest.sqrt(),
-            Some(_) if self.rest == 0.0 => *a *= 0.0,
-            Some(weights) => *a *= &weights.mapv(|w| (w / self.rest).sqrt()).insert_axis(Axis(1)),
-        }
+/// Anomalies, `[member, present]`, times the root of each member's share of the covariance.
+fn scale_by_share(a: &mut Array2<f64>, weights: Option<&Array1<f64>>) {
+    match weights.map(|weights| (weights, unbiased_share(weights))) {
+        None => *a /= (a.nrows() as f64 - 1.0).sqrt(),
+        Some((_, 0.0)) => *a *= 0.0,
+        Some((weights, rest)) => *a *= &weights.mapv(|w| (w / rest).sqrt()).insert_axis(Axis(1)),
     }
 }
 
 /// Whether the variances of h(x) leave R its digits in S.
-fn is_narrow(present: &Present, predicted: impl Iterator<Item = f64>) -> bool {
+fn is_narrow(present: &Present, predicted: ArrayView1<f64>) -> bool {
     const WIDEST: f64 = 1e6;
     // what is not finite is not wide either: it is found out as such
-    predicted.zip(&present.variance).all(|(variance, r)| !(variance > WIDEST * r && variance.is_finite()))
+    predicted.iter().zip(&present.variance).all(|(variance, r)| !(*variance > WIDEST * r && variance.is_finite()))
 }
 
 /// By S, of the order of the values.
@@ -126,10 +102,15 @@ fn from_covariance(present: &Present, mean: Array1<f64>, mut s: Array2<f64>) -> 
 }
 
 /// By the singular values of Z.
-fn from_singular_values(present: &Present, mean: Array1<f64>, mut a: Array2<f64>, share: &Share) -> Innovation {
+fn from_singular_values(
+    present: &Present,
+    mean: Array1<f64>,
+    mut a: Array2<f64>,
+    weights: Option<&Array1<f64>>,
+) -> Innovation {
     let residual = &present.values - mean;
-    share.scale(&mut a);
-    let variance = &present.error_variance() + &a.map_axis(Axis(0), |column| column.dot(&column));
+    scale_by_share(&mut a, weights);
+    let variance = &present.variance + &a.map_axis(Axis(0), |column| column.dot(&column));
     present.standardise_rows(&mut a);
     let found = right_singular(a.view()).ok().and_then(|(s, v)| scores(present, &residual, &s, &v));
     by(residual, variance, found)
@@ -138,7 +119,7 @@ fn from_singular_values(present: &Present, mean: Array1<f64>, mut a: Array2<f64>
 /// By the eigenvalues s^2 of R^-1/2 H P H^T R^-1/2.
 fn from_eigen(present: &Present, mean: Array1<f64>, hph: &Array2<f64>) -> Innovation {
     let residual = &present.values - mean;
-    let variance = &present.error_variance() + &hph.diag();
+    let variance = &present.variance + &hph.diag();
     let mut rows = hph.clone();
     present.standardise_rows(&mut rows);
     let mut whitened = rows.reversed_axes().as_standard_layout().into_owned();
@@ -179,9 +160,9 @@ fn by(residual: Array1<f64>, variance: Array1<f64>, found: Option<(f64, f64)>) -
 
 /// By I + Z Z^T, of the order of the members, for independent errors, given the mean and the anomalies of h(x),
 /// `[member, present]`.
-fn from_members(present: &Present, mean: Array1<f64>, mut z: Array2<f64>, share: &Share) -> Innovation {
+fn from_members(present: &Present, mean: Array1<f64>, mut z: Array2<f64>, weights: Option<&Array1<f64>>) -> Innovation {
     let residual = &present.values - mean;
-    share.scale(&mut z);
+    scale_by_share(&mut z, weights);
     let mut variance = present.variance.clone();
     z.outer_iter().for_each(|row| variance.zip_mut_with(&row, |s, a| *s += a * a));
     let sd = present.variance.mapv(f64::sqrt);
@@ -189,7 +170,7 @@ fn from_members(present: &Present, mean: Array1<f64>, mut z: Array2<f64>, share:
     let e = &residual / &sd;
     let mut g = z.dot(&z.t());
     g.diag_mut().mapv_inplace(|square| 1.0 + square);
-    let log_det_r = present.variance.iter().map(|r| r.ln()).sum::<f64>();
+    let log_det_r = present.log_det();
     // of a forecast that has diverged, or of errors without a variance
     let finite = log_det_r.is_finite() && e.dot(&e).is_finite() && all_finite(g.view());
     let Some(factor) = finite.then(|| Cholesky::new(g.view()).ok()).flatten() else {
@@ -244,7 +225,7 @@ mod tests {
                 let (mean, a) = anomalies(forecast.select(Axis(1), &present.index).view(), weights);
                 let whole = from_covariance(&present, mean, covariance_of(&a, weights)).unwrap();
                 let (mean, a) = anomalies(present.predicted.view(), weights);
-                let by_members = from_members(&present, mean, a, &Share::new(members, weights));
+                let by_members = from_members(&present, mean, a, weights);
                 let near = |a: f64, b: f64| (a - b).abs() < 1e-10 * b.abs();
                 assert!(near(by_members.chi_square, whole.chi_square), "{members} {spread}");
                 assert!(near(by_members.log_score, whole.log_score), "{members} {spread}");
@@ -330,9 +311,9 @@ mod tests {
             let observed = ObservationSet { step: 0, time: 0.0, values: values.view(), operator: &operator };
             let present = observed.restrict(forecast.view()).unwrap();
             let (mean, a) = anomalies(present.predicted.view(), None);
-            let (p, share) = (covariance_of(&a, None), Share::new(members, None));
+            let p = covariance_of(&a, None);
             let narrow = from_covariance(&present, mean.clone(), p.clone()).unwrap();
-            for wide in [from_singular_values(&present, mean.clone(), a, &share), from_eigen(&present, mean, &p)] {
+            for wide in [from_singular_values(&present, mean.clone(), a, None), from_eigen(&present, mean, &p)] {
                 assert!((wide.chi_square / narrow.chi_square - 1.0).abs() < 1e-8, "{wide:?} {narrow:?}");
                 assert!((wide.log_score / narrow.log_score - 1.0).abs() < 1e-8, "{wide:?} {narrow:?}");
                 let near = |(a, b): (&f64, &f64)| (a / b - 1.0).abs() < 1e-10;
@@ -352,7 +333,7 @@ mod tests {
             let mut present = observed.restrict(forecast.view()).unwrap();
             present.variance[2] = variance;
             let (mean, a) = anomalies(present.predicted.view(), None);
-            from_members(&present, mean, a, &Share::new(4, None))
+            from_members(&present, mean, a, None)
         };
         assert!(of(&forecast, 1.0).log_score.is_finite());
         assert!(of(&forecast, f64::INFINITY).log_score.is_nan() && of(&forecast, 0.0).chi_square.is_nan());

@@ -80,11 +80,6 @@ impl Present {
         }
     }
 
-    /// The diagonal of R, `[present]`.
-    pub fn error_variance(&self) -> Array1<f64> {
-        self.correlated.as_ref().map_or_else(|| self.variance.clone(), |(r, _)| r.diag().to_owned())
-    }
-
     /// log det R.
     pub fn log_det(&self) -> f64 {
         match &self.correlated {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
+use ndarray::{ArrayD, ArrayView1, ArrayView2, Axis, CowArray, Ix1, Ix2, s};
 use serde_json::json;
 
 use super::forecast::lead_tables::{LeadTables, compare};
@@ -39,7 +39,7 @@ pub fn run(inputs: &[PathBuf], plan: Option<&Plan>, options: &Options, progress:
                 let label = named(found.label.as_deref(), input, &report.forecast, |row| &row.forecaster);
                 let tables = score_forecasts(&by_lead, &found, &mut missing);
                 report.forecast.extend(tables.rows(&label));
-                let ground = Ground::new(&found.truth, [&found.time, &found.lead]);
+                let ground = Ground { truth: found.truth.into_dyn(), times: [found.time, found.lead] };
                 report.warnings.extend(forecasts.push(label, tables, ground));
             }
             Scored::Analyses(found) => {
@@ -48,7 +48,7 @@ pub fn run(inputs: &[PathBuf], plan: Option<&Plan>, options: &Options, progress:
                 let replicates = found.values.dim().0;
                 let named = AssimilationRow { label: label.clone(), replicates, ..AssimilationRow::default() };
                 report.assimilation.extend(rows::assimilation(&named, &table));
-                let ground = Ground::new(&found.truth, [&found.time, &None]);
+                let ground = Ground { truth: found.truth.into_dyn(), times: [found.time, None] };
                 report.warnings.extend(analyses.push(label, table, ground));
             }
         }
@@ -94,50 +94,54 @@ fn named<R>(label: Option<&str>, path: &Path, rows: &[R], of: impl Fn(&R) -> &St
 }
 
 /// What is the same of files whose cases can be paired.
-#[derive(Clone, PartialEq)]
 struct Ground {
-    /// The bits of what happened, in its order; one NaN as another.
-    truth: (Vec<usize>, Vec<u64>),
-    /// The times, and the lead times of forecasts, where both files have them.
+    /// What happened; NaN is missing.
+    truth: ArrayD<f64>,
+    /// The times, and the lead times of forecasts, where the file has them.
     times: [Option<Vec<f64>>; 2],
 }
 
 impl Ground {
-    fn new<D: ndarray::Dimension>(truth: &ndarray::Array<f64, D>, times: [&Option<Vec<f64>>; 2]) -> Self {
-        let bits = truth.iter().map(|value| if value.is_nan() { u64::MAX } else { value.to_bits() }).collect();
-        Self { truth: (truth.shape().to_vec(), bits), times: times.map(Clone::clone) }
-    }
-
     fn is_that_of(&self, other: &Self) -> bool {
         let same = |(a, b): (&Option<Vec<f64>>, &Option<Vec<f64>>)| a.is_none() || b.is_none() || a == b;
-        self.truth == other.truth && self.times.iter().zip(&other.times).all(same)
+        let alike = |(a, b): (&f64, &f64)| a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan();
+        self.truth.shape() == other.truth.shape()
+            && self.truth.iter().zip(&other.truth).all(alike)
+            && self.times.iter().zip(&other.times).all(same)
     }
 }
 
 /// Files of one kind: their labels and tables, and those that can be compared with the first.
 struct Files<T> {
-    first: Option<(String, Ground)>,
-    all: Vec<(String, T, bool)>,
+    /// What the first is of.
+    ground: Option<Ground>,
+    all: Vec<(String, T)>,
+    /// Indices of those that can be compared with the first.
+    comparable: Vec<usize>,
 }
 
 impl<T> Files<T> {
     fn new() -> Self {
-        Self { first: None, all: Vec::new() }
+        Self { ground: None, all: Vec::new(), comparable: Vec::new() }
     }
 
     /// Takes one in; a warning where it is of other times, lead times or truths than the first.
     fn push(&mut self, label: String, table: T, ground: Ground) -> Option<String> {
-        let (first, own) = self.first.get_or_insert_with(|| (label.clone(), ground.clone()));
-        let alike = ground.is_that_of(own);
-        let warning = (!alike).then(|| {
+        let comparable = self.ground.as_ref().is_none_or(|first| ground.is_that_of(first));
+        let warning = (!comparable).then(|| {
+            let first = &self.all[0].0;
             format!("`{label}` is of other times, lead times or truths than `{first}`, and so is not compared with it.")
         });
-        self.all.push((label, table, alike));
+        if comparable {
+            self.comparable.push(self.all.len());
+        }
+        self.ground.get_or_insert(ground);
+        self.all.push((label, table));
         warning
     }
 
     fn comparable(&self) -> impl Iterator<Item = (String, &T)> {
-        self.all.iter().filter(|(_, _, alike)| *alike).map(|(label, table, _)| (label.clone(), table))
+        self.comparable.iter().map(|&index| (self.all[index].0.clone(), &self.all[index].1))
     }
 }
 
@@ -153,22 +157,22 @@ struct Missing {
 }
 
 /// One ensemble and its truth, of what is there.
-struct There {
-    truth: Array1<f64>,
-    members: Array2<f64>,
-    weights: Option<Array1<f64>>,
+struct There<'a> {
+    truth: CowArray<'a, f64, Ix1>,
+    members: CowArray<'a, f64, Ix2>,
+    weights: Option<CowArray<'a, f64, Ix1>>,
 }
 
 impl Missing {
     /// What there is of `members` (`[member, component]`) and `truth` (`[component]`): components of which it is known what
     /// happened, and members that are not missing, whose weights sum to 1 again. A member of weight 0 does not count. Where
     /// no member is left all stay: such an ensemble has diverged. None where nothing is known of what happened.
-    fn take_out(
+    fn take_out<'a>(
         &mut self,
-        truth: ArrayView1<f64>,
-        members: ArrayView2<f64>,
-        weights: Option<ArrayView1<f64>>,
-    ) -> Option<There> {
+        truth: ArrayView1<'a, f64>,
+        members: ArrayView2<'a, f64>,
+        weights: Option<ArrayView1<'a, f64>>,
+    ) -> Option<There<'a>> {
         let indices = |keep: &dyn Fn(usize) -> bool, count: usize| (0..count).filter(|i| keep(*i)).collect::<Vec<_>>();
         let known = indices(&|component| !truth[component].is_nan(), truth.len());
         self.truths += truth.len() - known.len();
@@ -184,13 +188,17 @@ impl Missing {
             there.clone_from(&counted);
         }
         self.members += counted.len() - there.len();
+        if known.len() == truth.len() && there.len() == members.nrows() {
+            let weights = weights.map(CowArray::from);
+            return Some(There { truth: truth.into(), members: members.into(), weights });
+        }
         let weights = weights.map(|weights| {
             let kept = weights.select(Axis(0), &there);
             let sum = kept.sum();
-            if there.len() < counted.len() { kept / sum } else { kept }
+            CowArray::from(if there.len() < counted.len() { kept / sum } else { kept })
         });
-        let members = members.select(Axis(0), &there).select(Axis(1), &known);
-        Some(There { truth: truth.select(Axis(0), &known), members, weights })
+        let members = members.select(Axis(0), &there).select(Axis(1), &known).into();
+        Some(There { truth: truth.select(Axis(0), &known).into(), members, weights })
     }
 
     fn sentence(&self, path: &Path) -> Option<String> {

@@ -63,7 +63,7 @@ pub fn read_times(
     limits: &Limits,
 ) -> Result<(Option<Vec<f64>>, netcdf::TimeUnit)> {
     if well::is_well(path) {
-        well::read_gaps(path, variable, limits).map(|read| (read.time, read.unit))
+        well::read_times(path, limits).map(|time| (time, netcdf::TimeUnit::Model))
     } else {
         netcdf::trajectories::read_times(path, variable, limits)
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 use ndarray::{ArrayD, ArrayViewD, Axis, IxDyn};
 
 use super::super::error::{Error, Result};
+use super::dataset::Attribute;
 use super::read::{Header, Reader};
 use super::time_unit::TimeUnit;
 
@@ -180,10 +181,21 @@ fn shown(header: &Header) -> String {
     format!("`{}` ({sizes})", header.name)
 }
 
-/// The numbers of the coordinate of a dimension, if it has any.
-pub(super) fn coordinate(reader: &mut Reader, dimension: Option<&String>) -> Result<Option<Vec<f64>>> {
-    let Some(name) = dimension else { return Ok(None) };
-    reader.numbers_if_there(name)
+/// The numbers of the coordinate of a dimension and its attribute `units`, if it has any.
+pub(super) fn coordinate(
+    reader: &mut Reader,
+    dimension: Option<&String>,
+) -> Result<Option<(Vec<f64>, Option<String>)>> {
+    match dimension.filter(|name| reader.headers().iter().any(|header| header.name == **name)) {
+        Some(name) => numbers_with_units(reader, name).map(Some),
+        None => Ok(None),
+    }
+}
+
+fn numbers_with_units(reader: &mut Reader, name: &str) -> Result<(Vec<f64>, Option<String>)> {
+    let variable = reader.load(name)?;
+    let units = variable.attribute("units").and_then(Attribute::text).map(str::to_owned);
+    Ok((reader.decoded(variable)?, units))
 }
 
 /// The times along a dimension, if the file has any, and their unit: its coordinate, or else a variable of times that lies along
@@ -199,8 +211,7 @@ pub(super) fn times(
     let own = along.iter().find(|header| header.name == *dimension);
     let named = || along.iter().find(|header| TIME.known_as.contains(&header.name.to_lowercase().as_str()));
     let Some(name) = own.or_else(named).map(|header| header.name.clone()) else { return Ok((None, TimeUnit::Model)) };
-    let values = reader.numbers(&name)?;
-    let units = reader.load(&name)?.attribute("units").and_then(|units| units.text()).map(str::to_owned);
+    let (values, units) = numbers_with_units(reader, &name)?;
     Ok((Some(values), TimeUnit::parse(path, &name, units.as_deref())?))
 }
 

@@ -1,5 +1,19 @@
 //! A file of named arrays as plain data, in the words of NetCDF: dimensions, variables, attributes.
 
+/// The numbers of values or of an attribute, which are stored alike; none of text. Integers beyond 2^53 are rounded.
+macro_rules! numbers_of {
+    ($stored:expr) => {
+        match $stored {
+            Self::F64(v) => Some(v.clone()),
+            Self::F32(v) => Some(v.iter().map(|&x| f64::from(x)).collect()),
+            Self::I32(v) => Some(v.iter().map(|&x| f64::from(x)).collect()),
+            Self::I64(v) => Some(v.iter().map(|&x| x as f64).collect()),
+            Self::I8(v) => Some(v.iter().map(|&x| f64::from(x)).collect()),
+            Self::Text(_) => None,
+        }
+    };
+}
+
 /// The values of a variable, in row-major order of its dimensions.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Values {
@@ -37,14 +51,7 @@ impl Values {
 
     /// The values as numbers; none for text. Integers beyond 2^53 are rounded.
     pub fn to_f64(&self) -> Option<Vec<f64>> {
-        Some(match self {
-            Self::F64(v) => v.clone(),
-            Self::F32(v) => v.iter().map(|&x| f64::from(x)).collect(),
-            Self::I32(v) => v.iter().map(|&x| f64::from(x)).collect(),
-            Self::I64(v) => v.iter().map(|&x| x as f64).collect(),
-            Self::I8(v) => v.iter().map(|&x| f64::from(x)).collect(),
-            Self::Text(_) => return None,
-        })
+        numbers_of!(self)
     }
 }
 
@@ -73,14 +80,7 @@ impl Attribute {
 
     /// Its numbers, if it holds any.
     pub fn numbers(&self) -> Option<Vec<f64>> {
-        Some(match self {
-            Self::F64(v) => v.clone(),
-            Self::F32(v) => v.iter().map(|&x| f64::from(x)).collect(),
-            Self::I32(v) => v.iter().map(|&x| f64::from(x)).collect(),
-            Self::I64(v) => v.iter().map(|&x| x as f64).collect(),
-            Self::I8(v) => v.iter().map(|&x| f64::from(x)).collect(),
-            Self::Text(_) => return None,
-        })
+        numbers_of!(self)
     }
 
     /// Its text, if it is one.

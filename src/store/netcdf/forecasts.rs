@@ -33,7 +33,7 @@ pub struct Forecasts {
 }
 
 /// Starts of forecasts may lie in a dimension of their own or be the cases.
-const START: Role = Role { optional: true, ..TIME };
+pub(super) const START: Role = Role { optional: true, ..TIME };
 
 /// Writes forecasts as the variable `forecast`.
 ///
@@ -79,16 +79,26 @@ fn lead_time(lead: &LeadTime) -> Variable {
 /// # Errors
 /// As [`super::read`]; and [`Error::Data`] when no variable or several fit.
 pub fn read_forecasts(path: &Path, variable: Option<&str>, limits: &Limits) -> Result<Forecasts> {
-    let mut reader = Reader::open(path, limits)?;
-    let arranged = arrange::load(path, &mut reader, variable, &[&[&CASE, &START, &NUMBER, &LEAD_TIME, &COMPONENT]])?;
-    let time = arrange::coordinate(&mut reader, arranged.dimensions[1].as_ref())?;
-    let lead = arrange::coordinate(&mut reader, arranged.dimensions[3].as_ref())?;
-    let units = match &arranged.dimensions[3] {
-        Some(name) => reader.load_if_there(name)?.and_then(|v| Some(v.attribute("units")?.text()?.to_owned())),
-        None => None,
-    };
-    let values = arranged.values.into_dimensionality::<Ix5>().map_err(|e| Error::content(path, e.to_string()))?;
-    let counted = || (1..=values.dim().3).map(|step| step as f64).collect();
-    let lead_time = LeadTime { values: lead.unwrap_or_else(counted), units: units.unwrap_or_else(|| "1".into()) };
+    let Stored { values, time, lead } = load(path, &mut Reader::open(path, limits)?, variable)?;
+    let counted = || ((1..=values.dim().3).map(|step| step as f64).collect(), None);
+    let (lead, units) = lead.unwrap_or_else(counted);
+    let lead_time = LeadTime { values: lead, units: units.unwrap_or_else(|| "1".into()) };
     Ok(Forecasts { values, time, lead_time })
+}
+
+/// Forecasts as a file has them.
+pub(super) struct Stored {
+    pub(super) values: Array5<f64>,
+    pub(super) time: Option<Vec<f64>>,
+    /// The lead times and their unit, where it has any.
+    pub(super) lead: Option<(Vec<f64>, Option<String>)>,
+}
+
+/// The forecasts of a file that is open.
+pub(super) fn load(path: &Path, reader: &mut Reader, variable: Option<&str>) -> Result<Stored> {
+    let arranged = arrange::load(path, reader, variable, &[&[&CASE, &START, &NUMBER, &LEAD_TIME, &COMPONENT]])?;
+    let time = arrange::coordinate(reader, arranged.dimensions[1].as_ref())?.map(|(time, _)| time);
+    let lead = arrange::coordinate(reader, arranged.dimensions[3].as_ref())?;
+    let values = arranged.values.into_dimensionality::<Ix5>().map_err(|e| Error::content(path, e.to_string()))?;
+    Ok(Stored { values, time, lead })
 }

@@ -109,11 +109,6 @@ impl<'a> Reader<'a> {
         attributes(self.guard.path, &self.file)
     }
 
-    /// The variable of a name; none if the file has none.
-    pub(super) fn load_if_there(&mut self, name: &str) -> Result<Option<Variable>> {
-        if self.headers.iter().any(|h| h.name == name) { self.load(name).map(Some) } else { Ok(None) }
-    }
-
     /// Loads a variable, once its claimed size is found possible and allowed.
     pub(super) fn load(&mut self, name: &str) -> Result<Variable> {
         let (Some(claim), Some(header)) =
@@ -133,17 +128,16 @@ impl<'a> Reader<'a> {
         Ok(Variable { name: name.into(), dimensions, values, attributes })
     }
 
-    /// The numbers of a variable as CF means them: missing ones NaN, packed ones unpacked.
-    pub(super) fn numbers(&mut self, name: &str) -> Result<Vec<f64>> {
-        let claim = self.claims.iter().find(|claim| claim.name == name);
-        let integer = claim.and_then(|claim| integer(&claim.dataset));
-        let variable = self.load(name)?;
-        cf::decode(self.guard.path, variable, integer)
+    /// The numbers of a variable of this file as CF means them: missing ones NaN, packed ones unpacked.
+    pub(super) fn decoded(&self, variable: Variable) -> Result<Vec<f64>> {
+        let claim = self.claims.iter().find(|claim| claim.name == variable.name);
+        cf::decode(self.guard.path, variable, claim.and_then(|claim| integer(&claim.dataset)))
     }
 
-    /// Its numbers, as [`Reader::numbers`]; none if the file has no such variable.
-    pub(super) fn numbers_if_there(&mut self, name: &str) -> Result<Option<Vec<f64>>> {
-        if self.headers.iter().any(|h| h.name == name) { self.numbers(name).map(Some) } else { Ok(None) }
+    /// Loads a variable of numbers and decodes it.
+    pub(super) fn numbers(&mut self, name: &str) -> Result<Vec<f64>> {
+        let variable = self.load(name)?;
+        self.decoded(variable)
     }
 
     /// Walks through the root group: links first, then what the datasets claim, then their dimensions.

@@ -6,7 +6,8 @@ use ndarray::{Array, Array3, Array4, Array5, Dimension as Axes};
 
 use super::super::Limits;
 use super::super::error::{Error, Result};
-use super::arrange::{self, CASE, COMPONENT, LEAD_TIME, NUMBER, Role, Roles, TIME};
+use super::arrange::{self, CASE, COMPONENT, LEAD_TIME, NUMBER, Roles, TIME};
+use super::forecasts::{self, START};
 use super::read::Reader;
 
 /// What a file holds that can be scored.
@@ -50,10 +51,6 @@ pub struct ScoredAnalyses {
     pub time: Option<Vec<f64>>,
 }
 
-/// Starts of forecasts may lie in a dimension of their own or be the cases.
-const START: Role = Role { optional: true, ..TIME };
-
-const FORECAST: Roles = &[&CASE, &START, &NUMBER, &LEAD_TIME, &COMPONENT];
 const ANALYSIS: Roles = &[&CASE, &TIME, &NUMBER, &COMPONENT];
 const WEIGHT: Roles = &[&CASE, &TIME, &NUMBER];
 
@@ -74,10 +71,8 @@ pub fn read_scored(path: &Path, limits: &Limits) -> Result<Scored> {
     let label =
         attributes.iter().find(|(name, _)| name == "label").and_then(|(_, label)| label.text()).map(str::to_owned);
     if forecast {
-        let found = arrange::load(path, &mut reader, Some("forecast"), &[FORECAST])?;
-        let time = arrange::coordinate(&mut reader, found.dimensions[1].as_ref())?;
-        let lead = arrange::coordinate(&mut reader, found.dimensions[3].as_ref())?;
-        let values: Array5<f64> = shaped(path, found.values)?;
+        let forecasts::Stored { values, time, lead } = forecasts::load(path, &mut reader, Some("forecast"))?;
+        let lead = lead.map(|(lead, _)| lead);
         let truth = arrange::load(path, &mut reader, Some("truth"), &[&[&CASE, &START, &LEAD_TIME, &COMPONENT]])?;
         let truth: Array4<f64> = shaped(path, truth.values)?;
         let (cases, starts, members, leads, components) = values.dim();
@@ -88,7 +83,7 @@ pub fn read_scored(path: &Path, limits: &Limits) -> Result<Scored> {
     }
     if analysis {
         let found = arrange::load(path, &mut reader, Some("analysis"), &[ANALYSIS])?;
-        let time = arrange::coordinate(&mut reader, found.dimensions[1].as_ref())?;
+        let time = arrange::coordinate(&mut reader, found.dimensions[1].as_ref())?.map(|(time, _)| time);
         let values: Array4<f64> = shaped(path, found.values)?;
         let (cases, times, members, components) = values.dim();
         let truth = arrange::load(path, &mut reader, Some("truth"), &[&[&CASE, &TIME, &COMPONENT]])?;

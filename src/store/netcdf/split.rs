@@ -81,7 +81,7 @@ pub(super) fn read(
             names.iter().enumerate().map(part).collect::<Result<_>>()?
         }
         _ => {
-            let flags = reader.numbers("split")?;
+            let flags = reader.decoded(variable)?;
             flags.iter().enumerate().map(|(case, &flag)| part(case, flag)).collect::<Result<_>>()?
         }
     };

@@ -77,17 +77,33 @@ struct Choice {
     component: Option<usize>,
 }
 
+fn missing(path: &Path, what: &str) -> Error {
+    Error::data(path, format!("has no {what}"), "see `scorecast data validate` for the rules")
+}
+
+/// The times of a file: of its first trajectory where each has its own.
+fn time_of(path: &Path, file: &mut WellFile) -> Result<Vec<f64>> {
+    let times = file.shape("dimensions/time").and_then(|shape| shape.last().copied());
+    let times = times.ok_or_else(|| missing(path, "dataset `dimensions/time`"))?;
+    Ok(file.numbers("dimensions/time")?.into_iter().take(times).collect())
+}
+
+/// The times of trajectories, without the states: those of the first file.
+pub(in crate::store) fn read_times(path: &Path, limits: &Limits) -> Result<Option<Vec<f64>>> {
+    let Some((_, first)) = files(path)?.into_iter().next() else { return Ok(None) };
+    time_of(&first, &mut WellFile::open(&first, limits)?).map(Some)
+}
+
 fn read_file(path: &Path, field: Option<&str>, limits: &Limits) -> Result<StoredTrajectories> {
     let mut file = WellFile::open(path, limits)?;
-    let missing =
-        |what: &str| Error::data(path, format!("has no {what}"), "see `scorecast data validate` for the rules");
+    let missing = |what: &str| missing(path, what);
     let dimensions = file.group("dimensions").ok_or_else(|| missing("group `dimensions`"))?;
     let names = texts_of(dimensions, "spatial_dims").ok_or_else(|| missing("attribute `spatial_dims`"))?;
     let samples = count_of(file.root(), "n_trajectories").ok_or_else(|| missing("attribute `n_trajectories`"))?;
     let size = |name: &String| file.shape(&format!("dimensions/{name}")).and_then(|shape| shape.last().copied());
     let space = names.iter().map(size).collect::<Option<Vec<_>>>().ok_or_else(|| missing("spatial coordinates"))?;
-    let times = file.shape("dimensions/time").and_then(|shape| shape.last().copied());
-    let times = times.ok_or_else(|| missing("dataset `dimensions/time`"))?;
+    let time = time_of(path, &mut file)?;
+    let times = time.len();
     let geometry = geometry(&file, &names, &space);
     let choice = choose(path, &file, field, &names)?;
     let tensor: &[usize] = if choice.component.is_some() { &[names.len()] } else { &[] };
@@ -106,7 +122,6 @@ fn read_file(path: &Path, field: Option<&str>, limits: &Limits) -> Result<Stored
     }
     let shape = (samples, times, space.iter().product::<usize>());
     let values = Array3::from_shape_vec(shape, values).map_err(|e| Error::content(path, e.to_string()))?;
-    let time = file.numbers("dimensions/time")?.into_iter().take(times).collect();
     Ok(StoredTrajectories { space, geometry, ..StoredTrajectories::new(values, Some(time)) })
 }
 

@@ -1,7 +1,8 @@
 //! A member of a registry is one file and one line of its registry, beside its `mod` and what is public of it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use super::every_file;
 use super::modules::without_tests;
 
 /// Where the operations lie that networks are made of: `conv2d` brought its own, of the same name.
@@ -23,20 +24,9 @@ const MEMBERS: &[(&str, &str)] = &[
     ("src/score", "mae_median"),
 ];
 
-fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            sources(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
-}
-
 /// Lines of code outside tests in which `name` is a module's name: `mod name` or `name::...`, texts left out.
-fn lines_that_name(file: &Path, name: &str) -> Vec<String> {
-    let code = without_tests(&std::fs::read_to_string(file).unwrap());
+fn lines_that_name(code: &str, name: &str) -> Vec<String> {
+    let code = without_tests(code);
     let (path, module) = (format!("{name}::"), format!("mod {name};"));
     let names = |line: &&str| {
         let outside_texts = line.replace("\\\"", "").split('"').step_by(2).collect::<Vec<_>>().join("\"\"");
@@ -50,18 +40,16 @@ fn lines_that_name(file: &Path, name: &str) -> Vec<String> {
 fn an_example_of_each_page_is_named_by_its_registry_alone() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     for (folder, member) in MEMBERS {
-        let (mut files, of_crate) = (Vec::new(), folder.split_inclusive("src").next().unwrap_or(folder));
-        sources(&root.join(of_crate), &mut files);
+        let of_crate = folder.split_inclusive("src").next().unwrap_or(folder);
         let own = root.join(folder).join(format!("{member}.rs"));
         assert!(own.is_file(), "{}", own.display());
         let mut found = Vec::new();
-        for file in files
-            .iter()
-            .filter(|file| **file != own && !file.ends_with("tests.rs") && !file.starts_with(root.join(OPERATIONS)))
-        {
-            let lines = lines_that_name(file, member);
-            found.extend(lines.into_iter().map(|line| (file.strip_prefix(root).unwrap().to_owned(), line)));
-        }
+        every_file(&root.join(of_crate), &mut |file, code| {
+            if file != own && !file.ends_with("tests.rs") && !file.starts_with(root.join(OPERATIONS)) {
+                let lines = lines_that_name(code, member);
+                found.extend(lines.into_iter().map(|line| (file.strip_prefix(root).unwrap().to_owned(), line)));
+            }
+        });
         let entries = found.iter().filter(|(_, line)| line.contains("ENTRY")).count();
         let others = found.iter().filter(|(_, line)| !line.contains("ENTRY"));
         assert_eq!(entries, 1, "{member}: {found:#?}");

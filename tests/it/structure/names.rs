@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use super::every_file;
+
 /// Types and variants of no crate.
 const TYPES: &[&str] = &[
     "Apart",
@@ -86,18 +88,6 @@ fn given_up(code: &str) -> Vec<(usize, String)> {
         found.extend(bad.map(|name| (line + 1, name.to_owned())));
     }
     found
-}
-
-fn every_file(folder: &Path, each: &mut impl FnMut(&Path, &str)) {
-    let mut entries: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    entries.sort();
-    for path in entries {
-        if path.is_dir() {
-            every_file(&path, each);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            each(&path, &std::fs::read_to_string(&path).unwrap());
-        }
-    }
 }
 
 /// The words of a line from the kind of its definition on.
