@@ -170,6 +170,12 @@ impl ObservationSet<'_> {
         rows
     }
 
+    /// log p(y | x) for each row of `x` (`[member, component]`), with its constant, over the values that are present, `[member]`.
+    pub(crate) fn log_likelihood(&self, x: ArrayView2<f64>) -> Array1<f64> {
+        let predicted = self.operator.apply(self.time, x);
+        self.operator.error().log_likelihood(self.values, predicted.view(), &self.present())
+    }
+
     /// Checks that values, operator and a state of `dim` components have sizes that fit.
     ///
     /// # Errors

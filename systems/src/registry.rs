@@ -38,10 +38,15 @@ pub fn find<B>(registry: &'static [Entry<B>], what: &'static str, name: &str) ->
 
 /// The names of a registry's entries, in its order: the words of a setting that chooses among them.
 pub const fn names<B, const N: usize>(registry: &[Entry<B>]) -> [&'static str; N] {
+    names_after(&[], registry)
+}
+
+/// Some words, and after them the names of a registry's entries.
+pub const fn names_after<B, const N: usize>(words: &[&'static str], registry: &[Entry<B>]) -> [&'static str; N] {
     let mut names = [""; N];
     let mut i = 0;
     while i < N {
-        names[i] = registry[i].name;
+        names[i] = if i < words.len() { words[i] } else { registry[i - words.len()].name };
         i += 1;
     }
     names

@@ -6,20 +6,13 @@ use crate::nn::network::{Grid, NETWORKS, NetworkBuild};
 use crate::nn::objective::Fields;
 use crate::nn::train::TrainConfig;
 use crate::systems::Geometry;
-use crate::systems::registry::{DefaultValue, Entry, Param, ParamKind, Settings, find};
+use crate::systems::registry::{DefaultValue, Entry, Param, ParamKind, Settings, find, names_after};
 
 /// What stands for the usual network of a layout.
 const AUTO: &str = "auto";
 
 /// [`AUTO`] and the names of the networks.
-const NAMES: [&str; NETWORKS.len() + 1] = {
-    let (mut names, mut i) = ([AUTO; NETWORKS.len() + 1], 0);
-    while i < NETWORKS.len() {
-        names[i + 1] = NETWORKS[i].name;
-        i += 1;
-    }
-    names
-};
+const NAMES: [&str; NETWORKS.len() + 1] = names_after(&[AUTO], NETWORKS);
 
 const NETWORK: Param =
     Param::choice("network", AUTO, &NAMES, "auto: conv for a ring of 8 components or more, otherwise mlp");

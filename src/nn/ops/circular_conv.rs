@@ -10,7 +10,7 @@
 use candle_core::{Result, Shape, Tensor};
 
 use super::Activation;
-use super::convolution::{Convolve, apply};
+use super::affine::{Affine, apply};
 use super::matrix::{Strided, product};
 use super::real::Real;
 
@@ -77,20 +77,6 @@ fn pad<T: Real>(x: &[T], s: Sizes) -> Vec<T> {
     out
 }
 
-/// The convolution without bias, `[batch, length, outputs]`.
-fn convolve<T: Real>(x: &[T], weight: &[T], s: Sizes) -> Vec<T> {
-    let padded = pad(x, s);
-    let mut windows = vec![T::zero(); s.windows() * s.outputs];
-    let columns = s.kernel * s.inputs;
-    let weight = Strided::rows(weight, s.outputs, columns, columns).transposed();
-    product(&mut windows, s.overlapping(&padded), weight);
-    let mut out = Vec::with_capacity(s.batch * s.length * s.outputs);
-    for example in windows.chunks(s.padded() * s.outputs) {
-        out.extend_from_slice(&example[..s.length * s.outputs]);
-    }
-    out
-}
-
 /// w[o, k, c] -> w[c, K - 1 - k, o].
 fn reverse<T: Real>(weight: &[T], s: Sizes) -> Vec<T> {
     let mut out = vec![T::zero(); weight.len()];
@@ -104,45 +90,49 @@ fn reverse<T: Real>(weight: &[T], s: Sizes) -> Vec<T> {
     out
 }
 
-/// The gradient of the weight.
-fn weight_gradient<T: Real>(x: &[T], g: &[T], s: Sizes) -> Vec<T> {
-    let row = s.padded() * s.outputs;
-    let mut spaced = vec![T::zero(); s.batch * row];
-    for (out, g) in spaced.chunks_exact_mut(row).zip(g.chunks_exact(s.length * s.outputs)) {
-        out[..g.len()].copy_from_slice(g);
-    }
-    let padded = pad(x, s);
-    let mut out = vec![T::zero(); s.outputs * s.kernel * s.inputs];
-    let spaced = Strided::rows(&spaced, s.windows(), s.outputs, s.outputs);
-    product(&mut out, spaced.transposed(), s.overlapping(&padded));
-    out
-}
-
-impl Convolve for Sizes {
+impl Affine for Sizes {
     const NAME: &'static str = "circular convolution";
 
-    fn outputs(self) -> usize {
+    fn outputs(&self) -> usize {
         self.outputs
     }
 
-    fn shape(self) -> Shape {
+    fn shape(&self) -> Shape {
         (self.batch, self.length, self.outputs).into()
     }
 
-    fn reversed(self) -> Self {
-        Self { inputs: self.outputs, outputs: self.inputs, ..self }
+    fn product<T: Real>(&self, x: &[T], weight: &[T]) -> Vec<T> {
+        let s = *self;
+        let padded = pad(x, s);
+        let mut windows = vec![T::zero(); s.windows() * s.outputs];
+        let columns = s.kernel * s.inputs;
+        let weight = Strided::rows(weight, s.outputs, columns, columns).transposed();
+        product(&mut windows, s.overlapping(&padded), weight);
+        let mut out = Vec::with_capacity(s.batch * s.length * s.outputs);
+        for example in windows.chunks(s.padded() * s.outputs) {
+            out.extend_from_slice(&example[..s.length * s.outputs]);
+        }
+        out
     }
 
-    fn convolve<T: Real>(self, x: &[T], weight: &[T]) -> Vec<T> {
-        convolve(x, weight, self)
+    /// The convolution of g with the kernel reversed.
+    fn input_gradient<T: Real>(&self, g: &[T], weight: &[T]) -> Vec<T> {
+        let reversed = Self { inputs: self.outputs, outputs: self.inputs, ..*self };
+        reversed.product(g, &reverse(weight, *self))
     }
 
-    fn reverse<T: Real>(self, weight: &[T]) -> Vec<T> {
-        reverse(weight, self)
-    }
-
-    fn weight_gradient<T: Real>(self, x: &[T], g: &[T]) -> Vec<T> {
-        weight_gradient(x, g, self)
+    fn weight_gradient<T: Real>(&self, x: &[T], g: &[T]) -> Vec<T> {
+        let s = *self;
+        let row = s.padded() * s.outputs;
+        let mut spaced = vec![T::zero(); s.batch * row];
+        for (out, g) in spaced.chunks_exact_mut(row).zip(g.chunks_exact(s.length * s.outputs)) {
+            out[..g.len()].copy_from_slice(g);
+        }
+        let padded = pad(x, s);
+        let mut out = vec![T::zero(); s.outputs * s.kernel * s.inputs];
+        let spaced = Strided::rows(&spaced, s.windows(), s.outputs, s.outputs);
+        product(&mut out, spaced.transposed(), s.overlapping(&padded));
+        out
     }
 }
 
@@ -151,7 +141,7 @@ mod tests {
     use candle_core::CustomOp3;
 
     use super::super::Slope;
-    use super::super::convolution::Convolution;
+    use super::super::affine::Operation;
     use super::super::differences::{check, normals};
     use super::*;
 
@@ -193,7 +183,7 @@ mod tests {
         let (w, b) = (normals(2, &[4, 3, 2]), normals(3, &[4]));
         let out = circular_conv(x.as_tensor(), &w, &b, Activation::Identity).unwrap();
         let slope = Slope::new(Activation::Identity, &[x.as_tensor()]);
-        let op = Convolution { sizes: Sizes::new(x.shape(), w.shape()).unwrap(), slope };
+        let op = Operation { sizes: Sizes::new(x.shape(), w.shape()).unwrap(), slope };
         let (dx, dw, db) = op.bwd(x.as_tensor(), &w, &b, &out, &out.detach()).unwrap();
         assert!(dx.is_some() && dw.is_none() && db.is_none());
     }

@@ -13,7 +13,7 @@
 use candle_core::{Result, Shape, Tensor};
 
 use super::Activation;
-use super::convolution::{Convolve, apply};
+use super::affine::{Affine, apply};
 use super::matrix::{Strided, add_product, product};
 use super::real::Real;
 
@@ -118,23 +118,6 @@ fn pad<T: Real>(example: &[T], out: &mut [T], s: Sizes) {
     }
 }
 
-/// The convolution without bias, `[batch, rows, columns, outputs]`.
-fn convolve<T: Real>(x: &[T], weight: &[T], s: Sizes) -> Vec<T> {
-    let mut padded = vec![T::zero(); s.padded()];
-    let mut windows = vec![T::zero(); s.windows() * s.outputs];
-    let row = s.columns * s.outputs;
-    let mut out = Vec::with_capacity(s.batch * s.rows * row);
-    for example in x.chunks_exact((s.rows * s.columns * s.inputs).max(1)) {
-        pad(example, &mut padded, s);
-        product(&mut windows, s.overlapping(&padded, 0), s.weight_row(weight, 0));
-        for k in 1..s.kernel {
-            add_product(&mut windows, s.overlapping(&padded, k), s.weight_row(weight, k));
-        }
-        windows.chunks(s.width() * s.outputs).for_each(|windows| out.extend_from_slice(&windows[..row]));
-    }
-    out
-}
-
 /// w[o, k, l, c] -> w[c, K - 1 - k, K - 1 - l, o].
 fn reverse<T: Real>(weight: &[T], s: Sizes) -> Vec<T> {
     let places = s.kernel * s.kernel;
@@ -149,58 +132,65 @@ fn reverse<T: Real>(weight: &[T], s: Sizes) -> Vec<T> {
     out
 }
 
-/// The gradient of the weight.
-fn weight_gradient<T: Real>(x: &[T], g: &[T], s: Sizes) -> Vec<T> {
-    let (row, block) = (s.columns * s.outputs, s.outputs * s.reach());
-    let mut padded = vec![T::zero(); s.padded()];
-    let mut spaced = vec![T::zero(); s.windows() * s.outputs];
-    // [k, output, what is needed of a row], summed over examples in order
-    let mut sums = vec![T::zero(); s.kernel * block];
-    let examples = x.chunks_exact((s.rows * s.columns * s.inputs).max(1));
-    for (example, g) in examples.zip(g.chunks_exact((s.rows * row).max(1))) {
-        pad(example, &mut padded, s);
-        for (spaced, g) in spaced.chunks_mut(s.width() * s.outputs).zip(g.chunks_exact(row)) {
-            spaced[..row].copy_from_slice(g);
-        }
-        let spaced = Strided::rows(&spaced, s.windows(), s.outputs, s.outputs).transposed();
-        for (k, sum) in sums.chunks_exact_mut(block).enumerate() {
-            add_product(sum, spaced, s.overlapping(&padded, k));
-        }
-    }
-    let mut out = Vec::with_capacity(sums.len());
-    for o in 0..s.outputs {
-        for k in 0..s.kernel {
-            out.extend_from_slice(&sums[k * block + o * s.reach()..][..s.reach()]);
-        }
-    }
-    out
-}
-
-impl Convolve for Sizes {
+impl Affine for Sizes {
     const NAME: &'static str = "convolution on a grid";
 
-    fn outputs(self) -> usize {
+    fn outputs(&self) -> usize {
         self.outputs
     }
 
-    fn shape(self) -> Shape {
+    fn shape(&self) -> Shape {
         (self.batch, self.rows, self.columns, self.outputs).into()
     }
 
-    fn reversed(self) -> Self {
-        Self { inputs: self.outputs, outputs: self.inputs, ..self }
+    fn product<T: Real>(&self, x: &[T], weight: &[T]) -> Vec<T> {
+        let s = *self;
+        let mut padded = vec![T::zero(); s.padded()];
+        let mut windows = vec![T::zero(); s.windows() * s.outputs];
+        let row = s.columns * s.outputs;
+        let mut out = Vec::with_capacity(s.batch * s.rows * row);
+        for example in x.chunks_exact((s.rows * s.columns * s.inputs).max(1)) {
+            pad(example, &mut padded, s);
+            product(&mut windows, s.overlapping(&padded, 0), s.weight_row(weight, 0));
+            for k in 1..s.kernel {
+                add_product(&mut windows, s.overlapping(&padded, k), s.weight_row(weight, k));
+            }
+            windows.chunks(s.width() * s.outputs).for_each(|windows| out.extend_from_slice(&windows[..row]));
+        }
+        out
     }
 
-    fn convolve<T: Real>(self, x: &[T], weight: &[T]) -> Vec<T> {
-        convolve(x, weight, self)
+    /// The convolution of g with the kernel reversed.
+    fn input_gradient<T: Real>(&self, g: &[T], weight: &[T]) -> Vec<T> {
+        let reversed = Self { inputs: self.outputs, outputs: self.inputs, ..*self };
+        reversed.product(g, &reverse(weight, *self))
     }
 
-    fn reverse<T: Real>(self, weight: &[T]) -> Vec<T> {
-        reverse(weight, self)
-    }
-
-    fn weight_gradient<T: Real>(self, x: &[T], g: &[T]) -> Vec<T> {
-        weight_gradient(x, g, self)
+    fn weight_gradient<T: Real>(&self, x: &[T], g: &[T]) -> Vec<T> {
+        let s = *self;
+        let (row, block) = (s.columns * s.outputs, s.outputs * s.reach());
+        let mut padded = vec![T::zero(); s.padded()];
+        let mut spaced = vec![T::zero(); s.windows() * s.outputs];
+        // [k, output, what is needed of a row], summed over examples in order
+        let mut sums = vec![T::zero(); s.kernel * block];
+        let examples = x.chunks_exact((s.rows * s.columns * s.inputs).max(1));
+        for (example, g) in examples.zip(g.chunks_exact((s.rows * row).max(1))) {
+            pad(example, &mut padded, s);
+            for (spaced, g) in spaced.chunks_mut(s.width() * s.outputs).zip(g.chunks_exact(row)) {
+                spaced[..row].copy_from_slice(g);
+            }
+            let spaced = Strided::rows(&spaced, s.windows(), s.outputs, s.outputs).transposed();
+            for (k, sum) in sums.chunks_exact_mut(block).enumerate() {
+                add_product(sum, spaced, s.overlapping(&padded, k));
+            }
+        }
+        let mut out = Vec::with_capacity(sums.len());
+        for o in 0..s.outputs {
+            for k in 0..s.kernel {
+                out.extend_from_slice(&sums[k * block + o * s.reach()..][..s.reach()]);
+            }
+        }
+        out
     }
 }
 
@@ -209,7 +199,7 @@ mod tests {
     use candle_core::CustomOp3;
 
     use super::super::Slope;
-    use super::super::convolution::Convolution;
+    use super::super::affine::Operation;
     use super::super::differences::{check, normals};
     use super::*;
 
@@ -280,7 +270,7 @@ mod tests {
         let (w, b) = (normals(2, &[4, 3, 3, 2]), normals(3, &[4]));
         let out = conv2d(x.as_tensor(), &w, &b, Boundary::Periodic, Activation::Identity).unwrap();
         let slope = Slope::new(Activation::Identity, &[x.as_tensor()]);
-        let op = Convolution { sizes: Sizes::new(x.shape(), w.shape(), Boundary::Periodic).unwrap(), slope };
+        let op = Operation { sizes: Sizes::new(x.shape(), w.shape(), Boundary::Periodic).unwrap(), slope };
         let (dx, dw, db) = op.bwd(x.as_tensor(), &w, &b, &out, &out.detach()).unwrap();
         assert!(dx.is_some() && dw.is_none() && db.is_none());
     }

@@ -4,9 +4,9 @@
 //! a vector-Jacobian product and costs no weight gradient. Each operation keeps the slope of its activation from the
 //! forward pass, and may be pulled back many times.
 
+mod affine;
 pub mod circular_conv;
 pub mod conv2d;
-mod convolution;
 pub mod linear;
 pub mod matrix;
 pub mod modulate;

@@ -9,8 +9,9 @@
 use std::sync::Arc;
 
 use ndarray::{Array1, Array2, Axis};
-use scorecast_systems::noising::sampler::{SAMPLER_NAMES, named};
+use scorecast_systems::noising::sampler::{SAMPLERS, named};
 use scorecast_systems::noising::{Karras, Sampler};
+use scorecast_systems::registry::names_after;
 use scorecast_systems::{Entry, Forecaster, Key, Param, Purpose, Settings};
 
 use crate::error::{Error, Result};
@@ -45,15 +46,7 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
 };
 
 /// The samplers by their names; `sde` is the short name of `reverse_sde`.
-const SAMPLER_WORDS: [&str; SAMPLER_NAMES.len() + 1] = {
-    let mut words = ["sde"; SAMPLER_NAMES.len() + 1];
-    let mut i = 0;
-    while i < SAMPLER_NAMES.len() {
-        words[i + 1] = SAMPLER_NAMES[i];
-        i += 1;
-    }
-    words
-};
+const SAMPLER_WORDS: [&str; SAMPLERS.len() + 1] = names_after(&["sde"], SAMPLERS);
 
 const SHARED: [Param; 4] = [MEMBERS, INFLATION, ESS_THRESHOLD, OUTLIER_THRESHOLD];
 

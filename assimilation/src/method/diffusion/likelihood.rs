@@ -21,12 +21,6 @@ pub(super) fn error_times(observed: &ObservationSet, v: &Array2<f64>) -> Array2<
     }
 }
 
-/// log p(y | x) for each row of `x` (`[member, component]`), with its constant, `[member]`.
-pub(super) fn log_likelihood(observed: &ObservationSet, x: ArrayView2<f64>) -> Array1<f64> {
-    let predicted = observed.operator.apply(observed.time, x);
-    observed.operator.error().log_likelihood(observed.values, predicted.view(), &observed.present())
-}
-
 /// The score of the likelihood.
 pub(super) struct LikelihoodScore<'a> {
     observed: ObservationSet<'a>,

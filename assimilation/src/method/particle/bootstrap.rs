@@ -79,12 +79,11 @@ impl Bootstrap {
 
 impl Analysis for Bootstrap {
     fn update(&mut self, forecast: Array2<f64>, observed: &ObservationSet, key: Key) -> Result<Outcome> {
-        let (forecast, present, carried) = match self.carried.open(forecast, observed)? {
-            Opened::Weigh(forecast, present, carried) => (forecast, present, carried),
+        let (forecast, carried) = match self.carried.open(forecast, observed)? {
+            Opened::Weigh(forecast, carried) => (forecast, carried),
             Opened::Unchanged(outcome) => return Ok(*outcome),
         };
-        let predicted = observed.operator.apply(observed.time, forecast.view());
-        let log_likelihood = observed.operator.error().log_likelihood(observed.values, predicted.view(), &present);
+        let log_likelihood = observed.log_likelihood(forecast.view());
         let prior = carried.clone().unwrap_or_else(|| equal(forecast.nrows()));
         let weighed = Weighed::new(prior, &log_likelihood, self.ess_threshold);
         let (mut ensemble, current) = (forecast.clone(), observed.operator.current_dim());

@@ -165,9 +165,7 @@ impl Cycle for Ffbsi {
         if !can_update(&forecast, observed) {
             self.keep(true, self.run.particles.log_weights());
         } else {
-            let predicted = observed.operator.apply(observed.time, forecast.view());
-            let log_factors =
-                observed.operator.error().log_likelihood(observed.values, predicted.view(), &observed.present());
+            let log_factors = observed.log_likelihood(forecast.view());
             let key = key.at(observed.step as u64);
             let (log_weights, ancestors) =
                 self.run.particles.weigh(&log_factors, self.selection, key, &mut diagnostics);

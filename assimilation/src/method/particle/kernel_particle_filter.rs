@@ -120,22 +120,18 @@ impl KernelParticleFilter {
 
 impl Analysis for KernelParticleFilter {
     fn update(&mut self, forecast: Array2<f64>, observed: &ObservationSet, key: Key) -> Result<Outcome> {
-        let (forecast, present, carried) = match self.carried.open(forecast, observed)? {
-            Opened::Weigh(forecast, present, carried) => (forecast, present, carried),
+        let (forecast, carried) = match self.carried.open(forecast, observed)? {
+            Opened::Weigh(forecast, carried) => (forecast, carried),
             Opened::Unchanged(outcome) => return Ok(*outcome),
         };
         let (members, forecast_weights) = (forecast.nrows(), carried.as_ref().map(|weights| weights.mapv(f64::exp)));
-        let log_likelihood = |x: &Array2<f64>| {
-            let predicted = observed.operator.apply(observed.time, x.view());
-            observed.operator.error().log_likelihood(observed.values, predicted.view(), &present)
-        };
         let prior = carried.unwrap_or_else(|| equal(members));
-        let mut weighed = Weighed::new(prior.clone(), &log_likelihood(&forecast), self.ess_threshold);
+        let mut weighed = Weighed::new(prior.clone(), &observed.log_likelihood(forecast.view()), self.ess_threshold);
         let mut ensemble = forecast.clone();
         let weights = if weighed.resample {
             let key = key.at(observed.step as u64);
             let draws = self.expand(&forecast, &prior, key.purpose(Purpose::Perturbation))?;
-            let mut log_weights = log_likelihood(&draws);
+            let mut log_weights = observed.log_likelihood(draws.view());
             let share = (self.expansion as f64).ln();
             for (i, value) in log_weights.iter_mut().enumerate() {
                 *value += prior[i / self.expansion] - share;

@@ -158,9 +158,7 @@ impl OptimalProposal {
 
     /// Observations of the time at which the members stand.
     fn weigh_here(&mut self, observed: &ObservationSet, key: Key, out: &mut Diagnostics) {
-        let predicted = observed.operator.apply(observed.time, self.particles.ensemble.view());
-        let log_factors =
-            observed.operator.error().log_likelihood(observed.values, predicted.view(), &observed.present());
+        let log_factors = observed.log_likelihood(self.particles.ensemble.view());
         let (_, ancestors) = self.particles.weigh(&log_factors, self.selection, key.at(observed.step as u64), out);
         self.particles.select(ancestors.as_deref());
     }

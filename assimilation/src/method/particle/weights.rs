@@ -64,8 +64,8 @@ pub(crate) fn require_log_weights(log_weights: &Array1<f64>) -> Result<(), Strin
 pub(crate) enum Opened {
     /// The forecast as it is: nothing is present, and the weights stay; or it has diverged, and they are lost.
     Unchanged(Box<Outcome>),
-    /// Members to be weighed by the values listed, at least one, and the weights that were carried to them.
-    Weigh(Array2<f64>, Vec<usize>, Option<Array1<f64>>),
+    /// Members to be weighed by the values that are present, and the weights that were carried to them.
+    Weigh(Array2<f64>, Option<Array1<f64>>),
 }
 
 impl Carried {
@@ -80,9 +80,8 @@ impl Carried {
         if !all_finite(forecast.view()) {
             return Ok(Opened::Unchanged(Box::new(Outcome::unchanged(forecast))));
         }
-        let present = observed.present();
-        if !present.is_empty() {
-            return Ok(Opened::Weigh(forecast, present, carried));
+        if observed.is_observed() {
+            return Ok(Opened::Weigh(forecast, carried));
         }
         self.0 = carried;
         let (weights, forecast_weights) = (self.weights(), self.weights());

@@ -4,7 +4,7 @@
 
 use ndarray::{Array2, ArrayView2};
 
-use super::{Past, RegisteredSampler, Sampler, Step, multistep};
+use super::{Euler, Past, RegisteredSampler, Sampler, Step, multistep};
 use crate::error::Result;
 use crate::noising::{Denoiser, Karras};
 use crate::registry::Entry;
@@ -33,11 +33,8 @@ impl Sampler for DpmSolver2M {
         multistep::extrapolate(step, denoised, past)
     }
 
-    fn step(&self, step: &Step, target: ArrayView2<f64>, _denoiser: &dyn Denoiser) -> Result<Array2<f64>> {
-        Ok(step.each(step.x, target, |from, to| {
-            let keep = to.sigma / from.sigma;
-            let gain = to.alpha - from.alpha * keep;
-            move |x, d| x * keep + d * gain
-        }))
+    /// Euler's, towards the extrapolated value.
+    fn step(&self, step: &Step, target: ArrayView2<f64>, denoiser: &dyn Denoiser) -> Result<Array2<f64>> {
+        Euler.step(step, target, denoiser)
     }
 }

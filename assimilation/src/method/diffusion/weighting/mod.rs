@@ -14,7 +14,7 @@ pub use exact::Exact;
 pub use none::Unweighted;
 pub use path::AlongPath;
 pub use rule::{BuildWeighting, GuidedRun, WeighedDraw, Weighting};
-use scorecast_systems::registry::names;
+use scorecast_systems::registry::names_after;
 use scorecast_systems::{Entry, Forecaster, Param, Sampler, Settings};
 
 use crate::error::{Error, Result};
@@ -35,14 +35,7 @@ pub(super) const WEIGHTS: Param = Param::choice(
 const AUTO: &str = "auto";
 
 /// `auto`, and the names of all weightings.
-const WORDS: [&str; WEIGHTINGS.len() + 1] = {
-    let (names, mut words, mut i) = (names::<_, { WEIGHTINGS.len() }>(WEIGHTINGS), [AUTO; WEIGHTINGS.len() + 1], 0);
-    while i < names.len() {
-        words[i + 1] = names[i];
-        i += 1;
-    }
-    words
-};
+const WORDS: [&str; WEIGHTINGS.len() + 1] = names_after(&[AUTO], WEIGHTINGS);
 
 /// The settings of all weightings.
 pub(super) const SETTINGS: [Param; count_settings(WEIGHTINGS)] = settings_of(WEIGHTINGS);

@@ -17,7 +17,6 @@ use scorecast_systems::{Denoiser, Entry, Level, Sampler};
 
 use super::rule::{BuildWeighting, GuidedRun, WeighedDraw, Weighting};
 use crate::error::Result;
-use crate::method::diffusion::likelihood::log_likelihood;
 
 pub(super) const ENTRY: Entry<BuildWeighting> = Entry {
     name: "path",
@@ -43,7 +42,7 @@ impl Weighting for AlongPath {
         let mut ratio = LogRatio { sampler: &UnitNormal, sum: Array1::zeros(run.members()) };
         let path = Run { denoiser: run.guided, sampler: ratio.sampler, levels: run.levels, key: run.key };
         let ensemble = run.to_state.apply(&drive(&path, Start::Noise(run.members()), &mut ratio)?.x);
-        let log_factors = log_likelihood(&run.observed, ensemble.view()) + ratio.sum;
+        let log_factors = run.observed.log_likelihood(ensemble.view()) + ratio.sum;
         Ok(WeighedDraw { ensemble, log_factors: Some(log_factors) })
     }
 }
