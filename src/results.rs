@@ -23,6 +23,9 @@ pub struct ForecastRow {
     pub se: Option<f64>,
     /// The number of cases (times clusters) behind it.
     pub n: usize,
+    /// How many independent cases would have that standard error: fewer than `n` where errors persist.
+    #[serde(default)]
+    pub n_effective: Option<f64>,
     /// How many forecasts diverged.
     pub n_diverged: usize,
 }
@@ -50,10 +53,26 @@ pub struct AssimilationRow {
     pub se: Option<f64>,
     /// The number of analysis times behind it.
     pub n: usize,
+    /// How many independent analyses would have that standard error: fewer than `n` where errors persist.
+    #[serde(default)]
+    pub n_effective: Option<f64>,
     /// Replicates that diverged.
     pub diverged: usize,
     /// Replicates in all.
     pub replicates: usize,
+}
+
+/// What a comparison with the best row of a table lets one say of another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Significantly worse, after Holm's correction.
+    Worse,
+    /// Not significantly worse, and with 95 % confidence by no more than a tenth of the best value.
+    Alike,
+    /// Not significantly worse, but the runs are too short or too few to say that it is not much worse.
+    #[default]
+    CannotTell,
 }
 
 /// A paired comparison of two rows of the same table and metric.
@@ -77,6 +96,12 @@ pub struct PairedRow {
     pub p: f64,
     /// The p-value after Holm's correction over the rows compared.
     pub p_holm: f64,
+    /// The ends of the 95 % interval of the difference, by Student's t.
+    #[serde(default)]
+    pub interval: Option<[f64; 2]>,
+    /// What follows.
+    #[serde(default)]
+    pub verdict: Verdict,
 }
 
 /// One row of the training table.

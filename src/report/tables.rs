@@ -2,7 +2,7 @@
 
 use super::markup::escape;
 use super::number;
-use super::verdict::{Cell, Column, LEVEL, Mark, Table, TableRow, distinct, short_label};
+use super::verdict::{Cell, Column, Mark, Table, TableRow, distinct, short_label};
 use crate::score;
 
 /// What the marks mean, in words, for the tables of a section.
@@ -12,9 +12,14 @@ pub(super) fn key(tables: &[Table]) -> String {
         words.push_str(r#"<b class="best">Bold with ★</b>: the best value of its column. "#);
     }
     if tables.iter().any(|table| table.has(Mark::Tie)) {
-        words.push_str(&format!(
-            r#"<span class="tie">≈</span>: not significantly different from the best (paired Diebold–Mariano test, Holm's correction over the rows, p ≥ {LEVEL}). "#
-        ));
+        words.push_str(
+            r#"<span class="tie">≈</span>: not significantly worse than the best (paired Diebold–Mariano test, Holm's correction over the rows, 5 %), and with 95 % confidence by no more than a tenth of it. "#,
+        );
+    }
+    if tables.iter().any(|table| table.has(Mark::CannotTell)) {
+        words.push_str(
+            r#"<span class="tie">?</span>: cannot tell; not significantly worse, but the runs are too short or too few to say that it is not much worse. The interval of the difference is in the cell's tooltip. "#,
+        );
     }
     format!(r#"<p class="note">{words}Values are given ± one standard error.</p>"#)
 }
@@ -109,12 +114,19 @@ fn html_cell(cell: &Option<Cell>) -> String {
     let (value, se) = number::value_se(value, cell.se);
     let se = se.map_or_else(String::new, |se| format!(r#"<span class="se"> ± {se}</span>"#));
     let n = number::count(cell.n as u64);
+    let interval = cell.interval.map_or_else(String::new, |[low, high]| {
+        let (low, high) = (number::significant(low, 2), number::significant(high, 2));
+        format!("; loss less that of the best: {low} to {high} (95 %)")
+    });
     match cell.mark {
         Mark::Best => format!(r#"<td class="best" title="best; n = {n}"><b>{value}</b>{se} <i>★</i></td>"#),
-        Mark::Tie => format!(
-            r#"<td class="tie" title="not significantly different from the best; n = {n}">{value}{se} <i>≈</i></td>"#
-        ),
-        Mark::Plain => format!(r#"<td title="n = {n}">{value}{se} <i></i></td>"#),
+        Mark::Tie => {
+            format!(r#"<td class="tie" title="as good as the best{interval}; n = {n}">{value}{se} <i>≈</i></td>"#)
+        }
+        Mark::CannotTell => {
+            format!(r#"<td class="tie" title="cannot tell from the best{interval}; n = {n}">{value}{se} <i>?</i></td>"#)
+        }
+        Mark::Plain => format!(r#"<td title="n = {n}{interval}">{value}{se} <i></i></td>"#),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The headline tables for a terminal: aligned, at most 110 columns wide.
 
 use super::number;
-use super::verdict::{self, Cell, LEVEL, Mark, Table, TableRow, short_label};
+use super::verdict::{self, Cell, Mark, Table, TableRow, short_label};
 use crate::results::Report;
 use crate::score;
 
@@ -48,10 +48,11 @@ pub(super) fn text(report: &Report) -> String {
     }
     let tables = || assimilation.iter().chain(&forecast);
     if tables().any(|table| table.has(Mark::Best)) {
-        let tie = format!("   ~ not significantly different from the best (Holm-corrected p >= {LEVEL})");
-        let tie = if tables().any(|table| table.has(Mark::Tie)) { tie } else { String::new() };
+        let key = |mark: Mark, meaning: &'static str| if tables().any(|table| table.has(mark)) { meaning } else { "" };
+        let tie = key(Mark::Tie, "   ~ as good (within a tenth)");
+        let unclear = key(Mark::CannotTell, "   ? cannot tell from the best");
         out.push(String::new());
-        out.push(format!("* best of its column{tie}   ± one standard error"));
+        out.push(format!("* best of its column{tie}{unclear}   ± one standard error"));
     }
     out.iter().map(|line| format!("{}\n", line.trim_end())).collect()
 }
@@ -125,6 +126,7 @@ fn cell(cell: &Option<Cell>) -> String {
     let mark = match cell.mark {
         Mark::Best => " *",
         Mark::Tie => " ~",
+        Mark::CannotTell => " ?",
         Mark::Plain => "  ",
     };
     format!("{value}{se}{mark}").replace('−', "-")
@@ -210,7 +212,7 @@ Forecast, RMSE, estimator mean, n = 512 (less is better)
   perfect     0.110 ± 0.002 *  0.120 ± 0.002 *  0.140 ± 0.002 *
   ar          0.113 ± 0.002    0.126 ± 0.002    0.152 ± 0.002
 
-* best of its column   ~ not significantly different from the best (Holm-corrected p >= 0.05)   ± one standard error
+* best of its column   ~ as good (within a tenth)   ± one standard error
 ";
         let got = text(&sample::small());
         assert_eq!(got, expected, "\n{got}");

@@ -1,22 +1,21 @@
 //! The headline tables as a page and a terminal both print them: which value is best, which others are not
 //! significantly different from it, and which rows diverged.
 
-use crate::results::{AssimilationRow, PairedRow, Report};
+use crate::results::{AssimilationRow, PairedRow, Report, Verdict};
 use crate::score::{Orientation, orientation};
-
-/// The level of the tests' family-wise error.
-pub(super) const LEVEL: f64 = 0.05;
 
 /// What the paired tests say of a value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Mark {
-    /// Significantly worse than the best, never compared with it, or of a metric that does not rank.
+    /// Significantly worse than the best, or of a metric that does not rank.
     #[default]
     Plain,
     /// The best.
     Best,
-    /// Not significantly different from the best.
+    /// Not significantly worse than the best, and surely by no more than a tenth.
     Tie,
+    /// The runs cannot tell it from the best.
+    CannotTell,
 }
 
 /// One value of a table.
@@ -34,6 +33,8 @@ pub(super) struct Cell {
     pub of: usize,
     /// How it compares.
     pub mark: Mark,
+    /// The 95 % interval of its loss less that of the best, where they were compared.
+    pub interval: Option<[f64; 2]>,
 }
 
 /// One column.
@@ -116,7 +117,7 @@ fn network(report: &Report, name: &str) -> Table {
     let cell = |label: &str, column: &Column| {
         let row = rows.iter().find(|row| row.label == label && row.metric == column.metric)?;
         let (value, se, n) = (row.value.filter(|v| v.is_finite()), row.se, row.n);
-        Some(Cell { value, se, n, diverged: row.diverged, of: row.replicates, mark: Mark::Plain })
+        Some(Cell { value, se, n, diverged: row.diverged, of: row.replicates, mark: Mark::Plain, interval: None })
     };
     let row = |first: &&AssimilationRow| TableRow {
         label: first.label.clone(),
@@ -161,7 +162,15 @@ fn forecast_metric(report: &Report, metric: &str) -> Table {
     let cell = |label: &str, lead: Option<usize>| {
         let row = rows().find(|row| row.forecaster == label && row.lead_step == lead)?;
         let value = row.value.filter(|v| v.is_finite());
-        Some(Cell { value, se: row.se, n: row.n, diverged: row.n_diverged, of: row.n, mark: Mark::Plain })
+        Some(Cell {
+            value,
+            se: row.se,
+            n: row.n,
+            diverged: row.n_diverged,
+            of: row.n,
+            mark: Mark::Plain,
+            interval: None,
+        })
     };
     let row = |label: &str| TableRow {
         label: label.into(),
@@ -203,12 +212,15 @@ fn mark(table: &mut Table, name: &str, paired: &[PairedRow]) {
             .collect();
         let Some(best) = best(table, index, orientation(&column.metric), &pairs) else { continue };
         for row in &mut table.rows {
-            let tied = pairs.iter().any(|p| best.contains(&p.best) && p.other == row.label && p.p_holm >= LEVEL);
+            let pair = pairs.iter().find(|pair| best.contains(&pair.best) && pair.other == row.label);
             let Some(Some(cell)) = row.cells.get_mut(index) else { continue };
-            cell.mark = match () {
-                () if best.contains(&row.label) => Mark::Best,
-                () if tied && cell.value.is_some() => Mark::Tie,
-                () => Mark::Plain,
+            cell.interval = pair.and_then(|pair| pair.interval);
+            cell.mark = match pair.map(|pair| pair.verdict) {
+                _ if best.contains(&row.label) => Mark::Best,
+                _ if cell.value.is_none() => Mark::Plain,
+                Some(Verdict::Alike) => Mark::Tie,
+                Some(Verdict::CannotTell) => Mark::CannotTell,
+                Some(Verdict::Worse) | None => Mark::Plain,
             };
         }
     }

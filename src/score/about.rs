@@ -24,6 +24,16 @@ impl Orientation {
         }
     }
 
+    /// The part of a value within which two values are alike, in the units of losses: a tenth of the value, or of the number
+    /// that is best; 0 where 0 is best, for then nothing says what is little.
+    fn tenth(self, value: f64) -> f64 {
+        match self {
+            Self::Less | Self::More => 0.1 * value.abs(),
+            Self::Near(best) => 0.1 * f64::from(best).abs(),
+            Self::None => f64::NAN,
+        }
+    }
+
     /// The direction in words, such as "less is better".
     pub fn phrase(self) -> String {
         match self {
@@ -99,12 +109,14 @@ pub struct About {
     pub of: &'static [Of],
     /// Which of its columns a terminal shows; a page shows all.
     pub headline: &'static [Of],
+    /// Whether it is on a log scale, where a difference and no ratio tells how much better a value is.
+    pub logarithmic: bool,
 }
 
 impl About {
     /// Of a metric that an assimilation table has a column of for analyses alone, and that heads no table.
     pub const fn new(title: &'static str, orientation: Orientation, meaning: &'static str) -> Self {
-        Self { title, orientation, meaning, of: &[Of::Analysis], headline: &[] }
+        Self { title, orientation, meaning, of: &[Of::Analysis], headline: &[], logarithmic: false }
     }
 
     /// With these columns in an assimilation table.
@@ -117,6 +129,18 @@ impl About {
     #[must_use]
     pub const fn headline(self, headline: &'static [Of]) -> Self {
         Self { headline, ..self }
+    }
+
+    /// On a log scale.
+    #[must_use]
+    pub const fn logarithmic(self) -> Self {
+        Self { logarithmic: true, ..self }
+    }
+
+    /// The difference from the best value of a column, as a loss, up to which a row is as good for practice: a tenth of it; a
+    /// tenth of a natural logarithm's unit on a log scale.
+    pub fn alike(&self, best: f64) -> f64 {
+        if self.logarithmic { 0.1 } else { self.orientation.tenth(best) }
     }
 
     /// The title of a column, such as "RMSE, forecast".
@@ -133,6 +157,15 @@ impl About {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn alike_is_a_tenth() {
+        let about = |orientation| About::new("", orientation, "");
+        assert_eq!(about(Orientation::Less).alike(-2.0), 0.2);
+        assert_eq!(about(Orientation::Near(1)).alike(7.0), 0.1);
+        assert_eq!(about(Orientation::Near(0)).alike(7.0), 0.0);
+        assert_eq!(about(Orientation::Less).logarithmic().alike(-7.0), 0.1);
+    }
 
     #[test]
     fn a_loss_is_less_for_the_better_value() {

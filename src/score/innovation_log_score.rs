@@ -22,7 +22,8 @@ pub(super) const ENTRY: MetricEntry = MetricEntry {
          needs no truth.",
         build,
     )
-    .headline(&[Of::Analysis]),
+    .headline(&[Of::Analysis])
+    .logarithmic(),
 };
 
 struct InnovationLogScore;

@@ -19,7 +19,8 @@ pub(super) const ENTRY: MetricEntry = MetricEntry {
         "Negative log density of the truth, a component, where the forecaster has an exact density.",
         build,
     )
-    .headline(&[Of::Analysis]),
+    .headline(&[Of::Analysis])
+    .logarithmic(),
 };
 
 struct LogScore;

@@ -124,6 +124,11 @@ impl MetricBuild {
         Self { about: self.about.headline(headline), ..self }
     }
 
+    /// On a log scale ([`About::logarithmic`]).
+    pub(super) const fn logarithmic(self) -> Self {
+        Self { about: self.about.logarithmic(), ..self }
+    }
+
     /// A metric that is scored only where an experiment names it.
     pub(super) const fn on_request(self) -> Self {
         Self { by_default: false, ..self }

@@ -67,6 +67,11 @@ impl Terms {
         }
     }
 
+    /// Says that all clusters diverged by a criterion of the caller.
+    pub fn mark_all_diverged(&mut self) {
+        self.marked = self.keys.chunk_by(|a, b| a.0 == b.0).map(|cluster| cluster[0].0).collect();
+    }
+
     /// The cases in order of (cluster, time), as (cluster, time, terms).
     pub fn rows(&self) -> impl Iterator<Item = (usize, usize, &[f64])> {
         self.keys.iter().zip(self.values.chunks(self.width.max(1))).map(|((cluster, time), row)| (*cluster, *time, row))
@@ -89,6 +94,14 @@ impl Terms {
     /// How many cases have a non-finite term.
     pub fn diverged_cases(&self) -> usize {
         self.rows().filter(|(_, _, row)| row.iter().any(|value| !value.is_finite())).count()
+    }
+
+    /// How many cases have a non-finite term or are of a cluster of which the caller says that it has diverged.
+    pub fn lost_cases(&self) -> usize {
+        let lost = |(cluster, _, row): &(usize, usize, &[f64])| {
+            self.marked.binary_search(cluster).is_ok() || row.iter().any(|value| !value.is_finite())
+        };
+        self.rows().filter(lost).count()
     }
 
     /// How many clusters the caller says have diverged ([`Terms::mark_diverged`]).

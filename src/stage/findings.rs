@@ -1,11 +1,11 @@
 //! What the tables say, in sentences: the findings first, then what to mistrust.
 
 use crate::assimilation::METHODS;
-use crate::results::{AssimilationRow, ForecastRow, PairedRow, ParameterSeries, Report};
+use crate::results::{AssimilationRow, ForecastRow, PairedRow, ParameterSeries, Report, Verdict};
 use crate::spec::{AssimilatePlan, Plan};
 
-/// The level under which a difference is called significant, after Holm's correction.
-const LEVEL: f64 = 0.05;
+/// Standard errors of runs with fewer independent values than this are rough.
+const FEW_INDEPENDENT: f64 = 8.0;
 
 /// A weighted ensemble whose median effective sample size is below this share of its members has degenerated.
 const DEGENERATE: f64 = 0.2;
@@ -27,6 +27,9 @@ pub fn findings(report: &Report) -> Vec<String> {
 pub fn warnings(plan: &Plan, report: &Report) -> Vec<String> {
     let mut out = Vec::new();
     out.extend(diverged(&report.assimilation));
+    out.extend(smoothed_lost(&report.assimilation));
+    out.extend(forecasts_lost(&report.forecast));
+    out.extend(too_short(report));
     out.extend(degenerate_weights(&report.assimilation));
     out.extend(caveats(plan));
     out.extend(shorter_rows(plan));
@@ -136,18 +139,47 @@ fn learned_nothing(plan: &Plan, series: &ParameterSeries) -> Option<String> {
     })
 }
 
-/// "; not significantly different: a, b." or "; every other row is significantly worse."
+/// "; as good, within a tenth: a, b; cannot be told from it by these runs: c." or "; every row is significantly worse."
 fn tied(paired: &[PairedRow], table: &str, metric: &str, lead: Option<usize>, best: &str) -> String {
     let compared: Vec<&PairedRow> = paired
         .iter()
         .filter(|p| p.table == table && p.metric == metric && p.lead_step == lead && p.best == best)
         .collect();
-    let ties: Vec<&str> = compared.iter().filter(|p| p.p_holm >= LEVEL).map(|p| p.other.as_str()).collect();
-    match (compared.is_empty(), ties.is_empty()) {
+    let named = |verdict: Verdict, phrase: &str| {
+        let labels: Vec<&str> =
+            compared.iter().filter(|pair| pair.verdict == verdict).map(|pair| pair.other.as_str()).collect();
+        (!labels.is_empty()).then(|| format!("; {phrase}: `{}`", labels.join("`, `")))
+    };
+    let phrases = [
+        named(Verdict::Alike, "as good, within a tenth"),
+        named(Verdict::CannotTell, "cannot be told from it by these runs"),
+    ];
+    let said: String = phrases.into_iter().flatten().collect();
+    match (compared.is_empty(), said.is_empty()) {
         (true, _) => ".".into(),
         (false, true) => "; every row it was compared with is significantly worse (Diebold-Mariano, Holm, 5 %).".into(),
-        (false, false) => format!("; not significantly different: `{}`.", ties.join("`, `")),
+        (false, false) => format!("{said}."),
     }
+}
+
+/// Rows whose errors persist over so much of their runs that standard errors and tests are rough.
+fn too_short(report: &Report) -> Vec<String> {
+    let few = |effective: Option<f64>, n: usize| effective.filter(|effective| *effective < FEW_INDEPENDENT && n > 1);
+    let of_analyses = networks(&report.assimilation).into_iter().filter_map(|network| {
+        let rows = report.assimilation.iter().filter(|row| row.observe == network && row.metric == "rmse");
+        let short: Vec<String> = rows
+            .filter_map(|row| Some(format!("`{}` ({:.0} in {})", row.label, few(row.n_effective, row.n)?, row.n)))
+            .collect();
+        (!short.is_empty()).then(|| {
+            capital(format!(
+                "{}errors persist over so much of the run that few analyses are independent: {}. Standard errors and tests \
+                 of these rows are rough; run longer, or more replicates.",
+                on(network),
+                short.join(", ")
+            ))
+        })
+    });
+    of_analyses.collect()
 }
 
 /// How far each learned forecaster takes a method from what the same method reaches with the true system.
@@ -237,6 +269,48 @@ fn diverged(rows: &[AssimilationRow]) -> Option<String> {
         format!(
             "Diverged, in so many of their replicates: {}. Their scores are left out rather than averaged over the survivors.",
             named.join(", ")
+        )
+    })
+}
+
+/// Rows that analyse well and whose smoother loses the truth.
+fn smoothed_lost(rows: &[AssimilationRow]) -> Option<String> {
+    let alive = |row: &AssimilationRow| {
+        let filter = rows.iter().find(|other| other.label == row.label && other.metric == "rmse");
+        filter.is_some_and(|filter| filter.diverged < row.diverged)
+    };
+    let named: Vec<String> = rows
+        .iter()
+        .filter(|row| row.metric == "rmse_smoothed" && row.diverged > 0 && alive(row))
+        .map(|row| format!("`{}` ({} of {})", row.label, row.diverged, row.replicates))
+        .collect();
+    (!named.is_empty()).then(|| {
+        format!(
+            "The smoothed states have lost the truth, in so many replicates, where the analyses have not: {}. Scores of the \
+             smoothed states are left out.",
+            named.join(", ")
+        )
+    })
+}
+
+/// Forecasters whose forecasts left the climate, from the first lead step at which some did.
+fn forecasts_lost(rows: &[ForecastRow]) -> Option<String> {
+    let mut named: Vec<(&str, usize, String)> = Vec::new();
+    for row in rows.iter().filter(|row| row.n_diverged > 0) {
+        let Some(lead) = row.lead_step else { continue };
+        let said = format!("`{}` (from lead step {lead} on, {} of {} there)", row.forecaster, row.n_diverged, row.n);
+        match named.iter_mut().find(|(label, ..)| *label == row.forecaster) {
+            Some(known) if known.1 <= lead => {}
+            Some(known) => *known = (&row.forecaster, lead, said),
+            None => named.push((&row.forecaster, lead, said)),
+        }
+    }
+    let said: Vec<String> = named.into_iter().map(|(_, _, said)| said).collect();
+    (!said.is_empty()).then(|| {
+        format!(
+            "Forecasts are not finite, have left everything that the training data show, or are worse than a random draw of \
+             the climate: {}. Their scores are left out.",
+            said.join(", ")
         )
     })
 }

@@ -1,9 +1,12 @@
 //! The rows of a result that score tables become, and their comparison with the best.
 
 use super::score_table::ScoreTable;
-use crate::results::{AssimilationRow, ForecastRow, PairedRow, RankHistogram};
+use crate::results::{AssimilationRow, ForecastRow, PairedRow, RankHistogram, Verdict};
 use crate::score::series::ENERGY_SCORE_LAW;
 use crate::score::{Of, compare, holm};
+
+/// The level under which a difference is significant after Holm's correction; the intervals cover with 1 minus this.
+pub const LEVEL: f64 = 0.05;
 
 /// The rows of one forecaster at one lead step; without one, those of a whole forecast.
 pub fn forecast(label: &str, table: &ScoreTable, lead_step: Option<usize>) -> Vec<ForecastRow> {
@@ -21,7 +24,8 @@ pub fn forecast(label: &str, table: &ScoreTable, lead_step: Option<usize>) -> Ve
             value: summary.value,
             se: summary.se,
             n: summary.n,
-            n_diverged: table.terms(index).diverged_cases(),
+            n_effective: summary.effective,
+            n_diverged: table.terms(index).lost_cases(),
         });
     }
     out
@@ -39,6 +43,7 @@ pub fn assimilation(named: &AssimilationRow, table: &ScoreTable) -> Vec<Assimila
             value: summary.value,
             se: summary.se,
             n: summary.n,
+            n_effective: summary.effective,
             // a number that cannot be had is not a run that has diverged: that the alarm says
             diverged: table.terms(index).marked_clusters(),
             ..named.clone()
@@ -92,6 +97,7 @@ fn against_best(index: usize, rows: &[Labelled], kind: &str) -> Vec<PairedRow> {
         .filter(|&i| losses[i].is_some_and(f64::is_finite))
         .min_by(|&a, &b| losses[a].unwrap_or(f64::NAN).total_cmp(&losses[b].unwrap_or(f64::NAN)));
     let Some(best) = best else { return Vec::new() };
+    let alike = rows[best].1.summary(index).and_then(|summary| summary.value).map(|value| column.about.alike(value));
     let mut out: Vec<PairedRow> = Vec::new();
     for (other, (label, table)) in rows.iter().enumerate() {
         if other == best {
@@ -109,10 +115,25 @@ fn against_best(index: usize, rows: &[Labelled], kind: &str) -> Vec<PairedRow> {
                 se: paired.se,
                 p: paired.p,
                 p_holm: paired.p,
+                interval: paired.interval(1.0 - LEVEL),
+                verdict: Verdict::CannotTell,
             });
         }
     }
     let corrected = holm(&out.iter().map(|row| row.p).collect::<Vec<_>>());
-    out.iter_mut().zip(corrected).for_each(|(row, p)| row.p_holm = p);
+    for (row, p) in out.iter_mut().zip(corrected) {
+        row.p_holm = p;
+        row.verdict = verdict(row, alike.unwrap_or(0.0));
+    }
     out
+}
+
+/// What a comparison says, where rows are alike whose losses differ by no more than `alike`.
+fn verdict(row: &PairedRow, alike: f64) -> Verdict {
+    let surely_alike = row.difference == 0.0 || row.interval.is_some_and(|[_, most]| most <= alike);
+    match () {
+        () if row.p_holm < LEVEL => Verdict::Worse,
+        () if surely_alike => Verdict::Alike,
+        () => Verdict::CannotTell,
+    }
 }

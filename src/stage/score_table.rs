@@ -92,6 +92,24 @@ impl ScoreTable {
         }
     }
 
+    /// Says that a cluster lost the truth in every column of `of` that scores.
+    pub fn mark_lost(&mut self, of: Of, cluster: usize) {
+        for (column, terms) in self.columns.iter().zip(&mut self.terms) {
+            if column.of == of && column.metric.input() != Input::Number && !terms.is_empty() {
+                terms.mark_diverged(cluster);
+            }
+        }
+    }
+
+    /// Says that all clusters lost the truth, in every column that scores ensembles.
+    pub fn mark_all_lost(&mut self) {
+        for (column, terms) in self.columns.iter().zip(&mut self.terms) {
+            if column.metric.input() == Input::Ensemble {
+                terms.mark_all_diverged();
+            }
+        }
+    }
+
     /// Says that a cluster diverged in the column of this series of a parameter, whatever it holds.
     pub fn mark_parameter(&mut self, parameter: &str, series: &Series, cluster: usize) {
         if let Some(index) = self.index_of_parameter(parameter, series) {

@@ -12,6 +12,12 @@ use statrs::distribution::{ContinuousCDF, FisherSnedecor};
 use super::LongRun;
 use crate::score::terms::Terms;
 
+/// Ranks that take turns make shares whose mean hardly varies; no less than this part of what independent cases would have
+/// is believed, or a histogram as flat as it can be would be rejected.
+const LEAST: f64 = 0.1;
+/// A squared distance from flat, a case, that is rounding.
+const NONE: f64 = 1e-24;
+
 /// The test of flatness.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Flatness {
@@ -31,10 +37,16 @@ pub fn flatness(terms: &Terms, bins: usize) -> Option<Flatness> {
     let chi_square: f64 =
         terms.means()[..bins].iter().map(|p| (p - flat) * (p - flat) / flat).sum::<f64>() * terms.len() as f64;
     let long_run = LongRun::new(bins, terms.rows().map(|(cluster, _, row)| (cluster, &row[..bins])));
-    let nu = long_run.dof as f64;
+    let nu = long_run.dof;
+    if nu < 2.0 {
+        return None;
+    }
     let a = long_run.covariance()? / flat;
-    let trace = a.diag().sum();
-    if nu < 2.0 || trace <= 0.0 {
+    let trace = a.diag().sum().max(LEAST * long_run.independent_trace() / flat);
+    if chi_square <= NONE * terms.len() as f64 {
+        return Some(Flatness { chi_square, inflation: trace / (bins - 1) as f64, p: 1.0 });
+    }
+    if trace <= 0.0 {
         return None;
     }
     let squares: f64 = a.iter().map(|x| x * x).sum();

@@ -22,7 +22,7 @@ pub struct Paired {
     /// Its standard error.
     pub se: f64,
     /// Degrees of freedom of the standard error.
-    pub dof: usize,
+    pub dof: f64,
     /// Two-sided p-value.
     pub p: f64,
     /// The number of cases that both have.
@@ -51,6 +51,15 @@ pub fn compare(a: &Terms, b: &Terms, metric: &dyn Metric, orientation: Orientati
     Some(Paired { difference, se, dof: long_run.dof, p: two_sided(difference, se, long_run.dof)?, n: pairs.len() })
 }
 
+impl Paired {
+    /// The ends of the two-sided confidence interval of the difference at this level (such as .95), by Student's t.
+    pub fn interval(&self, level: f64) -> Option<[f64; 2]> {
+        let law = StudentsT::new(0.0, 1.0, self.dof).ok()?;
+        let half = self.se * law.inverse_cdf(0.5 + 0.5 * level);
+        half.is_finite().then_some([self.difference - half, self.difference + half])
+    }
+}
+
 /// The mean of each term.
 fn mean<'a>(width: usize, rows: impl ExactSizeIterator<Item = &'a [f64]>) -> Vec<f64> {
     let count = rows.len() as f64;
@@ -60,13 +69,13 @@ fn mean<'a>(width: usize, rows: impl ExactSizeIterator<Item = &'a [f64]>) -> Vec
 }
 
 /// P(|t| >= |difference| / se) for Student's t; 1 for two rows that are the same.
-fn two_sided(difference: f64, se: f64, dof: usize) -> Option<f64> {
+fn two_sided(difference: f64, se: f64, dof: f64) -> Option<f64> {
     if difference == 0.0 {
         return Some(1.0);
     }
     if se == 0.0 {
         return Some(0.0);
     }
-    let law = StudentsT::new(0.0, 1.0, dof as f64).ok()?;
+    let law = StudentsT::new(0.0, 1.0, dof).ok()?;
     Some(2.0 * law.cdf(-(difference / se).abs()))
 }

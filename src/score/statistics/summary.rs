@@ -16,9 +16,11 @@ pub struct Summary {
     /// Its standard error, where it can be estimated.
     pub se: Option<f64>,
     /// Degrees of freedom of the standard error.
-    pub dof: usize,
+    pub dof: f64,
     /// The number of cases.
     pub n: usize,
+    /// How many independent cases would have this standard error; none where there is none.
+    pub effective: Option<f64>,
     /// The number of clusters.
     pub clusters: usize,
     /// Cases that diverged.
@@ -33,8 +35,9 @@ impl Summary {
         Self {
             value: None,
             se: None,
-            dof: 0,
+            dof: 0.0,
             n: terms.len(),
+            effective: None,
             clusters: terms.clusters(),
             diverged_cases: terms.diverged_cases(),
             diverged_clusters: terms.diverged_clusters(),
@@ -43,7 +46,7 @@ impl Summary {
 
     /// The half width of the two-sided confidence interval at this level (such as .95), by Student's t.
     pub fn half_width(&self, level: f64) -> Option<f64> {
-        let law = StudentsT::new(0.0, 1.0, self.dof as f64).ok()?;
+        let law = StudentsT::new(0.0, 1.0, self.dof).ok()?;
         Some(self.se? * law.inverse_cdf(0.5 + 0.5 * level))
     }
 }
@@ -62,6 +65,7 @@ pub fn summarise(terms: &Terms, function: &dyn Fn(&[f64]) -> f64) -> Summary {
     let long_run = LongRun::new(1, linear.iter().map(|(cluster, row)| (*cluster, &row[..])));
     summary.se = long_run.standard_error().filter(|se| se.is_finite() && summary.value.is_some());
     summary.dof = long_run.dof;
+    summary.effective = summary.se.and(long_run.effective());
     summary
 }
 
@@ -104,7 +108,7 @@ mod tests {
         let u: Vec<f64> = rows.iter().map(|r| 0.5 * f * ((r[0] - m[0]) / m[0] - (r[1] - m[1]) / m[1])).collect();
         let expected = (u.iter().map(|u| u * u).sum::<f64>() / 49.0 / 50.0).sqrt();
         assert!((summary.se.unwrap() / expected - 1.0).abs() < 1e-8);
-        assert_eq!((summary.value, summary.n, summary.dof), (Some(f), 50, 49));
+        assert_eq!((summary.value, summary.n, summary.dof), (Some(f), 50, 49.0));
     }
 
     #[test]

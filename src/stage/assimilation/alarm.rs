@@ -1,29 +1,28 @@
 //! The alarm for filter divergence.
 
 use super::analysed::Analysed;
+use super::lost::{Rule, WINDOW};
 
-/// Analyses over which errors are averaged.
-const WINDOW: usize = 100;
-
-/// Filter divergence: a non-finite ensemble at any time, or, at a time that is scored, a mean error over the last 100
-/// analyses that exceeds half the climatological standard deviation while the ensemble claims less than half of that
-/// error.
+/// Filter divergence: a non-finite ensemble at any time, or, at a time that is scored, a truth that is lost ([`Rule`]) over
+/// the last 100 analyses; at the last time, over all that are scored, so that a short run is judged too.
 ///
-/// The second half of the rule keeps a filter that is poor but honest about it (few, noisy observations) in the table. A
-/// filter that loses the truth within the burn-in may find it again: only from the end of the burn-in on is it judged, by
-/// windows that reach back into it.
+/// A filter that loses the truth within the burn-in may find it again: only from the end of the burn-in on is it judged, by
+/// windows that reach back into it. A row whose posterior is exact is never called lost, for no other can be nearer the truth.
 pub struct Alarm {
-    half_climate: f64,
+    rule: Rule,
     burn_in: usize,
+    last: usize,
+    exact: bool,
+    scored: usize,
     errors: Vec<f64>,
     spreads: Vec<f64>,
 }
 
 impl Alarm {
-    /// For a climate with this standard deviation (root mean square over components), and a row that is scored after
-    /// lead step `burn_in`.
-    pub fn new(climatological_sd: f64, burn_in: usize) -> Self {
-        Self { half_climate: 0.5 * climatological_sd, burn_in, errors: Vec::new(), spreads: Vec::new() }
+    /// For a row that is scored after lead step `burn_in` up to `last`. `exact` says whether its forecaster is the truth's
+    /// own, so that moments in closed form are those of the posterior.
+    pub fn new(rule: Rule, burn_in: usize, last: usize, exact: bool) -> Self {
+        Self { rule, burn_in, last, exact, scored: 0, errors: Vec::new(), spreads: Vec::new() }
     }
 
     /// Takes the analysis at lead step `step`; whether the filter has diverged.
@@ -34,12 +33,15 @@ impl Alarm {
         let Some(error) = analysed.error else { return false };
         self.errors.push(error);
         self.spreads.push((analysed.variance.sum() / analysed.variance.len() as f64).sqrt());
-        if self.errors.len() < WINDOW || step <= self.burn_in {
+        if step <= self.burn_in || (self.exact && analysed.outcome.gaussian.is_some()) {
             return false;
         }
-        let recent = |values: &[f64]| values[values.len() - WINDOW..].iter().sum::<f64>() / WINDOW as f64;
-        let (error, spread) = (recent(&self.errors), recent(&self.spreads));
-        error > self.half_climate && spread < 0.5 * error
+        self.scored += 1;
+        let lost = |count: usize| {
+            let first = self.errors.len() - count;
+            self.rule.lost(&self.errors[first..], &self.spreads[first..])
+        };
+        (self.errors.len() >= WINDOW && lost(WINDOW)) || (step >= self.last && lost(self.scored))
     }
 }
 
@@ -50,14 +52,19 @@ mod tests {
     use super::*;
     use crate::assimilation::Outcome;
 
-    /// The step at which the alarm rings for a climate of sd 2, a burn-in of 150 and these errors and spreads.
+    /// The step at which the alarm rings for a climate of sd 2, a burn-in of 150, a run of 400 and these errors and spreads.
     fn rung(of: impl Fn(usize) -> (f64, f64)) -> Option<usize> {
-        let mut alarm = Alarm::new(2.0, 150);
-        (1..=400).find(|&step| {
+        rung_of(400, 150, false, of)
+    }
+
+    fn rung_of(last: usize, burn_in: usize, exact: bool, of: impl Fn(usize) -> (f64, f64)) -> Option<usize> {
+        let mut alarm = Alarm::new(Rule::new(2.0, 1.0), burn_in, last, exact);
+        (1..=last).find(|&step| {
             let (error, spread) = of(step);
             let ensemble = array![[error - spread, 0.0], [error + spread, 0.0]];
-            let outcome = Outcome::new(ensemble.clone(), ensemble);
+            let mut outcome = Outcome::new(ensemble.clone(), ensemble);
             let variance = array![spread * spread, spread * spread];
+            outcome.gaussian = exact.then(|| (array![error, 0.0], ndarray::Array2::from_diag(&variance)));
             alarm.rings(
                 step,
                 &Analysed { mean: array![error, 0.0], variance, error: Some(error), outcome, estimate: None },
@@ -77,5 +84,21 @@ mod tests {
         assert_eq!(rung(|step| if step < 300 { (0.3, 0.3) } else { (1.8, 0.1) }), Some(346));
         // a number that is none, at once
         assert_eq!(rung(|step| if step < 7 { (0.3, 0.3) } else { (f64::NAN, 0.1) }), Some(7));
+    }
+
+    #[test]
+    fn what_is_worse_than_a_draw_of_the_climate_is_lost_whatever_its_spread() {
+        assert_eq!(rung(|_| (1e8, 2e8)), Some(151));
+        assert_eq!(rung(|_| (2.9, 4.0)), Some(151), "above 2 sqrt 2");
+        assert_eq!(rung(|_| (2.7, 4.0)), None);
+    }
+
+    #[test]
+    fn a_short_run_is_judged_at_its_end_and_an_exact_one_never() {
+        // 20 independent values: a Gaussian filter's error is 1.66 times its spread once in 10,000 runs
+        assert_eq!(rung_of(30, 10, false, |_| (3.5, 0.1)), Some(30));
+        assert_eq!(rung_of(30, 10, false, |_| (2.9, 4.0)), None, "20 values are too few to say so");
+        assert_eq!(rung_of(12, 10, false, |_| (1.8, 0.7)), None);
+        assert_eq!(rung_of(400, 150, true, |_| (9.0, 0.1)), None);
     }
 }

@@ -118,7 +118,8 @@ pub fn run(
     Ok(ended)
 }
 
-fn root_mean_square(mean: &Array1<f64>, truth: ArrayView1<f64>) -> f64 {
+/// sqrt(mean over components of (mean - truth)^2).
+pub fn root_mean_square(mean: &Array1<f64>, truth: ArrayView1<f64>) -> f64 {
     let squares: f64 = mean.iter().zip(truth).map(|(m, x)| (m - x) * (m - x)).sum();
     (squares / mean.len() as f64).sqrt()
 }

@@ -11,6 +11,7 @@ mod cycle;
 mod diagnoses;
 mod diagnostics;
 pub mod file;
+mod lost;
 mod network;
 mod observation_times;
 mod observing;

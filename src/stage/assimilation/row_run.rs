@@ -10,6 +10,7 @@ use super::analysed::Analysed;
 use super::columns::{measure, measure_smoothed, verify};
 use super::cycle::{self, Ended, Visitor};
 use super::diagnostics::{add_diagnostics, add_effective_size};
+use super::lost::Rule;
 use super::network::ObservingNetwork;
 use super::parameters::Track;
 use super::replicate::Replicate;
@@ -17,8 +18,9 @@ use crate::assimilation::screening::of_whole_set;
 use crate::assimilation::{Smoothed, quality::Quality};
 use crate::failure::{Failure, FailureKind, Result};
 use crate::progress::Progress;
-use crate::score::Column;
+use crate::score::{Column, Of};
 use crate::spec::{AssimilatePlan, Plan};
+use crate::stage::data::TrainingClimate;
 use crate::stage::score_table::ScoreTable;
 use crate::systems::Forecaster;
 
@@ -37,6 +39,8 @@ pub struct RowRun<'a> {
     pub case: usize,
     /// The row's forecaster: where it estimates parameters, that of the state with them.
     pub model: &'a dyn Forecaster,
+    /// Whether that is the system that made the truth.
+    pub exact: bool,
     /// The scores.
     pub table: ScoreTable,
     /// How the run ended.
@@ -71,8 +75,8 @@ pub struct Shared<'a> {
     pub plan: &'a Plan,
     /// The columns of the table.
     pub columns: Arc<[Column]>,
-    /// The climatological standard deviation of a state; infinite where it is not known.
-    pub scale: f64,
+    /// The climate, where it is known.
+    pub climate: Option<&'a TrainingClimate>,
     /// Whether the ensembles are kept.
     pub keep: bool,
     /// Analyses made by all runs together.
@@ -90,6 +94,7 @@ impl<'a> RowRun<'a> {
         case: usize,
         network: &'a ObservingNetwork,
         model: &'a dyn Forecaster,
+        exact: bool,
     ) -> Self {
         let row = &plan.assimilate[index];
         let replicate = &network.replicates[case];
@@ -102,6 +107,7 @@ impl<'a> RowRun<'a> {
             network,
             case,
             model,
+            exact,
             table: ScoreTable::new(&shared.columns),
             ended: Ended { diverged: None, failed: None, seconds: 0.0, cycles: 0 },
             mean: Array2::from_elem((times, dim), f64::NAN),
@@ -124,11 +130,12 @@ impl<'a> RowRun<'a> {
     /// When the method or the forecaster fails, or the user stops; divergence is a result.
     pub fn run(self, shared: &Shared) -> Result<Self> {
         let (row, model, network, replicate, case) = (self.row, self.model, self.network, self.replicate(), self.case);
-        let mut alarm = Alarm::new(shared.scale, network.plan.burn_in);
+        let rule = Rule::of(shared.climate, replicate);
+        let mut alarm = self.alarm(rule);
         let dt = shared.plan.data.stepping.dt;
-        let mut scorer = Scorer { run: self, shared, trouble: None, stopped: false };
+        let mut scorer = Scorer { run: self, shared, smoothed: Vec::new(), trouble: None, stopped: false };
         let ended = cycle::run(row, model, network, replicate, dt, &mut alarm, &mut scorer);
-        let Scorer { mut run, trouble, stopped, .. } = scorer;
+        let Scorer { mut run, smoothed, trouble, stopped, .. } = scorer;
         match (ended, trouble) {
             _ if stopped => return Err(Failure::new(FailureKind::Interrupted, "interrupted while assimilating")),
             (_, Some(error)) => return Err(error),
@@ -142,7 +149,17 @@ impl<'a> RowRun<'a> {
             run.table.mark_diverged(case);
             run.track.mark_diverged(&mut run.table, case);
         }
+        let (errors, spreads): (Vec<f64>, Vec<f64>) = smoothed.into_iter().unzip();
+        if rule.ever_lost(&errors, &spreads) {
+            run.table.mark_lost(Of::Smoothed, case);
+        }
         Ok(run)
+    }
+
+    /// The alarm of this run.
+    pub fn alarm(&self, rule: Rule) -> Alarm {
+        let last = self.network.sets_of(self.row).last().copied().unwrap_or(0);
+        Alarm::new(rule, self.network.plan.burn_in, last, self.exact)
     }
 }
 
@@ -173,6 +190,9 @@ impl RunEnsembles {
 struct Scorer<'r, 'a> {
     run: RowRun<'a>,
     shared: &'r Shared<'r>,
+    /// Error and spread of the smoothed states, as root mean squares over components; none of those in closed form of an
+    /// exact row.
+    smoothed: Vec<(f64, f64)>,
     trouble: Option<Failure>,
     stopped: bool,
 }
@@ -234,7 +254,12 @@ impl Visitor for Scorer<'_, '_> {
         if smoothed.step > run.network.plan.burn_in
             && let Some(truth) = &run.replicate().truth
         {
-            measure_smoothed(&mut run.table, run.case, smoothed, truth.row(smoothed.step));
+            let truth = truth.row(smoothed.step);
+            measure_smoothed(&mut run.table, run.case, smoothed, truth);
+            if !(run.exact && smoothed.gaussian.is_some()) {
+                let error = cycle::root_mean_square(&smoothed.mean(), truth);
+                self.smoothed.push((error, smoothed.variance().mean().unwrap_or(0.0).sqrt()));
+            }
         }
     }
 }

@@ -14,7 +14,6 @@ use crate::progress::Progress;
 use crate::results::{AssimilationRow, CostRow, Report};
 use crate::score::Of;
 use crate::spec::Plan;
-use crate::stage::data::TrainingClimate;
 use crate::stage::experiment::Experiment;
 use crate::stage::queue;
 use crate::stage::rows::{self, Labelled};
@@ -97,7 +96,7 @@ impl<'a> Assimilation<'a> {
         let shared = Shared {
             plan: self.plan,
             columns: columns.into(),
-            scale: self.experiment.climate().map_or(f64::INFINITY, TrainingClimate::scale),
+            climate: self.experiment.climate(),
             keep: extras == Extras::Ensembles,
             done: AtomicU64::new(0),
             progress,
@@ -105,7 +104,7 @@ impl<'a> Assimilation<'a> {
         let runs = self.run(&shared)?;
         let dt = self.plan.data.stepping.dt;
         let diagnoses = match extras {
-            Extras::Diagnoses => diagnoses(&runs, shared.scale, dt, progress)?,
+            Extras::Diagnoses => diagnoses(&runs, shared.climate, dt, progress)?,
             Extras::Scores | Extras::Ensembles => Vec::new(),
         };
         Ok(self.tables(&shared, runs, diagnoses))
@@ -117,16 +116,17 @@ impl<'a> Assimilation<'a> {
         let mut total = 0;
         for (index, row) in self.plan.assimilate.iter().enumerate() {
             let network = self.network(&row.observe)?;
-            let model = self.experiment.forecaster(&row.forecaster)?.fitted.as_forecaster();
+            let made = self.experiment.forecaster(&row.forecaster)?;
+            let (exact, model) = (made.kind == "perfect", made.fitted.as_forecaster());
             let model = self.augmented[index].as_ref().map_or(model, |augmented| augmented as &dyn Forecaster);
             let cases = network.replicates_of(row).len();
-            places.extend((0..cases).map(|case| (index, case, network, model)));
+            places.extend((0..cases).map(|case| (index, case, network, model, exact)));
             total += (cases * network.sets_of(row).len()) as u64;
         }
         shared.progress.start("assimilating", total);
         let runs = queue::run(places.len(), &|place| {
-            let (index, case, network, model) = places[place];
-            RowRun::new(self.plan, shared, index, case, network, model).run(shared)
+            let (index, case, network, model, exact) = places[place];
+            RowRun::new(self.plan, shared, index, case, network, model, exact).run(shared)
         })?;
         shared.progress.finish();
         Ok(runs)

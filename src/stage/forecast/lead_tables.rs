@@ -36,6 +36,11 @@ impl LeadTables {
         &mut self.0[lead - 1]
     }
 
+    /// Says that all forecasts have lost the truth at a lead step, from 1 on.
+    pub fn mark_lost(&mut self, lead: usize) {
+        self.0[lead - 1].mark_all_lost();
+    }
+
     /// Adds the cases of other tables with the same columns and lead steps.
     pub fn append(&mut self, other: &Self) {
         self.0.iter_mut().zip(&other.0).for_each(|(own, other)| own.append(other));

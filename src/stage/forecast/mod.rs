@@ -7,6 +7,7 @@ mod densities;
 mod file;
 mod laws;
 pub(super) mod lead_tables;
+mod lost;
 mod score;
 mod start_blocks;
 #[cfg(test)]

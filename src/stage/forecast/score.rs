@@ -4,23 +4,23 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use ndarray::{Array1, Axis};
+use ndarray::Axis;
 
 use super::densities;
 use super::laws::OneStepLaws;
 use super::lead_tables::{LeadTables, compare};
+use super::lost::{Bounds, is_lost};
 use super::start_blocks::{StartBlocks, starts};
 use crate::failure::{Failure, FailureKind, Result};
 use crate::progress::Progress;
 use crate::results::{CostRow, Report};
 use crate::score::series::ENERGY_SCORE_LAW;
-use crate::score::{Case, Column, Context, Ensemble, Input, Of, Pool, normalised_error};
+use crate::score::{Case, Column, Context, Ensemble, Input, Of, Pool, Terms, normalised_error};
 use crate::spec::{Plan, SystemPlan};
-use crate::stage::data::SplitTrajectories;
+use crate::stage::data::{SplitTrajectories, TrainingClimate};
 use crate::stage::experiment::{Experiment, FittedForecaster};
 use crate::stage::score_table::ScoreTable;
 use crate::stage::{queue, rows};
-use crate::systems::Forecaster;
 
 /// Scores the plan's forecasters on the test trajectories: the forecast table with its comparisons, costs, rank histograms at
 /// the first lead step, and one-step laws.
@@ -44,7 +44,7 @@ pub fn score(experiment: &Experiment, progress: &dyn Progress) -> Result<Report>
         if progress.interrupted() {
             return Err(Failure::new(FailureKind::Interrupted, "interrupted while scoring forecasts"));
         }
-        let scores = setting.run(chosen[which].fitted.as_forecaster(), case)?;
+        let scores = setting.run(chosen[which], case)?;
         progress.at(1 + done.fetch_add(1, Ordering::Relaxed), &chosen[which].label);
         Ok(scores)
     })?;
@@ -56,7 +56,7 @@ pub fn score(experiment: &Experiment, progress: &dyn Progress) -> Result<Report>
             None => merged.push((chosen[*which], scores)),
         }
     }
-    Ok(Report { laws: setting.laws.pictures(&chosen, &setting.starts)?, ..setting.tables(&merged) })
+    Ok(Report { laws: setting.laws.pictures(&chosen, &setting.starts)?, ..setting.tables(&mut merged) })
 }
 
 /// The scores of one forecaster on some trajectories.
@@ -65,6 +65,8 @@ struct ForecastScores {
     by_lead: LeadTables,
     /// What is measured of a forecast from its start to its end.
     of_forecasts: ScoreTable,
+    /// Squared errors of the mean in units of the climate's variance, at each lead step.
+    squares: Vec<Terms>,
     seconds: f64,
     units: u64,
 }
@@ -73,6 +75,7 @@ impl ForecastScores {
     fn append(&mut self, other: &Self) {
         self.by_lead.append(&other.by_lead);
         self.of_forecasts.append(&other.of_forecasts);
+        self.squares.iter_mut().zip(&other.squares).for_each(|(own, other)| own.append(other));
         self.seconds += other.seconds;
         self.units += other.units;
     }
@@ -85,8 +88,7 @@ struct Setting<'a> {
     by_lead: Arc<[Column]>,
     of_forecasts: Arc<[Column]>,
     starts: Vec<usize>,
-    /// Of each component over the training states.
-    variance: Array1<f64>,
+    bounds: Bounds,
     laws: OneStepLaws<'a>,
 }
 
@@ -104,9 +106,7 @@ impl<'a> Setting<'a> {
                 .hint("set a smaller score.lead_steps, or longer trajectories (data.steps)"));
         }
         let starts = starts(times - 1 - leads, plan.score.starts);
-        let variance = data.train.to_shape((data.train.dim().0 * data.train.dim().1, data.dim()));
-        let variance =
-            variance.map(|states| states.var_axis(Axis(0), 0.0)).unwrap_or_else(|_| Array1::ones(data.dim()));
+        let bounds = Bounds::new(&TrainingClimate::new(&data.train));
         let context = Context {
             pool: Pool::All,
             dt: plan.data.stepping.dt,
@@ -114,16 +114,18 @@ impl<'a> Setting<'a> {
         };
         let laws = OneStepLaws::new(plan.seed, data, exact, &context)?;
         let [by_lead, of_forecasts] = columns(plan, &context, laws.known())?;
-        Ok(Self { plan, data, by_lead, of_forecasts, starts, variance, laws })
+        Ok(Self { plan, data, by_lead, of_forecasts, starts, bounds, laws })
     }
 
     /// All forecasts of one forecaster from one test trajectory.
-    fn run(&self, model: &dyn Forecaster, case: usize) -> Result<ForecastScores> {
+    fn run(&self, made: &FittedForecaster, case: usize) -> Result<ForecastScores> {
+        let (model, exact) = (made.fitted.as_forecaster(), made.kind == "perfect");
         let trajectory = self.data.test.index_axis(Axis(0), case);
         let (members, leads) = (self.plan.score.members, self.plan.score.lead_steps);
         let mut scores = ForecastScores {
             by_lead: LeadTables::new(&self.by_lead, leads),
             of_forecasts: ScoreTable::new(&self.of_forecasts),
+            squares: vec![Terms::new(1); leads],
             seconds: 0.0,
             units: (self.starts.len() * members * leads) as u64,
         };
@@ -134,9 +136,13 @@ impl<'a> Setting<'a> {
             blocks.advance()?;
             scores.seconds += begun.elapsed().as_secs_f64();
             for (index, &start) in self.starts.iter().enumerate() {
-                let ensemble = Ensemble::new(trajectory.row(start + lead), blocks.ensemble(index), None);
+                let exploded = self.bounds.exploded(blocks.ensemble(index)).filter(|_| !exact);
+                let members = exploded.as_ref().map_or_else(|| blocks.ensemble(index), |members| members.view());
+                let ensemble = Ensemble::new(trajectory.row(start + lead), members, None);
                 scores.by_lead.measure(lead, case, start, &ensemble);
-                errors[index].push(normalised_error(&ensemble, self.variance.view()));
+                let error = normalised_error(&ensemble, self.bounds.variance().view());
+                errors[index].push(error);
+                scores.squares[lead - 1].push(case, start, &[error * error]);
                 if lead == 1 {
                     self.laws.measure(scores.by_lead.at_mut(1), case, start, blocks.ensemble(index))?;
                 }
@@ -149,9 +155,13 @@ impl<'a> Setting<'a> {
         Ok(scores)
     }
 
-    fn tables(&self, merged: &[(&FittedForecaster, ForecastScores)]) -> Report {
+    fn tables(&self, merged: &mut [(&FittedForecaster, ForecastScores)]) -> Report {
+        for (_, scores) in merged.iter_mut().filter(|(made, _)| made.kind != "perfect") {
+            let lost = (1..=scores.squares.len()).filter(|lead| is_lost(&scores.squares[lead - 1]));
+            lost.for_each(|lead| scores.by_lead.mark_lost(lead));
+        }
         let mut report = Report::default();
-        for (made, scores) in merged {
+        for (made, scores) in merged.iter() {
             let (label, training) = (&made.label, made.fitted.training());
             report.forecast.extend(scores.by_lead.rows(label));
             report.forecast.extend(rows::forecast(label, &scores.of_forecasts, None));

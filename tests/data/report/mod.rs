@@ -26,6 +26,7 @@ fn assimilation(
         value: value.map(|v| v.0),
         se: value.map(|v| v.1),
         n,
+        n_effective: None,
         diverged,
         replicates: 20,
     }
@@ -41,6 +42,7 @@ fn forecast(forecaster: &str, metric: &str, lead_step: Option<usize>, value: f64
         value: value.is_finite().then_some(value),
         se: Some(se),
         n: 512,
+        n_effective: None,
         n_diverged: 0,
     }
 }
@@ -58,6 +60,8 @@ fn pair(table: &str, metric: &str, lead_step: Option<usize>, best: &str, other: 
         se: 0.002,
         p: p_holm / 2.0,
         p_holm,
+        interval: Some([-0.001, 0.007]),
+        verdict: if p_holm < 0.05 { Verdict::Worse } else { Verdict::Alike },
     }
 }
 
