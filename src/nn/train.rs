@@ -2,8 +2,9 @@
 //!
 //! Step s draws a batch at the address (Batch, s), cuts it into shards of [`SHARD`] rows, and sums the shards' gradients
 //! in order: each shard is a graph of its own on one thread, so that the bytes of the result do not depend on how many
-//! threads there are. Then clipping, AdamW, and the average of the weights, whose validation loss (on fixed pairs with
-//! fixed noise) decides which weights are kept.
+//! threads there are. Then clipping, AdamW, and the average of the weights, whose validation loss decides which weights
+//! are kept: on fixed pairs with fixed noise, of levels that are spread evenly over their law. With one drawn level a pair,
+//! the loss of 1,024 pairs varied so much that weights of a sixth of a training were kept, with a climate 1.4 times too wide.
 
 use candle_core::DType;
 use rayon::prelude::*;
@@ -21,8 +22,8 @@ use crate::progress::Progress;
 /// Rows of a batch that are one graph.
 pub const SHARD: usize = 32;
 
-/// Pairs that a validation looks at, at most.
-const VALIDATED: usize = 1024;
+/// Rows that a validation looks at: so many pairs at most, or, of fewer pairs, each at several noise levels.
+const VALIDATED: usize = 4096;
 
 /// How to train.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -210,15 +211,16 @@ impl Trainer<'_, '_> {
     /// The validation loss of the averaged weights; NaN without validation pairs.
     fn validate(&self, state: &State) -> Result<f64> {
         let available = self.data.pairs(Subset::Valid);
-        let count = available.min(VALIDATED);
-        if count == 0 {
+        if available == 0 {
             return Ok(f64::NAN);
         }
+        // without noise a pair has nothing to say twice
+        let count = if self.network.time_features { VALIDATED } else { available.min(VALIDATED) };
         let mean = Weights { slots: state.weights.slots.clone(), values: state.mean.clone() };
         let network = self.network.frozen(&mean)?;
         let rows: Vec<usize> = (0..count).map(|i| i * available / count).collect();
         let shard = |(index, part): (usize, &[usize])| -> Result<f64> {
-            let draws = Draws::new(self.key.case(1), (index * SHARD) as u64);
+            let draws = Draws::new(self.key.case(1), (index * SHARD) as u64).stratified();
             let loss = self.objective.loss(network.as_ref(), &self.data.batch(Subset::Valid, part), draws)?;
             Ok(loss.to_dtype(DType::F64)?.to_scalar::<f64>()? * part.len() as f64)
         };

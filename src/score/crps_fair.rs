@@ -55,6 +55,10 @@ impl Metric for CrpsFair {
     fn estimator(&self) -> &'static str {
         "fair"
     }
+
+    fn estimator_of(&self, members: usize) -> &'static str {
+        if members == 1 { "absolute error, one member" } else { self.estimator() }
+    }
 }
 
 /// The sum of the scores of all components, eight at a time.

@@ -59,6 +59,10 @@ impl Metric for EnergyScoreFair {
     fn estimator(&self) -> &'static str {
         "fair"
     }
+
+    fn estimator_of(&self, members: usize) -> &'static str {
+        if members == 1 { "distance, one member" } else { self.estimator() }
+    }
 }
 
 /// Sums over members and over pairs of members.

@@ -57,6 +57,12 @@ pub trait Metric: Send + Sync {
         Pool::All
     }
 
+    /// How the value is estimated from ensembles of which the smallest has so many members.
+    fn estimator_of(&self, members: usize) -> &'static str {
+        let _ = members;
+        self.estimator()
+    }
+
     /// The value over a table of terms, with its standard error.
     fn summarise(&self, terms: &Terms) -> Summary {
         summarise(terms, &|means| self.value(means))

@@ -14,7 +14,7 @@ pub fn forecast(label: &str, table: &ScoreTable, lead_step: Option<usize>) -> Ve
     for (index, column) in table.columns().iter().enumerate() {
         let Some(summary) = table.summary(index) else { continue };
         let of_law = column.measures(Of::Analysis, ENERGY_SCORE_LAW.name);
-        let estimator = if of_law { "fair, fresh draws" } else { column.metric.estimator() };
+        let estimator = if of_law { "fair, fresh draws" } else { table.estimator(index) };
         out.push(ForecastRow {
             forecaster: label.to_owned(),
             metric: column.name(),
@@ -38,7 +38,7 @@ pub fn assimilation(named: &AssimilationRow, table: &ScoreTable) -> Vec<Assimila
         let Some(summary) = table.summary(index) else { continue };
         out.push(AssimilationRow {
             metric: column.name(),
-            estimator: column.metric.estimator().to_owned(),
+            estimator: table.estimator(index).to_owned(),
             pool: column.metric.pool().name().to_owned(),
             value: summary.value,
             se: summary.se,

@@ -9,6 +9,8 @@ use crate::score::{Case, Column, Ensemble, Input, Metric, Of, Series, Summary, T
 pub struct ScoreTable {
     columns: Arc<[Column]>,
     terms: Vec<Terms>,
+    /// Of the smallest ensemble that was measured.
+    members: Option<usize>,
 }
 
 /// The value of a column over the replicates that did not diverge.
@@ -26,7 +28,7 @@ impl ScoreTable {
     /// Empty tables for the columns.
     pub fn new(columns: &Arc<[Column]>) -> Self {
         let terms = columns.iter().map(|column| Terms::new(column.metric.terms())).collect();
-        Self { columns: Arc::clone(columns), terms }
+        Self { columns: Arc::clone(columns), terms, members: None }
     }
 
     /// The columns.
@@ -46,6 +48,7 @@ impl ScoreTable {
 
     /// Measures an ensemble with every column of `of` that takes ensembles.
     pub fn ensemble<'e>(&mut self, of: Of, cluster: usize, time: usize, ensemble: &'e Ensemble<'e>) {
+        self.members = fewer(self.members, Some(ensemble.members.nrows()));
         for (column, terms) in self.columns.iter().zip(&mut self.terms) {
             if column.of == of && column.metric.input() == Input::Ensemble {
                 terms.measure(column.metric.as_ref(), cluster, time, &Case::Ensemble(ensemble));
@@ -120,6 +123,7 @@ impl ScoreTable {
     /// Adds the cases of another table with the same columns.
     pub fn append(&mut self, other: &Self) {
         self.terms.iter_mut().zip(&other.terms).for_each(|(own, other)| own.append(other));
+        self.members = fewer(self.members, other.members);
     }
 
     /// Forgets all cases.
@@ -133,6 +137,12 @@ impl ScoreTable {
         (!terms.is_empty() || terms.diverged()).then(|| self.columns[index].metric.summarise(terms))
     }
 
+    /// How column `index` is estimated.
+    pub fn estimator(&self, index: usize) -> &'static str {
+        let metric = &self.columns[index].metric;
+        self.members.map_or_else(|| metric.estimator(), |members| metric.estimator_of(members))
+    }
+
     /// The value of the column of this metric over the replicates that did not diverge.
     pub fn survivors(&self, of: Of, name: &str) -> Option<Survivors> {
         let index = self.index(of, name)?;
@@ -140,4 +150,9 @@ impl ScoreTable {
         let summary = self.columns[index].metric.summarise(&survivors);
         Some(Survivors { value: summary.value?, se: summary.se?, replicates: survivors.clusters() })
     }
+}
+
+/// The smaller of two numbers of members, of which either may be unknown.
+fn fewer(a: Option<usize>, b: Option<usize>) -> Option<usize> {
+    a.into_iter().chain(b).min()
 }

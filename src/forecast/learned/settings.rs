@@ -3,7 +3,7 @@
 use super::super::{FitContext, Result};
 use crate::nn::NetworkConfig;
 use crate::nn::network::{Grid, NETWORKS, NetworkBuild};
-use crate::nn::objective::Fields;
+use crate::nn::objective::{DENOISER_FIELDS, Fields};
 use crate::nn::train::TrainConfig;
 use crate::systems::Geometry;
 use crate::systems::registry::{DefaultValue, Entry, Param, ParamKind, Settings, find, names_after};
@@ -16,7 +16,11 @@ const NAMES: [&str; NETWORKS.len() + 1] = names_after(&[AUTO], NETWORKS);
 
 const NETWORK: Param =
     Param::choice("network", AUTO, &NAMES, "auto: conv for a ring of 8 components or more, otherwise mlp");
-const WIDTH: Param = Param::unset("width", ParamKind::COUNT, "hidden channels; 128 for mlp, 32 for convolutions");
+const WIDTH: Param = Param::unset(
+    "width",
+    ParamKind::COUNT,
+    "hidden channels; unset: as many as make the network as large as a denoiser of 128 (mlp) or 32 (convolutions)",
+);
 const BLOCKS: Param = Param::int("blocks", 3, 1, "residual blocks");
 const KERNEL: Param =
     Param::int("kernel", 5, 1, "positions that a convolution sees in each direction; odd").up_to(1001);
@@ -81,21 +85,30 @@ pub(super) fn network(settings: &Settings, context: &FitContext, fields: Fields)
         let problem = format!("is {kernel}, but a convolution needs an odd number; set it to {}", kernel + 1);
         return Err(settings.mistake(KERNEL.key, problem).into());
     }
-    let width = if settings.has(WIDTH.key) { settings.count(WIDTH.key) } else { build.width };
     let Fields { inputs, outputs, time_features } = fields;
     let blocks = settings.count(BLOCKS.key);
     let grid = build.on_grid.then(|| Grid::of(geometry)).flatten();
-    Ok(NetworkConfig {
+    let usual = NetworkConfig {
         kind: (*kind).to_owned(),
         components,
         inputs,
         outputs,
-        width,
+        width: build.width,
         blocks,
         kernel,
         time_features,
         grid,
-    })
+    };
+    let width = if settings.has(WIDTH.key) { settings.count(WIDTH.key) } else { equal_width(&usual)? };
+    Ok(NetworkConfig { width, ..usual })
+}
+
+/// The width at which a network has as many parameters as the denoiser of its kind and usual width: forecasters of several
+/// families are compared at equal size unless they are told otherwise.
+fn equal_width(network: &NetworkConfig) -> Result<usize> {
+    let Fields { inputs, outputs, time_features } = DENOISER_FIELDS;
+    let denoiser = NetworkConfig { inputs, outputs, time_features, ..network.clone() };
+    Ok(network.nearest_width(denoiser.parameters()?)?)
 }
 
 /// Whether all components have one scale, because they are one field: on a ring, and for a network that moves over a grid

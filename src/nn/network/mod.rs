@@ -12,7 +12,7 @@ use scorecast_systems::{Entry, Key};
 
 pub use neural_network::{Grid, NetworkBuild, NetworkConfig, NeuralNetwork};
 
-use super::weights::{Source, Tensors, Weights};
+use super::weights::{Counted, Source, Tensors, Weights};
 use super::{Error, Result};
 
 /// Every network, in the order in which they are listed.
@@ -26,6 +26,30 @@ impl NetworkConfig {
     pub fn network(&self, source: &mut dyn Source) -> Result<Box<dyn NeuralNetwork>> {
         let known = find(NETWORKS, "neural network", &self.kind).map_err(|error| Error::Model(error.to_string()))?;
         (known.build.make)(self, source)
+    }
+
+    /// How many parameters the network has; none of them is drawn.
+    ///
+    /// # Errors
+    /// When there is no such network.
+    pub fn parameters(&self) -> Result<usize> {
+        let mut counted = Counted::default();
+        self.network(&mut counted)?;
+        Ok(counted.0)
+    }
+
+    /// The width at which the network has nearest to so many parameters.
+    ///
+    /// # Errors
+    /// When there is no such network.
+    pub fn nearest_width(&self, parameters: usize) -> Result<usize> {
+        let count = |width: usize| Self { width, ..self.clone() }.parameters();
+        let mut width = 1;
+        while count(width + 1)? <= parameters {
+            width += 1;
+        }
+        let nearer = count(width + 1)?.abs_diff(parameters) < count(width)?.abs_diff(parameters);
+        Ok(width + usize::from(nearer))
     }
 
     /// Draws the initial weights of the network.

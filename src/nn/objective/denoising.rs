@@ -46,8 +46,6 @@ fn preconditioning(level: Level) -> Preconditioning {
 
 impl Objective for Denoising {
     fn loss(&self, network: &dyn NeuralNetwork, batch: &Batch, draws: Draws) -> Result<Tensor> {
-        squared_error(network, batch, draws, preconditioning, |stream| {
-            (self.p_mean + self.p_std * stream.normal()).exp()
-        })
+        squared_error(network, batch, draws, preconditioning, |row| (self.p_mean + self.p_std * row.normal()).exp())
     }
 }

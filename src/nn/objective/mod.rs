@@ -13,10 +13,13 @@ use scorecast_systems::{Entry, Param};
 
 pub use likelihood::log_variance;
 pub use preconditioning::Preconditioning;
-pub use training::{Draws, Fields, Objective, ObjectiveBuild};
+pub use training::{Draws, Fields, Objective, ObjectiveBuild, RowDraws};
 
 /// Every objective, in the order in which they are listed.
 pub const OBJECTIVES: &[Entry<ObjectiveBuild>] = &[likelihood::ENTRY, denoising::ENTRY, velocity::ENTRY];
+
+/// What the network of a denoiser takes and gives: noised data and their condition, at a level.
+pub const DENOISER_FIELDS: Fields = denoising::ENTRY.build.fields;
 
 const fn denoises(entry: &Entry<ObjectiveBuild>) -> bool {
     entry.build.preconditioning.is_some()

@@ -6,9 +6,9 @@
 
 use candle_core::Tensor;
 use ndarray::{Array2, ArrayView2};
-use scorecast_systems::{Level, Stream};
+use scorecast_systems::Level;
 
-use super::Draws;
+use super::{Draws, RowDraws};
 use crate::nn::data::Batch;
 use crate::nn::{NeuralNetwork, Result, array};
 
@@ -69,17 +69,17 @@ pub(super) fn squared_error(
     batch: &Batch,
     draws: Draws,
     preconditioning: fn(Level) -> Preconditioning,
-    level: impl Fn(&mut Stream) -> f64,
+    level: impl Fn(&mut RowDraws) -> f64,
 ) -> Result<Tensor> {
     let z = &batch.increments;
     let (mut input, mut target) = (Array2::zeros(z.dim()), Array2::zeros(z.dim()));
     let mut levels = Vec::with_capacity(z.nrows());
     for i in 0..z.nrows() {
-        let mut stream = draws.stream(i);
-        let p = preconditioning(Level::exploding(level(&mut stream)));
+        let mut row = draws.row(i);
+        let p = preconditioning(Level::exploding(level(&mut row)));
         levels.push(p.noise_feature());
         for c in 0..z.ncols() {
-            let eps = stream.normal();
+            let eps = row.stream.normal();
             input[[i, c]] = p.noised(z[[i, c]], eps);
             target[[i, c]] = p.wanted(z[[i, c]], eps);
         }

@@ -48,8 +48,8 @@ fn preconditioning(level: Level) -> Preconditioning {
 
 impl Objective for Velocity {
     fn loss(&self, network: &dyn NeuralNetwork, batch: &Batch, draws: Draws) -> Result<Tensor> {
-        squared_error(network, batch, draws, preconditioning, |stream| {
-            (FRAC_PI_2 * (END + (1.0 - 2.0 * END) * stream.uniform())).tan()
+        squared_error(network, batch, draws, preconditioning, |row| {
+            (FRAC_PI_2 * (END + (1.0 - 2.0 * END) * row.uniform())).tan()
         })
     }
 }

@@ -8,9 +8,10 @@
 //! and b / (1 - phi)^2 turns that into Omega. Without phi the cosines would see the spectrum's peak at 0 only where it is
 //! wider than nu / (2 T_b): errors that persist for a twentieth of a run had standard errors of two thirds.
 //!
-//! The degrees of freedom count what phi costs: 2/dof = 2/nu + 4 (1 - phi^2) / (T_b (1 - phi)^2) by the delta method. Omega
-//! is taken (1 + 1/dof) times what is found, so that a mean is within two standard errors as often as a normal law has it,
-//! down to about five degrees of freedom; tests use Student's t besides, and are on the safe side.
+//! The degrees of freedom count what phi costs: 2/dof = 2/nu + 4 (1 - phi^2) / (T_b (1 - phi)^2) by the delta method. A
+//! mean over its root is then Student's t, which tests and intervals use. A standard error that is printed has no degrees of
+//! freedom beside it, and readers take two of it: its square is 1 + 2/dof times as large, as the variance of that t is (to
+//! first order), and two of it cover .93 to .97 down to about five degrees of freedom.
 //!
 //! C independent clusters add the contrasts between their means, sqrt(T_c) (mean_c - mean), C - 1 more degrees of
 //! freedom of the same expectation. For one cluster nu = 0.4 T_b^(2/3), as recommended; weighing the same squared bias
@@ -35,6 +36,8 @@ pub struct LongRun {
     pub dof: f64,
     /// The number of cases.
     pub n: usize,
+    /// Whether persistence within clusters was estimated.
+    estimated: bool,
     /// The variance of one case, `[term]`.
     variances: Vec<f64>,
 }
@@ -54,7 +57,7 @@ impl LongRun {
             count += nu;
         }
         let within = persistence.dof(count);
-        let scale = if count > 0 { persistence.recolour() * ((within + 1.0) / count as f64).sqrt() } else { 0.0 };
+        let scale = if count > 0 { persistence.recolour() * (within / count as f64).sqrt() } else { 0.0 };
         coefficients.iter_mut().for_each(|coefficient| *coefficient *= scale);
         for cluster in &clusters {
             let scale = (cluster.len() as f64).sqrt();
@@ -64,7 +67,7 @@ impl LongRun {
         let mut matrix = Array2::zeros((rows, width));
         matrix.iter_mut().zip(&coefficients).for_each(|(to, from)| *to = *from);
         let dof = within + clusters.len().saturating_sub(1) as f64;
-        Self { coefficients: matrix, dof, n: cases.len(), variances: variances(&grand, &cases) }
+        Self { coefficients: matrix, dof, n: cases.len(), estimated: count > 0, variances: variances(&grand, &cases) }
     }
 
     /// Omega, `[term, term]`; none without a degree of freedom.
@@ -77,16 +80,22 @@ impl LongRun {
         self.variances.iter().sum()
     }
 
-    /// The standard error of the mean of the first term; none without a degree of freedom.
-    pub fn standard_error(&self) -> Option<f64> {
+    /// The root that Student's t is over, for the mean of the first term; none without a degree of freedom.
+    pub fn studentised(&self) -> Option<f64> {
         let squares: f64 = self.coefficients.column(0).iter().map(|c| c * c).sum();
         (self.dof > 0.0).then(|| (squares / self.dof / self.n as f64).sqrt())
+    }
+
+    /// The standard error of the mean of the first term, to be printed; none without a degree of freedom.
+    pub fn standard_error(&self) -> Option<f64> {
+        let wider = if self.estimated { (1.0 + 2.0 / self.dof).sqrt() } else { 1.0 };
+        Some(self.studentised()? * wider)
     }
 
     /// How many independent cases would have a mean of this standard error: n times the variance of one case over Omega,
     /// at most n. None without a degree of freedom, or where all cases are alike.
     pub fn effective(&self) -> Option<f64> {
-        let (se, variance) = (self.standard_error()?, self.variances.first()?);
+        let (se, variance) = (self.studentised()?, self.variances.first()?);
         (se > 0.0).then(|| (variance / (se * se)).min(self.n as f64))
     }
 }

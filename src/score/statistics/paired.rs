@@ -21,7 +21,9 @@ pub struct Paired {
     pub difference: f64,
     /// Its standard error.
     pub se: f64,
-    /// Degrees of freedom of the standard error.
+    /// What Student's t is over; the standard error is no smaller.
+    pub studentised: f64,
+    /// Degrees of freedom of Student's t.
     pub dof: f64,
     /// Two-sided p-value.
     pub p: f64,
@@ -44,18 +46,19 @@ pub fn compare(a: &Terms, b: &Terms, metric: &dyn Metric, orientation: Orientati
     let series: Vec<(usize, [f64; 1])> =
         pairs.iter().map(|(c, x, y)| (*c, [influence(&ga, x, &ma) - influence(&gb, y, &mb)])).collect();
     let long_run = LongRun::new(1, series.iter().map(|(cluster, row)| (*cluster, &row[..])));
-    let se = long_run.standard_error()?;
+    let (se, studentised) = (long_run.standard_error()?, long_run.studentised()?);
     if !difference.is_finite() || !se.is_finite() {
         return None;
     }
-    Some(Paired { difference, se, dof: long_run.dof, p: two_sided(difference, se, long_run.dof)?, n: pairs.len() })
+    let p = two_sided(difference, studentised, long_run.dof)?;
+    Some(Paired { difference, se, studentised, dof: long_run.dof, p, n: pairs.len() })
 }
 
 impl Paired {
     /// The ends of the two-sided confidence interval of the difference at this level (such as .95), by Student's t.
     pub fn interval(&self, level: f64) -> Option<[f64; 2]> {
         let law = StudentsT::new(0.0, 1.0, self.dof).ok()?;
-        let half = self.se * law.inverse_cdf(0.5 + 0.5 * level);
+        let half = self.studentised * law.inverse_cdf(0.5 + 0.5 * level);
         half.is_finite().then_some([self.difference - half, self.difference + half])
     }
 }

@@ -15,7 +15,9 @@ pub struct Summary {
     pub value: Option<f64>,
     /// Its standard error, where it can be estimated.
     pub se: Option<f64>,
-    /// Degrees of freedom of the standard error.
+    /// What Student's t is over, for intervals; the standard error is no smaller.
+    pub studentised: Option<f64>,
+    /// Degrees of freedom of Student's t.
     pub dof: f64,
     /// The number of cases.
     pub n: usize,
@@ -35,6 +37,7 @@ impl Summary {
         Self {
             value: None,
             se: None,
+            studentised: None,
             dof: 0.0,
             n: terms.len(),
             effective: None,
@@ -47,7 +50,7 @@ impl Summary {
     /// The half width of the two-sided confidence interval at this level (such as .95), by Student's t.
     pub fn half_width(&self, level: f64) -> Option<f64> {
         let law = StudentsT::new(0.0, 1.0, self.dof).ok()?;
-        Some(self.se? * law.inverse_cdf(0.5 + 0.5 * level))
+        Some(self.studentised? * law.inverse_cdf(0.5 + 0.5 * level))
     }
 }
 
@@ -64,6 +67,7 @@ pub fn summarise(terms: &Terms, function: &dyn Fn(&[f64]) -> f64) -> Summary {
         terms.rows().map(|(cluster, _, row)| (cluster, [influence(&gradient, row, &means)])).collect();
     let long_run = LongRun::new(1, linear.iter().map(|(cluster, row)| (*cluster, &row[..])));
     summary.se = long_run.standard_error().filter(|se| se.is_finite() && summary.value.is_some());
+    summary.studentised = summary.se.and(long_run.studentised());
     summary.dof = long_run.dof;
     summary.effective = summary.se.and(long_run.effective());
     summary

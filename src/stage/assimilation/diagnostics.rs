@@ -34,7 +34,10 @@ pub fn add_diagnostics(
         }
     };
     let diagnostic = |name: &str| outcome.diagnostics.get(name).copied();
-    diagnostic("log_evidence").into_iter().for_each(|value| add(&LOG_EVIDENCE, value));
+    // every method over the sets that hold a value: what some say of an empty one, 0, would dilute their means
+    if now.values.iter().any(|value| !value.is_nan()) {
+        diagnostic("log_evidence").into_iter().for_each(|value| add(&LOG_EVIDENCE, value));
+    }
     // a method's own and an adaptive one around it multiply
     let factors = [diagnostic("inflation"), diagnostic("adaptive_inflation")];
     factors.into_iter().flatten().reduce(|a, b| a * b).into_iter().for_each(|value| add(&INFLATION, value));
