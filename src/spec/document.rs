@@ -110,7 +110,7 @@ impl Item {
 
 /// Parses a text. Every syntax error is a mistake with its line; then there is no tree.
 pub fn parse(text: &str, origin: &str, mistakes: &Mistakes) -> Option<Node> {
-    let source = Source { origin: Arc::from(origin), text };
+    let source = Source::new(Arc::from(origin), text);
     let (root, errors) = DeTable::parse_recoverable(text);
     for error in &errors {
         let place = source.place(error.span().map_or(text.len(), |span| span.start));
@@ -125,7 +125,7 @@ pub fn parse(text: &str, origin: &str, mistakes: &Mistakes) -> Option<Node> {
 /// Parses the value of an override: TOML where it is TOML, otherwise text.
 pub fn parse_value(text: &str, place: &Place) -> Node {
     let (value, errors) = DeValue::parse_recoverable(text);
-    let source = Source { origin: place.origin.clone(), text };
+    let source = Source::new(place.origin.clone(), text);
     let mut item = source.item(value.get_ref());
     if !errors.is_empty() || matches!(item, Item::Other(_)) {
         item = Item::Text(text.to_owned());
@@ -144,15 +144,20 @@ fn move_to(node: &mut Node, place: &Place) {
     }
 }
 
-struct Source<'t> {
+struct Source {
     origin: Arc<str>,
-    text: &'t str,
+    /// Where lines end: a text may have as many values as an array has numbers, and each looks for its line.
+    ends: Vec<usize>,
 }
 
-impl Source<'_> {
+impl Source {
+    fn new(origin: Arc<str>, text: &str) -> Self {
+        let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(offset, _)| offset);
+        Self { origin, ends: ends.collect() }
+    }
+
     fn place(&self, offset: usize) -> Place {
-        let before = &self.text.as_bytes()[..offset.min(self.text.len())];
-        let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count();
+        let line = 1 + self.ends.partition_point(|end| *end < offset);
         Place { origin: self.origin.clone(), line: Some(line) }
     }
 
