@@ -123,6 +123,52 @@ pub struct TrainingRow {
     pub best_valid: Option<f64>,
     /// Network evaluations in one lead step.
     pub evaluations: usize,
+    /// What a long rollout shows of its climate, where that was looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<RolloutRow>,
+}
+
+/// The climate of free rollouts of a forecaster beside that of the training data: of each figure, the component that is
+/// furthest off.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RolloutRow {
+    /// Members.
+    pub members: usize,
+    /// Lead steps; the second half counts.
+    pub steps: usize,
+    /// Whether all states were finite.
+    pub finite: bool,
+    /// The component whose standard deviation is furthest off.
+    pub component: usize,
+    /// Its standard deviation over that of the training data.
+    pub sd_ratio: Option<f64>,
+    /// The standard error of that.
+    pub sd_ratio_se: Option<f64>,
+    /// The mean less that of the training data, in standard deviations.
+    pub mean_error: Option<f64>,
+    /// The standard error of that.
+    pub mean_error_se: Option<f64>,
+    /// The lag, in lead steps, at which the training data have an autocorrelation of about a half.
+    pub lag: usize,
+    /// The autocorrelation there less that of the training data.
+    pub autocorrelation_error: Option<f64>,
+}
+
+impl Default for RolloutRow {
+    fn default() -> Self {
+        Self {
+            members: 0,
+            steps: 0,
+            finite: true,
+            component: 0,
+            sd_ratio: None,
+            sd_ratio_se: None,
+            mean_error: None,
+            mean_error_se: None,
+            lag: 0,
+            autocorrelation_error: None,
+        }
+    }
 }
 
 /// What a row cost. Costs are printed and shown, but kept out of the metrics files, which must not change from run to run.

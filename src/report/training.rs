@@ -7,7 +7,7 @@ use super::markup::escape;
 use super::number::{count, significant};
 use super::scale::Axis;
 use super::tables::wrap;
-use crate::results::{Curve, CurvePoint, Report, TrainingRow};
+use crate::results::{Curve, CurvePoint, Report, RolloutRow, TrainingRow};
 
 /// The table and the curves.
 pub(super) fn section(report: &Report, styles: &Styles) -> String {
@@ -28,14 +28,15 @@ fn table(report: &Report) -> String {
     let row = |row: &TrainingRow| {
         let valid = row.best_valid.filter(|v| v.is_finite()).map_or_else(|| "–".into(), |v| significant(v, 3));
         format!(
-            r#"<tr><th scope="row">{}</th><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{valid}</td><td>{}</td></tr>"#,
+            r#"<tr><th scope="row">{}</th><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{valid}</td><td>{}</td><td>{}</td></tr>"#,
             escape(&row.forecaster),
             escape(&row.kind),
             count(row.parameters as u64),
             count(row.pairs as u64),
             count(row.steps),
             count(row.best_step),
-            row.evaluations
+            row.evaluations,
+            row.rollout.as_ref().map_or_else(|| "–".into(), rollout)
         )
     };
     let names = [
@@ -47,9 +48,15 @@ fn table(report: &Report) -> String {
         "kept step",
         "validation loss",
         "evaluations a lead step",
+        "sd of free rollouts / of data",
     ];
     let head: String = names.iter().map(|name| format!(r#"<th scope="col">{name}</th>"#)).collect();
     wrap("", &head, &report.training.iter().map(row).collect::<String>())
+}
+
+/// The worst component's standard deviation in long rollouts over that of the training data.
+fn rollout(row: &RolloutRow) -> String {
+    row.sd_ratio.map_or_else(|| "not finite".into(), |ratio| significant(ratio, 3))
 }
 
 fn chart(report: &Report, curve: &Curve, styles: &Styles) -> Option<String> {

@@ -14,7 +14,7 @@ use super::options::{Finished, Options};
 use super::{findings, forecast, tables};
 use crate::failure::{Failure, FailureKind, Result};
 use crate::progress::Progress;
-use crate::results::Report;
+use crate::results::{Report, TrainingRow};
 use crate::spec::Plan;
 use crate::store::RunFolder;
 
@@ -48,7 +48,7 @@ pub fn run(plan: &Plan, options: &Options, progress: &dyn Progress) -> Result<Fi
         write_analyses(&folder.file(&name)?, network, &analyses.first_runs(network), plan)?;
     }
 
-    let report = report(&experiment, forecasts, analyses.report, analyses.diagnoses);
+    let report = report(&experiment, forecasts, analyses.report, analyses.diagnoses)?;
     if nothing_to_report(&report) {
         return Err(Failure::new(FailureKind::Numerical, "every row diverged, so there is nothing to report")
             .hint("look at data.dt, data.substeps and the methods' inflation")
@@ -77,13 +77,19 @@ pub fn run(plan: &Plan, options: &Options, progress: &dyn Progress) -> Result<Fi
 }
 
 /// The report of a whole experiment: its training, then what the scores of forecasts and of analyses hold, in this order.
-fn report(experiment: &Experiment, forecasts: Report, analyses: Report, diagnoses: Vec<String>) -> Report {
+fn report(experiment: &Experiment, forecasts: Report, analyses: Report, diagnoses: Vec<String>) -> Result<Report> {
     let (plan, made) = (experiment.plan, &experiment.forecasters);
+    let mut training = Vec::new();
+    for made in made {
+        let Some(row) = made.training_row() else { continue };
+        let rollout = experiment.data.as_ref().map_or(Ok(None), |data| forecast::rollout(made, data, plan.seed))?;
+        training.push(TrainingRow { rollout, ..row });
+    }
     let mut report = Report {
         title: plan.name.clone(),
         setting: tables::setting(plan),
         dt: plan.data.stepping.dt,
-        training: made.iter().filter_map(FittedForecaster::training_row).collect(),
+        training,
         curves: made.iter().filter_map(FittedForecaster::curve).collect(),
         cost: made.iter().filter_map(FittedForecaster::cost_row).collect(),
         experiment: plan.resolved.clone(),
@@ -94,7 +100,7 @@ fn report(experiment: &Experiment, forecasts: Report, analyses: Report, diagnose
     report.findings = findings::findings(&report);
     report.warnings = findings::warnings(plan, &report);
     report.warnings.extend(diagnoses);
-    report
+    Ok(report)
 }
 
 fn nothing_to_report(report: &Report) -> bool {

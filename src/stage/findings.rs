@@ -30,6 +30,7 @@ pub fn warnings(plan: &Plan, report: &Report) -> Vec<String> {
     out.extend(smoothed_lost(&report.assimilation));
     out.extend(forecasts_lost(&report.forecast));
     out.extend(too_short(report));
+    out.extend(report.training.iter().filter_map(|row| row.rollout.as_ref()?.warning(&row.forecaster)));
     out.extend(degenerate_weights(&report.assimilation));
     out.extend(caveats(plan));
     out.extend(shorter_rows(plan));

@@ -1,11 +1,18 @@
 //! Whether a histogram is flat, allowing for any dependence between its cases in time and between components.
 //!
-//! X^2 = n B sum_b (p_b - 1/B)^2 for mean shares p_b of B bins. Its law under flatness is sum_i a_i chi^2_1 with a_i the
-//! eigenvalues of A = B Omega, Omega the long-run covariance of the shares; for independent cases of one value all
+//! X^2 = n B sum_b (p_b - 1/B)^2 for mean shares p_b of B bins is n B sum_k c_k^2 in the orthonormal contrasts
+//! c_k = sqrt(2/B) sum_b p_b cos(pi k (b + 1/2) / B), k = 1..B-1. Its law under flatness is sum_i a_i chi^2_1 with a_i the
+//! eigenvalues of A = B Omega, Omega the long-run covariance of the contrasts; for independent cases of one value all
 //! a_i are 1. Two moments fit it: X^2 / tr A is near F with d = (tr A)^2 / tr A^2 and d nu degrees of freedom (the
-//! second-order correction of Rao & Scott 1981, 1984, after Satterthwaite), nu those of Omega's estimate. tr A^2 is
+//! second-order correction of Rao & Scott 1981, 1984, after Satterthwaite), nu those of Omega's estimate, and tr A^2
 //! estimated without bias, as for a Wishart matrix. Only traces are used, so few times do not spoil it as they would
-//! spoil a Wald test.
+//! spoil a Wald test; tr A is taken 1 + 1/nu times as found, for its error is one of all contrasts together where they
+//! persist.
+//!
+//! Contrasts and not bins: where ranks move slowly, the first contrasts (a bias, a wrong spread) persist like the errors
+//! themselves, and an autoregression takes that out. A bin's share is in and out of the bin, and none does.
+
+use std::f64::consts::PI;
 
 use statrs::distribution::{ContinuousCDF, FisherSnedecor};
 
@@ -36,13 +43,16 @@ pub fn flatness(terms: &Terms, bins: usize) -> Option<Flatness> {
     let flat = 1.0 / bins as f64;
     let chi_square: f64 =
         terms.means()[..bins].iter().map(|p| (p - flat) * (p - flat) / flat).sum::<f64>() * terms.len() as f64;
-    let long_run = LongRun::new(bins, terms.rows().map(|(cluster, _, row)| (cluster, &row[..bins])));
+    let contrasts: Vec<(usize, Vec<f64>)> =
+        terms.rows().map(|(cluster, _, row)| (cluster, contrasts(&row[..bins]))).collect();
+    let long_run = LongRun::new(bins - 1, contrasts.iter().map(|(cluster, row)| (*cluster, &row[..])));
     let nu = long_run.dof;
     if nu < 2.0 {
         return None;
     }
     let a = long_run.covariance()? / flat;
     let trace = a.diag().sum().max(LEAST * long_run.independent_trace() / flat);
+    let allowed = trace * (1.0 + 1.0 / nu);
     if chi_square <= NONE * terms.len() as f64 {
         return Some(Flatness { chi_square, inflation: trace / (bins - 1) as f64, p: 1.0 });
     }
@@ -53,5 +63,29 @@ pub fn flatness(terms: &Terms, bins: usize) -> Option<Flatness> {
     let unbiased = nu * nu / ((nu - 1.0) * (nu + 2.0)) * (squares - trace * trace / nu);
     let freedom = (trace * trace / unbiased.max(trace * trace / (bins - 1) as f64)).max(1.0);
     let law = FisherSnedecor::new(freedom, freedom * nu).ok()?;
-    Some(Flatness { chi_square, inflation: trace / (bins - 1) as f64, p: 1.0 - law.cdf(chi_square / trace) })
+    Some(Flatness { chi_square, inflation: trace / (bins - 1) as f64, p: 1.0 - law.cdf(chi_square / allowed) })
+}
+
+/// The contrasts of shares, `[bin]`: their cosine transform without the constant.
+fn contrasts(shares: &[f64]) -> Vec<f64> {
+    let bins = shares.len() as f64;
+    let contrast = |k: usize| {
+        let wave = |(b, share): (usize, &f64)| share * (PI * k as f64 * (b as f64 + 0.5) / bins).cos();
+        (2.0 / bins).sqrt() * shares.iter().enumerate().map(wave).sum::<f64>()
+    };
+    (1..shares.len()).map(contrast).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::contrasts;
+
+    #[test]
+    fn contrasts_are_orthonormal_and_see_nothing_of_the_flat() {
+        assert!(contrasts(&[0.1; 10]).iter().all(|c| c.abs() < 1e-15));
+        let shares = [0.3, 0.05, 0.25, 0.1, 0.3];
+        let squares: f64 = contrasts(&shares).iter().map(|c| c * c).sum();
+        let expected: f64 = shares.iter().map(|p| (p - 0.2) * (p - 0.2)).sum();
+        assert!((squares - expected).abs() < 1e-15);
+    }
 }

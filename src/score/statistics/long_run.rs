@@ -2,7 +2,7 @@
 //!
 //! Prewhitened, equal-weighted cosines (Andrews & Monahan 1992; Lazarus, Lewis, Stock & Watson 2018, "HAR inference:
 //! recommendations for practice"). A cluster of T cases is averaged over blocks of b = T^(1/3) / 2 cases, which leaves what
-//! persists. One autoregressive coefficient phi of the blocks, pooled over clusters and corrected for its bias
+//! persists. An autoregressive coefficient phi of the blocks of each term, pooled over clusters and corrected for its bias
 //! (1 + 3 phi) / T_b (Kendall 1954), takes most of the persistence out: r_t = u_t - phi u_(t-1) is nearly white, so that its
 //! coefficients L_j = sqrt(2/T_b) sum_t r_t cos(pi j (t - 1/2) / T_b), j = 1..nu, are nearly independent of one covariance,
 //! and b / (1 - phi)^2 turns that into Omega. Without phi the cosines would see the spectrum's peak at 0 only where it is
@@ -20,7 +20,7 @@
 
 use std::f64::consts::PI;
 
-use ndarray::{Array2, ArrayView2, Axis, s};
+use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 
 /// Clusters up to this many use at least one cosine each, for the contrasts alone are too few.
 const FEW: usize = 8;
@@ -56,9 +56,9 @@ impl LongRun {
             (1..=nu).for_each(|j| project(j, whitened.view(), &mut coefficients));
             count += nu;
         }
-        let within = persistence.dof(count);
-        let scale = if count > 0 { persistence.recolour() * (within / count as f64).sqrt() } else { 0.0 };
-        coefficients.iter_mut().for_each(|coefficient| *coefficient *= scale);
+        persistence.recolour(&mut coefficients);
+        let within = persistence.dof(count, &coefficients);
+        coefficients.iter_mut().for_each(|coefficient| *coefficient *= (within / count as f64).sqrt());
         for cluster in &clusters {
             let scale = (cluster.len() as f64).sqrt();
             coefficients.extend(mean(width, cluster).iter().zip(&grand).map(|(m, g)| scale * (m - g)));
@@ -106,8 +106,8 @@ struct Persistence {
     blocks: Vec<Array2<f64>>,
     /// Cases in a block.
     length: usize,
-    /// The coefficient of the autoregression, from 0 to just below 1.
-    phi: f64,
+    /// The coefficient of the autoregression of each term, from 0 to just below 1, `[term]`.
+    phi: Array1<f64>,
 }
 
 impl Persistence {
@@ -116,7 +116,7 @@ impl Persistence {
         let typical = cases as f64 / clusters.len().max(1) as f64;
         let length = ((0.5 * typical.cbrt()).round() as usize).max(1);
         let blocks: Vec<Array2<f64>> = clusters.iter().map(|cluster| blocks(width, cluster, length)).collect();
-        let phi = autoregression(&blocks);
+        let phi = (0..width).map(|term| autoregression(&blocks, term)).collect();
         Self { blocks, length, phi }
     }
 
@@ -124,22 +124,34 @@ impl Persistence {
     fn whitened(&self) -> impl Iterator<Item = Array2<f64>> {
         self.blocks.iter().map(|blocks| match blocks.nrows() {
             0 | 1 => Array2::zeros((0, blocks.ncols())),
-            _ => &blocks.slice(s![1.., ..]) - &(&blocks.slice(s![..-1, ..]) * self.phi),
+            _ => &blocks.slice(s![1.., ..]) - &(&blocks.slice(s![..-1, ..]) * &self.phi),
         })
     }
 
-    /// The root of what turns the covariance of the whitened blocks into that of the mean of single cases.
-    fn recolour(&self) -> f64 {
-        (self.length as f64).sqrt() / (1.0 - self.phi)
+    /// Turns coefficients of whitened blocks, `[coefficient x term]`, into those of the mean of single cases.
+    fn recolour(&self, coefficients: &mut [f64]) {
+        let length = (self.length as f64).sqrt();
+        for row in coefficients.chunks_mut(self.phi.len().max(1)) {
+            row.iter_mut().zip(&self.phi).for_each(|(coefficient, phi)| *coefficient *= length / (1.0 - phi));
+        }
     }
 
-    /// Degrees of freedom of `count` cosines.
-    fn dof(&self, count: usize) -> f64 {
+    /// Degrees of freedom of `count` cosines: their relative variance and that of phi, a mean over terms by what each has of
+    /// the trace of Omega.
+    fn dof(&self, count: usize, coefficients: &[f64]) -> f64 {
         if count == 0 {
             return 0.0;
         }
         let blocks: usize = self.blocks.iter().map(Array2::nrows).sum();
-        let of_phi = (1.0 + self.phi) / (1.0 - self.phi) / blocks as f64;
+        let (mut of_phi, mut trace) = (0.0, 0.0);
+        for row in coefficients.chunks(self.phi.len().max(1)) {
+            for (coefficient, phi) in row.iter().zip(&self.phi) {
+                let square = coefficient * coefficient;
+                of_phi += square * (1.0 + phi) / (1.0 - phi) / blocks as f64;
+                trace += square;
+            }
+        }
+        let of_phi = if trace > 0.0 { of_phi / trace } else { 0.0 };
         1.0 / (1.0 / count as f64 + 2.0 * of_phi)
     }
 }
@@ -156,14 +168,14 @@ fn blocks(width: usize, cluster: &[(usize, &[f64])], length: usize) -> Array2<f6
     blocks
 }
 
-/// phi of all clusters and terms together, corrected for its bias. A negative one is 0: cosines see such spectra as they are.
-fn autoregression(blocks: &[Array2<f64>]) -> f64 {
-    let sum = |product: &dyn Fn(&Array2<f64>) -> f64| blocks.iter().map(product).fold(0.0, |sum, part| sum + part);
-    let squares = sum(&|u| u.iter().map(|u| u * u).sum());
-    let lagged = sum(&|u| {
-        let later = u.iter().skip(u.ncols());
-        later.zip(u).map(|(later, earlier)| later * earlier).sum()
-    });
+/// phi of a term over all clusters, corrected for its bias. A negative one is 0: cosines see such spectra as they are.
+fn autoregression(blocks: &[Array2<f64>], term: usize) -> f64 {
+    let (mut lagged, mut squares) = (0.0, 0.0);
+    for blocks in blocks {
+        let u = blocks.column(term);
+        squares += u.dot(&u);
+        lagged += u.iter().skip(1).zip(u).map(|(later, earlier)| later * earlier).sum::<f64>();
+    }
     let length = blocks.iter().map(Array2::nrows).sum::<usize>() as f64 / blocks.len().max(1) as f64;
     let phi = lagged / squares;
     if !phi.is_finite() {

@@ -177,7 +177,7 @@ fn naive(terms: &Terms, bins: usize) -> f64 {
 #[test]
 fn the_rank_histogram_of_a_perfect_persistent_ensemble_is_called_flat() {
     let ranks = metric("rank_histogram");
-    for (phi, n) in [(0.0, 200), (0.5, 400), (0.8, 400), (0.9, 1000)] {
+    for (phi, n) in [(0.0, 200), (0.5, 400), (0.8, 400), (0.9, 1000), (0.975, 1000)] {
         let tables: Vec<Terms> =
             (0..400).map(|seed| measure(&*ranks, &persistent(seed, 1, phi, n, 19, 1.0), |_| 0)).collect();
         let rejected = share(400, |seed| ranks.summarise(&tables[seed as usize]).value.unwrap() < 0.05);

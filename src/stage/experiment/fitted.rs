@@ -41,6 +41,7 @@ impl FittedForecaster {
             best_step: training.best_step,
             best_valid: training.best_valid.is_finite().then_some(training.best_valid),
             evaluations: training.evaluations,
+            rollout: None,
         })
     }
 

@@ -8,11 +8,13 @@ mod file;
 mod laws;
 pub(super) mod lead_tables;
 mod lost;
+mod rollout;
 mod score;
 mod start_blocks;
 #[cfg(test)]
 mod time_dependence;
 mod write;
 
+pub(super) use rollout::rollout;
 pub(super) use score::score;
 pub use write::run;

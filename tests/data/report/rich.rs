@@ -244,6 +244,7 @@ fn add_training(report: &mut Report) {
             best_step: 2350,
             best_valid: Some(floor),
             evaluations: if kind == "diffusion" { 12 } else { 1 },
+            rollout: None,
         });
         report.cost.push(CostRow {
             stage: "train".into(),
