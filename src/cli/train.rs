@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::session::Session;
+use super::session::{Given, Session};
 use scorecast::failure::Result;
 use scorecast::stage::{self, Finished};
 
@@ -21,7 +21,8 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, session: &Session) -> Result<Finished> {
-    session.run(&args.experiment, "train", |plan| {
+    let given = Given { data: args.data.as_deref(), ..Given::default() };
+    session.run(&args.experiment, "train", &given, |plan, _| {
         let label = args.forecaster.as_deref();
         if let Some(label) = label {
             session.check_label(plan, label)?;

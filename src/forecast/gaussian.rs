@@ -74,7 +74,8 @@ fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {
 }
 
 fn load(model: &Model) -> Result<Fitted> {
-    Ok(fitted(Learned::load(model)?, Training::load(model)?))
+    let fields = find(OBJECTIVES, "objective", "likelihood")?.build.fields;
+    Ok(fitted(Learned::load(model, fields)?, Training::load(model)?))
 }
 
 fn fitted(learned: Learned, training: Training) -> Fitted {

@@ -5,11 +5,11 @@ use std::path::Path;
 use serde_json::json;
 
 use super::options::{Finished, Options};
-use super::output::{claim, make_folder};
+use super::output::claim;
 use crate::failure::{Failure, FailureKind, Result};
 use crate::progress::Progress;
 use crate::results::Report;
-use crate::store;
+use crate::store::{self, Claim};
 
 /// Renders `report.html` and `figure.svg` again from a run's `report.json`, into the run or the folder `--out`.
 ///
@@ -31,10 +31,10 @@ pub fn run(run_dir: &Path, options: &Options, _progress: &dyn Progress) -> Resul
     })?;
     let folder = options.out.as_deref().unwrap_or(run_dir);
     let (page, figure) = (folder.join("report.html"), folder.join("figure.svg"));
+    let _place = Claim::folder(folder)?;
     if options.out.is_some() {
         claim(&page, options)?;
         claim(&figure, options)?;
-        make_folder(folder)?;
     }
     store::write_atomic(&page, crate::report::html(&report).as_bytes())?;
     store::write_atomic(&figure, crate::report::figure_svg(&report).as_bytes())?;

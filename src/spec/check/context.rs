@@ -4,6 +4,7 @@ use super::super::document::{Item, Node, Place, Table};
 use super::super::keys::{SECTIONS, Section, TOP};
 use super::super::mistake::Mistakes;
 use super::super::read::{Reader, remedy};
+use super::KindOfModel;
 
 /// A section that may be missing, or wrong.
 pub(super) enum Checked<T> {
@@ -37,6 +38,8 @@ pub(super) struct Context<'a> {
     pub(super) root: &'a Table,
     pub(super) place: &'a Place,
     pub(super) mistakes: &'a Mistakes,
+    /// The kind of the forecaster in a model's file.
+    pub(super) kind_of_model: KindOfModel<'a>,
 }
 
 impl<'a> Context<'a> {

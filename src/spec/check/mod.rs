@@ -17,6 +17,8 @@ mod system;
 pub(super) use estimate::ESTIMATE;
 pub(super) use observe::{INITIAL, NOISE, OPERATOR};
 
+use std::path::Path;
+
 use super::document::{Place, Table};
 use super::keys::TOP;
 use super::mistake::Mistakes;
@@ -25,9 +27,18 @@ use super::read::Reader;
 use super::resolved;
 use context::{Checked, Context};
 
+/// What says the kind of the forecaster in a model's file, where it can be read.
+pub type KindOfModel<'a> = &'a dyn Fn(&Path) -> Option<String>;
+
 /// Checks the tree of a whole experiment. None exactly if there are mistakes.
-pub(super) fn run(root: &Table, place: &Place, origin: &str, mistakes: &Mistakes) -> Option<Plan> {
-    let cx = Context { root, place, mistakes };
+pub(super) fn run(
+    root: &Table,
+    place: &Place,
+    origin: &str,
+    kind_of_model: KindOfModel,
+    mistakes: &Mistakes,
+) -> Option<Plan> {
+    let cx = Context { root, place, mistakes, kind_of_model };
     cx.refuse_unknown_sections();
     let top = Reader { section: &TOP, path: String::new(), table: root, place, mistakes }.own();
     let system = system::check(&cx);
@@ -74,6 +85,6 @@ pub(super) fn run(root: &Table, place: &Place, origin: &str, mistakes: &Mistakes
 
 /// The file's stem, or the preset's name.
 fn stem(origin: &str) -> String {
-    let path = std::path::Path::new(origin);
+    let path = Path::new(origin);
     path.file_stem().map_or_else(|| origin.to_owned(), |stem| stem.to_string_lossy().into_owned())
 }

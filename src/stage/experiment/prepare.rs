@@ -22,6 +22,7 @@ pub struct Experiment<'a> {
     /// The forecasters that were fitted or loaded, in the order of the plan.
     pub forecasters: Vec<FittedForecaster>,
     climate: OnceLock<TrainingClimate>,
+    digest: OnceLock<String>,
 }
 
 impl<'a> Experiment<'a> {
@@ -51,7 +52,7 @@ impl<'a> Experiment<'a> {
 
     /// Of a plan for which no trajectories are needed.
     pub fn without_data(plan: &'a Plan, options: &'a Options) -> Self {
-        Self { plan, options, data: None, forecasters: Vec::new(), climate: OnceLock::new() }
+        Self { plan, options, data: None, forecasters: Vec::new(), climate: OnceLock::new(), digest: OnceLock::new() }
     }
 
     /// Makes every forecaster of the plan.
@@ -74,7 +75,8 @@ impl<'a> Experiment<'a> {
         resume: bool,
         progress: &dyn Progress,
     ) -> Result<()> {
-        let making = Making { plan: self.plan, data: self.data.as_ref(), folder: models, resume, progress };
+        let (plan, data, digest) = (self.plan, self.data.as_ref(), self.digest());
+        let making = Making { plan, data, digest, folder: models, resume, progress };
         let made: Vec<_> = wanted.iter().map(|forecaster| making.one(forecaster)).collect::<Result<_>>()?;
         self.forecasters.extend(made);
         Ok(())
@@ -91,6 +93,16 @@ impl<'a> Experiment<'a> {
     /// The climate of the training trajectories, where there are any.
     pub fn climate(&self) -> Option<&TrainingClimate> {
         self.data.as_ref().map(|data| self.climate.get_or_init(|| TrainingClimate::new(&data.train)))
+    }
+
+    /// The SHA-256 of the trajectories that are trained on, where there are any.
+    pub fn digest(&self) -> Option<&str> {
+        self.data.as_ref().map(|data| self.digest.get_or_init(|| data.training_digest()).as_str())
+    }
+
+    /// What loaded models were made from that this experiment is not: sentences.
+    pub fn notes(&self) -> Vec<String> {
+        self.forecasters.iter().flat_map(|made| made.notes.iter().cloned()).collect()
     }
 
     /// The forecaster of a label.

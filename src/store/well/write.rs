@@ -92,7 +92,7 @@ fn frame(file: &File, plan: &WellPlan, samples: usize) -> hdf5::Result<hdf5::Dat
     put_texts(&scalars, "field_names", &names)?;
     for (name, value) in &plan.parameters {
         put_number(file, name, *value)?;
-        let scalar = scalars.new_dataset::<f64>().create(name.as_str())?;
+        let scalar = scalars.new_dataset::<f64>().obj_track_times(false).create(name.as_str())?;
         scalar.write_scalar(value)?;
         put_varying(&scalar, false, false)?;
     }
@@ -143,5 +143,5 @@ fn boundaries(file: &File, plan: &WellPlan) -> hdf5::Result<()> {
 }
 
 fn write_1d<T: hdf5::H5Type>(group: &Group, name: &str, values: &[T]) -> hdf5::Result<hdf5::Dataset> {
-    group.new_dataset_builder().with_data(ArrayView1::from(values)).create(name)
+    group.new_dataset_builder().obj_track_times(false).with_data(ArrayView1::from(values)).create(name)
 }
