@@ -78,3 +78,58 @@ impl Checkpoints for CheckpointFile {
         store::model::write(&self.path, &state).map_err(|error| error.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    use super::*;
+
+    fn made_from(seed: u64) -> Provenance {
+        Provenance {
+            seed,
+            system: None,
+            settings: serde_json::Map::new(),
+            dt: 0.1,
+            unit: "model time".into(),
+            unit_seconds: None,
+            components: 2,
+            geometry: "ring".into(),
+            data: "ab".into(),
+        }
+    }
+
+    #[test]
+    fn the_seconds_of_all_processes_add_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = || CheckpointFile::new(folder.path().join("a.checkpoint"), made_from(1));
+        let tensors = BTreeMap::from([("m".into(), Tensor { shape: vec![1], values: Values::F32(vec![1.0]) })]);
+        let state = Model { kind: "checkpoint".into(), config: "identity".into(), made_from: None, tensors };
+        let mut least = 0.0;
+        for _ in 0..3 {
+            let leg = file();
+            let saved = leg.load().unwrap();
+            assert!(saved.is_none_or(|saved| saved.tensors == state.tensors && saved.config == state.config));
+            std::thread::sleep(Duration::from_millis(30));
+            leg.save(&state).unwrap();
+            least += 0.03;
+            assert!(leg.seconds() >= least, "{} s after {least} s", leg.seconds());
+        }
+        // a training of its own, and its time
+        file().discard().unwrap();
+        let fresh = file();
+        assert!(fresh.load().unwrap().is_none() && fresh.seconds() < least);
+    }
+
+    #[test]
+    fn the_checkpoint_of_another_training_is_refused_with_what_differs() {
+        let folder = tempfile::tempdir().unwrap();
+        let of = |seed| CheckpointFile::new(folder.path().join("a.checkpoint"), made_from(seed));
+        let state = Model { kind: "c".into(), config: "i".into(), made_from: None, tensors: BTreeMap::new() };
+        of(1).save(&state).unwrap();
+        let said = of(2).load().unwrap_err();
+        assert!(said.contains("another training") && said.contains("its seed is 1, and here 2"), "{said}");
+        assert!(of(1).load().unwrap().is_some());
+    }
+}
