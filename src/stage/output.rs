@@ -8,6 +8,7 @@ use crate::spec::{DataSource, Plan};
 use crate::stage::options::Options;
 use crate::store::digest::input_digest;
 use crate::store::netcdf::{Origin, Values, Variable};
+use crate::store::well::is_well;
 use crate::store::{Claim, Record};
 
 /// Takes a place for these files, for this process alone: none of them may be there, unless `--force` is given, or
@@ -56,7 +57,9 @@ pub fn inputs(plan: &Plan, data: Option<&Path>, observations: bool) -> Result<BT
     let observed = plan.observe.iter().filter_map(|network| network.file.as_deref()).filter(|_| observations);
     let models = plan.forecasters.iter().filter_map(|forecaster| forecaster.model.as_deref());
     let read = data.or(own).into_iter().chain(observed).chain(models);
-    read.map(|path| Ok((path.display().to_string(), input_digest(path)?))).collect()
+    // what is neither a file nor a dataset is refused by who reads it
+    let readable = |path: &&Path| !path.exists() || path.is_file() || is_well(path);
+    read.filter(readable).map(|path| Ok((path.display().to_string(), input_digest(path)?))).collect()
 }
 
 /// The resolved experiment as JSON.

@@ -24,6 +24,7 @@ pub struct Claim {
     /// Folders that were made for it, deepest first: they go again where nothing came into them.
     made: Vec<PathBuf>,
     before: Option<Record>,
+    begun: bool,
     record: Record,
 }
 
@@ -72,7 +73,7 @@ impl Claim {
         };
         let text = fs::read_to_string(&lock).unwrap_or_default();
         let before = text.lines().rev().find_map(|line| serde_json::from_str(line).ok());
-        Ok(Self { out: out.to_path_buf(), lock, file, made, before, record: Record::default() })
+        Ok(Self { out: out.to_path_buf(), lock, file, made, before, begun: false, record: Record::default() })
     }
 
     /// What a process that was killed here was doing.
@@ -86,7 +87,7 @@ impl Claim {
     /// [`Error::Io`] when it cannot be written.
     pub fn begin(&mut self, record: Record) -> Result<()> {
         self.file.set_len(0).map_err(|e| Error::io(&self.out, "write there", &e))?;
-        self.record = record;
+        (self.record, self.begun) = (record, true);
         self.note()
     }
 
@@ -107,6 +108,7 @@ impl Claim {
 
     /// All is written: nothing is left to go on with.
     pub fn finish(mut self) {
+        self.begun = true;
         self.record.done.clear();
     }
 
@@ -119,8 +121,9 @@ impl Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        // What is half done is kept, to be gone on with.
-        if self.record.done.is_empty() {
+        // What is half done is kept, to be gone on with: by this process, or by one before where this was refused.
+        let kept = if self.begun { !self.record.done.is_empty() } else { self.before.is_some() };
+        if !kept {
             let _ = fs::remove_file(&self.lock);
             remove(&self.made);
         }
@@ -187,6 +190,12 @@ mod tests {
         assert_eq!(before.experiment, "seed = 1\n");
         claim.begin(before).unwrap();
         assert!(claim.has(&a) && !claim.has(&b));
+        drop(claim);
+        // one that looks and goes away takes nothing with it
+        drop(Claim::folder(&out).unwrap());
+        let mut claim = Claim::folder(&out).unwrap();
+        let before = claim.before().unwrap().clone();
+        claim.begin(before).unwrap();
         fs::write(&a, b"y").unwrap();
         assert!(!claim.has(&a));
         claim.finish();

@@ -8,6 +8,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::error::{Error, Result};
 
+/// Bytes that are added at once.
+const BLOCK: usize = 1 << 13;
+
 /// A digest that is being made.
 #[derive(Clone, Default)]
 pub struct Digest(Sha256);
@@ -22,10 +25,10 @@ impl Digest {
     /// Adds numbers, after their number, in little-endian order.
     pub fn numbers<'a>(&mut self, values: impl ExactSizeIterator<Item = &'a f64>) {
         self.0.update((values.len() as u64 * 8).to_le_bytes());
-        let mut block = Vec::with_capacity(1 << 13);
+        let mut block = Vec::with_capacity(BLOCK);
         for value in values {
             block.extend(value.to_le_bytes());
-            if block.len() == block.capacity() {
+            if block.len() >= BLOCK {
                 self.0.update(&block);
                 block.clear();
             }

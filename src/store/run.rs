@@ -144,7 +144,9 @@ impl RunFolder {
     fn before(&self) -> Option<Record> {
         let text = |name: &str| fs::read_to_string(self.partial.join(name)).ok();
         let experiment = text(EXPERIMENT)?;
-        let noted = text(RECORD).and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+        let noted = text(RECORD).and_then(|text| serde_json::from_str(&text).ok());
+        // killed when all was written, and the record gone: the manifest has the files
+        let noted = noted.unwrap_or_else(|| Record::new("", manifest::inputs(&self.partial)));
         Some(Record { experiment, ..noted })
     }
 

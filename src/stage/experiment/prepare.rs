@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use super::fitted::{FittedForecaster, Making};
 use super::model_folder::ModelFolder;
 use crate::failure::{Failure, FailureKind, Result};
+use crate::forecast::FORECASTERS;
 use crate::progress::Progress;
 use crate::spec::{ForecasterPlan, Plan};
 use crate::stage::data::{self, SplitTrajectories, TrainingClimate};
@@ -75,7 +76,10 @@ impl<'a> Experiment<'a> {
         resume: bool,
         progress: &dyn Progress,
     ) -> Result<()> {
-        let (plan, data, digest) = (self.plan, self.data.as_ref(), self.digest());
+        let loadable = |kind: &str| FORECASTERS.iter().any(|entry| entry.name == kind && entry.build.load.is_some());
+        let tied = |one: &&ForecasterPlan| one.model.is_some() || models.is_some() && loadable(&one.kind);
+        let digest = if wanted.iter().any(tied) { self.digest() } else { None };
+        let (plan, data) = (self.plan, self.data.as_ref());
         let making = Making { plan, data, digest, folder: models, resume, progress };
         let made: Vec<_> = wanted.iter().map(|forecaster| making.one(forecaster)).collect::<Result<_>>()?;
         self.forecasters.extend(made);

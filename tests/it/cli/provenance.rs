@@ -240,7 +240,8 @@ fn a_finished_model_is_taken_by_its_own_training_alone() {
         refused(&folder, &[&resume[..], &["--set", set]].concat(), 7, &says);
     }
     assert_eq!(std::fs::read(folder.path().join("models/ar.safetensors")).unwrap(), before);
-    assert_eq!(listing(&folder.path().join("models")), ["ar.safetensors", "linear.safetensors"]);
+    let models = ["ar.safetensors", "climatology.safetensors", "linear.safetensors", "persistence.safetensors"];
+    assert_eq!(listing(&folder.path().join("models")), models);
     let said = refused(&folder, &["evaluate", "models/ar.safetensors", "--resume"], 2, &["keeps nothing"]);
     assert!(said.contains("without --resume"), "{said}");
 }
@@ -303,13 +304,13 @@ fn two_processes_never_write_one_place() {
 #[test]
 fn what_a_killed_process_left_is_removed_by_the_next_there() {
     let folder = prepared();
-    let left = |name: &str| {
+    let left = |name: &&str| {
         std::fs::create_dir_all(folder.path().join(name)).unwrap();
         write(&folder, &format!("{name}/new"), "half");
         write(&folder, &format!("{name}/lock"), "");
     };
     std::fs::create_dir(folder.path().join("f")).unwrap();
-    ["models/.ar.safetensors.1-0.partial", "f/.linear.nc.1-7.partial", ".t.toml.1-3.partial"].map(left);
+    ["models/.ar.safetensors.1-0.partial", "f/.linear.nc.1-7.partial", ".t.toml.1-3.partial"].iter().for_each(left);
     done(&folder, &["train", "fitted.toml", "--out", "models", "--resume"]);
     done(&folder, &["forecast", "fitted.toml", "--out", "f"]);
     done(&folder, &["tune", "base.toml", "--grid", "inflation=1.0,1.1", "--out", "t.toml"]);
@@ -335,7 +336,7 @@ fn a_dry_run_opens_what_the_run_would_read() {
     let opened = json(&folder, &cleared(&["compare", "x.toml"]));
     let inputs = opened["inputs"].to_string();
     for phrase in [
-        "data.nc: 3 + 2 + 1",
+        "data.nc: 2 + 2 + 2",
         "0.1 (model time), 8 components",
         "linear.safetensors: `linear`",
         "seen.nc: 1 x 5 sets of 8",
