@@ -146,13 +146,17 @@ fn a_pickle_is_refused_with_the_reason() {
 
 #[test]
 fn whatever_bit_is_flipped_the_file_is_refused_or_holds_the_same_model() {
-    let bytes = written();
+    let mut bytes = written();
     let (model, mut same) = (model(), 0);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("m.safetensors");
     for place in 0..bytes.len() {
-        for bit in 0..8 {
-            let mut flipped = bytes.clone();
-            flipped[place] ^= 1 << bit;
-            match round_trip(&flipped) {
+        // two of the eight, others from byte to byte
+        for bit in [place % 8, (place / 8 + 3) % 8] {
+            bytes[place] ^= 1 << bit;
+            std::fs::write(&path, &bytes).unwrap();
+            bytes[place] ^= 1 << bit;
+            match read(&path, &ENOUGH) {
                 Ok(read) => {
                     assert_eq!(read, model, "bit {bit} of byte {place}");
                     same += 1;
