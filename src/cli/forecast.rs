@@ -21,7 +21,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, session: &Session) -> Result<Finished> {
-    let given = Given { models: &args.models, data: args.data.as_deref() };
+    let given = Given { models: &args.models, data: args.data.as_deref(), label: None };
     session.run(&args.experiment, "forecast", &given, |plan, models| {
         stage::forecast::run(plan, models, args.data.as_deref(), &session.options, &session.progress)
     })

@@ -55,6 +55,7 @@ impl<'a> Session<'a> {
         work: impl FnOnce(&Plan, &[(String, PathBuf)]) -> Result<Finished>,
     ) -> Result<Finished> {
         let plan = self.plan(name)?;
+        given.label.map_or(Ok(()), |label| self.check_label(&plan, label))?;
         let models = self.models(&plan, given.models)?;
         self.run_plan_given(&plan, stage, &size::needs(&plan), (&models, given.data), || work(&plan, &models))
     }
@@ -101,7 +102,7 @@ impl<'a> Session<'a> {
     }
 
     /// Checks that a label on the command line is one of the experiment's forecasters.
-    pub(super) fn check_label(&self, plan: &Plan, label: &str) -> Result<()> {
+    fn check_label(&self, plan: &Plan, label: &str) -> Result<()> {
         let known: Vec<&str> = plan.forecasters.iter().map(|forecaster| forecaster.label.as_str()).collect();
         if known.contains(&label) {
             return Ok(());
@@ -134,6 +135,8 @@ pub(super) struct Given<'a> {
     pub(super) models: &'a [ModelFile],
     /// `--data`.
     pub(super) data: Option<&'a Path>,
+    /// `--forecaster`.
+    pub(super) label: Option<&'a str>,
 }
 
 /// A model file that is given for a label.

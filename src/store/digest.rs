@@ -22,12 +22,12 @@ impl Digest {
         self.0.update(bytes);
     }
 
-    /// Adds numbers, after their number, in little-endian order.
-    pub fn numbers<'a>(&mut self, values: impl ExactSizeIterator<Item = &'a f64>) {
-        self.0.update((values.len() as u64 * 8).to_le_bytes());
+    /// Adds numbers as their bytes, after the number of bytes: what [`Self::part`] would of all of them, without a copy.
+    pub fn numbers<const N: usize>(&mut self, values: impl ExactSizeIterator<Item = [u8; N]>) {
+        self.0.update(((values.len() * N) as u64).to_le_bytes());
         let mut block = Vec::with_capacity(BLOCK);
         for value in values {
-            block.extend(value.to_le_bytes());
+            block.extend(value);
             if block.len() >= BLOCK {
                 self.0.update(&block);
                 block.clear();
@@ -85,4 +85,39 @@ pub fn input_digest(path: &Path) -> Result<String> {
         digest.part(input_digest(&entry.path())?.as_bytes());
     }
     Ok(digest.hex())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_one_part_and_parts_are_not_one_text() {
+        let values: Vec<f64> = (0..3000).map(|i| f64::from(i).sqrt()).collect();
+        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let of = |add: &dyn Fn(&mut Digest)| {
+            let mut digest = Digest::default();
+            add(&mut digest);
+            digest.hex()
+        };
+        assert_eq!(of(&|d| d.numbers(values.iter().map(|v| v.to_le_bytes()))), of(&|d| d.part(&bytes)));
+        let parts = |parts: &[&str]| of(&|d| parts.iter().for_each(|part| d.part(part.as_bytes())));
+        assert!(parts(&["ab", "c"]) != parts(&["a", "bc"]) && parts(&["a"]) != parts(&["a", ""]));
+        // FIPS 180-2, appendix B.1
+        assert_eq!(text_digest("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
+
+    #[test]
+    fn a_folder_has_the_digest_of_its_names_and_files() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("data")).unwrap();
+        std::fs::write(folder.path().join("data/a"), b"1").unwrap();
+        let first = input_digest(folder.path()).unwrap();
+        std::fs::rename(folder.path().join("data/a"), folder.path().join("data/b")).unwrap();
+        let renamed = input_digest(folder.path()).unwrap();
+        std::fs::write(folder.path().join("data/b"), b"2").unwrap();
+        let changed = input_digest(folder.path()).unwrap();
+        assert!(first != renamed && renamed != changed);
+        assert!(input_digest(&folder.path().join("none")).is_err());
+    }
 }

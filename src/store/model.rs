@@ -108,7 +108,11 @@ fn digest(text: &str, tensors: &BTreeMap<String, Tensor>) -> String {
         digest.part(name.as_bytes());
         digest.part(dtype(&tensor.values).to_string().as_bytes());
         digest.part(&shape);
-        digest.part(&to_bytes(&tensor.values));
+        match &tensor.values {
+            Values::F32(v) => digest.numbers(v.iter().map(|x| x.to_le_bytes())),
+            Values::F64(v) => digest.numbers(v.iter().map(|x| x.to_le_bytes())),
+            Values::I64(v) => digest.numbers(v.iter().map(|x| x.to_le_bytes())),
+        }
     }
     digest.hex()
 }

@@ -62,7 +62,7 @@ impl SplitTrajectories {
         for part in [&self.train, &self.valid] {
             let shape: Vec<u8> = part.shape().iter().flat_map(|&size| (size as u64).to_le_bytes()).collect();
             digest.part(&shape);
-            digest.numbers(part.iter());
+            digest.numbers(part.iter().map(|value| value.to_le_bytes()));
         }
         digest.hex()
     }

@@ -430,3 +430,17 @@ fn the_well_holds_no_clock() {
         assert!(bytes("a") == bytes("b"), "{part}");
     }
 }
+
+#[test]
+fn a_report_is_rendered_of_what_the_run_wrote_alone() {
+    let folder = prepared();
+    done(&folder, &["compare", "base.toml", "--out", "run"]);
+    let as_it_was = json(&folder, &["report", "run", "--force"]);
+    assert_eq!(as_it_was["warnings"].as_array().unwrap().len(), 0, "{as_it_was}");
+    write(&folder, "run/metrics.csv", "better numbers");
+    let said = json(&folder, &["report", "run", "--force"])["warnings"].to_string();
+    assert!(said.contains("`metrics.csv` of the run is missing or was changed"), "{said}");
+    let report = std::fs::read_to_string(folder.path().join("run/report.json")).unwrap();
+    write(&folder, "run/report.json", &report.replacen("0.", "1.", 1));
+    refused(&folder, &["report", "run", "--force"], 3, &["report.json", "was changed after the run was written"]);
+}
