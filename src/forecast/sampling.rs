@@ -94,7 +94,7 @@ impl Sampling {
             return Err(misfit(model, LEVELS.key, &format!("is {steps}, but must be between {least} and {most}")));
         }
         let numbers = vector(model, SCHEDULE, 3)?;
-        if numbers.iter().any(|number| !(*number > 0.0)) {
+        if numbers.iter().any(|number| *number <= 0.0 || !number.is_finite()) {
             return Err(misfit(model, SCHEDULE, &format!("is {numbers}, but must be above 0")));
         }
         let (sigma_min, sigma_max, rho) = (numbers[0], numbers[1], numbers[2]);

@@ -62,7 +62,7 @@ impl Claim {
     fn take(out: &Path, lock: PathBuf, made: Vec<PathBuf>) -> Result<Self> {
         let file = match try_lock(&lock) {
             Ok(Locked::Ours(file) | Locked::Unknown(file)) => file,
-            Ok(Locked::Held) => {
+            Ok(Locked::Taken) => {
                 let remedy = "wait for it, stop it, or choose another place with --out";
                 return Err(Error::exists(out, "is being written by another process", remedy));
             }

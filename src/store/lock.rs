@@ -11,7 +11,7 @@ pub enum Locked {
     /// It is ours as long as the file is open.
     Ours(File),
     /// Another process holds it.
-    Held,
+    Taken,
     /// The file system has no locks; the file is open.
     Unknown(File),
 }
@@ -24,7 +24,7 @@ pub fn try_lock(path: &Path) -> io::Result<Locked> {
     loop {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
         match file.try_lock() {
-            Err(TryLockError::WouldBlock) => return Ok(Locked::Held),
+            Err(TryLockError::WouldBlock) => return Ok(Locked::Taken),
             Err(TryLockError::Error(_)) => return Ok(Locked::Unknown(file)),
             // one who held it before may have removed it in between: then the lock is on a file without a name
             Ok(()) if is_at(&file, path) => return Ok(Locked::Ours(file)),

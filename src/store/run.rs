@@ -279,7 +279,7 @@ fn is_empty(folder: &Path) -> bool {
 fn lock(partial: &Path) -> Result<File> {
     let path = partial.join(RUNNING);
     let file = match try_lock(&path).map_err(|e| Error::io(&path, "write it", &e))? {
-        Locked::Held => {
+        Locked::Taken => {
             let remedy = "wait for it, stop it, or choose another folder with --out";
             return Err(Error::exists(partial, "is being written by another process", remedy));
         }

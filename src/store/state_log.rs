@@ -272,7 +272,7 @@ fn read_up_to(reader: &mut impl Read, bytes: &mut [u8]) -> std::io::Result<usize
 
 fn lock(path: &Path) -> Result<File> {
     match try_lock(path).map_err(|e| Error::io(path, "write it", &e))? {
-        Locked::Held => {
+        Locked::Taken => {
             let remedy = "wait for it, stop it, or choose another file with --out";
             Err(Error::exists(path, "is being written by another process", remedy))
         }

@@ -51,7 +51,7 @@ impl Temporary {
         }
         let lock = match try_lock(&folder.join(LOCK)) {
             Ok(Locked::Ours(lock) | Locked::Unknown(lock)) => lock,
-            Ok(Locked::Held) => return Ok(None),
+            Ok(Locked::Taken) => return Ok(None),
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(failed(e)),
         };
@@ -102,10 +102,11 @@ fn remove_abandoned(path: &Path) {
         if let Ok(Locked::Ours(_lock)) = try_lock(path) {
             let _ = fs::remove_file(path);
         }
-    } else if about.is_dir() && holds_only(path, &[NEW, LOCK]) {
-        if let Ok(Locked::Ours(_lock)) = try_lock(&path.join(LOCK)) {
-            let _ = fs::remove_dir_all(path);
-        }
+    } else if about.is_dir()
+        && holds_only(path, &[NEW, LOCK])
+        && let Ok(Locked::Ours(_lock)) = try_lock(&path.join(LOCK))
+    {
+        let _ = fs::remove_dir_all(path);
     }
 }
 
@@ -136,18 +137,18 @@ pub(super) fn name_of(path: &Path) -> String {
 }
 
 /// The longest name that is kept whole: file systems take 255 bytes, and something comes before and behind it.
-const WHOLE: usize = 100;
+const LONGEST: usize = 100;
 
 /// A name that leaves room for what is put around it, as another for each other name.
 pub(super) fn short(name: &str) -> String {
-    if name.len() <= WHOLE {
+    if name.len() <= LONGEST {
         return name.to_owned();
     }
     let kept: String = name
         .chars()
         .scan(0, |bytes, c| {
             *bytes += c.len_utf8();
-            (*bytes <= WHOLE - 17).then_some(c)
+            (*bytes <= LONGEST - 17).then_some(c)
         })
         .collect();
     format!("{kept}~{}", &text_digest(name)[..16])
@@ -188,8 +189,8 @@ mod tests {
     #[test]
     fn names_of_any_length_have_a_temporary_of_their_own() {
         let (a, b) = ("x".repeat(250), format!("{}y", "x".repeat(249)));
-        assert!(short(&a) != short(&b) && short(&a).len() <= WHOLE && short("a.nc") == "a.nc");
-        assert!(short(&"é".repeat(125)).len() <= WHOLE);
+        assert!(short(&a) != short(&b) && short(&a).len() <= LONGEST && short("a.nc") == "a.nc");
+        assert!(short(&"é".repeat(125)).len() <= LONGEST);
         let folder = tempfile::tempdir().unwrap();
         assert!(Temporary::beside(&folder.path().join(a)).is_ok());
     }

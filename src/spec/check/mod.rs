@@ -25,10 +25,8 @@ use super::mistake::Mistakes;
 use super::plan::Plan;
 use super::read::Reader;
 use super::resolved;
+pub use context::KindOfModel;
 use context::{Checked, Context};
-
-/// What says the kind of the forecaster in a model's file, where it can be read.
-pub type KindOfModel<'a> = &'a dyn Fn(&Path) -> Option<String>;
 
 /// Checks the tree of a whole experiment. None exactly if there are mistakes.
 pub(super) fn run(

@@ -95,7 +95,7 @@ pub fn run(
     if let Some(out) = &options.out {
         let experiment = spec::resolve(&best);
         store::write_atomic(out, experiment.as_bytes())?;
-        claim.map(Claim::finish);
+        claim.into_iter().for_each(Claim::finish);
         text.push_str(&format!("tuned experiment: {}\n", out.display()));
     }
     let out = options.out.as_ref().map(|out| out.display().to_string());

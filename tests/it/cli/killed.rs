@@ -91,9 +91,9 @@ fn killed_and_resumed(words: &[&str], purpose: u64, timed: &[&str]) {
             let words = if leg == 0 { again.clone() } else { [&again[..], &["--resume"]].concat() };
             let mut child = command(folder.path(), &words).spawn().unwrap();
             std::thread::sleep(took.mul_f64(stream.uniform() * 0.8) + Duration::from_millis(1));
+            unfinished += u32::from(child.try_wait().unwrap().is_none());
             child.kill().unwrap();
             child.wait().unwrap();
-            unfinished += u32::from(!place.join(timed.first().copied().unwrap_or("none")).exists());
         }
         // what was finished before the kill is no unfinished run
         let finished = place.join("DONE").exists();
