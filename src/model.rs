@@ -29,8 +29,33 @@ pub struct Model {
     pub kind: String,
     /// Everything but the arrays.
     pub config: serde_json::Value,
+    /// What it was made from, where that is known.
+    pub made_from: Option<Provenance>,
     /// The arrays, in the order of their names.
     pub tensors: BTreeMap<String, Tensor>,
+}
+
+/// What a model was made from.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Provenance {
+    /// The seed of the experiment.
+    pub seed: u64,
+    /// Its system: `name` and resolved settings; none where the trajectories are a user's own.
+    pub system: Option<serde_json::Map<String, serde_json::Value>>,
+    /// The resolved settings of the forecaster.
+    pub settings: serde_json::Map<String, serde_json::Value>,
+    /// The lead step.
+    pub dt: f64,
+    /// The unit of the lead step, such as `model time` or `hours`.
+    pub unit: String,
+    /// The length of that unit in seconds, where it is a physical one.
+    pub unit_seconds: Option<f64>,
+    /// Components of a state.
+    pub components: usize,
+    /// How they are laid out in space, such as `ring` or `torus 4 x 10`.
+    pub geometry: String,
+    /// The SHA-256 of the training and validation trajectories.
+    pub data: String,
 }
 
 /// Where a training loop keeps its state, so that a killed run goes on as if it had never stopped.

@@ -1,6 +1,6 @@
 //! `scorecast compare`: the main job.
 
-use super::session::Session;
+use super::session::{Given, Session};
 use scorecast::failure::Result;
 use scorecast::stage::{self, Finished};
 
@@ -13,5 +13,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, session: &Session) -> Result<Finished> {
-    session.run(&args.experiment, "compare", |plan| stage::compare::run(plan, &session.options, &session.progress))
+    session.run(&args.experiment, "compare", &Given::default(), |plan, _| {
+        stage::compare::run(plan, &session.options, &session.progress)
+    })
 }

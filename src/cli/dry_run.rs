@@ -5,9 +5,16 @@ use serde_json::json;
 use scorecast::spec::size::{self, Need, readable};
 use scorecast::spec::{DataSource, Plan};
 use scorecast::stage::Finished;
+use scorecast::stage::inspect::Inspected;
 
-/// What a stage would do with an experiment.
-pub(super) fn describe(plan: &Plan, stage: &str, needs: &[Need], max_memory: u64) -> Finished {
+/// What a stage would do with an experiment; `opened` are its inputs, where they fit in memory.
+pub(super) fn describe(
+    plan: &Plan,
+    stage: &str,
+    needs: &[Need],
+    max_memory: u64,
+    opened: Option<&Inspected>,
+) -> Finished {
     let work = work(plan, stage);
     let sum = size::total(needs);
     let mut text = format!("{stage} on `{}` (seed {}) would\n", plan.name, plan.seed);
@@ -17,10 +24,15 @@ pub(super) fn describe(plan: &Plan, stage: &str, needs: &[Need], max_memory: u64
     if sum > max_memory {
         text.push_str("which is too much: the run would be refused (exit code 5)\n");
     }
+    if let Some(Inspected { inputs, warnings }) = opened {
+        inputs.iter().for_each(|input| text.push_str(&format!("opened {input}\n")));
+        warnings.iter().for_each(|warning| text.push_str(&format!("warning: {warning}\n")));
+    }
     let memory: Vec<_> = needs.iter().map(|need| json!({"what": need.what, "bytes": need.bytes})).collect();
     let result = json!({
         "experiment": plan.name, "seed": plan.seed, "would": work, "memory": memory, "memory_bytes": sum,
         "max_memory_bytes": max_memory, "fits": sum <= max_memory,
+        "inputs": opened.map(|opened| &opened.inputs), "warnings": opened.map(|opened| &opened.warnings),
     });
     Finished { result, text }
 }

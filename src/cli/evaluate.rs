@@ -23,8 +23,10 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<Finished> {
     let plan = args.experiment.as_deref().map(|name| session.plan(name)).transpose()?;
     if session.global.dry_run {
         let files: Vec<String> = args.files.iter().map(|file| file.display().to_string()).collect();
-        let text = format!("evaluate would score {}\n", files.join(", "));
-        return Ok(Finished { result: json!({"would": [text.trim_end()]}), text });
+        let would = format!("evaluate would score {}", files.join(", "));
+        let opened = stage::inspect::scored(&args.files, &session.options)?;
+        let text = opened.iter().fold(format!("{would}\n"), |text, file| format!("{text}opened {file}\n"));
+        return Ok(Finished { result: json!({"would": [would], "inputs": opened}), text });
     }
     stage::evaluate::run(&args.files, plan.as_ref(), &session.options, &session.progress)
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use scorecast::failure::{Failure, FailureKind, Result};
 use scorecast::spec::presets::{PRESETS, preset};
 use scorecast::spec::{self, Plan};
+use scorecast::stage::kind_of_model;
 use scorecast::systems::Entry;
 use scorecast::systems::catalogue::{DefaultStepping, SYSTEMS};
 use scorecast::systems::registry::nearest;
@@ -18,9 +19,9 @@ const MAX_BYTES: u64 = 16 << 20;
 pub(super) fn load(name: &str, overrides: &[String]) -> Result<Plan> {
     let system = || SYSTEMS.iter().find(|entry| entry.name == name && !Path::new(name).exists());
     let checked = match (preset(name), system()) {
-        (Some(preset), _) => spec::check(preset.text, preset.name, overrides),
-        (None, Some(entry)) => spec::check(&alone(entry), entry.name, overrides),
-        (None, None) => spec::check(&read(name)?, name, overrides),
+        (Some(preset), _) => spec::check_with(preset.text, preset.name, overrides, &kind_of_model),
+        (None, Some(entry)) => spec::check_with(&alone(entry), entry.name, overrides, &kind_of_model),
+        (None, None) => spec::check_with(&read(name)?, name, overrides, &kind_of_model),
     };
     checked.map_err(|mistakes| spec::failure(&mistakes))
 }

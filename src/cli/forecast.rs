@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::session::{ModelFile, Session, parse_model};
+use super::session::{Given, ModelFile, Session, parse_model};
 use scorecast::failure::Result;
 use scorecast::stage::{self, Finished};
 
@@ -21,8 +21,8 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, session: &Session) -> Result<Finished> {
-    session.run(&args.experiment, "forecast", |plan| {
-        let models = session.models(plan, &args.models)?;
-        stage::forecast::run(plan, &models, args.data.as_deref(), &session.options, &session.progress)
+    let given = Given { models: &args.models, data: args.data.as_deref(), label: None };
+    session.run(&args.experiment, "forecast", &given, |plan, models| {
+        stage::forecast::run(plan, models, args.data.as_deref(), &session.options, &session.progress)
     })
 }

@@ -36,7 +36,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use global::Global;
-use scorecast::failure::{FailureKind, Result};
+use scorecast::failure::{Failure, FailureKind, Result};
 use scorecast::stage::Finished;
 use session::Session;
 
@@ -88,6 +88,19 @@ impl Command {
         }
     }
 
+    /// Whether an unfinished run of it can be gone on with.
+    fn resumes(&self) -> bool {
+        matches!(
+            self,
+            Self::Compare(_)
+                | Self::Simulate(_)
+                | Self::Train(_)
+                | Self::Forecast(_)
+                | Self::Assimilate(_)
+                | Self::Tune(_)
+        )
+    }
+
     fn run(&self, session: &Session) -> Result<Finished> {
         match self {
             Self::Compare(args) => compare::run(args, session),
@@ -131,6 +144,10 @@ pub fn main() -> ExitCode {
 
 /// Everything that the process needs once, then the subcommand.
 fn start(cli: &Cli) -> Result<Finished> {
+    if cli.global.resume && !cli.command.resumes() {
+        let message = format!("`{}` keeps nothing that could be gone on with", cli.command.name());
+        return Err(Failure::new(FailureKind::Usage, message).hint("run it again without --resume"));
+    }
     signals::install()?;
     log::install(cli.global.log_format, cli.global.quiet);
     session::build_threads(cli.global.threads)?;

@@ -6,6 +6,7 @@ use super::dry_run;
 use super::session::Session;
 use scorecast::failure::{Failure, FailureKind, Result};
 use scorecast::spec::{Plan, size};
+use scorecast::stage::inspect::{self, Inspected};
 use scorecast::stage::{self, Finished};
 
 /// Run experiments whose figures are known ([[expected]]) and hold every row against them
@@ -34,7 +35,13 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<Finished> {
     }
     match plans.first() {
         Some(first) if session.global.dry_run => {
-            Ok(dry_run::describe(first, "reproduce", &all, session.options.max_memory))
+            let mut opened = Inspected::default();
+            for plan in &plans {
+                let found = inspect::inputs(plan, "reproduce", &[], None, &session.options)?;
+                opened.inputs.extend(found.inputs);
+                opened.warnings.extend(found.warnings);
+            }
+            Ok(dry_run::describe(first, "reproduce", &all, session.options.max_memory, Some(&opened)))
         }
         _ => stage::reproduce::run(&plans, &session.options, &session.progress),
     }

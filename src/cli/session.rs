@@ -1,6 +1,6 @@
 //! What a subcommand works with: the global options, what stages are told, and progress.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::global::Global;
 use super::progress::Terminal;
@@ -8,7 +8,7 @@ use super::{dry_run, experiment};
 use scorecast::failure::{Failure, FailureKind, Result};
 use scorecast::spec::size::{self, Need};
 use scorecast::spec::{DataSource, Plan};
-use scorecast::stage::{Finished, Options, lead_step_in};
+use scorecast::stage::{Finished, Options, inspect, lead_step_in};
 use scorecast::systems::registry::nearest;
 
 /// What a subcommand works with.
@@ -51,9 +51,13 @@ impl<'a> Session<'a> {
         &self,
         name: &str,
         stage: &str,
-        work: impl FnOnce(&Plan) -> Result<Finished>,
+        given: &Given,
+        work: impl FnOnce(&Plan, &[(String, PathBuf)]) -> Result<Finished>,
     ) -> Result<Finished> {
-        self.run_within(name, stage, size::needs, work)
+        let plan = self.plan(name)?;
+        given.label.map_or(Ok(()), |label| self.check_label(&plan, label))?;
+        let models = self.models(&plan, given.models)?;
+        self.run_plan_given(&plan, stage, &size::needs(&plan), (&models, given.data), || work(&plan, &models))
     }
 
     /// Runs a stage that holds other arrays in memory than a whole experiment does.
@@ -76,15 +80,29 @@ impl<'a> Session<'a> {
         needs: &[Need],
         work: impl FnOnce() -> Result<Finished>,
     ) -> Result<Finished> {
+        self.run_plan_given(plan, stage, needs, (&[], None), work)
+    }
+
+    /// As [`Self::run_plan`], with models and trajectories that are given beside the experiment.
+    fn run_plan_given(
+        &self,
+        plan: &Plan,
+        stage: &str,
+        needs: &[Need],
+        (models, data): (&[(String, PathBuf)], Option<&Path>),
+        work: impl FnOnce() -> Result<Finished>,
+    ) -> Result<Finished> {
         if self.global.dry_run {
-            return Ok(dry_run::describe(plan, stage, needs, self.options.max_memory));
+            let fits = size::total(needs) <= self.options.max_memory;
+            let opened = fits.then(|| inspect::inputs(plan, stage, models, data, &self.options)).transpose()?;
+            return Ok(dry_run::describe(plan, stage, needs, self.options.max_memory, opened.as_ref()));
         }
         size::check(needs, self.options.max_memory)?;
         work()
     }
 
     /// Checks that a label on the command line is one of the experiment's forecasters.
-    pub(super) fn check_label(&self, plan: &Plan, label: &str) -> Result<()> {
+    fn check_label(&self, plan: &Plan, label: &str) -> Result<()> {
         let known: Vec<&str> = plan.forecasters.iter().map(|forecaster| forecaster.label.as_str()).collect();
         if known.contains(&label) {
             return Ok(());
@@ -98,7 +116,7 @@ impl<'a> Session<'a> {
     }
 
     /// Label and file of each `--model`; each label must be a forecaster of the experiment, once.
-    pub(super) fn models(&self, plan: &Plan, given: &[ModelFile]) -> Result<Vec<(String, PathBuf)>> {
+    fn models(&self, plan: &Plan, given: &[ModelFile]) -> Result<Vec<(String, PathBuf)>> {
         for (index, model) in given.iter().enumerate() {
             self.check_label(plan, &model.label)?;
             if given[..index].iter().any(|other| other.label == model.label) {
@@ -108,6 +126,17 @@ impl<'a> Session<'a> {
         }
         Ok(given.iter().map(|model| (model.label.clone(), model.file.clone())).collect())
     }
+}
+
+/// What is given beside an experiment.
+#[derive(Default)]
+pub(super) struct Given<'a> {
+    /// `--model`.
+    pub(super) models: &'a [ModelFile],
+    /// `--data`.
+    pub(super) data: Option<&'a Path>,
+    /// `--forecaster`.
+    pub(super) label: Option<&'a str>,
 }
 
 /// A model file that is given for a label.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::session::Session;
+use super::session::{Given, Session};
 use scorecast::failure::Result;
 use scorecast::stage::{self, Finished};
 
@@ -21,11 +21,8 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, session: &Session) -> Result<Finished> {
-    session.run(&args.experiment, "train", |plan| {
-        let label = args.forecaster.as_deref();
-        if let Some(label) = label {
-            session.check_label(plan, label)?;
-        }
-        stage::train::run(plan, args.data.as_deref(), label, &session.options, &session.progress)
+    let (data, label) = (args.data.as_deref(), args.forecaster.as_deref());
+    session.run(&args.experiment, "train", &Given { data, label, ..Given::default() }, |plan, _| {
+        stage::train::run(plan, data, label, &session.options, &session.progress)
     })
 }

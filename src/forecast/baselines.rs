@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ndarray::{Array2, Array3, ArrayView3, Axis, s};
 
 use super::{FORECASTERS, FitContext, Fitted, Result};
+use crate::model::{Model, Values};
 use crate::progress::Quiet;
 use crate::score::{Case, Context, Ensemble, Pool, Terms, build};
 use crate::systems::catalogue::SYSTEMS;
@@ -275,18 +276,35 @@ fn every_baseline_is_the_same_bit_for_bit_after_saving_and_two_steps_are_one_and
 }
 
 #[test]
-fn what_earlier_versions_stored_of_a_training_is_read() {
+fn a_stored_model_has_its_parts_and_no_others_each_in_its_shape() {
     let train = independent_pairs(&ou(&[]), 0.3, 500, 6);
-    let entry = find(FORECASTERS, "forecaster", "linear").unwrap();
-    let fitted = fit("linear", &[], &train);
-    let mut earlier = fitted.model();
-    earlier.tensors.retain(|name, _| !name.starts_with("training."));
-    let written = r#"{ "parameters": 20, "pairs": 500, "steps": 0, "best_step": 0, "best_valid": null, "curve": [] }"#;
-    earlier.config["training"] = serde_json::from_str(written).unwrap();
-    let (loaded, state) = ((entry.build.load.unwrap())(&earlier).unwrap(), vec![0.5; train.dim().2]);
-    assert_eq!((loaded.training().parameters, loaded.training().pairs), (20, 500));
-    assert!(loaded.training().best_valid.is_nan());
-    assert_eq!(draws(&*loaded, &state, 3), draws(&*fitted, &state, 3));
+    for entry in FORECASTERS.iter().filter(|entry| !entry.build.learned && entry.build.load.is_some()) {
+        let whole = fit(entry.name, &[], &train).model();
+        let refused = |change: &dyn Fn(&mut Model), says: &str| {
+            let mut other = whole.clone();
+            change(&mut other);
+            let message = entry.build.rebuild(&other).unwrap().err().unwrap().to_string();
+            assert!(message.contains(says), "{}: {message}", entry.name);
+        };
+        assert!(entry.build.rebuild(&whole).unwrap().is_ok(), "{}", entry.name);
+        let extra = whole.tensors["training.reals"].clone();
+        refused(
+            &|model| drop(model.tensors.insert("network.extra".into(), extra.clone())),
+            "`network.extra` is no part",
+        );
+        for name in whole.tensors.keys() {
+            refused(&|model| drop(model.tensors.remove(name)), &format!("`{name}` is missing"));
+            let nested = |model: &mut Model| model.tensors.get_mut(name).unwrap().shape.insert(0, 1);
+            refused(&nested, &format!("`{name}`"));
+        }
+        refused(&|model| model.config["more"] = 1.into(), "`config` is");
+    }
+    let mut linear = fit("linear", &[], &train).model();
+    let Values::F64(values) = &mut linear.tensors.get_mut("covariance").unwrap().values else { panic!("no reals") };
+    values[0] = -1.0;
+    let load = find(FORECASTERS, "forecaster", "linear").unwrap().build;
+    let message = load.rebuild(&linear).unwrap().err().unwrap().to_string();
+    assert!(message.contains("`covariance` has the variance -1 for component 0"), "{message}");
 }
 
 #[test]

@@ -74,7 +74,7 @@ fn load(model: &Model) -> Result<Fitted> {
     let named = model.config["forecaster"][OBJECTIVE.key].as_str().unwrap_or(USUAL);
     let objective = find(OBJECTIVES, "objective", named)
         .map_err(|error| misfit(model, OBJECTIVE.key, &format!("cannot be used ({error})")))?;
-    let denoiser = LearnedDenoiser::new(Learned::load(model)?, objective)?;
+    let denoiser = LearnedDenoiser::new(Learned::load(model, objective.build.fields)?, objective)?;
     let diffusion = Diffusion { denoiser, objective: objective.name, sampling: Sampling::load(model)? };
     Ok(fitted(diffusion, Training::load(model)?))
 }

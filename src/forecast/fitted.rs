@@ -58,7 +58,7 @@ impl Training {
         let counts = match model.tensors.get("training.counts").map(|tensor| &tensor.values) {
             Some(Values::I64(counts)) if counts.len() == 5 => counts,
             Some(_) => return Err(misfit(model, "training.counts", "does not have 5 whole numbers")),
-            None => return Self::of_configuration(model),
+            None => return Err(misfit(model, "training.counts", "is missing")),
         };
         let (_, reals) = array(model, "training.reals")?;
         let (best, curve) = match (reals.len() % 3, reals.split_first()) {
@@ -77,19 +77,6 @@ impl Training {
             evaluations: count(4) as usize,
             curve: curve.chunks_exact(3).map(point).collect(),
         })
-    }
-
-    /// From the configuration of a closed form, where earlier versions kept it.
-    fn of_configuration(model: &Model) -> Result<Self> {
-        let about = &model.config["training"];
-        let count = |key: &str| about[key].as_u64().map(|count| count as usize);
-        match (count("parameters"), count("pairs")) {
-            (Some(parameters), Some(pairs)) => {
-                let best_valid = about["best_valid"].as_f64().unwrap_or(f64::NAN);
-                Ok(Self { parameters, best_valid, ..Self::closed_form(pairs) })
-            }
-            _ => Err(misfit(model, "training.counts", "is missing")),
-        }
     }
 }
 
@@ -140,7 +127,12 @@ impl Fitted {
     pub fn model(&self) -> Model {
         let Parts { config, mut tensors } = (self.parts)();
         self.training.store(&mut tensors);
-        Model { kind: self.kind.to_owned(), config, tensors }
+        Model { kind: self.kind.to_owned(), config, made_from: None, tensors }
+    }
+
+    /// The name in the registry.
+    pub fn kind(&self) -> &'static str {
+        self.kind
     }
 
     /// What is known of its training.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use ndarray::ArrayView3;
 
+use super::stored::same_parts;
 use super::{Fitted, Result};
 use crate::model::{Checkpoints, Model};
 use crate::progress::Progress;
@@ -36,4 +37,12 @@ pub struct ForecasterBuild {
     pub load: Option<fn(&Model) -> Result<Fitted>>,
     /// Whether it learns from trajectories by gradient descent.
     pub learned: bool,
+}
+
+impl ForecasterBuild {
+    /// The forecaster of a stored model, of which every part must be one of its kind; none where none is ever stored.
+    pub fn rebuild(&self, model: &Model) -> Option<Result<Fitted>> {
+        let load = self.load?;
+        Some(load(model).and_then(|fitted| same_parts(model, &fitted.model()).map(|()| fitted)))
+    }
 }

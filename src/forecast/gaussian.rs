@@ -74,7 +74,8 @@ fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {
 }
 
 fn load(model: &Model) -> Result<Fitted> {
-    Ok(fitted(Learned::load(model)?, Training::load(model)?))
+    let fields = find(OBJECTIVES, "objective", "likelihood")?.build.fields;
+    Ok(fitted(Learned::load(model, fields)?, Training::load(model)?))
 }
 
 fn fitted(learned: Learned, training: Training) -> Fitted {
@@ -114,11 +115,50 @@ impl Forecaster for Gaussian {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::forecast::fitted::Parts;
+    use crate::forecast::stored::reals;
+    use crate::model::{Tensor, Values};
 
     /// A forecaster in double precision whose weights are moved from where they start, around the scales of random data.
     pub(in crate::forecast) fn untrained(kind: &str) -> Gaussian {
         let fields = find(OBJECTIVES, "objective", "likelihood").unwrap().build.fields;
         let single = learned::tests::untrained(kind, fields, 0.4);
         Gaussian(GaussianLaw::new(Kernel(single.in_double_precision())))
+    }
+
+    #[test]
+    fn networks_and_scales_that_cannot_be_are_refused() {
+        let fields = find(OBJECTIVES, "objective", "likelihood").unwrap().build.fields;
+        let Parts { config, mut tensors } = learned::tests::untrained("mlp", fields, 0.1).parts(json!({}), []);
+        let counts = Tensor { shape: vec![5], values: Values::I64(vec![1; 5]) };
+        tensors.insert("training.counts".into(), counts);
+        tensors.insert("training.reals".into(), reals(Vec::new()));
+        let whole = Model { kind: ENTRY.name.into(), config, made_from: None, tensors };
+        let build = ENTRY.build;
+        assert!(build.rebuild(&whole).unwrap().is_ok());
+        let refused = |change: &dyn Fn(&mut Model), says: &str| {
+            let mut other = whole.clone();
+            change(&mut other);
+            let message = build.rebuild(&other).unwrap().err().unwrap().to_string();
+            assert!(message.contains(says), "should say {says}: {message}");
+        };
+        for key in ["blocks", "width", "components", "kernel"] {
+            refused(&|model| model.config["network"][key] = 0.into(), &format!("`{key}` is 0"));
+        }
+        refused(&|model| model.config["network"]["kernel"] = 4.into(), "`kernel` is 4, but must be odd");
+        refused(&|model| model.config["network"]["outputs"] = 1.into(), "must have");
+        refused(&|model| model.config["network"]["blocks"] = 1_000_000_000_u64.into(), "has no weight");
+        for (name, values) in [("states.sd", 0.0), ("increments.sd", -1.0), ("states.sd", f64::INFINITY)] {
+            let set = |model: &mut Model| {
+                let length = model.tensors[name].shape[0];
+                model.tensors.insert(name.into(), reals(vec![values; length]));
+            };
+            refused(&set, &format!("`{name}` is {values} for component 0"));
+        }
+        let one_more = |model: &mut Model| {
+            let tensor = model.tensors["network.stem.bias"].clone();
+            model.tensors.insert("network.block.99.first.bias".into(), tensor);
+        };
+        refused(&one_more, "`block.99.first.bias` is no part");
     }
 }

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::fitted::{Fitted, Parts, Training};
 use super::pairs::{Pairs, standardisation};
-use super::stored::{matrix, misfit, number, reals, tensor, vector};
+use super::stored::{covariance, matrix, misfit, number, reals, tensor, vector};
 use super::{FitContext, ForecasterBuild, Result};
 use crate::model::Model;
 use crate::systems::gaussian::{LinearForecaster, SymmetricEigen};
@@ -56,7 +56,7 @@ fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {
 fn load(model: &Model) -> Result<Fitted> {
     let law_matrix = matrix(model, "matrix")?;
     let dim = law_matrix.nrows();
-    let covariance = matrix(model, "covariance")?;
+    let covariance = covariance(model, "covariance")?;
     if law_matrix.ncols() != dim || covariance.dim() != (dim, dim) {
         let problem = format!("has shape {:?} beside a matrix of {:?}", covariance.dim(), law_matrix.dim());
         return Err(misfit(model, "covariance", &problem));

@@ -23,6 +23,9 @@ const SIGMA_MIN: Param =
 const SIGMA_MAX: Param = Param::unset("sigma_max", ParamKind::POSITIVE, "first noise level; the sampler's own");
 const RHO: Param = Param::unset("rho", ParamKind::POSITIVE, "spacing of the levels; the sampler's own");
 
+/// The least and the most noise levels.
+const LEVELS_RANGE: std::ops::RangeInclusive<u64> = 2..=10_000;
+
 /// The settings of the sampling.
 pub(super) const SETTINGS: [Param; 5] = [SAMPLER, LEVELS, SIGMA_MIN, SIGMA_MAX, RHO];
 
@@ -86,7 +89,14 @@ impl Sampling {
         let own = &model.config["forecaster"];
         let name = own[SAMPLER.key].as_str().unwrap_or_default().to_owned();
         let steps = own[LEVELS.key].as_u64().ok_or_else(|| misfit(model, LEVELS.key, "is missing"))?;
+        if !LEVELS_RANGE.contains(&steps) {
+            let (least, most) = LEVELS_RANGE.into_inner();
+            return Err(misfit(model, LEVELS.key, &format!("is {steps}, but must be between {least} and {most}")));
+        }
         let numbers = vector(model, SCHEDULE, 3)?;
+        if numbers.iter().any(|number| *number <= 0.0 || !number.is_finite()) {
+            return Err(misfit(model, SCHEDULE, &format!("is {numbers}, but must be above 0")));
+        }
         let (sigma_min, sigma_max, rho) = (numbers[0], numbers[1], numbers[2]);
         Self::of(name, Karras { sigma_min, sigma_max, rho, steps: steps as usize })
     }

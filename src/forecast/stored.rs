@@ -41,6 +41,27 @@ pub(super) fn vector(model: &Model, name: &str, length: usize) -> Result<Array1<
     Ok(Array1::from(values.to_vec()))
 }
 
+/// The stored covariance of this name, `[component, component]`.
+///
+/// # Errors
+/// As [`matrix`]; when it is not symmetric, or has a variance below 0.
+pub(super) fn covariance(model: &Model, name: &str) -> Result<Array2<f64>> {
+    let found = matrix(model, name)?;
+    let (rows, columns) = found.dim();
+    if rows != columns {
+        return Err(misfit(model, name, &format!("is {rows} x {columns}, but must be square")));
+    }
+    if let Some(at) = found.diag().iter().position(|variance| *variance < 0.0) {
+        return Err(misfit(model, name, &format!("has the variance {} for component {at}", found[[at, at]])));
+    }
+    let apart =
+        |i: usize, j: usize| (found[[i, j]] - found[[j, i]]).abs() > 1e-9 * (found[[i, i]] * found[[j, j]]).sqrt();
+    match (0..rows).flat_map(|i| (0..i).map(move |j| (i, j))).find(|&(i, j)| apart(i, j)) {
+        Some((i, j)) => Err(misfit(model, name, &format!("is not symmetric in components {j} and {i}"))),
+        None => Ok(found),
+    }
+}
+
 /// The shape and the values of the stored array of this name.
 ///
 /// # Errors
@@ -64,4 +85,29 @@ pub(super) fn misfit(model: &Model, name: &str, problem: &str) -> Error {
 /// When it is missing.
 pub(super) fn number(model: &Model, key: &str) -> Result<f64> {
     model.config[key].as_f64().ok_or_else(|| misfit(model, key, "is missing or not a number"))
+}
+
+/// Checks that a stored model has the parts of the forecaster that was rebuilt from it, no other ones, each in its shape.
+///
+/// # Errors
+/// When a part is missing, unknown, or of another shape or type.
+pub(super) fn same_parts(model: &Model, rebuilt: &Model) -> Result<()> {
+    for (name, tensor) in &model.tensors {
+        match rebuilt.tensors.get(name) {
+            None => return Err(misfit(model, name, "is no part of such a model")),
+            Some(own) if own.shape != tensor.shape => {
+                let problem = format!("has shape {:?}, but must have {:?}", tensor.shape, own.shape);
+                return Err(misfit(model, name, &problem));
+            }
+            Some(own) if own != tensor => return Err(misfit(model, name, "has values that no such model has")),
+            Some(_) => {}
+        }
+    }
+    if let Some(name) = rebuilt.tensors.keys().find(|name| !model.tensors.contains_key(*name)) {
+        return Err(misfit(model, name, "is missing"));
+    }
+    match model.config == rebuilt.config {
+        true => Ok(()),
+        false => Err(misfit(model, "config", &format!("is {}, but must be {}", model.config, rebuilt.config))),
+    }
 }

@@ -74,7 +74,7 @@ impl State {
             ("counters".to_owned(), Tensor { shape: vec![counters.len()], values: Values::I64(counters.to_vec()) }),
             ("reals".to_owned(), Tensor { shape: vec![reals.len()], values: Values::I64(reals) }),
         ]);
-        Model { kind: "checkpoint".to_owned(), config: identity.clone(), tensors }
+        Model { kind: "checkpoint".to_owned(), config: identity.clone(), made_from: None, tensors }
     }
 
     /// From plain data; `fresh` is the start of the same training.

@@ -62,6 +62,17 @@ impl Source for Tensors {
     }
 }
 
+/// Tensors that are given away one by one, so that it is known in the end which nobody wanted.
+pub struct Given(pub Tensors);
+
+impl Source for Given {
+    fn tensor(&mut self, path: &str, shape: &[usize], init: Init) -> Result<Tensor> {
+        let tensor = self.0.tensor(path, shape, init)?;
+        self.0.remove(path);
+        Ok(tensor)
+    }
+}
+
 /// One tensor's place in the flat vector.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Slot {

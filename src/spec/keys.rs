@@ -128,9 +128,13 @@ pub const FORECASTER: Section = Section {
     many: true,
     about: "a forecaster that is fitted to the trajectories, or loaded",
     params: &[
-        Param::unset("name", ParamKind::Text, "your label; the kind if unset"),
-        Param::unset("kind", ParamKind::Text, "the kind of forecaster; the label if unset and `model` is unset"),
-        Param::unset("model", ParamKind::Text, "a trained model (safetensors) to load instead of training"),
+        Param::unset("name", ParamKind::Text, "your label; the kind if unset, or the name of the model's file"),
+        Param::unset("kind", ParamKind::Text, "the kind of forecaster; the label if unset, or as the model says"),
+        Param::unset(
+            "model",
+            ParamKind::Text,
+            "a trained model (safetensors) to load instead of training; it says its kind and settings, and those given here must agree with it",
+        ),
     ],
     special: &[],
 };

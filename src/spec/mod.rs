@@ -22,6 +22,7 @@ mod resolved;
 use document::Item;
 use mistake::Mistakes;
 
+pub use check::KindOfModel;
 pub use layout::Layout;
 pub use mistake::{Mistake, failure};
 pub use plan::{
@@ -36,12 +37,26 @@ pub use presets::PRESETS;
 /// # Errors
 /// Every mistake at once, each with its key and line, in the order of the file.
 pub fn check(text: &str, origin: &str, overrides: &[String]) -> Result<Plan, Vec<Mistake>> {
+    check_with(text, origin, overrides, &|_| None)
+}
+
+/// As [`check`], where `kind_of_model` looks into the files of models for the kinds that the experiment leaves to them:
+/// without it, what a method needs of such a forecaster is only known when it is loaded.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_with(
+    text: &str,
+    origin: &str,
+    overrides: &[String],
+    kind_of_model: KindOfModel,
+) -> Result<Plan, Vec<Mistake>> {
     let mistakes = Mistakes::default();
     if let Some(root) = document::parse(text, origin, &mistakes) {
         let mut root = presets::inherit(root, &mistakes);
         overrides.iter().for_each(|text| overrides::apply(&mut root, text, &mistakes));
         if let Item::Table(table) = &root.item
-            && let Some(plan) = check::run(table, &root.place, origin, &mistakes)
+            && let Some(plan) = check::run(table, &root.place, origin, kind_of_model, &mistakes)
         {
             return Ok(plan);
         }

@@ -121,7 +121,10 @@ pub struct ForecasterPlan {
     pub kind: String,
     /// Its settings.
     pub settings: Settings,
-    /// A trained model to load instead of training.
+    /// The keys of its settings that the user gives.
+    pub given: Vec<String>,
+    /// A trained model to load instead of training; then `settings` are those that the user gives, and `kind` is empty where
+    /// the file says it.
     pub model: Option<PathBuf>,
 }
 

@@ -74,8 +74,12 @@ fn forecaster() -> Value {
         }
         shapes.push(by_label);
     }
-    let mut model = closed(&FORECASTER, section_properties(&FORECASTER));
-    model["required"] = json!(["model", "name"]);
+    let mut of_model = section_properties(&FORECASTER);
+    for param in FORECASTERS.iter().flat_map(|entry| entry.params) {
+        of_model.insert(param.key.into(), json!({"description": "held against the model"}));
+    }
+    let mut model = closed(&FORECASTER, of_model);
+    model["required"] = json!(["model"]);
     shapes.push(model);
     json!({"description": FORECASTER.about, "anyOf": shapes})
 }

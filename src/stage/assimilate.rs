@@ -10,11 +10,12 @@ use super::assimilation::{Assimilation, Extras, ObservingNetwork, RowRun, parame
 use super::experiment::{Experiment, with_models};
 use super::file_name::file_stem;
 use super::options::{Finished, Options};
-use super::output::{claim, make_folder};
+use super::output::{begin, inputs};
 use crate::failure::{Failure, FailureKind, Result};
 use crate::progress::Progress;
 use crate::results::Report;
 use crate::spec::{AssimilatePlan, DataSource, Initial, Plan};
+use crate::store::{Claim, Record};
 
 /// Runs every row of the plan and writes its ensembles to `<out>/<label>.nc` (`analyses` unless said). `models` replaces
 /// the fitting of the labels that it names.
@@ -39,7 +40,9 @@ pub fn run(
         let name = if plan.observe.len() > 1 { format!("{}+{label}", file_stem(&row.observe)) } else { label };
         out.join(format!("{name}.nc"))
     };
-    plan.assimilate.iter().try_for_each(|row| claim(&path(row), options))?;
+    let files: Vec<PathBuf> = plan.assimilate.iter().map(path).collect();
+    let record = Record::new(&plan.resolved, inputs(plan, data, true)?);
+    let mut claim = begin(Claim::folder(&out)?, &files, record, options)?;
     let mut experiment = match needs_data(plan, data) {
         true => Experiment::load(plan, data, options, progress)?,
         false => Experiment::without_data(plan, options),
@@ -48,13 +51,13 @@ pub fn run(
     let assimilation = Assimilation::new(plan, &experiment)?;
     check_memory(plan, &assimilation, options)?;
     let scored = assimilation.score(Extras::Ensembles, progress)?;
-    make_folder(&out)?;
     let (mut text, mut written) = (String::new(), Vec::new());
     for (index, row) in plan.assimilate.iter().enumerate() {
         let runs: Vec<&RowRun> = scored.runs_of(index).collect();
         let file = path(row);
         let diverged = runs.iter().filter(|run| run.ended.diverged.is_some()).count();
         write_ensembles(&file, &ensembles(plan, row, assimilation.network(&row.observe)?, &runs)?, plan)?;
+        claim.wrote(&file)?;
         text.push_str(&format!("{}: {}\n", row.label, file.display()));
         written.push(json!({
             "label": row.label, "method": row.method, "forecaster": row.forecaster, "observe": row.observe,
@@ -63,9 +66,13 @@ pub fn run(
     }
     let Report { assimilation, parameters, paired, .. } = scored.report;
     let dt = plan.data.stepping.dt;
-    let report = Report { title: plan.name.clone(), assimilation, parameters, paired, dt, ..Report::default() };
+    let warnings = experiment.notes();
+    let report =
+        Report { title: plan.name.clone(), warnings, assimilation, parameters, paired, dt, ..Report::default() };
     text = format!("{}\n{text}", crate::report::text(&report).trim_end());
-    Ok(Finished { result: json!({ "analyses": written, "assimilation": report.assimilation }), text })
+    claim.finish();
+    let result = json!({ "analyses": written, "assimilation": report.assimilation, "warnings": report.warnings });
+    Ok(Finished { result, text })
 }
 
 /// Refuses ensembles that would not fit under the limit.

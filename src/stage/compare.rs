@@ -11,12 +11,16 @@ use super::data::write_trajectories;
 use super::experiment::{Experiment, FittedForecaster, ModelFolder};
 use super::file_name::{file_stem, folder_name};
 use super::options::{Finished, Options};
+use super::output::inputs;
 use super::{findings, forecast, tables};
 use crate::failure::{Failure, FailureKind, Result};
 use crate::progress::Progress;
 use crate::results::{Report, TrainingRow};
 use crate::spec::Plan;
 use crate::store::RunFolder;
+
+/// The seconds of a whole run.
+const TOTAL: &str = "total";
 
 /// Runs whatever the experiment has.
 ///
@@ -25,24 +29,30 @@ use crate::store::RunFolder;
 pub fn run(plan: &Plan, options: &Options, progress: &dyn Progress) -> Result<Finished> {
     let begun = Instant::now();
     let out = options.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(folder_name(&plan.name)));
-    let folder = RunFolder::create(&out, options.force, options.resume)?;
-    folder.write_experiment(&plan.resolved)?;
+    let mut folder = RunFolder::create(&out, options.force, options.resume)?;
+    folder.write_experiment(&plan.resolved, inputs(plan, None, true)?)?;
     let mut timings: Vec<(String, f64)> = Vec::new();
-    let mut lap = |what: &str| timings.push((what.to_owned(), begun.elapsed().as_secs_f64()));
+    // those of processes that were stopped count too
+    let before = folder.seconds(TOTAL);
+    let mut lap = |folder: &mut RunFolder, what: &str| {
+        let seconds = before + begun.elapsed().as_secs_f64();
+        timings.push((what.to_owned(), seconds));
+        folder.note_seconds(TOTAL, seconds)
+    };
 
     let mut experiment = Experiment::load(plan, None, options, progress)?;
     if !plan.forecasters.is_empty() && !folder.has("data.nc") {
         write_trajectories(&folder.file("data.nc")?, experiment.trajectories()?, plan)?;
     }
-    lap("data");
+    lap(&mut folder, "data")?;
     let models = ModelFolder { models: folder.path().join("models"), checkpoints: folder.path().join("checkpoints") };
     experiment.fit_all(Some(&models), folder.resumed(), progress)?;
-    lap("train");
+    lap(&mut folder, "train")?;
     let forecasts = forecast::score(&experiment, progress)?;
-    lap("forecast");
+    lap(&mut folder, "forecast")?;
     let assimilation = Assimilation::new(plan, &experiment)?;
     let analyses = assimilation.score(Extras::Diagnoses, progress)?;
-    lap("assimilate");
+    lap(&mut folder, "assimilate")?;
     for network in assimilation.networks.iter().filter(|network: &&ObservingNetwork| !network.replicates.is_empty()) {
         let name = format!("analysis_{}.nc", file_stem(&network.plan.name));
         write_analyses(&folder.file(&name)?, network, &analyses.first_runs(network), plan)?;
@@ -59,7 +69,8 @@ pub fn run(plan: &Plan, options: &Options, progress: &dyn Progress) -> Result<Fi
     // a time is worth keeping beside the metrics, but never among them
     let cost = report.cost.iter().map(|row| (format!("{} {}", row.stage, row.label), row.seconds));
     timings.extend(cost);
-    timings.push(("total".into(), begun.elapsed().as_secs_f64()));
+    timings.push((TOTAL.into(), before + begun.elapsed().as_secs_f64()));
+    models.finish();
     let path = folder.finish(&timings)?;
     let text =
         format!("{}\nreport: {}\n", crate::report::headline(&report).trim_end(), path.join("report.html").display());
@@ -98,7 +109,8 @@ fn report(experiment: &Experiment, forecasts: Report, analyses: Report, diagnose
     report.add(forecasts);
     report.add(analyses);
     report.findings = findings::findings(&report);
-    report.warnings = findings::warnings(plan, &report);
+    report.warnings = experiment.notes();
+    report.warnings.extend(findings::warnings(plan, &report));
     report.warnings.extend(diagnoses);
     Ok(report)
 }

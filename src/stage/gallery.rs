@@ -11,7 +11,7 @@ use super::output::claim;
 use crate::failure::Result;
 use crate::progress::Progress;
 use crate::report::{Exhibit, Portrait, View};
-use crate::store;
+use crate::store::{self, Claim};
 use crate::systems::catalogue::{DefaultStepping, SYSTEMS, build};
 use crate::systems::{Domain, Entry, Key, Stepping, diagnose, simulate};
 
@@ -33,6 +33,7 @@ const DOTS: usize = 3000;
 /// # Errors
 /// When the output exists or cannot be written.
 pub fn run(out: &Path, options: &Options, progress: &dyn Progress) -> Result<Finished> {
+    let _place = Claim::file(out)?;
     claim(out, options)?;
     progress.start("systems", SYSTEMS.len() as u64);
     let mut drawn = Vec::new();

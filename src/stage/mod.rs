@@ -22,6 +22,7 @@ mod file_name;
 mod findings;
 pub mod forecast;
 pub mod gallery;
+pub mod inspect;
 mod options;
 mod output;
 mod queue;
@@ -36,4 +37,5 @@ pub mod tune;
 pub mod validate;
 
 pub use data::lead_step_in;
+pub use experiment::kind_of_model;
 pub use options::{Finished, Options};

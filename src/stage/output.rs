@@ -1,11 +1,75 @@
 //! Where stages write, and what stands at the head of every file of arrays.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use crate::failure::{Failure, FailureKind, Result};
-use crate::spec::Plan;
+use crate::spec::{DataSource, Plan};
 use crate::stage::options::Options;
+use crate::store::digest::input_digest;
 use crate::store::netcdf::{Origin, Values, Variable};
+use crate::store::well::is_well;
+use crate::store::{Claim, Record};
+
+/// Takes a place for these files, for this process alone: none of them may be there, unless `--force` is given, or
+/// `--resume` goes on with an unfinished run of the same experiment on the same files.
+///
+/// # Errors
+/// [`FailureKind::Exists`] as said, or where another process writes there.
+pub fn begin(mut claim: Claim, files: &[PathBuf], record: Record, options: &Options) -> Result<Claim> {
+    let unfinished = claim.before().cloned();
+    match unfinished.as_ref().filter(|_| options.resume) {
+        Some(before) => {
+            if let Some(difference) = before.difference(&record) {
+                let message = format!("what was begun here is of another experiment: {difference}");
+                let at = files.first().map_or_else(String::new, |file| file.display().to_string());
+                return Err(Failure::new(FailureKind::Exists, message)
+                    .at(at)
+                    .hint("use --force to start afresh, or another --out"));
+            }
+            claim.begin(Record { done: before.done.clone(), ..record })?;
+        }
+        None => {
+            files.iter().try_for_each(|file| claim_new(file, unfinished.is_some(), options))?;
+            claim.begin(record)?;
+        }
+    }
+    Ok(claim)
+}
+
+fn claim_new(path: &Path, unfinished: bool, options: &Options) -> Result<()> {
+    claim(path, options).map_err(|failure| match unfinished {
+        true => failure.hint("use --resume to go on with the unfinished run, or --force to start afresh"),
+        false => failure,
+    })
+}
+
+/// The digest of every file that a plan reads, by its path: models, trajectories (`data`, where they are given apart), and
+/// with `observations` those.
+///
+/// # Errors
+/// [`FailureKind::Io`] where one cannot be read.
+pub fn inputs(plan: &Plan, data: Option<&Path>, observations: bool) -> Result<BTreeMap<String, String>> {
+    let own = match &plan.data.source {
+        DataSource::File(path) => Some(path.as_path()),
+        DataSource::Simulated { .. } => None,
+    };
+    let observed = plan.observe.iter().filter_map(|network| network.file.as_deref()).filter(|_| observations);
+    let models = plan.forecasters.iter().filter_map(|forecaster| forecaster.model.as_deref());
+    let read = data.or(own).into_iter().chain(observed).chain(models);
+    // what is neither a file nor a dataset is refused by who reads it
+    let readable = |path: &&Path| !path.exists() || path.is_file() || is_well(path);
+    read.filter(readable).map(|path| Ok((path.display().to_string(), input_digest(path)?))).collect()
+}
+
+/// The resolved experiment as JSON.
+///
+/// # Errors
+/// Never in practice: it is our own TOML.
+pub fn resolved_json(plan: &Plan) -> Result<serde_json::Value> {
+    toml::from_str(&plan.resolved)
+        .map_err(|error| Failure::new(FailureKind::Bug, format!("the resolved experiment is not TOML: {error}")))
+}
 
 /// Refuses an output that exists, unless `--force` is given.
 ///
@@ -35,9 +99,7 @@ pub fn make_folder(path: &Path) -> Result<()> {
 /// # Errors
 /// Never in practice: the resolved experiment is our own TOML.
 pub fn origin(plan: &Plan, title: &str) -> Result<Origin> {
-    let value: serde_json::Value = toml::from_str(&plan.resolved)
-        .map_err(|error| Failure::new(FailureKind::Bug, format!("the resolved experiment is not TOML: {error}")))?;
-    Ok(Origin { title: title.to_owned(), seed: plan.seed, config_json: value.to_string() })
+    Ok(Origin { title: title.to_owned(), seed: plan.seed, config_json: resolved_json(plan)?.to_string() })
 }
 
 /// The model times of so many lead steps from 0 on.

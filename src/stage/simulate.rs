@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use crate::failure::Result;
+use crate::failure::{Failure, FailureKind, Result};
 use crate::progress::Progress;
 use crate::spec::Plan;
 pub use crate::stage::data::needs;
@@ -39,7 +39,15 @@ pub enum Format {
 pub fn run(plan: &Plan, format: Format, options: &Options, progress: &dyn Progress) -> Result<Finished> {
     let job = LoggedSimulation::of(plan, options)?;
     let out = match format {
-        Format::NetCdf => options.out.clone().unwrap_or_else(|| PathBuf::from("data.nc")),
+        Format::NetCdf => {
+            let out = options.out.clone().unwrap_or_else(|| PathBuf::from("data.nc"));
+            if out.is_dir() {
+                return Err(Failure::new(FailureKind::Io, "is a folder, so no file can be written there")
+                    .at(out.display().to_string())
+                    .hint("name a file inside it"));
+            }
+            out
+        }
         Format::TheWell => {
             let base = options.out.clone().unwrap_or_else(|| PathBuf::from("the_well"));
             export::check_grid(&job)?;

@@ -35,6 +35,7 @@ fn metrics_json(report: &Report) -> Result<String> {
         "assimilation": report.assimilation,
         "paired": report.paired,
         "training": report.training,
+        "warnings": report.warnings,
     });
     Ok(serde_json::to_string_pretty(&value).map_err(unwritable)? + "\n")
 }

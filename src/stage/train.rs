@@ -12,6 +12,7 @@ use crate::forecast::FORECASTERS;
 use crate::progress::Progress;
 use crate::results::TrainingRow;
 use crate::spec::{ForecasterPlan, Plan};
+use crate::store::Claim;
 use crate::systems::registry;
 
 /// Fits the experiment's forecasters, or the one with `label`, and writes their models into the folder `--out`
@@ -39,6 +40,7 @@ pub fn run(
         return Err(Failure::new(FailureKind::Usage, "the experiment has no forecaster to fit")
             .hint("add a [[forecaster]] that is learned from data; `scorecast list forecasters` shows them"));
     }
+    let _claim = Claim::folder(&out)?;
     let folder = ModelFolder { models: out.clone(), checkpoints: out.clone() };
     if !options.resume {
         chosen.iter().try_for_each(|forecaster| claim(&folder.model(&forecaster.label), options))?;
@@ -49,15 +51,12 @@ pub fn run(
     for made in &experiment.forecasters {
         let file = folder.model(&made.label).display().to_string();
         let training = made.fitted.training();
-        text.push_str(&format!(
-            "{}: {} parameters from {} pairs in {:.1} s, {file}\n",
-            made.label,
-            training.parameters,
-            training.pairs,
-            made.seconds.unwrap_or(0.0)
-        ));
+        let seconds = made.seconds.map_or_else(|| "before".to_owned(), |seconds| format!("in {seconds:.1} s"));
+        let (parameters, pairs) = (training.parameters, training.pairs);
+        text.push_str(&format!("{}: {parameters} parameters from {pairs} pairs {seconds}, {file}\n", made.label));
         rows.extend(made.training_row());
         models.push(json!({ "forecaster": made.label, "file": file, "seconds": made.seconds }));
     }
+    folder.finish();
     Ok(Finished { result: json!({ "training": rows, "models": models }), text })
 }

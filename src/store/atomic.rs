@@ -1,13 +1,15 @@
 //! A file that appears whole or not at all: written under a temporary name in the same folder, fsynced, renamed over
 //! the final name, and the folder fsynced, so that a power cut or `kill -9` at any moment leaves the old file or the
-//! new one. A process that is killed leaves at most a hidden `.name.….partial` behind, which nothing reads.
+//! new one. A process that is killed leaves at most a hidden temporary behind, which nothing reads and the next that
+//! writes there removes.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::Path;
 
 use super::error::{Error, Result};
+use super::temporary::Temporary;
+pub(crate) use super::temporary::{folder_of, is_temporary};
 
 /// Writes a whole file, replacing one of that name.
 ///
@@ -31,55 +33,15 @@ pub(crate) fn replace<E: From<Error>>(path: &Path, fill: impl FnOnce(&Path) -> R
         return Err(Error::Io(trouble).into());
     }
     let temporary = Temporary::beside(path)?;
-    fill(&temporary.0)?;
-    sync(&temporary.0, path)?;
-    fs::rename(&temporary.0, path).map_err(|e| Error::io(path, "put the finished file in place", &e))?;
+    fill(&temporary.file)?;
+    sync(&temporary.file, path)?;
+    fs::rename(&temporary.file, path).map_err(|e| Error::io(path, "put the finished file in place", &e))?;
     Ok(sync(&folder_of(path), path)?)
-}
-
-/// The folder of a file.
-pub(crate) fn folder_of(path: &Path) -> PathBuf {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
-        _ => PathBuf::from("."),
-    }
 }
 
 /// Asks the system to put a file or folder on the disk.
 pub(crate) fn sync(what: &Path, path: &Path) -> Result<()> {
     File::open(what).and_then(|file| file.sync_all()).map_err(|e| Error::io(path, "make sure it is on the disk", &e))
-}
-
-/// Whether a name is that of a temporary file.
-pub(crate) fn is_temporary(name: &str) -> bool {
-    name.starts_with('.') && name.ends_with(".partial")
-}
-
-/// A temporary file, removed when it goes out of scope without having been renamed.
-struct Temporary(PathBuf);
-
-impl Temporary {
-    fn beside(path: &Path) -> Result<Self> {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-        loop {
-            let count = COUNT.fetch_add(1, Ordering::Relaxed);
-            let temporary = folder_of(path).join(format!(".{name}.{}-{count}.partial", std::process::id()));
-            // `create_new` also refuses a link that someone left under this name.
-            match OpenOptions::new().write(true).create_new(true).open(&temporary) {
-                Ok(_) => return Ok(Self(temporary)),
-                Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
-                Err(e) => return Err(Error::io(path, "write into its folder", &e)),
-            }
-        }
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        // After the rename there is nothing of this name; a failure to remove leaves a hidden file that nothing reads.
-        let _ = fs::remove_file(&self.0);
-    }
 }
 
 #[cfg(test)]

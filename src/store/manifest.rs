@@ -1,26 +1,29 @@
-//! `manifest.json` of a run folder: which program wrote it, what each file holds (SHA-256), what it cost.
+//! `manifest.json` of a run folder: which program wrote it, what it read and what each file holds (SHA-256), what it cost.
 
-use std::fs::{self, File};
-use std::io::Read;
+use std::collections::BTreeMap;
+use std::fs;
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 
+use super::digest::file_digest;
 use super::error::{Error, Result};
 use super::{atomic, write_atomic};
 
 /// The file's name.
 pub const MANIFEST: &str = "manifest.json";
 
-/// Files of the folder itself, which the manifest leaves out.
-const OWN: [&str; 3] = [MANIFEST, "DONE", "RUNNING"];
+/// What an unfinished run is of: its [`Record`](super::Record).
+pub(super) const RECORD: &str = "record.json";
 
-/// Writes the manifest of a folder.
-pub(super) fn write(folder: &Path, timings: &[(String, f64)]) -> Result<()> {
+/// Files of the folder itself, which the manifest leaves out.
+const OWN: [&str; 4] = [MANIFEST, "DONE", "RUNNING", RECORD];
+
+/// Writes the manifest of a folder; `inputs` are the digests of what was read, by path.
+pub(super) fn write(folder: &Path, inputs: &BTreeMap<String, String>, timings: &[(String, f64)]) -> Result<()> {
     let mut files = Map::new();
     for name in names(folder)? {
-        let (sha256, bytes) = digest(&folder.join(&name))?;
+        let (sha256, bytes) = file_digest(&folder.join(&name))?;
         files.insert(name, json!({ "sha256": sha256, "bytes": bytes }));
     }
     let timings: Map<String, Value> = timings.iter().map(|(name, seconds)| (name.clone(), json!(seconds))).collect();
@@ -31,10 +34,18 @@ pub(super) fn write(folder: &Path, timings: &[(String, f64)]) -> Result<()> {
             "scorecast": env!("CARGO_PKG_VERSION"),
             "hdf5": format!("{}.{}.{}", hdf5.0, hdf5.1, hdf5.2),
         },
+        "inputs": inputs,
         "files": files,
         "seconds": timings,
     });
     write_atomic(&folder.join(MANIFEST), &json_bytes(&manifest))
+}
+
+/// The digests of what a run read, by path, where its manifest is written.
+pub(super) fn inputs(folder: &Path) -> BTreeMap<String, String> {
+    let text = fs::read_to_string(folder.join(MANIFEST)).unwrap_or_default();
+    let manifest: Value = serde_json::from_str(&text).unwrap_or_default();
+    serde_json::from_value(manifest["inputs"].clone()).unwrap_or_default()
 }
 
 /// Compares a finished run's files with its manifest: the names of those that are missing or changed.
@@ -50,7 +61,7 @@ pub fn verify(folder: &Path) -> Result<Vec<String>> {
     let mut changed = Vec::new();
     for (name, about) in files {
         let file = folder.join(name);
-        let same = file.is_file() && Some(digest(&file)?.0.as_str()) == about["sha256"].as_str();
+        let same = file.is_file() && Some(file_digest(&file)?.0.as_str()) == about["sha256"].as_str();
         if !same {
             changed.push(name.clone());
         }
@@ -92,23 +103,6 @@ fn collect(folder: &Path, prefix: &str, names: &mut Vec<String>) -> Result<()> {
     Ok(())
 }
 
-/// SHA-256 in hexadecimal and the number of bytes of a file.
-fn digest(path: &Path) -> Result<(String, u64)> {
-    let failed = |e: std::io::Error| Error::io(path, "read it", &e);
-    let mut file = File::open(path).map_err(failed)?;
-    let (mut hash, mut total) = (Sha256::new(), 0);
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        let count = file.read(&mut buffer).map_err(failed)?;
-        if count == 0 {
-            break;
-        }
-        hash.update(&buffer[..count]);
-        total += count as u64;
-    }
-    Ok((hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect(), total))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,10 +114,11 @@ mod tests {
         fs::write(folder.path().join("models/a"), b"abc").unwrap();
         fs::write(folder.path().join("b"), b"").unwrap();
         fs::write(folder.path().join(".c.1-2.partial"), b"half").unwrap();
-        write(folder.path(), &[("train".into(), 1.5)]).unwrap();
+        write(folder.path(), &BTreeMap::from([("in.nc".into(), "ab".into())]), &[("train".into(), 1.5)]).unwrap();
         let text = fs::read_to_string(folder.path().join(MANIFEST)).unwrap();
         // FIPS 180-2, appendix B.1: the digest of "abc".
         assert!(text.contains("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"), "{text}");
+        assert_eq!(inputs(folder.path()), BTreeMap::from([("in.nc".into(), "ab".into())]));
         assert!(!text.contains("partial") && text.contains("\"models/a\"") && text.contains("\"train\": 1.5"));
         assert_eq!(verify(folder.path()).unwrap(), Vec::<String>::new());
         fs::write(folder.path().join("models/a"), b"abd").unwrap();

@@ -5,19 +5,26 @@
 //! order), and what is read back is checked first (sizes before memory, checksums, no way out of the file).
 
 mod atomic;
+mod claim;
+pub mod digest;
 mod error;
 mod limits;
+mod lock;
 pub mod manifest;
 pub mod model;
 pub mod netcdf;
+mod record;
 pub mod run;
 pub mod state_log;
+mod temporary;
 mod unique;
 pub mod well;
 
 pub use atomic::write_atomic;
+pub use claim::Claim;
 pub use error::{Error, Result, Trouble};
 pub use limits::Limits;
+pub use record::Record;
 pub use run::RunFolder;
 
 /// Reads trajectories of any kind that is known, from a file or a folder: ours and other NetCDF-4 or HDF5 with named

@@ -13,7 +13,19 @@ fn model() -> Model {
         ("step".to_string(), Tensor { shape: vec![1], values: Values::I64(vec![i64::MIN]) }),
         ("empty".to_string(), Tensor { shape: vec![0, 4], values: Values::F32(vec![]) }),
     ]);
-    Model { kind: "diffusion".into(), config, tensors }
+    let object = |value: Value| value.as_object().cloned().unwrap();
+    let made_from = crate::model::Provenance {
+        seed: u64::MAX,
+        system: Some(object(json!({ "name": "ou", "noise": [0.1] }))),
+        settings: object(json!({ "width": 64, "learning_rate": 0.1 + 0.2 })),
+        dt: 0.1 + 0.2,
+        unit: "hours".into(),
+        unit_seconds: Some(3600.0),
+        components: 3,
+        geometry: "unstructured".into(),
+        data: "ab".repeat(32),
+    };
+    Model { kind: "diffusion".into(), config, made_from: Some(made_from), tensors }
 }
 
 const ENOUGH: Limits = Limits { max_bytes: 1 << 20 };
@@ -82,22 +94,79 @@ fn every_truncation_is_refused() {
     }
 }
 
+/// The text of the metadata as it stands in a header.
+fn in_header(about: &str) -> String {
+    format!(r#""__metadata__":{{"scorecast":{}}}"#, json!(about))
+}
+
 #[test]
 fn names_twice_foreign_files_and_other_formats_are_refused() {
-    let about = r#""__metadata__":{"scorecast":"{\"format\":1,\"kind\":\"k\",\"config\":{}}"}"#;
+    let text = r#"{"format":2,"kind":"k","config":{},"made_from":null}"#;
+    let one = BTreeMap::from([("a".to_owned(), Tensor { shape: vec![1], values: Values::F32(vec![0.0]) })]);
+    let about = in_header(&sealed(text, &one));
     let tensor = r#""a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}"#;
-    assert!(round_trip(&file(&format!("{{{about},{tensor}}}"), 4)).is_ok());
+    assert_eq!(round_trip(&file(&format!("{{{about},{tensor}}}"), 4)).unwrap().tensors, one);
     refused(&file(&format!("{{{about},{tensor},{tensor}}}"), 4), "`a` is named twice");
     refused(&file(&format!("{{{about},{about},{tensor}}}"), 4), "named twice");
-    let config = r#"{"__metadata__":{"scorecast":"{\"format\":1,\"kind\":\"k\",\"kind\":\"l\",\"config\":{}}"}}"#;
-    refused(&file(config, 0), "`kind` is named twice");
+    let config = in_header(r#"{"format":2,"kind":"k","kind":"l","config":{}}"#);
+    refused(&file(&format!("{{{config}}}"), 0), "`kind` is named twice");
     refused(&file(&format!("{{{tensor}}}"), 4), "not a model of scorecast");
-    refused(&file(&format!("{{{}}}", about.replace(r#"\"format\":1"#, r#"\"format\":2"#)), 0), "model format 2");
+    let other = |format: &str| file(&format!("{{{}}}", about.replace(r#"\"format\":2"#, format)), 0);
+    refused(&other(r#"\"format\":3"#), "model format 3");
+    refused(&other(r#"\"format\":1"#), "earlier version");
+    refused(&other(r#"\"format\":1"#), "train the model again");
     refused(&file(&format!("{{{about},{}}}", tensor.replace("F32", "I32")), 4), "has the type I32");
     refused(&file(&format!("{{{about},{}}}", tensor.replace("[1]", "[1000000]")), 4), "damaged");
-    refused(b"\x80\x04pickle, perhaps", "not a safetensors file");
+    refused(
+        &file(&format!("{{{about},{}}}", tensor.replace("\"a\"", "\"b\"")), 4),
+        "damaged: its content has the SHA-256",
+    );
+    refused(
+        &file(&format!("{{{about},{}}}", tensor.replace("[1]", "[1,1]")), 4),
+        "damaged: its content has the SHA-256",
+    );
+    refused(&file(&format!("{{{}}}", in_header(text)), 0), "holds no digest");
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     refused(&file(&deep, 0), "header is damaged");
+}
+
+#[test]
+fn a_pickle_is_refused_with_the_reason() {
+    // pickle protocol 4, the zip of torch.save, and one that only its name tells
+    for bytes in [&b"\x80\x04\x95pickle, perhaps"[..], b"PK\x03\x04\0\0archive/data.pkl"] {
+        refused(bytes, "is not a safetensors file but a pickle");
+        refused(bytes, "never read");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.PT");
+    std::fs::write(&path, b"(dp0\n.").unwrap();
+    assert!(read(&path, &ENOUGH).unwrap_err().to_string().contains("a program that could do anything"));
+    refused(b"(dp0\n.", "is not a safetensors file, or is cut short");
+}
+
+#[test]
+fn whatever_bit_is_flipped_the_file_is_refused_or_holds_the_same_model() {
+    let mut bytes = written();
+    let (model, mut same) = (model(), 0);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("m.safetensors");
+    for place in 0..bytes.len() {
+        // two of the eight, others from byte to byte
+        for bit in [place % 8, (place / 8 + 3) % 8] {
+            bytes[place] ^= 1 << bit;
+            std::fs::write(&path, &bytes).unwrap();
+            bytes[place] ^= 1 << bit;
+            match read(&path, &ENOUGH) {
+                Ok(read) => {
+                    assert_eq!(read, model, "bit {bit} of byte {place}");
+                    same += 1;
+                }
+                Err(error) => assert!(matches!(error, Error::Data(_) | Error::Resource(_)), "{error}"),
+            }
+        }
+    }
+    // none today: blanks are no bit apart from each other
+    assert_eq!(same, 0);
 }
 
 #[test]

@@ -2,12 +2,19 @@
 //!
 //! A run works in `<out>.partial/`, where a killed one can be resumed. When all is written, `manifest.json` (versions,
 //! SHA-256 of every file, timings) and last `DONE` are added and the folder is renamed to `<out>`. A file `RUNNING`,
-//! locked by the process, keeps two runs out of one folder; the system drops the lock of a process that is killed.
+//! locked by the process, keeps two runs out of one folder; the system drops the lock of a process that is killed. A run
+//! that stops before anything was done leaves nothing.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::collections::BTreeMap;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use super::claim::{make, remove};
 use super::error::{Error, Result};
+use super::lock::{Locked, try_lock};
+use super::manifest::RECORD;
+use super::record::Record;
+use super::temporary::sweep_all;
 use super::{atomic, manifest, write_atomic};
 
 /// The file that says that a run is complete.
@@ -25,8 +32,13 @@ pub struct RunFolder {
     out: PathBuf,
     partial: PathBuf,
     resumed: bool,
+    /// What it is of.
+    record: Record,
+    /// Folders that were made for it, deepest first.
+    made: Vec<PathBuf>,
+    finished: bool,
     /// Holds the lock.
-    running: File,
+    _running: File,
 }
 
 impl RunFolder {
@@ -41,23 +53,25 @@ impl RunFolder {
     pub fn create(out: &Path, force: bool, resume: bool) -> Result<Self> {
         let (out, partial) = places(out)?;
         check_output(&out, force)?;
-        let unfinished = partial.exists();
+        let untouched = is_ours(&partial) && is_untouched(&partial);
+        let unfinished = partial.exists() && !untouched;
         if unfinished {
             check_unfinished(&out, &partial, force, resume)?;
         }
         let resumed = unfinished && resume;
-        if unfinished && !resumed {
+        if partial.exists() && !resumed {
             // The lock is taken first, so that no living run is deleted.
             drop(lock(&partial)?);
             fs::remove_dir_all(&partial).map_err(|e| Error::io(&partial, "remove the unfinished run", &e))?;
         }
-        fs::create_dir_all(&partial).map_err(|e| Error::io(&partial, "make the folder", &e))?;
-        let running = lock(&partial)?;
+        let made = make(&partial)?;
+        let running = lock(&partial).inspect_err(|_| remove(&made))?;
+        sweep_all(&partial);
         // Killed between `DONE` and the final name: it is unfinished again until all is written.
         if resumed && partial.join(DONE).exists() {
             fs::remove_file(partial.join(DONE)).map_err(|e| Error::io(&partial, "go on with it", &e))?;
         }
-        Ok(Self { out, partial, resumed, running })
+        Ok(Self { out, partial, resumed, record: Record::default(), made, finished: false, _running: running })
     }
 
     /// Whether a folder holds a complete run.
@@ -108,42 +122,88 @@ impl RunFolder {
         write_atomic(&self.file(name)?, bytes)
     }
 
-    /// Writes the resolved experiment; a resumed run must have the same.
+    /// Writes the resolved experiment and the digests of what it reads (by path); a resumed run must have the same.
     ///
     /// # Errors
-    /// [`Error::Exists`] when the unfinished run is of another experiment.
-    pub fn write_experiment(&self, toml: &str) -> Result<()> {
-        let path = self.partial.join(EXPERIMENT);
-        if let Ok(before) = fs::read_to_string(&path) {
-            let differs = before.lines().zip(toml.lines()).find(|(a, b)| a != b);
-            if before != toml {
-                let (was, is) = differs.unwrap_or(("its end", "more or fewer lines"));
-                let message = format!("is an unfinished run of another experiment (it has `{was}`, this one `{is}`)");
+    /// [`Error::Exists`] when the unfinished run is of another experiment, or read other files.
+    pub fn write_experiment(&mut self, toml: &str, inputs: BTreeMap<String, String>) -> Result<()> {
+        let record = Record::new(toml, inputs);
+        if let Some(before) = self.before() {
+            if let Some(difference) = before.difference(&record) {
+                let message = format!("is an unfinished run of another experiment ({difference})");
                 return Err(Error::exists(&self.partial, message, "use --force to start afresh, or another --out"));
             }
+            self.record.seconds = before.seconds;
         }
-        self.write(EXPERIMENT, toml.as_bytes())
+        self.record = Record { seconds: std::mem::take(&mut self.record.seconds), ..record };
+        self.write(EXPERIMENT, toml.as_bytes())?;
+        self.write_record()
+    }
+
+    /// What the run that this one goes on with is of.
+    fn before(&self) -> Option<Record> {
+        let text = |name: &str| fs::read_to_string(self.partial.join(name)).ok();
+        let experiment = text(EXPERIMENT)?;
+        let noted = text(RECORD).and_then(|text| serde_json::from_str(&text).ok());
+        // killed when all was written, and the record gone: the manifest has the files
+        let noted = noted.unwrap_or_else(|| Record::new("", manifest::inputs(&self.partial)));
+        Some(Record { experiment, ..noted })
+    }
+
+    fn write_record(&self) -> Result<()> {
+        let text = serde_json::to_string(&self.record).map_err(|e| Error::content(&self.partial, e.to_string()))?;
+        self.write(RECORD, text.as_bytes())
+    }
+
+    /// Seconds that went into something before this process went on with the run.
+    pub fn seconds(&self, what: &str) -> f64 {
+        self.record.seconds.get(what).copied().unwrap_or(0.0)
+    }
+
+    /// Notes how many seconds went into something in all, for one that goes on with the run.
+    ///
+    /// # Errors
+    /// As [`write_atomic`].
+    pub fn note_seconds(&mut self, what: &str, seconds: f64) -> Result<()> {
+        self.record.seconds.insert(what.to_owned(), seconds);
+        self.write_record()
     }
 
     /// Completes the run: the manifest, `DONE`, and the final name. `timings` are seconds by name.
     ///
     /// # Errors
     /// [`Error::Io`] when the system refuses; then the unfinished run stays, and can be resumed.
-    pub fn finish(self, timings: &[(String, f64)]) -> Result<PathBuf> {
-        manifest::write(&self.partial, timings)?;
+    pub fn finish(mut self, timings: &[(String, f64)]) -> Result<PathBuf> {
+        manifest::write(&self.partial, &self.record.inputs, timings)?;
         write_atomic(&self.partial.join(DONE), MARK.as_bytes())?;
-        let running = self.partial.join(RUNNING);
-        fs::remove_file(&running).map_err(|e| Error::io(&running, "remove the mark", &e))?;
+        for name in [RECORD, RUNNING] {
+            let path = self.partial.join(name);
+            match fs::remove_file(&path) {
+                Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(Error::io(&path, "remove the mark", &e));
+                }
+                _ => {}
+            }
+        }
         let old = aside(&self.out);
         remove_old(&old)?;
         if self.out.exists() && !is_empty(&self.out) {
             fs::rename(&self.out, &old).map_err(|e| Error::io(&self.out, "move the old run aside", &e))?;
         }
         fs::rename(&self.partial, &self.out).map_err(|e| Error::io(&self.out, "put the finished run in place", &e))?;
+        self.finished = true;
         atomic::sync(&atomic::folder_of(&self.out), &self.out)?;
         remove_old(&old)?;
-        drop(self.running);
-        Ok(self.out)
+        Ok(self.out.clone())
+    }
+}
+
+impl Drop for RunFolder {
+    fn drop(&mut self) {
+        if !self.finished && is_untouched(&self.partial) {
+            let _ = fs::remove_dir_all(&self.partial);
+            remove(&self.made);
+        }
     }
 }
 
@@ -186,8 +246,7 @@ fn check_output(out: &Path, force: bool) -> Result<()> {
 
 /// An unfinished run must be ours, and one must say what to do with it.
 fn check_unfinished(out: &Path, partial: &Path, force: bool, resume: bool) -> Result<()> {
-    let ours = is_empty(partial) || fs::read_to_string(partial.join(RUNNING)).is_ok_and(|m| MARK.starts_with(&m));
-    if !ours && !RunFolder::is_finished(partial) {
+    if !is_ours(partial) && !RunFolder::is_finished(partial) {
         let message = "exists and is not an unfinished run of scorecast, so it will not be touched";
         return Err(Error::exists(partial, message, "choose another folder with --out"));
     }
@@ -198,6 +257,20 @@ fn check_unfinished(out: &Path, partial: &Path, force: bool, resume: bool) -> Re
     Err(Error::exists(partial, message, "use --resume to go on with it, or --force to start afresh"))
 }
 
+/// Whether a run of ours works there, or worked and was stopped.
+fn is_ours(partial: &Path) -> bool {
+    is_empty(partial) || fs::read_to_string(partial.join(RUNNING)).is_ok_and(|mark| MARK.starts_with(&mark))
+}
+
+/// Whether there is nothing but what a run begins with.
+fn is_untouched(partial: &Path) -> bool {
+    let beginning = |entry: fs::DirEntry| match entry.file_type() {
+        Ok(kind) if kind.is_dir() => is_empty(&entry.path()),
+        _ => [RUNNING, EXPERIMENT, RECORD].iter().any(|name| entry.file_name() == *name),
+    };
+    fs::read_dir(partial).is_ok_and(|entries| entries.flatten().all(beginning))
+}
+
 fn is_empty(folder: &Path) -> bool {
     fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none())
 }
@@ -205,16 +278,14 @@ fn is_empty(folder: &Path) -> bool {
 /// Takes the lock of an unfinished run.
 fn lock(partial: &Path) -> Result<File> {
     let path = partial.join(RUNNING);
-    let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
-    let file = open.map_err(|e| Error::io(&path, "write it", &e))?;
-    match file.try_lock() {
-        Err(TryLockError::WouldBlock) => {
+    let file = match try_lock(&path).map_err(|e| Error::io(&path, "write it", &e))? {
+        Locked::Taken => {
             let remedy = "wait for it, stop it, or choose another folder with --out";
             return Err(Error::exists(partial, "is being written by another process", remedy));
         }
         // A file system without locks: the mark alone has to do.
-        Err(TryLockError::Error(_)) | Ok(()) => {}
-    }
+        Locked::Ours(file) | Locked::Unknown(file) => file,
+    };
     fs::write(&path, MARK).map_err(|e| Error::io(&path, "write it", &e))?;
     Ok(file)
 }

@@ -18,8 +18,8 @@ fn finished(out: &Path, content: &str) {
 fn a_run_appears_whole_under_its_name() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("runs/a");
-    let run = RunFolder::create(&out, false, false).unwrap();
-    run.write_experiment("seed = 1\n").unwrap();
+    let mut run = RunFolder::create(&out, false, false).unwrap();
+    run.write_experiment("seed = 1\n", BTreeMap::new()).unwrap();
     run.write("models/ar.safetensors", b"w").unwrap();
     assert!(!out.exists() && run.has("models/ar.safetensors") && !run.resumed());
     let path = run.finish(&[("train".into(), 2.0)]).unwrap();
@@ -70,17 +70,17 @@ fn what_is_not_ours_is_never_touched() {
 fn an_unfinished_run_is_resumed_or_started_afresh_as_told() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("a");
-    let run = RunFolder::create(&out, false, false).unwrap();
-    run.write_experiment("seed = 1\n").unwrap();
+    let mut run = RunFolder::create(&out, false, false).unwrap();
+    run.write_experiment("seed = 1\n", BTreeMap::new()).unwrap();
     run.write("models/checkpoint", b"half").unwrap();
     exists(RunFolder::create(&out, false, true), "another process");
     exists(RunFolder::create(&out, true, false), "another process");
     drop(run); // what a kill leaves: the folder, and no lock
     exists(RunFolder::create(&out, false, false), "--resume");
-    let run = RunFolder::create(&out, false, true).unwrap();
+    let mut run = RunFolder::create(&out, false, true).unwrap();
     assert!(run.resumed() && run.has("models/checkpoint"));
-    run.write_experiment("seed = 1\n").unwrap();
-    let error = run.write_experiment("seed = 2\n").unwrap_err();
+    run.write_experiment("seed = 1\n", BTreeMap::new()).unwrap();
+    let error = run.write_experiment("seed = 2\n", BTreeMap::new()).unwrap_err();
     assert!(error.to_string().contains("`seed = 1`"), "{error}");
     drop(run);
     let run = RunFolder::create(&out, true, false).unwrap();
@@ -118,4 +118,48 @@ fn an_empty_folder_may_be_given_and_names_stay_inside() {
     }
     run.finish(&[]).unwrap();
     assert!(RunFolder::is_finished(&out));
+}
+
+#[test]
+fn a_run_in_which_nothing_was_done_leaves_nothing_and_asks_for_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("runs/a");
+    let mut run = RunFolder::create(&out, false, false).unwrap();
+    run.write_experiment("seed = 1\n", BTreeMap::new()).unwrap();
+    fs::create_dir(run.path().join("models")).unwrap();
+    drop(run);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    // what a kill leaves of it is no unfinished run either
+    let partial = folder.path().join("runs/a.partial");
+    fs::create_dir_all(&partial).unwrap();
+    fs::write(partial.join(RUNNING), MARK).unwrap();
+    fs::write(partial.join(EXPERIMENT), "seed = 7\n").unwrap();
+    let mut run = RunFolder::create(&out, false, false).unwrap();
+    run.write_experiment("seed = 1\n", BTreeMap::new()).unwrap();
+    run.finish(&[]).unwrap();
+}
+
+#[test]
+fn a_run_is_gone_on_with_on_the_same_files_alone_and_its_seconds_add_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("a");
+    let of = |digest: &str| BTreeMap::from([("data.nc".to_owned(), digest.to_owned())]);
+    let mut run = RunFolder::create(&out, false, false).unwrap();
+    run.write_experiment("seed = 1\n", of("12")).unwrap();
+    run.write("models/checkpoint", b"half").unwrap();
+    run.note_seconds("total", 2.5).unwrap();
+    // a temporary of the killed process
+    let left = run.path().join("models/.b.3-4.partial");
+    fs::create_dir(&left).unwrap();
+    fs::write(left.join("lock"), b"").unwrap();
+    drop(run);
+    let mut run = RunFolder::create(&out, false, true).unwrap();
+    assert!(!left.exists());
+    let error = run.write_experiment("seed = 1\n", of("34")).unwrap_err().to_string();
+    assert!(error.contains("data.nc had the SHA-256 12, and has 34 now"), "{error}");
+    run.write_experiment("seed = 1\n", of("12")).unwrap();
+    assert_eq!((run.seconds("total"), run.seconds("train ar")), (2.5, 0.0));
+    let path = run.finish(&[]).unwrap();
+    assert!(!path.join("record.json").exists());
+    assert!(fs::read_to_string(path.join("manifest.json")).unwrap().contains("\"data.nc\": \"12\""));
 }

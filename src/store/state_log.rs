@@ -12,7 +12,8 @@
 //! checkpoints alone; from lead step `spin_up` on there is one for each step. The hash takes 64-bit words one by one, by
 //! h <- (h xor w) * odd, a bijection in w: a change in one word is always seen.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,8 @@ use std::time::{Duration, Instant};
 use ndarray::{Array2, Array3, ArrayView2};
 
 use super::error::{Error, Result};
+use super::lock::{Locked, try_lock};
+use super::record::Record;
 
 /// The first bytes of a log.
 const MAGIC: &[u8; 24] = b"scorecast states, log 1\n";
@@ -83,9 +86,7 @@ impl StateLog {
             let message = format!("is an unfinished simulation of {}", out.display());
             return Err(Error::exists(&path, message, "use --resume to go on with it, or --force to start afresh"));
         }
-        let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
-        let file = opened.map_err(|e| Error::io(&path, "write it", &e))?;
-        lock(&path, &file)?;
+        let file = lock(&path)?;
         let (written, writes) = (Instant::now(), 0);
         let header = header(&plan);
         let header_bytes = header.len() as u64;
@@ -197,11 +198,11 @@ impl StateLog {
         let mut found = vec![0; header.len()];
         let length = read_up_to(&mut reader, &mut found).map_err(|e| Error::io(&self.path, "read it", &e))?;
         if found[..length] != header[..length] {
-            return Err(Error::exists(
-                &self.path,
-                "is not an unfinished simulation of this experiment",
-                "use --force to start afresh, or another --out",
-            ));
+            let of = |experiment: &str| Record::new(experiment, BTreeMap::new());
+            let other = experiment_of(&self.path).and_then(|other| of(&other).difference(&of(&self.plan.experiment)));
+            let why = other.map_or_else(String::new, |difference| format!(" ({difference})"));
+            let message = format!("is not an unfinished simulation of this experiment{why}");
+            return Err(Error::exists(&self.path, message, "use --force to start afresh, or another --out"));
         }
         let bytes = record_bytes(self.plan.cases, self.plan.components) as usize;
         let (mut record, mut good) = (vec![0; bytes], Vec::new());
@@ -269,16 +270,31 @@ fn read_up_to(reader: &mut impl Read, bytes: &mut [u8]) -> std::io::Result<usize
     Ok(length)
 }
 
-fn lock(path: &Path, file: &File) -> Result<()> {
-    match file.try_lock() {
-        Err(TryLockError::WouldBlock) => {
+fn lock(path: &Path) -> Result<File> {
+    match try_lock(path).map_err(|e| Error::io(path, "write it", &e))? {
+        Locked::Taken => {
             let remedy = "wait for it, stop it, or choose another file with --out";
             Err(Error::exists(path, "is being written by another process", remedy))
         }
-        // A file system without locks.
-        Err(TryLockError::Error(_)) | Ok(()) => Ok(()),
+        // or a file system without locks
+        Locked::Ours(file) | Locked::Unknown(file) => Ok(file),
     }
 }
+
+/// The experiment of a log, where it is one.
+fn experiment_of(path: &Path) -> Option<String> {
+    let mut reader = BufReader::new(File::open(path).ok()?);
+    let mut start = [0; MAGIC.len() + 32];
+    reader.read_exact(&mut start).ok()?;
+    let (magic, numbers) = start.split_at(MAGIC.len());
+    let length = u64::from_le_bytes(*numbers.last_chunk::<8>()?);
+    let mut text = String::new();
+    reader.take(length.min(LONGEST)).read_to_string(&mut text).ok()?;
+    (magic == MAGIC).then_some(text)
+}
+
+/// The longest experiment that is read to be compared.
+const LONGEST: u64 = 16 << 20;
 
 #[cfg(test)]
 mod tests {
@@ -345,7 +361,9 @@ mod tests {
             assert!(matches!(error, Error::Exists(_)) && error.to_string().contains(says), "{error}");
         };
         refused(plan(), false, "use --resume");
-        refused(LogPlan { experiment: "seed = 2\n".into(), ..plan() }, true, "not an unfinished simulation of this");
+        let other = || LogPlan { experiment: "seed = 2\n".into(), ..plan() };
+        refused(other(), true, "not an unfinished simulation of this");
+        refused(other(), true, "it has `seed = 1`, this one `seed = 2`");
         let held = StateLog::open(&out, plan(), false, true).unwrap();
         refused(plan(), true, "another process");
         drop(held);

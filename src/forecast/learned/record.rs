@@ -4,11 +4,12 @@
 use serde_json::{Value, json};
 
 use super::super::fitted::Parts;
-use super::super::stored::{reals, vector};
+use super::super::stored::{misfit, reals, vector};
 use super::super::{Error, Result};
 use super::Learned;
 use crate::model::{Model, Tensor};
 use crate::nn::data::{Scale, Scales};
+use crate::nn::objective::Fields;
 use crate::nn::{NetworkConfig, Weights};
 
 /// The prefix of the weights' names.
@@ -27,20 +28,50 @@ impl Learned {
         parts
     }
 
-    /// From plain data.
+    /// From plain data; `fields` are those that the forecaster's objective wants.
     ///
     /// # Errors
     /// When it is incomplete or damaged.
-    pub fn load(model: &Model) -> Result<Self> {
+    pub fn load(model: &Model, fields: Fields) -> Result<Self> {
         let network: NetworkConfig = serde_json::from_value(model.config["network"].clone()).map_err(|problem| {
             Error::Model(format!("the stored {} model has no readable network ({problem}); train it again", model.kind))
         })?;
+        if let Some((key, problem)) = misdescribed(&network, fields) {
+            return Err(misfit(model, key, &problem));
+        }
         let weights = Weights::from_model(&model.tensors, NETWORK)?;
         let scale = |name: &str| -> Result<Scale> {
             let part = |part: &str| vector(model, &format!("{name}.{part}"), network.components);
-            Ok(Scale { mean: part("mean")?, sd: part("sd")? })
+            let scale = Scale { mean: part("mean")?, sd: part("sd")? };
+            match scale.sd.iter().position(|sd| !(*sd > 0.0 && sd.is_finite())) {
+                Some(at) => {
+                    let problem = format!("is {} for component {at}, but must be above 0", scale.sd[at]);
+                    Err(misfit(model, &format!("{name}.sd"), &problem))
+                }
+                None => Ok(scale),
+            }
         };
         let scales = Scales { states: scale("states")?, increments: scale("increments")? };
         Ok(Self { network: network.frozen(&weights)?, weights, scales })
     }
+}
+
+/// What no network of this objective can be: the key and what is wrong with it.
+fn misdescribed(network: &NetworkConfig, fields: Fields) -> Option<(&'static str, String)> {
+    let counts = [
+        ("components", network.components),
+        ("width", network.width),
+        ("blocks", network.blocks),
+        ("kernel", network.kernel),
+    ];
+    if let Some((key, _)) = counts.iter().find(|(_, count)| *count == 0) {
+        return Some((key, "is 0, but must be at least 1".to_owned()));
+    }
+    if network.kernel.is_multiple_of(2) {
+        return Some(("kernel", format!("is {}, but must be odd", network.kernel)));
+    }
+    let own = (network.inputs, network.outputs, network.time_features);
+    let wanted = (fields.inputs, fields.outputs, fields.time_features);
+    (own != wanted)
+        .then(|| ("network", format!("has (inputs, outputs, noise level) {own:?}, but must have {wanted:?}")))
 }

@@ -12,7 +12,7 @@ use scorecast_systems::{Entry, Key};
 
 pub use neural_network::{Grid, NetworkBuild, NetworkConfig, NeuralNetwork};
 
-use super::weights::{Counted, Source, Tensors, Weights};
+use super::weights::{Counted, Given, Source, Tensors, Weights};
 use super::{Error, Result};
 
 /// Every network, in the order in which they are listed.
@@ -65,7 +65,14 @@ impl NetworkConfig {
     /// # Errors
     /// When the weights are not those of this network.
     pub fn frozen(&self, weights: &Weights) -> Result<Box<dyn NeuralNetwork>> {
-        self.network(&mut weights.frozen(DType::F32)?)
+        let mut given = Given(weights.frozen(DType::F32)?);
+        let network = self.network(&mut given)?;
+        match given.0.keys().next() {
+            Some(path) => {
+                Err(Error::Model(format!("the weight `{path}` is no part of the network; the model is damaged")))
+            }
+            None => Ok(network),
+        }
     }
 
     /// The network with these tensors.

@@ -1,9 +1,14 @@
 //! What every part of the check is given: the tree, where mistakes go, and what became of a section.
 
+use std::path::Path;
+
 use super::super::document::{Item, Node, Place, Table};
 use super::super::keys::{SECTIONS, Section, TOP};
 use super::super::mistake::Mistakes;
 use super::super::read::{Reader, remedy};
+
+/// What says the kind of the forecaster in a model's file, where it can be read.
+pub type KindOfModel<'a> = &'a dyn Fn(&Path) -> Option<String>;
 
 /// A section that may be missing, or wrong.
 pub(super) enum Checked<T> {
@@ -37,6 +42,8 @@ pub(super) struct Context<'a> {
     pub(super) root: &'a Table,
     pub(super) place: &'a Place,
     pub(super) mistakes: &'a Mistakes,
+    /// The kind of the forecaster in a model's file.
+    pub(super) kind_of_model: KindOfModel<'a>,
 }
 
 impl<'a> Context<'a> {

@@ -5,19 +5,19 @@ use std::path::PathBuf;
 use super::super::document::Place;
 use super::super::keys::FORECASTER;
 use super::super::plan::{ForecasterPlan, SystemPlan};
-use super::super::read::{Reader, entry};
+use super::super::read::{Reader, entry, settings};
 use super::assimilate::CheckedRow;
 use super::context::{Checked, Context};
 use super::system::no_perfect;
 use crate::forecast::{FORECASTERS, ForecasterBuild};
-use crate::systems::Entry;
 use crate::systems::registry::{DefaultValue, Settings, nearest};
+use crate::systems::{Entry, Param};
 
 /// The forecasters that the file declares.
 pub(super) fn check(cx: &Context, system: &Checked<SystemPlan>) -> Vec<ForecasterPlan> {
     let mut plans: Vec<ForecasterPlan> = Vec::new();
     for reader in cx.many(&FORECASTER) {
-        let Some(plan) = one(&reader) else { continue };
+        let Some(plan) = one(cx, &reader) else { continue };
         if let ("perfect", Some(why)) = (plan.kind.as_str(), no_perfect(system)) {
             reader.wrong("kind", format!("`perfect` is the true system, but {why}, or leave it out"));
         }
@@ -30,19 +30,17 @@ pub(super) fn check(cx: &Context, system: &Checked<SystemPlan>) -> Vec<Forecaste
     plans
 }
 
-fn one(reader: &Reader) -> Option<ForecasterPlan> {
+fn one(cx: &Context, reader: &Reader) -> Option<ForecasterPlan> {
     let own = reader.own()?;
     let (name, kind, model) = (own.text("name"), own.text("kind"), own.text("model"));
+    if !model.is_empty() {
+        return stored(cx, reader, name, kind, PathBuf::from(model));
+    }
     if name.is_empty() && kind.is_empty() {
-        reader.wrong("name", "[[forecaster]] must set `kind`, and may set `name`, your label");
+        reader.wrong("name", "[[forecaster]] must set `kind` or `model`, and may set `name`, your label");
         return None;
     }
     let label = if name.is_empty() { kind } else { name }.to_owned();
-    if !model.is_empty() {
-        reader.refuse_unknown(&[]);
-        let settings = Settings::check("", &[], &std::collections::BTreeMap::new()).ok()?;
-        return Some(ForecasterPlan { label, kind: kind.to_owned(), settings, model: Some(PathBuf::from(model)) });
-    }
     let kind = if kind.is_empty() { name } else { kind };
     let key = if own.has("kind") { "kind" } else { "name" };
     let known =
@@ -54,7 +52,32 @@ fn one(reader: &Reader) -> Option<ForecasterPlan> {
     }
     reader.refuse_unknown(known.params);
     let settings = reader.of_entry(&format!("forecaster `{label}` ({kind})"), known)?;
-    Some(ForecasterPlan { label, kind: kind.to_owned(), settings, model: None })
+    let given = given(reader, known.params);
+    Some(ForecasterPlan { label, kind: kind.to_owned(), settings, given, model: None })
+}
+
+/// The keys among `params` that the user gives.
+fn given(reader: &Reader, params: &[Param]) -> Vec<String> {
+    params.iter().filter(|param| reader.table.get(param.key).is_some()).map(|param| param.key.to_owned()).collect()
+}
+
+/// A forecaster that is loaded. Kind and settings are those of the file; what the user gives of them is held against it.
+fn stored(cx: &Context, reader: &Reader, name: &str, kind: &str, model: PathBuf) -> Option<ForecasterPlan> {
+    let stem = model.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+    let label = [name, kind, &stem].into_iter().find(|word| !word.is_empty())?.to_owned();
+    let kind = if kind.is_empty() { (cx.kind_of_model)(&model).unwrap_or_default() } else { kind.to_owned() };
+    let params: Vec<Param> = if kind.is_empty() {
+        FORECASTERS.iter().flat_map(|known| known.params).copied().collect()
+    } else {
+        let place = reader.place_of("kind");
+        entry(FORECASTERS, "kind of forecaster", &kind, place, &reader.key("kind"), reader.mistakes)?.params.to_vec()
+    };
+    reader.refuse_unknown(&params);
+    let given = given(reader, &params);
+    let params: Vec<Param> = params.into_iter().filter(|param| given.iter().any(|key| key == param.key)).collect();
+    let owner = format!("forecaster `{label}`");
+    let settings = settings(reader.table, &owner, &params, reader.place, &reader.path, reader.mistakes)?;
+    Some(ForecasterPlan { label, kind, settings, given, model: Some(model) })
 }
 
 /// The baselines that may be named without a section.
@@ -113,7 +136,7 @@ pub(super) fn with_baselines(
         match Settings::check(&owner, entry.params, &std::collections::BTreeMap::new()) {
             Ok(settings) => {
                 let (label, kind) = (entry.name.to_owned(), entry.name.to_owned());
-                all.push(ForecasterPlan { label, kind, settings, model: None });
+                all.push(ForecasterPlan { label, kind, settings, given: Vec::new(), model: None });
             }
             Err(errors) => errors.iter().for_each(|error| cx.mistakes.add(cx.place, entry.name, error.to_string())),
         }

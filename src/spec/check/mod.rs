@@ -17,17 +17,26 @@ mod system;
 pub(super) use estimate::ESTIMATE;
 pub(super) use observe::{INITIAL, NOISE, OPERATOR};
 
+use std::path::Path;
+
 use super::document::{Place, Table};
 use super::keys::TOP;
 use super::mistake::Mistakes;
 use super::plan::Plan;
 use super::read::Reader;
 use super::resolved;
+pub use context::KindOfModel;
 use context::{Checked, Context};
 
 /// Checks the tree of a whole experiment. None exactly if there are mistakes.
-pub(super) fn run(root: &Table, place: &Place, origin: &str, mistakes: &Mistakes) -> Option<Plan> {
-    let cx = Context { root, place, mistakes };
+pub(super) fn run(
+    root: &Table,
+    place: &Place,
+    origin: &str,
+    kind_of_model: KindOfModel,
+    mistakes: &Mistakes,
+) -> Option<Plan> {
+    let cx = Context { root, place, mistakes, kind_of_model };
     cx.refuse_unknown_sections();
     let top = Reader { section: &TOP, path: String::new(), table: root, place, mistakes }.own();
     let system = system::check(&cx);
@@ -74,6 +83,6 @@ pub(super) fn run(root: &Table, place: &Place, origin: &str, mistakes: &Mistakes
 
 /// The file's stem, or the preset's name.
 fn stem(origin: &str) -> String {
-    let path = std::path::Path::new(origin);
+    let path = Path::new(origin);
     path.file_stem().map_or_else(|| origin.to_owned(), |stem| stem.to_string_lossy().into_owned())
 }

@@ -24,6 +24,6 @@ mod score;
 mod truth;
 mod withheld;
 
-pub use network::ObservingNetwork;
+pub use network::{ObservingNetwork, recorded_sets};
 pub use row_run::RowRun;
 pub use score::{Assimilation, Extras};

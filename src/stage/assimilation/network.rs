@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ndarray::Axis;
+use ndarray::{Array3, Axis};
 
 use super::observation_times;
 use super::observing::{observation_key, observe_truth, steps};
@@ -13,7 +13,9 @@ use super::withheld::Withheld;
 use crate::assimilation::ObservationOperator;
 use crate::failure::{Failure, FailureKind, Result};
 use crate::spec::{AssimilatePlan, ObservePlan, Plan};
+use crate::stage::data::SplitTrajectories;
 use crate::stage::experiment::Experiment;
+use crate::stage::options::Options;
 use crate::store;
 use crate::store::netcdf::TimeUnit;
 use crate::systems::{Domain, Key};
@@ -118,49 +120,12 @@ impl Making<'_> {
             .collect()
     }
 
-    /// Times of observations in the unit of the trajectories.
-    fn in_lead_steps_unit(&self, mut time: Vec<f64>, unit: &TimeUnit) -> Result<Vec<f64>, (String, String)> {
-        let own = self.experiment.data.as_ref().map_or(&TimeUnit::Model, |data| &data.unit);
-        if *unit == TimeUnit::Model {
-            return Ok(time);
-        }
-        let Some(factor) = own.in_these(unit) else {
-            let what = format!("its `time` is in {}, but lead steps are in {}", unit.name(), own.name());
-            let remedy = format!(
-                "give `time` in {}, or trajectories (data.file) whose times are in {}",
-                own.name(),
-                unit.name()
-            );
-            return Err((what, remedy));
-        };
-        time.iter_mut().for_each(|time| *time *= factor);
-        Ok(time)
-    }
-
     /// The user's own observations, at the lead steps of their times; there is no truth.
     fn recorded(&self, path: &Path) -> Result<Vec<Replicate>> {
         let Self { plan, network, .. } = *self;
-        let store::netcdf::Observations { values, time, unit } =
-            store::netcdf::read_observations(path, network.variable.as_deref(), &self.experiment.options.limits())?;
-        let (replicates, sets, width) = values.dim();
-        let at = |message: String| Failure::new(FailureKind::Data, message).at(path.display().to_string());
-        if width != self.operator.dim() {
-            let (name, count) = (&network.operator, self.operator.dim());
-            return Err(at(format!("the file has sets of {width} values but operator `{name}` gives {count}"))
-                .hint("set observe.operator so that it observes what the file holds"));
-        }
-        if sets == 0 {
-            return Err(at("the file has no sets of observations".into()).hint("give a file that has some"));
-        }
-        if values.iter().all(|value| value.is_nan()) {
-            return Err(at("the file has no value that is not missing".into()).hint("give a file that has some"));
-        }
-        let time = time
-            .map(|time| self.in_lead_steps_unit(time, &unit))
-            .transpose()
-            .map_err(|(what, hint)| at(what).hint(hint))?;
-        let steps = observation_times::lead_steps(time.as_deref(), sets, network.every, plan.data.stepping.dt)
-            .map_err(|(what, remedy)| at(what).hint(remedy))?;
+        let Experiment { data, options, .. } = self.experiment;
+        let (values, steps) = recorded_sets(plan, network, path, self.operator, data.as_ref(), options)?;
+        let replicates = values.dim().0;
         (0..replicates)
             .map(|index| {
                 let key = Key::new(plan.seed, Domain::Method).case(index as u64);
@@ -172,4 +137,54 @@ impl Making<'_> {
             })
             .collect()
     }
+}
+
+/// The user's own observations, `[replicate, set, observed]`, and the lead step of each set.
+///
+/// # Errors
+/// When the file cannot be read, does not hold what the operator gives, or its times are those of no lead steps.
+pub fn recorded_sets(
+    plan: &Plan,
+    network: &ObservePlan,
+    path: &Path,
+    operator: &dyn ObservationOperator,
+    data: Option<&SplitTrajectories>,
+    options: &Options,
+) -> Result<(Array3<f64>, Vec<usize>)> {
+    let store::netcdf::Observations { values, time, unit } =
+        store::netcdf::read_observations(path, network.variable.as_deref(), &options.limits())?;
+    let (_, sets, width) = values.dim();
+    let at = |message: String| Failure::new(FailureKind::Data, message).at(path.display().to_string());
+    if width != operator.dim() {
+        let (name, count) = (&network.operator, operator.dim());
+        return Err(at(format!("the file has sets of {width} values but operator `{name}` gives {count}"))
+            .hint("set observe.operator so that it observes what the file holds"));
+    }
+    if sets == 0 {
+        return Err(at("the file has no sets of observations".into()).hint("give a file that has some"));
+    }
+    if values.iter().all(|value| value.is_nan()) {
+        return Err(at("the file has no value that is not missing".into()).hint("give a file that has some"));
+    }
+    let own = data.map_or(&TimeUnit::Model, |data| &data.unit);
+    let time = time.map(|time| in_lead_steps_unit(time, &unit, own)).transpose();
+    let time = time.map_err(|(what, hint)| at(what).hint(hint))?;
+    let steps = observation_times::lead_steps(time.as_deref(), sets, network.every, plan.data.stepping.dt)
+        .map_err(|(what, remedy)| at(what).hint(remedy))?;
+    Ok((values, steps))
+}
+
+/// Times of observations in the unit of the trajectories.
+fn in_lead_steps_unit(mut time: Vec<f64>, unit: &TimeUnit, own: &TimeUnit) -> Result<Vec<f64>, (String, String)> {
+    if *unit == TimeUnit::Model {
+        return Ok(time);
+    }
+    let Some(factor) = own.in_these(unit) else {
+        let what = format!("its `time` is in {}, but lead steps are in {}", unit.name(), own.name());
+        let remedy =
+            format!("give `time` in {}, or trajectories (data.file) whose times are in {}", own.name(), unit.name());
+        return Err((what, remedy));
+    };
+    time.iter_mut().for_each(|time| *time *= factor);
+    Ok(time)
 }

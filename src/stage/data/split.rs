@@ -3,6 +3,7 @@
 use ndarray::{Array3, Axis, concatenate};
 
 use crate::failure::{Failure, FailureKind, Result};
+use crate::store::digest::Digest;
 use crate::store::netcdf::{SplitPart, TimeUnit};
 use crate::systems::Geometry;
 
@@ -53,6 +54,17 @@ impl SplitTrajectories {
     /// All of them, in the order train, valid, test.
     pub fn joined(&self) -> Array3<f64> {
         concatenate(Axis(0), &[self.train.view(), self.valid.view(), self.test.view()]).unwrap_or_default()
+    }
+
+    /// The SHA-256 of what is learned from: shape and values of the training and of the validation part.
+    pub fn training_digest(&self) -> String {
+        let mut digest = Digest::default();
+        for part in [&self.train, &self.valid] {
+            let shape: Vec<u8> = part.shape().iter().flat_map(|&size| (size as u64).to_le_bytes()).collect();
+            digest.part(&shape);
+            digest.numbers(part.iter().map(|value| value.to_le_bytes()));
+        }
+        digest.hex()
     }
 
     /// The number of components.

@@ -1,14 +1,16 @@
 //! Making one forecaster of an experiment: fitted, or loaded from a model that was trained before.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::checkpoint_file::CheckpointFile;
-use super::load::load;
+use super::load::{load, read, rebuild};
 use super::model_folder::ModelFolder;
+use super::provenance::{Service, difference, made_from};
 use crate::failure::{Failure, FailureKind, Result};
 use crate::forecast::{FORECASTERS, FitContext, Fitted};
-use crate::model::Checkpoints;
+use crate::model::{Checkpoints, Model, Provenance};
 use crate::progress::Progress;
 use crate::results::{CostRow, Curve, TrainingRow};
 use crate::spec::{ForecasterPlan, Plan};
@@ -24,8 +26,10 @@ pub struct FittedForecaster {
     pub kind: String,
     /// The forecaster.
     pub fitted: Fitted,
-    /// Wall-clock seconds that fitting took; none where it was loaded.
+    /// Wall-clock seconds that fitting took, over all processes of a run that was gone on with; none where it was loaded.
     pub seconds: Option<f64>,
+    /// Sentences about what a loaded model was made from, where this experiment is another.
+    pub notes: Vec<String>,
 }
 
 impl FittedForecaster {
@@ -72,6 +76,8 @@ pub struct Making<'a> {
     pub plan: &'a Plan,
     /// Its trajectories, where there are any.
     pub data: Option<&'a SplitTrajectories>,
+    /// The digest of those that are trained on.
+    pub digest: Option<&'a str>,
     /// Where finished models and checkpoints are kept, if anywhere.
     pub folder: Option<&'a ModelFolder>,
     /// Whether finished models are taken from there, and unfinished trainings go on.
@@ -87,40 +93,62 @@ impl Making<'_> {
     /// When it cannot be fitted, loaded or stored.
     pub fn one(&self, forecaster: &ForecasterPlan) -> Result<FittedForecaster> {
         if let Some(path) = &forecaster.model {
-            return Ok(self.made(forecaster, load(path, &forecaster.kind, self.dim())?, None));
+            let service = Service { plan: self.plan, data: self.data, digest: self.digest };
+            let (fitted, notes) = load(path, forecaster, &service)?;
+            return Ok(FittedForecaster { notes, ..self.made(forecaster, fitted, None) });
         }
         let entry = registry::find(FORECASTERS, "forecaster", &forecaster.kind)?;
-        self.folder.map_or(Ok(()), ModelFolder::make)?;
-        let kept = self.folder.filter(|_| entry.build.load.is_some()).map(|folder| folder.model(&forecaster.label));
-        if let Some(path) = kept.as_ref().filter(|path| self.resume && path.exists()) {
-            return Ok(self.made(forecaster, load(path, &forecaster.kind, self.dim())?, None));
+        let (Some(folder), Some(_)) = (self.folder, entry.build.load) else {
+            let (fitted, seconds) = self.fit(forecaster, None)?;
+            return Ok(self.made(forecaster, fitted, Some(seconds)));
+        };
+        let (Some(data), Some(digest)) = (self.data, self.digest) else { return Err(nothing_to_fit_to()) };
+        let from = made_from(self.plan, &forecaster.label, data, digest)?;
+        folder.make()?;
+        let path = folder.model(&forecaster.label);
+        if self.resume && path.exists() {
+            let fitted = self.finished(&path, &from)?;
+            return Ok(self.made(forecaster, fitted, folder.seconds(&forecaster.label)));
         }
-        let checkpoint = self.folder.filter(|_| entry.build.learned);
-        let checkpoint = checkpoint.map(|folder| CheckpointFile(folder.checkpoint(&forecaster.label)));
-        if let Some(old) = checkpoint.as_ref().filter(|_| !self.resume) {
-            old.discard()?;
+        let file = CheckpointFile::new(folder.checkpoint(&forecaster.label), from.clone());
+        if !self.resume {
+            file.discard()?;
         }
-        let named = Named { inner: self.progress, label: &forecaster.label };
-        let context = self.context(checkpoint.as_ref(), &named)?;
-        let begun = Instant::now();
-        let fitted = (entry.build.fit)(&forecaster.settings, &context)?;
-        let seconds = begun.elapsed().as_secs_f64();
-        if let Some(path) = kept {
-            store::model::write(&path, &fitted.model())?;
-        }
-        if let Some(finished) = checkpoint {
-            finished.discard()?;
-        }
+        let (fitted, seconds) = self.fit(forecaster, Some(&file).filter(|_| entry.build.learned))?;
+        folder.note_seconds(&forecaster.label, seconds)?;
+        store::model::write(&path, &Model { made_from: Some(from), ..fitted.model() })?;
+        file.discard()?;
         Ok(self.made(forecaster, fitted, Some(seconds)))
     }
 
-    fn made(&self, plan: &ForecasterPlan, fitted: Fitted, seconds: Option<f64>) -> FittedForecaster {
-        FittedForecaster { label: plan.label.clone(), kind: plan.kind.clone(), fitted, seconds }
+    /// Fits one, and the seconds that it took.
+    fn fit(&self, forecaster: &ForecasterPlan, checkpoint: Option<&CheckpointFile>) -> Result<(Fitted, f64)> {
+        let entry = registry::find(FORECASTERS, "forecaster", &forecaster.kind)?;
+        let named = Named { inner: self.progress, label: &forecaster.label };
+        let context = self.context(checkpoint, &named)?;
+        let begun = Instant::now();
+        let fitted = (entry.build.fit)(&forecaster.settings, &context)?;
+        Ok((fitted, checkpoint.map_or_else(|| begun.elapsed().as_secs_f64(), CheckpointFile::seconds)))
     }
 
-    /// The number of components, where it is known.
-    fn dim(&self) -> Option<usize> {
-        self.plan.system.as_ref().map(|system| system.system.dim()).or(self.data.map(SplitTrajectories::dim))
+    /// A model that was finished before, by the run that this one goes on with.
+    fn finished(&self, path: &Path, from: &Provenance) -> Result<Fitted> {
+        let model = read(path)?;
+        let other = match &model.made_from {
+            Some(was) => difference(was, from),
+            None => Some("it does not say what it was made from".to_owned()),
+        };
+        if let Some(other) = other {
+            let message = format!("the model is of another training: {other}");
+            let hint = "use --force to train it anew, or give another --out";
+            return Err(Failure::new(FailureKind::Exists, message).hint(hint).at(path.display().to_string()));
+        }
+        rebuild(path, &model)
+    }
+
+    fn made(&self, plan: &ForecasterPlan, fitted: Fitted, seconds: Option<f64>) -> FittedForecaster {
+        let (label, kind) = (plan.label.clone(), fitted.kind().to_owned());
+        FittedForecaster { label, kind, fitted, seconds, notes: Vec::new() }
     }
 
     /// What a forecaster is fitted to.
@@ -129,10 +157,7 @@ impl Making<'_> {
         checkpoint: Option<&'a CheckpointFile>,
         progress: &'a dyn Progress,
     ) -> Result<FitContext<'a>> {
-        let Some(data) = self.data else {
-            return Err(Failure::new(FailureKind::Usage, "a forecaster must be fitted, but there are no trajectories")
-                .hint("add a [data] section, or give the forecaster a stored model"));
-        };
+        let data = self.data.ok_or_else(nothing_to_fit_to)?;
         let stepping = &self.plan.data.stepping;
         Ok(FitContext {
             system: self.plan.system.as_ref().map(|system| (Arc::clone(&system.system), stepping.clone())),
@@ -144,6 +169,11 @@ impl Making<'_> {
             checkpoints: checkpoint.map(|file| file as &dyn Checkpoints),
         })
     }
+}
+
+fn nothing_to_fit_to() -> Failure {
+    Failure::new(FailureKind::Usage, "a forecaster must be fitted, but there are no trajectories")
+        .hint("add a [data] section, or give the forecaster a stored model")
 }
 
 /// Progress that says which forecaster it is about.

@@ -2,33 +2,56 @@
 
 use std::path::Path;
 
+use super::provenance::Service;
 use crate::failure::{Failure, FailureKind, Result};
 use crate::forecast::{FORECASTERS, Fitted};
+use crate::model::Model;
+use crate::spec::ForecasterPlan;
 use crate::store;
 use crate::systems::registry;
 
 /// The largest model or checkpoint that is read.
 pub const MODEL_BYTES: u64 = 8 << 30;
 
-/// Loads a stored model of this kind, for this many components where they are known.
+/// Reads a stored model: whole, or not at all.
 ///
 /// # Errors
-/// When the file is not a model, of another kind than `kind`, or for another number of components than `dim`.
-pub fn load(path: &Path, kind: &str, dim: Option<usize>) -> Result<Fitted> {
+/// When the file is not a model, or is damaged.
+pub fn read(path: &Path) -> Result<Model> {
+    Ok(store::model::read(path, &store::Limits::bytes(MODEL_BYTES))?)
+}
+
+/// The kind of a stored model; none where it cannot be read, which who needs it says.
+pub fn kind_of_model(path: &Path) -> Option<String> {
+    read(path).ok().map(|model| model.kind)
+}
+
+/// The forecaster of a stored model.
+///
+/// # Errors
+/// When there is no such kind, or the model's parts are not those of its kind.
+pub fn rebuild(path: &Path, model: &Model) -> Result<Fitted> {
     let at = |failure: Failure| failure.at(path.display().to_string());
-    let model = store::model::read(path, &store::Limits::bytes(MODEL_BYTES))?;
-    if kind != model.kind {
-        let message = format!("the model is a `{}` forecaster, but the experiment asks for kind `{kind}`", model.kind);
-        return Err(at(Failure::new(FailureKind::Data, message).hint(format!("set kind = \"{}\"", model.kind))));
-    }
     let entry = registry::find(FORECASTERS, "forecaster", &model.kind).map_err(|error| at(error.into()))?;
-    let Some(load) = entry.build.load else {
-        return Err(at(Failure::new(FailureKind::Data, format!("a `{}` forecaster is never stored", model.kind))));
-    };
-    let fitted = load(&model).map_err(|error| at(Failure::new(FailureKind::Data, error.to_string())))?;
-    if let Some(dim) = dim.filter(|dim| *dim != fitted.dim()) {
-        let message = format!("the model forecasts {} components but the experiment's state has {dim}", fitted.dim());
-        return Err(at(Failure::new(FailureKind::Data, message).hint("train a model on this system's data")));
+    match entry.build.rebuild(model) {
+        None => Err(at(Failure::new(FailureKind::Data, format!("a `{}` forecaster is never stored", model.kind)))),
+        Some(fitted) => fitted.map_err(|error| at(Failure::new(FailureKind::Data, error.to_string()))),
     }
-    Ok(fitted)
+}
+
+/// Loads a stored model as a forecaster of an experiment, with sentences about what it was made from that differs.
+///
+/// # Errors
+/// As [`read`], [`rebuild`] and [`Service::check`].
+pub fn load(path: &Path, wanted: &ForecasterPlan, service: &Service) -> Result<(Fitted, Vec<String>)> {
+    let model = read(path)?;
+    let notes = service.check(path, wanted, &model)?;
+    let fitted = rebuild(path, &model)?;
+    let said = model.made_from.map_or(0, |from| from.components);
+    if fitted.dim() != said {
+        let message = format!("the model says that it is for {said} components, but it forecasts {}", fitted.dim());
+        let failure = Failure::new(FailureKind::Data, message).hint("train it again");
+        return Err(failure.at(path.display().to_string()));
+    }
+    Ok((fitted, notes))
 }

@@ -8,7 +8,10 @@ mod fitted;
 mod load;
 mod model_folder;
 mod prepare;
+mod provenance;
 
 pub use fitted::FittedForecaster;
+pub use load::{kind_of_model, load};
 pub use model_folder::ModelFolder;
 pub use prepare::{Experiment, with_models};
+pub use provenance::Service;

@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use super::fitted::{FittedForecaster, Making};
 use super::model_folder::ModelFolder;
 use crate::failure::{Failure, FailureKind, Result};
+use crate::forecast::FORECASTERS;
 use crate::progress::Progress;
 use crate::spec::{ForecasterPlan, Plan};
 use crate::stage::data::{self, SplitTrajectories, TrainingClimate};
@@ -22,6 +23,7 @@ pub struct Experiment<'a> {
     /// The forecasters that were fitted or loaded, in the order of the plan.
     pub forecasters: Vec<FittedForecaster>,
     climate: OnceLock<TrainingClimate>,
+    digest: OnceLock<String>,
 }
 
 impl<'a> Experiment<'a> {
@@ -51,7 +53,7 @@ impl<'a> Experiment<'a> {
 
     /// Of a plan for which no trajectories are needed.
     pub fn without_data(plan: &'a Plan, options: &'a Options) -> Self {
-        Self { plan, options, data: None, forecasters: Vec::new(), climate: OnceLock::new() }
+        Self { plan, options, data: None, forecasters: Vec::new(), climate: OnceLock::new(), digest: OnceLock::new() }
     }
 
     /// Makes every forecaster of the plan.
@@ -74,7 +76,11 @@ impl<'a> Experiment<'a> {
         resume: bool,
         progress: &dyn Progress,
     ) -> Result<()> {
-        let making = Making { plan: self.plan, data: self.data.as_ref(), folder: models, resume, progress };
+        let loadable = |kind: &str| FORECASTERS.iter().any(|entry| entry.name == kind && entry.build.load.is_some());
+        let tied = |one: &&ForecasterPlan| one.model.is_some() || models.is_some() && loadable(&one.kind);
+        let digest = if wanted.iter().any(tied) { self.digest() } else { None };
+        let (plan, data) = (self.plan, self.data.as_ref());
+        let making = Making { plan, data, digest, folder: models, resume, progress };
         let made: Vec<_> = wanted.iter().map(|forecaster| making.one(forecaster)).collect::<Result<_>>()?;
         self.forecasters.extend(made);
         Ok(())
@@ -91,6 +97,16 @@ impl<'a> Experiment<'a> {
     /// The climate of the training trajectories, where there are any.
     pub fn climate(&self) -> Option<&TrainingClimate> {
         self.data.as_ref().map(|data| self.climate.get_or_init(|| TrainingClimate::new(&data.train)))
+    }
+
+    /// The SHA-256 of the trajectories that are trained on, where there are any.
+    pub fn digest(&self) -> Option<&str> {
+        self.data.as_ref().map(|data| self.digest.get_or_init(|| data.training_digest()).as_str())
+    }
+
+    /// What loaded models were made from that this experiment is not: sentences.
+    pub fn notes(&self) -> Vec<String> {
+        self.forecasters.iter().flat_map(|made| made.notes.iter().cloned()).collect()
     }
 
     /// The forecaster of a label.

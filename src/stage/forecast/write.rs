@@ -14,7 +14,8 @@ use crate::stage::data::SplitTrajectories;
 use crate::stage::experiment::{Experiment, FittedForecaster, with_models};
 use crate::stage::file_name::file_stem;
 use crate::stage::options::{Finished, Options};
-use crate::stage::output::{claim, make_folder};
+use crate::stage::output::{begin, inputs};
+use crate::store::{Claim, Record};
 
 /// Forecasts with every forecaster that the plan scores, into `<out>/<label>.nc` (`forecasts` unless said). `models`
 /// replaces the fitting of the labels that it names.
@@ -35,7 +36,9 @@ pub fn run(
     }
     let out = options.out.clone().unwrap_or_else(|| PathBuf::from("forecasts"));
     let path = |label: &str| out.join(format!("{}.nc", file_stem(label)));
-    plan.forecast.iter().try_for_each(|label| claim(&path(label), options))?;
+    let files: Vec<PathBuf> = plan.forecast.iter().map(|label| path(label)).collect();
+    let record = Record::new(&plan.resolved, inputs(plan, data, false)?);
+    let mut claim = begin(Claim::folder(&out)?, &files, record, options)?;
     let mut experiment = Experiment::load(plan, data, options, progress)?;
     let starts = checked_starts(&experiment)?;
     let wanted = |forecaster: &&ForecasterPlan| plan.forecast.contains(&forecaster.label);
@@ -46,16 +49,21 @@ pub fn run(
     let mut written = Vec::new();
     let mut text = String::new();
     for made in &experiment.forecasters {
-        let values = forecasts(&experiment, made, &starts, progress)?;
         let file = path(&made.label);
-        make_folder(&out)?;
-        let content = Forecasts { label: &made.label, values: &values, truth: &truth, starts: &starts };
-        write_forecasts(&file, &content, plan)?;
+        if !claim.has(&file) {
+            let values = forecasts(&experiment, made, &starts, progress)?;
+            let content = Forecasts { label: &made.label, values: &values, truth: &truth, starts: &starts };
+            write_forecasts(&file, &content, plan)?;
+            claim.wrote(&file)?;
+        }
         text.push_str(&format!("{}: {}\n", made.label, file.display()));
         written.push(json!({ "forecaster": made.label, "file": file.display().to_string() }));
     }
-    let (members, leads) = (plan.score.members, plan.score.lead_steps);
-    Ok(Finished { result: json!({ "forecasts": written, "members": members, "lead_steps": leads }), text })
+    claim.finish();
+    let (members, leads, warnings) = (plan.score.members, plan.score.lead_steps, experiment.notes());
+    let noted: String = warnings.iter().map(|note| format!("warning: {note}\n")).collect();
+    let result = json!({ "forecasts": written, "members": members, "lead_steps": leads, "warnings": warnings });
+    Ok(Finished { result, text: noted + &text })
 }
 
 /// The starts in each test trajectory, where forecasts fit in trajectories and in memory.

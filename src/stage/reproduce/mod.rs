@@ -24,16 +24,17 @@ use crate::stage::options::{Finished, Options};
 /// # Errors
 /// [`FailureKind::Numerical`], with all rows, when a row differs; and what [`compare`](super::compare) fails with.
 pub fn run(plans: &[Plan], options: &Options, progress: &dyn Progress) -> Result<Finished> {
-    let (mut compared, mut diagnoses) = (Vec::new(), Vec::new());
+    let (mut compared, mut diagnoses, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
     for plan in plans {
-        let (rows, why) = one(plan, options, progress).map_err(|failure| Failure {
+        let (rows, why, notes) = one(plan, options, progress).map_err(|failure| Failure {
             message: format!("experiment `{}`: {}", plan.name, failure.message),
             ..failure
         })?;
         compared.extend(rows);
         diagnoses.extend(why);
+        warnings.extend(notes);
     }
-    let result = serde_json::json!({ "rows": compared, "bound": BOUND, "level": LEVEL, "diverged": diagnoses });
+    let result = serde_json::json!({ "rows": compared, "bound": BOUND, "level": LEVEL, "diverged": diagnoses, "warnings": warnings });
     let count = |verdict| compared.iter().filter(|row: &&Comparison| row.verdict == verdict).count();
     let (agree, differ) = (count(Verdict::Agrees), count(Verdict::Differs));
     let undecided = match count(Verdict::Undecided) {
@@ -41,7 +42,7 @@ pub fn run(plans: &[Plan], options: &Options, progress: &dyn Progress) -> Result
         count => format!("; {count} could not be decided"),
     };
     let summary = format!("{agree} of {} judged rows agree with their reference{undecided}", agree + differ);
-    let why: String = diagnoses.iter().map(|sentence| format!("{sentence}\n")).collect();
+    let why: String = diagnoses.iter().chain(&warnings).map(|sentence| format!("{sentence}\n")).collect();
     let text = format!("{}{why}\n{summary}\n", table(&compared));
     if differ == 0 {
         return Ok(Finished { result, text });
@@ -54,8 +55,8 @@ pub fn run(plans: &[Plan], options: &Options, progress: &dyn Progress) -> Result
     Err(Failure::new(FailureKind::Numerical, message).hint(hint).report(result).text(text))
 }
 
-/// The rows of one experiment, and why some of their runs diverged.
-fn one(plan: &Plan, options: &Options, progress: &dyn Progress) -> Result<(Vec<Comparison>, Vec<String>)> {
+/// The rows of one experiment, why some of their runs diverged, and what to know of its models.
+fn one(plan: &Plan, options: &Options, progress: &dyn Progress) -> Result<(Vec<Comparison>, Vec<String>, Vec<String>)> {
     let experiment = Experiment::prepare(plan, options, None, progress)?;
     let assimilation = Assimilation::new(plan, &experiment)?;
     let scored = assimilation.score(Extras::Diagnoses, progress)?;
@@ -72,5 +73,5 @@ fn one(plan: &Plan, options: &Options, progress: &dyn Progress) -> Result<(Vec<C
             false => compared.extend(expected.into_iter().map(|expected| row.compare(Some(expected)))),
         }
     }
-    Ok((compared, scored.diagnoses))
+    Ok((compared, scored.diagnoses, experiment.notes()))
 }

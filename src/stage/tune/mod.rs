@@ -11,6 +11,8 @@ mod surface;
 
 pub use grid::Axis;
 
+use std::path::Path;
+
 use serde_json::json;
 
 use self::grid::{Variant, check, variants};
@@ -22,8 +24,8 @@ use crate::spec::{self, Plan};
 use crate::stage::assimilation::{Assimilation, Extras};
 use crate::stage::experiment::Experiment;
 use crate::stage::options::{Finished, Options};
-use crate::stage::output::claim;
-use crate::store;
+use crate::stage::output::{begin, inputs};
+use crate::store::{self, Claim, Record};
 use crate::systems::registry::nearest;
 
 /// Keeps the truths of the tuning apart from those of the experiment: its seed is the experiment's with these bits turned.
@@ -62,10 +64,8 @@ pub fn run(
     options: &Options,
     progress: &dyn Progress,
 ) -> Result<Finished> {
-    if let Some(out) = &options.out {
-        claim(out, options)?;
-    }
     check(plan, axes, metric)?;
+    let claim = options.out.as_ref().map(|out| taken(out, plan, axes, metric, options)).transpose()?;
     let rows = || rows.iter().filter_map(|&index| Some((index, plan.assimilate.get(index)?)));
     let grids: Vec<Vec<Variant>> = rows().map(|(_, row)| variants(row, axes)).collect::<Result<_>>()?;
     if grids.iter().all(|grid| grid.len() < 2) {
@@ -95,8 +95,20 @@ pub fn run(
     if let Some(out) = &options.out {
         let experiment = spec::resolve(&best);
         store::write_atomic(out, experiment.as_bytes())?;
+        claim.into_iter().for_each(Claim::finish);
         text.push_str(&format!("tuned experiment: {}\n", out.display()));
     }
     let out = options.out.as_ref().map(|out| out.display().to_string());
-    Ok(Finished { result: json!({ "tuned": tuned, "seed": plan.seed ^ TUNING_SEED, "experiment": out }), text })
+    let warnings = experiment.notes();
+    let text = warnings.iter().map(|note| format!("warning: {note}\n")).collect::<String>() + &text;
+    let result = json!({ "tuned": tuned, "seed": plan.seed ^ TUNING_SEED, "experiment": out, "warnings": warnings });
+    Ok(Finished { result, text })
+}
+
+/// Takes the place of the tuned experiment; a tuning that is gone on with is of the same grid too.
+fn taken(out: &Path, plan: &Plan, axes: &[Axis], metric: &str, options: &Options) -> Result<Claim> {
+    let grid: String = axes.iter().map(|axis| format!("{} = {:?}\n", axis.key, axis.values)).collect();
+    let asked = format!("{}\n[tune]\nmetric = {metric}\n{grid}", plan.resolved);
+    let record = Record::new(&asked, inputs(plan, None, true)?);
+    begin(Claim::file(out)?, &[out.to_path_buf()], record, options)
 }

@@ -88,21 +88,21 @@ fn frame(file: &File, plan: &WellPlan, samples: usize) -> hdf5::Result<hdf5::Dat
     put_count(file, "n_spatial_dims", plan.grid.len())?;
     put_count(file, "n_trajectories", samples)?;
     put_texts(file, "simulation_parameters", &names)?;
-    let scalars = file.create_group("scalars")?;
+    let scalars = new_group(file, "scalars")?;
     put_texts(&scalars, "field_names", &names)?;
     for (name, value) in &plan.parameters {
         put_number(file, name, *value)?;
-        let scalar = scalars.new_dataset::<f64>().create(name.as_str())?;
+        let scalar = scalars.new_dataset::<f64>().obj_track_times(false).create(name.as_str())?;
         scalar.write_scalar(value)?;
         put_varying(&scalar, false, false)?;
     }
     dimensions(file, plan)?;
     boundaries(file, plan)?;
     for order in 1..3 {
-        let group = file.create_group(&format!("t{order}_fields"))?;
+        let group = new_group(file, &format!("t{order}_fields"))?;
         put_texts(&group, "field_names", &[])?;
     }
-    let fields = file.create_group("t0_fields")?;
+    let fields = new_group(file, "t0_fields")?;
     put_texts(&fields, "field_names", &[FIELD.to_owned()])?;
     let shape: Vec<usize> = [samples, plan.times.len()].iter().chain(&plan.grid).copied().collect();
     let field = storage(&fields, &shape).empty::<f32>().shape(shape.as_slice()).create(FIELD)?;
@@ -113,7 +113,7 @@ fn frame(file: &File, plan: &WellPlan, samples: usize) -> hdf5::Result<hdf5::Dat
 
 /// Times, and the index of each point along each dimension of space: a system knows no lengths.
 fn dimensions(file: &File, plan: &WellPlan) -> hdf5::Result<()> {
-    let group = file.create_group("dimensions")?;
+    let group = new_group(file, "dimensions")?;
     put_texts(&group, "spatial_dims", &plan.dimensions())?;
     let times: Vec<f32> = plan.times.iter().map(|&time| time as f32).collect();
     let time = write_1d(&group, "time", &times)?;
@@ -128,10 +128,10 @@ fn dimensions(file: &File, plan: &WellPlan) -> hdf5::Result<()> {
 
 /// A group for each dimension, whose mask is true at both ends.
 fn boundaries(file: &File, plan: &WellPlan) -> hdf5::Result<()> {
-    let group = file.create_group("boundary_conditions")?;
+    let group = new_group(file, "boundary_conditions")?;
     let kind = if plan.periodic { "PERIODIC" } else { "WALL" };
     for (name, &size) in plan.dimensions().iter().zip(&plan.grid) {
-        let boundary = group.create_group(&format!("{name}_{}", kind.to_lowercase()))?;
+        let boundary = new_group(&group, &format!("{name}_{}", kind.to_lowercase()))?;
         put_texts(&boundary, "associated_dims", std::slice::from_ref(name))?;
         put_texts(&boundary, "associated_fields", &[])?;
         put_text(&boundary, "bc_type", kind)?;
@@ -143,5 +143,10 @@ fn boundaries(file: &File, plan: &WellPlan) -> hdf5::Result<()> {
 }
 
 fn write_1d<T: hdf5::H5Type>(group: &Group, name: &str, values: &[T]) -> hdf5::Result<hdf5::Dataset> {
-    group.new_dataset_builder().with_data(ArrayView1::from(values)).create(name)
+    group.new_dataset_builder().obj_track_times(false).with_data(ArrayView1::from(values)).create(name)
+}
+
+/// A group without the time of its making.
+fn new_group(at: &Group, name: &str) -> hdf5::Result<Group> {
+    at.create_group_builder().with_gcpl(|p| p.obj_track_times(false)).create(name)
 }

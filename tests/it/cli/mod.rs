@@ -10,7 +10,9 @@ mod bad_experiments;
 mod contained;
 mod diagnose;
 mod foreign;
+mod killed;
 mod parameters;
+mod provenance;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -129,8 +129,10 @@ const ORDERS: &[Order] = &[
         sources: "src",
         folder: "store",
         floors: &[
-            &["error", "limits", "unique"],
-            &["atomic", "state_log"],
+            &["error", "limits", "lock", "record", "unique"],
+            &["digest"],
+            &["temporary"],
+            &["atomic", "claim", "state_log"],
             &["manifest", "model", "netcdf"],
             &["run", "well"],
         ],
@@ -182,7 +184,7 @@ const ORDERS: &[Order] = &[
             &["data", "gallery", "report"],
             &["diagnose", "experiment", "simulate", "validate"],
             &["assimilation", "forecast", "train"],
-            &["assimilate", "compare", "evaluate", "reproduce", "tune"],
+            &["assimilate", "compare", "evaluate", "inspect", "reproduce", "tune"],
         ],
     },
 ];
