@@ -106,8 +106,12 @@ fn html_cell(cell: &Option<Cell>) -> String {
             if cell.diverged > 0 { format!("diverged {}/{}", cell.diverged, cell.of) } else { "undefined".into() };
         return format!(r#"<td class="none">{word}</td>"#);
     };
-    let (value, se) = number::value_se(value, cell.se);
-    let se = se.map_or_else(String::new, |se| format!(r#"<span class="se"> ± {se}</span>"#));
+    let (mut value, se) = number::value_se(value, cell.se);
+    let mut se = se.map_or_else(String::new, |se| format!(r#"<span class="se"> ± {se}</span>"#));
+    if cell.censored > 0 {
+        value.insert_str(0, "≥ ");
+        se.push_str(&format!(r#"<small>{} of {} to the end</small>"#, cell.censored, cell.n));
+    }
     let n = number::count(cell.n as u64);
     match cell.mark {
         Mark::Best => format!(r#"<td class="best" title="best; n = {n}"><b>{value}</b>{se} <i>★</i></td>"#),

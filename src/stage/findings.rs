@@ -1,7 +1,7 @@
 //! What the tables say, in sentences: the findings first, then what to mistrust.
 
 use crate::assimilation::METHODS;
-use crate::results::{AssimilationRow, ForecastRow, PairedRow, ParameterSeries, Report};
+use crate::results::{AssimilationRow, ForecastRow, PairedRow, ParameterSeries, Report, TrainingRow};
 use crate::spec::{AssimilatePlan, Plan};
 
 /// The level under which a difference is called significant, after Holm's correction.
@@ -29,6 +29,8 @@ pub fn warnings(plan: &Plan, report: &Report) -> Vec<String> {
     out.extend(diverged(&report.assimilation));
     out.extend(degenerate_weights(&report.assimilation));
     out.extend(caveats(plan));
+    out.extend(plan.assimilate.iter().filter_map(|row| without_evidence(row, report)));
+    out.extend(report.training.iter().filter_map(|row| overfit(row, report)));
     out.extend(shorter_rows(plan));
     out.extend(report.parameters.iter().filter_map(|series| learned_nothing(plan, series)));
     out.extend(report.parameters.iter().filter_map(|series| is_overconfident(report, series)));
@@ -254,6 +256,43 @@ fn degenerate_weights(rows: &[AssimilationRow]) -> Vec<String> {
             ))
         })
         .collect()
+}
+
+/// A row with quality control, whose evidence would be that of the values that it kept.
+fn without_evidence(row: &AssimilatePlan, report: &Report) -> Option<String> {
+    row.settings.optional_number("outlier_threshold")?;
+    let others = report.assimilation.iter().any(|other| other.observe == row.observe && other.metric == "log_evidence");
+    others.then(|| {
+        format!(
+            "`{}` rejects values, so that it has no log_evidence to compare; its innovation scores are over all values, those that \
+             it rejected among them.",
+            row.label
+        )
+    })
+}
+
+/// Validation losses that are this many times the training loss, or as far above it as this share of what training has
+/// gained, are those of a network that has learned its data by heart.
+const OVERFIT: f64 = 2.0;
+
+/// A training whose loss goes on to fall where that of validation has risen.
+fn overfit(row: &TrainingRow, report: &Report) -> Option<String> {
+    let curve = report.curves.iter().find(|curve| curve.label == row.forecaster)?;
+    let (first, last) = (curve.points.first()?, curve.points.last()?);
+    let best =
+        curve.points.iter().map(|point| point.valid).filter(|loss| loss.is_finite()).fold(f64::INFINITY, f64::min);
+    let (gap, gained) = (last.valid - last.train, first.train - last.train);
+    let apart = if last.train > 0.0 { last.valid > OVERFIT * last.train } else { gap > OVERFIT.recip() * gained };
+    (apart && gap > 0.0 && gained > 0.0).then(|| {
+        format!(
+            "`{}` has overfitted: at the end its training loss is {} and its validation loss {} (at best {}); give it more \
+             trajectories, fewer `steps`, or a smaller network.",
+            row.forecaster,
+            figure(last.train, None),
+            figure(last.valid, None),
+            figure(best, None)
+        )
+    })
 }
 
 /// What the methods of the plan say against themselves with the settings of its rows.

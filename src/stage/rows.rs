@@ -22,6 +22,7 @@ pub fn forecast(label: &str, table: &ScoreTable, lead_step: Option<usize>) -> Ve
             se: summary.se,
             n: summary.n,
             n_diverged: table.terms(index).diverged_cases(),
+            censored: column.metric.censored(table.terms(index)),
         });
     }
     out

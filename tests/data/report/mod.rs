@@ -42,6 +42,7 @@ fn forecast(forecaster: &str, metric: &str, lead_step: Option<usize>, value: f64
         se: Some(se),
         n: 512,
         n_diverged: 0,
+        censored: 0,
     }
 }
 
