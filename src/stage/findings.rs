@@ -320,3 +320,38 @@ fn shorter_rows(plan: &Plan) -> Vec<String> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::{Curve, CurvePoint};
+
+    /// A report of one training with these losses (train, valid) at successive points.
+    fn trained(losses: &[(f64, f64)]) -> Option<String> {
+        let points = losses.iter().enumerate();
+        let points = points.map(|(step, &(train, valid))| CurvePoint { step: step as u64, train, valid }).collect();
+        let row = TrainingRow {
+            forecaster: "net".into(),
+            kind: "gaussian".into(),
+            parameters: 1,
+            pairs: 1,
+            steps: 1,
+            best_step: 1,
+            best_valid: None,
+            evaluations: 1,
+        };
+        let curves = vec![Curve { label: "net".into(), points }];
+        overfit(&row, &Report { curves, ..Report::default() })
+    }
+
+    #[test]
+    fn a_training_whose_losses_part_is_said_and_another_is_not() {
+        let told = trained(&[(1.0, 1.1), (0.2, 0.7), (0.021, 4.46)]).unwrap();
+        assert!(told.contains("0.021") && told.contains("4.460") && told.contains("0.700"), "{told}");
+        // log likelihoods, which may be negative
+        assert!(trained(&[(1.0, 1.0), (-1.0, -0.5), (-3.0, 1.5)]).is_some());
+        assert_eq!(trained(&[(1.0, 1.0), (0.4, 0.45), (0.30, 0.36)]), None);
+        assert_eq!(trained(&[(1.0, 1.0), (-1.0, -0.9), (-3.0, -2.6)]), None);
+        assert_eq!(trained(&[]), None);
+    }
+}

@@ -53,13 +53,13 @@ impl Singular {
         (&self.right * &per.insert_axis(Axis(1))).t().dot(&self.left)
     }
 
-    /// The least s that is kept where the largest ones are, up to this `share` of the sum of all s^2: the values below it are
-    /// left out.
+    /// The s up to which values are left out where the largest are kept that have this `share` of the sum of all s^2; 0 where
+    /// that takes them all.
     pub fn least_of_share(&self, share: f64) -> f64 {
         let total: f64 = self.values.iter().map(|s| s * s).sum();
         let mut sum = 0.0;
         for s in &self.values {
-            if sum >= share * total {
+            if share < 1.0 && sum >= share * total {
                 return *s;
             }
             sum += s * s;
@@ -102,6 +102,9 @@ mod tests {
                 assert!(near(left.t().to_owned(), &left) && near(right.t().to_owned(), &right), "{rows} x {columns}");
             }
         }
+        let of = Singular::new(Array2::from_diag(&ndarray::array![3.0, 1.0, 2.0, 0.1]).view()).unwrap();
+        // squares 9, 4, 1, .01
+        assert_eq!([0.6, 0.9, 0.95, 0.9999, 1.0].map(|share| of.least_of_share(share)), [2.0, 1.0, 0.1, 0.0, 0.0]);
         assert!(pseudo_inverse(Array2::from_elem((2, 3), f64::NAN).view(), 1e-10).is_err());
         assert!(pseudo_inverse(Array2::zeros((2, 3)).view(), 1e-10).unwrap().iter().all(|value| *value == 0.0));
     }
