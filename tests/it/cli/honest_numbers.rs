@@ -92,7 +92,7 @@ fn values_that_no_law_can_draw_and_states_outside_their_bounds_are_said() {
     let bounded = |method: &str| {
         compared(&format!(
             "seed = 2\n[system]\nname = \"geometric_brownian\"\n[data]\ntrajectories = 8\nsteps = 20\n[observe]\nsteps = 60\n\
-             burn_in = 5\ninitial = {{ mean = [0.1], sd = [0.1] }}\nnoise = 0.3\n[[assimilate]]\nmethod = \"{method}\"\n\
+             burn_in = 5\ninitial = {{ mean = [1.0], sd = [0.3] }}\nnoise = 3.0\n[[assimilate]]\nmethod = \"{method}\"\n\
              members = 40\ninflation = 1.2\n"
         ))
         .1
@@ -106,8 +106,8 @@ fn values_that_no_law_can_draw_and_states_outside_their_bounds_are_said() {
 fn a_spread_that_sits_in_few_members_is_said() {
     let told = |rotate: bool| {
         compared(&format!(
-            "seed = 2\n[system]\nname = \"lorenz96\"\ndim = 8\n[data]\ntrajectories = 8\nsteps = 20\n[observe]\nsteps = 400\n\
-             burn_in = 100\ninitial = {{ truth_sd = 1.0 }}\nnoise = 1.0\n[[assimilate]]\nmethod = \"etkf\"\nmembers = 200\n\
+            "seed = 2\n[system]\nname = \"lorenz96\"\ndim = 8\n[data]\ntrajectories = 8\nsteps = 20\n[observe]\nsteps = 2000\n\
+             burn_in = 500\ninitial = {{ truth_sd = 1.0 }}\nnoise = 1.0\n[[assimilate]]\nmethod = \"etkf\"\nmembers = 200\n\
              inflation = 1.02\nrotate = {rotate}\n"
         ))
         .1
