@@ -28,6 +28,14 @@ pub struct ForecastRow {
     pub n_effective: Option<f64>,
     /// How many forecasts diverged.
     pub n_diverged: usize,
+    /// Cases whose value is a lower bound, because the forecast ended before it was reached (valid time); the row's value is
+    /// then one too.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub censored: usize,
+}
+
+fn is_none(count: &usize) -> bool {
+    *count == 0
 }
 
 /// One row of the assimilation table: one metric of one method with one forecaster.

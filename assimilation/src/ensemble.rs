@@ -5,6 +5,17 @@ use scorecast_systems::wide;
 
 pub use crate::linalg::all_finite;
 
+/// Variance of h(x), in variances of its error, above which products of anomalies lose the digits of R: the singular values
+/// of the anomalies themselves keep them.
+pub(crate) const WIDEST: f64 = 1e6;
+
+/// Whether some column of Z = Y R^-1/2 / sqrt(N - 1) (`[member, present]`) is wider than [`WIDEST`].
+pub(crate) fn is_wide(z: &Array2<f64>) -> bool {
+    let mut squares = Array1::<f64>::zeros(z.ncols());
+    z.outer_iter().for_each(|row| squares.zip_mut_with(&row, |sum, z| *sum += z * z));
+    squares.iter().any(|variance| *variance > WIDEST && variance.is_finite())
+}
+
 /// The weighted mean of the rows of `x`; equal weights if none are given.
 pub fn weighted_mean(x: ArrayView2<f64>, weights: Option<&Array1<f64>>) -> Array1<f64> {
     if let Some(weights) = weights {

@@ -20,9 +20,9 @@
 
 use ndarray::{Array1, Array2, ArrayView1, Axis};
 
-use crate::ensemble::{all_finite, anomalies, covariance_of, unbiased_share, variance_about, weighted_mean};
+use crate::ensemble::{WIDEST, all_finite, anomalies, covariance_of, unbiased_share, variance_about, weighted_mean};
 use crate::error::Result;
-use crate::linalg::{Cholesky, Eigen, right_singular};
+use crate::linalg::{Cholesky, Eigen, Singular};
 use crate::observations::{ObservationSet, Present};
 use crate::outcome::Outcome;
 
@@ -84,7 +84,6 @@ fn scale_by_share(a: &mut Array2<f64>, weights: Option<&Array1<f64>>) {
 
 /// Whether the variances of h(x) leave R its digits in S.
 fn is_narrow(present: &Present, predicted: ArrayView1<f64>) -> bool {
-    const WIDEST: f64 = 1e6;
     // what is not finite is not wide either: it is found out as such
     predicted.iter().zip(&present.variance).all(|(variance, r)| !(*variance > WIDEST * r && variance.is_finite()))
 }
@@ -112,7 +111,7 @@ fn from_singular_values(
     scale_by_share(&mut a, weights);
     let variance = &present.variance + &a.map_axis(Axis(0), |column| column.dot(&column));
     present.standardise_rows(&mut a);
-    let found = right_singular(a.view()).ok().and_then(|(s, v)| scores(present, &residual, &s, &v));
+    let found = Singular::new(a.view()).ok().and_then(|of| scores(present, &residual, &of.values, &of.right));
     by(residual, variance, found)
 }
 

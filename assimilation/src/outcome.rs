@@ -25,6 +25,10 @@ pub struct Outcome {
     pub ensemble: Array2<f64>,
     /// Normalised weights of the analysis ensemble, `[member]`; none means equal.
     pub weights: Option<Array1<f64>>,
+    /// Members, `[member, component]`, and their normalised weights, `[member]`, before resampling made `ensemble` of them,
+    /// where it has: the same posterior without the error that the draws of resampling add, and what scores are taken of. The
+    /// method goes on from `ensemble`.
+    pub before_resampling: Option<(Array2<f64>, Array1<f64>)>,
     /// Mean and covariance where the method has them in closed form (`kalman`).
     pub gaussian: Option<Moments>,
     /// Forecast mean and covariance where the method has them in closed form.
@@ -46,6 +50,7 @@ impl Outcome {
             forecast_weights: None,
             ensemble,
             weights: None,
+            before_resampling: None,
             gaussian: None,
             forecast_gaussian: None,
             diagnostics: Diagnostics::new(),
@@ -60,14 +65,33 @@ impl Outcome {
         Self::new(forecast, ensemble)
     }
 
+    /// The members of the posterior, `[member, component]`, and their weights, `[member]`, none of which means equal: those
+    /// before resampling where that has been.
+    pub fn posterior(&self) -> (&Array2<f64>, Option<&Array1<f64>>) {
+        match &self.before_resampling {
+            Some((ensemble, weights)) => (ensemble, Some(weights)),
+            None => (&self.ensemble, self.weights.as_ref()),
+        }
+    }
+
+    /// [`Outcome::posterior`] where that has as many members as `ensemble`, which is then given otherwise.
+    pub fn kept(&self) -> (&Array2<f64>, Option<&Array1<f64>>) {
+        match self.posterior() {
+            (ensemble, weights) if ensemble.nrows() == self.ensemble.nrows() => (ensemble, weights),
+            _ => (&self.ensemble, self.weights.as_ref()),
+        }
+    }
+
     /// The posterior mean, `[component]`: exact where known, otherwise the weighted mean of the members.
     pub fn mean(&self) -> Array1<f64> {
-        mean(self.gaussian.as_ref(), &self.ensemble, self.weights.as_ref())
+        let (ensemble, weights) = self.posterior();
+        mean(self.gaussian.as_ref(), ensemble, weights)
     }
 
     /// The posterior variance, `[component]`: exact where known, otherwise the unbiased weighted variance.
     pub fn variance(&self) -> Array1<f64> {
-        variance(self.gaussian.as_ref(), &self.ensemble, self.weights.as_ref())
+        let (ensemble, weights) = self.posterior();
+        variance(self.gaussian.as_ref(), ensemble, weights)
     }
 
     /// [`Outcome::mean`] and [`Outcome::variance`] at the price of the second.
@@ -75,7 +99,10 @@ impl Outcome {
         let mean = self.mean();
         let variance = match &self.gaussian {
             Some((_, covariance)) => covariance.diag().to_owned(),
-            None => variance_about(self.ensemble.view(), self.weights.as_ref(), &mean),
+            None => {
+                let (ensemble, weights) = self.posterior();
+                variance_about(ensemble.view(), weights, &mean)
+            }
         };
         (mean, variance)
     }

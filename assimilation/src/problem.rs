@@ -113,6 +113,17 @@ pub trait Cycle: Send {
     /// When the method cannot start from this kind of prior.
     fn start(&mut self, prior: &Prior, step: usize, key: Key) -> Result<()>;
 
+    /// [`Cycle::start`] where the climate of the system is known beside the prior, as draws or a Gaussian: a method whose
+    /// background covariance never changes takes it from there, and a climatology its whole law. Others start from the prior
+    /// alone.
+    ///
+    /// # Errors
+    /// As [`Cycle::start`], for either law.
+    fn start_in_climate(&mut self, prior: &Prior, climate: &Prior, step: usize, key: Key) -> Result<()> {
+        let _ = climate;
+        self.start(prior, step, key)
+    }
+
     /// Forecasts from the current step to `observed.step`, then analyses. Of several sets of one lead step all but the first need
     /// another key, as in [`Analysis::update`].
     ///

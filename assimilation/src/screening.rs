@@ -71,6 +71,17 @@ pub fn used(outcome: &Outcome, observed: &ObservationSet) -> Array1<f64> {
     kept(observed, &outcome.quality)
 }
 
+/// The values of `observed` that the forecast can be compared with, `[observed]`, whatever quality control made of them: NaN in
+/// the place of those of which some member has no h(x). What scores of innovations are taken over, or a method that rejects
+/// what it did not foresee would score better for it.
+pub fn comparable(outcome: &Outcome, observed: &ObservationSet) -> Array1<f64> {
+    let mut values = observed.values.to_owned();
+    for (y, quality) in values.iter_mut().zip(&outcome.quality) {
+        *y = if *quality == Quality::PriorFailed { f64::NAN } else { *y };
+    }
+    values
+}
+
 /// Whether a value is too far from a forecast: `residual` is y - m and `variance` s + r. Never where either is NaN.
 pub fn is_outlier(residual: f64, variance: f64, threshold: f64) -> bool {
     residual.abs() > threshold * variance.sqrt()

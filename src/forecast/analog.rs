@@ -6,8 +6,11 @@
 //! itself, which never leaves the observed states (Lorenz 1969). Increments are better where analogues are poor
 //! (many components, short lead steps), successors where the state must stay on its attractor.
 //!
-//! The search is exact: distances by matrix products over blocks of the library, k best kept; ‖x - x_j‖^2 is ordered
+//! A copy of a pair (x_j, next_j) counts once: trajectories that are in the data twice would otherwise be each other's
+//! neighbours, and take the spread. The search is exact: distances by matrix products over blocks of the library, k best kept; ‖x - x_j‖^2 is ordered
 //! by ‖x_j‖^2/2 - x . x_j. Member i of lead step k chooses with `key.at(k).stream(i)`.
+
+use std::collections::HashSet;
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
@@ -16,7 +19,7 @@ use serde_json::json;
 use super::fitted::{Fitted, Parts, Training};
 use super::pairs::{Pairs, standardisation};
 use super::stored::{matrix, misfit, number, tensor};
-use super::{FitContext, ForecasterBuild, Result};
+use super::{Error, FitContext, ForecasterBuild, Result};
 use crate::model::Model;
 use crate::systems::registry::DefaultValue;
 use crate::systems::{Entry, Forecaster, Key, Param, ParamKind, Purpose, Settings};
@@ -79,10 +82,30 @@ struct Analog {
 
 fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {
     let neighbours = settings.count(NEIGHBOURS.key);
-    let pairs = Pairs::training(context.train, settings.count(LIBRARY.key), neighbours, ENTRY.name)?;
+    let pairs = distinct(Pairs::training(context.train, settings.count(LIBRARY.key), neighbours, ENTRY.name)?);
+    if pairs.len() < neighbours {
+        return Err(Error::Unsupported(format!(
+            "`{}` needs {neighbours} pairs to choose among, but only {} of the training pairs differ; set fewer `neighbours`, or \
+             give it other trajectories",
+            ENTRY.name,
+            pairs.len()
+        )));
+    }
     let training = Training::closed_form(pairs.len());
     let successor = settings.text(TARGET.key) == SUCCESSOR;
     Ok(fitted(Analog::new(pairs, neighbours, successor, settings.number(NOISE.key)), training))
+}
+
+/// The first of each pair that is there more than once, in order.
+fn distinct(pairs: Pairs) -> Pairs {
+    let mut seen = HashSet::new();
+    let bits = |x: &Array2<f64>, i: usize| x.row(i).iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+    let first: Vec<usize> =
+        (0..pairs.len()).filter(|&i| seen.insert((bits(&pairs.now, i), bits(&pairs.next, i)))).collect();
+    if first.len() == pairs.len() {
+        return pairs;
+    }
+    Pairs { now: pairs.now.select(Axis(0), &first), next: pairs.next.select(Axis(0), &first) }
 }
 
 fn load(model: &Model) -> Result<Fitted> {

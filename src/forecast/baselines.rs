@@ -382,3 +382,42 @@ fn missing_values_are_left_out() {
     }
     assert_eq!(fit("climatology", &[], &train).training().pairs, 119);
 }
+
+/// Residuals of a low-rank law have eigenvalues that no shrinkage may touch: with many pairs the law is as good as least
+/// squares', n (n + 1) / (4 N) of a nat from the exact one, and with few it still has a density.
+#[test]
+fn linear_keeps_the_least_eigenvalues_of_its_residuals_where_pairs_are_plenty() {
+    let entry = find(SYSTEMS, "system", "linear_low_rank").unwrap();
+    let given = [("dim", Value::Int(8)), ("intrinsic", Value::Int(2)), ("ambient_sd", Value::Float(1e-3))];
+    let given: BTreeMap<_, _> = given.map(|(k, v)| (k.to_owned(), v)).into();
+    let system = (entry.build.make)(&Settings::check("system", entry.params, &given).unwrap()).unwrap();
+    let (train, test) = (independent_pairs(&system, 0.1, 4000, 1), independent_pairs(&system, 0.1, 4000, 2));
+    let score = |model: &dyn Forecaster| {
+        let of = |time: usize| test.slice(s![.., time, ..]).to_owned();
+        -model.density().unwrap().log_prob(0, of(0).view(), of(1).view()).unwrap().mean().unwrap() / 8.0
+    };
+    let exact = score(&*Arc::clone(&system).forecaster(&stepping(0.1)).unwrap());
+    let found = score(fit("linear", &[("ridge", Value::Float(0.0))], &train).as_forecaster());
+    println!("{found:.4} for {exact:.4} a component");
+    // 8 matrix rows of 9 coefficients and 36 covariances: 108 / (2 N) nats, over 8 components
+    assert!((found - exact).abs() < 3.0 * 108.0 / (2.0 * 4000.0) / 8.0, "{found} {exact}");
+    let few = train.slice(s![..6, .., ..]).to_owned();
+    assert!(score(fit("linear", &[], &few).as_forecaster()).is_finite());
+    let refused = try_fit("linear", &[("ridge", Value::Float(0.0))], few.view(), few.view());
+    assert!(refused.err().unwrap().to_string().contains("leaves no residuals"));
+}
+
+/// Trajectories that are there three times are no three neighbours.
+#[test]
+fn copies_of_analogues_count_once() {
+    let system = ou(&[]);
+    let pairs = independent_pairs(&system, 0.3, 200, 4);
+    let thrice = ndarray::concatenate(Axis(0), &[pairs.view(), pairs.view(), pairs.view()]).unwrap();
+    let given = [("neighbours", Value::Int(3))];
+    let from = vec![0.1; system.dim()];
+    let [once, copied] = [&pairs, &thrice].map(|train| draws(fit("analog", &given, train).as_forecaster(), &from, 200));
+    assert_eq!(once, copied);
+    let same = ndarray::concatenate(Axis(0), &[pairs.slice(s![..1, .., ..]); 5]).unwrap();
+    let refused = try_fit("analog", &given, same.view(), same.view());
+    assert!(refused.err().unwrap().to_string().contains("only 1 of the training pairs differ"));
+}

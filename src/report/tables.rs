@@ -111,8 +111,12 @@ fn html_cell(cell: &Option<Cell>) -> String {
             if cell.diverged > 0 { format!("diverged {}/{}", cell.diverged, cell.of) } else { "undefined".into() };
         return format!(r#"<td class="none">{word}</td>"#);
     };
-    let (value, se) = number::value_se(value, cell.se);
-    let se = se.map_or_else(String::new, |se| format!(r#"<span class="se"> ± {se}</span>"#));
+    let (mut value, se) = number::value_se(value, cell.se);
+    let mut se = se.map_or_else(String::new, |se| format!(r#"<span class="se"> ± {se}</span>"#));
+    if cell.censored > 0 {
+        value.insert_str(0, "≥ ");
+        se.push_str(&format!(r#"<small>{} of {} to the end</small>"#, cell.censored, cell.n));
+    }
     let n = number::count(cell.n as u64);
     let interval = cell.interval.map_or_else(String::new, |[low, high]| {
         let (low, high) = (number::significant(low, 2), number::significant(high, 2));

@@ -122,14 +122,19 @@ fn cell(cell: &Option<Cell>) -> String {
         };
     };
     let (value, se) = number::value_se(value, cell.se);
-    let se = se.map_or_else(String::new, |se| format!(" ± {se}"));
+    let mut se = se.map_or_else(String::new, |se| format!(" ± {se}"));
+    let mut at_least = "";
+    if cell.censored > 0 {
+        at_least = ">= ";
+        se.push_str(&format!(" ({} of {} to the end)", cell.censored, cell.n));
+    }
     let mark = match cell.mark {
         Mark::Best => " *",
         Mark::Tie => " ~",
         Mark::CannotTell => " ?",
         Mark::Plain => "  ",
     };
-    format!("{value}{se}{mark}").replace('−', "-")
+    format!("{at_least}{value}{se}{mark}").replace('−', "-")
 }
 
 /// Aligned lines; columns that do not fit go to a further block under the same row names.

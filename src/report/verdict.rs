@@ -31,6 +31,8 @@ pub(super) struct Cell {
     pub diverged: usize,
     /// Runs in all.
     pub of: usize,
+    /// Cases that are lower bounds, as the value then is.
+    pub censored: usize,
     /// How it compares.
     pub mark: Mark,
     /// The 95 % interval of its loss less that of the best, where they were compared.
@@ -117,7 +119,7 @@ fn network(report: &Report, name: &str) -> Table {
     let cell = |label: &str, column: &Column| {
         let row = rows.iter().find(|row| row.label == label && row.metric == column.metric)?;
         let (value, se, n) = (row.value.filter(|v| v.is_finite()), row.se, row.n);
-        Some(Cell { value, se, n, diverged: row.diverged, of: row.replicates, mark: Mark::Plain, interval: None })
+        Some(Cell { value, se, n, diverged: row.diverged, of: row.replicates, ..Cell::default() })
     };
     let row = |first: &&AssimilationRow| TableRow {
         label: first.label.clone(),
@@ -162,15 +164,8 @@ fn forecast_metric(report: &Report, metric: &str) -> Table {
     let cell = |label: &str, lead: Option<usize>| {
         let row = rows().find(|row| row.forecaster == label && row.lead_step == lead)?;
         let value = row.value.filter(|v| v.is_finite());
-        Some(Cell {
-            value,
-            se: row.se,
-            n: row.n,
-            diverged: row.n_diverged,
-            of: row.n,
-            mark: Mark::Plain,
-            interval: None,
-        })
+        let (n, diverged, censored) = (row.n, row.n_diverged, row.censored);
+        Some(Cell { value, se: row.se, n, diverged, of: n, censored, ..Cell::default() })
     };
     let row = |label: &str| TableRow {
         label: label.into(),

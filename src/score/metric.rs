@@ -63,6 +63,11 @@ pub trait Metric: Send + Sync {
         self.estimator()
     }
 
+    /// How many cases are bounds: what they measure may be more, for it was not looked at any longer.
+    fn censored(&self, _terms: &Terms) -> usize {
+        0
+    }
+
     /// The value over a table of terms, with its standard error.
     fn summarise(&self, terms: &Terms) -> Summary {
         summarise(terms, &|means| self.value(means))

@@ -3,7 +3,8 @@
 //! The first lead time at which the normalised error e = sqrt(mean over components of (m - y)^2 / climate variance)
 //! exceeds a threshold (Vlachas et al. 2020). The lead step before counts as valid, so the value is the number of
 //! lead steps whose error stayed within the threshold, times dt. A forecast that never exceeds it scores the last lead
-//! time: a lower bound, so forecast far enough. It is a mean over starts.
+//! time, which is a lower bound: such cases are counted, and the mean over starts is then a lower bound too. Forecast
+//! further where they are not few.
 
 use ndarray::ArrayView1;
 
@@ -11,6 +12,7 @@ use super::about::{Of, Orientation};
 use super::case::{Case, Input};
 use super::ensemble::Ensemble;
 use super::metric::{Context, Metric, MetricBuild, MetricEntry};
+use super::terms::Terms;
 use crate::systems::registry::DefaultValue;
 use crate::systems::{Param, ParamKind, Result, Settings};
 
@@ -60,6 +62,11 @@ impl Metric for ValidTime {
         Input::Errors
     }
 
+    /// Valid lead times, and whether they were all that there were.
+    fn terms(&self) -> usize {
+        2
+    }
+
     fn measure(&self, case: &Case, out: &mut [f64]) {
         let Case::Errors(errors) = case else {
             unreachable!("valid time needs errors by lead step, but was given {}", case.kind())
@@ -67,6 +74,11 @@ impl Metric for ValidTime {
         // a NaN is not within the threshold: a forecast that diverges is valid until it does
         let valid = errors.iter().take_while(|error| **error <= self.threshold).count();
         out[0] = valid as f64 * self.step;
+        out[1] = f64::from(u8::from(valid == errors.len()));
+    }
+
+    fn censored(&self, terms: &Terms) -> usize {
+        terms.rows().filter(|(_, _, row)| row[1] > 0.0).count()
     }
 
     fn estimator(&self) -> &'static str {
@@ -92,8 +104,9 @@ mod tests {
     fn it_counts_the_lead_steps_before_the_first_failure() {
         let metric = ValidTime { threshold: 0.4, step: 0.05, estimator: "" };
         let value = |errors: &[f64]| {
-            let mut out = [0.0];
+            let mut out = [0.0; 2];
             metric.measure(&Case::Errors(errors), &mut out);
+            assert_eq!(out[1] > 0.0, errors.iter().all(|error| *error <= 0.4), "{errors:?}");
             out[0]
         };
         assert_eq!(value(&[0.1, 0.4, 0.5, 0.2]), 0.1);

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::assimilation::file::write_analyses;
 use super::assimilation::{Assimilation, Extras, ObservingNetwork};
-use super::data::write_trajectories;
+use super::data::{leaks, write_trajectories};
 use super::experiment::{Experiment, FittedForecaster, ModelFolder};
 use super::file_name::{file_stem, folder_name};
 use super::options::{Finished, Options};
@@ -16,7 +16,7 @@ use super::{findings, forecast, tables};
 use crate::failure::{Failure, FailureKind, Result};
 use crate::progress::Progress;
 use crate::results::{Report, TrainingRow};
-use crate::spec::Plan;
+use crate::spec::{DataSource, Plan};
 use crate::store::RunFolder;
 
 /// The seconds of a whole run.
@@ -111,6 +111,9 @@ fn report(experiment: &Experiment, forecasts: Report, analyses: Report, diagnose
     report.findings = findings::findings(&report);
     report.warnings = experiment.notes();
     report.warnings.extend(findings::warnings(plan, &report));
+    if let (DataSource::File(_), Some(data)) = (&plan.data.source, &experiment.data) {
+        report.warnings.extend(leaks(data));
+    }
     report.warnings.extend(diagnoses);
     Ok(report)
 }

@@ -1,7 +1,7 @@
 //! What the tables say, in sentences: the findings first, then what to mistrust.
 
 use crate::assimilation::METHODS;
-use crate::results::{AssimilationRow, ForecastRow, PairedRow, ParameterSeries, Report, Verdict};
+use crate::results::{AssimilationRow, ForecastRow, PairedRow, ParameterSeries, Report, TrainingRow, Verdict};
 use crate::spec::{AssimilatePlan, Plan};
 
 /// Standard errors of runs with fewer independent values than this are rough.
@@ -33,6 +33,8 @@ pub fn warnings(plan: &Plan, report: &Report) -> Vec<String> {
     out.extend(report.training.iter().filter_map(|row| row.rollout.as_ref()?.warning(&row.forecaster)));
     out.extend(degenerate_weights(&report.assimilation));
     out.extend(caveats(plan));
+    out.extend(plan.assimilate.iter().filter_map(|row| without_evidence(row, report)));
+    out.extend(report.training.iter().filter_map(|row| overfit(row, report)));
     out.extend(shorter_rows(plan));
     out.extend(report.parameters.iter().filter_map(|series| learned_nothing(plan, series)));
     out.extend(report.parameters.iter().filter_map(|series| is_overconfident(report, series)));
@@ -331,6 +333,43 @@ fn degenerate_weights(rows: &[AssimilationRow]) -> Vec<String> {
         .collect()
 }
 
+/// A row with quality control, whose evidence would be that of the values that it kept.
+fn without_evidence(row: &AssimilatePlan, report: &Report) -> Option<String> {
+    row.settings.optional_number("outlier_threshold")?;
+    let others = report.assimilation.iter().any(|other| other.observe == row.observe && other.metric == "log_evidence");
+    others.then(|| {
+        format!(
+            "`{}` rejects values, so that it has no log_evidence to compare; its innovation scores are over all values, those that \
+             it rejected among them.",
+            row.label
+        )
+    })
+}
+
+/// Validation losses that are this many times the training loss, or as far above it as this share of what training has
+/// gained, are those of a network that has learned its data by heart.
+const OVERFIT: f64 = 2.0;
+
+/// A training whose loss goes on to fall where that of validation has risen.
+fn overfit(row: &TrainingRow, report: &Report) -> Option<String> {
+    let curve = report.curves.iter().find(|curve| curve.label == row.forecaster)?;
+    let (first, last) = (curve.points.first()?, curve.points.last()?);
+    let best =
+        curve.points.iter().map(|point| point.valid).filter(|loss| loss.is_finite()).fold(f64::INFINITY, f64::min);
+    let (gap, gained) = (last.valid - last.train, first.train - last.train);
+    let apart = if last.train > 0.0 { last.valid > OVERFIT * last.train } else { gap > OVERFIT.recip() * gained };
+    (apart && gap > 0.0 && gained > 0.0).then(|| {
+        format!(
+            "`{}` has overfitted: at the end its training loss is {} and its validation loss {} (at best {}); give it more \
+             trajectories, fewer `steps`, or a smaller network.",
+            row.forecaster,
+            figure(last.train, None),
+            figure(last.valid, None),
+            figure(best, None)
+        )
+    })
+}
+
 /// What the methods of the plan say against themselves with the settings of its rows.
 fn caveats(plan: &Plan) -> Vec<String> {
     let caveat = |row: &AssimilatePlan| {
@@ -355,4 +394,40 @@ fn shorter_rows(plan: &Plan) -> Vec<String> {
             })
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::{Curve, CurvePoint};
+
+    /// A report of one training with these losses (train, valid) at successive points.
+    fn trained(losses: &[(f64, f64)]) -> Option<String> {
+        let points = losses.iter().enumerate();
+        let points = points.map(|(step, &(train, valid))| CurvePoint { step: step as u64, train, valid }).collect();
+        let row = TrainingRow {
+            forecaster: "net".into(),
+            kind: "gaussian".into(),
+            parameters: 1,
+            pairs: 1,
+            steps: 1,
+            best_step: 1,
+            best_valid: None,
+            evaluations: 1,
+            rollout: None,
+        };
+        let curves = vec![Curve { label: "net".into(), points }];
+        overfit(&row, &Report { curves, ..Report::default() })
+    }
+
+    #[test]
+    fn a_training_whose_losses_part_is_said_and_another_is_not() {
+        let told = trained(&[(1.0, 1.1), (0.2, 0.7), (0.021, 4.46)]).unwrap();
+        assert!(told.contains("0.021") && told.contains("4.460") && told.contains("0.700"), "{told}");
+        // log likelihoods, which may be negative
+        assert!(trained(&[(1.0, 1.0), (-1.0, -0.5), (-3.0, 1.5)]).is_some());
+        assert_eq!(trained(&[(1.0, 1.0), (0.4, 0.45), (0.30, 0.36)]), None);
+        assert_eq!(trained(&[(1.0, 1.0), (-1.0, -0.9), (-3.0, -2.6)]), None);
+        assert_eq!(trained(&[]), None);
+    }
 }

@@ -26,6 +26,7 @@ pub fn forecast(label: &str, table: &ScoreTable, lead_step: Option<usize>) -> Ve
             n: summary.n,
             n_effective: summary.effective,
             n_diverged: table.terms(index).lost_cases(),
+            censored: column.metric.censored(table.terms(index)),
         });
     }
     out

@@ -43,7 +43,7 @@ fn metrics_json(report: &Report) -> Result<String> {
 fn metrics_csv(report: &Report) -> String {
     let number = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
     let mut lines = vec![
-        "table,observe,method,forecaster,label,metric,estimator,pool,lead_step,value,se,n,diverged,replicates"
+        "table,observe,method,forecaster,label,metric,estimator,pool,lead_step,value,se,n,diverged,replicates,censored"
             .to_owned(),
     ];
     for row in &report.forecast {
@@ -63,6 +63,7 @@ fn metrics_csv(report: &Report) -> String {
             &row.n.to_string(),
             &row.n_diverged.to_string(),
             "",
+            &row.censored.to_string(),
         ]));
     }
     for row in &report.assimilation {
@@ -81,6 +82,7 @@ fn metrics_csv(report: &Report) -> String {
             &row.n.to_string(),
             &row.diverged.to_string(),
             &row.replicates.to_string(),
+            "",
         ]));
     }
     lines.join("\n") + "\n"

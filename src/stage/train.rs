@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
+use super::data::leaks;
 use super::experiment::{Experiment, ModelFolder};
 use super::options::{Finished, Options};
 use super::output::claim;
@@ -11,7 +12,7 @@ use crate::failure::{Failure, FailureKind, Result};
 use crate::forecast::FORECASTERS;
 use crate::progress::Progress;
 use crate::results::TrainingRow;
-use crate::spec::{ForecasterPlan, Plan};
+use crate::spec::{DataSource, ForecasterPlan, Plan};
 use crate::store::Claim;
 use crate::systems::registry;
 
@@ -58,5 +59,8 @@ pub fn run(
         models.push(json!({ "forecaster": made.label, "file": file, "seconds": made.seconds }));
     }
     folder.finish();
-    Ok(Finished { result: json!({ "training": rows, "models": models }), text })
+    let from_file = data.is_some() || matches!(plan.data.source, DataSource::File(_));
+    let warnings = experiment.data.as_ref().filter(|_| from_file).map(leaks).unwrap_or_default();
+    warnings.iter().for_each(|warning| text.push_str(&format!("warning: {warning}\n")));
+    Ok(Finished { result: json!({ "training": rows, "models": models, "warnings": warnings }), text })
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::failure::{Failure, FailureKind, Result};
 use crate::stage::data::health::{Finding, Statistics, findings, step};
+use crate::stage::data::{leaks_of, shared_states};
 use crate::stage::options::{Finished, Options};
 use crate::store::netcdf::{Description, SplitPart, StoredTrajectories, describe};
 use crate::store::{self, Limits, well};
@@ -56,6 +57,7 @@ pub fn run(path: &Path, variable: Option<&str>, options: &Options) -> Result<Fin
         Err(other) => return Err(other.into()),
     };
     found.extend(data.as_ref().map(findings).unwrap_or_default());
+    found.extend(data.as_ref().map(shared).unwrap_or_default());
     let usable = !found.iter().any(|finding| finding.fatal);
     let (lines, mut result) = data.as_ref().map_or_else(|| (String::new(), json!({})), shown);
     result["path"] = json!(path.display().to_string());
@@ -108,6 +110,24 @@ fn well_layout(path: &Path, limits: &Limits) -> Result<(Origin, Vec<String>, Vec
         held.push(name);
     }
     Ok((Origin::TheWell, held, found))
+}
+
+/// Trajectories that share states with each other: between the parts of the file where it says them, else any.
+fn shared(data: &StoredTrajectories) -> Vec<Finding> {
+    let warning = |message: String| Finding {
+        fatal: false,
+        place: "trajectories".into(),
+        message,
+        remedy: "keep trajectories of one run in one part".into(),
+    };
+    match (&data.split, shared_states(&data.values)) {
+        (Some(split), _) => leaks_of(&data.values, split).into_iter().map(warning).collect(),
+        (None, 0) => Vec::new(),
+        (None, count) => vec![warning(format!(
+            "{count} of {} trajectories share states with another one: copies, or overlapping windows of one run",
+            data.values.dim().0
+        ))],
+    }
 }
 
 /// What can be said of the trajectories, as lines and as JSON.

@@ -37,6 +37,11 @@ pub trait System: Send + Sync {
         true
     }
 
+    /// The least value that any component can have, where there is one: 0 for what cannot be negative.
+    fn lower_bound(&self) -> Option<f64> {
+        None
+    }
+
     /// The stochastic differential equation, where the system is one.
     fn as_sde(self: Arc<Self>) -> Option<Arc<dyn Sde>> {
         None

@@ -1,6 +1,7 @@
 //! The reference pages are the registries, as `scorecast list --json` tells them: a line for every entry, in their order, and
 //! every setting. A kind of entry that `list` learns needs a page too.
 
+use scorecast::systems::integrate::INTEGRATORS;
 use std::fmt::Write as _;
 use std::process::Command;
 
@@ -78,8 +79,9 @@ fn facts(entry: &Value) -> String {
     } else if usual.is_object() {
         let [dt, substeps, spin_up] = ["dt", "substeps", "spin_up"].map(|key| &usual[key]);
         let integrator = text(usual, "integrator");
-        write!(out, "Usual stepping: dt {dt}, substeps {substeps}, integrator `{integrator}`, spin-up {spin_up}. ")
-            .unwrap();
+        let about = INTEGRATORS.iter().find(|entry| entry.name == integrator).map_or("", |entry| entry.about);
+        let integrator = format!("integrator `{integrator}` ({about})");
+        write!(out, "Usual stepping: dt {dt}, substeps {substeps}, {integrator}, spin-up {spin_up}. ").unwrap();
     }
     if entry["dim"].is_number() {
         write!(out, "Components at the defaults: {}. ", entry["dim"]).unwrap();

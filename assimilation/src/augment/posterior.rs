@@ -27,6 +27,7 @@ pub fn split(mut outcome: Outcome, parameters: &[Parameter]) -> (Outcome, Option
     let estimate = estimate(&outcome, parameters, dim);
     outcome.forecast = leading(&outcome.forecast, dim);
     outcome.ensemble = leading(&outcome.ensemble, dim);
+    outcome.before_resampling = outcome.before_resampling.map(|(members, weights)| (leading(&members, dim), weights));
     outcome.gaussian = outcome.gaussian.as_ref().map(|moments| leading_moments(moments, dim));
     outcome.forecast_gaussian = outcome.forecast_gaussian.as_ref().map(|moments| leading_moments(moments, dim));
     outcome.smoothed = outcome.smoothed.into_iter().map(|earlier| split_smoothed(earlier, parameters.len())).collect();
@@ -47,10 +48,13 @@ pub fn split_smoothed(smoothed: Smoothed, parameters: usize) -> Smoothed {
 }
 
 fn estimate(outcome: &Outcome, parameters: &[Parameter], dim: usize) -> Estimate {
-    let mut members = outcome.ensemble.slice(s![.., dim..]).to_owned();
-    for (mut column, parameter) in members.columns_mut().into_iter().zip(parameters) {
-        column.mapv_inplace(|u| parameter.value(u));
-    }
+    let of = |ensemble: &Array2<f64>| {
+        let mut members = ensemble.slice(s![.., dim..]).to_owned();
+        for (mut column, parameter) in members.columns_mut().into_iter().zip(parameters) {
+            column.mapv_inplace(|u| parameter.value(u));
+        }
+        members
+    };
     let (mean, sd) = match &outcome.gaussian {
         // draws of exact moments would add their own error
         Some((mean, covariance)) => {
@@ -58,14 +62,15 @@ fn estimate(outcome: &Outcome, parameters: &[Parameter], dim: usize) -> Estimate
             (0..parameters.len()).map(|at| parameters[at].moments(mean[dim + at], variance[dim + at])).unzip()
         }
         None => {
-            let weights = outcome.weights.as_ref();
+            let (ensemble, weights) = outcome.posterior();
+            let members = of(ensemble);
             (
                 weighted_mean(members.view(), weights).to_vec(),
                 weighted_variance(members.view(), weights).mapv(f64::sqrt).to_vec(),
             )
         }
     };
-    Estimate { members, mean: Array1::from(mean), sd: Array1::from(sd) }
+    Estimate { members: of(outcome.kept().0), mean: Array1::from(mean), sd: Array1::from(sd) }
 }
 
 fn leading(x: &Array2<f64>, dim: usize) -> Array2<f64> {

@@ -59,10 +59,11 @@ impl Consistency {
         let before = predicted(
             outcome.forecast_gaussian.as_ref(),
             outcome.forecast.view(),
-            &outcome.forecast_weights,
+            outcome.forecast_weights.as_ref(),
             observed,
         )?;
-        let after = predicted(outcome.gaussian.as_ref(), outcome.ensemble.view(), &outcome.weights, observed)?;
+        let (members, weights) = outcome.posterior();
+        let after = predicted(outcome.gaussian.as_ref(), members.view(), weights, observed)?;
         let finite = |x: &Array1<f64>| x.iter().all(|value| value.is_finite());
         if !observed.is_observed() || !finite(&before.0) || !finite(&after.0) {
             return Ok(());
@@ -85,7 +86,7 @@ impl Consistency {
 fn predicted(
     exact: Option<&Moments>,
     members: ArrayView2<f64>,
-    weights: &Option<Array1<f64>>,
+    weights: Option<&Array1<f64>>,
     observed: &ObservationSet,
 ) -> Result<(Array1<f64>, Array1<f64>)> {
     observed.check(members.ncols())?;
@@ -93,5 +94,5 @@ fn predicted(
         return Ok((h.dot(mean), (&h.dot(p) * &h).sum_axis(Axis(1))));
     }
     let h: Array2<f64> = observed.operator.apply(observed.time, members);
-    Ok((weighted_mean(h.view(), weights.as_ref()), weighted_variance(h.view(), weights.as_ref())))
+    Ok((weighted_mean(h.view(), weights), weighted_variance(h.view(), weights)))
 }

@@ -70,6 +70,9 @@ fn short(number: f64) -> String {
     if (1e-3..1e4).contains(&number.abs()) { format!("{number:.3}") } else { format!("{number:.3e}") }
 }
 
+/// Analyses at the start of a run that say whether the filter ever had the truth.
+const FIRST: usize = 5;
+
 impl History {
     /// Why the run went wrong; none where nothing shows that it did.
     pub fn diagnose(&self) -> Option<Diagnosis> {
@@ -176,6 +179,22 @@ impl History {
         })
     }
 
+    /// What to do: `usual`, where the filter once had the truth and lost it. One whose error was as large from its first
+    /// analyses on has never had it, which no inflation changes.
+    fn remedy(&self, usual: &str) -> String {
+        let first = &self.signs()[..self.signs().len().min(FIRST)];
+        let wrong = |signs: &Signs| match signs.error {
+            Some(error) => error * error > COLLAPSE * signs.spread * signs.spread,
+            None => signs.chi_square.is_some_and(|square| square > UNEXPLAINED),
+        };
+        match !first.is_empty() && self.signs().len() > FIRST && first.iter().all(wrong) {
+            true => "it never had the truth, from the first analyses on: start from a closer or a wider `initial`, or score \
+                     after a longer `burn_in`"
+                .to_owned(),
+            false => usual.to_owned(),
+        }
+    }
+
     fn spread(&self) -> Option<Diagnosis> {
         let found = self.innovations()?;
         if !(found.chi_square > UNEXPLAINED && found.implied > COLLAPSE * found.background) {
@@ -183,13 +202,15 @@ impl History {
         }
         let sentence = format!(
             "the spread has collapsed: over the last {} analyses innovations are {:.1} times what spread and errors \
-             explain, which implies a forecast error of {} where the spread of h(x) is {}; raise `inflation`, take \
-             more `members` than {}, or localize (a smaller `radius`, in a method that has one)",
+             explain, which implies a forecast error of {} where the spread of h(x) is {}; {}",
             found.count,
             found.chi_square,
             short(found.implied.sqrt()),
             short(found.background.sqrt()),
-            found.members
+            self.remedy(&format!(
+                "raise `inflation`, take more `members` than {}, or localize (a smaller `radius`, in a method that has one)",
+                found.members
+            ))
         );
         Some(Diagnosis { cause: Cause::Spread, step: found.step, sentence })
     }
@@ -204,11 +225,14 @@ impl History {
         }
         let sentence = format!(
             "the filter has lost the truth without noticing: over the last {} analyses the error is {} and the \
-             spread {}, while innovations are explained; observe what is not observed, or raise \
-             `inflation`, or localize (a smaller `radius`, in a method that has one)",
+             spread {}, while innovations are explained; {}",
             window.len(),
             short(error),
-            short(spread)
+            short(spread),
+            self.remedy(
+                "observe what is not observed, or raise `inflation`, or localize (a smaller `radius`, in a method that has \
+                 one)"
+            )
         );
         Some(Diagnosis { cause: Cause::Error, step: window[0].0.step, sentence })
     }

@@ -17,7 +17,7 @@ pub use cholesky::Cholesky;
 pub use eigen::{Eigen, symmetric_sqrt};
 pub use gmres::Gmres;
 pub use inverse_root::{InverseRoot, Root};
-pub use pseudo_inverse::{pseudo_inverse, right_singular};
+pub use pseudo_inverse::{Singular, pseudo_inverse};
 pub use rotation::rotate_anomalies;
 
 use ndarray::{Array, Array2, ArrayView2, Axis, RemoveAxis, concatenate};

@@ -29,7 +29,7 @@ pub use ensemble::denkf::DEnKf;
 pub use ensemble::eakf::EaKf;
 pub use ensemble::enkf::EnKf;
 pub use ensemble::enkf_n::{EnKfN, Form};
-pub use ensemble::enrts::EnRts;
+pub use ensemble::enrts::{EnRts, Gain};
 pub use ensemble::ensrf::EnSrf;
 pub use ensemble::estkf::EsTkf;
 pub use ensemble::etkf::EtKf;

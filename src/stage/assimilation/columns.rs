@@ -4,7 +4,7 @@ use ndarray::{Array1, ArrayView1, ArrayView2, Axis};
 
 use crate::assimilation::innovation::innovation;
 use crate::assimilation::outcome::Moments;
-use crate::assimilation::screening::used;
+use crate::assimilation::screening::comparable;
 use crate::assimilation::{ObservationSet, Outcome, Smoothed};
 use crate::failure::Result;
 use crate::score::series::{
@@ -105,11 +105,8 @@ pub fn measure(
 ) -> Result<()> {
     if let Some(truth) = truth {
         let at = (replicate, now.step);
-        let analysis = Posterior {
-            members: outcome.ensemble.view(),
-            weights: outcome.weights.as_ref(),
-            exact: outcome.gaussian.as_ref(),
-        };
+        let (members, weights) = outcome.posterior();
+        let analysis = Posterior { members: members.view(), weights, exact: outcome.gaussian.as_ref() };
         analysis.add(table, Of::Analysis, at, truth);
         let forecast = Posterior {
             members: outcome.forecast.view(),
@@ -118,7 +115,7 @@ pub fn measure(
         };
         forecast.add(table, Of::Forecast, at, truth);
     }
-    let values = used(outcome, now);
+    let values = comparable(outcome, now);
     if let Some(found) = innovation(outcome, &ObservationSet { values: values.view(), ..*now })? {
         let density = Case::LogDensity { log_density: found.log_score, values: found.residual.len() };
         table.case(Of::Analysis, INNOVATION_LOG_SCORE, replicate, now.step, &density);
@@ -135,8 +132,9 @@ pub fn measure(
 /// When shapes do not fit.
 pub fn verify(table: &mut ScoreTable, replicate: usize, withheld: &ObservationSet, outcome: &Outcome) -> Result<()> {
     // an analysis is to what it was not shown as a forecast is to what then comes
-    let mut analysis = Outcome::new(outcome.ensemble.clone(), outcome.ensemble.clone());
-    analysis.forecast_weights.clone_from(&outcome.weights);
+    let (members, weights) = outcome.posterior();
+    let mut analysis = Outcome::new(members.clone(), members.clone());
+    analysis.forecast_weights = weights.cloned();
     analysis.forecast_gaussian.clone_from(&outcome.gaussian);
     let Some(found) = innovation(&analysis, withheld)? else { return Ok(()) };
     let (zero, members) = (Array1::zeros(found.residual.len()), found.residual.view().insert_axis(Axis(0)));

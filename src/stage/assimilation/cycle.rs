@@ -85,7 +85,14 @@ pub fn run(
     let with_parameters = OfState::new(network.operator.as_ref(), unknown.len());
     let joint = (!unknown.is_empty()).then(|| augmented_prior(&replicate.prior, unknown, replicate.key)).transpose()?;
     let operator: &dyn ObservationOperator = if joint.is_some() { &with_parameters } else { network.operator.as_ref() };
-    filter.start(joint.as_ref().unwrap_or(&replicate.prior), 0, replicate.key)?;
+    let prior = joint.as_ref().unwrap_or(&replicate.prior);
+    match network.climate.as_ref().map(|climate| match unknown {
+        [] => Ok(climate.clone()),
+        _ => augmented_prior(climate, unknown, replicate.key),
+    }) {
+        Some(climate) => filter.start_in_climate(prior, &climate?, 0, replicate.key)?,
+        None => filter.start(prior, 0, replicate.key)?,
+    }
     let mut ended = Ended { diverged: None, failed: None, seconds: 0.0, cycles: 0 };
     let mut stopped = false;
     for index in 0..network.sets_of(row).len() {

@@ -34,9 +34,11 @@ pub fn add_diagnostics(
         }
     };
     let diagnostic = |name: &str| outcome.diagnostics.get(name).copied();
-    // every method over the sets that hold a value: what some say of an empty one, 0, would dilute their means
+    // every method over the sets that hold a value: what some say of an empty one, 0, would dilute their means; with quality
+    // control it is that of the values that were kept, which no other row has
     if now.values.iter().any(|value| !value.is_nan()) {
-        diagnostic("log_evidence").into_iter().for_each(|value| add(&LOG_EVIDENCE, value));
+        let evidence = diagnostic("log_evidence").filter(|_| outcome.quality.is_empty());
+        evidence.into_iter().for_each(|value| add(&LOG_EVIDENCE, value));
     }
     // a method's own and an adaptive one around it multiply
     let factors = [diagnostic("inflation"), diagnostic("adaptive_inflation")];
@@ -56,7 +58,7 @@ pub fn add_diagnostics(
     }
     if index.is_multiple_of(DECOMPOSED)
         && outcome.gaussian.is_none()
-        && let Some(spectrum) = Spectrum::new(outcome.ensemble.view(), outcome.weights.as_ref())?
+        && let Some(spectrum) = Spectrum::new(outcome.posterior().0.view(), outcome.posterior().1)?
     {
         add(&EFFECTIVE_DIMENSION, spectrum.effective_dimension());
     }

@@ -10,6 +10,7 @@ mod columns;
 mod cycle;
 mod diagnoses;
 mod diagnostics;
+mod doubts;
 pub mod file;
 mod lost;
 mod network;

@@ -6,11 +6,11 @@ use ndarray::{Array3, Axis};
 
 use super::observation_times;
 use super::observing::{observation_key, observe_truth, steps};
-use super::prior::prior;
+use super::prior::{climate, prior};
 use super::replicate::Replicate;
 use super::truth::truths;
 use super::withheld::Withheld;
-use crate::assimilation::ObservationOperator;
+use crate::assimilation::{ObservationOperator, Prior};
 use crate::failure::{Failure, FailureKind, Result};
 use crate::spec::{AssimilatePlan, ObservePlan, Plan};
 use crate::stage::data::SplitTrajectories;
@@ -28,6 +28,11 @@ pub struct ObservingNetwork {
     pub operator: Box<dyn ObservationOperator>,
     /// The replicates.
     pub replicates: Vec<Replicate>,
+    /// Draws of the climate, where filters start from a law that is not the climate's: what a background covariance is made
+    /// of. They are of the training trajectories, which no truth shares.
+    pub climate: Option<Prior>,
+    /// Values that the error law could not draw, of all.
+    pub undrawn: (usize, usize),
 }
 
 impl ObservingNetwork {
@@ -72,11 +77,12 @@ pub fn networks(plan: &Plan, experiment: &Experiment) -> Result<Vec<ObservingNet
                 return Err(Failure::new(FailureKind::Usage, what));
             }
             let making = Making { plan, experiment, network, operator: operator.as_ref() };
-            let replicates = match &network.file {
-                Some(path) => making.recorded(path)?,
+            let (replicates, undrawn) = match &network.file {
+                Some(path) => (making.recorded(path)?, (0, 0)),
                 None => making.simulated()?,
             };
-            Ok(ObservingNetwork { plan: network.clone(), operator, replicates })
+            let climate = climate(plan, network, experiment.climate());
+            Ok(ObservingNetwork { plan: network.clone(), operator, replicates, climate, undrawn })
         })
         .collect()
 }
@@ -102,22 +108,25 @@ struct Making<'a> {
 
 impl Making<'_> {
     /// The replicates of a twin experiment.
-    fn simulated(&self) -> Result<Vec<Replicate>> {
+    fn simulated(&self) -> Result<(Vec<Replicate>, (usize, usize))> {
         let Self { plan, network, .. } = *self;
+        let mut undrawn = (0, 0);
         let test = self.experiment.data.as_ref().map(|data| &data.test);
-        truths(plan, network, test)?
+        let replicates = truths(plan, network, test)?
             .into_iter()
             .enumerate()
             .map(|(index, truth)| {
                 let key = Key::new(plan.seed, Domain::Method).case(index as u64);
                 let steps = steps(plan, network);
-                let mut observations = observe_truth(plan, network, &truth, &steps, self.operator, index);
+                let (mut observations, lost) = observe_truth(plan, network, &truth, &steps, self.operator, index);
+                undrawn = (undrawn.0 + lost, undrawn.1 + observations.len());
                 let withheld = Withheld::take(network, &mut observations, &steps, observation_key(plan, index));
                 let climate = self.experiment.climate();
                 let prior = prior(plan, network, climate, Some(truth.row(0).to_owned()), truth.ncols(), key)?;
                 Ok(Replicate { truth: Some(truth), observations, withheld, steps, prior, key })
             })
-            .collect()
+            .collect::<Result<_>>()?;
+        Ok((replicates, undrawn))
     }
 
     /// The user's own observations, at the lead steps of their times; there is no truth.

@@ -28,7 +28,8 @@ pub fn observation_key(plan: &Plan, replicate: usize) -> Key {
     Key::new(plan.seed, Domain::Truth).case(replicate as u64).purpose(Purpose::ObservationNoise)
 }
 
-/// The observations of the truth of one replicate at lead steps `steps`, `[analysis, observed]`; NaN is missing.
+/// The observations of the truth of one replicate at lead steps `steps`, `[analysis, observed]`; NaN is missing. Also how many
+/// values the error law cannot draw, such as a count where h(x) is negative.
 pub fn observe_truth(
     plan: &Plan,
     network: &ObservePlan,
@@ -36,18 +37,20 @@ pub fn observe_truth(
     steps: &[usize],
     operator: &dyn ObservationOperator,
     replicate: usize,
-) -> Array2<f64> {
+) -> (Array2<f64>, usize) {
     let key = observation_key(plan, replicate);
     let mut observations = Array2::zeros((steps.len(), operator.dim()));
+    let mut undrawn = 0;
     for (mut row, &step) in observations.outer_iter_mut().zip(steps) {
         let state = truth.row(step).insert_axis(Axis(0));
         let clean = operator.apply(step as f64 * plan.data.stepping.dt, state);
         row.assign(&operator.error().observe(clean.view(), key.at(step as u64)).row(0));
+        undrawn += row.iter().filter(|value| value.is_nan()).count();
         if network.missing > 0.0 {
             // beside stream 0, of the errors
             let mut stream = key.at(step as u64).stream(1);
             row.iter_mut().filter(|_| stream.uniform() < network.missing).for_each(|value| *value = f64::NAN);
         }
     }
-    observations
+    (observations, undrawn)
 }

@@ -6,7 +6,7 @@ use crate::assimilation::Prior;
 use crate::failure::{Failure, FailureKind, Result};
 use crate::spec::{Initial, ObservePlan, Plan};
 use crate::stage::data::TrainingClimate;
-use crate::systems::{Key, Purpose};
+use crate::systems::{Domain, Key, Purpose};
 
 /// The most values of a climatological prior beyond one state a member.
 const PRIOR_VALUES: usize = 1 << 21;
@@ -42,9 +42,7 @@ pub fn prior(
         .hint("set observe.initial to \"climatology\" or to { mean = [...], sd = s }")),
         (Initial::Climatology, _, Some(climate)) => {
             let members = plan.assimilate.iter().map(|row| row.settings.count("members")).max();
-            // methods that take the prior's moments take those of all its draws
-            let most = climate.states.nrows().min(PRIOR_VALUES / climate.states.ncols().max(1));
-            Ok(Prior::Ensemble(climate.draws(members.unwrap_or(2).max(2).max(most), key)))
+            Ok(draws(climate, members.unwrap_or(2), key))
         }
         (Initial::Climatology, _, None) => Err(Failure::new(
             FailureKind::Usage,
@@ -52,4 +50,17 @@ pub fn prior(
         )
         .hint("add a [system], or trajectories with data.file, or set observe.initial to { mean = [...], sd = s }")),
     }
+}
+
+/// Draws of the climate, at least `members`: methods that take the prior's moments take those of all its draws.
+fn draws(climate: &TrainingClimate, members: usize, key: Key) -> Prior {
+    let most = climate.states.nrows().min(PRIOR_VALUES / climate.states.ncols().max(1));
+    Prior::Ensemble(climate.draws(members.max(2).max(most), key))
+}
+
+/// The climate for methods with a background that never changes, where the network starts filters around the truth: the law
+/// of the start is then not that of the system, and knows of the truth.
+pub fn climate(plan: &Plan, network: &ObservePlan, climate: Option<&TrainingClimate>) -> Option<Prior> {
+    matches!(network.initial, Initial::TruthSd(_)).then_some(())?;
+    Some(draws(climate?, 2, Key::new(plan.seed, Domain::Method).case(u64::MAX)))
 }

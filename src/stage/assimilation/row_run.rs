@@ -10,6 +10,7 @@ use super::analysed::Analysed;
 use super::columns::{measure, measure_smoothed, verify};
 use super::cycle::{self, Ended, Visitor};
 use super::diagnostics::{add_diagnostics, add_effective_size};
+use super::doubts::Doubts;
 use super::lost::Rule;
 use super::network::ObservingNetwork;
 use super::parameters::Track;
@@ -57,6 +58,8 @@ pub struct RowRun<'a> {
     pub quality: Array2<i8>,
     /// The analysis ensembles, where they are to be kept.
     pub ensembles: Option<RunEnsembles>,
+    /// What its members say against themselves.
+    pub doubts: Doubts,
 }
 
 /// The analysis ensembles of one run.
@@ -77,6 +80,8 @@ pub struct Shared<'a> {
     pub columns: Arc<[Column]>,
     /// The climate, where it is known.
     pub climate: Option<&'a TrainingClimate>,
+    /// The lower bound of the components of a state, where there is one.
+    pub least: Option<f64>,
     /// Whether the ensembles are kept.
     pub keep: bool,
     /// Analyses made by all runs together.
@@ -116,6 +121,7 @@ impl<'a> RowRun<'a> {
             rmse: Vec::new(),
             quality: Array2::from_elem((times, network.operator.dim()), UNKNOWN),
             ensembles: shared.keep.then(|| RunEnsembles::new(row, network)),
+            doubts: Doubts::default(),
         }
     }
 
@@ -176,8 +182,9 @@ impl RunEnsembles {
 
     /// Keeps one analysis, by its index.
     fn keep(&mut self, index: usize, analysed: &Analysed) {
-        self.values.index_axis_mut(Axis(0), index).assign(&analysed.outcome.ensemble);
-        if let Some(weights) = &analysed.outcome.weights {
+        let (members, weights) = analysed.outcome.kept();
+        self.values.index_axis_mut(Axis(0), index).assign(members);
+        if let Some(weights) = weights {
             self.weights.row_mut(index).assign(weights);
         }
         if let Some(estimate) = &analysed.estimate {
@@ -242,6 +249,7 @@ impl Visitor for Scorer<'_, '_> {
         // diagnostics count from the start, or a filter that fails in the burn-in would fail without a reason
         add_effective_size(&mut self.run.table, self.run.case, step, &analysed.outcome);
         if step > self.run.network.plan.burn_in {
+            self.run.doubts.look(index, analysed, self.shared.least);
             let scored = self.score(index, analysed).err();
             self.trouble = self.trouble.take().or(scored);
         }

@@ -4,6 +4,7 @@ use std::sync::atomic::AtomicU64;
 
 use super::columns::columns;
 use super::diagnoses::diagnoses;
+use super::doubts;
 use super::network::{ObservingNetwork, find, networks};
 use super::parameters;
 use super::pictures::picture;
@@ -97,6 +98,7 @@ impl<'a> Assimilation<'a> {
             plan: self.plan,
             columns: columns.into(),
             climate: self.experiment.climate(),
+            least: self.plan.system.as_ref().and_then(|system| system.system.lower_bound()),
             keep: extras == Extras::Ensembles,
             done: AtomicU64::new(0),
             progress,
@@ -104,10 +106,23 @@ impl<'a> Assimilation<'a> {
         let runs = self.run(&shared)?;
         let dt = self.plan.data.stepping.dt;
         let diagnoses = match extras {
-            Extras::Diagnoses => diagnoses(&runs, shared.climate, dt, progress)?,
+            Extras::Diagnoses => {
+                let mut said = self.doubts(&runs, &shared);
+                said.extend(diagnoses(&runs, shared.climate, dt, progress)?);
+                said
+            }
             Extras::Scores | Extras::Ensembles => Vec::new(),
         };
         Ok(self.tables(&shared, runs, diagnoses))
+    }
+
+    /// What networks and members say against themselves.
+    fn doubts(&self, runs: &[RowRun], shared: &Shared) -> Vec<String> {
+        let mut out: Vec<String> = self.networks.iter().filter_map(undrawn).collect();
+        for index in 0..self.plan.assimilate.len() {
+            out.extend(doubts::sentences(runs.iter().filter(|run| run.index == index), shared.least));
+        }
+        out
     }
 
     /// Every row on every replicate of its own.
@@ -179,4 +194,19 @@ impl<'a> Assimilation<'a> {
         }
         scored
     }
+}
+
+/// The values of a network that its error law could not draw, where there are any.
+fn undrawn(network: &ObservingNetwork) -> Option<String> {
+    let (lost, all) = network.undrawn;
+    (lost > 0).then(|| {
+        format!(
+            "{lost} of {all} values of network `{}` ({:.0} %) are missing because the error law `{}` has no draw there (a count needs \
+             h(x) >= 0, a logarithm h(x) > 0); observe through an operator that keeps to its domain, such as `square` or `exp`, or \
+             set another `noise`.",
+            network.plan.name,
+            100.0 * lost as f64 / all as f64,
+            network.plan.noise
+        )
+    })
 }

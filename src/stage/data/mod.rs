@@ -7,12 +7,14 @@ mod climate;
 pub mod export;
 mod file;
 pub mod health;
+mod leaks;
 mod logged;
 mod source;
 mod split;
 
 pub use climate::TrainingClimate;
 pub use file::write_trajectories;
+pub use leaks::{leaks, leaks_of, shared_states};
 pub use logged::{LoggedSimulation, needs};
 pub use source::{geometry, lead_step_in, simulated, step_of, trajectories};
 pub use split::SplitTrajectories;

@@ -137,6 +137,10 @@ impl System for Cir {
         Geometry::Unstructured
     }
 
+    fn lower_bound(&self) -> Option<f64> {
+        Some(0.0)
+    }
+
     /// Draws of the stationary gamma law.
     fn initial(&self, members: usize, key: Key) -> Array2<f64> {
         let key = key.purpose(Purpose::InitialState);

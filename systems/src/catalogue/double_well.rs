@@ -1,6 +1,10 @@
 //! Independent double wells, each dx = (alpha x - beta x^3) dt + s dW in the potential
 //! V(x) = -alpha x^2 / 2 + beta x^4 / 4 with wells at +-m, m = sqrt(alpha / beta) (Kramers 1940).
 //! The stationary density of each is proportional to exp(-2 V(x) / s^2).
+//!
+//! The default stepping has a law of its own, which is off by a multiple of the step (weak order 1). With s = .5 and dt = .1
+//! E x^2 and E x^4 of its stationary law are .866 and 1.049 with one integration step in a lead step, .859 and 1.011 with two
+//! and .855 and .994 with four, where those of the equation are .852 and .977. `sra1` has weak order 2.
 
 use std::sync::Arc;
 

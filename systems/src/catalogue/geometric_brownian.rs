@@ -155,6 +155,10 @@ impl System for GeometricBrownian {
         false
     }
 
+    fn lower_bound(&self) -> Option<f64> {
+        Some(0.0)
+    }
+
     /// `initial` times exp(0.1 z), each component.
     fn initial(&self, members: usize, key: Key) -> Array2<f64> {
         let normals = key.purpose(Purpose::InitialState).normals(members, self.dim);

@@ -153,6 +153,10 @@ impl System for LotkaVolterra {
         Geometry::Unstructured
     }
 
+    fn lower_bound(&self) -> Option<f64> {
+        Some(0.0)
+    }
+
     /// Each abundance 1/4 times the exponential of a normal of sd 1/10.
     fn initial(&self, members: usize, key: Key) -> Array2<f64> {
         key.purpose(Purpose::InitialState).normals(members, self.growth.len()).mapv(|z| 0.25 * (0.1 * z).exp())

@@ -107,6 +107,10 @@ impl System for ObservePartially {
         self.complete.initial_is_stationary()
     }
 
+    fn lower_bound(&self) -> Option<f64> {
+        self.complete.lower_bound()
+    }
+
     fn has_climate(&self) -> bool {
         self.complete.has_climate()
     }

@@ -198,6 +198,10 @@ impl System for PerturbParameters {
         self.nominal.initial_is_stationary()
     }
 
+    fn lower_bound(&self) -> Option<f64> {
+        self.nominal.lower_bound()
+    }
+
     fn has_climate(&self) -> bool {
         self.nominal.has_climate()
     }

@@ -23,7 +23,7 @@ use crate::spectral::{Complex64, Pool, Semilinear, SpectralWorkspace, distinct, 
 
 pub(super) const ENTRY: Entry<BuildIntegrator> = Entry {
     name: "etdrk4",
-    about: "exponential Runge-Kutta of order 4 for stiff semilinear fields, constant noise g dW once a step",
+    about: "exponential Runge-Kutta of order 4 for stiff semilinear fields, constant noise g dW once a step (weak order 1 with it)",
     reference: "Cox and Matthews (2002), doi:10.1006/jcph.2002.6995; Kassam and Trefethen (2005), doi:10.1137/S1064827502410633",
     params: &[],
     build: |sde, dt| {

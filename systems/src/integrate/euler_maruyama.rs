@@ -9,7 +9,7 @@ use crate::sde::{Calculus, Noise};
 
 pub(super) const ENTRY: Entry<BuildIntegrator> = Entry {
     name: "euler_maruyama",
-    about: "Euler-Maruyama, the Ito scheme of strong order 1/2 (1 with constant noise)",
+    about: "Euler-Maruyama, the Ito scheme of strong order 1/2 (1 with constant noise), weak order 1",
     reference: "Maruyama (1955)",
     params: &[],
     build: |sde, dt| match (sde.noise().is_constant(), sde.calculus()) {

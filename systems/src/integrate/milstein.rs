@@ -18,7 +18,7 @@ use crate::sde::{Calculus, Noise};
 
 pub(super) const ENTRY: Entry<BuildIntegrator> = Entry {
     name: "milstein",
-    about: "Milstein without derivatives, of strong order 1 in either calculus where the noise is diagonal or commutes",
+    about: "Milstein without derivatives, of strong order 1 in either calculus where the noise is diagonal or commutes, weak order 1",
     reference: "Milstein (1974); Kloeden and Platen (1992), section 11.1",
     params: &[],
     build: |sde, dt| {

@@ -1,6 +1,7 @@
 //! The classical Runge-Kutta scheme of order 4 for the drift (Kutta 1901); constant noise g dW is added once at the end
 //! of the step, which is what stochastic experiments with Lorenz-96 commonly mean. Strong order 1 with constant noise,
-//! order 4 without; its one-step law is Gaussian around the deterministic step.
+//! order 4 without; weak order 1, so that the law of many steps is off by a multiple of the integration step (the double well
+//! has figures); its one-step law is Gaussian around the deterministic step.
 
 use super::runge_kutta::{Kick, Tableau};
 use super::{AdjointStep, BuildIntegrator, Integrator, Lanes, RungeKutta, Workspace, add, only_constant_noise, stage};
@@ -11,7 +12,7 @@ use crate::sde::Noise;
 
 pub(super) const ENTRY: Entry<BuildIntegrator> = Entry {
     name: "rk4",
-    about: "fourth-order Runge-Kutta for the drift, constant noise g dW once a step",
+    about: "fourth-order Runge-Kutta for the drift, constant noise g dW once a step (weak order 1 with it)",
     reference: "Kutta (1901)",
     params: &[],
     build: |sde, dt| {

@@ -11,7 +11,7 @@ use crate::sde::Calculus;
 
 pub(super) const ENTRY: Entry<BuildIntegrator> = Entry {
     name: "heun",
-    about: "stochastic Heun, the Stratonovich scheme (deterministic order 2, strong order 1 where the noise commutes)",
+    about: "stochastic Heun, the Stratonovich scheme (deterministic order 2, strong order 1 where the noise commutes, weak order 1)",
     reference: "Ruemelin (1982)",
     params: &[],
     build: |sde, dt| match (sde.noise().is_constant(), sde.calculus()) {

@@ -44,6 +44,7 @@ fn forecast(forecaster: &str, metric: &str, lead_step: Option<usize>, value: f64
         n: 512,
         n_effective: None,
         n_diverged: 0,
+        censored: 0,
     }
 }
 

@@ -10,6 +10,7 @@ mod bad_experiments;
 mod contained;
 mod diagnose;
 mod foreign;
+mod honest_numbers;
 mod killed;
 mod parameters;
 mod provenance;

@@ -146,7 +146,18 @@ impl Cycle for FixedLag {
         self.at.members = std::mem::replace(&mut outcome.ensemble, Array2::zeros((0, 0)));
         self.at.weights.clone_from(&outcome.weights);
         if self.at.past.len() == self.lag {
-            outcome.smoothed.extend(self.pop());
+            let oldest = (self.at.members.ncols() - self.dim())..;
+            let smoothed = self.pop().map(|smoothed| match &outcome.before_resampling {
+                Some((members, weights)) => Smoothed {
+                    weights: Some(weights.clone()),
+                    ..Smoothed::new(smoothed.step, members.slice(s![.., oldest]).to_owned())
+                },
+                None => smoothed,
+            });
+            outcome.smoothed.extend(smoothed);
+        }
+        if let Some((members, _)) = &mut outcome.before_resampling {
+            *members = members.slice(current).to_owned();
         }
         outcome.ensemble = self.at.members.slice(current).to_owned();
         Ok(outcome)

@@ -137,13 +137,18 @@ impl Guided {
     }
 
     /// Weights the members by `log_factors`, notes it, and resamples where the effective size asks for it: the
-    /// ancestors are given then, and the weights are equal again.
-    fn weigh(&mut self, log_factors: &Array1<f64>, key: Key, diagnostics: &mut Diagnostics) -> Option<Vec<usize>> {
+    /// ancestors are given then, and the weights are equal again. Also the normalised logarithms of the weights before.
+    fn weigh(
+        &mut self,
+        log_factors: &Array1<f64>,
+        key: Key,
+        diagnostics: &mut Diagnostics,
+    ) -> (Array1<f64>, Option<Vec<usize>>) {
         let selection = Selection { ess_threshold: self.ess_threshold, resampling: Resampling::Systematic };
-        self.particles.weigh(log_factors, selection, key, diagnostics).1
+        self.particles.weigh(log_factors, selection, key, diagnostics)
     }
 
-    /// Draws and weighs: `x` is the ensemble one lead step before the observations.
+    /// Draws and weighs: `x` is the ensemble one lead step before the observations. Also what there was before resampling.
     fn analyse(
         &mut self,
         model: &dyn Forecaster,
@@ -151,19 +156,21 @@ impl Guided {
         observed: &ObservationSet,
         key: Key,
         diagnostics: &mut Diagnostics,
-    ) -> Result<Array2<f64>> {
+    ) -> Result<(Array2<f64>, Option<(Array2<f64>, Array1<f64>)>)> {
         let resampling = key.at(observed.step as u64);
         let weighting = self.weights.choose(model, observed, self.sampler)?;
         if let Some(log_factors) = weighting.before(model, &x, observed)?
-            && let Some(ancestors) = self.weigh(&log_factors, resampling, diagnostics)
+            && let (_, Some(ancestors)) = self.weigh(&log_factors, resampling, diagnostics)
         {
             x = x.select(Axis(0), &ancestors);
         }
         let drawn = self.draw(model, &x, observed, &*weighting, key, diagnostics)?;
-        let Some(log_factors) = drawn.log_factors else { return Ok(drawn.ensemble) };
+        let Some(log_factors) = drawn.log_factors else { return Ok((drawn.ensemble, None)) };
         Ok(match self.weigh(&log_factors, resampling, diagnostics) {
-            Some(ancestors) => drawn.ensemble.select(Axis(0), &ancestors),
-            None => drawn.ensemble,
+            (log_weights, Some(ancestors)) => {
+                (drawn.ensemble.select(Axis(0), &ancestors), Some((drawn.ensemble, log_weights.mapv(f64::exp))))
+            }
+            _ => (drawn.ensemble, None),
         })
     }
 
@@ -199,15 +206,25 @@ impl Cycle for Guided {
         let checked = Checked::new(self.outlier_threshold, forecast.view(), forecast_weights.as_ref(), observed);
         let observed = &checked.of(observed);
         let mut diagnostics = Diagnostics::new();
-        let mut ensemble = forecast.clone();
+        let (mut ensemble, mut before_resampling) = (forecast.clone(), None);
         if can_update(&forecast, observed) {
-            ensemble = self.analyse(model, before, observed, key, &mut diagnostics)?;
+            (ensemble, before_resampling) = self.analyse(model, before, observed, key, &mut diagnostics)?;
             crate::method::around::inflation::inflate(ensemble.view_mut(), self.weights().as_ref(), self.inflation);
+            if let Some((members, weights)) = &mut before_resampling {
+                crate::method::around::inflation::inflate(members.view_mut(), Some(&*weights), self.inflation);
+            }
         }
         let weights = self.weights();
         (self.particles.step, self.particles.ensemble) = (observed.step, ensemble.clone());
         let quality = checked.quality(observed, ensemble.view());
-        Ok(Outcome { forecast_weights, weights, diagnostics, quality, ..Outcome::new(forecast, ensemble) })
+        Ok(Outcome {
+            forecast_weights,
+            weights,
+            before_resampling,
+            diagnostics,
+            quality,
+            ..Outcome::new(forecast, ensemble)
+        })
     }
 
     fn owner(&self) -> Owner {

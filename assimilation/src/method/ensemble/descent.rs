@@ -10,10 +10,11 @@
 //! numbers of members and the correction m = ((N^2 - 1) / N^2)^(q / 2) that leaves the anomalies alone where nothing is
 //! observed: q = mean of 1 / (1 + l) over the eigenvalues l of Z Z^T.
 
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, s};
 
+use crate::ensemble::is_wide;
 use crate::error::Result;
-use crate::linalg::Eigen;
+use crate::linalg::{Eigen, Singular};
 use crate::outcome::Diagnostics;
 
 /// One Gauss-Newton step.
@@ -35,9 +36,15 @@ impl Descent {
     /// # Errors
     /// When Z is not finite.
     pub fn new(z: &Array2<f64>, d: &Array1<f64>, w: &Array1<f64>, certainty: Option<f64>) -> Result<Self> {
-        let eigen = Eigen::new(z.dot(&z.t()).view())?;
+        let (eigen, along) = match is_wide(z) {
+            true => by_singular_values(z, d).map(|(eigen, along)| (eigen, Some(along)))?,
+            false => (Eigen::new(z.dot(&z.t()).view())?, None),
+        };
         let g = certainty.map_or(1.0, |s| curvature(&eigen.values, w.dot(w), s));
-        let mut step = eigen.vectors.dot(&(z.dot(d) - g * w));
+        let mut step = match along {
+            Some(along) => along - g * eigen.vectors.dot(w),
+            None => eigen.vectors.dot(&(z.dot(d) - g * w)),
+        };
         step.zip_mut_with(&eigen.values, |value, l| *value /= g + l.max(0.0));
         let step = step.dot(&eigen.vectors);
         Ok(Self { step, g, finite_size: certainty.is_some(), eigen })
@@ -66,6 +73,17 @@ impl Descent {
     pub fn inverse(&self) -> Array2<f64> {
         self.eigen.apply(|l| (self.g + l.max(0.0)).sqrt())
     }
+}
+
+/// The eigenvalues and eigenvectors of Z Z^T, and Z d in their coordinates, where products of Z lose the digits of R: from the
+/// singular values of Z, with columns of 0 up to its order.
+pub(crate) fn by_singular_values(z: &Array2<f64>, d: &Array1<f64>) -> Result<(Eigen, Array1<f64>)> {
+    let (members, count) = z.dim();
+    let mut wide = Array2::zeros((members, count.max(members)));
+    wide.slice_mut(s![.., ..count]).assign(z);
+    let of = Singular::new(wide.view())?.without_round_off();
+    let along = of.right.slice(s![.., ..count]).dot(d) * &of.values;
+    Ok((Eigen { values: of.values.mapv(|s| s * s), vectors: of.left }, along))
 }
 
 /// g of the finite-size form, given |w|^2.

@@ -4,15 +4,16 @@
 //! centred over the members: X <- X + D S^-1 Y^T A / (N - 1), S = Y^T Y / (N - 1) + R. When there are fewer members
 //! than observed values the same increment is D R^-1 Y^T G^-1 A / (N - 1) with G = I + Y R^-1 Y^T / (N - 1), so that
 //! the factorization is always of the smaller order. Correlated errors, R = L L^T, are whitened first: Y L^-T, D L^-T and
-//! R = I.
+//! R = I. A forecast that is very much wider than the errors goes by the singular values of Y R^-1/2, as in
+//! [`etkf`](super::EtKf).
 
 use ndarray::{Array2, Axis};
 use scorecast_systems::{Entry, Key, Purpose, Settings};
 
-use crate::ensemble::anomalies;
+use crate::ensemble::{anomalies, is_wide};
 use crate::error::Result;
 use crate::guard::GaussianAnalysis;
-use crate::linalg::Cholesky;
+use crate::linalg::{Cholesky, Singular};
 use crate::method::around::ENSEMBLE;
 use crate::method::around::inflation::Inflation;
 use crate::method::build::MethodBuild;
@@ -64,6 +65,11 @@ pub(crate) fn increments(forecast: &Array2<f64>, present: &Present, mut d: Array
     let (_, a) = anomalies(forecast.view(), None);
     let (_, y) = anomalies(present.predicted.view(), None);
     let scale = 1.0 / (y.nrows() as f64 - 1.0);
+    let z = &y * &present.variance.mapv(|r| (scale / r).sqrt());
+    if is_wide(&z) {
+        d /= &present.variance.mapv(f64::sqrt);
+        return by_singular_values(&a, &z, &d);
+    }
     if y.ncols() <= y.nrows() {
         let mut s = scale * y.t().dot(&y);
         s.diag_mut().zip_mut_with(&present.variance, |value, r| *value += r);
@@ -78,6 +84,13 @@ pub(crate) fn increments(forecast: &Array2<f64>, present: &Present, mut d: Array
         d /= &present.variance;
         Ok(d.dot(&y.t()).dot(&solved))
     }
+}
+
+/// D R^-1/2 V diag(s / (1 + s^2)) U^T A / sqrt(N - 1) with Z = Y R^-1/2 / sqrt(N - 1) = U diag(s) V^T, for D R^-1/2 in `d`.
+fn by_singular_values(a: &Array2<f64>, z: &Array2<f64>, d: &Array2<f64>) -> Result<Array2<f64>> {
+    let of = Singular::new(z.view())?.without_round_off();
+    let per = of.values.mapv(|s| s / (1.0 + s * s)) / (a.nrows() as f64 - 1.0).sqrt();
+    Ok((d.dot(&of.right.t()) * &per).dot(&of.left.dot(a)))
 }
 
 #[cfg(test)]

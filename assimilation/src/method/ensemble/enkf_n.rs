@@ -24,7 +24,7 @@
 use ndarray::{Array1, Array2, s};
 use scorecast_systems::{Entry, Key, Param, ParamKind, Settings, wide};
 
-use crate::ensemble::anomalies;
+use crate::ensemble::{anomalies, is_wide};
 use crate::error::Result;
 use crate::guard::GaussianAnalysis;
 use crate::linalg::lanes::{Lanes, ZEROS, combine, groups};
@@ -32,7 +32,7 @@ use crate::linalg::{Cholesky, Eigen};
 use crate::method::around::ENSEMBLE;
 use crate::method::around::inflation::Inflation;
 use crate::method::build::MethodBuild;
-use crate::method::ensemble::descent::corrected_prior;
+use crate::method::ensemble::descent::{by_singular_values, corrected_prior};
 use crate::method::ensemble::etkf::{ROTATE, scaled};
 use crate::method::shared::join;
 use crate::observations::{ObservationSet, Present};
@@ -144,6 +144,10 @@ struct FiniteSize {
 impl FiniteSize {
     fn new(z: &Array2<f64>, d: &Array1<f64>) -> Result<Self> {
         let members = z.nrows() as f64;
+        if is_wide(&(z / (members - 1.0).sqrt())) {
+            let (eigen, b) = by_singular_values(z, d)?;
+            return Ok(Self { weight: members, epsilon: 1.0 + 1.0 / members, eigen, b });
+        }
         let eigen = Eigen::new(z.dot(&z.t()).view())?;
         let least = NEGLIGIBLE * eigen.values.iter().fold(0.0, |a: f64, l| a.max(*l));
         let mut b = eigen.vectors.dot(&z.dot(d));

@@ -8,6 +8,13 @@
 //! Kalman smoother wherever A has no other directions among the members than A' has. The share c (`decorrelation`) below 1
 //! damps what comes back, once a lead step: spurious correlations over many lead steps.
 //!
+//! A'^+ is the inverse of a regression. Where members are hardly more than components it explains its own sampling noise,
+//! and corrections grow backward without end: on Lorenz-96 (n = 40, all observed, R = I, N = 40) smoothed states are wrong by
+//! 12 where the filter is by .16. So with fewer members than 1.5 n the largest singular values of A' alone are inverted, up to
+//! a share of the sum of their squares (`kept_variance`). Measured there: .99 gives .089, .999 .13, .95 .091; a sum of .99 of the
+//! singular values themselves .21; with noise of sd .22 a lead step .47, .49, .46 and .49 for the filter's .52. From N = 60 on
+//! nothing is left out, which then is level with .99 or better (.064 for .075).
+//!
 //! It keeps the members of every lead step from the first set of observations on, and everything comes at the end.
 
 use ndarray::Array2;
@@ -17,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use crate::cycle::Members;
 use crate::ensemble::{all_finite, anomalies};
 use crate::error::Result;
-use crate::linalg::pseudo_inverse;
+use crate::linalg::Singular;
 use crate::method::around::inflation::INFLATION;
 use crate::method::around::inflation::{ADDITIVE, Inflation, RTPP, RTPS};
 use crate::method::build::MethodBuild;
@@ -32,6 +39,15 @@ use crate::state::{Owner, Saved, State};
 /// Singular values of A' below this share of the largest count as 0: above the round-off that centring leaves.
 const SINGULAR: f64 = 1e-10;
 
+/// Members for each component from which nothing of the variance is left out.
+const FEW: f64 = 1.5;
+
+const KEPT_VARIANCE: Param = Param::share(
+    "kept_variance",
+    0.99,
+    "share of the forecast's variance whose directions carry corrections back, with fewer members than 1.5 a component",
+);
+
 const DECORRELATION: Param =
     Param::share("decorrelation", 1.0, "factor of the correction, once a lead step; 1 is the whole correction");
 
@@ -39,19 +55,36 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
     name: "enrts",
     about: "ensemble Rauch-Tung-Striebel smoother: the etkf forward, all times corrected backward",
     reference: "Raanes 2016",
-    params: &[MEMBERS, INFLATION, RTPP, RTPS, ADDITIVE, ROTATE, DECORRELATION],
+    params: &[MEMBERS, INFLATION, RTPP, RTPS, ADDITIVE, ROTATE, DECORRELATION, KEPT_VARIANCE],
     build: MethodBuild::new(&[], |settings: &Settings| {
         let filter = EtKf { inflation: Inflation::new(settings), rotate: settings.flag(ROTATE.key) };
-        Ok(Box::new(EnRts::new(filter, settings.count(MEMBERS.key), settings.number(DECORRELATION.key))))
+        let [decorrelation, kept_variance] = [DECORRELATION, KEPT_VARIANCE].map(|share| settings.number(share.key));
+        Ok(Box::new(EnRts::new(filter, settings.count(MEMBERS.key), Gain { decorrelation, kept_variance })))
     }),
 };
+
+/// How corrections are carried backward.
+#[derive(Clone, Copy, Debug)]
+pub struct Gain {
+    /// c.
+    pub decorrelation: f64,
+    /// The share of the variance of A' whose largest directions are inverted, where members are few.
+    pub kept_variance: f64,
+}
+
+impl Gain {
+    /// The share for so many members and components: all of it where there are enough members for a regression.
+    fn kept_variance(self, (members, components): (usize, usize)) -> f64 {
+        if members as f64 >= FEW * components as f64 { 1.0 } else { self.kept_variance }
+    }
+}
 
 /// The smoother.
 #[derive(Clone, Debug)]
 pub struct EnRts {
     filter: EtKf,
     members: usize,
-    decorrelation: f64,
+    gain: Gain,
     run: FilteredRun,
 }
 
@@ -91,25 +124,26 @@ impl FilteredStep {
     }
 
     /// S of this lead step from the next one and its S.
-    fn smooth(&self, next: &FilteredStep, later: &Array2<f64>, decorrelation: f64) -> Result<Array2<f64>> {
+    fn smooth(&self, next: &FilteredStep, later: &Array2<f64>, gain: Gain) -> Result<Array2<f64>> {
         let e = self.ensemble();
         if ![e, &next.forecast, later].iter().all(|x| all_finite(x.view())) {
             return Ok(Array2::from_elem(e.raw_dim(), f64::NAN));
         }
-        let inverse = pseudo_inverse(anomalies(next.forecast.view(), None).1.view(), SINGULAR)?;
+        let of = Singular::new(anomalies(next.forecast.view(), None).1.view())?;
+        let inverse = of.inverse_above((SINGULAR * of.largest()).max(of.least_of_share(gain.kept_variance(e.dim()))));
         let a = anomalies(e.view(), None).1;
         let correction = later - &next.forecast;
         // the smaller of the two products in the middle first: [N, N] or [n, n]
         let correction =
             if e.nrows() < e.ncols() { correction.dot(&inverse).dot(&a) } else { correction.dot(&inverse.dot(&a)) };
-        Ok(e + &(decorrelation * correction))
+        Ok(e + &(gain.decorrelation * correction))
     }
 }
 
 impl EnRts {
-    /// A smoother over this filter of `members` members, which multiplies each correction by `decorrelation`.
-    pub fn new(filter: EtKf, members: usize, decorrelation: f64) -> Self {
-        Self { filter, members, decorrelation, run: FilteredRun::default() }
+    /// A smoother over this filter of `members` members, which goes backward by this gain.
+    pub fn new(filter: EtKf, members: usize, gain: Gain) -> Self {
+        Self { filter, members, gain, run: FilteredRun::default() }
     }
 
     /// The members at lead step `to`, and those at the lead steps between, which are kept once there has been a set.
@@ -170,7 +204,7 @@ impl Cycle for EnRts {
         let mut later = last.ensemble().clone();
         let mut smoothed = vec![Smoothed::new(last.step, later.clone())];
         for pair in past.windows(2).rev() {
-            later = pair[0].smooth(&pair[1], &later, self.decorrelation)?;
+            later = pair[0].smooth(&pair[1], &later, self.gain)?;
             if pair[0].analysis.is_some() {
                 smoothed.push(Smoothed::new(pair[0].step, later.clone()));
             }

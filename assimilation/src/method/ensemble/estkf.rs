@@ -13,12 +13,13 @@
 use ndarray::{Array1, Array2, Axis};
 use scorecast_systems::{Entry, Key, Settings};
 
+use crate::ensemble::is_wide;
 use crate::error::Result;
 use crate::guard::GaussianAnalysis;
 use crate::method::around::ENSEMBLE;
 use crate::method::around::inflation::Inflation;
 use crate::method::build::MethodBuild;
-use crate::method::ensemble::etkf::{EtKf, ROTATE, by_members};
+use crate::method::ensemble::etkf::{EtKf, ROTATE, by_members, by_singular_values};
 use crate::method::ensemble::letkf;
 use crate::method::shared::join;
 use crate::observations::{ObservationSet, Present};
@@ -88,7 +89,7 @@ fn expand(x: &Array2<f64>) -> Array2<f64> {
 
 fn transform(a: &Array2<f64>, z: &Array2<f64>, d: &Array1<f64>) -> Result<(Array1<f64>, Array2<f64>)> {
     let (l, z) = (project(a), project(z));
-    let (shift, l) = by_members(&l, &z, d)?;
+    let (shift, l) = if is_wide(&z) { by_singular_values(&l, &z, d)? } else { by_members(&l, &z, d)? };
     Ok((shift, expand(&l)))
 }
 

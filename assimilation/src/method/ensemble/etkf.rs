@@ -7,14 +7,18 @@
 //! The symmetric T keeps the mean of the anomalies zero and is the root nearest to the identity. With Z^T Z = U L U^T it
 //! is also T = I - Z U diag(1 / (s (1 + s))) U^T Z^T, s = sqrt(1 + L), so that the eigenproblem always has the smaller
 //! of the orders N and p. R^-1/2 is L^-1 where errors are correlated, R = L L^T.
+//!
+//! Z^T Z of a forecast that is very much wider than the errors has no digits left for the 1 beside it. There both come from
+//! the singular values of Z itself, Z = U diag(s) V^T: w = U diag(s / (1 + s^2)) V^T d, T = I - U diag(1 - 1 / r) U^T with
+//! r = sqrt(1 + s^2).
 
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, Axis};
 use scorecast_systems::{Entry, Key, Param, Settings};
 
-use crate::ensemble::anomalies;
+use crate::ensemble::{anomalies, is_wide};
 use crate::error::Result;
 use crate::guard::GaussianAnalysis;
-use crate::linalg::Eigen;
+use crate::linalg::{Eigen, Singular};
 use crate::method::around::ENSEMBLE;
 use crate::method::around::inflation::Inflation;
 use crate::method::build::MethodBuild;
@@ -85,7 +89,13 @@ impl EtKf {
 
 /// The transform by the smaller of the two eigenproblems.
 fn symmetric_root(a: &Array2<f64>, z: &Array2<f64>, d: &Array1<f64>) -> Result<(Array1<f64>, Array2<f64>)> {
-    if z.nrows() > z.ncols() { by_observations(a, z, d) } else { by_members(a, z, d) }
+    if is_wide(z) {
+        by_singular_values(a, z, d)
+    } else if z.nrows() > z.ncols() {
+        by_observations(a, z, d)
+    } else {
+        by_members(a, z, d)
+    }
 }
 
 /// Z = Y R^-1/2 / sqrt(N - 1), `[member, present]`, and d = R^-1/2 (y - mean h(x)), `[present]`.
@@ -94,6 +104,23 @@ pub(crate) fn scaled(present: Present) -> (Array2<f64>, Array1<f64>) {
     let per_sd = present.variance.mapv(|r| 1.0 / r.sqrt());
     z *= &(&per_sd / (z.nrows() as f64 - 1.0).sqrt());
     (z, (present.values - mean) * per_sd)
+}
+
+/// A^T w and T A from the singular values of Z.
+pub(crate) fn by_singular_values(
+    a: &Array2<f64>,
+    z: &Array2<f64>,
+    d: &Array1<f64>,
+) -> Result<(Array1<f64>, Array2<f64>)> {
+    let of = Singular::new(z.view())?.without_round_off();
+    let mut along = of.right.dot(d);
+    along.zip_mut_with(&of.values, |e, s| *e *= s / (1.0 + s * s));
+    let mut shrunk = of.left.dot(a);
+    let shift = along.dot(&shrunk);
+    // 1 - 1 / r without its cancellation
+    let share = of.values.mapv(|s| s * s / (1f64.hypot(s) * (1.0 + 1f64.hypot(s))));
+    shrunk *= &share.insert_axis(Axis(1));
+    Ok((shift, a - of.left.t().dot(&shrunk)))
 }
 
 /// A^T w and T A from the eigenproblem of Z Z^T, of order N: one Gauss-Newton step from w = 0.
@@ -116,7 +143,7 @@ fn by_observations(a: &Array2<f64>, z: &Array2<f64>, d: &Array1<f64>) -> Result<
 
 #[cfg(test)]
 mod tests {
-    use ndarray::{Axis, array};
+    use ndarray::array;
     use scorecast_systems::Domain;
 
     use super::*;

@@ -13,9 +13,10 @@
 //! Components are independent of each other and run in parallel. Beside the forecast and the analysis there is one array
 //! of the size of the predicted observations; an analysis in place has that beside the ensemble alone.
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array1, Array2, ArrayView2};
 use scorecast_systems::{Entry, Key, Settings};
 
+use crate::ensemble::WIDEST;
 use crate::error::Result;
 use crate::linalg::{InverseRoot, Root, add_scaled, dot};
 use crate::localize::{LOCALIZATION, Localization};
@@ -23,7 +24,7 @@ use crate::method::around::ENSEMBLE;
 use crate::method::around::inflation::Inflation;
 use crate::method::build::MethodBuild;
 use crate::method::ensemble::by_component::{copy, in_place};
-use crate::method::ensemble::etkf::{EtKf, ROTATE};
+use crate::method::ensemble::etkf::{self, EtKf, ROTATE};
 use crate::method::ensemble::local_observations::{Gathered, LocalObservations};
 use crate::method::shared::join;
 use crate::observations::ObservationSet;
@@ -144,10 +145,33 @@ impl Local {
         local_observations.gather(point, &mut self.near);
         let step = match self.near.d.len() {
             0 => 0.0,
+            _ if self.is_wide(a.len()) => self.by_singular_values(a),
             near if near < local_observations.members => self.by_observations(a),
             _ => self.by_members(a),
         };
         step / (local_observations.members as f64 - 1.0).sqrt()
+    }
+
+    /// Whether a product of Z with itself would lose the digits of R.
+    fn is_wide(&self, members: usize) -> bool {
+        self.near.z.chunks_exact(members).any(|row| {
+            let variance = dot(row, row);
+            variance > WIDEST && variance.is_finite()
+        })
+    }
+
+    /// The transform from the singular values of Z, NaN where these do not converge; returns a^T (I + Z Z^T)^-1 Z d.
+    fn by_singular_values(&mut self, a: &mut [f64]) -> f64 {
+        let (members, near) = (a.len(), self.near.d.len());
+        let z = ArrayView2::from_shape((near, members), &self.near.z).map(|z| z.t().to_owned()).unwrap_or_default();
+        let one = Array2::from_shape_fn((members, 1), |(j, _)| a[j]);
+        match etkf::by_singular_values(&one, &z, &Array1::from(self.near.d.clone())) {
+            Ok((step, transformed)) => {
+                a.iter_mut().zip(&transformed).for_each(|(a, value)| *a = *value);
+                step[0]
+            }
+            Err(_) => f64::NAN,
+        }
     }
 
     /// The transform from Z^T Z; returns a^T (I + Z Z^T)^-1 Z d.

@@ -159,6 +159,18 @@ impl<F: GaussianRule> Cycle for GaussianCycle<F> {
         Ok(())
     }
 
+    fn start_in_climate(&mut self, prior: &Prior, climate: &Prior, step: usize, key: Key) -> Result<()> {
+        self.start(prior, step, key)?;
+        if self.rule.forecast_is_prior() {
+            self.start(climate, step, key)?;
+        } else if self.rule.covariance_is_fixed() {
+            let mut law = Gaussian::of(climate)?;
+            self.rule.start(&mut law);
+            self.at.state.covariance = law.covariance;
+        }
+        Ok(())
+    }
+
     fn step(&mut self, model: &dyn Forecaster, observed: &ObservationSet, key: Key) -> Result<Outcome> {
         self.rule.require(observed)?;
         check(&self.at.state, model)?;

@@ -1,7 +1,8 @@
 //! The bootstrap particle filter (Gordon, Salmond and Smith 1993).
 //!
 //! Weights w_i <- w_i p(y | x_i). When the effective sample size 1 / sum w^2 falls below a share of N the members are
-//! resampled (see [`Resampling`]) and weigh the same again; otherwise the weights are carried to the next cycle.
+//! resampled (see [`Resampling`]) and weigh the same again; otherwise the weights are carried to the next cycle. The posterior
+//! is that of the weighted members: resampling adds the error of its draws for the next forecast alone.
 //! sum w_i p(y | x_i) is an unbiased factor of the evidence; its logarithm is the diagnostic `log_evidence`, low by about
 //! half its variance. Noise after resampling ([`Regularization`]) keeps particles distinct where the model has little.
 
@@ -89,19 +90,21 @@ impl Analysis for Bootstrap {
         let (mut ensemble, current) = (forecast.clone(), observed.operator.current_dim());
         let mut diagnostics = Diagnostics::new();
         weighed.note(&mut diagnostics);
+        let mut before_resampling = None;
         if weighed.resample {
+            before_resampling = Some((forecast.clone(), weighed.log_weights.mapv(f64::exp)));
             ensemble = self.resample(&forecast, current, &weighed.log_weights, key.at(observed.step as u64))?;
         } else {
             self.carried = Carried(Some(weighed.log_weights));
         }
         let weights = self.carried.weights();
-        crate::method::around::inflation::inflate(
-            ensemble.slice_mut(s![.., ..current]),
-            weights.as_ref(),
-            self.inflation,
-        );
+        let inflate = |members: &mut Array2<f64>, weights: Option<&Array1<f64>>| {
+            crate::method::around::inflation::inflate(members.slice_mut(s![.., ..current]), weights, self.inflation);
+        };
+        inflate(&mut ensemble, weights.as_ref());
+        before_resampling.iter_mut().for_each(|(members, weights)| inflate(members, Some(&*weights)));
         let forecast_weights = Carried(carried).weights();
-        Ok(Outcome { forecast_weights, weights, diagnostics, ..Outcome::new(forecast, ensemble) })
+        Ok(Outcome { forecast_weights, weights, before_resampling, diagnostics, ..Outcome::new(forecast, ensemble) })
     }
 
     fn weights(&self) -> Option<Array1<f64>> {

@@ -162,6 +162,7 @@ impl Cycle for Ffbsi {
         let mut diagnostics = Diagnostics::new();
         let checked = Checked::new(self.outlier_threshold, forecast.view(), forecast_weights.as_ref(), observed);
         let observed = &checked.of(observed);
+        let mut before_resampling = None;
         if !can_update(&forecast, observed) {
             self.keep(true, self.run.particles.log_weights());
         } else {
@@ -169,12 +170,20 @@ impl Cycle for Ffbsi {
             let key = key.at(observed.step as u64);
             let (log_weights, ancestors) =
                 self.run.particles.weigh(&log_factors, self.selection, key, &mut diagnostics);
+            before_resampling = Particles::before_resampling(&forecast, &log_weights, ancestors.as_deref());
             self.keep(true, log_weights);
             self.run.particles.select(ancestors.as_deref());
         }
         let (ensemble, weights) = (self.run.particles.ensemble.clone(), self.run.particles.weights());
         let quality = checked.quality(observed, ensemble.view());
-        Ok(Outcome { forecast_weights, weights, diagnostics, quality, ..Outcome::new(forecast, ensemble) })
+        Ok(Outcome {
+            forecast_weights,
+            weights,
+            before_resampling,
+            diagnostics,
+            quality,
+            ..Outcome::new(forecast, ensemble)
+        })
     }
 
     fn finish(

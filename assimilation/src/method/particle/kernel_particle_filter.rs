@@ -127,7 +127,7 @@ impl Analysis for KernelParticleFilter {
         let (members, forecast_weights) = (forecast.nrows(), carried.as_ref().map(|weights| weights.mapv(f64::exp)));
         let prior = carried.unwrap_or_else(|| equal(members));
         let mut weighed = Weighed::new(prior.clone(), &observed.log_likelihood(forecast.view()), self.ess_threshold);
-        let mut ensemble = forecast.clone();
+        let (mut ensemble, mut before_resampling) = (forecast.clone(), None);
         let weights = if weighed.resample {
             let key = key.at(observed.step as u64);
             let draws = self.expand(&forecast, &prior, key.purpose(Purpose::Perturbation))?;
@@ -139,13 +139,14 @@ impl Analysis for KernelParticleFilter {
             weighed.log_evidence = normalise(&mut log_weights);
             let (drawn, weights) = self.distinct(members, &log_weights, key.purpose(Purpose::Resampling));
             ensemble = draws.select(Axis(0), &drawn);
+            before_resampling = Some((draws, log_weights.mapv(f64::exp)));
             weights
         } else {
             Some(weighed.log_weights.clone())
         };
         self.carried = Carried(weights);
         let weights = self.carried.weights();
-        let mut outcome = Outcome { forecast_weights, weights, ..Outcome::new(forecast, ensemble) };
+        let mut outcome = Outcome { forecast_weights, weights, before_resampling, ..Outcome::new(forecast, ensemble) };
         weighed.note(&mut outcome.diagnostics);
         Ok(outcome)
     }

@@ -5,7 +5,7 @@
 //! With S = H C H^T + R, p(y | x_{k-1}) = N(y; H m, S), and a draw of p(x_k | x_{k-1}, y) is
 //! x = m + v + C H^T S^-1 (y + e - H (m + v)), v ~ N(0, C), e ~ N(0, R),
 //! whose mean and covariance are Kalman's. The weights know no x_k, so that ancestors are resampled before they move
-//! (Pitt and Shephard 1999). sum w p(y | x_{k-1}) is an unbiased factor of the evidence. Lead steps before the last are
+//! (Pitt and Shephard 1999), and the draws are the posterior: no weights of theirs are left to score. sum w p(y | x_{k-1}) is an unbiased factor of the evidence. Lead steps before the last are
 //! free. Observations at the start itself have no lead step before them: the members weigh p(y | x).
 
 use std::ops::Range;
@@ -157,10 +157,18 @@ impl OptimalProposal {
     }
 
     /// Observations of the time at which the members stand.
-    fn weigh_here(&mut self, observed: &ObservationSet, key: Key, out: &mut Diagnostics) {
+    fn weigh_here(
+        &mut self,
+        observed: &ObservationSet,
+        key: Key,
+        out: &mut Diagnostics,
+    ) -> Option<(Array2<f64>, Array1<f64>)> {
         let log_factors = observed.log_likelihood(self.particles.ensemble.view());
-        let (_, ancestors) = self.particles.weigh(&log_factors, self.selection, key.at(observed.step as u64), out);
+        let (log_weights, ancestors) =
+            self.particles.weigh(&log_factors, self.selection, key.at(observed.step as u64), out);
+        let before = Particles::before_resampling(&self.particles.ensemble, &log_weights, ancestors.as_deref());
         self.particles.select(ancestors.as_deref());
+        before
     }
 }
 
@@ -188,14 +196,22 @@ impl Cycle for OptimalProposal {
         }
         let checked = Checked::new(self.outlier_threshold, forecast.view(), forecast_weights.as_ref(), observed);
         let observed = &checked.of(observed);
+        let mut before_resampling = None;
         match can_update(&forecast, observed) {
             false => self.particles.ensemble.assign(&forecast),
             true if moves => self.analyse(model, observed, key, &mut diagnostics)?,
-            true => self.weigh_here(observed, key, &mut diagnostics),
+            true => before_resampling = self.weigh_here(observed, key, &mut diagnostics),
         }
         let (ensemble, weights) = (self.particles.ensemble.clone(), self.particles.weights());
         let quality = checked.quality(observed, ensemble.view());
-        Ok(Outcome { forecast_weights, weights, diagnostics, quality, ..Outcome::new(forecast, ensemble) })
+        Ok(Outcome {
+            forecast_weights,
+            weights,
+            before_resampling,
+            diagnostics,
+            quality,
+            ..Outcome::new(forecast, ensemble)
+        })
     }
 
     fn owner(&self) -> Owner {

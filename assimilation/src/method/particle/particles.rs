@@ -69,6 +69,15 @@ impl Particles {
         (log_weights, ancestors)
     }
 
+    /// The members with these normalised weights, where there are ancestors that are to take their place.
+    pub(crate) fn before_resampling(
+        ensemble: &Array2<f64>,
+        log_weights: &Array1<f64>,
+        ancestors: Option<&[usize]>,
+    ) -> Option<(Array2<f64>, Array1<f64>)> {
+        ancestors.map(|_| (ensemble.clone(), log_weights.mapv(f64::exp)))
+    }
+
     /// Goes on from these ancestors, where there are any.
     pub(crate) fn select(&mut self, ancestors: Option<&[usize]>) {
         if let Some(ancestors) = ancestors {

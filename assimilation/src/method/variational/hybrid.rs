@@ -137,6 +137,12 @@ impl Cycle for HybridCycle {
         Ok(())
     }
 
+    fn start_in_climate(&mut self, prior: &Prior, climate: &Prior, step: usize, key: Key) -> Result<()> {
+        self.start(prior, step, key)?;
+        self.run.background = Gaussian::of(climate)?.covariance * self.method.scale;
+        Ok(())
+    }
+
     fn step(&mut self, model: &dyn Forecaster, observed: &ObservationSet, key: Key) -> Result<Outcome> {
         require_dim(self.run.at.ensemble.ncols(), model)?;
         observed.require_derivative("hybrid")?;

@@ -10,6 +10,7 @@
 use ndarray::{Array1, Array2, Axis};
 use scorecast_systems::{Entry, Forecaster, Key, Param, Settings};
 
+use crate::ensemble::WIDEST;
 use crate::error::Result;
 use crate::gaussian::{Gaussian, positive_sqrt, symmetric};
 use crate::linalg::Cholesky;
@@ -100,6 +101,15 @@ impl Cost<'_, '_> {
         Ok((g, Cholesky::new(s.view())?))
     }
 
+    /// L ((I - W) (I - W)^T + K R K^T) L with K = G^T (G G^T + R)^-1 and W = K G: nothing cancels where R is tiny.
+    fn covariance_in_josephs_form(&self, g: &Array2<f64>, s: &Cholesky, present: &Present) -> Array2<f64> {
+        let mut gain = g.t().to_owned();
+        s.solve_in_place(&mut gain);
+        let left = Array2::eye(g.nrows()) - gain.t().dot(&g.t());
+        let errors = gain.t().dot(&present.covariance()).dot(&gain);
+        symmetric(self.root.dot(&(left.dot(&left.t()) + errors)).dot(&self.root))
+    }
+
     /// The minimum, and the steps that it took.
     fn minimise(&self, iterations: usize) -> Result<(Array1<f64>, usize)> {
         let mut v = Array1::zeros(self.background.len());
@@ -119,6 +129,12 @@ impl Cost<'_, '_> {
         }
         Ok((v, iterations))
     }
+}
+
+/// Whether the variances of h(x) take most digits of R in G G^T + R; G^T is `[component, present]`.
+fn is_wide(g: &Array2<f64>, present: &Present) -> bool {
+    let squares = g.map_axis(Axis(0), |column| column.dot(&column));
+    squares.iter().zip(&present.variance).any(|(square, r)| *square > WIDEST * r)
 }
 
 impl GaussianRule for ThreeDVar {
@@ -149,10 +165,14 @@ impl GaussianRule for ThreeDVar {
         let (v, steps) = cost.minimise(self.iterations)?;
         let here = cost.at(&v)?;
         let (g, s) = cost.derivative(&v, &here.present)?;
-        let cross = g.t().dot(&cost.root);
-        let mut solved = cross.clone();
-        s.solve_in_place(&mut solved);
-        let covariance = symmetric(cost.root.dot(&cost.root) - solved.t().dot(&cross));
+        let covariance = if is_wide(&g, &here.present) {
+            cost.covariance_in_josephs_form(&g, &s, &here.present)
+        } else {
+            let cross = g.t().dot(&cost.root);
+            let mut solved = cross.clone();
+            s.solve_in_place(&mut solved);
+            symmetric(cost.root.dot(&cost.root) - solved.t().dot(&cross))
+        };
         let diagnostics = Diagnostics::from([("cost", here.value), ("steps", steps as f64)]);
         Ok((Gaussian { mean: cost.state(&v), covariance }, diagnostics))
     }

@@ -21,3 +21,4 @@ mod other_errors;
 mod particle_filters;
 mod shift;
 mod whole_run;
+mod wide_forecasts;

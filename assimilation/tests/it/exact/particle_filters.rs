@@ -8,7 +8,7 @@ use common::{LinearProblem, errors, method, word};
 use ndarray::{Array1, Array2, array};
 use scorecast_assimilation::method::{KernelParticleFilter, Resampling};
 use scorecast_assimilation::observe::{CorrelatedError, Linear, NoiseLaw};
-use scorecast_assimilation::{Analysis, ObservationSet, Prior};
+use scorecast_assimilation::{Analysis, ObservationOperator, ObservationSet, Prior};
 use scorecast_systems::{Covariance, Domain, Forecaster, GaussianKernel, Key, Value};
 
 /// log Z of a whole run and the mean variance of N w over its sets, for each of `replicates` keys.
@@ -314,5 +314,31 @@ fn kernels_without_width_leave_the_evidence_of_the_bootstrap_filter() {
     );
     for (a, b) in a.iter().zip(b) {
         assert_eq!((&a.ensemble, &a.weights, &a.diagnostics), (&b.ensemble, &b.weights, &b.diagnostics));
+    }
+}
+
+/// What is scored is the weighted ensemble: its mean is the importance-sampling estimate, whose error resampling would add to.
+#[test]
+fn the_posterior_is_that_of_the_weighted_members_before_resampling() {
+    let problem = LinearProblem::one(3);
+    for (name, own) in [("bootstrap", true), ("ffbsi", true), ("kernel_particle_filter", false)] {
+        let given = [("members", Value::Int(20)), ("ess_threshold", Value::Float(1.0))];
+        let outcome = problem.run(&mut *method(name, &given), Key::new(5, Domain::Method)).swap_remove(0);
+        let (members, weights) = outcome.before_resampling.as_ref().unwrap();
+        assert!((weights.sum() - 1.0).abs() < 1e-12, "{name}");
+        let mean = weights.dot(members);
+        assert!((outcome.mean() - &mean).iter().all(|e| e.abs() < 1e-14), "{name}");
+        if own {
+            let h = problem.operator.matrix().unwrap();
+            let y = problem.observations.row(0);
+            let r = problem.operator.error().variance();
+            let predicted = outcome.forecast.dot(&h.t());
+            let misfit = |hx: ndarray::ArrayView1<f64>| -> f64 {
+                hx.iter().zip(y).zip(r).map(|((hx, y), r)| (y - hx) * (y - hx) / r).sum()
+            };
+            let w: Array1<f64> = predicted.outer_iter().map(|hx| (-0.5 * misfit(hx)).exp()).collect();
+            let exact = w.dot(&outcome.forecast) / w.sum();
+            assert!((&mean - &exact).iter().all(|e| e.abs() < 1e-10), "{name}: {mean} {exact}");
+        }
     }
 }

@@ -173,3 +173,14 @@ fn a_truth_lost_where_nothing_is_observed_shows_only_against_the_truth() {
     let diagnosis = found(&history);
     assert_eq!(diagnosis.cause, Cause::Error);
 }
+
+/// A prior that is sure of a place far from the truth: no inflation of what follows gives what the first analyses lack.
+#[test]
+fn a_filter_that_never_had_the_truth_is_not_told_to_inflate() {
+    let model = lorenz96(0.05);
+    let far = |truth: &Array1<f64>| around(20, 1e-3)(&(truth + 6.0));
+    let given = [("members", Value::Int(20))];
+    let diagnosis = found(&run("etkf", &given, &all(1.0), &*model, far, 8));
+    assert!(diagnosis.sentence.contains("closer or a wider `initial`"), "{}", diagnosis.sentence);
+    assert!(!diagnosis.sentence.contains("`inflation`"), "{}", diagnosis.sentence);
+}

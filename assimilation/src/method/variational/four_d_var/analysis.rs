@@ -169,6 +169,11 @@ impl FourDVar {
     }
 }
 
+/// L of a background covariance; itself where it is not finite.
+fn root(b: &Array2<f64>) -> Result<Array2<f64>> {
+    if all_finite(b.view()) { positive_sqrt(b) } else { Ok(b.clone()) }
+}
+
 impl WindowMethod for FourDVar {
     const NAME: &'static str = "four_d_var";
 
@@ -178,9 +183,13 @@ impl WindowMethod for FourDVar {
     fn begin(&self, prior: &Prior, _members: usize, _key: Key) -> Result<FourDVarState> {
         let mut start = Gaussian::of(prior)?;
         start.covariance *= self.scale;
-        let b = &start.covariance;
-        let root = if all_finite(b.view()) { positive_sqrt(b)? } else { b.clone() };
-        Ok(FourDVarState { start, root, moving: None })
+        Ok(FourDVarState { root: root(&start.covariance)?, start, moving: None })
+    }
+
+    fn set_climate(&self, state: &mut FourDVarState, climate: &Prior) -> Result<()> {
+        state.start.covariance = Gaussian::of(climate)?.covariance * self.scale;
+        state.root = root(&state.start.covariance)?;
+        Ok(())
     }
 
     fn require(&self, state: &FourDVarState, model: &dyn Forecaster, observed: &ObservationSet) -> Result<()> {

@@ -22,6 +22,11 @@ pub trait WindowMethod: Send {
     /// What it knows of the first start.
     fn begin(&self, prior: &Prior, members: usize, key: Key) -> Result<Self::State>;
 
+    /// Takes the background covariance of what has just begun from the climate, where the method has one.
+    fn set_climate(&self, _state: &mut Self::State, _climate: &Prior) -> Result<()> {
+        Ok(())
+    }
+
     /// Refuses a forecaster, or a set with Gaussian errors, that it cannot use.
     fn require(&self, state: &Self::State, model: &dyn Forecaster, observed: &ObservationSet) -> Result<()>;
 
@@ -98,6 +103,11 @@ impl<M: WindowMethod> Cycle for WindowCycle<M> {
         self.state = self.method.begin(prior, self.members, key)?;
         self.window = Window::new(self.window.lag, self.window.shift, step);
         Ok(())
+    }
+
+    fn start_in_climate(&mut self, prior: &Prior, climate: &Prior, step: usize, key: Key) -> Result<()> {
+        self.start(prior, step, key)?;
+        self.method.set_climate(&mut self.state, climate)
     }
 
     fn step(&mut self, model: &dyn Forecaster, observed: &ObservationSet, key: Key) -> Result<Outcome> {
