@@ -46,7 +46,7 @@ impl Origin {
 pub fn run(path: &Path, variable: Option<&str>, options: &Options) -> Result<Finished> {
     let limits = options.limits();
     let (origin, held, mut found) =
-        if well::is_well(path) { well_layout(path, &limits)? } else { plain_layout(path, &limits)? };
+        if well::is_well(path, &limits) { well_layout(path, &limits)? } else { plain_layout(path, &limits)? };
     let data = match store::read_with_gaps(path, variable, &limits) {
         Ok(data) => Some(data),
         Err(store::Error::Data(trouble)) => {

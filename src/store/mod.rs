@@ -17,7 +17,7 @@ pub mod well;
 
 pub use atomic::write_atomic;
 pub use error::{Error, Result, Trouble};
-pub use limits::Limits;
+pub use limits::{Launcher, Limits};
 pub use run::RunFolder;
 
 /// Reads trajectories of any kind that is known, from a file or a folder: ours and other NetCDF-4 or HDF5 with named
@@ -30,7 +30,7 @@ pub fn read_trajectories(
     variable: Option<&str>,
     limits: &Limits,
 ) -> Result<netcdf::StoredTrajectories> {
-    if well::is_well(path) {
+    if well::is_well(path, limits) {
         well::read(path, variable, limits)
     } else {
         netcdf::read_trajectories(path, variable, limits)
@@ -46,7 +46,7 @@ pub fn read_with_gaps(
     variable: Option<&str>,
     limits: &Limits,
 ) -> Result<netcdf::StoredTrajectories> {
-    if well::is_well(path) {
+    if well::is_well(path, limits) {
         well::read_gaps(path, variable, limits)
     } else {
         netcdf::trajectories::read_gaps(path, variable, limits).map(|(trajectories, _)| trajectories)
@@ -62,7 +62,7 @@ pub fn read_times(
     variable: Option<&str>,
     limits: &Limits,
 ) -> Result<(Option<Vec<f64>>, netcdf::TimeUnit)> {
-    if well::is_well(path) {
+    if well::is_well(path, limits) {
         well::read_times(path, limits).map(|time| (time, netcdf::TimeUnit::Model))
     } else {
         netcdf::trajectories::read_times(path, variable, limits)

@@ -13,13 +13,7 @@ use std::path::Path;
 
 use super::super::error::{Error, Result};
 use super::dataset::{Attribute, Values, Variable};
-
-/// How integers are stored: bytes each, and whether they have a sign.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Integer {
-    pub(super) bytes: usize,
-    pub(super) signed: bool,
-}
+use super::source::{Chunks, Integer};
 
 /// The values of a variable of numbers, missing ones NaN. `integer` says how they are stored; none are floating-point numbers.
 ///
@@ -49,6 +43,39 @@ pub(super) fn decode(path: &Path, variable: Variable, integer: Option<Integer>) 
         );
     }
     Ok(values)
+}
+
+/// Refuses an array of which parts were never written, or are lost, unless what stands for them is missing by the attributes of
+/// the variable, as the NetCDF library leaves it: then they are missing, with a warning. A file whose maker named no such value
+/// reads as zeros there, which cannot be told from numbers.
+///
+/// # Errors
+/// [`Error::Data`] with both counts.
+pub(super) fn check_unwritten(
+    path: &Path,
+    variable: &Variable,
+    integer: Option<Integer>,
+    chunks: &Chunks,
+) -> Result<()> {
+    let Chunks { expected, fill, .. } = *chunks;
+    let lost = chunks.lost();
+    if lost == 0 {
+        return Ok(());
+    }
+    let missing = match fill {
+        Some(fill) => Conventions::read(path, variable, integer)?.of(fill).0.is_nan(),
+        None => false,
+    };
+    let name = &variable.name;
+    if missing {
+        let file = path.display();
+        tracing::warn!("{file}: {lost} of {expected} chunks of `{name}` were never written: their values are missing");
+        return Ok(());
+    }
+    let message = format!("variable `{name}` is damaged: {lost} of its {expected} chunks are not there");
+    let remedy = "copy or make it again; where values were left out on purpose, create the variable with a fill value and name \
+                  that in `_FillValue`";
+    Err(Error::data(path, message, remedy))
 }
 
 /// The attributes of one variable that say what its numbers mean.

@@ -5,19 +5,15 @@ use std::path::{Path, PathBuf};
 use super::super::Limits;
 use super::super::error::{Error, Result};
 use super::super::netcdf::SplitPart;
-use super::attributes::has;
-use super::file::WellFile;
+use super::file::is_of_the_layout;
 
 /// Whether a file, or the files of a folder, have the layout of The Well: told by the root attributes, or in a folder by
 /// the folders of its parts.
-pub fn is_well(path: &Path) -> bool {
+pub fn is_well(path: &Path, limits: &Limits) -> bool {
     if path.is_dir() {
-        return files(path).is_ok_and(|files| files.iter().any(|(_, file)| is_well(file)));
+        return files(path).is_ok_and(|files| files.iter().any(|(_, file)| is_well(file, limits)));
     }
-    let limits = Limits::bytes(0);
-    path.is_file()
-        && WellFile::open(path, &limits)
-            .is_ok_and(|file| has(file.root(), "dataset_name") && has(file.root(), "n_spatial_dims"))
+    path.is_file() && is_of_the_layout(path, limits)
 }
 
 /// The files of a dataset, with the part of each: a file alone belongs to none; a folder is that of a dataset (with

@@ -42,7 +42,7 @@ pub(in crate::store) fn read_gaps(path: &Path, field: Option<&str>, limits: &Lim
     let mut left = limits.max_bytes;
     let mut split = Vec::new();
     for (part, file) in files(path)? {
-        let one = read_file(&file, field, &Limits::bytes(left))?;
+        let one = read_file(&file, field, &limits.with_bytes(left))?;
         left = left.saturating_sub(one.values.len() as u64 * 8);
         split.extend(std::iter::repeat_n(part, one.values.dim().0));
         whole = Some(match whole {

@@ -11,7 +11,7 @@ use crate::store::Error;
 use crate::store::netcdf::SplitPart;
 use crate::systems::Geometry;
 
-const ENOUGH: Limits = Limits { max_bytes: 1 << 30 };
+const ENOUGH: Limits = Limits::bytes(1 << 30);
 
 fn plan(grid: &[usize], periodic: bool) -> WellPlan {
     WellPlan {
