@@ -24,6 +24,7 @@ pub mod forecast;
 pub mod gallery;
 mod options;
 mod output;
+mod pairing;
 mod queue;
 pub mod report;
 pub mod reproduce;
@@ -35,5 +36,5 @@ pub mod train;
 pub mod tune;
 pub mod validate;
 
-pub use data::lead_step_in;
+pub use data::{Said, said_in};
 pub use options::{Finished, Options};

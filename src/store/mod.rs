@@ -30,10 +30,22 @@ pub fn read_trajectories(
     variable: Option<&str>,
     limits: &Limits,
 ) -> Result<netcdf::StoredTrajectories> {
+    read_worded(path, variable, limits).map(|(trajectories, _)| trajectories)
+}
+
+/// Trajectories of any kind that is known, and what their file calls them.
+///
+/// # Errors
+/// As [`read_trajectories`].
+pub fn read_worded(
+    path: &std::path::Path,
+    variable: Option<&str>,
+    limits: &Limits,
+) -> Result<(netcdf::StoredTrajectories, netcdf::Wording)> {
     if well::is_well(path, limits) {
-        well::read(path, variable, limits)
+        Ok((well::read(path, variable, limits)?, netcdf::Wording::default()))
     } else {
-        netcdf::read_trajectories(path, variable, limits)
+        netcdf::read_worded_trajectories(path, variable, limits)
     }
 }
 
@@ -49,22 +61,27 @@ pub fn read_with_gaps(
     if well::is_well(path, limits) {
         well::read_gaps(path, variable, limits)
     } else {
-        netcdf::trajectories::read_gaps(path, variable, limits).map(|(trajectories, _)| trajectories)
+        netcdf::trajectories::read_gaps(path, variable, limits)
     }
 }
 
-/// The times of trajectories of any kind that is known, and their unit; none where they have no times.
+/// What trajectories are without their states, and whose layout their file has.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Outline {
+    /// Their times, in the file's own unit; none where it has none.
+    pub time: Option<Vec<f64>>,
+    /// The unit of the times.
+    pub unit: netcdf::TimeUnit,
+    /// The sizes of the dimensions of space.
+    pub space: Vec<usize>,
+    /// How the components lie in space, where the file says so.
+    pub geometry: Option<crate::systems::Geometry>,
+}
+
+/// The outline of trajectories of any kind that is known.
 ///
 /// # Errors
 /// As [`read_trajectories`].
-pub fn read_times(
-    path: &std::path::Path,
-    variable: Option<&str>,
-    limits: &Limits,
-) -> Result<(Option<Vec<f64>>, netcdf::TimeUnit)> {
-    if well::is_well(path, limits) {
-        well::read_times(path, limits).map(|time| (time, netcdf::TimeUnit::Model))
-    } else {
-        netcdf::trajectories::read_times(path, variable, limits)
-    }
+pub fn read_outline(path: &std::path::Path, variable: Option<&str>, limits: &Limits) -> Result<Outline> {
+    if well::is_well(path, limits) { well::read_outline(path, limits) } else { netcdf::read_outline(path, variable, limits) }
 }

@@ -15,7 +15,7 @@ use crate::failure::{Failure, FailureKind, Result};
 use crate::spec::{AssimilatePlan, ObservePlan, Plan};
 use crate::stage::experiment::Experiment;
 use crate::store;
-use crate::store::netcdf::TimeUnit;
+use crate::store::netcdf::{TimeUnit, Wording};
 use crate::systems::{Domain, Key};
 
 /// A network with its operator and replicates.
@@ -26,6 +26,13 @@ pub struct ObservingNetwork {
     pub operator: Box<dyn ObservationOperator>,
     /// The replicates.
     pub replicates: Vec<Replicate>,
+    /// The times of the sets of observations: as a user's file says them, or model times.
+    pub times: Vec<f64>,
+    /// What the file that the times are from calls what it holds: that of the observations, or that of the trajectories which
+    /// are the truths.
+    pub wording: Wording,
+    /// What the file of the trajectories calls what it holds.
+    pub states: Wording,
 }
 
 impl ObservingNetwork {
@@ -70,11 +77,12 @@ pub fn networks(plan: &Plan, experiment: &Experiment) -> Result<Vec<ObservingNet
                 return Err(Failure::new(FailureKind::Usage, what));
             }
             let making = Making { plan, experiment, network, operator: operator.as_ref() };
-            let replicates = match &network.file {
+            let (replicates, times, wording) = match &network.file {
                 Some(path) => making.recorded(path)?,
-                None => making.simulated()?,
+                None => making.simulated().map(|replicates| making.clocked(replicates))?,
             };
-            Ok(ObservingNetwork { plan: network.clone(), operator, replicates })
+            let states = experiment.data.as_ref().map(|data| data.wording.clone()).unwrap_or_default();
+            Ok(ObservingNetwork { plan: network.clone(), operator, replicates, times, wording, states })
         })
         .collect()
 }
@@ -89,6 +97,9 @@ pub fn find<'a>(networks: &'a [ObservingNetwork], name: &str) -> Result<&'a Obse
         .find(|network| network.plan.name == name)
         .ok_or_else(|| Failure::new(FailureKind::Bug, format!("network `{name}` was not made")))
 }
+
+/// Replicates, the times of their sets, and what the file of those times calls what it holds.
+type Clocked = (Vec<Replicate>, Vec<f64>, Wording);
 
 /// What the replicates of a network are made from.
 struct Making<'a> {
@@ -118,6 +129,22 @@ impl Making<'_> {
             .collect()
     }
 
+    /// Replicates, with the times of their sets: those of the trajectories' file where its trajectories are the truths.
+    fn clocked(&self, replicates: Vec<Replicate>) -> Clocked {
+        let dt = self.plan.data.stepping.dt;
+        let steps = replicates.first().map_or(&[][..], |replicate| &replicate.steps);
+        match (&self.experiment.data, &self.plan.system) {
+            (Some(data), None) => {
+                let times = data.times(steps.iter().copied(), dt);
+                (replicates, times, data.wording.clone())
+            }
+            _ => {
+                let times = steps.iter().map(|&step| step as f64 * dt).collect();
+                (replicates, times, Wording::default())
+            }
+        }
+    }
+
     /// Times of observations in the unit of the trajectories.
     fn in_lead_steps_unit(&self, mut time: Vec<f64>, unit: &TimeUnit) -> Result<Vec<f64>, (String, String)> {
         let own = self.experiment.data.as_ref().map_or(&TimeUnit::Model, |data| &data.unit);
@@ -138,10 +165,12 @@ impl Making<'_> {
     }
 
     /// The user's own observations, at the lead steps of their times; there is no truth.
-    fn recorded(&self, path: &Path) -> Result<Vec<Replicate>> {
+    fn recorded(&self, path: &Path) -> Result<Clocked> {
         let Self { plan, network, .. } = *self;
-        let store::netcdf::Observations { values, time, unit } =
-            store::netcdf::read_observations(path, network.variable.as_deref(), &self.experiment.options.limits())?;
+        let limits = self.experiment.options.limits();
+        let (observations, wording) =
+            store::netcdf::read_worded_observations(path, network.variable.as_deref(), &limits)?;
+        let store::netcdf::Observations { values, time, unit } = observations;
         let (replicates, sets, width) = values.dim();
         let at = |message: String| Failure::new(FailureKind::Data, message).at(path.display().to_string());
         if width != self.operator.dim() {
@@ -155,13 +184,14 @@ impl Making<'_> {
         if values.iter().all(|value| value.is_nan()) {
             return Err(at("the file has no value that is not missing".into()).hint("give a file that has some"));
         }
+        let said = time.clone();
         let time = time
             .map(|time| self.in_lead_steps_unit(time, &unit))
             .transpose()
             .map_err(|(what, hint)| at(what).hint(hint))?;
         let steps = observation_times::lead_steps(time.as_deref(), sets, network.every, plan.data.stepping.dt)
             .map_err(|(what, remedy)| at(what).hint(remedy))?;
-        (0..replicates)
+        let replicates = (0..replicates)
             .map(|index| {
                 let key = Key::new(plan.seed, Domain::Method).case(index as u64);
                 let mut observations = values.index_axis(Axis(0), index).to_owned();
@@ -170,6 +200,8 @@ impl Making<'_> {
                 let prior = prior(plan, network, self.experiment.climate(), None, self.operator.state_dim(), key)?;
                 Ok(Replicate { truth: None, observations, withheld, steps, prior, key })
             })
-            .collect()
+            .collect::<Result<_>>()?;
+        let counted = || steps.iter().map(|&step| step as f64 * plan.data.stepping.dt).collect();
+        Ok((replicates, said.unwrap_or_else(counted), wording))
     }
 }

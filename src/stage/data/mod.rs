@@ -14,5 +14,5 @@ mod split;
 pub use climate::TrainingClimate;
 pub use file::write_trajectories;
 pub use logged::{LoggedSimulation, needs};
-pub use source::{geometry, lead_step_in, simulated, step_of, trajectories};
+pub use source::{Said, geometry, said_in, simulated, step_of, trajectories};
 pub use split::SplitTrajectories;

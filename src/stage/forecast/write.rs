@@ -49,7 +49,8 @@ pub fn run(
         let values = forecasts(&experiment, made, &starts, progress)?;
         let file = path(&made.label);
         make_folder(&out)?;
-        let content = Forecasts { label: &made.label, values: &values, truth: &truth, starts: &starts };
+        let data = experiment.trajectories()?;
+        let content = Forecasts { label: &made.label, values: &values, truth: &truth, starts: &starts, data };
         write_forecasts(&file, &content, plan)?;
         text.push_str(&format!("{}: {}\n", made.label, file.display()));
         written.push(json!({ "forecaster": made.label, "file": file.display().to_string() }));

@@ -33,21 +33,27 @@ mod split;
 #[cfg(test)]
 mod tests;
 mod time_unit;
+mod times;
 pub(super) mod trajectories;
 pub(super) mod trouble;
 mod values;
 mod wire;
+mod wording;
 pub(super) mod write;
 
 pub use blocks::{Block, Blocks, write_blocks};
 pub use dataset::{Attribute, Dataset, Dimension, Origin, Values, Variable};
 pub use describe::{Description, describe};
 pub use forecasts::{Forecasts, LeadTime, read_forecasts, write_forecasts};
-pub use observations::{Observations, read_observations, write_observations};
+pub use observations::{Observations, read_observations, read_worded_observations, write_observations};
 pub use read::read;
 pub use serve::serve;
 pub use scored::{Scored, ScoredAnalyses, ScoredForecasts, read_scored};
 pub use split::SplitPart;
 pub use time_unit::TimeUnit;
-pub use trajectories::{StoredTrajectories, frame, read_trajectories, state_attributes, write_trajectories};
+pub use trajectories::{
+    StoredTrajectories, frame, read_outline, read_trajectories, read_worded_trajectories, state_attributes, write_trajectories,
+    write_worded_trajectories,
+};
+pub use wording::Wording;
 pub use write::write;

@@ -116,6 +116,11 @@ impl<'a> Reader<'a> {
         Ok(variable)
     }
 
+    /// The attributes of a variable; none where there is no such variable.
+    pub(super) fn attributes_of(&self, name: &str) -> Result<Vec<(String, Attribute)>> {
+        self.find(name).map_or(Ok(Vec::new()), |(_, array)| array.attributes.all())
+    }
+
     /// Takes memory from what is left.
     fn take(&mut self, name: &str, bytes: u64) -> Result<()> {
         self.taken = take(self.path, name, self.taken, bytes, self.max_bytes)?;
