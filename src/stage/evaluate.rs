@@ -60,7 +60,8 @@ pub fn run(inputs: &[PathBuf], plan: Option<&Plan>, options: &Options, progress:
                     times: [found.time.clone(), None],
                     units: [found.units.clone(), None],
                 };
-                let told = analyses.push(&label, table, ground, |pairs, _| score_analysis_pairs(&by_time, &found, pairs));
+                let told =
+                    analyses.push(&label, table, ground, |pairs, _| score_analysis_pairs(&by_time, &found, pairs));
                 report.warnings.extend(told);
             }
         }
@@ -119,7 +120,13 @@ impl<T> Files<T> {
 
     /// Takes one in, with its own `table` or, where its cases lie elsewhere than those of the first file, with that of its pairs.
     /// A warning where some or all cases are not in the first file.
-    fn push(&mut self, label: &str, table: T, ground: Ground, of_pairs: impl FnOnce(&Pairs, &Ground) -> T) -> Option<String> {
+    fn push(
+        &mut self,
+        label: &str,
+        table: T,
+        ground: Ground,
+        of_pairs: impl FnOnce(&Pairs, &Ground) -> T,
+    ) -> Option<String> {
         let Some((name, first)) = &self.first else {
             self.first = Some((label.to_owned(), ground));
             self.comparable.push((label.to_owned(), table));

@@ -42,7 +42,7 @@ pub fn read_worded(
     variable: Option<&str>,
     limits: &Limits,
 ) -> Result<(netcdf::StoredTrajectories, netcdf::Wording)> {
-    if well::is_well(path, limits) {
+    if well::is_well(path, limits)? {
         Ok((well::read(path, variable, limits)?, netcdf::Wording::default()))
     } else {
         netcdf::read_worded_trajectories(path, variable, limits)
@@ -58,30 +58,21 @@ pub fn read_with_gaps(
     variable: Option<&str>,
     limits: &Limits,
 ) -> Result<netcdf::StoredTrajectories> {
-    if well::is_well(path, limits) {
+    if well::is_well(path, limits)? {
         well::read_gaps(path, variable, limits)
     } else {
         netcdf::trajectories::read_gaps(path, variable, limits)
     }
 }
 
-/// What trajectories are without their states, and whose layout their file has.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Outline {
-    /// Their times, in the file's own unit; none where it has none.
-    pub time: Option<Vec<f64>>,
-    /// The unit of the times.
-    pub unit: netcdf::TimeUnit,
-    /// The sizes of the dimensions of space.
-    pub space: Vec<usize>,
-    /// How the components lie in space, where the file says so.
-    pub geometry: Option<crate::systems::Geometry>,
-}
-
 /// The outline of trajectories of any kind that is known.
 ///
 /// # Errors
 /// As [`read_trajectories`].
-pub fn read_outline(path: &std::path::Path, variable: Option<&str>, limits: &Limits) -> Result<Outline> {
-    if well::is_well(path, limits) { well::read_outline(path, limits) } else { netcdf::read_outline(path, variable, limits) }
+pub fn read_outline(path: &std::path::Path, variable: Option<&str>, limits: &Limits) -> Result<netcdf::Outline> {
+    if well::is_well(path, limits)? {
+        well::read_outline(path, limits)
+    } else {
+        netcdf::read_outline(path, variable, limits)
+    }
 }

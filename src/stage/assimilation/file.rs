@@ -35,16 +35,20 @@ pub fn write_analyses(path: &Path, network: &ObservingNetwork, runs: &[&RowRun],
         .dimension("component", components)
         .dimension("observed", observations.ncols())
         .variable(Variable::new("label", &["row"], labels).with("long_name", "method and forecaster"))
-        .variable(states.of_states(
-            Variable::new("analysis_mean", &row_dims, Values::F64(means))
-                .with("long_name", "mean of the analysis ensemble; NaN where a row was not run")
-                .with("units", "1"),
-        ))
-        .variable(states.of_states(
-            Variable::new("analysis_sd", &row_dims, Values::F64(sds))
-                .with("long_name", "standard deviation of the analysis ensemble")
-                .with("units", "1"),
-        ));
+        .variable(
+            states.of_states(
+                Variable::new("analysis_mean", &row_dims, Values::F64(means))
+                    .with("long_name", "mean of the analysis ensemble; NaN where a row was not run")
+                    .with("units", "1"),
+            ),
+        )
+        .variable(
+            states.of_states(
+                Variable::new("analysis_sd", &row_dims, Values::F64(sds))
+                    .with("long_name", "standard deviation of the analysis ensemble")
+                    .with("units", "1"),
+            ),
+        );
     let seen = Variable::new("observation", &["time", "observed"], Values::F64(observations.iter().copied().collect()))
         .with("long_name", "observations, those that no method saw among them (see quality); NaN is missing")
         .with("units", "1");
@@ -68,11 +72,13 @@ pub fn write_analyses(path: &Path, network: &ObservingNetwork, runs: &[&RowRun],
     }
     let truth = truth_at_analyses(replicate);
     if let Some(truth) = &truth {
-        dataset = dataset.variable(states.of_states(
-            Variable::new("truth", &["time", "component"], Values::F64(truth.iter().copied().collect()))
-                .with("long_name", "the hidden truth of the twin experiment")
-                .with("units", "1"),
-        ));
+        dataset = dataset.variable(
+            states.of_states(
+                Variable::new("truth", &["time", "component"], Values::F64(truth.iter().copied().collect()))
+                    .with("long_name", "the hidden truth of the twin experiment")
+                    .with("units", "1"),
+            ),
+        );
     }
     dataset = states.with_places(dataset, "component");
     if own_file {

@@ -60,7 +60,9 @@ pub fn step(times: &[f64]) -> Result<Option<f64>, Finding> {
     let (k, own) = different(single).or_else(|| different(double)).unwrap_or((0, &steps[0]));
     let message = format!("the step from time {k} to {} is {own}, and most are {usual}", k + 1);
     let remedy = match coarse && different(single).is_none() {
-        true => "these are times of single precision, which holds no such small step so far from 0: store double precision",
+        true => {
+            "these are times of single precision, which holds no such small step so far from 0: store double precision"
+        }
         false => "interpolate to equally spaced times, or cut the trajectories",
     };
     Err(Finding::new(true, "time", message, remedy))

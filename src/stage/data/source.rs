@@ -57,7 +57,12 @@ fn read(path: &Path, plan: &Plan, options: &Options) -> Result<SplitTrajectories
         .at(path.display().to_string())
         .hint("set system.dim, or remove [system] if these are not its trajectories"));
     }
-    Ok(SplitTrajectories { unit, time, wording, ..SplitTrajectories::cut(&states, &split, geometry, first_step(plan))? })
+    Ok(SplitTrajectories {
+        unit,
+        time,
+        wording,
+        ..SplitTrajectories::cut(&states, &split, geometry, first_step(plan))?
+    })
 }
 
 /// The step between the states of a file, in the unit of its times; none where it has no times.

@@ -51,7 +51,16 @@ impl SplitTrajectories {
             .hint("give at least 3 trajectories; a long one can be cut into several"));
         }
         let [train, valid, test] = [train, valid, test].map(|cases| states.select(Axis(0), &cases));
-        Ok(Self { train, valid, test, geometry, first_step, unit: TimeUnit::Model, time: None, wording: Wording::default() })
+        Ok(Self {
+            train,
+            valid,
+            test,
+            geometry,
+            first_step,
+            unit: TimeUnit::Model,
+            time: None,
+            wording: Wording::default(),
+        })
     }
 
     /// All of them, in the order train, valid, test.

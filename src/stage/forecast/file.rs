@@ -54,15 +54,17 @@ pub fn write_forecasts(path: &Path, forecasts: &Forecasts, plan: &Plan) -> Resul
         .coordinate(numbers(members))
         .coordinate(lead_times(leads, dt, &data.unit))
         .dimension("component", components)
-        .variable(wording.of_states(
-            Variable::new(
-                "forecast",
-                &["case", "time", "number", "lead_time", "component"],
-                Values::F64(forecasts.values.iter().copied().collect()),
-            )
-            .with("long_name", "ensemble forecast of the state")
-            .with("units", "1"),
-        ))
+        .variable(
+            wording.of_states(
+                Variable::new(
+                    "forecast",
+                    &["case", "time", "number", "lead_time", "component"],
+                    Values::F64(forecasts.values.iter().copied().collect()),
+                )
+                .with("long_name", "ensemble forecast of the state")
+                .with("units", "1"),
+            ),
+        )
         .variable(wording.of_states(happened))
         .with("label", forecasts.label);
     let dataset = wording.with_places(dataset, "component");

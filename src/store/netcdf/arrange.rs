@@ -40,6 +40,7 @@ pub(super) const COMPONENT: Role = Role {
         "feature",
         "observed",
         "location",
+        "station",
         "space",
         "position",
         "grid",

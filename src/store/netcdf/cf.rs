@@ -127,7 +127,7 @@ impl Conventions {
         let mut exactly = Vec::new();
         if let Some(Integer { bytes: 8, signed }) = integer {
             for name in ["_FillValue", "missing_value"] {
-                exactly.extend(variable.attribute(name).map(whole).unwrap_or_default());
+                exactly.extend(variable.attribute(name).map(modulo).unwrap_or_default());
             }
             missing.clear();
             // what NumPy and pandas store for a date that is none (NaT)
@@ -186,7 +186,8 @@ impl Conventions {
 
     /// Whether a stored number is missing.
     fn is_missing(&self, stored: f64) -> bool {
-        self.of(stored).0.is_nan() || self.exactly.iter().any(|&one| one as f64 == stored || one as i64 as f64 == stored)
+        self.of(stored).0.is_nan()
+            || self.exactly.iter().any(|&one| one as f64 == stored || one as i64 as f64 == stored)
     }
 
     fn why(&self) -> String {
@@ -249,7 +250,7 @@ fn unwritten(variable: &Variable, integer: Option<Integer>) -> Option<f64> {
 }
 
 /// The whole numbers of an attribute, modulo 2^64.
-fn whole(attribute: &Attribute) -> Vec<u64> {
+fn modulo(attribute: &Attribute) -> Vec<u64> {
     match attribute {
         Attribute::U64(v) => v.clone(),
         Attribute::I64(v) => v.iter().map(|&x| x as u64).collect(),

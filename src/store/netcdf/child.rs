@@ -3,8 +3,9 @@
 
 use std::io::{self, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{self, ChildStdin, ChildStdout, ExitStatus, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -27,7 +28,8 @@ const PIPE: usize = 1 << 20;
 /// An open file in a process of its own.
 pub(super) struct Child<'a> {
     path: &'a Path,
-    process: Process,
+    /// Handed on at the end.
+    process: Option<Process>,
     survey: Survey,
     /// The slab that has been asked for already.
     ahead: Option<(usize, Slab)>,
@@ -36,12 +38,26 @@ pub(super) struct Child<'a> {
 impl<'a> Child<'a> {
     /// Starts the process and opens the file in it.
     pub(super) fn open(path: &'a Path, limits: &Limits, launcher: Launcher, deep: bool) -> Result<Self> {
-        let mut process = Process::start(launcher).map_err(|e| Error::io(path, "start the process that reads it", &e))?;
         let request = Request::Open { path: bytes_of(path), max_bytes: limits.max_bytes, deep };
+        // one that another file may have hurt is not asked about this one; and what has happened to an idle one is nobody's fault
+        let idle = lock(&IDLE).take().filter(|(last, _)| last == path).map(|(_, process)| process);
+        if let Some(mut process) = idle {
+            match process.ask(path, "", Some(&request)) {
+                Ok(Answer::Opened(survey)) => return Ok(Self { path, process: Some(process), survey, ahead: None }),
+                Err(error) if process.owes == 0 => return Err(error),
+                _ => {}
+            }
+        }
+        let mut process =
+            Process::start(launcher).map_err(|e| Error::io(path, "start the process that reads it", &e))?;
         match process.ask(path, "it was opened", Some(&request))? {
-            Answer::Opened(survey) => Ok(Self { path, process, survey, ahead: None }),
+            Answer::Opened(survey) => Ok(Self { path, process: Some(process), survey, ahead: None }),
             other => Err(unasked(path, &other)),
         }
+    }
+
+    fn process(&mut self) -> Result<&mut Process> {
+        self.process.as_mut().ok_or_else(|| Error::content(self.path, "the process that reads it is gone"))
     }
 
     fn doing(&self, at: usize) -> String {
@@ -49,9 +65,25 @@ impl<'a> Child<'a> {
     }
 
     fn asked(&mut self, at: usize, request: &Request) -> Result<Answer> {
-        let doing = self.doing(at);
-        self.process.ask(self.path, &doing, Some(request))
+        let (doing, path) = (self.doing(at), self.path);
+        self.process()?.ask(path, &doing, Some(request))
     }
+}
+
+impl Drop for Child<'_> {
+    fn drop(&mut self) {
+        if let Some(process) = self.process.take().filter(|process| process.owes == 0) {
+            *lock(&IDLE) = Some((self.path.to_path_buf(), process));
+        }
+    }
+}
+
+/// The process that has read the last file: most files are opened several times, to see what they are, for their times, and for
+/// their values.
+static IDLE: Mutex<Option<(PathBuf, Process)>> = Mutex::new(None);
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Source for Child<'_> {
@@ -74,18 +106,20 @@ impl Source for Child<'_> {
     }
 
     fn block(&mut self, at: usize, slab: &Slab, next: Option<&Slab>, into: &mut [u8]) -> Result<()> {
-        let doing = self.doing(at);
+        let (doing, path) = (self.doing(at), self.path);
         let request = |slab: &Slab| Request::Block(at, slab.clone());
-        if self.ahead.take().as_ref().is_none_or(|(of, ahead)| (*of, ahead) != (at, slab)) {
-            self.process.send(self.path, &doing, &request(slab))?;
+        let asked = self.ahead.take().is_some_and(|(of, ahead)| (of, &ahead) == (at, slab));
+        self.ahead = next.map(|next| (at, next.clone()));
+        let process = self.process()?;
+        if !asked {
+            process.send(path, &doing, &request(slab))?;
         }
         if let Some(next) = next {
-            self.process.send(self.path, &doing, &request(next))?;
-            self.ahead = Some((at, next.clone()));
+            process.send(path, &doing, &request(next))?;
         }
-        match self.process.ask(self.path, &doing, None)? {
-            Answer::Block(bytes) if bytes == into.len() as u64 => self.process.fill(self.path, &doing, into),
-            other => Err(unasked(self.path, &other)),
+        match process.ask(path, &doing, None)? {
+            Answer::Block(bytes) if bytes == into.len() as u64 => process.fill(path, &doing, into),
+            other => Err(unasked(path, &other)),
         }
     }
 }
@@ -99,6 +133,8 @@ struct Process {
     child: process::Child,
     input: ChildStdin,
     output: ChildStdout,
+    /// The requests that it has not answered.
+    owes: usize,
 }
 
 impl Process {
@@ -112,7 +148,7 @@ impl Process {
             (Some(input), Some(output)) => {
                 #[cfg(target_os = "linux")]
                 let _ = rustix::pipe::fcntl_setpipe_size(&output, PIPE);
-                Ok(Self { child, input, output })
+                Ok(Self { child, input, output, owes: 0 })
             }
             _ => Err(io::Error::other("it has no pipes")),
         }
@@ -120,6 +156,7 @@ impl Process {
 
     /// Sends a request.
     fn send(&mut self, path: &Path, doing: &str, request: &Request) -> Result<()> {
+        self.owes += 1;
         let sent = framed(request).and_then(|frame| self.input.write_all(&frame));
         sent.map_err(|_| self.ended(path, doing))
     }
@@ -133,16 +170,25 @@ impl Process {
             let answer = receive(&mut Patient { output: &mut self.output });
             match answer.map_err(|error| self.failed(path, doing, &error))? {
                 Answer::Working => {}
-                Answer::Failed(error) => return Err(error),
-                other => return Ok(other),
+                Answer::Failed(error) => {
+                    self.owes -= 1;
+                    return Err(error);
+                }
+                other => {
+                    self.owes -= 1;
+                    return Ok(other);
+                }
             }
         }
     }
 
     /// Takes the bytes that follow an answer.
     fn fill(&mut self, path: &Path, doing: &str, into: &mut [u8]) -> Result<()> {
+        self.owes += 1;
         let filled = Patient { output: &mut self.output }.read_exact(into);
-        filled.map_err(|error| self.failed(path, doing, &error))
+        filled.map_err(|error| self.failed(path, doing, &error))?;
+        self.owes -= 1;
+        Ok(())
     }
 
     fn failed(&mut self, path: &Path, doing: &str, error: &io::Error) -> Error {

@@ -137,10 +137,12 @@ impl Guard {
             let message = format!("variable `{name}` has chunks of {whole} bytes for {bytes} bytes of values");
             return Err(Error::resource(&self.path, message, "store it with smaller chunks, or raise --max-memory"));
         }
-        let grid: Vec<u64> = claim.shape.iter().zip(chunk).map(|(&side, &of)| side.div_ceil(of.max(1)) as u64).collect();
+        let grid: Vec<u64> =
+            claim.shape.iter().zip(chunk).map(|(&side, &of)| side.div_ceil(of.max(1)) as u64).collect();
         // cannot overflow: there are no more chunks than values, and they have been counted
         let expected: u64 = grid.iter().product();
-        let mut table = Table { chunk, grid: &grid, whole, seen: HashSet::new(), places: Vec::new(), wrong: None };
+        let mut table =
+            Table { chunk, grid: &grid, bytes: whole, taken: HashSet::new(), places: Vec::new(), wrong: None };
         let pulse = &mut self.pulse;
         let visited = claim.dataset.chunks_visit(|info| {
             if table.places.len().is_multiple_of(1024) {
@@ -167,7 +169,7 @@ impl Guard {
             let message = format!("variable `{name}` {wrong}");
             return Err(Error::data(&self.path, message, "do not trust this file: copy or make it again"));
         }
-        Ok((table.seen.len() as u64, expected))
+        Ok((table.taken.len() as u64, expected))
     }
 }
 
@@ -176,9 +178,9 @@ struct Table<'a> {
     /// Sizes of a chunk in values, of the grid in chunks, and of a chunk in bytes.
     chunk: &'a [usize],
     grid: &'a [u64],
-    whole: u64,
+    bytes: u64,
     /// Their places on the grid.
-    seen: HashSet<u64>,
+    taken: HashSet<u64>,
     /// Their first bytes in the file, their sizes, and their places on the grid.
     places: Vec<(u64, u64, u64)>,
     /// What is wrong, as the end of a clause.
@@ -189,18 +191,15 @@ impl Table<'_> {
     /// Takes one in; false where something is wrong with it.
     fn takes(&mut self, offset: &[u64], mask: u32, address: u64, size: u64) -> bool {
         // Deflate's own overhead is five bytes in 16 KiB; checksums add four.
-        let most = self.whole.saturating_add(self.whole / 1000).saturating_add(64);
+        let most = self.bytes.saturating_add(self.bytes / 1000).saturating_add(64);
         self.wrong = if size > most {
-            Some(format!(
-                "has a chunk of {} bytes that is stored in {size}, which no compression explains",
-                self.whole
-            ))
+            Some(format!("has a chunk of {} bytes that is stored in {size}, which no compression explains", self.bytes))
         } else if mask != 0 {
             Some(format!("has a chunk, at {offset:?}, past which filters were switched off (mask {mask:#x})"))
         } else {
             match self.place(offset) {
                 None => Some(format!("has a chunk at {offset:?}, which is not on the grid of its chunks")),
-                Some(place) if !self.seen.insert(place) => Some(format!("has two chunks at {offset:?}")),
+                Some(place) if !self.taken.insert(place) => Some(format!("has two chunks at {offset:?}")),
                 Some(place) => {
                     self.places.push((address, size, place));
                     None

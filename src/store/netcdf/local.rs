@@ -29,7 +29,8 @@ impl Local {
         let file = hdf5_file(path)?;
         let root = file.as_group().map_err(|e| trouble::reading(path, "the file", &e))?;
         let guard = Guard { path: path.to_path_buf(), file_bytes, max_bytes, pulse };
-        let survey = Survey { root: attributes(path, &root), groups: Vec::new(), arrays: Vec::new(), scales: Vec::new() };
+        let survey =
+            Survey { root: attributes(path, &root), groups: Vec::new(), arrays: Vec::new(), scales: Vec::new() };
         let mut opened = Self { guard, claims: Vec::new(), survey };
         opened.walk(&root, "", if deep { DEPTH } else { 1 })?;
         opened.name_dimensions(deep)?;
@@ -153,4 +154,3 @@ fn hdf5_file(path: &Path) -> Result<File> {
     let held = std::fs::File::open(path).map_err(|e| Error::io(path, "open it", &e))?;
     File::open(format!("/dev/fd/{}", held.as_raw_fd())).map_err(failed)
 }
-

@@ -47,13 +47,13 @@ pub use describe::{Description, describe};
 pub use forecasts::{Forecasts, LeadTime, read_forecasts, write_forecasts};
 pub use observations::{Observations, read_observations, read_worded_observations, write_observations};
 pub use read::read;
-pub use serve::serve;
 pub use scored::{Scored, ScoredAnalyses, ScoredForecasts, read_scored};
+pub use serve::serve;
 pub use split::SplitPart;
 pub use time_unit::TimeUnit;
 pub use trajectories::{
-    StoredTrajectories, frame, read_outline, read_trajectories, read_worded_trajectories, state_attributes, write_trajectories,
-    write_worded_trajectories,
+    Outline, StoredTrajectories, frame, read_outline, read_trajectories, read_worded_trajectories, state_attributes,
+    write_trajectories, write_worded_trajectories,
 };
 pub use wording::Wording;
 pub use write::write;

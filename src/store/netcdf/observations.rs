@@ -67,7 +67,8 @@ pub fn read_worded_observations(
     }
     let [replicates, along, space] = [0, 1, 2].map(|role| arranged.dimensions[role].as_ref());
     let Times { values: time, unit, said } = times(path, &mut reader, replicates, along)?;
-    let space: Vec<(String, usize)> = space.into_iter().map(|name| (name.clone(), arranged.values.shape()[2])).collect();
+    let space: Vec<(String, usize)> =
+        space.into_iter().map(|name| (name.clone(), arranged.values.shape()[2])).collect();
     let wording = wording::read(path, &mut reader, &arranged.name, &space, said)?;
     let values = arranged.values.into_dimensionality::<Ix3>().map_err(|e| Error::content(path, e.to_string()))?;
     Ok((Observations { values, time, unit }, wording))

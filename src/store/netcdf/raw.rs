@@ -7,7 +7,7 @@ use std::ffi::{CString, c_char, c_int, c_uint, c_void};
 use hdf5::{Attribute, Container, Dataset, Datatype, Error, H5Type, Location, Result, h5check, h5lock};
 use hdf5_sys::h5::herr_t;
 use hdf5_sys::h5i::hid_t;
-use hdf5_sys::{h5a, h5d, h5p, h5s, h5t};
+use hdf5_sys::{h5a, h5d, h5f, h5p, h5s, h5t};
 
 use super::source::Slab;
 
@@ -124,6 +124,13 @@ pub(super) fn chunk_at(dataset: &Dataset, offset: &[u64]) -> Result<Option<(u64,
         h5d::H5Dget_chunk_info_by_coord(dataset.id(), offset.as_ptr(), &mut mask, &mut address, &mut size)
     }));
     found.map(|_| (address != hdf5_sys::h5::HADDR_UNDEF && size > 0).then_some((address, size)))
+}
+
+/// How many files the library holds open, those of any name and any number of times.
+pub(super) fn open_files() -> usize {
+    // SAFETY: the library counts its own identifiers.
+    let count = h5lock!(unsafe { h5f::H5Fget_obj_count(h5f::H5F_OBJ_ALL as hid_t, h5f::H5F_OBJ_FILE) });
+    usize::try_from(count).unwrap_or(usize::MAX)
 }
 
 /// Writes the bytes of a dataset of one-byte strings.

@@ -76,18 +76,26 @@ pub fn read_scored(path: &Path, limits: &Limits) -> Result<Scored> {
         attributes.iter().find(|(name, _)| name == "label").and_then(|(_, label)| label.text()).map(str::to_owned);
     if forecast {
         let forecasts::Stored { values, time, lead } = forecasts::load(path, &mut reader, Some("forecast"))?;
-        let ((time, unit), (lead, lead_unit)) = (apart(time), apart(lead));
+        let ((time, unit), (lead, lead_unit)) = (with_unit(time), with_unit(lead));
         let truth = arrange::load(path, &mut reader, Some("truth"), &[&[&CASE, &START, &LEAD_TIME, &COMPONENT]])?;
         let truth: Array4<f64> = shaped(path, truth.values)?;
         let (cases, starts, members, leads, components) = values.dim();
         same(path, "truth", truth.shape(), &[cases, starts, leads, components])?;
         let roles: Roles = &[&CASE, &START, &NUMBER];
         let weights = if weighted { Some(weights(path, &mut reader, roles, [cases, starts, members])?) } else { None };
-        return Ok(Scored::Forecasts(ScoredForecasts { label, values, weights, truth, time, lead, units: [unit, lead_unit] }));
+        return Ok(Scored::Forecasts(ScoredForecasts {
+            label,
+            values,
+            weights,
+            truth,
+            time,
+            lead,
+            units: [unit, lead_unit],
+        }));
     }
     if analysis {
         let found = arrange::load(path, &mut reader, Some("analysis"), &[ANALYSIS])?;
-        let (time, units) = apart(arrange::coordinate(&mut reader, found.dimensions[1].as_ref())?);
+        let (time, units) = with_unit(arrange::coordinate(&mut reader, found.dimensions[1].as_ref())?);
         let values: Array4<f64> = shaped(path, found.values)?;
         let (cases, times, members, components) = values.dim();
         let truth = arrange::load(path, &mut reader, Some("truth"), &[&[&CASE, &TIME, &COMPONENT]])?;
@@ -101,7 +109,7 @@ pub fn read_scored(path: &Path, limits: &Limits) -> Result<Scored> {
 }
 
 /// Values and their unit.
-fn apart(found: Option<(Vec<f64>, Option<String>)>) -> (Option<Vec<f64>>, Option<String>) {
+fn with_unit(found: Option<(Vec<f64>, Option<String>)>) -> (Option<Vec<f64>>, Option<String>) {
     found.map_or((None, None), |(values, units)| (Some(values), units))
 }
 

@@ -2,7 +2,7 @@
 //!
 //! - Address space: 256 MiB, and four times the largest chunk that was admitted (stored, unpacked, and room for filters). Chunks
 //!   are no larger than `--max-memory`. What wants more is no honest file, and gets no memory.
-//! - Processor time: two to three seconds without progress, and one more for each 64 MiB of a chunk; the system then ends the
+//! - Processor time: one to two seconds without progress, and one more for each 64 MiB of a chunk; the system then ends the
 //!   process by SIGXCPU. Time in which the process waits for a disk does not count.
 //! - No core file: damaged files are not worth one.
 
@@ -14,13 +14,14 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::time::{ClockId, clock_gettime};
 
 use super::local::Local;
+use super::raw;
 use super::source::{Slab, Source};
 use super::wire::{Answer, Request, path_of, receive, send};
 
 /// Address space that needs no reason.
 const FLOOR: u64 = 256 << 20;
 /// Seconds of processor time between two signs of progress, beside what is left of the running second.
-const PATIENCE: u64 = 2;
+const PATIENCE: u64 = 1;
 /// Bytes of a chunk for each second more.
 const BYTES_A_SECOND: u64 = 64 << 20;
 
@@ -54,6 +55,10 @@ pub fn serve() -> io::Result<()> {
 fn answer(request: Request, open: &mut Option<Local>, buffer: &mut Vec<u8>, output: &File) -> io::Result<Answer> {
     if let Request::Open { path, max_bytes, deep } = request {
         *open = None;
+        // what a damaged file has left open would be taken for the next file of its name
+        if raw::open_files() > 0 {
+            return Err(io::Error::other("a file stays open"));
+        }
         let answered = Local::open(&path_of(path), max_bytes, deep, pulse(output.try_clone()?));
         return Ok(match answered {
             Ok(local) => Answer::Opened(open.insert(local).survey().clone()),

@@ -38,23 +38,18 @@ fn is_clock(header: &Header) -> bool {
 /// # Errors
 /// [`Error::Data`] for times that are text, that differ between trajectories in more than their start, or that two variables say
 /// differently.
-pub(super) fn times(
-    path: &Path,
-    reader: &mut Reader,
-    cases: Option<&String>,
-    along: Option<&String>,
-) -> Result<Times> {
+pub(super) fn times(path: &Path, reader: &mut Reader, cases: Option<&String>, along: Option<&String>) -> Result<Times> {
     let Some(along) = along else { return Ok(Times::default()) };
     let lies = |header: &&Header| match header.dimensions.as_slice() {
         [(one, _)] => one == along,
         [(one, _), (other, _)] => {
-            is_clock(header) && cases.is_some_and(|cases| [one, other].contains(&cases) && [one, other].contains(&along))
+            is_clock(header)
+                && cases.is_some_and(|cases| [one, other].contains(&cases) && [one, other].contains(&along))
         }
         _ => false,
     };
-    let named = |header: &&Header| {
-        header.name == *along || TIME.known_as.contains(&header.name.to_lowercase().as_str())
-    };
+    let named =
+        |header: &&Header| header.name == *along || TIME.known_as.contains(&header.name.to_lowercase().as_str());
     let mut found: Vec<Header> = reader.headers().iter().filter(lies).filter(named).cloned().collect();
     // times before counters, the coordinate before others
     found.sort_by_key(|header| (!is_clock(header), header.dimensions.len(), header.name != *along));

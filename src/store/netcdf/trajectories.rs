@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ndarray::{Array3, Ix3, Ix4};
 
-use super::super::{Limits, Outline};
+use super::super::Limits;
 use super::super::error::{Error, Result};
 use super::arrange::{self, Arranged, CASE, COMPONENT, Role, TIME, X, Y};
 use super::dataset::{Attribute, Dataset, Origin, Values, Variable};
@@ -90,7 +90,11 @@ pub fn write_worded_trajectories(
     let mut dataset = frame(shape, time.as_ref(), split.as_deref(), *geometry, origin);
     if let (Some(values), false) = (time, wording.time.is_empty()) {
         let clock = wording.clock("time", values.clone(), "time");
-        dataset.dimensions.iter_mut().filter(|own| own.name == "time").for_each(|own| own.coordinate = Some(clock.clone()));
+        dataset
+            .dimensions
+            .iter_mut()
+            .filter(|own| own.name == "time")
+            .for_each(|own| own.coordinate = Some(clock.clone()));
     }
     write(path, &wording.with_places(dataset.variable(wording.of_states(state)), "component"))
 }
@@ -129,6 +133,19 @@ pub fn read_worded_trajectories(
         arrange::finite(path, values.view().into_dyn(), roles)?;
     }
     Ok((trajectories, wording))
+}
+
+/// What trajectories are without their states.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Outline {
+    /// Their times, in the file's own unit; none where it has none.
+    pub time: Option<Vec<f64>>,
+    /// The unit of the times.
+    pub unit: TimeUnit,
+    /// The sizes of the dimensions of space.
+    pub space: Vec<usize>,
+    /// How the components lie in space, where the file says so.
+    pub geometry: Option<Geometry>,
 }
 
 /// What trajectories are without their states.

@@ -49,7 +49,8 @@ fn fixed_texts(claim: &Claim, size: usize) -> hdf5::Result<Vec<String>> {
 fn variable_texts(path: &Path, claim: &Claim) -> Result<Vec<String>> {
     let failed = |e: hdf5::Error| trouble::reading(path, &format!("the variable `{}`", claim.name), &e);
     let count = claim.shape.iter().product();
-    let ascii = claim.dataset.dtype().is_ok_and(|t| t.is::<VarLenAscii>());
+    // asked of the description: the library takes the two for equal, but does not turn one into the other
+    let ascii = claim.dataset.dtype().and_then(|t| t.to_descriptor()).is_ok_and(|kind| kind == T::VarLenAscii);
     let mut texts = Vec::with_capacity(count);
     let mut bytes = 0;
     for at in 0..count {
@@ -106,9 +107,7 @@ pub(super) fn attribute(attribute: &hdf5::Attribute) -> hdf5::Result<Stored> {
     }
     let count = shape.first().copied().unwrap_or(1);
     Ok(match kind {
-        T::FixedAscii(_) | T::FixedUnicode(_) if count == 1 => {
-            Stored::Text(text_of(&raw::attribute_bytes(attribute)?))
-        }
+        T::FixedAscii(_) | T::FixedUnicode(_) if count == 1 => Stored::Text(text_of(&raw::attribute_bytes(attribute)?)),
         T::VarLenAscii if count <= MAX_LIST => {
             listed(&shape, attribute.read_raw::<VarLenAscii>()?.iter().map(|t| text_of(t.as_bytes())).collect())
         }

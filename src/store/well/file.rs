@@ -7,6 +7,7 @@ use super::super::error::{Error, Result};
 use super::super::netcdf::open::{open, values};
 use super::super::netcdf::read::take;
 use super::super::netcdf::source::{Array, Attributes, Source, StorageKind};
+use super::attributes::has;
 
 /// An open file whose links, types and layouts have been checked.
 pub(super) struct WellFile<'a> {
@@ -72,7 +73,8 @@ impl<'a> WellFile<'a> {
         self.taken = take(self.path, path, self.taken, bytes, self.max_bytes)?;
         // values that are not finite are told by whoever takes them
         if chunks.lost() > 0 && !chunks.fill.is_some_and(f64::is_nan) {
-            let message = format!("`{path}` is damaged: {} of its {} chunks are not there", chunks.lost(), chunks.expected);
+            let message =
+                format!("`{path}` is damaged: {} of its {} chunks are not there", chunks.lost(), chunks.expected);
             return Err(Error::data(self.path, message, "copy or make it again"));
         }
         let values = values(self.path, &mut *self.source, at)?;
@@ -81,8 +83,8 @@ impl<'a> WellFile<'a> {
 }
 
 /// Whether the attributes of a file are those of the layout.
-pub(super) fn is_of_the_layout(path: &Path, limits: &Limits) -> bool {
-    use super::attributes::has;
-    let root = open(path, limits, false);
-    root.is_ok_and(|file| has(&file.survey().root, "dataset_name") && has(&file.survey().root, "n_spatial_dims"))
+pub(super) fn is_of_the_layout(path: &Path, limits: &Limits) -> Result<bool> {
+    let file = open(path, limits, false)?;
+    let root = &file.survey().root;
+    Ok(has(root, "dataset_name") && has(root, "n_spatial_dims"))
 }

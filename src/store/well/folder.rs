@@ -9,11 +9,15 @@ use super::file::is_of_the_layout;
 
 /// Whether a file, or the files of a folder, have the layout of The Well: told by the root attributes, or in a folder by
 /// the folders of its parts.
-pub fn is_well(path: &Path, limits: &Limits) -> bool {
+///
+/// # Errors
+/// When a file cannot be opened as HDF5 at all.
+pub fn is_well(path: &Path, limits: &Limits) -> Result<bool> {
     if path.is_dir() {
-        return files(path).is_ok_and(|files| files.iter().any(|(_, file)| is_well(file, limits)));
+        let files = files(path).unwrap_or_default();
+        return Ok(files.iter().any(|(_, file)| is_well(file, limits).unwrap_or(false)));
     }
-    path.is_file() && is_of_the_layout(path, limits)
+    if path.is_file() { is_of_the_layout(path, limits) } else { Ok(false) }
 }
 
 /// The files of a dataset, with the part of each: a file alone belongs to none; a folder is that of a dataset (with

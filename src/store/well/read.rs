@@ -9,8 +9,7 @@ use ndarray::{Array3, Axis, concatenate};
 
 use super::super::Limits;
 use super::super::error::{Error, Result};
-use super::super::Outline;
-use super::super::netcdf::{SplitPart, StoredTrajectories, TimeUnit};
+use super::super::netcdf::{Outline, SplitPart, StoredTrajectories, TimeUnit};
 use super::attributes::{count_of, flag_of, flags_of, text_of, texts_of};
 use super::file::WellFile;
 use super::folder::files;
