@@ -30,7 +30,7 @@ const OF_OTHERS: [&str; 3] = ["bounds", "coordinates", "grid_mapping"];
 /// The most values of one place that are kept.
 const MOST: usize = 1 << 20;
 
-/// Those of the attributes that have one of the names.
+/// The attributes that have one of the names.
 fn among(attributes: &[(String, Attribute)], names: &[&str]) -> Vec<(String, Attribute)> {
     attributes.iter().filter(|(name, _)| names.contains(&name.as_str())).cloned().collect()
 }
