@@ -15,7 +15,7 @@ use scorecast::store::netcdf::SplitPart;
 use scorecast::store::{Limits, read_trajectories};
 use serde_json::Value;
 
-const ENOUGH: Limits = Limits { max_bytes: 1 << 30 };
+const ENOUGH: Limits = Limits::bytes(1 << 30);
 
 fn command(folder: &Path, words: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_scorecast"));

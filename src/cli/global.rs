@@ -54,6 +54,7 @@ impl Global {
             force: self.force,
             resume: self.resume,
             max_memory: self.max_memory.unwrap_or_else(super::memory::default_limit),
+            launcher: Some(super::read_file::LAUNCHER),
         }
     }
 }

@@ -21,6 +21,7 @@ mod list;
 mod log;
 mod memory;
 mod progress;
+mod read_file;
 mod report;
 mod reproduce;
 mod session;
@@ -66,6 +67,8 @@ enum Command {
     Config(config::Args),
     Data(data::Args),
     Completions(completions::Args),
+    #[command(hide = true)]
+    ReadFile(read_file::Args),
 }
 
 impl Command {
@@ -85,6 +88,7 @@ impl Command {
             Self::Config(_) => "config",
             Self::Data(_) => "data",
             Self::Completions(_) => "completions",
+            Self::ReadFile(_) => "read-file",
         }
     }
 
@@ -117,6 +121,7 @@ impl Command {
             Self::Config(args) => config::run(args, session),
             Self::Data(args) => data::run(args, session),
             Self::Completions(args) => completions::run(args),
+            Self::ReadFile(_) => Err(Failure::new(FailureKind::Bug, "read-file is run before all others")),
         }
     }
 }
@@ -129,6 +134,9 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return envelope::print_clap(&error, json),
     };
+    if let Command::ReadFile(_) = cli.command {
+        return read_file::main();
+    }
     bug::install();
     let log_json = cli.global.log_format == log::Format::Json;
     match bug::catch(|| start(&cli)) {

@@ -8,7 +8,7 @@ use super::{dry_run, experiment};
 use scorecast::failure::{Failure, FailureKind, Result};
 use scorecast::spec::size::{self, Need};
 use scorecast::spec::{DataSource, Plan};
-use scorecast::stage::{Finished, Options, inspect, lead_step_in};
+use scorecast::stage::{Finished, Options, inspect, said_in};
 use scorecast::systems::registry::nearest;
 
 /// What a subcommand works with.
@@ -31,18 +31,21 @@ impl<'a> Session<'a> {
         let mut overrides = self.global.set.clone();
         overrides.extend(self.global.seed.map(|seed| format!("seed={seed}")));
         let plan = experiment::load(name, &overrides)?;
-        // a file says itself how far its states are apart; an experiment that says it too is held against it on reading
-        match &plan.data.source {
-            DataSource::File(file) if !plan.data.dt_said => {
-                match lead_step_in(file, plan.data.variable.as_deref(), &self.options) {
-                    Ok(Some(dt)) => experiment::load(name, &[overrides, vec![format!("data.dt={dt:?}")]].concat()),
-                    // a stage that needs the file says that it cannot be opened
-                    Ok(None) => Ok(plan),
-                    Err(failure) if failure.kind == FailureKind::Io => Ok(plan),
-                    Err(failure) => Err(failure),
+        // a file says itself how far its states are apart and how their components lie; an experiment that says so too is held
+        // against it on reading
+        let DataSource::File(file) = &plan.data.source else { return Ok(plan) };
+        match said_in(file, &plan, &self.options) {
+            Ok(said) => {
+                overrides.extend(said.dt.filter(|_| !plan.data.dt_said).map(|dt| format!("data.dt={dt:?}")));
+                if let (Some(geometry), None) = (said.geometry, &plan.system) {
+                    overrides.push(format!("data.geometry=\"{}\"", geometry.word()));
+                    overrides.extend(said.columns().map(|columns| format!("data.columns={columns}")));
                 }
+                experiment::load(name, &overrides)
             }
-            _ => Ok(plan),
+            // a stage that needs the file says that it cannot be opened
+            Err(failure) if failure.kind == FailureKind::Io => Ok(plan),
+            Err(failure) => Err(failure),
         }
     }
 

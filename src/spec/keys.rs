@@ -118,6 +118,11 @@ pub const DATA: Section = Section {
             ParamKind::Choice(Layout::WORDS),
             "how the components in `file` lie: separate quantities, one field on a periodic grid in one or two dimensions, or on a grid with edges; as the file says if unset",
         ),
+        Param::unset(
+            "columns",
+            ParamKind::COUNT,
+            "grid points in a row where `geometry` has two dimensions; as the file says if unset",
+        ),
     ],
     special: &[],
 };

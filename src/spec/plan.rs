@@ -96,6 +96,8 @@ pub struct DataPlan {
     pub variable: Option<String>,
     /// How components are laid out in space.
     pub layout: Layout,
+    /// Grid points in a row of a layout in two dimensions that the user names; 0 where unset.
+    pub columns: usize,
 }
 
 impl DataPlan {

@@ -68,6 +68,9 @@ fn data(out: &mut Writer, plan: &Plan) {
     }
     if let Layout::Word(word) = plan.data.layout {
         out.text("geometry", word);
+        if plan.data.columns > 0 {
+            out.line("columns", &plan.data.columns.to_string());
+        }
     }
     let stepping = &plan.data.stepping;
     out.line("dt", &number(stepping.dt));

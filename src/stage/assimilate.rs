@@ -96,7 +96,12 @@ fn needs_data(plan: &Plan, data: Option<&Path>) -> bool {
 }
 
 /// The ensembles of one row over all replicates, beside their truths.
-fn ensembles(plan: &Plan, row: &AssimilatePlan, network: &ObservingNetwork, runs: &[&RowRun]) -> Result<Ensembles> {
+fn ensembles<'a>(
+    plan: &Plan,
+    row: &AssimilatePlan,
+    network: &'a ObservingNetwork,
+    runs: &[&RowRun],
+) -> Result<Ensembles<'a>> {
     let unequal = |error: ndarray::ShapeError| Failure::new(FailureKind::Bug, format!("row `{}`: {error}", row.label));
     let kept = || runs.iter().filter_map(|run| run.ensembles.as_ref());
     let values: Vec<_> = kept().map(|kept| kept.values.view()).collect();
@@ -107,8 +112,9 @@ fn ensembles(plan: &Plan, row: &AssimilatePlan, network: &ObservingNetwork, runs
     let truths: Option<Vec<Array2<f64>>> = truths.collect();
     let truth = truths.map(|truths| stack(Axis(0), &truths.iter().map(|truth| truth.view()).collect::<Vec<_>>()));
     Ok(Ensembles {
+        network,
         label: row.label.clone(),
-        times: steps.iter().map(|&step| step as f64 * plan.data.stepping.dt).collect(),
+        times: network.times[..steps.len()].to_vec(),
         values: stack(Axis(0), &values).map_err(unequal)?,
         weights: stack(Axis(0), &weights).map_err(unequal)?,
         parameters: row.estimate.iter().map(|p| (p.name.clone(), parameters::truth(plan, &p.name))).collect(),

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ndarray::{ArrayD, ArrayView1, ArrayView2, Axis, CowArray, Ix1, Ix2, s};
+use ndarray::{ArrayView1, ArrayView2, Axis, CowArray, Ix1, Ix2, s};
 use serde_json::json;
 
 use super::forecast::lead_tables::{LeadTables, compare};
 use super::options::{Finished, Options};
+use super::pairing::{Ground, Pairs};
 use super::rows::{self, Labelled};
 use super::score_table::ScoreTable;
 use crate::failure::{Failure, FailureKind, Result};
@@ -38,18 +39,30 @@ pub fn run(inputs: &[PathBuf], plan: Option<&Plan>, options: &Options, progress:
             Scored::Forecasts(found) => {
                 let label = named(found.label.as_deref(), input, &report.forecast, |row| &row.forecaster);
                 let tables = score_forecasts(&by_lead, &found, &mut missing);
+                missing.is_not_all(input, found.truth.dim())?;
                 report.forecast.extend(tables.rows(&label));
-                let ground = Ground { truth: found.truth.into_dyn(), times: [found.time, found.lead] };
-                report.warnings.extend(forecasts.push(label, tables, ground));
+                let ground = ground(&found);
+                let told = forecasts.push(&label, tables, ground, |pairs, first| {
+                    score_pairs(&by_lead, &found, pairs, first.truth.dim().2)
+                });
+                report.warnings.extend(told);
             }
             Scored::Analyses(found) => {
                 let label = named(found.label.as_deref(), input, &report.assimilation, |row| &row.label);
                 let table = score_analyses(&by_time, &found, &mut missing);
+                let (cases, times, width) = found.truth.dim();
+                missing.is_not_all(input, (cases, times, 1, width))?;
                 let replicates = found.values.dim().0;
                 let named = AssimilationRow { label: label.clone(), replicates, ..AssimilationRow::default() };
                 report.assimilation.extend(rows::assimilation(&named, &table));
-                let ground = Ground { truth: found.truth.into_dyn(), times: [found.time, None] };
-                report.warnings.extend(analyses.push(label, table, ground));
+                let ground = Ground {
+                    truth: found.truth.clone().insert_axis(Axis(2)),
+                    times: [found.time.clone(), None],
+                    units: [found.units.clone(), None],
+                };
+                let told =
+                    analyses.push(&label, table, ground, |pairs, _| score_analysis_pairs(&by_time, &found, pairs));
+                report.warnings.extend(told);
             }
         }
         report.warnings.extend(missing.sentence(input));
@@ -57,7 +70,7 @@ pub fn run(inputs: &[PathBuf], plan: Option<&Plan>, options: &Options, progress:
     }
     progress.finish();
     let forecasts: Vec<(String, &LeadTables)> = forecasts.comparable().collect();
-    let leads = forecasts.iter().map(|(_, tables)| tables.len()).min().unwrap_or(0);
+    let leads = forecasts.first().map_or(0, |(_, tables)| tables.len());
     let analyses: Vec<Labelled> = analyses.comparable().collect();
     report.paired = compare(&forecasts, leads);
     report.paired.extend(rows::all_against_best(&analyses, "assimilation"));
@@ -93,55 +106,52 @@ fn named<R>(label: Option<&str>, path: &Path, rows: &[R], of: impl Fn(&R) -> &St
     }
 }
 
-/// What is the same of files whose cases can be paired.
-struct Ground {
-    /// What happened; NaN is missing.
-    truth: ArrayD<f64>,
-    /// The times, and the lead times of forecasts, where the file has them.
-    times: [Option<Vec<f64>>; 2],
-}
-
-impl Ground {
-    fn is_that_of(&self, other: &Self) -> bool {
-        let same = |(a, b): (&Option<Vec<f64>>, &Option<Vec<f64>>)| a.is_none() || b.is_none() || a == b;
-        let alike = |(a, b): (&f64, &f64)| a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan();
-        self.truth.shape() == other.truth.shape()
-            && self.truth.iter().zip(&other.truth).all(alike)
-            && self.times.iter().zip(&other.times).all(same)
-    }
-}
-
-/// Files of one kind: their labels and tables, and those that can be compared with the first.
+/// Files of one kind that are compared: their labels and tables, in the cases of the first.
 struct Files<T> {
-    /// What the first is of.
-    ground: Option<Ground>,
-    all: Vec<(String, T)>,
-    /// Indices of those that can be compared with the first.
-    comparable: Vec<usize>,
+    /// Label, and what the first is of.
+    first: Option<(String, Ground)>,
+    comparable: Vec<(String, T)>,
 }
 
 impl<T> Files<T> {
     fn new() -> Self {
-        Self { ground: None, all: Vec::new(), comparable: Vec::new() }
+        Self { first: None, comparable: Vec::new() }
     }
 
-    /// Takes one in; a warning where it is of other times, lead times or truths than the first.
-    fn push(&mut self, label: String, table: T, ground: Ground) -> Option<String> {
-        let comparable = self.ground.as_ref().is_none_or(|first| ground.is_that_of(first));
-        let warning = (!comparable).then(|| {
-            let first = &self.all[0].0;
-            format!("`{label}` is of other times, lead times or truths than `{first}`, and so is not compared with it.")
-        });
-        if comparable {
-            self.comparable.push(self.all.len());
+    /// Takes one in, with its own `table` or, where its cases lie elsewhere than those of the first file, with that of its pairs.
+    /// A warning where some or all cases are not in the first file.
+    fn push(
+        &mut self,
+        label: &str,
+        table: T,
+        ground: Ground,
+        of_pairs: impl FnOnce(&Pairs, &Ground) -> T,
+    ) -> Option<String> {
+        let Some((name, first)) = &self.first else {
+            self.first = Some((label.to_owned(), ground));
+            self.comparable.push((label.to_owned(), table));
+            return None;
+        };
+        let pairs = ground.pairs(first);
+        if pairs.cases.is_empty() || pairs.leads.is_empty() {
+            return Some(format!(
+                "`{label}` is unpaired: it is of other times, lead times or truths than `{name}`, and so is not compared with it."
+            ));
         }
-        self.ground.get_or_insert(ground);
-        self.all.push((label, table));
-        warning
+        let table = if pairs.are_in_place() { table } else { of_pairs(&pairs, first) };
+        self.comparable.push((label.to_owned(), table));
+        let [cases, leads] = pairs.left_out;
+        let kept = pairs.cases.len();
+        (pairs.left_out != [0, 0]).then(|| {
+            format!(
+                "`{label}` is compared with `{name}` on the {kept} cases of the same times and truths: {cases} of its cases \
+                 and {leads} of its lead times are not there and were left out."
+            )
+        })
     }
 
     fn comparable(&self) -> impl Iterator<Item = (String, &T)> {
-        self.comparable.iter().map(|&index| (self.all[index].0.clone(), &self.all[index].1))
+        self.comparable.iter().map(|(label, table)| (label.clone(), table))
     }
 }
 
@@ -201,6 +211,17 @@ impl Missing {
         Some(There { truth: truth.select(Axis(0), &known).into(), members, weights })
     }
 
+    /// Refuses a file of which, in none of so many cases, it is known what happened.
+    fn is_not_all(&self, path: &Path, (cases, starts, leads, _): (usize, usize, usize, usize)) -> Result<()> {
+        if self.cases < cases * starts * leads {
+            return Ok(());
+        }
+        let message = "nothing is known of what happened: every value of `truth` is missing, or there is none";
+        Err(Failure::new(FailureKind::Data, message)
+            .at(path.display().to_string())
+            .hint("give a file whose `truth` has values"))
+    }
+
     fn sentence(&self, path: &Path) -> Option<String> {
         let counts = [
             (self.members, "members that are missing were left out of their ensembles"),
@@ -218,19 +239,44 @@ fn uneven(weights: Option<ArrayView1<f64>>) -> Option<ArrayView1<f64>> {
     weights.filter(|weights| weights.iter().any(|w| *w != weights[0]))
 }
 
+fn ground(found: &ScoredForecasts) -> Ground {
+    let times = [found.time.clone(), found.lead.clone()];
+    Ground { truth: found.truth.clone(), times, units: found.units.clone() }
+}
+
+/// A case of a file that is scored: trajectory, start and lead in the file, and those under which it is counted.
+type Counted = [(usize, usize, usize); 2];
+
 fn score_forecasts(columns: &Arc<[Column]>, found: &ScoredForecasts, missing: &mut Missing) -> LeadTables {
     let (cases, starts, _, leads, _) = found.values.dim();
-    let mut tables = LeadTables::new(columns, leads);
-    for (case, start) in (0..cases).flat_map(|case| (0..starts).map(move |start| (case, start))) {
-        for lead in 0..leads {
-            let truth = found.truth.slice(s![case, start, lead, ..]);
-            let members = found.values.slice(s![case, start, .., lead, ..]);
-            let weights = uneven(found.weights.as_ref().map(|weights| weights.slice(s![case, start, ..])));
-            if let Some(there) = missing.take_out(truth, members, weights) {
-                let weights = there.weights.as_ref().map(|weights| weights.view());
-                let ensemble = Ensemble::new(there.truth.view(), there.members.view(), weights);
-                tables.measure(lead + 1, case, start, &ensemble);
-            }
+    let places = (0..cases).flat_map(|case| (0..starts).map(move |start| (case, start)));
+    let all = places.flat_map(|(case, start)| (0..leads).map(move |lead| [(case, start, lead); 2]));
+    measured(LeadTables::new(columns, leads), found, missing, all)
+}
+
+/// The scores of the cases that another file has too, counted as that one does, which has so many leads.
+fn score_pairs(columns: &Arc<[Column]>, found: &ScoredForecasts, pairs: &Pairs, leads: usize) -> LeadTables {
+    let lead = |&(other, own): &(usize, usize)| {
+        pairs.cases.iter().map(move |&((case, start), (a, b))| [(a, b, own), (case, start, other)])
+    };
+    // what is missing is told of the whole file
+    measured(LeadTables::new(columns, leads), found, &mut Missing::default(), pairs.leads.iter().flat_map(lead))
+}
+
+fn measured(
+    mut tables: LeadTables,
+    found: &ScoredForecasts,
+    missing: &mut Missing,
+    cases: impl Iterator<Item = Counted>,
+) -> LeadTables {
+    for [(case, start, lead), (as_case, as_start, as_lead)] in cases {
+        let truth = found.truth.slice(s![case, start, lead, ..]);
+        let members = found.values.slice(s![case, start, .., lead, ..]);
+        let weights = uneven(found.weights.as_ref().map(|weights| weights.slice(s![case, start, ..])));
+        if let Some(there) = missing.take_out(truth, members, weights) {
+            let weights = there.weights.as_ref().map(|weights| weights.view());
+            let ensemble = Ensemble::new(there.truth.view(), there.members.view(), weights);
+            tables.measure(as_lead + 1, as_case, as_start, &ensemble);
         }
     }
     tables
@@ -238,17 +284,34 @@ fn score_forecasts(columns: &Arc<[Column]>, found: &ScoredForecasts, missing: &m
 
 fn score_analyses(columns: &Arc<[Column]>, found: &ScoredAnalyses, missing: &mut Missing) -> ScoreTable {
     let (cases, times, _, _) = found.values.dim();
+    let all = (0..cases).flat_map(|case| (0..times).map(move |time| [(case, time, 0); 2]));
+    measured_analyses(columns, found, missing, all)
+}
+
+/// The scores of the analyses that another file has too, counted as that one does.
+fn score_analysis_pairs(columns: &Arc<[Column]>, found: &ScoredAnalyses, pairs: &Pairs) -> ScoreTable {
+    let cases = pairs.cases.iter().map(|&((case, time), (a, b))| [(a, b, 0), (case, time, 0)]);
+    measured_analyses(columns, found, &mut Missing::default(), cases)
+}
+
+fn measured_analyses(
+    columns: &Arc<[Column]>,
+    found: &ScoredAnalyses,
+    missing: &mut Missing,
+    cases: impl Iterator<Item = Counted>,
+) -> ScoreTable {
     let mut table = ScoreTable::new(columns);
-    for (case, time) in (0..cases).flat_map(|case| (0..times).map(move |time| (case, time))) {
+    for [(case, time, _), (as_case, as_time, _)] in cases {
         let truth = found.truth.slice(s![case, time, ..]);
         let members = found.values.slice(s![case, time, .., ..]);
         let weights = uneven(found.weights.as_ref().map(|weights| weights.slice(s![case, time, ..])));
         if let Some(there) = missing.take_out(truth, members, weights) {
             if there.members.iter().any(|value| !value.is_finite()) {
-                table.mark_diverged(case);
+                table.mark_diverged(as_case);
             }
             let weights = there.weights.as_ref().map(|weights| weights.view());
-            table.ensemble(Of::Analysis, case, time, &Ensemble::new(there.truth.view(), there.members.view(), weights));
+            let ensemble = Ensemble::new(there.truth.view(), there.members.view(), weights);
+            table.ensemble(Of::Analysis, as_case, as_time, &ensemble);
         }
     }
     table

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::assimilation::recorded_sets;
+use super::assimilation::{Recorded, recorded_sets};
 use super::data::{self, SplitTrajectories};
 use super::experiment::{Service, load, with_models};
 use super::options::Options;
@@ -102,7 +102,7 @@ fn observations(plan: &Plan, data: Option<&SplitTrajectories>, options: &Options
     for network in used {
         let (Some(path), Some(dim)) = (&network.file, dim) else { continue };
         let operator = network.build(dim)?;
-        let (values, steps) = recorded_sets(plan, network, path, operator.as_ref(), data, options)?;
+        let Recorded { values, steps, .. } = recorded_sets(plan, network, path, operator.as_ref(), data, options)?;
         let (replicates, sets, observed) = values.dim();
         found.inputs.push(format!(
             "{}: {replicates} x {sets} sets of {observed} observations, up to lead step {}",

@@ -25,6 +25,7 @@ pub mod gallery;
 pub mod inspect;
 mod options;
 mod output;
+mod pairing;
 mod queue;
 pub mod report;
 pub mod reproduce;
@@ -36,6 +37,6 @@ pub mod train;
 pub mod tune;
 pub mod validate;
 
-pub use data::lead_step_in;
+pub use data::{Said, said_in};
 pub use experiment::kind_of_model;
 pub use options::{Finished, Options};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use crate::failure::{Failure, FailureKind, Result};
-use crate::store::Limits;
+use crate::store::{Launcher, Limits};
 
 /// What every stage is told beside the experiment.
 #[derive(Clone, Debug)]
@@ -18,12 +18,14 @@ pub struct Options {
     pub resume: bool,
     /// The most bytes that arrays may take.
     pub max_memory: u64,
+    /// How the process that reads foreign files is started; without one this process reads them.
+    pub launcher: Option<Launcher>,
 }
 
 impl Options {
     /// What a reader of files may take.
     pub(super) fn limits(&self) -> Limits {
-        Limits::bytes(self.max_memory)
+        Limits::bytes(self.max_memory).launched(self.launcher)
     }
 
     /// Refuses `values` numbers that would not fit under the limit, before anything is allocated; `what` names them.

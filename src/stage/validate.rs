@@ -46,9 +46,14 @@ impl Origin {
 /// limit; [`FailureKind::Io`] when the path cannot be read.
 pub fn run(path: &Path, variable: Option<&str>, options: &Options) -> Result<Finished> {
     let limits = options.limits();
-    let (origin, held, mut found) =
-        if well::is_well(path) { well_layout(path, &limits)? } else { plain_layout(path, &limits)? };
-    let data = match store::read_with_gaps(path, variable, &limits) {
+    let (layout, data) = match well::is_well(path, &limits) {
+        Ok(true) => (well_layout(path, &limits), store::read_with_gaps(path, variable, &limits)),
+        Ok(false) => (plain_layout(path, &limits), store::read_with_gaps(path, variable, &limits)),
+        // what cannot be opened is not tried again
+        Err(error) => (Ok((Origin::Plain, Vec::new(), Vec::new())), Err(error)),
+    };
+    let (origin, held, mut found) = layout?;
+    let data = match data {
         Ok(data) => Some(data),
         Err(store::Error::Data(trouble)) => {
             found.push(Finding { fatal: true, place: trouble.path, message: trouble.message, remedy: trouble.remedy });

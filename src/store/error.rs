@@ -4,13 +4,15 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
+
 use crate::failure::{Failure, FailureKind};
 
 /// The result of this room.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What happened to which file, and the remedy.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trouble {
     /// The file or folder.
     pub path: String,
@@ -27,7 +29,7 @@ impl fmt::Display for Trouble {
 }
 
 /// What can go wrong with files.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Error {
     /// A file that is damaged, foreign, or not what was asked for.

@@ -53,13 +53,9 @@ pub(super) fn inputs(folder: &Path) -> BTreeMap<String, String> {
 /// # Errors
 /// [`Error::Io`] or [`Error::Data`] when the manifest or a file cannot be read.
 pub fn verify(folder: &Path) -> Result<Vec<String>> {
-    let path = folder.join(MANIFEST);
-    let text = fs::read_to_string(&path).map_err(|e| Error::io(&path, "read it", &e))?;
-    let damaged = || Error::data(&path, "is not a manifest of scorecast", "run the experiment again");
-    let manifest: Value = serde_json::from_str(&text).map_err(|_| damaged())?;
-    let files = manifest["files"].as_object().ok_or_else(damaged)?;
+    let files = files_in(folder)?;
     let mut changed = Vec::new();
-    for (name, about) in files {
+    for (name, about) in &files {
         let file = folder.join(name);
         let same = file.is_file() && Some(file_digest(&file)?.0.as_str()) == about["sha256"].as_str();
         if !same {
@@ -67,6 +63,29 @@ pub fn verify(folder: &Path) -> Result<Vec<String>> {
         }
     }
     Ok(changed)
+}
+
+/// The files that the manifest of a folder lists.
+fn files_in(folder: &Path) -> Result<Map<String, Value>> {
+    let path = folder.join(MANIFEST);
+    let text = fs::read_to_string(&path).map_err(|e| Error::io(&path, "read it", &e))?;
+    let damaged = || Error::data(&path, "is not a manifest of scorecast", "run the experiment again");
+    let mut manifest: Value = serde_json::from_str(&text).map_err(|_| damaged())?;
+    match manifest["files"].take() {
+        Value::Object(files) => Ok(files),
+        _ => Err(damaged()),
+    }
+}
+
+/// Whether a file is one of a finished run and as that wrote it: the manifest in its folder, or in the folder above, has its
+/// digest.
+pub(super) fn vouches_for(path: &Path) -> bool {
+    path.ancestors().skip(1).take(2).any(|folder| {
+        let name = path.strip_prefix(folder).ok().and_then(Path::to_str).unwrap_or_default();
+        let files = if folder.join(MANIFEST).is_file() { files_in(folder).unwrap_or_default() } else { Map::new() };
+        let listed = files.get(name).and_then(|about| about["sha256"].as_str());
+        listed.is_some_and(|listed| digest(path).is_ok_and(|(own, _)| own == listed))
+    })
 }
 
 /// JSON for a file: indented, with a last newline. Equal values are equal bytes.

@@ -23,7 +23,7 @@ pub mod well;
 pub use atomic::write_atomic;
 pub use claim::Claim;
 pub use error::{Error, Result, Trouble};
-pub use limits::Limits;
+pub use limits::{Launcher, Limits};
 pub use record::Record;
 pub use run::RunFolder;
 
@@ -37,10 +37,22 @@ pub fn read_trajectories(
     variable: Option<&str>,
     limits: &Limits,
 ) -> Result<netcdf::StoredTrajectories> {
-    if well::is_well(path) {
-        well::read(path, variable, limits)
+    read_worded(path, variable, limits).map(|(trajectories, _)| trajectories)
+}
+
+/// Trajectories of any kind that is known, and what their file calls them.
+///
+/// # Errors
+/// As [`read_trajectories`].
+pub fn read_worded(
+    path: &std::path::Path,
+    variable: Option<&str>,
+    limits: &Limits,
+) -> Result<(netcdf::StoredTrajectories, netcdf::Wording)> {
+    if well::is_well(path, limits)? {
+        Ok((well::read(path, variable, limits)?, netcdf::Wording::default()))
     } else {
-        netcdf::read_trajectories(path, variable, limits)
+        netcdf::read_worded_trajectories(path, variable, limits)
     }
 }
 
@@ -53,25 +65,21 @@ pub fn read_with_gaps(
     variable: Option<&str>,
     limits: &Limits,
 ) -> Result<netcdf::StoredTrajectories> {
-    if well::is_well(path) {
+    if well::is_well(path, limits)? {
         well::read_gaps(path, variable, limits)
     } else {
-        netcdf::trajectories::read_gaps(path, variable, limits).map(|(trajectories, _)| trajectories)
+        netcdf::trajectories::read_gaps(path, variable, limits)
     }
 }
 
-/// The times of trajectories of any kind that is known, and their unit; none where they have no times.
+/// The outline of trajectories of any kind that is known.
 ///
 /// # Errors
 /// As [`read_trajectories`].
-pub fn read_times(
-    path: &std::path::Path,
-    variable: Option<&str>,
-    limits: &Limits,
-) -> Result<(Option<Vec<f64>>, netcdf::TimeUnit)> {
-    if well::is_well(path) {
-        well::read_times(path, limits).map(|time| (time, netcdf::TimeUnit::Model))
+pub fn read_outline(path: &std::path::Path, variable: Option<&str>, limits: &Limits) -> Result<netcdf::Outline> {
+    if well::is_well(path, limits)? {
+        well::read_outline(path, limits)
     } else {
-        netcdf::trajectories::read_times(path, variable, limits)
+        netcdf::read_outline(path, variable, limits)
     }
 }

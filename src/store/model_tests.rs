@@ -28,7 +28,7 @@ fn model() -> Model {
     Model { kind: "diffusion".into(), config, made_from: Some(made_from), tensors }
 }
 
-const ENOUGH: Limits = Limits { max_bytes: 1 << 20 };
+const ENOUGH: Limits = Limits::bytes(1 << 20);
 
 fn round_trip(bytes: &[u8]) -> Result<Model> {
     let folder = tempfile::tempdir().unwrap();

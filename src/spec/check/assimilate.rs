@@ -27,7 +27,7 @@ pub(super) fn check<'a>(
     declared: &[ForecasterPlan],
     networks: &[CheckedNetwork],
     no_perfect: Option<&str>,
-    layout: Option<Layout>,
+    layout: Option<(Layout, usize)>,
 ) -> Vec<CheckedRow<'a>> {
     let mut rows: Vec<CheckedRow> = Vec::new();
     for reader in cx.many(&ASSIMILATE) {
@@ -56,7 +56,7 @@ pub(super) fn check<'a>(
 }
 
 /// The section's own settings and those of its method, which is built once for what it has to say.
-fn method(reader: &Reader, layout: Option<Layout>) -> Option<(Settings, Settings)> {
+fn method(reader: &Reader, layout: Option<(Layout, usize)>) -> Option<(Settings, Settings)> {
     let own = reader.own()?;
     let name = own.text("method");
     let entry = entry(METHODS, "method", name, reader.place_of("method"), &reader.key("method"), reader.mistakes)?;
@@ -77,13 +77,23 @@ fn method(reader: &Reader, layout: Option<Layout>) -> Option<(Settings, Settings
     Some((own, settings))
 }
 
-/// The table with the grid of the system, for a method that localizes and is not told of another.
-fn placed(reader: &Reader, params: &[Param], layout: Option<Layout>) -> Table {
+/// The table with the grid of the system or of the file (its layout and grid points in a row), for a method that localizes and is not told of another.
+fn placed(reader: &Reader, params: &[Param], layout: Option<(Layout, usize)>) -> Table {
     let mut table = reader.table.clone();
     let localizes = params.iter().any(|param| param.key == "geometry");
     let (word, columns) = match layout {
-        Some(Layout::System(Geometry::Torus { columns, .. })) => ("torus", columns),
-        Some(Layout::System(Geometry::Plane { columns, .. })) => ("plane", columns),
+        Some((Layout::System(Geometry::Torus { columns, .. }), _)) => ("torus", columns),
+        Some((Layout::System(Geometry::Plane { columns, .. }), _)) => ("plane", columns),
+        Some((Layout::Word(word @ ("torus" | "plane")), columns)) if columns > 0 => (word, columns),
+        Some((Layout::Word("unstructured"), _)) if table.get("radius").is_some() && table.get("geometry").is_none() => {
+            let what = format!(
+                "{}: `radius` needs distances, and data.geometry is unstructured; remove `radius`, or say how the \
+                 components lie",
+                reader.path
+            );
+            reader.wrong("radius", what);
+            return table;
+        }
         _ => return table,
     };
     if localizes && table.get("geometry").is_none() && table.get("columns").is_none() {

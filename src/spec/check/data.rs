@@ -53,6 +53,7 @@ pub(super) fn check(cx: &Context, system: &Checked<SystemPlan>) -> Option<DataPl
         split,
         variable,
         layout,
+        columns: own.count("columns"),
     })
 }
 
@@ -111,6 +112,10 @@ fn split(reader: &Reader, own: &Settings) -> [f64; 3] {
 fn layout(reader: &Reader, own: &Settings, system: &Checked<SystemPlan>) -> Layout {
     if own.has("geometry") && !system.is_absent() {
         reader.wrong("geometry", "[data]: `geometry` is the system's own where there is a [system]; remove it");
+    }
+    let two = ["torus", "plane"].contains(&own.text("geometry"));
+    if own.has("columns") && !two {
+        reader.wrong("columns", "[data]: `columns` needs `geometry` to be torus or plane; set that too, or remove it");
     }
     match (system, own.text("geometry")) {
         (Checked::Good(plan), _) => Layout::System(plan.system.geometry()),

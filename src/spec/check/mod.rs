@@ -46,7 +46,14 @@ pub(super) fn run(
     let dim = system.good().map(|plan| plan.system.dim());
     let networks = observe::check(&cx, &system, data.as_ref());
     let no_perfect = system::no_perfect(&system);
-    let rows = assimilate::check(&cx, &system, &declared, &networks, no_perfect, data.as_ref().map(|data| data.layout));
+    let rows = assimilate::check(
+        &cx,
+        &system,
+        &declared,
+        &networks,
+        no_perfect,
+        data.as_ref().map(|data| (data.layout, data.columns)),
+    );
     let expected = expected::check(&cx, &rows);
     let scored = score::check(&cx, &declared, data.as_ref(), no_perfect);
     for row in &rows {

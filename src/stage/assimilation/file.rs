@@ -10,8 +10,8 @@ use super::pictures::truth_at_analyses;
 use super::row_run::RowRun;
 use crate::failure::Result;
 use crate::spec::Plan;
-use crate::stage::output::{model_time, numbers, origin, truth};
-use crate::store::netcdf::{self, Attribute, Dataset, Values, Variable};
+use crate::stage::output::{numbers, origin, truth};
+use crate::store::netcdf::{self, Attribute, Dataset, Values, Variable, Wording};
 
 /// Writes the analyses of a network's first replicate: mean and standard deviation of every row, truth, observations.
 /// `runs` are those of its rows on that replicate.
@@ -21,7 +21,7 @@ use crate::store::netcdf::{self, Attribute, Dataset, Values, Variable};
 pub fn write_analyses(path: &Path, network: &ObservingNetwork, runs: &[&RowRun], plan: &Plan) -> Result<()> {
     let Some(replicate) = network.replicates.first() else { return Ok(()) };
     let observations = replicate.all_observations();
-    let times = replicate.steps.iter().map(|&step| step as f64 * plan.data.stepping.dt).collect();
+    let (clock, states) = (&network.wording, &network.states);
     let codes: Vec<_> = runs.iter().map(|run| run.quality.view()).collect();
     let quality = stack(Axis(0), &codes).unwrap_or_default();
     let components = runs.first().map_or(0, |run| run.mean.ncols());
@@ -31,30 +31,29 @@ pub fn write_analyses(path: &Path, network: &ObservingNetwork, runs: &[&RowRun],
     let row_dims = ["row", "time", "component"];
     let mut dataset = Dataset::default()
         .dimension("row", runs.len())
-        .coordinate(
-            Variable::coordinate("time", Values::F64(times))
-                .with("units", "1")
-                .with("time_unit", "model time unit")
-                .with("axis", "T"),
-        )
+        .coordinate(time_axis(clock, network.times.clone()))
         .dimension("component", components)
         .dimension("observed", observations.ncols())
         .variable(Variable::new("label", &["row"], labels).with("long_name", "method and forecaster"))
         .variable(
-            Variable::new("analysis_mean", &row_dims, Values::F64(means))
-                .with("long_name", "mean of the analysis ensemble; NaN where a row was not run")
-                .with("units", "1"),
+            states.of_states(
+                Variable::new("analysis_mean", &row_dims, Values::F64(means))
+                    .with("long_name", "mean of the analysis ensemble; NaN where a row was not run")
+                    .with("units", "1"),
+            ),
         )
         .variable(
-            Variable::new("analysis_sd", &row_dims, Values::F64(sds))
-                .with("long_name", "standard deviation of the analysis ensemble")
-                .with("units", "1"),
-        )
-        .variable(
-            Variable::new("observation", &["time", "observed"], Values::F64(observations.iter().copied().collect()))
-                .with("long_name", "observations, those that no method saw among them (see quality); NaN is missing")
-                .with("units", "1"),
+            states.of_states(
+                Variable::new("analysis_sd", &row_dims, Values::F64(sds))
+                    .with("long_name", "standard deviation of the analysis ensemble")
+                    .with("units", "1"),
+            ),
         );
+    let seen = Variable::new("observation", &["time", "observed"], Values::F64(observations.iter().copied().collect()))
+        .with("long_name", "observations, those that no method saw among them (see quality); NaN is missing")
+        .with("units", "1");
+    let own_file = network.plan.file.is_some();
+    dataset = dataset.variable(if own_file { clock.of_states(seen) } else { seen });
     if quality.iter().any(|code| *code >= 0) {
         dataset = dataset.variable(
             Variable::new(
@@ -74,14 +73,29 @@ pub fn write_analyses(path: &Path, network: &ObservingNetwork, runs: &[&RowRun],
     let truth = truth_at_analyses(replicate);
     if let Some(truth) = &truth {
         dataset = dataset.variable(
-            Variable::new("truth", &["time", "component"], Values::F64(truth.iter().copied().collect()))
-                .with("long_name", "the hidden truth of the twin experiment")
-                .with("units", "1"),
+            states.of_states(
+                Variable::new("truth", &["time", "component"], Values::F64(truth.iter().copied().collect()))
+                    .with("long_name", "the hidden truth of the twin experiment")
+                    .with("units", "1"),
+            ),
         );
+    }
+    dataset = states.with_places(dataset, "component");
+    if own_file {
+        dataset = clock.with_places(dataset, "observed");
     }
     dataset = with_tracks(dataset, runs, replicate.steps.len(), truth.is_some());
     let title = format!("analyses of network {}", network.plan.name);
     Ok(netcdf::write(path, &dataset.from_experiment(&origin(plan, &title)?))?)
+}
+
+/// The coordinate of the times of analyses.
+fn time_axis(clock: &Wording, times: Vec<f64>) -> Variable {
+    if clock.time.is_empty() {
+        let coordinate = Variable::coordinate("time", Values::F64(times)).with("units", "1");
+        return coordinate.with("time_unit", "model time unit").with("axis", "T");
+    }
+    clock.clock("time", times, "time").with("axis", "T")
 }
 
 /// Adds what rows say of the parameters that they estimate, where some do; NaN where a row does not.
@@ -134,10 +148,12 @@ fn with_parameters(dataset: Dataset, parameters: &[(String, Option<f64>)], has_t
 }
 
 /// Analysis ensembles of one row over all replicates, beside their truths.
-pub struct Ensembles {
+pub struct Ensembles<'a> {
+    /// The network whose observations they are of.
+    pub network: &'a ObservingNetwork,
     /// The row's label.
     pub label: String,
-    /// Model time of each analysis.
+    /// The time of each analysis.
     pub times: Vec<f64>,
     /// `[case, time, member, component]`; NaN from a divergence on.
     pub values: Array4<f64>,
@@ -158,15 +174,18 @@ pub struct Ensembles {
 pub fn write_ensembles(path: &Path, analyses: &Ensembles, plan: &Plan) -> Result<()> {
     let (cases, _, members, components) = analyses.values.dim();
     let dims = ["case", "time", "number", "component"];
+    let states = &analyses.network.states;
     let mut dataset = Dataset::default()
         .dimension("case", cases)
-        .coordinate(model_time("time", analyses.times.clone(), "time"))
+        .coordinate(analyses.network.wording.clock("time", analyses.times.clone(), "time"))
         .coordinate(numbers(members))
         .dimension("component", components)
         .variable(
-            Variable::new("analysis", &dims, Values::F64(analyses.values.iter().copied().collect()))
-                .with("long_name", "analysis ensemble")
-                .with("units", "1"),
+            states.of_states(
+                Variable::new("analysis", &dims, Values::F64(analyses.values.iter().copied().collect()))
+                    .with("long_name", "analysis ensemble")
+                    .with("units", "1"),
+            ),
         )
         .variable(
             Variable::new("weight", &dims[..3], Values::F64(analyses.weights.iter().copied().collect()))
@@ -174,9 +193,11 @@ pub fn write_ensembles(path: &Path, analyses: &Ensembles, plan: &Plan) -> Result
                 .with("units", "1"),
         )
         .with("label", analyses.label.as_str());
-    if let Some(states) = &analyses.truth {
-        dataset = dataset.variable(truth(&["case", "time", "component"], states.iter().copied().collect()));
+    if let Some(truths) = &analyses.truth {
+        let happened = truth(&["case", "time", "component"], truths.iter().copied().collect());
+        dataset = dataset.variable(states.of_states(happened));
     }
+    dataset = states.with_places(dataset, "component");
     if !analyses.parameters.is_empty() {
         let values = Values::F64(analyses.estimates.iter().copied().collect());
         dataset = with_parameters(dataset, &analyses.parameters, analyses.truth.is_some()).variable(

@@ -25,6 +25,6 @@ mod score;
 mod truth;
 mod withheld;
 
-pub use network::{ObservingNetwork, recorded_sets};
+pub use network::{ObservingNetwork, Recorded, recorded_sets};
 pub use row_run::RowRun;
 pub use score::{Assimilation, Extras};

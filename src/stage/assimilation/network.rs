@@ -17,7 +17,7 @@ use crate::stage::data::SplitTrajectories;
 use crate::stage::experiment::Experiment;
 use crate::stage::options::Options;
 use crate::store;
-use crate::store::netcdf::TimeUnit;
+use crate::store::netcdf::{TimeUnit, Wording};
 use crate::systems::{Domain, Key};
 
 /// A network with its operator and replicates.
@@ -33,6 +33,13 @@ pub struct ObservingNetwork {
     pub climate: Option<Prior>,
     /// Values that the error law could not draw, of all.
     pub undrawn: (usize, usize),
+    /// The times of the sets of observations: as a user's file says them, or model times.
+    pub times: Vec<f64>,
+    /// What the file that the times are from calls what it holds: that of the observations, or that of the trajectories which
+    /// are the truths.
+    pub wording: Wording,
+    /// What the file of the trajectories calls what it holds.
+    pub states: Wording,
 }
 
 impl ObservingNetwork {
@@ -77,12 +84,13 @@ pub fn networks(plan: &Plan, experiment: &Experiment) -> Result<Vec<ObservingNet
                 return Err(Failure::new(FailureKind::Usage, what));
             }
             let making = Making { plan, experiment, network, operator: operator.as_ref() };
-            let (replicates, undrawn) = match &network.file {
-                Some(path) => (making.recorded(path)?, (0, 0)),
+            let (replicates, times, wording, undrawn) = match &network.file {
+                Some(path) => making.recorded(path)?,
                 None => making.simulated()?,
             };
             let climate = climate(plan, network, experiment.climate());
-            Ok(ObservingNetwork { plan: network.clone(), operator, replicates, climate, undrawn })
+            let states = experiment.data.as_ref().map(|data| data.wording.clone()).unwrap_or_default();
+            Ok(ObservingNetwork { plan: network.clone(), operator, replicates, climate, undrawn, times, wording, states })
         })
         .collect()
 }
@@ -98,6 +106,10 @@ pub fn find<'a>(networks: &'a [ObservingNetwork], name: &str) -> Result<&'a Obse
         .ok_or_else(|| Failure::new(FailureKind::Bug, format!("network `{name}` was not made")))
 }
 
+/// Replicates, the times of their sets, what the file of those times calls what it holds, and how many values the error law
+/// could not draw, of how many.
+type Clocked = (Vec<Replicate>, Vec<f64>, Wording, (usize, usize));
+
 /// What the replicates of a network are made from.
 struct Making<'a> {
     plan: &'a Plan,
@@ -108,7 +120,7 @@ struct Making<'a> {
 
 impl Making<'_> {
     /// The replicates of a twin experiment.
-    fn simulated(&self) -> Result<(Vec<Replicate>, (usize, usize))> {
+    fn simulated(&self) -> Result<Clocked> {
         let Self { plan, network, .. } = *self;
         let mut undrawn = (0, 0);
         let test = self.experiment.data.as_ref().map(|data| &data.test);
@@ -125,17 +137,29 @@ impl Making<'_> {
                 let prior = prior(plan, network, climate, Some(truth.row(0).to_owned()), truth.ncols(), key)?;
                 Ok(Replicate { truth: Some(truth), observations, withheld, steps, prior, key })
             })
-            .collect::<Result<_>>()?;
-        Ok((replicates, undrawn))
+            .collect::<Result<Vec<_>>>()?;
+        let (times, wording) = self.clock(&replicates);
+        Ok((replicates, times, wording, undrawn))
+    }
+
+    /// The times of the sets of simulated replicates, and what is said of them: those of the trajectories' file where its
+    /// trajectories are the truths.
+    fn clock(&self, replicates: &[Replicate]) -> (Vec<f64>, Wording) {
+        let dt = self.plan.data.stepping.dt;
+        let steps = replicates.first().map_or(&[][..], |replicate| &replicate.steps);
+        match (&self.experiment.data, &self.plan.system) {
+            (Some(data), None) => (data.times(steps.iter().copied(), dt), data.wording.clone()),
+            _ => (steps.iter().map(|&step| step as f64 * dt).collect(), Wording::default()),
+        }
     }
 
     /// The user's own observations, at the lead steps of their times; there is no truth.
-    fn recorded(&self, path: &Path) -> Result<Vec<Replicate>> {
+    fn recorded(&self, path: &Path) -> Result<Clocked> {
         let Self { plan, network, .. } = *self;
         let Experiment { data, options, .. } = self.experiment;
-        let (values, steps) = recorded_sets(plan, network, path, self.operator, data.as_ref(), options)?;
-        let replicates = values.dim().0;
-        (0..replicates)
+        let Recorded { values, steps, times, wording } =
+            recorded_sets(plan, network, path, self.operator, data.as_ref(), options)?;
+        let replicates = (0..values.dim().0)
             .map(|index| {
                 let key = Key::new(plan.seed, Domain::Method).case(index as u64);
                 let mut observations = values.index_axis(Axis(0), index).to_owned();
@@ -144,11 +168,24 @@ impl Making<'_> {
                 let prior = prior(plan, network, self.experiment.climate(), None, self.operator.state_dim(), key)?;
                 Ok(Replicate { truth: None, observations, withheld, steps, prior, key })
             })
-            .collect()
+            .collect::<Result<_>>()?;
+        Ok((replicates, times, wording, (0, 0)))
     }
 }
 
-/// The user's own observations, `[replicate, set, observed]`, and the lead step of each set.
+/// The user's own observations.
+pub struct Recorded {
+    /// `[replicate, set, observed]`; NaN is missing.
+    pub values: Array3<f64>,
+    /// The lead step of each set.
+    pub steps: Vec<usize>,
+    /// The time of each set, as the file says it; model time where it says none.
+    pub times: Vec<f64>,
+    /// What the file calls what it holds.
+    pub wording: Wording,
+}
+
+/// Reads the user's own observations.
 ///
 /// # Errors
 /// When the file cannot be read, does not hold what the operator gives, or its times are those of no lead steps.
@@ -159,9 +196,10 @@ pub fn recorded_sets(
     operator: &dyn ObservationOperator,
     data: Option<&SplitTrajectories>,
     options: &Options,
-) -> Result<(Array3<f64>, Vec<usize>)> {
-    let store::netcdf::Observations { values, time, unit } =
-        store::netcdf::read_observations(path, network.variable.as_deref(), &options.limits())?;
+) -> Result<Recorded> {
+    let (observations, wording) =
+        store::netcdf::read_worded_observations(path, network.variable.as_deref(), &options.limits())?;
+    let store::netcdf::Observations { values, time, unit } = observations;
     let (_, sets, width) = values.dim();
     let at = |message: String| Failure::new(FailureKind::Data, message).at(path.display().to_string());
     if width != operator.dim() {
@@ -176,11 +214,14 @@ pub fn recorded_sets(
         return Err(at("the file has no value that is not missing".into()).hint("give a file that has some"));
     }
     let own = data.map_or(&TimeUnit::Model, |data| &data.unit);
+    let said = time.clone();
     let time = time.map(|time| in_lead_steps_unit(time, &unit, own)).transpose();
     let time = time.map_err(|(what, hint)| at(what).hint(hint))?;
     let steps = observation_times::lead_steps(time.as_deref(), sets, network.every, plan.data.stepping.dt)
         .map_err(|(what, remedy)| at(what).hint(remedy))?;
-    Ok((values, steps))
+    let counted = || steps.iter().map(|&step| step as f64 * plan.data.stepping.dt).collect();
+    let times = said.unwrap_or_else(counted);
+    Ok(Recorded { values, steps, times, wording })
 }
 
 /// Times of observations in the unit of the trajectories.

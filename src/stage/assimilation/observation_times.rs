@@ -1,5 +1,7 @@
 //! The lead steps of the sets of observations in a user's file, from its coordinate `time`.
 
+use crate::stage::data::health::roundings;
+
 /// The lead steps of `count` sets, the first `every` lead steps of length `dt` after the prior. Later ones follow at the gaps
 /// between their times, each of which must be some whole number of `every * dt`; without times they follow each `every`.
 ///
@@ -13,8 +15,7 @@ pub(super) fn lead_steps(
 ) -> Result<Vec<usize>, (String, String)> {
     let Some(time) = time else { return Ok((1..=count).map(|set| set * every).collect()) };
     let unit = every as f64 * dt;
-    let largest = time.iter().fold(0.0f64, |largest, time| largest.max(time.abs()));
-    let tolerance = TOLERANCE + 2.0 * f64::from(f32::EPSILON) * largest / unit;
+    let tolerance = TOLERANCE + (roundings(time).1 / unit).min(MOST_ROUNDING);
     let mut steps = vec![every];
     for (set, pair) in time.windows(2).enumerate() {
         let gap = pair[1] - pair[0];
@@ -46,6 +47,9 @@ pub(super) fn lead_steps(
 /// How far the time since the first set may be from a whole number, beside what single precision rounds.
 const TOLERANCE: f64 = 1e-2;
 
+/// The most that rounding may add to it: single precision holds no small steps far from 0.
+const MOST_ROUNDING: f64 = 0.1;
+
 /// A gap of more than this is a time in another unit rather than a pause.
 const MOST: f64 = 100.0;
 
@@ -75,6 +79,9 @@ mod tests {
         assert!(refused(&late).contains("set 3 is 2.0180 times"), "{}", refused(&late));
         // hours
         assert!(refused(&[0.0, 60.0]).contains("sets 1 and 2 are 60.000000"));
+        // of single precision, which has no such steps so far from 0
+        let coarse: Vec<f64> = (0..9).map(|set| f64::from((1e7 + 0.2 * f64::from(set)) as f32)).collect();
+        assert!(lead_steps(Some(&coarse), 9, 4, 0.05).is_err());
         for time in [[0.4, 0.2], [0.2, 0.2], [0.2, f64::NAN]] {
             assert!(refused(&time).contains("does not ascend: set 1"), "{time:?}");
         }

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::split::SplitTrajectories;
 use crate::failure::Result;
 use crate::spec::Plan;
-use crate::stage::output::{origin, times};
+use crate::stage::output::origin;
 use crate::store::netcdf::{self, SplitPart, StoredTrajectories};
 
 /// Writes all trajectories in the order train, valid, test, with the part of each.
@@ -14,12 +14,13 @@ use crate::store::netcdf::{self, SplitPart, StoredTrajectories};
 /// When the system refuses.
 pub fn write_trajectories(path: &Path, data: &SplitTrajectories, plan: &Plan) -> Result<()> {
     let values = data.joined();
-    let time = times(plan, values.dim().1);
+    let time = data.times(0..values.dim().1, plan.data.stepping.dt);
     let split = SplitPart::of_counts([data.train.dim().0, data.valid.dim().0, data.test.dim().0]);
     let trajectories = StoredTrajectories {
         split: Some(split),
         geometry: Some(data.geometry),
         ..StoredTrajectories::new(values, Some(time))
     };
-    Ok(netcdf::write_trajectories(path, &trajectories, &origin(plan, "trajectories")?)?)
+    let origin = origin(plan, "trajectories")?;
+    Ok(netcdf::write_worded_trajectories(path, &trajectories, &data.wording, &origin)?)
 }

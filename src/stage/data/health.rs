@@ -26,14 +26,14 @@ impl Finding {
     }
 }
 
-/// The step of the times, if they are equally spaced, within what single precision can hold.
+/// The step of the times, if they are equally spaced: to a millionth of it, or, where all of them are numbers of single precision,
+/// within what those can hold, as long as that is small beside the step.
 ///
 /// # Errors
 /// A finding that names the first step that differs.
 pub fn step(times: &[f64]) -> Result<Option<f64>, Finding> {
     let [first, .., last] = times else { return Ok(None) };
     let step = (last - first) / (times.len() - 1) as f64;
-    let rounding = 2.0 * f64::from(f32::EPSILON) * first.abs().max(last.abs());
     if let Some(at) = times.iter().position(|time| !time.is_finite()) {
         let message = format!("time {at} is {}", times[at]);
         return Err(Finding::new(true, "time", message, "give finite times that increase"));
@@ -43,17 +43,41 @@ pub fn step(times: &[f64]) -> Result<Option<f64>, Finding> {
         return Err(Finding::new(true, "time", message, "give finite times that increase"));
     }
     let steps: Vec<f64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    let apart = |own: &f64, step: f64| (own - step).abs() > 1e-6 * step.abs() + rounding;
-    if !steps.iter().any(|own| apart(own, step)) {
+    let (double, single) = roundings(times);
+    let apart = |own: &f64, step: f64, rounding: f64| (own - step).abs() > 1e-6 * step.abs() + rounding;
+    if !steps.iter().any(|own| apart(own, step, double)) {
+        return Ok(Some(step));
+    }
+    let coarse = single > RESOLVED * step;
+    if !coarse && !steps.iter().any(|own| apart(own, step, single)) {
         return Ok(Some(step));
     }
     // a single gap moves the mean of all steps, but not their median
     let mut sorted = steps.clone();
     sorted.sort_by(f64::total_cmp);
     let usual = sorted[sorted.len() / 2];
-    let (k, own) = steps.iter().enumerate().find(|(_, own)| apart(own, usual)).unwrap_or((0, &steps[0]));
+    let different = |rounding: f64| steps.iter().enumerate().find(|(_, own)| apart(own, usual, rounding));
+    let (k, own) = different(single).or_else(|| different(double)).unwrap_or((0, &steps[0]));
     let message = format!("the step from time {k} to {} is {own}, and most are {usual}", k + 1);
-    Err(Finding::new(true, "time", message, "interpolate to equally spaced times, or cut the trajectories"))
+    let remedy = match coarse && different(single).is_none() {
+        true => {
+            "these are times of single precision, which holds no such small step so far from 0: store double precision"
+        }
+        false => "interpolate to equally spaced times, or cut the trajectories",
+    };
+    Err(Finding::new(true, "time", message, remedy))
+}
+
+/// How large the rounding of times in single precision may be beside their step.
+const RESOLVED: f64 = 0.1;
+
+/// How far a difference of two times may be off because numbers are rounded: of double precision, and, where all times are numbers
+/// of single precision, of that.
+pub fn roundings(times: &[f64]) -> (f64, f64) {
+    let largest = times.iter().fold(0.0f64, |largest, time| largest.max(time.abs()));
+    let double = 4.0 * f64::EPSILON * largest;
+    let all_single = times.iter().all(|&time| f64::from(time as f32) == time);
+    (double, if all_single { 2.0 * f64::from(f32::EPSILON) * largest } else { double })
 }
 
 /// Every problem of the trajectories' shape, times, parts and values, in this order.
@@ -224,6 +248,15 @@ mod tests {
         // Times in single precision, as they come from files: not equal, but as equal as they can be.
         let single: Vec<f64> = (0..100_000).map(|k| f64::from((f64::from(k) * 0.05) as f32)).collect();
         assert!(step(&single).is_ok());
+        // ... but not where single precision holds no such step, nor any that is far from regular in double precision
+        let far = |k: i32| 1e5 + f64::from(k) * 0.01;
+        let coarse: Vec<f64> = (0..50).map(|k| f64::from(far(k) as f32)).collect();
+        assert!(step(&coarse).unwrap_err().remedy.contains("double precision"));
+        assert!((step(&(0..50).map(far).collect::<Vec<_>>()).unwrap().unwrap() - 0.01).abs() < 1e-9);
+        let nanoseconds: Vec<f64> = [0.0, 1.0, 2.0, 3.5, 4.0].iter().map(|hour| 1.7e18 + 3.6e12 * hour).collect();
+        assert!(step(&nanoseconds).is_err());
+        let hours: Vec<f64> = (0..50).map(|k| f64::from(1_000_000 + k)).collect();
+        assert_eq!(step(&hours).unwrap(), Some(1.0));
     }
 
     #[test]

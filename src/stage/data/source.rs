@@ -8,7 +8,7 @@ use ndarray::Array3;
 use super::split::SplitTrajectories;
 use crate::failure::{Failure, FailureKind, Result};
 use crate::progress::Progress;
-use crate::spec::{DataSource, Plan};
+use crate::spec::{DataSource, Layout, Plan};
 use crate::stage::data::health::step;
 use crate::stage::options::Options;
 use crate::store;
@@ -39,10 +39,10 @@ pub fn trajectories(
 }
 
 fn read(path: &Path, plan: &Plan, options: &Options) -> Result<SplitTrajectories> {
-    let read = store::read_trajectories(path, plan.data.variable.as_deref(), &options.limits())?;
+    let (read, wording) = store::read_worded(path, plan.data.variable.as_deref(), &options.limits())?;
     let geometry = geometry(plan, path, &read)?;
     check_step(path, &read, plan.data.stepping.dt)?;
-    let (states, unit) = (read.values, read.unit);
+    let (states, unit, time) = (read.values, read.unit, read.time);
     let split = read.split.unwrap_or_else(|| SplitPart::of_counts(plan.data.split_counts(states.dim().0)));
     if let Some(system) = plan.system.as_ref().filter(|system| system.system.dim() != states.dim().2) {
         return Err(Failure::new(
@@ -57,7 +57,12 @@ fn read(path: &Path, plan: &Plan, options: &Options) -> Result<SplitTrajectories
         .at(path.display().to_string())
         .hint("set system.dim, or remove [system] if these are not its trajectories"));
     }
-    Ok(SplitTrajectories { unit, ..SplitTrajectories::cut(&states, &split, geometry, first_step(plan))? })
+    Ok(SplitTrajectories {
+        unit,
+        time,
+        wording,
+        ..SplitTrajectories::cut(&states, &split, geometry, first_step(plan))?
+    })
 }
 
 /// The step between the states of a file, in the unit of its times; none where it has no times.
@@ -72,12 +77,35 @@ pub fn step_of(path: &Path, times: Option<&[f64]>) -> Result<Option<f64>> {
     })
 }
 
-/// The length of a lead step as a file of trajectories says it; none where it has no times.
+/// What a file of trajectories says of itself.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Said {
+    /// The length of a lead step; none where it has no times.
+    pub dt: Option<f64>,
+    /// How the components lie, by what the file says and the plan; none where neither says it, or they do not fit.
+    pub geometry: Option<Geometry>,
+}
+
+impl Said {
+    /// Grid points in a row, where there are rows.
+    pub fn columns(&self) -> Option<usize> {
+        match self.geometry? {
+            Geometry::Torus { columns, .. } | Geometry::Plane { columns, .. } => Some(columns),
+            _ => None,
+        }
+    }
+}
+
+/// What the file of the plan's trajectories says of itself.
 ///
 /// # Errors
 /// When the file cannot be read, or its times cannot be used.
-pub fn lead_step_in(path: &Path, variable: Option<&str>, options: &Options) -> Result<Option<f64>> {
-    step_of(path, store::read_times(path, variable, &options.limits())?.0.as_deref())
+pub fn said_in(path: &Path, plan: &Plan, options: &Options) -> Result<Said> {
+    let outline = store::read_outline(path, plan.data.variable.as_deref(), &options.limits())?;
+    let dt = step_of(path, outline.time.as_deref())?;
+    let says = outline.geometry.is_some() || matches!(plan.data.layout, Layout::Word(_));
+    let geometry = if says { plan.data.layout.of_file(&outline.space, outline.geometry).ok() } else { None };
+    Ok(Said { dt, geometry })
 }
 
 /// Refuses trajectories whose states are not `dt` apart.

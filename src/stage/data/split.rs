@@ -4,7 +4,7 @@ use ndarray::{Array3, Axis, concatenate};
 
 use crate::failure::{Failure, FailureKind, Result};
 use crate::store::digest::Digest;
-use crate::store::netcdf::{SplitPart, TimeUnit};
+use crate::store::netcdf::{SplitPart, TimeUnit, Wording};
 use crate::systems::Geometry;
 
 /// Trajectories for training, validation and test, `[case, time, component]` each.
@@ -23,6 +23,10 @@ pub struct SplitTrajectories {
     pub first_step: usize,
     /// The unit of the lead step: model time, or that of the file's times.
     pub unit: TimeUnit,
+    /// The times of a user's file, where it has any.
+    pub time: Option<Vec<f64>>,
+    /// What a user's file calls what it holds.
+    pub wording: Wording,
 }
 
 impl SplitTrajectories {
@@ -48,7 +52,16 @@ impl SplitTrajectories {
             .hint("give at least 3 trajectories; a long one can be cut into several"));
         }
         let [train, valid, test] = [train, valid, test].map(|cases| states.select(Axis(0), &cases));
-        Ok(Self { train, valid, test, geometry, first_step, unit: TimeUnit::Model })
+        Ok(Self {
+            train,
+            valid,
+            test,
+            geometry,
+            first_step,
+            unit: TimeUnit::Model,
+            time: None,
+            wording: Wording::default(),
+        })
     }
 
     /// All of them, in the order train, valid, test.
@@ -65,6 +78,12 @@ impl SplitTrajectories {
             digest.numbers(part.iter().map(|value| value.to_le_bytes()));
         }
         digest.hex()
+    }
+
+    /// The times of lead steps of length `dt` from the start of a trajectory: as the file says, or model time.
+    pub fn times(&self, steps: impl Iterator<Item = usize>, dt: f64) -> Vec<f64> {
+        let own = |step: usize| self.time.as_ref().and_then(|time| time.get(step)).copied();
+        steps.map(|step| own(step).unwrap_or(step as f64 * dt)).collect()
     }
 
     /// The number of components.

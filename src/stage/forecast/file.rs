@@ -6,8 +6,9 @@ use ndarray::{Array4, Array5};
 
 use crate::failure::Result;
 use crate::spec::Plan;
+use crate::stage::data::SplitTrajectories;
 use crate::stage::output::{model_time, numbers, origin, truth};
-use crate::store::netcdf::{self, Dataset, Values, Variable};
+use crate::store::netcdf::{self, Dataset, TimeUnit, Values, Variable};
 
 /// Forecasts of one forecaster beside what followed.
 pub struct Forecasts<'a> {
@@ -19,6 +20,22 @@ pub struct Forecasts<'a> {
     pub truth: &'a Array4<f64>,
     /// The time of each start in its trajectory, in lead steps.
     pub starts: &'a [usize],
+    /// The trajectories that they start from.
+    pub data: &'a SplitTrajectories,
+}
+
+/// The coordinate of lead times of so many `dt`, in the unit of the times of the data.
+fn lead_times(leads: usize, dt: f64, unit: &TimeUnit) -> Variable {
+    let of = |step: f64| (1..=leads).map(|lead| lead as f64 * step).collect();
+    match unit {
+        // readers of physical times need to be told that these are durations and not dates
+        TimeUnit::Physical { name, seconds } => {
+            let (name, step) = if name.contains(' ') { ("seconds", dt * seconds) } else { (name.as_str(), dt) };
+            let coordinate = Variable::coordinate("lead_time", Values::F64(of(step)));
+            coordinate.with("standard_name", "forecast_period").with("units", name).with("dtype", "timedelta64[ns]")
+        }
+        _ => model_time("lead_time", of(dt), "forecast_period"),
+    }
 }
 
 /// Writes forecasts and their truth.
@@ -28,24 +45,28 @@ pub struct Forecasts<'a> {
 pub fn write_forecasts(path: &Path, forecasts: &Forecasts, plan: &Plan) -> Result<()> {
     let dt = plan.data.stepping.dt;
     let (cases, _, members, leads, components) = forecasts.values.dim();
-    let start_times = forecasts.starts.iter().map(|&start| start as f64 * dt).collect();
-    let lead_times = (1..=leads).map(|lead| lead as f64 * dt).collect();
+    let (data, wording) = (forecasts.data, &forecasts.data.wording);
+    let start_times = data.times(forecasts.starts.iter().copied(), dt);
+    let happened = truth(&["case", "time", "lead_time", "component"], forecasts.truth.iter().copied().collect());
     let dataset = Dataset::default()
         .dimension("case", cases)
-        .coordinate(model_time("time", start_times, "forecast_reference_time"))
+        .coordinate(wording.clock("time", start_times, "forecast_reference_time"))
         .coordinate(numbers(members))
-        .coordinate(model_time("lead_time", lead_times, "forecast_period"))
+        .coordinate(lead_times(leads, dt, &data.unit))
         .dimension("component", components)
         .variable(
-            Variable::new(
-                "forecast",
-                &["case", "time", "number", "lead_time", "component"],
-                Values::F64(forecasts.values.iter().copied().collect()),
-            )
-            .with("long_name", "ensemble forecast of the state")
-            .with("units", "1"),
+            wording.of_states(
+                Variable::new(
+                    "forecast",
+                    &["case", "time", "number", "lead_time", "component"],
+                    Values::F64(forecasts.values.iter().copied().collect()),
+                )
+                .with("long_name", "ensemble forecast of the state")
+                .with("units", "1"),
+            ),
         )
-        .variable(truth(&["case", "time", "lead_time", "component"], forecasts.truth.iter().copied().collect()))
+        .variable(wording.of_states(happened))
         .with("label", forecasts.label);
+    let dataset = wording.with_places(dataset, "component");
     Ok(netcdf::write(path, &dataset.from_experiment(&origin(plan, "forecasts")?))?)
 }

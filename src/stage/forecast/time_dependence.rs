@@ -91,7 +91,7 @@ fn plan(system: Driven) -> Plan {
 }
 
 fn options() -> Options {
-    Options { out: None, force: false, resume: false, max_memory: 1 << 30 }
+    Options { out: None, force: false, resume: false, max_memory: 1 << 30, launcher: None }
 }
 
 /// The forecast table of the true system.

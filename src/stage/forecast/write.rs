@@ -52,7 +52,8 @@ pub fn run(
         let file = path(&made.label);
         if !claim.has(&file) {
             let values = forecasts(&experiment, made, &starts, progress)?;
-            let content = Forecasts { label: &made.label, values: &values, truth: &truth, starts: &starts };
+            let data = experiment.trajectories()?;
+            let content = Forecasts { label: &made.label, values: &values, truth: &truth, starts: &starts, data };
             write_forecasts(&file, &content, plan)?;
             claim.wrote(&file)?;
         }

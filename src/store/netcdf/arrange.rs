@@ -7,7 +7,6 @@ use ndarray::{ArrayD, ArrayViewD, Axis, IxDyn};
 use super::super::error::{Error, Result};
 use super::dataset::Attribute;
 use super::read::{Header, Reader};
-use super::time_unit::TimeUnit;
 
 /// A role that a dimension can play, and the names under which it is known.
 pub(in crate::store) struct Role {
@@ -41,6 +40,7 @@ pub(super) const COMPONENT: Role = Role {
         "feature",
         "observed",
         "location",
+        "station",
         "space",
         "position",
         "grid",
@@ -63,6 +63,8 @@ pub(super) const REPLICATE: Role =
 /// An array in the order of its roles, and the variable that it was.
 pub(super) struct Arranged {
     pub(super) values: ArrayD<f64>,
+    /// The name of the variable.
+    pub(super) name: String,
     /// The name of the dimension that played each role; none where the variable lacks it.
     pub(super) dimensions: Vec<Option<String>>,
     /// The roles.
@@ -90,19 +92,18 @@ pub(super) fn load(path: &Path, reader: &mut Reader, name: Option<&str>, sets: &
     let dimensions = axes.iter().map(|a| a.map(|axis| header.dimensions[axis].0.clone())).collect();
     // Copied only if the file has another order: arrays may take half of the memory.
     let values = if array.is_standard_layout() { array } else { array.as_standard_layout().into_owned() };
-    Ok(Arranged { values, dimensions, roles })
+    Ok(Arranged { values, name: header.name, dimensions, roles })
 }
 
-/// The name of the dimension that plays role `role` in the variable that [`load`] would load.
-pub(super) fn dimension(
+/// Name and size of the dimension that plays each role in the variable that [`load`] would load.
+pub(super) fn dimensions(
     path: &Path,
     reader: &Reader,
     name: Option<&str>,
     sets: &[Roles],
-    role: usize,
-) -> Result<Option<String>> {
+) -> Result<Vec<Option<(String, usize)>>> {
     let Choice { header, axes, .. } = choose(path, reader.headers(), name, sets)?;
-    Ok(axes[role].map(|axis| header.dimensions[axis].0.clone()))
+    Ok(axes.iter().map(|axis| axis.map(|axis| header.dimensions[axis].clone())).collect())
 }
 
 /// A variable, and the axis that plays each role.
@@ -196,23 +197,6 @@ fn numbers_with_units(reader: &mut Reader, name: &str) -> Result<(Vec<f64>, Opti
     let variable = reader.load(name)?;
     let units = variable.attribute("units").and_then(Attribute::text).map(str::to_owned);
     Ok((reader.decoded(variable)?, units))
-}
-
-/// The times along a dimension, if the file has any, and their unit: its coordinate, or else a variable of times that lies along
-/// it alone.
-pub(super) fn times(
-    path: &Path,
-    reader: &mut Reader,
-    dimension: Option<&String>,
-) -> Result<(Option<Vec<f64>>, TimeUnit)> {
-    let Some(dimension) = dimension else { return Ok((None, TimeUnit::Model)) };
-    let lies = |header: &&Header| matches!(header.dimensions.as_slice(), [(along, _)] if along == dimension);
-    let along: Vec<&Header> = reader.headers().iter().filter(lies).filter(|h| h.float || h.integer).collect();
-    let own = along.iter().find(|header| header.name == *dimension);
-    let named = || along.iter().find(|header| TIME.known_as.contains(&header.name.to_lowercase().as_str()));
-    let Some(name) = own.or_else(named).map(|header| header.name.clone()) else { return Ok((None, TimeUnit::Model)) };
-    let (values, units) = numbers_with_units(reader, &name)?;
-    Ok((Some(values), TimeUnit::parse(path, &name, units.as_deref())?))
 }
 
 /// Refuses values that are not finite, and says where the first one is.

@@ -13,13 +13,7 @@ use std::path::Path;
 
 use super::super::error::{Error, Result};
 use super::dataset::{Attribute, Values, Variable};
-
-/// How integers are stored: bytes each, and whether they have a sign.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Integer {
-    pub(super) bytes: usize,
-    pub(super) signed: bool,
-}
+use super::source::{Chunks, Integer};
 
 /// The values of a variable of numbers, missing ones NaN. `integer` says how they are stored; none are floating-point numbers.
 ///
@@ -28,6 +22,7 @@ pub(super) struct Integer {
 pub(super) fn decode(path: &Path, variable: Variable, integer: Option<Integer>) -> Result<Vec<f64>> {
     let conventions = Conventions::read(path, &variable, integer)?;
     let Variable { name, values, .. } = variable;
+    let exactly = conventions.exactly_missing(&values);
     let mut values = match values {
         Values::F64(values) => values,
         other => other
@@ -40,6 +35,7 @@ pub(super) fn decode(path: &Path, variable: Variable, integer: Option<Integer>) 
         *value = decoded;
         doubtful += usize::from(in_doubt);
     }
+    exactly.into_iter().for_each(|at| values[at] = f64::NAN);
     if doubtful > 0 {
         tracing::warn!(
             "{}: {doubtful} of {} values of `{name}` are taken as missing: {}; some readers (xarray) keep them",
@@ -51,11 +47,46 @@ pub(super) fn decode(path: &Path, variable: Variable, integer: Option<Integer>) 
     Ok(values)
 }
 
+/// Refuses an array of which parts were never written, or are lost, unless what stands for them is missing by the attributes of
+/// the variable, as the NetCDF library leaves it: then they are missing, with a warning. A file whose maker named no such value
+/// reads as zeros there, which cannot be told from numbers.
+///
+/// # Errors
+/// [`Error::Data`] with both counts.
+pub(super) fn check_unwritten(
+    path: &Path,
+    variable: &Variable,
+    integer: Option<Integer>,
+    chunks: &Chunks,
+) -> Result<()> {
+    let Chunks { expected, fill, .. } = *chunks;
+    let lost = chunks.lost();
+    if lost == 0 {
+        return Ok(());
+    }
+    let missing = match fill {
+        Some(fill) => Conventions::read(path, variable, integer)?.is_missing(fill),
+        None => false,
+    };
+    let name = &variable.name;
+    if missing {
+        let file = path.display();
+        tracing::warn!("{file}: {lost} of {expected} chunks of `{name}` were never written: their values are missing");
+        return Ok(());
+    }
+    let message = format!("variable `{name}` is damaged: {lost} of its {expected} chunks are not there");
+    let remedy = "copy or make it again; where values were left out on purpose, create the variable with a fill value and name \
+                  that in `_FillValue`";
+    Err(Error::data(path, message, remedy))
+}
+
 /// The attributes of one variable that say what its numbers mean.
 struct Conventions {
     /// To be added to negative numbers, or subtracted from those at and above half of it, by `_Unsigned`.
     turn: Turn,
     missing: Vec<f64>,
+    /// Missing integers of 64 bits, modulo 2^64: doubles cannot tell their neighbours from them.
+    exactly: Vec<u64>,
     /// The library's own fill value, where it counts.
     unwritten: Option<f64>,
     bounds: [f64; 2],
@@ -93,6 +124,15 @@ impl Conventions {
         let mut missing: Vec<f64> =
             fill.iter().flatten().chain(all("missing_value")?.iter().flatten()).copied().collect();
         missing.iter_mut().for_each(|value| *value = stored(*value));
+        let mut exactly = Vec::new();
+        if let Some(Integer { bytes: 8, signed }) = integer {
+            for name in ["_FillValue", "missing_value"] {
+                exactly.extend(variable.attribute(name).map(modulo).unwrap_or_default());
+            }
+            missing.clear();
+            // what NumPy and pandas store for a date that is none (NaT)
+            exactly.extend(signed.then_some(1 << 63));
+        }
         let (scale, offset) = (one(path, variable, "scale_factor")?, one(path, variable, "add_offset")?);
         if let Some(bad) = [scale, offset].into_iter().flatten().find(|value| !value.is_finite()) {
             return Err(meant(path, variable, "scale_factor` and `add_offset", &format!("must be finite, not {bad}")));
@@ -111,11 +151,22 @@ impl Conventions {
         Ok(Self {
             turn,
             missing,
+            exactly,
             unwritten: if fill.is_none() { unwritten(variable, integer).map(stored) } else { None },
             bounds,
             bounds_unpacked,
             packing,
         })
+    }
+
+    /// The places of 64-bit integers that are missing.
+    fn exactly_missing(&self, values: &Values) -> Vec<usize> {
+        let places = |missing: &dyn Fn(usize) -> bool| (0..values.len()).filter(|at| missing(*at)).collect();
+        match values {
+            Values::I64(v) => places(&|at| self.exactly.contains(&(v[at] as u64))),
+            Values::U64(v) => places(&|at| self.exactly.contains(&v[at])),
+            _ => Vec::new(),
+        }
     }
 
     /// What one stored number means, and whether readers differ about it.
@@ -131,6 +182,12 @@ impl Conventions {
             true => (f64::NAN, true),
             false => (value, false),
         }
+    }
+
+    /// Whether a stored number is missing.
+    fn is_missing(&self, stored: f64) -> bool {
+        self.of(stored).0.is_nan()
+            || self.exactly.iter().any(|&one| one as f64 == stored || one as i64 as f64 == stored)
     }
 
     fn why(&self) -> String {
@@ -187,7 +244,17 @@ fn unwritten(variable: &Variable, integer: Option<Integer>) -> Option<f64> {
         (Some(Integer { bytes: 4, signed: true }), _) => Some(-2_147_483_647.0),
         (Some(Integer { bytes: 4, signed: false }), _) => Some(4_294_967_295.0),
         (Some(Integer { bytes: 8, signed: true }), _) => Some(-9_223_372_036_854_775_806.0),
+        (Some(Integer { bytes: 8, signed: false }), _) => Some(18_446_744_073_709_551_614.0),
         _ => None,
+    }
+}
+
+/// The whole numbers of an attribute, modulo 2^64.
+fn modulo(attribute: &Attribute) -> Vec<u64> {
+    match attribute {
+        Attribute::U64(v) => v.clone(),
+        Attribute::I64(v) => v.iter().map(|&x| x as u64).collect(),
+        other => other.numbers().unwrap_or_default().into_iter().map(|x| x as i64 as u64).collect(),
     }
 }
 
@@ -282,6 +349,41 @@ mod tests {
         // 65,535 is what the library leaves where nothing was written
         let words = shorts(&[65_534, 65_535, 1]).with("_Unsigned", "false");
         assert_decoded(words, Some(Integer { bytes: 2, signed: false }), &[-2.0, f64::NAN, 1.0]);
+    }
+
+    #[test]
+    fn integers_of_64_bits_are_missing_to_the_last_bit() {
+        let nan = f64::NAN;
+        let (long, unsigned) = (Some(Integer { bytes: 8, signed: true }), Some(Integer { bytes: 8, signed: false }));
+        let longs = |values: &[i64]| Variable::new("x", &["time"], Values::I64(values.to_vec()));
+        // a date that is none
+        assert_decoded(longs(&[i64::MIN, 3]), long, &[nan, 3.0]);
+        let big = 1i64 << 60;
+        let x = longs(&[big, big + 1]).with("_FillValue", Attribute::I64(vec![big + 1]));
+        assert_decoded(x, long, &[big as f64, nan]);
+        let x = Variable::new("x", &["time"], Values::U64(vec![u64::MAX, u64::MAX - 1, 5]));
+        assert_decoded(x.clone(), unsigned, &[nan, nan, 5.0]);
+        assert_decoded(
+            x.with("_FillValue", Attribute::U64(vec![u64::MAX])),
+            unsigned,
+            &[nan, 18_446_744_073_709_551_614.0, 5.0],
+        );
+    }
+
+    #[test]
+    fn what_was_never_written_is_missing_only_where_the_file_says_so() {
+        let chunks = |fill| Chunks { there: 3, expected: 5, fill };
+        let check = |x: &Variable, integer, fill| check_unwritten(Path::new("a.nc"), x, integer, &chunks(fill));
+        let x = Variable::new("x", &["time"], Values::F64(vec![0.0]));
+        for fill in [None, Some(0.0), Some(1e20)] {
+            let message = check(&x, None, fill).unwrap_err().to_string();
+            assert!(message.contains("2 of its 5 chunks are not there"), "{message}");
+        }
+        check(&x, None, Some(f64::NAN)).unwrap();
+        check(&x, None, Some(9.969_209_968_386_869e36)).unwrap();
+        check(&x.with("_FillValue", Attribute::F64(vec![1e20])), None, Some(1e20)).unwrap();
+        check(&shorts(&[0]).with("_FillValue", Attribute::I32(vec![-5])), SHORT, Some(-5.0)).unwrap();
+        assert!(check(&shorts(&[0]).with("_FillValue", Attribute::I32(vec![-5])), SHORT, Some(0.0)).is_err());
     }
 
     #[test]

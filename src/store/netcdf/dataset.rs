@@ -8,6 +8,7 @@ macro_rules! numbers_of {
             Self::F32(v) => Some(v.iter().map(|&x| f64::from(x)).collect()),
             Self::I32(v) => Some(v.iter().map(|&x| f64::from(x)).collect()),
             Self::I64(v) => Some(v.iter().map(|&x| x as f64).collect()),
+            Self::U64(v) => Some(v.iter().map(|&x| x as f64).collect()),
             Self::I8(v) => Some(v.iter().map(|&x| f64::from(x)).collect()),
             Self::Text(_) => None,
         }
@@ -25,6 +26,8 @@ pub enum Values {
     I32(Vec<i32>),
     /// 64-bit integers.
     I64(Vec<i64>),
+    /// 64-bit integers without sign.
+    U64(Vec<u64>),
     /// 8-bit integers: flags, with `flag_values` and `flag_meanings`. Booleans in a file are read as these.
     I8(Vec<i8>),
     /// Strings, such as labels; in a file they are arrays of characters with one more dimension.
@@ -39,6 +42,7 @@ impl Values {
             Self::F32(v) => v.len(),
             Self::I32(v) => v.len(),
             Self::I64(v) => v.len(),
+            Self::U64(v) => v.len(),
             Self::I8(v) => v.len(),
             Self::Text(v) => v.len(),
         }
@@ -68,6 +72,8 @@ pub enum Attribute {
     I32(Vec<i32>),
     /// 64-bit integers.
     I64(Vec<i64>),
+    /// 64-bit integers without sign.
+    U64(Vec<u64>),
     /// 8-bit integers.
     I8(Vec<i8>),
 }

@@ -83,13 +83,14 @@ pub fn read_forecasts(path: &Path, variable: Option<&str>, limits: &Limits) -> R
     let counted = || ((1..=values.dim().3).map(|step| step as f64).collect(), None);
     let (lead, units) = lead.unwrap_or_else(counted);
     let lead_time = LeadTime { values: lead, units: units.unwrap_or_else(|| "1".into()) };
-    Ok(Forecasts { values, time, lead_time })
+    Ok(Forecasts { values, time: time.map(|(time, _)| time), lead_time })
 }
 
 /// Forecasts as a file has them.
 pub(super) struct Stored {
     pub(super) values: Array5<f64>,
-    pub(super) time: Option<Vec<f64>>,
+    /// The times of the starts and their unit, where it has any.
+    pub(super) time: Option<(Vec<f64>, Option<String>)>,
     /// The lead times and their unit, where it has any.
     pub(super) lead: Option<(Vec<f64>, Option<String>)>,
 }
@@ -97,7 +98,7 @@ pub(super) struct Stored {
 /// The forecasts of a file that is open.
 pub(super) fn load(path: &Path, reader: &mut Reader, variable: Option<&str>) -> Result<Stored> {
     let arranged = arrange::load(path, reader, variable, &[&[&CASE, &START, &NUMBER, &LEAD_TIME, &COMPONENT]])?;
-    let time = arrange::coordinate(reader, arranged.dimensions[1].as_ref())?.map(|(time, _)| time);
+    let time = arrange::coordinate(reader, arranged.dimensions[1].as_ref())?;
     let lead = arrange::coordinate(reader, arranged.dimensions[3].as_ref())?;
     let values = arranged.values.into_dimensionality::<Ix5>().map_err(|e| Error::content(path, e.to_string()))?;
     Ok(Stored { values, time, lead })

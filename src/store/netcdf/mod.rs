@@ -7,39 +7,53 @@
 //!
 //! A file that is read may come from anyone. Before anything is allocated its claimed sizes are compared with the
 //! limit and with what compression could explain; soft and external links, external storage, virtual datasets and
-//! compound types are refused. What this cannot stop is a fault of the HDF5 library itself on a crafted file; version
-//! 2.2.0 loops forever on some damaged heaps of variable-length strings, which our own files do not have.
+//! compound types are refused, and so is a table of chunks that is not that of its array. What this cannot stop is a fault of the
+//! HDF5 library itself: version 2.2.0 crashes on some damaged files and loops forever on others. So a foreign file is read by a
+//! process of its own ([`Launcher`](super::Launcher), [`serve`]), under limits, and whatever happens there is a sentence here.
 
 pub(super) mod arrange;
 pub(super) mod blocks;
 mod cf;
+mod child;
 mod dataset;
 mod describe;
 mod forecasts;
-pub(super) mod guard;
+mod guard;
 mod layout;
+mod local;
 mod observations;
-pub(super) mod raw;
-mod read;
+pub(super) mod open;
+mod raw;
+pub(super) mod read;
 mod scales;
 mod scored;
+mod serve;
+pub(super) mod source;
 mod split;
 #[cfg(test)]
 mod tests;
 mod time_unit;
+mod times;
 pub(super) mod trajectories;
 pub(super) mod trouble;
-pub(super) mod values;
+mod values;
+mod wire;
+mod wording;
 pub(super) mod write;
 
 pub use blocks::{Block, Blocks, write_blocks};
 pub use dataset::{Attribute, Dataset, Dimension, Origin, Values, Variable};
 pub use describe::{Description, describe};
 pub use forecasts::{Forecasts, LeadTime, read_forecasts, write_forecasts};
-pub use observations::{Observations, read_observations, write_observations};
+pub use observations::{Observations, read_observations, read_worded_observations, write_observations};
 pub use read::read;
 pub use scored::{Scored, ScoredAnalyses, ScoredForecasts, read_scored};
+pub use serve::serve;
 pub use split::SplitPart;
 pub use time_unit::TimeUnit;
-pub use trajectories::{StoredTrajectories, frame, read_trajectories, state_attributes, write_trajectories};
+pub use trajectories::{
+    Outline, StoredTrajectories, frame, read_outline, read_trajectories, read_worded_trajectories, state_attributes,
+    write_trajectories, write_worded_trajectories,
+};
+pub use wording::Wording;
 pub use write::write;

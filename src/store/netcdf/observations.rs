@@ -10,7 +10,9 @@ use super::arrange::{self, OBSERVED, REPLICATE, TIME};
 use super::dataset::{Dataset, Origin, Variable};
 use super::read::Reader;
 use super::time_unit::TimeUnit;
+use super::times::{Times, times};
 use super::trajectories::{flat, with_time};
+use super::wording::{self, Wording};
 use super::write;
 
 /// Sets of observations in time.
@@ -45,13 +47,29 @@ pub fn write_observations(path: &Path, observations: &Observations, origin: &Ori
 /// # Errors
 /// As [`super::read`]; and [`Error::Data`] when no variable or several fit, or a value is infinite.
 pub fn read_observations(path: &Path, variable: Option<&str>, limits: &Limits) -> Result<Observations> {
+    read_worded_observations(path, variable, limits).map(|(observations, _)| observations)
+}
+
+/// Observations, and what the file calls what it holds.
+///
+/// # Errors
+/// As [`read_observations`].
+pub fn read_worded_observations(
+    path: &Path,
+    variable: Option<&str>,
+    limits: &Limits,
+) -> Result<(Observations, Wording)> {
     let mut reader = Reader::open(path, limits)?;
     let arranged = arrange::load(path, &mut reader, variable, &[&[&REPLICATE, &TIME, &OBSERVED]])?;
     if let Some((at, value)) = arranged.values.indexed_iter().find(|(_, v)| v.is_infinite()) {
         let message = format!("an observation is {value} (replicate {}, time {}, observed {})", at[0], at[1], at[2]);
         return Err(Error::data(path, message, "give NaN for a missing observation"));
     }
-    let (time, unit) = arrange::times(path, &mut reader, arranged.dimensions[1].as_ref())?;
+    let [replicates, along, space] = [0, 1, 2].map(|role| arranged.dimensions[role].as_ref());
+    let Times { values: time, unit, said } = times(path, &mut reader, replicates, along)?;
+    let space: Vec<(String, usize)> =
+        space.into_iter().map(|name| (name.clone(), arranged.values.shape()[2])).collect();
+    let wording = wording::read(path, &mut reader, &arranged.name, &space, said)?;
     let values = arranged.values.into_dimensionality::<Ix3>().map_err(|e| Error::content(path, e.to_string()))?;
-    Ok(Observations { values, time, unit })
+    Ok((Observations { values, time, unit }, wording))
 }

@@ -2,12 +2,14 @@
 //! fixed-length strings whose length is known only at run time. The only unsafe code of this room; every call holds
 //! the wrapper's global lock, because the library is not thread-safe.
 
-use std::ffi::{CString, c_char, c_uint, c_void};
+use std::ffi::{CString, c_char, c_int, c_uint, c_void};
 
-use hdf5::{Attribute, Container, Dataset, Error, Location, Result, h5check, h5lock};
+use hdf5::{Attribute, Container, Dataset, Datatype, Error, H5Type, Location, Result, h5check, h5lock};
 use hdf5_sys::h5::herr_t;
 use hdf5_sys::h5i::hid_t;
-use hdf5_sys::{h5a, h5d, h5p, h5s, h5t};
+use hdf5_sys::{h5a, h5d, h5f, h5p, h5s, h5t};
+
+use super::source::Slab;
 
 unsafe extern "C" {
     fn H5DSset_scale(scale: hid_t, name: *const c_char) -> herr_t;
@@ -79,6 +81,56 @@ pub(super) fn dataset_bytes(dataset: &Dataset) -> Result<Vec<u8>> {
             read.map(|_| bytes)
         }
     })
+}
+
+/// Reads a slab of a dataset of numbers, as numbers of the type `T` in row-major order, into `into`.
+pub(super) fn read_slab<T: H5Type>(dataset: &Dataset, slab: &Slab, into: &mut [u8]) -> Result<()> {
+    assert_eq!(slab.len() * size_of::<T>(), into.len(), "the bytes of a slab");
+    assert_eq!(dataset.ndim(), slab.count.len(), "one size for each dimension");
+    let kind = Datatype::from_type::<T>()?;
+    let [offset, count] = [&slab.offset, &slab.count].map(|of| of.iter().map(|&n| n as u64).collect::<Vec<_>>());
+    let target = into.as_mut_ptr().cast::<c_void>();
+    h5lock!({
+        // SAFETY: every identifier is checked before use and closed once; `into` has room for all values of the slab, which
+        // hold no pointers.
+        unsafe {
+            if count.is_empty() {
+                let all = h5s::H5S_ALL;
+                return h5check(h5d::H5Dread(dataset.id(), kind.id(), all, all, h5p::H5P_DEFAULT, target)).map(|_| ());
+            }
+            let file = h5check(h5d::H5Dget_space(dataset.id()))?;
+            let (set, none) = (h5s::H5S_seloper_t::H5S_SELECT_SET, std::ptr::null());
+            let chosen = h5check(h5s::H5Sselect_hyperslab(file, set, offset.as_ptr(), none, count.as_ptr(), none));
+            let memory = h5s::H5Screate_simple(count.len() as c_int, count.as_ptr(), none);
+            let read = chosen.and_then(|_| h5check(memory)).and_then(|memory| {
+                h5check(h5d::H5Dread(dataset.id(), kind.id(), memory, file, h5p::H5P_DEFAULT, target))
+            });
+            if memory >= 0 {
+                h5s::H5Sclose(memory);
+            }
+            h5s::H5Sclose(file);
+            read.map(|_| ())
+        }
+    })
+}
+
+/// Where the chunk that begins at `offset` lies in the file, and its stored size, as reading would find it; none where it would
+/// find none.
+pub(super) fn chunk_at(dataset: &Dataset, offset: &[u64]) -> Result<Option<(u64, u64)>> {
+    assert_eq!(dataset.ndim(), offset.len(), "one index for each dimension");
+    let (mut mask, mut address, mut size) = (0, 0, 0);
+    // SAFETY: `offset` has an index for each dimension, and the three targets outlive the call.
+    let found = h5lock!(h5check(unsafe {
+        h5d::H5Dget_chunk_info_by_coord(dataset.id(), offset.as_ptr(), &mut mask, &mut address, &mut size)
+    }));
+    found.map(|_| (address != hdf5_sys::h5::HADDR_UNDEF && size > 0).then_some((address, size)))
+}
+
+/// How many files the library holds open, those of any name and any number of times.
+pub(super) fn open_files() -> usize {
+    // SAFETY: the library counts its own identifiers.
+    let count = h5lock!(unsafe { h5f::H5Fget_obj_count(h5f::H5F_OBJ_ALL as hid_t, h5f::H5F_OBJ_FILE) });
+    usize::try_from(count).unwrap_or(usize::MAX)
 }
 
 /// Writes the bytes of a dataset of one-byte strings.

@@ -2,17 +2,12 @@
 
 use std::path::Path;
 
-use hdf5::types::TypeDescriptor;
-use hdf5::{File, IndexType, IterationOrder, LinkType};
-
 use super::super::Limits;
 use super::super::error::{Error, Result};
-use super::cf::{self, Integer};
-use super::dataset::{Attribute, Dataset, Dimension, Variable};
-use super::guard::{Claim, Guard, StorageKind};
-use super::scales::{self, scale_name};
-use super::trouble;
-use super::values::{attributes, values};
+use super::cf;
+use super::dataset::{Attribute, Dataset, Dimension, Values, Variable};
+use super::open::{open, values};
+use super::source::{Array, Source, StorageKind};
 
 /// Reads a whole file: the variables of its root group.
 ///
@@ -46,16 +41,6 @@ fn is_characters(name: &str) -> bool {
     name.strip_prefix("string").is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
 }
 
-/// How the integers of a dataset are stored; none of other types.
-fn integer(dataset: &hdf5::Dataset) -> Option<Integer> {
-    let kind = dataset.dtype().and_then(|kind| kind.to_descriptor()).ok()?;
-    match kind {
-        TypeDescriptor::Integer(_) => Some(Integer { bytes: kind.size(), signed: true }),
-        TypeDescriptor::Unsigned(_) => Some(Integer { bytes: kind.size(), signed: false }),
-        _ => None,
-    }
-}
-
 /// What is known of a variable before it is loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Header {
@@ -70,28 +55,20 @@ pub(super) struct Header {
 
 /// An open file whose links, types and layouts have been checked.
 pub(super) struct Reader<'a> {
-    guard: Guard<'a>,
-    file: File,
-    claims: Vec<Claim>,
+    path: &'a Path,
+    source: Box<dyn Source + 'a>,
     headers: Vec<Header>,
-    /// Name and size of each dimension scale, in the file's order.
-    scales: Vec<(String, usize)>,
+    /// The most bytes of memory, and those that are taken.
+    max_bytes: u64,
+    taken: u64,
 }
 
 impl<'a> Reader<'a> {
     /// Opens a file and checks everything that is not values.
-    pub(super) fn open(path: &'a Path, limits: &'a Limits) -> Result<Self> {
-        let about = std::fs::metadata(path).map_err(|e| Error::io(path, "open it", &e))?;
-        if !about.is_file() {
-            return Err(Error::data(path, "is not a file", "give an HDF5 (NetCDF-4) file"));
-        }
-        // The library's own words for a file without permission are many; the system's are clear.
-        std::fs::File::open(path).map_err(|e| Error::io(path, "open it", &e))?;
-        let file = File::open(path).map_err(|e| trouble::reading(path, "the file", &e))?;
-        let guard = Guard { path, file_bytes: about.len(), limits, taken: 0 };
-        let mut reader = Self { guard, file, claims: Vec::new(), headers: Vec::new(), scales: Vec::new() };
-        reader.survey()?;
-        Ok(reader)
+    pub(super) fn open(path: &'a Path, limits: &Limits) -> Result<Self> {
+        let source = open(path, limits, false)?;
+        let headers = source.survey().arrays.iter().filter(|array| !array.bare).map(Header::of).collect();
+        Ok(Self { path, source, headers, max_bytes: limits.max_bytes, taken: 0 })
     }
 
     /// The variables, dimensions without coordinate left out.
@@ -101,37 +78,59 @@ impl<'a> Reader<'a> {
 
     /// Name and size of each dimension.
     pub(super) fn dimensions(&self) -> Vec<(String, usize)> {
-        self.scales.clone()
+        self.source.survey().scales.clone()
     }
 
     /// The attributes of the whole file.
     pub(super) fn attributes(&self) -> Result<Vec<(String, Attribute)>> {
-        attributes(self.guard.path, &self.file)
+        self.source.survey().root.all()
+    }
+
+    /// The array of a variable, and its place.
+    fn find(&self, name: &str) -> Option<(usize, &Array)> {
+        self.source.survey().arrays.iter().enumerate().find(|(_, array)| array.path == name && !array.bare)
     }
 
     /// Loads a variable, once its claimed size is found possible and allowed.
     pub(super) fn load(&mut self, name: &str) -> Result<Variable> {
-        let (Some(claim), Some(header)) =
-            (self.claims.iter().find(|c| c.name == name), self.headers.iter().find(|h| h.name == name))
-        else {
+        let Some((at, array)) = self.find(name) else {
             let known = self.headers.iter().map(|h| format!("`{}`", h.name)).collect::<Vec<_>>().join(", ");
             let remedy = if known.is_empty() { "it has none".into() } else { format!("it has {known}") };
-            return Err(Error::data(self.guard.path, format!("has no variable `{name}`"), remedy));
+            return Err(Error::data(self.path, format!("has no variable `{name}`"), remedy));
         };
-        self.guard.admit(claim)?;
-        let mut dimensions: Vec<String> = header.dimensions.iter().map(|(n, _)| n.clone()).collect();
-        let values = values(&mut self.guard, claim)?;
-        if claim.kind == StorageKind::Fixed(1) && dimensions.len() > 1 {
+        let (kind, integer) = (array.kind, array.integer);
+        let bytes = array.shape.iter().fold(kind.bytes() as u64, |n, &side| n.saturating_mul(side as u64));
+        let mut dimensions: Vec<String> = array.dimensions.iter().map(|(n, _)| n.clone()).collect();
+        if kind == StorageKind::Fixed(1) && dimensions.len() > 1 {
             dimensions.pop();
         }
-        let attributes = attributes(self.guard.path, &claim.dataset)?;
-        Ok(Variable { name: name.into(), dimensions, values, attributes })
+        let attributes = array.attributes.all()?;
+        let chunks = self.source.admit(at)?;
+        self.take(name, bytes)?;
+        let values = values(self.path, &mut *self.source, at)?;
+        if let (StorageKind::Variable, Values::Text(texts)) = (kind, &values) {
+            self.take(name, texts.iter().map(|text| text.len() as u64).sum())?;
+        }
+        let variable = Variable { name: name.into(), dimensions, values, attributes };
+        cf::check_unwritten(self.path, &variable, integer, &chunks)?;
+        Ok(variable)
+    }
+
+    /// The attributes of a variable; none where there is no such variable.
+    pub(super) fn attributes_of(&self, name: &str) -> Result<Vec<(String, Attribute)>> {
+        self.find(name).map_or(Ok(Vec::new()), |(_, array)| array.attributes.all())
+    }
+
+    /// Takes memory from what is left.
+    fn take(&mut self, name: &str, bytes: u64) -> Result<()> {
+        self.taken = take(self.path, name, self.taken, bytes, self.max_bytes)?;
+        Ok(())
     }
 
     /// The numbers of a variable of this file as CF means them: missing ones NaN, packed ones unpacked.
     pub(super) fn decoded(&self, variable: Variable) -> Result<Vec<f64>> {
-        let claim = self.claims.iter().find(|claim| claim.name == variable.name);
-        cf::decode(self.guard.path, variable, claim.and_then(|claim| integer(&claim.dataset)))
+        let integer = self.find(&variable.name).and_then(|(_, array)| array.integer);
+        cf::decode(self.path, variable, integer)
     }
 
     /// Loads a variable of numbers and decodes it.
@@ -139,50 +138,26 @@ impl<'a> Reader<'a> {
         let variable = self.load(name)?;
         self.decoded(variable)
     }
+}
 
-    /// Walks through the root group: links first, then what the datasets claim, then their dimensions.
-    fn survey(&mut self) -> Result<()> {
-        let path = self.guard.path;
-        let failed = |e: hdf5::Error| trouble::reading(path, "the list of variables", &e);
-        // The order of creation where the file knows it, as NetCDF does; else by name.
-        let links = self.file.links(IndexType::CreationOrder, IterationOrder::Increasing);
-        let links = links.or_else(|_| self.file.links(IndexType::Name, IterationOrder::Increasing));
-        for (name, link) in links.map_err(failed)? {
-            if link.link_type != LinkType::Hard {
-                let what = if link.link_type == LinkType::Soft { "a soft link" } else { "a link to another file" };
-                let remedy = "store the values themselves under this name";
-                return Err(Error::data(path, format!("`{name}` is {what}, which is not followed"), remedy));
-            }
-            let kind = self.file.loc_type_by_name(&name).map_err(failed)?;
-            if kind == hdf5::LocationType::Dataset {
-                let dataset = self.file.dataset(&name).map_err(failed)?;
-                let claim = self.guard.claim(&name, dataset)?;
-                self.claims.push(claim);
-            }
-        }
-        self.name_dimensions()
+impl Header {
+    fn of(array: &Array) -> Self {
+        let float = matches!(array.kind, StorageKind::F32 | StorageKind::F64);
+        let integer = !float && !array.kind.is_text();
+        Self { name: array.path.clone(), dimensions: array.dimensions.clone(), float, integer }
     }
+}
 
-    /// Finds the dimension scales and the dimensions of every variable.
-    fn name_dimensions(&mut self) -> Result<()> {
-        let mut users: Vec<&Claim> = Vec::new();
-        let mut bare: Vec<&str> = Vec::new();
-        for claim in &self.claims {
-            // NetCDF lets a coordinate of characters have a second dimension; its own is the first.
-            let (Some(scale), Some(&size)) = (scale_name(&claim.dataset), claim.shape.first()) else { continue };
-            self.scales.push((claim.name.clone(), size));
-            users.push(claim);
-            if scale.starts_with("This is a netCDF dimension but not a netCDF variable") {
-                bare.push(&claim.name);
-            }
-        }
-        let uses = scales::uses(self.guard.path, &users)?;
-        for claim in self.claims.iter().filter(|c| !bare.contains(&c.name.as_str())) {
-            let dimensions = scales::dimensions_of(self.guard.path, claim, &uses, &self.scales)?;
-            let float = matches!(claim.kind, StorageKind::F32 | StorageKind::F64);
-            let integer = !float && !matches!(claim.kind, StorageKind::Fixed(_) | StorageKind::Variable);
-            self.headers.push(Header { name: claim.name.clone(), dimensions, float, integer });
-        }
-        Ok(())
+/// The bytes that are taken when `bytes` more are needed for a variable.
+///
+/// # Errors
+/// [`Error::Resource`] beyond `most`.
+pub(in crate::store) fn take(path: &Path, name: &str, taken: u64, bytes: u64, most: u64) -> Result<u64> {
+    let needed = taken.saturating_add(bytes);
+    if needed > most {
+        let message =
+            format!("variable `{name}` needs {bytes} bytes of memory after {taken} for others, and {most} are allowed");
+        return Err(Error::resource(path, message, "raise --max-memory, or store less in the file"));
     }
+    Ok(needed)
 }

@@ -6,8 +6,8 @@ use std::path::Path;
 use hdf5::{H5Type, ObjectReference, ObjectReference1, ReferencedObject};
 
 use super::super::error::{Error, Result};
-use super::dataset::Attribute;
 use super::guard::Claim;
+use super::source::Stored;
 use super::trouble;
 use super::values::attribute;
 
@@ -18,8 +18,9 @@ pub(super) fn scale_name(dataset: &hdf5::Dataset) -> Option<String> {
 }
 
 fn text_attribute(location: &hdf5::Location, name: &str) -> Option<String> {
-    match attribute(&location.attr(name).ok()?).ok()?? {
-        Attribute::Text(text) => Some(text),
+    match attribute(&location.attr(name).ok()?).ok()? {
+        Stored::Text(text) => Some(text),
+        Stored::Texts(texts) => texts.into_iter().next(),
         _ => None,
     }
 }

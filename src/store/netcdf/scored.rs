@@ -34,6 +34,8 @@ pub struct ScoredForecasts {
     pub time: Option<Vec<f64>>,
     /// The lead times, in the file's own unit, where it has any.
     pub lead: Option<Vec<f64>>,
+    /// What the file says of the units of both.
+    pub units: [Option<String>; 2],
 }
 
 /// Analyses and what happened.
@@ -49,6 +51,8 @@ pub struct ScoredAnalyses {
     pub truth: Array3<f64>,
     /// The times, in the file's own unit, where it has any.
     pub time: Option<Vec<f64>>,
+    /// What the file says of their unit.
+    pub units: Option<String>,
 }
 
 const ANALYSIS: Roles = &[&CASE, &TIME, &NUMBER, &COMPONENT];
@@ -72,28 +76,41 @@ pub fn read_scored(path: &Path, limits: &Limits) -> Result<Scored> {
         attributes.iter().find(|(name, _)| name == "label").and_then(|(_, label)| label.text()).map(str::to_owned);
     if forecast {
         let forecasts::Stored { values, time, lead } = forecasts::load(path, &mut reader, Some("forecast"))?;
-        let lead = lead.map(|(lead, _)| lead);
+        let ((time, unit), (lead, lead_unit)) = (with_unit(time), with_unit(lead));
         let truth = arrange::load(path, &mut reader, Some("truth"), &[&[&CASE, &START, &LEAD_TIME, &COMPONENT]])?;
         let truth: Array4<f64> = shaped(path, truth.values)?;
         let (cases, starts, members, leads, components) = values.dim();
         same(path, "truth", truth.shape(), &[cases, starts, leads, components])?;
         let roles: Roles = &[&CASE, &START, &NUMBER];
         let weights = if weighted { Some(weights(path, &mut reader, roles, [cases, starts, members])?) } else { None };
-        return Ok(Scored::Forecasts(ScoredForecasts { label, values, weights, truth, time, lead }));
+        return Ok(Scored::Forecasts(ScoredForecasts {
+            label,
+            values,
+            weights,
+            truth,
+            time,
+            lead,
+            units: [unit, lead_unit],
+        }));
     }
     if analysis {
         let found = arrange::load(path, &mut reader, Some("analysis"), &[ANALYSIS])?;
-        let time = arrange::coordinate(&mut reader, found.dimensions[1].as_ref())?.map(|(time, _)| time);
+        let (time, units) = with_unit(arrange::coordinate(&mut reader, found.dimensions[1].as_ref())?);
         let values: Array4<f64> = shaped(path, found.values)?;
         let (cases, times, members, components) = values.dim();
         let truth = arrange::load(path, &mut reader, Some("truth"), &[&[&CASE, &TIME, &COMPONENT]])?;
         let truth: Array3<f64> = shaped(path, truth.values)?;
         same(path, "truth", truth.shape(), &[cases, times, components])?;
         let weights = if weighted { Some(weights(path, &mut reader, WEIGHT, [cases, times, members])?) } else { None };
-        return Ok(Scored::Analyses(ScoredAnalyses { label, values, weights, truth, time }));
+        return Ok(Scored::Analyses(ScoredAnalyses { label, values, weights, truth, time, units }));
     }
     let message = "has neither a variable `forecast` nor `analysis`, so there is nothing to score".to_owned();
     Err(Error::data(path, message, "give a file that `scorecast forecast` or `scorecast assimilate` wrote"))
+}
+
+/// Values and their unit.
+fn with_unit(found: Option<(Vec<f64>, Option<String>)>) -> (Option<Vec<f64>>, Option<String>) {
+    found.map_or((None, None), |(values, units)| (Some(values), units))
 }
 
 /// The variable `weight`, in the order of `roles` and of this shape.

@@ -7,7 +7,7 @@ mod users;
 use super::super::Limits;
 use super::*;
 
-const ENOUGH: Limits = Limits { max_bytes: 1 << 30 };
+const ENOUGH: Limits = Limits::bytes(1 << 30);
 
 /// A dataset with every kind of value, more than one chunk, and attributes of every kind.
 fn sample() -> Dataset {

@@ -12,6 +12,8 @@ use super::layout;
 use super::read::Reader;
 use super::split::{self, SplitPart};
 use super::time_unit::TimeUnit;
+use super::times::{Times, times};
+use super::wording::{self, Wording};
 use super::write;
 use crate::systems::Geometry;
 
@@ -67,13 +69,38 @@ pub fn state_attributes() -> Vec<(String, Attribute)> {
 /// # Errors
 /// As [`write()`].
 pub fn write_trajectories(path: &Path, trajectories: &StoredTrajectories, origin: &Origin) -> Result<()> {
+    write_worded_trajectories(path, trajectories, &Wording::default(), origin)
+}
+
+/// Writes trajectories in the words of the file that they are from.
+///
+/// # Errors
+/// As [`write()`].
+pub fn write_worded_trajectories(
+    path: &Path,
+    trajectories: &StoredTrajectories,
+    wording: &Wording,
+    origin: &Origin,
+) -> Result<()> {
     let StoredTrajectories { values, time, split, geometry, .. } = trajectories;
-    let mut state = Variable::new("state", &["case", "time", "component"], flat(values));
+    let name = wording.variable.as_deref().filter(|name| !OWN.contains(name)).unwrap_or("state");
+    let mut state = Variable::new(name, &["case", "time", "component"], flat(values));
     state.attributes = state_attributes();
     let shape = values.dim().into();
-    let dataset = frame(shape, time.as_ref(), split.as_deref(), *geometry, origin);
-    write(path, &dataset.variable(state))
+    let mut dataset = frame(shape, time.as_ref(), split.as_deref(), *geometry, origin);
+    if let (Some(values), false) = (time, wording.time.is_empty()) {
+        let clock = wording.clock("time", values.clone(), "time");
+        dataset
+            .dimensions
+            .iter_mut()
+            .filter(|own| own.name == "time")
+            .for_each(|own| own.coordinate = Some(clock.clone()));
+    }
+    write(path, &wording.with_places(dataset.variable(wording.of_states(state)), "component"))
 }
+
+/// What else is in a file of trajectories.
+const OWN: [&str; 4] = ["case", "time", "component", "split"];
 
 /// The roles of the dimensions of a variable: one dimension of space, or two.
 pub(super) const ROLES: [&[&Role]; 2] = [&[&CASE, &TIME, &COMPONENT], &[&CASE, &TIME, &Y, &X]];
@@ -85,7 +112,19 @@ pub(super) const ROLES: [&[&Role]; 2] = [&[&CASE, &TIME, &COMPONENT], &[&CASE, &
 /// # Errors
 /// As [`super::read`]; and [`Error::Data`] when no variable or several fit, or a value is missing or not finite.
 pub fn read_trajectories(path: &Path, variable: Option<&str>, limits: &Limits) -> Result<StoredTrajectories> {
-    let (trajectories, roles) = read_gaps(path, variable, limits)?;
+    read_worded_trajectories(path, variable, limits).map(|(trajectories, _)| trajectories)
+}
+
+/// Trajectories, and what the file calls what it holds.
+///
+/// # Errors
+/// As [`read_trajectories`].
+pub fn read_worded_trajectories(
+    path: &Path,
+    variable: Option<&str>,
+    limits: &Limits,
+) -> Result<(StoredTrajectories, Wording)> {
+    let Found { trajectories, wording, roles } = find(path, variable, limits)?;
     let space = &trajectories.space;
     let values = trajectories.values.view().into_dyn();
     if space.len() == 1 {
@@ -93,35 +132,61 @@ pub fn read_trajectories(path: &Path, variable: Option<&str>, limits: &Limits) -
     } else if let Ok(values) = values.to_shape([values.shape()[0], values.shape()[1], space[0], space[1]]) {
         arrange::finite(path, values.view().into_dyn(), roles)?;
     }
-    Ok(trajectories)
+    Ok((trajectories, wording))
 }
 
-/// The times of trajectories and their unit, without the states.
-pub(in crate::store) fn read_times(
-    path: &Path,
-    variable: Option<&str>,
-    limits: &Limits,
-) -> Result<(Option<Vec<f64>>, TimeUnit)> {
-    let mut reader = Reader::open(path, limits)?;
-    let along = arrange::dimension(path, &reader, variable, &ROLES, 1)?;
-    arrange::times(path, &mut reader, along.as_ref())
+/// What trajectories are without their states.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Outline {
+    /// Their times, in the file's own unit; none where it has none.
+    pub time: Option<Vec<f64>>,
+    /// The unit of the times.
+    pub unit: TimeUnit,
+    /// The sizes of the dimensions of space.
+    pub space: Vec<usize>,
+    /// How the components lie in space, where the file says so.
+    pub geometry: Option<Geometry>,
 }
 
-/// Trajectories with values that are missing or not finite left as they are, and the roles of the dimensions.
-pub(in crate::store) fn read_gaps(
-    path: &Path,
-    variable: Option<&str>,
-    limits: &Limits,
-) -> Result<(StoredTrajectories, &'static [&'static Role])> {
+/// What trajectories are without their states.
+///
+/// # Errors
+/// As [`read_trajectories`].
+pub fn read_outline(path: &Path, variable: Option<&str>, limits: &Limits) -> Result<Outline> {
     let mut reader = Reader::open(path, limits)?;
-    let Arranged { values, dimensions, roles } = arrange::load(path, &mut reader, variable, &ROLES)?;
-    let (time, unit) = arrange::times(path, &mut reader, dimensions[1].as_ref())?;
+    let dimensions = arrange::dimensions(path, &reader, variable, &ROLES)?;
+    let named = |role: usize| dimensions[role].as_ref().map(|(name, _)| name);
+    let times = times(path, &mut reader, named(0), named(1))?;
+    let space: Vec<usize> = dimensions[2..].iter().flatten().map(|(_, size)| *size).collect();
+    let geometry = layout::read(path, &reader.attributes()?, &space)?;
+    Ok(Outline { time: times.values, unit: times.unit, space, geometry })
+}
+
+/// Trajectories with values that are missing or not finite left as they are.
+pub(in crate::store) fn read_gaps(path: &Path, variable: Option<&str>, limits: &Limits) -> Result<StoredTrajectories> {
+    find(path, variable, limits).map(|found| found.trajectories)
+}
+
+/// Trajectories, what the file says of them, and the roles of the dimensions.
+struct Found {
+    trajectories: StoredTrajectories,
+    wording: Wording,
+    roles: &'static [&'static Role],
+}
+
+fn find(path: &Path, variable: Option<&str>, limits: &Limits) -> Result<Found> {
+    let mut reader = Reader::open(path, limits)?;
+    let Arranged { values, name, dimensions, roles } = arrange::load(path, &mut reader, variable, &ROLES)?;
+    let Times { values: time, unit, said } = times(path, &mut reader, dimensions[0].as_ref(), dimensions[1].as_ref())?;
     let space = values.shape()[2..].to_vec();
+    let named: Vec<(String, usize)> = dimensions[2..].iter().flatten().cloned().zip(space.iter().copied()).collect();
+    let wording = wording::read(path, &mut reader, &name, &named, said)?;
     let values = if space.len() == 1 { values.into_dimensionality::<Ix3>() } else { flattened(values) };
     let values = values.map_err(|e| Error::content(path, e.to_string()))?;
     let split = split::read(path, &mut reader, dimensions[0].as_deref(), values.dim().0)?;
     let geometry = layout::read(path, &reader.attributes()?, &space)?;
-    Ok((StoredTrajectories { values, time, unit, split, space, geometry }, roles))
+    let trajectories = StoredTrajectories { values, time, unit, split, space, geometry };
+    Ok(Found { trajectories, wording, roles })
 }
 
 /// `[case, time, y, x]` with rows one after the other.

@@ -1,13 +1,13 @@
-//! Values and attributes out of a file, once their claimed sizes are admitted.
+//! Strings and attributes out of a file, once their claimed sizes are admitted.
 
 use std::path::Path;
 
-use hdf5::types::{VarLenAscii, VarLenUnicode};
-use hdf5::{H5Type, IndexType, IterationOrder};
+use hdf5::types::{FloatSize, IntSize, TypeDescriptor as T, VarLenAscii, VarLenUnicode};
+use hdf5::{IndexType, IterationOrder};
 
 use super::super::error::{Error, Result};
-use super::dataset::{Attribute, Values};
-use super::guard::{Claim, Guard, StorageKind};
+use super::guard::Claim;
+use super::source::{Attributes, StorageKind, Stored};
 use super::{raw, trouble};
 
 /// Attributes by which HDF5 and NetCDF keep their own books.
@@ -24,38 +24,18 @@ const BOOKS: [&str; 8] = [
 
 /// The most bytes of one attribute that are read; longer ones are passed over.
 const MAX_ATTRIBUTE: u64 = 1 << 26;
+/// The most entries of a list of texts that are read.
+const MAX_LIST: usize = 1 << 12;
+/// The most bytes of all strings of one array of strings of variable length.
+const MAX_TEXTS: usize = 1 << 26;
 
-/// The values of an admitted dataset.
-pub(in crate::store) fn values(guard: &mut Guard, claim: &Claim) -> Result<Values> {
-    let path = guard.path;
+/// The values of an admitted dataset of strings.
+pub(super) fn texts(path: &Path, claim: &Claim) -> Result<Vec<String>> {
     let failed = |e: hdf5::Error| trouble::reading(path, &format!("the variable `{}`", claim.name), &e);
-    Ok(match claim.kind {
-        StorageKind::F64 => Values::F64(numbers(claim).map_err(failed)?),
-        StorageKind::F32 => Values::F32(numbers(claim).map_err(failed)?),
-        StorageKind::I32 => Values::I32(numbers(claim).map_err(failed)?),
-        StorageKind::I64 => Values::I64(numbers(claim).map_err(failed)?),
-        StorageKind::I8 => Values::I8(numbers(claim).map_err(failed)?),
-        StorageKind::U64 => Values::I64(signed(path, claim, &numbers::<u64>(claim).map_err(failed)?)?),
-        StorageKind::Fixed(size) => Values::Text(fixed_texts(claim, size).map_err(failed)?),
-        StorageKind::Variable => Values::Text(variable_texts(guard, claim)?),
-    })
-}
-
-fn numbers<T: H5Type + Copy + Default>(claim: &Claim) -> hdf5::Result<Vec<T>> {
-    let count = claim.shape.iter().product();
-    let mut values = Vec::new();
-    values.try_reserve_exact(count).map_err(|e| hdf5::Error::from(e.to_string()))?;
-    values.resize(count, T::default());
-    claim.dataset.read_into_raw(&mut values)?;
-    Ok(values)
-}
-
-fn signed(path: &Path, claim: &Claim, values: &[u64]) -> Result<Vec<i64>> {
-    let fits = |&v: &u64| {
-        let message = || format!("variable `{}` holds {v}, beyond 64-bit signed integers", claim.name);
-        i64::try_from(v).map_err(|_| Error::data(path, message(), "store it as floating-point numbers"))
-    };
-    values.iter().map(fits).collect()
+    match claim.kind {
+        StorageKind::Fixed(size) => fixed_texts(claim, size).map_err(failed),
+        _ => variable_texts(path, claim),
+    }
 }
 
 /// Strings of fixed length; those of one byte are characters, joined along the last dimension.
@@ -66,12 +46,13 @@ fn fixed_texts(claim: &Claim, size: usize) -> hdf5::Result<Vec<String>> {
 }
 
 /// Strings of variable length, one at a time: only the reading tells how long each is.
-fn variable_texts(guard: &mut Guard, claim: &Claim) -> Result<Vec<String>> {
-    let path = guard.path;
+fn variable_texts(path: &Path, claim: &Claim) -> Result<Vec<String>> {
     let failed = |e: hdf5::Error| trouble::reading(path, &format!("the variable `{}`", claim.name), &e);
     let count = claim.shape.iter().product();
-    let ascii = claim.dataset.dtype().is_ok_and(|t| t.is::<VarLenAscii>());
+    // asked of the description: the library takes the two for equal, but does not turn one into the other
+    let ascii = claim.dataset.dtype().and_then(|t| t.to_descriptor()).is_ok_and(|kind| kind == T::VarLenAscii);
     let mut texts = Vec::with_capacity(count);
+    let mut bytes = 0;
     for at in 0..count {
         let text = if claim.shape.is_empty() && ascii {
             text_of(claim.dataset.read_scalar::<VarLenAscii>().map_err(failed)?.as_bytes())
@@ -84,7 +65,11 @@ fn variable_texts(guard: &mut Guard, claim: &Claim) -> Result<Vec<String>> {
             let one = claim.dataset.read_slice_1d::<VarLenUnicode, _>(at..at + 1).map_err(failed)?;
             one.first().map(|t| text_of(t.as_bytes())).unwrap_or_default()
         };
-        guard.take(&claim.name, text.len() as u64)?;
+        bytes += text.len();
+        if bytes > MAX_TEXTS {
+            let message = format!("the strings of variable `{}` have more than {MAX_TEXTS} bytes", claim.name);
+            return Err(Error::resource(path, message, "leave it out of the file"));
+        }
         texts.push(text);
     }
     Ok(texts)
@@ -96,47 +81,54 @@ fn text_of(bytes: &[u8]) -> String {
     String::from_utf8_lossy(&bytes[..end]).into_owned()
 }
 
-/// The attributes of a file or variable, without the libraries' own books and without types that are not read.
-pub(super) fn attributes(path: &Path, location: &hdf5::Location) -> Result<Vec<(String, Attribute)>> {
+/// The attributes of a file, group or dataset, without the libraries' own books.
+pub(super) fn attributes(path: &Path, location: &hdf5::Location) -> Attributes {
     let failed = |e: hdf5::Error| trouble::reading(path, "an attribute", &e);
-    let mut found = Vec::new();
-    for name in location.attr_names_by(IndexType::CreationOrder, IterationOrder::Increasing).map_err(failed)? {
-        if BOOKS.contains(&name.as_str()) {
-            continue;
-        }
-        let one = location.attr(&name).map_err(failed)?;
-        if let Some(value) = attribute(&one).map_err(failed)? {
-            found.push((name, value));
-        }
-    }
-    Ok(found)
+    let names = location.attr_names_by(IndexType::CreationOrder, IterationOrder::Increasing).map_err(failed);
+    let read = |name: String| {
+        let value = location.attr(&name).and_then(|one| attribute(&one)).map_err(failed)?;
+        Ok((name, value))
+    };
+    Attributes(
+        names.and_then(|names| names.into_iter().filter(|name| !BOOKS.contains(&name.as_str())).map(read).collect()),
+    )
 }
 
-/// The value of an attribute; none for types that are not read.
-pub(in crate::store) fn attribute(attribute: &hdf5::Attribute) -> hdf5::Result<Option<Attribute>> {
-    use hdf5::types::{FloatSize, IntSize, TypeDescriptor as T};
-    let Ok(kind) = attribute.dtype().and_then(|t| t.to_descriptor()) else { return Ok(None) };
+/// The value of an attribute.
+pub(super) fn attribute(attribute: &hdf5::Attribute) -> hdf5::Result<Stored> {
+    let Ok(kind) = attribute.dtype().and_then(|t| t.to_descriptor()) else { return Ok(Stored::Other) };
     let shape = attribute.space()?.shape();
     let bytes = shape.iter().try_fold(kind.size() as u64, |n, &side| n.checked_mul(side as u64));
-    if shape.len() > 1 || bytes.is_none_or(|b| b > MAX_ATTRIBUTE) {
-        return Ok(None);
+    if shape == [0] {
+        return Ok(Stored::Empty);
     }
-    let single = shape.first().is_none_or(|&n| n == 1);
+    if shape.len() > 1 || bytes.is_none_or(|b| b > MAX_ATTRIBUTE) {
+        return Ok(Stored::Other);
+    }
+    let count = shape.first().copied().unwrap_or(1);
     Ok(match kind {
-        T::FixedAscii(_) | T::FixedUnicode(_) if single => {
-            Some(Attribute::Text(text_of(&raw::attribute_bytes(attribute)?)))
+        T::FixedAscii(_) | T::FixedUnicode(_) if count == 1 => Stored::Text(text_of(&raw::attribute_bytes(attribute)?)),
+        T::VarLenAscii if count <= MAX_LIST => {
+            listed(&shape, attribute.read_raw::<VarLenAscii>()?.iter().map(|t| text_of(t.as_bytes())).collect())
         }
-        T::VarLenAscii if single => {
-            attribute.read_raw::<VarLenAscii>()?.first().map(|t| Attribute::Text(text_of(t.as_bytes())))
+        T::VarLenUnicode if count <= MAX_LIST => {
+            listed(&shape, attribute.read_raw::<VarLenUnicode>()?.iter().map(|t| text_of(t.as_bytes())).collect())
         }
-        T::VarLenUnicode if single => {
-            attribute.read_raw::<VarLenUnicode>()?.first().map(|t| Attribute::Text(text_of(t.as_bytes())))
+        // as bytes: a damaged file may hold a value that is no boolean
+        T::Boolean if count <= MAX_LIST => {
+            Stored::Flags(raw::attribute_bytes(attribute)?.iter().map(|&byte| byte != 0).collect())
         }
-        T::Float(FloatSize::U8) => Some(Attribute::F64(attribute.read_raw()?)),
-        T::Float(FloatSize::U4) => Some(Attribute::F32(attribute.read_raw()?)),
-        T::Integer(IntSize::U1) => Some(Attribute::I8(attribute.read_raw()?)),
-        T::Integer(IntSize::U8) | T::Unsigned(IntSize::U4) => Some(Attribute::I64(attribute.read_raw()?)),
-        T::Integer(_) | T::Unsigned(IntSize::U1 | IntSize::U2) => Some(Attribute::I32(attribute.read_raw()?)),
-        _ => None,
+        T::Float(FloatSize::U8) => Stored::F64(attribute.read_raw()?),
+        T::Float(FloatSize::U4) => Stored::F32(attribute.read_raw()?),
+        T::Integer(IntSize::U1) => Stored::I8(attribute.read_raw()?),
+        T::Integer(IntSize::U8) | T::Unsigned(IntSize::U4) => Stored::I64(attribute.read_raw()?),
+        T::Unsigned(IntSize::U8) => Stored::U64(attribute.read_raw()?),
+        T::Integer(_) | T::Unsigned(_) => Stored::I32(attribute.read_raw()?),
+        _ => Stored::Other,
     })
+}
+
+/// Strings of an attribute of this shape.
+fn listed(shape: &[usize], mut texts: Vec<String>) -> Stored {
+    if shape.is_empty() { Stored::Text(texts.pop().unwrap_or_default()) } else { Stored::Texts(texts) }
 }

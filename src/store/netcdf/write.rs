@@ -152,6 +152,7 @@ fn write_values(file: &File, variable: &Variable, shape: &[usize]) -> hdf5::Resu
         Values::F32(v) => write_array(file, name, shape, v, missing.map(|x| x as f32))?,
         Values::I32(v) => write_array(file, name, shape, v, missing.map(|x| x as i32))?,
         Values::I64(v) => write_array(file, name, shape, v, missing.map(|x| x as i64))?,
+        Values::U64(v) => write_array(file, name, shape, v, missing.map(|x| x as u64))?,
         Values::I8(v) => write_array(file, name, shape, v, missing.map(|x| x as i8))?,
         Values::Text(texts) => write_characters(file, name, shape, texts)?,
     };
@@ -236,6 +237,7 @@ pub(super) fn write_attributes(location: &Location, attributes: &[(String, Attri
             Attribute::F32(v) => write_numbers(location, name, v)?,
             Attribute::I32(v) => write_numbers(location, name, v)?,
             Attribute::I64(v) => write_numbers(location, name, v)?,
+            Attribute::U64(v) => write_numbers(location, name, v)?,
             Attribute::I8(v) => write_numbers(location, name, v)?,
         }
     }

@@ -1,15 +1,10 @@
 //! Attributes of the kinds that The Well has: texts and lists of texts of variable length, booleans, whole numbers.
 
-use hdf5::types::{TypeDescriptor, VarLenAscii, VarLenUnicode};
+use hdf5::types::VarLenUnicode;
 use hdf5::{Location, Result};
 use ndarray::ArrayView1;
 
-use super::super::netcdf::raw;
-use super::super::netcdf::values::attribute;
-use crate::store::netcdf::Attribute;
-
-/// The most entries of a list that are read.
-const MAX_LIST: usize = 1 << 12;
+use super::super::netcdf::source::{Attributes, Stored};
 
 fn text(value: &str) -> Result<VarLenUnicode> {
     value.parse().map_err(|_| hdf5::Error::from("a text holds a zero byte"))
@@ -56,59 +51,48 @@ pub(super) fn put_varying(at: &Location, sample: bool, time: bool) -> Result<()>
 }
 
 /// A text; none if the attribute is missing or something else.
-pub(super) fn text_of(at: &Location, name: &str) -> Option<String> {
-    match attribute(&at.attr(name).ok()?).ok()?? {
-        Attribute::Text(text) => Some(text),
+pub(super) fn text_of(at: &Attributes, name: &str) -> Option<String> {
+    match at.get(name)? {
+        Stored::Text(text) => Some(text.clone()),
+        Stored::Texts(texts) if texts.len() == 1 => texts.first().cloned(),
         _ => None,
     }
 }
 
 /// A list of texts. An empty list may be of any type, as Python writes it.
-pub(super) fn texts_of(at: &Location, name: &str) -> Option<Vec<String>> {
-    let found = at.attr(name).ok()?;
-    let shape = found.space().ok()?.shape();
-    match shape.as_slice() {
-        [0] => return Some(Vec::new()),
-        [length] if *length <= MAX_LIST => {}
-        _ => return None,
-    }
-    match found.dtype().ok()?.to_descriptor().ok()? {
-        TypeDescriptor::VarLenUnicode => {
-            Some(found.read_raw::<VarLenUnicode>().ok()?.iter().map(|text| text.as_str().to_owned()).collect())
-        }
-        TypeDescriptor::VarLenAscii => {
-            Some(found.read_raw::<VarLenAscii>().ok()?.iter().map(|text| text.as_str().to_owned()).collect())
-        }
+pub(super) fn texts_of(at: &Attributes, name: &str) -> Option<Vec<String>> {
+    match at.get(name)? {
+        Stored::Empty => Some(Vec::new()),
+        Stored::Texts(texts) => Some(texts.clone()),
         _ => None,
     }
 }
 
 /// A whole number of any integer type.
-pub(super) fn count_of(at: &Location, name: &str) -> Option<usize> {
-    match attribute(&at.attr(name).ok()?).ok()?? {
-        Attribute::I8(v) if v.len() == 1 => usize::try_from(v[0]).ok(),
-        Attribute::I32(v) if v.len() == 1 => usize::try_from(v[0]).ok(),
-        Attribute::I64(v) if v.len() == 1 => usize::try_from(v[0]).ok(),
+pub(super) fn count_of(at: &Attributes, name: &str) -> Option<usize> {
+    match at.get(name)? {
+        Stored::I8(v) if v.len() == 1 => usize::try_from(v[0]).ok(),
+        Stored::I32(v) if v.len() == 1 => usize::try_from(v[0]).ok(),
+        Stored::I64(v) if v.len() == 1 => usize::try_from(v[0]).ok(),
+        Stored::U64(v) if v.len() == 1 => usize::try_from(v[0]).ok(),
         _ => None,
     }
 }
 
 /// Booleans of HDF5's enumeration; none for integers, which The Well's programs refuse.
-pub(super) fn flags_of(at: &Location, name: &str) -> Option<Vec<bool>> {
-    let found = at.attr(name).ok()?;
-    let boolean = matches!(found.dtype().ok()?.to_descriptor().ok()?, TypeDescriptor::Boolean);
-    let few = found.space().ok()?.shape().iter().product::<usize>() <= MAX_LIST;
-    // Read as bytes: a damaged file may hold a value that is no boolean.
-    let bytes = if boolean && few { raw::attribute_bytes(&found).ok()? } else { return None };
-    Some(bytes.iter().map(|&byte| byte != 0).collect())
+pub(super) fn flags_of(at: &Attributes, name: &str) -> Option<Vec<bool>> {
+    match at.get(name)? {
+        Stored::Flags(flags) => Some(flags.clone()),
+        _ => None,
+    }
 }
 
 /// One boolean.
-pub(super) fn flag_of(at: &Location, name: &str) -> Option<bool> {
+pub(super) fn flag_of(at: &Attributes, name: &str) -> Option<bool> {
     flags_of(at, name).filter(|flags| flags.len() == 1).map(|flags| flags[0])
 }
 
 /// Whether there is an attribute of that name.
-pub(super) fn has(at: &Location, name: &str) -> bool {
-    at.attr_names().is_ok_and(|names| names.iter().any(|n| n == name))
+pub(super) fn has(at: &Attributes, name: &str) -> bool {
+    at.get(name).is_some()
 }

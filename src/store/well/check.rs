@@ -2,10 +2,9 @@
 
 use std::path::Path;
 
-use hdf5::Location;
-
 use super::super::Limits;
 use super::super::error::Result;
+use super::super::netcdf::source::Attributes;
 use super::GROUPS;
 use super::attributes::{count_of, flag_of, flags_of, has, text_of, texts_of};
 use super::file::WellFile;
@@ -97,7 +96,7 @@ impl Checker<'_> {
     }
 
     /// Whether the two booleans are there and of the right type, and what they say.
-    fn varying(&mut self, place: &str, at: &Location) -> Option<[bool; 2]> {
+    fn varying(&mut self, place: &str, at: &Attributes) -> Option<[bool; 2]> {
         let [sample, time] = ["sample_varying", "time_varying"].map(|name| {
             let flag = flag_of(at, name);
             if flag.is_none() {

@@ -5,19 +5,19 @@ use std::path::{Path, PathBuf};
 use super::super::Limits;
 use super::super::error::{Error, Result};
 use super::super::netcdf::SplitPart;
-use super::attributes::has;
-use super::file::WellFile;
+use super::file::is_of_the_layout;
 
 /// Whether a file, or the files of a folder, have the layout of The Well: told by the root attributes, or in a folder by
 /// the folders of its parts.
-pub fn is_well(path: &Path) -> bool {
+///
+/// # Errors
+/// When a file cannot be opened as HDF5 at all.
+pub fn is_well(path: &Path, limits: &Limits) -> Result<bool> {
     if path.is_dir() {
-        return files(path).is_ok_and(|files| files.iter().any(|(_, file)| is_well(file)));
+        let files = files(path).unwrap_or_default();
+        return Ok(files.iter().any(|(_, file)| is_well(file, limits).unwrap_or(false)));
     }
-    let limits = Limits::bytes(0);
-    path.is_file()
-        && WellFile::open(path, &limits)
-            .is_ok_and(|file| has(file.root(), "dataset_name") && has(file.root(), "n_spatial_dims"))
+    if path.is_file() { is_of_the_layout(path, limits) } else { Ok(false) }
 }
 
 /// The files of a dataset, with the part of each: a file alone belongs to none; a folder is that of a dataset (with

@@ -9,7 +9,7 @@ use ndarray::{Array3, Axis, concatenate};
 
 use super::super::Limits;
 use super::super::error::{Error, Result};
-use super::super::netcdf::{SplitPart, StoredTrajectories};
+use super::super::netcdf::{Outline, SplitPart, StoredTrajectories, TimeUnit};
 use super::attributes::{count_of, flag_of, flags_of, text_of, texts_of};
 use super::file::WellFile;
 use super::folder::files;
@@ -42,7 +42,7 @@ pub(in crate::store) fn read_gaps(path: &Path, field: Option<&str>, limits: &Lim
     let mut left = limits.max_bytes;
     let mut split = Vec::new();
     for (part, file) in files(path)? {
-        let one = read_file(&file, field, &Limits::bytes(left))?;
+        let one = read_file(&file, field, &limits.with_bytes(left))?;
         left = left.saturating_sub(one.values.len() as u64 * 8);
         split.extend(std::iter::repeat_n(part, one.values.dim().0));
         whole = Some(match whole {
@@ -88,20 +88,31 @@ fn time_of(path: &Path, file: &mut WellFile) -> Result<Vec<f64>> {
     Ok(file.numbers("dimensions/time")?.into_iter().take(times).collect())
 }
 
-/// The times of trajectories, without the states: those of the first file.
-pub(in crate::store) fn read_times(path: &Path, limits: &Limits) -> Result<Option<Vec<f64>>> {
-    let Some((_, first)) = files(path)?.into_iter().next() else { return Ok(None) };
-    time_of(&first, &mut WellFile::open(&first, limits)?).map(Some)
+/// What trajectories are without their states: those of the first file.
+pub(in crate::store) fn read_outline(path: &Path, limits: &Limits) -> Result<Outline> {
+    let Some((_, first)) = files(path)?.into_iter().next() else { return Ok(Outline::default()) };
+    let mut file = WellFile::open(&first, limits)?;
+    let time = time_of(&first, &mut file)?;
+    let (names, space) = space(&first, &file)?;
+    let geometry = geometry(&file, &names, &space);
+    Ok(Outline { time: Some(time), unit: TimeUnit::Model, space, geometry })
+}
+
+/// The names and sizes of the dimensions of space.
+fn space(path: &Path, file: &WellFile) -> Result<(Vec<String>, Vec<usize>)> {
+    let missing = |what: &str| missing(path, what);
+    let dimensions = file.group("dimensions").ok_or_else(|| missing("group `dimensions`"))?;
+    let names = texts_of(dimensions, "spatial_dims").ok_or_else(|| missing("attribute `spatial_dims`"))?;
+    let size = |name: &String| file.shape(&format!("dimensions/{name}")).and_then(|shape| shape.last().copied());
+    let space = names.iter().map(size).collect::<Option<Vec<_>>>().ok_or_else(|| missing("spatial coordinates"))?;
+    Ok((names, space))
 }
 
 fn read_file(path: &Path, field: Option<&str>, limits: &Limits) -> Result<StoredTrajectories> {
     let mut file = WellFile::open(path, limits)?;
     let missing = |what: &str| missing(path, what);
-    let dimensions = file.group("dimensions").ok_or_else(|| missing("group `dimensions`"))?;
-    let names = texts_of(dimensions, "spatial_dims").ok_or_else(|| missing("attribute `spatial_dims`"))?;
+    let (names, space) = space(path, &file)?;
     let samples = count_of(file.root(), "n_trajectories").ok_or_else(|| missing("attribute `n_trajectories`"))?;
-    let size = |name: &String| file.shape(&format!("dimensions/{name}")).and_then(|shape| shape.last().copied());
-    let space = names.iter().map(size).collect::<Option<Vec<_>>>().ok_or_else(|| missing("spatial coordinates"))?;
     let time = time_of(path, &mut file)?;
     let times = time.len();
     let geometry = geometry(&file, &names, &space);

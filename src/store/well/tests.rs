@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use hdf5::types::VarLenUnicode;
 use ndarray::{Array3, s};
 
-use super::super::{Limits, read_times, read_trajectories};
+use super::super::{Limits, read_outline, read_trajectories};
 use super::*;
 use crate::store::Error;
 use crate::store::netcdf::SplitPart;
 use crate::systems::Geometry;
 
-const ENOUGH: Limits = Limits { max_bytes: 1 << 30 };
+const ENOUGH: Limits = Limits::bytes(1 << 30);
 
 fn plan(grid: &[usize], periodic: bool) -> WellPlan {
     WellPlan {
@@ -60,7 +60,7 @@ fn fields_in_one_and_two_dimensions_come_back_to_single_precision() {
             put(path, &plan(grid, periodic), &states);
             assert_eq!(check(path, &ENOUGH).unwrap(), []);
             let back = read_trajectories(path, None, &ENOUGH).unwrap();
-            assert_eq!(read_times(path, None, &ENOUGH).unwrap().0, back.time, "times alone");
+            assert_eq!(read_outline(path, None, &ENOUGH).unwrap().time, back.time, "times alone");
             assert_eq!(back.values, states.mapv(|value| f64::from(value as f32)));
             assert_eq!((back.geometry, back.space.as_slice(), back.split), (Some(geometry), grid, None));
             let times = back.time.unwrap();

@@ -317,3 +317,188 @@ fn weights_of_forecasts_count_too() {
     let (row, _) = evaluated(folder.path(), "a.nc", &data, "rmse");
     assert!((value(&row) - 1.5).abs() < 1e-12, "{row}");
 }
+
+fn fixture(name: &str) -> String {
+    format!("{}/tests/data/foreign/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+/// What `compare`, `assimilate` or `forecast` wrote, by the name of the file.
+fn written(folder: &Path, name: &str) -> Dataset {
+    scorecast::store::netcdf::read(&folder.join(name), &scorecast::store::Limits::bytes(1 << 30)).unwrap()
+}
+
+fn text<'a>(dataset: &'a Dataset, variable: &str, attribute: &str) -> &'a str {
+    dataset.get(variable).unwrap().attribute(attribute).unwrap().text().unwrap()
+}
+
+fn numbers(dataset: &Dataset, variable: &str) -> Vec<f64> {
+    dataset.get(variable).unwrap().values.to_f64().unwrap()
+}
+
+#[test]
+fn what_is_made_from_a_file_keeps_its_times_units_and_names() {
+    let folder = tempfile::tempdir().unwrap();
+    for engine in ["netcdf4", "h5netcdf"] {
+        let row = format!(
+            "[observe]\nfile = \"{}\"\nevery = 2\n[[assimilate]]\nmethod = \"enkf\"\nmembers = 10\nforecaster = \"linear\"\n",
+            fixture("observations_netcdf4.nc")
+        );
+        let text_of = LEARNED.replace("DATA", &fixture(&format!("trajectories_{engine}.nc")));
+        let text_of = text_of.replace("[score]", &format!("{row}\n[score]"));
+        let path = super::write(folder.path(), "x.toml", text_of.as_bytes());
+        let run = |command: &str| {
+            let out = folder.path().join(format!("{command}_{engine}"));
+            let output = scorecast(&[command, path.to_str().unwrap(), "--out", out.to_str().unwrap()]);
+            assert_eq!(output.status.code(), Some(0), "{command}: {}", stderr(&output));
+            out
+        };
+        // the first of March, noon, is 60 days and 12 hours after the start of 2000
+        let sets: Vec<f64> = (0..12).map(|set| 1452.0 + 12.0 * f64::from(set)).collect();
+        let analyses = written(&run("assimilate"), "enkf~linear.nc");
+        assert_eq!((numbers(&analyses, "time"), text(&analyses, "time", "units")), (sets, "hours since 2000-01-01"));
+        assert_eq!(text(&analyses, "time", "calendar"), "proleptic_gregorian");
+        let forecasts = written(&run("forecast"), "linear.nc");
+        assert_eq!(numbers(&forecasts, "lead_time"), [6.0, 12.0]);
+        assert_eq!(text(&forecasts, "lead_time", "units"), "hours");
+        let starts = numbers(&forecasts, "time");
+        assert!(starts[0] == 6.0 && starts.iter().all(|time| (time - 6.0) % 6.0 == 0.0), "{starts:?}");
+        let data = written(&run("compare"), "data.nc");
+        assert_eq!(numbers(&data, "time"), (0..20).map(|k| 6.0 + 6.0 * f64::from(k)).collect::<Vec<_>>());
+        for (dataset, variable) in
+            [(&analyses, "analysis"), (&forecasts, "forecast"), (&forecasts, "truth"), (&data, "u")]
+        {
+            assert_eq!(text(dataset, variable, "units"), "m s-1", "{variable}");
+            assert_eq!(text(dataset, variable, "standard_name"), "eastward_wind", "{variable}");
+            assert_eq!(text(dataset, "time", "units"), "hours since 2000-01-01");
+            let names = Values::Text(["Bergen", "Ås", "Tromsø"].map(String::from).to_vec());
+            assert_eq!(dataset.get("name").unwrap().values, names);
+            assert_eq!(
+                (numbers(dataset, "lat"), text(dataset, "lat", "units")),
+                (vec![60.4, 59.7, 69.6], "degrees_north")
+            );
+        }
+        let again =
+            scorecast(&["evaluate", folder.path().join(format!("forecast_{engine}/linear.nc")).to_str().unwrap()]);
+        assert_eq!(again.status.code(), Some(0), "{}", stderr(&again));
+    }
+}
+
+#[test]
+fn forecasts_are_paired_by_time_lead_and_truth_wherever_they_lie() {
+    let folder = tempfile::tempdir().unwrap();
+    let wave = |i: i32| (f64::from(i) * 0.7).sin();
+    // starts by time, truths that go with the times; `leads` in hours
+    let file = |name: &str, times: &[i32], leads: &[i32], shift: f64| {
+        let each = |f: &dyn Fn(i32, i32) -> f64| {
+            times.iter().flat_map(|t| leads.iter().map(move |l| (*t, *l))).map(|(t, l)| f(t, l)).collect::<Vec<f64>>()
+        };
+        let [time, lead_time] = [("time", times), ("lead_time", leads)].map(|(name, values)| {
+            Variable::coordinate(name, Values::F64(values.iter().map(|v| f64::from(*v)).collect()))
+        });
+        let members = times.iter().flat_map(|t| (0..3).flat_map(move |m| leads.iter().map(move |l| (*t, m, *l))));
+        let members = members.map(|(t, m, l)| wave(t + l) + 0.1 * wave(7 * t + 3 * m + l)).collect();
+        let dataset = Dataset::default().coordinate(time).dimension("number", 3).coordinate(lead_time);
+        let dataset = dataset
+            .dimension("component", 1)
+            .variable(Variable::new("forecast", &MEMBERS, Values::F64(members)))
+            .variable(Variable::new("truth", &TRUTH, Values::F64(each(&|t, l| wave(t + l) + shift))));
+        let path = folder.path().join(name);
+        write(&path, &dataset).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let forward: Vec<i32> = (0..60).collect();
+    let turned: Vec<i32> = (0..60).rev().collect();
+    let first = file("a.nc", &forward, &[1, 2], 0.0);
+    let of = |other: &str| json(&scorecast(&["evaluate", &first, other, "--json"]))["result"].clone();
+    let found = of(&file("turned.nc", &turned, &[1, 2], 0.0));
+    let rows = found["paired"].as_array().unwrap();
+    assert!(rows.len() >= 2 && found["warnings"].as_array().unwrap().is_empty(), "{found}");
+    for row in rows {
+        assert!(row["se"] == 0.0 && row["difference"].as_f64().unwrap().abs() < 1e-12, "{row}");
+    }
+    // half of the times, and one of the leads
+    let found = of(&file("half.nc", &(30..90).collect::<Vec<_>>(), &[2, 10], 0.0));
+    let told = found["warnings"].to_string();
+    assert!(
+        told.contains("30 cases of the same times") && told.contains("30 of its cases and 1 of its lead"),
+        "{told}"
+    );
+    assert!(found["paired"].as_array().unwrap().iter().all(|row| row["lead_step"] == 2 && row["se"] == 0.0), "{found}");
+    // other truths, other leads
+    for other in [file("shifted.nc", &forward, &[1, 2], 1.0), file("late.nc", &forward, &[10, 20], 0.0)] {
+        let found = of(&other);
+        assert!(found["paired"].as_array().unwrap().is_empty(), "{found}");
+        assert!(found["warnings"].to_string().contains("is unpaired"), "{found}");
+    }
+}
+
+#[test]
+fn a_file_of_which_nothing_is_known_that_happened_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = forecasts(
+        3,
+        Variable::new("forecast", &MEMBERS, Values::F64(vec![1.0; 12])),
+        Variable::new("truth", &TRUTH, Values::F64(vec![NAN; 4])),
+    );
+    let path = folder.path().join("a.nc");
+    write(&path, &data).unwrap();
+    let (said, _) = refused(&["evaluate", path.to_str().unwrap()], 3, "data");
+    assert!(said.contains("nothing is known of what happened"), "{said}");
+}
+
+#[test]
+fn times_count_before_counters_and_may_be_those_of_each_trajectory() {
+    let folder = tempfile::tempdir().unwrap();
+    let of = |times: &[Variable]| {
+        let state = trajectories(None).variables.remove(0);
+        let state = Variable::new("state", &["case", "step", "component"], state.values);
+        let steps = Variable::coordinate("step", Values::I32((0..40).collect()));
+        let dataset =
+            Dataset::default().dimension("case", 6).coordinate(steps).dimension("component", 1).variable(state);
+        times.iter().cloned().fold(dataset, Dataset::variable)
+    };
+    let hours = |name: &str, step: f64| {
+        let values = (0..40).map(|k| step * f64::from(k)).collect();
+        Variable::new(name, &["step"], Values::F64(values)).with("units", "hours since 2000-01-01")
+    };
+    let each = |step: &dyn Fn(i32) -> f64| {
+        let values = (0..6).flat_map(|case| (0..40).map(move |k| (case, k)));
+        let values = values.map(|(case, k)| f64::from(1000 * case) + step(case) * f64::from(k)).collect();
+        Variable::new("time", &["case", "step"], Values::F64(values)).with("units", "hours since 2000-01-01")
+    };
+    let shown = |times: &[Variable]| {
+        let path = experiment(folder.path(), &of(times), "");
+        let output = scorecast(&["config", "show", &path]);
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned() + &stderr(&output))
+    };
+    assert!(shown(&[]).1.contains("dt = 1.0"));
+    assert!(shown(&[hours("time", 6.0)]).1.contains("dt = 6.0"));
+    assert!(shown(&[each(&|_| 3.0)]).1.contains("dt = 3.0"));
+    let (code, said) = shown(&[each(&|case| f64::from(3 + case))]);
+    assert!(code == Some(3) && said.contains("in trajectory 1 where it goes"), "{said}");
+    let (code, said) = shown(&[hours("time", 6.0), hours("valid_time", 12.0)]);
+    assert!(code == Some(3) && said.contains("span 234 (hours)") && said.contains("468"), "{said}");
+}
+
+#[test]
+fn the_layout_that_a_file_says_reaches_the_methods() {
+    let folder = tempfile::tempdir().unwrap();
+    let wave = (0..6 * 40 * 60).map(|i| (f64::from(i) * 0.37).sin()).collect();
+    let state = Variable::new("state", &["case", "time", "component"], Values::F64(wave));
+    let of = |geometry: &str| {
+        let dataset = Dataset::default().dimension("case", 6).dimension("time", 40).dimension("component", 60);
+        let dataset = dataset.variable(state.clone()).with("geometry", geometry);
+        dataset.with("grid_shape", Attribute::I64(vec![6, 10]))
+    };
+    let row = "[observe]\nfile = \"seen.nc\"\n[[assimilate]]\nmethod = \"letkf\"\nmembers = 10\nradius = 1.0\nforecaster = \"linear\"\n";
+    for word in ["torus", "plane"] {
+        let path = experiment(folder.path(), &of(word), row);
+        let shown = String::from_utf8(scorecast(&["config", "show", &path]).stdout).unwrap();
+        for said in [format!("geometry = \"{word}\"\n"), "columns = 10\n".to_owned()] {
+            assert_eq!(shown.matches(&said).count(), 2, "in [data] and in the row: {shown}");
+        }
+    }
+    let path = experiment(folder.path(), &of("unstructured"), row);
+    let (said, _) = refused(&["config", "show", &path], 2, "usage");
+    assert!(said.contains("`radius` needs distances"), "{said}");
+}

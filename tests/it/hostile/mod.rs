@@ -1,3 +1,5 @@
 //! Bad files and impossible runs.
 
 mod bad_data;
+mod damaged;
+mod mutants;
