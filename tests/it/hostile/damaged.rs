@@ -108,6 +108,13 @@ fn files_read_the_same_in_a_process_of_their_own_as_in_this_one() {
     assert!(matches!(little, Error::Resource(_)), "{little}");
 }
 
+#[test]
+fn a_chunk_to_which_the_keys_of_its_index_do_not_lead_is_lost() {
+    // the last key of the only node, which begins no chunk: walking through the index finds all of them
+    let error = netcdf::read_observations(&data("damaged/last_key.nc"), None, &IN_A_CHILD).unwrap_err();
+    assert!(matches!(&error, Error::Data(_)) && error.to_string().contains("table does not lead to"), "{error}");
+}
+
 /// A stream of deflate that stands for 258 zeros in each 13 bits (RFC 1951, 3.2.6).
 fn zeros(bytes: usize) -> Vec<u8> {
     let mut stream = vec![0x78, 0x01];
