@@ -79,7 +79,7 @@ fn damaged_files_end_no_program_and_keep_none() {
             let told = said(&output);
             assert!(codes.contains(&output.status.code().unwrap_or(-1)), "{args:?}: {:?} {told}", output.status);
             assert!(says.iter().any(|phrase| told.contains(phrase)) && told.contains(name), "{args:?}: {told}");
-            assert!(took < Duration::from_secs(20), "{args:?} took {took:?}");
+            assert!(took < Duration::from_secs(60), "{args:?} took {took:?}");
             assert!(!Path::new(out).exists(), "{args:?} left something behind");
         }
     }
