@@ -1,11 +1,11 @@
-//! The calls of the HDF5 library that its Rust wrapper lacks: dimension scales (the high-level library `H5DS`) and
+//! The calls of the HDF5 library that its Rust wrapper lacks: dimension scales (the high-level library `H5DS`), slabs, chunks, and
 //! fixed-length strings whose length is known only at run time. The only unsafe code of this room; every call holds
 //! the wrapper's global lock, because the library is not thread-safe.
 
 use std::ffi::{CString, c_char, c_int, c_uint, c_void};
 
 use hdf5::{Attribute, Container, Dataset, Datatype, Error, H5Type, Location, Result, h5check, h5lock};
-use hdf5_sys::h5::herr_t;
+use hdf5_sys::h5::{herr_t, hsize_t};
 use hdf5_sys::h5i::hid_t;
 use hdf5_sys::{h5a, h5d, h5f, h5p, h5s, h5t};
 
@@ -14,6 +14,7 @@ use super::source::Slab;
 unsafe extern "C" {
     fn H5DSset_scale(scale: hid_t, name: *const c_char) -> herr_t;
     fn H5DSattach_scale(variable: hid_t, scale: hid_t, axis: c_uint) -> herr_t;
+    fn H5Dget_chunk_storage_size(dataset: hid_t, offset: *const hsize_t, size: *mut hsize_t) -> herr_t;
 }
 
 /// Makes a one-dimensional dataset a dimension scale of the given name.
@@ -114,16 +115,14 @@ pub(super) fn read_slab<T: H5Type>(dataset: &Dataset, slab: &Slab, into: &mut [u
     })
 }
 
-/// Where the chunk that begins at `offset` lies in the file, and its stored size, as reading would find it; none where it would
-/// find none.
-pub(super) fn chunk_at(dataset: &Dataset, offset: &[u64]) -> Result<Option<(u64, u64)>> {
+/// The stored size of the chunk that begins at `offset`, found as reading would find it; none where reading would find no chunk.
+/// (The library's other questions about chunks walk through the whole index, and see chunks to which its keys do not lead.)
+pub(super) fn chunk_size(dataset: &Dataset, offset: &[u64]) -> Option<u64> {
     assert_eq!(dataset.ndim(), offset.len(), "one index for each dimension");
-    let (mut mask, mut address, mut size) = (0, 0, 0);
-    // SAFETY: `offset` has an index for each dimension, and the three targets outlive the call.
-    let found = h5lock!(h5check(unsafe {
-        h5d::H5Dget_chunk_info_by_coord(dataset.id(), offset.as_ptr(), &mut mask, &mut address, &mut size)
-    }));
-    found.map(|_| (address != hdf5_sys::h5::HADDR_UNDEF && size > 0).then_some((address, size)))
+    let mut size = 0;
+    // SAFETY: `offset` has an index for each dimension, and `size` outlives the call.
+    let found = h5lock!(h5check(unsafe { H5Dget_chunk_storage_size(dataset.id(), offset.as_ptr(), &mut size) }));
+    found.is_ok().then_some(size).filter(|size| *size > 0)
 }
 
 /// How many files the library holds open, those of any name and any number of times.

@@ -245,7 +245,7 @@ fn mutants_of_experiments_and_overrides_are_told_or_run() {
             mutate(&mut set, &mut chance)
         };
         let [text, set] = [text, set].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-        match quiet(|| format!("{text}\n--set {set}"), || spec::check(&text, preset.name, &[set.clone()])) {
+        match quiet(|| format!("{text}\n--set {set}"), || spec::check(&text, preset.name, std::slice::from_ref(&set))) {
             Ok(_) => good += 1,
             Err(mistakes) => {
                 assert!(!spec::failure(&mistakes).message.is_empty(), "{text}\n--set {set}");
