@@ -22,6 +22,7 @@ use crate::method::around::inflation::INFLATION;
 use crate::method::around::inflation::{ADDITIVE, Inflation, RTPP, RTPS};
 use crate::method::build::MethodBuild;
 use crate::method::ensemble::etkf::{EtKf, ROTATE};
+use crate::method::memory;
 use crate::method::shared::MEMBERS;
 use crate::observations::ObservationSet;
 use crate::observe::ObservationOperator;
@@ -43,7 +44,8 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
     build: MethodBuild::new(&[], |settings: &Settings| {
         let filter = EtKf { inflation: Inflation::new(settings), rotate: settings.flag(ROTATE.key) };
         Ok(Box::new(EnRts::new(filter, settings.count(MEMBERS.key), settings.number(DECORRELATION.key))))
-    }),
+    })
+    .holding(memory::of_all_members),
 };
 
 /// The smoother.
