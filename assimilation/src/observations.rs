@@ -271,7 +271,7 @@ impl ObservationSet<'_> {
     /// # Errors
     /// [`Error::Unsupported`].
     pub fn require_derivative(&self, method: &str) -> Result<()> {
-        if self.operator.linearized().is_some() || self.operator.matrix().is_some() {
+        if self.operator.linearized().is_some() || self.operator.is_linear() {
             return Ok(());
         }
         Err(Error::Unsupported(format!(

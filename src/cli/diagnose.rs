@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::session::Session;
 use scorecast::failure::{Failure, FailureKind, Result};
-use scorecast::spec::{self, Plan, size};
+use scorecast::spec::{self, Plan, needs};
 use scorecast::stage::{self, Finished};
 use scorecast::systems::catalogue::{DefaultStepping, SYSTEMS};
 use scorecast::systems::diagnose::Effort;
@@ -46,7 +46,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<Finished> {
         }
     };
     let exponents = args.exponents.unwrap_or(exponents);
-    session.run_plan(&plan, "diagnose", &size::needs(&plan), || {
+    session.run_plan(&plan, "diagnose", &needs::needs(&plan, "diagnose"), || {
         stage::diagnose::run(&plan, exponents, &session.options, &session.progress)
     })
 }

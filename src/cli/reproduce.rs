@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::dry_run;
 use super::session::Session;
 use scorecast::failure::{Failure, FailureKind, Result};
-use scorecast::spec::{Plan, size};
+use scorecast::spec::{Plan, needs, size};
 use scorecast::stage::inspect::{self, Inspected};
 use scorecast::stage::{self, Finished};
 
@@ -29,7 +29,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<Finished> {
     }
     let mut all = Vec::new();
     for plan in &plans {
-        let needs = size::needs(plan);
+        let needs = needs::needs(plan, "reproduce");
         size::check(&needs, session.options.max_memory)?;
         all.extend(needs);
     }

@@ -7,7 +7,7 @@ use super::progress::Terminal;
 use super::{dry_run, experiment};
 use scorecast::failure::{Failure, FailureKind, Result};
 use scorecast::spec::size::{self, Need};
-use scorecast::spec::{DataSource, Plan};
+use scorecast::spec::{DataSource, Plan, needs};
 use scorecast::stage::{Finished, Options, inspect, said_in};
 use scorecast::systems::registry::nearest;
 
@@ -60,7 +60,7 @@ impl<'a> Session<'a> {
         let plan = self.plan(name)?;
         given.label.map_or(Ok(()), |label| self.check_label(&plan, label))?;
         let models = self.models(&plan, given.models)?;
-        self.run_plan_given(&plan, stage, &size::needs(&plan), (&models, given.data), || work(&plan, &models))
+        self.run_plan_given(&plan, stage, &needs::needs(&plan, stage), (&models, given.data), || work(&plan, &models))
     }
 
     /// Runs a stage that holds other arrays in memory than a whole experiment does.

@@ -2,7 +2,7 @@
 
 use super::session::Session;
 use scorecast::failure::Result;
-use scorecast::spec::{Plan, size};
+use scorecast::spec::{Plan, needs};
 use scorecast::stage::tune::Axis;
 use scorecast::stage::{self, Finished};
 use scorecast::systems::Value;
@@ -28,7 +28,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<Finished> {
     let rows = stage::tune::rows(&plan, &args.rows)?;
     let mut only = Plan { assimilate: rows.iter().map(|&row| plan.assimilate[row].clone()).collect(), ..plan.clone() };
     only.observe.retain(|network| only.assimilate.iter().any(|row| row.observe == network.name));
-    session.run_plan(&only, "tune", &size::needs(&only), || {
+    session.run_plan(&only, "tune", &needs::needs(&only, "tune"), || {
         stage::tune::run(&plan, &rows, &args.grid, &args.metric, &session.options, &session.progress)
     })
 }

@@ -17,12 +17,12 @@ use rayon::prelude::*;
 use serde_json::json;
 
 use super::fitted::{Fitted, Parts, Training};
-use super::pairs::{Pairs, standardisation};
+use super::pairs::{Pairs, kept, standardisation};
 use super::stored::{matrix, misfit, number, tensor};
-use super::{Error, FitContext, ForecasterBuild, Result};
+use super::{Error, FitContext, FitSize, ForecasterBuild, Result};
 use crate::model::Model;
 use crate::systems::registry::DefaultValue;
-use crate::systems::{Entry, Forecaster, Key, Param, ParamKind, Purpose, Settings};
+use crate::systems::{Entry, Forecaster, Held, Key, Param, ParamKind, Purpose, Settings};
 
 /// Members in a block of the search.
 const MEMBERS: usize = 32;
@@ -59,7 +59,7 @@ pub(super) const ENTRY: Entry<ForecasterBuild> = Entry {
     about: "resamples what followed the k nearest training states",
     reference: "Lorenz 1969; Lguensat et al. 2017",
     params: &[NEIGHBOURS, TARGET, LIBRARY, NOISE],
-    build: ForecasterBuild { fit, load: Some(load), learned: false },
+    build: ForecasterBuild { fit, load: Some(load), memory, learned: false },
 };
 
 struct Analog {
@@ -78,6 +78,11 @@ struct Analog {
     neighbours: usize,
     successor: bool,
     noise: f64,
+}
+
+fn memory(settings: &Settings, size: &FitSize) -> Vec<Held> {
+    let (pairs, n) = (kept(settings, LIBRARY, size.train), size.components);
+    vec![Held::reals(format!("training pairs ({pairs} x {n})"), &[8, pairs, n])]
 }
 
 fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {

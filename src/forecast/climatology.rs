@@ -6,10 +6,11 @@ use ndarray::{Array2, ArrayView3, s};
 use serde_json::json;
 
 use super::fitted::{Fitted, Parts, Training};
+use super::pairs::kept;
 use super::stored::{matrix, misfit, tensor};
-use super::{Error, FitContext, ForecasterBuild, Result};
+use super::{Error, FitContext, FitSize, ForecasterBuild, Result};
 use crate::model::Model;
-use crate::systems::{Entry, Forecaster, Key, Param, Purpose, Settings};
+use crate::systems::{Entry, Forecaster, Held, Key, Param, Purpose, Settings};
 
 const LIBRARY: Param = Param::int("library", 0, 0, "training states kept, evenly spaced; 0 keeps all");
 
@@ -19,12 +20,17 @@ pub(super) const ENTRY: Entry<ForecasterBuild> = Entry {
     about: "an independent draw from the training states",
     reference: "Jolliffe & Stephenson 2012",
     params: &[LIBRARY],
-    build: ForecasterBuild { fit, load: Some(load), learned: false },
+    build: ForecasterBuild { fit, load: Some(load), memory, learned: false },
 };
 
 struct Climatology {
     /// `[state, component]`.
     states: Array2<f64>,
+}
+
+fn memory(settings: &Settings, size: &FitSize) -> Vec<Held> {
+    let states = kept(settings, LIBRARY, size.train);
+    vec![Held::reals(format!("training states ({states} x {})", size.components), &[4, states, size.components])]
 }
 
 fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {

@@ -9,14 +9,15 @@ use super::denoiser::{ConditionedNetwork, LearnedDenoiser};
 use super::learned::{self, Learned, joined};
 use super::sampling::{self, Sampling};
 use super::stored::misfit;
-use super::{FitContext, Fitted, ForecasterBuild, Result, Training};
+use super::{FitContext, FitSize, Fitted, ForecasterBuild, Result, Training};
 use crate::model::Model;
 use crate::nn::OBJECTIVES;
 use crate::nn::data::{Batch, Data, Subset};
 use crate::nn::objective::{DENOISER_NAMES, DENOISER_SETTINGS, DENOISERS};
 use crate::systems::registry::find;
 use crate::systems::{
-    self, Affine, BoundDenoiser, ConditionalDenoiser, Denoiser, Entry, Forecaster, Key, Level, Param, Purpose, Settings,
+    self, Affine, BoundDenoiser, ConditionalDenoiser, Denoiser, Entry, Forecaster, Held, Key, Level, Param, Purpose,
+    Settings,
 };
 
 /// The objective of models that do not name theirs.
@@ -34,7 +35,7 @@ pub const ENTRY: Entry<ForecasterBuild> = Entry {
     about: "conditional denoiser of the increment, drawn by a reverse sampler",
     reference: "Karras et al. (2022), arXiv:2206.00364",
     params: &PARAMS,
-    build: ForecasterBuild { fit, load: Some(load), learned: true },
+    build: ForecasterBuild { fit, load: Some(load), memory, learned: true },
 };
 
 /// The forecaster.
@@ -42,6 +43,12 @@ struct Diffusion {
     denoiser: LearnedDenoiser,
     objective: &'static str,
     sampling: Sampling,
+}
+
+fn memory(settings: &Settings, size: &FitSize) -> Vec<Held> {
+    find(OBJECTIVES, "objective", settings.text(OBJECTIVE.key))
+        .map(|objective| learned::held(settings, size, objective.build.fields))
+        .unwrap_or_default()
 }
 
 fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {

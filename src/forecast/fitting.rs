@@ -8,7 +8,7 @@ use super::stored::same_parts;
 use super::{Fitted, Result};
 use crate::model::{Checkpoints, Model};
 use crate::progress::Progress;
-use crate::systems::{Geometry, Key, Settings, Stepping, System};
+use crate::systems::{Geometry, Held, Key, Settings, Stepping, System};
 
 /// Everything that a forecaster may be made from.
 pub struct FitContext<'a> {
@@ -28,6 +28,26 @@ pub struct FitContext<'a> {
     pub checkpoints: Option<&'a dyn Checkpoints>,
 }
 
+impl FitContext<'_> {
+    /// How the components are laid out, and how many there are.
+    pub(super) fn layout(&self) -> (Geometry, usize) {
+        (self.geometry, self.train.dim().2)
+    }
+}
+
+/// The sizes of what a forecaster is made from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FitSize {
+    /// How components are laid out.
+    pub geometry: Geometry,
+    /// Components of a state.
+    pub components: usize,
+    /// Training states.
+    pub train: usize,
+    /// Validation states.
+    pub valid: usize,
+}
+
 /// How a kind of forecaster is made.
 #[derive(Clone, Copy)]
 pub struct ForecasterBuild {
@@ -35,6 +55,8 @@ pub struct ForecasterBuild {
     pub fit: fn(&Settings, &FitContext) -> Result<Fitted>,
     /// Rebuilds one from what [`Fitted::model`] gave; none for those that need the simulator and are not stored.
     pub load: Option<fn(&Model) -> Result<Fitted>>,
+    /// What making one and using it holds in memory, beside the trajectories.
+    pub memory: fn(&Settings, &FitSize) -> Vec<Held>,
     /// Whether it learns from trajectories by gradient descent.
     pub learned: bool,
 }

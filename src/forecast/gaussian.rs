@@ -7,15 +7,15 @@ use ndarray::{Array2, ArrayView2};
 use serde_json::json;
 
 use super::learned::{self, Learned, in_chunks, members, stacked};
-use super::{FitContext, Fitted, ForecasterBuild, Result, Training};
+use super::{FitContext, FitSize, Fitted, ForecasterBuild, Result, Training};
 use crate::model::Model;
 use crate::nn::objective::log_variance;
 use crate::nn::{OBJECTIVES, array};
 use crate::systems::gaussian::GaussianLaw;
 use crate::systems::registry::find;
 use crate::systems::{
-    self, ConditionalDenoiser, Covariance, Density, Differentiable, Entry, Forecaster, GaussianKernel, Key, Purpose,
-    Settings,
+    self, ConditionalDenoiser, Covariance, Density, Differentiable, Entry, Forecaster, GaussianKernel, Held, Key,
+    Purpose, Settings,
 };
 
 /// The registry's line.
@@ -24,8 +24,14 @@ pub const ENTRY: Entry<ForecasterBuild> = Entry {
     about: "autoregressive network: mean and variance of the increment, trained by likelihood",
     reference: "Nix and Weigend (1994)",
     params: &learned::SETTINGS,
-    build: ForecasterBuild { fit, load: Some(load), learned: true },
+    build: ForecasterBuild { fit, load: Some(load), memory, learned: true },
 };
+
+fn memory(settings: &Settings, size: &FitSize) -> Vec<Held> {
+    find(OBJECTIVES, "objective", "likelihood")
+        .map(|objective| learned::held(settings, size, objective.build.fields))
+        .unwrap_or_default()
+}
 
 /// The law of one step.
 pub(super) struct Kernel(Learned);

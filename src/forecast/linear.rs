@@ -18,10 +18,10 @@ use serde_json::json;
 use super::fitted::{Fitted, Parts, Training};
 use super::pairs::{Pairs, standardisation};
 use super::stored::{covariance, matrix, misfit, number, reals, tensor, vector};
-use super::{Error, FitContext, ForecasterBuild, Result};
+use super::{Error, FitContext, FitSize, ForecasterBuild, Result};
 use crate::model::Model;
 use crate::systems::gaussian::{LinearForecaster, SymmetricEigen};
-use crate::systems::{Entry, LinearGaussian, Param, ParamKind, Settings};
+use crate::systems::{Entry, Held, LinearGaussian, Param, ParamKind, Settings};
 
 const RIDGE: Param = Param::unset(
     "ridge",
@@ -35,7 +35,7 @@ pub(super) const ENTRY: Entry<ForecasterBuild> = Entry {
     about: "ridge regression of the increment, Gaussian residuals with full covariance",
     reference: "Hoerl & Kennard 1970; Schaefer & Strimmer 2005",
     params: &[RIDGE],
-    build: ForecasterBuild { fit, load: Some(load), learned: false },
+    build: ForecasterBuild { fit, load: Some(load), memory, learned: false },
 };
 
 /// Degrees of freedom for each component from which the residual covariance is left as it is.
@@ -43,6 +43,14 @@ const PLENTY: f64 = 3.0;
 
 /// The ridge strengths tried when none is set.
 const GRID: [f64; 7] = [0.0, 1e-6, 1e-4, 1e-3, 1e-2, 1e-1, 1.0];
+
+fn memory(_settings: &Settings, size: &FitSize) -> Vec<Held> {
+    let (pairs, n) = (size.train.saturating_add(size.valid), size.components);
+    vec![
+        Held::reals(format!("pairs of a regression ({pairs} x {n})"), &[7, pairs, n]),
+        Held::reals(format!("matrices of a regression ({n} x {n})"), &[16, n, n]),
+    ]
+}
 
 fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {
     let pairs = Pairs::training(context.train, 0, 3, "linear")?;

@@ -21,7 +21,7 @@ mod stored;
 
 pub use error::{Error, Result};
 pub use fitted::{Fitted, Parts, Training};
-pub use fitting::{FitContext, ForecasterBuild};
+pub use fitting::{FitContext, FitSize, ForecasterBuild};
 
 pub use crate::model::{Checkpoints, CurvePoint};
 use crate::systems::Entry;

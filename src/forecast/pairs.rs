@@ -4,6 +4,7 @@ use ndarray::{Array1, Array2, ArrayView3, Axis};
 
 use super::{Error, Result};
 use crate::nn::windows::Windows;
+use crate::systems::{Param, Settings};
 
 /// Pairs of successive states without missing values.
 pub(super) struct Pairs {
@@ -48,6 +49,14 @@ impl Pairs {
     /// The number of pairs.
     pub fn len(&self) -> usize {
         self.now.nrows()
+    }
+}
+
+/// How many of `all` states or pairs the setting `library` keeps; 0 keeps all.
+pub(super) fn kept(settings: &Settings, library: Param, all: usize) -> usize {
+    match settings.count(library.key) {
+        0 => all,
+        most => most.min(all),
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub mod document;
 pub mod keys;
+pub mod needs;
 pub mod presets;
 pub mod schema;
 pub mod size;

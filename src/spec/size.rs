@@ -1,65 +1,13 @@
-//! What an experiment will hold in memory, estimated before anything is allocated.
+//! Sizes in memory: their sum, the limit, and how they are said.
 
-use super::plan::{DataSource, Plan};
 use crate::failure::{Failure, FailureKind, Result};
 
 /// One array (or a few of one kind) of an experiment.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Need {
-    /// What it is, with its shape.
-    pub what: String,
-    /// Its size in bytes.
-    pub bytes: u64,
-}
-
-/// The large arrays of an experiment. Sizes of files are not known before they are read, and are left out.
-pub fn needs(plan: &Plan) -> Vec<Need> {
-    let Some(dim) = plan.system.as_ref().map(|system| system.system.dim()) else { return Vec::new() };
-    let mut needs = Vec::new();
-    let mut test = 1;
-    if let DataSource::Simulated { trajectories, steps, .. } = plan.data.source {
-        test = plan.data.split_counts(trajectories)[2];
-        needs.push(need(format!("trajectories ({trajectories} x {steps} x {dim})"), &[trajectories, steps, dim]));
-    }
-    if !plan.forecast.is_empty() {
-        let (starts, members) = (plan.score.starts, plan.score.members);
-        let what = format!("forecast ensembles ({test} trajectories x {starts} starts x {members} members x {dim})");
-        needs.push(need(what, &[test, starts, members, dim]));
-    }
-    for network in &plan.observe {
-        let (truths, steps) = (network.replicates, network.steps);
-        let what = format!("truth and observations of `{}` ({truths} x {steps} x {dim})", network.name);
-        needs.push(need(what, &[2, truths, steps, dim]));
-    }
-    for row in &plan.assimilate {
-        let members = row.settings.count("members").max(1);
-        let what = format!("ensembles of `{}` ({members} members x {dim})", row.label);
-        // forecast, analysis and what an update makes of them; a smoother carries more
-        needs.push(need(what, &[4 + row.settings.count("lag"), members, dim]));
-        let sets = plan.observe.iter().find(|network| network.name == row.observe).map_or(1, |network| network.every);
-        let sets = row.steps / sets.max(1);
-        let (what, shape) = match row.method.as_str() {
-            "enrts" | "ffbsi" => ("ensembles of every lead step", vec![row.steps, members, dim]),
-            "rts" => ("matrices of every set", vec![4 * sets, dim, dim]),
-            "kalman" | "extended" | "unscented" | "climatology" | "optimal_interpolation" | "three_d_var" => {
-                ("covariances", vec![8, dim, dim])
-            }
-            // a matrix for each of the sets that are used together
-            "four_d_var" => ("covariances", vec![4 + 4 * row.settings.count("shift"), dim, dim]),
-            // the joint covariance of their times
-            "four_d_envar" => ("covariances", vec![8 * row.settings.count("shift").pow(2), dim, dim]),
-            "hybrid" => ("covariances", vec![8, dim, dim]),
-            "kernel_particle_filter" => ("draws of the kernels", vec![members, row.settings.count("expansion"), dim]),
-            _ => continue,
-        };
-        needs.push(need(format!("{what} of `{}`", row.label), &shape));
-    }
-    needs
-}
+pub use crate::systems::held::Held as Need;
 
 /// The sum of the needs, in bytes.
 pub fn total(needs: &[Need]) -> u64 {
-    needs.iter().fold(0, |sum, need| sum.saturating_add(need.bytes))
+    Need::total(needs)
 }
 
 /// Refuses work that needs more than `max_memory` bytes.
@@ -96,20 +44,9 @@ pub fn readable(bytes: u64) -> String {
     format!("{size:.digits$} {}", UNITS[unit])
 }
 
-fn need(what: String, shape: &[usize]) -> Need {
-    let bytes = shape.iter().fold(8u64, |product, &size| product.saturating_mul(size as u64));
-    Need { what, bytes }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sizes_saturate_instead_of_overflowing() {
-        assert_eq!(need(String::new(), &[usize::MAX, 3]).bytes, u64::MAX);
-        assert_eq!(need(String::new(), &[2, 3]).bytes, 48);
-    }
 
     #[test]
     fn sizes_are_readable() {

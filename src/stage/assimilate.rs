@@ -80,8 +80,8 @@ fn check_memory(plan: &Plan, assimilation: &Assimilation, options: &Options) -> 
     for row in &plan.assimilate {
         let network = assimilation.network(&row.observe)?;
         let analyses = network.replicates_of(row).len() * network.sets_of(row).len();
-        let values = analyses * (row.settings.count("members") + 1) * network.operator.state_dim();
-        options.check_memory(&format!("the analyses of `{}`", row.label), values)?;
+        let sizes = [analyses, row.settings.count("members").saturating_add(1), network.operator.state_dim()];
+        options.check_memory(&format!("the analyses of `{}`", row.label), &sizes)?;
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::failure::{Failure, FailureKind, Result};
 use crate::store::{Launcher, Limits};
+use crate::systems::Held;
 
 /// What every stage is told beside the experiment.
 #[derive(Clone, Debug)]
@@ -28,12 +29,13 @@ impl Options {
         Limits::bytes(self.max_memory).launched(self.launcher)
     }
 
-    /// Refuses `values` numbers that would not fit under the limit, before anything is allocated; `what` names them.
+    /// Refuses numbers, as many as the product of `sizes`, that would not fit under the limit, before anything is allocated;
+    /// `what` names them.
     ///
     /// # Errors
     /// [`FailureKind::Resource`] with both sizes.
-    pub(super) fn check_memory(&self, what: &str, values: usize) -> Result<()> {
-        let bytes = values as u64 * 8;
+    pub(super) fn check_memory(&self, what: &str, sizes: &[usize]) -> Result<()> {
+        let bytes = Held::reals(what, sizes).bytes;
         if bytes <= self.max_memory {
             return Ok(());
         }

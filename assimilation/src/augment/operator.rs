@@ -56,6 +56,10 @@ impl ObservationOperator for OfState<'_> {
     fn matrix(&self) -> Option<Array2<f64>> {
         self.x.matrix()
     }
+
+    fn is_linear(&self) -> bool {
+        self.x.of.is_linear()
+    }
 }
 
 impl LinearizedOperator for OfState<'_> {

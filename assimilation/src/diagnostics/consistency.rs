@@ -90,7 +90,10 @@ fn predicted(
     observed: &ObservationSet,
 ) -> Result<(Array1<f64>, Array1<f64>)> {
     observed.check(members.ncols())?;
-    if let (Some((mean, p)), Some(h)) = (exact, observed.operator.matrix()) {
+    // of the order of a state times what is observed: made for a method that has such a matrix of its own alone
+    if let Some((mean, p)) = exact
+        && let Some(h) = observed.operator.matrix()
+    {
         return Ok((h.dot(mean), (&h.dot(p) * &h).sum_axis(Axis(1))));
     }
     let h: Array2<f64> = observed.operator.apply(observed.time, members);

@@ -24,9 +24,10 @@ pub fn degrees_of_freedom_for_signal(outcome: &Outcome, observed: &ObservationSe
     let values = used(outcome, observed);
     let observed = &ObservationSet { values: values.view(), ..*observed };
     let present = observed.restrict(outcome.forecast.view())?;
-    let background = match (&outcome.forecast_gaussian, observed.matrix()) {
-        (Some((_, p)), Some(h)) => h.dot(p).dot(&h.t()),
-        _ => covariance(present.predicted.view(), outcome.forecast_weights.as_ref()),
+    let exact = outcome.forecast_gaussian.as_ref().and_then(|(_, p)| Some((p, observed.matrix()?)));
+    let background = match exact {
+        Some((p, h)) => h.dot(p).dot(&h.t()),
+        None => covariance(present.predicted.view(), outcome.forecast_weights.as_ref()),
     };
     let finite = present.variance.view().insert_axis(Axis(0));
     if present.index.is_empty() || !all_finite(background.view()) || !all_finite(finite) {

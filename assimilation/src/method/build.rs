@@ -1,7 +1,8 @@
 //! How a method is built from its settings, and what it needs of its forecaster and of the operator.
 
-use scorecast_systems::Settings;
+use scorecast_systems::{Held, Settings};
 
+use super::memory::{self, Extent};
 use crate::error::Result;
 use crate::need::Need;
 use crate::noise_treatment::NoiseTreatment;
@@ -21,7 +22,12 @@ pub struct MethodBuild {
     pub linear_operator: bool,
     /// What is to be mistrusted of a run with these settings, where anything is: a clause that follows its name.
     pub caveat: Caveat,
+    /// What a run with these settings holds at its largest.
+    pub memory: Memory,
 }
+
+/// What a run of a method holds at its largest, with these settings and sizes.
+pub type Memory = fn(&Settings, &Extent) -> Vec<Held>;
 
 /// A clause against a method with these settings; none where nothing is to be said.
 pub type Caveat = fn(&Settings) -> Option<&'static str>;
@@ -29,17 +35,22 @@ pub type Caveat = fn(&Settings) -> Option<&'static str>;
 impl MethodBuild {
     /// Of a method for any operator.
     pub(crate) const fn new(needs: &'static [Need], make: Make) -> Self {
-        Self { make, needs, linear_operator: false, caveat: |_| None }
+        Self { make, needs, linear_operator: false, caveat: |_| None, memory: memory::of_members }
     }
 
     /// Of a method for linear operators only.
     pub(crate) const fn for_linear_operators(needs: &'static [Need], make: Make) -> Self {
-        Self { make, needs, linear_operator: true, caveat: |_| None }
+        Self { make, needs, linear_operator: true, caveat: |_| None, memory: memory::of_members }
     }
 
     /// With a caveat.
     pub(crate) const fn with_caveat(self, caveat: Caveat) -> Self {
         Self { caveat, ..self }
+    }
+
+    /// Of a method that holds something else than an ensemble with its copies.
+    pub(crate) const fn holding(self, memory: Memory) -> Self {
+        Self { memory, ..self }
     }
 
     /// What it needs of its forecaster with these settings.

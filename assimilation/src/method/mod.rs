@@ -9,6 +9,7 @@ mod build;
 pub(crate) mod diffusion;
 pub(crate) mod ensemble;
 pub(crate) mod kalman;
+pub mod memory;
 pub(crate) mod particle;
 pub(crate) mod shared;
 pub(crate) mod variational;
@@ -18,7 +19,7 @@ pub use around::adaptive_quality_control::{AdaptiveQualityControl, error_varianc
 pub use around::inflation::Inflation;
 pub use around::lag::{FixedLag, PastMembers};
 pub use around::quality_control::QualityControl;
-pub use build::{Caveat, Make, MethodBuild};
+pub use build::{Caveat, Make, Memory, MethodBuild};
 pub use diffusion::ensf::{EnSf, PriorScore};
 pub use diffusion::guidance::{Dps, GUIDANCE, Guidance, GuidedDenoiser, MomentMatched, Point, Terms, Unguided};
 pub use diffusion::guided::Guided;

@@ -27,7 +27,16 @@ pub(super) const ENTRY: Entry<BuildLaw> = Entry {
     build: |settings: &Settings, dim| Ok(Box::new(from_settings(settings, dim)?)),
 };
 
+/// The most values whose covariance is made: it is factored as soon as an experiment is checked.
+const LARGEST: usize = 10_000;
+
 fn from_settings(settings: &Settings, dim: usize) -> Result<CorrelatedError> {
+    if dim > LARGEST {
+        return Err(Error::Unsupported(format!(
+            "correlated errors of {dim} values take a matrix of {dim} x {dim}, and may be of {LARGEST} at most; observe fewer \
+             values (operator `stride`), or take the noise law `gaussian`"
+        )));
+    }
     let rows = settings.rows(COVARIANCE.key);
     match (rows, settings.optional_number(LENGTH.key)) {
         ([], Some(length)) => {

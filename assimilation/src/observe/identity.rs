@@ -62,6 +62,10 @@ impl ObservationOperator for Identity {
     fn matrix(&self) -> Option<Array2<f64>> {
         Some(Array2::eye(self.dim))
     }
+
+    fn is_linear(&self) -> bool {
+        true
+    }
 }
 
 impl LinearizedOperator for Identity {

@@ -179,6 +179,10 @@ impl ObservationOperator for Interpolate {
         }
         Some(matrix)
     }
+
+    fn is_linear(&self) -> bool {
+        true
+    }
 }
 
 impl LinearizedOperator for Interpolate {

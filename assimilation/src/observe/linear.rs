@@ -74,6 +74,10 @@ impl ObservationOperator for Linear {
     fn matrix(&self) -> Option<Array2<f64>> {
         Some(self.matrix.clone())
     }
+
+    fn is_linear(&self) -> bool {
+        true
+    }
 }
 
 impl LinearizedOperator for Linear {

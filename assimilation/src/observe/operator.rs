@@ -53,6 +53,11 @@ pub trait ObservationOperator: Send + Sync {
     fn matrix(&self) -> Option<Array2<f64>> {
         None
     }
+
+    /// Whether there is a [`ObservationOperator::matrix`]: who only asks this should not have to make one.
+    fn is_linear(&self) -> bool {
+        self.matrix().is_some()
+    }
 }
 
 /// The derivative of an operator.

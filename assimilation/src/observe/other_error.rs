@@ -53,6 +53,10 @@ impl ObservationOperator for OtherError<'_> {
     fn matrix(&self) -> Option<Array2<f64>> {
         self.of.matrix()
     }
+
+    fn is_linear(&self) -> bool {
+        self.of.is_linear()
+    }
 }
 
 impl LinearizedOperator for OtherError<'_> {

@@ -103,7 +103,13 @@ impl ObservationOperator for RandomSubset {
     }
 
     fn matrix(&self) -> Option<Array2<f64>> {
-        Some(Array2::eye(self.dim).select(Axis(0), &self.index))
+        let mut matrix = Array2::zeros((self.index.len(), self.dim));
+        self.index.iter().enumerate().for_each(|(row, &place)| matrix[(row, place)] = 1.0);
+        Some(matrix)
+    }
+
+    fn is_linear(&self) -> bool {
+        true
     }
 }
 

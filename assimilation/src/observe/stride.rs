@@ -85,7 +85,15 @@ impl ObservationOperator for Stride {
     }
 
     fn matrix(&self) -> Option<Array2<f64>> {
-        Some(self.apply(0.0, Array2::eye(self.dim).view()).reversed_axes())
+        let mut matrix = Array2::zeros((self.dim(), self.dim));
+        for row in 0..self.dim() {
+            matrix[(row, self.offset + row * self.stride)] = 1.0;
+        }
+        Some(matrix)
+    }
+
+    fn is_linear(&self) -> bool {
+        true
     }
 }
 

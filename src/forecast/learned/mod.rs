@@ -2,13 +2,15 @@
 //! with the scales around it.
 //!
 //! `settings` are those of network and training, `record` is the stored form, `evaluation` runs the network over an
-//! ensemble.
+//! ensemble, `memory` says before all this what it will hold.
 
 mod evaluation;
+mod memory;
 mod record;
 mod settings;
 
 pub use evaluation::{in_chunks, members, stacked};
+pub use memory::held;
 pub use settings::{SETTINGS, joined};
 
 use super::{FitContext, Result, Training};
@@ -46,7 +48,7 @@ impl Learned {
         objective: &Entry<ObjectiveBuild>,
         evaluations: usize,
     ) -> Result<(Self, Training)> {
-        let network = settings::network(settings, context, objective.build.fields)?;
+        let network = settings::network(settings, context.layout(), objective.build.fields)?;
         let (config, loss) = (settings::training(settings), (objective.build.make)(settings));
         let trainer = Trainer {
             network: &network,

@@ -25,7 +25,7 @@ const BLOCKS: Param = Param::int("blocks", 3, 1, "residual blocks");
 const KERNEL: Param =
     Param::int("kernel", 5, 1, "positions that a convolution sees in each direction; odd").up_to(1001);
 const STEPS: Param = Param::int("steps", 2500, 1, "training steps");
-const BATCH: Param = Param::int("batch", 128, 1, "pairs in a training step");
+pub(super) const BATCH: Param = Param::int("batch", 128, 1, "pairs in a training step");
 const LEARNING_RATE: Param = Param::positive("learning_rate", 3e-3, "largest learning rate");
 const WARM_UP: Param = Param::int("warm_up", 100, 0, "training steps until the largest learning rate");
 const WEIGHT_DECAY: Param = Param::at_least("weight_decay", 1e-3, 0.0, "weight decay of AdamW");
@@ -72,9 +72,12 @@ pub const fn joined<const A: usize, const B: usize, const N: usize>(a: [Param; A
 ///
 /// # Errors
 /// When they contradict each other or the layout of the states.
-pub(super) fn network(settings: &Settings, context: &FitContext, fields: Fields) -> Result<NetworkConfig> {
-    let (geometry, components) = (context.geometry, context.train.dim().2);
-    let Entry { name: kind, build, .. } = chosen(settings, context)?;
+pub(super) fn network(
+    settings: &Settings,
+    (geometry, components): (Geometry, usize),
+    fields: Fields,
+) -> Result<NetworkConfig> {
+    let Entry { name: kind, build, .. } = chosen(settings, (geometry, components))?;
     if !(build.suits)(geometry) {
         let layout = build.layout;
         let problem = format!("is \"{kind}\", but the {components} components are not {layout}; set it to \"mlp\"");
@@ -114,13 +117,13 @@ fn equal_width(network: &NetworkConfig) -> Result<usize> {
 /// Whether all components have one scale, because they are one field: on a ring, and for a network that moves over a grid
 /// in two directions (whose walls, where nothing ever changes, have no scale of their own).
 pub(super) fn one_field(settings: &Settings, context: &FitContext) -> Result<bool> {
-    Ok(context.geometry == Geometry::Ring || chosen(settings, context)?.build.on_grid)
+    Ok(context.geometry == Geometry::Ring || chosen(settings, context.layout())?.build.on_grid)
 }
 
 /// The network that is named, or the usual one.
-fn chosen(settings: &Settings, context: &FitContext) -> Result<&'static Entry<NetworkBuild>> {
+fn chosen(settings: &Settings, (geometry, components): (Geometry, usize)) -> Result<&'static Entry<NetworkBuild>> {
     let name = match settings.text(NETWORK.key) {
-        AUTO => usual(context.geometry, context.train.dim().2),
+        AUTO => usual(geometry, components),
         named => named,
     };
     Ok(find(NETWORKS, "neural network", name)?)

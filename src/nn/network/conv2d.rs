@@ -24,6 +24,10 @@ pub(super) const ENTRY: Entry<NetworkBuild> = Entry {
         suits: |geometry| Grid::of(geometry).is_some(),
         layout: "a grid of rows and columns",
         on_grid: true,
+        positions: |config| {
+            let along = |side: usize| side.saturating_add(config.kernel);
+            config.grid.map_or(0, |grid| along(grid.rows).saturating_mul(along(grid.columns)))
+        },
         make,
     },
 };

@@ -28,22 +28,30 @@ impl NetworkConfig {
         (known.build.make)(self, source)
     }
 
-    /// How many parameters the network has; none of them is drawn.
+    /// How many parameters the network has; none of them is drawn. The largest number there is stands for all that are
+    /// larger. Blocks have the same number each, so that those beyond the second are not gone through.
     ///
     /// # Errors
     /// When there is no such network.
     pub fn parameters(&self) -> Result<usize> {
-        let mut counted = Counted::default();
-        self.network(&mut counted)?;
-        Ok(counted.0)
+        let count = |blocks: usize| -> Result<usize> {
+            let mut counted = Counted::default();
+            Self { blocks, ..self.clone() }.network(&mut counted)?;
+            Ok(counted.0)
+        };
+        let (one, two) = (count(self.blocks.min(1))?, count(self.blocks.min(2))?);
+        Ok(two.saturating_add((two - one).saturating_mul(self.blocks.saturating_sub(2))))
     }
 
-    /// The width at which the network has nearest to so many parameters.
+    /// The width at which the network has nearest to so many parameters; its own where these are beyond all numbers.
     ///
     /// # Errors
     /// When there is no such network.
     pub fn nearest_width(&self, parameters: usize) -> Result<usize> {
         let count = |width: usize| Self { width, ..self.clone() }.parameters();
+        if parameters == usize::MAX {
+            return Ok(self.width);
+        }
         let mut width = 1;
         while count(width + 1)? <= parameters {
             width += 1;

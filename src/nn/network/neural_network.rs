@@ -48,6 +48,8 @@ pub struct NetworkBuild {
     pub layout: &'static str,
     /// Whether it must be told the [`Grid`].
     pub on_grid: bool,
+    /// Positions of one example, with the halo of a kernel.
+    pub positions: fn(&NetworkConfig) -> usize,
     /// Takes its tensors from a source.
     pub make: fn(&NetworkConfig, &mut dyn Source) -> Result<Box<dyn NeuralNetwork>>,
 }

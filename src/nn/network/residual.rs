@@ -90,7 +90,7 @@ impl Block {
         let (width, weight) = (config.width, mixing.weight(config.width, config.width));
         let path = |name: &str| format!("block.{index:02}.{name}");
         let film = match config.time_features {
-            true => Some(Layer::new(source, &path("film"), &[2 * width, width], 0.0)?),
+            true => Some(Layer::new(source, &path("film"), &[width.saturating_mul(2), width], 0.0)?),
             false => None,
         };
         let first = Layer::new(source, &path("first"), &weight, 1.4)?;
@@ -125,7 +125,7 @@ impl Residual {
         };
         // the components that share a position are channels
         let shared = config.components / mixing.positions.iter().product::<usize>().max(1);
-        let stem = Layer::new(source, "stem", &mixing.weight(width, config.inputs * shared), 1.0)?;
+        let stem = Layer::new(source, "stem", &mixing.weight(width, config.inputs.saturating_mul(shared)), 1.0)?;
         let blocks: Result<_> = (0..config.blocks).map(|index| Block::new(config, &mixing, source, index)).collect();
         let head = Layer::new(source, "head", &[config.outputs * shared, width], 0.0)?;
         Ok(Self { config: config.clone(), mixing, embedding, stem, blocks: blocks?, head })

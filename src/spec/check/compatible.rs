@@ -49,7 +49,7 @@ pub(super) fn check(
         return;
     }
     if let (true, Some(operator), Some(_)) = (entry.build.linear_operator, operator, dim)
-        && operator.matrix().is_none()
+        && !operator.is_linear()
     {
         let name = network.map_or("", |network| network.plan.operator.as_str());
         wrong(format!(
@@ -101,6 +101,9 @@ fn refusal(entry: &Entry<MethodBuild>, plan: &AssimilatePlan, operator: &dyn Obs
         plan.settings.iter().map(|(key, value)| (key.to_owned(), value.clone())).collect();
     for key in ["members", "expansion", "draws"] {
         given.entry(key.to_owned()).and_modify(|value| *value = Value::Int(2));
+    }
+    if let Some(Value::Int(steps)) = given.get_mut("steps") {
+        *steps = (*steps).min(8);
     }
     let mut filter = (entry.build.make)(&Settings::check("trial", entry.params, &given).ok()?).ok()?;
     let key = Key::new(0, Domain::Method);

@@ -43,6 +43,9 @@ fn read(path: &Path, plan: &Plan, options: &Options) -> Result<SplitTrajectories
     let geometry = geometry(plan, path, &read)?;
     check_step(path, &read, plan.data.stepping.dt)?;
     let (states, unit, time) = (read.values, read.unit, read.time);
+    // what was read lives beside what is cut from it for a moment, and later a copy of what shows the climate
+    let (cases, times, dim) = states.dim();
+    options.check_memory("the trajectories, with what is cut from them,", &[2, cases, times, dim])?;
     let split = read.split.unwrap_or_else(|| SplitPart::of_counts(plan.data.split_counts(states.dim().0)));
     if let Some(system) = plan.system.as_ref().filter(|system| system.system.dim() != states.dim().2) {
         return Err(Failure::new(
@@ -161,7 +164,7 @@ pub fn simulated(
         ));
     };
     // the simulation and its cut copies live side by side for a moment
-    options.check_memory("the trajectories", 2 * trajectories * (steps + 1) * system.system.dim())?;
+    options.check_memory("the trajectories", &[2, trajectories, steps.saturating_add(1), system.system.dim()])?;
     let key = Key::new(plan.seed, Domain::Data);
     progress.start("simulating", (steps + spin_up) as u64);
     let made =

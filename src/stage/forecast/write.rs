@@ -80,8 +80,8 @@ fn checked_starts(experiment: &Experiment) -> Result<Vec<usize>> {
         );
     }
     let starts = starts(times - 1 - leads, score.starts);
-    let values = cases * starts.len() * (score.members + 1) * leads * dim;
-    experiment.options.check_memory("a forecaster's forecasts", values)?;
+    let sizes = [2, cases, starts.len(), score.members.saturating_add(1), leads, dim];
+    experiment.options.check_memory("a forecaster's forecasts", &sizes)?;
     Ok(starts)
 }
 

@@ -20,7 +20,8 @@ use self::shown::shown;
 use self::surface::surface;
 use crate::failure::{Failure, FailureKind, Result};
 use crate::progress::Progress;
-use crate::spec::{self, Plan};
+use crate::spec::needs::needs;
+use crate::spec::{self, Plan, size};
 use crate::stage::assimilation::{Assimilation, Extras};
 use crate::stage::experiment::Experiment;
 use crate::stage::options::{Finished, Options};
@@ -74,6 +75,10 @@ pub fn run(
         return Err(
             Failure::new(FailureKind::Usage, message).hint("`scorecast list methods` shows the settings of each")
         );
+    }
+    for grid in &grids {
+        let points = Plan { assimilate: grid.iter().map(|variant| variant.row.clone()).collect(), ..plan.clone() };
+        size::check(&needs(&points, "tune"), options.max_memory)?;
     }
     let experiment = Experiment::prepare(plan, options, None, progress)?;
     let mut tuned = Vec::new();

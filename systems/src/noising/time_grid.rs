@@ -59,7 +59,11 @@ impl Karras {
         Levels::new(&Exploding, self)
     }
 
-    fn check(&self) -> Result<()> {
+    /// Whether the levels descend, without making them.
+    ///
+    /// # Errors
+    /// As [`Karras::sigmas`].
+    pub fn check(&self) -> Result<()> {
         let Self { sigma_min, sigma_max, rho, steps } = *self;
         descending(sigma_min, sigma_max, steps)?;
         if !(rho > 0.0 && rho.is_finite()) {

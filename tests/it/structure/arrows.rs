@@ -23,7 +23,7 @@ const ORDERS: &[Order] = &[
         sources: "systems/src",
         folder: "",
         floors: &[
-            &["error", "geometry", "key", "semilinear", "transpose", "wide"],
+            &["error", "geometry", "held", "key", "semilinear", "transpose", "wide"],
             &["lanes", "registry", "stepping", "subspace"],
             &["fast", "increment", "linearized", "noising"],
             &["brownian", "law", "sde"],
@@ -75,6 +75,7 @@ const ORDERS: &[Order] = &[
         sources: "assimilation/src",
         folder: "method",
         floors: &[
+            &["memory"],
             &["build", "shared"],
             &["around"],
             &["ensemble", "kalman"],
@@ -158,7 +159,7 @@ const ORDERS: &[Order] = &[
             &["estimable", "presets"],
             &["plan"],
             &["resolved", "size"],
-            &["check"],
+            &["check", "needs"],
             &["schema"],
         ],
     },

@@ -237,6 +237,10 @@ impl ObservationOperator for Carrying<'_> {
     fn matrix(&self) -> Option<Array2<f64>> {
         self.0.matrix()
     }
+
+    fn is_linear(&self) -> bool {
+        self.0.of.is_linear()
+    }
 }
 
 impl LinearizedOperator for Carrying<'_> {

@@ -30,6 +30,7 @@ use crate::method::around::inflation::INFLATION;
 use crate::method::around::quality_control::OUTLIER_THRESHOLD;
 use crate::method::build::MethodBuild;
 use crate::method::diffusion::likelihood::LikelihoodScore;
+use crate::method::memory;
 use crate::method::shared::MEMBERS;
 use crate::observations::ObservationSet;
 use crate::outcome::Outcome;
@@ -63,6 +64,7 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
         };
         crate::method::around::cycle(analysis, settings)
     })
+    .holding(memory::of_sampler)
     .with_caveat(|settings| {
         (settings.text(SCORE.key) == "single").then_some(
             "uses the published one-member score; its gain does not depend on the ensemble's spread, so it is fixed-gain \

@@ -21,6 +21,7 @@ use crate::method::around::quality_control::{Checked, OUTLIER_THRESHOLD};
 use crate::method::build::MethodBuild;
 use crate::method::diffusion::guidance::{self, Guidance, Unguided};
 use crate::method::diffusion::weighting::{self, GuidedRun, Preference, WeighedDraw, Weighting};
+use crate::method::memory;
 use crate::method::particle::bootstrap::ESS_THRESHOLD;
 use crate::method::particle::particles::{Particles, Selection};
 use crate::method::particle::resample::Resampling;
@@ -42,6 +43,7 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
         &weighting::SETTINGS,
     ]),
     build: MethodBuild::new(&[Need::Denoiser], |settings: &Settings| Ok(Box::new(Guided::from_settings(settings)?)))
+        .holding(memory::of_sampler)
         .with_caveat(|settings| weighting::caveat(settings).or_else(|| guidance::caveat(settings))),
 };
 
@@ -92,7 +94,7 @@ impl Guided {
         let weights = Preference::from_settings(settings, sampler)?;
         let [sigma_min, sigma_max, rho] = [SIGMA_MIN, SIGMA_MAX, RHO].map(|setting| settings.number(setting.key));
         let grid = Karras { sigma_min, sigma_max, rho, steps: settings.count(STEPS.key) };
-        grid.sigmas()?;
+        grid.check()?;
         Ok(Self {
             members: settings.count(MEMBERS.key),
             inflation: settings.number(INFLATION.key),

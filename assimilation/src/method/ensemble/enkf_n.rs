@@ -34,6 +34,7 @@ use crate::method::around::inflation::Inflation;
 use crate::method::build::MethodBuild;
 use crate::method::ensemble::descent::{by_singular_values, corrected_prior};
 use crate::method::ensemble::etkf::{ROTATE, scaled};
+use crate::method::memory;
 use crate::method::shared::join;
 use crate::observations::{ObservationSet, Present};
 use crate::outcome::Outcome;
@@ -62,7 +63,8 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
         let analysis =
             EnKfN { inflation: Inflation::new(settings), rotate: settings.flag(ROTATE.key), form, certainty };
         crate::method::around::cycle(analysis, settings)
-    }),
+    })
+    .holding(memory::of_transform),
 };
 
 /// What is minimised.

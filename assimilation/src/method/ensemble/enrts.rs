@@ -29,6 +29,7 @@ use crate::method::around::inflation::INFLATION;
 use crate::method::around::inflation::{ADDITIVE, Inflation, RTPP, RTPS};
 use crate::method::build::MethodBuild;
 use crate::method::ensemble::etkf::{EtKf, ROTATE};
+use crate::method::memory;
 use crate::method::shared::MEMBERS;
 use crate::observations::ObservationSet;
 use crate::observe::ObservationOperator;
@@ -60,7 +61,8 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
         let filter = EtKf { inflation: Inflation::new(settings), rotate: settings.flag(ROTATE.key) };
         let [decorrelation, kept_variance] = [DECORRELATION, KEPT_VARIANCE].map(|share| settings.number(share.key));
         Ok(Box::new(EnRts::new(filter, settings.count(MEMBERS.key), Gain { decorrelation, kept_variance })))
-    }),
+    })
+    .holding(memory::of_all_members),
 };
 
 /// How corrections are carried backward.

@@ -21,6 +21,7 @@ use crate::method::around::inflation::Inflation;
 use crate::method::build::MethodBuild;
 use crate::method::ensemble::etkf::{EtKf, ROTATE, by_members, by_singular_values};
 use crate::method::ensemble::letkf;
+use crate::method::memory;
 use crate::method::shared::join;
 use crate::observations::{ObservationSet, Present};
 use crate::outcome::Outcome;
@@ -33,7 +34,8 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
     build: MethodBuild::new(&[], |settings: &Settings| {
         let (inflation, rotate) = (Inflation::new(settings), settings.flag(ROTATE.key));
         crate::method::around::cycle(EsTkf(EtKf { inflation, rotate }), settings)
-    }),
+    })
+    .holding(memory::of_transform),
 };
 
 /// The local form.

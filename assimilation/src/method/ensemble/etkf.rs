@@ -23,6 +23,7 @@ use crate::method::around::ENSEMBLE;
 use crate::method::around::inflation::Inflation;
 use crate::method::build::MethodBuild;
 use crate::method::ensemble::descent::Descent;
+use crate::method::memory;
 use crate::method::shared::join;
 use crate::observations::{ObservationSet, Present};
 use crate::outcome::Outcome;
@@ -41,7 +42,8 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
             EtKf { inflation: Inflation::new(settings), rotate: settings.flag(ROTATE.key) },
             settings,
         )
-    }),
+    })
+    .holding(memory::of_transform),
 };
 
 /// The deterministic filter.

@@ -26,6 +26,7 @@ use crate::method::build::MethodBuild;
 use crate::method::ensemble::by_component::{copy, in_place};
 use crate::method::ensemble::etkf::{self, EtKf, ROTATE};
 use crate::method::ensemble::local_observations::{Gathered, LocalObservations};
+use crate::method::memory;
 use crate::method::shared::join;
 use crate::observations::ObservationSet;
 use crate::outcome::Outcome;
@@ -40,7 +41,8 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
         let localization = Localization::from_settings(settings)?;
         let (inflation, rotate) = (Inflation::new(settings), settings.flag(ROTATE.key));
         crate::method::around::cycle(LetKf { inflation, rotate, localization }, settings)
-    }),
+    })
+    .holding(memory::of_transform),
 };
 
 /// The deterministic filter with local transforms.

@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::gaussian::Gaussian;
 use crate::method::build::MethodBuild;
 use crate::method::kalman::gaussian_cycle::{GaussianCycle, GaussianRule};
+use crate::method::memory;
 use crate::method::shared::DRAWS;
 use crate::observations::ObservationSet;
 use crate::outcome::Diagnostics;
@@ -17,7 +18,8 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
     params: &[DRAWS],
     build: MethodBuild::new(&[], |settings: &Settings| {
         Ok(Box::new(GaussianCycle::new(Climatology, settings.count(DRAWS.key))))
-    }),
+    })
+    .holding(memory::of_covariance),
 };
 
 /// The rules of the climatology.

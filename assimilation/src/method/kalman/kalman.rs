@@ -11,6 +11,7 @@ use crate::gaussian::{Gaussian, symmetric};
 use crate::method::around::quality_control::OUTLIER_THRESHOLD;
 use crate::method::build::MethodBuild;
 use crate::method::kalman::gaussian_cycle::{GaussianCycle, GaussianRule};
+use crate::method::memory;
 use crate::method::shared::MEMBERS;
 use crate::need::Need;
 use crate::observations::ObservationSet;
@@ -26,7 +27,8 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
             GaussianCycle::new(Kalman, settings.count(MEMBERS.key))
                 .with_quality_control(settings.optional_number(OUTLIER_THRESHOLD.key)),
         ))
-    }),
+    })
+    .holding(memory::of_covariance),
 };
 
 /// The rules of the exact filter.

@@ -15,6 +15,7 @@ use crate::linalg::Cholesky;
 use crate::method::around::quality_control::OUTLIER_THRESHOLD;
 use crate::method::build::MethodBuild;
 use crate::method::kalman::gaussian_cycle::{GaussianCycle, GaussianRule};
+use crate::method::memory;
 use crate::method::shared::DRAWS;
 use crate::observations::ObservationSet;
 use crate::observations::Present;
@@ -38,7 +39,8 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
             GaussianCycle::new(rule, settings.count(DRAWS.key))
                 .with_quality_control(settings.optional_number(OUTLIER_THRESHOLD.key)),
         ))
-    }),
+    })
+    .holding(memory::of_covariance),
 };
 
 /// The rules of optimal interpolation.

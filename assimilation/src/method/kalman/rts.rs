@@ -26,6 +26,7 @@ use crate::method::around::inflation::INFLATION;
 use crate::method::build::MethodBuild;
 use crate::method::kalman::extended::{Extended, transition};
 use crate::method::kalman::gaussian_cycle::{self, Moment};
+use crate::method::memory;
 use crate::method::shared::MEMBERS;
 use crate::need::Need;
 use crate::observations::ObservationSet;
@@ -48,7 +49,8 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
     build: MethodBuild::new(&[Need::Derivative], |settings: &Settings| {
         let members = settings.count(MEMBERS.key);
         Ok(Box::new(Rts::new(settings.number(INFLATION.key), members)))
-    }),
+    })
+    .holding(memory::of_all_covariances),
 };
 
 /// The smoother.

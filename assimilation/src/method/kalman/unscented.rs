@@ -23,6 +23,7 @@ use crate::method::around::inflation::INFLATION;
 use crate::method::around::quality_control::OUTLIER_THRESHOLD;
 use crate::method::build::MethodBuild;
 use crate::method::kalman::gaussian_cycle::{GaussianCycle, GaussianRule};
+use crate::method::memory;
 use crate::method::shared::MEMBERS;
 use crate::observations::ObservationSet;
 use crate::outcome::Diagnostics;
@@ -61,7 +62,8 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
         Ok(Box::new(
             GaussianCycle::new(rule, members).with_quality_control(settings.optional_number(OUTLIER_THRESHOLD.key)),
         ))
-    }),
+    })
+    .holding(memory::of_covariance),
 };
 
 /// The rules of the unscented Kalman filter.

@@ -14,6 +14,7 @@ use crate::method::around::inflation::INFLATION;
 use crate::method::around::lag::LAG;
 use crate::method::around::quality_control::OUTLIER_THRESHOLD;
 use crate::method::build::MethodBuild;
+use crate::method::memory;
 use crate::method::particle::regularize::{JITTER, REGULARIZATION, Regularization};
 use crate::method::particle::resample::{RESAMPLING, Resampling};
 use crate::method::particle::weights::{Carried, Opened, Weighed, equal};
@@ -36,7 +37,8 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
         let mut filter = Bootstrap::new(settings.number(INFLATION.key), settings.number(ESS_THRESHOLD.key));
         (filter.resampling, filter.regularization) = (Resampling::new(settings), Regularization::new(settings));
         crate::method::around::cycle(filter, settings)
-    }),
+    })
+    .holding(memory::of_kernels),
 };
 
 /// The particle filter.

@@ -19,6 +19,7 @@ use crate::error::Result;
 use crate::guard::can_update;
 use crate::method::around::quality_control::{Checked, OUTLIER_THRESHOLD};
 use crate::method::build::MethodBuild;
+use crate::method::memory;
 use crate::method::particle::backward::{Transition, no_density, pick};
 use crate::method::particle::bootstrap::ESS_THRESHOLD;
 use crate::method::particle::particles::{Particles, Selection};
@@ -50,7 +51,8 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
             outlier_threshold: settings.optional_number(OUTLIER_THRESHOLD.key),
             run: FilteredRun::default(),
         }))
-    }),
+    })
+    .holding(memory::of_all_members),
 };
 
 /// The smoother.

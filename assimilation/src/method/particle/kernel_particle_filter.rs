@@ -20,6 +20,7 @@ use scorecast_systems::{Entry, Key, Param, Purpose, Settings};
 use crate::error::Result;
 use crate::method::around::quality_control::OUTLIER_THRESHOLD;
 use crate::method::build::MethodBuild;
+use crate::method::memory;
 use crate::method::particle::bootstrap::ESS_THRESHOLD;
 use crate::method::particle::regularize::{REGULARIZATION, kernel_root};
 use crate::method::particle::resample::{RESAMPLING, Resampling};
@@ -56,7 +57,8 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
         filter.ess_threshold = settings.number(ESS_THRESHOLD.key);
         filter.resampling = Resampling::new(settings);
         crate::method::around::cycle(filter, settings)
-    }),
+    })
+    .holding(memory::of_kernels),
 };
 
 /// The particle filter.

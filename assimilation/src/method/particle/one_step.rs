@@ -16,7 +16,7 @@ pub(crate) fn log_predictive(
     x: &Array2<f64>,
     observed: &ObservationSet,
 ) -> Result<Array1<f64>> {
-    let (Some(kernel), Some(h)) = (model.gaussian(), observed.matrix()) else {
+    let Some((kernel, h)) = model.gaussian().and_then(|kernel| Some((kernel, observed.matrix()?))) else {
         return Err(Error::Unsupported("p(y | x_k) has no closed form here; set weights to \"path\"".to_owned()));
     };
     let (means, covariance) = kernel.moments(observed.step - 1, x.view())?;

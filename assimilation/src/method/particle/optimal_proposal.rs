@@ -19,6 +19,7 @@ use crate::guard::can_update;
 use crate::linalg::Cholesky;
 use crate::method::around::quality_control::{Checked, OUTLIER_THRESHOLD};
 use crate::method::build::MethodBuild;
+use crate::method::memory;
 use crate::method::particle::bootstrap::ESS_THRESHOLD;
 use crate::method::particle::one_step::log_normals;
 use crate::method::particle::particles::{Particles, Selection};
@@ -46,7 +47,8 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
             outlier_threshold: settings.optional_number(OUTLIER_THRESHOLD.key),
             particles: Particles::default(),
         }))
-    }),
+    })
+    .holding(memory::of_gain),
 };
 
 /// The particle filter.
@@ -120,7 +122,7 @@ impl OptimalProposal {
         key: Key,
         out: &mut Diagnostics,
     ) -> Result<()> {
-        let (Some(kernel), Some(h)) = (model.gaussian(), observed.matrix()) else {
+        let Some((kernel, h)) = model.gaussian().and_then(|kernel| Some((kernel, observed.matrix()?))) else {
             return Err(Error::Unsupported(format!(
                 "method `optimal_proposal` needs a forecaster whose lead step is Gaussian with known moments and a linear \
                  operator (this is `{}`); use `bootstrap`",

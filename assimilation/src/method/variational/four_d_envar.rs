@@ -32,6 +32,7 @@ use crate::linalg::joined;
 use crate::localize::{LOCALIZATION, Localization, Stencil};
 use crate::method::around::inflation::{INFLATION, Inflation, RTPP, RTPS};
 use crate::method::build::MethodBuild;
+use crate::method::memory;
 use crate::method::shared::{MEMBERS, join};
 use crate::method::variational::envar::Dual;
 use crate::method::variational::schur::{blame, cross_covariance, require_correlation, taper};
@@ -55,7 +56,8 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
         };
         let window = Window::from_settings(settings)?;
         Ok(Box::new(WindowCycle::new(method, settings.count(MEMBERS.key), window, false)))
-    }),
+    })
+    .holding(memory::of_window_members),
 };
 
 const OWN: &[Param] = &[MEMBERS, INFLATION, RTPP, RTPS, LAG, SHIFT, STEPS];

@@ -27,6 +27,7 @@ pub use analysis::FourDVarState;
 use scorecast_systems::{Entry, Param, Settings};
 
 use crate::method::build::MethodBuild;
+use crate::method::memory;
 use crate::method::shared::DRAWS;
 use crate::method::variational::three_d_var::SCALE;
 use crate::method::variational::window::{LAG, SHIFT, Window, WindowCycle, WindowMethod};
@@ -53,7 +54,8 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
         };
         let window = Window::from_settings(settings)?;
         Ok(Box::new(WindowCycle::new(method, settings.count(DRAWS.key), window, false)))
-    }),
+    })
+    .holding(memory::of_window_covariance),
 };
 
 /// The rules of 4D-Var.

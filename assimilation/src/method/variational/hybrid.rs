@@ -19,6 +19,7 @@ use crate::localize::{LOCALIZATION, Localization};
 use crate::method::around::inflation::INFLATION;
 use crate::method::around::inflation::{ADDITIVE, Inflation, RTPP, RTPS};
 use crate::method::build::MethodBuild;
+use crate::method::memory;
 use crate::method::shared::MEMBERS;
 use crate::method::shared::join;
 use crate::method::variational::envar::Dual;
@@ -49,7 +50,8 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
             iterations: settings.count(STEPS.key),
         };
         Ok(Box::new(HybridCycle::new(method, settings.count(MEMBERS.key))))
-    }),
+    })
+    .holding(memory::of_covariance),
 };
 
 const OWN: &[Param] = &[MEMBERS, STATIC_WEIGHT, SCALE, INFLATION, RTPP, RTPS, ADDITIVE, STEPS];

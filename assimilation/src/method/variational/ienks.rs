@@ -37,6 +37,7 @@ use crate::method::around::inflation::{INFLATION, Inflation, RTPP, RTPS};
 use crate::method::build::MethodBuild;
 use crate::method::ensemble::descent::Descent;
 use crate::method::ensemble::etkf::{ROTATE, scaled};
+use crate::method::memory;
 use crate::method::shared::MEMBERS;
 use crate::method::variational::window::{
     LAG, MembersMethod, SHIFT, Solved, Window, WindowCycle, WindowProblem, carried,
@@ -95,7 +96,8 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
         };
         let (members, window) = (settings.count(MEMBERS.key), Window::from_settings(settings)?);
         Ok(Box::new(WindowCycle::new(method, members, window, settings.flag(MDA.key))))
-    }),
+    })
+    .holding(memory::of_transform),
 };
 
 /// The rules of the iterative smoother. Its [`MembersMethod::solve`] is called by [`WindowMembers`](crate::method::WindowMembers),

@@ -18,6 +18,7 @@ use crate::method::around::quality_control::OUTLIER_THRESHOLD;
 use crate::method::build::MethodBuild;
 use crate::method::kalman::gaussian_cycle::{GaussianCycle, GaussianRule};
 use crate::method::kalman::optimal_interpolation::advance_mean;
+use crate::method::memory;
 use crate::method::shared::DRAWS;
 use crate::method::variational::line_search::{Point, search};
 use crate::observations::ObservationSet;
@@ -43,7 +44,8 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
             GaussianCycle::new(rule, settings.count(DRAWS.key))
                 .with_quality_control(settings.optional_number(OUTLIER_THRESHOLD.key)),
         ))
-    }),
+    })
+    .holding(memory::of_covariance),
 };
 
 /// The rules of 3D-Var.

@@ -26,7 +26,7 @@ pub struct Exact;
 
 impl Weighting for Exact {
     fn require(&self, model: &dyn Forecaster, observed: &ObservationSet) -> Result<()> {
-        if model.gaussian().is_some() && observed.operator.matrix().is_some() {
+        if model.gaussian().is_some() && observed.operator.is_linear() {
             return Ok(());
         }
         Err(Error::Unsupported(format!(

@@ -1,0 +1,57 @@
+//! What a learned forecaster holds while it is trained and used, in bytes.
+//!
+//! Of W weights of 4 bytes there are: the weights, two moments, their average, the best average, a gradient, what one pass
+//! tracks, a checkpoint as arrays and as bytes ([`WEIGHTS`]); the gradient of each shard of a batch until all are added
+//! up; and on each thread what a backward pass makes of them. Of an example, 4 bytes a channel at each position, there are
+//! the results of each operation of the trunk and their gradients ([`LAYERS`] of each block), for a shard on each thread.
+
+use super::super::fitting::FitSize;
+use super::settings::{self, BATCH};
+use crate::nn::network::NETWORKS;
+use crate::nn::objective::Fields;
+use crate::nn::train::SHARD;
+use crate::systems::held::{Held, product};
+use crate::systems::registry::{Settings, find};
+
+/// Copies of the weights of a training.
+const WEIGHTS: usize = 24;
+
+/// Arrays of the size of a layer that a block makes, forward and backward.
+const LAYERS: usize = 20;
+
+/// Bytes of a number of single precision.
+const SINGLE: usize = 4;
+
+/// What a training of a network with these settings holds; nothing where they contradict each other, as the fit will say.
+pub fn held(settings: &Settings, size: &FitSize, fields: Fields) -> Vec<Held> {
+    let Ok(network) = settings::network(settings, (size.geometry, size.components), fields) else { return Vec::new() };
+    let (Ok(weights), Ok(kind)) = (network.parameters(), find(NETWORKS, "neural network", &network.kind)) else {
+        return Vec::new();
+    };
+    let (batch, threads) = (settings.count(BATCH.key), rayon::current_num_threads());
+    let copies = WEIGHTS.saturating_add(batch.div_ceil(SHARD)).saturating_add(3 * threads);
+    let (width, blocks) = (network.width, network.blocks);
+    let layers = blocks.saturating_add(2).saturating_mul(LAYERS);
+    let positions = (kind.build.positions)(&network);
+    vec![
+        Held {
+            what: format!("a network of {weights} weights (width {width}, {blocks} blocks) in training"),
+            bytes: product(&[SINGLE, copies, weights]),
+        },
+        Held {
+            what: format!(
+                "layers of {SHARD} examples ({positions} positions x {width} channels, {blocks} blocks) on {threads} thread(s)"
+            ),
+            bytes: product(&[SINGLE, layers, threads, SHARD, positions, width]),
+        },
+        Held { what: format!("a batch ({batch} pairs)"), bytes: product(&[2 * size_of::<usize>(), batch]) },
+        Held {
+            what: format!("pairs of {} training and {} validation states", size.train, size.valid),
+            bytes: product(&[2 * size_of::<usize>(), size.train.saturating_add(size.valid)]),
+        },
+        Held::reals(format!("examples ({} components)", size.components), &[EXAMPLES, size.components]),
+    ]
+}
+
+/// States in double precision that a validation and the width of a law take.
+const EXAMPLES: usize = 16 * 1024;
