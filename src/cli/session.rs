@@ -28,14 +28,18 @@ impl<'a> Session<'a> {
 
     /// The checked experiment: a preset's name or a file, with the overrides.
     pub(super) fn plan(&self, name: &str) -> Result<Plan> {
+        self.plan_by(experiment::load, name)
+    }
+
+    fn plan_by(&self, load: fn(&str, &[String]) -> Result<Plan>, name: &str) -> Result<Plan> {
         let mut overrides = self.global.set.clone();
         overrides.extend(self.global.seed.map(|seed| format!("seed={seed}")));
-        let plan = experiment::load(name, &overrides)?;
+        let plan = load(name, &overrides)?;
         // a file says itself how far its states are apart; an experiment that says it too is held against it on reading
         match &plan.data.source {
             DataSource::File(file) if !plan.data.dt_said => {
                 match lead_step_in(file, plan.data.variable.as_deref(), &self.options) {
-                    Ok(Some(dt)) => experiment::load(name, &[overrides, vec![format!("data.dt={dt:?}")]].concat()),
+                    Ok(Some(dt)) => load(name, &[overrides, vec![format!("data.dt={dt:?}")]].concat()),
                     // a stage that needs the file says that it cannot be opened
                     Ok(None) => Ok(plan),
                     Err(failure) if failure.kind == FailureKind::Io => Ok(plan),
@@ -60,15 +64,15 @@ impl<'a> Session<'a> {
         self.run_plan_given(&plan, stage, &needs::needs(&plan, stage), (&models, given.data), || work(&plan, &models))
     }
 
-    /// Runs a stage that holds other arrays in memory than a whole experiment does.
-    pub(super) fn run_within(
+    /// Runs a stage that scores nothing, and holds other arrays in memory than one that does.
+    pub(super) fn run_unscored(
         &self,
         name: &str,
         stage: &str,
         needs: impl FnOnce(&Plan) -> Vec<Need>,
         work: impl FnOnce(&Plan) -> Result<Finished>,
     ) -> Result<Finished> {
-        let plan = self.plan(name)?;
+        let plan = self.plan_by(experiment::load_unscored, name)?;
         self.run_plan(&plan, stage, &needs(&plan), || work(&plan))
     }
 

@@ -1,5 +1,7 @@
 //! Trajectories by the part that they play.
 
+use std::path::PathBuf;
+
 use ndarray::{Array3, Axis, concatenate};
 
 use crate::failure::{Failure, FailureKind, Result};
@@ -23,6 +25,8 @@ pub struct SplitTrajectories {
     pub first_step: usize,
     /// The unit of the lead step: model time, or that of the file's times.
     pub unit: TimeUnit,
+    /// The file that they are from; none of simulated ones.
+    pub file: Option<PathBuf>,
 }
 
 impl SplitTrajectories {
@@ -48,7 +52,7 @@ impl SplitTrajectories {
             .hint("give at least 3 trajectories; a long one can be cut into several"));
         }
         let [train, valid, test] = [train, valid, test].map(|cases| states.select(Axis(0), &cases));
-        Ok(Self { train, valid, test, geometry, first_step, unit: TimeUnit::Model })
+        Ok(Self { train, valid, test, geometry, first_step, unit: TimeUnit::Model, file: None })
     }
 
     /// All of them, in the order train, valid, test.

@@ -11,6 +11,7 @@ mod contained;
 mod diagnose;
 mod foreign;
 mod killed;
+mod limits;
 mod parameters;
 mod provenance;
 
