@@ -78,7 +78,9 @@ impl Ou {
         let theta = theta(settings)?;
         let dim = theta.nrows();
         if let Some(large) = theta.iter().find(|rate| rate.abs() > LARGEST) {
-            let key = if settings.has(DRIFT.key) { DRIFT.key } else { COUPLING.key };
+            let of_rate = settings.number(RATE.key).abs() > LARGEST;
+            let keys = [(settings.has(DRIFT.key), DRIFT.key), (of_rate, RATE.key)];
+            let key = keys.into_iter().find(|(is, _)| *is).map_or(COUPLING.key, |(_, key)| key);
             let problem =
                 format!("gives a rate of {large:e}, but at most {LARGEST:e} serve; take another unit of time");
             return Err(settings.mistake(key, problem));
