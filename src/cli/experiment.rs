@@ -17,11 +17,23 @@ const MAX_BYTES: u64 = 16 << 20;
 
 /// Reads and checks an experiment.
 pub(super) fn load(name: &str, overrides: &[String]) -> Result<Plan> {
+    load_by(&spec::check_with, name, overrides)
+}
+
+/// Reads and checks an experiment of which nothing will be scored: what is wrong with its scores is no mistake.
+pub(super) fn load_unscored(name: &str, overrides: &[String]) -> Result<Plan> {
+    load(name, overrides).or_else(|mistake| load_by(&spec::check_unscored, name, overrides).map_err(|_| mistake))
+}
+
+/// What makes a plan of a text: its origin, overrides, and what looks into the files of models.
+type Check = dyn Fn(&str, &str, &[String], spec::KindOfModel) -> std::result::Result<Plan, Vec<spec::Mistake>>;
+
+fn load_by(check: &Check, name: &str, overrides: &[String]) -> Result<Plan> {
     let system = || SYSTEMS.iter().find(|entry| entry.name == name && !Path::new(name).exists());
     let checked = match (preset(name), system()) {
-        (Some(preset), _) => spec::check_with(preset.text, preset.name, overrides, &kind_of_model),
-        (None, Some(entry)) => spec::check_with(&alone(entry), entry.name, overrides, &kind_of_model),
-        (None, None) => spec::check_with(&read(name)?, name, overrides, &kind_of_model),
+        (Some(preset), _) => check(preset.text, preset.name, overrides, &kind_of_model),
+        (None, Some(entry)) => check(&alone(entry), entry.name, overrides, &kind_of_model),
+        (None, None) => check(&read(name)?, name, overrides, &kind_of_model),
     };
     checked.map_err(|mistakes| spec::failure(&mistakes))
 }

@@ -28,9 +28,13 @@ impl<'a> Session<'a> {
 
     /// The checked experiment: a preset's name or a file, with the overrides.
     pub(super) fn plan(&self, name: &str) -> Result<Plan> {
+        self.plan_by(experiment::load, name)
+    }
+
+    fn plan_by(&self, load: fn(&str, &[String]) -> Result<Plan>, name: &str) -> Result<Plan> {
         let mut overrides = self.global.set.clone();
         overrides.extend(self.global.seed.map(|seed| format!("seed={seed}")));
-        let plan = experiment::load(name, &overrides)?;
+        let plan = load(name, &overrides)?;
         // a file says itself how far its states are apart and how their components lie; an experiment that says so too is held
         // against it on reading
         let DataSource::File(file) = &plan.data.source else { return Ok(plan) };
@@ -41,7 +45,7 @@ impl<'a> Session<'a> {
                     overrides.push(format!("data.geometry=\"{}\"", geometry.word()));
                     overrides.extend(said.columns().map(|columns| format!("data.columns={columns}")));
                 }
-                experiment::load(name, &overrides)
+                load(name, &overrides)
             }
             // a stage that needs the file says that it cannot be opened
             Err(failure) if failure.kind == FailureKind::Io => Ok(plan),
@@ -63,15 +67,15 @@ impl<'a> Session<'a> {
         self.run_plan_given(&plan, stage, &needs::needs(&plan, stage), (&models, given.data), || work(&plan, &models))
     }
 
-    /// Runs a stage that holds other arrays in memory than a whole experiment does.
-    pub(super) fn run_within(
+    /// Runs a stage that scores nothing, and holds other arrays in memory than one that does.
+    pub(super) fn run_unscored(
         &self,
         name: &str,
         stage: &str,
         needs: impl FnOnce(&Plan) -> Vec<Need>,
         work: impl FnOnce(&Plan) -> Result<Finished>,
     ) -> Result<Finished> {
-        let plan = self.plan(name)?;
+        let plan = self.plan_by(experiment::load_unscored, name)?;
         self.run_plan(&plan, stage, &needs(&plan), || work(&plan))
     }
 

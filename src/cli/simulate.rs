@@ -32,7 +32,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<Finished> {
         Format::Netcdf => stage::simulate::Format::NetCdf,
         Format::TheWell => stage::simulate::Format::TheWell,
     };
-    session.run_within(&args.experiment, "simulate", stage::simulate::needs, |plan| {
+    session.run_unscored(&args.experiment, "simulate", stage::simulate::needs, |plan| {
         stage::simulate::run(plan, format, &session.options, &session.progress)
     })
 }

@@ -36,7 +36,7 @@ fn memory(settings: &Settings, size: &FitSize) -> Vec<Held> {
 fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {
     let states = library(context.train, settings.count(LIBRARY.key));
     if states.nrows() == 0 {
-        return Err(Error::Unsupported(
+        return Err(Error::Data(
             "`climatology` draws from the training states, but there are none; give it training trajectories"
                 .to_owned(),
         ));

@@ -15,6 +15,9 @@ pub enum Error {
     /// A forecaster that cannot be made from what is there; the sentence names the remedy.
     #[error("{0}")]
     Unsupported(String),
+    /// Training data that nothing can be learned from; the sentence names what is wrong with them.
+    #[error("{0}")]
+    Data(String),
     /// A stored model that does not fit; the sentence says how.
     #[error("{0}")]
     Model(String),
@@ -35,7 +38,7 @@ pub enum Error {
 impl From<crate::nn::Error> for Error {
     fn from(error: crate::nn::Error) -> Self {
         match error {
-            crate::nn::Error::Data(sentence) => Self::Unsupported(sentence),
+            crate::nn::Error::Data(sentence) => Self::Data(sentence),
             crate::nn::Error::Model(sentence) => Self::Model(sentence),
             crate::nn::Error::Diverged(sentence) => Self::Diverged(sentence),
             crate::nn::Error::Interrupted => Self::Interrupted,
@@ -58,7 +61,7 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let kind = match &error {
             Error::System(_) | Error::Unsupported(_) => FailureKind::Usage,
-            Error::Model(_) => FailureKind::Data,
+            Error::Data(_) | Error::Model(_) => FailureKind::Data,
             Error::Diverged(_) => FailureKind::Numerical,
             Error::Interrupted => FailureKind::Interrupted,
             Error::Checkpoint(_) => FailureKind::Io,

@@ -37,7 +37,7 @@ impl Pairs {
     pub fn training(trajectories: ArrayView3<f64>, most: usize, least: usize, who: &str) -> Result<Self> {
         let pairs = Self::new(trajectories, most);
         if pairs.len() < least {
-            return Err(Error::Unsupported(format!(
+            return Err(Error::Data(format!(
                 "`{who}` needs at least {least} pairs of successive states to learn from, but the training trajectories \
                  have {}; give it more or longer trajectories",
                 pairs.len()

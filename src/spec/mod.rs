@@ -52,12 +52,36 @@ pub fn check_with(
     overrides: &[String],
     kind_of_model: KindOfModel,
 ) -> Result<Plan, Vec<Mistake>> {
+    checked(text, origin, overrides, kind_of_model, true)
+}
+
+/// As [`check_with`], of what concerns the trajectories: whatever is said of scores is not looked at, and stands as it is
+/// unless said.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_unscored(
+    text: &str,
+    origin: &str,
+    overrides: &[String],
+    kind_of_model: KindOfModel,
+) -> Result<Plan, Vec<Mistake>> {
+    checked(text, origin, overrides, kind_of_model, false)
+}
+
+fn checked(
+    text: &str,
+    origin: &str,
+    overrides: &[String],
+    kind_of_model: KindOfModel,
+    scored: bool,
+) -> Result<Plan, Vec<Mistake>> {
     let mistakes = Mistakes::default();
     if let Some(root) = document::parse(text, origin, &mistakes) {
         let mut root = presets::inherit(root, &mistakes);
         overrides.iter().for_each(|text| overrides::apply(&mut root, text, &mistakes));
         if let Item::Table(table) = &root.item
-            && let Some(plan) = check::run(table, &root.place, origin, kind_of_model, &mistakes)
+            && let Some(plan) = check::run(table, &root.place, origin, (kind_of_model, scored), &mistakes)
         {
             return Ok(plan);
         }

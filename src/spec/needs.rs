@@ -5,7 +5,7 @@
 //! many threads as there are, so that the largest of them count, as many as that. What a method or a forecaster holds is
 //! in its entry of the registry. Sizes of files are not known before they are read, and are left out.
 
-use super::plan::{AssimilatePlan, DataPlan, DataSource, ForecasterPlan, ObservePlan, Plan, SystemPlan};
+use super::plan::{AssimilatePlan, DataPlan, DataSource, ForecasterPlan, Initial, ObservePlan, Plan, SystemPlan};
 use super::size::Need;
 use crate::assimilation::METHODS;
 use crate::assimilation::method::memory::Extent;
@@ -99,6 +99,9 @@ fn observing(plan: &Plan, network: &ObservePlan, dim: usize, train: usize, needs
         let what = format!("covariance of the errors of `{}` ({observed} x {observed})", network.name);
         needs.push(Need::reals(what, &[4, observed, observed]));
     }
+    if network.initial != Initial::Climatology {
+        return;
+    }
     let members = plan.assimilate.iter().map(|row| row.settings.count("members")).max().unwrap_or(0);
     let draws = members.max(train.min(PRIOR / dim.max(1)));
     let what = format!("priors of `{}` ({truths} x {draws} draws x {dim})", network.name);
@@ -169,10 +172,10 @@ mod tests {
     #[test]
     fn a_size_of_a_billion_is_the_largest_term_wherever_it_is() {
         for (preset, setting, what) in [
-            ("lorenz96", "forecaster.4.width=1000000000", "a network of"),
-            ("lorenz96", "forecaster.4.blocks=1000000000", "1000000000 blocks"),
-            ("lorenz96", "forecaster.5.blocks=1000000000000000", "1000000000000000 blocks"),
-            ("lorenz96", "forecaster.5.batch=1000000000000", "a network of"),
+            ("lorenz96", "forecaster.1.width=1000000000", "a network of"),
+            ("lorenz96", "forecaster.1.blocks=1000000000", "1000000000 blocks"),
+            ("lorenz96", "forecaster.2.blocks=1000000000", "1000000000 blocks"),
+            ("lorenz96", "forecaster.2.batch=1000000000", "a network of"),
             ("lorenz96", "assimilate.0.members=1000000000", "1000000000"),
             ("lorenz96", "score.members=1000000000", "1000000000 members"),
             ("lorenz96", "score.starts=1000000000", "1000000000 starts"),

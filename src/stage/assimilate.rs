@@ -48,7 +48,7 @@ pub fn run(
         false => Experiment::without_data(plan, options),
     };
     experiment.fit_all(None, false, progress)?;
-    let assimilation = Assimilation::new(plan, &experiment)?;
+    let assimilation = Assimilation::new(plan, &experiment, progress)?;
     check_memory(plan, &assimilation, options)?;
     let scored = assimilation.score(Extras::Ensembles, progress)?;
     let (mut text, mut written) = (String::new(), Vec::new());

@@ -50,7 +50,7 @@ pub fn run(plan: &Plan, options: &Options, progress: &dyn Progress) -> Result<Fi
     lap(&mut folder, "train")?;
     let forecasts = forecast::score(&experiment, progress)?;
     lap(&mut folder, "forecast")?;
-    let assimilation = Assimilation::new(plan, &experiment)?;
+    let assimilation = Assimilation::new(plan, &experiment, progress)?;
     let analyses = assimilation.score(Extras::Diagnoses, progress)?;
     lap(&mut folder, "assimilate")?;
     for network in assimilation.networks.iter().filter(|network: &&ObservingNetwork| !network.replicates.is_empty()) {
@@ -58,7 +58,7 @@ pub fn run(plan: &Plan, options: &Options, progress: &dyn Progress) -> Result<Fi
         write_analyses(&folder.file(&name)?, network, &analyses.first_runs(network), plan)?;
     }
 
-    let report = report(&experiment, forecasts, analyses.report, analyses.diagnoses)?;
+    let report = report(&experiment, forecasts, analyses.report, analyses.diagnoses, progress)?;
     if nothing_to_report(&report) {
         return Err(Failure::new(FailureKind::Numerical, "every row diverged, so there is nothing to report")
             .hint("look at data.dt, data.substeps and the methods' inflation")
@@ -88,12 +88,19 @@ pub fn run(plan: &Plan, options: &Options, progress: &dyn Progress) -> Result<Fi
 }
 
 /// The report of a whole experiment: its training, then what the scores of forecasts and of analyses hold, in this order.
-fn report(experiment: &Experiment, forecasts: Report, analyses: Report, diagnoses: Vec<String>) -> Result<Report> {
+fn report(
+    experiment: &Experiment,
+    forecasts: Report,
+    analyses: Report,
+    diagnoses: Vec<String>,
+    progress: &dyn Progress,
+) -> Result<Report> {
     let (plan, made) = (experiment.plan, &experiment.forecasters);
     let mut training = Vec::new();
     for made in made {
         let Some(row) = made.training_row() else { continue };
-        let rollout = experiment.data.as_ref().map_or(Ok(None), |data| forecast::rollout(made, data, plan.seed))?;
+        let rollout =
+            experiment.data.as_ref().map_or(Ok(None), |data| forecast::rollout(made, data, plan.seed, progress))?;
         training.push(TrainingRow { rollout, ..row });
     }
     let mut report = Report {

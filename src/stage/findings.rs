@@ -32,6 +32,7 @@ pub fn warnings(plan: &Plan, report: &Report) -> Vec<String> {
     out.extend(too_short(report));
     out.extend(report.training.iter().filter_map(|row| row.rollout.as_ref()?.warning(&row.forecaster)));
     out.extend(degenerate_weights(&report.assimilation));
+    out.extend(without_spread(&report.assimilation));
     out.extend(caveats(plan));
     out.extend(plan.assimilate.iter().filter_map(|row| without_evidence(row, report)));
     out.extend(report.training.iter().filter_map(|row| overfit(row, report)));
@@ -368,6 +369,28 @@ fn overfit(row: &TrainingRow, report: &Report) -> Option<String> {
             figure(best, None)
         )
     })
+}
+
+/// A spread that is so small a share of the error is none.
+const NO_SPREAD: f64 = 1e-8;
+
+fn without_spread(rows: &[AssimilationRow]) -> Vec<String> {
+    let of = |row: &AssimilationRow, metric: &str| {
+        rows.iter().find(|other| other.label == row.label && other.metric == metric)?.value
+    };
+    let none = |row: &&AssimilationRow| {
+        let error = of(row, "rmse").unwrap_or(f64::INFINITY);
+        row.metric == "spread"
+            && row.value.is_some_and(|spread| spread == 0.0 || spread <= NO_SPREAD * error && error.is_finite())
+    };
+    let warning = |row: &AssimilationRow| {
+        format!(
+            "The members of `{}` have no spread: they are one state, which no observation moves. Give it jitter, \
+             regularization or inflation, a forecaster with noise, or more members.",
+            row.label
+        )
+    };
+    rows.iter().filter(none).map(warning).collect()
 }
 
 /// What the methods of the plan say against themselves with the settings of its rows.

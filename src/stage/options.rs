@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use crate::failure::{Failure, FailureKind, Result};
+use crate::progress::Progress;
 use crate::store::{Launcher, Limits};
 use crate::systems::Held;
 
@@ -42,6 +43,17 @@ impl Options {
         let (asked, allowed) = (gib(bytes), gib(self.max_memory));
         let message = format!("{what} would take {asked:.1} GiB, but --max-memory allows {allowed:.1} GiB");
         Err(Failure::new(FailureKind::Resource, message).hint("make the experiment smaller, or raise --max-memory"))
+    }
+}
+
+/// Stops work that the user wants to end; `doing` names it, such as "simulating".
+///
+/// # Errors
+/// [`FailureKind::Interrupted`] after a signal.
+pub(super) fn go_on(progress: &dyn Progress, doing: &str) -> Result<()> {
+    match progress.interrupted() {
+        true => Err(Failure::new(FailureKind::Interrupted, format!("interrupted while {doing}"))),
+        false => Ok(()),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::stage::options::Options;
 use crate::store::digest::input_digest;
 use crate::store::netcdf::{Origin, Values, Variable};
 use crate::store::well::is_well;
-use crate::store::{Claim, Record};
+use crate::store::{Claim, Limits, Record};
 
 /// Takes a place for these files, for this process alone: none of them may be there, unless `--force` is given, or
 /// `--resume` goes on with an unfinished run of the same experiment on the same files.
@@ -58,7 +58,7 @@ pub fn inputs(plan: &Plan, data: Option<&Path>, observations: bool) -> Result<BT
     let models = plan.forecasters.iter().filter_map(|forecaster| forecaster.model.as_deref());
     let read = data.or(own).into_iter().chain(observed).chain(models);
     // what is neither a file nor a dataset is refused by who reads it
-    let readable = |path: &&Path| !path.exists() || path.is_file() || is_well(path);
+    let readable = |path: &&Path| !path.exists() || path.is_file() || is_well(path, &Limits::bytes(u64::MAX)).unwrap_or(false);
     read.filter(readable).map(|path| Ok((path.display().to_string(), input_digest(path)?))).collect()
 }
 

@@ -84,7 +84,7 @@ pub(super) fn vouches_for(path: &Path) -> bool {
         let name = path.strip_prefix(folder).ok().and_then(Path::to_str).unwrap_or_default();
         let files = if folder.join(MANIFEST).is_file() { files_in(folder).unwrap_or_default() } else { Map::new() };
         let listed = files.get(name).and_then(|about| about["sha256"].as_str());
-        listed.is_some_and(|listed| digest(path).is_ok_and(|(own, _)| own == listed))
+        listed.is_some_and(|listed| file_digest(path).is_ok_and(|(own, _)| own == listed))
     })
 }
 

@@ -37,6 +37,10 @@ impl Spectrum {
             None => a /= (members as f64 - 1.0).sqrt(),
         }
         let gram = if members < dim { a.dot(&a.t()) } else { a.t().dot(&a) };
+        // squares may be beyond all numbers where members are not
+        if !all_finite(gram.view()) {
+            return Ok(None);
+        }
         let mut values = Eigen::new(gram.view())?.values.mapv(|l| l.max(0.0).sqrt()).to_vec();
         values.sort_by(|a, b| b.total_cmp(a));
         Ok(Some(Self { values: values.into(), full_rank: dim.min(members - 1) }))

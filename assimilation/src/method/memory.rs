@@ -26,7 +26,7 @@ const COPIES: usize = 8;
 
 /// Matrices of the order of a state that a method of a mean and a covariance holds: those of forecast and posterior, and
 /// what a step of it, or an update, makes of them.
-const COVARIANCES: usize = 12;
+const COVARIANCES: usize = 24;
 
 /// The members of a method.
 fn members(settings: &Settings) -> usize {
@@ -132,7 +132,7 @@ pub(crate) fn of_sampler(settings: &Settings, extent: &Extent) -> Vec<Held> {
     let (members, steps) = (members(settings), settings.count("steps"));
     let mut held = of_members(settings, extent);
     let what = format!("states of the sampler ({members} members x {})", extent.components);
-    held.push(Held::reals(what, &[2 * COPIES, members, extent.components]));
+    held.push(Held::reals(what, &[4 * COPIES, members, extent.components]));
     held.push(Held::reals(format!("noise levels ({steps} steps)"), &[COPIES, steps]));
     held
 }

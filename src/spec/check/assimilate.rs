@@ -174,7 +174,8 @@ fn row_steps(reader: &Reader, own: &Settings, network: &CheckedNetwork) -> usize
     }
     let steps = own.count("run_steps");
     let (low, high, every) = (plan.burn_in, plan.steps, plan.every);
-    if steps > high || steps <= low || !steps.is_multiple_of(every) {
+    let between = plan.file.is_none() && !steps.is_multiple_of(every);
+    if steps > high || steps <= low || between {
         let what = format!(
             "[[assimilate]]: `run_steps` is {steps}, but network `{}` has {high} steps, a burn-in of {low} and \
              observations every {every}; set a multiple of {every} above {low} and at most {high}",

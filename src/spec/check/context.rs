@@ -44,6 +44,8 @@ pub(super) struct Context<'a> {
     pub(super) mistakes: &'a Mistakes,
     /// The kind of the forecaster in a model's file.
     pub(super) kind_of_model: KindOfModel<'a>,
+    /// Whether what is said of scores is looked at.
+    pub(super) scored: bool,
 }
 
 impl<'a> Context<'a> {

@@ -28,15 +28,16 @@ use super::resolved;
 pub use context::KindOfModel;
 use context::{Checked, Context};
 
-/// Checks the tree of a whole experiment. None exactly if there are mistakes.
+/// Checks the tree of a whole experiment, with what it says of scores only where it is to be `scored`. None exactly if there
+/// are mistakes.
 pub(super) fn run(
     root: &Table,
     place: &Place,
     origin: &str,
-    kind_of_model: KindOfModel,
+    (kind_of_model, scored): (KindOfModel, bool),
     mistakes: &Mistakes,
 ) -> Option<Plan> {
-    let cx = Context { root, place, mistakes, kind_of_model };
+    let cx = Context { root, place, mistakes, kind_of_model, scored };
     cx.refuse_unknown_sections();
     let top = Reader { section: &TOP, path: String::new(), table: root, place, mistakes }.own();
     let system = system::check(&cx);

@@ -73,7 +73,10 @@ fn one(reader: &Reader, system: &Checked<SystemPlan>, data: Option<&DataPlan>) -
     // the user's own observations are scored from the first set on, unless the user says otherwise
     let default_burn_in = if own.has("file") { 0 } else { steps / 10 };
     let burn_in = if own.has("burn_in") { own.count("burn_in") } else { default_burn_in };
-    check_times(reader, steps, every, burn_in);
+    // how long the user's own observations are is not known before they are read
+    if !own.has("file") {
+        check_times(reader, steps, every, burn_in);
+    }
     let (operator, settings) = operator?;
     let (noise, noise_settings) = noise?;
     let plan = ObservePlan {

@@ -22,7 +22,7 @@ pub(super) fn check(
 ) -> Option<(ScorePlan, Vec<String>)> {
     let empty =
         Reader { section: &SCORE, path: SCORE.name.to_owned(), table: &EMPTY, place: cx.place, mistakes: cx.mistakes };
-    let reader = cx.one(&SCORE).unwrap_or(empty);
+    let reader = cx.one(&SCORE).filter(|_| cx.scored).unwrap_or(empty);
     reader.refuse_unknown(&[]);
     let own = reader.own()?;
     let score = ScorePlan {
@@ -39,7 +39,7 @@ pub(super) fn check(
             .collect(),
         None => by_default(declared, no_perfect),
     };
-    if !forecast.is_empty() {
+    if cx.scored && !forecast.is_empty() {
         check_lengths(&reader, &score, data);
     }
     Some((score, forecast))

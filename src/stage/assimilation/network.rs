@@ -12,8 +12,9 @@ use super::truth::truths;
 use super::withheld::Withheld;
 use crate::assimilation::{ObservationOperator, Prior};
 use crate::failure::{Failure, FailureKind, Result};
+use crate::progress::Progress;
 use crate::spec::{AssimilatePlan, ObservePlan, Plan};
-use crate::stage::data::SplitTrajectories;
+use crate::stage::data::{SplitTrajectories, health};
 use crate::stage::experiment::Experiment;
 use crate::stage::options::Options;
 use crate::store;
@@ -68,7 +69,7 @@ impl ObservingNetwork {
 ///
 /// # Errors
 /// When an operator does not fit the state, a truth diverges, or the user's observations cannot be read.
-pub fn networks(plan: &Plan, experiment: &Experiment) -> Result<Vec<ObservingNetwork>> {
+pub fn networks(plan: &Plan, experiment: &Experiment, progress: &dyn Progress) -> Result<Vec<ObservingNetwork>> {
     let used = |network: &&ObservePlan| plan.assimilate.iter().any(|row| row.observe == network.name);
     let system = plan.system.as_ref().map(|system| system.system.dim());
     let Some(dim) = system.or(experiment.climate().map(|climate| climate.mean.len())) else {
@@ -83,7 +84,7 @@ pub fn networks(plan: &Plan, experiment: &Experiment) -> Result<Vec<ObservingNet
             if let Some((_, what)) = network.misplaced(operator.dim()) {
                 return Err(Failure::new(FailureKind::Usage, what));
             }
-            let making = Making { plan, experiment, network, operator: operator.as_ref() };
+            let making = Making { plan, experiment, network, operator: operator.as_ref(), progress };
             let (replicates, times, wording, undrawn) = match &network.file {
                 Some(path) => making.recorded(path)?,
                 None => making.simulated()?,
@@ -116,6 +117,7 @@ struct Making<'a> {
     experiment: &'a Experiment<'a>,
     network: &'a ObservePlan,
     operator: &'a dyn ObservationOperator,
+    progress: &'a dyn Progress,
 }
 
 impl Making<'_> {
@@ -124,7 +126,7 @@ impl Making<'_> {
         let Self { plan, network, .. } = *self;
         let mut undrawn = (0, 0);
         let test = self.experiment.data.as_ref().map(|data| &data.test);
-        let replicates = truths(plan, network, test)?
+        let replicates = truths(plan, network, test, self.progress)?
             .into_iter()
             .enumerate()
             .map(|(index, truth)| {
@@ -159,6 +161,12 @@ impl Making<'_> {
         let Experiment { data, options, .. } = self.experiment;
         let Recorded { values, steps, times, wording } =
             recorded_sets(plan, network, path, self.operator, data.as_ref(), options)?;
+        if let Some(last) = steps.last().filter(|last| **last <= network.burn_in) {
+            let (burn_in, name) = (network.burn_in, &network.name);
+            let message = format!("`{name}` has a `burn_in` of {burn_in}, but its last set is at lead step {last}");
+            let hint = "lower observe.burn_in, or give a file that goes on for longer";
+            return Err(Failure::new(FailureKind::Usage, message).hint(hint));
+        }
         let replicates = (0..values.dim().0)
             .map(|index| {
                 let key = Key::new(plan.seed, Domain::Method).case(index as u64);
@@ -213,6 +221,7 @@ pub fn recorded_sets(
     if values.iter().all(|value| value.is_nan()) {
         return Err(at("the file has no value that is not missing".into()).hint("give a file that has some"));
     }
+    health::usable(values.view().into_dyn()).map_err(|(what, remedy)| at(what).hint(remedy))?;
     let own = data.map_or(&TimeUnit::Model, |data| &data.unit);
     let said = time.clone();
     let time = time.map(|time| in_lead_steps_unit(time, &unit, own)).transpose();

@@ -72,8 +72,8 @@ impl<'a> Assimilation<'a> {
     ///
     /// # Errors
     /// When a network cannot be made, or there is no system of the prior means of a row's parameters.
-    pub fn new(plan: &'a Plan, experiment: &'a Experiment<'a>) -> Result<Self> {
-        let networks = networks(plan, experiment)?;
+    pub fn new(plan: &'a Plan, experiment: &'a Experiment<'a>, progress: &dyn Progress) -> Result<Self> {
+        let networks = networks(plan, experiment, progress)?;
         let augmented = plan.assimilate.iter().map(|row| parameters::forecaster(plan, row)).collect::<Result<_>>()?;
         Ok(Self { plan, experiment, networks, augmented })
     }

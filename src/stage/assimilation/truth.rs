@@ -5,7 +5,9 @@ use std::sync::Arc;
 use ndarray::{Array2, Array3, s};
 
 use crate::failure::{Failure, FailureKind, Result};
+use crate::progress::Progress;
 use crate::spec::{DataSource, ObservePlan, Plan, SystemPlan};
+use crate::stage::options::go_on;
 use crate::systems::{Domain, Forecaster, Key, Purpose, system};
 
 /// The truth of every replicate of a network, `[time, component]` each, at lead steps 0 to its last.
@@ -15,9 +17,14 @@ use crate::systems::{Domain, Forecaster, Key, Purpose, system};
 ///
 /// # Errors
 /// When a truth diverges, or there is neither a system nor enough trajectories.
-pub fn truths(plan: &Plan, network: &ObservePlan, test: Option<&Array3<f64>>) -> Result<Vec<Array2<f64>>> {
+pub fn truths(
+    plan: &Plan,
+    network: &ObservePlan,
+    test: Option<&Array3<f64>>,
+    progress: &dyn Progress,
+) -> Result<Vec<Array2<f64>>> {
     match (&plan.system, test) {
-        (Some(system), _) => simulated_truths(plan, system, network),
+        (Some(system), _) => simulated_truths(plan, system, network, progress),
         (None, Some(test)) => recorded_truths(network, test),
         (None, None) => {
             let message = "a twin experiment needs a truth, but there is neither a [system] nor data";
@@ -27,12 +34,18 @@ pub fn truths(plan: &Plan, network: &ObservePlan, test: Option<&Array3<f64>>) ->
 }
 
 /// Truths of what is seen of the system, whose whole state is stepped.
-fn simulated_truths(plan: &Plan, system: &SystemPlan, network: &ObservePlan) -> Result<Vec<Array2<f64>>> {
+fn simulated_truths(
+    plan: &Plan,
+    system: &SystemPlan,
+    network: &ObservePlan,
+    progress: &dyn Progress,
+) -> Result<Vec<Array2<f64>>> {
     let key = Key::new(plan.seed, Domain::Truth);
     let model = Arc::clone(system::complete(&system.system)).forecaster(&plan.data.stepping)?;
     let mut state = fresh_states(plan, system, &*model, network.replicates, key)?;
     let mut truths = vec![Array2::zeros((network.steps + 1, system.system.dim())); network.replicates];
     for step in 0..=network.steps {
+        go_on(progress, "simulating truths")?;
         if step > 0 {
             model.advance(step - 1, 1, &mut state, key.purpose(Purpose::ProcessNoise))?;
             shock(network, &mut state, key.purpose(Purpose::Perturbation).at(step as u64));

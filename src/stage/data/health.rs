@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ndarray::{Array3, ArrayView2, Axis, s};
+use ndarray::{Array3, ArrayView2, ArrayViewD, Axis, Dimension, s};
 use serde_json::{Value, json};
 
 use crate::store::netcdf::{SplitPart, StoredTrajectories};
@@ -23,6 +23,28 @@ pub struct Finding {
 impl Finding {
     fn new(fatal: bool, place: &str, message: String, remedy: &str) -> Self {
         Self { fatal, place: place.into(), message, remedy: remedy.into() }
+    }
+}
+
+/// The largest number that serves: its square, and the sum of many of them, are numbers too.
+const LARGEST: f64 = 1e150;
+
+/// Whether an array has values, and none that is finite is so large that its square is no number.
+///
+/// # Errors
+/// What is wrong, as a sentence, and what to do about it.
+pub fn usable(values: ArrayViewD<f64>) -> Result<(), (String, String)> {
+    if values.is_empty() {
+        let shape = values.shape().iter().map(usize::to_string).collect::<Vec<_>>().join(" x ");
+        return Err((format!("it holds no values ({shape})"), "give a file that has some".to_owned()));
+    }
+    match values.indexed_iter().find(|(_, value)| value.abs() > LARGEST && value.is_finite()) {
+        None => Ok(()),
+        Some((place, value)) => {
+            let place = place.slice().iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
+            let what = format!("it holds {value:e} at ({place}), but at most {LARGEST:e} serve");
+            Err((what, "take another unit, or mark it as missing".to_owned()))
+        }
     }
 }
 

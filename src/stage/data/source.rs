@@ -3,18 +3,19 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use ndarray::Array3;
+use ndarray::{Array3, Axis};
 
 use super::split::SplitTrajectories;
 use crate::failure::{Failure, FailureKind, Result};
 use crate::progress::Progress;
 use crate::spec::{DataSource, Layout, Plan};
-use crate::stage::data::health::step;
-use crate::stage::options::Options;
+use crate::stage::data::health::{self, step};
+use crate::stage::options::{Options, go_on};
 use crate::store;
 use crate::store::netcdf::{SplitPart, StoredTrajectories};
 use crate::systems::simulate::spin_up;
-use crate::systems::{Domain, Geometry, Key, simulate};
+use crate::systems::system::visible;
+use crate::systems::{Domain, Geometry, Key, Simulation};
 
 /// The trajectories of a plan: from `file` if one is given, else from the plan's own source.
 ///
@@ -42,6 +43,8 @@ fn read(path: &Path, plan: &Plan, options: &Options) -> Result<SplitTrajectories
     let (read, wording) = store::read_worded(path, plan.data.variable.as_deref(), &options.limits())?;
     let geometry = geometry(plan, path, &read)?;
     check_step(path, &read, plan.data.stepping.dt)?;
+    health::usable(read.values.view().into_dyn())
+        .map_err(|(what, remedy)| Failure::new(FailureKind::Data, what).at(path.display().to_string()).hint(remedy))?;
     let (states, unit, time) = (read.values, read.unit, read.time);
     // what was read lives beside what is cut from it for a moment, and later a copy of what shows the climate
     let (cases, times, dim) = states.dim();
@@ -60,11 +63,13 @@ fn read(path: &Path, plan: &Plan, options: &Options) -> Result<SplitTrajectories
         .at(path.display().to_string())
         .hint("set system.dim, or remove [system] if these are not its trajectories"));
     }
+    let cut = SplitTrajectories::cut(&states, &split, geometry, first_step(plan));
     Ok(SplitTrajectories {
         unit,
         time,
         wording,
-        ..SplitTrajectories::cut(&states, &split, geometry, first_step(plan))?
+        file: Some(path.into()),
+        ..cut.map_err(|failure| failure.at(path.display().to_string()))?
     })
 }
 
@@ -148,7 +153,7 @@ pub fn geometry(plan: &Plan, path: &Path, read: &StoredTrajectories) -> Result<G
 /// All trajectories of the plan's system, `[case, time, component]`.
 ///
 /// # Errors
-/// When they are larger than the limit, or diverge.
+/// When they are larger than the limit, or diverge, or the user stops.
 pub fn simulated(
     plan: &Plan,
     trajectories: usize,
@@ -166,17 +171,29 @@ pub fn simulated(
     // the simulation and its cut copies live side by side for a moment
     options.check_memory("the trajectories", &[2, trajectories, steps.saturating_add(1), system.system.dim()])?;
     let key = Key::new(plan.seed, Domain::Data);
-    progress.start("simulating", (steps + spin_up) as u64);
-    let made =
-        simulate(Arc::clone(&system.system), &plan.data.stepping, trajectories, steps, spin_up, key, |done, _| {
-            progress.at(done as u64, "")
-        })?;
+    let spin_up = self::spin_up(&system.system, spin_up);
+    let total = spin_up.saturating_add(steps);
+    progress.start("simulating", total as u64);
+    let mut states = Array3::zeros((trajectories, steps + 1, system.system.dim()));
+    let mut running = Simulation::new(Arc::clone(&system.system), &plan.data.stepping, trajectories, key)?;
+    loop {
+        if let Some(kept) = running.step().checked_sub(spin_up) {
+            states.index_axis_mut(Axis(1), kept).assign(&visible(&*system.system, running.states()));
+        }
+        if running.step() == total {
+            break;
+        }
+        go_on(progress, "simulating")?;
+        running.advance()?;
+        progress.at(running.step() as u64, "");
+    }
     progress.finish();
-    match made.diverged.first() {
-        None => Ok(made.states),
+    let diverged = running.diverged();
+    match diverged.first() {
+        None => Ok(states),
         Some(first) => Err(Failure::new(
             FailureKind::Numerical,
-            format!("{} of {trajectories} trajectories diverged; {first}", made.diverged.len()),
+            format!("{} of {trajectories} trajectories diverged; {first}", diverged.len()),
         )),
     }
 }

@@ -1,5 +1,7 @@
 //! Trajectories by the part that they play.
 
+use std::path::PathBuf;
+
 use ndarray::{Array3, Axis, concatenate};
 
 use crate::failure::{Failure, FailureKind, Result};
@@ -27,6 +29,8 @@ pub struct SplitTrajectories {
     pub time: Option<Vec<f64>>,
     /// What a user's file calls what it holds.
     pub wording: Wording,
+    /// The file that they are from; none of simulated ones.
+    pub file: Option<PathBuf>,
 }
 
 impl SplitTrajectories {
@@ -61,6 +65,7 @@ impl SplitTrajectories {
             unit: TimeUnit::Model,
             time: None,
             wording: Wording::default(),
+            file: None,
         })
     }
 

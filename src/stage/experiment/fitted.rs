@@ -4,19 +4,21 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use ndarray::ArrayView3;
+
 use super::checkpoint_file::CheckpointFile;
 use super::load::{load, read, rebuild};
 use super::model_folder::ModelFolder;
 use super::provenance::{Service, difference, made_from};
 use crate::failure::{Failure, FailureKind, Result};
-use crate::forecast::{FORECASTERS, FitContext, Fitted};
+use crate::forecast::{FORECASTERS, FitContext, FitSize, Fitted, ForecasterBuild};
 use crate::model::{Checkpoints, Model, Provenance};
 use crate::progress::Progress;
 use crate::results::{CostRow, Curve, TrainingRow};
-use crate::spec::{ForecasterPlan, Plan};
+use crate::spec::{ForecasterPlan, Plan, size};
 use crate::stage::data::SplitTrajectories;
 use crate::store;
-use crate::systems::{Domain, Key, registry};
+use crate::systems::{Domain, Entry, Held, Key, registry};
 
 /// A forecaster of an experiment, fitted or loaded.
 pub struct FittedForecaster {
@@ -84,6 +86,8 @@ pub struct Making<'a> {
     pub resume: bool,
     /// Where to report.
     pub progress: &'a dyn Progress,
+    /// The most bytes that arrays may take.
+    pub max_memory: u64,
 }
 
 impl Making<'_> {
@@ -127,8 +131,39 @@ impl Making<'_> {
         let named = Named { inner: self.progress, label: &forecaster.label };
         let context = self.context(checkpoint, &named)?;
         let begun = Instant::now();
-        let fitted = (entry.build.fit)(&forecaster.settings, &context)?;
+        self.check_memory(forecaster, entry, &context)?;
+        let fitted = (entry.build.fit)(&forecaster.settings, &context).map_err(|error| self.at_fault(error))?;
         Ok((fitted, checkpoint.map_or_else(|| begun.elapsed().as_secs_f64(), CheckpointFile::seconds)))
+    }
+
+    /// Data that nothing can be learned from: those of a file are at fault themselves, simulated ones by the experiment.
+    fn at_fault(&self, error: crate::forecast::Error) -> Failure {
+        let of_data = matches!(error, crate::forecast::Error::Data(_));
+        let failure = Failure::from(error);
+        match self.data.and_then(|data| data.file.as_ref()) {
+            Some(file) if of_data => failure.at(file.display().to_string()),
+            None if of_data => Failure { kind: FailureKind::Usage, ..failure },
+            _ => failure,
+        }
+    }
+
+    /// Refuses what would not fit under the limit beside the trajectories: of a file their size is known only now.
+    fn check_memory(
+        &self,
+        forecaster: &ForecasterPlan,
+        entry: &Entry<ForecasterBuild>,
+        context: &FitContext,
+    ) -> Result<()> {
+        let states = |part: ArrayView3<f64>| part.dim().0.saturating_mul(part.dim().1);
+        let (train, valid, components) = (states(context.train), states(context.valid), context.train.dim().2);
+        let size = FitSize { geometry: context.geometry, components, train, valid };
+        let mut held = (entry.build.memory)(&forecaster.settings, &size);
+        held.iter_mut().for_each(|held| held.what = format!("{} of `{}`", held.what, forecaster.label));
+        held.push(Held::reals(
+            format!("trajectories ({train} + {valid} x {components})"),
+            &[train + valid, components],
+        ));
+        size::check(&held, self.max_memory)
     }
 
     /// A model that was finished before, by the run that this one goes on with.

@@ -80,7 +80,8 @@ impl<'a> Experiment<'a> {
         let tied = |one: &&ForecasterPlan| one.model.is_some() || models.is_some() && loadable(&one.kind);
         let digest = if wanted.iter().any(tied) { self.digest() } else { None };
         let (plan, data) = (self.plan, self.data.as_ref());
-        let making = Making { plan, data, digest, folder: models, resume, progress };
+        let max_memory = self.options.max_memory;
+        let making = Making { plan, data, digest, folder: models, resume, progress, max_memory };
         let made: Vec<_> = wanted.iter().map(|forecaster| making.one(forecaster)).collect::<Result<_>>()?;
         self.forecasters.extend(made);
         Ok(())

@@ -8,11 +8,13 @@
 use ndarray::{Array2, Array3, ArrayView2, Axis, s};
 
 use crate::failure::Result;
+use crate::progress::Progress;
 use crate::results::RolloutRow;
 use crate::score::Terms;
 use crate::score::statistics::summarise;
 use crate::stage::data::{SplitTrajectories, TrainingClimate};
 use crate::stage::experiment::FittedForecaster;
+use crate::stage::options::go_on;
 use crate::systems::{Domain, Forecaster, Key, Purpose};
 
 /// Network evaluations that a check may take: a few seconds.
@@ -30,8 +32,13 @@ const CASE: u64 = u64::MAX;
 /// training trajectories are too short to know.
 ///
 /// # Errors
-/// When the forecaster itself cannot run.
-pub fn rollout(made: &FittedForecaster, data: &SplitTrajectories, seed: u64) -> Result<Option<RolloutRow>> {
+/// When the forecaster itself cannot run, or the user stops.
+pub fn rollout(
+    made: &FittedForecaster,
+    data: &SplitTrajectories,
+    seed: u64,
+    progress: &dyn Progress,
+) -> Result<Option<RolloutRow>> {
     let training = made.fitted.training();
     let steps = data.train.dim().1.saturating_sub(1).min(STEPS).min(BUDGET / training.evaluations.max(1) / MEMBERS.1);
     if training.parameters == 0 || steps < 20 {
@@ -39,7 +46,7 @@ pub fn rollout(made: &FittedForecaster, data: &SplitTrajectories, seed: u64) -> 
     }
     let members = (BUDGET / training.evaluations.max(1) / steps).clamp(MEMBERS.1, MEMBERS.0);
     let probed: Vec<usize> = (0..data.dim()).step_by(data.dim().div_ceil(PROBED)).collect();
-    let states = run(made.fitted.as_forecaster(), data, members, steps, &probed, seed)?;
+    let states = run(made.fitted.as_forecaster(), data, (members, steps), &probed, seed, progress)?;
     let climate = TrainingClimate::new(&data.train);
     let of_training = data.train.select(Axis(2), &probed);
     let lag = half_life(&of_training);
@@ -88,10 +95,10 @@ impl RolloutRow {
 fn run(
     model: &dyn Forecaster,
     data: &SplitTrajectories,
-    members: usize,
-    steps: usize,
+    (members, steps): (usize, usize),
     probed: &[usize],
     seed: u64,
+    progress: &dyn Progress,
 ) -> Result<Array3<f64>> {
     let key = Key::new(seed, Domain::Method).purpose(Purpose::ProcessNoise).case(CASE);
     let cases = data.train.dim().0;
@@ -102,6 +109,7 @@ fn run(
     let first = steps / 2;
     let mut states = Array3::zeros((members, steps - first, probed.len()));
     for step in 0..steps {
+        go_on(progress, "rolling forecasters out")?;
         let k = if model.autonomous() { step } else { data.first_step + step };
         model.advance(k, 1, &mut x, key)?;
         if step >= first {
@@ -195,8 +203,11 @@ mod tests {
             geometry: crate::systems::Geometry::Unstructured,
             first_step: 0,
             unit: crate::store::netcdf::TimeUnit::Model,
+            time: None,
+            wording: crate::store::netcdf::Wording::default(),
+            file: None,
         };
-        let states = run(model, &data, 64, 1000, &[0, 1], 3).unwrap();
+        let states = run(model, &data, (64, 1000), &[0, 1], 3, &crate::progress::Quiet).unwrap();
         let lag = half_life(&data.train);
         assert_eq!(lag, 7, "the first lag at which .9^lag is below a half");
         let mut row = RolloutRow { lag, ..RolloutRow::default() };

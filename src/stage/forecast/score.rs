@@ -19,6 +19,7 @@ use crate::score::{Case, Column, Context, Ensemble, Input, Of, Pool, Terms, norm
 use crate::spec::{Plan, SystemPlan};
 use crate::stage::data::{SplitTrajectories, TrainingClimate};
 use crate::stage::experiment::{Experiment, FittedForecaster};
+use crate::stage::options::go_on;
 use crate::stage::score_table::ScoreTable;
 use crate::stage::{queue, rows};
 
@@ -41,10 +42,7 @@ pub fn score(experiment: &Experiment, progress: &dyn Progress) -> Result<Report>
     let done = AtomicU64::new(0);
     let measured = queue::run(jobs.len(), &|job| {
         let (which, case) = jobs[job];
-        if progress.interrupted() {
-            return Err(Failure::new(FailureKind::Interrupted, "interrupted while scoring forecasts"));
-        }
-        let scores = setting.run(chosen[which], case)?;
+        let scores = setting.run(chosen[which], case, progress)?;
         progress.at(1 + done.fetch_add(1, Ordering::Relaxed), &chosen[which].label);
         Ok(scores)
     })?;
@@ -118,7 +116,7 @@ impl<'a> Setting<'a> {
     }
 
     /// All forecasts of one forecaster from one test trajectory.
-    fn run(&self, made: &FittedForecaster, case: usize) -> Result<ForecastScores> {
+    fn run(&self, made: &FittedForecaster, case: usize, progress: &dyn Progress) -> Result<ForecastScores> {
         let (model, exact) = (made.fitted.as_forecaster(), made.kind == "perfect");
         let trajectory = self.data.test.index_axis(Axis(0), case);
         let (members, leads) = (self.plan.score.members, self.plan.score.lead_steps);
@@ -132,6 +130,7 @@ impl<'a> Setting<'a> {
         let mut blocks = StartBlocks::new(model, self.data, case, &self.starts, members, self.plan.seed);
         let mut errors = vec![Vec::with_capacity(leads); self.starts.len()];
         for lead in 1..=leads {
+            go_on(progress, "scoring forecasts")?;
             let begun = Instant::now();
             blocks.advance()?;
             scores.seconds += begun.elapsed().as_secs_f64();
@@ -148,6 +147,7 @@ impl<'a> Setting<'a> {
                 }
             }
         }
+        go_on(progress, "scoring forecasts")?;
         for (&start, errors) in self.starts.iter().zip(&errors) {
             scores.of_forecasts.case(Of::Analysis, "valid_time", case, start, &Case::Errors(errors));
         }

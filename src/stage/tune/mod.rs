@@ -89,7 +89,7 @@ pub fn run(
             assimilate: variants.iter().map(|variant| variant.row.clone()).collect(),
             ..plan.clone()
         };
-        let scores = Assimilation::new(&other, &experiment)?.score(Extras::Scores, progress)?.report;
+        let scores = Assimilation::new(&other, &experiment, progress)?.score(Extras::Scores, progress)?.report;
         let found = surface(row, variants, metric, &scores)?;
         if let Some(at) = found.points.iter().position(|point| point.best) {
             best.assimilate[index].settings = variants[at].row.settings.clone();

@@ -57,6 +57,9 @@ pub(super) const ENTRY: Entry<DefaultStepping> = Entry {
 /// The largest dimension: the matrices are dense.
 const MAX_DIM: usize = 2000;
 
+/// The largest rate whose square is a number with room to spare.
+const LARGEST: f64 = 1e150;
+
 /// The Ornstein-Uhlenbeck process.
 #[derive(Clone, Debug)]
 pub struct Ou {
@@ -74,6 +77,14 @@ impl Ou {
     pub fn new(settings: &Settings) -> Result<Self> {
         let theta = theta(settings)?;
         let dim = theta.nrows();
+        if let Some(large) = theta.iter().find(|rate| rate.abs() > LARGEST) {
+            let of_rate = settings.number(RATE.key).abs() > LARGEST;
+            let keys = [(settings.has(DRIFT.key), DRIFT.key), (of_rate, RATE.key)];
+            let key = keys.into_iter().find(|(is, _)| *is).map_or(COUPLING.key, |(_, key)| key);
+            let problem =
+                format!("gives a rate of {large:e}, but at most {LARGEST:e} serve; take another unit of time");
+            return Err(settings.mistake(key, problem));
+        }
         let slowest = theta.complex_eigenvalues().iter().map(|value| value.re).fold(f64::INFINITY, f64::min);
         if slowest <= 0.0 {
             let key = if settings.has(DRIFT.key) { DRIFT.key } else { RATE.key };
@@ -108,7 +119,7 @@ impl Ou {
     /// The exact transition over `h` of model time.
     pub fn transition(&self, h: f64) -> LinearGaussian {
         let doublings = doublings(&self.theta, h);
-        let (mut a, mut q) = van_loan(&self.theta, &self.noise, h / 2f64.powi(doublings));
+        let (mut a, mut q) = van_loan(&self.theta, &self.noise, halved(h, doublings));
         for _ in 0..doublings {
             (a, q) = double(&a, &q);
         }
@@ -151,9 +162,18 @@ fn per_component(settings: &Settings, key: &str, dim: usize) -> Result<Vec<f64>>
     }
 }
 
-/// How often a step of `h` is halved until the norm of Theta h is at most 1/2.
+/// How often a step of `h` is halved until the norm of Theta h is at most 1/2; never more often than all powers of 2 that
+/// are numbers allow, twice.
 fn doublings(theta: &DMatrix<f64>, h: f64) -> i32 {
-    (2.0 * theta.norm() * h).log2().ceil().max(0.0) as i32
+    const MOST: f64 = 4096.0;
+    let twice = 2.0 * theta.norm();
+    let growth = if (twice * h).is_finite() { (twice * h).log2() } else { twice.log2() + h.log2() };
+    growth.ceil().clamp(0.0, MOST) as i32
+}
+
+/// h / 2^n, also where 2^n is beyond all numbers.
+fn halved(h: f64, n: i32) -> f64 {
+    h / 2f64.powi(n / 2) / 2f64.powi(n - n / 2)
 }
 
 /// A and Q over a short step: exp([[Theta, S S^T], [0, -Theta^T]] h) = [[., A^{-1} Q], [0, A^T]].
@@ -179,7 +199,7 @@ fn double(a: &DMatrix<f64>, q: &DMatrix<f64>) -> (DMatrix<f64>, DMatrix<f64>) {
 /// P: the limit of Q over steps doubled until A is gone. `slowest` is the smallest real part of an eigenvalue.
 fn stationary(theta: &DMatrix<f64>, noise: &[f64], slowest: f64) -> DMatrix<f64> {
     let halvings = doublings(theta, 1.0 / slowest);
-    let (mut a, mut q) = van_loan(theta, noise, 1.0 / slowest / 2f64.powi(halvings));
+    let (mut a, mut q) = van_loan(theta, noise, halved(1.0 / slowest, halvings));
     // exp(-2^8) is far below rounding, the transient growth of a non-normal Theta included
     for _ in 0..halvings + 8 + (theta.nrows() as f64).log2().ceil() as i32 {
         (a, q) = double(&a, &q);

@@ -12,6 +12,7 @@ mod diagnose;
 mod foreign;
 mod honest_numbers;
 mod killed;
+mod limits;
 mod parameters;
 mod provenance;
 
