@@ -13,6 +13,9 @@ pub type Diagnostics = BTreeMap<&'static str, f64>;
 /// A mean, `[component]`, and a covariance, `[component, component]`.
 pub type Moments = (Array1<f64>, Array2<f64>);
 
+/// Members, `[member, component]`, and their normalised weights, `[member]`.
+pub type WeightedMembers = (Array2<f64>, Array1<f64>);
+
 /// A posterior at one time.
 #[derive(Clone, Debug)]
 pub struct Outcome {
@@ -25,10 +28,9 @@ pub struct Outcome {
     pub ensemble: Array2<f64>,
     /// Normalised weights of the analysis ensemble, `[member]`; none means equal.
     pub weights: Option<Array1<f64>>,
-    /// Members, `[member, component]`, and their normalised weights, `[member]`, before resampling made `ensemble` of them,
-    /// where it has: the same posterior without the error that the draws of resampling add, and what scores are taken of. The
+    /// The members before resampling made `ensemble` of them, where it has: the same posterior without the error that the draws of resampling add, and what scores are taken of. The
     /// method goes on from `ensemble`.
-    pub before_resampling: Option<(Array2<f64>, Array1<f64>)>,
+    pub before_resampling: Option<WeightedMembers>,
     /// Mean and covariance where the method has them in closed form (`kalman`).
     pub gaussian: Option<Moments>,
     /// Forecast mean and covariance where the method has them in closed form.

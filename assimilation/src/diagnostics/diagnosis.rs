@@ -70,8 +70,9 @@ fn short(number: f64) -> String {
     if (1e-3..1e4).contains(&number.abs()) { format!("{number:.3}") } else { format!("{number:.3e}") }
 }
 
-/// Analyses at the start of a run that say whether the filter ever had the truth.
-const FIRST: usize = 5;
+/// Squares of the first innovations, in what spread and errors explain of them, from which the filter never had the truth:
+/// three standard deviations.
+const NEVER: f64 = 9.0;
 
 impl History {
     /// Why the run went wrong; none where nothing shows that it did.
@@ -179,19 +180,17 @@ impl History {
         })
     }
 
-    /// What to do: `usual`, where the filter once had the truth and lost it. One whose error was as large from its first
-    /// analyses on has never had it, which no inflation changes.
+    /// What to do: `usual`, where the filter once had the truth and lost it. One whose first forecast was as sure of another
+    /// place has never had it, which no inflation changes.
     fn remedy(&self, usual: &str) -> String {
-        let first = &self.signs()[..self.signs().len().min(FIRST)];
-        let wrong = |signs: &Signs| match signs.error {
-            Some(error) => error * error > COLLAPSE * signs.spread * signs.spread,
-            None => signs.chi_square.is_some_and(|square| square > UNEXPLAINED),
-        };
-        match !first.is_empty() && self.signs().len() > FIRST && first.iter().all(wrong) {
-            true => "it never had the truth, from the first analyses on: start from a closer or a wider `initial`, or score \
-                     after a longer `burn_in`"
-                .to_owned(),
-            false => usual.to_owned(),
+        let first = self.signs().iter().find_map(|signs| Some((signs.innovation_square?, signs.innovation_variance?)));
+        match first {
+            Some((square, variance)) if square > NEVER * variance => {
+                "it never had the truth, from the first analysis on: start from a closer or a wider `initial`, or score after a \
+                 longer `burn_in`"
+                    .to_owned()
+            }
+            _ => usual.to_owned(),
         }
     }
 

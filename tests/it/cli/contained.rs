@@ -17,7 +17,7 @@ fn row<'a>(found: &'a Value, label: &str, metric: &str) -> &'a Value {
 fn a_row_whose_numbers_fail_is_that_rows_and_a_score_that_cannot_be_had_is_no_divergence() {
     let folder = tempfile::tempdir().unwrap();
     let rows = "[[assimilate]]\nmethod = \"climatology\"\nlabel = \"climate\"\nmembers = 6\n\
-                [[assimilate]]\nmethod = \"enkf\"\nlabel = \"fails\"\nmembers = 6\n";
+                [[assimilate]]\nmethod = \"four_d_envar\"\nlabel = \"fails\"\nmembers = 6\n";
     let path = write(folder.path(), "x.toml", format!("{NEARLY_EXACT}{rows}").as_bytes());
     let out = folder.path().join("run");
     let output = scorecast(&["compare", path.to_str().unwrap(), "--out", out.to_str().unwrap(), "--json"]);

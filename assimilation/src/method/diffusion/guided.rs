@@ -28,7 +28,7 @@ use crate::method::particle::resample::Resampling;
 use crate::method::shared::{MEMBERS, join};
 use crate::need::Need;
 use crate::observations::ObservationSet;
-use crate::outcome::{Diagnostics, Outcome};
+use crate::outcome::{Diagnostics, Outcome, WeightedMembers};
 use crate::problem::{Cycle, Prior};
 use crate::state::{Owner, Saved};
 
@@ -158,7 +158,7 @@ impl Guided {
         observed: &ObservationSet,
         key: Key,
         diagnostics: &mut Diagnostics,
-    ) -> Result<(Array2<f64>, Option<(Array2<f64>, Array1<f64>)>)> {
+    ) -> Result<(Array2<f64>, Option<WeightedMembers>)> {
         let resampling = key.at(observed.step as u64);
         let weighting = self.weights.choose(model, observed, self.sampler)?;
         if let Some(log_factors) = weighting.before(model, &x, observed)?

@@ -1,6 +1,7 @@
 //! Optimal interpolation (Gandin 1963; Daley 1991): one state, and a background covariance that never changes.
 //!
-//! B is the covariance of the prior: of its draws, such as a climatology, or of its Gaussian. Forecast: x <- M(x); or,
+//! B is the covariance of the prior, of its draws or of its Gaussian, or of the climate where that is known beside it
+//! ([`Cycle::start_in_climate`](crate::Cycle::start_in_climate)). Forecast: x <- M(x); or,
 //! with the prior itself as the background of each analysis, its mean, and no forecaster is needed.
 //! Analysis: K = B H^T (H B H^T + R)^-1, x <- x + K (y - H x). The posterior is given as N(x, (I - K H) B). K and the
 //! posterior covariance are computed once for each operator and set of present values and kept as long as they stay

@@ -28,7 +28,7 @@ use crate::method::shared::MEMBERS;
 use crate::need::Need;
 use crate::observations::ObservationSet;
 use crate::observations::Present;
-use crate::outcome::{Diagnostics, Outcome};
+use crate::outcome::{Diagnostics, Outcome, WeightedMembers};
 use crate::problem::{Cycle, Prior};
 use crate::state::{Owner, Saved};
 
@@ -159,12 +159,7 @@ impl OptimalProposal {
     }
 
     /// Observations of the time at which the members stand.
-    fn weigh_here(
-        &mut self,
-        observed: &ObservationSet,
-        key: Key,
-        out: &mut Diagnostics,
-    ) -> Option<(Array2<f64>, Array1<f64>)> {
+    fn weigh_here(&mut self, observed: &ObservationSet, key: Key, out: &mut Diagnostics) -> Option<WeightedMembers> {
         let log_factors = observed.log_likelihood(self.particles.ensemble.view());
         let (log_weights, ancestors) =
             self.particles.weigh(&log_factors, self.selection, key.at(observed.step as u64), out);

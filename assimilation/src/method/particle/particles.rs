@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Result;
 use crate::method::particle::resample::Resampling;
 use crate::method::particle::weights::{Carried, Weighed, equal};
-use crate::outcome::Diagnostics;
+use crate::outcome::{Diagnostics, WeightedMembers};
 use crate::problem::{Prior, draw_prior};
 use crate::state::{Owner, State};
 
@@ -74,7 +74,7 @@ impl Particles {
         ensemble: &Array2<f64>,
         log_weights: &Array1<f64>,
         ancestors: Option<&[usize]>,
-    ) -> Option<(Array2<f64>, Array1<f64>)> {
+    ) -> Option<WeightedMembers> {
         ancestors.map(|_| (ensemble.clone(), log_weights.mapv(f64::exp)))
     }
 
