@@ -58,7 +58,8 @@ pub fn inputs(plan: &Plan, data: Option<&Path>, observations: bool) -> Result<BT
     let models = plan.forecasters.iter().filter_map(|forecaster| forecaster.model.as_deref());
     let read = data.or(own).into_iter().chain(observed).chain(models);
     // what is neither a file nor a dataset is refused by who reads it
-    let readable = |path: &&Path| !path.exists() || path.is_file() || is_well(path, &Limits::bytes(u64::MAX)).unwrap_or(false);
+    let readable =
+        |path: &&Path| !path.exists() || path.is_file() || is_well(path, &Limits::bytes(u64::MAX)).unwrap_or(false);
     read.filter(readable).map(|path| Ok((path.display().to_string(), input_digest(path)?))).collect()
 }
 

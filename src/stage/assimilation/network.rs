@@ -91,7 +91,16 @@ pub fn networks(plan: &Plan, experiment: &Experiment, progress: &dyn Progress) -
             };
             let climate = climate(plan, network, experiment.climate());
             let states = experiment.data.as_ref().map(|data| data.wording.clone()).unwrap_or_default();
-            Ok(ObservingNetwork { plan: network.clone(), operator, replicates, climate, undrawn, times, wording, states })
+            Ok(ObservingNetwork {
+                plan: network.clone(),
+                operator,
+                replicates,
+                climate,
+                undrawn,
+                times,
+                wording,
+                states,
+            })
         })
         .collect()
 }

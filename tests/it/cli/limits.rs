@@ -191,7 +191,7 @@ fn observations_from_a_file_need_no_multiple_of_every_and_a_simulation_no_scores
 
 /// 2^31 doublings of a matrix, once.
 #[test]
-fn numbers_near_the_largest_one_end_with_a_sentence() {
+fn numbers_near_the_largest_end_with_a_sentence() {
     for set in ["system.coupling=1e308", "system.rate=1e308", "system.rate=1e-308"] {
         let begun = Instant::now();
         let (said, _) = refused(&["config", "show", "ou", "--set", set], 2, "usage");
