@@ -148,3 +148,38 @@ pub(super) fn training(settings: &Settings) -> TrainConfig {
         checkpoint_every: settings.count(CHECKPOINT_EVERY.key) as u64,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::nn::OBJECTIVES;
+
+    #[test]
+    fn networks_of_all_forecasters_are_of_one_size_unless_told() {
+        for (name, layout) in [
+            ("mlp", (Geometry::Unstructured, 3)),
+            ("conv", (Geometry::Ring, 40)),
+            ("conv2d", (Geometry::Torus { rows: 6, columns: 10 }, 60)),
+        ] {
+            let given = BTreeMap::from([("network".to_owned(), crate::systems::Value::Text(name.to_owned()))]);
+            let settings = Settings::check("a forecaster", &SETTINGS, &given).unwrap();
+            let made: Vec<NetworkConfig> =
+                OBJECTIVES.iter().map(|entry| network(&settings, layout, entry.build.fields).unwrap()).collect();
+            let denoiser = made[1].parameters().unwrap();
+            assert_eq!(made[1].width, if name == "mlp" { 128 } else { 32 });
+            for config in made {
+                let apart = |width: usize| {
+                    let count = NetworkConfig { width, ..config.clone() }.parameters().unwrap();
+                    count.abs_diff(denoiser)
+                };
+                // within 2 %, or at the nearest width that there is
+                let nearest =
+                    [config.width - 1, config.width + 1].iter().all(|&width| apart(width) >= apart(config.width));
+                assert!(nearest, "{name}: {config:?}");
+                assert!(apart(config.width) * 50 <= denoiser || name != "mlp", "{name}: {config:?}");
+            }
+        }
+    }
+}
