@@ -10,7 +10,7 @@
 //! What is deliberately absent: files, observations, filters, neural networks.
 //!
 //! Rooms, each of which uses only those before it:
-//! 1. words: [`error`], [`key`], [`geometry`], [`held`] (memory), [`stepping`], [`registry`] (settings), [`semilinear`], [`subspace`], and
+//! 1. words: [`error`], [`key`], [`geometry`], [`footprint`] (memory), [`stepping`], [`registry`] (settings), [`semilinear`], [`subspace`], and
 //!    blocks of members: [`lanes`], [`increment`], [`fast`], [`linearized`];
 //! 2. [`noising`] (schedule x time grid x denoiser x sampler, one driver), [`law`] (what a forecaster is),
 //!    [`sde`] (what an equation is), [`brownian`];
@@ -24,9 +24,9 @@ pub mod catalogue;
 pub mod diagnose;
 pub mod error;
 pub mod fast;
+pub mod footprint;
 pub mod gaussian;
 pub mod geometry;
-pub mod held;
 pub mod increment;
 pub mod integrate;
 pub mod key;
@@ -51,9 +51,9 @@ pub use brownian::BrownianPath;
 pub use diagnose::Estimate;
 pub use error::{Error, Result};
 pub use fast::{Fast, Reach, Ring, SlopeUse};
+pub use footprint::Footprint;
 pub use gaussian::{GaussianDenoiser, GaussianLaw, LinearForecaster, LowRankGaussian, LowRankMixture};
 pub use geometry::Geometry;
-pub use held::Held;
 pub use increment::Increment;
 pub use integrate::SdeForecaster;
 pub use key::{Domain, Key, Purpose, Stream};

@@ -18,7 +18,7 @@ use crate::results::{CostRow, Curve, TrainingRow};
 use crate::spec::{ForecasterPlan, Plan, size};
 use crate::stage::data::SplitTrajectories;
 use crate::store;
-use crate::systems::{Domain, Entry, Held, Key, registry};
+use crate::systems::{Domain, Entry, Footprint, Key, registry};
 
 /// A forecaster of an experiment, fitted or loaded.
 pub struct FittedForecaster {
@@ -159,7 +159,7 @@ impl Making<'_> {
         let size = FitSize { geometry: context.geometry, components, train, valid };
         let mut held = (entry.build.memory)(&forecaster.settings, &size);
         held.iter_mut().for_each(|held| held.what = format!("{} of `{}`", held.what, forecaster.label));
-        held.push(Held::reals(
+        held.push(Footprint::reals(
             format!("trajectories ({train} + {valid} x {components})"),
             &[train + valid, components],
         ));
