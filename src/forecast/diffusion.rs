@@ -16,7 +16,7 @@ use crate::nn::data::{Batch, Data, Subset};
 use crate::nn::objective::{DENOISER_NAMES, DENOISER_SETTINGS, DENOISERS};
 use crate::systems::registry::find;
 use crate::systems::{
-    self, Affine, BoundDenoiser, ConditionalDenoiser, Denoiser, Entry, Footprint, Forecaster, Key, Level, Param,
+    self, Affine, BoundDenoiser, ConditionalDenoiser, Denoiser, Entry, Forecaster, Key, Level, MemoryUse, Param,
     Purpose, Settings,
 };
 
@@ -45,7 +45,7 @@ struct Diffusion {
     sampling: Sampling,
 }
 
-fn memory(settings: &Settings, size: &FitSize) -> Vec<Footprint> {
+fn memory(settings: &Settings, size: &FitSize) -> Vec<MemoryUse> {
     find(OBJECTIVES, "objective", settings.text(OBJECTIVE.key))
         .map(|objective| learned::held(settings, size, objective.build.fields))
         .unwrap_or_default()
