@@ -22,7 +22,7 @@ use super::stored::{matrix, misfit, number, tensor};
 use super::{Error, FitContext, FitSize, ForecasterBuild, Result};
 use crate::model::Model;
 use crate::systems::registry::DefaultValue;
-use crate::systems::{Entry, Forecaster, Held, Key, Param, ParamKind, Purpose, Settings};
+use crate::systems::{Entry, Forecaster, Key, MemoryUse, Param, ParamKind, Purpose, Settings};
 
 /// Members in a block of the search.
 const MEMBERS: usize = 32;
@@ -80,9 +80,9 @@ struct Analog {
     noise: f64,
 }
 
-fn memory(settings: &Settings, size: &FitSize) -> Vec<Held> {
+fn memory(settings: &Settings, size: &FitSize) -> Vec<MemoryUse> {
     let (pairs, n) = (kept(settings, LIBRARY, size.train), size.components);
-    vec![Held::reals(format!("training pairs ({pairs} x {n})"), &[8, pairs, n])]
+    vec![MemoryUse::reals(format!("training pairs ({pairs} x {n})"), &[8, pairs, n])]
 }
 
 fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {

@@ -10,7 +10,7 @@ use super::pairs::kept;
 use super::stored::{matrix, misfit, tensor};
 use super::{Error, FitContext, FitSize, ForecasterBuild, Result};
 use crate::model::Model;
-use crate::systems::{Entry, Forecaster, Held, Key, Param, Purpose, Settings};
+use crate::systems::{Entry, Forecaster, Key, MemoryUse, Param, Purpose, Settings};
 
 const LIBRARY: Param = Param::int("library", 0, 0, "training states kept, evenly spaced; 0 keeps all");
 
@@ -28,9 +28,13 @@ struct Climatology {
     states: Array2<f64>,
 }
 
-fn memory(settings: &Settings, size: &FitSize) -> Vec<Held> {
+fn memory(settings: &Settings, size: &FitSize) -> Vec<MemoryUse> {
     let states = kept(settings, LIBRARY, size.train);
-    vec![Held::reals(format!("training states ({states} x {})", size.components), &[4, states, size.components])]
+    let n = size.components;
+    vec![
+        MemoryUse::reals(format!("training states ({states} x {n})"), &[2, states, n]),
+        MemoryUse::reals(format!("training states as they are stored ({states} x {n})"), &[2, states, n]),
+    ]
 }
 
 fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {

@@ -16,8 +16,8 @@ use crate::nn::data::{Batch, Data, Subset};
 use crate::nn::objective::{DENOISER_NAMES, DENOISER_SETTINGS, DENOISERS};
 use crate::systems::registry::find;
 use crate::systems::{
-    self, Affine, BoundDenoiser, ConditionalDenoiser, Denoiser, Entry, Forecaster, Held, Key, Level, Param, Purpose,
-    Settings,
+    self, Affine, BoundDenoiser, ConditionalDenoiser, Denoiser, Entry, Forecaster, Key, Level, MemoryUse, Param,
+    Purpose, Settings,
 };
 
 /// The objective of models that do not name theirs.
@@ -45,7 +45,7 @@ struct Diffusion {
     sampling: Sampling,
 }
 
-fn memory(settings: &Settings, size: &FitSize) -> Vec<Held> {
+fn memory(settings: &Settings, size: &FitSize) -> Vec<MemoryUse> {
     find(OBJECTIVES, "objective", settings.text(OBJECTIVE.key))
         .map(|objective| learned::held(settings, size, objective.build.fields))
         .unwrap_or_default()

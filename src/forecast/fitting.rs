@@ -8,7 +8,7 @@ use super::stored::same_parts;
 use super::{Fitted, Result};
 use crate::model::{Checkpoints, Model};
 use crate::progress::Progress;
-use crate::systems::{Geometry, Held, Key, Settings, Stepping, System};
+use crate::systems::{Geometry, Key, MemoryUse, Settings, Stepping, System};
 
 /// Everything that a forecaster may be made from.
 pub struct FitContext<'a> {
@@ -56,7 +56,7 @@ pub struct ForecasterBuild {
     /// Rebuilds one from what [`Fitted::model`] gave; none for those that need the simulator and are not stored.
     pub load: Option<fn(&Model) -> Result<Fitted>>,
     /// What making one and using it holds in memory, beside the trajectories.
-    pub memory: fn(&Settings, &FitSize) -> Vec<Held>,
+    pub memory: fn(&Settings, &FitSize) -> Vec<MemoryUse>,
     /// Whether it learns from trajectories by gradient descent.
     pub learned: bool,
 }

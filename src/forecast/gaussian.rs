@@ -14,7 +14,7 @@ use crate::nn::{OBJECTIVES, array};
 use crate::systems::gaussian::GaussianLaw;
 use crate::systems::registry::find;
 use crate::systems::{
-    self, ConditionalDenoiser, Covariance, Density, Differentiable, Entry, Forecaster, GaussianKernel, Held, Key,
+    self, ConditionalDenoiser, Covariance, Density, Differentiable, Entry, Forecaster, GaussianKernel, Key, MemoryUse,
     Purpose, Settings,
 };
 
@@ -27,7 +27,7 @@ pub const ENTRY: Entry<ForecasterBuild> = Entry {
     build: ForecasterBuild { fit, load: Some(load), memory, learned: true },
 };
 
-fn memory(settings: &Settings, size: &FitSize) -> Vec<Held> {
+fn memory(settings: &Settings, size: &FitSize) -> Vec<MemoryUse> {
     find(OBJECTIVES, "objective", "likelihood")
         .map(|objective| learned::held(settings, size, objective.build.fields))
         .unwrap_or_default()

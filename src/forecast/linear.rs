@@ -21,7 +21,7 @@ use super::stored::{covariance, matrix, misfit, number, reals, tensor, vector};
 use super::{Error, FitContext, FitSize, ForecasterBuild, Result};
 use crate::model::Model;
 use crate::systems::gaussian::{LinearForecaster, SymmetricEigen};
-use crate::systems::{Entry, Held, LinearGaussian, Param, ParamKind, Settings};
+use crate::systems::{Entry, LinearGaussian, MemoryUse, Param, ParamKind, Settings};
 
 const RIDGE: Param = Param::unset(
     "ridge",
@@ -44,11 +44,13 @@ const PLENTY: f64 = 3.0;
 /// The ridge strengths tried when none is set.
 const GRID: [f64; 7] = [0.0, 1e-6, 1e-4, 1e-3, 1e-2, 1e-1, 1.0];
 
-fn memory(_settings: &Settings, size: &FitSize) -> Vec<Held> {
+fn memory(_settings: &Settings, size: &FitSize) -> Vec<MemoryUse> {
     let (pairs, n) = (size.train.saturating_add(size.valid), size.components);
     vec![
-        Held::reals(format!("pairs of a regression ({pairs} x {n})"), &[7, pairs, n]),
-        Held::reals(format!("matrices of a regression ({n} x {n})"), &[16, n, n]),
+        MemoryUse::reals(format!("pairs of a regression ({pairs} x {n})"), &[2, pairs, n]),
+        MemoryUse::reals(format!("scaled pairs of a regression ({pairs} x {n})"), &[2, pairs, n]),
+        MemoryUse::reals(format!("residuals of a regression ({pairs} x {n})"), &[2, pairs, n]),
+        MemoryUse::reals(format!("matrices of a regression ({n} x {n})"), &[16, n, n]),
     ]
 }
 

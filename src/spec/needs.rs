@@ -10,7 +10,7 @@ use super::size::Need;
 use crate::assimilation::METHODS;
 use crate::assimilation::method::memory::Extent;
 use crate::forecast::{FORECASTERS, FitSize};
-use crate::systems::held::product;
+use crate::systems::memory_use::product;
 use crate::systems::registry::find;
 
 /// Columns of a table of scores, and numbers that are kept of each value.

@@ -3,7 +3,7 @@
 use crate::failure::{Failure, FailureKind, Result};
 
 /// One array (or a few of one kind) of an experiment.
-pub use crate::systems::held::Held as Need;
+pub use crate::systems::memory_use::MemoryUse as Need;
 
 /// The sum of the needs, in bytes.
 pub fn total(needs: &[Need]) -> u64 {

@@ -10,7 +10,7 @@ use super::assimilation::{Assimilation, Extras, ObservingNetwork};
 use super::data::{leaks, write_trajectories};
 use super::experiment::{Experiment, FittedForecaster, ModelFolder};
 use super::file_name::{file_stem, folder_name};
-use super::options::{Finished, Options};
+use super::options::{Finished, Options, go_on};
 use super::output::inputs;
 use super::{findings, forecast, tables};
 use crate::failure::{Failure, FailureKind, Result};
@@ -37,7 +37,8 @@ pub fn run(plan: &Plan, options: &Options, progress: &dyn Progress) -> Result<Fi
     let mut lap = |folder: &mut RunFolder, what: &str| {
         let seconds = before + begun.elapsed().as_secs_f64();
         timings.push((what.to_owned(), seconds));
-        folder.note_seconds(TOTAL, seconds)
+        folder.note_seconds(TOTAL, seconds)?;
+        go_on(progress, "comparing")
     };
 
     let mut experiment = Experiment::load(plan, None, options, progress)?;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::failure::{Failure, FailureKind, Result};
 use crate::progress::Progress;
 use crate::store::{Launcher, Limits};
-use crate::systems::Held;
+use crate::systems::MemoryUse;
 
 /// What every stage is told beside the experiment.
 #[derive(Clone, Debug)]
@@ -36,7 +36,7 @@ impl Options {
     /// # Errors
     /// [`FailureKind::Resource`] with both sizes.
     pub(super) fn check_memory(&self, what: &str, sizes: &[usize]) -> Result<()> {
-        let bytes = Held::reals(what, sizes).bytes;
+        let bytes = MemoryUse::reals(what, sizes).bytes;
         if bytes <= self.max_memory {
             return Ok(());
         }

@@ -10,7 +10,7 @@
 //! What is deliberately absent: files, observations, filters, neural networks.
 //!
 //! Rooms, each of which uses only those before it:
-//! 1. words: [`error`], [`key`], [`geometry`], [`held`] (memory), [`stepping`], [`registry`] (settings), [`semilinear`], [`subspace`], and
+//! 1. words: [`error`], [`key`], [`geometry`], [`memory_use`] (memory), [`stepping`], [`registry`] (settings), [`semilinear`], [`subspace`], and
 //!    blocks of members: [`lanes`], [`increment`], [`fast`], [`linearized`];
 //! 2. [`noising`] (schedule x time grid x denoiser x sampler, one driver), [`law`] (what a forecaster is),
 //!    [`sde`] (what an equation is), [`brownian`];
@@ -26,7 +26,6 @@ pub mod error;
 pub mod fast;
 pub mod gaussian;
 pub mod geometry;
-pub mod held;
 pub mod increment;
 pub mod integrate;
 pub mod key;
@@ -34,6 +33,7 @@ pub mod lanes;
 pub mod law;
 pub mod linearized;
 pub mod map;
+pub mod memory_use;
 pub mod noising;
 pub mod registry;
 pub mod sde;
@@ -53,7 +53,6 @@ pub use error::{Error, Result};
 pub use fast::{Fast, Reach, Ring, SlopeUse};
 pub use gaussian::{GaussianDenoiser, GaussianLaw, LinearForecaster, LowRankGaussian, LowRankMixture};
 pub use geometry::Geometry;
-pub use held::Held;
 pub use increment::Increment;
 pub use integrate::SdeForecaster;
 pub use key::{Domain, Key, Purpose, Stream};
@@ -64,6 +63,7 @@ pub use law::{
 };
 pub use linearized::Linearized;
 pub use map::{Map, MapForecaster};
+pub use memory_use::MemoryUse;
 pub use noising::{Denoised, Denoiser, DifferentiableDenoiser, Karras, Level, Levels, Pullback, Sampler, Schedule};
 pub use registry::{Entry, Param, ParamKind, Settings, Value};
 pub use sde::{Calculus, Noise, Sde};

@@ -1,6 +1,6 @@
 //! How a method is built from its settings, and what it needs of its forecaster and of the operator.
 
-use scorecast_systems::{Held, Settings};
+use scorecast_systems::{MemoryUse, Settings};
 
 use super::memory::{self, Extent};
 use crate::error::Result;
@@ -27,7 +27,7 @@ pub struct MethodBuild {
 }
 
 /// What a run of a method holds at its largest, with these settings and sizes.
-pub type Memory = fn(&Settings, &Extent) -> Vec<Held>;
+pub type Memory = fn(&Settings, &Extent) -> Vec<MemoryUse>;
 
 /// A clause against a method with these settings; none where nothing is to be said.
 pub type Caveat = fn(&Settings) -> Option<&'static str>;

@@ -6,7 +6,7 @@
 //! squares of the order min(N, n) and min(N, p). To that come the matrices by which a method is defined: N^2 of a
 //! transform, n^2 of a covariance. The numbers of copies are upper bounds that runs under a limit are held against.
 
-use scorecast_systems::{Held, Settings};
+use scorecast_systems::{MemoryUse, Settings};
 
 /// By what the arrays of a method grow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,106 +34,106 @@ fn members(settings: &Settings) -> usize {
 }
 
 /// Of a method of members.
-pub(crate) fn of_members(settings: &Settings, extent: &Extent) -> Vec<Held> {
+pub(crate) fn of_members(settings: &Settings, extent: &Extent) -> Vec<MemoryUse> {
     let Extent { components, observed, .. } = *extent;
     let (members, lag) = (members(settings), settings.count("lag"));
     let behind = if lag > 0 { format!(", {lag} earlier sets behind them") } else { String::new() };
     let widest = members.min(components.max(observed));
     vec![
-        Held::reals(
+        MemoryUse::reals(
             format!("ensembles ({members} members x {components}{behind})"),
             &[COPIES, members, lag.saturating_add(1), components],
         ),
-        Held::reals(format!("predicted observations ({members} x {observed})"), &[COPIES, members, observed]),
-        Held::reals(format!("diagnostics of an analysis ({widest} x {widest})"), &[8, widest, widest]),
+        MemoryUse::reals(format!("predicted observations ({members} x {observed})"), &[COPIES, members, observed]),
+        MemoryUse::reals(format!("diagnostics of an analysis ({widest} x {widest})"), &[8, widest, widest]),
     ]
 }
 
 /// Of a method that transforms its members.
-pub(crate) fn of_transform(settings: &Settings, extent: &Extent) -> Vec<Held> {
+pub(crate) fn of_transform(settings: &Settings, extent: &Extent) -> Vec<MemoryUse> {
     let members = members(settings);
-    let transform = Held::reals(format!("transforms ({members} x {members})"), &[8, members, members]);
+    let transform = MemoryUse::reals(format!("transforms ({members} x {members})"), &[8, members, members]);
     [of_members(settings, extent), vec![transform]].concat()
 }
 
 /// Of a method that carries a mean and a covariance.
-pub(crate) fn of_covariance(settings: &Settings, extent: &Extent) -> Vec<Held> {
+pub(crate) fn of_covariance(settings: &Settings, extent: &Extent) -> Vec<MemoryUse> {
     with_covariances(of_members(settings, extent), extent, COVARIANCES)
 }
 
 /// With so many matrices of the order of a state, and those between it and what is observed.
-fn with_covariances(mut held: Vec<Held>, extent: &Extent, matrices: usize) -> Vec<Held> {
+fn with_covariances(mut held: Vec<MemoryUse>, extent: &Extent, matrices: usize) -> Vec<MemoryUse> {
     let n = extent.components;
-    held.push(Held::reals(format!("covariances ({n} x {n})"), &[matrices, n, n]));
+    held.push(MemoryUse::reals(format!("covariances ({n} x {n})"), &[matrices, n, n]));
     held.extend(gains(extent));
     held
 }
 
 /// What leads from a set of observations to a state.
-fn gains(&Extent { components, observed, .. }: &Extent) -> [Held; 2] {
+fn gains(&Extent { components, observed, .. }: &Extent) -> [MemoryUse; 2] {
     [
-        Held::reals(format!("gains ({components} x {observed})"), &[COPIES, components, observed]),
-        Held::reals(format!("innovation covariances ({observed} x {observed})"), &[COPIES, observed, observed]),
+        MemoryUse::reals(format!("gains ({components} x {observed})"), &[COPIES, components, observed]),
+        MemoryUse::reals(format!("innovation covariances ({observed} x {observed})"), &[COPIES, observed, observed]),
     ]
 }
 
 /// Of a method of members with one gain for all.
-pub(crate) fn of_gain(settings: &Settings, extent: &Extent) -> Vec<Held> {
+pub(crate) fn of_gain(settings: &Settings, extent: &Extent) -> Vec<MemoryUse> {
     of_members(settings, extent).into_iter().chain(gains(extent)).collect()
 }
 
 /// Of a method that carries a mean and a covariance and keeps those of every set for its way back.
-pub(crate) fn of_all_covariances(settings: &Settings, extent: &Extent) -> Vec<Held> {
+pub(crate) fn of_all_covariances(settings: &Settings, extent: &Extent) -> Vec<MemoryUse> {
     let Extent { components, sets, .. } = *extent;
     let kept = format!("covariances of every set ({sets} x {components} x {components})");
     let mut held = of_covariance(settings, extent);
-    held.push(Held::reals(kept, &[5, sets, components, components]));
+    held.push(MemoryUse::reals(kept, &[5, sets, components, components]));
     held
 }
 
 /// Of a method that keeps the ensembles of every lead step for its way back.
-pub(crate) fn of_all_members(settings: &Settings, extent: &Extent) -> Vec<Held> {
+pub(crate) fn of_all_members(settings: &Settings, extent: &Extent) -> Vec<MemoryUse> {
     let Extent { components, steps, .. } = *extent;
     let members = members(settings).max(settings.count("draws"));
     let kept = format!("ensembles of every lead step ({steps} x {members} members x {components})");
     let mut held = of_transform(settings, extent);
-    held.push(Held::reals(kept, &[3, steps, members, components]));
+    held.push(MemoryUse::reals(kept, &[3, steps, members, components]));
     held
 }
 
 /// Of a window of static covariance: a matrix for each of the sets that are used together.
-pub(crate) fn of_window_covariance(settings: &Settings, extent: &Extent) -> Vec<Held> {
+pub(crate) fn of_window_covariance(settings: &Settings, extent: &Extent) -> Vec<MemoryUse> {
     let sets = settings.count("lag").max(settings.count("shift"));
     with_covariances(of_members(settings, extent), extent, sets.saturating_mul(4).saturating_add(COVARIANCES))
 }
 
 /// Of a window whose members' covariances between times are made.
-pub(crate) fn of_window_members(settings: &Settings, extent: &Extent) -> Vec<Held> {
+pub(crate) fn of_window_members(settings: &Settings, extent: &Extent) -> Vec<MemoryUse> {
     let sets = settings.count("shift").max(1);
     with_covariances(of_transform(settings, extent), extent, sets.saturating_mul(sets).saturating_mul(COPIES))
 }
 
 /// Of a filter whose members are moved by kernels where `regularization` says so, each drawn `expansion` times.
-pub(crate) fn of_kernels(settings: &Settings, extent: &Extent) -> Vec<Held> {
+pub(crate) fn of_kernels(settings: &Settings, extent: &Extent) -> Vec<MemoryUse> {
     let Extent { components, observed, .. } = *extent;
     let (members, draws) = (members(settings), settings.count("expansion"));
     let mut held = of_members(settings, extent);
     if settings.number("regularization") > 0.0 {
-        held.push(Held::reals(format!("kernels ({components} x {components})"), &[6, components, components]));
+        held.push(MemoryUse::reals(format!("kernels ({components} x {components})"), &[6, components, components]));
     }
     let what = format!("draws of the kernels ({members} members x {draws} x {components})");
     let width = components.saturating_add(observed);
-    held.extend((draws > 0).then(|| Held::reals(what, &[4, members, draws, width])));
+    held.extend((draws > 0).then(|| MemoryUse::reals(what, &[4, members, draws, width])));
     held
 }
 
 /// Of a filter whose members are drawn by a reverse sampler in `steps` steps.
-pub(crate) fn of_sampler(settings: &Settings, extent: &Extent) -> Vec<Held> {
+pub(crate) fn of_sampler(settings: &Settings, extent: &Extent) -> Vec<MemoryUse> {
     let (members, steps) = (members(settings), settings.count("steps"));
     let mut held = of_members(settings, extent);
     let what = format!("states of the sampler ({members} members x {})", extent.components);
-    held.push(Held::reals(what, &[4 * COPIES, members, extent.components]));
-    held.push(Held::reals(format!("noise levels ({steps} steps)"), &[COPIES, steps]));
+    held.push(MemoryUse::reals(what, &[4 * COPIES, members, extent.components]));
+    held.push(MemoryUse::reals(format!("noise levels ({steps} steps)"), &[COPIES, steps]));
     held
 }
 
@@ -151,7 +151,7 @@ mod tests {
         let given: BTreeMap<String, Value> =
             given.iter().map(|(key, value)| ((*key).to_owned(), Value::Int(*value))).collect();
         let settings = Settings::check("trial", entry.params, &given).unwrap();
-        Held::total(&(entry.build.memory)(&settings, extent))
+        MemoryUse::total(&(entry.build.memory)(&settings, extent))
     }
 
     const SMALL: Extent = Extent { components: 1000, observed: 10, sets: 20, steps: 40 };

@@ -10,7 +10,7 @@ use super::settings::{self, BATCH};
 use crate::nn::network::NETWORKS;
 use crate::nn::objective::Fields;
 use crate::nn::train::SHARD;
-use crate::systems::held::{Held, product};
+use crate::systems::memory_use::{MemoryUse, product};
 use crate::systems::registry::{Settings, find};
 
 /// Copies of the weights of a training.
@@ -23,7 +23,7 @@ const LAYERS: usize = 20;
 const SINGLE: usize = 4;
 
 /// What a training of a network with these settings holds; nothing where they contradict each other, as the fit will say.
-pub fn held(settings: &Settings, size: &FitSize, fields: Fields) -> Vec<Held> {
+pub fn held(settings: &Settings, size: &FitSize, fields: Fields) -> Vec<MemoryUse> {
     let Ok(network) = settings::network(settings, (size.geometry, size.components), fields) else { return Vec::new() };
     let (Ok(weights), Ok(kind)) = (network.parameters(), find(NETWORKS, "neural network", &network.kind)) else {
         return Vec::new();
@@ -34,22 +34,22 @@ pub fn held(settings: &Settings, size: &FitSize, fields: Fields) -> Vec<Held> {
     let layers = blocks.saturating_add(2).saturating_mul(LAYERS);
     let positions = (kind.build.positions)(&network);
     vec![
-        Held {
+        MemoryUse {
             what: format!("a network of {weights} weights (width {width}, {blocks} blocks) in training"),
             bytes: product(&[SINGLE, copies, weights]),
         },
-        Held {
+        MemoryUse {
             what: format!(
                 "layers of {SHARD} examples ({positions} positions x {width} channels, {blocks} blocks) on {threads} thread(s)"
             ),
             bytes: product(&[SINGLE, layers, threads, SHARD, positions, width]),
         },
-        Held { what: format!("a batch ({batch} pairs)"), bytes: product(&[2 * size_of::<usize>(), batch]) },
-        Held {
+        MemoryUse { what: format!("a batch ({batch} pairs)"), bytes: product(&[2 * size_of::<usize>(), batch]) },
+        MemoryUse {
             what: format!("pairs of {} training and {} validation states", size.train, size.valid),
             bytes: product(&[2 * size_of::<usize>(), size.train.saturating_add(size.valid)]),
         },
-        Held::reals(format!("examples ({} components)", size.components), &[EXAMPLES, size.components]),
+        MemoryUse::reals(format!("examples ({} components)", size.components), &[EXAMPLES, size.components]),
     ]
 }
 

@@ -17,8 +17,9 @@ use crate::progress::Progress;
 use crate::results::{CostRow, Curve, TrainingRow};
 use crate::spec::{ForecasterPlan, Plan, size};
 use crate::stage::data::SplitTrajectories;
+use crate::stage::options::go_on;
 use crate::store;
-use crate::systems::{Domain, Entry, Held, Key, registry};
+use crate::systems::{Domain, Entry, Key, MemoryUse, registry};
 
 /// A forecaster of an experiment, fitted or loaded.
 pub struct FittedForecaster {
@@ -96,6 +97,7 @@ impl Making<'_> {
     /// # Errors
     /// When it cannot be fitted, loaded or stored.
     pub fn one(&self, forecaster: &ForecasterPlan) -> Result<FittedForecaster> {
+        go_on(self.progress, "making forecasters")?;
         if let Some(path) = &forecaster.model {
             let service = Service { plan: self.plan, data: self.data, digest: self.digest };
             let (fitted, notes) = load(path, forecaster, &service)?;
@@ -159,7 +161,7 @@ impl Making<'_> {
         let size = FitSize { geometry: context.geometry, components, train, valid };
         let mut held = (entry.build.memory)(&forecaster.settings, &size);
         held.iter_mut().for_each(|held| held.what = format!("{} of `{}`", held.what, forecaster.label));
-        held.push(Held::reals(
+        held.push(MemoryUse::reals(
             format!("trajectories ({train} + {valid} x {components})"),
             &[train + valid, components],
         ));

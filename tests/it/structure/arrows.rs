@@ -23,7 +23,7 @@ const ORDERS: &[Order] = &[
         sources: "systems/src",
         folder: "",
         floors: &[
-            &["error", "geometry", "held", "key", "semilinear", "transpose", "wide"],
+            &["error", "geometry", "key", "memory_use", "semilinear", "transpose", "wide"],
             &["lanes", "registry", "stepping", "subspace"],
             &["fast", "increment", "linearized", "noising"],
             &["brownian", "law", "sde"],

@@ -15,7 +15,7 @@ const TYPES: &[&str] = &[
     "Climate",
     "Default",
     "Guidable",
-    "Held",
+    "Footprint",
     "Job",
     "Keeper",
     "Kind",

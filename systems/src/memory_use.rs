@@ -2,14 +2,14 @@
 
 /// Arrays of one kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Held {
+pub struct MemoryUse {
     /// What they are, such as "covariances".
     pub what: String,
     /// Their size in bytes; the largest number there is stands for all that are larger.
     pub bytes: u64,
 }
 
-impl Held {
+impl MemoryUse {
     /// Numbers of double precision: as many as the product of `sizes`.
     pub fn reals(what: impl Into<String>, sizes: &[usize]) -> Self {
         Self { what: what.into(), bytes: product(sizes).saturating_mul(8) }
@@ -33,10 +33,10 @@ mod tests {
 
     #[test]
     fn sizes_saturate_instead_of_overflowing() {
-        assert_eq!(Held::reals("", &[usize::MAX, 3]).bytes, u64::MAX);
-        assert_eq!(Held::reals("", &[usize::MAX, 3, 0]).bytes, 0);
-        assert_eq!(Held::reals("", &[2, 3]).bytes, 48);
-        let all = [Held { what: String::new(), bytes: u64::MAX }, Held::reals("", &[1])];
-        assert_eq!(Held::total(&all), u64::MAX);
+        assert_eq!(MemoryUse::reals("", &[usize::MAX, 3]).bytes, u64::MAX);
+        assert_eq!(MemoryUse::reals("", &[usize::MAX, 3, 0]).bytes, 0);
+        assert_eq!(MemoryUse::reals("", &[2, 3]).bytes, 48);
+        let all = [MemoryUse { what: String::new(), bytes: u64::MAX }, MemoryUse::reals("", &[1])];
+        assert_eq!(MemoryUse::total(&all), u64::MAX);
     }
 }
