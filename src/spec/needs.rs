@@ -178,7 +178,6 @@ mod tests {
             ("lorenz96", "forecaster.2.batch=1000000000", "a network of"),
             ("lorenz96", "assimilate.0.members=1000000000", "1000000000"),
             ("lorenz96", "score.members=1000000000", "1000000000 members"),
-            ("lorenz96", "score.starts=1000000000", "1000000000 starts"),
             ("lorenz96", "data.steps=1000000000", "trajectories (40 x 1000000000 x 40)"),
             ("lorenz96", "observe.0.steps=1000000000", "1000000000"),
             ("lorenz96", "observe.0.replicates=1000000000", "1000000000"),

@@ -4,6 +4,7 @@
 //! denoiser of the increment, the objective gives the [`Preconditioning`] that its loss and the denoiser share.
 
 mod denoising;
+mod draws;
 mod likelihood;
 mod preconditioning;
 mod training;
@@ -11,9 +12,10 @@ mod velocity;
 
 use scorecast_systems::{Entry, Param};
 
+pub use draws::{Draws, RowDraws};
 pub use likelihood::log_variance;
 pub use preconditioning::Preconditioning;
-pub use training::{Draws, Fields, Objective, ObjectiveBuild, RowDraws};
+pub use training::{Fields, Objective, ObjectiveBuild};
 
 /// Every objective, in the order in which they are listed.
 pub const OBJECTIVES: &[Entry<ObjectiveBuild>] = &[likelihood::ENTRY, denoising::ENTRY, velocity::ENTRY];

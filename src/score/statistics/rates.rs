@@ -171,7 +171,9 @@ fn a_better_forecaster_is_found() {
 
 /// The plain chi-square test that takes all times for independent.
 fn naive(terms: &Terms, bins: usize) -> f64 {
-    1.0 - ChiSquared::new(bins as f64 - 1.0).unwrap().cdf(flatness(terms, bins).unwrap().chi_square)
+    1.0 - ChiSquared::new(bins as f64 - 1.0)
+        .unwrap()
+        .cdf(flatness(terms, bins).map_or(f64::INFINITY, |test| test.chi_square))
 }
 
 #[test]
@@ -180,10 +182,13 @@ fn the_rank_histogram_of_a_perfect_persistent_ensemble_is_called_flat() {
     for (phi, n) in [(0.0, 200), (0.5, 400), (0.8, 400), (0.9, 1000), (0.975, 1000)] {
         let tables: Vec<Terms> =
             (0..400).map(|seed| measure(&*ranks, &persistent(seed, 1, phi, n, 19, 1.0), |_| 0)).collect();
-        let rejected = share(400, |seed| ranks.summarise(&tables[seed as usize]).value.unwrap() < 0.05);
+        // a run too short for its memory may have too few degrees of freedom for a test
+        let tested = share(400, |seed| ranks.summarise(&tables[seed as usize]).value.is_some());
+        let rejected = share(400, |seed| ranks.summarise(&tables[seed as usize]).value.is_some_and(|p| p < 0.05));
         let naive = share(400, |seed| naive(&tables[seed as usize], 10) < 0.05);
         println!("perfect ensemble, phi {phi}, n {n}: rejected {rejected:.3}, by the plain chi-square {naive:.3}");
-        assert!(rejected <= 0.08, "phi {phi}, n {n}: {rejected}");
+        assert!(rejected <= 0.08 * tested, "phi {phi}, n {n}: {rejected} of {tested}");
+        assert!(tested == 1.0 || phi > 0.95, "phi {phi}, n {n}: {tested}");
         assert!(phi < 0.8 || naive > 0.3, "the plain test should fail: {naive}");
     }
 }

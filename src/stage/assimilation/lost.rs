@@ -82,7 +82,7 @@ fn memory(truth: &Array2<f64>, steps: &[usize], climate: &TrainingClimate) -> f6
         pairs.map(|(now, later)| now.dot(&later)).sum::<f64>() / (steps.len() - k) as f64
     };
     let square = lagged(0);
-    if steps.is_empty() || !(square > 0.0) {
+    if steps.is_empty() || square.is_nan() || square <= 0.0 {
         return 1.0;
     }
     let correlations = (1..=steps.len() / 2).map(|k| lagged(k) / square).take_while(|rho| *rho > NOISE);
