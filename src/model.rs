@@ -69,7 +69,7 @@ pub trait Checkpoints: Send + Sync {
     ///
     /// # Errors
     /// A sentence when it cannot be written.
-    fn save(&self, state: &Model) -> Result<(), String>;
+    fn save(&self, state: Model) -> Result<(), String>;
 }
 
 /// One point of a training curve.

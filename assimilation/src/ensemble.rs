@@ -7,13 +7,19 @@ pub use crate::linalg::all_finite;
 
 /// Variance of h(x), in variances of its error, above which products of anomalies lose the digits of R: the singular values
 /// of the anomalies themselves keep them.
-pub(crate) const WIDEST: f64 = 1e6;
+const WIDEST: f64 = 1e6;
 
-/// Whether some column of Z = Y R^-1/2 / sqrt(N - 1) (`[member, present]`) is wider than [`WIDEST`].
+/// Whether a variance of h(x) takes the digits of an error variance r. What is not finite is not wide either: it is found
+/// out as such.
+pub(crate) fn is_wider(variance: f64, r: f64) -> bool {
+    variance > WIDEST * r && variance.is_finite()
+}
+
+/// Whether some column of Z = Y R^-1/2 / sqrt(N - 1) (`[member, present]`) [`is_wider`] than its error.
 pub(crate) fn is_wide(z: &Array2<f64>) -> bool {
     let mut squares = Array1::<f64>::zeros(z.ncols());
     z.outer_iter().for_each(|row| squares.zip_mut_with(&row, |sum, z| *sum += z * z));
-    squares.iter().any(|variance| *variance > WIDEST && variance.is_finite())
+    squares.iter().any(|variance| is_wider(*variance, 1.0))
 }
 
 /// The weighted mean of the rows of `x`; equal weights if none are given.

@@ -20,7 +20,7 @@
 
 use ndarray::{Array1, Array2, ArrayView1, Axis};
 
-use crate::ensemble::{WIDEST, all_finite, anomalies, covariance_of, unbiased_share, variance_about, weighted_mean};
+use crate::ensemble::{all_finite, anomalies, covariance_of, is_wider, unbiased_share, variance_about, weighted_mean};
 use crate::error::Result;
 use crate::linalg::{Cholesky, Eigen, Singular};
 use crate::observations::{ObservationSet, Present};
@@ -84,8 +84,7 @@ fn scale_by_share(a: &mut Array2<f64>, weights: Option<&Array1<f64>>) {
 
 /// Whether the variances of h(x) leave R its digits in S.
 fn is_narrow(present: &Present, predicted: ArrayView1<f64>) -> bool {
-    // what is not finite is not wide either: it is found out as such
-    predicted.iter().zip(&present.variance).all(|(variance, r)| !(*variance > WIDEST * r && variance.is_finite()))
+    predicted.iter().zip(&present.variance).all(|(variance, r)| !is_wider(*variance, *r))
 }
 
 /// By S, of the order of the values.

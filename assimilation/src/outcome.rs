@@ -98,15 +98,8 @@ impl Outcome {
 
     /// [`Outcome::mean`] and [`Outcome::variance`] at the price of the second.
     pub fn mean_and_variance(&self) -> (Array1<f64>, Array1<f64>) {
-        let mean = self.mean();
-        let variance = match &self.gaussian {
-            Some((_, covariance)) => covariance.diag().to_owned(),
-            None => {
-                let (ensemble, weights) = self.posterior();
-                variance_about(ensemble.view(), weights, &mean)
-            }
-        };
-        (mean, variance)
+        let (ensemble, weights) = self.posterior();
+        mean_and_variance(self.gaussian.as_ref(), ensemble, weights)
     }
 }
 
@@ -138,10 +131,28 @@ impl Smoothed {
     pub fn variance(&self) -> Array1<f64> {
         variance(self.gaussian.as_ref(), &self.ensemble, self.weights.as_ref())
     }
+
+    /// [`Smoothed::mean`] and [`Smoothed::variance`] at the price of the second.
+    pub fn mean_and_variance(&self) -> (Array1<f64>, Array1<f64>) {
+        mean_and_variance(self.gaussian.as_ref(), &self.ensemble, self.weights.as_ref())
+    }
 }
 
 fn mean(exact: Option<&Moments>, ensemble: &Array2<f64>, weights: Option<&Array1<f64>>) -> Array1<f64> {
     exact.map_or_else(|| weighted_mean(ensemble.view(), weights), |(mean, _)| mean.clone())
+}
+
+fn mean_and_variance(
+    exact: Option<&Moments>,
+    ensemble: &Array2<f64>,
+    weights: Option<&Array1<f64>>,
+) -> (Array1<f64>, Array1<f64>) {
+    let mean = mean(exact, ensemble, weights);
+    let variance = match exact {
+        Some((_, covariance)) => covariance.diag().to_owned(),
+        None => variance_about(ensemble.view(), weights, &mean),
+    };
+    (mean, variance)
 }
 
 fn variance(exact: Option<&Moments>, ensemble: &Array2<f64>, weights: Option<&Array1<f64>>) -> Array1<f64> {

@@ -16,7 +16,7 @@ pub(super) fn describe(
     opened: Option<&Inspected>,
 ) -> Finished {
     let work = work(plan, stage);
-    let sum = size::total(needs);
+    let sum = size::Need::total(needs);
     let mut text = format!("{stage} on `{}` (seed {}) would\n", plan.name, plan.seed);
     work.iter().for_each(|line| text.push_str(&format!("  {line}\n")));
     text.push_str(&format!("and hold about {} of at most {}:\n", readable(sum), readable(max_memory)));

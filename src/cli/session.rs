@@ -38,6 +38,7 @@ impl<'a> Session<'a> {
         // a file says itself how far its states are apart and how their components lie; an experiment that says so too is held
         // against it on reading
         let DataSource::File(file) = &plan.data.source else { return Ok(plan) };
+        let given = overrides.len();
         match said_in(file, &plan, &self.options) {
             Ok(said) => {
                 overrides.extend(said.dt.filter(|_| !plan.data.dt_said).map(|dt| format!("data.dt={dt:?}")));
@@ -45,7 +46,7 @@ impl<'a> Session<'a> {
                     overrides.push(format!("data.geometry=\"{}\"", geometry.word()));
                     overrides.extend(said.columns().map(|columns| format!("data.columns={columns}")));
                 }
-                load(name, &overrides)
+                if overrides.len() == given { Ok(plan) } else { load(name, &overrides) }
             }
             // a stage that needs the file says that it cannot be opened
             Err(failure) if failure.kind == FailureKind::Io => Ok(plan),
@@ -100,7 +101,7 @@ impl<'a> Session<'a> {
         work: impl FnOnce() -> Result<Finished>,
     ) -> Result<Finished> {
         if self.global.dry_run {
-            let fits = size::total(needs) <= self.options.max_memory;
+            let fits = size::Need::total(needs) <= self.options.max_memory;
             let opened = fits.then(|| inspect::inputs(plan, stage, models, data, &self.options)).transpose()?;
             return Ok(dry_run::describe(plan, stage, needs, self.options.max_memory, opened.as_ref()));
         }

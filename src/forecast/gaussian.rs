@@ -9,7 +9,7 @@ use serde_json::json;
 use super::learned::{self, Learned, in_chunks, members, stacked};
 use super::{FitContext, FitSize, Fitted, ForecasterBuild, Result, Training};
 use crate::model::Model;
-use crate::nn::objective::log_variance;
+use crate::nn::objective::{LIKELIHOOD_FIELDS, log_variance};
 use crate::nn::{OBJECTIVES, array};
 use crate::systems::gaussian::GaussianLaw;
 use crate::systems::registry::find;
@@ -28,9 +28,7 @@ pub const ENTRY: Entry<ForecasterBuild> = Entry {
 };
 
 fn memory(settings: &Settings, size: &FitSize) -> Vec<MemoryUse> {
-    find(OBJECTIVES, "objective", "likelihood")
-        .map(|objective| learned::held(settings, size, objective.build.fields))
-        .unwrap_or_default()
+    learned::held(settings, size, LIKELIHOOD_FIELDS)
 }
 
 /// The law of one step.
@@ -80,8 +78,7 @@ fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {
 }
 
 fn load(model: &Model) -> Result<Fitted> {
-    let fields = find(OBJECTIVES, "objective", "likelihood")?.build.fields;
-    Ok(fitted(Learned::load(model, fields)?, Training::load(model)?))
+    Ok(fitted(Learned::load(model, LIKELIHOOD_FIELDS)?, Training::load(model)?))
 }
 
 fn fitted(learned: Learned, training: Training) -> Fitted {

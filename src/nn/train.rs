@@ -167,7 +167,7 @@ impl Trainer<'_, '_> {
         if (stop || (step % config.checkpoint_every.max(1) == 0 && !last))
             && let Some(checkpoints) = self.checkpoints
         {
-            checkpoints.save(&state.save(&self.identity())).map_err(Error::Checkpoint)?;
+            checkpoints.save(state.save(&self.identity())).map_err(Error::Checkpoint)?;
         }
         if stop { Err(Error::Interrupted) } else { Ok(()) }
     }

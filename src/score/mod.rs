@@ -39,7 +39,7 @@ pub use metric::{Context, MakeMetric, Metric, MetricBuild, MetricEntry, Pool};
 pub use series::{Series, SeriesMean};
 pub use statistics::{Paired, Summary, compare, holm};
 pub use terms::Terms;
-pub use valid_time::normalised_error;
+pub use valid_time::{normalised_distance, normalised_error};
 
 use crate::systems::registry::find;
 use crate::systems::{Error, Result, Settings};

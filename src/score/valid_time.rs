@@ -86,10 +86,15 @@ impl Metric for ValidTime {
     }
 }
 
-/// sqrt(mean over components of (m - y)^2 / variance): the error in climatological standard deviations. `variance`
-/// is `[component]`; components that never vary are left out.
+/// The error of the ensemble mean in climatological standard deviations ([`normalised_distance`] from the truth).
 pub fn normalised_error(ensemble: &Ensemble, variance: ArrayView1<f64>) -> f64 {
-    let errors = ensemble.mean.iter().zip(ensemble.truth).zip(variance);
+    normalised_distance(ensemble.mean.view(), ensemble.truth, variance)
+}
+
+/// sqrt(mean over components of (m - y)^2 / variance) of two states, `[component]`: their distance in climatological standard
+/// deviations. `variance` is `[component]`; components that never vary are left out.
+pub fn normalised_distance(m: ArrayView1<f64>, y: ArrayView1<f64>, variance: ArrayView1<f64>) -> f64 {
+    let errors = m.iter().zip(y).zip(variance);
     let (sum, count) = errors
         .filter(|(_, variance)| **variance > 0.0)
         .fold((0.0, 0usize), |(sum, count), ((m, y), v)| (sum + (m - y) * (m - y) / v, count + 1));

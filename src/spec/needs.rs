@@ -5,6 +5,8 @@
 //! many threads as there are, so that the largest of them count, as many as that. What a method or a forecaster holds is
 //! in its entry of the registry. Sizes of files are not known before they are read, and are left out.
 
+use std::collections::BTreeMap;
+
 use super::plan::{AssimilatePlan, DataPlan, DataSource, ForecasterPlan, Initial, ObservePlan, Plan, SystemPlan};
 use super::size::Need;
 use crate::assimilation::METHODS;
@@ -38,10 +40,22 @@ pub fn needs(plan: &Plan, stage: &str) -> Vec<Need> {
     }
     if whole || matches!(stage, "assimilate" | "tune" | "reproduce") {
         let used = |network: &&ObservePlan| plan.assimilate.iter().any(|row| row.observe == network.name);
-        plan.observe.iter().filter(used).for_each(|network| observing(plan, network, dim, size.train, &mut needs));
-        rows(plan, dim, stage, &mut needs);
+        let used: Vec<&ObservePlan> = plan.observe.iter().filter(used).collect();
+        let observed: Observed =
+            used.iter().filter_map(|network| Some((&*network.name, sizes(network, dim)?))).collect();
+        used.iter().for_each(|network| observing(plan, network, (dim, size.train), &observed, &mut needs));
+        rows(plan, dim, &observed, stage, &mut needs);
     }
     needs
+}
+
+/// Of each network, by its name, the values of a set and whether their errors are correlated; none of one whose operator
+/// cannot be made.
+type Observed<'a> = BTreeMap<&'a str, (usize, bool)>;
+
+fn sizes(network: &ObservePlan, dim: usize) -> Option<(usize, bool)> {
+    let operator = network.build(dim).ok()?;
+    Some((operator.dim(), operator.error().correlated().is_some()))
 }
 
 /// Trajectories: once as they come and once as they are cut; later the latter, and a copy of those that show the climate.
@@ -86,16 +100,22 @@ fn forecasts(plan: &Plan, dim: usize, stage: &str, needs: &mut Vec<Need>) {
 }
 
 /// Truths, observations (those that are withheld beside them) and what filters start from.
-fn observing(plan: &Plan, network: &ObservePlan, dim: usize, train: usize, needs: &mut Vec<Need>) {
+fn observing(
+    plan: &Plan,
+    network: &ObservePlan,
+    (dim, train): (usize, usize),
+    observed: &Observed,
+    needs: &mut Vec<Need>,
+) {
     let (truths, steps) = (network.replicates, network.steps);
     let what = format!("truth of `{}` ({truths} x {steps} x {dim})", network.name);
     // a template of one is copied
     needs.push(Need::reals(what, &[truths.saturating_add(1), steps.saturating_add(1), dim]));
-    let Ok(operator) = network.build(dim) else { return };
-    let (sets, observed) = (steps / network.every.max(1), operator.dim());
+    let Some(&(observed, correlated)) = observed.get(&*network.name) else { return };
+    let sets = steps / network.every.max(1);
     let what = format!("observations of `{}` ({truths} x {sets} sets x {observed})", network.name);
     needs.push(Need::reals(what, &[4, truths, sets, observed]));
-    if operator.error().correlated().is_some() {
+    if correlated {
         let what = format!("covariance of the errors of `{}` ({observed} x {observed})", network.name);
         needs.push(Need::reals(what, &[4, observed, observed]));
     }
@@ -109,14 +129,15 @@ fn observing(plan: &Plan, network: &ObservePlan, dim: usize, train: usize, needs
 }
 
 /// What the runs of rows hold: the largest of them while they go on, and of all rows what is kept.
-fn rows(plan: &Plan, dim: usize, stage: &str, needs: &mut Vec<Need>) {
+fn rows(plan: &Plan, dim: usize, observed: &Observed, stage: &str, needs: &mut Vec<Need>) {
     let mut runs = Vec::new();
     for row in &plan.assimilate {
         let Some(network) = plan.observe.iter().find(|network| network.name == row.observe) else { continue };
-        let (Ok(entry), Ok(operator)) = (find(METHODS, "method", &row.method), network.build(dim)) else { continue };
+        let known = (find(METHODS, "method", &row.method), observed.get(&*row.observe));
+        let (Ok(entry), Some(&(observed, _))) = known else { continue };
         let sets = row.steps / network.every.max(1);
         let components = dim.saturating_add(row.estimate.len());
-        let extent = Extent { components, observed: operator.dim(), sets, steps: row.steps };
+        let extent = Extent { components, observed, sets, steps: row.steps };
         kept(row, &extent, stage, needs);
         runs.push((row, (entry.build.memory)(&row.settings, &extent)));
     }
@@ -153,7 +174,6 @@ fn kept(row: &AssimilatePlan, &Extent { components, observed, sets, .. }: &Exten
 
 #[cfg(test)]
 mod tests {
-    use super::super::size::total;
     use super::*;
     use crate::spec;
     use crate::spec::presets::PRESETS;
@@ -191,7 +211,7 @@ mod tests {
     fn the_presets_fit_in_a_small_machine() {
         for preset in PRESETS {
             let needs = needs(&planned(preset.name, &[]), "compare");
-            assert!(!needs.is_empty() && total(&needs) < 3 << 30, "{}: {needs:?}", preset.name);
+            assert!(!needs.is_empty() && Need::total(&needs) < 3 << 30, "{}: {needs:?}", preset.name);
         }
     }
 }

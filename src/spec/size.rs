@@ -5,17 +5,12 @@ use crate::failure::{Failure, FailureKind, Result};
 /// One array (or a few of one kind) of an experiment.
 pub use crate::systems::memory_use::MemoryUse as Need;
 
-/// The sum of the needs, in bytes.
-pub fn total(needs: &[Need]) -> u64 {
-    Need::total(needs)
-}
-
 /// Refuses work that needs more than `max_memory` bytes.
 ///
 /// # Errors
 /// A failure of kind [`FailureKind::Resource`] that names both numbers and the largest array.
 pub fn check(needs: &[Need], max_memory: u64) -> Result<()> {
-    let sum = total(needs);
+    let sum = Need::total(needs);
     match needs.iter().max_by_key(|need| need.bytes) {
         Some(largest) if sum > max_memory => {
             let message = format!(

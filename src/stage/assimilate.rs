@@ -41,7 +41,7 @@ pub fn run(
         out.join(format!("{name}.nc"))
     };
     let files: Vec<PathBuf> = plan.assimilate.iter().map(path).collect();
-    let record = Record::new(&plan.resolved, inputs(plan, data, true)?);
+    let record = Record::new(&plan.resolved, inputs(plan, data, true, options)?);
     let mut claim = begin(Claim::folder(&out)?, &files, record, options)?;
     let mut experiment = match needs_data(plan, data) {
         true => Experiment::load(plan, data, options, progress)?,

@@ -15,7 +15,7 @@ use super::output::inputs;
 use super::{findings, forecast, tables};
 use crate::failure::{Failure, FailureKind, Result};
 use crate::progress::Progress;
-use crate::results::{Report, TrainingRow};
+use crate::results::Report;
 use crate::spec::{DataSource, Plan};
 use crate::store::RunFolder;
 
@@ -30,7 +30,7 @@ pub fn run(plan: &Plan, options: &Options, progress: &dyn Progress) -> Result<Fi
     let begun = Instant::now();
     let out = options.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(folder_name(&plan.name)));
     let mut folder = RunFolder::create(&out, options.force, options.resume)?;
-    folder.write_experiment(&plan.resolved, inputs(plan, None, true)?)?;
+    folder.write_experiment(&plan.resolved, inputs(plan, None, true, options)?)?;
     let mut timings: Vec<(String, f64)> = Vec::new();
     // those of processes that were stopped count too
     let before = folder.seconds(TOTAL);
@@ -97,18 +97,11 @@ fn report(
     progress: &dyn Progress,
 ) -> Result<Report> {
     let (plan, made) = (experiment.plan, &experiment.forecasters);
-    let mut training = Vec::new();
-    for made in made {
-        let Some(row) = made.training_row() else { continue };
-        let rollout =
-            experiment.data.as_ref().map_or(Ok(None), |data| forecast::rollout(made, data, plan.seed, progress))?;
-        training.push(TrainingRow { rollout, ..row });
-    }
     let mut report = Report {
         title: plan.name.clone(),
         setting: tables::setting(plan),
         dt: plan.data.stepping.dt,
-        training,
+        training: forecast::training_rows(experiment, progress)?,
         curves: made.iter().filter_map(FittedForecaster::curve).collect(),
         cost: made.iter().filter_map(FittedForecaster::cost_row).collect(),
         experiment: plan.resolved.clone(),

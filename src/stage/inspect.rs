@@ -97,7 +97,7 @@ fn stored(plan: &Plan, stage: &str, data: Option<&SplitTrajectories>, found: &mu
 }
 
 fn observations(plan: &Plan, data: Option<&SplitTrajectories>, options: &Options, found: &mut Inspected) -> Result<()> {
-    let dim = plan.system.as_ref().map(|system| system.system.dim()).or(data.map(SplitTrajectories::dim));
+    let dim = data::state_dim(plan, data);
     let used = plan.observe.iter().filter(|network| plan.assimilate.iter().any(|row| row.observe == network.name));
     for network in used {
         let (Some(path), Some(dim)) = (&network.file, dim) else { continue };

@@ -9,7 +9,7 @@ use crate::stage::options::Options;
 use crate::store::digest::input_digest;
 use crate::store::netcdf::{Origin, Values, Variable};
 use crate::store::well::is_well;
-use crate::store::{Claim, Limits, Record};
+use crate::store::{Claim, Record};
 
 /// Takes a place for these files, for this process alone: none of them may be there, unless `--force` is given, or
 /// `--resume` goes on with an unfinished run of the same experiment on the same files.
@@ -49,7 +49,12 @@ fn claim_new(path: &Path, unfinished: bool, options: &Options) -> Result<()> {
 ///
 /// # Errors
 /// [`FailureKind::Io`] where one cannot be read.
-pub fn inputs(plan: &Plan, data: Option<&Path>, observations: bool) -> Result<BTreeMap<String, String>> {
+pub fn inputs(
+    plan: &Plan,
+    data: Option<&Path>,
+    observations: bool,
+    options: &Options,
+) -> Result<BTreeMap<String, String>> {
     let own = match &plan.data.source {
         DataSource::File(path) => Some(path.as_path()),
         DataSource::Simulated { .. } => None,
@@ -58,8 +63,7 @@ pub fn inputs(plan: &Plan, data: Option<&Path>, observations: bool) -> Result<BT
     let models = plan.forecasters.iter().filter_map(|forecaster| forecaster.model.as_deref());
     let read = data.or(own).into_iter().chain(observed).chain(models);
     // what is neither a file nor a dataset is refused by who reads it
-    let readable =
-        |path: &&Path| !path.exists() || path.is_file() || is_well(path, &Limits::bytes(u64::MAX)).unwrap_or(false);
+    let readable = |path: &&Path| !path.exists() || path.is_file() || is_well(path, &options.limits()).unwrap_or(false);
     read.filter(readable).map(|path| Ok((path.display().to_string(), input_digest(path)?))).collect()
 }
 
@@ -106,14 +110,6 @@ pub fn origin(plan: &Plan, title: &str) -> Result<Origin> {
 /// The model times of so many lead steps from 0 on.
 pub fn times(plan: &Plan, count: usize) -> Vec<f64> {
     (0..count).map(|k| k as f64 * plan.data.stepping.dt).collect()
-}
-
-/// A coordinate of model times.
-pub fn model_time(name: &str, values: Vec<f64>, standard_name: &str) -> Variable {
-    Variable::coordinate(name, Values::F64(values))
-        .with("standard_name", standard_name)
-        .with("units", "1")
-        .with("time_unit", "model time unit")
 }
 
 /// The coordinate of the members.

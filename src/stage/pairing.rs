@@ -4,9 +4,9 @@
 //! both have, the same number; or, where files differ in the precision of what they store, with the case at its own place if the
 //! truths agree to six digits of their spread. A file without times is matched by its truths alone.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use ndarray::{Array4, ArrayView1, Axis, s};
+use ndarray::{Array4, ArrayView1, s};
 
 /// What the cases of a file are of.
 pub struct Ground {
@@ -60,7 +60,7 @@ impl Ground {
                 None => unpaired.push(place),
             }
         }
-        let taken: Vec<Place> = cases.iter().map(|(other, _)| *other).collect();
+        let taken: HashSet<Place> = cases.iter().map(|(other, _)| *other).collect();
         let near = unpaired.into_iter().filter(|place| !taken.contains(place) && self.is_near(first, *place, &leads));
         cases.extend(near.map(|place| (place, place)).collect::<Vec<_>>());
         cases.sort_unstable();
@@ -95,7 +95,7 @@ impl Ground {
     fn key(&self, (case, start): Place, timed: bool, leads: impl Iterator<Item = usize>) -> Vec<u64> {
         let bits = |value: f64| if value.is_nan() { f64::NAN.to_bits() } else { (value + 0.0).to_bits() };
         let time = self.times[0].as_ref().filter(|_| timed).map_or(0, |times| bits(times[start]));
-        let truth = leads.flat_map(|lead| self.truth.slice(s![case, start, lead, ..]).to_vec());
+        let truth = leads.flat_map(|lead| self.truth.slice(s![case, start, lead, ..]).into_iter().copied());
         [time].into_iter().chain(truth.map(bits)).collect()
     }
 
@@ -111,9 +111,9 @@ impl Ground {
             return false;
         }
         leads.iter().all(|&(other, own)| {
-            let [own, other] = [(self, own), (first, other)]
-                .map(|(of, lead)| of.truth.index_axis(Axis(0), case).slice(s![start, lead, ..]).to_owned());
-            alike(own.view(), other.view())
+            let [own, other] =
+                [(self, own), (first, other)].map(|(of, lead)| of.truth.slice(s![case, start, lead, ..]));
+            alike(own, other)
         })
     }
 }

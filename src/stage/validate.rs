@@ -125,10 +125,12 @@ fn shared(data: &StoredTrajectories) -> Vec<Finding> {
         message,
         remedy: "keep trajectories of one run in one part".into(),
     };
-    match (&data.split, shared_states(&data.values)) {
-        (Some(split), _) => leaks_of(&data.values, split).into_iter().map(warning).collect(),
-        (None, 0) => Vec::new(),
-        (None, count) => vec![warning(format!(
+    if let Some(split) = &data.split {
+        return leaks_of(&data.values, split).into_iter().map(warning).collect();
+    }
+    match shared_states(&data.values) {
+        0 => Vec::new(),
+        count => vec![warning(format!(
             "{count} of {} trajectories share states with another one: copies, or overlapping windows of one run",
             data.values.dim().0
         ))],

@@ -25,12 +25,7 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
 /// Lets `fill` write a temporary file (which exists and is empty), then puts it in the place of `path`.
 pub(crate) fn replace<E: From<Error>>(path: &Path, fill: impl FnOnce(&Path) -> Result<(), E>) -> Result<(), E> {
     if path.is_dir() {
-        let trouble = super::Trouble {
-            path: path.display().to_string(),
-            message: "is a folder, so no file can be written there".into(),
-            remedy: "name a file inside it".into(),
-        };
-        return Err(Error::Io(trouble).into());
+        return Err(Error::is_folder(path).into());
     }
     let temporary = Temporary::beside(path)?;
     fill(&temporary.file)?;

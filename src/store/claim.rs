@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::digest::file_digest;
 use super::error::{Error, Result};
-use super::lock::{Locked, try_lock};
+use super::lock::try_lock;
 use super::record::Record;
 use super::temporary::{folder_of, name_of, short, sweep};
 
@@ -35,11 +35,7 @@ impl Claim {
     /// [`Error::Exists`] when another process writes it; [`Error::Io`] when nothing can be written there.
     pub fn file(out: &Path) -> Result<Self> {
         if out.is_dir() || out.file_name().is_none() {
-            return Err(Error::Io(super::Trouble {
-                path: out.display().to_string(),
-                message: "is a folder, so no file can be written there".into(),
-                remedy: "name a file inside it".into(),
-            }));
+            return Err(Error::is_folder(out));
         }
         let folder = folder_of(out);
         sweep(&folder, Some(&name_of(out)));
@@ -60,17 +56,11 @@ impl Claim {
     }
 
     fn take(out: &Path, lock: PathBuf, made: Vec<PathBuf>) -> Result<Self> {
-        let file = match try_lock(&lock) {
-            Ok(Locked::Ours(file) | Locked::Unknown(file)) => file,
-            Ok(Locked::Taken) => {
-                let remedy = "wait for it, stop it, or choose another place with --out";
-                return Err(Error::exists(out, "is being written by another process", remedy));
-            }
-            Err(e) => {
-                remove(&made);
-                return Err(Error::io(out, "write there", &e));
-            }
-        };
+        let locked = try_lock(&lock).map_err(|e| {
+            remove(&made);
+            Error::io(out, "write there", &e)
+        })?;
+        let file = locked.file(out, "place")?;
         let text = fs::read_to_string(&lock).unwrap_or_default();
         let before = text.lines().rev().find_map(|line| serde_json::from_str(line).ok());
         Ok(Self { out: out.to_path_buf(), lock, file, made, before, begun: false, record: Record::default() })

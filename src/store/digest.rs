@@ -38,13 +38,17 @@ impl Digest {
 
     /// Sixty-four digits.
     pub fn hex(self) -> String {
-        self.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(self.0)
     }
+}
+
+fn hex(hash: Sha256) -> String {
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The digest of a text.
 pub fn text_digest(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(Sha256::new_with_prefix(text.as_bytes()))
 }
 
 /// The digest of a file and its number of bytes.
@@ -64,7 +68,7 @@ pub fn file_digest(path: &Path) -> Result<(String, u64)> {
         hash.update(&buffer[..count]);
         total += count as u64;
     }
-    Ok((hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect(), total))
+    Ok((hex(hash), total))
 }
 
 /// The digest of an input: a file, or a folder with the names and digests of all that is in it.

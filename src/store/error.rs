@@ -65,6 +65,11 @@ impl Error {
         Self::Exists(Trouble::new(path, message, remedy))
     }
 
+    /// A folder where a file is to be written.
+    pub(crate) fn is_folder(path: &Path) -> Self {
+        Self::Io(Trouble::new(path, "is a folder, so no file can be written there", "name a file inside it"))
+    }
+
     /// Content that no file can hold.
     pub(crate) fn content(path: &Path, message: impl Into<String>) -> Self {
         Self::Content(Trouble::new(path, message, "this is a mistake in scorecast, please report it"))

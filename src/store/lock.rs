@@ -5,6 +5,8 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::Path;
 
+use super::error::{Error, Result};
+
 /// What came of the wish to lock a file.
 #[derive(Debug)]
 pub enum Locked {
@@ -14,6 +16,22 @@ pub enum Locked {
     Taken,
     /// The file system has no locks; the file is open.
     Unknown(File),
+}
+
+impl Locked {
+    /// The open file, where no other process holds it; on a file system without locks too, where a mark alone has to do.
+    ///
+    /// # Errors
+    /// [`Error::Exists`] about `subject`, with the advice to choose `another` place, file or folder.
+    pub fn file(self, subject: &Path, another: &str) -> Result<File> {
+        match self {
+            Self::Ours(file) | Self::Unknown(file) => Ok(file),
+            Self::Taken => {
+                let remedy = format!("wait for it, stop it, or choose another {another} with --out");
+                Err(Error::exists(subject, "is being written by another process", remedy))
+            }
+        }
+    }
 }
 
 /// Opens a file, making it where it is not there, and tries to lock it.

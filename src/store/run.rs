@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::claim::{make, remove};
 use super::error::{Error, Result};
-use super::lock::{Locked, try_lock};
+use super::lock::try_lock;
 use super::manifest::RECORD;
 use super::record::Record;
 use super::temporary::sweep_all;
@@ -278,14 +278,8 @@ fn is_empty(folder: &Path) -> bool {
 /// Takes the lock of an unfinished run.
 fn lock(partial: &Path) -> Result<File> {
     let path = partial.join(RUNNING);
-    let file = match try_lock(&path).map_err(|e| Error::io(&path, "write it", &e))? {
-        Locked::Taken => {
-            let remedy = "wait for it, stop it, or choose another folder with --out";
-            return Err(Error::exists(partial, "is being written by another process", remedy));
-        }
-        // A file system without locks: the mark alone has to do.
-        Locked::Ours(file) | Locked::Unknown(file) => file,
-    };
+    let locked = try_lock(&path).map_err(|e| Error::io(&path, "write it", &e))?;
+    let file = locked.file(partial, "folder")?;
     fs::write(&path, MARK).map_err(|e| Error::io(&path, "write it", &e))?;
     Ok(file)
 }

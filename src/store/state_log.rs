@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use ndarray::{Array2, Array3, ArrayView2};
 
 use super::error::{Error, Result};
-use super::lock::{Locked, try_lock};
+use super::lock::try_lock;
 use super::record::Record;
 
 /// The first bytes of a log.
@@ -271,14 +271,7 @@ fn read_up_to(reader: &mut impl Read, bytes: &mut [u8]) -> std::io::Result<usize
 }
 
 fn lock(path: &Path) -> Result<File> {
-    match try_lock(path).map_err(|e| Error::io(path, "write it", &e))? {
-        Locked::Taken => {
-            let remedy = "wait for it, stop it, or choose another file with --out";
-            Err(Error::exists(path, "is being written by another process", remedy))
-        }
-        // or a file system without locks
-        Locked::Ours(file) | Locked::Unknown(file) => Ok(file),
-    }
+    try_lock(path).map_err(|e| Error::io(path, "write it", &e))?.file(path, "file")
 }
 
 /// The experiment of a log, where it is one.

@@ -23,6 +23,9 @@ pub const OBJECTIVES: &[Entry<ObjectiveBuild>] = &[likelihood::ENTRY, denoising:
 /// What the network of a denoiser takes and gives: noised data and their condition, at a level.
 pub const DENOISER_FIELDS: Fields = denoising::ENTRY.build.fields;
 
+/// What the network of a Gaussian law takes and gives.
+pub const LIKELIHOOD_FIELDS: Fields = likelihood::ENTRY.build.fields;
+
 const fn denoises(entry: &Entry<ObjectiveBuild>) -> bool {
     entry.build.preconditioning.is_some()
 }

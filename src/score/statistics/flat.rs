@@ -43,8 +43,9 @@ pub fn flatness(terms: &Terms, bins: usize) -> Option<Flatness> {
     let flat = 1.0 / bins as f64;
     let chi_square: f64 =
         terms.means()[..bins].iter().map(|p| (p - flat) * (p - flat) / flat).sum::<f64>() * terms.len() as f64;
+    let waves = waves(bins);
     let contrasts: Vec<(usize, Vec<f64>)> =
-        terms.rows().map(|(cluster, _, row)| (cluster, contrasts(&row[..bins]))).collect();
+        terms.rows().map(|(cluster, _, row)| (cluster, contrasts(&row[..bins], &waves))).collect();
     let long_run = LongRun::new(bins - 1, contrasts.iter().map(|(cluster, row)| (*cluster, &row[..])));
     let nu = long_run.dof;
     if nu < 2.0 {
@@ -66,25 +67,28 @@ pub fn flatness(terms: &Terms, bins: usize) -> Option<Flatness> {
     Some(Flatness { chi_square, inflation: trace / (bins - 1) as f64, p: 1.0 - law.cdf(chi_square / allowed) })
 }
 
+/// cos(pi k (b + 1/2) / B) for k = 1..B-1, `[contrast][bin]`.
+fn waves(bins: usize) -> Vec<Vec<f64>> {
+    let wave = |k: usize, b: usize| (PI * k as f64 * (b as f64 + 0.5) / bins as f64).cos();
+    (1..bins).map(|k| (0..bins).map(|b| wave(k, b)).collect()).collect()
+}
+
 /// The contrasts of shares, `[bin]`: their cosine transform without the constant.
-fn contrasts(shares: &[f64]) -> Vec<f64> {
-    let bins = shares.len() as f64;
-    let contrast = |k: usize| {
-        let wave = |(b, share): (usize, &f64)| share * (PI * k as f64 * (b as f64 + 0.5) / bins).cos();
-        (2.0 / bins).sqrt() * shares.iter().enumerate().map(wave).sum::<f64>()
-    };
-    (1..shares.len()).map(contrast).collect()
+fn contrasts(shares: &[f64], waves: &[Vec<f64>]) -> Vec<f64> {
+    let scale = (2.0 / shares.len() as f64).sqrt();
+    let contrast = |wave: &Vec<f64>| scale * shares.iter().zip(wave).map(|(share, wave)| share * wave).sum::<f64>();
+    waves.iter().map(contrast).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::contrasts;
+    use super::{contrasts, waves};
 
     #[test]
     fn contrasts_are_orthonormal_and_see_nothing_of_the_flat() {
-        assert!(contrasts(&[0.1; 10]).iter().all(|c| c.abs() < 1e-15));
+        assert!(contrasts(&[0.1; 10], &waves(10)).iter().all(|c| c.abs() < 1e-15));
         let shares = [0.3, 0.05, 0.25, 0.1, 0.3];
-        let squares: f64 = contrasts(&shares).iter().map(|c| c * c).sum();
+        let squares: f64 = contrasts(&shares, &waves(5)).iter().map(|c| c * c).sum();
         let expected: f64 = shares.iter().map(|p| (p - 0.2) * (p - 0.2)).sum();
         assert!((squares - expected).abs() < 1e-15);
     }

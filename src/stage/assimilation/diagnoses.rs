@@ -2,26 +2,19 @@
 
 use super::analysed::Analysed;
 use super::cycle::{self, Visitor};
-use super::lost::Rule;
 use super::row_run::RowRun;
 use crate::assimilation::Smoothed;
 use crate::assimilation::diagnostics::History;
 use crate::failure::{Failure, FailureKind, Result};
 use crate::progress::Progress;
-use crate::stage::data::TrainingClimate;
 use crate::stage::queue;
 
 /// Why rows diverged: the first replicate of each that did is run again up to there, with an eye on its signs.
-/// `climate` is that of the system, where it is known, `dt` the length of a lead step.
+/// `dt` is the length of a lead step.
 ///
 /// # Errors
 /// When a run fails, or the user stops.
-pub fn diagnoses(
-    runs: &[RowRun],
-    climate: Option<&TrainingClimate>,
-    dt: f64,
-    progress: &dyn Progress,
-) -> Result<Vec<String>> {
+pub fn diagnoses(runs: &[RowRun], dt: f64, progress: &dyn Progress) -> Result<Vec<String>> {
     let mut found: Vec<&RowRun> = Vec::new();
     for run in runs {
         if run.ended.diverged.is_some() && found.iter().all(|other| other.index != run.index) {
@@ -42,7 +35,7 @@ pub fn diagnoses(
             ));
         }
         let mut watch = Watch { run, dt, history: History::default(), progress };
-        let mut alarm = run.alarm(Rule::of(climate, run.replicate()));
+        let mut alarm = run.alarm();
         cycle::run(run.row, run.model, run.network, run.replicate(), dt, &mut alarm, &mut watch)?;
         let sentence = watch.history.diagnose().map_or_else(
             || "neither its spread, its innovations, its weights nor its rank show why".to_owned(),

@@ -9,7 +9,7 @@
 use ndarray::{ArrayView1, Axis};
 
 use super::analysed::Analysed;
-use super::row_run::RowRun;
+use crate::spec::AssimilatePlan;
 
 /// Each so many analyses the members are looked at.
 const LOOKED_AT: usize = 10;
@@ -54,18 +54,14 @@ fn excess_kurtosis(x: ArrayView1<f64>) -> Option<f64> {
     (variance > 0.0 && variance.is_finite()).then(|| moment(4) / (variance * variance) - 3.0)
 }
 
-/// The sentences on the runs of a row; `least` is the lower bound of a state's components.
-pub fn sentences<'a>(runs: impl Iterator<Item = &'a RowRun<'a>>, least: Option<f64>) -> Vec<String> {
-    let mut all = Doubts::default();
-    let mut row = None;
-    for run in runs {
-        row = Some(run.row);
-        all.kurtosis += run.doubts.kurtosis;
-        all.looks += run.doubts.looks;
-        all.outside += run.doubts.outside;
-        all.values += run.doubts.values;
-    }
-    let Some(row) = row else { return Vec::new() };
+/// The sentences on what was seen of the runs of a row; `least` is the lower bound of a state's components.
+pub fn sentences(row: &AssimilatePlan, runs: impl Iterator<Item = Doubts>, least: Option<f64>) -> Vec<String> {
+    let all = runs.fold(Doubts::default(), |all, run| Doubts {
+        kurtosis: all.kurtosis + run.kurtosis,
+        looks: all.looks + run.looks,
+        outside: all.outside + run.outside,
+        values: all.values + run.values,
+    });
     let mut out = Vec::new();
     let excess = all.kurtosis / all.looks as f64;
     if all.looks > 0 && excess > HEAVY {
@@ -80,13 +76,13 @@ pub fn sentences<'a>(runs: impl Iterator<Item = &'a RowRun<'a>>, least: Option<f
             row.label
         ));
     }
-    if all.outside > 0 {
+    if let Some(least) = least.filter(|_| all.outside > 0) {
         out.push(format!(
             "`{}` makes states that the system does not have: {:.2} % of the values of its members are below {} after the analysis; \
              a linear update knows no bounds: observe and inflate less, or use a particle filter.",
             row.label,
             100.0 * all.outside as f64 / all.values as f64,
-            least.unwrap_or(0.0)
+            least
         ));
     }
     out

@@ -3,15 +3,12 @@
 use ndarray::{Array2, Axis};
 use statrs::distribution::{ChiSquared, ContinuousCDF};
 
-use super::replicate::Replicate;
 use crate::stage::data::TrainingClimate;
 
 /// Analyses over which errors are averaged.
 pub const WINDOW: usize = 100;
 /// How seldom a posterior that is right may be called lost, for each independent window.
 const CHANCE: f64 = 1e-4;
-/// Components of the truth, evenly spaced, whose memory is looked at.
-const PROBED: usize = 32;
 /// An autocorrelation below which the rest is noise.
 const NOISE: f64 = 0.05;
 
@@ -37,12 +34,14 @@ impl Rule {
         Self { climate, memory, of_window: chance(WINDOW as f64 / memory) }
     }
 
-    /// For a replicate with this climate; where there is no truth or no climate, nothing is lost.
-    pub fn of(climate: Option<&TrainingClimate>, replicate: &Replicate) -> Self {
-        match (climate, &replicate.truth) {
-            (Some(climate), Some(truth)) => Self::new(climate.scale(), memory(truth, &replicate.steps, climate)),
-            _ => Self::new(f64::INFINITY, 1.0),
-        }
+    /// For a truth, `[time, component]`, that is analysed at these lead steps.
+    pub fn of(climate: &TrainingClimate, truth: &Array2<f64>, steps: &[usize]) -> Self {
+        Self::new(climate.scale(), memory(truth, steps, climate))
+    }
+
+    /// Where there is no truth or no climate, nothing is lost.
+    pub fn none() -> Self {
+        Self::new(f64::INFINITY, 1.0)
     }
 
     /// Whether the truth is lost over analyses with these errors and spreads, as root mean squares over components.
@@ -70,13 +69,12 @@ fn chance(nu: f64) -> f64 {
 /// 1 + 2 sum_k rho_k of the truth at the analyses, in analyses: rho_k is the autocorrelation of its deviations from the
 /// climate, pooled over components, up to the first that is noise or half of the run.
 fn memory(truth: &Array2<f64>, steps: &[usize], climate: &TrainingClimate) -> f64 {
-    let dim = truth.ncols();
-    let varying: Vec<usize> = (0..dim).step_by(dim.div_ceil(PROBED)).filter(|&j| climate.sd[j] > 0.0).collect();
+    let probed = climate.probed();
     let deviation = |(t, j): (usize, usize)| {
-        let j = varying[j];
+        let j = probed[j];
         (truth[(steps[t], j)] - climate.mean[j]) / climate.sd[j]
     };
-    let x = Array2::from_shape_fn((steps.len(), varying.len()), deviation);
+    let x = Array2::from_shape_fn((steps.len(), probed.len()), deviation);
     let lagged = |k: usize| {
         let pairs = x.axis_iter(Axis(0)).zip(x.axis_iter(Axis(0)).skip(k));
         pairs.map(|(now, later)| now.dot(&later)).sum::<f64>() / (steps.len() - k) as f64

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use ndarray::{Array3, Axis};
 
+use super::lost::Rule;
 use super::observation_times;
 use super::observing::{observation_key, observe_truth, steps};
 use super::prior::{climate, prior};
@@ -141,12 +142,13 @@ impl Making<'_> {
             .map(|(index, truth)| {
                 let key = Key::new(plan.seed, Domain::Method).case(index as u64);
                 let steps = steps(plan, network);
-                let (mut observations, lost) = observe_truth(plan, network, &truth, &steps, self.operator, index);
-                undrawn = (undrawn.0 + lost, undrawn.1 + observations.len());
+                let (mut observations, not_drawn) = observe_truth(plan, network, &truth, &steps, self.operator, index);
+                undrawn = (undrawn.0 + not_drawn, undrawn.1 + observations.len());
                 let withheld = Withheld::take(network, &mut observations, &steps, observation_key(plan, index));
                 let climate = self.experiment.climate();
                 let prior = prior(plan, network, climate, Some(truth.row(0).to_owned()), truth.ncols(), key)?;
-                Ok(Replicate { truth: Some(truth), observations, withheld, steps, prior, key })
+                let lost = climate.map_or_else(Rule::none, |climate| Rule::of(climate, &truth, &steps));
+                Ok(Replicate { truth: Some(truth), observations, withheld, steps, lost, prior, key })
             })
             .collect::<Result<Vec<_>>>()?;
         let (times, wording) = self.clock(&replicates);
@@ -183,7 +185,7 @@ impl Making<'_> {
                 let steps = steps.clone();
                 let withheld = Withheld::take(network, &mut observations, &steps, observation_key(plan, index));
                 let prior = prior(plan, network, self.experiment.climate(), None, self.operator.state_dim(), key)?;
-                Ok(Replicate { truth: None, observations, withheld, steps, prior, key })
+                Ok(Replicate { truth: None, observations, withheld, steps, lost: Rule::none(), prior, key })
             })
             .collect::<Result<_>>()?;
         Ok((replicates, times, wording, (0, 0)))

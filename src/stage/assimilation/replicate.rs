@@ -2,6 +2,7 @@
 
 use ndarray::Array2;
 
+use super::lost::Rule;
 use super::withheld::Withheld;
 use crate::assimilation::{ObservationOperator, ObservationSet, Prior};
 use crate::systems::Key;
@@ -16,6 +17,8 @@ pub struct Replicate {
     pub withheld: Option<Withheld>,
     /// The lead step of each set of observations.
     pub steps: Vec<usize>,
+    /// When a row has lost the truth.
+    pub lost: Rule,
     /// What the filters start from, at lead step 0.
     pub prior: Prior,
     /// The address of everything that methods draw in this replicate.

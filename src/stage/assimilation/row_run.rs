@@ -11,7 +11,6 @@ use super::columns::{measure, measure_smoothed, verify};
 use super::cycle::{self, Ended, Visitor};
 use super::diagnostics::{add_diagnostics, add_effective_size};
 use super::doubts::Doubts;
-use super::lost::Rule;
 use super::network::ObservingNetwork;
 use super::parameters::Track;
 use super::replicate::Replicate;
@@ -21,7 +20,6 @@ use crate::failure::{Failure, FailureKind, Result};
 use crate::progress::Progress;
 use crate::score::{Column, Of};
 use crate::spec::{AssimilatePlan, Plan};
-use crate::stage::data::TrainingClimate;
 use crate::stage::score_table::ScoreTable;
 use crate::systems::Forecaster;
 
@@ -78,8 +76,6 @@ pub struct Shared<'a> {
     pub plan: &'a Plan,
     /// The columns of the table.
     pub columns: Arc<[Column]>,
-    /// The climate, where it is known.
-    pub climate: Option<&'a TrainingClimate>,
     /// The lower bound of the components of a state, where there is one.
     pub least: Option<f64>,
     /// Whether the ensembles are kept.
@@ -136,10 +132,10 @@ impl<'a> RowRun<'a> {
     /// When the method or the forecaster fails, or the user stops; divergence is a result.
     pub fn run(self, shared: &Shared) -> Result<Self> {
         let (row, model, network, replicate, case) = (self.row, self.model, self.network, self.replicate(), self.case);
-        let rule = Rule::of(shared.climate, replicate);
-        let mut alarm = self.alarm(rule);
+        let mut alarm = self.alarm();
         let dt = shared.plan.data.stepping.dt;
-        let mut scorer = Scorer { run: self, shared, smoothed: Vec::new(), trouble: None, stopped: false };
+        let mut scorer =
+            Scorer { run: self, shared, smoothed: (Vec::new(), Vec::new()), trouble: None, stopped: false };
         let ended = cycle::run(row, model, network, replicate, dt, &mut alarm, &mut scorer);
         let Scorer { mut run, smoothed, trouble, stopped, .. } = scorer;
         match (ended, trouble) {
@@ -155,17 +151,16 @@ impl<'a> RowRun<'a> {
             run.table.mark_diverged(case);
             run.track.mark_diverged(&mut run.table, case);
         }
-        let (errors, spreads): (Vec<f64>, Vec<f64>) = smoothed.into_iter().unzip();
-        if rule.ever_lost(&errors, &spreads) {
+        if replicate.lost.ever_lost(&smoothed.0, &smoothed.1) {
             run.table.mark_lost(Of::Smoothed, case);
         }
         Ok(run)
     }
 
     /// The alarm of this run.
-    pub fn alarm(&self, rule: Rule) -> Alarm {
+    pub fn alarm(&self) -> Alarm {
         let last = self.network.sets_of(self.row).last().copied().unwrap_or(0);
-        Alarm::new(rule, self.network.plan.burn_in, last, self.exact)
+        Alarm::new(self.replicate().lost, self.network.plan.burn_in, last, self.exact)
     }
 }
 
@@ -197,9 +192,9 @@ impl RunEnsembles {
 struct Scorer<'r, 'a> {
     run: RowRun<'a>,
     shared: &'r Shared<'r>,
-    /// Error and spread of the smoothed states, as root mean squares over components; none of those in closed form of an
+    /// Errors and spreads of the smoothed states, as root mean squares over components; none of those in closed form of an
     /// exact row.
-    smoothed: Vec<(f64, f64)>,
+    smoothed: (Vec<f64>, Vec<f64>),
     trouble: Option<Failure>,
     stopped: bool,
 }
@@ -265,8 +260,9 @@ impl Visitor for Scorer<'_, '_> {
             let truth = truth.row(smoothed.step);
             measure_smoothed(&mut run.table, run.case, smoothed, truth);
             if !(run.exact && smoothed.gaussian.is_some()) {
-                let error = cycle::root_mean_square(&smoothed.mean(), truth);
-                self.smoothed.push((error, smoothed.variance().mean().unwrap_or(0.0).sqrt()));
+                let (mean, variance) = smoothed.mean_and_variance();
+                self.smoothed.0.push(cycle::root_mean_square(&mean, truth));
+                self.smoothed.1.push(variance.mean().unwrap_or(0.0).sqrt());
             }
         }
     }

@@ -97,7 +97,6 @@ impl<'a> Assimilation<'a> {
         let shared = Shared {
             plan: self.plan,
             columns: columns.into(),
-            climate: self.experiment.climate(),
             least: self.plan.system.as_ref().and_then(|system| system.system.lower_bound()),
             keep: extras == Extras::Ensembles,
             done: AtomicU64::new(0),
@@ -108,7 +107,7 @@ impl<'a> Assimilation<'a> {
         let diagnoses = match extras {
             Extras::Diagnoses => {
                 let mut said = self.doubts(&runs, &shared);
-                said.extend(diagnoses(&runs, shared.climate, dt, progress)?);
+                said.extend(diagnoses(&runs, dt, progress)?);
                 said
             }
             Extras::Scores | Extras::Ensembles => Vec::new(),
@@ -119,8 +118,9 @@ impl<'a> Assimilation<'a> {
     /// What networks and members say against themselves.
     fn doubts(&self, runs: &[RowRun], shared: &Shared) -> Vec<String> {
         let mut out: Vec<String> = self.networks.iter().filter_map(undrawn).collect();
-        for index in 0..self.plan.assimilate.len() {
-            out.extend(doubts::sentences(runs.iter().filter(|run| run.index == index), shared.least));
+        for (index, row) in self.plan.assimilate.iter().enumerate() {
+            let own = runs.iter().filter(|run| run.index == index).map(|run| run.doubts);
+            out.extend(doubts::sentences(row, own, shared.least));
         }
         out
     }
@@ -132,7 +132,7 @@ impl<'a> Assimilation<'a> {
         for (index, row) in self.plan.assimilate.iter().enumerate() {
             let network = self.network(&row.observe)?;
             let made = self.experiment.forecaster(&row.forecaster)?;
-            let (exact, model) = (made.kind == "perfect", made.fitted.as_forecaster());
+            let (exact, model) = (made.is_exact(), made.fitted.as_forecaster());
             let model = self.augmented[index].as_ref().map_or(model, |augmented| augmented as &dyn Forecaster);
             let cases = network.replicates_of(row).len();
             places.extend((0..cases).map(|case| (index, case, network, model, exact)));

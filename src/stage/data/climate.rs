@@ -14,6 +14,9 @@ pub struct TrainingClimate {
     pub sd: Array1<f64>,
 }
 
+/// Components that stand for all where each costs time, at most.
+const PROBED: usize = 32;
+
 impl TrainingClimate {
     /// From training trajectories, `[case, time, component]`.
     pub fn new(train: &Array3<f64>) -> Self {
@@ -27,6 +30,12 @@ impl TrainingClimate {
     /// The standard deviation of a state, root mean square over components.
     pub fn scale(&self) -> f64 {
         self.sd.mapv(|sd| sd * sd).mean().unwrap_or(f64::NAN).sqrt()
+    }
+
+    /// Components that stand for all where each costs time: at most 32, evenly spaced, that vary.
+    pub fn probed(&self) -> Vec<usize> {
+        let dim = self.sd.len();
+        (0..dim).step_by(dim.div_ceil(PROBED).max(1)).filter(|&j| self.sd[j] > 0.0).collect()
     }
 
     /// Independent states of the climate, `[member, component]`: training states drawn without regard to time.

@@ -32,16 +32,17 @@ impl Leak {
     }
 }
 
+/// Trajectories, `[case, time, component]`, and which of them are of a part.
+type Cases<'a> = (&'a Array3<f64>, Vec<usize>);
+
 /// What leaks from one part of the trajectories into another, in sentences.
 pub fn leaks(data: &SplitTrajectories) -> Vec<String> {
-    between([&data.train, &data.valid, &data.test])
+    between([&data.train, &data.valid, &data.test].map(|states| (states, (0..states.dim().0).collect())))
 }
 
 /// [`leaks`] of trajectories that are not cut yet, `[case, time, component]`, given the part of each.
 pub fn leaks_of(states: &Array3<f64>, split: &[SplitPart]) -> Vec<String> {
-    let cases = |part| (0..states.dim().0).filter(|&case| split[case] == part).collect::<Vec<_>>();
-    let parts = SplitPart::ALL.map(|part| states.select(Axis(0), &cases(part)));
-    between(parts.each_ref())
+    between(SplitPart::ALL.map(|part| (states, part.cases(split))))
 }
 
 /// How many trajectories, `[case, time, component]`, share pairs of successive states with one before them.
@@ -57,24 +58,24 @@ pub fn shared_states(states: &Array3<f64>) -> usize {
 }
 
 /// The leaks between training, validation and test trajectories.
-fn between([train, valid, test]: [&Array3<f64>; 3]) -> Vec<String> {
-    let (in_train, in_valid) = (digests(train), digests(valid));
+fn between([train, valid, test]: [Cases; 3]) -> Vec<String> {
+    let (in_train, in_valid) = (digests(&train), digests(&valid));
     let found = [
-        leak("test", test, "training", &in_train),
-        leak("test", test, "validation", &in_valid),
-        leak("validation", valid, "training", &in_train),
+        leak("test", &test, "training", &in_train),
+        leak("test", &test, "validation", &in_valid),
+        leak("validation", &valid, "training", &in_train),
     ];
     found.iter().flatten().map(Leak::sentence).collect()
 }
 
-fn leak(part: &'static str, states: &Array3<f64>, from: &'static str, others: &HashSet<u64>) -> Option<Leak> {
-    let shares = |case: &usize| pairs(states, *case).any(|digest| others.contains(&digest));
-    let (shared, trajectories) = ((0..states.dim().0).filter(shares).count(), states.dim().0);
+fn leak(part: &'static str, (states, cases): &Cases, from: &'static str, others: &HashSet<u64>) -> Option<Leak> {
+    let shares = |case: &&usize| pairs(states, **case).any(|digest| others.contains(&digest));
+    let (shared, trajectories) = (cases.iter().filter(shares).count(), cases.len());
     (shared > 0).then_some(Leak { part, from, shared, trajectories })
 }
 
-fn digests(states: &Array3<f64>) -> HashSet<u64> {
-    (0..states.dim().0).flat_map(|case| pairs(states, case)).collect()
+fn digests((states, cases): &Cases) -> HashSet<u64> {
+    cases.iter().flat_map(|&case| pairs(states, case)).collect()
 }
 
 /// Digests of the pairs of successive states of one trajectory that are finite and move.

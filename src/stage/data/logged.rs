@@ -55,7 +55,7 @@ impl<'a> LoggedSimulation<'a> {
         };
         let counts = plan.data.split_counts(*trajectories);
         let spin_up = spin_up(&system.system, *asked);
-        let held: u64 = needs(plan).iter().map(|need| need.bytes).sum();
+        let held = Need::total(&needs(plan));
         let block_bytes = (options.max_memory.saturating_sub(held) / 2).clamp(CHUNK, LARGEST_BLOCK);
         Ok(Self { plan, system, counts, steps: *steps, spin_up, block_bytes })
     }

@@ -16,5 +16,5 @@ pub use climate::TrainingClimate;
 pub use file::write_trajectories;
 pub use leaks::{leaks, leaks_of, shared_states};
 pub use logged::{LoggedSimulation, needs};
-pub use source::{Said, geometry, said_in, simulated, step_of, trajectories};
+pub use source::{Said, geometry, said_in, same_step, simulated, state_dim, step_of, trajectories};
 pub use split::SplitTrajectories;

@@ -119,7 +119,7 @@ pub fn said_in(path: &Path, plan: &Plan, options: &Options) -> Result<Said> {
 /// Refuses trajectories whose states are not `dt` apart.
 fn check_step(path: &Path, read: &StoredTrajectories, dt: f64) -> Result<()> {
     let Some(own) = step_of(path, read.time.as_deref())? else { return Ok(()) };
-    if (own - dt).abs() <= SAME_STEP * dt {
+    if same_step(own, dt) {
         return Ok(());
     }
     let message = format!("its states are {own} apart ({}), but data.dt is {dt}", read.unit.name());
@@ -127,8 +127,18 @@ fn check_step(path: &Path, read: &StoredTrajectories, dt: f64) -> Result<()> {
     Err(Failure::new(FailureKind::Data, message).at(path.display().to_string()).hint(hint))
 }
 
-/// How far the step of a file may be from `data.dt`, relative to it: times are often stored in single precision.
+/// How far two lead steps may be apart, relative to them: times are often stored in single precision.
 const SAME_STEP: f64 = 1e-4;
+
+/// Whether two lead steps are one, but for rounding.
+pub fn same_step(one: f64, dt: f64) -> bool {
+    (one - dt).abs() <= SAME_STEP * dt.abs()
+}
+
+/// The number of components of a state, where the plan's system or its trajectories say it.
+pub fn state_dim(plan: &Plan, data: Option<&SplitTrajectories>) -> Option<usize> {
+    plan.system.as_ref().map(|system| system.system.dim()).or(data.map(SplitTrajectories::dim))
+}
 
 /// The lead step of the simulator at which the plan's trajectories begin.
 fn first_step(plan: &Plan) -> usize {

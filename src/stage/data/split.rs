@@ -40,8 +40,7 @@ impl SplitTrajectories {
     /// When a part would be empty.
     pub fn cut(states: &Array3<f64>, split: &[SplitPart], geometry: Geometry, first_step: usize) -> Result<Self> {
         let cases = states.dim().0;
-        let of = |part: SplitPart| (0..cases).filter(|&case| split[case] == part).collect::<Vec<_>>();
-        let [train, valid, test] = SplitPart::ALL.map(of);
+        let [train, valid, test] = SplitPart::ALL.map(|part| part.cases(split));
         if train.is_empty() || valid.is_empty() || test.is_empty() {
             return Err(Failure::new(
                 FailureKind::Data,

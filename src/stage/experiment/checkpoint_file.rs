@@ -71,8 +71,8 @@ impl Checkpoints for CheckpointFile {
         Ok(Some(saved))
     }
 
-    fn save(&self, state: &Model) -> Result<(), String> {
-        let mut state = Model { made_from: Some(self.made_from.clone()), ..state.clone() };
+    fn save(&self, mut state: Model) -> Result<(), String> {
+        state.made_from = Some(self.made_from.clone());
         let seconds = Tensor { shape: vec![1], values: Values::F64(vec![self.seconds()]) };
         state.tensors.insert(SECONDS.to_owned(), seconds);
         store::model::write(&self.path, &state).map_err(|error| error.to_string())
@@ -112,7 +112,7 @@ mod tests {
             let saved = leg.load().unwrap();
             assert!(saved.is_none_or(|saved| saved.tensors == state.tensors && saved.config == state.config));
             std::thread::sleep(Duration::from_millis(30));
-            leg.save(&state).unwrap();
+            leg.save(state.clone()).unwrap();
             least += 0.03;
             assert!(leg.seconds() >= least, "{} s after {least} s", leg.seconds());
         }
@@ -127,7 +127,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let of = |seed| CheckpointFile::new(folder.path().join("a.checkpoint"), made_from(seed));
         let state = Model { kind: "c".into(), config: "i".into(), made_from: None, tensors: BTreeMap::new() };
-        of(1).save(&state).unwrap();
+        of(1).save(state.clone()).unwrap();
         let said = of(2).load().unwrap_err();
         assert!(said.contains("another training") && said.contains("its seed is 1, and here 2"), "{said}");
         assert!(of(1).load().unwrap().is_some());

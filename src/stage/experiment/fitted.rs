@@ -36,6 +36,11 @@ pub struct FittedForecaster {
 }
 
 impl FittedForecaster {
+    /// Whether it is the system that makes the truths.
+    pub fn is_exact(&self) -> bool {
+        self.kind == "perfect"
+    }
+
     /// Its row of the training table; none for what has no parameters.
     pub fn training_row(&self) -> Option<TrainingRow> {
         let training = self.fitted.training();

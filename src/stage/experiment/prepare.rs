@@ -95,9 +95,18 @@ impl<'a> Experiment<'a> {
         self.data.as_ref().ok_or_else(|| Failure::new(FailureKind::Bug, "the trajectories were not loaded"))
     }
 
+    /// The climate of the training trajectories.
+    ///
+    /// # Errors
+    /// A bug: who asks has loaded them.
+    pub fn known_climate(&self) -> Result<&TrainingClimate> {
+        let data = self.trajectories()?;
+        Ok(self.climate.get_or_init(|| TrainingClimate::new(&data.train)))
+    }
+
     /// The climate of the training trajectories, where there are any.
     pub fn climate(&self) -> Option<&TrainingClimate> {
-        self.data.as_ref().map(|data| self.climate.get_or_init(|| TrainingClimate::new(&data.train)))
+        self.known_climate().ok()
     }
 
     /// The SHA-256 of the trajectories that are trained on, where there are any.

@@ -11,13 +11,10 @@ use serde_json::{Map, Value};
 use crate::failure::{Failure, FailureKind, Result};
 use crate::model::{Model, Provenance};
 use crate::spec::{ForecasterPlan, Plan};
-use crate::stage::data::SplitTrajectories;
+use crate::stage::data::{SplitTrajectories, same_step, state_dim};
 use crate::stage::output::resolved_json;
 use crate::store::netcdf::TimeUnit;
 use crate::systems::Geometry;
-
-/// How far two lead steps may be apart, relative to them: times are often stored in single precision.
-const SAME_STEP: f64 = 1e-4;
 
 /// What a forecaster of the plan is made from.
 ///
@@ -28,10 +25,11 @@ pub fn made_from(plan: &Plan, label: &str, data: &SplitTrajectories, digest: &st
         TimeUnit::Physical { name, seconds } => (name.clone(), Some(*seconds)),
         unit => (unit.name().to_owned(), None),
     };
+    let resolved = resolved_json(plan)?;
     Ok(Provenance {
         seed: plan.seed,
-        system: system(plan)?,
-        settings: settings(plan, label)?,
+        system: system(&resolved),
+        settings: settings(&resolved, label),
         dt: plan.data.stepping.dt,
         unit,
         unit_seconds,
@@ -41,19 +39,18 @@ pub fn made_from(plan: &Plan, label: &str, data: &SplitTrajectories, digest: &st
     })
 }
 
-/// The name and the resolved settings of the plan's system.
-fn system(plan: &Plan) -> Result<Option<Map<String, Value>>> {
-    Ok(resolved_json(plan)?["system"].as_object().cloned())
+/// The name and the settings of the system of a resolved experiment.
+fn system(resolved: &Value) -> Option<Map<String, Value>> {
+    resolved["system"].as_object().cloned()
 }
 
-/// The resolved settings of a forecaster.
-fn settings(plan: &Plan, label: &str) -> Result<Map<String, Value>> {
-    let whole = resolved_json(plan)?;
-    let sections = whole["forecaster"].as_array();
+/// The settings of a forecaster of a resolved experiment.
+fn settings(resolved: &Value, label: &str) -> Map<String, Value> {
+    let sections = resolved["forecaster"].as_array();
     let own = sections.and_then(|all| all.iter().find(|one| one["name"] == label)).and_then(Value::as_object);
     let mut settings = own.cloned().unwrap_or_default();
     settings.retain(|key, _| !["name", "kind", "model"].contains(&key.as_str()));
-    Ok(settings)
+    settings
 }
 
 /// A layout with its sizes.
@@ -97,35 +94,16 @@ impl Service<'_> {
             let message = "the model does not say what it was made from".to_owned();
             return Err(at((message, "give a model that `scorecast train` or `scorecast compare` wrote".to_owned())));
         };
-        self.check_settings(wanted, model, from)?.map_or(Ok(()), |what| Err(at(what)))?;
-        self.misfit(from).map_or(Ok(()), |what| Err(at(what)))?;
-        self.notes(&wanted.label, from)
-    }
-
-    /// A setting that the experiment gives and the model contradicts.
-    fn check_settings(
-        &self,
-        wanted: &ForecasterPlan,
-        model: &Model,
-        from: &Provenance,
-    ) -> Result<Option<(String, String)>> {
-        let asked = settings(self.plan, &wanted.label)?;
-        for (key, asked) in asked.iter().filter(|(key, _)| wanted.given.contains(key)) {
-            let own = from.settings.get(key).or_else(|| model.config["network"].get(key));
-            if own.is_none_or(|own| !equal(own, asked)) {
-                let own = own.map_or_else(|| format!("`{key}` unset"), |own| format!("`{key} = {own}`"));
-                let message = format!("the model was made with {own}, but the experiment says `{key} = {asked}`");
-                return Ok(Some((message, format!("leave `{key}` out, or train a model with it"))));
-            }
-        }
-        Ok(None)
+        let resolved = resolved_json(self.plan)?;
+        let contradicted = contradicted(&settings(&resolved, &wanted.label), wanted, model, from);
+        contradicted.or_else(|| self.misfit(from)).map_or(Ok(()), |what| Err(at(what)))?;
+        Ok(self.notes(&wanted.label, from, &resolved))
     }
 
     /// Why a model cannot serve at all: a message and a hint.
     fn misfit(&self, from: &Provenance) -> Option<(String, String)> {
         let system = self.plan.system.as_ref().map(|system| &system.system);
-        let dim = system.map(|system| system.dim()).or(self.data.map(SplitTrajectories::dim));
-        if let Some(dim) = dim.filter(|dim| *dim != from.components) {
+        if let Some(dim) = state_dim(self.plan, self.data).filter(|dim| *dim != from.components) {
             let own = from.components;
             let message = format!("the model forecasts {own} components but the experiment's state has {dim}");
             return Some((message, "train a model on this system's data".to_owned()));
@@ -153,7 +131,7 @@ impl Service<'_> {
         };
         let plain = own == TimeUnit::Model || *unit == TimeUnit::Model;
         let factor = if plain { Some(1.0) } else { unit.in_these(&own) };
-        if factor.is_some_and(|factor| (from.dt * factor - dt).abs() <= SAME_STEP * dt.abs()) {
+        if factor.is_some_and(|factor| same_step(from.dt * factor, dt)) {
             return None;
         }
         let message = format!(
@@ -166,11 +144,11 @@ impl Service<'_> {
     }
 
     /// What differs from what the model was made from, and may be meant.
-    fn notes(&self, label: &str, from: &Provenance) -> Result<Vec<String>> {
-        if let (Some(was), Some(is)) = (&from.system, &system(self.plan)?)
+    fn notes(&self, label: &str, from: &Provenance, resolved: &Value) -> Vec<String> {
+        if let (Some(was), Some(is)) = (&from.system, &system(resolved))
             && let Some((was, is)) = other_system(was, is)
         {
-            return Ok(vec![format!("`{label}` was trained on {was}, and is used here on {is}.")]);
+            return vec![format!("`{label}` was trained on {was}, and is used here on {is}.")];
         }
         let other = self.digest.filter(|here| *here != from.data).map(|here| {
             let short = |digest: &str| digest.get(..12).unwrap_or(digest).to_owned();
@@ -180,8 +158,26 @@ impl Service<'_> {
                 short(here)
             )
         });
-        Ok(other.into_iter().collect())
+        other.into_iter().collect()
     }
+}
+
+/// A setting that the experiment gives and the model contradicts: a message and a hint. `asked` are the resolved settings.
+fn contradicted(
+    asked: &Map<String, Value>,
+    wanted: &ForecasterPlan,
+    model: &Model,
+    from: &Provenance,
+) -> Option<(String, String)> {
+    for (key, asked) in asked.iter().filter(|(key, _)| wanted.given.contains(key)) {
+        let own = from.settings.get(key).or_else(|| model.config["network"].get(key));
+        if own.is_none_or(|own| !equal(own, asked)) {
+            let own = own.map_or_else(|| format!("`{key}` unset"), |own| format!("`{key} = {own}`"));
+            let message = format!("the model was made with {own}, but the experiment says `{key} = {asked}`");
+            return Some((message, format!("leave `{key}` out, or train a model with it")));
+        }
+    }
+    None
 }
 
 /// Two systems, by the first that differs between them.

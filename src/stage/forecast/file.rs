@@ -7,8 +7,8 @@ use ndarray::{Array4, Array5};
 use crate::failure::Result;
 use crate::spec::Plan;
 use crate::stage::data::SplitTrajectories;
-use crate::stage::output::{model_time, numbers, origin, truth};
-use crate::store::netcdf::{self, Dataset, TimeUnit, Values, Variable};
+use crate::stage::output::{numbers, origin, truth};
+use crate::store::netcdf::{self, Dataset, TimeUnit, Values, Variable, Wording};
 
 /// Forecasts of one forecaster beside what followed.
 pub struct Forecasts<'a> {
@@ -34,7 +34,7 @@ fn lead_times(leads: usize, dt: f64, unit: &TimeUnit) -> Variable {
             let coordinate = Variable::coordinate("lead_time", Values::F64(of(step)));
             coordinate.with("standard_name", "forecast_period").with("units", name).with("dtype", "timedelta64[ns]")
         }
-        _ => model_time("lead_time", of(dt), "forecast_period"),
+        _ => Wording::default().clock("lead_time", of(dt), "forecast_period"),
     }
 }
 

@@ -7,9 +7,9 @@
 //! and for persistence far ahead, is above 3 by more than two standard errors: then all of its forecasts count so. The margin
 //! is there because the climate of a finite training set is not the climate. The true system is never lost.
 
-use ndarray::{Array1, Array2, ArrayView2};
+use ndarray::{Array1, Array2};
 
-use crate::score::{Ensemble, Terms, normalised_error, statistics::summarise};
+use crate::score::{Ensemble, Terms, normalised_distance, statistics::summarise};
 use crate::stage::data::TrainingClimate;
 
 /// The mean square error of a draw of the climate is 2; more than this is lost.
@@ -31,10 +31,8 @@ impl Bounds {
     /// Of the training trajectories.
     pub fn new(climate: &TrainingClimate) -> Self {
         let variance = climate.sd.mapv(|sd| sd * sd);
-        let furthest = climate.states.outer_iter().map(|state| {
-            let ensemble = Ensemble::new(climate.mean.view(), state.insert_axis(ndarray::Axis(0)), None);
-            normalised_error(&ensemble, variance.view())
-        });
+        let distance = |state| normalised_distance(state, climate.mean.view(), variance.view());
+        let furthest = climate.states.outer_iter().map(distance);
         let reach = REACH * furthest.fold(0.0, f64::max);
         Self { mean: climate.mean.clone(), variance, reach }
     }
@@ -46,10 +44,10 @@ impl Bounds {
 
     /// Members, `[member, component]`, that stand for those of a forecast that has exploded: not finite. None for one that has
     /// not.
-    pub fn exploded(&self, members: ArrayView2<f64>) -> Option<Array2<f64>> {
-        let distance = normalised_error(&Ensemble::new(self.mean.view(), members, None), self.variance.view());
+    pub fn exploded(&self, forecast: &Ensemble) -> Option<Array2<f64>> {
+        let distance = normalised_distance(forecast.mean.view(), self.mean.view(), self.variance.view());
         let within = distance <= self.reach;
-        (!within).then(|| Array2::from_elem(members.dim(), f64::NAN))
+        (!within).then(|| Array2::from_elem(forecast.members.dim(), f64::NAN))
     }
 }
 
@@ -79,7 +77,11 @@ mod tests {
         let bounds = bounds();
         // the furthest of 1,000 normal states of three components is about 4 / sqrt 3 of their standard deviations away
         assert!((bounds.reach / (2.0 * 4.0 / 3f64.sqrt()) - 1.0).abs() < 0.2, "{}", bounds.reach);
-        let at = |value: f64| bounds.exploded(Array2::from_elem((2, 3), value).view());
+        let truth = Array1::zeros(3);
+        let at = |value: f64| {
+            let members = Array2::from_elem((2, 3), value);
+            bounds.exploded(&Ensemble::new(truth.view(), members.view(), None))
+        };
         assert!(at(5.0 + 2.0 * 4.0).is_none());
         assert!(at(5.0 + 2.0 * 6.0).is_some_and(|members| members.iter().all(|value| value.is_nan())));
         assert!(at(f64::INFINITY).is_some() && at(f64::NAN).is_some());

@@ -15,6 +15,6 @@ mod start_blocks;
 mod time_dependence;
 mod write;
 
-pub(super) use rollout::rollout;
+pub(super) use rollout::training_rows;
 pub(super) use score::score;
 pub use write::run;

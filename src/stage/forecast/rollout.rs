@@ -2,18 +2,18 @@
 //! have a climate of its own, for errors of a step that no score sees add up.
 //!
 //! Members start from the training trajectories' first states and run freely; the second half counts. Mean, standard
-//! deviation and autocorrelation of each component (of [`PROBED`], evenly spaced) are compared with those of the training
+//! deviation and autocorrelation of each component (of 32, evenly spaced) are compared with those of the training
 //! states; standard errors take members as independent and allow for autocorrelation.
 
 use ndarray::{Array2, Array3, ArrayView2, Axis, s};
 
 use crate::failure::Result;
 use crate::progress::Progress;
-use crate::results::RolloutRow;
+use crate::results::{RolloutRow, TrainingRow};
 use crate::score::Terms;
 use crate::score::statistics::summarise;
-use crate::stage::data::{SplitTrajectories, TrainingClimate};
-use crate::stage::experiment::FittedForecaster;
+use crate::stage::data::SplitTrajectories;
+use crate::stage::experiment::{Experiment, FittedForecaster};
 use crate::stage::options::go_on;
 use crate::systems::{Domain, Forecaster, Key, Purpose};
 
@@ -23,41 +23,54 @@ const BUDGET: usize = 1 << 17;
 const MEMBERS: (usize, usize) = (64, 8);
 /// Lead steps, at most.
 const STEPS: usize = 1000;
-/// Components that are looked at, at most.
-const PROBED: usize = 32;
 /// The case of the check's random numbers, which no test trajectory has.
 const CASE: u64 = u64::MAX;
 
-/// Rolls a forecaster out and compares its climate with that of the training data; none where it has no parameters, or the
-/// training trajectories are too short to know.
+/// The training table, with what rollouts show.
 ///
 /// # Errors
-/// When the forecaster itself cannot run, or the user stops.
-pub fn rollout(
+/// When a forecaster itself cannot run, or the user stops.
+pub fn training_rows(experiment: &Experiment, progress: &dyn Progress) -> Result<Vec<TrainingRow>> {
+    let mut correlations = None;
+    let mut rows = Vec::new();
+    for made in &experiment.forecasters {
+        let Some(row) = made.training_row() else { continue };
+        let rollout = rollout(made, experiment, &mut correlations, progress)?;
+        rows.push(TrainingRow { rollout, ..row });
+    }
+    Ok(rows)
+}
+
+/// A lag, and the autocorrelation of each probed component of the training data there.
+type Correlations = (usize, Vec<f64>);
+
+/// Rolls a forecaster out and compares its climate with that of the training data, whose `correlations` are found for the
+/// first one that asks; none where it has no parameters, or the training trajectories are too short to know.
+fn rollout(
     made: &FittedForecaster,
-    data: &SplitTrajectories,
-    seed: u64,
+    experiment: &Experiment,
+    correlations: &mut Option<Correlations>,
     progress: &dyn Progress,
 ) -> Result<Option<RolloutRow>> {
-    let training = made.fitted.training();
+    let (Some(data), Some(climate)) = (&experiment.data, experiment.climate()) else { return Ok(None) };
+    let (training, seed) = (made.fitted.training(), experiment.plan.seed);
     let steps = data.train.dim().1.saturating_sub(1).min(STEPS).min(BUDGET / training.evaluations.max(1) / MEMBERS.1);
     if training.parameters == 0 || steps < 20 {
         return Ok(None);
     }
     let members = (BUDGET / training.evaluations.max(1) / steps).clamp(MEMBERS.1, MEMBERS.0);
-    let probed: Vec<usize> = (0..data.dim()).step_by(data.dim().div_ceil(PROBED)).collect();
+    let probed = climate.probed();
     let states = run(made.fitted.as_forecaster(), data, (members, steps), &probed, seed, progress)?;
-    let climate = TrainingClimate::new(&data.train);
-    let of_training = data.train.select(Axis(2), &probed);
-    let lag = half_life(&of_training);
-    let mut row = RolloutRow { members, steps, lag, ..RolloutRow::default() };
+    let (lag, wanted) = correlations.get_or_insert_with(|| {
+        let of_training = data.train.select(Axis(2), &probed);
+        let lag = half_life(&of_training);
+        (lag, of_training.axis_iter(Axis(2)).map(|component| correlation(component, lag)).collect())
+    });
+    let mut row = RolloutRow { members, steps, lag: *lag, ..RolloutRow::default() };
     for (j, &component) in probed.iter().enumerate() {
         let (mean, sd) = (climate.mean[component], climate.sd[component]);
-        if sd > 0.0 {
-            let found = states.index_axis(Axis(2), j).mapv(|x| (x - mean) / sd);
-            let wanted = of_training.index_axis(Axis(2), j).mapv(|x| (x - mean) / sd);
-            add(&mut row, component, found.view(), correlation(wanted.view(), lag));
-        }
+        let found = states.index_axis(Axis(2), j).mapv(|x| (x - mean) / sd);
+        add(&mut row, component, found.view(), wanted[j]);
     }
     Ok(Some(row))
 }

@@ -17,7 +17,7 @@ use crate::results::{CostRow, Report};
 use crate::score::series::ENERGY_SCORE_LAW;
 use crate::score::{Case, Column, Context, Ensemble, Input, Of, Pool, Terms, normalised_error};
 use crate::spec::{Plan, SystemPlan};
-use crate::stage::data::{SplitTrajectories, TrainingClimate};
+use crate::stage::data::SplitTrajectories;
 use crate::stage::experiment::{Experiment, FittedForecaster};
 use crate::stage::options::go_on;
 use crate::stage::score_table::ScoreTable;
@@ -93,7 +93,7 @@ struct Setting<'a> {
 impl<'a> Setting<'a> {
     fn new(experiment: &'a Experiment) -> Result<Self> {
         let (plan, data) = (experiment.plan, experiment.trajectories()?);
-        let perfect = experiment.forecasters.iter().find(|made| made.kind == "perfect");
+        let perfect = experiment.forecasters.iter().find(|made| made.is_exact());
         let exact = perfect.map(|made| made.fitted.as_forecaster());
         let (times, leads) = (data.test.dim().1, plan.score.lead_steps);
         if times <= leads {
@@ -104,7 +104,7 @@ impl<'a> Setting<'a> {
                 .hint("set a smaller score.lead_steps, or longer trajectories (data.steps)"));
         }
         let starts = starts(times - 1 - leads, plan.score.starts);
-        let bounds = Bounds::new(&TrainingClimate::new(&data.train));
+        let bounds = Bounds::new(experiment.known_climate()?);
         let context = Context {
             pool: Pool::All,
             dt: plan.data.stepping.dt,
@@ -117,7 +117,7 @@ impl<'a> Setting<'a> {
 
     /// All forecasts of one forecaster from one test trajectory.
     fn run(&self, made: &FittedForecaster, case: usize, progress: &dyn Progress) -> Result<ForecastScores> {
-        let (model, exact) = (made.fitted.as_forecaster(), made.kind == "perfect");
+        let model = made.fitted.as_forecaster();
         let trajectory = self.data.test.index_axis(Axis(0), case);
         let (members, leads) = (self.plan.score.members, self.plan.score.lead_steps);
         let mut scores = ForecastScores {
@@ -135,9 +135,12 @@ impl<'a> Setting<'a> {
             blocks.advance()?;
             scores.seconds += begun.elapsed().as_secs_f64();
             for (index, &start) in self.starts.iter().enumerate() {
-                let exploded = self.bounds.exploded(blocks.ensemble(index)).filter(|_| !exact);
-                let members = exploded.as_ref().map_or_else(|| blocks.ensemble(index), |members| members.view());
-                let ensemble = Ensemble::new(trajectory.row(start + lead), members, None);
+                let truth = trajectory.row(start + lead);
+                let mut ensemble = Ensemble::new(truth, blocks.ensemble(index), None);
+                let exploded = if made.is_exact() { None } else { self.bounds.exploded(&ensemble) };
+                if let Some(members) = &exploded {
+                    ensemble = Ensemble::new(truth, members.view(), None);
+                }
                 scores.by_lead.measure(lead, case, start, &ensemble);
                 let error = normalised_error(&ensemble, self.bounds.variance().view());
                 errors[index].push(error);
@@ -156,7 +159,7 @@ impl<'a> Setting<'a> {
     }
 
     fn tables(&self, merged: &mut [(&FittedForecaster, ForecastScores)]) -> Report {
-        for (_, scores) in merged.iter_mut().filter(|(made, _)| made.kind != "perfect") {
+        for (_, scores) in merged.iter_mut().filter(|(made, _)| !made.is_exact()) {
             let lost = (1..=scores.squares.len()).filter(|lead| is_lost(&scores.squares[lead - 1]));
             lost.for_each(|lead| scores.by_lead.mark_lost(lead));
         }

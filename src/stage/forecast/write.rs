@@ -13,7 +13,7 @@ use crate::spec::{ForecasterPlan, Plan};
 use crate::stage::data::SplitTrajectories;
 use crate::stage::experiment::{Experiment, FittedForecaster, with_models};
 use crate::stage::file_name::file_stem;
-use crate::stage::options::{Finished, Options};
+use crate::stage::options::{Finished, Options, go_on};
 use crate::stage::output::{begin, inputs};
 use crate::store::{Claim, Record};
 
@@ -37,7 +37,7 @@ pub fn run(
     let out = options.out.clone().unwrap_or_else(|| PathBuf::from("forecasts"));
     let path = |label: &str| out.join(format!("{}.nc", file_stem(label)));
     let files: Vec<PathBuf> = plan.forecast.iter().map(|label| path(label)).collect();
-    let record = Record::new(&plan.resolved, inputs(plan, data, false)?);
+    let record = Record::new(&plan.resolved, inputs(plan, data, false, options)?);
     let mut claim = begin(Claim::folder(&out)?, &files, record, options)?;
     let mut experiment = Experiment::load(plan, data, options, progress)?;
     let starts = checked_starts(&experiment)?;
@@ -117,9 +117,7 @@ fn forecasts(
                 values.slice_mut(s![case, index, .., lead, ..]).assign(&blocks.ensemble(index));
             }
             progress.at((case * leads + lead + 1) as u64, "");
-            if progress.interrupted() {
-                return Err(Failure::new(FailureKind::Interrupted, "interrupted while forecasting"));
-            }
+            go_on(progress, "forecasting")?;
         }
     }
     progress.finish();

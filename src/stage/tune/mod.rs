@@ -114,6 +114,6 @@ pub fn run(
 fn taken(out: &Path, plan: &Plan, axes: &[Axis], metric: &str, options: &Options) -> Result<Claim> {
     let grid: String = axes.iter().map(|axis| format!("{} = {:?}\n", axis.key, axis.values)).collect();
     let asked = format!("{}\n[tune]\nmetric = {metric}\n{grid}", plan.resolved);
-    let record = Record::new(&asked, inputs(plan, None, true)?);
+    let record = Record::new(&asked, inputs(plan, None, true, options)?);
     begin(Claim::file(out)?, &[out.to_path_buf()], record, options)
 }

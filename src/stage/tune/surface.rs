@@ -7,9 +7,7 @@ use crate::failure::{Failure, FailureKind, Result};
 use crate::results::{AssimilationRow, Report};
 use crate::score::{measured, orientation};
 use crate::spec::AssimilatePlan;
-
-/// The level of the tests.
-const LEVEL: f64 = 0.05;
+use crate::stage::rows::LEVEL;
 
 /// One point of a row's grid.
 #[derive(Clone, Debug, Serialize)]

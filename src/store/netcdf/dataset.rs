@@ -1,5 +1,7 @@
 //! A file of named arrays as plain data, in the words of NetCDF: dimensions, variables, attributes.
 
+use serde::{Deserialize, Serialize};
+
 /// The numbers of values or of an attribute, which are stored alike; none of text. Integers beyond 2^53 are rounded.
 macro_rules! numbers_of {
     ($stored:expr) => {
@@ -60,7 +62,7 @@ impl Values {
 }
 
 /// An attribute: a text, or one or more numbers.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Attribute {
     /// A text.
     Text(String),

@@ -6,6 +6,7 @@ use std::path::Path;
 use hdf5::{H5Type, ObjectReference, ObjectReference1, ReferencedObject};
 
 use super::super::error::{Error, Result};
+use super::dataset::Attribute;
 use super::guard::Claim;
 use super::source::Stored;
 use super::trouble;
@@ -19,7 +20,7 @@ pub(super) fn scale_name(dataset: &hdf5::Dataset) -> Option<String> {
 
 fn text_attribute(location: &hdf5::Location, name: &str) -> Option<String> {
     match attribute(&location.attr(name).ok()?).ok()? {
-        Stored::Text(text) => Some(text),
+        Stored::Value(Attribute::Text(text)) => Some(text),
         Stored::Texts(texts) => texts.into_iter().next(),
         _ => None,
     }

@@ -133,16 +133,10 @@ pub(in crate::store) struct Attributes(pub(in crate::store) Result<Vec<(String, 
 /// An attribute as it lies in a file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(in crate::store) enum Stored {
-    F64(Vec<f64>),
-    F32(Vec<f32>),
-    I32(Vec<i32>),
-    I64(Vec<i64>),
-    U64(Vec<u64>),
-    I8(Vec<i8>),
+    /// What has a value in the words of NetCDF.
+    Value(Attribute),
     /// Booleans of HDF5's enumeration.
     Flags(Vec<bool>),
-    /// One string.
-    Text(String),
     /// A list of strings of variable length.
     Texts(Vec<String>),
     /// A list without entries, of any type.
@@ -168,13 +162,7 @@ impl Stored {
     /// What it is in the words of NetCDF; none for what is not read.
     fn attribute(&self) -> Option<Attribute> {
         match self {
-            Self::F64(v) => Some(Attribute::F64(v.clone())),
-            Self::F32(v) => Some(Attribute::F32(v.clone())),
-            Self::I32(v) => Some(Attribute::I32(v.clone())),
-            Self::I64(v) => Some(Attribute::I64(v.clone())),
-            Self::U64(v) => Some(Attribute::U64(v.clone())),
-            Self::I8(v) => Some(Attribute::I8(v.clone())),
-            Self::Text(text) => Some(Attribute::Text(text.clone())),
+            Self::Value(value) => Some(value.clone()),
             Self::Texts(texts) if texts.len() == 1 => texts.first().cloned().map(Attribute::Text),
             Self::Texts(_) | Self::Flags(_) | Self::Empty | Self::Other => None,
         }

@@ -18,6 +18,11 @@ pub enum SplitPart {
 }
 
 impl SplitPart {
+    /// The cases of this part, where `split` has the part of each.
+    pub fn cases(self, split: &[Self]) -> Vec<usize> {
+        (0..split.len()).filter(|&case| split[case] == self).collect()
+    }
+
     /// Every part, in the order of their flags.
     pub const ALL: [Self; 3] = [Self::Train, Self::Valid, Self::Test];
 

@@ -6,6 +6,7 @@ use hdf5::types::{FloatSize, IntSize, TypeDescriptor as T, VarLenAscii, VarLenUn
 use hdf5::{IndexType, IterationOrder};
 
 use super::super::error::{Error, Result};
+use super::dataset::Attribute;
 use super::guard::Claim;
 use super::source::{Attributes, StorageKind, Stored};
 use super::{raw, trouble};
@@ -107,7 +108,9 @@ pub(super) fn attribute(attribute: &hdf5::Attribute) -> hdf5::Result<Stored> {
     }
     let count = shape.first().copied().unwrap_or(1);
     Ok(match kind {
-        T::FixedAscii(_) | T::FixedUnicode(_) if count == 1 => Stored::Text(text_of(&raw::attribute_bytes(attribute)?)),
+        T::FixedAscii(_) | T::FixedUnicode(_) if count == 1 => {
+            Stored::Value(Attribute::Text(text_of(&raw::attribute_bytes(attribute)?)))
+        }
         T::VarLenAscii if count <= MAX_LIST => {
             listed(&shape, attribute.read_raw::<VarLenAscii>()?.iter().map(|t| text_of(t.as_bytes())).collect())
         }
@@ -118,17 +121,20 @@ pub(super) fn attribute(attribute: &hdf5::Attribute) -> hdf5::Result<Stored> {
         T::Boolean if count <= MAX_LIST => {
             Stored::Flags(raw::attribute_bytes(attribute)?.iter().map(|&byte| byte != 0).collect())
         }
-        T::Float(FloatSize::U8) => Stored::F64(attribute.read_raw()?),
-        T::Float(FloatSize::U4) => Stored::F32(attribute.read_raw()?),
-        T::Integer(IntSize::U1) => Stored::I8(attribute.read_raw()?),
-        T::Integer(IntSize::U8) | T::Unsigned(IntSize::U4) => Stored::I64(attribute.read_raw()?),
-        T::Unsigned(IntSize::U8) => Stored::U64(attribute.read_raw()?),
-        T::Integer(_) | T::Unsigned(_) => Stored::I32(attribute.read_raw()?),
+        T::Float(FloatSize::U8) => Stored::Value(Attribute::F64(attribute.read_raw()?)),
+        T::Float(FloatSize::U4) => Stored::Value(Attribute::F32(attribute.read_raw()?)),
+        T::Integer(IntSize::U1) => Stored::Value(Attribute::I8(attribute.read_raw()?)),
+        T::Integer(IntSize::U8) | T::Unsigned(IntSize::U4) => Stored::Value(Attribute::I64(attribute.read_raw()?)),
+        T::Unsigned(IntSize::U8) => Stored::Value(Attribute::U64(attribute.read_raw()?)),
+        T::Integer(_) | T::Unsigned(_) => Stored::Value(Attribute::I32(attribute.read_raw()?)),
         _ => Stored::Other,
     })
 }
 
 /// Strings of an attribute of this shape.
 fn listed(shape: &[usize], mut texts: Vec<String>) -> Stored {
-    if shape.is_empty() { Stored::Text(texts.pop().unwrap_or_default()) } else { Stored::Texts(texts) }
+    match shape.is_empty() {
+        true => Stored::Value(Attribute::Text(texts.pop().unwrap_or_default())),
+        false => Stored::Texts(texts),
+    }
 }

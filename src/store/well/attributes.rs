@@ -4,6 +4,7 @@ use hdf5::types::VarLenUnicode;
 use hdf5::{Location, Result};
 use ndarray::ArrayView1;
 
+use super::super::netcdf::Attribute;
 use super::super::netcdf::source::{Attributes, Stored};
 
 fn text(value: &str) -> Result<VarLenUnicode> {
@@ -53,7 +54,7 @@ pub(super) fn put_varying(at: &Location, sample: bool, time: bool) -> Result<()>
 /// A text; none if the attribute is missing or something else.
 pub(super) fn text_of(at: &Attributes, name: &str) -> Option<String> {
     match at.get(name)? {
-        Stored::Text(text) => Some(text.clone()),
+        Stored::Value(Attribute::Text(text)) => Some(text.clone()),
         Stored::Texts(texts) if texts.len() == 1 => texts.first().cloned(),
         _ => None,
     }
@@ -71,10 +72,10 @@ pub(super) fn texts_of(at: &Attributes, name: &str) -> Option<Vec<String>> {
 /// A whole number of any integer type.
 pub(super) fn count_of(at: &Attributes, name: &str) -> Option<usize> {
     match at.get(name)? {
-        Stored::I8(v) if v.len() == 1 => usize::try_from(v[0]).ok(),
-        Stored::I32(v) if v.len() == 1 => usize::try_from(v[0]).ok(),
-        Stored::I64(v) if v.len() == 1 => usize::try_from(v[0]).ok(),
-        Stored::U64(v) if v.len() == 1 => usize::try_from(v[0]).ok(),
+        Stored::Value(Attribute::I8(v)) if v.len() == 1 => usize::try_from(v[0]).ok(),
+        Stored::Value(Attribute::I32(v)) if v.len() == 1 => usize::try_from(v[0]).ok(),
+        Stored::Value(Attribute::I64(v)) if v.len() == 1 => usize::try_from(v[0]).ok(),
+        Stored::Value(Attribute::U64(v)) if v.len() == 1 => usize::try_from(v[0]).ok(),
         _ => None,
     }
 }

@@ -136,8 +136,8 @@ impl Checkpoints for Memory {
         Ok(self.0.lock().unwrap().clone())
     }
 
-    fn save(&self, state: &Model) -> Result<(), String> {
-        *self.0.lock().unwrap() = Some(state.clone());
+    fn save(&self, state: Model) -> Result<(), String> {
+        *self.0.lock().unwrap() = Some(state);
         self.1.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }

@@ -16,7 +16,7 @@ use scorecast_systems::{Entry, Forecaster, Key, Param, Purpose, Settings};
 
 use crate::error::{Error, Result};
 use crate::guard::can_update;
-use crate::method::around::inflation::INFLATION;
+use crate::method::around::inflation::{INFLATION, inflate};
 use crate::method::around::quality_control::{Checked, OUTLIER_THRESHOLD};
 use crate::method::build::MethodBuild;
 use crate::method::diffusion::guidance::{self, Guidance, Unguided};
@@ -150,7 +150,8 @@ impl Guided {
         self.particles.weigh(log_factors, selection, key, diagnostics)
     }
 
-    /// Draws and weighs: `x` is the ensemble one lead step before the observations. Also what there was before resampling.
+    /// Draws and weighs; the particles are then those of the analysis. `x` is the ensemble one lead step before the
+    /// observations. Gives what there was before resampling.
     fn analyse(
         &mut self,
         model: &dyn Forecaster,
@@ -158,7 +159,7 @@ impl Guided {
         observed: &ObservationSet,
         key: Key,
         diagnostics: &mut Diagnostics,
-    ) -> Result<(Array2<f64>, Option<WeightedMembers>)> {
+    ) -> Result<Option<WeightedMembers>> {
         let resampling = key.at(observed.step as u64);
         let weighting = self.weights.choose(model, observed, self.sampler)?;
         if let Some(log_factors) = weighting.before(model, &x, observed)?
@@ -167,13 +168,10 @@ impl Guided {
             x = x.select(Axis(0), &ancestors);
         }
         let drawn = self.draw(model, &x, observed, &*weighting, key, diagnostics)?;
-        let Some(log_factors) = drawn.log_factors else { return Ok((drawn.ensemble, None)) };
-        Ok(match self.weigh(&log_factors, resampling, diagnostics) {
-            (log_weights, Some(ancestors)) => {
-                (drawn.ensemble.select(Axis(0), &ancestors), Some((drawn.ensemble, log_weights.mapv(f64::exp))))
-            }
-            _ => (drawn.ensemble, None),
-        })
+        self.particles.ensemble = drawn.ensemble;
+        let Some(log_factors) = drawn.log_factors else { return Ok(None) };
+        let (log_weights, ancestors) = self.weigh(&log_factors, resampling, diagnostics);
+        Ok(self.particles.resample(&log_weights, ancestors.as_deref()))
     }
 
     fn weights(&self) -> Option<Array1<f64>> {
@@ -208,25 +206,20 @@ impl Cycle for Guided {
         let checked = Checked::new(self.outlier_threshold, forecast.view(), forecast_weights.as_ref(), observed);
         let observed = &checked.of(observed);
         let mut diagnostics = Diagnostics::new();
-        let (mut ensemble, mut before_resampling) = (forecast.clone(), None);
+        let mut before_resampling = None;
         if can_update(&forecast, observed) {
-            (ensemble, before_resampling) = self.analyse(model, before, observed, key, &mut diagnostics)?;
-            crate::method::around::inflation::inflate(ensemble.view_mut(), self.weights().as_ref(), self.inflation);
+            before_resampling = self.analyse(model, before, observed, key, &mut diagnostics)?;
+            let weights = self.weights();
+            inflate(self.particles.ensemble.view_mut(), weights.as_ref(), self.inflation);
             if let Some((members, weights)) = &mut before_resampling {
-                crate::method::around::inflation::inflate(members.view_mut(), Some(&*weights), self.inflation);
+                inflate(members.view_mut(), Some(&*weights), self.inflation);
             }
+        } else {
+            self.particles.ensemble.assign(&forecast);
         }
-        let weights = self.weights();
-        (self.particles.step, self.particles.ensemble) = (observed.step, ensemble.clone());
-        let quality = checked.quality(observed, ensemble.view());
-        Ok(Outcome {
-            forecast_weights,
-            weights,
-            before_resampling,
-            diagnostics,
-            quality,
-            ..Outcome::new(forecast, ensemble)
-        })
+        self.particles.step = observed.step;
+        let seen = (&checked, observed);
+        Ok(self.particles.outcome(forecast, forecast_weights, before_resampling, diagnostics, seen))
     }
 
     fn owner(&self) -> Owner {

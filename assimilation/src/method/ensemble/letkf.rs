@@ -16,7 +16,7 @@
 use ndarray::{Array1, Array2, ArrayView2};
 use scorecast_systems::{Entry, Key, Settings};
 
-use crate::ensemble::WIDEST;
+use crate::ensemble::is_wider;
 use crate::error::Result;
 use crate::linalg::{InverseRoot, Root, add_scaled, dot};
 use crate::localize::{LOCALIZATION, Localization};
@@ -147,8 +147,8 @@ impl Local {
         local_observations.gather(point, &mut self.near);
         let step = match self.near.d.len() {
             0 => 0.0,
-            _ if self.is_wide(a.len()) => self.by_singular_values(a),
             near if near < local_observations.members => self.by_observations(a),
+            _ if self.is_wide(a.len()) => self.by_singular_values(a),
             _ => self.by_members(a),
         };
         step / (local_observations.members as f64 - 1.0).sqrt()
@@ -156,10 +156,7 @@ impl Local {
 
     /// Whether a product of Z with itself would lose the digits of R.
     fn is_wide(&self, members: usize) -> bool {
-        self.near.z.chunks_exact(members).any(|row| {
-            let variance = dot(row, row);
-            variance > WIDEST && variance.is_finite()
-        })
+        self.near.z.chunks_exact(members).any(|row| is_wider(dot(row, row), 1.0))
     }
 
     /// The transform from the singular values of Z, NaN where these do not converge; returns a^T (I + Z Z^T)^-1 Z d.
@@ -187,6 +184,10 @@ impl Local {
                 let product = dot(row, other);
                 (s[i * near + j], s[j * near + i]) = (product, product);
             }
+        }
+        // the diagonal has what `is_wide` asks for
+        if (0..near).any(|i| is_wider(s[i * near + i], 1.0)) {
+            return self.by_singular_values(a);
         }
         self.solver.solve(Root::Step, s, b, root, inverse);
         for (row, step) in self.near.z.chunks_exact(members).zip(root.iter()) {

@@ -94,8 +94,8 @@ impl Analysis for Bootstrap {
         weighed.note(&mut diagnostics);
         let mut before_resampling = None;
         if weighed.resample {
-            before_resampling = Some((forecast.clone(), weighed.log_weights.mapv(f64::exp)));
-            ensemble = self.resample(&forecast, current, &weighed.log_weights, key.at(observed.step as u64))?;
+            let next = self.resample(&forecast, current, &weighed.log_weights, key.at(observed.step as u64))?;
+            before_resampling = Some((std::mem::replace(&mut ensemble, next), weighed.log_weights.mapv(f64::exp)));
         } else {
             self.carried = Carried(Some(weighed.log_weights));
         }

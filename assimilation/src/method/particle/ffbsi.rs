@@ -172,20 +172,11 @@ impl Cycle for Ffbsi {
             let key = key.at(observed.step as u64);
             let (log_weights, ancestors) =
                 self.run.particles.weigh(&log_factors, self.selection, key, &mut diagnostics);
-            before_resampling = Particles::before_resampling(&forecast, &log_weights, ancestors.as_deref());
-            self.keep(true, log_weights);
-            self.run.particles.select(ancestors.as_deref());
+            self.keep(true, log_weights.clone());
+            before_resampling = self.run.particles.resample(&log_weights, ancestors.as_deref());
         }
-        let (ensemble, weights) = (self.run.particles.ensemble.clone(), self.run.particles.weights());
-        let quality = checked.quality(observed, ensemble.view());
-        Ok(Outcome {
-            forecast_weights,
-            weights,
-            before_resampling,
-            diagnostics,
-            quality,
-            ..Outcome::new(forecast, ensemble)
-        })
+        let seen = (&checked, observed);
+        Ok(self.run.particles.outcome(forecast, forecast_weights, before_resampling, diagnostics, seen))
     }
 
     fn finish(

@@ -163,9 +163,7 @@ impl OptimalProposal {
         let log_factors = observed.log_likelihood(self.particles.ensemble.view());
         let (log_weights, ancestors) =
             self.particles.weigh(&log_factors, self.selection, key.at(observed.step as u64), out);
-        let before = Particles::before_resampling(&self.particles.ensemble, &log_weights, ancestors.as_deref());
-        self.particles.select(ancestors.as_deref());
-        before
+        self.particles.resample(&log_weights, ancestors.as_deref())
     }
 }
 
@@ -199,16 +197,8 @@ impl Cycle for OptimalProposal {
             true if moves => self.analyse(model, observed, key, &mut diagnostics)?,
             true => before_resampling = self.weigh_here(observed, key, &mut diagnostics),
         }
-        let (ensemble, weights) = (self.particles.ensemble.clone(), self.particles.weights());
-        let quality = checked.quality(observed, ensemble.view());
-        Ok(Outcome {
-            forecast_weights,
-            weights,
-            before_resampling,
-            diagnostics,
-            quality,
-            ..Outcome::new(forecast, ensemble)
-        })
+        let seen = (&checked, observed);
+        Ok(self.particles.outcome(forecast, forecast_weights, before_resampling, diagnostics, seen))
     }
 
     fn owner(&self) -> Owner {

@@ -5,9 +5,11 @@ use scorecast_systems::{Key, Purpose};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
+use crate::method::around::quality_control::Checked;
 use crate::method::particle::resample::Resampling;
 use crate::method::particle::weights::{Carried, Weighed, equal};
-use crate::outcome::{Diagnostics, WeightedMembers};
+use crate::observations::ObservationSet;
+use crate::outcome::{Diagnostics, Outcome, WeightedMembers};
 use crate::problem::{Prior, draw_prior};
 use crate::state::{Owner, State};
 
@@ -53,7 +55,7 @@ impl Particles {
 
     /// Multiplies the weights by `exp(log_factors)`, notes `log_evidence`, `ess` and `resampled`, and gives the normalised
     /// logarithms; the ancestors too where the effective size asks for them, and then the weights are equal again. The
-    /// members stay as they are: see [`Particles::select`].
+    /// members stay as they are: see [`Particles::resample`].
     pub(crate) fn weigh(
         &mut self,
         log_factors: &Array1<f64>,
@@ -69,19 +71,33 @@ impl Particles {
         (log_weights, ancestors)
     }
 
-    /// The members with these normalised weights, where there are ancestors that are to take their place.
-    pub(crate) fn before_resampling(
-        ensemble: &Array2<f64>,
+    /// Goes on from these ancestors, where there are any, and gives the members whose place they take, with the normalised
+    /// weights that they had.
+    pub(crate) fn resample(
+        &mut self,
         log_weights: &Array1<f64>,
         ancestors: Option<&[usize]>,
     ) -> Option<WeightedMembers> {
-        ancestors.map(|_| (ensemble.clone(), log_weights.mapv(f64::exp)))
+        let next = self.ensemble.select(Axis(0), ancestors?);
+        Some((std::mem::replace(&mut self.ensemble, next), log_weights.mapv(f64::exp)))
     }
 
-    /// Goes on from these ancestors, where there are any.
-    pub(crate) fn select(&mut self, ancestors: Option<&[usize]>) {
-        if let Some(ancestors) = ancestors {
-            self.ensemble = self.ensemble.select(Axis(0), ancestors);
+    /// What a cycle gives with the particles as they now are.
+    pub(crate) fn outcome(
+        &self,
+        forecast: Array2<f64>,
+        forecast_weights: Option<Array1<f64>>,
+        before_resampling: Option<WeightedMembers>,
+        diagnostics: Diagnostics,
+        (checked, observed): (&Checked, &ObservationSet),
+    ) -> Outcome {
+        Outcome {
+            forecast_weights,
+            weights: self.weights(),
+            before_resampling,
+            diagnostics,
+            quality: checked.quality(observed, self.ensemble.view()),
+            ..Outcome::new(forecast, self.ensemble.clone())
         }
     }
 }

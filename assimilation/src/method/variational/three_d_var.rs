@@ -10,7 +10,7 @@
 use ndarray::{Array1, Array2, Axis};
 use scorecast_systems::{Entry, Forecaster, Key, Param, Settings};
 
-use crate::ensemble::WIDEST;
+use crate::ensemble::is_wider;
 use crate::error::Result;
 use crate::gaussian::{Gaussian, positive_sqrt, symmetric};
 use crate::linalg::Cholesky;
@@ -136,7 +136,7 @@ impl Cost<'_, '_> {
 /// Whether the variances of h(x) take most digits of R in G G^T + R; G^T is `[component, present]`.
 fn is_wide(g: &Array2<f64>, present: &Present) -> bool {
     let squares = g.map_axis(Axis(0), |column| column.dot(&column));
-    squares.iter().zip(&present.variance).any(|(square, r)| *square > WIDEST * r)
+    squares.iter().zip(&present.variance).any(|(square, r)| is_wider(*square, *r))
 }
 
 impl GaussianRule for ThreeDVar {
