@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, ArrayView2};
 
-use crate::observe::{Leading, LinearizedOperator, NoiseLaw, ObservationOperator};
+use crate::observe::{Leading, LinearizedOperator, NoiseLaw, ObservationOperator, Place};
 
 /// What `of` observes of x, where the state is [x, u] with `parameters` components u.
 ///
@@ -49,7 +49,7 @@ impl ObservationOperator for OfState<'_> {
         self.x.of.error()
     }
 
-    fn location(&self) -> Option<Vec<usize>> {
+    fn location(&self) -> Option<Vec<Place>> {
         self.x.of.location()
     }
 

@@ -3,6 +3,7 @@
 use scorecast_systems::Geometry;
 
 use crate::error::{Error, Result};
+use crate::observe::Place;
 
 /// How the components of a state lie in space; the number of components gives the number of rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,17 +90,27 @@ impl Grid {
         self.rows * self.columns
     }
 
-    /// The distance between two components, in grid units: Euclidean, the shorter way round where it is periodic.
-    pub fn distance(&self, i: usize, j: usize) -> f64 {
-        let along = |a: usize, b: usize, size| self.offset(a.abs_diff(b), size);
-        let rows = along(i / self.columns, j / self.columns, self.rows);
-        let columns = along(i % self.columns, j % self.columns, self.columns);
+    /// The distance between two places, in grid units: Euclidean, the shorter way round where it is periodic.
+    pub fn distance(&self, from: impl Into<Place>, to: impl Into<Place>) -> f64 {
+        let (from, to) = (self.position(from.into()), self.position(to.into()));
+        let rows = self.apart((from[0] - to[0]).abs(), self.rows);
+        let columns = self.apart((from[1] - to[1]).abs(), self.columns);
         rows.hypot(columns)
     }
 
-    /// The distance of two points whose indices differ by `apart`, in a direction of `size` points.
-    pub(super) fn offset(&self, apart: usize, size: usize) -> f64 {
-        (if self.periodic { apart.min(size - apart) } else { apart }) as f64
+    /// Row and column.
+    fn position(&self, place: Place) -> [f64; 2] {
+        let index = [place.component / self.columns, place.component % self.columns];
+        [index[0] as f64 + place.beside[0], index[1] as f64 + place.beside[1]]
+    }
+
+    /// The distance of two points whose positions differ by `apart`, in a direction of `size` points.
+    pub(super) fn apart(&self, apart: f64, size: usize) -> f64 {
+        if !self.periodic {
+            return apart;
+        }
+        let apart = apart % size as f64;
+        apart.min(size as f64 - apart)
     }
 }
 
@@ -116,6 +127,10 @@ mod tests {
         let plane = Grid::new(Layout::Plane { columns: 6 }, 24).unwrap();
         assert_eq!(torus.distance(0, 23), 2.0f64.sqrt());
         assert_eq!(plane.distance(0, 23), 34.0f64.sqrt());
+        // from (3.5, 5.75) to (0, 0), and round the torus
+        let beside = Place { component: 23, beside: [0.5, 0.75] };
+        assert_eq!(plane.distance(beside, 0), 3.5f64.hypot(5.75));
+        assert_eq!(torus.distance(0, beside), 0.5f64.hypot(0.25));
     }
 
     #[test]

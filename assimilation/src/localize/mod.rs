@@ -1,7 +1,7 @@
 //! Localization: an observation acts only on the components near it, and less the further away they are.
 //!
-//! Positions are grid points: component i of a state sits where its [`Layout`] puts it, and an observed value sits at
-//! the component that [`ObservationOperator::location`] names; components without a place ([`ObservationOperator::unplaced`], such as
+//! Component i of a state sits where its [`Layout`] puts it, and an observed value at its own [`Place`], at a component or
+//! between some, as [`ObservationOperator::location`] says; components without a place ([`ObservationOperator::unplaced`], such as
 //! unknown parameters) are acted on by all, in full. Distances are in grid units, the
 //! shorter way round where the grid is periodic. A [`Taper`] turns a distance into a weight between 0 and 1.
 //!
@@ -26,6 +26,8 @@ pub use taper::Taper;
 
 use crate::error::{Error, Result};
 use crate::observe::ObservationOperator;
+#[cfg(doc)]
+use crate::observe::Place;
 
 /// The setting `radius`.
 const RADIUS: Param = Param::unset(
@@ -94,7 +96,7 @@ impl Localization {
     /// When the components do not fill the grid, or the operator does not say where its values sit.
     pub fn neighbours(&self, operator: &dyn ObservationOperator, present: &[usize]) -> Result<Neighbours> {
         let unplaced = operator.unplaced();
-        let stencil = self.stencil(operator.current_dim().saturating_sub(unplaced))?;
+        let grid = Grid::new(self.layout, operator.current_dim().saturating_sub(unplaced))?;
         let everywhere = operator.location().ok_or_else(|| {
             Error::Unsupported(format!(
                 "localization needs a place for each observed value, and operator `{}` names none; leave `radius` out, \
@@ -110,7 +112,7 @@ impl Localization {
                 everywhere.len()
             )));
         }
-        let neighbours = Neighbours::new(stencil, present.iter().map(|&i| everywhere[i]).collect())?;
+        let neighbours = Neighbours::new(grid, *self, present.iter().map(|&i| everywhere[i]).collect())?;
         Ok(neighbours.with_unplaced(unplaced))
     }
 }

@@ -3,7 +3,7 @@
 use ndarray::{Array2, ArrayView2};
 use scorecast_systems::{Entry, Settings};
 
-use super::{BuildOperator, ErrorLaw, LinearizedOperator, NoiseLaw, ObservationOperator};
+use super::{BuildOperator, ErrorLaw, LinearizedOperator, NoiseLaw, ObservationOperator, Place};
 use crate::error::Result;
 
 pub(super) const ENTRY: Entry<BuildOperator> = Entry {
@@ -55,8 +55,8 @@ impl ObservationOperator for Identity {
         &*self.error
     }
 
-    fn location(&self) -> Option<Vec<usize>> {
-        Some((0..self.dim).collect())
+    fn location(&self) -> Option<Vec<Place>> {
+        Some((0..self.dim).map(Place::from).collect())
     }
 
     fn matrix(&self) -> Option<Array2<f64>> {

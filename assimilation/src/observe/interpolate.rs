@@ -8,7 +8,7 @@ use ndarray::{Array2, ArrayView2};
 use scorecast_systems::registry::DefaultValue;
 use scorecast_systems::{Entry, Param, ParamKind, Settings};
 
-use super::{BuildOperator, ErrorLaw, LinearizedOperator, NoiseLaw, ObservationOperator};
+use super::{BuildOperator, ErrorLaw, LinearizedOperator, NoiseLaw, ObservationOperator, Place};
 use crate::error::{Error, Result};
 
 const COLUMNS: Param = Param::unset(
@@ -37,8 +37,8 @@ pub(super) const ENTRY: Entry<BuildOperator> = Entry {
         let columns = settings.has(COLUMNS.key).then(|| settings.count(COLUMNS.key));
         let grid = Grid::new(dim, columns, settings.flag(PERIODIC.key))
             .map_err(|problem| settings.mistake(COLUMNS.key, problem))?;
-        let rows = grid.stencils(settings.rows(POINTS.key)).map_err(|problem| settings.mistake(POINTS.key, problem))?;
-        Ok(Box::new(Interpolate { dim, error: error(rows.len())?, rows }))
+        let points = grid.points(settings.rows(POINTS.key)).map_err(|problem| settings.mistake(POINTS.key, problem))?;
+        Ok(Box::new(Interpolate { dim, error: error(points.len())?, points }))
     },
 };
 
@@ -60,15 +60,15 @@ impl Grid {
         }
     }
 
-    /// For each point the components around it with their weights, or what is wrong with one.
-    fn stencils(&self, points: &[Vec<f64>]) -> Result<Vec<Vec<(usize, f64)>>, String> {
+    /// The points, or what is wrong with one.
+    fn points(&self, points: &[Vec<f64>]) -> Result<Vec<Point>, String> {
         if points.is_empty() {
             return Err("has no points; give it a row for each value".to_owned());
         }
-        points.iter().map(|point| self.stencil(point)).collect()
+        points.iter().map(|point| self.point(point)).collect()
     }
 
-    fn stencil(&self, point: &[f64]) -> Result<Vec<(usize, f64)>, String> {
+    fn point(&self, point: &[f64]) -> Result<Point, String> {
         if point.len() != self.shape.len() {
             return Err(format!(
                 "has a point of {} coordinates; give each {} (set `columns` for a grid)",
@@ -77,14 +77,18 @@ impl Grid {
             ));
         }
         let mut around = vec![(0, 1.0)];
+        let mut place = Place::default();
         for (&position, &size) in point.iter().zip(&self.shape) {
             let axis = self.between(position, size)?;
+            let nearest = position.round();
+            place.component = place.component * size + nearest as usize % size;
+            place.beside = [place.beside[1], position - nearest];
             around = around
                 .iter()
                 .flat_map(|&(place, weight)| axis.iter().map(move |&(next, w)| (place * size + next, weight * w)))
                 .collect();
         }
-        Ok(around)
+        Ok(Point { place, around })
     }
 
     /// The one or two points of a direction of `size` points around a position.
@@ -108,11 +112,17 @@ impl Grid {
     }
 }
 
+/// Where one value is taken.
+struct Point {
+    place: Place,
+    /// The components around it with their weights.
+    around: Vec<(usize, f64)>,
+}
+
 /// The field at points.
 pub struct Interpolate {
     dim: usize,
-    /// For each value the components around its point with their weights.
-    rows: Vec<Vec<(usize, f64)>>,
+    points: Vec<Point>,
     error: Box<dyn NoiseLaw>,
 }
 
@@ -132,18 +142,18 @@ impl Interpolate {
     ) -> Result<Self> {
         let shape = |key: &str, problem: String| Error::Shape(format!("operator `interpolate`: `{key}` {problem}"));
         let grid = Grid::new(dim, columns, periodic).map_err(|problem| shape("columns", problem))?;
-        let rows = grid.stencils(points).map_err(|problem| shape("points", problem))?;
-        Ok(Self { dim, error: error(rows.len())?, rows })
+        let points = grid.points(points).map_err(|problem| shape("points", problem))?;
+        Ok(Self { dim, error: error(points.len())?, points })
     }
 }
 
 impl ObservationOperator for Interpolate {
     fn name(&self) -> String {
-        format!("interpolate at {} points", self.rows.len())
+        format!("interpolate at {} points", self.points.len())
     }
 
     fn dim(&self) -> usize {
-        self.rows.len()
+        self.points.len()
     }
 
     fn state_dim(&self) -> usize {
@@ -151,8 +161,8 @@ impl ObservationOperator for Interpolate {
     }
 
     fn apply(&self, _t: f64, x: ArrayView2<f64>) -> Array2<f64> {
-        Array2::from_shape_fn((x.nrows(), self.rows.len()), |(member, i)| {
-            self.rows[i].iter().map(|&(place, weight)| weight * x[(member, place)]).sum()
+        Array2::from_shape_fn((x.nrows(), self.points.len()), |(member, i)| {
+            self.points[i].around.iter().map(|&(place, weight)| weight * x[(member, place)]).sum()
         })
     }
 
@@ -164,18 +174,14 @@ impl ObservationOperator for Interpolate {
         &*self.error
     }
 
-    /// The nearest component.
-    fn location(&self) -> Option<Vec<usize>> {
-        let nearest = |row: &Vec<(usize, f64)>| {
-            row.iter().fold((0, 0.0), |best, &next| if next.1 > best.1 { next } else { best }).0
-        };
-        Some(self.rows.iter().map(nearest).collect())
+    fn location(&self) -> Option<Vec<Place>> {
+        Some(self.points.iter().map(|point| point.place).collect())
     }
 
     fn matrix(&self) -> Option<Array2<f64>> {
-        let mut matrix = Array2::zeros((self.rows.len(), self.dim));
-        for (i, row) in self.rows.iter().enumerate() {
-            row.iter().for_each(|&(place, weight)| matrix[(i, place)] += weight);
+        let mut matrix = Array2::zeros((self.points.len(), self.dim));
+        for (i, point) in self.points.iter().enumerate() {
+            point.around.iter().for_each(|&(place, weight)| matrix[(i, place)] += weight);
         }
         Some(matrix)
     }
@@ -193,8 +199,8 @@ impl LinearizedOperator for Interpolate {
     fn vjp(&self, _t: f64, _x: ArrayView2<f64>, v: ArrayView2<f64>) -> Array2<f64> {
         let mut out = Array2::zeros((v.nrows(), self.dim));
         for (mut out, v) in out.outer_iter_mut().zip(v.outer_iter()) {
-            for (row, v) in self.rows.iter().zip(v) {
-                row.iter().for_each(|&(place, weight)| out[place] += weight * v);
+            for (point, v) in self.points.iter().zip(v) {
+                point.around.iter().for_each(|&(place, weight)| out[place] += weight * v);
             }
         }
         out

@@ -6,7 +6,7 @@
 use ndarray::{Array2, ArrayView1, ArrayView2};
 use scorecast_systems::{Entry, Param, ParamKind, Settings};
 
-use super::{BuildOperator, ErrorLaw, LinearizedOperator, NoiseLaw, ObservationOperator};
+use super::{BuildOperator, ErrorLaw, LinearizedOperator, NoiseLaw, ObservationOperator, Place};
 use crate::error::{Error, Result};
 
 const SIZE: Param = Param::unset("size", ParamKind::COUNT, "components in a group; all of them unless set");
@@ -93,8 +93,10 @@ impl ObservationOperator for Norm {
     }
 
     /// The middle of each group.
-    fn location(&self) -> Option<Vec<usize>> {
-        Some((0..self.dim()).map(|i| i * self.size + self.size / 2).collect())
+    fn location(&self) -> Option<Vec<Place>> {
+        let middle = self.size / 2;
+        let beside = [0.0, (self.size - 1) as f64 / 2.0 - middle as f64];
+        Some((0..self.dim()).map(|i| Place { component: i * self.size + middle, beside }).collect())
     }
 }
 

@@ -3,6 +3,7 @@
 use ndarray::{Array2, ArrayView2};
 use scorecast_systems::Settings;
 
+use super::Place;
 use super::noise_law::{ErrorLaw, NoiseLaw};
 use crate::error::Result;
 
@@ -44,8 +45,8 @@ pub trait ObservationOperator: Send + Sync {
     /// The law of the observation error.
     fn error(&self) -> &dyn NoiseLaw;
 
-    /// For each observed value the index of the component where it sits, where that makes sense.
-    fn location(&self) -> Option<Vec<usize>> {
+    /// For each observed value where it sits, where that makes sense.
+    fn location(&self) -> Option<Vec<Place>> {
         None
     }
 

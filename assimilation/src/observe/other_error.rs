@@ -3,7 +3,7 @@
 use ndarray::{Array2, ArrayView2};
 
 use super::operator::{jvp, vjp};
-use super::{LinearizedOperator, NoiseLaw, ObservationOperator};
+use super::{LinearizedOperator, NoiseLaw, ObservationOperator, Place};
 
 /// What `of` observes, with the error law `error`.
 pub(crate) struct OtherError<'a> {
@@ -46,7 +46,7 @@ impl ObservationOperator for OtherError<'_> {
         &*self.error
     }
 
-    fn location(&self) -> Option<Vec<usize>> {
+    fn location(&self) -> Option<Vec<Place>> {
         self.of.location()
     }
 

@@ -5,7 +5,7 @@
 use ndarray::{Array2, ArrayView2};
 use scorecast_systems::Settings;
 
-use super::{ErrorLaw, LinearizedOperator, NoiseLaw, ObservationOperator, Stride};
+use super::{ErrorLaw, LinearizedOperator, NoiseLaw, ObservationOperator, Place, Stride};
 use crate::error::Result;
 
 /// A function of one number.
@@ -73,7 +73,7 @@ impl<F: Function> ObservationOperator for Pointwise<F> {
         self.selected.error()
     }
 
-    fn location(&self) -> Option<Vec<usize>> {
+    fn location(&self) -> Option<Vec<Place>> {
         self.selected.location()
     }
 }

@@ -6,7 +6,7 @@
 use ndarray::{Array2, ArrayView2, Axis};
 use scorecast_systems::{Domain, Entry, Key, Param, ParamKind, Purpose, Settings};
 
-use super::{BuildOperator, ErrorLaw, LinearizedOperator, NoiseLaw, ObservationOperator};
+use super::{BuildOperator, ErrorLaw, LinearizedOperator, NoiseLaw, ObservationOperator, Place};
 use crate::error::{Error, Result};
 
 const COUNT: Param = Param::unset("count", ParamKind::COUNT, "how many components, in place of `share`");
@@ -98,8 +98,8 @@ impl ObservationOperator for RandomSubset {
         &*self.error
     }
 
-    fn location(&self) -> Option<Vec<usize>> {
-        Some(self.index.clone())
+    fn location(&self) -> Option<Vec<Place>> {
+        Some(self.index.iter().copied().map(Place::from).collect())
     }
 
     fn matrix(&self) -> Option<Array2<f64>> {

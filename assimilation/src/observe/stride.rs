@@ -4,7 +4,7 @@ use ndarray::{Array2, ArrayView2, s};
 use scorecast_systems::registry::DefaultValue;
 use scorecast_systems::{Entry, Param, Settings};
 
-use super::{BuildOperator, ErrorLaw, LinearizedOperator, NoiseLaw, ObservationOperator};
+use super::{BuildOperator, ErrorLaw, LinearizedOperator, NoiseLaw, ObservationOperator, Place};
 use crate::error::Result;
 
 /// The setting `stride` of the operators that have one.
@@ -80,8 +80,8 @@ impl ObservationOperator for Stride {
         &*self.error
     }
 
-    fn location(&self) -> Option<Vec<usize>> {
-        Some((self.offset..self.dim).step_by(self.stride).collect())
+    fn location(&self) -> Option<Vec<Place>> {
+        Some((self.offset..self.dim).step_by(self.stride).map(Place::from).collect())
     }
 
     fn matrix(&self) -> Option<Array2<f64>> {

@@ -85,8 +85,8 @@ fn observed_field(network: &ObservingNetwork, replicate: &Replicate, shown: Rang
 fn placed(observation: ArrayView1<f64>, operator: &dyn ObservationOperator) -> Option<Array1<f64>> {
     let location = operator.location()?;
     let mut row = Array1::from_elem(operator.state_dim(), f64::NAN);
-    for (&component, &value) in location.iter().zip(observation) {
-        row[component] = value;
+    for (place, &value) in location.iter().zip(observation) {
+        row[place.component] = value;
     }
     Some(row)
 }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::observations::ObservationSet;
-use crate::observe::{Leading, LinearizedOperator, NoiseLaw, ObservationOperator};
+use crate::observe::{Leading, LinearizedOperator, NoiseLaw, ObservationOperator, Place};
 use crate::outcome::{Outcome, Smoothed};
 use crate::problem::{Analysis, Cycle, Prior, draw_prior};
 use crate::state::{Owner, Saved, State};
@@ -230,7 +230,7 @@ impl ObservationOperator for Carrying<'_> {
         self.0.of.error()
     }
 
-    fn location(&self) -> Option<Vec<usize>> {
+    fn location(&self) -> Option<Vec<Place>> {
         self.0.of.location()
     }
 

@@ -73,7 +73,7 @@ pub(crate) fn analyse(
 ) -> Result<Outcome> {
     let localization = setup.localization.filter(|local| local.radius.is_finite());
     let near = match localization {
-        Some(localization) => Near::Some(localization.neighbours(observed.operator, &present.index)?),
+        Some(localization) => Near::Some(Box::new(localization.neighbours(observed.operator, &present.index)?)),
         None => Near::All(present.index.len()),
     };
     let present = if localization.is_some() { present.whiten_in_place()? } else { present.whiten() };
@@ -87,7 +87,7 @@ enum Near {
     /// All of so many, in full.
     All(usize),
     /// The components near it.
-    Some(Neighbours),
+    Some(Box<Neighbours>),
 }
 
 impl Near {
@@ -106,11 +106,14 @@ impl Near {
         }
     }
 
-    /// The component where an observation sits; any one where that does not matter.
-    fn place(&self, observation: usize) -> usize {
+    /// Fills `found` likewise around the place of an observation.
+    fn of_observation(&self, observation: usize, found: &mut Vec<(usize, f64)>) {
         match self {
-            Self::All(_) => 0,
-            Self::Some(neighbours) => neighbours.place(observation),
+            Self::All(_) => self.of(0, found),
+            Self::Some(neighbours) => {
+                neighbours.near_observation(observation, found);
+                found.sort_unstable_by_key(|(observation, _)| *observation);
+            }
         }
     }
 }
@@ -137,7 +140,7 @@ impl Path {
             let own = &done[j * members..];
             let moved = rule(present.values[j] - means[j], per * dot(own, own), present.variance[j]);
             moves[j] = moved;
-            near.of(near.place(j), &mut found);
+            near.of_observation(j, &mut found);
             for &(k, weight) in found.iter().filter(|(k, _)| *k > j) {
                 let other = &mut rest[(k - j - 1) * members..(k - j) * members];
                 means[k] += moved.apply(weight * per, own, other);

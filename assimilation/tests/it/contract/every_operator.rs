@@ -126,8 +126,9 @@ fn sizes_matrix_and_location_agree_with_what_apply_does() {
         for (value, place) in location.into_iter().flatten().enumerate() {
             // a value sits where it depends on the state most
             let most = columns.column(value).iter().fold(0.0, |most: f64, slope| most.max(slope.abs()));
-            assert!(place < dim && most > 0.0, "{}", h.name());
-            assert!(columns[(place, value)].abs() > most - 1e-12, "{}", h.name());
+            assert!(place.component < dim && most > 0.0, "{}", h.name());
+            assert!(columns[(place.component, value)].abs() > most - 1e-12, "{}", h.name());
+            assert!(place.beside.iter().all(|beside| beside.abs() <= 0.5), "{}", h.name());
         }
     }
 }
@@ -224,9 +225,10 @@ fn interpolation_on_a_grid_is_exact_for_bilinear_fields_and_goes_round_a_torus()
 #[test]
 fn random_subsets_are_reproducible_without_repetition_and_uniform() {
     let (dim, count, draws) = (12, 5, 4000);
-    let place = |seed| {
+    let place = |seed| -> Vec<usize> {
         let given = [("count", Value::Int(count)), ("seed", Value::Int(seed))];
-        build_for(dim, "random_subset", &given).unwrap().location().unwrap()
+        let location = build_for(dim, "random_subset", &given).unwrap().location().unwrap();
+        location.into_iter().map(|place| place.component).collect()
     };
     assert_eq!(place(3), place(3));
     let mut taken = vec![0.0; dim];

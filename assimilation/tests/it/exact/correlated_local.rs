@@ -10,7 +10,7 @@ use ndarray::{Array1, Array2, ArrayView2, Axis};
 use scorecast_assimilation::ensemble::{anomalies, covariance};
 use scorecast_assimilation::linalg::symmetric_sqrt;
 use scorecast_assimilation::localize::Taper;
-use scorecast_assimilation::observe::{CorrelatedError, NoiseLaw, Stride};
+use scorecast_assimilation::observe::{CorrelatedError, NoiseLaw, Place, Stride};
 use scorecast_assimilation::{LinearizedOperator, ObservationOperator, ObservationSet, Outcome, Prior};
 use scorecast_systems::gaussian::LinearForecaster;
 use scorecast_systems::{Domain, Key, LinearGaussian, Value};
@@ -101,7 +101,7 @@ fn with_weights_of_one_nothing_is_localized() {
 fn by_definition(x: &Array2<f64>, observed: &ObservationSet, point: usize, radius: f64) -> Array1<f64> {
     let members = x.nrows();
     let dim = x.ncols();
-    let places = observed.operator.location().unwrap();
+    let places: Vec<usize> = observed.operator.location().unwrap().iter().map(|place| place.component).collect();
     let weight = |i: usize| {
         let apart = point.abs_diff(places[i]);
         Taper::GaspariCohn.weight(apart.min(dim - apart) as f64, radius)
@@ -161,8 +161,8 @@ impl ObservationOperator for Mixed {
         &*self.law
     }
 
-    fn location(&self) -> Option<Vec<usize>> {
-        Some(self.places.clone())
+    fn location(&self) -> Option<Vec<Place>> {
+        Some(self.places.iter().copied().map(Place::from).collect())
     }
 }
 
@@ -195,7 +195,7 @@ fn serial_filters_use_the_values_of_the_symmetric_root_at_their_places() {
                 .into_iter()
                 .enumerate()
                 .filter(|(i, _)| index.contains(i))
-                .map(|(_, place)| place)
+                .map(|(_, place)| place.component)
                 .collect(),
         };
         let y = root.dot(&y.select(Axis(0), &index));

@@ -12,7 +12,7 @@ use scorecast_assimilation::ensemble::{anomalies, covariance};
 use scorecast_assimilation::linalg::{Cholesky, Eigen};
 use scorecast_assimilation::localize::{Grid, Layout, Localization, Taper};
 use scorecast_assimilation::method::{EaKf, EnSrf, EtKf, Inflation, LetKf, Serial};
-use scorecast_assimilation::observe::{Identity, Linear, NoiseLaw};
+use scorecast_assimilation::observe::{Identity, Interpolate, Linear, NoiseLaw, Place};
 use scorecast_assimilation::{
     Analysis, AnalysisCycle, Cycle, LinearizedOperator, METHODS, ObservationOperator, ObservationSet, Prior,
 };
@@ -54,8 +54,8 @@ impl ObservationOperator for Select {
     fn error(&self) -> &dyn NoiseLaw {
         &*self.error
     }
-    fn location(&self) -> Option<Vec<usize>> {
-        Some(self.places.clone())
+    fn location(&self) -> Option<Vec<Place>> {
+        Some(self.places.iter().copied().map(Place::from).collect())
     }
 }
 
@@ -449,4 +449,46 @@ fn localization_keeps_a_small_ensemble_on_the_truth_of_lorenz_96_where_the_globa
         println!("etkf of 10 members, inflation {inflation}: rmse {lost:.4}");
         assert!(lost > 1.0 || lost.is_nan(), "etkf: {lost}");
     }
+}
+
+#[test]
+fn a_value_between_components_acts_on_all_of_them_alike() {
+    // unit variances and no correlation, to round-off: cosines over the members
+    let (members, dim, columns) = (128, 60, 10);
+    let cosine = |m: usize, i: usize| (std::f64::consts::PI * (m as f64 + 0.5) * (i + 1) as f64 / members as f64).cos();
+    let x = Array2::from_shape_fn((members, dim), |(m, i)| 2.0f64.sqrt() * cosine(m, i));
+    let prior = covariance(x.view(), None)[(0, 0)];
+    let local = |layout| Some(Localization { layout, taper: Taper::GaspariCohn, radius: 1.0 });
+    let at = |point: [f64; 2], periodic: bool| {
+        let (points, error) = ([point.to_vec()], errors(&[0.1]));
+        Interpolate::new(dim, Some(columns), periodic, &points, &error).unwrap()
+    };
+    let corners = |row: usize, column: usize| {
+        [(0, 0), (0, 1), (1, 0), (1, 1)].map(|(r, c)| (row + r) % 6 * columns + (column + c) % columns)
+    };
+    for (layout, point, corners) in [
+        (Layout::Torus { columns }, [2.5, 4.5], corners(2, 4)),
+        // between the last row and the first, and the last column and the first
+        (Layout::Torus { columns }, [5.5, 9.5], corners(5, 9)),
+        (Layout::Plane { columns }, [0.5, 0.5], corners(0, 0)),
+    ] {
+        let operator = at(point, !matches!(layout, Layout::Plane { .. }));
+        let batch: (_, Box<dyn Analysis>) = ("letkf", Box::new(letkf(local(layout))));
+        for (name, mut filter) in serial(local(layout)).into_iter().chain([batch]) {
+            let posterior = covariance(analysis(&mut *filter, &x, &operator, &array![0.7]).view(), None);
+            let variances = corners.map(|corner| posterior[(corner, corner)]);
+            let differ = variances.iter().map(|v| (v - variances[0]).abs()).fold(0.0, f64::max);
+            assert!(differ < 1e-12 && variances[0] < 0.9 * prior, "{name} {layout:?} {variances:?}");
+            if name == "letkf" {
+                // covariance with the mean of four, whose error counts R / w at the distance sqrt(1/2)
+                let (share, w) = (prior / 4.0, Taper::GaspariCohn.weight(0.5f64.sqrt(), 1.0));
+                let exact = prior - share * share / (share + 0.01 / w);
+                assert!((variances[0] - exact).abs() < 1e-12, "{layout:?} {variances:?} {exact}");
+            }
+        }
+    }
+    // a quarter of a step from a component it acts on that more than on the next
+    let found = analysis(&mut letkf(local(Layout::Torus { columns })), &x, &at([2.0, 4.25], true), &array![0.7]);
+    let sd = found.std_axis(Axis(0), 1.0);
+    assert!(sd[24] < sd[25] && sd[25] < sd[26], "{sd}");
 }

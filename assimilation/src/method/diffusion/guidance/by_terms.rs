@@ -8,6 +8,7 @@ use scorecast_systems::{Denoised, Denoiser, Level, Result};
 
 use super::point::Point;
 use super::rule::{Guidance, GuidedDenoiser, Terms, Unguided};
+use crate::observe::Place;
 use crate::outcome::Diagnostics;
 
 /// A denoiser guided by the terms of a rule.
@@ -54,7 +55,7 @@ impl<G: Guidance + ?Sized> GuidedDenoiser for ByTerms<'_, G> {
         Ok((point.guided_by(&terms.pull)?, terms))
     }
 
-    fn places(&self) -> Option<Vec<usize>> {
+    fn places(&self) -> Option<Vec<Place>> {
         self.of.observed.operator.location()
     }
 

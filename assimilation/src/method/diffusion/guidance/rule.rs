@@ -14,6 +14,7 @@ use scorecast_systems::{Affine, Denoised, Denoiser, DifferentiableDenoiser, Leve
 use super::by_terms::ByTerms;
 use super::point::Point;
 use crate::observations::ObservationSet;
+use crate::observe::Place;
 use crate::outcome::Diagnostics;
 
 /// How a rule is built: from the settings of `guided`, which has those of all rules among its own.
@@ -76,8 +77,8 @@ pub trait GuidedDenoiser: Denoiser {
     /// When the denoiser itself cannot run, or has one level for all frames and is given several.
     fn evaluate_terms(&self, x_t: ArrayView2<f64>, levels: &[Level]) -> Result<(Denoised, Terms)>;
 
-    /// The component at which each value sits, `[value]`, where that makes sense.
-    fn places(&self) -> Option<Vec<usize>>;
+    /// Where each value sits, `[value]`, where that makes sense.
+    fn places(&self) -> Option<Vec<Place>>;
 
     /// What rules noted ([`Terms::noted`]), as means over all evaluations so far.
     fn diagnostics(&self) -> Diagnostics;
