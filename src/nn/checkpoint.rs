@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::optimizer::AdamW;
+use super::validation::Validation;
 use super::{Error, Result, Weights};
 use crate::model::{CurvePoint, Model, Tensor, Values};
 
@@ -18,12 +19,14 @@ pub struct State {
     pub adam: AdamW,
     /// The averaged weights.
     pub mean: Vec<f32>,
-    /// The averaged weights with the lowest validation loss so far.
+    /// The averaged weights that are kept so far: the last whose validation loss is as low as the lowest.
     pub best: Vec<f32>,
     /// After which step that was.
     pub best_step: u64,
-    /// That loss.
+    /// Their validation loss.
     pub best_valid: f64,
+    /// The validation with the lowest loss so far.
+    pub lowest: Validation,
     /// The curve so far.
     pub curve: Vec<CurvePoint>,
     /// The sum of training losses since the last point of the curve.
@@ -44,17 +47,29 @@ impl State {
             weights,
             best_step: 0,
             best_valid: f64::INFINITY,
+            lowest: Validation::default(),
             curve: Vec::new(),
             loss_sum: 0.0,
             loss_count: 0,
         }
     }
 
-    /// Keeps the averaged weights as the best, with this validation loss.
+    /// Keeps the averaged weights, with this validation loss.
     pub fn keep(&mut self, valid: f64) {
         self.best.clone_from(&self.mean);
         self.best_step = self.step;
         self.best_valid = valid;
+    }
+
+    /// Keeps the averaged weights if their validation is as low as the lowest.
+    pub fn keep_if_low(&mut self, validation: Validation) {
+        let first = self.lowest.0.is_empty();
+        if validation.mean().is_finite() && (first || validation.is_as_low_as(&self.lowest)) {
+            self.keep(validation.mean());
+            if first || validation.mean() < self.lowest.mean() {
+                self.lowest = validation;
+            }
+        }
     }
 
     /// As plain data, marked with what it belongs to.
@@ -65,6 +80,7 @@ impl State {
         let points = self.curve.iter().flat_map(|point| [point.step as f64, point.train, point.valid]);
         let reals: Vec<i64> =
             [self.best_valid, self.loss_sum].into_iter().chain(points).map(|real| real.to_bits() as i64).collect();
+        let lowest: Vec<i64> = self.lowest.0.iter().map(|loss| loss.to_bits() as i64).collect();
         let tensors = BTreeMap::from([
             ("values".to_owned(), single(&self.weights.values)),
             ("m".to_owned(), single(&self.adam.m)),
@@ -73,6 +89,7 @@ impl State {
             ("best".to_owned(), single(&self.best)),
             ("counters".to_owned(), Tensor { shape: vec![counters.len()], values: Values::I64(counters.to_vec()) }),
             ("reals".to_owned(), Tensor { shape: vec![reals.len()], values: Values::I64(reals) }),
+            ("lowest".to_owned(), Tensor { shape: vec![lowest.len()], values: Values::I64(lowest) }),
         ]);
         Model { kind: "checkpoint".to_owned(), config: identity.clone(), made_from: None, tensors }
     }
@@ -100,12 +117,12 @@ impl State {
         };
         let [step, updates, best_step, loss_count] =
             <[u64; 4]>::try_from(counters.collect::<Vec<_>>()).map_err(|_| damaged("counters"))?;
-        let reals = match saved.tensors.get("reals").map(|tensor| &tensor.values) {
-            Some(Values::I64(bits)) if bits.len() >= 2 && bits.len() % 3 == 2 => {
-                bits.iter().map(|bits| f64::from_bits(*bits as u64)).collect::<Vec<f64>>()
-            }
-            _ => return Err(damaged("reals")),
+        let reals_of = |name: &str| match saved.tensors.get(name).map(|tensor| &tensor.values) {
+            Some(Values::I64(bits)) => Ok(bits.iter().map(|bits| f64::from_bits(*bits as u64)).collect::<Vec<f64>>()),
+            _ => Err(damaged(name)),
         };
+        let reals = Some(reals_of("reals")?).filter(|reals| reals.len() >= 2 && reals.len() % 3 == 2);
+        let reals = reals.ok_or_else(|| damaged("reals"))?;
         let point = |p: &[f64]| CurvePoint { step: p[0] as u64, train: p[1], valid: p[2] };
         Ok(Self {
             step,
@@ -115,6 +132,7 @@ impl State {
             best: single("best")?,
             best_step,
             best_valid: reals[0],
+            lowest: Validation(reals_of("lowest")?),
             curve: reals[2..].chunks_exact(3).map(point).collect(),
             loss_sum: reals[1],
             loss_count,

@@ -12,6 +12,7 @@ pub mod objective;
 pub mod ops;
 pub mod optimizer;
 pub mod train;
+pub mod validation;
 pub mod weights;
 pub mod windows;
 

@@ -24,7 +24,7 @@ const WIDTH: Param = Param::unset(
 const BLOCKS: Param = Param::int("blocks", 3, 1, "residual blocks");
 const KERNEL: Param =
     Param::int("kernel", 5, 1, "positions that a convolution sees in each direction; odd").up_to(1001);
-const STEPS: Param = Param::int("steps", 2500, 1, "training steps");
+const STEPS: Param = Param::int("steps", 10_000, 1, "training steps");
 pub(super) const BATCH: Param = Param::int("batch", 128, 1, "pairs in a training step");
 const LEARNING_RATE: Param = Param::positive("learning_rate", 3e-3, "largest learning rate");
 const WARM_UP: Param = Param::int("warm_up", 100, 0, "training steps until the largest learning rate");

@@ -105,7 +105,7 @@ const ORDERS: &[Order] = &[
         sources: "src",
         folder: "nn",
         floors: &[
-            &["array", "init", "level", "ops", "windows"],
+            &["array", "init", "level", "ops", "validation", "windows"],
             &["data", "weights"],
             &["network", "optimizer"],
             &["checkpoint", "objective"],

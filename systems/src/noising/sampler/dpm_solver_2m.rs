@@ -16,7 +16,7 @@ pub(super) const ENTRY: Entry<RegisteredSampler> = Entry {
     params: &[],
     build: RegisteredSampler {
         sampler: &DpmSolver2M,
-        grid: Karras { sigma_min: 0.034, sigma_max: 12.0, rho: 100.0, steps: 12 },
+        grid: Karras { sigma_min: 0.034, sigma_max: 12.0, rho: 100.0, steps: 16 },
     },
 };
 

@@ -23,12 +23,12 @@ fn moments(sampler: &dyn Sampler, grid: &Karras, mean: f64, sd: f64) -> (f64, f6
 #[test]
 fn default_schedules_keep_the_sd_of_gaussian_data() {
     let table = [
-        (&DpmSolver2M as &dyn Sampler, [(0.1, 0.940), (0.2, 0.991), (0.5, 1.010), (1.0, 1.015), (2.0, 1.024)]),
+        (&DpmSolver2M as &dyn Sampler, [(0.1, 0.944), (0.2, 0.989), (0.5, 1.004), (1.0, 1.008), (2.0, 1.018)]),
         (&Heun, [(0.1, 0.348), (0.2, 0.638), (0.5, 0.959), (1.0, 1.019), (2.0, 1.047)]),
     ];
     for (sampler, row) in table {
         let schedule = usual(sampler);
-        assert!(sampler.evaluations(schedule.steps) <= 12);
+        assert!(sampler.evaluations(schedule.steps) <= 16);
         assert!((moments(sampler, &schedule, 0.0, 1.0).1 - 1.0).abs() < 0.02, "{sampler:?}");
         for (sd, expected) in row {
             // the table has three digits
