@@ -52,11 +52,15 @@ impl Metric for CrpsFair {
         } / dim as f64;
     }
 
+    fn least_members(&self) -> usize {
+        2
+    }
+
     fn estimator(&self) -> &'static str {
         "fair"
     }
 
-    fn estimator_of(&self, members: usize) -> &'static str {
+    fn estimator_of(&self, members: usize) -> &str {
         if members == 1 { "absolute error, one member" } else { self.estimator() }
     }
 }

@@ -56,11 +56,15 @@ impl Metric for EnergyScoreFair {
         out[0] = error - if weight > 1e-12 { 0.5 * sum / weight } else { 0.0 };
     }
 
+    fn least_members(&self) -> usize {
+        2
+    }
+
     fn estimator(&self) -> &'static str {
         "fair"
     }
 
-    fn estimator_of(&self, members: usize) -> &'static str {
+    fn estimator_of(&self, members: usize) -> &str {
         if members == 1 { "distance, one member" } else { self.estimator() }
     }
 }

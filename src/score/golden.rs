@@ -48,7 +48,7 @@ fn l1() -> (Array2<f64>, Array3<f64>) {
 
 /// The terms of a metric over cases, each its own cluster.
 fn terms(metric: &str, (truth, members): &(Array2<f64>, Array3<f64>), weights: Option<&Array1<f64>>) -> Terms {
-    let metric = build(metric, &Context { pool: Pool::All, dt: 1.0, lyapunov_time: None }).unwrap();
+    let metric = build(metric, &Context { pool: Pool::All, dt: 1.0, unit: None, lyapunov_time: None }).unwrap();
     let mut terms = Terms::new(metric.terms());
     for (i, y) in truth.outer_iter().enumerate() {
         let ensemble = Ensemble::new(y, members.slice(s![i, .., ..]), weights.map(|w| w.view()));
@@ -58,7 +58,11 @@ fn terms(metric: &str, (truth, members): &(Array2<f64>, Array3<f64>), weights: O
 }
 
 fn value(metric: &str, terms: &Terms) -> f64 {
-    build(metric, &Context { pool: Pool::All, dt: 1.0, lyapunov_time: None }).unwrap().summarise(terms).value.unwrap()
+    build(metric, &Context { pool: Pool::All, dt: 1.0, unit: None, lyapunov_time: None })
+        .unwrap()
+        .summarise(terms)
+        .value
+        .unwrap()
 }
 
 fn check_cases(terms: &Terms, name: &str) {
@@ -90,7 +94,7 @@ fn energy_score_fair() {
 
 #[test]
 fn rank_histogram_counts() {
-    let context = Context { pool: Pool::All, dt: 1.0, lyapunov_time: None };
+    let context = Context { pool: Pool::All, dt: 1.0, unit: None, lyapunov_time: None };
     let entry = crate::systems::registry::find(super::METRICS, "metric", "rank_histogram").unwrap();
     let given = std::iter::once(("bins".to_owned(), crate::systems::Value::Int(11))).collect();
     let settings = crate::systems::Settings::check("metric", entry.params, &given).unwrap();

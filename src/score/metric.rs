@@ -49,8 +49,13 @@ pub trait Metric: Send + Sync {
         means[0]
     }
 
+    /// The fewest members of an ensemble of which it says something where others have more: 2 for what spread is part of.
+    fn least_members(&self) -> usize {
+        1
+    }
+
     /// How it is estimated, to be printed beside every value.
-    fn estimator(&self) -> &'static str;
+    fn estimator(&self) -> &str;
 
     /// What the mean is taken over before the final function.
     fn pool(&self) -> Pool {
@@ -58,7 +63,7 @@ pub trait Metric: Send + Sync {
     }
 
     /// How the value is estimated from ensembles of which the smallest has so many members.
-    fn estimator_of(&self, members: usize) -> &'static str {
+    fn estimator_of(&self, members: usize) -> &str {
         let _ = members;
         self.estimator()
     }
@@ -93,8 +98,10 @@ impl Terms {
 pub struct Context {
     /// The pooling of `rmse` and `spread`: [`Pool::All`] in forecast tables, [`Pool::EachTime`] in assimilation tables.
     pub pool: Pool,
-    /// The length of a lead step, in model time.
+    /// The length of a lead step, in model time or `unit`.
     pub dt: f64,
+    /// The unit of `dt` where a user's file has one; none of model time.
+    pub unit: Option<String>,
     /// The time in which small errors grow by e, in model time, where it is known.
     pub lyapunov_time: Option<f64>,
 }

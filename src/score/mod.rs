@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn every_metric_builds_with_its_defaults_and_says_how_it_is_estimated() {
-        let context = Context { pool: Pool::All, dt: 0.1, lyapunov_time: None };
+        let context = Context { pool: Pool::All, dt: 0.1, unit: None, lyapunov_time: None };
         for entry in METRICS {
             let metric = build(entry.name, &context).unwrap();
             assert!(metric.terms() > 0 && !metric.estimator().is_empty(), "{}", entry.name);

@@ -41,6 +41,10 @@ impl Metric for Spread {
         if self.pool == Pool::EachTime { means[0] } else { means[0].sqrt() }
     }
 
+    fn least_members(&self) -> usize {
+        2
+    }
+
     fn estimator(&self) -> &'static str {
         "unbiased variance"
     }

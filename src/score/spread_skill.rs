@@ -47,6 +47,10 @@ impl Metric for SpreadSkill {
         (means[0] / means[1]).sqrt()
     }
 
+    fn least_members(&self) -> usize {
+        2
+    }
+
     fn estimator(&self) -> &'static str {
         "fortin"
     }

@@ -60,6 +60,23 @@ impl Terms {
         other.marked.iter().for_each(|cluster| self.mark_diverged(*cluster));
     }
 
+    /// The cases that `place` knows under another (cluster, time), under that one; a cluster that diverged did so wherever its
+    /// cases are.
+    #[must_use]
+    pub fn placed(&self, place: &dyn Fn((usize, usize)) -> Option<(usize, usize)>) -> Self {
+        let known = self.rows().filter_map(|(cluster, time, row)| Some((place((cluster, time))?, cluster, row)));
+        let mut known: Vec<((usize, usize), usize, &[f64])> = known.collect();
+        known.sort_unstable_by_key(|(key, ..)| *key);
+        let mut placed = Self::new(self.width);
+        for ((cluster, time), was, row) in known {
+            placed.push(cluster, time, row);
+            if self.marked.binary_search(&was).is_ok() {
+                placed.mark_diverged(cluster);
+            }
+        }
+        placed
+    }
+
     /// Says that a cluster diverged by a criterion of the caller, though its terms are finite.
     pub fn mark_diverged(&mut self, cluster: usize) {
         if let Err(place) = self.marked.binary_search(&cluster) {

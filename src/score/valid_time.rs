@@ -33,7 +33,7 @@ pub(super) const ENTRY: MetricEntry = MetricEntry {
     build: MetricBuild::new(
         "valid time",
         Orientation::More,
-        "Model time until the normalised error of the forecast's mean first exceeds its threshold.",
+        "Time until the normalised error of the forecast's mean first exceeds its threshold.",
         build,
     )
     .headline(&[Of::Analysis]),
@@ -43,18 +43,20 @@ struct ValidTime {
     threshold: f64,
     /// A lead step in the chosen unit.
     step: f64,
-    estimator: &'static str,
+    /// The name of the unit.
+    estimator: String,
 }
 
 fn build(settings: &Settings, context: &Context) -> Result<Box<dyn Metric>> {
     let threshold = settings.number(THRESHOLD.key);
     if settings.text(UNIT.key) != "lyapunov_time" {
-        return Ok(Box::new(ValidTime { threshold, step: context.dt, estimator: "model time" }));
+        let estimator = context.unit.clone().unwrap_or_else(|| "model time".to_owned());
+        return Ok(Box::new(ValidTime { threshold, step: context.dt, estimator }));
     }
     let lyapunov = context.lyapunov_time.ok_or_else(|| {
         settings.mistake(UNIT.key, "is lyapunov_time, but the system's Lyapunov time is not known; use model_time")
     })?;
-    Ok(Box::new(ValidTime { threshold, step: context.dt / lyapunov, estimator: "Lyapunov times" }))
+    Ok(Box::new(ValidTime { threshold, step: context.dt / lyapunov, estimator: "Lyapunov times".to_owned() }))
 }
 
 impl Metric for ValidTime {
@@ -81,8 +83,8 @@ impl Metric for ValidTime {
         terms.rows().filter(|(_, _, row)| row[1] > 0.0).count()
     }
 
-    fn estimator(&self) -> &'static str {
-        self.estimator
+    fn estimator(&self) -> &str {
+        &self.estimator
     }
 }
 
@@ -107,7 +109,7 @@ mod tests {
 
     #[test]
     fn it_counts_the_lead_steps_before_the_first_failure() {
-        let metric = ValidTime { threshold: 0.4, step: 0.05, estimator: "" };
+        let metric = ValidTime { threshold: 0.4, step: 0.05, estimator: String::new() };
         let value = |errors: &[f64]| {
             let mut out = [0.0; 2];
             metric.measure(&Case::Errors(errors), &mut out);
@@ -118,5 +120,13 @@ mod tests {
         assert_eq!(value(&[0.5]), 0.0);
         assert_eq!(value(&[0.1, f64::NAN, 0.1]), 0.05);
         assert_eq!(value(&[0.1; 8]), 0.4);
+    }
+
+    #[test]
+    fn its_unit_is_that_of_the_lead_step() {
+        for (unit, named) in [(None, "model time"), (Some("hours".to_owned()), "hours")] {
+            let context = Context { pool: crate::score::Pool::All, dt: 6.0, unit, lyapunov_time: None };
+            assert_eq!(crate::score::build("valid_time", &context).unwrap().estimator(), named);
+        }
     }
 }

@@ -6,7 +6,7 @@
 //! a_i are 1. Two moments fit it: X^2 / tr A is near F with d = (tr A)^2 / tr A^2 and d nu degrees of freedom (the
 //! second-order correction of Rao & Scott 1981, 1984, after Satterthwaite), nu those of Omega's estimate, and tr A^2
 //! estimated without bias, as for a Wishart matrix. Only traces are used, so few times do not spoil it as they would
-//! spoil a Wald test; tr A is taken 1 + 1/nu times as found, for its error is one of all contrasts together where they
+//! spoil a Wald test; tr A is taken 1 + 2/nu times as found, for its error is one of all contrasts together where they
 //! persist.
 //!
 //! Contrasts and not bins: where ranks move slowly, the first contrasts (a bias, a wrong spread) persist like the errors
@@ -53,7 +53,7 @@ pub fn flatness(terms: &Terms, bins: usize) -> Option<Flatness> {
     }
     let a = long_run.covariance()? / flat;
     let trace = a.diag().sum().max(LEAST * long_run.independent_trace() / flat);
-    let allowed = trace * (1.0 + 1.0 / nu);
+    let allowed = trace * (1.0 + 2.0 / nu);
     if chi_square <= NONE * terms.len() as f64 {
         return Some(Flatness { chi_square, inflation: trace / (bins - 1) as f64, p: 1.0 });
     }
