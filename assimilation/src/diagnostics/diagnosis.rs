@@ -103,14 +103,22 @@ impl History {
         let before = match at.checked_sub(1).map(|before| &self.signs()[before]) {
             Some(before) if before.analysis_lost > 0 => return Self::analysis(before),
             Some(before) => {
-                format!("from a finite analysis at lead step {} with spread {}", before.step, short(before.spread))
+                let (spread, largest) = (short(before.spread), short(before.largest));
+                format!(
+                    "from a finite analysis at lead step {} with spread {spread} and values up to {largest}",
+                    before.step
+                )
             }
             None => "from the prior".to_owned(),
         };
         let sentence = format!(
-            "the forecast {before} to lead step {} made {} of {} members non-finite: the model blew up; take a smaller \
-             step (more `substeps`), or less inflation, which takes members off the states that it was made for",
-            signs.step, signs.forecast_lost, signs.members
+            "the forecast {before} to lead step {} made {} of {} members non-finite, member {} first: the model blew up; \
+             take a smaller step (more `substeps`), or less inflation, which takes members off the states that it was made \
+             for",
+            signs.step,
+            signs.forecast_lost,
+            signs.members,
+            signs.first_lost.unwrap_or_default()
         );
         Some(Diagnosis { cause: Cause::Model, step: signs.step, sentence })
     }

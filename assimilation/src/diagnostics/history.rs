@@ -1,6 +1,6 @@
 //! The signs of a run: a few numbers of each analysis, from which [`History::diagnose`] tells why it went wrong.
 
-use ndarray::Axis;
+use ndarray::{ArrayView1, ArrayView2, Axis};
 
 use super::spectrum::Spectrum;
 use crate::ensemble::all_finite;
@@ -36,6 +36,10 @@ pub struct Signs {
     pub rank: Option<(usize, usize)>,
     /// Members of the forecast that are not finite.
     pub forecast_lost: usize,
+    /// The first of them.
+    pub first_lost: Option<usize>,
+    /// The largest absolute value of the analysis.
+    pub largest: f64,
     /// Members whose state is finite and whose h(x) is not.
     pub predicted_lost: usize,
     /// Members of the analysis that are not finite.
@@ -56,12 +60,11 @@ impl History {
     pub fn add(&mut self, outcome: &Outcome, observed: &ObservationSet, error: Option<f64>) -> Result<()> {
         let forecast = outcome.forecast.view();
         let values = used(outcome, observed);
-        let lost =
-            |x: ndarray::ArrayView2<f64>| x.outer_iter().filter(|row| row.iter().any(|v| !v.is_finite())).count();
+        let lost = |x: ArrayView2<f64>| x.outer_iter().filter(|row| !is_finite(row)).count();
         let present = observed.restrict(forecast)?;
         let predicted = &present.predicted;
         let rows = forecast.outer_iter().zip(predicted.outer_iter());
-        let predicted_lost = rows.filter(|(x, h)| x.iter().all(|v| v.is_finite()) && h.iter().any(|v| !v.is_finite()));
+        let predicted_lost = rows.filter(|(x, h)| is_finite(x) && !is_finite(h));
         let (predicted_lost, forecast_lost) = (predicted_lost.count(), lost(forecast));
         let sound = forecast_lost == 0 && all_finite(predicted.view()) && predicted.ncols() > 0;
         let found = match innovation(outcome, &ObservationSet { values: values.view(), ..*observed }) {
@@ -103,6 +106,8 @@ impl History {
             innovation_variance: found.as_ref().and_then(|found| found.variance.mean()),
             rank: spectrum.map(|spectrum| (spectrum.rank(), spectrum.full_rank)),
             forecast_lost,
+            first_lost: forecast.outer_iter().position(|row| !is_finite(&row)),
+            largest: outcome.ensemble.iter().fold(0.0, |largest, x| x.abs().max(largest)),
             predicted_lost,
             analysis_lost: lost(outcome.ensemble.view()),
         });
@@ -115,8 +120,12 @@ impl History {
     }
 }
 
+fn is_finite(row: &ArrayView1<f64>) -> bool {
+    row.iter().all(|value| value.is_finite())
+}
+
 /// The root mean square error of the mean of an outcome, for [`History::add`].
-pub fn error(outcome: &Outcome, truth: ndarray::ArrayView1<f64>) -> f64 {
+pub fn error(outcome: &Outcome, truth: ArrayView1<f64>) -> f64 {
     let difference = outcome.mean() - truth;
     let mean = difference.insert_axis(Axis(0)).mapv(|e| e * e).mean();
     mean.unwrap_or(f64::NAN).sqrt()

@@ -93,8 +93,8 @@ impl Grid {
     /// The distance between two places, in grid units: Euclidean, the shorter way round where it is periodic.
     pub fn distance(&self, from: impl Into<Place>, to: impl Into<Place>) -> f64 {
         let (from, to) = (self.position(from.into()), self.position(to.into()));
-        let rows = self.apart((from[0] - to[0]).abs(), self.rows);
-        let columns = self.apart((from[1] - to[1]).abs(), self.columns);
+        let rows = self.separation((from[0] - to[0]).abs(), self.rows);
+        let columns = self.separation((from[1] - to[1]).abs(), self.columns);
         rows.hypot(columns)
     }
 
@@ -104,13 +104,13 @@ impl Grid {
         [index[0] as f64 + place.beside[0], index[1] as f64 + place.beside[1]]
     }
 
-    /// The distance of two points whose positions differ by `apart`, in a direction of `size` points.
-    pub(super) fn apart(&self, apart: f64, size: usize) -> f64 {
+    /// The distance of two points whose positions differ by `difference`, in a direction of `size` points.
+    pub(super) fn separation(&self, difference: f64, size: usize) -> f64 {
         if !self.periodic {
-            return apart;
+            return difference;
         }
-        let apart = apart % size as f64;
-        apart.min(size as f64 - apart)
+        let difference = difference % size as f64;
+        difference.min(size as f64 - difference)
     }
 }
 

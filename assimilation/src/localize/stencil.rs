@@ -66,12 +66,12 @@ impl Stencil {
 impl RowWeights {
     /// The weights of a row offset, none where all of them are 0.
     fn new(grid: &Grid, rows: isize, weight: impl Fn(f64) -> f64, reach: f64) -> Option<Self> {
-        let across = grid.apart(rows.unsigned_abs() as f64, grid.rows);
+        let across = grid.separation(rows.unsigned_abs() as f64, grid.rows);
         // round-off must not lose a point at the very end of the reach; the taper decides about it
         let along = (reach * reach - across * across).max(0.0).sqrt() + 1e-9;
         let columns = offsets(grid, along, grid.columns);
         let first = columns.start;
-        let weights = columns.map(|c| weight(across.hypot(grid.apart(c.unsigned_abs() as f64, grid.columns))));
+        let weights = columns.map(|c| weight(across.hypot(grid.separation(c.unsigned_abs() as f64, grid.columns))));
         let weights: Vec<f64> = weights.collect();
         weights.iter().any(|w| *w > 0.0).then_some(Self { rows, first, weights })
     }

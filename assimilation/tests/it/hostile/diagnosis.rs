@@ -115,6 +115,11 @@ fn a_time_step_that_is_too_long_is_a_model_that_blew_up() {
     assert!(diagnosis.sentence.contains("`substeps`") && diagnosis.sentence.contains("of 20 members non-finite"));
     let signs = history.signs().iter().find(|signs| signs.step == diagnosis.step).unwrap();
     assert!(signs.forecast_lost > 0 && signs.predicted_lost == 0);
+    // which member, from states of what size
+    let before = history.signs().iter().rev().find(|signs| signs.step < diagnosis.step);
+    let said = [format!("member {} first", signs.first_lost.unwrap()), "values up to".to_owned()];
+    let told = before.is_none_or(|before| before.largest > 0.0 && diagnosis.sentence.contains(&said[1]));
+    assert!(told && diagnosis.sentence.contains(&said[0]), "{}", diagnosis.sentence);
 }
 
 #[test]
