@@ -70,6 +70,26 @@ pub struct AssimilationRow {
     pub replicates: usize,
 }
 
+/// A lead step of the forecast table.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Lead {
+    /// Its number in the table, from 1.
+    pub lead_step: usize,
+    /// How long after the start of a forecast it is; none where it is not known.
+    pub time: Option<f64>,
+    /// The unit of that; none of model time.
+    pub unit: Option<String>,
+}
+
+impl Lead {
+    /// The lead steps 1, 2, ... of so many `dt`, in a unit.
+    pub fn steps(leads: usize, dt: f64, unit: Option<&str>) -> Vec<Self> {
+        let lead =
+            |lead_step: usize| Self { lead_step, time: Some(lead_step as f64 * dt), unit: unit.map(str::to_owned) };
+        (1..=leads).map(lead).collect()
+    }
+}
+
 /// What a comparison with the best row of a table lets one say of another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -308,8 +328,11 @@ pub struct Report {
     pub warnings: Vec<String>,
     /// The forecast table.
     pub forecast: Vec<ForecastRow>,
-    /// The length of a lead step in model time.
+    /// The length of a lead step, in model time or the unit of a user's file.
     pub dt: f64,
+    /// The lead times of its lead steps; empty where they are so many `dt` in model time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leads: Vec<Lead>,
     /// The assimilation table.
     pub assimilation: Vec<AssimilationRow>,
     /// Comparisons of every row with the best.
@@ -336,9 +359,17 @@ pub struct Report {
 }
 
 impl Report {
+    /// A lead step of the forecast table.
+    pub fn lead(&self, lead_step: usize) -> Lead {
+        let known = self.leads.iter().find(|lead| lead.lead_step == lead_step);
+        let counted = || Lead { lead_step, time: Some(lead_step as f64 * self.dt), unit: None };
+        known.cloned().unwrap_or_else(counted)
+    }
+
     /// Adds what the scores of one stage hold, behind what is there: tables, costs, pictures.
     pub fn add(&mut self, scored: Self) {
         self.forecast.extend(scored.forecast);
+        self.leads.extend(scored.leads);
         self.assimilation.extend(scored.assimilation);
         self.paired.extend(scored.paired);
         self.cost.extend(scored.cost);

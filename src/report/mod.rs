@@ -36,7 +36,7 @@ pub use diagnosis::Diagnosed;
 pub use gallery::Exhibit;
 pub use portrait::{Portrait, View};
 
-use crate::results::Report;
+use crate::results::{ForecastRow, Report};
 use crate::systems::Estimate;
 
 /// The report as one HTML file that needs nothing outside itself: no network, no scripts, no other files.
@@ -62,6 +62,17 @@ pub fn headline(report: &Report) -> String {
 /// The headline tables for a terminal, at most 110 columns wide, ending with a line break.
 pub fn text(report: &Report) -> String {
     text::text(report)
+}
+
+/// The lead steps that the forecast tables show, in order: those at which forecasters are to be compared.
+pub fn shown_leads(rows: &[ForecastRow]) -> Vec<usize> {
+    let metrics = verdict::distinct(rows.iter().map(|row| row.metric.as_str()));
+    let shown =
+        |metric: &str| verdict::shown_leads(&rows.iter().filter(|row| row.metric == metric).collect::<Vec<_>>());
+    let mut leads: Vec<usize> = metrics.into_iter().flat_map(shown).flatten().collect();
+    leads.sort_unstable();
+    leads.dedup();
+    leads
 }
 
 /// Aligned columns under their heads, at most 110 wide, a line a row: columns that do not fit go to a further block.

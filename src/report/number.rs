@@ -1,5 +1,7 @@
 //! Numbers as they are printed: as many digits as the standard error supports, and no more.
 
+use crate::results::Lead;
+
 /// Decimals that show `se` with one significant digit, or two where the first is 1 (0.0042 -> 3, 0.0123 -> 3).
 fn decimals(se: f64) -> usize {
     let exponent = se.log10().floor();
@@ -33,6 +35,18 @@ pub(super) fn plain(value: f64) -> String {
         return text.trim_end_matches('0').trim_end_matches('.').to_string();
     }
     text
+}
+
+/// A time, with as many digits as tell it from its neighbours.
+pub(super) fn time(value: f64) -> String {
+    let rounded = format!("{value:.5e}").parse().unwrap_or(value);
+    if (1e-4..1e6).contains(&f64::abs(rounded)) || rounded == 0.0 { format!("{rounded}") } else { plain(value) }
+}
+
+/// A lead time with its unit, in words; none where it is not known.
+pub(super) fn lead_time(lead: &Lead) -> Option<String> {
+    let time = time(lead.time?);
+    Some(lead.unit.as_ref().map_or_else(|| format!("time {time}"), |unit| format!("{time} {unit}")))
 }
 
 /// A value and its standard error, rounded alike. Without a usable standard error the value has three digits.

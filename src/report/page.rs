@@ -87,7 +87,7 @@ fn forecasts(report: &Report, styles: &Styles) -> String {
     if all.is_empty() {
         return String::new();
     }
-    let shown: String = all.iter().map(|table| tables::forecast(table, report.dt)).collect();
+    let shown: String = all.iter().map(tables::forecast).collect();
     format!(r#"{}<div class="pair">{shown}</div>{}"#, tables::key(&all), skill::section(report, styles))
 }
 

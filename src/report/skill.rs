@@ -4,8 +4,8 @@ use super::chart::Chart;
 use super::legend::{self, Styles};
 use super::number;
 use super::scale::Axis;
-use super::verdict::{distinct, few_leads};
-use crate::results::{ForecastRow, Report};
+use super::verdict::{distinct, shown_leads};
+use crate::results::{ForecastRow, Lead, Report};
 use crate::score::{Orientation, orientation, title};
 
 /// The section's charts under one legend; empty without at least two lead steps.
@@ -37,10 +37,13 @@ pub(super) fn chart(report: &Report, styles: &Styles, metric: &str, width: f64, 
     let mut rows: Vec<&ForecastRow> =
         report.forecast.iter().filter(|row| row.metric == metric && row.lead_step.is_some()).collect();
     rows.sort_by_key(|row| row.lead_step);
-    let time = |row: &ForecastRow| row.lead_step.unwrap_or(0) as f64 * report.dt;
+    let lead = |row: &ForecastRow| report.lead(row.lead_step.unwrap_or(0));
+    let time = |row: &ForecastRow| lead(row).time.unwrap_or(f64::NAN);
     let last = rows.iter().map(|row| time(row)).fold(0.0, f64::max);
     let values: Vec<f64> = rows.iter().filter_map(|row| row.value).collect();
-    let x = Axis::linear(0.0, last, 5, "lead time");
+    let unit = rows.first().and_then(|row| lead(row).unit);
+    let name = unit.map_or_else(|| "lead time".to_owned(), |unit| format!("lead time ({unit})"));
+    let x = Axis::linear(0.0, last, 5, &name);
     let y = Axis::fitting(&around(orientation(metric), values), 40.0, "");
     let low = y.min;
     let mut chart = Chart::new(width, height, &chart_title(metric, &rows), x, y);
@@ -57,14 +60,14 @@ pub(super) fn chart(report: &Report, styles: &Styles, metric: &str, width: f64, 
         let points: Vec<_> = of(label).iter().map(band).collect();
         chart.band(styles.forecaster(label), 0.16, &points);
     }
-    let few = few_leads(rows.iter().map(|row| row.lead_step));
+    let few = shown_leads(&rows);
     for label in &labels {
         let style = styles.forecaster(label);
         let points: Vec<_> = of(label).iter().map(|row| (time(row), row.value)).collect();
         chart.line(style, 1.6, &points, label);
         for row in of(label).into_iter().filter(|row| few.contains(&row.lead_step)) {
             if let Some(value) = row.value {
-                chart.dot(style, 2.2, time(row), value, &tooltip(row, report.dt));
+                chart.dot(style, 2.2, time(row), value, &tooltip(row, &lead(row)));
             }
         }
     }
@@ -88,10 +91,9 @@ fn chart_title(metric: &str, rows: &[&ForecastRow]) -> String {
     if estimators.is_empty() || title.contains(&estimators) { title } else { format!("{title} ({estimators})") }
 }
 
-fn tooltip(row: &ForecastRow, dt: f64) -> String {
-    let lead = row.lead_step.unwrap_or(0);
+fn tooltip(row: &ForecastRow, lead: &Lead) -> String {
     let (value, se) = row.value.map_or(("–".into(), None), |value| number::value_se(value, row.se));
     let se = se.map_or_else(String::new, |se| format!(" ± {se}"));
-    let time = number::plain(lead as f64 * dt);
-    format!("{}, lead {lead} (time {time}): {value}{se}, n = {}", row.forecaster, row.n)
+    let time = number::lead_time(lead).map_or_else(String::new, |time| format!(" ({time})"));
+    format!("{}, lead {}{time}: {value}{se}, n = {}", row.forecaster, lead.lead_step, row.n)
 }

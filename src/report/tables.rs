@@ -48,11 +48,12 @@ pub(super) fn assimilation(table: &Table) -> String {
 }
 
 /// One metric's table: a row a forecaster, a column a lead step.
-pub(super) fn forecast(table: &Table, dt: f64) -> String {
-    let head = |column: &Column| match column.lead {
+pub(super) fn forecast(table: &Table) -> String {
+    let head = |column: &Column| match &column.lead {
         Some(lead) => {
-            let time = number::plain(lead as f64 * dt);
-            format!(r#"<th scope="col">lead {lead}<small>time {time}</small></th>"#)
+            let time =
+                number::lead_time(lead).map_or_else(String::new, |time| format!("<small>{}</small>", escape(&time)));
+            format!(r#"<th scope="col">lead {}{time}</th>"#, lead.lead_step)
         }
         None => r#"<th scope="col">whole forecast</th>"#.into(),
     };
@@ -146,6 +147,7 @@ pub(super) fn wrap(caption: &str, head: &str, body: &str) -> String {
 mod tests {
     use super::super::{sample, verdict};
     use super::*;
+    use crate::results::{Lead, Report};
 
     #[test]
     fn cells_say_best_tie_and_diverged() {
@@ -159,8 +161,11 @@ mod tests {
     #[test]
     fn forecast_tables_name_estimator_cases_and_lead_times() {
         let report = sample::small();
-        let html = forecast(&verdict::forecast(&report)[0], report.dt);
+        let html = forecast(&verdict::forecast(&report)[0]);
         assert!(html.contains("estimator mean, pool all, n = 512, less is better"), "{html}");
         assert!(html.contains("lead 4<small>time 0.2</small>"), "{html}");
+        let report = Report { leads: Lead::steps(4, 6.0, Some("hours")), ..report };
+        let html = forecast(&verdict::forecast(&report)[0]);
+        assert!(html.contains("lead 4<small>24 hours</small>"), "{html}");
     }
 }

@@ -2,7 +2,7 @@
 
 use super::number;
 use super::verdict::{self, Cell, Mark, Table, TableRow, short_label};
-use crate::results::Report;
+use crate::results::{Lead, Report};
 use crate::score;
 
 /// The widest line of a table.
@@ -44,7 +44,7 @@ pub(super) fn text(report: &Report) -> String {
     for table in &forecast {
         out.push(String::new());
         out.push(format!("Forecast, {}", heading(table)));
-        out.extend(forecast_lines(table, report.dt));
+        out.extend(forecast_lines(table));
     }
     let tables = || assimilation.iter().chain(&forecast);
     if tables().any(|table| table.has(Mark::Best)) {
@@ -57,13 +57,14 @@ pub(super) fn text(report: &Report) -> String {
     out.iter().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
-/// The metric with its estimator, the number of cases and which way is better.
+/// The metric with its estimator, the number of cases, which way is better, and the unit of lead times.
 fn heading(table: &Table) -> String {
     let column = table.columns.first();
     let estimator = column.map(|column| column.estimators.join(" / ")).filter(|names| !names.is_empty());
     let n = table.rows.iter().flat_map(|row| row.cells.iter().flatten()).map(|cell| cell.n).max().unwrap_or(0);
     let estimator = estimator.map_or_else(String::new, |name| format!(", estimator {name}"));
-    format!("{}{estimator}, n = {n} ({})", score::title(&table.name), score::orientation(&table.name).phrase())
+    let unit = table.lead_unit().map_or_else(String::new, |unit| format!(", lead times in {unit}"));
+    format!("{}{estimator}, n = {n} ({}){unit}", score::title(&table.name), score::orientation(&table.name).phrase())
 }
 
 /// What all rows share: the number of times, and that none diverged. Then they need no columns of their own.
@@ -101,12 +102,18 @@ fn assimilation_lines(table: &Table) -> Vec<String> {
     grid(&head, &table.rows.iter().map(row).collect::<Vec<_>>())
 }
 
-fn forecast_lines(table: &Table, dt: f64) -> Vec<String> {
+/// The number of a lead step and its lead time, with the unit where not all columns have one.
+fn lead_head(lead: &Lead, of_all: Option<&str>) -> String {
+    let unit = lead.unit.as_deref().filter(|_| of_all.is_none()).map_or_else(String::new, |unit| format!(" {unit}"));
+    let time = lead.time.map_or_else(String::new, |time| format!(" ({}{unit})", number::time(time)));
+    format!("lead {}{time}  ", lead.lead_step)
+}
+
+fn forecast_lines(table: &Table) -> Vec<String> {
+    let unit = table.lead_unit();
     let mut head: Vec<String> = vec!["forecaster".into()];
-    head.extend(table.columns.iter().map(|column| match column.lead {
-        Some(lead) => format!("lead {lead} ({})  ", number::plain(lead as f64 * dt)),
-        None => "whole forecast  ".into(),
-    }));
+    let columns = table.columns.iter().map(|column| column.lead.as_ref());
+    head.extend(columns.map(|lead| lead.map_or_else(|| "whole forecast  ".into(), |lead| lead_head(lead, unit))));
     let row = |row: &TableRow| std::iter::once(row.label.clone()).chain(row.cells.iter().map(cell)).collect();
     grid(&head, &table.rows.iter().map(row).collect::<Vec<Vec<String>>>())
 }
@@ -221,6 +228,24 @@ Forecast, RMSE, estimator mean, n = 512 (less is better)
 ";
         let got = text(&sample::small());
         assert_eq!(got, expected, "\n{got}");
+    }
+
+    #[test]
+    fn lead_times_have_their_unit() {
+        let hours = Report { leads: Lead::steps(4, 6.0, Some("hours")), ..sample::small() };
+        let got = text(&hours);
+        assert!(got.contains("n = 512 (less is better), lead times in hours\n"), "{got}");
+        assert!(got.contains("lead 1 (6)") && got.contains("lead 4 (24)"), "{got}");
+        // of two units each column says its own
+        let mut mixed = hours;
+        mixed.leads[0] = Lead { lead_step: 1, time: Some(0.05), unit: None };
+        mixed.leads[3] = Lead { lead_step: 4, time: None, unit: None };
+        let got = text(&mixed);
+        assert!(
+            got.contains("lead 1 (0.05)") && got.contains("lead 2 (12 hours)") && got.contains("lead 4\n"),
+            "{got}"
+        );
+        assert!(!got.contains("lead times in") && !got.contains("lead 4 ("), "{got}");
     }
 
     #[test]

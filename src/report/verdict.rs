@@ -1,7 +1,7 @@
 //! The headline tables as a page and a terminal both print them: which value is best, which others are not
 //! significantly different from it, and which rows diverged.
 
-use crate::results::{AssimilationRow, PairedRow, Report, Verdict};
+use crate::results::{AssimilationRow, ForecastRow, Lead, PairedRow, Report, Verdict};
 use crate::score::{Orientation, orientation};
 
 /// What the paired tests say of a value.
@@ -49,7 +49,14 @@ pub(super) struct Column {
     /// What is pooled before the final function.
     pub pool: String,
     /// The lead step, for forecasts.
-    pub lead: Option<usize>,
+    pub lead: Option<Lead>,
+}
+
+impl Column {
+    /// The number of its lead step.
+    pub fn lead_step(&self) -> Option<usize> {
+        self.lead.as_ref().map(|lead| lead.lead_step)
+    }
 }
 
 /// One row: label, then a cell a column.
@@ -78,6 +85,15 @@ impl Table {
     /// Whether any value is marked so.
     pub fn has(&self, mark: Mark) -> bool {
         self.rows.iter().flat_map(|row| row.cells.iter().flatten()).any(|cell| cell.mark == mark)
+    }
+
+    /// The unit of the lead times of all columns, where it is one; none of model time.
+    pub fn lead_unit(&self) -> Option<&str> {
+        match distinct(self.columns.iter().filter_map(|column| Some(column.lead.as_ref()?.unit.as_deref()))).as_slice()
+        {
+            [only] => *only,
+            _ => None,
+        }
     }
 }
 
@@ -158,9 +174,10 @@ fn forecast_metric(report: &Report, metric: &str) -> Table {
         metric: metric.into(),
         estimators: distinct(rows().map(|row| row.estimator.clone())),
         pool: rows().next().map(|row| row.pool.clone()).unwrap_or_default(),
-        lead,
+        lead: lead.map(|lead| report.lead(lead)),
     };
-    let columns: Vec<Column> = few_leads(rows().map(|row| row.lead_step)).into_iter().map(column).collect();
+    let shown = shown_leads(&rows().collect::<Vec<_>>());
+    let columns: Vec<Column> = shown.into_iter().map(column).collect();
     let cell = |label: &str, lead: Option<usize>| {
         let row = rows().find(|row| row.forecaster == label && row.lead_step == lead)?;
         let value = row.value.filter(|v| v.is_finite());
@@ -170,11 +187,24 @@ fn forecast_metric(report: &Report, metric: &str) -> Table {
     let row = |label: &str| TableRow {
         label: label.into(),
         note: String::new(),
-        cells: columns.iter().map(|column| cell(label, column.lead)).collect(),
+        cells: columns.iter().map(|column| cell(label, column.lead_step())).collect(),
     };
     let mut table = Table { name: metric.into(), rows: labels.into_iter().map(row).collect(), columns };
     mark(&mut table, "forecast", &report.paired);
     table
+}
+
+/// The lead steps that the table of one metric shows: a few of all, and a few of those of each forecaster, for forecasters of
+/// other files may have lead times of their own. Rows of no lead step come last.
+pub(super) fn shown_leads(rows: &[&ForecastRow]) -> Vec<Option<usize>> {
+    let labels = distinct(rows.iter().map(|row| row.forecaster.as_str()));
+    let of =
+        |label: &str| few_leads(rows.iter().filter(|row| row.forecaster == label).map(|row| row.lead_step)).into_iter();
+    let mut shown = few_leads(rows.iter().map(|row| row.lead_step));
+    shown.extend(labels.into_iter().flat_map(of));
+    shown.sort_unstable_by_key(|lead| (lead.is_none(), *lead));
+    shown.dedup();
+    shown
 }
 
 /// The first and the last lead step, and those nearest to an eighth, a quarter and a half of the last.
@@ -203,7 +233,7 @@ fn mark(table: &mut Table, name: &str, paired: &[PairedRow]) {
         let column = table.columns[index].clone();
         let pairs: Vec<&PairedRow> = paired
             .iter()
-            .filter(|pair| pair.table == name && pair.metric == column.metric && pair.lead_step == column.lead)
+            .filter(|pair| pair.table == name && pair.metric == column.metric && pair.lead_step == column.lead_step())
             .collect();
         let Some(best) = best(table, index, orientation(&column.metric), &pairs) else { continue };
         for row in &mut table.rows {
@@ -282,6 +312,17 @@ mod tests {
         assert_eq!(few, [1, 5, 10, 20, 40].map(Some));
         assert_eq!(few_leads([Some(1), Some(2)].into_iter()), [Some(1), Some(2)]);
         assert_eq!(few_leads([None, None].into_iter()), [None]);
+    }
+
+    #[test]
+    fn lead_steps_of_one_forecaster_alone_are_shown() {
+        let row = |label: &str, lead: usize| {
+            let first = &sample::small().forecast[0];
+            ForecastRow { forecaster: label.into(), lead_step: Some(lead), ..first.clone() }
+        };
+        let rows: Vec<ForecastRow> = (1..=3).map(|lead| row("a", lead)).chain([row("b", 2)]).collect();
+        assert_eq!(shown_leads(&rows.iter().collect::<Vec<_>>()), [1, 2, 3].map(Some));
+        assert_eq!(super::super::shown_leads(&rows[..3]), [1, 3]);
     }
 
     #[test]

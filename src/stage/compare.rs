@@ -77,6 +77,7 @@ pub fn run(plan: &Plan, options: &Options, progress: &dyn Progress) -> Result<Fi
         format!("{}\nreport: {}\n", crate::report::headline(&report).trim_end(), path.join("report.html").display());
     let result = json!({
         "forecast": report.forecast,
+        "leads": report.leads,
         "assimilation": with_seconds(&report),
         "paired": report.paired,
         "training": report.training,
@@ -99,7 +100,7 @@ fn report(
     let (plan, made) = (experiment.plan, &experiment.forecasters);
     let mut report = Report {
         title: plan.name.clone(),
-        setting: tables::setting(plan),
+        setting: tables::setting(plan, experiment.data.as_ref().and_then(|data| data.unit.stated())),
         dt: plan.data.stepping.dt,
         training: forecast::training_rows(experiment, progress)?,
         curves: made.iter().filter_map(FittedForecaster::curve).collect(),

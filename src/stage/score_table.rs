@@ -56,6 +56,17 @@ impl ScoreTable {
         }
     }
 
+    /// Measures what is left of an ensemble, one member, with every column of `of` that needs no more: a single member among
+    /// ensembles has no spread, and no fair score.
+    pub fn single<'e>(&mut self, of: Of, cluster: usize, time: usize, ensemble: &'e Ensemble<'e>) {
+        for (column, terms) in self.columns.iter().zip(&mut self.terms) {
+            let metric = column.metric.as_ref();
+            if column.of == of && metric.input() == Input::Ensemble && metric.least_members() < 2 {
+                terms.measure(metric, cluster, time, &Case::Ensemble(ensemble));
+            }
+        }
+    }
+
     /// Measures one case with the column of this metric, if there is one.
     pub fn case(&mut self, of: Of, name: &str, cluster: usize, time: usize, case: &Case) {
         if let Some(index) = self.index(of, name) {
@@ -126,6 +137,13 @@ impl ScoreTable {
         self.members = fewer(self.members, other.members);
     }
 
+    /// The cases that `place` knows under another (cluster, time), under that one.
+    #[must_use]
+    pub fn placed(&self, place: &dyn Fn((usize, usize)) -> Option<(usize, usize)>) -> Self {
+        let terms = self.terms.iter().map(|terms| terms.placed(place)).collect();
+        Self { columns: Arc::clone(&self.columns), terms, members: self.members }
+    }
+
     /// Forgets all cases.
     pub fn clear(&mut self) {
         *self = Self::new(&self.columns);
@@ -138,7 +156,7 @@ impl ScoreTable {
     }
 
     /// How column `index` is estimated.
-    pub fn estimator(&self, index: usize) -> &'static str {
+    pub fn estimator(&self, index: usize) -> &str {
         let metric = &self.columns[index].metric;
         self.members.map_or_else(|| metric.estimator(), |members| metric.estimator_of(members))
     }

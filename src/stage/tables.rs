@@ -32,6 +32,7 @@ fn metrics_json(report: &Report) -> Result<String> {
         "schema": "scorecast/metrics/v1",
         "experiment": report.title,
         "forecast": report.forecast,
+        "leads": report.leads,
         "assimilation": report.assimilation,
         "paired": report.paired,
         "training": report.training,
@@ -99,8 +100,8 @@ fn line(cells: &[&str]) -> String {
     quoted.collect::<Vec<_>>().join(",")
 }
 
-/// What was run, as pairs for the report.
-pub fn setting(plan: &Plan) -> Vec<(String, String)> {
+/// What was run, as pairs for the report. `unit` is that of the lead step; none of model time.
+pub fn setting(plan: &Plan, unit: Option<&str>) -> Vec<(String, String)> {
     let mut out: Vec<(String, String)> = Vec::new();
     let mut add = |what: &str, value: String| out.push((what.to_owned(), value));
     if let Some(system) = &plan.system {
@@ -112,8 +113,11 @@ pub fn setting(plan: &Plan) -> Vec<(String, String)> {
     add(
         "lead step",
         format!(
-            "{} model time units, {} integration step(s) of {}",
-            stepping.dt, stepping.substeps, stepping.integrator
+            "{} {}, {} integration step(s) of {}",
+            stepping.dt,
+            unit.unwrap_or("model time units"),
+            stepping.substeps,
+            stepping.integrator
         ),
     );
     match &plan.data.source {

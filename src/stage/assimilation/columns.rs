@@ -39,6 +39,7 @@ pub fn columns(plan: &Plan, has_truth: bool) -> Result<Vec<Column>> {
     let context = Context {
         pool: Pool::EachTime,
         dt: plan.data.stepping.dt,
+        unit: None,
         lyapunov_time: plan.system.as_ref().and_then(SystemPlan::lyapunov_time),
     };
     let mut out = Vec::new();

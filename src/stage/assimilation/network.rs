@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ndarray::{Array3, Axis};
+use ndarray::{Array2, Array3, Axis};
 
 use super::lost::Rule;
 use super::observation_times;
@@ -19,7 +19,7 @@ use crate::stage::data::{SplitTrajectories, health};
 use crate::stage::experiment::Experiment;
 use crate::stage::options::Options;
 use crate::store;
-use crate::store::netcdf::{TimeUnit, Wording};
+use crate::store::netcdf::{TimeUnit, Wording, units_differ};
 use crate::systems::{Domain, Key};
 
 /// A network with its operator and replicates.
@@ -233,6 +233,11 @@ pub fn recorded_sets(
         return Err(at("the file has no value that is not missing".into()).hint("give a file that has some"));
     }
     health::usable(values.view().into_dyn()).map_err(|(what, remedy)| at(what).hint(remedy))?;
+    if let Some((observed, states)) = other_units(operator, &wording, data) {
+        let message =
+            format!("its observations are in `{observed}`, but the states are in `{states}` (attribute `units`)");
+        return Err(at(message).hint("give both in one unit, or correct the attribute"));
+    }
     let own = data.map_or(&TimeUnit::Model, |data| &data.unit);
     let said = time.clone();
     let time = time.map(|time| in_lead_steps_unit(time, &unit, own)).transpose();
@@ -242,6 +247,22 @@ pub fn recorded_sets(
     let counted = || steps.iter().map(|&step| step as f64 * plan.data.stepping.dt).collect();
     let times = said.unwrap_or_else(counted);
     Ok(Recorded { values, steps, times, wording })
+}
+
+/// The units of observations and states where both are said and differ, though observations are states or means of states: what
+/// other operators give is in a unit of its own. A linear operator gives means where the observations of x = 1 are 1.
+fn other_units(
+    operator: &dyn ObservationOperator,
+    observations: &Wording,
+    data: Option<&SplitTrajectories>,
+) -> Option<(String, String)> {
+    let (observed, states) = (observations.units()?, data?.wording.units()?);
+    if !units_differ(Some(observed), Some(states)) || !operator.is_linear() {
+        return None;
+    }
+    let ones = Array2::ones((1, operator.state_dim()));
+    let means = operator.apply(0.0, ones.view()).iter().all(|value| (value - 1.0).abs() < 1e-9);
+    means.then(|| (observed.to_owned(), states.to_owned()))
 }
 
 /// Times of observations in the unit of the trajectories.

@@ -12,7 +12,7 @@ use crate::spec::{DataSource, Layout, Plan};
 use crate::stage::data::health::{self, step};
 use crate::stage::options::{Options, go_on};
 use crate::store;
-use crate::store::netcdf::{SplitPart, StoredTrajectories};
+use crate::store::netcdf::{SplitPart, StoredTrajectories, TimeUnit};
 use crate::systems::simulate::spin_up;
 use crate::systems::system::visible;
 use crate::systems::{Domain, Geometry, Key, Simulation};
@@ -42,6 +42,7 @@ pub fn trajectories(
 fn read(path: &Path, plan: &Plan, options: &Options) -> Result<SplitTrajectories> {
     let (read, wording) = store::read_worded(path, plan.data.variable.as_deref(), &options.limits())?;
     let geometry = geometry(plan, path, &read)?;
+    check_unit(path, plan, &read.unit)?;
     check_step(path, &read, plan.data.stepping.dt)?;
     health::usable(read.values.view().into_dyn())
         .map_err(|(what, remedy)| Failure::new(FailureKind::Data, what).at(path.display().to_string()).hint(remedy))?;
@@ -90,7 +91,8 @@ pub fn step_of(path: &Path, times: Option<&[f64]>) -> Result<Option<f64>> {
 pub struct Said {
     /// The length of a lead step; none where it has no times.
     pub dt: Option<f64>,
-    /// How the components lie, by what the file says and the plan; none where neither says it, or they do not fit.
+    /// How the components lie, by what the file says and the plan; none where neither says it of states in one dimension of space, or
+    /// they do not fit.
     pub geometry: Option<Geometry>,
 }
 
@@ -107,13 +109,25 @@ impl Said {
 /// What the file of the plan's trajectories says of itself.
 ///
 /// # Errors
-/// When the file cannot be read, or its times cannot be used.
+/// When the file cannot be read, or its times cannot be used with the plan's system.
 pub fn said_in(path: &Path, plan: &Plan, options: &Options) -> Result<Said> {
     let outline = store::read_outline(path, plan.data.variable.as_deref(), &options.limits())?;
+    check_unit(path, plan, &outline.unit)?;
     let dt = step_of(path, outline.time.as_deref())?;
-    let says = outline.geometry.is_some() || matches!(plan.data.layout, Layout::Word(_));
+    // a field of which nothing is said has no distances: its points are no ring
+    let says = outline.geometry.is_some() || outline.space.len() != 1 || matches!(plan.data.layout, Layout::Word(_));
     let geometry = if says { plan.data.layout.of_file(&outline.space, outline.geometry).ok() } else { None };
     Ok(Said { dt, geometry })
+}
+
+/// Refuses times in a unit beside a system, whose equations are in model time: so long a step of a file would be taken for as many
+/// model time units.
+fn check_unit(path: &Path, plan: &Plan, unit: &TimeUnit) -> Result<()> {
+    let Some(system) = plan.system.as_ref().filter(|_| *unit != TimeUnit::Model) else { return Ok(()) };
+    let message =
+        format!("its times are in {}, but the equations of system `{}` are in model time", unit.name(), system.name);
+    let hint = "remove [system] if these are not its trajectories, or give the times in model time (units `1`)";
+    Err(Failure::new(FailureKind::Data, message).at(path.display().to_string()).hint(hint))
 }
 
 /// Refuses trajectories whose states are not `dt` apart.

@@ -16,14 +16,14 @@ impl LeadTables {
         Self((0..leads).map(|_| ScoreTable::new(columns)).collect())
     }
 
-    /// The number of lead steps.
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
     /// Measures a forecast of trajectory `case` from `start` at lead step `lead`, from 1 on.
     pub fn measure<'e>(&mut self, lead: usize, case: usize, start: usize, ensemble: &'e Ensemble<'e>) {
         self.0[lead - 1].ensemble(Of::Analysis, case, start, ensemble);
+    }
+
+    /// Measures what is left of a forecast, one member, at lead step `lead`, from 1 on.
+    pub fn single<'e>(&mut self, lead: usize, case: usize, start: usize, ensemble: &'e Ensemble<'e>) {
+        self.0[lead - 1].single(Of::Analysis, case, start, ensemble);
     }
 
     /// The table of a lead step, from 1 on.
@@ -48,8 +48,13 @@ impl LeadTables {
 
     /// The rows of all lead steps.
     pub fn rows(&self, label: &str) -> Vec<ForecastRow> {
-        let lead = |(index, table): (usize, &ScoreTable)| rows::forecast(label, table, Some(index + 1));
-        self.0.iter().enumerate().flat_map(lead).collect()
+        self.rows_at(label, &(1..=self.0.len()).collect::<Vec<_>>())
+    }
+
+    /// The rows of all lead steps, each under the number that it has in a table.
+    pub fn rows_at(&self, label: &str, numbers: &[usize]) -> Vec<ForecastRow> {
+        let lead = |(table, number): (&ScoreTable, &usize)| rows::forecast(label, table, Some(*number));
+        self.0.iter().zip(numbers).flat_map(lead).collect()
     }
 
     /// The rank histogram of the first lead step, where there is one.
@@ -58,20 +63,11 @@ impl LeadTables {
     }
 }
 
-/// Compares forecasters with the best, at the lead steps that tables show of so many.
-pub fn compare(forecasters: &[(String, &LeadTables)], leads: usize) -> Vec<PairedRow> {
-    let at = |lead: usize| -> Vec<PairedRow> {
-        let rows: Vec<Labelled> = forecasters.iter().map(|(label, tables)| (label.clone(), tables.at(lead))).collect();
-        rows::all_against_best_at(lead, &rows)
+/// Compares forecasters with the best at some lead steps.
+pub fn compare(forecasters: &[(String, &LeadTables)], leads: &[usize]) -> Vec<PairedRow> {
+    let at = |lead: &usize| -> Vec<PairedRow> {
+        let rows: Vec<Labelled> = forecasters.iter().map(|(label, tables)| (label.clone(), tables.at(*lead))).collect();
+        rows::all_against_best_at(*lead, &rows)
     };
-    shown_leads(leads).into_iter().flat_map(at).collect()
-}
-
-/// The lead steps at which forecasters are compared: those that the tables show.
-fn shown_leads(leads: usize) -> Vec<usize> {
-    let mut shown: Vec<usize> =
-        [1, leads / 8, leads / 4, leads / 2, leads].into_iter().filter(|&lead| lead > 0).collect();
-    shown.sort_unstable();
-    shown.dedup();
-    shown
+    leads.iter().flat_map(at).collect()
 }

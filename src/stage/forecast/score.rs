@@ -13,7 +13,8 @@ use super::lost::{Bounds, is_lost};
 use super::start_blocks::{StartBlocks, starts};
 use crate::failure::{Failure, FailureKind, Result};
 use crate::progress::Progress;
-use crate::results::{CostRow, Report};
+use crate::report::shown_leads;
+use crate::results::{CostRow, Lead, Report};
 use crate::score::series::ENERGY_SCORE_LAW;
 use crate::score::{Case, Column, Context, Ensemble, Input, Of, Pool, Terms, normalised_error};
 use crate::spec::{Plan, SystemPlan};
@@ -108,6 +109,7 @@ impl<'a> Setting<'a> {
         let context = Context {
             pool: Pool::All,
             dt: plan.data.stepping.dt,
+            unit: data.unit.stated().map(str::to_owned),
             lyapunov_time: plan.system.as_ref().and_then(SystemPlan::lyapunov_time),
         };
         let laws = OneStepLaws::new(plan.seed, data, exact, &context)?;
@@ -163,7 +165,8 @@ impl<'a> Setting<'a> {
             let lost = (1..=scores.squares.len()).filter(|lead| is_lost(&scores.squares[lead - 1]));
             lost.for_each(|lead| scores.by_lead.mark_lost(lead));
         }
-        let mut report = Report::default();
+        let leads = Lead::steps(self.plan.score.lead_steps, self.plan.data.stepping.dt, self.data.unit.stated());
+        let mut report = Report { leads, ..Report::default() };
         for (made, scores) in merged.iter() {
             let (label, training) = (&made.label, made.fitted.training());
             report.forecast.extend(scores.by_lead.rows(label));
@@ -180,7 +183,7 @@ impl<'a> Setting<'a> {
         }
         let forecasters: Vec<(String, &LeadTables)> =
             merged.iter().map(|(made, scores)| (made.label.clone(), &scores.by_lead)).collect();
-        report.paired = compare(&forecasters, self.plan.score.lead_steps);
+        report.paired = compare(&forecasters, &shown_leads(&report.forecast));
         report
     }
 }

@@ -5,7 +5,6 @@ use std::path::Path;
 use ndarray::{ArrayD, ArrayViewD, Axis, IxDyn};
 
 use super::super::error::{Error, Result};
-use super::dataset::Attribute;
 use super::read::{Header, Reader};
 
 /// A role that a dimension can play, and the names under which it is known.
@@ -74,8 +73,8 @@ pub(super) struct Arranged {
 /// The roles of all dimensions of a variable, in our order.
 pub(super) type Roles = &'static [&'static Role];
 
-/// Loads the variable of a name, or the only floating-point one with such dimensions, in the order of the roles: of the
-/// first of several sets that fits it.
+/// Loads the variable of a name, or the only one of floating-point or packed numbers with such dimensions, in the order of the
+/// roles: of the first of several sets that fits it.
 pub(super) fn load(path: &Path, reader: &mut Reader, name: Option<&str>, sets: &[Roles]) -> Result<Arranged> {
     let Choice { header, axes, roles } = choose(path, reader.headers(), name, sets)?;
     let values = reader.numbers(&header.name)?;
@@ -126,8 +125,8 @@ fn choose(path: &Path, headers: &[Header], name: Option<&str>, sets: &[Roles]) -
         return fit(found)
             .ok_or_else(|| Error::data(path, format!("variable {} has other dimensions", shown(found)), wanted(sets)));
     }
-    // numbers may be packed into integers; flags such as `split` are integers too, and come second
-    let mut fitting: Vec<_> = headers.iter().filter(|h| h.float).filter_map(fit).collect();
+    // numbers that are packed into integers are numbers like others; flags such as `split` are integers too, and come second
+    let mut fitting: Vec<_> = headers.iter().filter(|h| h.float || h.packed).filter_map(fit).collect();
     if fitting.is_empty() {
         fitting = headers.iter().filter(|h| h.integer).filter_map(fit).collect();
     }
@@ -180,23 +179,6 @@ fn listed(headers: &[Header]) -> String {
 fn shown(header: &Header) -> String {
     let sizes = header.dimensions.iter().map(|(name, size)| format!("{name}: {size}")).collect::<Vec<_>>().join(", ");
     format!("`{}` ({sizes})", header.name)
-}
-
-/// The numbers of the coordinate of a dimension and its attribute `units`, if it has any.
-pub(super) fn coordinate(
-    reader: &mut Reader,
-    dimension: Option<&String>,
-) -> Result<Option<(Vec<f64>, Option<String>)>> {
-    match dimension.filter(|name| reader.headers().iter().any(|header| header.name == **name)) {
-        Some(name) => numbers_with_units(reader, name).map(Some),
-        None => Ok(None),
-    }
-}
-
-fn numbers_with_units(reader: &mut Reader, name: &str) -> Result<(Vec<f64>, Option<String>)> {
-    let variable = reader.load(name)?;
-    let units = variable.attribute("units").and_then(Attribute::text).map(str::to_owned);
-    Ok((reader.decoded(variable)?, units))
 }
 
 /// Refuses values that are not finite, and says where the first one is.

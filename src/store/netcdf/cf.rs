@@ -15,6 +15,12 @@ use super::super::error::{Error, Result};
 use super::dataset::{Attribute, Values, Variable};
 use super::source::{Chunks, Integer};
 
+/// The attribute by which stored integers have another sign than their type.
+pub(super) const UNSIGNED: &str = "_Unsigned";
+/// The attributes that say how numbers are stored, and nothing of decoded ones.
+pub(super) const OF_STORAGE: [&str; 8] =
+    [UNSIGNED, "scale_factor", "add_offset", "_FillValue", "missing_value", "valid_min", "valid_max", "valid_range"];
+
 /// The values of a variable of numbers, missing ones NaN. `integer` says how they are stored; none are floating-point numbers.
 ///
 /// # Errors
@@ -202,11 +208,11 @@ impl Conventions {
 
 /// What `_Unsigned` says.
 fn turn(path: &Path, variable: &Variable, integer: Option<Integer>) -> Result<Turn> {
-    let Some(attribute) = variable.attribute("_Unsigned") else { return Ok(Turn::None) };
+    let Some(attribute) = variable.attribute(UNSIGNED) else { return Ok(Turn::None) };
     let unsigned = match attribute.text().map(str::to_lowercase).as_deref() {
         Some("true") => true,
         Some("false") => false,
-        _ => return Err(meant(path, variable, "_Unsigned", "must be \"true\" or \"false\"")),
+        _ => return Err(meant(path, variable, UNSIGNED, "must be \"true\" or \"false\"")),
     };
     Ok(match integer {
         Some(Integer { bytes, signed }) if signed == unsigned => {
@@ -247,6 +253,23 @@ fn unwritten(variable: &Variable, integer: Option<Integer>) -> Option<f64> {
         (Some(Integer { bytes: 8, signed: false }), _) => Some(18_446_744_073_709_551_614.0),
         _ => None,
     }
+}
+
+/// What stands for a value that was never written: `_FillValue`, or what the NetCDF library leaves; none where neither is there.
+/// It is missing by these conventions.
+pub(super) fn fill(variable: &Variable, integer: Option<Integer>) -> Option<Fill> {
+    let given = variable.attribute("_FillValue");
+    let number = given.and_then(|fill| fill.numbers()?.first().copied()).or_else(|| unwritten(variable, integer))?;
+    // a double holds no neighbours of the largest integers
+    let bits = given.and_then(|fill| modulo(fill).first().copied());
+    Some(Fill { number, bits: bits.unwrap_or(if number < 0.0 { number as i64 as u64 } else { number as u64 }) })
+}
+
+/// A number as a double, and as a whole number modulo 2^64.
+#[derive(Clone, Copy)]
+pub(super) struct Fill {
+    pub(super) number: f64,
+    pub(super) bits: u64,
 }
 
 /// The whole numbers of an attribute, modulo 2^64.

@@ -7,6 +7,7 @@ use ndarray::{Array5, Ix5};
 use super::super::Limits;
 use super::super::error::{Error, Result};
 use super::arrange::{self, CASE, COMPONENT, LEAD_TIME, NUMBER, Role, TIME};
+use super::clock::{self, Clock};
 use super::dataset::{Dataset, Origin, Values, Variable};
 use super::read::Reader;
 use super::trajectories::{flat, with_time};
@@ -79,27 +80,40 @@ fn lead_time(lead: &LeadTime) -> Variable {
 /// # Errors
 /// As [`super::read`]; and [`Error::Data`] when no variable or several fit.
 pub fn read_forecasts(path: &Path, variable: Option<&str>, limits: &Limits) -> Result<Forecasts> {
-    let Stored { values, time, lead } = load(path, &mut Reader::open(path, limits)?, variable)?;
-    let counted = || ((1..=values.dim().3).map(|step| step as f64).collect(), None);
-    let (lead, units) = lead.unwrap_or_else(counted);
-    let lead_time = LeadTime { values: lead, units: units.unwrap_or_else(|| "1".into()) };
-    Ok(Forecasts { values, time: time.map(|(time, _)| time), lead_time })
+    let Stored { values, time, lead, .. } = load(path, &mut Reader::open(path, limits)?, variable)?;
+    let counted = || Clock::new((1..=values.dim().3).map(|step| step as f64).collect(), None, None);
+    let lead = lead.unwrap_or_else(counted);
+    let lead_time = LeadTime { values: lead.values, units: lead.said.unwrap_or_else(|| "1".into()) };
+    Ok(Forecasts { values, time: time.map(|time| time.values), lead_time })
 }
 
 /// Forecasts as a file has them.
 pub(super) struct Stored {
     pub(super) values: Array5<f64>,
-    /// The times of the starts and their unit, where it has any.
-    pub(super) time: Option<(Vec<f64>, Option<String>)>,
-    /// The lead times and their unit, where it has any.
-    pub(super) lead: Option<(Vec<f64>, Option<String>)>,
+    /// The times of the starts, where it has any.
+    pub(super) time: Option<Clock>,
+    /// Whether they are of the cases, each of which is a start.
+    pub(super) timed_cases: bool,
+    /// The lead times, where it has any.
+    pub(super) lead: Option<Clock>,
 }
+
+/// Names of the times of starts.
+pub(super) const STARTS: &[&str] =
+    &["time", "valid_time", "t", "init_time", "forecast_reference_time", "reference_time", "start_time"];
+/// The name of a dimension of cases that are starts.
+const INIT_TIME: &str = "init_time";
 
 /// The forecasts of a file that is open.
 pub(super) fn load(path: &Path, reader: &mut Reader, variable: Option<&str>) -> Result<Stored> {
     let arranged = arrange::load(path, reader, variable, &[&[&CASE, &START, &NUMBER, &LEAD_TIME, &COMPONENT]])?;
-    let time = arrange::coordinate(reader, arranged.dimensions[1].as_ref())?;
-    let lead = arrange::coordinate(reader, arranged.dimensions[3].as_ref())?;
+    let [case, start, lead] = [0, 1, 3].map(|role| arranged.dimensions[role].as_ref());
+    let timed_cases = start.is_none() && case.is_some_and(|name| name.to_lowercase() == INIT_TIME);
+    let time = clock::along(path, reader, if timed_cases { case } else { start }, STARTS)?;
+    let lead = clock::along(path, reader, lead, LEADS)?;
     let values = arranged.values.into_dimensionality::<Ix5>().map_err(|e| Error::content(path, e.to_string()))?;
-    Ok(Stored { values, time, lead })
+    Ok(Stored { values, time, timed_cases, lead })
 }
+
+/// Names of lead times.
+const LEADS: &[&str] = &["lead_time", "lead", "prediction_timedelta", "forecast_period"];

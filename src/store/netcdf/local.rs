@@ -74,17 +74,19 @@ impl Local {
         let mut bare: Vec<&str> = Vec::new();
         for claim in self.claims.iter().filter(|_| !deep) {
             // NetCDF lets a coordinate of characters have a second dimension; its own is the first.
-            let (Some(scale), Some(&size)) = (scale_name(&claim.dataset), claim.shape.first()) else { continue };
-            self.survey.scales.push((claim.name.clone(), size));
+            let (Some(scale), Some(_)) = (scale_name(&claim.dataset), claim.shape.first()) else { continue };
             users.push(claim);
             if scale.starts_with("This is a netCDF dimension but not a netCDF variable") {
                 bare.push(&claim.name);
             }
         }
         let uses = scales::uses(&self.guard.path, &users)?;
+        let extents = scales::extents(&users, &self.claims, &uses);
+        let of = |scale: &&Claim| Some((scale.name.clone(), extents.get(&scale.name)?.size));
+        self.survey.scales = users.iter().filter_map(of).collect();
         for claim in &self.claims {
             (self.guard.pulse)();
-            let dimensions = scales::dimensions_of(&self.guard.path, claim, &uses, &self.survey.scales)?;
+            let dimensions = scales::dimensions_of(&self.guard.path, claim, &uses, &extents)?;
             self.survey.arrays.push(Array {
                 path: claim.name.clone(),
                 shape: claim.shape.clone(),

@@ -13,11 +13,14 @@
 
 pub(super) mod arrange;
 pub(super) mod blocks;
+mod calendar;
 mod cf;
 mod child;
+mod clock;
 mod dataset;
 mod describe;
 mod forecasts;
+mod grown;
 mod guard;
 mod layout;
 mod local;
@@ -25,6 +28,7 @@ mod observations;
 pub(super) mod open;
 mod raw;
 pub(super) mod read;
+mod resolution;
 mod scales;
 mod scored;
 mod serve;
@@ -36,17 +40,20 @@ mod time_unit;
 mod times;
 pub(super) mod trajectories;
 pub(super) mod trouble;
+mod units;
 mod values;
 mod wire;
 mod wording;
 pub(super) mod write;
 
 pub use blocks::{Block, Blocks, write_blocks};
+pub use clock::{Clock, same_lead};
 pub use dataset::{Attribute, Dataset, Dimension, Origin, Values, Variable};
 pub use describe::{Description, describe};
 pub use forecasts::{Forecasts, LeadTime, read_forecasts, write_forecasts};
 pub use observations::{Observations, read_observations, read_worded_observations, write_observations};
 pub use read::read;
+pub use resolution::Resolution;
 pub use scored::{Scored, ScoredAnalyses, ScoredForecasts, read_scored};
 pub use serve::serve;
 pub use split::SplitPart;
@@ -55,5 +62,6 @@ pub use trajectories::{
     Outline, StoredTrajectories, frame, read_outline, read_trajectories, read_worded_trajectories, state_attributes,
     write_trajectories, write_worded_trajectories,
 };
+pub use units::differ as units_differ;
 pub use wording::Wording;
 pub use write::write;

@@ -6,8 +6,10 @@ use super::super::Limits;
 use super::super::error::{Error, Result};
 use super::cf;
 use super::dataset::{Attribute, Dataset, Dimension, Values, Variable};
+use super::grown;
 use super::open::{open, values};
-use super::source::{Array, Source, StorageKind};
+use super::resolution::Resolution;
+use super::source::{Array, Integer, Source, StorageKind, Stored};
 
 /// Reads a whole file: the variables of its root group.
 ///
@@ -49,8 +51,10 @@ pub(super) struct Header {
     pub(super) dimensions: Vec<(String, usize)>,
     /// Whether it holds floating-point numbers.
     pub(super) float: bool,
-    /// Whether it holds integers, which may be packed numbers.
+    /// Whether it holds integers.
     pub(super) integer: bool,
+    /// Whether these are packed numbers.
+    pub(super) packed: bool,
 }
 
 /// An open file whose links, types and layouts have been checked.
@@ -86,6 +90,13 @@ impl<'a> Reader<'a> {
         self.source.survey().root.all()
     }
 
+    /// The attribute of the whole file of a name, as it lies there; none where it has none.
+    pub(super) fn stated(&self, name: &str) -> Result<Option<&Stored>> {
+        let root = &self.source.survey().root;
+        root.0.as_ref().map_err(Error::clone)?;
+        Ok(root.get(name))
+    }
+
     /// The array of a variable, and its place.
     fn find(&self, name: &str) -> Option<(usize, &Array)> {
         self.source.survey().arrays.iter().enumerate().find(|(_, array)| array.path == name && !array.bare)
@@ -100,9 +111,10 @@ impl<'a> Reader<'a> {
         };
         let (kind, integer) = (array.kind, array.integer);
         let bytes = array.shape.iter().fold(kind.bytes() as u64, |n, &side| n.saturating_mul(side as u64));
-        let mut dimensions: Vec<String> = array.dimensions.iter().map(|(n, _)| n.clone()).collect();
+        let (mut shape, mut dimensions) = (array.shape.clone(), array.dimensions.clone());
         if kind == StorageKind::Fixed(1) && dimensions.len() > 1 {
             dimensions.pop();
+            shape.pop();
         }
         let attributes = array.attributes.all()?;
         let chunks = self.source.admit(at)?;
@@ -111,14 +123,24 @@ impl<'a> Reader<'a> {
         if let (StorageKind::Variable, Values::Text(texts)) = (kind, &values) {
             self.take(name, texts.iter().map(|text| text.len() as u64).sum())?;
         }
-        let variable = Variable { name: name.into(), dimensions, values, attributes };
+        let names = dimensions.iter().map(|(name, _)| name.clone()).collect();
+        let variable = Variable { name: name.into(), dimensions: names, values, attributes };
         cf::check_unwritten(self.path, &variable, integer, &chunks)?;
-        Ok(variable)
+        if dimensions.iter().zip(&shape).any(|((_, size), own)| size > own) {
+            let sides = dimensions.iter().map(|(_, size)| *size as u64);
+            self.take(name, sides.fold(kind.bytes() as u64, u64::saturating_mul))?;
+        }
+        grown::filled(self.path, variable, integer, &shape, &dimensions)
     }
 
     /// The attributes of a variable; none where there is no such variable.
     pub(super) fn attributes_of(&self, name: &str) -> Result<Vec<(String, Attribute)>> {
         self.find(name).map_or(Ok(Vec::new()), |(_, array)| array.attributes.all())
+    }
+
+    /// How finely a variable is stored; as doubles are where there is no such variable.
+    pub(super) fn resolution(&self, name: &str) -> Resolution {
+        self.find(name).map_or_else(Resolution::default, |(_, array)| Resolution::of(array))
     }
 
     /// Takes memory from what is left.
@@ -133,6 +155,24 @@ impl<'a> Reader<'a> {
         cf::decode(self.path, variable, integer)
     }
 
+    /// A variable of this file as a file of ours can hold it: as it is, or, where that has no integers of its width, decoded. What
+    /// its attributes say of its storage then goes.
+    pub(super) fn kept(&self, mut variable: Variable) -> Result<Variable> {
+        let stored = self.find(&variable.name).map(|(_, array)| (array.integer, array.kind.bytes()));
+        let Some((Some(Integer { bytes, .. }), width)) = stored else { return Ok(variable) };
+        if bytes == width {
+            return Ok(variable);
+        }
+        let decoded = self.decoded(variable.clone())?;
+        if variable.values.to_f64().as_ref() == Some(&decoded) {
+            variable.attributes.retain(|(name, _)| name != cf::UNSIGNED);
+            return Ok(variable);
+        }
+        variable.values = Values::F64(decoded);
+        variable.attributes.retain(|(name, _)| !cf::OF_STORAGE.contains(&name.as_str()));
+        Ok(variable)
+    }
+
     /// Loads a variable of numbers and decodes it.
     pub(super) fn numbers(&mut self, name: &str) -> Result<Vec<f64>> {
         let variable = self.load(name)?;
@@ -144,7 +184,8 @@ impl Header {
     fn of(array: &Array) -> Self {
         let float = matches!(array.kind, StorageKind::F32 | StorageKind::F64);
         let integer = !float && !array.kind.is_text();
-        Self { name: array.path.clone(), dimensions: array.dimensions.clone(), float, integer }
+        let packed = integer && ["scale_factor", "add_offset"].iter().any(|name| array.attributes.get(name).is_some());
+        Self { name: array.path.clone(), dimensions: array.dimensions.clone(), float, integer, packed }
     }
 }
 

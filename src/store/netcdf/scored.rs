@@ -6,9 +6,13 @@ use ndarray::{Array, Array3, Array4, Array5, Dimension as Axes};
 
 use super::super::Limits;
 use super::super::error::{Error, Result};
-use super::arrange::{self, CASE, COMPONENT, LEAD_TIME, NUMBER, Roles, TIME};
-use super::forecasts::{self, START};
+use super::arrange::{self, CASE, COMPONENT, LEAD_TIME, NUMBER, Role, Roles, TIME};
+use super::clock::{self, Clock};
+use super::dataset::Attribute;
+use super::forecasts::{self, START, STARTS};
 use super::read::Reader;
+use super::resolution::Resolution;
+use super::units;
 
 /// What a file holds that can be scored.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,12 +34,14 @@ pub struct ScoredForecasts {
     pub weights: Option<Array3<f64>>,
     /// `[case, start, lead, component]`; NaN is missing.
     pub truth: Array4<f64>,
-    /// The times of the starts, in the file's own unit, where it has any.
-    pub time: Option<Vec<f64>>,
-    /// The lead times, in the file's own unit, where it has any.
-    pub lead: Option<Vec<f64>>,
-    /// What the file says of the units of both.
-    pub units: [Option<String>; 2],
+    /// How finely the truth is stored.
+    pub resolution: Resolution,
+    /// The times of the starts, where it has any.
+    pub time: Option<Clock>,
+    /// Whether those are times of the cases, each of which is a start.
+    pub timed_cases: bool,
+    /// The lead times, where it has any: finite, and each of them once.
+    pub lead: Option<Clock>,
 }
 
 /// Analyses and what happened.
@@ -49,20 +55,22 @@ pub struct ScoredAnalyses {
     pub weights: Option<Array3<f64>>,
     /// `[case, time, component]`; NaN is missing.
     pub truth: Array3<f64>,
-    /// The times, in the file's own unit, where it has any.
-    pub time: Option<Vec<f64>>,
-    /// What the file says of their unit.
-    pub units: Option<String>,
+    /// How finely the truth is stored.
+    pub resolution: Resolution,
+    /// The times, where it has any.
+    pub time: Option<Clock>,
 }
 
 const ANALYSIS: Roles = &[&CASE, &TIME, &NUMBER, &COMPONENT];
 const WEIGHT: Roles = &[&CASE, &TIME, &NUMBER];
+const TRUTH_OF_FORECASTS: Roles = &[&CASE, &START, &LEAD_TIME, &COMPONENT];
+const TRUTH_OF_ANALYSES: Roles = &[&CASE, &TIME, &COMPONENT];
 
 /// Reads a file of forecasts or analyses with their truth.
 ///
 /// # Errors
-/// As [`super::read`]; and [`Error::Data`] when it holds neither, has no truth, its arrays do not fit together, or weights are
-/// none.
+/// As [`super::read`]; and [`Error::Data`] when it holds neither, has no truth or an infinite one, its arrays do not fit
+/// together or are in other units, lead times are missing or come twice, or weights are none.
 pub fn read_scored(path: &Path, limits: &Limits) -> Result<Scored> {
     let mut reader = Reader::open(path, limits)?;
     let has = |name: &str| reader.headers().iter().any(|header| header.name == name);
@@ -75,42 +83,77 @@ pub fn read_scored(path: &Path, limits: &Limits) -> Result<Scored> {
     let label =
         attributes.iter().find(|(name, _)| name == "label").and_then(|(_, label)| label.text()).map(str::to_owned);
     if forecast {
-        let forecasts::Stored { values, time, lead } = forecasts::load(path, &mut reader, Some("forecast"))?;
-        let ((time, unit), (lead, lead_unit)) = (with_unit(time), with_unit(lead));
-        let truth = arrange::load(path, &mut reader, Some("truth"), &[&[&CASE, &START, &LEAD_TIME, &COMPONENT]])?;
-        let truth: Array4<f64> = shaped(path, truth.values)?;
+        same_units(path, &reader, "forecast")?;
+        let forecasts::Stored { values, time, timed_cases, lead } =
+            forecasts::load(path, &mut reader, Some("forecast"))?;
+        distinct(path, lead.as_ref())?;
         let (cases, starts, members, leads, components) = values.dim();
+        let truth: Array4<f64> = truth(path, &mut reader, TRUTH_OF_FORECASTS)?;
         same(path, "truth", truth.shape(), &[cases, starts, leads, components])?;
         let roles: Roles = &[&CASE, &START, &NUMBER];
         let weights = if weighted { Some(weights(path, &mut reader, roles, [cases, starts, members])?) } else { None };
-        return Ok(Scored::Forecasts(ScoredForecasts {
-            label,
-            values,
-            weights,
-            truth,
-            time,
-            lead,
-            units: [unit, lead_unit],
-        }));
+        let resolution = reader.resolution("truth");
+        let found = ScoredForecasts { label, values, weights, truth, resolution, time, timed_cases, lead };
+        return Ok(Scored::Forecasts(found));
     }
     if analysis {
+        same_units(path, &reader, "analysis")?;
         let found = arrange::load(path, &mut reader, Some("analysis"), &[ANALYSIS])?;
-        let (time, units) = with_unit(arrange::coordinate(&mut reader, found.dimensions[1].as_ref())?);
+        let time = clock::along(path, &mut reader, found.dimensions[1].as_ref(), STARTS)?;
         let values: Array4<f64> = shaped(path, found.values)?;
         let (cases, times, members, components) = values.dim();
-        let truth = arrange::load(path, &mut reader, Some("truth"), &[&[&CASE, &TIME, &COMPONENT]])?;
-        let truth: Array3<f64> = shaped(path, truth.values)?;
+        let truth: Array3<f64> = truth(path, &mut reader, TRUTH_OF_ANALYSES)?;
         same(path, "truth", truth.shape(), &[cases, times, components])?;
         let weights = if weighted { Some(weights(path, &mut reader, WEIGHT, [cases, times, members])?) } else { None };
-        return Ok(Scored::Analyses(ScoredAnalyses { label, values, weights, truth, time, units }));
+        let resolution = reader.resolution("truth");
+        return Ok(Scored::Analyses(ScoredAnalyses { label, values, weights, truth, resolution, time }));
     }
     let message = "has neither a variable `forecast` nor `analysis`, so there is nothing to score".to_owned();
     Err(Error::data(path, message, "give a file that `scorecast forecast` or `scorecast assimilate` wrote"))
 }
 
-/// Values and their unit.
-fn with_unit(found: Option<(Vec<f64>, Option<String>)>) -> (Option<Vec<f64>>, Option<String>) {
-    found.map_or((None, None), |(values, units)| (Some(values), units))
+/// The variable `truth`, in the order of `roles`: NaN where it is not known what happened, and never infinite.
+fn truth<D: Axes>(path: &Path, reader: &mut Reader, roles: Roles) -> Result<Array<f64, D>> {
+    let truth = arrange::load(path, reader, Some("truth"), &[roles])?.values;
+    if let Some((at, value)) = truth.indexed_iter().find(|(_, value)| value.is_infinite()) {
+        let place = |(axis, role): (usize, &&Role)| format!("{} {}", role.name, at[axis]);
+        let place = roles.iter().enumerate().map(place).collect::<Vec<_>>().join(", ");
+        let message = format!("`truth` is {value} at {place}");
+        return Err(Error::data(path, message, "give NaN where it is not known what happened"));
+    }
+    shaped(path, truth)
+}
+
+/// Refuses a truth in another unit than what is scored against it.
+fn same_units(path: &Path, reader: &Reader, name: &str) -> Result<()> {
+    let said = |name: &str| -> Result<Option<String>> {
+        let attributes = reader.attributes_of(name)?;
+        let units = attributes.iter().find(|(own, _)| own == "units").map(|(_, value)| value);
+        Ok(units.and_then(Attribute::text).map(|units| units.trim().to_owned()))
+    };
+    let (own, truth) = (said(name)?, said("truth")?);
+    if !units::differ(own.as_deref(), truth.as_deref()) {
+        return Ok(());
+    }
+    let [own, truth] = [own, truth].map(Option::unwrap_or_default);
+    let message = format!("`{name}` is in `{own}` but `truth` is in `{truth}` (attribute `units`)");
+    Err(Error::data(path, message, "give both in one unit, or correct the attribute"))
+}
+
+/// Refuses lead times that are missing or infinite, and one that comes twice.
+fn distinct(path: &Path, lead: Option<&Clock>) -> Result<()> {
+    let Some(lead) = lead else { return Ok(()) };
+    if let Some((at, time)) = lead.values.iter().enumerate().find(|(_, time)| !time.is_finite()) {
+        let message = format!("lead time {at} (`lead_time`) is {time}");
+        return Err(Error::data(path, message, "give finite lead times, each of them once"));
+    }
+    for (at, time) in lead.values.iter().enumerate() {
+        if let Some(before) = lead.values[..at].iter().position(|other| clock::same_lead(*other, *time)) {
+            let message = format!("lead times {before} and {at} (`lead_time`) are both {time}");
+            return Err(Error::data(path, message, "give each lead time once"));
+        }
+    }
+    Ok(())
 }
 
 /// The variable `weight`, in the order of `roles` and of this shape.

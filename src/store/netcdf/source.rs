@@ -43,6 +43,7 @@ pub(in crate::store) struct Survey {
 pub(in crate::store) struct Array {
     /// Its path, such as `state` or `t0_fields/density`.
     pub(in crate::store) path: String,
+    /// The sizes in which it lies in the file.
     pub(in crate::store) shape: Vec<usize>,
     pub(in crate::store) kind: StorageKind,
     /// How integers are stored; none of other types.
@@ -50,7 +51,8 @@ pub(in crate::store) struct Array {
     /// The sizes of its chunks, where it has any.
     pub(in crate::store) chunk: Option<Vec<usize>>,
     pub(in crate::store) attributes: Attributes,
-    /// Its dimensions by name, with their sizes; an unnamed one is called `dim_0` and so on.
+    /// Its dimensions by name, with their sizes; an unnamed one is called `dim_0` and so on. One that grew may be larger than the
+    /// array along it.
     pub(in crate::store) dimensions: Vec<(String, usize)>,
     /// Whether it only names a dimension.
     pub(in crate::store) bare: bool,
@@ -160,7 +162,7 @@ impl Attributes {
 
 impl Stored {
     /// What it is in the words of NetCDF; none for what is not read.
-    fn attribute(&self) -> Option<Attribute> {
+    pub(in crate::store) fn attribute(&self) -> Option<Attribute> {
         match self {
             Self::Value(value) => Some(value.clone()),
             Self::Texts(texts) if texts.len() == 1 => texts.first().cloned().map(Attribute::Text),

@@ -2,6 +2,7 @@
 
 mod damage;
 mod hostile;
+mod stored;
 mod users;
 
 use super::super::Limits;

@@ -76,6 +76,11 @@ impl TimeUnit {
         }
     }
 
+    /// What it is called beside a number, which model time needs no name for.
+    pub fn stated(&self) -> Option<&str> {
+        (*self != Self::Model).then(|| self.name())
+    }
+
     /// How many of these one of `other` is; none where they cannot be compared.
     pub fn in_these(&self, other: &Self) -> Option<f64> {
         match (self, other) {

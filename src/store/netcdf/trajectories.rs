@@ -107,7 +107,7 @@ pub(super) const ROLES: [&[&Role]; 2] = [&[&CASE, &TIME, &COMPONENT], &[&CASE, &
 
 /// Reads trajectories from anyone's file: named dimensions in any order and under any of their usual names; without a
 /// dimension `case` it is one case. Space is one dimension, or two of a field, which is laid out row by row. Takes the
-/// variable of a name, or the only floating-point one that fits.
+/// variable of a name, or the only one of floating-point or packed numbers that fits.
 ///
 /// # Errors
 /// As [`super::read`]; and [`Error::Data`] when no variable or several fit, or a value is missing or not finite.
@@ -158,7 +158,7 @@ pub fn read_outline(path: &Path, variable: Option<&str>, limits: &Limits) -> Res
     let named = |role: usize| dimensions[role].as_ref().map(|(name, _)| name);
     let times = times(path, &mut reader, named(0), named(1))?;
     let space: Vec<usize> = dimensions[2..].iter().flatten().map(|(_, size)| *size).collect();
-    let geometry = layout::read(path, &reader.attributes()?, &space)?;
+    let geometry = layout::read(path, &reader, &space)?;
     Ok(Outline { time: times.values, unit: times.unit, space, geometry })
 }
 
@@ -184,7 +184,7 @@ fn find(path: &Path, variable: Option<&str>, limits: &Limits) -> Result<Found> {
     let values = if space.len() == 1 { values.into_dimensionality::<Ix3>() } else { flattened(values) };
     let values = values.map_err(|e| Error::content(path, e.to_string()))?;
     let split = split::read(path, &mut reader, dimensions[0].as_deref(), values.dim().0)?;
-    let geometry = layout::read(path, &reader.attributes()?, &space)?;
+    let geometry = layout::read(path, &reader, &space)?;
     let trajectories = StoredTrajectories { values, time, unit, split, space, geometry };
     Ok(Found { trajectories, wording, roles })
 }

@@ -57,7 +57,8 @@ pub(super) fn read(
         };
         let found: Vec<String> = reader.headers().iter().filter(lies).map(|header| header.name.clone()).collect();
         for found in found.into_iter().filter(|name| can_be_written(name)) {
-            let mut place = reader.load(&found)?;
+            let place = reader.load(&found)?;
+            let mut place = reader.kept(place)?;
             place.attributes.retain(|(name, _)| !OF_OTHERS.contains(&name.as_str()));
             let inner: usize = space[axis + 1..].iter().map(|(_, size)| size).product();
             place.values = spread(&place.values, components, inner, path)?;
@@ -93,6 +94,12 @@ fn spread(values: &Values, components: usize, inner: usize, path: &Path) -> Resu
 }
 
 impl Wording {
+    /// The unit of its variable, where the file says one.
+    pub fn units(&self) -> Option<&str> {
+        let units = self.about.iter().find(|(name, _)| name == "units").and_then(|(_, value)| value.text());
+        units.map(str::trim).filter(|units| !units.is_empty())
+    }
+
     /// A coordinate of times of the file, with what it says of them.
     pub fn clock(&self, name: &str, values: Vec<f64>, standard_name: &str) -> Variable {
         let coordinate = Variable::coordinate(name, Values::F64(values)).with("standard_name", standard_name);

@@ -94,7 +94,8 @@ pub(in crate::store) fn read_outline(path: &Path, limits: &Limits) -> Result<Out
     let mut file = WellFile::open(&first, limits)?;
     let time = time_of(&first, &mut file)?;
     let (names, space) = space(&first, &file)?;
-    let geometry = geometry(&file, &names, &space);
+    // what is said there and has no name here has no distances
+    let geometry = geometry(&file, &names, &space).or(Some(Geometry::Unstructured));
     Ok(Outline { time: Some(time), unit: TimeUnit::Model, space, geometry })
 }
 

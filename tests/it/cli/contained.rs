@@ -83,3 +83,30 @@ fn a_limit_on_the_size_of_files_is_a_write_that_fails() {
     assert!(stderr(&output).contains("x.nc"), "{}", stderr(&output));
     assert!(!out.exists(), "what is finished can be resumed, and nothing half-written bears the name");
 }
+
+#[test]
+fn neither_language_nor_clock_nor_home_changes_a_byte() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "[system]\nname = \"ou\"\n[data]\ntrajectories = 3\nsteps = 5\ndt = 0.1\n";
+    let path = write(folder.path(), "x.toml", text.as_bytes());
+    let made = |variables: &[(&str, &str)], name: &str| {
+        let out = folder.path().join(name);
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_scorecast"));
+        command.arg("simulate").arg(&path).arg("--out").arg(&out).env_clear().envs(variables.iter().copied());
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{variables:?}: {}", stderr(&output));
+        std::fs::read(out).unwrap()
+    };
+    let plain = made(&[], "plain.nc");
+    // a comma for the decimal point, dotless i, the date of tomorrow, a home that is none
+    for (i, variables) in [
+        [("LC_ALL", "de_DE.UTF-8"), ("LANG", "de_DE.UTF-8")],
+        [("LC_ALL", "tr_TR.ISO-8859-9"), ("TZ", "Pacific/Kiritimati")],
+        [("HOME", "/nowhere/at/all"), ("TMPDIR", "/nowhere/at/all")],
+    ]
+    .iter()
+    .enumerate()
+    {
+        assert_eq!(made(variables, &format!("{i}.nc")), plain, "{variables:?}");
+    }
+}

@@ -502,3 +502,53 @@ fn the_layout_that_a_file_says_reaches_the_methods() {
     let (said, _) = refused(&["config", "show", &path], 2, "usage");
     assert!(said.contains("`radius` needs distances"), "{said}");
 }
+
+#[test]
+fn a_field_of_which_nothing_is_said_has_no_distances() {
+    let folder = tempfile::tempdir().unwrap();
+    let wave = (0..6 * 40 * 20).map(|i| (f64::from(i) * 0.37).sin()).collect();
+    let state = Variable::new("state", &["case", "time", "y", "x"], Values::F64(wave));
+    let field = Dataset::default().dimension("case", 6).dimension("time", 40).dimension("y", 4).dimension("x", 5);
+    let field = field.variable(state);
+    let row = "[observe]\nfile = \"seen.nc\"\n[[assimilate]]\nmethod = \"letkf\"\nmembers = 10\nradius = 1.0\nforecaster = \"linear\"\n";
+    let path = experiment(folder.path(), &field, row);
+    let (said, _) = refused(&["config", "show", &path], 2, "usage");
+    assert!(said.contains("`radius` needs distances"), "{said}");
+    // a row may say itself how the points lie
+    let path = experiment(folder.path(), &field, &format!("{row}geometry = \"plane\"\ncolumns = 5\n"));
+    assert_eq!(scorecast(&["config", "show", &path]).status.code(), Some(0));
+}
+
+#[test]
+fn a_physical_unit_beside_a_system_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let wave = Values::F64((0..6 * 40 * 3).map(|i| (f64::from(i) * 0.37).sin()).collect());
+    let of = |units: &str, gap: f64| {
+        let time = Values::F64((0..40).map(|k| gap * f64::from(k)).collect());
+        let dataset = Dataset::default().dimension("case", 6).dimension("x", 3);
+        let dataset = dataset.coordinate(Variable::coordinate("time", time).with("units", units));
+        dataset.variable(Variable::new("u", &["case", "time", "x"], wave.clone()))
+    };
+    let system = "[system]\nname = \"lorenz63\"\n";
+    let out = folder.path().join("out");
+    let out = out.to_str().unwrap();
+    for (units, gap) in [("seconds", 60.0), ("hours since 2000-01-01", 6.0), ("days", 0.05), ("Lyapunov times", 0.1)] {
+        let path = experiment(folder.path(), &of(units, gap), system);
+        let unit = units.split(" since").next().unwrap();
+        for args in [
+            &["config", "show", &path][..],
+            &["compare", &path, "--out", out],
+            &["train", &path, "--out", out],
+            &["forecast", &path, "--out", out, "--set", &format!("data.dt={gap}")],
+        ] {
+            let (said, _) = refused(args, 3, "data");
+            assert!(said.contains(&format!("times are in {unit}")) && said.contains("model time"), "{said}");
+        }
+        // without the system it is the file's own
+        let path = experiment(folder.path(), &of(units, gap), "");
+        let shown = scorecast(&["config", "show", &path]);
+        assert!(String::from_utf8_lossy(&shown.stdout).contains(&format!("dt = {gap:?}")), "{}", stderr(&shown));
+    }
+    let path = experiment(folder.path(), &of("1", 0.05), system);
+    assert_eq!(scorecast(&["config", "show", &path]).status.code(), Some(0));
+}

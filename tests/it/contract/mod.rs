@@ -4,3 +4,4 @@ mod every_entry;
 mod netcdf;
 mod pipeline;
 mod training;
+mod variants;

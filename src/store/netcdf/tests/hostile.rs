@@ -97,6 +97,26 @@ fn ways_out_of_the_file_are_refused() {
 }
 
 #[test]
+fn links_in_a_circle_are_not_followed() {
+    in_folder(|path| {
+        write(path, &sample()).unwrap();
+        let whole = read(path, &ENOUGH).unwrap();
+        let file = File::open_rw(path).unwrap();
+        let group = file.create_group("inner").unwrap();
+        group.link_hard("/", "up").unwrap();
+        group.link_hard("/inner", "itself").unwrap();
+        file.close().unwrap();
+        assert_eq!(read(path, &ENOUGH).unwrap(), whole);
+
+        let file = File::create(path).unwrap();
+        file.link_soft("/w", "v").unwrap();
+        file.link_soft("/v", "w").unwrap();
+        file.close().unwrap();
+        refused(path, "`v` is a soft link");
+    });
+}
+
+#[test]
 fn types_that_are_not_numbers_or_strings_are_refused_by_name() {
     #[derive(H5Type, Clone, Copy)]
     #[repr(C)]
