@@ -176,7 +176,9 @@ fn samplers_make_the_numbers_that_they_always_made() {
     let data = GaussianDenoiser::new(array![0.5, -1.0], arr2(&[[1.0, 0.3], [0.3, 0.25]]).view()).unwrap();
     let wide = Karras { sigma_min: 0.01, sigma_max: 30.0, rho: 5.0, steps: 9 };
     for (sampler, usual_grid, other) in PINNED {
-        for (grid, bits) in [(usual(sampler), usual_grid), (wide, other)] {
+        // 12 levels were usual when these were written down
+        let steps = usual(sampler).steps.min(if sampler.draws() { 32 } else { 12 });
+        for (grid, bits) in [(Karras { steps, ..usual(sampler) }, usual_grid), (wide, other)] {
             let key = Key::new(17, Domain::Method).at(4);
             let x = sample(sampler, &data, &grid.exploding().unwrap(), 3, key).unwrap();
             let found: Vec<u64> = x.iter().map(|value| value.to_bits()).collect();
