@@ -1,6 +1,9 @@
 //! What a method can need of its forecaster.
 
-use scorecast_systems::Forecaster;
+use ndarray::Array1;
+use scorecast_systems::{Domain, Forecaster, Key};
+
+use crate::step_law::is_deterministic;
 
 /// What a method can need of its forecaster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +16,8 @@ pub enum Need {
     Density,
     /// [`Forecaster::gaussian`].
     Kernel,
+    /// [`Forecaster::gaussian`], or a lead step without noise.
+    Noise,
     /// [`Forecaster::differentiable`], or the matrix of a linear-Gaussian lead step.
     Derivative,
 }
@@ -25,6 +30,7 @@ impl Need {
             Self::Denoiser => model.denoiser().is_some(),
             Self::Density => model.density().is_some(),
             Self::Kernel => model.gaussian().is_some(),
+            Self::Noise => model.gaussian().is_some() || is_without_noise(model),
             Self::Derivative => model.differentiable().is_some() || model.linear_gaussian().is_some(),
         }
     }
@@ -36,6 +42,7 @@ impl Need {
             Self::Denoiser => "denoiser",
             Self::Density => "density",
             Self::Kernel => "kernel",
+            Self::Noise => "noise",
             Self::Derivative => "derivative",
         }
     }
@@ -47,7 +54,13 @@ impl Need {
             Self::Denoiser => "a forecaster with a denoiser",
             Self::Density => "the density of a lead step",
             Self::Kernel => "a Gaussian one-step law",
+            Self::Noise => "a Gaussian one-step law or none at all",
             Self::Derivative => "the derivative of a lead step",
         }
     }
+}
+
+/// Whether a lead step draws nothing, as one from a state of ones shows; not where it cannot be taken from there.
+fn is_without_noise(model: &dyn Forecaster) -> bool {
+    is_deterministic(model, 0, Array1::ones(model.dim()).view(), Key::new(0, Domain::Method)).unwrap_or(false)
 }

@@ -15,6 +15,7 @@ use crate::ensemble::{all_finite, anomalies};
 use crate::error::{Error, Result};
 use crate::linalg::Eigen;
 use crate::need::Need;
+use crate::step_law::is_deterministic;
 
 /// The setting `noise_treatment`.
 pub(crate) const NOISE_TREATMENT: Param = Param::choice(
@@ -52,7 +53,7 @@ impl NoiseTreatment {
 
     /// What it needs of the forecaster.
     pub(crate) fn needs(self) -> &'static [Need] {
-        if self == Self::Stochastic { &[] } else { &[Need::Kernel] }
+        if self == Self::Stochastic { &[] } else { &[Need::Noise] }
     }
 
     /// Refuses all but `stochastic`, for a smoother: the others change what the present says of the past.
@@ -73,14 +74,18 @@ impl NoiseTreatment {
         if self == Self::Stochastic {
             return Ok(model.advance(k, steps, x, key)?);
         }
-        let kernel = model.gaussian().ok_or_else(|| {
-            Error::Unsupported(
+        let Some(kernel) = model.gaussian() else {
+            // without noise there is nothing to treat
+            if is_deterministic(model, k, x.row(0), key)? {
+                return Ok(model.advance(k, steps, x, key)?);
+            }
+            return Err(Error::Unsupported(
                 "a `noise_treatment` other than `stochastic` needs a forecaster whose one-step law is Gaussian (the \
-                 forecaster `linear`, or a system with noise of which one substep is one lead step); set it to \
-                 `stochastic` with this one"
+                 forecaster `linear`, or a system with noise of which one substep is one lead step) or that draws nothing; set \
+                 it to `stochastic` with this one"
                     .to_owned(),
-            )
-        })?;
+            ));
+        };
         (k..k + steps).try_for_each(|k| self.step(kernel, k, x))
     }
 

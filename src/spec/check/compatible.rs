@@ -133,7 +133,7 @@ fn remedy(need: Need) -> &'static str {
         Need::Denoiser => {
             "take diffusion, gaussian or linear, or the true system with additive noise and one integration step a lead step"
         }
-        Need::Density | Need::Kernel => {
+        Need::Density | Need::Kernel | Need::Noise => {
             "take gaussian or linear, or the true system with additive noise and one integration step a lead step"
         }
         Need::Derivative => "take gaussian or linear, or a method of members such as etkf or ienks",

@@ -62,10 +62,10 @@ const ORDERS: &[Order] = &[
         sources: "assimilation/src",
         folder: "",
         floors: &[
-            &["error", "need", "quality"],
+            &["error", "quality"],
             &["linalg", "state"],
             &["ensemble", "observe"],
-            &["localize", "noise_treatment", "observations", "outcome", "step_law"],
+            &["localize", "need", "noise_treatment", "observations", "outcome", "step_law"],
             &["innovation", "problem"],
             &["augment", "cycle", "gaussian", "guard", "screening"],
             &["diagnostics", "method"],

@@ -7,9 +7,9 @@ use crate::common;
 
 use common::{LinearProblem, errors, method, word};
 use ndarray::{Array2, array};
-use scorecast_assimilation::Need;
 use scorecast_assimilation::observe::{Arctan, Pointwise, Stride};
 use scorecast_assimilation::{Error, METHODS, ObservationOperator, ObservationSet};
+use scorecast_assimilation::{Need, NoiseTreatment};
 use scorecast_systems::{Domain, Forecaster, Key, Settings, Value};
 
 /// A forecaster that can be stepped and nothing else.
@@ -75,6 +75,36 @@ fn a_noise_treatment_adds_a_need() {
             Settings::check(entry.name, entry.params, &given.into()).unwrap()
         };
         assert_eq!(entry.build.needs_with(&settings("stochastic")), entry.build.needs);
-        assert!(entry.build.needs_with(&settings("square_root")).contains(&Need::Kernel), "{}", entry.name);
+        assert!(entry.build.needs_with(&settings("square_root")).contains(&Need::Noise), "{}", entry.name);
     }
+}
+
+/// A lead step without noise, which has no Gaussian law.
+struct Halved;
+
+impl Forecaster for Halved {
+    fn dim(&self) -> usize {
+        3
+    }
+
+    fn step(&self, _k: usize, x: &mut Array2<f64>, _key: Key) -> scorecast_systems::Result<()> {
+        *x *= 0.5;
+        Ok(())
+    }
+}
+
+#[test]
+fn without_noise_there_is_nothing_to_treat() {
+    let problem = LinearProblem::three(1);
+    let steps = Steps(&problem.model);
+    assert!(Need::Noise.offered_by(&Halved) && !Need::Kernel.offered_by(&Halved) && !Need::Noise.offered_by(&steps));
+    let advanced = |treatment: NoiseTreatment| {
+        let mut x = Key::new(2, Domain::Score).normals(5, 3);
+        treatment.advance(&Halved, 0, 2, &mut x, Key::new(1, Domain::Method)).unwrap();
+        x
+    };
+    assert_eq!(advanced(NoiseTreatment::SquareRoot), advanced(NoiseTreatment::Stochastic));
+    let given = [("noise_treatment", word("square_root"))];
+    assert!(!refuses("etkf", &given, &Halved, &problem.operator));
+    assert!(refuses("etkf", &given, &steps, &problem.operator));
 }

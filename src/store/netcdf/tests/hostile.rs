@@ -105,6 +105,7 @@ fn links_in_a_circle_are_not_followed() {
         let group = file.create_group("inner").unwrap();
         group.link_hard("/", "up").unwrap();
         group.link_hard("/inner", "itself").unwrap();
+        drop(group);
         file.close().unwrap();
         assert_eq!(read(path, &ENOUGH).unwrap(), whole);
 
