@@ -54,7 +54,7 @@ impl Need {
             Self::Denoiser => "a forecaster with a denoiser",
             Self::Density => "the density of a lead step",
             Self::Kernel => "a Gaussian one-step law",
-            Self::Noise => "a Gaussian one-step law or none at all",
+            Self::Noise => "a Gaussian one-step law or no noise",
             Self::Derivative => "the derivative of a lead step",
         }
     }

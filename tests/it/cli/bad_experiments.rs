@@ -173,7 +173,7 @@ pub const BAD_EXPERIMENTS: &[Bad] = &[
     ),
     in_ou(
         "[observe]\n[[assimilate]]\nmethod = \"etkf\"\nforecaster = \"analog\"\nnoise_treatment = \"square_root\"\n",
-        &["`etkf` needs a Gaussian one-step law, which `analog` does not offer"],
+        &["`etkf` needs a Gaussian one-step law or no noise, which `analog` does not offer"],
     ),
     in_ou(
         "[observe]\n[[assimilate]]\nmethod = \"ffbsi\"\nforecaster = \"persistence\"\n",
@@ -310,7 +310,9 @@ pub const BAD_EXPERIMENTS: &[Bad] = &[
     ),
     estimate(
         "{ parameter = \"rho\", mean = 28, sd = 1 }\nnoise_treatment = \"square_root\"\n",
-        &["x.toml:3: `etkf` needs a Gaussian one-step law here, which a system with unknown parameters does not offer"],
+        &[
+            "x.toml:3: `etkf` needs a Gaussian one-step law or no noise here, which a system with unknown parameters does not offer",
+        ],
     ),
     bad(
         "[system]\nname = \"ou\"\n[observe]\n[[assimilate]]\nmethod = \"kalman\"\nestimate = { parameter = \"rate\", mean \
