@@ -82,11 +82,14 @@ pub struct Lead {
 }
 
 impl Lead {
+    /// A lead step that is so many `dt` after the start, in a unit.
+    fn counted(lead_step: usize, dt: f64, unit: Option<&str>) -> Self {
+        Self { lead_step, time: Some(lead_step as f64 * dt), unit: unit.map(str::to_owned) }
+    }
+
     /// The lead steps 1, 2, ... of so many `dt`, in a unit.
     pub fn steps(leads: usize, dt: f64, unit: Option<&str>) -> Vec<Self> {
-        let lead =
-            |lead_step: usize| Self { lead_step, time: Some(lead_step as f64 * dt), unit: unit.map(str::to_owned) };
-        (1..=leads).map(lead).collect()
+        (1..=leads).map(|lead_step| Self::counted(lead_step, dt, unit)).collect()
     }
 }
 
@@ -362,8 +365,7 @@ impl Report {
     /// A lead step of the forecast table.
     pub fn lead(&self, lead_step: usize) -> Lead {
         let known = self.leads.iter().find(|lead| lead.lead_step == lead_step);
-        let counted = || Lead { lead_step, time: Some(lead_step as f64 * self.dt), unit: None };
-        known.cloned().unwrap_or_else(counted)
+        known.cloned().unwrap_or_else(|| Lead::counted(lead_step, self.dt, None))
     }
 
     /// Adds what the scores of one stage hold, behind what is there: tables, costs, pictures.

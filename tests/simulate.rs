@@ -15,6 +15,9 @@ use scorecast::store::netcdf::SplitPart;
 use scorecast::store::{Limits, read_trajectories};
 use serde_json::Value;
 
+#[path = "data/python.rs"]
+mod python;
+
 const ENOUGH: Limits = Limits::bytes(1 << 30);
 
 fn command(folder: &Path, words: &str) -> Command {
@@ -109,21 +112,8 @@ fn the_well_holds_what_netcdf_holds_and_both_train() {
     refused(at, "simulate short.toml --format the_well --out well", 7, "exists already");
     refused(at, "simulate ou --format the_well --out other --set system.dim=3", 2, "fields on grids");
     good(at, "simulate short.toml --format the_well --out well --force");
-    python_agrees(at);
-}
-
-/// Checks the same files through h5py, if there is one.
-fn python_agrees(folder: &Path) {
-    let python = std::env::var("SCORECAST_PYTHON").unwrap_or_else(|_| "python3".into());
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/the_well.py");
-    match Command::new(&python).arg(script).arg(folder.join("well/short")).output() {
-        Err(error) => eprintln!("skipped: {python} does not run ({error})"),
-        Ok(run) => {
-            let said = format!("{}{}", String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
-            assert!(run.status.success() || run.status.code() == Some(77), "{said}");
-            eprint!("{said}");
-        }
-    }
+    // the same files through h5py, if there is one
+    python::ran("the_well.py", &at.join("well/short"));
 }
 
 #[test]

@@ -96,7 +96,7 @@ impl Localization {
     /// When the components do not fill the grid, or the operator does not say where its values sit.
     pub fn neighbours(&self, operator: &dyn ObservationOperator, present: &[usize]) -> Result<Neighbours> {
         let unplaced = operator.unplaced();
-        let grid = Grid::new(self.layout, operator.current_dim().saturating_sub(unplaced))?;
+        let stencil = self.stencil(operator.current_dim().saturating_sub(unplaced))?;
         let everywhere = operator.location().ok_or_else(|| {
             Error::Unsupported(format!(
                 "localization needs a place for each observed value, and operator `{}` names none; leave `radius` out, \
@@ -112,7 +112,7 @@ impl Localization {
                 everywhere.len()
             )));
         }
-        let neighbours = Neighbours::new(grid, *self, present.iter().map(|&i| everywhere[i]).collect())?;
+        let neighbours = Neighbours::new(stencil, *self, present.iter().map(|&i| everywhere[i]).collect())?;
         Ok(neighbours.with_unplaced(unplaced))
     }
 }

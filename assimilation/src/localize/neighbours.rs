@@ -7,7 +7,7 @@
 //!
 //! Components without a place on the grid, such as unknown parameters, are near every observation.
 
-use super::{Grid, Localization, Stencil, Taper};
+use super::{Localization, Stencil, Taper};
 use crate::error::{Error, Result};
 use crate::observe::Place;
 
@@ -45,11 +45,12 @@ struct Beside {
 }
 
 impl Neighbours {
-    /// Sorts observations that sit at the places `location`.
+    /// Sorts observations that sit at the places `location`; `stencil` has the weights of `localization`.
     ///
     /// # Errors
     /// When one of them is not at a component of the grid, or there are 2^32 of anything.
-    pub fn new(grid: Grid, localization: Localization, location: Vec<Place>) -> Result<Self> {
+    pub fn new(stencil: Stencil, localization: Localization, location: Vec<Place>) -> Result<Self> {
+        let grid = *stencil.grid();
         let dim = grid.dim();
         if let Some(bad) =
             location.iter().find(|place| place.component >= dim || !place.beside.iter().all(|b| b.is_finite()))
@@ -60,7 +61,6 @@ impl Neighbours {
                 bad.component, bad.beside
             )));
         }
-        let stencil = Stencil::new(grid, localization.taper, localization.radius);
         let plain = Self { stencil, localization, unplaced: 0, lists: None };
         if location.len() == dim && location.iter().enumerate().all(|(i, place)| *place == Place::from(i)) {
             return Ok(plain);
@@ -217,7 +217,7 @@ mod tests {
                     let some = places(30, dim, dim as u64);
                     for location in [beside(&some), on_grid(&some), on_grid(&(0..dim).collect::<Vec<_>>())] {
                         let local = Localization { layout, taper, radius };
-                        let neighbours = Neighbours::new(grid, local, location.clone()).unwrap();
+                        let neighbours = Neighbours::new(local.stencil(dim).unwrap(), local, location.clone()).unwrap();
                         assert!((0..location.len()).all(|o| neighbours.place(o) == location[o]));
                         let expect = |from: Place| -> Vec<(usize, f64)> {
                             let weigh = |(o, &place)| (o, taper.weight(grid.distance(from, place), radius));
@@ -243,7 +243,7 @@ mod tests {
     fn a_component_without_a_place_is_near_all_observations() {
         let local = Localization { layout: Layout::Ring, taper: Taper::Step, radius: 1.0 };
         for (location, count) in [(on_grid(&[3, 0, 3]), 3), (on_grid(&[0, 1, 2, 3, 4]), 5)] {
-            let placed = Neighbours::new(Grid::new(local.layout, 5).unwrap(), local, location).unwrap();
+            let placed = Neighbours::new(local.stencil(5).unwrap(), local, location).unwrap();
             let both = placed.clone().with_unplaced(2);
             let near = |of: &Neighbours, point| {
                 let mut found = Vec::new();
@@ -262,12 +262,12 @@ mod tests {
     #[test]
     fn a_place_outside_the_state_is_refused() {
         let local = Localization { layout: Layout::Ring, taper: Taper::Step, radius: 1.0 };
-        let grid = Grid::new(local.layout, 5).unwrap();
+        let stencil = local.stencil(5).unwrap();
         for place in [Place::from(5), Place { component: 5, beside: [0.0, 0.5] }] {
-            let message = Neighbours::new(grid, local, vec![place]).unwrap_err().to_string();
+            let message = Neighbours::new(stencil.clone(), local, vec![place]).unwrap_err().to_string();
             assert!(message.contains("component 5 of a state of 5"), "{message}");
         }
         let nowhere = Place { component: 0, beside: [0.0, f64::NAN] };
-        assert!(Neighbours::new(grid, local, vec![nowhere]).is_err());
+        assert!(Neighbours::new(stencil, local, vec![nowhere]).is_err());
     }
 }

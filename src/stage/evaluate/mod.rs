@@ -93,7 +93,6 @@ struct Forecasts {
     label: String,
     /// A table a lead, in the order of the file.
     tables: LeadTables,
-    leads: usize,
     lead: Option<Clock>,
     ground: Ground,
 }
@@ -109,15 +108,14 @@ impl Forecasts {
         let tables = measured::forecasts(columns, &found, missing);
         missing.is_not_all(path, found.truth.dim())?;
         let label = named(found.label.as_deref(), path, others.iter().map(|other| &other.label));
-        let leads = found.truth.dim().2;
         let ScoredForecasts { truth, resolution, time, timed_cases, lead, .. } = found;
-        Ok(Self { label, tables, leads, lead, ground: Ground { truth, resolution, time, timed_cases } })
+        Ok(Self { label, tables, lead, ground: Ground { truth, resolution, time, timed_cases } })
     }
 }
 
 /// Adds the rows of forecasts, and their comparisons at the lead steps that tables show.
 fn add_forecasts(report: &mut Report, forecasts: &[Forecasts]) {
-    let clocks: Vec<_> = forecasts.iter().map(|file| (file.leads, file.lead.as_ref())).collect();
+    let clocks: Vec<_> = forecasts.iter().map(|file| (file.ground.truth.dim().2, file.lead.as_ref())).collect();
     let steps = LeadSteps::new(&clocks);
     for (file, numbers) in forecasts.iter().zip(&steps.of) {
         let mut rows = file.tables.rows_at(&file.label, numbers);
@@ -144,7 +142,6 @@ fn add_forecasts(report: &mut Report, forecasts: &[Forecasts]) {
 struct Analyses {
     label: String,
     table: ScoreTable,
-    replicates: usize,
     ground: Ground,
 }
 
@@ -157,19 +154,20 @@ impl Analyses {
         others: &[Self],
     ) -> Result<Self> {
         let table = measured::analyses(columns, &found, missing);
-        let (replicates, times, width) = found.truth.dim();
-        missing.is_not_all(path, (replicates, times, 1, width))?;
+        let (cases, times, width) = found.truth.dim();
+        missing.is_not_all(path, (cases, times, 1, width))?;
         let label = named(found.label.as_deref(), path, others.iter().map(|other| &other.label));
         let ScoredAnalyses { truth, resolution, time, .. } = found;
         let ground = Ground { truth: truth.insert_axis(Axis(2)), resolution, time, timed_cases: false };
-        Ok(Self { label, table, replicates, ground })
+        Ok(Self { label, table, ground })
     }
 }
 
 /// Adds the rows of analyses, and their comparisons.
 fn add_analyses(report: &mut Report, analyses: &[Analyses]) {
-    for Analyses { label, table, replicates, .. } in analyses {
-        let named = AssimilationRow { label: label.clone(), replicates: *replicates, ..AssimilationRow::default() };
+    for Analyses { label, table, ground } in analyses {
+        let replicates = ground.truth.dim().0;
+        let named = AssimilationRow { label: label.clone(), replicates, ..AssimilationRow::default() };
         report.assimilation.extend(rows::assimilation(&named, table));
     }
     let grounds = analyses.iter().map(|file| (file.label.as_str(), &file.ground)).collect();

@@ -17,9 +17,11 @@ use super::source::{Chunks, Integer};
 
 /// The attribute by which stored integers have another sign than their type.
 pub(super) const UNSIGNED: &str = "_Unsigned";
+/// The attributes of packed numbers: s and b of s v + b.
+pub(super) const PACKING: [&str; 2] = ["scale_factor", "add_offset"];
 /// The attributes that say how numbers are stored, and nothing of decoded ones.
 pub(super) const OF_STORAGE: [&str; 8] =
-    [UNSIGNED, "scale_factor", "add_offset", "_FillValue", "missing_value", "valid_min", "valid_max", "valid_range"];
+    [UNSIGNED, PACKING[0], PACKING[1], "_FillValue", "missing_value", "valid_min", "valid_max", "valid_range"];
 
 /// The values of a variable of numbers, missing ones NaN. `integer` says how they are stored; none are floating-point numbers.
 ///
@@ -139,12 +141,12 @@ impl Conventions {
             // what NumPy and pandas store for a date that is none (NaT)
             exactly.extend(signed.then_some(1 << 63));
         }
-        let (scale, offset) = (one(path, variable, "scale_factor")?, one(path, variable, "add_offset")?);
+        let [scale, offset] = [one(path, variable, PACKING[0])?, one(path, variable, PACKING[1])?];
         if let Some(bad) = [scale, offset].into_iter().flatten().find(|value| !value.is_finite()) {
             return Err(meant(path, variable, "scale_factor` and `add_offset", &format!("must be finite, not {bad}")));
         }
         if scale == Some(0.0) {
-            return Err(meant(path, variable, "scale_factor", "is 0, which leaves nothing of the values"));
+            return Err(meant(path, variable, PACKING[0], "is 0, which leaves nothing of the values"));
         }
         let packing = (scale.is_some() || offset.is_some()).then(|| (scale.unwrap_or(1.0), offset.unwrap_or(0.0)));
         let (bounds, floating) = bounds(path, variable)?;
@@ -266,7 +268,7 @@ pub(super) fn fill(variable: &Variable, integer: Option<Integer>) -> Option<Fill
 }
 
 /// A number as a double, and as a whole number modulo 2^64.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(super) struct Fill {
     pub(super) number: f64,
     pub(super) bits: u64,

@@ -6,11 +6,12 @@
 
 use std::path::Path;
 
-use super::super::error::{Error, Result};
+use super::super::error::Result;
 use super::calendar::Reference;
-use super::dataset::{Attribute, Values};
+use super::dataset::Values;
 use super::read::{Header, Reader};
 use super::time_unit::TimeUnit;
+use super::times::check_numbers;
 
 /// Times as a file says them.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -104,33 +105,22 @@ pub(super) fn along(
     let Some(dimension) = dimension else { return Ok(None) };
     let lies = |header: &&Header| matches!(header.dimensions.as_slice(), [(one, _)] if one == dimension);
     let named = |header: &&Header| header.name == *dimension || names.contains(&header.name.to_lowercase().as_str());
-    let mut found: Vec<(bool, bool, String)> = Vec::new();
+    let mut found: Vec<(bool, bool, &Header)> = Vec::new();
     for header in reader.headers().iter().filter(lies).filter(named) {
-        let (units, _) = said(reader, &header.name)?;
+        let units = reader.text_of(&header.name, "units")?;
         let counter = !matches!(Clock::new(Vec::new(), units.as_deref(), None).unit, Some(TimeUnit::Physical { .. }));
-        found.push((counter, header.name != *dimension, header.name.clone()));
+        found.push((counter, header.name != *dimension, header));
     }
-    let Some((.., name)) = found.into_iter().min() else { return Ok(None) };
-    if reader.headers().iter().any(|header| header.name == name && !header.float && !header.integer) {
-        let message = format!("`{name}` is text, and times are numbers");
-        return Err(Error::data(path, message, "give numbers, with their unit in the attribute `units`"));
-    }
-    let (units, calendar) = said(reader, &name)?;
+    let first = found.into_iter().min_by_key(|(counter, other, header)| (*counter, *other, &header.name));
+    let Some((.., header)) = first else { return Ok(None) };
+    check_numbers(path, header)?;
+    let name = header.name.clone();
+    let (units, calendar) = (reader.text_of(&name, "units")?, reader.text_of(&name, "calendar")?);
     let variable = reader.load(&name)?;
     let single = matches!(variable.values, Values::F32(_));
     let values = reader.decoded(variable)?;
     let rounding = ROUNDING[usize::from(single)];
     Ok(Some(Clock { rounding, ..Clock::new(values, units.as_deref(), calendar.as_deref()) }))
-}
-
-/// The attributes `units` and `calendar` of a variable.
-fn said(reader: &Reader, name: &str) -> Result<(Option<String>, Option<String>)> {
-    let attributes = reader.attributes_of(name)?;
-    let text = |name: &str| {
-        let found = attributes.iter().find(|(own, _)| own == name).map(|(_, value)| value);
-        found.and_then(Attribute::text).map(str::to_owned)
-    };
-    Ok((text("units"), text("calendar")))
 }
 
 #[cfg(test)]

@@ -27,23 +27,22 @@ pub(super) fn filled(
     let sides: Vec<usize> = dimensions.iter().map(|(_, size)| *size).collect();
     let of = (path, name.as_str(), shape, sides.as_slice());
     let lacks = format!("`{name}` has {own} values along `{along}`, which has {size}");
-    let values = if let Values::Text(texts) = variable.values {
-        Values::Text(grown(of, texts, String::new())?)
-    } else {
-        let Some(fill) = cf::fill(&variable, integer) else {
+    let mut fill = cf::Fill::default();
+    if !matches!(variable.values, Values::Text(_)) {
+        fill = cf::fill(&variable, integer).ok_or_else(|| {
             let message = format!("{lacks}, and no `_FillValue` says what stands for the others");
-            return Err(Error::data(path, message, "write all of them, or give the variable a `_FillValue`"));
-        };
+            Error::data(path, message, "write all of them, or give the variable a `_FillValue`")
+        })?;
         tracing::warn!("{}: {lacks}: the others are missing", path.display());
-        match variable.values {
-            Values::F64(values) => Values::F64(grown(of, values, fill.number)?),
-            Values::F32(values) => Values::F32(grown(of, values, fill.number as f32)?),
-            Values::I32(values) => Values::I32(grown(of, values, fill.bits as i32)?),
-            Values::I64(values) => Values::I64(grown(of, values, fill.bits as i64)?),
-            Values::U64(values) => Values::U64(grown(of, values, fill.bits)?),
-            Values::I8(values) => Values::I8(grown(of, values, fill.bits as i8)?),
-            Values::Text(texts) => Values::Text(texts),
-        }
+    }
+    let values = match variable.values {
+        Values::F64(values) => Values::F64(grown(of, values, fill.number)?),
+        Values::F32(values) => Values::F32(grown(of, values, fill.number as f32)?),
+        Values::I32(values) => Values::I32(grown(of, values, fill.bits as i32)?),
+        Values::I64(values) => Values::I64(grown(of, values, fill.bits as i64)?),
+        Values::U64(values) => Values::U64(grown(of, values, fill.bits)?),
+        Values::I8(values) => Values::I8(grown(of, values, fill.bits as i8)?),
+        Values::Text(texts) => Values::Text(grown(of, texts, String::new())?),
     };
     Ok(Variable { values, ..variable })
 }

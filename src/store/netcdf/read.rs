@@ -138,6 +138,13 @@ impl<'a> Reader<'a> {
         self.find(name).map_or(Ok(Vec::new()), |(_, array)| array.attributes.all())
     }
 
+    /// An attribute of a variable that is text; none where it is not there.
+    pub(super) fn text_of(&self, variable: &str, attribute: &str) -> Result<Option<String>> {
+        let attributes = self.attributes_of(variable)?;
+        let found = attributes.iter().find(|(name, _)| name == attribute).map(|(_, value)| value);
+        Ok(found.and_then(Attribute::text).map(str::to_owned))
+    }
+
     /// How finely a variable is stored; as doubles are where there is no such variable.
     pub(super) fn resolution(&self, name: &str) -> Resolution {
         self.find(name).map_or_else(Resolution::default, |(_, array)| Resolution::of(array))
@@ -184,7 +191,7 @@ impl Header {
     fn of(array: &Array) -> Self {
         let float = matches!(array.kind, StorageKind::F32 | StorageKind::F64);
         let integer = !float && !array.kind.is_text();
-        let packed = integer && ["scale_factor", "add_offset"].iter().any(|name| array.attributes.get(name).is_some());
+        let packed = integer && cf::PACKING.iter().any(|name| array.attributes.get(name).is_some());
         Self { name: array.path.clone(), dimensions: array.dimensions.clone(), float, integer, packed }
     }
 }

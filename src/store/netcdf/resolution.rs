@@ -3,6 +3,7 @@
 //! Doubles keep it. Single precision rounds to 2^-24 of a value. Integers round to half of a unit, which packing (`scale_factor`
 //! s and `add_offset` b, CF 1.11, 8.1) makes s/2; packed single precision to 2^-24 of |v - b| <= |v| + |b|.
 
+use super::cf::PACKING;
 use super::dataset::Attribute;
 use super::source::{Array, StorageKind};
 
@@ -26,7 +27,8 @@ impl Resolution {
             let found = attributes.iter().find(|(own, _)| own == name).map(|(_, value)| value);
             found.and_then(Attribute::numbers).and_then(|all| all.first().copied())
         };
-        let (scale, offset) = (number("scale_factor").unwrap_or(1.0), number("add_offset").unwrap_or(0.0));
+        let [scale, offset] = PACKING.map(number);
+        let (scale, offset) = (scale.unwrap_or(1.0), offset.unwrap_or(0.0));
         match array.kind {
             StorageKind::F64 => Self::default(),
             StorageKind::F32 => Self { absolute: SINGLE * offset.abs(), relative: SINGLE },

@@ -8,7 +8,6 @@ use super::super::Limits;
 use super::super::error::{Error, Result};
 use super::arrange::{self, CASE, COMPONENT, LEAD_TIME, NUMBER, Role, Roles, TIME};
 use super::clock::{self, Clock};
-use super::dataset::Attribute;
 use super::forecasts::{self, START, STARTS};
 use super::read::Reader;
 use super::resolution::Resolution;
@@ -126,17 +125,12 @@ fn truth<D: Axes>(path: &Path, reader: &mut Reader, roles: Roles) -> Result<Arra
 
 /// Refuses a truth in another unit than what is scored against it.
 fn same_units(path: &Path, reader: &Reader, name: &str) -> Result<()> {
-    let said = |name: &str| -> Result<Option<String>> {
-        let attributes = reader.attributes_of(name)?;
-        let units = attributes.iter().find(|(own, _)| own == "units").map(|(_, value)| value);
-        Ok(units.and_then(Attribute::text).map(|units| units.trim().to_owned()))
-    };
-    let (own, truth) = (said(name)?, said("truth")?);
+    let (own, truth) = (reader.text_of(name, "units")?, reader.text_of("truth", "units")?);
     if !units::differ(own.as_deref(), truth.as_deref()) {
         return Ok(());
     }
     let [own, truth] = [own, truth].map(Option::unwrap_or_default);
-    let message = format!("`{name}` is in `{own}` but `truth` is in `{truth}` (attribute `units`)");
+    let message = format!("`{name}` is in `{}` but `truth` is in `{}` (attribute `units`)", own.trim(), truth.trim());
     Err(Error::data(path, message, "give both in one unit, or correct the attribute"))
 }
 

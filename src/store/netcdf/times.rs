@@ -61,13 +61,19 @@ pub(super) fn times(path: &Path, reader: &mut Reader, cases: Option<&String>, al
     Ok(times)
 }
 
+/// Refuses times that are text.
+pub(super) fn check_numbers(path: &Path, header: &Header) -> Result<()> {
+    if header.float || header.integer {
+        return Ok(());
+    }
+    let message = format!("`{}` is text, and times are numbers", header.name);
+    Err(Error::data(path, message, "give numbers, with their unit in the attribute `units`"))
+}
+
 /// The times of one variable.
 fn read(path: &Path, reader: &mut Reader, header: &Header, along: &str) -> Result<Times> {
+    check_numbers(path, header)?;
     let name = &header.name;
-    if !header.float && !header.integer {
-        let message = format!("`{name}` is text, and times are numbers");
-        return Err(Error::data(path, message, "give numbers, with their unit in the attribute `units`"));
-    }
     let variable = reader.load(name)?;
     let attributes = variable.attributes.clone();
     let units = variable.attribute("units").and_then(Attribute::text).map(str::to_owned);

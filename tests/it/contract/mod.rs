@@ -3,5 +3,7 @@
 mod every_entry;
 mod netcdf;
 mod pipeline;
+#[path = "../../data/python.rs"]
+mod python;
 mod training;
 mod variants;

@@ -4,7 +4,6 @@
 //! without them the test says so and passes.
 
 use std::path::Path;
-use std::process::Command;
 
 use ndarray::{Array3, Array5, array};
 use scorecast::store::netcdf::{
@@ -12,6 +11,8 @@ use scorecast::store::netcdf::{
     read_trajectories, write, write_forecasts, write_observations, write_trajectories,
 };
 use scorecast::store::{Limits, Result};
+
+use super::python;
 
 fn origin() -> Origin {
     Origin { title: "a test".into(), seed: 3000, config_json: r#"{"name":"étude"}"#.into() }
@@ -55,21 +56,9 @@ fn write_all(folder: &Path) -> Result<()> {
 fn xarray_reads_our_files_with_both_engines_and_we_read_its() {
     let folder = tempfile::tempdir().unwrap();
     write_all(folder.path()).unwrap();
-    let python = std::env::var("SCORECAST_PYTHON").unwrap_or_else(|_| "python3".into());
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/netcdf.py");
-    let run = match Command::new(&python).arg(script).arg(folder.path()).output() {
-        Ok(run) => run,
-        Err(error) => {
-            eprintln!("skipped: {python} does not run ({error})");
-            return;
-        }
-    };
-    let said = format!("{}{}", String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
-    if run.status.code() == Some(77) {
-        eprint!("{said}");
+    if !python::ran("netcdf.py", folder.path()) {
         return;
     }
-    assert!(run.status.success(), "{said}");
     for engine in ["h5netcdf", "netcdf4"] {
         let path = folder.path().join(format!("user_{engine}.nc"));
         let limits = Limits::bytes(1 << 20);

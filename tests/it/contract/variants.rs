@@ -1,4 +1,4 @@
-//! Variants of every fault of foreign files that was found by trying (K1), as xarray writes them with both of its engines.
+//! Variants of every fault of foreign files that was found by trying, as xarray writes them with both of its engines.
 //!
 //! `tests/data/variants.py` writes the files and says what is right of each: an exit code, words, and numbers that it computes in
 //! NumPy. The program runs on each of them here. Needs Python with xarray, h5netcdf, netCDF4, h5py and cftime
@@ -14,6 +14,8 @@ use scorecast::store::Limits;
 use scorecast::store::netcdf::{Values, Variable, read};
 use serde::Deserialize;
 use serde_json::Value;
+
+use super::python;
 
 /// One run of the program, and what is right of it.
 #[derive(Deserialize)]
@@ -89,21 +91,9 @@ struct Written {
 #[test]
 fn variants_of_foreign_files_are_read_as_they_say_or_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let python = std::env::var("SCORECAST_PYTHON").unwrap_or_else(|_| "python3".into());
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/variants.py");
-    let run = match Command::new(&python).args(["-W", "ignore", script]).arg(folder.path()).output() {
-        Ok(run) => run,
-        Err(error) => {
-            eprintln!("skipped: {python} does not run ({error})");
-            return;
-        }
-    };
-    let said = format!("{}{}", String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
-    if run.status.code() == Some(77) {
-        eprint!("{said}");
+    if !python::ran("variants.py", folder.path()) {
         return;
     }
-    assert!(run.status.success(), "{said}");
     let cases: Vec<Case> =
         serde_json::from_str(&std::fs::read_to_string(folder.path().join("cases.json")).unwrap()).unwrap();
     let wrong = all_wrong(&cases, folder.path());

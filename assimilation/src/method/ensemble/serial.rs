@@ -106,14 +106,11 @@ impl Near {
         }
     }
 
-    /// Fills `found` likewise around the place of an observation.
+    /// Fills `found` likewise around the place of an observation; the order does not matter, for each moves others once.
     fn of_observation(&self, observation: usize, found: &mut Vec<(usize, f64)>) {
         match self {
             Self::All(_) => self.of(0, found),
-            Self::Some(neighbours) => {
-                neighbours.near_observation(observation, found);
-                found.sort_unstable_by_key(|(observation, _)| *observation);
-            }
+            Self::Some(neighbours) => neighbours.near_observation(observation, found),
         }
     }
 }
