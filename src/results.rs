@@ -26,6 +26,9 @@ pub struct ForecastRow {
     /// How many independent cases would have that standard error: fewer than `n` where errors persist.
     #[serde(default)]
     pub n_effective: Option<f64>,
+    /// g²/n of the skewness g of its errors, without what persists: from .015 on they come in bursts ([`Self::se`] is rough).
+    #[serde(default)]
+    pub skew: Option<f64>,
     /// How many forecasts diverged.
     pub n_diverged: usize,
     /// Cases whose value is a lower bound, because the forecast ended before it was reached (valid time); the row's value is
@@ -64,6 +67,9 @@ pub struct AssimilationRow {
     /// How many independent analyses would have that standard error: fewer than `n` where errors persist.
     #[serde(default)]
     pub n_effective: Option<f64>,
+    /// g²/n of the skewness g of its errors, without what persists: from .015 on they come in bursts ([`Self::se`] is rough).
+    #[serde(default)]
+    pub skew: Option<f64>,
     /// Replicates that diverged.
     pub diverged: usize,
     /// Replicates in all.

@@ -1,11 +1,9 @@
 //! What the tables say, in sentences: the findings first, then what to mistrust.
 
+use super::rough;
 use crate::assimilation::METHODS;
 use crate::results::{AssimilationRow, ForecastRow, PairedRow, ParameterSeries, Report, TrainingRow, Verdict};
 use crate::spec::{AssimilatePlan, Plan};
-
-/// Standard errors of runs with fewer independent values than this are rough.
-const FEW_INDEPENDENT: f64 = 8.0;
 
 /// A weighted ensemble whose median effective sample size is below this share of its members has degenerated.
 const DEGENERATE: f64 = 0.2;
@@ -29,7 +27,7 @@ pub fn warnings(plan: &Plan, report: &Report) -> Vec<String> {
     out.extend(diverged(&report.assimilation));
     out.extend(smoothed_lost(&report.assimilation));
     out.extend(forecasts_lost(&report.forecast));
-    out.extend(too_short(report));
+    out.extend(roughness(&report.assimilation));
     out.extend(report.training.iter().filter_map(|row| row.rollout.as_ref()?.warning(&row.forecaster)));
     out.extend(degenerate_weights(&report.assimilation));
     out.extend(without_spread(&report.assimilation));
@@ -166,24 +164,13 @@ fn tied(paired: &[PairedRow], table: &str, metric: &str, lead: Option<usize>, be
     }
 }
 
-/// Rows whose errors persist over so much of their runs that standard errors and tests are rough.
-fn too_short(report: &Report) -> Vec<String> {
-    let few = |effective: Option<f64>, n: usize| effective.filter(|effective| *effective < FEW_INDEPENDENT && n > 1);
-    let of_analyses = networks(&report.assimilation).into_iter().filter_map(|network| {
-        let rows = report.assimilation.iter().filter(|row| row.observe == network && row.metric == "rmse");
-        let short: Vec<String> = rows
-            .filter_map(|row| Some(format!("`{}` ({:.0} in {})", row.label, few(row.n_effective, row.n)?, row.n)))
-            .collect();
-        (!short.is_empty()).then(|| {
-            capital(format!(
-                "{}errors persist over so much of the run that few analyses are independent: {}. Standard errors and tests \
-                 of these rows are rough; run longer, or more replicates.",
-                on(network),
-                short.join(", ")
-            ))
-        })
-    });
-    of_analyses.collect()
+/// What is rough about the standard errors of each network's rows.
+fn roughness(rows: &[AssimilationRow]) -> Vec<String> {
+    let of = |network: &str| {
+        let rows: Vec<&AssimilationRow> = rows.iter().filter(|row| row.observe == network).collect();
+        rough::sentences(&rows).into_iter().map(move |clause| capital(on(network) + &clause)).collect::<Vec<_>>()
+    };
+    networks(rows).into_iter().flat_map(of).collect()
 }
 
 /// How far each learned forecaster takes a method from what the same method reaches with the true system.

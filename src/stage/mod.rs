@@ -29,6 +29,7 @@ mod pairing;
 mod queue;
 pub mod report;
 pub mod reproduce;
+mod rough;
 mod rows;
 mod score_table;
 pub mod simulate;

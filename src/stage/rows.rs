@@ -25,6 +25,7 @@ pub fn forecast(label: &str, table: &ScoreTable, lead_step: Option<usize>) -> Ve
             se: summary.se,
             n: summary.n,
             n_effective: summary.effective,
+            skew: summary.skew,
             n_diverged: table.terms(index).lost_cases(),
             censored: column.metric.censored(table.terms(index)),
         });
@@ -45,6 +46,7 @@ pub fn assimilation(named: &AssimilationRow, table: &ScoreTable) -> Vec<Assimila
             se: summary.se,
             n: summary.n,
             n_effective: summary.effective,
+            skew: summary.skew,
             // a number that cannot be had is not a run that has diverged: that the alarm says
             diverged: table.terms(index).marked_clusters(),
             ..named.clone()

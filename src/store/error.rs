@@ -70,6 +70,12 @@ impl Error {
         Self::Io(Trouble::new(path, "is a folder, so no file can be written there", "name a file inside it"))
     }
 
+    /// A file that another program has open for writing.
+    pub(crate) fn locked(path: &Path) -> Self {
+        let message = "another program is writing it: it holds a lock on the file";
+        Self::Io(Trouble::new(path, message, "wait until it is done, or close the file there"))
+    }
+
     /// Content that no file can hold.
     pub(crate) fn content(path: &Path, message: impl Into<String>) -> Self {
         Self::Content(Trouble::new(path, message, "this is a mistake in scorecast, please report it"))

@@ -10,7 +10,9 @@
 //! persist.
 //!
 //! Contrasts and not bins: where ranks move slowly, the first contrasts (a bias, a wrong spread) persist like the errors
-//! themselves, and an autoregression takes that out. A bin's share is in and out of the bin, and none does.
+//! themselves, and an autoregression takes that out. A bin's share is in and out of the bin, and none does. Members that are
+//! drawn afresh lay white noise on the ranks, and of components that are pooled some persist more than others: the
+//! autoregression is that of what persists ([`LongRun::below_noise`]).
 
 use std::f64::consts::PI;
 
@@ -46,7 +48,7 @@ pub fn flatness(terms: &Terms, bins: usize) -> Option<Flatness> {
     let waves = waves(bins);
     let contrasts: Vec<(usize, Vec<f64>)> =
         terms.rows().map(|(cluster, _, row)| (cluster, contrasts(&row[..bins], &waves))).collect();
-    let long_run = LongRun::new(bins - 1, contrasts.iter().map(|(cluster, row)| (*cluster, &row[..])));
+    let long_run = LongRun::below_noise(bins - 1, contrasts.iter().map(|(cluster, row)| (*cluster, &row[..])));
     let nu = long_run.dof;
     if nu < 2.0 {
         return None;

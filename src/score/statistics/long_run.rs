@@ -54,10 +54,19 @@ pub struct LongRun {
 impl LongRun {
     /// Of cases sorted by cluster and time, each of the same number of terms.
     pub fn new<'a>(width: usize, cases: impl Iterator<Item = (usize, &'a [f64])>) -> Self {
+        Self::by(&PLAIN, width, cases)
+    }
+
+    /// Of cases in which noise lies on what persists, such as ranks among members that are drawn afresh.
+    pub fn below_noise<'a>(width: usize, cases: impl Iterator<Item = (usize, &'a [f64])>) -> Self {
+        Self::by(&BELOW_NOISE, width, cases)
+    }
+
+    fn by<'a>(rule: &Whitening, width: usize, cases: impl Iterator<Item = (usize, &'a [f64])>) -> Self {
         let cases: Vec<(usize, &[f64])> = cases.collect();
         let clusters: Vec<&[(usize, &[f64])]> = cases.chunk_by(|a, b| a.0 == b.0).collect();
         let grand = mean(width, &cases);
-        let persistence = Persistence::of(width, &clusters);
+        let persistence = Persistence::of(width, &clusters, rule);
         let mut coefficients = Vec::new();
         let mut count = 0;
         let whitened: Vec<Array2<f64>> = persistence.whitened().collect();
@@ -104,6 +113,11 @@ impl LongRun {
         Some(self.studentised()? * wider * (1.0 + SKEW * self.skew))
     }
 
+    /// g^2 / n of the errors' skewness g; none where persistence was not estimated.
+    pub fn skew(&self) -> Option<f64> {
+        self.estimated.then_some(self.skew)
+    }
+
     /// How many independent cases would have a mean of this standard error: n times the variance of one case over Omega,
     /// at most n. None without a degree of freedom, or where all cases are alike.
     pub fn effective(&self) -> Option<f64> {
@@ -111,6 +125,18 @@ impl LongRun {
         (se > 0.0).then(|| (variance / (se * se)).min(self.n as f64))
     }
 }
+
+/// How what persists is found.
+struct Whitening {
+    /// Cases in a block, over the cube root of those in a cluster.
+    block: f64,
+    /// phi of a term in blocks of all clusters, `[cluster][block, term]`.
+    phi: fn(&[Array2<f64>], usize) -> f64,
+}
+
+const PLAIN: Whitening = Whitening { block: 0.5, phi: autoregression };
+/// Longer blocks, in whose means the noise is quieter.
+const BELOW_NOISE: Whitening = Whitening { block: 0.75, phi: autoregression_below_noise };
 
 /// What persists within clusters: means of blocks, less those of their cluster, and the autoregression that they follow.
 struct Persistence {
@@ -123,12 +149,12 @@ struct Persistence {
 }
 
 impl Persistence {
-    fn of(width: usize, clusters: &[&[(usize, &[f64])]]) -> Self {
+    fn of(width: usize, clusters: &[&[(usize, &[f64])]], rule: &Whitening) -> Self {
         let cases: usize = clusters.iter().map(|cluster| cluster.len()).sum();
         let typical = cases as f64 / clusters.len().max(1) as f64;
-        let length = ((0.5 * typical.cbrt()).round() as usize).max(1);
+        let length = ((rule.block * typical.cbrt()).round() as usize).max(1);
         let blocks: Vec<Array2<f64>> = clusters.iter().map(|cluster| blocks(width, cluster, length)).collect();
-        let phi = (0..width).map(|term| autoregression(&blocks, term)).collect();
+        let phi = (0..width).map(|term| (rule.phi)(&blocks, term)).collect();
         Self { blocks, length, phi }
     }
 
@@ -190,16 +216,37 @@ fn blocks(width: usize, cluster: &[(usize, &[f64])], length: usize) -> Array2<f6
     blocks
 }
 
-/// phi of a term over all clusters, corrected for its bias. A negative one is 0: cosines see such spectra as they are.
+/// phi = rho_1, corrected for its bias. A negative one is 0: cosines see such spectra as they are.
 fn autoregression(blocks: &[Array2<f64>], term: usize) -> f64 {
+    unbiased(correlation(blocks, term, 1), blocks)
+}
+
+/// phi = rho_2 / rho_1, where rho_1 is seen (three standard errors of white noise), and no less than rho_1: noise on an
+/// autoregression makes both correlations smaller by one factor, and so does a mean of one that persists with others that do
+/// not. A ratio that says more than 1 - 12/T_b leaves too few degrees of freedom to be told from chance.
+fn autoregression_below_noise(blocks: &[Array2<f64>], term: usize) -> f64 {
+    let count = blocks.iter().map(Array2::nrows).sum::<usize>() as f64;
+    let [first, second] = [1, 2].map(|lag| correlation(blocks, term, lag));
+    let seen = first > 3.0 / count.sqrt();
+    let most = 1.0 - 12.0 * blocks.len() as f64 / count;
+    let ratio = if seen { unbiased(second / first, blocks).min(most) } else { 0.0 };
+    ratio.max(unbiased(first, blocks))
+}
+
+/// rho of a term at a lag, over all clusters.
+fn correlation(blocks: &[Array2<f64>], term: usize, lag: usize) -> f64 {
     let (mut lagged, mut squares) = (0.0, 0.0);
     for blocks in blocks {
         let u = blocks.column(term);
         squares += u.dot(&u);
-        lagged += u.iter().skip(1).zip(u).map(|(later, earlier)| later * earlier).sum::<f64>();
+        lagged += u.iter().skip(lag).zip(u).map(|(later, earlier)| later * earlier).sum::<f64>();
     }
+    lagged / squares
+}
+
+/// phi without the bias (1 + 3 phi) / T_b of one that is found, from 0 to 1 - 1/T_b.
+fn unbiased(phi: f64, blocks: &[Array2<f64>]) -> f64 {
     let length = blocks.iter().map(Array2::nrows).sum::<usize>() as f64 / blocks.len().max(1) as f64;
-    let phi = lagged / squares;
     if !phi.is_finite() {
         return 0.0;
     }

@@ -47,6 +47,16 @@ fn in_folder<T>(test: impl FnOnce(&std::path::Path) -> T) -> T {
 }
 
 #[test]
+fn a_file_that_is_written_is_not_locked() {
+    // a program that starts meanwhile would inherit the lock, and the file would be unreadable for as long as it runs
+    in_folder(|path| {
+        let file = write::create(path).unwrap();
+        assert!(std::fs::File::open(path).unwrap().try_lock().is_ok());
+        file.close().unwrap();
+    });
+}
+
+#[test]
 fn every_kind_of_value_comes_back_bit_for_bit() {
     in_folder(|path| {
         write(path, &sample()).unwrap();

@@ -10,6 +10,8 @@ pub(in crate::store) fn reading(path: &Path, what: &str, error: &hdf5::Error) ->
     let again = "copy or make the file again";
     if said.contains("not HDF5") || said.contains("file signature not found") {
         Error::data(path, "is not an HDF5 (NetCDF-4) file", "give a file written by scorecast, xarray or h5py")
+    } else if said.contains("unable to lock file") {
+        Error::locked(path)
     } else if said.contains("truncated file") {
         Error::data(path, "is cut short: it was not copied or written to its end", again)
     } else if said.to_lowercase().contains("checksum") {

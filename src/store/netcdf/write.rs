@@ -95,9 +95,14 @@ fn characters(width: usize) -> String {
 }
 
 /// A new file whose equal content is equal bytes: no clocks, no hash order, checksums on its own structures.
+///
+/// The library's lock is not taken: nobody else knows a file before it has its name, and a program that is started meanwhile
+/// would inherit the lock, and with it keep the file from all readers for as long as it runs.
 pub(in crate::store) fn create(path: &Path) -> hdf5::Result<File> {
     File::with_options()
-        .with_fapl(|p| p.libver_bounds(hdf5::file::LibraryVersion::V110, hdf5::file::LibraryVersion::V110))
+        .with_fapl(|p| {
+            p.libver_bounds(hdf5::file::LibraryVersion::V110, hdf5::file::LibraryVersion::V110).file_locking(false)
+        })
         .with_fcpl(|p| {
             p.obj_track_times(false)
                 .link_creation_order(LinkCreationOrder::Indexed)

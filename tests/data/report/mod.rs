@@ -27,6 +27,7 @@ fn assimilation(
         se: value.map(|v| v.1),
         n,
         n_effective: None,
+        skew: None,
         diverged,
         replicates: 20,
     }
@@ -43,6 +44,7 @@ fn forecast(forecaster: &str, metric: &str, lead_step: Option<usize>, value: f64
         se: Some(se),
         n: 512,
         n_effective: None,
+        skew: None,
         n_diverged: 0,
         censored: 0,
     }

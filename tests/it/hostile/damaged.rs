@@ -115,6 +115,11 @@ fn a_chunk_to_which_the_keys_of_its_index_do_not_lead_is_lost() {
     assert!(matches!(&error, Error::Data(_)) && error.to_string().contains("table does not lead to"), "{error}");
 }
 
+/// A new file without a lock, which programs started by other tests would inherit.
+fn created(path: &Path) -> hdf5::File {
+    hdf5::File::with_options().with_fapl(|access| access.file_locking(false)).create(path).unwrap()
+}
+
 /// A stream of deflate that stands for 258 zeros in each 13 bits (RFC 1951, 3.2.6).
 fn zeros(bytes: usize) -> Vec<u8> {
     let mut stream = vec![0x78, 0x01];
@@ -143,7 +148,7 @@ fn zeros(bytes: usize) -> Vec<u8> {
 fn a_chunk_that_grows_beyond_itself_gets_no_memory() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("bomb.nc");
-    let file = hdf5::File::create(&path).unwrap();
+    let file = created(&path);
     // as many bytes as the chunk has, which stand for 158 times as many
     let side = 1 << 20;
     let dataset = file.new_dataset::<f64>().shape(side).chunk(side).deflate(4).create("u").unwrap();
@@ -200,12 +205,31 @@ fn what_is_wrong_with_the_reading_process_is_not_blamed_on_the_file() {
     assert!(matches!(&crashed, Error::Data(_)) && crashed.to_string().contains("signal 11, SIGSEGV"), "{crashed}");
 }
 
+/// A lock of another program says nothing about the file. A program that starts while we write inherits no lock of ours.
+#[test]
+fn a_file_that_another_program_is_writing_is_not_called_damaged() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("held.nc");
+    std::fs::copy(data("foreign/trajectories_h5py.nc"), &path).unwrap();
+    let held = std::fs::File::open(&path).unwrap();
+    held.lock().unwrap();
+    for limits in [IN_A_CHILD, HERE] {
+        let error = netcdf::read(&path, &limits).unwrap_err();
+        assert!(
+            matches!(&error, Error::Io(_)) && error.to_string().contains("another program is writing it"),
+            "{error}"
+        );
+    }
+    held.unlock().unwrap();
+    netcdf::read(&path, &HERE).unwrap();
+}
+
 #[test]
 #[ignore = "a measurement: writes 400 MB, and wants a machine of its own"]
 fn a_large_file_takes_little_longer_in_a_process_of_its_own() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("large.nc");
-    let file = hdf5::File::create(&path).unwrap();
+    let file = created(&path);
     let values = ndarray::Array2::from_shape_fn((500, 100_000), |(i, j)| (i * 31 + j) as f64);
     file.new_dataset_builder().with_data(&values).create("u").unwrap();
     file.close().unwrap();

@@ -180,7 +180,7 @@ const ORDERS: &[Order] = &[
         sources: "src",
         folder: "stage",
         floors: &[
-            &["findings", "options", "pairing", "queue", "score_table", "tables"],
+            &["findings", "options", "pairing", "queue", "rough", "score_table", "tables"],
             &["file_name", "output", "rows"],
             &["data", "gallery", "report"],
             &["diagnose", "experiment", "simulate", "validate"],
