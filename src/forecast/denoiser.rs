@@ -131,7 +131,7 @@ mod tests {
 
     use super::*;
     use crate::forecast::learned::tests::{DIM, untrained};
-    use crate::nn::objective::DENOISER_NAMES;
+    use crate::nn::objective::{DENOISER_FIELDS, DENOISER_NAMES};
     use crate::nn::{NETWORKS, OBJECTIVES};
     use crate::systems::{Domain, Key, registry};
 
@@ -142,7 +142,7 @@ mod tests {
     /// The denoiser of an untrained network, all of whose weights are moved by up to `shift`.
     fn denoiser(kind: &str, trained_for: &str, shift: f32) -> LearnedDenoiser {
         let objective = objective(trained_for);
-        LearnedDenoiser::new(untrained(kind, objective.build.fields, shift), objective).unwrap()
+        LearnedDenoiser::new(untrained(kind, DENOISER_FIELDS, shift), objective).unwrap()
     }
 
     /// Members in two whole chunks of the larger size and part of a third.

@@ -13,7 +13,7 @@ use super::{FitContext, FitSize, Fitted, ForecasterBuild, Result, Training};
 use crate::model::Model;
 use crate::nn::OBJECTIVES;
 use crate::nn::data::{Batch, Data, Subset};
-use crate::nn::objective::{DENOISER_NAMES, DENOISER_SETTINGS, DENOISERS};
+use crate::nn::objective::{DENOISER_FIELDS, DENOISER_NAMES, DENOISER_SETTINGS, DENOISERS};
 use crate::systems::registry::find;
 use crate::systems::{
     self, Affine, BoundDenoiser, ConditionalDenoiser, Denoiser, Entry, Forecaster, Key, Level, MemoryUse, Param,
@@ -46,9 +46,7 @@ struct Diffusion {
 }
 
 fn memory(settings: &Settings, size: &FitSize) -> Vec<MemoryUse> {
-    find(OBJECTIVES, "objective", settings.text(OBJECTIVE.key))
-        .map(|objective| learned::held(settings, size, objective.build.fields))
-        .unwrap_or_default()
+    learned::held(settings, size, DENOISER_FIELDS)
 }
 
 fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {
@@ -81,7 +79,7 @@ fn load(model: &Model) -> Result<Fitted> {
     let named = model.config["forecaster"][OBJECTIVE.key].as_str().unwrap_or(USUAL);
     let objective = find(OBJECTIVES, "objective", named)
         .map_err(|error| misfit(model, OBJECTIVE.key, &format!("cannot be used ({error})")))?;
-    let denoiser = LearnedDenoiser::new(Learned::load(model, objective.build.fields)?, objective)?;
+    let denoiser = LearnedDenoiser::new(Learned::load(model, DENOISER_FIELDS)?, objective)?;
     let diffusion = Diffusion { denoiser, objective: objective.name, sampling: Sampling::load(model)? };
     Ok(fitted(diffusion, Training::load(model)?))
 }

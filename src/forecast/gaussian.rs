@@ -124,15 +124,13 @@ pub(super) mod tests {
 
     /// A forecaster in double precision whose weights are moved from where they start, around the scales of random data.
     pub(in crate::forecast) fn untrained(kind: &str) -> Gaussian {
-        let fields = find(OBJECTIVES, "objective", "likelihood").unwrap().build.fields;
-        let single = learned::tests::untrained(kind, fields, 0.4);
+        let single = learned::tests::untrained(kind, LIKELIHOOD_FIELDS, 0.4);
         Gaussian(GaussianLaw::new(Kernel(single.in_double_precision())))
     }
 
     #[test]
     fn networks_and_scales_that_cannot_be_are_refused() {
-        let fields = find(OBJECTIVES, "objective", "likelihood").unwrap().build.fields;
-        let Parts { config, mut tensors } = learned::tests::untrained("mlp", fields, 0.1).parts(json!({}), []);
+        let Parts { config, mut tensors } = learned::tests::untrained("mlp", LIKELIHOOD_FIELDS, 0.1).parts(json!({}), []);
         let counts = Tensor { shape: vec![5], values: Values::I64(vec![1; 5]) };
         tensors.insert("training.counts".into(), counts);
         tensors.insert("training.reals".into(), reals(Vec::new()));

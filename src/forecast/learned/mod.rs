@@ -48,7 +48,8 @@ impl Learned {
         objective: &Entry<ObjectiveBuild>,
         evaluations: usize,
     ) -> Result<(Self, Training)> {
-        let network = settings::network(settings, context.layout(), objective.build.fields)?;
+        let fields = (objective.build.fields)(settings, context.layout().1);
+        let network = settings::network(settings, context.layout(), fields)?;
         let (config, loss) = (settings::training(settings), (objective.build.make)(settings));
         let trainer = Trainer {
             network: &network,

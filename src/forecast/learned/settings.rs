@@ -155,6 +155,7 @@ mod tests {
 
     use super::*;
     use crate::nn::OBJECTIVES;
+    use crate::nn::objective::ObjectiveBuild;
 
     #[test]
     fn networks_of_all_forecasters_are_of_one_size_unless_told() {
@@ -165,8 +166,11 @@ mod tests {
         ] {
             let given = BTreeMap::from([("network".to_owned(), crate::systems::Value::Text(name.to_owned()))]);
             let settings = Settings::check("a forecaster", &SETTINGS, &given).unwrap();
-            let made: Vec<NetworkConfig> =
-                OBJECTIVES.iter().map(|entry| network(&settings, layout, entry.build.fields).unwrap()).collect();
+            let of = |entry: &Entry<ObjectiveBuild>| {
+                let own = Settings::check(entry.name, entry.params, &BTreeMap::new()).unwrap();
+                network(&settings, layout, (entry.build.fields)(&own, layout.1)).unwrap()
+            };
+            let made: Vec<NetworkConfig> = OBJECTIVES.iter().map(of).collect();
             let denoiser = made[1].parameters().unwrap();
             assert_eq!(made[1].width, if name == "mlp" { 128 } else { 32 });
             for config in made {

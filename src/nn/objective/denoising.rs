@@ -6,7 +6,7 @@ use candle_core::Tensor;
 use scorecast_systems::{Entry, Level, Param, Settings};
 
 use super::preconditioning::{Preconditioning, squared_error};
-use super::{Draws, Fields, Objective, ObjectiveBuild};
+use super::{DENOISER_FIELDS, Draws, Objective, ObjectiveBuild};
 use crate::nn::data::Batch;
 use crate::nn::{NeuralNetwork, Result};
 
@@ -20,7 +20,7 @@ pub(super) const ENTRY: Entry<ObjectiveBuild> = Entry {
     reference: "Karras et al. (2022), arXiv:2206.00364",
     params: &[P_MEAN, P_STD],
     build: ObjectiveBuild {
-        fields: Fields { inputs: 2, outputs: 1, time_features: true },
+        fields: |_, _| DENOISER_FIELDS,
         make,
         preconditioning: Some(preconditioning),
     },

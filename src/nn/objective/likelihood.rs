@@ -5,7 +5,7 @@
 use candle_core::Tensor;
 use scorecast_systems::{Entry, Settings};
 
-use super::{Draws, Fields, Objective, ObjectiveBuild};
+use super::{Draws, LIKELIHOOD_FIELDS, Objective, ObjectiveBuild};
 use crate::nn::data::Batch;
 use crate::nn::{NeuralNetwork, Result, array};
 
@@ -16,7 +16,7 @@ pub(super) const ENTRY: Entry<ObjectiveBuild> = Entry {
     reference: "Nix and Weigend (1994)",
     params: &[],
     build: ObjectiveBuild {
-        fields: Fields { inputs: 1, outputs: 2, time_features: false },
+        fields: |_, _| LIKELIHOOD_FIELDS,
         make,
         preconditioning: None,
     },

@@ -21,10 +21,10 @@ pub use training::{Fields, Objective, ObjectiveBuild};
 pub const OBJECTIVES: &[Entry<ObjectiveBuild>] = &[likelihood::ENTRY, denoising::ENTRY, velocity::ENTRY];
 
 /// What the network of a denoiser takes and gives: noised data and their condition, at a level.
-pub const DENOISER_FIELDS: Fields = denoising::ENTRY.build.fields;
+pub const DENOISER_FIELDS: Fields = Fields { inputs: 2, outputs: 1, time_features: true };
 
 /// What the network of a Gaussian law takes and gives.
-pub const LIKELIHOOD_FIELDS: Fields = likelihood::ENTRY.build.fields;
+pub const LIKELIHOOD_FIELDS: Fields = Fields { inputs: 1, outputs: 2, time_features: false };
 
 const fn denoises(entry: &Entry<ObjectiveBuild>) -> bool {
     entry.build.preconditioning.is_some()

@@ -11,8 +11,9 @@ use crate::nn::data::{Data, Subset};
 use crate::nn::ops::differences::check;
 use crate::nn::{NETWORKS, NetworkConfig, network};
 
-fn made(entry: &Entry<ObjectiveBuild>) -> Box<dyn Objective> {
-    (entry.build.make)(&Settings::check(entry.name, entry.params, &BTreeMap::new()).unwrap())
+/// The settings of an objective where none is given.
+fn usual(entry: &Entry<ObjectiveBuild>) -> Settings {
+    Settings::check(entry.name, entry.params, &BTreeMap::new()).unwrap()
 }
 
 #[test]
@@ -21,14 +22,15 @@ fn the_gradient_of_each_loss_agrees_with_finite_differences() {
     let states = Array3::from_shape_vec((2, 9, 6), values).unwrap();
     let data = Data::new(states.view(), states.view(), true).unwrap();
     for (entry, kind) in OBJECTIVES.iter().flat_map(|entry| NETWORKS.iter().map(move |network| (entry, network.name))) {
-        let Fields { inputs, outputs, time_features } = entry.build.fields;
+        let settings = usual(entry);
+        let Fields { inputs, outputs, time_features } = (entry.build.fields)(&settings, 6);
         let config = NetworkConfig { inputs, outputs, ..network::tests::config(kind, time_features) };
         let mut weights = config.seeded(Key::new(1, Domain::Training)).unwrap();
         // sums over a grid are longer, and the third derivative of a loss that is large would show in the differences
         let shift = if kind == "conv2d" { 0.1 } else { 0.4 };
         weights.values.iter_mut().enumerate().for_each(|(i, w)| *w += shift * (i as f32 * 1.3).sin());
         let (paths, tensors): (Vec<_>, Vec<_>) = weights.frozen(DType::F64).unwrap().into_iter().unzip();
-        let (objective, batch) = (made(entry), data.batch(Subset::Train, &[0, 4, 7]));
+        let (objective, batch) = ((entry.build.make)(&settings), data.batch(Subset::Train, &[0, 4, 7]));
         let draws = Draws::new(Key::new(1, Domain::Training), 0);
         check(&tensors, |tensors| {
             let named = paths.iter().cloned().zip(tensors.iter().cloned()).collect();

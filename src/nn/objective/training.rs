@@ -20,8 +20,9 @@ pub trait Objective: Send + Sync {
 /// How an objective is made, and what its network takes and gives.
 #[derive(Clone, Copy)]
 pub struct ObjectiveBuild {
-    /// What the network takes and gives for each component.
-    pub fields: Fields,
+    /// What the network takes and gives for each component, with the settings of the forecaster, for states of so many
+    /// components.
+    pub fields: fn(&Settings, usize) -> Fields,
     /// Makes it with the settings of the forecaster, which has those of the entry among its own.
     pub make: fn(&Settings) -> Box<dyn Objective>,
     /// From the network's output to D(x_t), at a level; none where the network is no denoiser.
@@ -29,7 +30,7 @@ pub struct ObjectiveBuild {
 }
 
 /// What a network takes and gives for each component.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fields {
     /// Input fields.
     pub inputs: usize,

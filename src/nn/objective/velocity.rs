@@ -13,7 +13,7 @@ use candle_core::Tensor;
 use scorecast_systems::{Entry, Level, Settings};
 
 use super::preconditioning::{Preconditioning, squared_error};
-use super::{Draws, Fields, Objective, ObjectiveBuild};
+use super::{DENOISER_FIELDS, Draws, Objective, ObjectiveBuild};
 use crate::nn::data::Batch;
 use crate::nn::{NeuralNetwork, Result};
 
@@ -24,7 +24,7 @@ pub(super) const ENTRY: Entry<ObjectiveBuild> = Entry {
     reference: "Salimans and Ho (2022), arXiv:2202.00512",
     params: &[],
     build: ObjectiveBuild {
-        fields: Fields { inputs: 2, outputs: 1, time_features: true },
+        fields: |_, _| DENOISER_FIELDS,
         make,
         preconditioning: Some(preconditioning),
     },
