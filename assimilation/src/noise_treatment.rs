@@ -99,6 +99,10 @@ impl NoiseTreatment {
         let q = match covariance {
             Covariance::Shared(q) => Q::Full(q),
             Covariance::Diagonal(variances) => Q::Diagonal(variances.mean_axis(Axis(0)).unwrap_or_default()),
+            Covariance::Factored(q) => {
+                let members = means.nrows();
+                Q::Full(q.average(Array1::from_elem(members, 1.0 / members as f64).view()))
+            }
         };
         if self == Self::SquareRoot {
             square_root(&mut a, &q)?

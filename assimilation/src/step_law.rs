@@ -29,6 +29,7 @@ pub(crate) fn moments(
             means,
             match covariance {
                 Covariance::Shared(covariance) => covariance,
+                Covariance::Factored(covariance) => covariance.average(weights),
                 Covariance::Diagonal(variances) => Array2::from_diag(&weights.dot(&variances)),
             },
         ));

@@ -31,7 +31,7 @@ const STATES: usize = 1024;
 
 const NEIGHBOURS: Param =
     Param::int("neighbours", 10, 1, "k, the nearest training states among which a member chooses").up_to(10_000);
-const TARGET: Param = Param::choice(
+pub(super) const TARGET: Param = Param::choice(
     "target",
     INCREMENT,
     &[INCREMENT, SUCCESSOR],
@@ -50,8 +50,8 @@ const NOISE: Param = Param::new(
     "sd of noise added each lead step, in standard deviations of each component",
 );
 
-const INCREMENT: &str = "increment";
-const SUCCESSOR: &str = "successor";
+pub(super) const INCREMENT: &str = "increment";
+pub(super) const SUCCESSOR: &str = "successor";
 
 /// The registry line.
 pub(super) const ENTRY: Entry<ForecasterBuild> = Entry {

@@ -1,59 +1,88 @@
 //! `gaussian`: autoregressive next-step likelihood. With z the scaled increment x_{k+1} - x_k, a network gives for each
-//! component m(x_k) and l(x_k), and z ~ N(m, exp(l)), trained by the objective `likelihood`.
+//! component m(x_k), l(x_k) and what the covariance further needs ([`CovarianceForm`]): z ~ N(m, C) with C = diag(exp(l))
+//! (`diagonal`), diag(exp(l)) + W W^T (`low_rank`), or L L^T with a lower-triangular L (`full`), trained by the likelihood.
 //!
-//! The components are independent given x_k, and the law has one mode: what it cannot represent, it averages over.
+//! With `diagonal` the components are independent given x_k, and the law always has one mode: what it cannot represent, it
+//! averages over.
 
-use ndarray::{Array2, ArrayView2};
-use serde_json::json;
+use std::ops::Range;
 
-use super::learned::{self, Learned, in_chunks, members, stacked};
+use super::gaussian_covariance::{COVARIANCE, CovarianceForm, Spread};
+use super::learned::{self, Learned, in_chunks, joined, members, stacked};
 use super::{FitContext, FitSize, Fitted, ForecasterBuild, Result, Training};
 use crate::model::Model;
-use crate::nn::objective::{LIKELIHOOD_FIELDS, log_variance};
+use crate::nn::objective::{LIKELIHOOD_FIELDS, RANK};
+use crate::nn::train::SHARD;
 use crate::nn::{OBJECTIVES, array};
 use crate::systems::gaussian::GaussianLaw;
+use crate::systems::memory_use::product;
 use crate::systems::registry::find;
 use crate::systems::{
     self, ConditionalDenoiser, Covariance, Density, Differentiable, Entry, Forecaster, GaussianKernel, Key, MemoryUse,
-    Purpose, Settings,
+    Param, Purpose, Settings,
 };
+use ndarray::{Array2, ArrayView2, Axis};
+
+const PARAMS: [Param; learned::SETTINGS.len() + 2] = joined(learned::SETTINGS, [COVARIANCE, RANK]);
 
 /// The registry's line.
 pub const ENTRY: Entry<ForecasterBuild> = Entry {
     name: "gaussian",
-    about: "autoregressive network: mean and variance of the increment, trained by likelihood",
+    about: "autoregressive network: mean and covariance of the increment, trained by likelihood",
     reference: "Nix and Weigend (1994)",
-    params: &learned::SETTINGS,
+    params: &PARAMS,
     build: ForecasterBuild { fit, load: Some(load), memory, learned: true },
 };
 
+/// Arrays of the size of all fields that a loss makes of them, forward and backward.
+const TERMS: usize = 10;
+
 fn memory(settings: &Settings, size: &FitSize) -> Vec<MemoryUse> {
-    learned::held(settings, size, LIKELIHOOD_FIELDS)
+    let fields = CovarianceForm::of(settings).fields(size.components);
+    let mut held = learned::held(settings, size, fields);
+    if fields != LIKELIHOOD_FIELDS {
+        let (n, threads) = (size.components, rayon::current_num_threads());
+        held.push(MemoryUse {
+            what: format!("{} fields of {n} components of {SHARD} examples on {threads} thread(s)", fields.outputs),
+            bytes: product(&[size_of::<f32>(), TERMS, threads, SHARD, n, fields.outputs]),
+        });
+    }
+    held
 }
 
 /// The law of one step.
-pub(super) struct Kernel(Learned);
+pub(super) struct Kernel {
+    learned: Learned,
+    form: CovarianceForm,
+}
 
 impl Kernel {
-    fn chunk(&self, x: ArrayView2<f64>) -> Result<[Array2<f64>; 2]> {
-        let out = self.0.evaluate(&[self.0.scaled(x).view()], None)?;
-        let increments = &self.0.scales().increments;
+    /// The means of some members, and how their laws spread.
+    fn chunk(&self, x: ArrayView2<f64>) -> Result<(Array2<f64>, Spread)> {
+        let out = self.learned.evaluate(&[self.learned.scaled(x).view()], None)?;
+        let increments = &self.learned.scales().increments;
         let mean = &x + &increments.mean + array::field(&out, 0)? * &increments.sd;
-        let variance = array::field(&out, 1)?.mapv(|raw| log_variance(raw).0.exp());
-        Ok([mean, variance * &increments.sd * &increments.sd])
+        Ok((mean, self.form.spread(&out, increments.sd.view().insert_axis(Axis(0)))?))
     }
 
-    fn mean_and_variance(&self, x: ArrayView2<f64>) -> Result<[Array2<f64>; 2]> {
-        let chunks = in_chunks(x.nrows(), self.0.network().chunk(), |range| self.chunk(members(&x, range)))?;
-        let (means, variances): (Vec<_>, Vec<_>) = chunks.into_iter().map(|[mean, variance]| (mean, variance)).unzip();
-        Ok([stacked(&means, x.ncols()), stacked(&variances, x.ncols())])
+    /// `f` of the means and the spread of chunks of members, given as ranges, in order.
+    fn by_chunks<T: Send>(
+        &self,
+        x: ArrayView2<f64>,
+        f: impl Fn(Range<usize>, Array2<f64>, Spread) -> T + Sync,
+    ) -> Result<Vec<T>> {
+        in_chunks(x.nrows(), self.learned.network().chunk(), |range| {
+            let (mean, spread) = self.chunk(members(&x, range.clone()))?;
+            Ok(f(range, mean, spread))
+        })
     }
 }
 
 impl GaussianKernel for Kernel {
     fn moments(&self, _k: usize, x: ArrayView2<f64>) -> systems::Result<(Array2<f64>, Covariance)> {
-        let [mean, variance] = self.mean_and_variance(x)?;
-        Ok((mean, Covariance::Diagonal(variance)))
+        let (means, spreads): (Vec<_>, Vec<_>) =
+            self.by_chunks(x, |_, mean, spread| (mean, spread))?.into_iter().unzip();
+        Ok((stacked(&means, x.ncols()), Spread::stacked(spreads, x.ncols())))
     }
 }
 
@@ -66,24 +95,32 @@ impl Gaussian {
     }
 
     pub(super) fn learned(&self) -> &Learned {
-        &self.0.kernel().0
+        &self.kernel().learned
+    }
+
+    pub(super) fn form(&self) -> CovarianceForm {
+        self.kernel().form
     }
 }
 
 fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {
+    let form = CovarianceForm::new(settings, context.layout().1)?;
     let data = learned::data(settings, context)?;
-    let objective = find(OBJECTIVES, "objective", "likelihood")?;
+    let objective = find(OBJECTIVES, "objective", form.objective())?;
     let (learned, training) = Learned::fit(settings, context, &data, objective, 1)?;
-    Ok(fitted(learned, training))
+    Ok(fitted(Kernel { learned, form }, training))
 }
 
 fn load(model: &Model) -> Result<Fitted> {
-    Ok(fitted(Learned::load(model, LIKELIHOOD_FIELDS)?, Training::load(model)?))
+    let form = CovarianceForm::load(model)?;
+    let components = model.config["network"]["components"].as_u64().unwrap_or_default() as usize;
+    let learned = Learned::load(model, form.fields(components))?;
+    Ok(fitted(Kernel { learned, form }, Training::load(model)?))
 }
 
-fn fitted(learned: Learned, training: Training) -> Fitted {
-    let gaussian = Gaussian(GaussianLaw::new(Kernel(learned)));
-    Fitted::new(ENTRY.name, gaussian, training, |model| model.learned().parts(json!({}), []))
+fn fitted(kernel: Kernel, training: Training) -> Fitted {
+    let gaussian = Gaussian(GaussianLaw::new(kernel));
+    Fitted::new(ENTRY.name, gaussian, training, |model| model.learned().parts(model.form().record(), []))
 }
 
 impl Forecaster for Gaussian {
@@ -92,9 +129,11 @@ impl Forecaster for Gaussian {
     }
 
     fn step(&self, k: usize, x: &mut Array2<f64>, key: Key) -> systems::Result<()> {
-        let [mean, variance] = self.0.kernel().mean_and_variance(x.view())?;
-        let noise = key.purpose(Purpose::ForecastNoise).at(k as u64).normals(x.nrows(), x.ncols());
-        *x = mean + variance.mapv(f64::sqrt) * noise;
+        let key = key.purpose(Purpose::ForecastNoise).at(k as u64);
+        // drawn chunk by chunk: the factors of a full covariance are many numbers
+        let draw = |range: Range<usize>, mean, spread: Spread| mean + spread.draw(key.members_from(range.start as u64));
+        let drawn = self.kernel().by_chunks(x.view(), draw)?;
+        *x = stacked(&drawn, x.ncols());
         Ok(())
     }
 
@@ -117,20 +156,24 @@ impl Forecaster for Gaussian {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::forecast::fitted::Parts;
+    use crate::forecast::learned::tests::DIM;
     use crate::forecast::stored::reals;
     use crate::model::{Tensor, Values};
 
     /// A forecaster in double precision whose weights are moved from where they start, around the scales of random data.
-    pub(in crate::forecast) fn untrained(kind: &str) -> Gaussian {
-        let single = learned::tests::untrained(kind, LIKELIHOOD_FIELDS, 0.4);
-        Gaussian(GaussianLaw::new(Kernel(single.in_double_precision())))
+    pub(in crate::forecast) fn untrained(kind: &str, form: CovarianceForm) -> Gaussian {
+        let single = learned::tests::untrained(kind, form.fields(DIM), 0.4);
+        Gaussian(GaussianLaw::new(Kernel { learned: single.in_double_precision(), form }))
     }
 
     #[test]
     fn networks_and_scales_that_cannot_be_are_refused() {
-        let Parts { config, mut tensors } = learned::tests::untrained("mlp", LIKELIHOOD_FIELDS, 0.1).parts(json!({}), []);
+        let Parts { config, mut tensors } =
+            learned::tests::untrained("mlp", LIKELIHOOD_FIELDS, 0.1).parts(json!({}), []);
         let counts = Tensor { shape: vec![5], values: Values::I64(vec![1; 5]) };
         tensors.insert("training.counts".into(), counts);
         tensors.insert("training.reals".into(), reals(Vec::new()));

@@ -1,5 +1,6 @@
-//! The derivative of `gaussian`'s lead step, its noise held: x' = x + a + s (m(z) + exp(l(z) / 2) e), with z the scaled
-//! state, a and s the mean and sd of increments, and e the draw.
+//! The derivative of `gaussian`'s lead step, its noise held: x' = x + a + s (m(z) + e(z)), with z the scaled state, a and
+//! s the mean and sd of increments, and e(z) what the normals that are drawn become by the covariance at z
+//! ([`CovarianceForm::pull`](super::gaussian_covariance::CovarianceForm::pull)).
 //!
 //! M'(x)^T v is one backward pass through the network. M'(x) dx is made of the passes of all unit vectors: components
 //! many for each state, once where all states are the same.
@@ -11,7 +12,6 @@ use super::gaussian::Gaussian;
 use super::learned::{in_chunks, members, stacked};
 use super::{Error, Result};
 use crate::nn::array;
-use crate::nn::objective::log_variance;
 use crate::systems::{self, Differentiable, Forecaster, GaussianKernel, Key, Purpose};
 
 impl Gaussian {
@@ -23,13 +23,9 @@ impl Gaussian {
             let network = learned.network();
             let input = Var::from_tensor(&array::interleave(&[learned.scaled(x).view()], network.dtype())?)?;
             let output = network.forward(input.as_tensor(), None)?;
-            let by_mean = &v * &learned.scales().increments.sd;
-            let mut by_raw = array::field(&output, 1)?.mapv(|raw| {
-                let (l, slope) = log_variance(raw);
-                0.5 * (0.5 * l).exp() * slope
-            });
-            by_raw *= &(&by_mean * &noise);
-            let weights = array::interleave(&[by_mean.view(), by_raw.view()], output.dtype())?;
+            let weights = self.form().pull(&output, &(&v * &learned.scales().increments.sd), noise)?;
+            let weights: Vec<_> = weights.iter().map(|field| field.view()).collect();
+            let weights = array::interleave(&weights, output.dtype())?;
             let gradients = (&output * weights)?.sum_all()?.backward()?;
             let through = match gradients.get(input.as_tensor()) {
                 Some(gradient) => array::field(gradient, 0)? / &learned.scales().states.sd,
@@ -54,7 +50,7 @@ impl Gaussian {
                 Some(kept) => kept,
                 None => {
                     let repeated = |row: ArrayView1<f64>| {
-                        let mut all = Array2::zeros((dim, dim));
+                        let mut all = Array2::zeros((dim, row.len()));
                         all.assign(&row);
                         all
                     };
@@ -69,7 +65,12 @@ impl Gaussian {
     }
 
     fn noise(&self, k: usize, members: usize, key: Key) -> Array2<f64> {
-        key.purpose(Purpose::ForecastNoise).at(k as u64).normals(members, self.dim())
+        key.purpose(Purpose::ForecastNoise).at(k as u64).normals(members, self.form().normals(self.dim()))
+    }
+
+    /// The noise of no draw: its derivative is that of the mean.
+    fn no_noise(&self, members: usize) -> Array2<f64> {
+        Array2::zeros((members, self.form().normals(self.dim())))
     }
 }
 
@@ -97,11 +98,11 @@ impl Differentiable for Gaussian {
         dx: ArrayView2<f64>,
     ) -> systems::Result<(Array2<f64>, Array2<f64>)> {
         let (mean, _) = self.kernel().moments(k, x)?;
-        Ok((mean, self.push(x, dx, Array2::zeros(x.raw_dim()).view())?))
+        Ok((mean, self.push(x, dx, self.no_noise(x.nrows()).view())?))
     }
 
     fn mean_adjoint(&self, _k: usize, x: ArrayView2<f64>, v: ArrayView2<f64>) -> systems::Result<Array2<f64>> {
-        Ok(self.pull(x, v, Array2::zeros(x.raw_dim()).view())?)
+        Ok(self.pull(x, v, self.no_noise(x.nrows()).view())?)
     }
 }
 
@@ -111,12 +112,14 @@ mod tests {
 
     use super::*;
     use crate::forecast::gaussian::tests::untrained;
+    use crate::forecast::gaussian_covariance::CovarianceForm;
     use crate::systems::Domain;
 
     #[test]
     fn tangent_and_adjoint_agree_with_finite_differences_and_with_each_other() {
-        for kind in ["conv", "mlp", "conv2d"] {
-            let model = untrained(kind);
+        let forms = [CovarianceForm::Diagonal, CovarianceForm::LowRank(2), CovarianceForm::Full];
+        for (kind, form) in ["conv", "mlp", "conv2d"].iter().flat_map(|kind| forms.map(|form| (kind, form))) {
+            let model = untrained(kind, form);
             let dim = model.dim();
             let key = Key::new(3, Domain::Method);
             let draw = |seed| Key::new(seed, Domain::Data).normals(5, dim);
@@ -131,16 +134,19 @@ mod tests {
             let expected = (at(h) - at(-h)) / (2.0 * h);
             let (next, tangent) = model.tangent(2, x.view(), dx.view(), key).unwrap();
             assert_eq!(next, at(0.0));
-            assert!((&tangent - &expected).iter().all(|e| e.abs() < 1e-6), "{kind}");
+            // what is carried from component to component is of any size
+            let largest = expected.fold(1.0f64, |largest, value| largest.max(value.abs()));
+            let size = if form == CovarianceForm::Diagonal { 1.0 } else { largest };
+            assert!((&tangent - &expected).iter().all(|e| e.abs() < 1e-6 * size), "{kind}, {form:?}: of {size}");
             let adjoint = model.adjoint(2, x.view(), v.view(), key).unwrap();
             let (forward, backward) = ((tangent * v).sum_axis(Axis(1)), (adjoint * dx).sum_axis(Axis(1)));
-            assert!((forward - backward).iter().all(|e| e.abs() < 1e-10), "{kind}");
+            assert!((forward - backward).iter().all(|e| e.abs() < 1e-10 * size), "{kind}, {form:?}");
         }
     }
 
     #[test]
     fn the_derivative_of_the_mean_agrees_with_finite_differences_of_the_kernels_mean() {
-        let model = untrained("mlp");
+        let model = untrained("mlp", CovarianceForm::Diagonal);
         let draw = |seed| Key::new(seed, Domain::Data).normals(4, model.dim());
         let (x, dx, v, h) = (draw(4), draw(5), draw(6), 1e-5);
         let at = |h: f64| model.kernel().moments(0, (&x + &(&dx * h)).view()).unwrap().0;
@@ -153,7 +159,7 @@ mod tests {
 
     #[test]
     fn equal_states_share_their_passes() {
-        let model = untrained("mlp");
+        let model = untrained("mlp", CovarianceForm::Diagonal);
         let key = Key::new(3, Domain::Method);
         let dx = Key::new(5, Domain::Data).normals(2, model.dim());
         let mut x = Array2::zeros((2, model.dim()));

@@ -13,7 +13,7 @@
 //! squared error on the validation pairs, unless it is set.
 
 use ndarray::{Array1, Array2, Axis};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::fitted::{Fitted, Parts, Training};
 use super::pairs::{Pairs, standardisation};
@@ -23,7 +23,7 @@ use crate::model::Model;
 use crate::systems::gaussian::{LinearForecaster, SymmetricEigen};
 use crate::systems::{Entry, LinearGaussian, MemoryUse, Param, ParamKind, Settings};
 
-const RIDGE: Param = Param::unset(
+pub(super) const RIDGE: Param = Param::unset(
     "ridge",
     ParamKind::real(0.0, 1e6),
     "lambda for components of unit variance; chosen on the validation trajectories when unset",
@@ -39,7 +39,7 @@ pub(super) const ENTRY: Entry<ForecasterBuild> = Entry {
 };
 
 /// Degrees of freedom for each component from which the residual covariance is left as it is.
-const PLENTY: f64 = 3.0;
+pub(super) const PLENTY: f64 = 3.0;
 
 /// The ridge strengths tried when none is set.
 const GRID: [f64; 7] = [0.0, 1e-6, 1e-4, 1e-3, 1e-2, 1e-1, 1.0];
@@ -58,15 +58,9 @@ fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {
     let pairs = Pairs::training(context.train, 0, 3, "linear")?;
     let regression = Regression::new(&pairs)?;
     let dim = pairs.now.ncols();
-    if settings.optional_number(RIDGE.key) == Some(0.0) && pairs.len() <= dim + 1 {
-        return Err(Error::Unsupported(format!(
-            "`linear` with `ridge = 0` fits {} pairs of {dim} components exactly, which leaves no residuals to make a law of; \
-             give it more than {} pairs, or a `ridge` above 0",
-            pairs.len(),
-            dim + 1
-        )));
-    }
-    let (ridge, loss) = match settings.optional_number(RIDGE.key) {
+    let ridge = settings.optional_number(RIDGE.key);
+    require_residuals(ENTRY.name, ridge, pairs.len(), dim)?;
+    let (ridge, loss) = match ridge {
         Some(ridge) => (ridge, f64::NAN),
         None => regression.choose(&Pairs::new(context.valid, 0)),
     };
@@ -75,10 +69,34 @@ fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {
         best_valid: loss,
         ..Training::closed_form(pairs.len())
     };
-    fitted(regression.law(ridge, &pairs), ridge, training)
+    fitted(ENTRY.name, regression.law(ridge, &pairs), json!({ RIDGE.key: ridge }), training)
+}
+
+/// Refuses a regression without a ridge that leaves no residuals.
+///
+/// # Errors
+/// When there are no more pairs than coefficients.
+pub(super) fn require_residuals(who: &str, ridge: Option<f64>, pairs: usize, dim: usize) -> Result<()> {
+    if ridge == Some(0.0) && pairs <= dim + 1 {
+        return Err(Error::Unsupported(format!(
+            "`{who}` with `ridge = 0` fits {pairs} pairs of {dim} components exactly, which leaves no residuals to make a \
+             law of; give it more than {} pairs, or a `ridge` above 0",
+            dim + 1
+        )));
+    }
+    Ok(())
 }
 
 fn load(model: &Model) -> Result<Fitted> {
+    let config = json!({ RIDGE.key: number(model, RIDGE.key)? });
+    fitted(ENTRY.name, stored_law(model)?, config, Training::load(model)?)
+}
+
+/// The law of a stored model.
+///
+/// # Errors
+/// When it is incomplete or damaged.
+pub(super) fn stored_law(model: &Model) -> Result<LinearGaussian> {
     let law_matrix = matrix(model, "matrix")?;
     let dim = law_matrix.nrows();
     let covariance = covariance(model, "covariance")?;
@@ -86,24 +104,27 @@ fn load(model: &Model) -> Result<Fitted> {
         let problem = format!("has shape {:?} beside a matrix of {:?}", covariance.dim(), law_matrix.dim());
         return Err(misfit(model, "covariance", &problem));
     }
-    let law = LinearGaussian { offset: vector(model, "offset", dim)?, matrix: law_matrix, covariance };
-    fitted(law, number(model, RIDGE.key)?, Training::load(model)?)
+    Ok(LinearGaussian { offset: vector(model, "offset", dim)?, matrix: law_matrix, covariance })
 }
 
-fn fitted(law: LinearGaussian, ridge: f64, training: Training) -> Result<Fitted> {
+/// The forecaster of a law, of a `kind` of the registry.
+///
+/// # Errors
+/// When its covariance is not positive semi-definite.
+pub(super) fn fitted(kind: &'static str, law: LinearGaussian, config: Value, training: Training) -> Result<Fitted> {
     let parts = Parts::new(
-        json!({ RIDGE.key: ridge }),
+        config,
         [
             ("matrix", tensor(&law.matrix)),
             ("offset", reals(law.offset.to_vec())),
             ("covariance", tensor(&law.covariance)),
         ],
     );
-    Ok(Fitted::new(ENTRY.name, LinearForecaster::new(law)?, training, move |_| parts.clone()))
+    Ok(Fitted::new(kind, LinearForecaster::new(law)?, training, move |_| parts.clone()))
 }
 
 /// The moments of the pairs, decomposed once for all ridge strengths.
-struct Regression {
+pub(super) struct Regression {
     mean: Array1<f64>,
     sd: Array1<f64>,
     /// The mean increment in units of sd.
@@ -116,7 +137,11 @@ struct Regression {
 }
 
 impl Regression {
-    fn new(pairs: &Pairs) -> Result<Self> {
+    /// Of some pairs.
+    ///
+    /// # Errors
+    /// When a state is not finite.
+    pub fn new(pairs: &Pairs) -> Result<Self> {
         let count = pairs.len() as f64;
         let (mean, sd) = standardisation(&pairs.now);
         let z = (&pairs.now - &mean) / &sd;
@@ -146,7 +171,7 @@ impl Regression {
 
     /// The grid's best strength on validation pairs, and its mean squared error in units of sd; without any pair, the
     /// least strength above 0.
-    fn choose(&self, valid: &Pairs) -> (f64, f64) {
+    pub fn choose(&self, valid: &Pairs) -> (f64, f64) {
         if valid.len() == 0 {
             return (GRID[1], f64::NAN);
         }
@@ -160,7 +185,7 @@ impl Regression {
     }
 
     /// A, b and Q in the units of the state.
-    fn law(&self, ridge: f64, pairs: &Pairs) -> LinearGaussian {
+    pub fn law(&self, ridge: f64, pairs: &Pairs) -> LinearGaussian {
         let coefficients = self.coefficients(ridge);
         let residuals = self.residuals(&coefficients, pairs);
         let used: f64 = self.eigen.values.iter().zip(self.inverse(ridge)).map(|(value, inverse)| value * inverse).sum();
@@ -179,7 +204,7 @@ impl Regression {
 }
 
 /// Shrinks the correlations of a sample covariance of `freedom` degrees of freedom.
-fn shrink(covariance: Array2<f64>, freedom: f64) -> Array2<f64> {
+pub(super) fn shrink(covariance: Array2<f64>, freedom: f64) -> Array2<f64> {
     let sd = covariance.diag().mapv(f64::sqrt);
     let (mut noise, mut signal) = (0.0, 0.0);
     for ((i, j), value) in covariance.indexed_iter() {

@@ -4,16 +4,24 @@ mod analog;
 #[cfg(test)]
 mod baselines;
 mod climatology;
+mod crps;
 mod denoiser;
 mod diffusion;
 mod error;
 mod fitted;
 mod fitting;
 mod gaussian;
+mod gaussian_covariance;
 mod gaussian_derivative;
 mod learned;
 mod linear;
+mod memorizer;
+mod mixture;
+mod mixture_law;
+mod molrg;
+mod mse;
 mod pairs;
+mod pca_linear;
 mod perfect;
 mod persistence;
 mod sampling;
@@ -32,7 +40,13 @@ pub const FORECASTERS: &[Entry<ForecasterBuild>] = &[
     persistence::ENTRY,
     climatology::ENTRY,
     analog::ENTRY,
+    memorizer::ENTRY,
     linear::ENTRY,
+    pca_linear::ENTRY,
+    molrg::ENTRY,
+    mse::ENTRY,
     gaussian::ENTRY,
+    mixture::ENTRY,
+    crps::ENTRY,
     diffusion::ENTRY,
 ];

@@ -71,7 +71,7 @@ pub struct Trainer<'a, 'd> {
     pub config: &'a TrainConfig,
     /// What for.
     pub objective: &'a dyn Objective,
-    /// The name of the objective.
+    /// The name of the objective with its settings.
     pub named: &'a str,
     /// What from.
     pub data: &'a Data<'d>,
@@ -178,7 +178,8 @@ impl Trainer<'_, '_> {
         let tensors = weights.tracked(DType::F32)?;
         let network = self.network.from_tensors(&tensors)?;
         let rows = self.batch(step);
-        let draws = |shard: usize| Draws::new(self.key.at(step), (shard * SHARD) as u64);
+        let taken = step as f64 / self.config.steps as f64;
+        let draws = |shard: usize| Draws::new(self.key.at(step), (shard * SHARD) as u64).after(taken);
         let shard = |(index, part): (usize, &[usize])| -> Result<(f64, Vec<f32>)> {
             let share = part.len() as f64 / rows.len() as f64;
             let batch = self.data.batch(Subset::Train, part);
@@ -215,8 +216,7 @@ impl Trainer<'_, '_> {
         if available == 0 {
             return Ok(Validation::default());
         }
-        // without noise a pair has nothing to say twice
-        let count = if self.network.time_features { VALIDATED } else { available.min(VALIDATED) };
+        let count = if self.objective.draws() { VALIDATED } else { available.min(VALIDATED) };
         // whole shards, which count alike
         let count = if count > SHARD { count / SHARD * SHARD } else { count };
         let mean = Weights { slots: state.weights.slots.clone(), values: state.mean.clone() };

@@ -21,7 +21,7 @@ use super::{Limits, unique, write_atomic};
 use crate::model::{Model, Tensor, Values};
 
 /// The version of what `scorecast` in the metadata holds.
-const FORMAT: u64 = 2;
+const FORMAT: u64 = 3;
 /// The metadata's only key.
 const KEY: &str = "scorecast";
 

@@ -101,18 +101,18 @@ fn in_header(about: &str) -> String {
 
 #[test]
 fn names_twice_foreign_files_and_other_formats_are_refused() {
-    let text = r#"{"format":2,"kind":"k","config":{},"made_from":null}"#;
+    let text = r#"{"format":3,"kind":"k","config":{},"made_from":null}"#;
     let one = BTreeMap::from([("a".to_owned(), Tensor { shape: vec![1], values: Values::F32(vec![0.0]) })]);
     let about = in_header(&sealed(text, &one));
     let tensor = r#""a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}"#;
     assert_eq!(round_trip(&file(&format!("{{{about},{tensor}}}"), 4)).unwrap().tensors, one);
     refused(&file(&format!("{{{about},{tensor},{tensor}}}"), 4), "`a` is named twice");
     refused(&file(&format!("{{{about},{about},{tensor}}}"), 4), "named twice");
-    let config = in_header(r#"{"format":2,"kind":"k","kind":"l","config":{}}"#);
+    let config = in_header(r#"{"format":3,"kind":"k","kind":"l","config":{}}"#);
     refused(&file(&format!("{{{config}}}"), 0), "`kind` is named twice");
     refused(&file(&format!("{{{tensor}}}"), 4), "not a model of scorecast");
-    let other = |format: &str| file(&format!("{{{}}}", about.replace(r#"\"format\":2"#, format)), 0);
-    refused(&other(r#"\"format\":3"#), "model format 3");
+    let other = |format: &str| file(&format!("{{{}}}", about.replace(r#"\"format\":3"#, format)), 0);
+    refused(&other(r#"\"format\":4"#), "model format 4");
     refused(&other(r#"\"format\":1"#), "earlier version");
     refused(&other(r#"\"format\":1"#), "train the model again");
     refused(&file(&format!("{{{about},{}}}", tensor.replace("F32", "I32")), 4), "has the type I32");

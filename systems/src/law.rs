@@ -4,10 +4,12 @@
 
 mod denoiser;
 mod differentiable;
+mod factored;
 mod gaussian;
 
 pub use denoiser::{Affine, BoundDenoiser, ConditionalDenoiser};
 pub use differentiable::Differentiable;
+pub use factored::FactoredCovariance;
 pub use gaussian::{Covariance, Density, GaussianKernel, LinearGaussian};
 use ndarray::Array2;
 

@@ -58,8 +58,8 @@ pub use integrate::SdeForecaster;
 pub use key::{Domain, Key, Purpose, Stream};
 pub use lanes::LANES;
 pub use law::{
-    Affine, BoundDenoiser, ConditionalDenoiser, Covariance, Density, Differentiable, Forecaster, GaussianKernel,
-    LinearGaussian,
+    Affine, BoundDenoiser, ConditionalDenoiser, Covariance, Density, Differentiable, FactoredCovariance, Forecaster,
+    GaussianKernel, LinearGaussian,
 };
 pub use linearized::Linearized;
 pub use map::{Map, MapForecaster};

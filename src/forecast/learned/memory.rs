@@ -24,6 +24,11 @@ const SINGLE: usize = 4;
 
 /// What a training of a network with these settings holds; nothing where they contradict each other, as the fit will say.
 pub fn held(settings: &Settings, size: &FitSize, fields: Fields) -> Vec<MemoryUse> {
+    held_by(settings, size, fields, 1)
+}
+
+/// What a training holds that makes so many `members` of each pair; nothing where the settings contradict each other.
+pub fn held_by(settings: &Settings, size: &FitSize, fields: Fields, members: usize) -> Vec<MemoryUse> {
     let Ok(network) = settings::network(settings, (size.geometry, size.components), fields) else { return Vec::new() };
     let (Ok(weights), Ok(kind)) = (network.parameters(), find(NETWORKS, "neural network", &network.kind)) else {
         return Vec::new();
@@ -33,6 +38,7 @@ pub fn held(settings: &Settings, size: &FitSize, fields: Fields) -> Vec<MemoryUs
     let (width, blocks) = (network.width, network.blocks);
     let layers = blocks.saturating_add(2).saturating_mul(LAYERS);
     let positions = (kind.build.positions)(&network);
+    let examples = SHARD.saturating_mul(members);
     vec![
         MemoryUse {
             what: format!("a network of {weights} weights (width {width}, {blocks} blocks) in training"),
@@ -40,9 +46,9 @@ pub fn held(settings: &Settings, size: &FitSize, fields: Fields) -> Vec<MemoryUs
         },
         MemoryUse {
             what: format!(
-                "layers of {SHARD} examples ({positions} positions x {width} channels, {blocks} blocks) on {threads} thread(s)"
+                "layers of {examples} examples ({positions} positions x {width} channels, {blocks} blocks) on {threads} thread(s)"
             ),
-            bytes: product(&[SINGLE, layers, threads, SHARD, positions, width]),
+            bytes: product(&[SINGLE, layers, threads, examples, positions, width]),
         },
         MemoryUse { what: format!("a batch ({batch} pairs)"), bytes: product(&[2 * size_of::<usize>(), batch]) },
         MemoryUse {

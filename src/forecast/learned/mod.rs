@@ -10,7 +10,7 @@ mod record;
 mod settings;
 
 pub use evaluation::{in_chunks, members, stacked};
-pub use memory::held;
+pub use memory::{held, held_by};
 pub use settings::{SETTINGS, joined};
 
 use super::{FitContext, Result, Training};
@@ -18,7 +18,7 @@ use crate::nn::data::{Data, Scales, Subset};
 use crate::nn::objective::ObjectiveBuild;
 use crate::nn::train::{Trained, Trainer};
 use crate::nn::{NeuralNetwork, Weights};
-use crate::systems::{Entry, Settings};
+use crate::systems::{Entry, Settings, Value};
 
 /// The data to learn from, scaled as the network wants them.
 ///
@@ -55,7 +55,7 @@ impl Learned {
             network: &network,
             config: &config,
             objective: loss.as_ref(),
-            named: objective.name,
+            named: &named(objective, settings),
             data,
             key: context.key,
             progress: context.progress,
@@ -81,6 +81,13 @@ impl Learned {
     pub fn scales(&self) -> &Scales {
         &self.scales
     }
+}
+
+/// The name of an objective and what its settings are, which tell one training from another.
+fn named(objective: &Entry<ObjectiveBuild>, settings: &Settings) -> String {
+    let own = |(key, _): &(&str, &Value)| objective.params.iter().any(|param| param.key == *key);
+    let own: Vec<String> = settings.iter().filter(own).map(|(key, value)| format!("{key} = {value:?}")).collect();
+    format!("{} {}", objective.name, own.join(", "))
 }
 
 #[cfg(test)]

@@ -19,11 +19,7 @@ pub(super) const ENTRY: Entry<ObjectiveBuild> = Entry {
     about: "squared error of the preconditioned denoiser, ln(noise level) normal",
     reference: "Karras et al. (2022), arXiv:2206.00364",
     params: &[P_MEAN, P_STD],
-    build: ObjectiveBuild {
-        fields: |_, _| DENOISER_FIELDS,
-        make,
-        preconditioning: Some(preconditioning),
-    },
+    build: ObjectiveBuild { fields: |_, _| DENOISER_FIELDS, make, preconditioning: Some(preconditioning) },
 };
 
 /// The squared error with levels of this law.
@@ -47,5 +43,9 @@ fn preconditioning(level: Level) -> Preconditioning {
 impl Objective for Denoising {
     fn loss(&self, network: &dyn NeuralNetwork, batch: &Batch, draws: Draws) -> Result<Tensor> {
         squared_error(network, batch, draws, preconditioning, |row| (self.p_mean + self.p_std * row.normal()).exp())
+    }
+
+    fn draws(&self) -> bool {
+        true
     }
 }

@@ -9,6 +9,7 @@ pub struct Draws {
     key: Key,
     first: u64,
     stratified: bool,
+    progress: f64,
 }
 
 /// The random numbers of one row.
@@ -21,7 +22,18 @@ pub struct RowDraws {
 impl Draws {
     /// The rows from `first` on of a batch whose noise is at `key`.
     pub fn new(key: Key, first: u64) -> Self {
-        Self { key: key.purpose(Purpose::DiffusionNoise), first, stratified: false }
+        Self { key: key.purpose(Purpose::DiffusionNoise), first, stratified: false, progress: 1.0 }
+    }
+
+    /// These rows where `share` of the training steps have been taken.
+    #[must_use]
+    pub fn after(self, share: f64) -> Self {
+        Self { progress: share, ..self }
+    }
+
+    /// The share of the training steps that have been taken, from 0 to 1; 1 in validation.
+    pub fn progress(&self) -> f64 {
+        self.progress
     }
 
     /// These rows with levels that are spread evenly over their law instead of drawn: the r-th row of a batch has the

@@ -5,26 +5,38 @@
 
 mod denoising;
 mod draws;
+mod full_likelihood;
 mod likelihood;
+mod low_rank_likelihood;
+mod mixture;
 mod preconditioning;
+mod regression;
+mod score_rule;
 mod training;
 mod velocity;
 
 use scorecast_systems::{Entry, Param};
 
 pub use draws::{Draws, RowDraws};
+pub use full_likelihood::fields as full_fields;
 pub use likelihood::log_variance;
+pub use low_rank_likelihood::{RANK, fields as low_rank_fields, start as factor_start};
+pub use mixture::{GaussianFields, MIXTURE_SETTINGS, MixtureShape};
 pub use preconditioning::Preconditioning;
-pub use training::{Fields, Objective, ObjectiveBuild};
+pub use score_rule::{SCORE_RULE_SETTINGS, fields as score_rule_fields, noise_fields, train_members};
+pub use training::{DENOISER_FIELDS, Fields, LIKELIHOOD_FIELDS, Objective, ObjectiveBuild, REGRESSION_FIELDS};
 
 /// Every objective, in the order in which they are listed.
-pub const OBJECTIVES: &[Entry<ObjectiveBuild>] = &[likelihood::ENTRY, denoising::ENTRY, velocity::ENTRY];
-
-/// What the network of a denoiser takes and gives: noised data and their condition, at a level.
-pub const DENOISER_FIELDS: Fields = Fields { inputs: 2, outputs: 1, time_features: true };
-
-/// What the network of a Gaussian law takes and gives.
-pub const LIKELIHOOD_FIELDS: Fields = Fields { inputs: 1, outputs: 2, time_features: false };
+pub const OBJECTIVES: &[Entry<ObjectiveBuild>] = &[
+    likelihood::ENTRY,
+    denoising::ENTRY,
+    velocity::ENTRY,
+    regression::ENTRY,
+    score_rule::ENTRY,
+    low_rank_likelihood::ENTRY,
+    full_likelihood::ENTRY,
+    mixture::ENTRY,
+];
 
 const fn denoises(entry: &Entry<ObjectiveBuild>) -> bool {
     entry.build.preconditioning.is_some()

@@ -15,6 +15,11 @@ pub trait Objective: Send + Sync {
     /// # Errors
     /// When Candle fails.
     fn loss(&self, network: &dyn NeuralNetwork, batch: &Batch, draws: Draws) -> Result<Tensor>;
+
+    /// Whether the loss of a step depends on what is drawn for it, so that a step has something to say more than once.
+    fn draws(&self) -> bool {
+        false
+    }
 }
 
 /// How an objective is made, and what its network takes and gives.
@@ -39,3 +44,12 @@ pub struct Fields {
     /// Whether it is given a noise level.
     pub time_features: bool,
 }
+
+/// What the network of a denoiser takes and gives: noised data and their condition, at a level.
+pub const DENOISER_FIELDS: Fields = Fields { inputs: 2, outputs: 1, time_features: true };
+
+/// What the network of a regression takes and gives.
+pub const REGRESSION_FIELDS: Fields = Fields { inputs: 1, outputs: 1, time_features: false };
+
+/// What the network of a Gaussian law takes and gives.
+pub const LIKELIHOOD_FIELDS: Fields = Fields { inputs: 1, outputs: 2, time_features: false };

@@ -23,11 +23,7 @@ pub(super) const ENTRY: Entry<ObjectiveBuild> = Entry {
     about: "squared error of v = alpha eps - sigma z, levels uniform on the cosine schedule",
     reference: "Salimans and Ho (2022), arXiv:2202.00512",
     params: &[],
-    build: ObjectiveBuild {
-        fields: |_, _| DENOISER_FIELDS,
-        make,
-        preconditioning: Some(preconditioning),
-    },
+    build: ObjectiveBuild { fields: |_, _| DENOISER_FIELDS, make, preconditioning: Some(preconditioning) },
 };
 
 /// The share of the quarter circle that is left out at either end.
@@ -51,6 +47,10 @@ impl Objective for Velocity {
         squared_error(network, batch, draws, preconditioning, |row| {
             (FRAC_PI_2 * (END + (1.0 - 2.0 * END) * row.uniform())).tan()
         })
+    }
+
+    fn draws(&self) -> bool {
+        true
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 
+use super::factored::{FactoredDenoiser, log_density};
 use super::{GaussianDenoiser, IndependentDenoiser, SymmetricEigen};
 use crate::error::Result;
 use crate::law::{Affine, BoundDenoiser, ConditionalDenoiser, Covariance, Density, GaussianKernel};
@@ -95,12 +96,16 @@ impl<K: GaussianKernel> Density for GaussianLaw<K> {
                 let rows = rotated.rows().into_iter().zip(tolerances);
                 Ok(rows.map(|(residual, tolerance)| log_normal(residual, eigen.values.view(), tolerance)).collect())
             }
+            Covariance::Factored(covariance) => {
+                let rows = residual.rows().into_iter().zip(tolerances).enumerate();
+                rows.map(|(member, (row, tolerance))| log_density(&covariance, member, row, tolerance)).collect()
+            }
         }
     }
 }
 
 /// log N(residual; 0, diag(variance)) on the support of that law.
-fn log_normal(residual: ArrayView1<f64>, variance: ArrayView1<f64>, tolerance: f64) -> f64 {
+pub(super) fn log_normal(residual: ArrayView1<f64>, variance: ArrayView1<f64>, tolerance: f64) -> f64 {
     let term = |(r, v): (&f64, &f64)| match (*v > 0.0, r.abs() <= tolerance) {
         (true, _) => -0.5 * (r * r / v + (TAU * v).ln()),
         (false, true) => 0.0,
@@ -123,6 +128,10 @@ impl<K: GaussianKernel> ConditionalDenoiser for GaussianLaw<K> {
                 let mut scale = Array2::zeros(mean.dim());
                 scale.assign(&shared.sd);
                 (Box::new(shared.denoiser), scale)
+            }
+            Covariance::Factored(covariance) => {
+                let scale = covariance.variances().mapv(positive_sd);
+                (Box::new(FactoredDenoiser(covariance.scaled(scale.mapv(|sd| 1.0 / sd).view()))), scale)
             }
         };
         Ok(BoundDenoiser { denoiser, to_state: Affine { offset: mean, scale } })

@@ -2,6 +2,7 @@
 
 mod denoiser;
 mod eigen;
+mod factored;
 mod law;
 mod linear;
 mod mixture;

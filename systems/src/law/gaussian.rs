@@ -2,6 +2,7 @@
 
 use ndarray::{Array1, Array2, ArrayView2};
 
+use super::FactoredCovariance;
 use crate::error::Result;
 
 /// An exact one-step density.
@@ -20,6 +21,8 @@ pub enum Covariance {
     Diagonal(Array2<f64>),
     /// One covariance for all members, `[component, component]`.
     Shared(Array2<f64>),
+    /// A covariance for each member, told by its factors.
+    Factored(FactoredCovariance),
 }
 
 /// A one-step law N(m(x), C(x)). [`crate::gaussian`] turns it into a density and a denoiser.

@@ -37,6 +37,8 @@ impl<'a> Transition<'a> {
                 let half_log = c.map_axis(Axis(1), |row| 0.5 * row.iter().map(|v| v.ln()).sum::<f64>());
                 Self::Diagonal(means, c, half_log)
             }
+            // a factor for each member: the density of such a law has them
+            Covariance::Factored(_) => Self::Other(model, k, x),
         })
     }
 

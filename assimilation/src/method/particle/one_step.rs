@@ -38,6 +38,13 @@ pub(crate) fn log_predictive(
             .zip(c.outer_iter())
             .map(|(residual, c)| Ok(of_diagonal(c)?.log_normal(&residual.to_owned()).0))
             .collect(),
+        Covariance::Factored(c) => {
+            let of = |(member, residual): (usize, ArrayView1<f64>)| {
+                let factor = predictive(c.times(h.view(), member).dot(&h.t()))?;
+                Ok(factor.log_normal(&residual.to_owned()).0)
+            };
+            residuals.outer_iter().enumerate().map(of).collect()
+        }
     }
 }
 

@@ -93,15 +93,19 @@ fn gains(h: &Array2<f64>, covariance: &Covariance, present: &Present) -> Result<
         Covariance::Diagonal(c) => {
             c.outer_iter().enumerate().map(|(i, c)| Gain::new(i..i + 1, h, h * &c, present)).collect()
         }
+        Covariance::Factored(c) => {
+            (0..members).map(|i| Gain::new(i..i + 1, h, c.times(h.view(), i), present)).collect()
+        }
     }
 }
 
 /// v ~ N(0, C), `[member, component]`; row i from stream i.
 fn noise(covariance: &Covariance, shape: (usize, usize), key: Key) -> Result<Array2<f64>> {
-    let normals = key.normals(shape.0, shape.1);
+    let normals = |count: usize| key.normals(shape.0, count);
     Ok(match covariance {
-        Covariance::Shared(c) => normals.dot(&positive_sqrt(c)?),
-        Covariance::Diagonal(c) => normals * c.mapv(f64::sqrt),
+        Covariance::Shared(c) => normals(shape.1).dot(&positive_sqrt(c)?),
+        Covariance::Diagonal(c) => normals(shape.1) * c.mapv(f64::sqrt),
+        Covariance::Factored(c) => c.draw(normals(c.normals()).view()),
     })
 }
 
@@ -109,6 +113,7 @@ fn noise(covariance: &Covariance, shape: (usize, usize), key: Key) -> Result<Arr
 fn select(covariance: Covariance, members: &[usize]) -> Covariance {
     match covariance {
         Covariance::Diagonal(c) => Covariance::Diagonal(c.select(Axis(0), members)),
+        Covariance::Factored(c) => Covariance::Factored(c.select(members)),
         shared => shared,
     }
 }

@@ -9,6 +9,7 @@ mod diagnostics;
 mod double_well;
 mod envar;
 mod estkf;
+mod factored_noise;
 mod fixed_lag;
 mod four_d_var;
 mod gaussian_filters;

@@ -193,6 +193,10 @@ impl GaussianKernel for EmbeddedKernel {
                 Some(row) => Array2::from_diag(&row),
                 None => Array2::zeros((z.ncols(), z.ncols())),
             },
+            Covariance::Factored(covariance) => {
+                let members = z.nrows();
+                covariance.average(Array1::from_elem(members, 1.0 / members as f64).view())
+            }
         };
         Ok((self.map.apply(mean.view()), Covariance::Shared(covariance(&self.map.frame(), &inner, self.noise))))
     }

@@ -338,6 +338,7 @@ fn gaussian_kernel_has_the_moments_of_the_draws() {
         let covariance = match covariance {
             Covariance::Diagonal(variance) => Array2::from_diag(&variance.row(0)),
             Covariance::Shared(covariance) => covariance,
+            Covariance::Factored(covariance) => covariance.of(0),
         };
         let mut x = copies(&state, 20_000);
         forecaster.advance(0, 1, &mut x, key()).unwrap();
@@ -374,6 +375,7 @@ fn density_of_a_gaussian_kernel_is_the_formula() {
             let covariance = match &covariance {
                 Covariance::Diagonal(variance) => Array2::from_diag(&variance.row(member)),
                 Covariance::Shared(covariance) => covariance.clone(),
+                Covariance::Factored(covariance) => covariance.of(member),
             };
             let expected = textbook((&next.row(member) - &mean.row(member)).view(), &covariance);
             assert!((found[member] - expected).abs() < 1e-8 * expected.abs().max(1.0), "{name}: {found} {expected}");

@@ -5,6 +5,7 @@ mod balances;
 mod diagnose;
 mod equations;
 mod etdrk4;
+mod factored_laws;
 mod gaussian_laws;
 mod heston;
 mod integrator_order;

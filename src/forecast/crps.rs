@@ -1,0 +1,91 @@
+//! `crps`: an autoregressive network that takes noise beside the state and gives a draw, trained by a proper score of a
+//! few members (the objective `score_rule`). x_{k+1} = x_k + a + s f(x_k, e) with e ~ N(0, I), a and s the mean and sd of
+//! increments: one evaluation a lead step, and any law that f can make of e.
+//!
+//! It has no density: filters see its draws alone.
+
+use ndarray::{Array2, ArrayView2, s};
+use serde_json::json;
+
+use super::learned::{self, Learned, in_chunks, joined, members, stacked};
+use super::stored::misfit;
+use super::{FitContext, FitSize, Fitted, ForecasterBuild, Result, Training};
+use crate::model::Model;
+use crate::nn::objective::{SCORE_RULE_SETTINGS, noise_fields, score_rule_fields, train_members};
+use crate::nn::{OBJECTIVES, array};
+use crate::systems::registry::find;
+use crate::systems::{self, Entry, Forecaster, Key, MemoryUse, Param, Purpose, Settings};
+
+const PARAMS: [Param; 18] = joined(learned::SETTINGS, SCORE_RULE_SETTINGS);
+
+/// The registry's line.
+pub const ENTRY: Entry<ForecasterBuild> = Entry {
+    name: "crps",
+    about: "autoregressive network of the state and noise, trained by a proper score of a few members",
+    reference: "Pacchiardi et al. (2024), arXiv:2112.08217; Lang et al. (2024), arXiv:2412.15832",
+    params: &PARAMS,
+    build: ForecasterBuild { fit, load: Some(load), memory, learned: true },
+};
+
+/// The key of the stored number of noise fields.
+const NOISE_FIELDS: &str = "noise_fields";
+
+fn memory(settings: &Settings, size: &FitSize) -> Vec<MemoryUse> {
+    learned::held_by(settings, size, score_rule_fields(noise_fields(settings)), train_members(settings))
+}
+
+/// The network, and how many normal numbers it takes for each component.
+struct Crps {
+    learned: Learned,
+    noise_fields: usize,
+}
+
+fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {
+    let data = learned::data(settings, context)?;
+    let (learned, training) = Learned::fit(settings, context, &data, find(OBJECTIVES, "objective", "score_rule")?, 1)?;
+    Ok(fitted(Crps { learned, noise_fields: noise_fields(settings) }, training))
+}
+
+fn load(model: &Model) -> Result<Fitted> {
+    let stored = model.config["forecaster"][NOISE_FIELDS].as_u64().filter(|count| (1..=1000).contains(count));
+    let noise_fields = stored.ok_or_else(|| misfit(model, NOISE_FIELDS, "is missing, or not from 1 to 1000"))? as usize;
+    let learned = Learned::load(model, score_rule_fields(noise_fields))?;
+    Ok(fitted(Crps { learned, noise_fields }, Training::load(model)?))
+}
+
+fn fitted(crps: Crps, training: Training) -> Fitted {
+    Fitted::new(ENTRY.name, crps, training, |model| {
+        model.learned.parts(json!({ NOISE_FIELDS: model.noise_fields }), [])
+    })
+}
+
+impl Crps {
+    /// x_{k+1} of these members, given the noise of each, `[member, component]` a field.
+    fn chunk(&self, x: ArrayView2<f64>, noise: &[ArrayView2<f64>]) -> Result<Array2<f64>> {
+        let increments = &self.learned.scales().increments;
+        let scaled = self.learned.scaled(x);
+        let fields: Vec<ArrayView2<f64>> = std::iter::once(scaled.view()).chain(noise.iter().copied()).collect();
+        let out = self.learned.evaluate(&fields, None)?;
+        Ok(&x + &increments.mean + array::field(&out, 0)? * &increments.sd)
+    }
+}
+
+impl Forecaster for Crps {
+    fn dim(&self) -> usize {
+        self.learned.dim()
+    }
+
+    fn step(&self, k: usize, x: &mut Array2<f64>, key: Key) -> systems::Result<()> {
+        let dim = x.ncols();
+        // a member's stream holds its fields one after the other
+        let noise = key.purpose(Purpose::ForecastNoise).at(k as u64).normals(x.nrows(), dim * self.noise_fields);
+        let fields: Vec<_> = (0..self.noise_fields).map(|f| noise.slice(s![.., f * dim..(f + 1) * dim])).collect();
+        let view = x.view();
+        let chunks = in_chunks(view.nrows(), self.learned.network().chunk(), |range| {
+            let noise: Vec<ArrayView2<f64>> = fields.iter().map(|field| members(field, range.clone())).collect();
+            self.chunk(members(&view, range), &noise)
+        })?;
+        *x = stacked(&chunks, dim);
+        Ok(())
+    }
+}

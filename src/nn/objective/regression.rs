@@ -1,0 +1,31 @@
+//! `regression`: the network gives m, trained by the mean of (z - m)^2. The mean of z given x_k makes it least.
+
+use candle_core::Tensor;
+use scorecast_systems::{Entry, Settings};
+
+use super::{Draws, Objective, ObjectiveBuild, REGRESSION_FIELDS};
+use crate::nn::data::Batch;
+use crate::nn::{NeuralNetwork, Result, array};
+
+/// The registry's line.
+pub(super) const ENTRY: Entry<ObjectiveBuild> = Entry {
+    name: "regression",
+    about: "squared error of the increment",
+    reference: "Gauss (1809)",
+    params: &[],
+    build: ObjectiveBuild { fields: |_, _| REGRESSION_FIELDS, make, preconditioning: None },
+};
+
+struct Regression;
+
+fn make(_settings: &Settings) -> Box<dyn Objective> {
+    Box::new(Regression)
+}
+
+impl Objective for Regression {
+    fn loss(&self, network: &dyn NeuralNetwork, batch: &Batch, _draws: Draws) -> Result<Tensor> {
+        let mean = network.forward(&array::interleave(&[batch.states.view()], network.dtype())?, None)?;
+        let z = array::interleave(&[batch.increments.view()], network.dtype())?;
+        Ok(candle_nn::loss::mse(&mean, &z)?)
+    }
+}
