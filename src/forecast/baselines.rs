@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use ndarray::{Array2, Array3, ArrayView3, Axis, s};
 
-use super::{FORECASTERS, FitContext, Fitted, Result};
+use super::fitting::tests::{independent_pairs, stepping};
+use super::{FORECASTERS, FitContext, Fitted, Result, fitting};
 use crate::model::{Model, Values};
 use crate::progress::Quiet;
 use crate::score::{Case, Context, Ensemble, Pool, Terms, build};
 use crate::systems::catalogue::SYSTEMS;
 use crate::systems::registry::find;
-use crate::systems::{Domain, Forecaster, Geometry, Key, LinearGaussian, Settings, Stepping, System, Value};
+use crate::systems::{Domain, Forecaster, Geometry, Key, LinearGaussian, Settings, System, Value};
 
 fn key(seed: u64) -> Key {
     Key::new(seed, Domain::Method)
@@ -23,34 +24,8 @@ fn ou(given: &[(&str, Value)]) -> Arc<dyn System> {
     (entry.build.make)(&Settings::check("system `ou`", entry.params, &given).unwrap()).unwrap()
 }
 
-fn stepping(dt: f64) -> Stepping {
-    Stepping { dt, substeps: 1, integrator: "rk4".to_owned() }
-}
-
-/// `cases` stationary trajectories of two times, `[case, time, component]`: independent pairs.
-fn independent_pairs(system: &Arc<dyn System>, dt: f64, cases: usize, seed: u64) -> Array3<f64> {
-    let first = system.initial(cases, Key::new(seed, Domain::Data));
-    let mut second = first.clone();
-    let model = Arc::clone(system).forecaster(&stepping(dt)).unwrap();
-    let noise = Key::new(seed, Domain::Data).purpose(crate::systems::Purpose::ProcessNoise);
-    model.advance(0, 1, &mut second, noise).unwrap();
-    ndarray::stack(Axis(1), &[first.view(), second.view()]).unwrap()
-}
-
 fn try_fit(name: &str, given: &[(&str, Value)], train: ArrayView3<f64>, valid: ArrayView3<f64>) -> Result<Fitted> {
-    let entry = find(FORECASTERS, "forecaster", name).unwrap();
-    let given: BTreeMap<_, _> = given.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect();
-    let settings = Settings::check(&format!("forecaster `{name}`"), entry.params, &given).unwrap();
-    let context = FitContext {
-        system: None,
-        geometry: Geometry::Unstructured,
-        train,
-        valid,
-        key: Key::new(0, Domain::Training),
-        progress: &Quiet,
-        checkpoints: None,
-    };
-    (entry.build.fit)(&settings, &context)
+    fitting::tests::try_fit(name, given, (Geometry::Unstructured, 0), [train, valid])
 }
 
 fn fit(name: &str, given: &[(&str, Value)], train: &Array3<f64>) -> Fitted {

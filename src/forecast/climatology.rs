@@ -10,6 +10,7 @@ use super::pairs::kept;
 use super::stored::{matrix, misfit, tensor};
 use super::{Error, FitContext, FitSize, ForecasterBuild, Result};
 use crate::model::Model;
+use crate::nn::windows::evenly;
 use crate::systems::{Entry, Forecaster, Key, MemoryUse, Param, Purpose, Settings};
 
 const LIBRARY: Param = Param::int("library", 0, 0, "training states kept, evenly spaced; 0 keeps all");
@@ -70,10 +71,8 @@ fn library(trajectories: ArrayView3<f64>, most: usize) -> Array2<f64> {
         .filter(|(c, t)| trajectories.slice(s![*c, *t, ..]).iter().all(|value| value.is_finite()))
         .collect();
     let count = if most == 0 { all.len() } else { all.len().min(most) };
-    Array2::from_shape_fn((count, dim), |(i, component)| {
-        let (case, time) = all[i * all.len() / count];
-        trajectories[[case, time, component]]
-    })
+    let kept: Vec<(usize, usize)> = evenly(all.len(), count).map(|i| all[i]).collect();
+    Array2::from_shape_fn((count, dim), |(i, component)| trajectories[[kept[i].0, kept[i].1, component]])
 }
 
 impl Forecaster for Climatology {

@@ -11,8 +11,8 @@ use super::learned::{self, Learned, in_chunks, joined, members, stacked};
 use super::stored::misfit;
 use super::{FitContext, FitSize, Fitted, ForecasterBuild, Result, Training};
 use crate::model::Model;
-use crate::nn::objective::{SCORE_RULE_SETTINGS, noise_fields, score_rule_fields, train_members};
-use crate::nn::{OBJECTIVES, array};
+use crate::nn::OBJECTIVES;
+use crate::nn::objective::{NOISE_FIELDS, SCORE_RULE_SETTINGS, TRAIN_MEMBERS, score_rule_fields};
 use crate::systems::registry::find;
 use crate::systems::{self, Entry, Forecaster, Key, MemoryUse, Param, Purpose, Settings};
 
@@ -27,11 +27,9 @@ pub const ENTRY: Entry<ForecasterBuild> = Entry {
     build: ForecasterBuild { fit, load: Some(load), memory, learned: true },
 };
 
-/// The key of the stored number of noise fields.
-const NOISE_FIELDS: &str = "noise_fields";
-
 fn memory(settings: &Settings, size: &FitSize) -> Vec<MemoryUse> {
-    learned::held_by(settings, size, score_rule_fields(noise_fields(settings)), train_members(settings))
+    let fields = score_rule_fields(settings.count(NOISE_FIELDS.key));
+    learned::held_by(settings, size, fields, settings.count(TRAIN_MEMBERS.key))
 }
 
 /// The network, and how many normal numbers it takes for each component.
@@ -43,30 +41,29 @@ struct Crps {
 fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {
     let data = learned::data(settings, context)?;
     let (learned, training) = Learned::fit(settings, context, &data, find(OBJECTIVES, "objective", "score_rule")?, 1)?;
-    Ok(fitted(Crps { learned, noise_fields: noise_fields(settings) }, training))
+    Ok(fitted(Crps { learned, noise_fields: settings.count(NOISE_FIELDS.key) }, training))
 }
 
 fn load(model: &Model) -> Result<Fitted> {
-    let stored = model.config["forecaster"][NOISE_FIELDS].as_u64().filter(|count| (1..=1000).contains(count));
-    let noise_fields = stored.ok_or_else(|| misfit(model, NOISE_FIELDS, "is missing, or not from 1 to 1000"))? as usize;
+    let stored = model.config["forecaster"][NOISE_FIELDS.key].as_u64().filter(|count| (1..=1000).contains(count));
+    let noise_fields =
+        stored.ok_or_else(|| misfit(model, NOISE_FIELDS.key, "is missing, or not from 1 to 1000"))? as usize;
     let learned = Learned::load(model, score_rule_fields(noise_fields))?;
     Ok(fitted(Crps { learned, noise_fields }, Training::load(model)?))
 }
 
 fn fitted(crps: Crps, training: Training) -> Fitted {
     Fitted::new(ENTRY.name, crps, training, |model| {
-        model.learned.parts(json!({ NOISE_FIELDS: model.noise_fields }), [])
+        model.learned.parts(json!({ NOISE_FIELDS.key: model.noise_fields }), [])
     })
 }
 
 impl Crps {
     /// x_{k+1} of these members, given the noise of each, `[member, component]` a field.
     fn chunk(&self, x: ArrayView2<f64>, noise: &[ArrayView2<f64>]) -> Result<Array2<f64>> {
-        let increments = &self.learned.scales().increments;
         let scaled = self.learned.scaled(x);
         let fields: Vec<ArrayView2<f64>> = std::iter::once(scaled.view()).chain(noise.iter().copied()).collect();
-        let out = self.learned.evaluate(&fields, None)?;
-        Ok(&x + &increments.mean + array::field(&out, 0)? * &increments.sd)
+        self.learned.stepped(x, &self.learned.evaluate(&fields, None)?)
     }
 }
 

@@ -12,7 +12,7 @@ use super::stored::misfit;
 use super::{FitContext, FitSize, Fitted, ForecasterBuild, Result, Training};
 use crate::model::Model;
 use crate::nn::OBJECTIVES;
-use crate::nn::data::{Batch, Data, Subset};
+use crate::nn::data::{Batch, Data};
 use crate::nn::objective::{DENOISER_FIELDS, DENOISER_NAMES, DENOISER_SETTINGS, DENOISERS};
 use crate::systems::registry::find;
 use crate::systems::{
@@ -64,13 +64,10 @@ fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {
 /// The sd of z given x_k as the trained denoiser has it: the geometric mean over components of v, where the error of D
 /// at level 1 is v^2 / (v^2 + 1), as it is for a Gaussian law; between .01 and 1.
 fn conditional_sd(denoiser: &LearnedDenoiser, data: &Data, key: Key) -> Result<f64> {
-    let part = if data.pairs(Subset::Valid) > 0 { Subset::Valid } else { Subset::Train };
-    let (available, count) = (data.pairs(part), data.pairs(part).min(1024));
-    let rows: Vec<usize> = (0..count).map(|i| i * available / count).collect();
-    let Batch { states, increments: z } = data.batch(part, &rows);
+    let Batch { states, increments: z } = data.withheld(1024);
     let noise = key.purpose(Purpose::DiffusionNoise).case(2).normals(z.nrows(), z.ncols());
     let denoised = denoiser.bind(states).denoise((&z + &noise).view(), Level::exploding(1.0))?;
-    let error = (denoised - &z).mapv(|error| error * error).sum_axis(Axis(0)) / count as f64;
+    let error = (denoised - &z).mapv(|error| error * error).sum_axis(Axis(0)) / z.nrows() as f64;
     let logarithm = error.mapv(|error| 0.5 * (error / (1.0 - error.min(0.5))).clamp(1e-4, 1.0).ln());
     Ok((logarithm.sum() / logarithm.len() as f64).exp())
 }

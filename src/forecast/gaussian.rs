@@ -7,13 +7,15 @@
 
 use std::ops::Range;
 
+use ndarray::{Array2, ArrayView2, Axis};
+
 use super::gaussian_covariance::{COVARIANCE, CovarianceForm, Spread};
 use super::learned::{self, Learned, in_chunks, joined, members, stacked};
 use super::{FitContext, FitSize, Fitted, ForecasterBuild, Result, Training};
 use crate::model::Model;
+use crate::nn::OBJECTIVES;
 use crate::nn::objective::{LIKELIHOOD_FIELDS, RANK};
 use crate::nn::train::SHARD;
-use crate::nn::{OBJECTIVES, array};
 use crate::systems::gaussian::GaussianLaw;
 use crate::systems::memory_use::product;
 use crate::systems::registry::find;
@@ -21,7 +23,6 @@ use crate::systems::{
     self, ConditionalDenoiser, Covariance, Density, Differentiable, Entry, Forecaster, GaussianKernel, Key, MemoryUse,
     Param, Purpose, Settings,
 };
-use ndarray::{Array2, ArrayView2, Axis};
 
 const PARAMS: [Param; learned::SETTINGS.len() + 2] = joined(learned::SETTINGS, [COVARIANCE, RANK]);
 
@@ -60,9 +61,8 @@ impl Kernel {
     /// The means of some members, and how their laws spread.
     fn chunk(&self, x: ArrayView2<f64>) -> Result<(Array2<f64>, Spread)> {
         let out = self.learned.evaluate(&[self.learned.scaled(x).view()], None)?;
-        let increments = &self.learned.scales().increments;
-        let mean = &x + &increments.mean + array::field(&out, 0)? * &increments.sd;
-        Ok((mean, self.form.spread(&out, increments.sd.view().insert_axis(Axis(0)))?))
+        let sd = self.learned.scales().increments.sd.view().insert_axis(Axis(0));
+        Ok((self.learned.stepped(x, &out)?, self.form.spread(&out, sd)?))
     }
 
     /// `f` of the means and the spread of chunks of members, given as ranges, in order.

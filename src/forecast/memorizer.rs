@@ -26,6 +26,7 @@ use super::pairs::{Pairs, kept, standardisation};
 use super::stored::{matrix, misfit, number, tensor};
 use super::{Error, FitContext, FitSize, ForecasterBuild, Result};
 use crate::model::Model;
+use crate::nn::windows::evenly;
 use crate::systems::{
     self, Affine, BoundDenoiser, ConditionalDenoiser, Denoiser, DifferentiableDenoiser, Entry, Forecaster, Key, Level,
     MemoryUse, Param, ParamKind, Pullback, Purpose, Settings,
@@ -148,7 +149,7 @@ impl Scaled {
     /// The median distance of some rows to the nearest other row; none where all are the same.
     fn usual_bandwidth(&self) -> Option<f64> {
         let count = self.rows.nrows().min(PROBES);
-        let probes: Vec<usize> = (0..count).map(|i| i * self.rows.nrows() / count).collect();
+        let probes: Vec<usize> = evenly(self.rows.nrows(), count).collect();
         let nearest = |chunk: &[usize]| {
             let query = self.rows.select(Axis(0), chunk);
             let nearness = self.nearness(query.view());

@@ -5,7 +5,7 @@
 //!
 //! What it cannot represent is a law whose width or shape depends on x_k.
 
-use ndarray::{Array1, Array2, ArrayView2};
+use ndarray::{Array1, Array2, ArrayView2, Axis};
 use serde_json::json;
 
 use super::learned::{self, Learned, in_chunks, joined, members, stacked};
@@ -13,7 +13,7 @@ use super::linear::{PLENTY, shrink};
 use super::stored::{covariance, misfit, reals, tensor, vector};
 use super::{FitContext, FitSize, Fitted, ForecasterBuild, Result, Training};
 use crate::model::{Model, Tensor};
-use crate::nn::data::{Batch, Data, Subset};
+use crate::nn::data::{Batch, Data};
 use crate::nn::objective::REGRESSION_FIELDS;
 use crate::nn::{OBJECTIVES, array};
 use crate::systems::gaussian::{GaussianLaw, SymmetricEigen};
@@ -76,7 +76,7 @@ impl Residuals {
                 let few = count < PLENTY * moments.nrows() as f64;
                 Self::full(if few { shrink(moments, count) } else { moments })
             }
-            "diagonal" => Ok(Self::Diagonal(residuals.mapv(|r| r * r).sum_axis(ndarray::Axis(0)) / count)),
+            "diagonal" => Ok(Self::Diagonal(residuals.mapv(|r| r * r).sum_axis(Axis(0)) / count)),
             _ => Ok(Self::None),
         }
     }
@@ -139,10 +139,8 @@ impl Kernel {
     /// E[x_{k+1} | x_k], `[member, component]`.
     fn mean(&self, x: ArrayView2<f64>) -> Result<Array2<f64>> {
         let learned = &self.learned;
-        let increments = &learned.scales().increments;
         let chunk = |x: ArrayView2<f64>| -> Result<Array2<f64>> {
-            let out = learned.evaluate(&[learned.scaled(x).view()], None)?;
-            Ok(&x + &increments.mean + array::field(&out, 0)? * &increments.sd)
+            learned.stepped(x, &learned.evaluate(&[learned.scaled(x).view()], None)?)
         };
         let chunks = in_chunks(x.nrows(), learned.network().chunk(), |range| chunk(members(&x, range)))?;
         Ok(stacked(&chunks, x.ncols()))
@@ -175,12 +173,9 @@ fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {
 
 /// Residuals of evenly spaced pairs, `[pair, component]`, in the units of the state.
 fn residuals(learned: &Learned, data: &Data) -> Result<Array2<f64>> {
-    let subset = if data.pairs(Subset::Valid) > 0 { Subset::Valid } else { Subset::Train };
-    let (available, count) = (data.pairs(subset), data.pairs(subset).min(RESIDUALS));
-    let rows: Vec<usize> = (0..count).map(|i| i * available / count).collect();
-    let Batch { states, increments } = data.batch(subset, &rows);
+    let Batch { states, increments } = data.withheld(RESIDUALS);
     let view = states.view();
-    let means = in_chunks(count, learned.network().chunk(), |range| {
+    let means = in_chunks(states.nrows(), learned.network().chunk(), |range| {
         Ok(array::field(&learned.evaluate(&[members(&view, range)], None)?, 0)?)
     })?;
     Ok((increments - stacked(&means, states.ncols())) * &learned.scales().increments.sd)

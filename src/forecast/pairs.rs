@@ -3,7 +3,7 @@
 use ndarray::{Array1, Array2, ArrayView3, Axis};
 
 use super::{Error, Result};
-use crate::nn::windows::Windows;
+use crate::nn::windows::{Windows, evenly};
 use crate::systems::{Param, Settings};
 
 /// Pairs of successive states without missing values.
@@ -22,8 +22,8 @@ impl Pairs {
         let count = if most == 0 { all.len() } else { all.len().min(most) };
         let shape = (count, all.dim());
         let (mut now, mut next) = (Array2::zeros(shape), Array2::zeros(shape));
-        for i in 0..count {
-            let (x, after) = all.step(i * all.len() / count);
+        for (i, row) in evenly(all.len(), count).enumerate() {
+            let (x, after) = all.step(row);
             now.row_mut(i).assign(&x);
             next.row_mut(i).assign(&after);
         }

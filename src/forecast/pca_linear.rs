@@ -117,12 +117,8 @@ impl Principal {
             sd.fill(mean_square.map_or(1.0, f64::sqrt));
         }
         let z = (&pairs.now - &mean) / &sd;
-        let eigen = SymmetricEigen::new((z.t().dot(&z) / pairs.len() as f64).view())?;
-        let mut order: Vec<usize> = (0..mean.len()).collect();
-        order.sort_by(|a, b| eigen.values[*b].total_cmp(&eigen.values[*a]));
-        let axis = ndarray::Axis(1);
-        let variances = order.iter().map(|at| eigen.values[*at]).collect();
-        Ok(Self { mean, sd, basis: eigen.vectors.select(axis, &order), variances })
+        let eigen = SymmetricEigen::new((z.t().dot(&z) / pairs.len() as f64).view())?.descending();
+        Ok(Self { mean, sd, basis: eigen.vectors, variances: eigen.values })
     }
 
     /// u and u' of pairs, on all directions.

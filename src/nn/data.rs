@@ -6,7 +6,7 @@
 
 use ndarray::{Array1, Array2, ArrayView3};
 
-use super::windows::Windows;
+use super::windows::{Windows, evenly};
 use super::{Error, Result};
 
 /// Which part of the data.
@@ -68,6 +68,13 @@ impl<'a> Data<'a> {
             }
         }
         batch
+    }
+
+    /// At most so many steps that the weights were not fitted to, evenly spaced; of the training part where there are none.
+    pub fn withheld(&self, most: usize) -> Batch {
+        let part = if self.pairs(Subset::Valid) > 0 { Subset::Valid } else { Subset::Train };
+        let available = self.pairs(part);
+        self.batch(part, &evenly(available, available.min(most)).collect::<Vec<_>>())
     }
 
     fn part(&self, part: Subset) -> &Windows<'a> {

@@ -17,6 +17,7 @@ use super::data::{Data, Subset};
 use super::objective::{Draws, Objective};
 use super::optimizer::{average, clip, rate};
 use super::validation::Validation;
+use super::windows::evenly;
 use super::{Error, NetworkConfig, Result, Weights};
 use crate::model::{Checkpoints, CurvePoint};
 use crate::progress::Progress;
@@ -221,7 +222,7 @@ impl Trainer<'_, '_> {
         let count = if count > SHARD { count / SHARD * SHARD } else { count };
         let mean = Weights { slots: state.weights.slots.clone(), values: state.mean.clone() };
         let network = self.network.frozen(&mean)?;
-        let rows: Vec<usize> = (0..count).map(|i| i * available / count).collect();
+        let rows: Vec<usize> = evenly(available, count).collect();
         let shard = |(index, part): (usize, &[usize])| -> Result<f64> {
             let draws = Draws::new(self.key.case(1), (index * SHARD) as u64).stratified();
             let loss = self.objective.loss(network.as_ref(), &self.data.batch(Subset::Valid, part), draws)?;

@@ -68,6 +68,11 @@ impl<'a> Windows<'a> {
     }
 }
 
+/// `count` indices of `all`, evenly spaced, from the first on.
+pub fn evenly(all: usize, count: usize) -> impl Iterator<Item = usize> {
+    (0..count).map(move |i| i * all / count)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

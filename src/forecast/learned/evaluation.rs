@@ -25,6 +25,15 @@ impl Learned {
         let input = array::interleave(fields, self.network().dtype())?;
         Ok(self.network().forward(&input, level.as_ref().map(std::slice::from_ref))?)
     }
+
+    /// x + a + s f, with a and s the mean and sd of increments, and f the first field that the network gives for x.
+    ///
+    /// # Errors
+    /// When Candle fails.
+    pub fn stepped(&self, x: ArrayView2<f64>, out: &Tensor) -> Result<Array2<f64>> {
+        let increments = &self.scales().increments;
+        Ok(&x + &increments.mean + array::field(out, 0)? * &increments.sd)
+    }
 }
 
 /// Runs `f` on chunks of `size` members, given as ranges, in parallel, and gives its results in order.

@@ -4,26 +4,14 @@ use std::collections::BTreeMap;
 
 use ndarray::{Array1, Array2, Array3, ArrayView3, Axis, s};
 
-use crate::forecast::{FORECASTERS, FitContext, Fitted};
-use crate::progress::Quiet;
+use crate::forecast::fitting::tests::try_fit;
+use crate::forecast::{FORECASTERS, Fitted};
 use crate::systems::registry::find;
 use crate::systems::simulate::simulate;
-use crate::systems::{Domain, Forecaster, Geometry, Key, Level, Settings, Stepping, Value, catalogue};
+use crate::systems::{Domain, Forecaster, Geometry, Key, Level, Stepping, Value, catalogue};
 
-fn fit(kind: &str, given: &[(&str, Value)], geometry: Geometry, [train, valid]: [ArrayView3<f64>; 2]) -> Fitted {
-    let entry = find(FORECASTERS, "forecaster", kind).unwrap();
-    let given: BTreeMap<_, _> = given.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
-    let settings = Settings::check(kind, entry.params, &given).unwrap();
-    let context = FitContext {
-        system: None,
-        geometry,
-        train,
-        valid,
-        key: Key::new(5, Domain::Training),
-        progress: &Quiet,
-        checkpoints: None,
-    };
-    (entry.build.fit)(&settings, &context).unwrap()
+fn fit(kind: &str, given: &[(&str, Value)], geometry: Geometry, data: [ArrayView3<f64>; 2]) -> Fitted {
+    try_fit(kind, given, (geometry, 5), data).unwrap()
 }
 
 /// The mean of log p(x_{k+1} | x_k) over the pairs of trajectories.

@@ -5,14 +5,12 @@
 //! pi_k and are m_k + sqrt(v_k) xi + W_k zeta, xi and zeta independent. The density is a log-sum-exp, so that it is finite
 //! wherever the state is. What noise makes of the law is in [`noised`].
 
-mod factored;
 mod noised;
 #[cfg(test)]
 mod tests;
 
 use ndarray::{Array1, Array2, ArrayView2, Axis, Zip};
 
-use factored::{is_shared, row};
 use noised::NoisedLaw;
 
 use crate::systems::{
@@ -128,6 +126,16 @@ impl MixtureLaw {
         let scale = Array2::ones(offset.dim()) * sd;
         BoundDenoiser { denoiser, to_state: Affine { offset, scale } }
     }
+}
+
+/// The row of a member among covariances of which there is one for each member, or one for all.
+fn row(covariance: &FactoredCovariance, member: usize) -> usize {
+    if is_shared(covariance) { 0 } else { member }
+}
+
+/// Whether there is one covariance for all members.
+fn is_shared(covariance: &FactoredCovariance) -> bool {
+    covariance.diagonal().nrows() == 1
 }
 
 /// log sum exp, of a largest term that is taken out.

@@ -8,10 +8,11 @@
 use std::f64::consts::TAU;
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Zip};
+use rayon::prelude::*;
 
-use super::factored::{Noised, Solved, noised, row};
-use super::{GaussianPart, log_sum_exp};
-use crate::systems::Level;
+use super::{GaussianPart, log_sum_exp, row};
+use crate::systems::gaussian::{NoisedCovariance, Solved};
+use crate::systems::{FactoredCovariance, Level};
 
 /// The law of x_t, factored.
 pub struct NoisedLaw<'a> {
@@ -19,7 +20,7 @@ pub struct NoisedLaw<'a> {
     parts: &'a [GaussianPart],
     alpha: f64,
     /// The covariances of each part: of each member, or one.
-    covariances: Vec<Vec<Noised<'a>>>,
+    covariances: Vec<Vec<NoisedCovariance<'a>>>,
 }
 
 /// What the law says of one member's x_t: of each part its log (pi_k N_k) and y_k.
@@ -72,15 +73,14 @@ impl<'a> NoisedLaw<'a> {
             let along: Vec<f64> = (0..weights.len()).map(|k| self.denoised_by(k, member, &point).dot(&v)).collect();
             let mean: f64 = weights.iter().zip(&along).map(|(weight, along)| weight * along).sum();
             for (k, weight) in weights.into_iter().enumerate() {
-                let covariance = self.covariance(k, member);
-                row.scaled_add(weight, &covariance.gain(covariance.solve(v).y.view()));
+                row.scaled_add(weight, &self.covariance(k, member).solve(v).gained);
                 row.scaled_add(-weight * (along[k] - mean), &point.solved[k].y);
             }
         });
         out
     }
 
-    fn covariance(&self, k: usize, member: usize) -> &Noised<'a> {
+    fn covariance(&self, k: usize, member: usize) -> &NoisedCovariance<'a> {
         &self.covariances[k][row(&self.parts[k].covariance, member)]
     }
 
@@ -98,8 +98,14 @@ impl<'a> NoisedLaw<'a> {
 
     /// D_k of a member, `[component]`.
     fn denoised_by(&self, k: usize, member: usize, point: &AtPoint) -> Array1<f64> {
-        self.covariance(k, member).gain(point.solved[k].y.view()) + self.parts[k].mean.row(member)
+        &point.solved[k].gained + &self.parts[k].mean.row(member)
     }
+}
+
+/// Each alpha^2 C + sigma^2 I, decomposed.
+fn noised(covariance: &FactoredCovariance, level: Level) -> Vec<NoisedCovariance<'_>> {
+    let of = |row| NoisedCovariance::new(covariance, row, level);
+    (0..covariance.diagonal().nrows()).into_par_iter().with_min_len(16).map(of).collect()
 }
 
 impl AtPoint {

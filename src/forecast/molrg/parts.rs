@@ -36,8 +36,7 @@ impl SubspacePart {
 pub struct Principal {
     count: usize,
     mean: Array1<f64>,
-    values: Array1<f64>,
-    vectors: Array2<f64>,
+    eigen: SymmetricEigen,
     /// 1 where the mean is fitted.
     lost: f64,
 }
@@ -54,24 +53,21 @@ impl Principal {
             false => points.sum_axis(Axis(0)) / count as f64,
         };
         let centred = &points - &mean;
-        let eigen = SymmetricEigen::new((centred.t().dot(&centred) / count as f64).view())?;
-        let mut order: Vec<usize> = (0..mean.len()).collect();
-        order.sort_by(|i, j| eigen.values[*j].total_cmp(&eigen.values[*i]));
-        let (values, vectors) = (eigen.values.select(Axis(0), &order), eigen.vectors.select(Axis(1), &order));
-        Ok(Self { count, mean, values, vectors, lost: f64::from(u8::from(!zero_mean)) })
+        let eigen = SymmetricEigen::new((centred.t().dot(&centred) / count as f64).view())?.descending();
+        Ok(Self { count, mean, eigen, lost: f64::from(u8::from(!zero_mean)) })
     }
 
     /// The first d directions, `[component, direction]`.
     pub fn basis(&self, dimension: usize) -> Array2<f64> {
         let directions: Vec<usize> = (0..dimension).collect();
-        self.vectors.select(Axis(1), &directions)
+        self.eigen.vectors.select(Axis(1), &directions)
     }
 
     /// The sum of discarded squares, and their degrees of freedom.
     pub fn discarded(&self, dimension: usize) -> (f64, f64) {
-        let squares = self.values.iter().skip(dimension).sum::<f64>() * self.count as f64;
+        let squares = self.eigen.values.iter().skip(dimension).sum::<f64>() * self.count as f64;
         let points = (self.count as f64 - self.lost - dimension as f64).max(0.0);
-        (squares, points * (self.values.len() - dimension) as f64)
+        (squares, points * (self.eigen.values.len() - dimension) as f64)
     }
 }
 
@@ -81,13 +77,13 @@ pub fn parts(clusters: &[Principal], dimension: usize) -> Vec<SubspacePart> {
     let total: usize = clusters.iter().map(|cluster| cluster.count).sum();
     let discarded: Vec<(f64, f64)> = clusters.iter().map(|cluster| cluster.discarded(dimension)).collect();
     let pooled = discarded.iter().filter(|(_, freedom)| *freedom > 0.0).fold((0.0, 0.0), |a, b| (a.0 + b.0, a.1 + b.1));
-    let spread = |cluster: &Principal| cluster.values.sum() * cluster.count as f64 / total as f64;
-    let least = LEAST * clusters.iter().map(spread).sum::<f64>() / clusters[0].values.len() as f64;
+    let spread = |cluster: &Principal| cluster.eigen.values.sum() * cluster.count as f64 / total as f64;
+    let least = LEAST * clusters.iter().map(spread).sum::<f64>() / clusters[0].eigen.values.len() as f64;
     let part = |(cluster, own): (&Principal, &(f64, f64))| {
         let (squares, freedom) = if own.1 > 0.0 { *own } else { pooled };
         let floor = if freedom > 0.0 { (squares / freedom).max(least) } else { least };
         let unbiased = cluster.count as f64 / (cluster.count as f64 - cluster.lost).max(1.0);
-        let along = cluster.values.iter().take(dimension).map(|value| (value * unbiased - floor).max(0.0));
+        let along = cluster.eigen.values.iter().take(dimension).map(|value| (value * unbiased - floor).max(0.0));
         let gaussian = LowRankGaussian {
             weight: cluster.count as f64 / total as f64,
             mean: cluster.mean.clone(),

@@ -5,10 +5,11 @@
 //! and Mangasarian 2000). By distance: k-means of the points, for parts whose means lie far from each other, which cos^2
 //! cannot tell from their mirror images.
 
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, concatenate};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, concatenate, s};
 
 use super::super::Result;
 use super::parts::Principal;
+use crate::nn::windows;
 use crate::systems::gaussian::SymmetricEigen;
 
 /// Points between which affinities are reckoned.
@@ -58,11 +59,8 @@ fn spectral(points: ArrayView2<f64>, count: usize) -> Result<Vec<usize>> {
     // I + D^-1/2 A D^-1/2 is 2 I less the normalized Laplacian, and has no eigenvalue below 0
     affinity = affinity * &degrees * degrees.view().insert_axis(Axis(1));
     affinity.diag_mut().fill(1.0);
-    let eigen = SymmetricEigen::new(affinity.view())?;
-    let mut order: Vec<usize> = (0..eigen.values.len()).collect();
-    order.sort_by(|i, j| eigen.values[*j].total_cmp(&eigen.values[*i]));
-    order.truncate(count);
-    let embedded = eigen.vectors.select(Axis(1), &order);
+    let eigen = SymmetricEigen::new(affinity.view())?.descending();
+    let embedded = eigen.vectors.slice_move(s![.., ..count.min(points.nrows())]);
     let lengths = squares(embedded.view()).mapv(|square| if square > 0.0 { 1.0 / square.sqrt() } else { 0.0 });
     let embedded = embedded * &lengths.insert_axis(Axis(1));
     // each next centre is the row farthest from those before it
@@ -122,8 +120,8 @@ fn squares(rows: ArrayView2<f64>) -> Array1<f64> {
 
 /// At most so many rows, evenly spaced.
 pub fn evenly(points: ArrayView2<f64>, most: usize) -> Array2<f64> {
-    let (all, count) = (points.nrows(), points.nrows().min(most));
-    points.select(Axis(0), &(0..count).map(|i| i * all / count).collect::<Vec<_>>())
+    let all = points.nrows();
+    points.select(Axis(0), &windows::evenly(all, all.min(most)).collect::<Vec<_>>())
 }
 
 /// Gives label k to each point whose value is larger than its best so far.

@@ -6,14 +6,12 @@ use std::sync::Arc;
 
 use ndarray::{Array1, Array2, Array3, ArrayView2, ArrayView3, Axis, array, concatenate, s};
 
+use super::super::fitting::{self, tests::independent_pairs};
 use super::super::stored::reals;
 use super::*;
-use crate::forecast::FORECASTERS;
-use crate::progress::Quiet;
 use crate::systems::gaussian::{LowRankGaussian, SymmetricEigen};
-use crate::systems::registry::find;
 use crate::systems::subspace::{orthonormal, structure_key};
-use crate::systems::{Domain, Geometry, Purpose, Stepping, System, Value, catalogue};
+use crate::systems::{Domain, Geometry, Stepping, Value, catalogue};
 
 const N: usize = 48;
 
@@ -187,30 +185,8 @@ fn a_first_state_that_does_not_vary_tells_nothing() {
     assert!((variance[[0, 0]] - 2.0).abs() < 1e-11 && variance[[0, 1]] < 1e-11, "{variance}");
 }
 
-fn try_fit(given: &[(&str, Value)], [train, valid]: [ArrayView3<f64>; 2]) -> Result<Fitted> {
-    let given: BTreeMap<_, _> = given.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
-    let settings = Settings::check("molrg", ENTRY.params, &given).unwrap();
-    let context = FitContext {
-        system: None,
-        geometry: Geometry::Unstructured,
-        train,
-        valid,
-        key: Key::new(0, Domain::Training),
-        progress: &Quiet,
-        checkpoints: None,
-    };
-    (ENTRY.build.fit)(&settings, &context)
-}
-
-/// `cases` independent pairs of a system, `[case, time, component]`.
-fn independent_pairs(system: &Arc<dyn System>, dt: f64, cases: usize, seed: u64) -> Array3<f64> {
-    let key = Key::new(seed, Domain::Data);
-    let first = system.initial(cases, key);
-    let mut second = first.clone();
-    let stepping = Stepping { dt, substeps: 1, integrator: "rk4".to_owned() };
-    let model = Arc::clone(system).forecaster(&stepping).unwrap();
-    model.advance(0, 1, &mut second, key.purpose(Purpose::ProcessNoise)).unwrap();
-    ndarray::stack(Axis(1), &[first.view(), second.view()]).unwrap()
+fn try_fit(given: &[(&str, Value)], data: [ArrayView3<f64>; 2]) -> Result<Fitted> {
+    fitting::tests::try_fit(ENTRY.name, given, (Geometry::Unstructured, 0), data)
 }
 
 fn log_score(model: &dyn Forecaster, pairs: &Array3<f64>) -> f64 {
@@ -252,19 +228,8 @@ fn a_linear_low_rank_law_is_learned_as_its_free_parameters_allow() {
     println!("{lost:.4} nats lost; {free} free parameters of pairs over 2 N are {:.4}", free / (2.0 * count as f64));
     assert!(lost > -0.002 && lost < 2.0 * free / (2.0 * count as f64), "{lost}");
     // ridge regression of 8 x 9 coefficients and 36 covariances loses more
-    let linear = find(FORECASTERS, "forecaster", "linear").unwrap();
-    let settings = Settings::check("linear", linear.params, &BTreeMap::new()).unwrap();
     let few = train.slice(s![..100, .., ..]);
-    let context = FitContext {
-        system: None,
-        geometry: Geometry::Unstructured,
-        train: few,
-        valid: valid.view(),
-        key: Key::new(0, Domain::Training),
-        progress: &Quiet,
-        checkpoints: None,
-    };
-    let linear = (linear.build.fit)(&settings, &context).unwrap();
+    let linear = fitting::tests::try_fit("linear", &[], (Geometry::Unstructured, 0), [few, valid.view()]).unwrap();
     let molrg = try_fit(&[], [few, valid.view()]).unwrap();
     let [linear, molrg] = [&linear, &molrg].map(|fitted| log_score(fitted.as_forecaster(), &test));
     println!("from 100 pairs: molrg {molrg:.3}, linear {linear:.3}");

@@ -1,28 +1,15 @@
 //! `pca_linear` against textbook errors and the exact law.
 
-use std::collections::BTreeMap;
-
 use ndarray::{Array3, Axis};
 
 use super::*;
-use crate::progress::Quiet;
+use crate::forecast::fitting::tests::try_fit;
 use crate::systems::{Domain, Geometry, Key, Value};
 
 type Given<'a> = &'a [(&'a str, Value)];
 
 fn fit_to(given: Given, train: &Array3<f64>, valid: &Array3<f64>) -> Result<Fitted> {
-    let given: BTreeMap<_, _> = given.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
-    let settings = Settings::check(ENTRY.name, ENTRY.params, &given).unwrap();
-    let context = FitContext {
-        system: None,
-        geometry: Geometry::Unstructured,
-        train: train.view(),
-        valid: valid.view(),
-        key: Key::new(0, Domain::Training),
-        progress: &Quiet,
-        checkpoints: None,
-    };
-    fit(&settings, &context)
+    try_fit(ENTRY.name, given, (Geometry::Unstructured, 0), [train.view(), valid.view()])
 }
 
 const N: usize = 12;

@@ -13,9 +13,10 @@ use candle_core::{DType, Device, Result as TensorResult, Tensor};
 use scorecast_systems::{Entry, Settings};
 
 use super::likelihood::of_moments;
+use super::training::given_states;
 use super::{Draws, Fields, LIKELIHOOD_FIELDS, Objective, ObjectiveBuild};
 use crate::nn::data::Batch;
-use crate::nn::{NeuralNetwork, Result, array};
+use crate::nn::{NeuralNetwork, Result};
 
 /// The registry's line.
 pub(super) const ENTRY: Entry<ObjectiveBuild> = Entry {
@@ -39,8 +40,8 @@ fn make(_settings: &Settings) -> Box<dyn Objective> {
 
 impl Objective for Full {
     fn loss(&self, network: &dyn NeuralNetwork, batch: &Batch, _draws: Draws) -> Result<Tensor> {
-        let out = network.forward(&array::interleave(&[batch.states.view()], network.dtype())?, None)?;
-        negative_log_likelihood(&out, &array::interleave(&[batch.increments.view()], network.dtype())?)
+        let (out, z) = given_states(network, batch)?;
+        negative_log_likelihood(&out, &z)
     }
 }
 

@@ -7,9 +7,10 @@
 use candle_core::Tensor;
 use scorecast_systems::{Entry, Settings};
 
+use super::training::given_states;
 use super::{Draws, LIKELIHOOD_FIELDS, Objective, ObjectiveBuild};
 use crate::nn::data::Batch;
-use crate::nn::{NeuralNetwork, Result, array};
+use crate::nn::{NeuralNetwork, Result};
 
 /// The registry's line.
 pub(super) const ENTRY: Entry<ObjectiveBuild> = Entry {
@@ -31,8 +32,8 @@ fn make(_settings: &Settings) -> Box<dyn Objective> {
 
 impl Objective for Likelihood {
     fn loss(&self, network: &dyn NeuralNetwork, batch: &Batch, _draws: Draws) -> Result<Tensor> {
-        let out = network.forward(&array::interleave(&[batch.states.view()], network.dtype())?, None)?;
-        negative_log_likelihood(&out, &array::interleave(&[batch.increments.view()], network.dtype())?)
+        let (out, z) = given_states(network, batch)?;
+        negative_log_likelihood(&out, &z)
     }
 }
 

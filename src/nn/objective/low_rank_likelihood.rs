@@ -13,9 +13,10 @@ use candle_core::{Result as TensorResult, Tensor};
 use scorecast_systems::{Entry, Param, Settings};
 
 use super::likelihood::bounded;
+use super::training::given_states;
 use super::{Draws, Fields, LIKELIHOOD_FIELDS, Objective, ObjectiveBuild};
 use crate::nn::data::Batch;
-use crate::nn::{NeuralNetwork, Result, array};
+use crate::nn::{NeuralNetwork, Result};
 
 /// The setting of r.
 pub const RANK: Param =
@@ -51,8 +52,8 @@ fn make(_settings: &Settings) -> Box<dyn Objective> {
 
 impl Objective for LowRank {
     fn loss(&self, network: &dyn NeuralNetwork, batch: &Batch, _draws: Draws) -> Result<Tensor> {
-        let out = network.forward(&array::interleave(&[batch.states.view()], network.dtype())?, None)?;
-        Ok(negative_log_likelihood(&out, &array::interleave(&[batch.increments.view()], network.dtype())?)?)
+        let (out, z) = given_states(network, batch)?;
+        Ok(negative_log_likelihood(&out, &z)?)
     }
 }
 

@@ -18,9 +18,10 @@ use statrs::distribution::{ContinuousCDF, Normal};
 
 use super::likelihood::bounded;
 use super::low_rank_likelihood::{self, RANK, deviance};
+use super::training::given_states;
 use super::{Draws, Fields, Objective, ObjectiveBuild, log_variance};
 use crate::nn::data::Batch;
-use crate::nn::{NeuralNetwork, Result, array};
+use crate::nn::{NeuralNetwork, Result};
 
 const COMPONENTS: Param = Param::int("components", 4, 1, "K, the number of Gaussians").up_to(MOST.0 as i64);
 const COVARIANCE: Param = Param::choice(
@@ -125,8 +126,8 @@ fn make(settings: &Settings) -> Box<dyn Objective> {
 
 impl Objective for Mixture {
     fn loss(&self, network: &dyn NeuralNetwork, batch: &Batch, _draws: Draws) -> Result<Tensor> {
-        let out = network.forward(&array::interleave(&[batch.states.view()], network.dtype())?, None)?;
-        Ok(negative_log_likelihood(self.0, &out, &array::interleave(&[batch.increments.view()], network.dtype())?)?)
+        let (out, z) = given_states(network, batch)?;
+        Ok(negative_log_likelihood(self.0, &out, &z)?)
     }
 }
 

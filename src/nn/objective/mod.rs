@@ -23,7 +23,7 @@ pub use likelihood::log_variance;
 pub use low_rank_likelihood::{RANK, fields as low_rank_fields, start as factor_start};
 pub use mixture::{GaussianFields, MIXTURE_SETTINGS, MixtureShape};
 pub use preconditioning::Preconditioning;
-pub use score_rule::{SCORE_RULE_SETTINGS, fields as score_rule_fields, noise_fields, train_members};
+pub use score_rule::{NOISE_FIELDS, SCORE_RULE_SETTINGS, TRAIN_MEMBERS, fields as score_rule_fields};
 pub use training::{DENOISER_FIELDS, Fields, LIKELIHOOD_FIELDS, Objective, ObjectiveBuild, REGRESSION_FIELDS};
 
 /// Every objective, in the order in which they are listed.

@@ -3,9 +3,10 @@
 use candle_core::Tensor;
 use scorecast_systems::{Entry, Settings};
 
+use super::training::given_states;
 use super::{Draws, Objective, ObjectiveBuild, REGRESSION_FIELDS};
 use crate::nn::data::Batch;
-use crate::nn::{NeuralNetwork, Result, array};
+use crate::nn::{NeuralNetwork, Result};
 
 /// The registry's line.
 pub(super) const ENTRY: Entry<ObjectiveBuild> = Entry {
@@ -24,8 +25,7 @@ fn make(_settings: &Settings) -> Box<dyn Objective> {
 
 impl Objective for Regression {
     fn loss(&self, network: &dyn NeuralNetwork, batch: &Batch, _draws: Draws) -> Result<Tensor> {
-        let mean = network.forward(&array::interleave(&[batch.states.view()], network.dtype())?, None)?;
-        let z = array::interleave(&[batch.increments.view()], network.dtype())?;
+        let (mean, z) = given_states(network, batch)?;
         Ok(candle_nn::loss::mse(&mean, &z)?)
     }
 }

@@ -28,8 +28,10 @@ const RULE: Param = Param::choice(
     "what members are scored by in training: crps sees each component by itself, energy their dependence too",
 );
 const ALPHA: Param = Param::share("alpha", 0.95, "1: the fair score, 0: that of the members themselves");
-const TRAIN_MEMBERS: Param = Param::int("train_members", 4, 2, "members of each pair in training").up_to(1000);
-const NOISE_FIELDS: Param =
+/// Members of each pair in training.
+pub const TRAIN_MEMBERS: Param = Param::int("train_members", 4, 2, "members of each pair in training").up_to(1000);
+/// Normal numbers for each component of a draw.
+pub const NOISE_FIELDS: Param =
     Param::int("noise_fields", 1, 1, "normal numbers that a draw takes for each component").up_to(1000);
 const PRETRAIN: Param = Param::choice(
     "pretrain",
@@ -47,7 +49,11 @@ pub(super) const ENTRY: Entry<ObjectiveBuild> = Entry {
     about: "almost fair CRPS or energy score of members that noise makes",
     reference: "Gneiting and Raftery (2007); Lang et al. (2024), arXiv:2412.15832",
     params: &SCORE_RULE_SETTINGS,
-    build: ObjectiveBuild { fields: |settings, _| fields(noise_fields(settings)), make, preconditioning: None },
+    build: ObjectiveBuild {
+        fields: |settings, _| fields(settings.count(NOISE_FIELDS.key)),
+        make,
+        preconditioning: None,
+    },
 };
 
 /// The part of the training steps that `pretrain` takes.
@@ -58,16 +64,6 @@ const TINY: f64 = 1e-12;
 /// What the network of a score rule takes and gives.
 pub const fn fields(noise: usize) -> Fields {
     Fields { inputs: 1 + noise, ..REGRESSION_FIELDS }
-}
-
-/// Normal numbers for each component of a draw.
-pub fn noise_fields(settings: &Settings) -> usize {
-    settings.count(NOISE_FIELDS.key)
-}
-
-/// Members of each pair in training.
-pub fn train_members(settings: &Settings) -> usize {
-    settings.count(TRAIN_MEMBERS.key)
 }
 
 struct ScoreRule {
@@ -88,8 +84,8 @@ fn make(settings: &Settings) -> Box<dyn Objective> {
     Box::new(ScoreRule {
         weights,
         alpha: settings.number(ALPHA.key),
-        members: train_members(settings),
-        noise_fields: noise_fields(settings),
+        members: settings.count(TRAIN_MEMBERS.key),
+        noise_fields: settings.count(NOISE_FIELDS.key),
         pretrained: settings.text(PRETRAIN.key) == "mse",
     })
 }

@@ -1,12 +1,13 @@
 //! What a training objective is.
 
 use candle_core::Tensor;
+use ndarray::Array2;
 use scorecast_systems::{Level, Settings};
 
 use super::draws::Draws;
 use super::preconditioning::Preconditioning;
 use crate::nn::data::Batch;
-use crate::nn::{NeuralNetwork, Result};
+use crate::nn::{NeuralNetwork, Result, array};
 
 /// What a network is trained for.
 pub trait Objective: Send + Sync {
@@ -20,6 +21,12 @@ pub trait Objective: Send + Sync {
     fn draws(&self) -> bool {
         false
     }
+}
+
+/// What a network gives for the states of a batch alone, and its increments z, `[row, component, field]` each.
+pub(super) fn given_states(network: &dyn NeuralNetwork, batch: &Batch) -> Result<(Tensor, Tensor)> {
+    let of = |values: &Array2<f64>| array::interleave(&[values.view()], network.dtype());
+    Ok((network.forward(&of(&batch.states)?, None)?, of(&batch.increments)?))
 }
 
 /// How an objective is made, and what its network takes and gives.

@@ -1,7 +1,7 @@
 //! C = V diag(l) V^T for a symmetric matrix, and functions of it.
 
 use nalgebra::DMatrix;
-use ndarray::{Array1, Array2, ArrayView2};
+use ndarray::{Array1, Array2, ArrayView2, Axis};
 
 use crate::error::{Error, Result};
 
@@ -41,6 +41,14 @@ impl SymmetricEigen {
         let values = eigen.eigenvalues.iter().map(|value| keep(*value)).collect();
         let vectors = Array2::from_shape_fn((n, n), |(i, j)| eigen.eigenvectors[(i, j)]);
         Ok(Self { values, vectors })
+    }
+
+    /// With the eigenvalues in falling order.
+    #[must_use]
+    pub fn descending(self) -> Self {
+        let mut order: Vec<usize> = (0..self.values.len()).collect();
+        order.sort_by(|i, j| self.values[*j].total_cmp(&self.values[*i]));
+        Self { values: self.values.select(Axis(0), &order), vectors: self.vectors.select(Axis(1), &order) }
     }
 
     /// V diag(f(l)) V^T, such as the symmetric root.

@@ -1,12 +1,12 @@
-//! Laws N(0, diag(d) + W W^T), one for each member: density and denoiser by the identities of Woodbury (1950) and
+//! Laws N(0, C) with C = diag(d) + W W^T, one for each member: density and denoiser by the identities of Woodbury (1950) and
 //! Sylvester, with r x r systems in place of n x n.
 //!
-//! Density, with u = d^(-1/2) x, V = d^(-1/2) W and M = I + V^T V: log det C = sum log d + log det M, and
-//! x^T C^-1 x = min_b ‖u - V b‖^2 + ‖b‖^2, taken at b = M^-1 V^T u: a sum of squares, where u^T u - u^T V b would
-//! cancel. A component without d has no V; the law is then taken from the eigenvalues of C, on its support.
+//! With D = alpha^2 d + sigma^2 and F = alpha W, alpha^2 C + sigma^2 I = diag(D) + F F^T. Its inverse and determinant need the
+//! Cholesky factor L of M = I + F^T D^-1 F alone, which is r x r: a = M^-1 F^T D^-1 u gives y = D^-1 (u - F a),
+//! log det = sum ln D + 2 sum ln L_jj, and u^T y = |D^-1/2 (u - F a)|^2 + |a|^2, a sum of squares, in which nothing cancels.
+//! What x_t = alpha x + sigma eps is denoised to is alpha C y = alpha d y + W a, with u = x_t; its Jacobian is symmetric.
 //!
-//! Denoiser of x_t = alpha x + sigma eps, with s = alpha^2 d + sigma^2 and M = I + alpha^2 W^T diag(1/s) W:
-//! D = alpha (d / s) x_t + alpha (sigma^2 / s) W M^-1 W^T (x_t / s), whose Jacobian is symmetric.
+//! A component without d has no D at sigma = 0; the law is then taken from the eigenvalues of C, on its support.
 
 use std::f64::consts::TAU;
 
@@ -20,19 +20,65 @@ use crate::error::Result;
 use crate::law::FactoredCovariance;
 use crate::noising::{Denoiser, DifferentiableDenoiser, Level, Pullback};
 
-/// I + F^T diag(`weights`) F, decomposed; none where it is not finite.
-fn capacitance(factor: ArrayView2<f64>, weights: ArrayView1<f64>) -> Option<Cholesky<f64, Dyn>> {
-    let weighted = &factor * &weights.insert_axis(Axis(1));
-    let inner = factor.t().dot(&weighted);
-    let r = inner.nrows();
-    DMatrix::from_fn(r, r, |i, j| inner[[i, j]] + f64::from(u8::from(i == j))).cholesky()
+/// The covariance alpha^2 C + sigma^2 I of one member, decomposed.
+pub struct NoisedCovariance<'a> {
+    alpha: f64,
+    diagonal: ArrayView1<'a, f64>,
+    factor: ArrayView2<'a, f64>,
+    /// 1 / D, `[component]`.
+    precision: Array1<f64>,
+    /// M; none where the member is not finite.
+    inner: Option<Cholesky<f64, Dyn>>,
+    log_det: f64,
 }
 
-/// M^-1 b.
-fn solve(capacitance: &Cholesky<f64, Dyn>, b: Array1<f64>) -> Array1<f64> {
-    let mut solution = DVector::from_vec(b.to_vec());
-    capacitance.solve_mut(&mut solution);
-    Array1::from(solution.as_slice().to_vec())
+/// u, solved.
+pub struct Solved {
+    /// (alpha^2 C + sigma^2 I)^-1 u, `[component]`.
+    pub y: Array1<f64>,
+    /// u^T y.
+    pub quadratic: f64,
+    /// alpha C y, `[component]`.
+    pub gained: Array1<f64>,
+}
+
+impl<'a> NoisedCovariance<'a> {
+    /// Of one row of factored covariances.
+    pub fn new(covariance: &'a FactoredCovariance, row: usize, Level { alpha, sigma }: Level) -> Self {
+        let (diagonal, factor) = (covariance.diagonal().row(row), covariance.factor().index_axis(Axis(0), row));
+        let all = diagonal.mapv(|d| alpha * alpha * d + sigma * sigma);
+        let precision = all.mapv(|d| 1.0 / d);
+        let weighted = &factor * &precision.view().insert_axis(Axis(1));
+        let product = factor.t().dot(&weighted) * (alpha * alpha);
+        let r = product.nrows();
+        let inner = DMatrix::from_fn(r, r, |i, j| product[[i, j]] + f64::from(u8::from(i == j))).cholesky();
+        let of_inner = inner.as_ref().map_or(f64::NAN, |inner| inner.l_dirty().diagonal().map(f64::ln).sum());
+        let log_det = all.mapv(f64::ln).sum() + 2.0 * of_inner;
+        Self { alpha, diagonal, factor, precision, inner, log_det }
+    }
+
+    /// log det (alpha^2 C + sigma^2 I).
+    pub fn log_det(&self) -> f64 {
+        self.log_det
+    }
+
+    /// (alpha^2 C + sigma^2 I)^-1 u and what follows from it, for u `[component]`; NaN where the member is not finite.
+    pub fn solve(&self, u: ArrayView1<f64>) -> Solved {
+        let a = self.inward(self.factor.t().dot(&(&u * &self.precision)) * self.alpha);
+        let across = self.factor.dot(&a);
+        let rest = &u - &(&across * self.alpha);
+        let y = &rest * &self.precision;
+        let gained = &y * &self.diagonal * self.alpha + across;
+        Solved { quadratic: rest.dot(&y) + a.dot(&a), y, gained }
+    }
+
+    /// M^-1 b, `[direction]`.
+    fn inward(&self, b: Array1<f64>) -> Array1<f64> {
+        let Some(inner) = &self.inner else { return Array1::from_elem(b.len(), f64::NAN) };
+        let mut solution = DVector::from_vec(b.to_vec());
+        inner.solve_mut(&mut solution);
+        Array1::from(solution.as_slice().to_vec())
+    }
 }
 
 /// log N(`residual`; 0, C) of one member, on the support of that law to `tolerance`.
@@ -46,16 +92,12 @@ pub(super) fn log_density(
     if d.iter().chain(&factor).any(|value| !value.is_finite()) {
         return Ok(f64::NAN);
     }
-    if d.iter().all(|value| *value > 0.0)
-        && let Some(capacitance) = capacitance(factor, d.mapv(|value| 1.0 / value).view())
-    {
-        let root = d.mapv(f64::sqrt);
-        let (u, v) = (&residual / &root, &factor / &root.insert_axis(Axis(1)));
-        let b = solve(&capacitance, v.t().dot(&u));
-        let outside = u - v.dot(&b);
-        let log_det = d.mapv(f64::ln).sum() + 2.0 * capacitance.l_dirty().diagonal().map(f64::ln).sum();
-        let squares = outside.dot(&outside) + b.dot(&b);
-        return Ok(-0.5 * (squares + log_det + residual.len() as f64 * TAU.ln()));
+    if d.iter().all(|value| *value > 0.0) {
+        let whole = NoisedCovariance::new(covariance, member, Level::exploding(0.0));
+        if whole.inner.is_some() {
+            let squares = whole.solve(residual).quadratic;
+            return Ok(-0.5 * (squares + whole.log_det() + residual.len() as f64 * TAU.ln()));
+        }
     }
     let eigen = SymmetricEigen::new(covariance.of(member).view())?;
     Ok(log_normal(residual.dot(&eigen.vectors).view(), eigen.values.view(), tolerance))
@@ -65,51 +107,20 @@ pub(super) fn log_density(
 #[derive(Clone, Debug)]
 pub(super) struct FactoredDenoiser(pub FactoredCovariance);
 
-/// What one member's D is made of at one level: D = `along` x_t + `across` W M^-1 W^T (x_t / s).
-struct Gain {
-    along: Array1<f64>,
-    across: Array1<f64>,
-    inverse: Array1<f64>,
-    /// None where a member is not finite.
-    capacitance: Option<Cholesky<f64, Dyn>>,
+impl FactoredDenoiser {
+    fn noised(&self, members: usize, level: Level) -> Vec<NoisedCovariance<'_>> {
+        assert_eq!(members, self.0.diagonal().nrows(), "one member for each covariance");
+        (0..members).into_par_iter().map(|member| NoisedCovariance::new(&self.0, member, level)).collect()
+    }
 }
 
-impl FactoredDenoiser {
-    fn gain(&self, member: usize, Level { alpha, sigma }: Level) -> Gain {
-        let (d, factor) = (self.0.diagonal().row(member), self.0.factor().index_axis(Axis(0), member));
-        let s = d.mapv(|d| alpha * alpha * d + sigma * sigma);
-        let inverse = s.mapv(|s| 1.0 / s);
-        Gain {
-            along: &d * &inverse * alpha,
-            across: &inverse * (alpha * sigma * sigma),
-            capacitance: capacitance(factor, (&inverse * (alpha * alpha)).view()),
-            inverse,
-        }
-    }
-
-    fn apply(&self, gain: &Gain, member: usize, x: ArrayView1<f64>) -> Array1<f64> {
-        let factor = self.0.factor().index_axis(Axis(0), member);
-        match &gain.capacitance {
-            Some(capacitance) => {
-                let b = solve(capacitance, factor.t().dot(&(&x * &gain.inverse)));
-                &x * &gain.along + factor.dot(&b) * &gain.across
-            }
-            None => Array1::from_elem(x.len(), f64::NAN),
-        }
-    }
-
-    fn gains(&self, members: usize, level: Level) -> Vec<Gain> {
-        assert_eq!(members, self.0.diagonal().nrows(), "one member for each covariance");
-        (0..members).into_par_iter().map(|member| self.gain(member, level)).collect()
-    }
-
-    fn applied(&self, gains: &[Gain], x: ArrayView2<f64>) -> Array2<f64> {
-        let rows: Vec<_> =
-            gains.par_iter().enumerate().map(|(member, gain)| self.apply(gain, member, x.row(member))).collect();
-        let mut out = Array2::zeros(x.dim());
-        out.outer_iter_mut().zip(rows).for_each(|(mut out, row)| out.assign(&row));
-        out
-    }
+/// alpha C y of each row of `x`.
+fn gained(noised: &[NoisedCovariance], x: ArrayView2<f64>) -> Array2<f64> {
+    let row = |(member, noised): (usize, &NoisedCovariance)| noised.solve(x.row(member)).gained;
+    let rows: Vec<_> = noised.par_iter().enumerate().map(row).collect();
+    let mut out = Array2::zeros(x.dim());
+    out.outer_iter_mut().zip(rows).for_each(|(mut out, row)| out.assign(&row));
+    out
 }
 
 impl Denoiser for FactoredDenoiser {
@@ -121,7 +132,7 @@ impl Denoiser for FactoredDenoiser {
         if level.sigma == 0.0 {
             return Ok(&x_t / level.alpha);
         }
-        Ok(self.applied(&self.gains(x_t.nrows(), level), x_t))
+        Ok(gained(&self.noised(x_t.nrows(), level), x_t))
     }
 
     fn select<'a>(&'a self, rows: &[usize]) -> Result<Box<dyn Denoiser + 'a>> {
@@ -134,8 +145,8 @@ impl DifferentiableDenoiser for FactoredDenoiser {
         if level.sigma == 0.0 {
             return Ok((&x_t / level.alpha, Pullback::new(move |v| Ok(&v / level.alpha))));
         }
-        let gains = self.gains(x_t.nrows(), level);
-        let denoised = self.applied(&gains, x_t);
-        Ok((denoised, Pullback::new(move |v| Ok(self.applied(&gains, v)))))
+        let noised = self.noised(x_t.nrows(), level);
+        let denoised = gained(&noised, x_t);
+        Ok((denoised, Pullback::new(move |v| Ok(gained(&noised, v)))))
     }
 }

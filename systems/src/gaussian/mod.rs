@@ -9,6 +9,7 @@ mod mixture;
 
 pub use denoiser::{GaussianDenoiser, IndependentDenoiser};
 pub use eigen::SymmetricEigen;
+pub use factored::{NoisedCovariance, Solved};
 pub use law::GaussianLaw;
 pub use linear::LinearForecaster;
 pub use mixture::{LowRankGaussian, LowRankMixture};

@@ -6,10 +6,9 @@
 use std::collections::BTreeMap;
 
 use ndarray::{Array2, Array3, Axis, array, s};
-use scorecast::forecast::{FORECASTERS, FitContext, Fitted, Result};
-use scorecast::progress::Quiet;
+use scorecast::forecast::{FORECASTERS, Fitted, Result};
 use scorecast::systems::{
-    Covariance, Domain, Forecaster, Geometry, Key, LinearForecaster, LinearGaussian, Purpose, Settings, Value, registry,
+    Covariance, Domain, Forecaster, Geometry, Key, LinearForecaster, LinearGaussian, Purpose, Value, registry,
 };
 
 type Given<'a> = &'a [(&'a str, Value)];
@@ -44,19 +43,7 @@ fn trajectories(dim: usize, seed: u64, cases: usize, times: usize) -> Array3<f64
 }
 
 fn fit_to(train: &Array3<f64>, valid: &Array3<f64>, given: Given) -> Result<Fitted> {
-    let entry = registry::find(FORECASTERS, "forecaster", "gaussian").unwrap();
-    let given: BTreeMap<_, _> = given.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
-    let settings = Settings::check("gaussian", entry.params, &given).unwrap();
-    let context = FitContext {
-        system: None,
-        geometry: Geometry::Unstructured,
-        train: train.view(),
-        valid: valid.view(),
-        key: Key::new(5, Domain::Training),
-        progress: &Quiet,
-        checkpoints: None,
-    };
-    (entry.build.fit)(&settings, &context)
+    super::try_fit("gaussian", given, (Geometry::Unstructured, 5), [train.view(), valid.view()])
 }
 
 fn given(form: &str, steps: i64) -> [(&'static str, Value); 3] {

@@ -3,12 +3,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use std::collections::BTreeMap;
-
 use ndarray::{Array2, Array3, Axis, array, s};
-use scorecast::forecast::{FORECASTERS, FitContext, Fitted};
-use scorecast::progress::Quiet;
-use scorecast::systems::{Domain, Geometry, Key, Purpose, Settings, Value, registry};
+use scorecast::forecast::Fitted;
+use scorecast::systems::{Domain, Geometry, Key, Purpose, Value};
 
 const CORRELATION: f64 = 0.9;
 
@@ -27,26 +24,15 @@ fn trajectories(seed: u64, cases: usize, times: usize) -> Array3<f64> {
 }
 
 fn fit(rule: &str, pretrain: &str, seed: u64) -> Fitted {
-    let entry = registry::find(FORECASTERS, "forecaster", "crps").unwrap();
-    let given = BTreeMap::from([
-        ("steps".to_owned(), Value::Int(1500)),
-        ("width".to_owned(), Value::Int(32)),
-        ("blocks".to_owned(), Value::Int(2)),
-        ("rule".to_owned(), Value::Text(rule.to_owned())),
-        ("pretrain".to_owned(), Value::Text(pretrain.to_owned())),
-    ]);
-    let settings = Settings::check("crps", entry.params, &given).unwrap();
+    let given = [
+        ("steps", Value::Int(1500)),
+        ("width", Value::Int(32)),
+        ("blocks", Value::Int(2)),
+        ("rule", Value::Text(rule.to_owned())),
+        ("pretrain", Value::Text(pretrain.to_owned())),
+    ];
     let (train, valid) = (trajectories(1, 64, 257), trajectories(2, 8, 257));
-    let context = FitContext {
-        system: None,
-        geometry: Geometry::Unstructured,
-        train: train.view(),
-        valid: valid.view(),
-        key: Key::new(seed, Domain::Training),
-        progress: &Quiet,
-        checkpoints: None,
-    };
-    (entry.build.fit)(&settings, &context).unwrap()
+    super::try_fit("crps", &given, (Geometry::Unstructured, seed), [train.view(), valid.view()]).unwrap()
 }
 
 /// Mean, sd and correlation of draws given a state, less those of the law: of the mean in sd, of the sd in percent.

@@ -2,12 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use std::collections::BTreeMap;
-
 use ndarray::{Array2, Array3, Axis, array, s};
-use scorecast::forecast::{FORECASTERS, FitContext, Fitted};
-use scorecast::progress::Quiet;
-use scorecast::systems::{Covariance, Domain, Geometry, Key, Purpose, Settings, Value, registry};
+use scorecast::forecast::Fitted;
+use scorecast::systems::{Covariance, Domain, Geometry, Key, Purpose, Value};
 
 const Q: [[f64; 2]; 2] = [[0.04, 0.018], [0.018, 0.09]];
 
@@ -38,21 +35,10 @@ fn fit(kind: &str, seed: u64) -> Fitted {
 }
 
 fn fit_with(kind: &str, seed: u64, words: &[(&str, &str)]) -> Fitted {
-    let entry = registry::find(FORECASTERS, "forecaster", kind).unwrap();
-    let mut given = BTreeMap::from([("steps".to_owned(), Value::Int(1000)), ("width".to_owned(), Value::Int(64))]);
-    given.extend(words.iter().map(|(key, word)| ((*key).to_owned(), Value::Text((*word).to_owned()))));
-    let settings = Settings::check(kind, entry.params, &given).unwrap();
+    let mut given = vec![("steps", Value::Int(1000)), ("width", Value::Int(64))];
+    given.extend(words.iter().map(|(key, word)| (*key, Value::Text((*word).to_owned()))));
     let (train, valid) = (trajectories(1, 64, 257), trajectories(2, 8, 257));
-    let situation = FitContext {
-        system: None,
-        geometry: Geometry::Unstructured,
-        train: train.view(),
-        valid: valid.view(),
-        key: Key::new(seed, Domain::Training),
-        progress: &Quiet,
-        checkpoints: None,
-    };
-    (entry.build.fit)(&settings, &situation).unwrap()
+    super::try_fit(kind, &given, (Geometry::Unstructured, seed), [train.view(), valid.view()]).unwrap()
 }
 
 // Four times the rms error over six trainings that differ in their key: .022 sd in the mean, 1.9 % in the sd, .025 in the

@@ -8,12 +8,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use std::collections::BTreeMap;
-
 use ndarray::{Array2, Array3, Axis, s};
-use scorecast::forecast::{Error, FORECASTERS, FitContext, Fitted};
-use scorecast::progress::Quiet;
-use scorecast::systems::{Domain, Geometry, Key, Purpose, Settings, Value, registry};
+use scorecast::forecast::{Error, Fitted};
+use scorecast::systems::{Domain, Geometry, Key, Purpose, Value};
 
 const ROWS: usize = 4;
 const COLUMNS: usize = 5;
@@ -56,23 +53,12 @@ fn try_fit(
     geometry: Geometry,
     train: &Array3<f64>,
 ) -> Result<Fitted, Error> {
-    let entry = registry::find(FORECASTERS, "forecaster", kind).unwrap();
     let numbers = [("steps", steps), ("width", 8), ("blocks", 1), ("kernel", 3), ("warm_up", 20)];
-    let mut all: BTreeMap<String, Value> = BTreeMap::from([("network".to_owned(), Value::Text("conv2d".to_owned()))]);
-    all.extend(numbers.iter().map(|(key, value)| ((*key).to_owned(), Value::Int(*value))));
-    all.extend(given.iter().map(|(key, value)| ((*key).to_owned(), Value::Text((*value).to_owned()))));
-    let settings = Settings::check(kind, entry.params, &all).unwrap();
-    let valid = trajectories(2, 16, 65);
-    let context = FitContext {
-        system: None,
-        geometry,
-        train: train.view(),
-        valid: valid.view(),
-        key: Key::new(5, Domain::Training),
-        progress: &Quiet,
-        checkpoints: None,
-    };
-    (entry.build.fit)(&settings, &context)
+    let usual = [("network", Value::Text("conv2d".to_owned()))].into_iter();
+    let numbers = numbers.into_iter().map(|(key, value)| (key, Value::Int(value)));
+    let texts = given.iter().map(|(key, value)| (*key, Value::Text((*value).to_owned())));
+    let all: Vec<(&str, Value)> = usual.chain(numbers).chain(texts).collect();
+    super::try_fit(kind, &all, (geometry, 5), [train.view(), trajectories(2, 16, 65).view()])
 }
 
 #[test]

@@ -4,3 +4,31 @@ mod gaussian_covariances;
 mod learned_by_score_rule;
 mod learned_on_linear;
 mod learned_on_torus;
+
+use ndarray::ArrayView3;
+use scorecast::forecast::{FORECASTERS, FitContext, Fitted, Result};
+use scorecast::progress::Quiet;
+use scorecast::systems::{Domain, Geometry, Key, Settings, Value, registry};
+
+/// A forecaster of this kind with these settings, fitted to training and validation trajectories `[case, time, component]`.
+#[allow(clippy::unwrap_used)]
+fn try_fit(
+    kind: &str,
+    given: &[(&str, Value)],
+    (geometry, seed): (Geometry, u64),
+    [train, valid]: [ArrayView3<f64>; 2],
+) -> Result<Fitted> {
+    let entry = registry::find(FORECASTERS, "forecaster", kind).unwrap();
+    let given = given.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+    let settings = Settings::check(kind, entry.params, &given).unwrap();
+    let context = FitContext {
+        system: None,
+        geometry,
+        train,
+        valid,
+        key: Key::new(seed, Domain::Training),
+        progress: &Quiet,
+        checkpoints: None,
+    };
+    (entry.build.fit)(&settings, &context)
+}
