@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::learned::{self, Learned, in_chunks, joined, members, stacked};
 use super::mixture_law::{GaussianPart, MixtureLaw};
-use super::stored::misfit;
+use super::stored::{counts, misfit};
 use super::{FitContext, FitSize, Fitted, ForecasterBuild, Result, Training};
 use crate::model::Model;
 use crate::nn::objective::{GaussianFields, MIXTURE_SETTINGS, MixtureShape};
@@ -65,11 +65,8 @@ fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {
 }
 
 fn load(model: &Model) -> Result<Fitted> {
-    let count = |key: &str| {
-        let count = model.config["forecaster"][key].as_u64();
-        count.map(|count| count as usize).ok_or_else(|| misfit(model, key, "is missing"))
-    };
-    let shape = MixtureShape { components: count(SHAPE[0])?, rank: count(SHAPE[1])? };
+    let [components, rank] = counts(model, SHAPE)?;
+    let shape = MixtureShape { components, rank };
     if !shape.is_possible() {
         let problem = format!("with `{}` is {shape:?}, but no such mixture is ever trained", SHAPE[1]);
         return Err(misfit(model, SHAPE[0], &problem));
@@ -89,10 +86,7 @@ impl Mixture {
     /// What the network gives, `[member, component, field]`.
     fn outputs(&self, x: ArrayView2<f64>) -> Result<Array3<f64>> {
         let out = self.learned.evaluate(&[self.learned.scaled(x).view()], None)?;
-        let fields = self.shape.fields().outputs;
-        let fields: Vec<Array2<f64>> = (0..fields).map(|field| array::field(&out, field)).collect::<Result<_, _>>()?;
-        let (rows, dim) = x.dim();
-        Ok(Array3::from_shape_fn((rows, dim, fields.len()), |(i, c, f)| fields[f][[i, c]]))
+        Ok(array::all_fields(&out)?)
     }
 
     /// p(x_{k+1} | x_k), where the network gives `outputs`.

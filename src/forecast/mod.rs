@@ -1,11 +1,14 @@
 //! Forecasters: one file each, one line in [`FORECASTERS`]. Baselines and learned ones train and load alike.
 
 mod analog;
+mod autoregressive;
 #[cfg(test)]
 mod baselines;
 mod climatology;
 mod crps;
 mod denoiser;
+#[cfg(test)]
+mod densities;
 mod diffusion;
 mod error;
 mod fitted;
@@ -20,6 +23,7 @@ mod mixture;
 mod mixture_law;
 mod molrg;
 mod mse;
+mod normalizing_flow;
 mod pairs;
 mod pca_linear;
 mod perfect;
@@ -47,6 +51,8 @@ pub const FORECASTERS: &[Entry<ForecasterBuild>] = &[
     mse::ENTRY,
     gaussian::ENTRY,
     mixture::ENTRY,
+    normalizing_flow::ENTRY,
+    autoregressive::ENTRY,
     crps::ENTRY,
     diffusion::ENTRY,
 ];

@@ -87,6 +87,19 @@ pub(super) fn number(model: &Model, key: &str) -> Result<f64> {
     model.config[key].as_f64().ok_or_else(|| misfit(model, key, "is missing or not a number"))
 }
 
+/// Whole numbers of what a model's configuration says of its forecaster.
+///
+/// # Errors
+/// When one is missing.
+pub(super) fn counts<const N: usize>(model: &Model, keys: [&str; N]) -> Result<[usize; N]> {
+    let mut counts = [0; N];
+    for (count, key) in counts.iter_mut().zip(keys) {
+        let stored = model.config["forecaster"][key].as_u64();
+        *count = stored.ok_or_else(|| misfit(model, key, "is missing or not a whole number"))? as usize;
+    }
+    Ok(counts)
+}
+
 /// Checks that a stored model has the parts of the forecaster that was rebuilt from it, no other ones, each in its shape.
 ///
 /// # Errors

@@ -1,7 +1,7 @@
 //! Between `f64` arrays outside and tensors inside.
 
 use candle_core::{DType, Device, Tensor};
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, Array3, ArrayView2};
 
 use super::Result;
 
@@ -42,6 +42,32 @@ pub fn field(tensor: &Tensor, field: usize) -> Result<Array2<f64>> {
     })
 }
 
+/// A matrix as a tensor.
+///
+/// # Errors
+/// When Candle fails.
+pub fn matrix(values: ArrayView2<f64>, dtype: DType) -> Result<Tensor> {
+    Ok(interleave(&[values], dtype)?.squeeze(2)?)
+}
+
+/// A matrix from a tensor.
+///
+/// # Errors
+/// When Candle fails.
+pub fn to_matrix(tensor: &Tensor) -> Result<Array2<f64>> {
+    field(&tensor.unsqueeze(2)?, 0)
+}
+
+/// A tensor `[row, component, field]` as an array.
+///
+/// # Errors
+/// When Candle fails.
+pub fn all_fields(tensor: &Tensor) -> Result<Array3<f64>> {
+    let shape = tensor.dims3()?;
+    let values = tensor.flatten_all()?.to_dtype(DType::F64)?.to_vec1::<f64>()?;
+    Ok(Array3::from_shape_fn(shape, |(i, c, f)| values[(i * shape.1 + c) * shape.2 + f]))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -55,6 +81,8 @@ mod tests {
             assert_eq!(both.dims(), [3, 2, 2]);
             assert_eq!(field(&both, 0).unwrap(), a);
             assert_eq!(field(&both, 1).unwrap(), b);
+            assert_eq!(all_fields(&both).unwrap().index_axis(ndarray::Axis(2), 1), b);
+            assert_eq!(to_matrix(&matrix(b.view(), dtype).unwrap()).unwrap(), b);
         }
     }
 }

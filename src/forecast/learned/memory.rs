@@ -36,7 +36,7 @@ pub fn held_by(settings: &Settings, size: &FitSize, fields: Fields, members: usi
     let (batch, threads) = (settings.count(BATCH.key), rayon::current_num_threads());
     let copies = WEIGHTS.saturating_add(batch.div_ceil(SHARD)).saturating_add(3 * threads);
     let (width, blocks) = (network.width, network.blocks);
-    let layers = blocks.saturating_add(2).saturating_mul(LAYERS);
+    let layers = blocks.saturating_add(2).saturating_mul(LAYERS).saturating_mul(network.copies);
     let positions = (kind.build.positions)(&network);
     let examples = SHARD.saturating_mul(members);
     vec![

@@ -113,9 +113,7 @@ pub(super) mod tests {
 
     /// A network with its first weights, all moved by up to `shift`, around the scales of random states.
     pub fn untrained(kind: &str, fields: Fields, shift: f32) -> Learned {
-        let Fields { inputs, outputs, time_features } = fields;
-        let same = crate::nn::network::tests::config(kind, time_features);
-        let config = NetworkConfig { inputs, outputs, width: 5, ..same };
+        let config = NetworkConfig { width: 5, ..fields.given(&crate::nn::network::tests::config(kind, false)) };
         let mut weights = config.seeded(Key::new(1, Domain::Training)).unwrap();
         weights.values.iter_mut().enumerate().for_each(|(i, w)| *w += shift * (i as f32 * 1.3).sin());
         let scales = Scales::of(&Windows::pairs(states().view()), true).unwrap();

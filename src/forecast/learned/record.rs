@@ -70,8 +70,6 @@ fn misdescribed(network: &NetworkConfig, fields: Fields) -> Option<(&'static str
     if network.kernel.is_multiple_of(2) {
         return Some(("kernel", format!("is {}, but must be odd", network.kernel)));
     }
-    let own = (network.inputs, network.outputs, network.time_features);
-    let wanted = (fields.inputs, fields.outputs, fields.time_features);
-    (own != wanted)
-        .then(|| ("network", format!("has (inputs, outputs, noise level) {own:?}, but must have {wanted:?}")))
+    let own = Fields::of(network);
+    (own != fields).then(|| ("network", format!("is one of {own:?}, but must have {fields:?}")))
 }

@@ -88,7 +88,7 @@ pub(super) fn network(
         let problem = format!("is {kernel}, but a convolution needs an odd number; set it to {}", kernel + 1);
         return Err(settings.mistake(KERNEL.key, problem).into());
     }
-    let Fields { inputs, outputs, time_features } = fields;
+    let Fields { inputs, outputs, time_features, copies, causal } = fields;
     let blocks = settings.count(BLOCKS.key);
     let grid = build.on_grid.then(|| Grid::of(geometry)).flatten();
     let usual = NetworkConfig {
@@ -101,6 +101,8 @@ pub(super) fn network(
         kernel,
         time_features,
         grid,
+        copies,
+        causal,
     };
     let width = if settings.has(WIDTH.key) { settings.count(WIDTH.key) } else { equal_width(&usual)? };
     Ok(NetworkConfig { width, ..usual })
@@ -109,9 +111,7 @@ pub(super) fn network(
 /// The width at which a network has as many parameters as the denoiser of its kind and usual width: forecasters of several
 /// families are compared at equal size unless they are told otherwise.
 fn equal_width(network: &NetworkConfig) -> Result<usize> {
-    let Fields { inputs, outputs, time_features } = DENOISER_FIELDS;
-    let denoiser = NetworkConfig { inputs, outputs, time_features, ..network.clone() };
-    Ok(network.nearest_width(denoiser.parameters()?)?)
+    Ok(network.nearest_width(DENOISER_FIELDS.given(network).parameters()?)?)
 }
 
 /// Whether all components have one scale, because they are one field: on a ring, and for a network that moves over a grid

@@ -139,7 +139,7 @@ fn is_shared(covariance: &FactoredCovariance) -> bool {
 }
 
 /// log sum exp, of a largest term that is taken out.
-fn log_sum_exp(logs: impl Iterator<Item = f64> + Clone) -> f64 {
+pub(super) fn log_sum_exp(logs: impl Iterator<Item = f64> + Clone) -> f64 {
     let most = logs.clone().fold(f64::NEG_INFINITY, f64::max);
     most + logs.map(|log| (log - most).exp()).sum::<f64>().ln()
 }

@@ -1,5 +1,7 @@
 //! Neural networks: one file each, one line in [`NETWORKS`].
 
+mod causal;
+mod composite;
 mod conv;
 mod conv2d;
 mod mlp;
@@ -10,6 +12,9 @@ use candle_core::DType;
 use scorecast_systems::registry::find;
 use scorecast_systems::{Entry, Key};
 
+use composite::Composite;
+
+pub use causal::{Causal, CausalLayer, Stepwise};
 pub use neural_network::{Grid, NetworkBuild, NetworkConfig, NeuralNetwork};
 
 use super::weights::{Counted, Given, Source, Tensors, Weights};
@@ -25,7 +30,10 @@ impl NetworkConfig {
     /// When there is no such network, or the source does not have its tensors.
     pub fn network(&self, source: &mut dyn Source) -> Result<Box<dyn NeuralNetwork>> {
         let known = find(NETWORKS, "neural network", &self.kind).map_err(|error| Error::Model(error.to_string()))?;
-        (known.build.make)(self, source)
+        match (self.copies, &self.causal) {
+            (1, None) => (known.build.make)(self, source),
+            _ => Ok(Box::new(Composite::new(self, known.build.make, source)?)),
+        }
     }
 
     /// How many parameters the network has; none of them is drawn. The largest number there is stands for all that are

@@ -10,6 +10,7 @@ use candle_core::{DType, Tensor};
 use scorecast_systems::Geometry;
 use serde::{Deserialize, Serialize};
 
+use super::causal::{Causal, CausalLayer};
 use crate::nn::Result;
 use crate::nn::ops::Boundary;
 use crate::nn::weights::Source;
@@ -35,6 +36,17 @@ pub trait NeuralNetwork: Debug + Send + Sync {
 
     /// The precision of its weights.
     fn dtype(&self) -> DType;
+
+    /// One of several trunks, each with weights of its own, where it is made of several ([`NetworkConfig::copies`]).
+    fn trunk(&self, index: usize) -> Option<&dyn NeuralNetwork> {
+        let _ = index;
+        None
+    }
+
+    /// The causal layer behind it, where it has one.
+    fn causal(&self) -> Option<&CausalLayer> {
+        None
+    }
 }
 
 /// How a kind of network is made.
@@ -76,6 +88,21 @@ pub struct NetworkConfig {
     /// The grid of the components, where they stand on one in two directions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grid: Option<Grid>,
+    /// Trunks like this side by side, each with weights of its own.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub copies: usize,
+    /// The layer that takes the outputs of the trunk and the components before each component.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub causal: Option<Causal>,
+}
+
+const fn one() -> usize {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde asks for")]
+const fn is_one(copies: &usize) -> bool {
+    *copies == 1
 }
 
 /// A grid in two directions, row by row.

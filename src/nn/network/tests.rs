@@ -19,6 +19,8 @@ pub(crate) fn config(kind: &str, time_features: bool) -> NetworkConfig {
         kernel: 3,
         time_features,
         grid: (kind == "conv2d").then_some(Grid { rows: 2, columns: 3, periodic: true }),
+        copies: 1,
+        causal: None,
     }
 }
 

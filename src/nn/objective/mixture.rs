@@ -70,7 +70,7 @@ impl MixtureShape {
 
     /// What its network takes and gives.
     pub const fn fields(self) -> Fields {
-        Fields { inputs: 1, outputs: self.components * self.each(), time_features: false }
+        Fields::new(1, self.components * self.each())
     }
 
     /// Fields of each Gaussian.

@@ -3,27 +3,33 @@
 //! An objective is a loss of a network's output on some steps, and by that what the output means. Where it is the
 //! denoiser of the increment, the objective gives the [`Preconditioning`] that its loss and the denoiser share.
 
+mod autoregressive;
 mod denoising;
 mod draws;
 mod full_likelihood;
 mod likelihood;
 mod low_rank_likelihood;
 mod mixture;
+mod normalizing_flow;
 mod preconditioning;
 mod regression;
 mod score_rule;
+mod spline;
 mod training;
 mod velocity;
 
 use scorecast_systems::{Entry, Param};
 
+pub use autoregressive::{AUTOREGRESSIVE_SETTINGS, AutoregressiveShape, ComponentFields, causal_layer};
 pub use draws::{Draws, RowDraws};
 pub use full_likelihood::fields as full_fields;
 pub use likelihood::log_variance;
 pub use low_rank_likelihood::{RANK, fields as low_rank_fields, start as factor_start};
 pub use mixture::{GaussianFields, MIXTURE_SETTINGS, MixtureShape};
+pub use normalizing_flow::{FLOW_SETTINGS, FlowShape, coupling_fields, moves, trunk as coupling_trunk};
 pub use preconditioning::Preconditioning;
 pub use score_rule::{NOISE_FIELDS, SCORE_RULE_SETTINGS, TRAIN_MEMBERS, fields as score_rule_fields};
+pub use spline::Spline;
 pub use training::{DENOISER_FIELDS, Fields, LIKELIHOOD_FIELDS, Objective, ObjectiveBuild, REGRESSION_FIELDS};
 
 /// Every objective, in the order in which they are listed.
@@ -36,6 +42,8 @@ pub const OBJECTIVES: &[Entry<ObjectiveBuild>] = &[
     low_rank_likelihood::ENTRY,
     full_likelihood::ENTRY,
     mixture::ENTRY,
+    autoregressive::ENTRY,
+    normalizing_flow::ENTRY,
 ];
 
 const fn denoises(entry: &Entry<ObjectiveBuild>) -> bool {

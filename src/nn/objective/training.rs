@@ -7,7 +7,8 @@ use scorecast_systems::{Level, Settings};
 use super::draws::Draws;
 use super::preconditioning::Preconditioning;
 use crate::nn::data::Batch;
-use crate::nn::{NeuralNetwork, Result, array};
+use crate::nn::network::Causal;
+use crate::nn::{NetworkConfig, NeuralNetwork, Result, array};
 
 /// What a network is trained for.
 pub trait Objective: Send + Sync {
@@ -50,13 +51,37 @@ pub struct Fields {
     pub outputs: usize,
     /// Whether it is given a noise level.
     pub time_features: bool,
+    /// Trunks side by side.
+    pub copies: usize,
+    /// The layer behind the trunk that sees the components before each component.
+    pub causal: Option<Causal>,
+}
+
+impl Fields {
+    /// Of one trunk without a noise level.
+    pub const fn new(inputs: usize, outputs: usize) -> Self {
+        Self { inputs, outputs, time_features: false, copies: 1, causal: None }
+    }
+
+    /// What a network of this description takes and gives.
+    pub fn of(network: &NetworkConfig) -> Self {
+        let NetworkConfig { inputs, outputs, time_features, copies, causal, .. } = *network;
+        Self { inputs, outputs, time_features, copies, causal }
+    }
+
+    /// A network like this one that takes and gives these fields.
+    #[must_use]
+    pub fn given(self, like: &NetworkConfig) -> NetworkConfig {
+        let Self { inputs, outputs, time_features, copies, causal } = self;
+        NetworkConfig { inputs, outputs, time_features, copies, causal, ..like.clone() }
+    }
 }
 
 /// What the network of a denoiser takes and gives: noised data and their condition, at a level.
-pub const DENOISER_FIELDS: Fields = Fields { inputs: 2, outputs: 1, time_features: true };
+pub const DENOISER_FIELDS: Fields = Fields { time_features: true, ..Fields::new(2, 1) };
 
 /// What the network of a regression takes and gives.
-pub const REGRESSION_FIELDS: Fields = Fields { inputs: 1, outputs: 1, time_features: false };
+pub const REGRESSION_FIELDS: Fields = Fields::new(1, 1);
 
 /// What the network of a Gaussian law takes and gives.
-pub const LIKELIHOOD_FIELDS: Fields = Fields { inputs: 1, outputs: 2, time_features: false };
+pub const LIKELIHOOD_FIELDS: Fields = Fields::new(1, 2);

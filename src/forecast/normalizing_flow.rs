@@ -1,0 +1,197 @@
+//! `normalizing_flow`: the law of the scaled increment z = x_{k+1} - x_k as what a chain of conditional couplings makes of
+//! independent normals (the objective `normalizing_flow`). A draw goes through the chain backwards, a density forwards:
+//! log p(z) is exact, and that of a state is log p(z) less the sum of ln(sd) of increments.
+//!
+//! A coupling leaves every other component as it is, so that both ways see the same inputs of its trunk: a lead step
+//! evaluates each trunk once.
+
+use std::cell::RefCell;
+
+use ndarray::{Array1, Array2, Array3, ArrayView2, Zip};
+use serde_json::json;
+
+use super::learned::{self, Learned, in_chunks, joined, members, stacked};
+use super::stored::{counts, misfit};
+use super::{FitContext, FitSize, Fitted, ForecasterBuild, Result, Training};
+use crate::model::Model;
+use crate::nn::objective::{FLOW_SETTINGS, FlowShape, Spline, coupling_fields, coupling_trunk, log_variance, moves};
+use crate::nn::train::SHARD;
+use crate::nn::{OBJECTIVES, array};
+use crate::systems::memory_use::product;
+use crate::systems::registry::find;
+use crate::systems::{self, Density, Entry, Forecaster, Key, MemoryUse, Param, Purpose, Settings};
+
+const PARAMS: [Param; 15] = joined(learned::SETTINGS, FLOW_SETTINGS);
+
+/// The registry's line.
+pub(super) const ENTRY: Entry<ForecasterBuild> = Entry {
+    name: "normalizing_flow",
+    about: "autoregressive network: spline couplings take the increment to independent normals, trained by likelihood",
+    reference: "Durkan et al. (2019), arXiv:1906.04032; Winkler et al. (2019), arXiv:1912.00042",
+    params: &PARAMS,
+    build: ForecasterBuild { fit, load: Some(load), memory, learned: true },
+};
+
+/// The keys under which a stored model has its shape.
+const SHAPE: [&str; 2] = ["couplings", "bins"];
+
+/// Arrays of the size of all fields that a coupling makes of them, forward and backward.
+const TERMS: usize = 20;
+
+fn memory(settings: &Settings, size: &FitSize) -> Vec<MemoryUse> {
+    let shape = FlowShape::new(settings);
+    let fields = shape.fields();
+    let (n, threads) = (size.components, rayon::current_num_threads());
+    let mut held = learned::held(settings, size, fields);
+    held.push(MemoryUse {
+        what: format!("{} couplings of {n} components of {SHARD} examples on {threads} thread(s)", shape.couplings),
+        bytes: product(&[size_of::<f32>(), TERMS, threads, SHARD, n, fields.outputs, shape.couplings]),
+    });
+    held
+}
+
+/// The forecaster.
+struct NormalizingFlow {
+    learned: Learned,
+    shape: FlowShape,
+}
+
+fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {
+    let data = learned::data(settings, context)?;
+    let objective = find(OBJECTIVES, "objective", "normalizing_flow")?;
+    let shape = FlowShape::new(settings);
+    let (learned, training) = Learned::fit(settings, context, &data, objective, shape.couplings)?;
+    Ok(fitted(NormalizingFlow { learned, shape }, training))
+}
+
+fn load(model: &Model) -> Result<Fitted> {
+    let [couplings, bins] = counts(model, SHAPE)?;
+    let shape = FlowShape { couplings, bins };
+    if !shape.is_possible() {
+        return Err(misfit(model, SHAPE[0], &format!("is one of {shape:?}, but no such flow is ever trained")));
+    }
+    let learned = Learned::load(model, shape.fields())?;
+    Ok(fitted(NormalizingFlow { learned, shape }, Training::load(model)?))
+}
+
+fn fitted(flow: NormalizingFlow, training: Training) -> Fitted {
+    Fitted::new(ENTRY.name, flow, training, |model| {
+        let FlowShape { couplings, bins } = model.shape;
+        model.learned.parts(json!({ SHAPE[0]: couplings, SHAPE[1]: bins }), [])
+    })
+}
+
+/// What a coupling does to one component: v = R((u - m) exp(-a/2)).
+struct Coupled<'a> {
+    mean: f64,
+    log_variance: f64,
+    spline: &'a Spline,
+}
+
+impl Coupled<'_> {
+    /// v and ln(dv/du).
+    fn forward(&self, u: f64) -> (f64, f64) {
+        let (v, log_slope) = self.spline.forward((u - self.mean) * (-0.5 * self.log_variance).exp());
+        (v, log_slope - 0.5 * self.log_variance)
+    }
+
+    /// u, of v.
+    fn inverse(&self, v: f64) -> f64 {
+        self.mean + self.spline.inverse(v) * (0.5 * self.log_variance).exp()
+    }
+}
+
+impl NormalizingFlow {
+    /// What the trunk of a coupling gives, `[member, component, field]`: of x and of the components of u that stay.
+    fn outputs(&self, coupling: usize, x: ArrayView2<f64>, u: &Array2<f64>) -> Result<Array3<f64>> {
+        let network = self.learned.network();
+        let stays = |(_, c): (usize, usize), u: &f64| if moves(network.config(), coupling, c) { 0.0 } else { *u };
+        let mut left = u.clone();
+        Zip::indexed(&mut left).for_each(|at, u| *u = stays(at, u));
+        let input = array::interleave(&[x, left.view()], network.dtype())?;
+        Ok(array::all_fields(&coupling_trunk(network, coupling)?.forward(&input, None)?)?)
+    }
+
+    /// Gives each component that a coupling moves to `f`, with its member.
+    fn couple(
+        &self,
+        coupling: usize,
+        x: ArrayView2<f64>,
+        u: &mut Array2<f64>,
+        mut f: impl FnMut(usize, Coupled, f64) -> f64,
+    ) -> Result<()> {
+        thread_local! {
+            static SPLINE: RefCell<Spline> = RefCell::default();
+        }
+        let outputs = self.outputs(coupling, x, u)?;
+        let config = self.learned.network().config();
+        SPLINE.with_borrow_mut(|spline| {
+            for ((member, c), u) in u.indexed_iter_mut().filter(|((_, c), _)| moves(config, coupling, *c)) {
+                let fields = outputs.slice(ndarray::s![member, c, ..]);
+                let (mean, raw, parameters) = coupling_fields(fields.to_slice().unwrap_or_default());
+                spline.set(parameters);
+                *u = f(member, Coupled { mean, log_variance: log_variance(raw).0, spline }, *u);
+            }
+        });
+        Ok(())
+    }
+
+    /// What u, `[member, component]`, came from, given the scaled x.
+    fn backward(&self, x: ArrayView2<f64>, mut u: Array2<f64>) -> Result<Array2<f64>> {
+        for coupling in (0..self.shape.couplings).rev() {
+            self.couple(coupling, x, &mut u, |_, coupled, v| coupled.inverse(v))?;
+        }
+        Ok(u)
+    }
+
+    /// log p(z) of each row of z, `[member, component]`, given the scaled x.
+    fn log_density(&self, x: ArrayView2<f64>, z: Array2<f64>) -> Result<Vec<f64>> {
+        let (mut u, mut sum) = (z, vec![0.0; x.nrows()]);
+        for coupling in 0..self.shape.couplings {
+            self.couple(coupling, x, &mut u, |member, coupled, u| {
+                let (v, log_slope) = coupled.forward(u);
+                sum[member] += log_slope;
+                v
+            })?;
+        }
+        let normal = |u: f64| -0.5 * (u * u + std::f64::consts::TAU.ln());
+        Ok(u.rows().into_iter().zip(sum).map(|(u, sum)| sum + u.iter().map(|u| normal(*u)).sum::<f64>()).collect())
+    }
+}
+
+impl Forecaster for NormalizingFlow {
+    fn dim(&self) -> usize {
+        self.learned.dim()
+    }
+
+    fn step(&self, k: usize, x: &mut Array2<f64>, key: Key) -> systems::Result<()> {
+        let normals = key.purpose(Purpose::ForecastNoise).at(k as u64).normals(x.nrows(), x.ncols());
+        let increments = &self.learned.scales().increments;
+        let (view, noise) = (x.view(), normals.view());
+        let chunks = in_chunks(view.nrows(), self.learned.network().chunk(), |range| {
+            let x = members(&view, range.clone());
+            let z = self.backward(self.learned.scaled(x).view(), members(&noise, range).to_owned())?;
+            Ok(z * &increments.sd + x + &increments.mean)
+        })?;
+        *x = stacked(&chunks, x.ncols());
+        Ok(())
+    }
+
+    fn density(&self) -> Option<&dyn Density> {
+        Some(self)
+    }
+}
+
+impl Density for NormalizingFlow {
+    fn log_prob(&self, _k: usize, x: ArrayView2<f64>, next: ArrayView2<f64>) -> systems::Result<Array1<f64>> {
+        assert_eq!(x.dim(), next.dim(), "one next state for each state");
+        let increments = &self.learned.scales().increments;
+        let jacobian: f64 = increments.sd.iter().map(|sd| sd.ln()).sum();
+        let of_chunk = in_chunks(x.nrows(), self.learned.network().chunk(), |range| {
+            let (x, next) = (members(&x, range.clone()), members(&next, range));
+            let z = (&next - &x - &increments.mean) / &increments.sd;
+            self.log_density(self.learned.scaled(x).view(), z)
+        })?;
+        Ok(of_chunk.into_iter().flatten().map(|log_density| log_density - jacobian).collect())
+    }
+}
