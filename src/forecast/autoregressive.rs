@@ -23,7 +23,7 @@ use crate::systems::memory_use::product;
 use crate::systems::registry::find;
 use crate::systems::{self, Density, Entry, Forecaster, Key, MemoryUse, Param, Purpose, Settings, Stream};
 
-const PARAMS: [Param; 16] = joined(learned::SETTINGS, AUTOREGRESSIVE_SETTINGS);
+const PARAMS: [Param; learned::SETTINGS.len() + 3] = joined(learned::SETTINGS, AUTOREGRESSIVE_SETTINGS);
 
 /// The registry's line.
 pub(super) const ENTRY: Entry<ForecasterBuild> = Entry {

@@ -2,11 +2,13 @@
 //! few members (the objective `score_rule`). x_{k+1} = x_k + a + s f(x_k, e) with e ~ N(0, I), a and s the mean and sd of
 //! increments: one evaluation a lead step, and any law that f can make of e.
 //!
-//! It has no density: filters see its draws alone.
+//! It has no density: filters see its draws, and their derivatives with the noise held.
 
+use candle_core::Tensor;
 use ndarray::{Array2, ArrayView2, s};
 use serde_json::json;
 
+use super::held_noise::{self, HeldNoise};
 use super::learned::{self, Learned, in_chunks, joined, members, stacked};
 use super::stored::misfit;
 use super::{FitContext, FitSize, Fitted, ForecasterBuild, Result, Training};
@@ -14,9 +16,9 @@ use crate::model::Model;
 use crate::nn::OBJECTIVES;
 use crate::nn::objective::{NOISE_FIELDS, SCORE_RULE_SETTINGS, TRAIN_MEMBERS, score_rule_fields};
 use crate::systems::registry::find;
-use crate::systems::{self, Entry, Forecaster, Key, MemoryUse, Param, Purpose, Settings};
+use crate::systems::{self, Differentiable, Entry, Forecaster, Key, MemoryUse, Param, Settings};
 
-const PARAMS: [Param; 18] = joined(learned::SETTINGS, SCORE_RULE_SETTINGS);
+const PARAMS: [Param; learned::SETTINGS.len() + 5] = joined(learned::SETTINGS, SCORE_RULE_SETTINGS);
 
 /// The registry's line.
 pub const ENTRY: Entry<ForecasterBuild> = Entry {
@@ -39,23 +41,42 @@ struct Crps {
 }
 
 fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {
-    let data = learned::data(settings, context)?;
-    let (learned, training) = Learned::fit(settings, context, &data, find(OBJECTIVES, "objective", "score_rule")?, 1)?;
-    Ok(fitted(Crps { learned, noise_fields: settings.count(NOISE_FIELDS.key) }, training))
+    fit_for(ENTRY.name, "score_rule", settings, context)
 }
 
 fn load(model: &Model) -> Result<Fitted> {
+    load_as(ENTRY.name, model)
+}
+
+/// A network of state and noise of the forecaster `kind`, trained for an objective whose network is one.
+///
+/// # Errors
+/// Those of the training.
+pub(super) fn fit_for(
+    kind: &'static str,
+    objective: &str,
+    settings: &Settings,
+    context: &FitContext,
+) -> Result<Fitted> {
+    let data = learned::data(settings, context)?;
+    let (learned, training) = Learned::fit(settings, context, &data, find(OBJECTIVES, "objective", objective)?, 1)?;
+    Ok(fitted(kind, Crps { learned, noise_fields: settings.count(NOISE_FIELDS.key) }, training))
+}
+
+/// A stored one.
+///
+/// # Errors
+/// When it is damaged.
+pub(super) fn load_as(kind: &'static str, model: &Model) -> Result<Fitted> {
     let stored = model.config["forecaster"][NOISE_FIELDS.key].as_u64().filter(|count| (1..=1000).contains(count));
     let noise_fields =
         stored.ok_or_else(|| misfit(model, NOISE_FIELDS.key, "is missing, or not from 1 to 1000"))? as usize;
     let learned = Learned::load(model, score_rule_fields(noise_fields))?;
-    Ok(fitted(Crps { learned, noise_fields }, Training::load(model)?))
+    Ok(fitted(kind, Crps { learned, noise_fields }, Training::load(model)?))
 }
 
-fn fitted(crps: Crps, training: Training) -> Fitted {
-    Fitted::new(ENTRY.name, crps, training, |model| {
-        model.learned.parts(json!({ NOISE_FIELDS.key: model.noise_fields }), [])
-    })
+fn fitted(kind: &'static str, crps: Crps, training: Training) -> Fitted {
+    Fitted::new(kind, crps, training, |model| model.learned.parts(json!({ NOISE_FIELDS.key: model.noise_fields }), []))
 }
 
 impl Crps {
@@ -75,7 +96,7 @@ impl Forecaster for Crps {
     fn step(&self, k: usize, x: &mut Array2<f64>, key: Key) -> systems::Result<()> {
         let dim = x.ncols();
         // a member's stream holds its fields one after the other
-        let noise = key.purpose(Purpose::ForecastNoise).at(k as u64).normals(x.nrows(), dim * self.noise_fields);
+        let noise = self.noise(k, x.nrows(), key);
         let fields: Vec<_> = (0..self.noise_fields).map(|f| noise.slice(s![.., f * dim..(f + 1) * dim])).collect();
         let view = x.view();
         let chunks = in_chunks(view.nrows(), self.learned.network().chunk(), |range| {
@@ -84,5 +105,55 @@ impl Forecaster for Crps {
         })?;
         *x = stacked(&chunks, dim);
         Ok(())
+    }
+
+    fn differentiable(&self) -> Option<&dyn Differentiable> {
+        Some(self)
+    }
+}
+
+impl HeldNoise for Crps {
+    fn learned(&self) -> &Learned {
+        &self.learned
+    }
+
+    fn noise_inputs(&self) -> usize {
+        self.normals()
+    }
+
+    fn normals(&self) -> usize {
+        self.learned.dim() * self.noise_fields
+    }
+
+    fn pull(&self, _output: &Tensor, v: &Array2<f64>, _noise: ArrayView2<f64>) -> Result<Vec<Array2<f64>>> {
+        Ok(vec![v.clone()])
+    }
+}
+
+/// The derivative of the mean is not known: it is that of an integral over the noise.
+impl Differentiable for Crps {
+    fn tangent(
+        &self,
+        k: usize,
+        x: ArrayView2<f64>,
+        dx: ArrayView2<f64>,
+        key: Key,
+    ) -> systems::Result<(Array2<f64>, Array2<f64>)> {
+        held_noise::step_and_tangent(self, k, (x, dx), key)
+    }
+
+    fn adjoint(&self, k: usize, x: ArrayView2<f64>, v: ArrayView2<f64>, key: Key) -> systems::Result<Array2<f64>> {
+        Ok(held_noise::adjoint(self, x, v, self.noise(k, x.nrows(), key).view())?)
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A forecaster in double precision of two fields of noise whose weights are moved from where they start.
+    pub(in crate::forecast) fn untrained(kind: &str) -> impl HeldNoise + Differentiable {
+        let learned = learned::tests::untrained(kind, score_rule_fields(2), 0.4).in_double_precision();
+        Crps { learned, noise_fields: 2 }
     }
 }

@@ -26,8 +26,9 @@ const USUAL: &str = "denoising";
 const OBJECTIVE: Param =
     Param::choice("objective", USUAL, &DENOISER_NAMES, "what the network learns, from which the denoiser is made");
 
-const SAMPLED: [Param; 18] = joined(learned::SETTINGS, sampling::SETTINGS);
-const PARAMS: [Param; 19 + DENOISERS.1] = joined(joined::<18, 1, 19>(SAMPLED, [OBJECTIVE]), DENOISER_SETTINGS);
+const SAMPLED: [Param; learned::SETTINGS.len() + 5] = joined(learned::SETTINGS, sampling::SETTINGS);
+const NAMED: [Param; SAMPLED.len() + 1] = joined(SAMPLED, [OBJECTIVE]);
+const PARAMS: [Param; NAMED.len() + DENOISERS.1] = joined(NAMED, DENOISER_SETTINGS);
 
 /// The registry's line.
 pub const ENTRY: Entry<ForecasterBuild> = Entry {
@@ -64,7 +65,7 @@ fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {
 /// The sd of z given x_k as the trained denoiser has it: the geometric mean over components of v, where the error of D
 /// at level 1 is v^2 / (v^2 + 1), as it is for a Gaussian law; between .01 and 1.
 fn conditional_sd(denoiser: &LearnedDenoiser, data: &Data, key: Key) -> Result<f64> {
-    let Batch { states, increments: z } = data.withheld(1024);
+    let Batch { states, increments: z, .. } = data.withheld(1024);
     let noise = key.purpose(Purpose::DiffusionNoise).case(2).normals(z.nrows(), z.ncols());
     let denoised = denoiser.bind(states).denoise((&z + &noise).view(), Level::exploding(1.0))?;
     let error = (denoised - &z).mapv(|error| error * error).sum_axis(Axis(0)) / z.nrows() as f64;

@@ -7,9 +7,11 @@
 
 use std::ops::Range;
 
+use candle_core::Tensor;
 use ndarray::{Array2, ArrayView2, Axis};
 
 use super::gaussian_covariance::{COVARIANCE, CovarianceForm, Spread};
+use super::held_noise::{self, HeldNoise};
 use super::learned::{self, Learned, in_chunks, joined, members, stacked};
 use super::{FitContext, FitSize, Fitted, ForecasterBuild, Result, Training};
 use crate::model::Model;
@@ -94,12 +96,52 @@ impl Gaussian {
         self.0.kernel()
     }
 
-    pub(super) fn learned(&self) -> &Learned {
+    fn form(&self) -> CovarianceForm {
+        self.kernel().form
+    }
+}
+
+impl HeldNoise for Gaussian {
+    fn learned(&self) -> &Learned {
         &self.kernel().learned
     }
 
-    pub(super) fn form(&self) -> CovarianceForm {
-        self.kernel().form
+    fn normals(&self) -> usize {
+        self.form().normals(self.dim())
+    }
+
+    fn pull(&self, output: &Tensor, v: &Array2<f64>, noise: ArrayView2<f64>) -> Result<Vec<Array2<f64>>> {
+        self.form().pull(output, v, noise)
+    }
+}
+
+impl Differentiable for Gaussian {
+    fn tangent(
+        &self,
+        k: usize,
+        x: ArrayView2<f64>,
+        dx: ArrayView2<f64>,
+        key: Key,
+    ) -> systems::Result<(Array2<f64>, Array2<f64>)> {
+        held_noise::step_and_tangent(self, k, (x, dx), key)
+    }
+
+    fn adjoint(&self, k: usize, x: ArrayView2<f64>, v: ArrayView2<f64>, key: Key) -> systems::Result<Array2<f64>> {
+        Ok(held_noise::adjoint(self, x, v, self.noise(k, x.nrows(), key).view())?)
+    }
+
+    fn mean_tangent(
+        &self,
+        k: usize,
+        x: ArrayView2<f64>,
+        dx: ArrayView2<f64>,
+    ) -> systems::Result<(Array2<f64>, Array2<f64>)> {
+        let (mean, _) = self.kernel().moments(k, x)?;
+        Ok((mean, held_noise::tangent(self, x, dx, self.no_noise(x.nrows()).view())?))
+    }
+
+    fn mean_adjoint(&self, _k: usize, x: ArrayView2<f64>, v: ArrayView2<f64>) -> systems::Result<Array2<f64>> {
+        Ok(held_noise::adjoint(self, x, v, self.no_noise(x.nrows()).view())?)
     }
 }
 
@@ -162,7 +204,7 @@ pub(super) mod tests {
     use crate::forecast::fitted::Parts;
     use crate::forecast::learned::tests::DIM;
     use crate::forecast::stored::reals;
-    use crate::model::{Tensor, Values};
+    use crate::model::{self, Values};
 
     /// A forecaster in double precision whose weights are moved from where they start, around the scales of random data.
     pub(in crate::forecast) fn untrained(kind: &str, form: CovarianceForm) -> Gaussian {
@@ -174,7 +216,7 @@ pub(super) mod tests {
     fn networks_and_scales_that_cannot_be_are_refused() {
         let Parts { config, mut tensors } =
             learned::tests::untrained("mlp", LIKELIHOOD_FIELDS, 0.1).parts(json!({}), []);
-        let counts = Tensor { shape: vec![5], values: Values::I64(vec![1; 5]) };
+        let counts = model::Tensor { shape: vec![5], values: Values::I64(vec![1; 5]) };
         tensors.insert("training.counts".into(), counts);
         tensors.insert("training.reals".into(), reals(Vec::new()));
         let whole = Model { kind: ENTRY.name.into(), config, made_from: None, tensors };

@@ -23,7 +23,7 @@ use crate::systems::{
     Settings,
 };
 
-const PARAMS: [Param; 16] = joined(learned::SETTINGS, MIXTURE_SETTINGS);
+const PARAMS: [Param; learned::SETTINGS.len() + 3] = joined(learned::SETTINGS, MIXTURE_SETTINGS);
 
 /// The registry's line.
 pub(super) const ENTRY: Entry<ForecasterBuild> = Entry {

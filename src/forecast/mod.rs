@@ -15,8 +15,9 @@ mod fitted;
 mod fitting;
 mod gaussian;
 mod gaussian_covariance;
-mod gaussian_derivative;
+mod held_noise;
 mod learned;
+mod lifting;
 mod linear;
 mod memorizer;
 mod mixture;
@@ -54,5 +55,6 @@ pub const FORECASTERS: &[Entry<ForecasterBuild>] = &[
     normalizing_flow::ENTRY,
     autoregressive::ENTRY,
     crps::ENTRY,
+    lifting::ENTRY,
     diffusion::ENTRY,
 ];

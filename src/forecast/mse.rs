@@ -8,6 +8,7 @@
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 use serde_json::json;
 
+use super::held_noise::{self, HeldNoise};
 use super::learned::{self, Learned, in_chunks, joined, members, stacked};
 use super::linear::{PLENTY, shrink};
 use super::stored::{covariance, misfit, reals, tensor, vector};
@@ -19,8 +20,8 @@ use crate::nn::{OBJECTIVES, array};
 use crate::systems::gaussian::{GaussianLaw, SymmetricEigen};
 use crate::systems::registry::find;
 use crate::systems::{
-    self, ConditionalDenoiser, Covariance, Density, Entry, Forecaster, GaussianKernel, Key, MemoryUse, Param, Purpose,
-    Settings,
+    self, ConditionalDenoiser, Covariance, Density, Differentiable, Entry, Forecaster, GaussianKernel, Key, MemoryUse,
+    Param, Purpose, Settings,
 };
 
 const NOISE: Param = Param::choice(
@@ -30,7 +31,7 @@ const NOISE: Param = Param::choice(
     "the covariance of the residuals that a lead step draws; none: the mean alone",
 );
 
-const PARAMS: [Param; 14] = joined(learned::SETTINGS, [NOISE]);
+const PARAMS: [Param; learned::SETTINGS.len() + 1] = joined(learned::SETTINGS, [NOISE]);
 
 /// The registry's line.
 pub const ENTRY: Entry<ForecasterBuild> = Entry {
@@ -173,7 +174,7 @@ fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {
 
 /// Residuals of evenly spaced pairs, `[pair, component]`, in the units of the state.
 fn residuals(learned: &Learned, data: &Data) -> Result<Array2<f64>> {
-    let Batch { states, increments } = data.withheld(RESIDUALS);
+    let Batch { states, increments, .. } = data.withheld(RESIDUALS);
     let view = states.view();
     let means = in_chunks(states.nrows(), learned.network().chunk(), |range| {
         Ok(array::field(&learned.evaluate(&[members(&view, range)], None)?, 0)?)
@@ -222,5 +223,70 @@ impl Forecaster for Mse {
 
     fn gaussian(&self) -> Option<&dyn GaussianKernel> {
         Some(&self.0)
+    }
+
+    fn differentiable(&self) -> Option<&dyn Differentiable> {
+        Some(self)
+    }
+}
+
+/// The noise is added to the mean, so that the derivative of a lead step is that of the mean whatever is drawn.
+impl HeldNoise for Mse {
+    fn learned(&self) -> &Learned {
+        &self.0.kernel().learned
+    }
+
+    fn normals(&self) -> usize {
+        0
+    }
+
+    fn pull(
+        &self,
+        _output: &candle_core::Tensor,
+        v: &Array2<f64>,
+        _noise: ArrayView2<f64>,
+    ) -> Result<Vec<Array2<f64>>> {
+        Ok(vec![v.clone()])
+    }
+}
+
+impl Differentiable for Mse {
+    fn tangent(
+        &self,
+        k: usize,
+        x: ArrayView2<f64>,
+        dx: ArrayView2<f64>,
+        key: Key,
+    ) -> systems::Result<(Array2<f64>, Array2<f64>)> {
+        held_noise::step_and_tangent(self, k, (x, dx), key)
+    }
+
+    fn adjoint(&self, k: usize, x: ArrayView2<f64>, v: ArrayView2<f64>, _key: Key) -> systems::Result<Array2<f64>> {
+        self.mean_adjoint(k, x, v)
+    }
+
+    fn mean_tangent(
+        &self,
+        _k: usize,
+        x: ArrayView2<f64>,
+        dx: ArrayView2<f64>,
+    ) -> systems::Result<(Array2<f64>, Array2<f64>)> {
+        Ok((self.0.kernel().mean(x)?, held_noise::tangent(self, x, dx, self.no_noise(x.nrows()).view())?))
+    }
+
+    fn mean_adjoint(&self, _k: usize, x: ArrayView2<f64>, v: ArrayView2<f64>) -> systems::Result<Array2<f64>> {
+        Ok(held_noise::adjoint(self, x, v, self.no_noise(x.nrows()).view())?)
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A forecaster in double precision whose weights are moved from where they start, with this residual sd.
+    pub(in crate::forecast) fn untrained(kind: &str, sd: f64) -> impl HeldNoise + Differentiable {
+        let learned = learned::tests::untrained(kind, REGRESSION_FIELDS, 0.4).in_double_precision();
+        let residuals = Residuals::Diagonal(Array1::from_elem(learned.dim(), sd * sd));
+        Mse(GaussianLaw::new(Kernel { learned, residuals }))
     }
 }

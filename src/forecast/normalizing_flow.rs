@@ -21,7 +21,7 @@ use crate::systems::memory_use::product;
 use crate::systems::registry::find;
 use crate::systems::{self, Density, Entry, Forecaster, Key, MemoryUse, Param, Purpose, Settings};
 
-const PARAMS: [Param; 15] = joined(learned::SETTINGS, FLOW_SETTINGS);
+const PARAMS: [Param; learned::SETTINGS.len() + 2] = joined(learned::SETTINGS, FLOW_SETTINGS);
 
 /// The registry's line.
 pub(super) const ENTRY: Entry<ForecasterBuild> = Entry {

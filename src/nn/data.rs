@@ -24,6 +24,8 @@ pub struct Batch {
     pub states: Array2<f64>,
     /// Scaled increments z, `[row, component]`.
     pub increments: Array2<f64>,
+    /// Which pair of its part of the data each row is.
+    pub pairs: Vec<usize>,
 }
 
 /// Training and validation steps with their scales.
@@ -59,7 +61,8 @@ impl<'a> Data<'a> {
     pub fn batch(&self, part: Subset, rows: &[usize]) -> Batch {
         let windows = self.part(part);
         let shape = (rows.len(), windows.dim());
-        let mut batch = Batch { states: Array2::zeros(shape), increments: Array2::zeros(shape) };
+        let [states, increments] = [Array2::zeros(shape), Array2::zeros(shape)];
+        let mut batch = Batch { states, increments, pairs: rows.to_vec() };
         for (i, row) in rows.iter().enumerate() {
             let (x, next) = windows.step(*row);
             for c in 0..windows.dim() {
@@ -166,7 +169,7 @@ mod tests {
     fn scaled_pairs_have_unit_moments() {
         let data = array![[[0.0, 10.0], [1.0, 30.0], [4.0, 20.0], [2.0, 25.0]]];
         for one_field in [false, true] {
-            let Batch { states, increments } =
+            let Batch { states, increments, .. } =
                 Data::new(data.view(), data.view(), one_field).unwrap().batch(Subset::Train, &[0, 1, 2]);
             for values in [states, increments] {
                 let groups: Vec<Vec<f64>> = match one_field {

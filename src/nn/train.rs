@@ -49,6 +49,36 @@ pub struct TrainConfig {
     pub validate_every: u64,
     /// Steps between checkpoints.
     pub checkpoint_every: u64,
+    /// Which weights are kept.
+    #[serde(default)]
+    pub keep: Keep,
+}
+
+/// Which weights of a training are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Keep {
+    /// The last average whose validation loss is as low as the lowest.
+    #[default]
+    Best,
+    /// The average at the end.
+    Average,
+    /// The weights at the end themselves.
+    Last,
+}
+
+impl Keep {
+    /// As a setting has them.
+    pub const WORDS: [&'static str; 3] = ["best", "average", "last"];
+
+    /// What a word means; `best` where it is none of them.
+    pub fn named(word: &str) -> Self {
+        match word {
+            "average" => Self::Average,
+            "last" => Self::Last,
+            _ => Self::Best,
+        }
+    }
 }
 
 /// A finished training.
@@ -101,8 +131,14 @@ impl Trainer<'_, '_> {
             self.after(&mut state, loss)?;
         }
         self.progress.finish();
-        if !state.best_valid.is_finite() {
-            state.keep(f64::NAN);
+        match self.config.keep {
+            Keep::Best if state.best_valid.is_finite() => {}
+            Keep::Best | Keep::Average => state.keep(state.curve.last().map_or(f64::NAN, |point| point.valid)),
+            // what was validated is the average
+            Keep::Last => {
+                state.mean.clone_from(&state.weights.values);
+                state.keep(f64::NAN);
+            }
         }
         let weights = Weights { values: state.best, ..state.weights };
         Ok(Trained { weights, best_step: state.best_step, best_valid: state.best_valid, curve: state.curve })
@@ -180,7 +216,9 @@ impl Trainer<'_, '_> {
         let network = self.network.from_tensors(&tensors)?;
         let rows = self.batch(step);
         let taken = step as f64 / self.config.steps as f64;
-        let draws = |shard: usize| Draws::new(self.key.at(step), (shard * SHARD) as u64).after(taken);
+        let draws = |shard: usize| {
+            Draws::new(self.key.at(step), (shard * SHARD) as u64).after(taken).labelled(self.key.case(3))
+        };
         let shard = |(index, part): (usize, &[usize])| -> Result<(f64, Vec<f32>)> {
             let share = part.len() as f64 / rows.len() as f64;
             let batch = self.data.batch(Subset::Train, part);
@@ -214,7 +252,7 @@ impl Trainer<'_, '_> {
     /// What a validation finds of the averaged weights; no shards without validation pairs.
     fn validate(&self, state: &State) -> Result<Validation> {
         let available = self.data.pairs(Subset::Valid);
-        if available == 0 {
+        if available == 0 || !self.objective.validates() {
             return Ok(Validation::default());
         }
         let count = if self.objective.draws() { VALIDATED } else { available.min(VALIDATED) };

@@ -4,7 +4,7 @@ use super::super::{FitContext, Result};
 use crate::nn::NetworkConfig;
 use crate::nn::network::{Grid, NETWORKS, NetworkBuild};
 use crate::nn::objective::{DENOISER_FIELDS, Fields};
-use crate::nn::train::TrainConfig;
+use crate::nn::train::{Keep, TrainConfig};
 use crate::systems::Geometry;
 use crate::systems::registry::{DefaultValue, Entry, Param, ParamKind, Settings, find, names_after};
 
@@ -36,11 +36,17 @@ const EMA: Param = Param::new(
     DefaultValue::Float(0.99),
     "weight of the past in the average of the weights",
 );
+const KEEP: Param = Param::choice(
+    "keep",
+    "best",
+    &Keep::WORDS,
+    "which weights: the average of the lowest validation loss, the average at the end, or those at the end themselves",
+);
 const VALIDATE_EVERY: Param = Param::int("validate_every", 100, 1, "training steps between validations");
 const CHECKPOINT_EVERY: Param = Param::int("checkpoint_every", 250, 1, "training steps between checkpoints");
 
 /// The settings of every learned forecaster.
-pub const SETTINGS: [Param; 13] = [
+pub const SETTINGS: [Param; 14] = [
     NETWORK,
     WIDTH,
     BLOCKS,
@@ -52,6 +58,7 @@ pub const SETTINGS: [Param; 13] = [
     WEIGHT_DECAY,
     CLIP,
     EMA,
+    KEEP,
     VALIDATE_EVERY,
     CHECKPOINT_EVERY,
 ];
@@ -146,6 +153,7 @@ pub(super) fn training(settings: &Settings) -> TrainConfig {
         ema: settings.number(EMA.key),
         validate_every: settings.count(VALIDATE_EVERY.key) as u64,
         checkpoint_every: settings.count(CHECKPOINT_EVERY.key) as u64,
+        keep: Keep::named(settings.text(KEEP.key)),
     }
 }
 

@@ -10,6 +10,7 @@ pub struct Draws {
     first: u64,
     stratified: bool,
     progress: f64,
+    labels: Key,
 }
 
 /// The random numbers of one row.
@@ -22,7 +23,19 @@ pub struct RowDraws {
 impl Draws {
     /// The rows from `first` on of a batch whose noise is at `key`.
     pub fn new(key: Key, first: u64) -> Self {
-        Self { key: key.purpose(Purpose::DiffusionNoise), first, stratified: false, progress: 1.0 }
+        let key = key.purpose(Purpose::DiffusionNoise);
+        Self { key, first, stratified: false, progress: 1.0, labels: key }
+    }
+
+    /// These rows, with numbers that belong to a training pair for good at `key`.
+    #[must_use]
+    pub fn labelled(self, key: Key) -> Self {
+        Self { labels: key.purpose(Purpose::DiffusionNoise), ..self }
+    }
+
+    /// The numbers that belong to a pair of the training data, whenever it is drawn.
+    pub fn label(&self, pair: usize) -> Stream {
+        self.labels.stream(pair as u64)
     }
 
     /// These rows where `share` of the training steps have been taken.

@@ -7,6 +7,7 @@ mod autoregressive;
 mod denoising;
 mod draws;
 mod full_likelihood;
+mod lifting;
 mod likelihood;
 mod low_rank_likelihood;
 mod mixture;
@@ -44,6 +45,7 @@ pub const OBJECTIVES: &[Entry<ObjectiveBuild>] = &[
     mixture::ENTRY,
     autoregressive::ENTRY,
     normalizing_flow::ENTRY,
+    lifting::ENTRY,
 ];
 
 const fn denoises(entry: &Entry<ObjectiveBuild>) -> bool {

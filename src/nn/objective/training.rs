@@ -22,6 +22,12 @@ pub trait Objective: Send + Sync {
     fn draws(&self) -> bool {
         false
     }
+
+    /// Whether the loss means something of pairs that are not trained on; where it does not, nothing is validated and the
+    /// averaged weights of the end are kept.
+    fn validates(&self) -> bool {
+        true
+    }
 }
 
 /// What a network gives for the states of a batch alone, and its increments z, `[row, component, field]` each.
