@@ -1,5 +1,20 @@
 //! Progress and interruption, as long work sees them: it reports, and it asks whether to stop.
 
+use crate::model::CurvePoint;
+
+/// What is known of a training at a point of its curve.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TrainingEvent {
+    /// The losses.
+    pub point: CurvePoint,
+    /// The norm of the last gradient, before it is clipped.
+    pub gradient_norm: f64,
+    /// The learning rate of the last step.
+    pub learning_rate: f64,
+    /// Training pairs that were looked at since the point before.
+    pub pairs: u64,
+}
+
 /// Where long work reports how far it is.
 pub trait Progress: Send + Sync {
     /// Work on `what` begins; it has `total` units.
@@ -8,6 +23,14 @@ pub trait Progress: Send + Sync {
     fn at(&self, done: u64, note: &str);
     /// The work is finished.
     fn finish(&self);
+    /// A training is under way from this step on, so that what follows is of later ones.
+    fn trained(&self, step: u64) {
+        let _ = step;
+    }
+    /// How a training goes.
+    fn training(&self, event: TrainingEvent) {
+        let _ = event;
+    }
     /// Whether the user asked to stop. Long work then saves its checkpoint and returns.
     fn interrupted(&self) -> bool {
         false

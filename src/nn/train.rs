@@ -20,7 +20,7 @@ use super::validation::Validation;
 use super::windows::evenly;
 use super::{Error, NetworkConfig, Result, Weights};
 use crate::model::{Checkpoints, CurvePoint};
-use crate::progress::Progress;
+use crate::progress::{Progress, TrainingEvent};
 
 /// Rows of a batch that are one graph.
 pub const SHARD: usize = 32;
@@ -108,10 +108,23 @@ pub struct Trainer<'a, 'd> {
     pub data: &'a Data<'d>,
     /// The address of all its randomness.
     pub key: Key,
+    /// Steps of the trainings before it that belong to it, as they are reported.
+    pub before: u64,
     /// Where it reports, and who may stop it.
     pub progress: &'a dyn Progress,
     /// Where it keeps its state.
     pub checkpoints: Option<&'a dyn Checkpoints>,
+}
+
+/// What a step of the training was.
+#[derive(Clone, Copy)]
+struct Taken {
+    /// The loss of its batch.
+    loss: f64,
+    /// The norm of its gradient, before it was clipped.
+    norm: f64,
+    /// Its learning rate.
+    rate: f64,
 }
 
 impl Trainer<'_, '_> {
@@ -125,10 +138,11 @@ impl Trainer<'_, '_> {
             return Err(Error::Data("there are no training pairs; give longer or more trajectories".to_owned()));
         }
         let mut state = self.start()?;
+        self.progress.trained(self.before + state.step);
         self.progress.start("train", self.config.steps);
         while state.step < self.config.steps {
-            let loss = self.step(&mut state)?;
-            self.after(&mut state, loss)?;
+            let taken = self.step(&mut state)?;
+            self.after(&mut state, taken)?;
         }
         self.progress.finish();
         match self.config.keep {
@@ -164,8 +178,8 @@ impl Trainer<'_, '_> {
         serde_json::Value::String(identity.to_string())
     }
 
-    /// One update; the loss of its batch.
-    fn step(&self, state: &mut State) -> Result<f64> {
+    /// One update.
+    fn step(&self, state: &mut State) -> Result<Taken> {
         let (config, step) = (self.config, state.step);
         let (loss, mut gradient) = self.gradient(&state.weights, step)?;
         let norm = clip(&mut gradient, config.clip);
@@ -181,25 +195,32 @@ impl Trainer<'_, '_> {
         state.adam.update(&weights.slots, &mut weights.values, &gradient, rate, config.weight_decay);
         average(&mut state.mean, &weights.values, step, config.ema);
         state.step += 1;
-        Ok(loss)
+        Ok(Taken { loss, norm, rate })
     }
 
     /// Validates, reports, saves and stops, each when it is time.
-    fn after(&self, state: &mut State, loss: f64) -> Result<()> {
+    fn after(&self, state: &mut State, taken: Taken) -> Result<()> {
         let (step, config) = (state.step, self.config);
-        state.loss_sum += loss;
+        state.loss_sum += taken.loss;
         state.loss_count += 1;
         let last = step == config.steps;
         if step % config.validate_every.max(1) == 0 || last {
             let validation = self.validate(state)?;
             let valid = validation.mean();
             let train = state.loss_sum / state.loss_count.max(1) as f64;
+            let pairs = state.loss_count * config.batch as u64;
             (state.loss_sum, state.loss_count) = (0.0, 0);
             state.curve.push(CurvePoint { step, train, valid });
+            self.progress.training(TrainingEvent {
+                point: CurvePoint { step: self.before + step, train, valid },
+                gradient_norm: taken.norm,
+                learning_rate: taken.rate,
+                pairs,
+            });
             state.keep_if_low(validation);
         }
         if step % 10 == 0 || last {
-            self.progress.at(step, &format!("loss {loss:.4}"));
+            self.progress.at(step, &format!("loss {:.4}", taken.loss));
         }
         let stop = self.progress.interrupted() && !last;
         if (stop || (step % config.checkpoint_every.max(1) == 0 && !last))

@@ -36,7 +36,7 @@ pub use diagnosis::Diagnosed;
 pub use gallery::Exhibit;
 pub use portrait::{Portrait, View};
 
-use crate::results::{ForecastRow, Report};
+use crate::results::{Curve, ForecastRow, Report, TrainingRow};
 use crate::systems::Estimate;
 
 /// The report as one HTML file that needs nothing outside itself: no network, no scripts, no other files.
@@ -52,6 +52,11 @@ pub fn html(report: &Report) -> String {
 /// with the ensemble's band), and the analysis error in time; without assimilation, skill against lead time.
 pub fn figure_svg(report: &Report) -> String {
     figure::svg(report)
+}
+
+/// The curves of trainings, one below the other, as a stand-alone SVG.
+pub fn training_svg(training: &[TrainingRow], curves: &[Curve]) -> String {
+    training::svg(training, curves)
 }
 
 /// The report for a terminal, cut to the headline metrics: what `compare` prints, with the rest in the page.

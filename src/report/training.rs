@@ -2,6 +2,7 @@
 
 use super::chart::Chart;
 use super::colour::Style;
+use super::gallery::standalone;
 use super::legend::Styles;
 use super::markup::escape;
 use super::number::{count, significant};
@@ -9,9 +10,13 @@ use super::scale::Axis;
 use super::tables::wrap;
 use crate::results::{Curve, CurvePoint, Report, RolloutRow, TrainingRow};
 
+/// The size of a chart.
+const WIDTH: f64 = 320.0;
+const HEIGHT: f64 = 205.0;
+
 /// The table and the curves.
 pub(super) fn section(report: &Report, styles: &Styles) -> String {
-    let charts: String = report.curves.iter().filter_map(|curve| chart(report, curve, styles)).collect();
+    let charts: String = report.curves.iter().filter_map(|curve| Some(chart(report, curve, styles)?.svg())).collect();
     let charts = match charts.is_empty() {
         true => String::new(),
         false => format!(
@@ -19,6 +24,15 @@ pub(super) fn section(report: &Report, styles: &Styles) -> String {
         ),
     };
     format!("{}{charts}", table(report))
+}
+
+/// The curves of all trainings as an SVG file.
+pub(super) fn svg(training: &[TrainingRow], curves: &[Curve]) -> String {
+    let report = Report { training: training.to_vec(), curves: curves.to_vec(), ..Report::default() };
+    let styles = Styles::of(&report);
+    let charts = curves.iter().filter_map(|curve| chart(&report, curve, &styles));
+    let panels: Vec<String> = charts.enumerate().map(|(i, chart)| chart.group(0.0, HEIGHT * i as f64)).collect();
+    standalone("Training", WIDTH, HEIGHT * panels.len().max(1) as f64, &panels.concat())
 }
 
 fn table(report: &Report) -> String {
@@ -59,14 +73,14 @@ fn rollout(row: &RolloutRow) -> String {
     row.sd_ratio.map_or_else(|| "not finite".into(), |ratio| significant(ratio, 3))
 }
 
-fn chart(report: &Report, curve: &Curve, styles: &Styles) -> Option<String> {
+fn chart(report: &Report, curve: &Curve, styles: &Styles) -> Option<Chart> {
     let (first, last) = (curve.points.first()?, curve.points.last()?);
     let values: Vec<f64> = curve.points.iter().flat_map(|point| [point.train, point.valid]).collect();
     let finite = || values.iter().copied().filter(|v| v.is_finite());
     let (low, high) = (finite().fold(f64::INFINITY, f64::min), finite().fold(f64::NEG_INFINITY, f64::max));
     let y = if low > 0.0 { Axis::log(low, high, "") } else { Axis::rounded(low, high, 5, "") };
     let x = Axis::linear(first.step.min(last.step) as f64, last.step as f64, 4, "training step");
-    let mut chart = Chart::new(320.0, 205.0, &format!("{}: loss", curve.label), x, y);
+    let mut chart = Chart::new(WIDTH, HEIGHT, &format!("{}: loss", curve.label), x, y);
     let style = styles.forecaster(&curve.label);
     let line = |value: fn(&CurvePoint) -> f64| -> Vec<(f64, Option<f64>)> {
         curve.points.iter().map(|point| (point.step as f64, Some(value(point)))).collect()
@@ -76,5 +90,5 @@ fn chart(report: &Report, curve: &Curve, styles: &Styles) -> Option<String> {
     if let Some(row) = report.training.iter().find(|row| row.forecaster == curve.label && row.best_step > 0) {
         chart.mark(row.best_step as f64, "kept");
     }
-    Some(chart.svg())
+    Some(chart)
 }

@@ -11,6 +11,7 @@
 //! The files named after commands only join them. Arrows point down: commands, then `forecast` and `assimilation`, then
 //! `experiment`, then `data`, then the tables and helpers beside this file.
 
+mod advice;
 pub mod assimilate;
 mod assimilation;
 pub mod compare;

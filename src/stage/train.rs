@@ -4,20 +4,23 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
+use super::advice::advice;
 use super::data::leaks;
-use super::experiment::{Experiment, ModelFolder};
+use super::experiment::{Experiment, FittedForecaster, ModelFolder};
 use super::options::{Finished, Options};
 use super::output::claim;
 use crate::failure::{Failure, FailureKind, Result};
 use crate::forecast::FORECASTERS;
 use crate::progress::Progress;
-use crate::results::TrainingRow;
+use crate::report::training_svg;
+use crate::results::{Curve, TrainingRow};
 use crate::spec::{DataSource, ForecasterPlan, Plan};
-use crate::store::Claim;
+use crate::store::{self, Claim};
 use crate::systems::registry;
 
 /// Fits the experiment's forecasters, or the one with `label`, and writes their models into the folder `--out`
-/// (`models` unless said). A killed training goes on with `--resume`.
+/// (`models` unless said), with `training.json` and `training.svg`, the curves of all, and the log of each training below
+/// `training`. A killed training goes on with `--resume`.
 ///
 /// # Errors
 /// When a model exists already, nothing is to be fitted, or the training fails or is interrupted.
@@ -58,9 +61,20 @@ pub fn run(
         rows.extend(made.training_row());
         models.push(json!({ "forecaster": made.label, "file": file, "seconds": made.seconds }));
     }
+    let curves: Vec<Curve> = experiment.forecasters.iter().filter_map(FittedForecaster::curve).collect();
+    let advised: Vec<String> = curves.iter().filter_map(|curve| advice(&curve.label, &curve.points)).collect();
+    advised.iter().for_each(|advice| text.push_str(&format!("advice: {advice}\n")));
+    if !curves.is_empty() {
+        let told = json!({ "training": rows, "curves": curves, "advice": advised });
+        store::write_atomic(&out.join("training.json"), told.to_string().as_bytes())?;
+        store::write_atomic(&out.join("training.svg"), training_svg(&rows, &curves).as_bytes())?;
+    }
     folder.finish();
     let from_file = data.is_some() || matches!(plan.data.source, DataSource::File(_));
     let warnings = experiment.data.as_ref().filter(|_| from_file).map(leaks).unwrap_or_default();
     warnings.iter().for_each(|warning| text.push_str(&format!("warning: {warning}\n")));
-    Ok(Finished { result: json!({ "training": rows, "models": models, "warnings": warnings }), text })
+    Ok(Finished {
+        result: json!({ "training": rows, "models": models, "advice": advised, "warnings": warnings }),
+        text,
+    })
 }

@@ -2,7 +2,7 @@
 //!
 //! The only room that knows these formats; what it takes and gives is plain data. Three rules hold for everything it
 //! writes: a file appears whole or not at all ([`write_atomic`]), equal content is equal bytes (no clocks, no hash
-//! order), and what is read back is checked first (sizes before memory, checksums, no way out of the file).
+//! order; [`training_log`] alone is a diary, and grows), and what is read back is checked first (sizes before memory, checksums, no way out of the file).
 
 mod atomic;
 mod claim;
@@ -17,6 +17,8 @@ mod record;
 pub mod run;
 pub mod state_log;
 mod temporary;
+mod tensorboard;
+pub mod training_log;
 mod unique;
 pub mod well;
 

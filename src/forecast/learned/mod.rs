@@ -58,6 +58,7 @@ impl Learned {
             named: &named(objective, settings),
             data,
             key: context.key,
+            before: 0,
             progress: context.progress,
             checkpoints: context.checkpoints,
         };

@@ -8,6 +8,7 @@ use ndarray::ArrayView3;
 
 use super::checkpoint_file::CheckpointFile;
 use super::load::{load, read, rebuild};
+use super::logged_progress::LoggedProgress;
 use super::model_folder::ModelFolder;
 use super::provenance::{Service, difference, made_from};
 use crate::failure::{Failure, FailureKind, Result};
@@ -135,11 +136,13 @@ impl Making<'_> {
     /// Fits one, and the seconds that it took.
     fn fit(&self, forecaster: &ForecasterPlan, checkpoint: Option<&CheckpointFile>) -> Result<(Fitted, f64)> {
         let entry = registry::find(FORECASTERS, "forecaster", &forecaster.kind)?;
-        let named = Named { inner: self.progress, label: &forecaster.label };
-        let context = self.context(checkpoint, &named)?;
+        let folder = self.folder.filter(|_| checkpoint.is_some()).map(|folder| folder.log(&forecaster.label));
+        let logged = LoggedProgress::new(self.progress, &forecaster.label, folder);
+        let context = self.context(checkpoint, &logged)?;
         let begun = Instant::now();
         self.check_memory(forecaster, entry, &context)?;
         let fitted = (entry.build.fit)(&forecaster.settings, &context).map_err(|error| self.at_fault(error))?;
+        logged.finished()?;
         Ok((fitted, checkpoint.map_or_else(|| begun.elapsed().as_secs_f64(), CheckpointFile::seconds)))
     }
 
@@ -216,28 +219,4 @@ impl Making<'_> {
 fn nothing_to_fit_to() -> Failure {
     Failure::new(FailureKind::Usage, "a forecaster must be fitted, but there are no trajectories")
         .hint("add a [data] section, or give the forecaster a stored model")
-}
-
-/// Progress that says which forecaster it is about.
-struct Named<'a> {
-    inner: &'a dyn Progress,
-    label: &'a str,
-}
-
-impl Progress for Named<'_> {
-    fn start(&self, what: &str, total: u64) {
-        self.inner.start(&format!("{what} {}", self.label), total);
-    }
-
-    fn at(&self, done: u64, note: &str) {
-        self.inner.at(done, note);
-    }
-
-    fn finish(&self) {
-        self.inner.finish();
-    }
-
-    fn interrupted(&self) -> bool {
-        self.inner.interrupted()
-    }
 }

@@ -6,6 +6,7 @@
 mod checkpoint_file;
 mod fitted;
 mod load;
+mod logged_progress;
 mod model_folder;
 mod prepare;
 mod provenance;

@@ -31,6 +31,11 @@ impl ModelFolder {
         self.checkpoints.join(format!("{}.checkpoint", file_stem(label)))
     }
 
+    /// The folder of the log of a training.
+    pub fn log(&self, label: &str) -> PathBuf {
+        self.models.join("training").join(file_stem(label))
+    }
+
     /// Makes both folders.
     ///
     /// # Errors

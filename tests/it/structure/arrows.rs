@@ -130,11 +130,11 @@ const ORDERS: &[Order] = &[
         sources: "src",
         folder: "store",
         floors: &[
-            &["error", "limits", "lock", "record", "unique"],
+            &["error", "limits", "lock", "record", "tensorboard", "unique"],
             &["digest"],
             &["temporary"],
             &["atomic", "claim", "state_log"],
-            &["manifest", "model", "netcdf"],
+            &["manifest", "model", "netcdf", "training_log"],
             &["run", "well"],
         ],
     },
@@ -180,7 +180,7 @@ const ORDERS: &[Order] = &[
         sources: "src",
         folder: "stage",
         floors: &[
-            &["findings", "options", "pairing", "queue", "rough", "score_table", "tables"],
+            &["advice", "findings", "options", "pairing", "queue", "rough", "score_table", "tables"],
             &["file_name", "output", "rows"],
             &["data", "gallery", "report"],
             &["diagnose", "experiment", "simulate", "validate"],
