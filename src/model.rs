@@ -79,6 +79,11 @@ pub struct CurvePoint {
     pub step: u64,
     /// Mean training loss since the last point.
     pub train: f64,
-    /// Validation loss of the averaged weights.
+    /// Validation loss of the averaged weights; NaN (null in a file) where nothing is validated.
+    #[serde(deserialize_with = "or_nan")]
     pub valid: f64,
+}
+
+fn or_nan<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(<Option<f64> as serde::Deserialize>::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }

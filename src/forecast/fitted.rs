@@ -2,7 +2,8 @@
 //!
 //! A model file holds what the forecaster gives of itself ([`Parts`]), and beside it two arrays about the training:
 //! `training.counts` (parameters, pairs, steps, best step, evaluations) and `training.reals` (the best validation loss,
-//! left out where it is unknown, and then step, training loss and validation loss of each point of the curve).
+//! left out where it is unknown, and then step, training loss and validation loss of each point of the curve). Where nothing
+//! was validated the points, of step and training loss, are `training.unvalidated` instead.
 
 use std::collections::BTreeMap;
 use std::ops::Deref;
@@ -34,6 +35,9 @@ pub struct Training {
     pub curve: Vec<CurvePoint>,
 }
 
+/// The array of a curve without validation losses.
+const UNVALIDATED: &str = "training.unvalidated";
+
 impl Training {
     /// Of a closed form fitted to `pairs` pairs or states, validated on nothing.
     pub fn closed_form(pairs: usize) -> Self {
@@ -45,9 +49,16 @@ impl Training {
         let counts = [self.parameters as u64, self.pairs as u64, self.steps, self.best_step, self.evaluations as u64];
         let counts = Values::I64(counts.iter().map(|count| *count as i64).collect());
         tensors.insert("training.counts".to_owned(), Tensor { shape: vec![5], values: counts });
-        let points = self.curve.iter().flat_map(|point| [point.step as f64, point.train, point.valid]);
+        let unvalidated = self.curve.iter().any(|point| point.valid.is_nan());
+        let pairs = self.curve.iter().filter(|_| unvalidated).flat_map(|point| [point.step as f64, point.train]);
+        let pairs: Vec<f64> = pairs.collect();
+        let points = self.curve.iter().filter(|_| !unvalidated);
+        let points = points.flat_map(|point| [point.step as f64, point.train, point.valid]);
         let best = (!self.best_valid.is_nan()).then_some(self.best_valid);
         tensors.insert("training.reals".to_owned(), reals(best.into_iter().chain(points).collect()));
+        if unvalidated {
+            tensors.insert(UNVALIDATED.to_owned(), reals(pairs));
+        }
     }
 
     /// Takes back what a stored model says of its training.
@@ -66,6 +77,14 @@ impl Training {
             (0, _) => (f64::NAN, reals),
             _ => return Err(misfit(model, "training.reals", "is cut short")),
         };
+        let pairs = match model.tensors.contains_key(UNVALIDATED) {
+            true => array(model, UNVALIDATED)?.1,
+            false => &[],
+        };
+        if !pairs.len().is_multiple_of(2) {
+            return Err(misfit(model, UNVALIDATED, "is cut short"));
+        }
+        let pair = |p: &[f64]| CurvePoint { step: p[0] as u64, train: p[1], valid: f64::NAN };
         let count = |i: usize| counts[i].unsigned_abs();
         let point = |p: &[f64]| CurvePoint { step: p[0] as u64, train: p[1], valid: p[2] };
         Ok(Self {
@@ -75,7 +94,7 @@ impl Training {
             best_step: count(3),
             best_valid: best,
             evaluations: count(4) as usize,
-            curve: curve.chunks_exact(3).map(point).collect(),
+            curve: curve.chunks_exact(3).map(point).chain(pairs.chunks_exact(2).map(pair)).collect(),
         })
     }
 }

@@ -240,3 +240,22 @@ fn divergent_members_stay_non_finite_and_harm_no_other() {
         }
     }
 }
+
+#[test]
+fn a_training_that_validates_nothing_is_stored_with_its_curve() {
+    let fitted = fit("lifting", &[], &Quiet, None).unwrap();
+    let curve = &fitted.training().curve;
+    assert!(curve.len() > 3 && curve.iter().all(|point| point.train.is_finite() && point.valid.is_nan()));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("lifting.safetensors");
+    scorecast::store::model::write(&path, &fitted.model()).unwrap();
+    let read = scorecast::store::model::read(&path, &scorecast::store::Limits::bytes(1 << 30)).unwrap();
+    let loaded = entry("lifting").build.rebuild(&read).unwrap().unwrap();
+    let points = |fitted: &Fitted| fitted.training().curve.iter().map(|p| (p.step, p.train)).collect::<Vec<_>>();
+    assert_eq!(points(&loaded), points(&fitted));
+    assert!(loaded.training().best_valid.is_nan());
+    // in JSON what is unknown is null, and reads back
+    let text = serde_json::to_string(curve).unwrap();
+    let back: Vec<scorecast::model::CurvePoint> = serde_json::from_str(&text).unwrap();
+    assert!(text.contains("null") && back.iter().all(|point| point.valid.is_nan()), "{text}");
+}
