@@ -26,6 +26,7 @@ mod perfect;
 mod persistence;
 mod sampling;
 mod stored;
+mod target;
 
 pub use error::{Error, Result};
 pub use fitted::{Fitted, Parts, Training};

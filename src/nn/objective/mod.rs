@@ -3,15 +3,18 @@
 //! An objective is a loss of a network's output on some steps, and by that what the output means. Where it is the
 //! denoiser of the increment, the objective gives the [`Preconditioning`] that its loss and the denoiser share.
 
+mod data;
 mod denoising;
 mod draws;
 mod full_likelihood;
 mod likelihood;
 mod low_rank_likelihood;
 mod mixture;
+mod noise;
 mod preconditioning;
 mod regression;
 mod score_rule;
+mod trained_levels;
 mod training;
 mod velocity;
 
@@ -24,6 +27,7 @@ pub use low_rank_likelihood::{RANK, fields as low_rank_fields, start as factor_s
 pub use mixture::{GaussianFields, MIXTURE_SETTINGS, MixtureShape};
 pub use preconditioning::Preconditioning;
 pub use score_rule::{NOISE_FIELDS, SCORE_RULE_SETTINGS, TRAIN_MEMBERS, fields as score_rule_fields};
+pub use trained_levels::sampled_schedule;
 pub use training::{DENOISER_FIELDS, Fields, LIKELIHOOD_FIELDS, Objective, ObjectiveBuild, REGRESSION_FIELDS};
 
 /// Every objective, in the order in which they are listed.
@@ -36,20 +40,50 @@ pub const OBJECTIVES: &[Entry<ObjectiveBuild>] = &[
     low_rank_likelihood::ENTRY,
     full_likelihood::ENTRY,
     mixture::ENTRY,
+    noise::ENTRY,
+    data::ENTRY,
 ];
 
 const fn denoises(entry: &Entry<ObjectiveBuild>) -> bool {
     entry.build.preconditioning.is_some()
 }
 
+/// Whether two words are one.
+const fn same(a: &str, b: &str) -> bool {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let mut i = 0;
+    while i < a.len() && i < b.len() && a[i] == b[i] {
+        i += 1;
+    }
+    i == a.len() && i == b.len()
+}
+
+/// Whether a setting of objective `i` is one of an objective before it that gives a denoiser too.
+const fn shared(i: usize, own: usize) -> bool {
+    let mut other = 0;
+    while other < i {
+        let mut setting = 0;
+        while denoises(&OBJECTIVES[other]) && setting < OBJECTIVES[other].params.len() {
+            if same(OBJECTIVES[other].params[setting].key, OBJECTIVES[i].params[own].key) {
+                return true;
+            }
+            setting += 1;
+        }
+        other += 1;
+    }
+    false
+}
+
 /// How many objectives give a denoiser, and how many settings they have together.
 pub const DENOISERS: (usize, usize) = {
     let (mut names, mut settings, mut i) = (0, 0, 0);
     while i < OBJECTIVES.len() {
-        if denoises(&OBJECTIVES[i]) {
-            names += 1;
-            settings += OBJECTIVES[i].params.len();
+        let mut own = 0;
+        while denoises(&OBJECTIVES[i]) && own < OBJECTIVES[i].params.len() {
+            settings += !shared(i, own) as usize;
+            own += 1;
         }
+        names += denoises(&OBJECTIVES[i]) as usize;
         i += 1;
     }
     (names, settings)
@@ -68,14 +102,16 @@ pub const DENOISER_NAMES: [&str; DENOISERS.0] = {
     names
 };
 
-/// The settings of the objectives that give a denoiser.
+/// The settings of the objectives that give a denoiser, those of several once.
 pub const DENOISER_SETTINGS: [Param; DENOISERS.1] = {
     let (mut settings, mut count, mut i) = ([Param::flag("", ""); DENOISERS.1], 0, 0);
     while i < OBJECTIVES.len() {
         let mut own = 0;
         while denoises(&OBJECTIVES[i]) && own < OBJECTIVES[i].params.len() {
-            settings[count] = OBJECTIVES[i].params[own];
-            count += 1;
+            if !shared(i, own) {
+                settings[count] = OBJECTIVES[i].params[own];
+                count += 1;
+            }
             own += 1;
         }
         i += 1;
