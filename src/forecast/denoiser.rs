@@ -26,12 +26,17 @@ impl LearnedDenoiser {
     /// When the objective gives no denoiser.
     pub fn new(learned: Learned, objective: &Entry<ObjectiveBuild>) -> Result<Self> {
         match objective.build.preconditioning {
-            Some(preconditioning) => Ok(Self { learned, preconditioning }),
+            Some(preconditioning) => Ok(Self::of(learned, preconditioning)),
             None => {
                 let name = objective.name;
                 Err(Error::Model(format!("the objective `{name}` gives no denoiser; train the model for another")))
             }
         }
+    }
+
+    /// Of a network whose output is what `preconditioning` says.
+    pub fn of(learned: Learned, preconditioning: fn(Level) -> Preconditioning) -> Self {
+        Self { learned, preconditioning }
     }
 
     /// The sd of z given x_k as the network has it, from pairs that were withheld from its training: the geometric mean over
@@ -177,6 +182,8 @@ mod tests {
             ("mlp", "velocity", Level { alpha: 0.8, sigma: 0.5 }),
             ("mlp", "noise", Level { alpha: 0.8, sigma: 0.5 }),
             ("mlp", "data", Level { alpha: 0.6, sigma: 0.8 }),
+            ("mlp", "flow", Level { alpha: 0.3, sigma: 0.7 }),
+            ("mlp", "flow", Level { alpha: 0.0, sigma: 1.0 }),
             ("conv2d", "denoising", Level::exploding(0.5)),
         ] {
             let single = denoiser(kind, trained_for, 0.4);

@@ -1,12 +1,12 @@
 //! `diffusion`: the law of a standardised z of one lead step given x_k, usually the scaled increment ([`Target`]), through
-//! its denoiser ([`ConditionedNetwork`]), which a network was trained for by one of the objectives that give one
+//! its denoiser ([`LearnedDenoiser`]), which a network was trained for by one of the objectives that give one
 //! (`objective`).
 //!
 //! A lead step draws z by a reverse sampler ([`Sampling`]). Nothing is assumed of the law of z: it may have several modes.
 
 use ndarray::{Array2, ArrayView2};
 
-use super::denoiser::{ConditionedNetwork, LearnedDenoiser};
+use super::denoiser::LearnedDenoiser;
 use super::learned::{self, Learned, joined};
 use super::sampling::{self, Sampling};
 use super::stored::misfit;
@@ -83,9 +83,7 @@ fn fitted(diffusion: Diffusion, training: Training) -> Fitted {
 
 impl ConditionalDenoiser for Diffusion {
     fn bind<'a>(&'a self, _k: usize, x: ArrayView2<'a, f64>) -> systems::Result<BoundDenoiser<'a>> {
-        let learned = self.denoiser.learned();
-        let denoiser: ConditionedNetwork = self.denoiser.bind(learned.scaled(x));
-        Ok(BoundDenoiser { denoiser: Box::new(denoiser), to_state: self.target.to_state(learned, x)? })
+        Ok(self.target.bind(&self.denoiser, x)?)
     }
 }
 

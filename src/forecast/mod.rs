@@ -4,15 +4,18 @@ mod analog;
 #[cfg(test)]
 mod baselines;
 mod climatology;
+mod consistency;
 mod crps;
 mod denoiser;
 mod diffusion;
 mod error;
 mod fitted;
 mod fitting;
+mod flow_matching;
 mod gaussian;
 mod gaussian_covariance;
 mod gaussian_derivative;
+mod interpolant;
 mod learned;
 mod linear;
 mod memorizer;
@@ -50,4 +53,7 @@ pub const FORECASTERS: &[Entry<ForecasterBuild>] = &[
     mixture::ENTRY,
     crps::ENTRY,
     diffusion::ENTRY,
+    flow_matching::ENTRY,
+    interpolant::ENTRY,
+    consistency::ENTRY,
 ];

@@ -9,6 +9,7 @@
 use candle_core::Tensor;
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 
+use super::denoiser::LearnedDenoiser;
 use super::fitted::Parts;
 use super::learned::{self, First, Learned, Task, after, in_chunks, members, named, shared_steps, stacked, steps};
 use super::stored::{misfit, reals, vector};
@@ -18,7 +19,7 @@ use crate::nn::data::{Batch, Data, Scales};
 use crate::nn::objective::{Draws, Fields, ObjectiveBuild, REGRESSION_FIELDS};
 use crate::nn::{NeuralNetwork, OBJECTIVES, Objective, array};
 use crate::systems::registry::find;
-use crate::systems::{Affine, Entry, MemoryUse, Param, ParamKind, Settings};
+use crate::systems::{Affine, BoundDenoiser, Entry, MemoryUse, Param, ParamKind, Settings};
 
 /// The form of models that do not name theirs.
 const USUAL: &str = "increment";
@@ -214,6 +215,16 @@ impl Target {
             }
         };
         Ok(Affine { offset, scale: Array2::from_shape_fn(x.dim(), |(_, c)| sd[c]) })
+    }
+
+    /// The denoiser of z given `x`, `[member, component]`, and the way from z to x_{k+1}.
+    ///
+    /// # Errors
+    /// When Candle fails.
+    pub fn bind<'a>(&self, denoiser: &'a LearnedDenoiser, x: ArrayView2<f64>) -> Result<BoundDenoiser<'a>> {
+        let learned = denoiser.learned();
+        let bound = denoiser.bind(learned.scaled(x));
+        Ok(BoundDenoiser { denoiser: Box::new(bound), to_state: self.to_state(learned, x)? })
     }
 
     /// Puts it among the parts of a stored model.

@@ -75,7 +75,7 @@ pub(super) fn assert_closed_form(preconditioning: fn(Level) -> Preconditioning, 
 
 #[test]
 fn objectives_that_give_a_denoiser_are_told_apart_and_have_each_key_once() {
-    assert_eq!(DENOISER_NAMES, ["denoising", "velocity", "noise", "data"]);
+    assert_eq!(DENOISER_NAMES, ["denoising", "velocity", "noise", "data", "flow"]);
     let keys: Vec<&str> = DENOISER_SETTINGS.iter().map(|param| param.key).collect();
     assert_eq!(keys, ["noise_schedule", "p_mean", "p_std", "time_law"]);
 }

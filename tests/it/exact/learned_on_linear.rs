@@ -151,3 +151,20 @@ const FORMS: [&[(&str, &str)]; 4] = [
     &[("target", "state")],
     &[("target", "residual"), ("objective", "velocity")],
 ];
+
+#[test]
+fn flow_matching_draws_from_the_exact_law() {
+    for words in [&[][..], &[("sampler", "heun"), ("time_law", "logit_normal")]] {
+        assert_draws(("flow_matching", words), 1.0);
+    }
+}
+
+#[test]
+fn interpolant_draws_from_the_exact_law() {
+    assert_draws(("interpolant", &[]), 1.0);
+}
+
+#[test]
+fn consistency_draws_from_the_exact_law() {
+    assert_draws(("consistency", &[]), 1.0);
+}
