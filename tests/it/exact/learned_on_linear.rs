@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use ndarray::{Array2, Array3, Axis, array, s};
-use scorecast::forecast::Fitted;
-use scorecast::systems::{Covariance, Domain, Geometry, Key, Purpose, Value};
+use scorecast::forecast::{FORECASTERS, Fitted};
+use scorecast::systems::{Covariance, Domain, Geometry, Key, Purpose, Value, registry};
 
 const Q: [[f64; 2]; 2] = [[0.04, 0.018], [0.018, 0.09]];
 
@@ -162,6 +162,40 @@ fn flow_matching_draws_from_the_exact_law() {
 #[test]
 fn interpolant_draws_from_the_exact_law() {
     assert_draws(("interpolant", &[]), 1.0);
+}
+
+#[test]
+fn the_noise_of_an_interpolant_may_be_chosen_after_its_training_and_leaves_the_law_as_it_is() {
+    let mut model = fit("interpolant", 5).model();
+    let draws = 60_000;
+    let sd = [0.0, 1.0, 2.0].map(|noise| {
+        let process = model.tensors.get_mut("process").unwrap();
+        let scorecast::model::Values::F64(numbers) = &mut process.values else { panic!("real numbers") };
+        numbers[0] = noise;
+        let entry = registry::find(FORECASTERS, "forecaster", "interpolant").unwrap();
+        let fitted = entry.build.rebuild(&model).unwrap().unwrap();
+        let mut x = Array2::from_shape_fn((draws, 2), |(_, c)| POINTS[1][c]);
+        fitted.as_forecaster().step(0, &mut x, Key::new(9, Domain::Method)).unwrap();
+        let kurtosis = |column: ndarray::ArrayView1<f64>| {
+            let centred = &column - column.mean().unwrap();
+            let power = |p: i32| centred.mapv(|d| d.powi(p)).mean().unwrap();
+            power(4) / power(2).powi(2)
+        };
+        for column in x.columns() {
+            let found = kurtosis(column);
+            println!("noise {noise}: kurtosis {found:.3}");
+            // 3 for a normal law, 9 for what is multiplied by its normal twice; a network is not exactly linear
+            assert!((found - 3.0).abs() < 0.25, "noise {noise}: a kurtosis of {found}");
+        }
+        x.std_axis(Axis(0), 0.0)
+    });
+    for c in 0..2 {
+        let ratios = [sd[0][c] / sd[1][c], sd[2][c] / sd[1][c]];
+        println!("component {c}: sd {ratios:.3?} of the usual one");
+        // 2 %, and four standard errors of a ratio of two
+        let bound = 0.02 + 4.0 * (1.0 / draws as f64).sqrt();
+        assert!(ratios.iter().all(|ratio| (ratio - 1.0).abs() < bound), "component {c}: {ratios:?}");
+    }
 }
 
 #[test]
