@@ -4,13 +4,14 @@
 use std::ops::Range;
 
 use candle_core::{Tensor, Var};
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView2, Axis};
 
 use super::learned::{Learned, in_chunks, members, stacked};
 use super::{Error, Result};
 use crate::nn::array;
+use crate::nn::data::Batch;
 use crate::nn::objective::{ObjectiveBuild, Preconditioning};
-use crate::systems::{self, Denoiser, DifferentiableDenoiser, Entry, Level, Pullback};
+use crate::systems::{self, Denoiser, DifferentiableDenoiser, Entry, Key, Level, Pullback, Purpose};
 
 /// A trained network, and how its output becomes a denoiser.
 pub(super) struct LearnedDenoiser {
@@ -25,12 +26,31 @@ impl LearnedDenoiser {
     /// When the objective gives no denoiser.
     pub fn new(learned: Learned, objective: &Entry<ObjectiveBuild>) -> Result<Self> {
         match objective.build.preconditioning {
-            Some(preconditioning) => Ok(Self { learned, preconditioning }),
+            Some(preconditioning) => Ok(Self::of(learned, preconditioning)),
             None => {
                 let name = objective.name;
                 Err(Error::Model(format!("the objective `{name}` gives no denoiser; train the model for another")))
             }
         }
+    }
+
+    /// Of a network whose output is what `preconditioning` says.
+    pub fn of(learned: Learned, preconditioning: fn(Level) -> Preconditioning) -> Self {
+        Self { learned, preconditioning }
+    }
+
+    /// The sd of z given x_k as the network has it, from pairs that were withheld from its training: the geometric mean over
+    /// components of v, where the error of D at level 1 is v^2 / (v^2 + 1), as it is for a Gaussian law; between .01 and 1.
+    ///
+    /// # Errors
+    /// When Candle fails.
+    pub fn conditional_sd(&self, withheld: Batch, key: Key) -> Result<f64> {
+        let Batch { states, increments: z, .. } = withheld;
+        let noise = key.purpose(Purpose::DiffusionNoise).case(2).normals(z.nrows(), z.ncols());
+        let denoised = self.bind(states).denoise((&z + &noise).view(), Level::exploding(1.0))?;
+        let error = (denoised - &z).mapv(|error| error * error).sum_axis(Axis(0)) / z.nrows() as f64;
+        let logarithm = error.mapv(|error| 0.5 * (error / (1.0 - error.min(0.5))).clamp(1e-4, 1.0).ln());
+        Ok((logarithm.sum() / logarithm.len() as f64).exp())
     }
 
     /// The trained network.
@@ -61,18 +81,18 @@ struct ForwardPass {
 
 impl ConditionedNetwork<'_> {
     fn chunk(&self, p: &Preconditioning, x_t: ArrayView2<f64>, condition: ArrayView2<f64>) -> Result<Array2<f64>> {
-        let input = p.network_input(x_t);
-        let output = self.learned.evaluate(&[input.view(), condition], Some(p.noise_feature()))?;
-        Ok(p.denoised(x_t, array::field(&output, 0)?))
+        let input = p.network_input(x_t, condition);
+        let output = self.learned.evaluate(&[input.view(), condition], Some(p.feature))?;
+        Ok(p.denoised(x_t, array::field(&output, 0)?, condition))
     }
 
     fn pass(&self, p: &Preconditioning, x_t: &ArrayView2<f64>, rows: Range<usize>) -> Result<ForwardPass> {
         let network = self.learned.network();
-        let scaled = p.network_input(members(x_t, rows.clone()));
         let condition = self.condition.view();
-        let fields = [scaled.view(), members(&condition, rows.clone())];
-        let input = Var::from_tensor(&array::interleave(&fields, network.dtype())?)?;
-        let output = network.forward(input.as_tensor(), Some(&[p.noise_feature()]))?;
+        let known = members(&condition, rows.clone());
+        let scaled = p.network_input(members(x_t, rows.clone()), known);
+        let input = Var::from_tensor(&array::interleave(&[scaled.view(), known], network.dtype())?)?;
+        let output = network.forward(input.as_tensor(), Some(&[p.feature]))?;
         Ok(ForwardPass { input, output, rows })
     }
 }
@@ -112,9 +132,11 @@ impl DifferentiableDenoiser for ConditionedNetwork<'_> {
     ) -> systems::Result<(Array2<f64>, Pullback<'a>)> {
         let p = (self.preconditioning)(level);
         let (dim, chunk) = (x_t.ncols(), self.learned.network().chunk());
+        let condition = self.condition.view();
         let passes = in_chunks(x_t.nrows(), chunk, |rows| self.pass(&p, &x_t, rows))?;
         let denoised = |pass: &ForwardPass| -> Result<_> {
-            Ok(p.denoised(members(&x_t, pass.rows.clone()), array::field(&pass.output, 0)?))
+            let known = members(&condition, pass.rows.clone());
+            Ok(p.denoised(members(&x_t, pass.rows.clone()), array::field(&pass.output, 0)?, known))
         };
         let denoised: Vec<_> = passes.iter().map(denoised).collect::<Result<_>>()?;
         let pullback = Pullback::new(move |v| {
@@ -127,13 +149,11 @@ impl DifferentiableDenoiser for ConditionedNetwork<'_> {
 
 #[cfg(test)]
 mod tests {
-    use ndarray::Axis;
-
     use super::*;
     use crate::forecast::learned::tests::{DIM, untrained};
     use crate::nn::objective::{DENOISER_FIELDS, DENOISER_NAMES};
     use crate::nn::{NETWORKS, OBJECTIVES};
-    use crate::systems::{Domain, Key, registry};
+    use crate::systems::{Domain, registry};
 
     fn objective(name: &str) -> &'static Entry<ObjectiveBuild> {
         registry::find(OBJECTIVES, "objective", name).unwrap()
@@ -160,6 +180,10 @@ mod tests {
             ("mlp", "denoising", Level::exploding(0.07)),
             ("mlp", "denoising", Level::exploding(9.0)),
             ("mlp", "velocity", Level { alpha: 0.8, sigma: 0.5 }),
+            ("mlp", "noise", Level { alpha: 0.8, sigma: 0.5 }),
+            ("mlp", "data", Level { alpha: 0.6, sigma: 0.8 }),
+            ("mlp", "flow", Level { alpha: 0.3, sigma: 0.7 }),
+            ("mlp", "flow", Level { alpha: 0.0, sigma: 1.0 }),
             ("conv2d", "denoising", Level::exploding(0.5)),
         ] {
             let single = denoiser(kind, trained_for, 0.4);
@@ -205,7 +229,8 @@ mod tests {
 
     #[test]
     fn the_preconditioning_of_unit_data_leaves_nothing_to_learn() {
-        // z ~ N(0, 1) has D = alpha x_t / (alpha^2 + sigma^2), which is what F = 0 gives, and pulls back by the same
+        // z ~ N(0, 1) has D = alpha x_t / (alpha^2 + sigma^2), which is what F = 0 gives, and pulls back by the same;
+        // what gives the noise, or the data, or the direction between them gives them as 0
         for (kind, trained_for) in
             NETWORKS.iter().flat_map(|network| DENOISER_NAMES.map(|objective| (network.name, objective)))
         {
@@ -213,7 +238,12 @@ mod tests {
             let bound = bound(&denoiser);
             let x_t = Key::new(5, Domain::Method).normals(MEMBERS, DIM);
             for (alpha, sigma) in [(1.0, 0.03), (1.0, 12.0), (0.6, 0.8)] {
-                let factor = alpha / (alpha * alpha + sigma * sigma);
+                let factor = match trained_for {
+                    "noise" => 1.0 / alpha,
+                    "data" => 0.0,
+                    "flow" => 1.0 / (alpha + sigma),
+                    _ => alpha / (alpha * alpha + sigma * sigma),
+                };
                 let (denoised, pullback) = bound.denoise_vjp(x_t.view(), Level { alpha, sigma }).unwrap();
                 let pulled = pullback.pull(x_t.view()).unwrap();
                 for ((x, d), v) in x_t.iter().zip(&denoised).zip(&pulled) {

@@ -1,24 +1,22 @@
-//! `diffusion`: the law of the scaled increment z of one lead step given x_k, through its denoiser
-//! ([`ConditionedNetwork`]), which a network was trained for by one of the objectives that give one (`objective`).
+//! `diffusion`: the law of a standardised z of one lead step given x_k, usually the scaled increment ([`Target`]), through
+//! its denoiser ([`LearnedDenoiser`]), which a network was trained for by one of the objectives that give one
+//! (`objective`).
 //!
 //! A lead step draws z by a reverse sampler ([`Sampling`]). Nothing is assumed of the law of z: it may have several modes.
 
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array2, ArrayView2};
 
-use super::denoiser::{ConditionedNetwork, LearnedDenoiser};
+use super::denoiser::LearnedDenoiser;
 use super::learned::{self, Learned, joined};
 use super::sampling::{self, Sampling};
 use super::stored::misfit;
+use super::target::{self, Target, TargetFit};
 use super::{FitContext, FitSize, Fitted, ForecasterBuild, Result, Training};
 use crate::model::Model;
 use crate::nn::OBJECTIVES;
-use crate::nn::data::{Batch, Data};
-use crate::nn::objective::{DENOISER_FIELDS, DENOISER_NAMES, DENOISER_SETTINGS, DENOISERS};
+use crate::nn::objective::{DENOISER_FIELDS, DENOISER_NAMES, DENOISER_SETTINGS, DENOISERS, sampled_schedule};
 use crate::systems::registry::find;
-use crate::systems::{
-    self, Affine, BoundDenoiser, ConditionalDenoiser, Denoiser, Entry, Forecaster, Key, Level, MemoryUse, Param,
-    Purpose, Settings,
-};
+use crate::systems::{self, BoundDenoiser, ConditionalDenoiser, Entry, Forecaster, Key, MemoryUse, Param, Settings};
 
 /// The objective of models that do not name theirs.
 const USUAL: &str = "denoising";
@@ -27,7 +25,8 @@ const OBJECTIVE: Param =
     Param::choice("objective", USUAL, &DENOISER_NAMES, "what the network learns, from which the denoiser is made");
 
 const SAMPLED: [Param; learned::SETTINGS.len() + 5] = joined(learned::SETTINGS, sampling::SETTINGS);
-const NAMED: [Param; SAMPLED.len() + 1] = joined(SAMPLED, [OBJECTIVE]);
+const OWN: [Param; 3] = joined([OBJECTIVE], target::SETTINGS);
+const NAMED: [Param; SAMPLED.len() + 3] = joined(SAMPLED, OWN);
 const PARAMS: [Param; NAMED.len() + DENOISERS.1] = joined(NAMED, DENOISER_SETTINGS);
 
 /// The registry's line.
@@ -43,34 +42,25 @@ pub const ENTRY: Entry<ForecasterBuild> = Entry {
 struct Diffusion {
     denoiser: LearnedDenoiser,
     objective: &'static str,
+    target: Target,
     sampling: Sampling,
 }
 
 fn memory(settings: &Settings, size: &FitSize) -> Vec<MemoryUse> {
-    learned::held(settings, size, DENOISER_FIELDS)
+    target::held(settings, size, DENOISER_FIELDS)
 }
 
 fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {
-    // before the training, so that a mistake costs no time; a law is at most as wide as its increments
-    let evaluations = Sampling::new(settings, 1.0)?.evaluations();
     let objective = find(OBJECTIVES, "objective", settings.text(OBJECTIVE.key))?;
+    let along = sampled_schedule(objective.name, settings);
+    // before the training, so that a mistake costs no time; a law is at most as wide as its increments
+    let evaluations = Sampling::new(settings, along, 1.0)?.evaluations();
     let data = learned::data(settings, context)?;
-    let (learned, training) = Learned::fit(settings, context, &data, objective, evaluations)?;
+    let (learned, target, training) = TargetFit { settings, context, data: &data, objective, evaluations }.run()?;
     let denoiser = LearnedDenoiser::new(learned, objective)?;
-    let width = conditional_sd(&denoiser, &data, context.key)?;
-    let sampling = Sampling::new(settings, width)?;
-    Ok(fitted(Diffusion { denoiser, objective: objective.name, sampling }, training))
-}
-
-/// The sd of z given x_k as the trained denoiser has it: the geometric mean over components of v, where the error of D
-/// at level 1 is v^2 / (v^2 + 1), as it is for a Gaussian law; between .01 and 1.
-fn conditional_sd(denoiser: &LearnedDenoiser, data: &Data, key: Key) -> Result<f64> {
-    let Batch { states, increments: z, .. } = data.withheld(1024);
-    let noise = key.purpose(Purpose::DiffusionNoise).case(2).normals(z.nrows(), z.ncols());
-    let denoised = denoiser.bind(states).denoise((&z + &noise).view(), Level::exploding(1.0))?;
-    let error = (denoised - &z).mapv(|error| error * error).sum_axis(Axis(0)) / z.nrows() as f64;
-    let logarithm = error.mapv(|error| 0.5 * (error / (1.0 - error.min(0.5))).clamp(1e-4, 1.0).ln());
-    Ok((logarithm.sum() / logarithm.len() as f64).exp())
+    let withheld = target.batch(data.scales(), data.withheld(1024))?;
+    let sampling = Sampling::new(settings, along, denoiser.conditional_sd(withheld, context.key)?)?;
+    Ok(fitted(Diffusion { denoiser, objective: objective.name, target, sampling }, training))
 }
 
 fn load(model: &Model) -> Result<Fitted> {
@@ -78,25 +68,23 @@ fn load(model: &Model) -> Result<Fitted> {
     let objective = find(OBJECTIVES, "objective", named)
         .map_err(|error| misfit(model, OBJECTIVE.key, &format!("cannot be used ({error})")))?;
     let denoiser = LearnedDenoiser::new(Learned::load(model, DENOISER_FIELDS)?, objective)?;
-    let diffusion = Diffusion { denoiser, objective: objective.name, sampling: Sampling::load(model)? };
-    Ok(fitted(diffusion, Training::load(model)?))
+    let (target, sampling) = (Target::load(model, denoiser.learned())?, Sampling::load(model)?);
+    Ok(fitted(Diffusion { denoiser, objective: objective.name, target, sampling }, Training::load(model)?))
 }
 
 fn fitted(diffusion: Diffusion, training: Training) -> Fitted {
     Fitted::new(ENTRY.name, diffusion, training, |model| {
         let (mut own, schedule) = model.sampling.parts();
         own[OBJECTIVE.key] = model.objective.into();
-        model.denoiser.learned().parts(own, [schedule])
+        let mut parts = model.denoiser.learned().parts(own, [schedule]);
+        model.target.store(&mut parts);
+        parts
     })
 }
 
 impl ConditionalDenoiser for Diffusion {
     fn bind<'a>(&'a self, _k: usize, x: ArrayView2<'a, f64>) -> systems::Result<BoundDenoiser<'a>> {
-        let learned = self.denoiser.learned();
-        let increments = &learned.scales().increments;
-        let scale = Array2::from_shape_fn(x.dim(), |(_, c)| increments.sd[c]);
-        let denoiser: ConditionedNetwork = self.denoiser.bind(learned.scaled(x));
-        Ok(BoundDenoiser { denoiser: Box::new(denoiser), to_state: Affine { offset: &x + &increments.mean, scale } })
+        Ok(self.target.bind(&self.denoiser, x)?)
     }
 }
 

@@ -45,7 +45,8 @@ impl Training {
         Self { parameters, pairs, steps, best_step, best_valid: f64::NAN, evaluations, curve: Vec::new() }
     }
 
-    fn store(&self, tensors: &mut BTreeMap<String, Tensor>) {
+    /// Puts what is known of the training among stored arrays.
+    pub(super) fn store(&self, tensors: &mut BTreeMap<String, Tensor>) {
         let counts = [self.parameters as u64, self.pairs as u64, self.steps, self.best_step, self.evaluations as u64];
         let counts = Values::I64(counts.iter().map(|count| *count as i64).collect());
         tensors.insert("training.counts".to_owned(), Tensor { shape: vec![5], values: counts });

@@ -5,6 +5,7 @@ mod autoregressive;
 #[cfg(test)]
 mod baselines;
 mod climatology;
+mod consistency;
 mod crps;
 mod denoiser;
 #[cfg(test)]
@@ -13,9 +14,11 @@ mod diffusion;
 mod error;
 mod fitted;
 mod fitting;
+mod flow_matching;
 mod gaussian;
 mod gaussian_covariance;
 mod held_noise;
+mod interpolant;
 mod learned;
 mod lifting;
 mod linear;
@@ -31,6 +34,7 @@ mod perfect;
 mod persistence;
 mod sampling;
 mod stored;
+mod target;
 
 pub use error::{Error, Result};
 pub use fitted::{Fitted, Parts, Training};
@@ -57,4 +61,7 @@ pub const FORECASTERS: &[Entry<ForecasterBuild>] = &[
     crps::ENTRY,
     lifting::ENTRY,
     diffusion::ENTRY,
+    flow_matching::ENTRY,
+    interpolant::ENTRY,
+    consistency::ENTRY,
 ];

@@ -19,6 +19,7 @@ pub enum Subset {
 }
 
 /// Some steps, scaled.
+#[derive(Clone, Debug)]
 pub struct Batch {
     /// Scaled x_k, `[row, component]`.
     pub states: Array2<f64>,

@@ -2,23 +2,26 @@
 //! with the scales around it.
 //!
 //! `settings` are those of network and training, `record` is the stored form, `evaluation` runs the network over an
-//! ensemble, `memory` says before all this what it will hold.
+//! ensemble, `memory` says before all this what it will hold, `in_turn` trains one network and then another.
 
 mod evaluation;
+mod in_turn;
 mod memory;
 mod record;
 mod settings;
 
 pub use evaluation::{in_chunks, members, stacked};
+pub use in_turn::{First, after, shared_steps};
 pub use memory::{held, held_by};
-pub use settings::{SETTINGS, joined};
+pub use settings::{SETTINGS, joined, steps};
 
 use super::{FitContext, Result, Training};
+use crate::model::Checkpoints;
 use crate::nn::data::{Data, Scales, Subset};
-use crate::nn::objective::ObjectiveBuild;
-use crate::nn::train::{Trained, Trainer};
-use crate::nn::{NeuralNetwork, Weights};
-use crate::systems::{Entry, Settings, Value};
+use crate::nn::objective::{Fields, ObjectiveBuild};
+use crate::nn::train::{TrainConfig, Trained, Trainer};
+use crate::nn::{NeuralNetwork, Objective, Weights};
+use crate::systems::{Entry, Key, Settings, Value};
 
 /// The data to learn from, scaled as the network wants them.
 ///
@@ -36,6 +39,24 @@ pub struct Learned {
     scales: Scales,
 }
 
+/// One training of a fit.
+pub struct Task<'a> {
+    /// What for.
+    pub objective: &'a dyn Objective,
+    /// The name of the objective with its settings, which tells one training from another.
+    pub named: String,
+    /// What the network takes and gives.
+    pub fields: Fields,
+    /// Training steps.
+    pub steps: u64,
+    /// Steps of the trainings before it in this fit.
+    pub before: u64,
+    /// The address of its randomness.
+    pub key: Key,
+    /// Where it keeps its state.
+    pub checkpoints: Option<&'a dyn Checkpoints>,
+}
+
 impl Learned {
     /// Trains a network for an objective on `data`; a lead step of the forecaster evaluates it `evaluations` times.
     ///
@@ -48,19 +69,42 @@ impl Learned {
         objective: &Entry<ObjectiveBuild>,
         evaluations: usize,
     ) -> Result<(Self, Training)> {
-        let fields = (objective.build.fields)(settings, context.layout().1);
-        let network = settings::network(settings, context.layout(), fields)?;
-        let (config, loss) = (settings::training(settings), (objective.build.make)(settings));
+        let made = (objective.build.make)(settings);
+        let task = Task {
+            objective: made.as_ref(),
+            named: named(objective, settings),
+            fields: (objective.build.fields)(settings, context.layout().1),
+            steps: steps(settings),
+            before: 0,
+            key: context.key,
+            checkpoints: context.checkpoints,
+        };
+        Self::train(settings, context, data, &task, evaluations)
+    }
+
+    /// Trains a network for a task on `data`; a lead step of the forecaster evaluates it `evaluations` times.
+    ///
+    /// # Errors
+    /// When the settings contradict each other or the data, and those of the training.
+    pub fn train(
+        settings: &Settings,
+        context: &FitContext,
+        data: &Data,
+        task: &Task,
+        evaluations: usize,
+    ) -> Result<(Self, Training)> {
+        let network = settings::network(settings, context.layout(), task.fields)?;
+        let config = TrainConfig { steps: task.steps, ..settings::training(settings) };
         let trainer = Trainer {
             network: &network,
             config: &config,
-            objective: loss.as_ref(),
-            named: &named(objective, settings),
+            objective: task.objective,
+            named: &task.named,
             data,
-            key: context.key,
-            before: 0,
+            key: task.key,
+            before: task.before,
             progress: context.progress,
-            checkpoints: context.checkpoints,
+            checkpoints: task.checkpoints,
         };
         let Trained { weights, best_step, best_valid, curve } = trainer.run()?;
         let (parameters, pairs, steps) = (weights.count(), data.pairs(Subset::Train), config.steps);
@@ -85,7 +129,7 @@ impl Learned {
 }
 
 /// The name of an objective and what its settings are, which tell one training from another.
-fn named(objective: &Entry<ObjectiveBuild>, settings: &Settings) -> String {
+pub fn named(objective: &Entry<ObjectiveBuild>, settings: &Settings) -> String {
     let own = |(key, _): &(&str, &Value)| objective.params.iter().any(|param| param.key == *key);
     let own: Vec<String> = settings.iter().filter(own).map(|(key, value)| format!("{key} = {value:?}")).collect();
     format!("{} {}", objective.name, own.join(", "))

@@ -28,18 +28,18 @@ impl Learned {
         parts
     }
 
+    /// Puts this network, of the same scales, beside the one that `parts` are of, under a name of its own.
+    pub fn beside(&self, parts: &mut Parts, name: &str) {
+        parts.config[name] = json!(self.network.config());
+        parts.tensors.extend(self.weights.to_model(&format!("{name}.")));
+    }
+
     /// From plain data; `fields` are those that the forecaster's objective wants.
     ///
     /// # Errors
     /// When it is incomplete or damaged.
     pub fn load(model: &Model, fields: Fields) -> Result<Self> {
-        let network: NetworkConfig = serde_json::from_value(model.config["network"].clone()).map_err(|problem| {
-            Error::Model(format!("the stored {} model has no readable network ({problem}); train it again", model.kind))
-        })?;
-        if let Some((key, problem)) = misdescribed(&network, fields) {
-            return Err(misfit(model, key, &problem));
-        }
-        let weights = Weights::from_model(&model.tensors, NETWORK)?;
+        let (network, weights) = described(model, ("network", NETWORK), fields)?;
         let scale = |name: &str| -> Result<Scale> {
             let part = |part: &str| vector(model, &format!("{name}.{part}"), network.components);
             let scale = Scale { mean: part("mean")?, sd: part("sd")? };
@@ -53,6 +53,29 @@ impl Learned {
         };
         let scales = Scales { states: scale("states")?, increments: scale("increments")? };
         Ok(Self { network: network.frozen(&weights)?, weights, scales })
+    }
+
+    /// The network that stands under a name of its own beside this one.
+    ///
+    /// # Errors
+    /// When it is incomplete or damaged.
+    pub fn load_beside(&self, model: &Model, name: &str, fields: Fields) -> Result<Self> {
+        let (network, weights) = described(model, (name, &format!("{name}.")), fields)?;
+        if network.components != self.dim() {
+            return Err(misfit(model, name, &format!("must be of {} components", self.dim())));
+        }
+        Ok(Self { network: network.frozen(&weights)?, weights, scales: self.scales.clone() })
+    }
+}
+
+/// A network by the name of its description and the prefix of its weights.
+fn described(model: &Model, (name, prefix): (&str, &str), fields: Fields) -> Result<(NetworkConfig, Weights)> {
+    let network: NetworkConfig = serde_json::from_value(model.config[name].clone()).map_err(|problem| {
+        Error::Model(format!("the stored {} model has no readable {name} ({problem}); train it again", model.kind))
+    })?;
+    match misdescribed(&network, fields) {
+        Some((key, problem)) => Err(misfit(model, key, &problem)),
+        None => Ok((network, Weights::from_model(&model.tensors, prefix)?)),
     }
 }
 

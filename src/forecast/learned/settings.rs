@@ -24,7 +24,7 @@ const WIDTH: Param = Param::unset(
 const BLOCKS: Param = Param::int("blocks", 3, 1, "residual blocks");
 const KERNEL: Param =
     Param::int("kernel", 5, 1, "positions that a convolution sees in each direction; odd").up_to(1001);
-const STEPS: Param = Param::int("steps", 10_000, 1, "training steps");
+pub(super) const STEPS: Param = Param::int("steps", 10_000, 1, "training steps");
 pub(super) const BATCH: Param = Param::int("batch", 128, 1, "pairs in a training step");
 const LEARNING_RATE: Param = Param::positive("learning_rate", 3e-3, "largest learning rate");
 const WARM_UP: Param = Param::int("warm_up", 100, 0, "training steps until the largest learning rate");
@@ -141,10 +141,15 @@ fn usual(geometry: Geometry, components: usize) -> &'static str {
     if geometry == Geometry::Ring && components >= 8 { "conv" } else { "mlp" }
 }
 
+/// Training steps.
+pub fn steps(settings: &Settings) -> u64 {
+    settings.count(STEPS.key) as u64
+}
+
 /// How to train.
 pub(super) fn training(settings: &Settings) -> TrainConfig {
     TrainConfig {
-        steps: settings.count(STEPS.key) as u64,
+        steps: steps(settings),
         batch: settings.count(BATCH.key),
         learning_rate: settings.number(LEARNING_RATE.key),
         warm_up: settings.count(WARM_UP.key) as u64,

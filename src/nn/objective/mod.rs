@@ -4,26 +4,36 @@
 //! denoiser of the increment, the objective gives the [`Preconditioning`] that its loss and the denoiser share.
 
 mod autoregressive;
+mod consistency;
+mod data;
+mod denoisers;
 mod denoising;
 mod draws;
+mod flow;
 mod full_likelihood;
+mod interpolant;
 mod lifting;
 mod likelihood;
 mod low_rank_likelihood;
 mod mixture;
+mod noise;
 mod normalizing_flow;
 mod preconditioning;
 mod regression;
 mod score_rule;
 mod spline;
+mod trained_levels;
 mod training;
 mod velocity;
 
-use scorecast_systems::{Entry, Param};
+use scorecast_systems::Entry;
 
 pub use autoregressive::{AUTOREGRESSIVE_SETTINGS, AutoregressiveShape, ComponentFields, causal_layer};
+pub use consistency::{Boundary, Consistency, Rows};
+pub use denoisers::{DENOISER_NAMES, DENOISER_SETTINGS, DENOISERS};
 pub use draws::{Draws, RowDraws};
 pub use full_likelihood::fields as full_fields;
+pub use interpolant::preconditioning as interpolant_preconditioning;
 pub use likelihood::log_variance;
 pub use low_rank_likelihood::{RANK, fields as low_rank_fields, start as factor_start};
 pub use mixture::{GaussianFields, MIXTURE_SETTINGS, MixtureShape};
@@ -31,6 +41,7 @@ pub use normalizing_flow::{FLOW_SETTINGS, FlowShape, coupling_fields, moves, tru
 pub use preconditioning::Preconditioning;
 pub use score_rule::{NOISE_FIELDS, SCORE_RULE_SETTINGS, TRAIN_MEMBERS, fields as score_rule_fields};
 pub use spline::Spline;
+pub use trained_levels::{TIME_LAW, sampled_schedule};
 pub use training::{DENOISER_FIELDS, Fields, LIKELIHOOD_FIELDS, Objective, ObjectiveBuild, REGRESSION_FIELDS};
 
 /// Every objective, in the order in which they are listed.
@@ -46,52 +57,11 @@ pub const OBJECTIVES: &[Entry<ObjectiveBuild>] = &[
     autoregressive::ENTRY,
     normalizing_flow::ENTRY,
     lifting::ENTRY,
+    noise::ENTRY,
+    data::ENTRY,
+    flow::ENTRY,
+    interpolant::ENTRY,
 ];
-
-const fn denoises(entry: &Entry<ObjectiveBuild>) -> bool {
-    entry.build.preconditioning.is_some()
-}
-
-/// How many objectives give a denoiser, and how many settings they have together.
-pub const DENOISERS: (usize, usize) = {
-    let (mut names, mut settings, mut i) = (0, 0, 0);
-    while i < OBJECTIVES.len() {
-        if denoises(&OBJECTIVES[i]) {
-            names += 1;
-            settings += OBJECTIVES[i].params.len();
-        }
-        i += 1;
-    }
-    (names, settings)
-};
-
-/// The names of the objectives that give a denoiser.
-pub const DENOISER_NAMES: [&str; DENOISERS.0] = {
-    let (mut names, mut count, mut i) = ([""; DENOISERS.0], 0, 0);
-    while i < OBJECTIVES.len() {
-        if denoises(&OBJECTIVES[i]) {
-            names[count] = OBJECTIVES[i].name;
-            count += 1;
-        }
-        i += 1;
-    }
-    names
-};
-
-/// The settings of the objectives that give a denoiser.
-pub const DENOISER_SETTINGS: [Param; DENOISERS.1] = {
-    let (mut settings, mut count, mut i) = ([Param::flag("", ""); DENOISERS.1], 0, 0);
-    while i < OBJECTIVES.len() {
-        let mut own = 0;
-        while denoises(&OBJECTIVES[i]) && own < OBJECTIVES[i].params.len() {
-            settings[count] = OBJECTIVES[i].params[own];
-            count += 1;
-            own += 1;
-        }
-        i += 1;
-    }
-    settings
-};
 
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,9 @@
 //! What lies between a network F and a denoiser D at one noise level, as one value for loss and denoiser alike.
 //!
-//! x_t = alpha z + sigma eps is y = z + s eps in units of the data: y = x_t / alpha, s = sigma / alpha. Then
-//! D(x_t) = c_skip y + c_out F(c_in y; c_noise) with c_noise = ln(s) / 4 (Karras et al. 2022), and F is trained towards
-//! F* = c_in (a z + b eps), which is what makes D = z: c_skip y + c_out F* = z whatever z and eps.
+//! For x_t = alpha z + sigma eps, D(x_t) = c_skip x_t + c_out (F(c_in x_t + k c; c_noise) - k' c), where c is the known
+//! state that the network is given as well, in most objectives without weight, k = k' = 0. F is trained towards
+//! F* = w (a z + b eps) + k' c, which is what makes D = z: c_skip x_t + c_out w (a z + b eps) = z whatever z and eps.
+//! Most have c_noise = ln(s) / 4 with s = sigma / alpha (Karras et al. 2022).
 
 use candle_core::Tensor;
 use ndarray::{Array2, ArrayView2};
@@ -15,51 +16,59 @@ use crate::nn::{NeuralNetwork, Result, array};
 /// The coefficients at one noise level.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Preconditioning {
-    /// alpha.
-    pub alpha: f64,
-    /// s = sigma / alpha.
-    pub relative: f64,
+    /// alpha and sigma.
+    pub level: Level,
     /// c_skip.
     pub skip: f64,
     /// c_out.
     pub out: f64,
     /// c_in.
     pub input: f64,
+    /// c_noise.
+    pub feature: f64,
+    /// w.
+    pub weight: f64,
     /// (a, b).
     pub target: (f64, f64),
+    /// (k, k').
+    pub known: (f64, f64),
 }
 
 impl Preconditioning {
-    /// c_noise.
-    pub fn noise_feature(&self) -> f64 {
-        self.relative.ln() / 4.0
+    /// c_noise = ln(s) / 4.
+    pub fn logarithm(level: Level) -> f64 {
+        level.relative().ln() / 4.0
     }
 
-    /// c_in y, of data `z` and noise `eps`.
-    pub fn noised(&self, z: f64, eps: f64) -> f64 {
-        self.input * (z + self.relative * eps)
+    /// c_in x_t + k c, of data `z`, noise `eps` and known state `c`.
+    pub fn noised(&self, z: f64, eps: f64, c: f64) -> f64 {
+        let own = self.input * (self.level.alpha * z + self.level.sigma * eps);
+        if self.known.0 == 0.0 { own } else { own + self.known.0 * c }
     }
 
-    /// F*, of data `z` and noise `eps`.
-    pub fn wanted(&self, z: f64, eps: f64) -> f64 {
+    /// F*, of data `z`, noise `eps` and known state `c`.
+    pub fn wanted(&self, z: f64, eps: f64, c: f64) -> f64 {
         let (a, b) = self.target;
-        self.input * (a * z + b * eps)
+        let own = self.weight * (a * z + b * eps);
+        if self.known.1 == 0.0 { own } else { own + self.known.1 * c }
     }
 
-    /// c_in y, of x_t `[member, component]`.
-    pub fn network_input(&self, x_t: ArrayView2<f64>) -> Array2<f64> {
-        &x_t * (self.input / self.alpha)
+    /// c_in x_t + k c, `[member, component]` each.
+    pub fn network_input(&self, x_t: ArrayView2<f64>, c: ArrayView2<f64>) -> Array2<f64> {
+        let own = &x_t * self.input;
+        if self.known.0 == 0.0 { own } else { own + &c * self.known.0 }
     }
 
     /// D(x_t) from F, `[member, component]` each.
-    pub fn denoised(&self, x_t: ArrayView2<f64>, output: Array2<f64>) -> Array2<f64> {
-        &x_t * (self.skip / self.alpha) + output * self.out
+    pub fn denoised(&self, x_t: ArrayView2<f64>, output: Array2<f64>, c: ArrayView2<f64>) -> Array2<f64> {
+        let output = if self.known.1 == 0.0 { output } else { output - &c * self.known.1 };
+        &x_t * self.skip + output * self.out
     }
 
-    /// J^T v for J = dD/dx_t = (c_skip + c_out c_in dF/dinput) / alpha, where `through` is (dF/dinput)^T v,
-    /// `[member, component]` each.
+    /// J^T v for J = dD/dx_t = c_skip + c_out c_in dF/dinput, where `through` is (dF/dinput)^T v, `[member, component]`
+    /// each.
     pub fn pulled_back(&self, v: ArrayView2<f64>, through: Array2<f64>) -> Array2<f64> {
-        (&v * self.skip + through * (self.out * self.input)) / self.alpha
+        &v * self.skip + through * (self.out * self.input)
     }
 }
 
@@ -77,11 +86,11 @@ pub(super) fn squared_error(
     for i in 0..z.nrows() {
         let mut row = draws.row(i);
         let p = preconditioning(Level::exploding(level(&mut row)));
-        levels.push(p.noise_feature());
+        levels.push(p.feature);
         for c in 0..z.ncols() {
             let eps = row.stream.normal();
-            input[[i, c]] = p.noised(z[[i, c]], eps);
-            target[[i, c]] = p.wanted(z[[i, c]], eps);
+            input[[i, c]] = p.noised(z[[i, c]], eps, batch.states[[i, c]]);
+            target[[i, c]] = p.wanted(z[[i, c]], eps, batch.states[[i, c]]);
         }
     }
     let input = array::interleave(&[input.view(), batch.states.view()], network.dtype())?;

@@ -48,18 +48,35 @@ fn a_network_that_gives_what_the_loss_wants_is_the_denoiser_that_gives_the_data(
             let p = preconditioning(level);
             for (z, eps) in [(1.0, 0.5), (-0.3, 2.0), (0.0, -1.0)] {
                 let x_t = array![[level.alpha * z + level.sigma * eps]];
-                let input = p.network_input(x_t.view())[[0, 0]];
-                assert!((input - p.noised(z, eps)).abs() < 1e-14, "{level:?}");
-                let denoised = p.denoised(x_t.view(), array![[p.wanted(z, eps)]])[[0, 0]];
+                let c = array![[-0.7]];
+                let input = p.network_input(x_t.view(), c.view())[[0, 0]];
+                assert!((input - p.noised(z, eps, c[[0, 0]])).abs() < 1e-14, "{level:?}");
+                let denoised = p.denoised(x_t.view(), array![[p.wanted(z, eps, c[[0, 0]])]], c.view())[[0, 0]];
                 assert!((denoised - z).abs() < 1e-13, "{level:?}: {denoised} for {z}");
             }
         }
     }
 }
 
+/// That for data z ~ N(0, c^2) the output that the loss of a `preconditioning` wants is `optimal` x_t at a level, and that
+/// this output gives the denoiser E[z | x_t] = alpha c^2 x_t / (alpha^2 c^2 + sigma^2).
+pub(super) fn assert_closed_form(preconditioning: fn(Level) -> Preconditioning, optimal: impl Fn(Level, f64) -> f64) {
+    let (x_t, zero) = (array![[1.0]], array![[0.0]]);
+    for (phi, c) in [0.01, 0.3, 0.9, 1.5f64].into_iter().flat_map(|phi| [0.2, 1.0, 3.0].map(|c| (phi, c))) {
+        let level @ Level { alpha, sigma } = Level { alpha: phi.cos(), sigma: phi.sin() };
+        let q = alpha * alpha * c * c + sigma * sigma;
+        let (z, eps, p) = (alpha * c * c / q, sigma / q, preconditioning(level));
+        // the loss is least where F is the mean of F*, which is linear in (z, eps)
+        let wanted = p.wanted(z, eps, 0.0);
+        assert!((wanted - optimal(level, c)).abs() < 1e-13 * (1.0 + wanted.abs()), "phi {phi}, c {c}: {wanted}");
+        let denoised = p.denoised(x_t.view(), array![[wanted]], zero.view())[[0, 0]];
+        assert!((denoised - z).abs() < 1e-13 * (1.0 + eps * sigma / alpha), "phi {phi}, c {c}: {denoised}");
+    }
+}
+
 #[test]
-fn objectives_that_give_a_denoiser_are_told_apart_and_share_no_key() {
-    assert_eq!(DENOISER_NAMES, ["denoising", "velocity"]);
+fn objectives_that_give_a_denoiser_are_told_apart_and_have_each_key_once() {
+    assert_eq!(DENOISER_NAMES, ["denoising", "velocity", "noise", "data", "flow"]);
     let keys: Vec<&str> = DENOISER_SETTINGS.iter().map(|param| param.key).collect();
-    assert_eq!(keys, ["p_mean", "p_std"]);
+    assert_eq!(keys, ["noise_schedule", "p_mean", "p_std", "time_law"]);
 }

@@ -3,16 +3,14 @@
 //!
 //! Any level has one of this kind with the same s = sigma / alpha: alpha = 1 / sqrt(s^2 + 1), sigma = alpha s, whose x_t
 //! is alpha y. So c_skip = alpha^2, c_out = -sigma, c_in = alpha and F* = alpha (eps - s z): v is minus what `denoising`
-//! learns at that level, and the optimal denoisers are one. What differs is how often a level is drawn: here
-//! alpha = cos(phi), sigma = sin(phi) with phi uniform between 0 and pi/2, their cosine schedule, less a share of
-//! [`END`] at either end, where s would be 0 or infinite. That is s from .0016 to 640, half of them above 1.
-
-use std::f64::consts::FRAC_PI_2;
+//! learns at that level, and the optimal denoisers are one. What differs is how often a level is drawn: usually, here,
+//! alpha = cos(phi), sigma = sin(phi) with phi uniform between 0 and pi/2, their cosine schedule.
 
 use candle_core::Tensor;
 use scorecast_systems::{Entry, Level, Settings};
 
 use super::preconditioning::{Preconditioning, squared_error};
+use super::trained_levels::{LEVEL_SETTINGS, TrainedLevels};
 use super::{DENOISER_FIELDS, Draws, Objective, ObjectiveBuild};
 use crate::nn::data::Batch;
 use crate::nn::{NeuralNetwork, Result};
@@ -22,31 +20,34 @@ pub(super) const ENTRY: Entry<ObjectiveBuild> = Entry {
     name: "velocity",
     about: "squared error of v = alpha eps - sigma z, levels uniform on the cosine schedule",
     reference: "Salimans and Ho (2022), arXiv:2202.00512",
-    params: &[],
+    params: &LEVEL_SETTINGS,
     build: ObjectiveBuild { fields: |_, _| DENOISER_FIELDS, make, preconditioning: Some(preconditioning) },
 };
 
-/// The share of the quarter circle that is left out at either end.
-const END: f64 = 1e-3;
+struct Velocity(TrainedLevels);
 
-struct Velocity;
-
-fn make(_settings: &Settings) -> Box<dyn Objective> {
-    Box::new(Velocity)
+fn make(settings: &Settings) -> Box<dyn Objective> {
+    Box::new(Velocity(TrainedLevels::of(ENTRY.name, settings)))
 }
 
 fn preconditioning(level: Level) -> Preconditioning {
     let relative = level.relative();
     let alpha = 1.0 / (relative * relative + 1.0).sqrt();
-    let (skip, out, target) = (alpha * alpha, -alpha * relative, (-relative, 1.0));
-    Preconditioning { alpha: level.alpha, relative, skip, out, input: alpha, target }
+    Preconditioning {
+        level,
+        skip: alpha * alpha / level.alpha,
+        out: -alpha * relative,
+        input: alpha / level.alpha,
+        feature: Preconditioning::logarithm(level),
+        weight: alpha,
+        target: (-relative, 1.0),
+        known: (0.0, 0.0),
+    }
 }
 
 impl Objective for Velocity {
     fn loss(&self, network: &dyn NeuralNetwork, batch: &Batch, draws: Draws) -> Result<Tensor> {
-        squared_error(network, batch, draws, preconditioning, |row| {
-            (FRAC_PI_2 * (END + (1.0 - 2.0 * END) * row.uniform())).tan()
-        })
+        squared_error(network, batch, draws, preconditioning, |row| self.0.draw(row))
     }
 
     fn draws(&self) -> bool {
@@ -63,7 +64,7 @@ mod tests {
 
     #[test]
     fn v_of_a_known_level_state_and_noise() {
-        let v = preconditioning(Level { alpha: 0.6, sigma: 0.8 }).wanted(1.0, 0.5);
+        let v = preconditioning(Level { alpha: 0.6, sigma: 0.8 }).wanted(1.0, 0.5, 0.0);
         assert!((v - -0.5).abs() < 1e-15, "{v}");
     }
 
@@ -80,10 +81,10 @@ mod tests {
             let v = alpha * sigma * (1.0 - c * c) / q;
             for (p, optimal) in [(preconditioning(level), v), (of_denoising(level), -v)] {
                 // the loss is least where F is the mean of F*, which is linear in (z, eps)
-                assert!((p.wanted(z, eps) - optimal).abs() < 1e-13, "phi {phi}, c {c}");
+                assert!((p.wanted(z, eps, 0.0) - optimal).abs() < 1e-13, "phi {phi}, c {c}");
                 // at a variance-preserving level the network sees x_t itself
-                assert!((p.network_input(x_t.view())[[0, 0]] - 1.0).abs() < 1e-13);
-                let denoised = p.denoised(x_t.view(), array![[optimal]])[[0, 0]];
+                assert!((p.network_input(x_t.view(), x_t.view())[[0, 0]] - 1.0).abs() < 1e-13);
+                let denoised = p.denoised(x_t.view(), array![[optimal]], x_t.view())[[0, 0]];
                 assert!((denoised - z).abs() < 1e-13, "phi {phi}, c {c}: {denoised}");
                 assert!((denoised - (alpha - sigma * v)).abs() < 1e-13, "phi {phi}, c {c}: {denoised}");
             }

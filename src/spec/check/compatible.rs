@@ -17,7 +17,7 @@ use crate::systems::registry::find;
 use crate::systems::{Domain, Entry, Forecaster, Key, LinearGaussian, Settings, Value};
 
 /// Kinds that can be stepped and nothing else.
-const SAMPLES_ONLY: &[&str] = &["persistence", "climatology", "analog"];
+const SAMPLES_ONLY: &[&str] = &["persistence", "climatology", "analog", "consistency"];
 
 pub(super) fn check(
     cx: &Context,
@@ -122,7 +122,7 @@ fn offers(kind: &str, need: Need, perfect: Option<&dyn Forecaster>) -> bool {
     match (kind, perfect) {
         ("perfect", Some(perfect)) => need.offered_by(perfect),
         ("gaussian", _) => need != Need::LinearGaussian,
-        ("diffusion", _) => need == Need::Denoiser,
+        ("diffusion" | "flow_matching" | "interpolant", _) => need == Need::Denoiser,
         _ => !SAMPLES_ONLY.contains(&kind),
     }
 }

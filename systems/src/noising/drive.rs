@@ -101,7 +101,7 @@ pub fn sample(
 /// # Errors
 /// When the denoiser cannot run, or the observer ends the run.
 pub fn drive(run: &Run, start: Start, observer: &mut dyn Observer) -> Result<Drawn> {
-    let enters = matches!(start, Start::Noise(_)) && !run.sampler.draws();
+    let enters = matches!(start, Start::Noise(_)) && run.sampler.enters();
     let scaled = |sd: &Array2<f64>| {
         let mut streams = streams(run.key, sd.nrows());
         (noise(&mut streams, sd), streams)

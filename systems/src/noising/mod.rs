@@ -23,4 +23,4 @@ pub use rescaled::Rescaled;
 pub use sampler::{Kernel, Past, SAMPLERS, Sampler, Step};
 pub use schedule::{SCHEDULES, Schedule};
 pub use shifted::Shifted;
-pub use time_grid::{Karras, Levels, LogSnr, TimeGrid, Uniform};
+pub use time_grid::{Karras, Levels, LogSnr, Stretched, TimeGrid, Uniform};

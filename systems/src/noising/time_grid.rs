@@ -2,7 +2,8 @@
 //!
 //! [`Karras`]: r_i = (r_max^{1/rho} + i/(n-1) (r_min^{1/rho} - r_max^{1/rho}))^rho for i = 0..n, then 0, in the relative
 //! level r = sigma / alpha (Karras et al. 2022, equation 5); a large rho makes them geometric. [`LogSnr`]: r geometric,
-//! which is uniform in the logarithm of signal to noise, then 0. [`Uniform`]: uniform in t.
+//! which is uniform in the logarithm of signal to noise, then 0. [`Uniform`]: uniform in t. [`Stretched`]: uniform in t from 1
+//! to 0, with each r multiplied by a factor (Esser et al. 2024: a shift of the timesteps).
 
 use ndarray::{Array1, Array2, Axis, s};
 
@@ -143,6 +144,29 @@ impl TimeGrid for Uniform {
     }
 }
 
+/// Times from 1 to 0 whose relative levels are `factor` times those of times at equal distances: for data of sd v and a
+/// factor of v the steps are those that unit data have without one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Stretched {
+    /// The factor, above 0.
+    pub factor: f64,
+    /// Steps between them.
+    pub steps: usize,
+}
+
+impl TimeGrid for Stretched {
+    fn times(&self, schedule: &dyn Schedule) -> Result<Array2<f64>> {
+        let Self { factor, steps } = *self;
+        if steps == 0 || !(factor > 0.0 && factor.is_finite()) {
+            return Err(Error::Unsupported(format!(
+                "{steps} steps with levels {factor} times those of a schedule lead nowhere; give both a number above 0"
+            )));
+        }
+        let inner = |i: usize| schedule.time(factor * schedule.level(1.0 - i as f64 / steps as f64).relative());
+        Ok(column(std::iter::once(1.0).chain((1..steps).map(inner)).chain([0.0])))
+    }
+}
+
 /// Levels `[step + 1, frame]`: the way that [`super::drive`] goes, in either direction.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Levels {
@@ -231,6 +255,18 @@ mod tests {
         assert_eq!((levels.before(1)[0].sigma, levels.before(4)[0].sigma), (0.75, 0.0));
         assert_eq!(levels.reversed().before(1)[0].sigma, 0.25);
         assert!(Levels::new(&Rectified, &Uniform { from: 0.5, to: 0.5, steps: 4 }).is_err());
+    }
+
+    #[test]
+    fn stretched_levels_are_multiples_of_uniform_ones_and_keep_the_ends() {
+        let uniform = Levels::new(&Rectified, &Uniform { from: 1.0, to: 0.0, steps: 5 }).unwrap();
+        let stretched = Levels::new(&Rectified, &Stretched { factor: 0.3, steps: 5 }).unwrap();
+        for i in 1..5 {
+            let [own, other] = [&stretched, &uniform].map(|levels| levels.before(i)[0].relative());
+            assert!((own / (0.3 * other) - 1.0).abs() < 1e-12, "{own} {other}");
+        }
+        assert_eq!([stretched.before(0), stretched.before(5)], [uniform.before(0), uniform.before(5)]);
+        assert!(Levels::new(&Rectified, &Stretched { factor: 0.0, steps: 5 }).is_err());
     }
 
     #[test]

@@ -116,6 +116,77 @@ fn a_model_keeps_its_objective_and_one_that_names_none_is_of_denoising() {
     assert_ne!(guidance(&velocity), guidance(&denoising));
 }
 
+/// Forms of `diffusion` other than its usual one.
+const FORMS: [&[(&str, &str)]; 6] = [
+    &[("objective", "noise")],
+    &[("objective", "data"), ("time_law", "logit_normal")],
+    &[("noise_schedule", "vp_cosine")],
+    &[("target", "state")],
+    &[("target", "residual")],
+    &[("target", "residual"), ("objective", "velocity"), ("noise_schedule", "rectified")],
+];
+
+fn words(given: &[(&'static str, &str)]) -> Vec<(&'static str, Value)> {
+    given.iter().map(|(key, word)| (*key, Value::Text((*word).to_owned()))).collect()
+}
+
+#[test]
+fn each_form_of_diffusion_is_stored_whole_and_goes_on_where_it_was_interrupted() {
+    let usual = forecast(&fit("diffusion", &[], &Quiet, None).unwrap());
+    for form in FORMS {
+        let given = words(form);
+        let whole = fit("diffusion", &given, &Quiet, None).unwrap();
+        let rebuilt = entry("diffusion").build.rebuild(&whole.model()).unwrap().unwrap();
+        assert_eq!(forecast(&rebuilt), forecast(&whole), "{form:?}");
+        assert_eq!(guidance(&rebuilt), guidance(&whole), "{form:?}");
+        assert_eq!(rebuilt.training(), whole.training(), "{form:?}");
+        assert_ne!(forecast(&whole), usual, "{form:?}");
+        // in the training of a mean, before its end, and in the one of the denoiser after it
+        for stop in [5, 11, 13, 20] {
+            let memory = Memory::default();
+            assert!(fit("diffusion", &given, &StopAt(AtomicU64::new(stop)), Some(&memory)).is_err(), "{form:?}");
+            let resumed = fit("diffusion", &given, &Quiet, Some(&memory)).unwrap();
+            assert_eq!(resumed.model(), whole.model(), "{form:?} at {stop}");
+        }
+    }
+}
+
+#[test]
+fn the_mean_of_residuals_is_counted_and_takes_its_steps_from_those_that_are_given() {
+    let of = |given: Given| fit("diffusion", given, &Quiet, None);
+    let (alone, both) = (of(&[]).unwrap(), of(&words(&[("target", "residual")])).unwrap());
+    let mean = fit("mse", &[], &Quiet, None).unwrap();
+    assert_eq!(both.training().steps, alone.training().steps);
+    assert_eq!(both.training().parameters, alone.training().parameters + mean.training().parameters);
+    assert_eq!(both.training().evaluations, alone.training().evaluations + 1);
+    let none_left = [words(&[("target", "residual")]), vec![("mean_steps", Value::Int(24))]].concat();
+    let message = of(&none_left).err().unwrap().to_string();
+    assert!(message.contains("`mean_steps` is 24 of the 24 of `steps`"), "{message}");
+}
+
+#[test]
+fn a_distillation_is_one_evaluation_of_one_network_and_its_teacher_is_counted() {
+    let of = |given: Given| fit("consistency", given, &Quiet, None);
+    let (usual, denoiser) = (of(&[]).unwrap(), fit("diffusion", &[], &Quiet, None).unwrap());
+    let training = usual.training();
+    assert_eq!((training.steps, training.evaluations), (24, 1));
+    assert_eq!(training.parameters, denoiser.training().parameters);
+    // the curve is the student's, after the teacher's 12 steps
+    assert!(training.curve.iter().all(|point| point.step > 12 && point.step <= 24) && training.best_step > 12);
+    let longer = of(&[("teacher_steps", Value::Int(18))]).unwrap();
+    assert!(longer.training().curve.iter().all(|point| point.step > 18));
+    assert_ne!(forecast(&longer), forecast(&usual));
+}
+
+#[test]
+fn a_checkpoint_of_a_second_training_is_refused_where_the_first_was_another() {
+    let residual = |steps: i64| [words(&[("target", "residual")]), vec![("mean_steps", Value::Int(steps))]].concat();
+    let memory = Memory::default();
+    fit("diffusion", &residual(9), &StopAt(AtomicU64::new(20)), Some(&memory)).err().unwrap();
+    let other = fit("diffusion", &residual(10), &Quiet, Some(&memory));
+    assert!(matches!(other, Err(Error::Checkpoint(_))));
+}
+
 #[test]
 fn a_damaged_model_is_refused_with_a_sentence() {
     let model = fit("diffusion", &[], &Quiet, None).unwrap().model();

@@ -20,6 +20,7 @@
 
 mod dpm_solver_2m;
 mod euler;
+mod foellmer;
 mod heun;
 mod multistep;
 mod reverse_sde;
@@ -27,6 +28,7 @@ mod rule;
 
 pub use dpm_solver_2m::DpmSolver2M;
 pub use euler::Euler;
+pub use foellmer::Foellmer;
 pub use heun::Heun;
 pub use reverse_sde::ReverseSde;
 pub use rule::{Kernel, Past, RegisteredSampler, Sampler, Step};

@@ -23,6 +23,12 @@ pub trait Sampler: Send + Sync + Debug {
         false
     }
 
+    /// Whether the first evaluation of a run that starts from its noise also moves the start by alpha D, as it does for all
+    /// that do not draw.
+    fn enters(&self) -> bool {
+        !self.draws()
+    }
+
     /// How many evaluations before this one [`Sampler::target`] looks at.
     fn memory(&self) -> usize {
         0

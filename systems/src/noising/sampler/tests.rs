@@ -307,6 +307,20 @@ fn a_process_that_ends_with_noise_alone_starts_from_it() {
 }
 
 #[test]
+fn heun_is_of_second_order_from_noise_alone_as_well() {
+    // the flow of data N(m, v^2) takes noise e to m + v e
+    let data = GaussianDenoiser::new(array![2.0], arr2(&[[0.25]]).view()).unwrap();
+    let error = |steps| {
+        let levels = Levels::new(&Rectified, &crate::noising::Stretched { factor: 0.5, steps }).unwrap();
+        let run = Run { denoiser: &data, sampler: &Heun, levels: &levels, key: Key::new(1, Domain::Method) };
+        let x = drive_from(&run, arr2(&[[1.3]]), Vec::new(), true, &mut ()).unwrap().x[[0, 0]];
+        (x - (2.0 + 0.5 * 1.3)).abs()
+    };
+    let order = (error(200) / error(400)).log2();
+    assert!((order - 2.0).abs() < 0.15 && error(400) < 1e-4, "{order} {}", error(400));
+}
+
+#[test]
 fn kernels_are_those_of_the_steps() {
     for entry in SAMPLERS {
         let sampler = entry.build.sampler;

@@ -3,6 +3,7 @@
 
 mod ensf;
 mod exploding;
+mod interpolant;
 mod process;
 mod rectified;
 mod vp_cosine;
@@ -10,6 +11,7 @@ mod vp_linear;
 
 pub use ensf::EnsembleScore;
 pub use exploding::Exploding;
+pub use interpolant::Interpolant;
 pub use process::{BuildSchedule, Schedule};
 pub use rectified::Rectified;
 pub use vp_cosine::VpCosine;
@@ -20,7 +22,7 @@ use crate::registry::{Entry, Settings, find};
 
 /// Every schedule, in the order in which they are listed.
 pub const SCHEDULES: &[Entry<BuildSchedule>] =
-    &[exploding::ENTRY, vp_linear::ENTRY, vp_cosine::ENTRY, rectified::ENTRY, ensf::ENTRY];
+    &[exploding::ENTRY, vp_linear::ENTRY, vp_cosine::ENTRY, rectified::ENTRY, ensf::ENTRY, interpolant::ENTRY];
 
 /// The schedule of that name in [`SCHEDULES`], with the defaults of its settings.
 ///
