@@ -10,6 +10,7 @@ use candle_core::DType;
 use scorecast_systems::registry::find;
 use scorecast_systems::{Entry, Key};
 
+pub use super::ops::trunk::Operations;
 pub use neural_network::{Grid, NetworkBuild, NetworkConfig, NeuralNetwork};
 
 use super::weights::{Counted, Given, Source, Tensors, Weights};
@@ -41,6 +42,14 @@ impl NetworkConfig {
         };
         let (one, two) = (count(self.blocks.min(1))?, count(self.blocks.min(2))?);
         Ok(two.saturating_add((two - one).saturating_mul(self.blocks.saturating_sub(2))))
+    }
+
+    /// Floating-point operations of the network; nothing of it is drawn.
+    ///
+    /// # Errors
+    /// When there is no such network.
+    pub fn operations(&self) -> Result<Operations> {
+        Ok(self.network(&mut Counted::default())?.operations())
     }
 
     /// The width at which the network has nearest to so many parameters; its own where these are beyond all numbers.
