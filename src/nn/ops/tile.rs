@@ -7,7 +7,8 @@
 //! its weight is of the same form, with positions for t and examples for s.
 //!
 //! The sum of one element goes over s and then t, whatever the size of a tile is, and `start` is added to it. With AVX2 a tile is 6
-//! rows of 16 columns in twelve registers, each product fused with its sum (rounded once).
+//! rows of 16 columns in twelve registers, each product fused with its sum (rounded once); a tile of at most 8 columns has
+//! 3 rows and four sums for each element, of every fourth term, so that twelve registers are busy here too.
 
 use super::real::Real;
 
@@ -15,6 +16,8 @@ use super::real::Real;
 pub const LANES: usize = 16;
 /// Rows of a tile, at most.
 const ROWS: usize = 6;
+/// Rows of a tile of half as many columns or fewer, at most.
+const NARROW_ROWS: usize = 3;
 
 /// What the sum of products starts from.
 #[derive(Clone, Copy)]
@@ -118,7 +121,7 @@ pub fn strip<T: Real>(
     let zeros = [T::zero(); LANES];
     let mut at = 0;
     while at < rows {
-        let count = tile_rows(rows - at);
+        let count = if columns <= LANES / 2 { NARROW_ROWS.min(rows - at) } else { tile_rows(rows - at) };
         let from = at * row;
         // SAFETY: `check` held every element of the strip against the slices, and a tile reads and writes no others.
         let place = unsafe { out.as_mut_ptr().add(from) };
@@ -286,43 +289,70 @@ pub(super) mod avx2 {
         // SAFETY: by the caller.
         unsafe {
             match (rows, narrow) {
-                (6, false) => kernel::<6, 2>(tile),
-                (5, false) => kernel::<5, 2>(tile),
-                (4, false) => kernel::<4, 2>(tile),
-                (3, false) => kernel::<3, 2>(tile),
-                (2, false) => kernel::<2, 2>(tile),
-                (_, false) => kernel::<1, 2>(tile),
-                (6, true) => kernel::<6, 1>(tile),
-                (5, true) => kernel::<5, 1>(tile),
-                (4, true) => kernel::<4, 1>(tile),
-                (3, true) => kernel::<3, 1>(tile),
-                (2, true) => kernel::<2, 1>(tile),
-                (_, true) => kernel::<1, 1>(tile),
+                (6, false) => kernel::<6, 2, 1>(tile),
+                (5, false) => kernel::<5, 2, 1>(tile),
+                (4, false) => kernel::<4, 2, 1>(tile),
+                (3, false) => kernel::<3, 2, 1>(tile),
+                (2, false) => kernel::<2, 2, 1>(tile),
+                (_, false) => kernel::<1, 2, 1>(tile),
+                (3, true) => kernel::<3, 1, 4>(tile),
+                (2, true) => kernel::<2, 1, 4>(tile),
+                (_, true) => kernel::<1, 1, 4>(tile),
+            }
+        }
+    }
+
+    /// Adds one term to the sums of R rows.
+    #[inline]
+    #[target_feature(enable = "avx2,fma")]
+    unsafe fn add<const R: usize, const V: usize>(
+        sum: &mut [[__m256; V]; R],
+        a: *const f32,
+        row: usize,
+        b: *const f32,
+    ) {
+        // SAFETY: by the caller.
+        unsafe {
+            let b: [__m256; V] = std::array::from_fn(|v| _mm256_loadu_ps(b.add(8 * v)));
+            for (r, sum) in sum.iter_mut().enumerate() {
+                let a = _mm256_broadcast_ss(&*a.add(r * row));
+                (0..V).for_each(|v| sum[v] = _mm256_fmadd_ps(a, b[v], sum[v]));
             }
         }
     }
 
     #[inline(never)]
     #[target_feature(enable = "avx2,fma")]
-    unsafe fn kernel<const R: usize, const V: usize>(tile: &Tile<f32>) {
+    unsafe fn kernel<const R: usize, const V: usize, const S: usize>(tile: &Tile<f32>) {
         // SAFETY: by the caller.
         unsafe {
-            let mut sum: [[__m256; V]; R] = [[_mm256_setzero_ps(); V]; R];
+            let mut sums = [[[_mm256_setzero_ps(); V]; R]; S];
             for s in 0..tile.segments {
                 let (mut a, mut b) = (tile.a.add(s * tile.a_segment), tile.b.add(s * tile.b_segment));
-                for _ in 0..tile.length {
-                    let row: [__m256; V] = std::array::from_fn(|v| _mm256_loadu_ps(b.add(8 * v)));
-                    for (r, sum) in sum.iter_mut().enumerate() {
-                        let a = _mm256_broadcast_ss(&*a.add(r * tile.a_row));
-                        (0..V).for_each(|v| sum[v] = _mm256_fmadd_ps(a, row[v], sum[v]));
+                for _ in 0..tile.length / S {
+                    for sum in &mut sums {
+                        add(sum, a, tile.a_row, b);
+                        (a, b) = (a.wrapping_add(tile.a_step), b.wrapping_add(tile.b_step));
                     }
+                }
+                for _ in 0..tile.length % S {
+                    add(&mut sums[0], a, tile.a_row, b);
                     (a, b) = (a.wrapping_add(tile.a_step), b.wrapping_add(tile.b_step));
                 }
             }
-            for (r, sum) in sum.into_iter().enumerate() {
-                for (v, sum) in sum.into_iter().enumerate() {
+            let sum: [[__m256; V]; R] = std::array::from_fn(|r| {
+                std::array::from_fn(|v| match S {
+                    4 => {
+                        let half = |set: usize| _mm256_add_ps(sums[set % S][r][v], sums[(set + 2) % S][r][v]);
+                        _mm256_add_ps(half(0), half(1))
+                    }
+                    _ => sums[0][r][v],
+                })
+            });
+            for (r, sum) in sum.iter().enumerate() {
+                for (v, sum) in sum.iter().enumerate() {
                     let at = r * tile.out_row + 8 * v;
-                    let sum = _mm256_add_ps(_mm256_loadu_ps(tile.start.add(r * tile.start_row + 8 * v)), sum);
+                    let sum = _mm256_add_ps(_mm256_loadu_ps(tile.start.add(r * tile.start_row + 8 * v)), *sum);
                     let done = match tile.finish {
                         Finishing::Store => sum,
                         Finishing::Add => _mm256_add_ps(_mm256_loadu_ps(tile.operand.add(at)), sum),

@@ -13,6 +13,11 @@ use super::field::Field;
 /// Positions of a block of the gradient of a weight, about: what they hold stays in the nearest cache.
 const BLOCK: usize = 128;
 
+/// Positions that are copied next to each other, at most.
+const TOGETHER: usize = 256;
+/// Rows of a weight whose gradient is computed at a time, at most.
+pub(super) const ROWS: usize = 96;
+
 /// The sizes of a map.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Affine {
@@ -144,11 +149,14 @@ impl Affine {
     /// Adds the gradient of the weights and biases of outputs from `first` on: as many as `bias` has.
     pub fn weight_gradient<'a, T: Real>(
         &self,
-        passes: impl Iterator<Item = Factors<'a, T>>,
+        passes: impl Iterator<Item = Factors<'a, T>> + Clone,
         first: usize,
         weight: &mut [T],
         bias: &mut [T],
     ) {
+        if self.field.seen() == 1 && bias.len() <= ROWS {
+            return self.gradient_by_rows(passes, first, weight, bias);
+        }
         for (x, g, examples) in passes {
             let runs = self.field.runs(0, examples);
             let mut run = 0;
@@ -164,6 +172,55 @@ impl Affine {
                 }
                 run += segments;
             }
+        }
+    }
+
+    /// Where nothing mixes positions: copies the rows of many short passes next to each other, so that one product is long
+    /// and reads successive elements.
+    fn gradient_by_rows<'a, T: Real>(
+        &self,
+        passes: impl Iterator<Item = Factors<'a, T>> + Clone,
+        first: usize,
+        weight: &mut [T],
+        bias: &mut [T],
+    ) {
+        let (inputs, outputs, rows) = (self.inputs, self.outputs, bias.len());
+        let parts = passes.flat_map(|(x, g, examples)| {
+            let positions = examples * self.field.padded();
+            (0..positions).step_by(TOGETHER).map(move |from| (x, g, from..positions.min(from + TOGETHER)))
+        });
+        let mut copied = [T::zero(); TOGETHER * ROWS];
+        let mut seen = [T::zero(); TOGETHER * LANES];
+        let mut done = 0;
+        loop {
+            let (mut length, mut count) = (0, 0);
+            for (_, g, range) in parts.clone().skip(done) {
+                if length + range.len() > TOGETHER {
+                    break;
+                }
+                for position in range {
+                    let g = &g[position * outputs + first..][..rows];
+                    copied[length * rows..][..rows].copy_from_slice(g);
+                    bias.iter_mut().zip(g).for_each(|(sum, g)| *sum += *g);
+                    length += 1;
+                }
+                count += 1;
+            }
+            if count == 0 {
+                return;
+            }
+            for column in (0..inputs).step_by(LANES) {
+                let positions =
+                    parts.clone().skip(done).take(count).flat_map(|(x, _, range)| range.map(move |at| (x, at)));
+                for (place, (x, position)) in seen.chunks_exact_mut(LANES).zip(positions) {
+                    place.copy_from_slice(&x[position * inputs + column..][..LANES]);
+                }
+                let left = Left { data: &copied, row: 1, segment: 0, step: rows };
+                let right = Right { data: &seen, segment: 0, step: LANES };
+                let extent = Extent { rows, columns: (inputs - column).min(LANES), segments: 1, length };
+                strip(left, right, extent, Start::Out, Finish::Store, (&mut weight[column..], inputs));
+            }
+            done += count;
         }
     }
 

@@ -12,12 +12,10 @@ use std::sync::{Arc, Mutex};
 
 use rayon::prelude::*;
 
+use super::affine::ROWS;
 use super::operation::SharedPasses;
 use super::passes::locked;
 use super::{Shape, Trunk};
-
-/// Rows of a weight that one thread does at a time.
-const ROWS: usize = 48;
 
 /// The trunks of all shards of a training.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::super::real::Real;
 use super::super::{elements, with};
-use super::affine::{Affine, Packed};
+use super::affine::{Affine, Packed, ROWS};
 use super::backward::Wanted;
 use super::passes::{Passes, locked};
 use super::{Layers, Shape, Weights, Workspace};
@@ -207,8 +207,11 @@ impl<T: Real> Pass<T> {
         let mut flat = Vec::new();
         for (index, map) in self.trunk.layers.maps.iter().enumerate() {
             let (mut weight, mut bias) = (vec![T::zero(); map.weights()], vec![T::zero(); map.outputs]);
-            let factors = self.trunk.layers.factors(workspace, index);
-            map.weight_gradient(std::iter::once(factors), 0, &mut weight, &mut bias);
+            let factors = std::iter::once(self.trunk.layers.factors(workspace, index));
+            let rows = weight.chunks_mut((ROWS * map.terms()).max(1)).zip(bias.chunks_mut(ROWS));
+            for (at, (weight, bias)) in rows.enumerate() {
+                map.weight_gradient(factors.clone(), at * ROWS, weight, bias);
+            }
             flat.append(&mut weight);
             flat.append(&mut bias);
         }
