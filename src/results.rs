@@ -160,6 +160,12 @@ pub struct TrainingRow {
     pub best_valid: Option<f64>,
     /// Network evaluations in one lead step.
     pub evaluations: usize,
+    /// Floating-point operations of the training's networks, where its settings are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub training_flops: Option<f64>,
+    /// Floating-point operations of a lead step of one member.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inference_flops: Option<f64>,
     /// What a long rollout shows of its climate, where that was looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollout: Option<RolloutRow>,

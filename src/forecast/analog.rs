@@ -59,7 +59,7 @@ pub(super) const ENTRY: Entry<ForecasterBuild> = Entry {
     about: "resamples what followed the k nearest training states",
     reference: "Lorenz 1969; Lguensat et al. 2017",
     params: &[NEIGHBOURS, TARGET, LIBRARY, NOISE],
-    build: ForecasterBuild { fit, load: Some(load), memory, learned: false },
+    build: ForecasterBuild { fit, load: Some(load), memory, cost: None },
 };
 
 struct Analog {

@@ -10,10 +10,10 @@ use std::ops::Range;
 use ndarray::{Array1, Array2, Array3, ArrayView1, ArrayView2, Axis, s};
 use serde_json::json;
 
-use super::learned::{self, Learned, in_chunks, joined, members, stacked};
+use super::learned::{self, Learned, Work, in_chunks, joined, members, stacked};
 use super::mixture_law::log_sum_exp;
 use super::stored::{counts, misfit};
-use super::{FitContext, FitSize, Fitted, ForecasterBuild, Result, Training};
+use super::{Cost, FitContext, FitSize, Fitted, ForecasterBuild, Result, Training};
 use crate::model::Model;
 use crate::nn::network::Stepwise;
 use crate::nn::objective::{AUTOREGRESSIVE_SETTINGS, AutoregressiveShape, ComponentFields, causal_layer};
@@ -31,7 +31,7 @@ pub(super) const ENTRY: Entry<ForecasterBuild> = Entry {
     about: "autoregressive network, component by component: mixtures given the components before, trained by likelihood",
     reference: "Uria, Murray and Larochelle (2013), arXiv:1306.0186",
     params: &PARAMS,
-    build: ForecasterBuild { fit, load: Some(load), memory, learned: true },
+    build: ForecasterBuild { fit, load: Some(load), memory, cost: Some(cost) },
 };
 
 /// The keys under which a stored model has its shape.
@@ -59,6 +59,10 @@ struct Autoregressive {
     layer: Stepwise,
     /// The components before each, with their weights.
     order: Vec<Vec<(usize, usize)>>,
+}
+
+fn cost(settings: &Settings, size: &FitSize) -> Option<Cost> {
+    learned::cost(settings, size, AutoregressiveShape::new(settings).fields(), Work::of(settings, 1))
 }
 
 fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {

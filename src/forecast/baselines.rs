@@ -231,7 +231,7 @@ fn the_crps_of_climatology_is_the_stationary_one() {
 fn every_baseline_is_the_same_bit_for_bit_after_saving_and_two_steps_are_one_and_one() {
     let train = independent_pairs(&ou(&[]), 0.3, 500, 6);
     let dim = train.dim().2;
-    for entry in FORECASTERS.iter().filter(|entry| !entry.build.learned) {
+    for entry in FORECASTERS.iter().filter(|entry| !entry.build.is_learned()) {
         let Some(load) = entry.build.load else { continue };
         let fitted = fit(entry.name, &[], &train);
         let model = fitted.model();
@@ -253,7 +253,7 @@ fn every_baseline_is_the_same_bit_for_bit_after_saving_and_two_steps_are_one_and
 #[test]
 fn a_stored_model_has_its_parts_and_no_others_each_in_its_shape() {
     let train = independent_pairs(&ou(&[]), 0.3, 500, 6);
-    for entry in FORECASTERS.iter().filter(|entry| !entry.build.learned && entry.build.load.is_some()) {
+    for entry in FORECASTERS.iter().filter(|entry| !entry.build.is_learned() && entry.build.load.is_some()) {
         let whole = fit(entry.name, &[], &train).model();
         let refused = |change: &dyn Fn(&mut Model), says: &str| {
             let mut other = whole.clone();
@@ -285,7 +285,7 @@ fn a_stored_model_has_its_parts_and_no_others_each_in_its_shape() {
 #[test]
 fn results_do_not_depend_on_the_number_of_threads() {
     let train = independent_pairs(&ou(&[]), 0.3, 500, 6);
-    for entry in FORECASTERS.iter().filter(|entry| !entry.build.learned && entry.build.load.is_some()) {
+    for entry in FORECASTERS.iter().filter(|entry| !entry.build.is_learned() && entry.build.load.is_some()) {
         let run = |threads: usize| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| {
@@ -308,7 +308,7 @@ fn damaged_models_and_missing_data_are_refused_in_words() {
     assert!(message("climatology").contains("there are none"));
     assert!(message("perfect").contains("there is only data here"));
     let train = independent_pairs(&ou(&[]), 0.3, 50, 6);
-    for entry in FORECASTERS.iter().filter(|entry| !entry.build.learned) {
+    for entry in FORECASTERS.iter().filter(|entry| !entry.build.is_learned()) {
         let Some(load) = entry.build.load else { continue };
         let whole = fit(entry.name, &[], &train).model();
         for name in whole.tensors.keys() {

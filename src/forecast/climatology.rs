@@ -21,7 +21,7 @@ pub(super) const ENTRY: Entry<ForecasterBuild> = Entry {
     about: "an independent draw from the training states",
     reference: "Jolliffe & Stephenson 2012",
     params: &[LIBRARY],
-    build: ForecasterBuild { fit, load: Some(load), memory, learned: false },
+    build: ForecasterBuild { fit, load: Some(load), memory, cost: None },
 };
 
 struct Climatology {

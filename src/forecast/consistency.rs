@@ -9,9 +9,11 @@
 use ndarray::{Array2, ArrayView2};
 use serde_json::json;
 
-use super::learned::{self, First, Learned, Task, after, in_chunks, joined, members, named, shared_steps, stacked};
+use super::learned::{
+    self, First, Learned, Task, Work, after, in_chunks, joined, members, named, shared_steps, stacked,
+};
 use super::stored::{misfit, reals, vector};
-use super::{Error, FitContext, FitSize, Fitted, ForecasterBuild, Result, Training};
+use super::{Cost, Error, FitContext, FitSize, Fitted, ForecasterBuild, Result, Training};
 use crate::model::{Checkpoints, Model};
 use crate::nn::OBJECTIVES;
 use crate::nn::objective::{Boundary, Consistency, DENOISER_FIELDS, DENOISER_SETTINGS, DENOISERS, Rows};
@@ -39,7 +41,7 @@ pub const ENTRY: Entry<ForecasterBuild> = Entry {
     about: "network from noise to the increment in one evaluation, distilled from a denoiser",
     reference: "Song et al. (2023), arXiv:2303.01469",
     params: &PARAMS,
-    build: ForecasterBuild { fit, load: Some(load), memory, learned: true },
+    build: ForecasterBuild { fit, load: Some(load), memory, cost: Some(cost) },
 };
 
 /// The stored array of sigma_min and sigma_max.
@@ -68,6 +70,15 @@ fn sigmas(settings: &Settings) -> Result<Vec<f64>> {
     // the ends as they are said, whatever the powers in between round to
     (sigmas[0], sigmas[steps - 1]) = (sigma_max, sigma_min);
     Ok(sigmas)
+}
+
+/// The teacher is evaluated twice for each pair of the distillation (Heun), and the student once for what it is to give.
+fn cost(settings: &Settings, size: &FitSize) -> Option<Cost> {
+    let (of_teacher, rest) = shared_steps(settings, TEACHER_STEPS).ok()?;
+    let of = |work: Work| learned::cost(settings, size, DENOISER_FIELDS, work);
+    let teacher = of(Work { steps: of_teacher, evaluations: 0, ..Work::of(settings, 0) })?;
+    let student = of(Work { steps: rest, beside: 3, ..Work::of(settings, 1) })?;
+    Some(Cost { parameters: student.parameters, ..student.and(teacher) })
 }
 
 fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {

@@ -9,9 +9,9 @@ use ndarray::{Array2, ArrayView2, s};
 use serde_json::json;
 
 use super::held_noise::{self, HeldNoise};
-use super::learned::{self, Learned, in_chunks, joined, members, stacked};
+use super::learned::{self, Learned, Work, in_chunks, joined, members, stacked};
 use super::stored::misfit;
-use super::{FitContext, FitSize, Fitted, ForecasterBuild, Result, Training};
+use super::{Cost, FitContext, FitSize, Fitted, ForecasterBuild, Result, Training};
 use crate::model::Model;
 use crate::nn::OBJECTIVES;
 use crate::nn::objective::{NOISE_FIELDS, SCORE_RULE_SETTINGS, TRAIN_MEMBERS, score_rule_fields};
@@ -26,7 +26,7 @@ pub const ENTRY: Entry<ForecasterBuild> = Entry {
     about: "autoregressive network of the state and noise, trained by a proper score of a few members",
     reference: "Pacchiardi et al. (2024), arXiv:2112.08217; Lang et al. (2024), arXiv:2412.15832",
     params: &PARAMS,
-    build: ForecasterBuild { fit, load: Some(load), memory, learned: true },
+    build: ForecasterBuild { fit, load: Some(load), memory, cost: Some(cost) },
 };
 
 fn memory(settings: &Settings, size: &FitSize) -> Vec<MemoryUse> {
@@ -38,6 +38,12 @@ fn memory(settings: &Settings, size: &FitSize) -> Vec<MemoryUse> {
 struct Crps {
     learned: Learned,
     noise_fields: usize,
+}
+
+fn cost(settings: &Settings, size: &FitSize) -> Option<Cost> {
+    let fields = score_rule_fields(settings.count(NOISE_FIELDS.key));
+    let work = Work { members: settings.count(TRAIN_MEMBERS.key), ..Work::of(settings, 1) };
+    learned::cost(settings, size, fields, work)
 }
 
 fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {

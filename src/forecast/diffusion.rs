@@ -11,7 +11,7 @@ use super::learned::{self, Learned, joined};
 use super::sampling::{self, Sampling};
 use super::stored::misfit;
 use super::target::{self, Target, TargetFit};
-use super::{FitContext, FitSize, Fitted, ForecasterBuild, Result, Training};
+use super::{Cost, FitContext, FitSize, Fitted, ForecasterBuild, Result, Training};
 use crate::model::Model;
 use crate::nn::OBJECTIVES;
 use crate::nn::objective::{DENOISER_FIELDS, DENOISER_NAMES, DENOISER_SETTINGS, DENOISERS, sampled_schedule};
@@ -35,7 +35,7 @@ pub const ENTRY: Entry<ForecasterBuild> = Entry {
     about: "conditional denoiser of the increment, drawn by a reverse sampler",
     reference: "Karras et al. (2022), arXiv:2206.00364",
     params: &PARAMS,
-    build: ForecasterBuild { fit, load: Some(load), memory, learned: true },
+    build: ForecasterBuild { fit, load: Some(load), memory, cost: Some(cost) },
 };
 
 /// The forecaster.
@@ -48,6 +48,11 @@ struct Diffusion {
 
 fn memory(settings: &Settings, size: &FitSize) -> Vec<MemoryUse> {
     target::held(settings, size, DENOISER_FIELDS)
+}
+
+fn cost(settings: &Settings, size: &FitSize) -> Option<Cost> {
+    let along = sampled_schedule(settings.text(OBJECTIVE.key), settings);
+    target::cost(settings, size, Sampling::new(settings, along, 1.0).ok()?.evaluations())
 }
 
 fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {

@@ -57,11 +57,46 @@ pub struct ForecasterBuild {
     pub load: Option<fn(&Model) -> Result<Fitted>>,
     /// What making one and using it holds in memory, beside the trajectories.
     pub memory: fn(&Settings, &FitSize) -> Vec<MemoryUse>,
-    /// Whether it learns from trajectories by gradient descent.
-    pub learned: bool,
+    /// What it costs to learn from trajectories by gradient descent; none for those that do not.
+    pub cost: Option<CostOf>,
+}
+
+/// The cost of a forecaster with these settings; none where they contradict each other, as the fit will say.
+pub type CostOf = fn(&Settings, &FitSize) -> Option<Cost>;
+
+/// What a learned forecaster costs, in floating-point operations of its networks: two for each element of a matrix and
+/// example. What losses, validations and optimizers take beside is not in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Cost {
+    /// Parameters of all its networks.
+    pub parameters: usize,
+    /// Operations of its training, that of networks which others are learned from included.
+    pub training: f64,
+    /// Evaluations of networks in a lead step.
+    pub evaluations: usize,
+    /// Operations of a lead step of one member. The embedding of a noise level, one for all members, is not in it.
+    pub inference: f64,
+}
+
+impl Cost {
+    /// That of both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            parameters: self.parameters.saturating_add(other.parameters),
+            training: self.training + other.training,
+            evaluations: self.evaluations + other.evaluations,
+            inference: self.inference + other.inference,
+        }
+    }
 }
 
 impl ForecasterBuild {
+    /// Whether it learns from trajectories by gradient descent.
+    pub const fn is_learned(&self) -> bool {
+        self.cost.is_some()
+    }
+
     /// The forecaster of a stored model, of which every part must be one of its kind; none where none is ever stored.
     pub fn rebuild(&self, model: &Model) -> Option<Result<Fitted>> {
         let load = self.load?;

@@ -15,7 +15,7 @@ use super::denoiser::LearnedDenoiser;
 use super::learned::{self, Learned, joined};
 use super::stored::{misfit, reals, vector};
 use super::target::{self, Target, TargetFit};
-use super::{FitContext, FitSize, Fitted, ForecasterBuild, Result, Training};
+use super::{Cost, FitContext, FitSize, Fitted, ForecasterBuild, Result, Training};
 use crate::model::Model;
 use crate::nn::OBJECTIVES;
 use crate::nn::objective::{DENOISER_FIELDS, ObjectiveBuild, TIME_LAW};
@@ -45,7 +45,7 @@ pub const ENTRY: Entry<ForecasterBuild> = Entry {
     about: "straight lines from noise to the increment, followed by an ordinary differential equation",
     reference: "Lipman et al. (2023), arXiv:2210.02747; Liu et al. (2023), arXiv:2209.03003",
     params: &PARAMS,
-    build: ForecasterBuild { fit, load: Some(load), memory, learned: true },
+    build: ForecasterBuild { fit, load: Some(load), memory, cost: Some(cost) },
 };
 
 /// The power of the sd of z that the levels are multiplied by.
@@ -104,6 +104,10 @@ fn objective() -> Result<&'static Entry<ObjectiveBuild>> {
 
 fn memory(settings: &Settings, size: &FitSize) -> Vec<MemoryUse> {
     target::held(settings, size, DENOISER_FIELDS)
+}
+
+fn cost(settings: &Settings, size: &FitSize) -> Option<Cost> {
+    target::cost(settings, size, FlowSampling::new(settings, 1.0).ok()?.evaluations())
 }
 
 fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {

@@ -12,8 +12,8 @@ use ndarray::{Array2, ArrayView2, Axis};
 
 use super::gaussian_covariance::{COVARIANCE, CovarianceForm, Spread};
 use super::held_noise::{self, HeldNoise};
-use super::learned::{self, Learned, in_chunks, joined, members, stacked};
-use super::{FitContext, FitSize, Fitted, ForecasterBuild, Result, Training};
+use super::learned::{self, Learned, Work, in_chunks, joined, members, stacked};
+use super::{Cost, FitContext, FitSize, Fitted, ForecasterBuild, Result, Training};
 use crate::model::Model;
 use crate::nn::OBJECTIVES;
 use crate::nn::objective::{LIKELIHOOD_FIELDS, RANK};
@@ -34,7 +34,7 @@ pub const ENTRY: Entry<ForecasterBuild> = Entry {
     about: "autoregressive network: mean and covariance of the increment, trained by likelihood",
     reference: "Nix and Weigend (1994)",
     params: &PARAMS,
-    build: ForecasterBuild { fit, load: Some(load), memory, learned: true },
+    build: ForecasterBuild { fit, load: Some(load), memory, cost: Some(cost) },
 };
 
 /// Arrays of the size of all fields that a loss makes of them, forward and backward.
@@ -143,6 +143,10 @@ impl Differentiable for Gaussian {
     fn mean_adjoint(&self, _k: usize, x: ArrayView2<f64>, v: ArrayView2<f64>) -> systems::Result<Array2<f64>> {
         Ok(held_noise::adjoint(self, x, v, self.no_noise(x.nrows()).view())?)
     }
+}
+
+fn cost(settings: &Settings, size: &FitSize) -> Option<Cost> {
+    learned::cost(settings, size, CovarianceForm::of(settings).fields(size.components), Work::of(settings, 1))
 }
 
 fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {

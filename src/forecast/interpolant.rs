@@ -12,10 +12,10 @@ use ndarray::{Array2, ArrayView2, s};
 use serde_json::json;
 
 use super::denoiser::LearnedDenoiser;
-use super::learned::{self, Learned, joined};
+use super::learned::{self, Learned, Work, joined};
 use super::stored::{misfit, reals, vector};
 use super::target::{Target, TargetFit};
-use super::{FitContext, FitSize, Fitted, ForecasterBuild, Result, Training};
+use super::{Cost, FitContext, FitSize, Fitted, ForecasterBuild, Result, Training};
 use crate::model::Model;
 use crate::nn::OBJECTIVES;
 use crate::nn::objective::{DENOISER_FIELDS, TIME_LAW, interpolant_preconditioning};
@@ -45,7 +45,7 @@ pub const ENTRY: Entry<ForecasterBuild> = Entry {
     about: "stochastic process from one state to the next, with a learned drift",
     reference: "Chen et al. (2024), arXiv:2403.13724",
     params: &PARAMS,
-    build: ForecasterBuild { fit, load: Some(load), memory, learned: true },
+    build: ForecasterBuild { fit, load: Some(load), memory, cost: Some(cost) },
 };
 
 /// The power of the sd of x_{k+1} that the levels are multiplied by.
@@ -99,6 +99,11 @@ struct InterpolantForecaster {
 
 fn memory(settings: &Settings, size: &FitSize) -> Vec<MemoryUse> {
     learned::held(settings, size, DENOISER_FIELDS)
+}
+
+fn cost(settings: &Settings, size: &FitSize) -> Option<Cost> {
+    let evaluations = Process::new(settings, 1.0).ok()?.levels.steps();
+    learned::cost(settings, size, DENOISER_FIELDS, Work::of(settings, evaluations))
 }
 
 fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {

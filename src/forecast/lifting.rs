@@ -5,8 +5,8 @@
 //! with it, whatever the law; a fresh label gives what lies between the pairs of the labels near it. It is here to be
 //! recognized, not to be used.
 
-use super::learned::{self, joined};
-use super::{FitContext, FitSize, Fitted, ForecasterBuild, Result, crps};
+use super::learned::{self, Work, joined};
+use super::{Cost, FitContext, FitSize, Fitted, ForecasterBuild, Result, crps};
 use crate::model::Model;
 use crate::nn::objective::{NOISE_FIELDS, score_rule_fields};
 use crate::systems::{Entry, MemoryUse, Param, Settings};
@@ -19,11 +19,15 @@ pub(super) const ENTRY: Entry<ForecasterBuild> = Entry {
     about: "network of the state and a random label of each training pair, by squared error: memorizes by design",
     reference: "Stochastic lifting, arXiv:2605.29194",
     params: &PARAMS,
-    build: ForecasterBuild { fit, load: Some(load), memory, learned: true },
+    build: ForecasterBuild { fit, load: Some(load), memory, cost: Some(cost) },
 };
 
 fn memory(settings: &Settings, size: &FitSize) -> Vec<MemoryUse> {
     learned::held(settings, size, score_rule_fields(settings.count(NOISE_FIELDS.key)))
+}
+
+fn cost(settings: &Settings, size: &FitSize) -> Option<Cost> {
+    learned::cost(settings, size, score_rule_fields(settings.count(NOISE_FIELDS.key)), Work::of(settings, 1))
 }
 
 fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {

@@ -35,7 +35,7 @@ pub(super) const ENTRY: Entry<ForecasterBuild> = Entry {
     about: "ridge regression of the increment, Gaussian residuals with full covariance",
     reference: "Hoerl & Kennard 1970; Schaefer & Strimmer 2005",
     params: &[RIDGE],
-    build: ForecasterBuild { fit, load: Some(load), memory, learned: false },
+    build: ForecasterBuild { fit, load: Some(load), memory, cost: None },
 };
 
 /// Degrees of freedom for each component from which the residual covariance is left as it is.

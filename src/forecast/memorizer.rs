@@ -56,7 +56,7 @@ pub(super) const ENTRY: Entry<ForecasterBuild> = Entry {
     about: "the optimal denoiser of the training increments themselves, which it repeats",
     reference: "arXiv:2606.08554",
     params: &[BANDWIDTH, TARGET, LIBRARY],
-    build: ForecasterBuild { fit, load: Some(load), memory, learned: false },
+    build: ForecasterBuild { fit, load: Some(load), memory, cost: None },
 };
 
 struct Memorizer {

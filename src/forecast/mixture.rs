@@ -8,10 +8,10 @@
 use ndarray::{Array1, Array2, Array3, ArrayView2, ArrayView3, Axis, concatenate};
 use serde_json::json;
 
-use super::learned::{self, Learned, in_chunks, joined, members, stacked};
+use super::learned::{self, Learned, Work, in_chunks, joined, members, stacked};
 use super::mixture_law::{GaussianPart, MixtureLaw};
 use super::stored::{counts, misfit};
-use super::{FitContext, FitSize, Fitted, ForecasterBuild, Result, Training};
+use super::{Cost, FitContext, FitSize, Fitted, ForecasterBuild, Result, Training};
 use crate::model::Model;
 use crate::nn::objective::{GaussianFields, MIXTURE_SETTINGS, MixtureShape};
 use crate::nn::train::SHARD;
@@ -31,7 +31,7 @@ pub(super) const ENTRY: Entry<ForecasterBuild> = Entry {
     about: "autoregressive network: a mixture of Gaussians of the increment, trained by likelihood",
     reference: "Bishop (1994), Mixture density networks",
     params: &PARAMS,
-    build: ForecasterBuild { fit, load: Some(load), memory, learned: true },
+    build: ForecasterBuild { fit, load: Some(load), memory, cost: Some(cost) },
 };
 
 /// The keys under which a stored model has its shape.
@@ -55,6 +55,10 @@ fn memory(settings: &Settings, size: &FitSize) -> Vec<MemoryUse> {
 struct Mixture {
     learned: Learned,
     shape: MixtureShape,
+}
+
+fn cost(settings: &Settings, size: &FitSize) -> Option<Cost> {
+    learned::cost(settings, size, MixtureShape::new(settings).fields(), Work::of(settings, 1))
 }
 
 fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {

@@ -38,7 +38,7 @@ mod target;
 
 pub use error::{Error, Result};
 pub use fitted::{Fitted, Parts, Training};
-pub use fitting::{FitContext, FitSize, ForecasterBuild};
+pub use fitting::{Cost, CostOf, FitContext, FitSize, ForecasterBuild};
 
 pub use crate::model::{Checkpoints, CurvePoint};
 use crate::systems::Entry;

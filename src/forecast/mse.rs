@@ -9,10 +9,10 @@ use ndarray::{Array1, Array2, ArrayView2, Axis};
 use serde_json::json;
 
 use super::held_noise::{self, HeldNoise};
-use super::learned::{self, Learned, in_chunks, joined, members, stacked};
+use super::learned::{self, Learned, Work, in_chunks, joined, members, stacked};
 use super::linear::{PLENTY, shrink};
 use super::stored::{covariance, misfit, reals, tensor, vector};
-use super::{FitContext, FitSize, Fitted, ForecasterBuild, Result, Training};
+use super::{Cost, FitContext, FitSize, Fitted, ForecasterBuild, Result, Training};
 use crate::model::{Model, Tensor};
 use crate::nn::data::{Batch, Data};
 use crate::nn::objective::REGRESSION_FIELDS;
@@ -39,7 +39,7 @@ pub const ENTRY: Entry<ForecasterBuild> = Entry {
     about: "autoregressive network: mean of the increment, trained by squared error, with residual noise",
     reference: "Gauss (1809)",
     params: &PARAMS,
-    build: ForecasterBuild { fit, load: Some(load), memory, learned: true },
+    build: ForecasterBuild { fit, load: Some(load), memory, cost: Some(cost) },
 };
 
 /// Pairs whose residuals are taken.
@@ -164,6 +164,10 @@ impl GaussianKernel for Kernel {
 
 /// The forecaster: its law is Gaussian, so that it offers everything that a Gaussian law offers.
 struct Mse(GaussianLaw<Kernel>);
+
+fn cost(settings: &Settings, size: &FitSize) -> Option<Cost> {
+    learned::cost(settings, size, REGRESSION_FIELDS, Work::of(settings, 1))
+}
 
 fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {
     let data = learned::data(settings, context)?;

@@ -10,9 +10,9 @@ use std::cell::RefCell;
 use ndarray::{Array1, Array2, Array3, ArrayView2, Zip};
 use serde_json::json;
 
-use super::learned::{self, Learned, in_chunks, joined, members, stacked};
+use super::learned::{self, Learned, Work, in_chunks, joined, members, stacked};
 use super::stored::{counts, misfit};
-use super::{FitContext, FitSize, Fitted, ForecasterBuild, Result, Training};
+use super::{Cost, FitContext, FitSize, Fitted, ForecasterBuild, Result, Training};
 use crate::model::Model;
 use crate::nn::objective::{FLOW_SETTINGS, FlowShape, Spline, coupling_fields, coupling_trunk, log_variance, moves};
 use crate::nn::train::SHARD;
@@ -29,7 +29,7 @@ pub(super) const ENTRY: Entry<ForecasterBuild> = Entry {
     about: "autoregressive network: spline couplings take the increment to independent normals, trained by likelihood",
     reference: "Durkan et al. (2019), arXiv:1906.04032; Winkler et al. (2019), arXiv:1912.00042",
     params: &PARAMS,
-    build: ForecasterBuild { fit, load: Some(load), memory, learned: true },
+    build: ForecasterBuild { fit, load: Some(load), memory, cost: Some(cost) },
 };
 
 /// The keys under which a stored model has its shape.
@@ -54,6 +54,13 @@ fn memory(settings: &Settings, size: &FitSize) -> Vec<MemoryUse> {
 struct NormalizingFlow {
     learned: Learned,
     shape: FlowShape,
+}
+
+/// One evaluation of the network is one of all its trunks.
+fn cost(settings: &Settings, size: &FitSize) -> Option<Cost> {
+    let shape = FlowShape::new(settings);
+    let of_all = learned::cost(settings, size, shape.fields(), Work::of(settings, 1))?;
+    Some(Cost { evaluations: shape.couplings, ..of_all })
 }
 
 fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {

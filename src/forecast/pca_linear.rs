@@ -44,7 +44,7 @@ pub(super) const ENTRY: Entry<ForecasterBuild> = Entry {
     about: "linear regression of principal components, isotropic noise around them",
     reference: "Pearson 1901; Tipping & Bishop 1999",
     params: &[RANK, VARIANCE, SCALE, RIDGE],
-    build: ForecasterBuild { fit, load: Some(load), memory, learned: false },
+    build: ForecasterBuild { fit, load: Some(load), memory, cost: None },
 };
 
 /// The share of the variance that is kept where nothing else says how much.

@@ -11,7 +11,7 @@ pub(super) const ENTRY: Entry<ForecasterBuild> = Entry {
     about: "the true system, stepped as the truth is",
     reference: "the system's own",
     params: &[],
-    build: ForecasterBuild { fit, load: None, memory: |_, _| Vec::new(), learned: false },
+    build: ForecasterBuild { fit, load: None, memory: |_, _| Vec::new(), cost: None },
 };
 
 fn fit(_settings: &Settings, context: &FitContext) -> Result<Fitted> {

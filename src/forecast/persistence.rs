@@ -15,7 +15,7 @@ pub(super) const ENTRY: Entry<ForecasterBuild> = Entry {
     about: "the state stays as it is",
     reference: "Jolliffe & Stephenson 2012",
     params: &[],
-    build: ForecasterBuild { fit, load: Some(load), memory: |_, _| Vec::new(), learned: false },
+    build: ForecasterBuild { fit, load: Some(load), memory: |_, _| Vec::new(), cost: None },
 };
 
 struct Persistence {

@@ -11,12 +11,14 @@ use ndarray::{Array1, Array2, ArrayView2, Axis};
 
 use super::denoiser::LearnedDenoiser;
 use super::fitted::Parts;
-use super::learned::{self, First, Learned, Task, after, in_chunks, members, named, shared_steps, stacked, steps};
+use super::learned::{
+    self, First, Learned, Task, Work, after, in_chunks, members, named, shared_steps, stacked, steps,
+};
 use super::stored::{misfit, reals, vector};
-use super::{FitContext, FitSize, Result, Training};
+use super::{Cost, FitContext, FitSize, Result, Training};
 use crate::model::{Checkpoints, Model};
 use crate::nn::data::{Batch, Data, Scales};
-use crate::nn::objective::{Draws, Fields, ObjectiveBuild, REGRESSION_FIELDS};
+use crate::nn::objective::{DENOISER_FIELDS, Draws, Fields, ObjectiveBuild, REGRESSION_FIELDS};
 use crate::nn::{NeuralNetwork, OBJECTIVES, Objective, array};
 use crate::systems::registry::find;
 use crate::systems::{Affine, BoundDenoiser, Entry, MemoryUse, Param, ParamKind, Settings};
@@ -74,6 +76,19 @@ pub(super) fn held(settings: &Settings, size: &FitSize, fields: Fields) -> Vec<M
         held.extend(of_mean.into_iter().map(|held| MemoryUse { what: format!("the mean: {}", held.what), ..held }));
     }
     held
+}
+
+/// What a network for the denoiser of z costs that is evaluated so many times in a lead step, with that for the mean.
+pub(super) fn cost(settings: &Settings, size: &FitSize, evaluations: usize) -> Option<Cost> {
+    let of = |fields, work| learned::cost(settings, size, fields, work);
+    if settings.text(TARGET.key) != "residual" {
+        return of(DENOISER_FIELDS, Work::of(settings, evaluations));
+    }
+    let (of_mean, rest) = shared_steps(settings, MEAN_STEPS).ok()?;
+    let mean = of(REGRESSION_FIELDS, Work { steps: of_mean, ..Work::of(settings, 1) })?;
+    let rests = of(REGRESSION_FIELDS, Work { steps: rest, members: 0, beside: 1, evaluations: 0 })?;
+    let own = of(DENOISER_FIELDS, Work { steps: rest, ..Work::of(settings, evaluations) })?;
+    Some(own.and(mean).and(Cost { parameters: 0, ..rests }))
 }
 
 /// A fit of a network for z.

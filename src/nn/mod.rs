@@ -11,6 +11,7 @@ pub mod network;
 pub mod objective;
 pub mod ops;
 pub mod optimizer;
+pub mod shards;
 pub mod train;
 pub mod validation;
 pub mod weights;

@@ -4,11 +4,18 @@
 //! v' = v / (1 - b2^t), rate r, decay d (of matrices only, not of biases). Everything is a flat vector in the order of
 //! the weights' paths, and one pass updates all of it.
 
+use rayon::prelude::*;
+
 use super::weights::Slot;
 
 const B1: f64 = 0.9;
 const B2: f64 = 0.99;
 const E: f32 = 1e-8;
+
+/// Weights that one thread goes over at a time.
+const CHUNK: usize = 1 << 15;
+/// Partial sums of a norm, side by side.
+const LANES: usize = 8;
 
 /// The state of AdamW.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,19 +45,46 @@ impl AdamW {
         for slot in slots {
             let shrink = if slot.path.ends_with(".weight") { (1.0 - rate * decay) as f32 } else { 1.0 };
             let range = || slot.range.clone();
-            let moments = self.m[range()].iter_mut().zip(&mut self.v[range()]);
-            for ((w, g), (m, v)) in values[range()].iter_mut().zip(&gradient[range()]).zip(moments) {
-                *m = B1 as f32 * *m + (1.0 - B1) as f32 * g;
-                *v = B2 as f32 * *v + (1.0 - B2) as f32 * g * g;
-                *w = *w * shrink - bias_m * *m / ((*v * bias_v).sqrt() + E);
+            let (m, v) = (&mut self.m[range()], &mut self.v[range()]);
+            let (values, gradient) = (&mut values[range()], &gradient[range()]);
+            let factors = [shrink, bias_m, bias_v];
+            if values.len() <= CHUNK {
+                moved((values, gradient), (m, v), factors);
+            } else {
+                let chunks = values.par_chunks_mut(CHUNK).zip(gradient.par_chunks(CHUNK));
+                let moments = m.par_chunks_mut(CHUNK).zip(v.par_chunks_mut(CHUNK));
+                chunks.zip(moments).for_each(|(values, moments)| moved(values, moments, factors));
             }
         }
     }
 }
 
+/// One update of some weights by their gradient and moments.
+fn moved((w, g): (&mut [f32], &[f32]), (m, v): (&mut [f32], &mut [f32]), [shrink, bias_m, bias_v]: [f32; 3]) {
+    for ((w, g), (m, v)) in w.iter_mut().zip(g).zip(m.iter_mut().zip(v)) {
+        *m = B1 as f32 * *m + (1.0 - B1) as f32 * g;
+        *v = B2 as f32 * *v + (1.0 - B2) as f32 * g * g;
+        *w = *w * shrink - bias_m * *m / ((*v * bias_v).sqrt() + E);
+    }
+}
+
+/// The sum of squares, in partial sums of every eighth element.
+fn squares(values: &[f32]) -> f64 {
+    let (eights, rest) = values.as_chunks::<LANES>();
+    let mut sums = [0.0f64; LANES];
+    for eight in eights {
+        sums.iter_mut().zip(eight).for_each(|(sum, value)| *sum += f64::from(*value) * f64::from(*value));
+    }
+    sums.iter().sum::<f64>() + rest.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>()
+}
+
 /// Scales `gradient` down to the norm `limit` if it is longer; the norm that it had.
 pub fn clip(gradient: &mut [f32], limit: f64) -> f64 {
-    let norm = gradient.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>().sqrt();
+    let norm = match gradient.len() {
+        0..=CHUNK => squares(gradient),
+        _ => gradient.par_chunks(CHUNK).map(squares).collect::<Vec<_>>().iter().sum(),
+    }
+    .sqrt();
     if norm > limit {
         let factor = (limit / norm) as f32;
         gradient.iter_mut().for_each(|g| *g *= factor);
@@ -63,7 +97,13 @@ pub fn clip(gradient: &mut [f32], limit: f64) -> f64 {
 pub fn average(mean: &mut [f32], values: &[f32], step: u64, decay: f64) {
     let step = step as f64;
     let keep = decay.min((1.0 + step) / (10.0 + step)) as f32;
-    mean.iter_mut().zip(values).for_each(|(mean, w)| *mean = keep * *mean + (1.0 - keep) * w);
+    let one = |(mean, values): (&mut [f32], &[f32])| {
+        mean.iter_mut().zip(values).for_each(|(mean, w)| *mean = keep * *mean + (1.0 - keep) * w);
+    };
+    match mean.len() {
+        0..=CHUNK => one((mean, values)),
+        _ => mean.par_chunks_mut(CHUNK).zip(values.par_chunks(CHUNK)).for_each(one),
+    }
 }
 
 /// The learning rate at `step` (from 0) of `steps`: a linear rise over `warm_up` steps to `peak`, then half a cosine to

@@ -1,8 +1,8 @@
 //! The one training loop, for every loss.
 //!
 //! Step s draws a batch at the address (Batch, s), cuts it into shards of [`SHARD`] rows, and sums the shards' gradients
-//! in order: each shard is a graph of its own on one thread, so that the bytes of the result do not depend on how many
-//! threads there are. Then clipping, AdamW, and the average of the weights, whose validation loss decides which weights
+//! in order ([`Shards`]): each shard is a graph of its own on one thread, so that the bytes of the result do not depend on
+//! how many threads there are. Then clipping, AdamW, and the average of the weights, whose validation loss decides which weights
 //! are kept: on fixed pairs with fixed noise, of levels that are spread evenly over their law. Kept are the last weights
 //! whose loss is as low as the lowest, as far as that can be told ([`Validation`]). With one drawn level a pair and the
 //! lowest loss of all, weights of a sixth of a training were kept, with a climate 1.4 times too wide.
@@ -16,6 +16,7 @@ use super::checkpoint::State;
 use super::data::{Data, Subset};
 use super::objective::{Draws, Objective};
 use super::optimizer::{average, clip, rate};
+use super::shards::Shards;
 use super::validation::Validation;
 use super::windows::evenly;
 use super::{Error, NetworkConfig, Result, Weights};
@@ -139,9 +140,10 @@ impl Trainer<'_, '_> {
         }
         let mut state = self.start()?;
         self.progress.trained(self.before + state.step);
+        let mut shards = Shards::new(self.network, &state.weights, self.config.batch.div_ceil(SHARD))?;
         self.progress.start("train", self.config.steps);
         while state.step < self.config.steps {
-            let taken = self.step(&mut state)?;
+            let taken = self.step(&mut state, &mut shards)?;
             self.after(&mut state, taken)?;
         }
         self.progress.finish();
@@ -179,10 +181,10 @@ impl Trainer<'_, '_> {
     }
 
     /// One update.
-    fn step(&self, state: &mut State) -> Result<Taken> {
+    fn step(&self, state: &mut State, shards: &mut Shards) -> Result<Taken> {
         let (config, step) = (self.config, state.step);
-        let (loss, mut gradient) = self.gradient(&state.weights, step)?;
-        let norm = clip(&mut gradient, config.clip);
+        let (loss, gradient) = self.gradient(shards, &state.weights, step)?;
+        let norm = clip(gradient, config.clip);
         if !loss.is_finite() || !norm.is_finite() {
             return Err(Error::Diverged(format!(
                 "training diverged at step {step}: its loss is {loss} and the norm of its gradient {norm}; lower \
@@ -192,7 +194,7 @@ impl Trainer<'_, '_> {
         }
         let rate = rate(config.learning_rate, step, config.steps, config.warm_up);
         let weights = &mut state.weights;
-        state.adam.update(&weights.slots, &mut weights.values, &gradient, rate, config.weight_decay);
+        state.adam.update(&weights.slots, &mut weights.values, gradient, rate, config.weight_decay);
         average(&mut state.mean, &weights.values, step, config.ema);
         state.step += 1;
         Ok(Taken { loss, norm, rate })
@@ -232,35 +234,20 @@ impl Trainer<'_, '_> {
     }
 
     /// The mean loss of the batch of a step, and its gradient in the order of the weights.
-    fn gradient(&self, weights: &Weights, step: u64) -> Result<(f64, Vec<f32>)> {
-        let tensors = weights.tracked(DType::F32)?;
-        let network = self.network.from_tensors(&tensors)?;
+    fn gradient<'s>(&self, shards: &'s mut Shards, weights: &Weights, step: u64) -> Result<(f64, &'s mut [f32])> {
         let rows = self.batch(step);
         let taken = step as f64 / self.config.steps as f64;
         let draws = |shard: usize| {
             Draws::new(self.key.at(step), (shard * SHARD) as u64).after(taken).labelled(self.key.case(3))
         };
-        let shard = |(index, part): (usize, &[usize])| -> Result<(f64, Vec<f32>)> {
+        let parts: Vec<&[usize]> = rows.chunks(SHARD).collect();
+        shards.load(weights)?;
+        shards.gradient(|shard, network| {
+            let part = parts.get(shard).copied().unwrap_or_default();
             let share = part.len() as f64 / rows.len() as f64;
             let batch = self.data.batch(Subset::Train, part);
-            let loss = (self.objective.loss(network.as_ref(), &batch, draws(index))? * share)?;
-            let gradients = loss.backward()?;
-            let mut flat = Vec::with_capacity(weights.count());
-            for (slot, tensor) in weights.slots.iter().zip(tensors.values()) {
-                match gradients.get(tensor) {
-                    Some(gradient) => flat.extend(gradient.flatten_all()?.to_vec1::<f32>()?),
-                    None => flat.resize(slot.range.end, 0.0),
-                }
-            }
-            Ok((f64::from(loss.to_scalar::<f32>()?), flat))
-        };
-        let shards: Vec<_> = rows.par_chunks(SHARD).enumerate().map(shard).collect::<Result<_>>()?;
-        let (mut loss, mut sum) = (0.0, vec![0.0f32; weights.count()]);
-        for (part, gradient) in shards {
-            loss += part;
-            sum.iter_mut().zip(gradient).for_each(|(sum, g)| *sum += g);
-        }
-        Ok((loss, sum))
+            Ok((self.objective.loss(network, &batch, draws(shard))? * share)?)
+        })
     }
 
     /// The pairs of the batch of a step, drawn with replacement.

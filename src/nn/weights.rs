@@ -2,11 +2,13 @@
 //! checkpoint holds, and what becomes tensors for a pass.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use candle_core::{DType, Device, Tensor, Var};
 use scorecast_systems::Key;
 
 use super::init::Init;
+use super::ops::trunk::Shard;
 use super::{Error, Result};
 use crate::model;
 
@@ -17,6 +19,13 @@ pub trait Source {
     /// # Errors
     /// When it is not there, or has another shape.
     fn tensor(&mut self, path: &str, shape: &[usize], init: Init) -> Result<Tensor>;
+
+    /// The shard of a training that gathers the gradients of the tensors at these paths itself, and their places in the
+    /// flat vector, if this is the source of one. A source around another puts its prefix before each path and asks the
+    /// other; one that does not has the gradients of all tensors from Candle.
+    fn gathered(&mut self, _paths: &[String]) -> Option<(Shard, Vec<Range<usize>>)> {
+        None
+    }
 }
 
 /// Draws each tensor at its address.
@@ -81,7 +90,7 @@ pub struct Slot {
     /// Its shape.
     pub shape: Vec<usize>,
     /// Its range in the flat vector.
-    pub range: std::ops::Range<usize>,
+    pub range: Range<usize>,
 }
 
 /// All weights of a network.

@@ -42,7 +42,7 @@ fn table(report: &Report) -> String {
     let row = |row: &TrainingRow| {
         let valid = row.best_valid.filter(|v| v.is_finite()).map_or_else(|| "–".into(), |v| significant(v, 3));
         format!(
-            r#"<tr><th scope="row">{}</th><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{valid}</td><td>{}</td><td>{}</td></tr>"#,
+            r#"<tr><th scope="row">{}</th><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{valid}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>"#,
             escape(&row.forecaster),
             escape(&row.kind),
             count(row.parameters as u64),
@@ -50,6 +50,8 @@ fn table(report: &Report) -> String {
             count(row.steps),
             count(row.best_step),
             row.evaluations,
+            operations(row.training_flops),
+            operations(row.inference_flops),
             row.rollout.as_ref().map_or_else(|| "–".into(), rollout)
         )
     };
@@ -62,10 +64,20 @@ fn table(report: &Report) -> String {
         "kept step",
         "validation loss",
         "evaluations a lead step",
+        "flops of the training",
+        "flops a member and lead step",
         "sd of free rollouts / of data",
     ];
     let head: String = names.iter().map(|name| format!(r#"<th scope="col">{name}</th>"#)).collect();
     wrap("", &head, &report.training.iter().map(row).collect::<String>())
+}
+
+/// Floating-point operations with the prefix of their size.
+fn operations(flops: Option<f64>) -> String {
+    let Some(flops) = flops.filter(|flops| flops.is_finite()) else { return "–".into() };
+    let steps = [(1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")];
+    let (unit, prefix) = steps.into_iter().find(|(unit, _)| flops >= *unit).unwrap_or((1.0, ""));
+    format!("{}{prefix}", significant(flops / unit, 3))
 }
 
 /// The worst component's standard deviation in long rollouts over that of the training data.

@@ -144,6 +144,24 @@ pub const FORECASTER: Section = Section {
     special: &[],
 };
 
+/// `[budget]`.
+pub const BUDGET: Section = Section {
+    name: "budget",
+    many: false,
+    about: "what all learned forecasters may cost alike: their steps or widths are set to it",
+    params: &[
+        Param::choice(
+            "by",
+            "training_flops",
+            &["parameters", "training_flops", "inference_flops"],
+            "what is equal: parameters or the cost of a lead step of a member (by width), or that of the training (by steps)",
+        ),
+        Param::unset("like", ParamKind::Text, "the label of the forecaster whose cost all others are to have"),
+        Param::unset("value", ParamKind::POSITIVE, "the cost itself: parameters or floating-point operations"),
+    ],
+    special: &[],
+};
+
 /// `[observe]` or `[[observe]]`.
 pub const OBSERVE: Section = Section {
     name: "observe",
@@ -276,7 +294,7 @@ pub const SCORE: Section = Section {
 };
 
 /// Every section, in the order of the resolved experiment.
-pub const SECTIONS: &[Section] = &[SYSTEM, DATA, FORECASTER, OBSERVE, ASSIMILATE, EXPECTED, SCORE];
+pub const SECTIONS: &[Section] = &[SYSTEM, DATA, FORECASTER, BUDGET, OBSERVE, ASSIMILATE, EXPECTED, SCORE];
 
 impl Section {
     /// How the section is written: `[data]`, `[[forecaster]]`, or `the experiment`.

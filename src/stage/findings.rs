@@ -424,6 +424,8 @@ mod tests {
             best_step: 1,
             best_valid: None,
             evaluations: 1,
+            training_flops: None,
+            inference_flops: None,
             rollout: None,
         };
         let curves = vec![Curve { label: "net".into(), points }];

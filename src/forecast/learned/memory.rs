@@ -1,9 +1,9 @@
 //! What a learned forecaster holds while it is trained and used, in bytes.
 //!
-//! Of W weights of 4 bytes there are: the weights, two moments, their average, the best average, a gradient, what one pass
-//! tracks, a checkpoint as arrays and as bytes ([`WEIGHTS`]); the gradient of each shard of a batch until all are added
-//! up; and on each thread what a backward pass makes of them. Of an example, 4 bytes a channel at each position, there are
-//! the results of each operation of the trunk and their gradients ([`LAYERS`] of each block), for a shard on each thread.
+//! Of W weights of 4 bytes there are: the weights, two moments, their average, the best average, a gradient, what passes
+//! read, forward and backward, a checkpoint as arrays and as bytes ([`WEIGHTS`]). Of an example, 4 bytes a channel at each
+//! position, there are the results of each operation of the trunk and their gradients ([`LAYERS`] of each block), which all
+//! shards of a batch keep until the gradients of the weights are gathered.
 
 use super::super::fitting::FitSize;
 use super::settings::{self, BATCH};
@@ -17,7 +17,7 @@ use crate::systems::registry::{Settings, find};
 const WEIGHTS: usize = 24;
 
 /// Arrays of the size of a layer that a block makes, forward and backward.
-const LAYERS: usize = 20;
+const LAYERS: usize = 8;
 
 /// Bytes of a number of single precision.
 const SINGLE: usize = 4;
@@ -33,22 +33,19 @@ pub fn held_by(settings: &Settings, size: &FitSize, fields: Fields, members: usi
     let (Ok(weights), Ok(kind)) = (network.parameters(), find(NETWORKS, "neural network", &network.kind)) else {
         return Vec::new();
     };
-    let (batch, threads) = (settings.count(BATCH.key), rayon::current_num_threads());
-    let copies = WEIGHTS.saturating_add(batch.div_ceil(SHARD)).saturating_add(3 * threads);
+    let batch = settings.count(BATCH.key);
     let (width, blocks) = (network.width, network.blocks);
     let layers = blocks.saturating_add(2).saturating_mul(LAYERS).saturating_mul(network.copies);
     let positions = (kind.build.positions)(&network);
-    let examples = SHARD.saturating_mul(members);
+    let examples = batch.max(SHARD).saturating_mul(members);
     vec![
         MemoryUse {
             what: format!("a network of {weights} weights (width {width}, {blocks} blocks) in training"),
-            bytes: product(&[SINGLE, copies, weights]),
+            bytes: product(&[SINGLE, WEIGHTS, weights]),
         },
         MemoryUse {
-            what: format!(
-                "layers of {examples} examples ({positions} positions x {width} channels, {blocks} blocks) on {threads} thread(s)"
-            ),
-            bytes: product(&[SINGLE, layers, threads, examples, positions, width]),
+            what: format!("layers of {examples} examples ({positions} positions x {width} channels, {blocks} blocks)"),
+            bytes: product(&[SINGLE, layers, examples, positions, width]),
         },
         MemoryUse { what: format!("a batch ({batch} pairs)"), bytes: product(&[2 * size_of::<usize>(), batch]) },
         MemoryUse {

@@ -4,12 +4,14 @@
 //! `settings` are those of network and training, `record` is the stored form, `evaluation` runs the network over an
 //! ensemble, `memory` says before all this what it will hold, `in_turn` trains one network and then another.
 
+mod cost;
 mod evaluation;
 mod in_turn;
 mod memory;
 mod record;
 mod settings;
 
+pub use cost::{Work, cost};
 pub use evaluation::{in_chunks, members, stacked};
 pub use in_turn::{First, after, shared_steps};
 pub use memory::{held, held_by};

@@ -44,7 +44,7 @@ pub(super) const ENTRY: Entry<ForecasterBuild> = Entry {
     about: "mixture of low-rank Gaussians of pairs of states, conditioned on the first in closed form",
     reference: "Wang, Zhang, Zhang, Chen, Ma and Qu (2024), arXiv:2409.02426; Tipping and Bishop (1999)",
     params: &[COMPONENTS, DIMENSION, ZERO_MEANS],
-    build: ForecasterBuild { fit, load: Some(load), memory, learned: false },
+    build: ForecasterBuild { fit, load: Some(load), memory, cost: None },
 };
 
 /// The dimensions tried where none is set; beside them that of a state, and the largest there is.

@@ -111,6 +111,13 @@ impl CausalLayer {
         Ok(Self { places, before, weight, bias: source.tensor("causal.bias", &[causal.outputs], Init::Zero)? })
     }
 
+    /// Floating-point operations for one vector.
+    pub(super) fn operations(&self, components: usize) -> f64 {
+        let seen: usize = (0..components).map(|c| self.places.before(c).len()).sum();
+        let [outputs, hidden] = [0, 1].map(|dim| self.weight.dims().get(dim).copied().unwrap_or(0));
+        2.0 * hidden as f64 * (seen + components * outputs) as f64
+    }
+
     /// Its tensors.
     pub(super) fn tensors(&self) -> impl Iterator<Item = &Tensor> {
         self.before.iter().chain([&self.weight, &self.bias])

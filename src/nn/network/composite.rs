@@ -1,11 +1,14 @@
 //! A network of several trunks of one description, each with weights of its own (`trunk.00.`, `trunk.01.`, ...), or of a
 //! trunk with a causal layer behind it (`causal.`), or of both. What becomes of them together is a matter of the objective.
 
+use std::ops::Range;
+
 use candle_core::{DType, Tensor};
 
 use super::causal::CausalLayer;
-use super::{NetworkConfig, NeuralNetwork};
+use super::{NetworkConfig, NeuralNetwork, Operations};
 use crate::nn::init::Init;
+use crate::nn::ops::trunk::Shard;
 use crate::nn::weights::Source;
 use crate::nn::{Error, Result};
 
@@ -29,6 +32,10 @@ struct Prefixed<'a> {
 impl Source for Prefixed<'_> {
     fn tensor(&mut self, path: &str, shape: &[usize], init: Init) -> Result<Tensor> {
         self.source.tensor(&format!("{}{path}", self.prefix), shape, init)
+    }
+
+    fn gathered(&mut self, paths: &[String]) -> Option<(Shard, Vec<Range<usize>>)> {
+        self.source.gathered(&paths.iter().map(|path| format!("{}{path}", self.prefix)).collect::<Vec<_>>())
     }
 }
 
@@ -65,6 +72,19 @@ impl NeuralNetwork for Composite {
     fn tensors(&self) -> Vec<&Tensor> {
         let behind = self.causal.iter().flat_map(CausalLayer::tensors);
         self.trunks.iter().flat_map(|trunk| trunk.tensors()).chain(behind).collect()
+    }
+
+    /// Of all trunks, one after the other: those behind the first are given what hangs on the ones before.
+    fn operations(&self) -> Operations {
+        let one = self.trunks[0].operations();
+        let count = self.trunks.len() as f64;
+        let behind = self.causal.as_ref().map_or(0.0, |causal| causal.operations(self.config.components));
+        let inputs = one.whole_training() - one.training;
+        Operations {
+            evaluation: count * one.evaluation + behind,
+            level: count * one.level,
+            training: count * one.training + (count - 1.0) * inputs + 3.0 * behind,
+        }
     }
 
     fn chunk(&self) -> usize {

@@ -6,7 +6,7 @@ use scorecast_systems::{Entry, Geometry};
 use super::residual::{Mixing, Residual};
 use super::{NetworkBuild, NetworkConfig, NeuralNetwork};
 use crate::nn::Result;
-use crate::nn::ops::circular_conv;
+use crate::nn::ops::trunk::Field;
 use crate::nn::weights::Source;
 
 /// The registry's line.
@@ -26,7 +26,7 @@ pub(super) const ENTRY: Entry<NetworkBuild> = Entry {
 };
 
 fn make(config: &NetworkConfig, source: &mut dyn Source) -> Result<Box<dyn NeuralNetwork>> {
-    let (positions, kernel) = (vec![config.components], vec![config.kernel]);
-    let mixing = Mixing { positions, kernel, apply: circular_conv, chunk: 16 };
+    let field = Field::ring(config.components, config.kernel);
+    let mixing = Mixing { field, kernel: vec![config.kernel], chunk: 16 };
     Ok(Box::new(Residual::new(config, mixing, source)?))
 }

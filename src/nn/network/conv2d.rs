@@ -9,7 +9,7 @@ use scorecast_systems::Entry;
 
 use super::residual::{Mixing, Residual};
 use super::{Grid, NetworkBuild, NetworkConfig, NeuralNetwork};
-use crate::nn::ops::{Boundary, conv2d};
+use crate::nn::ops::trunk::Field;
 use crate::nn::weights::Source;
 use crate::nn::{Error, Result};
 
@@ -42,14 +42,9 @@ fn make(config: &NetworkConfig, source: &mut dyn Source) -> Result<Box<dyn Neura
             config.components
         )));
     };
-    let mixing = Mixing {
-        positions: vec![grid.rows, grid.columns],
-        kernel: vec![config.kernel; 2],
-        apply: match grid.boundary() {
-            Boundary::Periodic => |x, w, b, activation| conv2d(x, w, b, Boundary::Periodic, activation),
-            Boundary::Zero => |x, w, b, activation| conv2d(x, w, b, Boundary::Zero, activation),
-        },
-        chunk: (POSITIONS / config.components.max(1)).clamp(1, 16),
-    };
+    let kernel = [config.kernel; 2];
+    let field = Field { rows: grid.rows, columns: grid.columns, kernel, boundary: grid.boundary() };
+    let chunk = (POSITIONS / config.components.max(1)).clamp(1, 16);
+    let mixing = Mixing { field, kernel: kernel.to_vec(), chunk };
     Ok(Box::new(Residual::new(config, mixing, source)?))
 }

@@ -6,7 +6,7 @@ use scorecast_systems::Entry;
 use super::residual::{Mixing, Residual};
 use super::{NetworkBuild, NetworkConfig, NeuralNetwork};
 use crate::nn::Result;
-use crate::nn::ops::linear;
+use crate::nn::ops::trunk::Field;
 use crate::nn::weights::Source;
 
 /// The registry's line.
@@ -19,6 +19,6 @@ pub(super) const ENTRY: Entry<NetworkBuild> = Entry {
 };
 
 fn make(config: &NetworkConfig, source: &mut dyn Source) -> Result<Box<dyn NeuralNetwork>> {
-    let mixing = Mixing { positions: Vec::new(), kernel: Vec::new(), apply: linear, chunk: 64 };
+    let mixing = Mixing { field: Field::PLACE, kernel: Vec::new(), chunk: 64 };
     Ok(Box::new(Residual::new(config, mixing, source)?))
 }

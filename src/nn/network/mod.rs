@@ -14,6 +14,7 @@ use scorecast_systems::{Entry, Key};
 
 use composite::Composite;
 
+pub use super::ops::trunk::Operations;
 pub use causal::{Causal, CausalLayer, Stepwise};
 pub use neural_network::{Grid, NetworkBuild, NetworkConfig, NeuralNetwork};
 
@@ -49,6 +50,21 @@ impl NetworkConfig {
         };
         let (one, two) = (count(self.blocks.min(1))?, count(self.blocks.min(2))?);
         Ok(two.saturating_add((two - one).saturating_mul(self.blocks.saturating_sub(2))))
+    }
+
+    /// Floating-point operations of the network; nothing of it is drawn. Blocks have the same number each, so that those
+    /// beyond the second are not gone through.
+    ///
+    /// # Errors
+    /// When there is no such network.
+    pub fn operations(&self) -> Result<Operations> {
+        let of = |blocks: usize| -> Result<Operations> {
+            Ok(Self { blocks, ..self.clone() }.network(&mut Counted::default())?.operations())
+        };
+        let (one, two) = (of(self.blocks.min(1))?, of(self.blocks.min(2))?);
+        let more = self.blocks.saturating_sub(2) as f64;
+        let all = |of: fn(&Operations) -> f64| of(&two) + more * (of(&two) - of(&one));
+        Ok(Operations { evaluation: all(|o| o.evaluation), level: all(|o| o.level), training: all(|o| o.training) })
     }
 
     /// The width at which the network has nearest to so many parameters; its own where these are beyond all numbers.

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::causal::{Causal, CausalLayer};
 use crate::nn::Result;
 use crate::nn::ops::Boundary;
+use crate::nn::ops::trunk::Operations;
 use crate::nn::weights::Source;
 
 /// A network with its tensors, tracked or plain.
@@ -29,6 +30,9 @@ pub trait NeuralNetwork: Debug + Send + Sync {
 
     /// Its tensors, layer by layer.
     fn tensors(&self) -> Vec<&Tensor>;
+
+    /// Floating-point operations.
+    fn operations(&self) -> Operations;
 
     /// Members that are one pass, on one thread: about 10 to 40 million operations, so that two threads share an
     /// ensemble of 40 on a grid, and small networks are not all overhead.

@@ -6,24 +6,25 @@
 //!
 //! The head, `second` and the FiLM start at zero or small, so that training starts from the zero function.
 
-use candle_core::{DType, Device, Tensor};
+use std::sync::{Arc, OnceLock};
+
+use candle_core::{DType, Device, Tensor, Var};
 
 use super::{NetworkConfig, NeuralNetwork};
 use crate::nn::Result;
 use crate::nn::init::Init;
-use crate::nn::level::{FEATURES, features};
-use crate::nn::ops::{Activation, linear, modulate};
+use crate::nn::level::FEATURES;
+use crate::nn::ops::real::Real;
+use crate::nn::ops::trunk::{Field, Operations, Place, Route, Shape, SharedPasses, Trunk};
 use crate::nn::weights::Source;
 
 /// How stem, first and second mix positions.
 #[derive(Clone, Debug)]
 pub(super) struct Mixing {
-    /// The positions that channels stand on, direction by direction; none where all components are channels.
-    pub positions: Vec<usize>,
-    /// The positions that one output sees, direction by direction.
+    /// The positions that channels stand on; one place where all components are channels.
+    pub field: Field,
+    /// The positions that one output sees, direction by direction, as the shape of a weight has them.
     pub kernel: Vec<usize>,
-    /// a(x * w + b): x `[batch, positions, inputs]`, w `[outputs, kernel, inputs]`, b `[outputs]`.
-    pub apply: fn(&Tensor, &Tensor, &Tensor, Activation) -> candle_core::Result<Tensor>,
     /// Members of one pass (see [`NeuralNetwork::chunk`]).
     pub chunk: usize,
 }
@@ -33,11 +34,6 @@ impl Mixing {
     fn weight(&self, outputs: usize, inputs: usize) -> Vec<usize> {
         [&[outputs], self.kernel.as_slice(), &[inputs]].concat()
     }
-
-    /// The shape of `channels` channels for `batch` examples.
-    fn channels(&self, batch: usize, channels: usize) -> Vec<usize> {
-        [&[batch], self.positions.as_slice(), &[channels]].concat()
-    }
 }
 
 /// A network of residual blocks.
@@ -45,67 +41,61 @@ impl Mixing {
 pub(super) struct Residual {
     config: NetworkConfig,
     mixing: Mixing,
-    embedding: Option<[Layer; 2]>,
-    stem: Layer,
-    blocks: Vec<Block>,
-    head: Layer,
+    /// In the order of the maps of the trunk.
+    layers: Vec<Layer>,
+    /// Made in the first pass.
+    trunk: OnceLock<Precision>,
 }
 
 #[derive(Debug)]
 struct Layer {
+    path: String,
     weight: Tensor,
     bias: Tensor,
 }
 
+/// The trunk in the precision of the weights.
 #[derive(Debug)]
-struct Block {
-    first: Layer,
-    film: Option<Layer>,
-    second: Layer,
+enum Precision {
+    Single(Run<f32>),
+    Double(Run<f64>),
+}
+
+/// A trunk, the workspaces of its passes, and how the gradient of its weights goes.
+#[derive(Debug)]
+struct Run<T: Real> {
+    trunk: Arc<Trunk<T>>,
+    passes: SharedPasses<T>,
+    route: Route,
 }
 
 impl Layer {
-    fn new(source: &mut dyn Source, path: &str, shape: &[usize], gain: f64) -> Result<Self> {
+    fn new(source: &mut dyn Source, path: String, shape: &[usize], gain: f64) -> Result<Self> {
         let fan_in: usize = shape.iter().skip(1).product();
         let init = if gain == 0.0 { Init::Zero } else { Init::Normal(gain / (fan_in as f64).sqrt()) };
-        Ok(Self {
-            weight: source.tensor(&format!("{path}.weight"), shape, init)?,
-            bias: source.tensor(&format!("{path}.bias"), &shape[..1], Init::Zero)?,
-        })
-    }
-
-    /// Channel by channel, at each position by itself.
-    fn linear(&self, x: &Tensor, activation: Activation) -> Result<Tensor> {
-        Ok(linear(x, &self.weight, &self.bias, activation)?)
-    }
-
-    /// Across positions.
-    fn mix(&self, mixing: &Mixing, x: &Tensor, activation: Activation) -> Result<Tensor> {
-        Ok((mixing.apply)(x, &self.weight, &self.bias, activation)?)
+        let weight = source.tensor(&format!("{path}.weight"), shape, init)?;
+        let bias = source.tensor(&format!("{path}.bias"), &shape[..1], Init::Zero)?;
+        Ok(Self { path, weight, bias })
     }
 }
 
-impl Block {
-    fn new(config: &NetworkConfig, mixing: &Mixing, source: &mut dyn Source, index: usize) -> Result<Self> {
-        let (width, weight) = (config.width, mixing.weight(config.width, config.width));
-        let path = |name: &str| format!("block.{index:02}.{name}");
-        let film = match config.time_features {
-            true => Some(Layer::new(source, &path("film"), &[width.saturating_mul(2), width], 0.0)?),
-            false => None,
+impl<T: Real + Send + Sync> Run<T> {
+    /// Of plain weights, or of tracked ones, whose gradient goes the way of Candle.
+    fn new(shape: Shape, layers: &[Layer]) -> Result<Self> {
+        let tensors: Vec<_> = layers.iter().map(|layer| (&layer.weight, &layer.bias)).collect();
+        let all = || tensors.iter().flat_map(|(weight, bias)| [*weight, *bias]);
+        let route = if all().any(Tensor::track_op) {
+            let flat: Vec<_> = all().map(|tensor| tensor.flatten_all()).collect::<candle_core::Result<_>>()?;
+            Route::Flat(Tensor::cat(&flat, 0)?)
+        } else {
+            Route::Plain
         };
-        let first = Layer::new(source, &path("first"), &weight, 1.4)?;
-        Ok(Self { first, film, second: Layer::new(source, &path("second"), &weight, 0.5)? })
+        let trunk = Arc::new(Trunk::with_tensors(shape, &tensors)?);
+        Ok(Self { trunk, passes: SharedPasses::default(), route })
     }
 
-    fn apply(&self, mixing: &Mixing, h: &Tensor, embedding: Option<&Tensor>) -> Result<Tensor> {
-        let inner = match (&self.film, embedding) {
-            (Some(film), Some(embedding)) => {
-                let film = film.linear(embedding, Activation::Identity)?;
-                modulate(&self.first.mix(mixing, h, Activation::Identity)?, &film)?
-            }
-            _ => self.first.mix(mixing, h, Activation::Silu)?,
-        };
-        self.second.mix(mixing, &inner, Activation::Identity)
+    fn apply(&self, x: &Tensor, levels: Option<&[f64]>, dims: (usize, usize, usize)) -> candle_core::Result<Tensor> {
+        self.trunk.apply(x, levels, &self.route, &self.passes, dims)
     }
 }
 
@@ -116,34 +106,79 @@ impl Residual {
     /// When the source does not have them.
     pub fn new(config: &NetworkConfig, mixing: Mixing, source: &mut dyn Source) -> Result<Self> {
         let width = config.width;
-        let embedding = match config.time_features {
-            true => Some([
-                Layer::new(source, "level.first", &[width, FEATURES], 1.0)?,
-                Layer::new(source, "level.second", &[width, width], 1.0)?,
-            ]),
-            false => None,
+        let mut layers = Vec::new();
+        let mut layer = |source: &mut dyn Source, path: String, shape: &[usize], gain: f64| -> Result<()> {
+            layers.push(Layer::new(source, path, shape, gain)?);
+            Ok(())
         };
-        // the components that share a position are channels
-        let shared = config.components / mixing.positions.iter().product::<usize>().max(1);
-        let stem = Layer::new(source, "stem", &mixing.weight(width, config.inputs.saturating_mul(shared)), 1.0)?;
-        let blocks: Result<_> = (0..config.blocks).map(|index| Block::new(config, &mixing, source, index)).collect();
-        let head = Layer::new(source, "head", &[config.outputs * shared, width], 0.0)?;
-        Ok(Self { config: config.clone(), mixing, embedding, stem, blocks: blocks?, head })
+        if config.time_features {
+            layer(source, "level.first".to_owned(), &[width, FEATURES], 1.0)?;
+            layer(source, "level.second".to_owned(), &[width, width], 1.0)?;
+        }
+        let shared = shared(config, &mixing);
+        layer(source, "stem".to_owned(), &mixing.weight(width, config.inputs.saturating_mul(shared)), 1.0)?;
+        for block in 0..config.blocks {
+            let path = |name: &str| format!("block.{block:02}.{name}");
+            layer(source, path("first"), &mixing.weight(width, width), 1.4)?;
+            if config.time_features {
+                layer(source, path("film"), &[width.saturating_mul(2), width], 0.0)?;
+            }
+            layer(source, path("second"), &mixing.weight(width, width), 0.5)?;
+        }
+        layer(source, "head".to_owned(), &[config.outputs * shared, width], 0.0)?;
+        let network = Self { config: config.clone(), mixing, layers, trunk: OnceLock::new() };
+        network.gather(source)?;
+        Ok(network)
     }
 
-    fn embed(&self, [first, second]: &[Layer; 2], levels: &[f64]) -> Result<Tensor> {
-        let input =
-            Tensor::from_vec(features(levels), (levels.len(), FEATURES), &Device::Cpu)?.to_dtype(self.dtype())?;
-        second.linear(&first.linear(&input, Activation::Silu)?, Activation::Silu)
+    /// Joins the training that gathers the gradients of the weights itself, if the source is of one.
+    fn gather(&self, source: &mut dyn Source) -> Result<()> {
+        let paths =
+            self.layers.iter().flat_map(|layer| ["weight", "bias"].map(|name| format!("{}.{name}", layer.path)));
+        if let Some((shard, places)) = source.gathered(&paths.collect::<Vec<_>>()) {
+            let places = places.chunks_exact(2).map(|pair| -> Place { [pair[0].clone(), pair[1].clone()] }).collect();
+            let (trunk, passes) = shard.join(self.shape(), places);
+            let route = Route::Gathered(Var::zeros(1, DType::F32, &Device::Cpu)?.into_inner());
+            let _ = self.trunk.set(Precision::Single(Run { trunk, passes, route }));
+        }
+        Ok(())
     }
 
-    /// x with the components that share a position as channels.
-    fn on_positions(&self, x: &Tensor) -> Result<Tensor> {
-        let (batch, components, inputs) = x.dims3()?;
-        let shared = components / self.mixing.positions.iter().product::<usize>().max(1);
-        let shape = self.mixing.channels(batch, inputs * shared);
-        Ok(if x.dims() == shape { x.clone() } else { x.reshape(shape)? })
+    /// The sizes of the trunk.
+    fn shape(&self) -> Shape {
+        let (config, shared) = (&self.config, shared(&self.config, &self.mixing));
+        Shape {
+            field: self.mixing.field,
+            inputs: config.inputs.saturating_mul(shared),
+            width: config.width,
+            blocks: config.blocks,
+            outputs: config.outputs.saturating_mul(shared),
+            levels: config.time_features,
+        }
     }
+
+    fn trunk(&self) -> Result<&Precision> {
+        if let Some(trunk) = self.trunk.get() {
+            return Ok(trunk);
+        }
+        if self.mixing.kernel.iter().any(|kernel| kernel % 2 == 0) {
+            let message = format!("the kernel of a convolution must be odd, not {}", self.config.kernel);
+            return Err(candle_core::Error::Msg(message).into());
+        }
+        let made = match self.dtype() {
+            DType::F32 => Precision::Single(Run::new(self.shape(), &self.layers)?),
+            DType::F64 => Precision::Double(Run::new(self.shape(), &self.layers)?),
+            other => {
+                return Err(candle_core::Error::Msg(format!("networks know f32 and f64, not {other:?}")).into());
+            }
+        };
+        Ok(self.trunk.get_or_init(|| made))
+    }
+}
+
+/// Components that share a position, which are channels.
+fn shared(config: &NetworkConfig, mixing: &Mixing) -> usize {
+    config.components / mixing.field.positions().max(1)
 }
 
 impl NeuralNetwork for Residual {
@@ -152,24 +187,31 @@ impl NeuralNetwork for Residual {
     }
 
     fn forward(&self, x: &Tensor, levels: Option<&[f64]>) -> Result<Tensor> {
-        let embedding = match (&self.embedding, levels) {
-            (Some(layers), Some(levels)) => Some(self.embed(layers, levels)?),
-            (None, None) => None,
-            _ => return Err(candle_core::Error::Msg("a noise level is given to the wrong network".to_owned()).into()),
-        };
-        let mut h = self.stem.mix(&self.mixing, &self.on_positions(x)?, Activation::Identity)?;
-        for block in &self.blocks {
-            h = (&h + block.apply(&self.mixing, &h, embedding.as_ref())?)?;
+        let (batch, components, inputs) = x.dims3()?;
+        let config = &self.config;
+        if levels.is_some() != config.time_features {
+            return Err(candle_core::Error::Msg("a noise level is given to the wrong network".to_owned()).into());
         }
-        let out = self.head.linear(&h, Activation::Identity)?;
-        Ok(out.reshape((x.dims3()?.0, self.config.components, self.config.outputs))?)
+        if (components, inputs) != (config.components, config.inputs) {
+            return Err(candle_core::Error::Msg(format!(
+                "a network of {} components of {} fields was given {components} of {inputs}",
+                config.components, config.inputs
+            ))
+            .into());
+        }
+        let dims = (batch, config.components, config.outputs);
+        Ok(match self.trunk()? {
+            Precision::Single(run) => run.apply(x, levels, dims)?,
+            Precision::Double(run) => run.apply(x, levels, dims)?,
+        })
     }
 
     fn tensors(&self) -> Vec<&Tensor> {
-        let blocks =
-            self.blocks.iter().flat_map(|block| [Some(&block.first), block.film.as_ref(), Some(&block.second)]);
-        let layers = self.embedding.iter().flatten().chain([&self.stem]).chain(blocks.flatten()).chain([&self.head]);
-        layers.flat_map(|layer| [&layer.weight, &layer.bias]).collect()
+        self.layers.iter().flat_map(|layer| [&layer.weight, &layer.bias]).collect()
+    }
+
+    fn operations(&self) -> Operations {
+        self.shape().operations()
     }
 
     fn chunk(&self) -> usize {
@@ -177,6 +219,6 @@ impl NeuralNetwork for Residual {
     }
 
     fn dtype(&self) -> DType {
-        self.head.weight.dtype()
+        self.layers[0].weight.dtype()
     }
 }

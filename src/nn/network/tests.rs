@@ -120,6 +120,29 @@ fn the_usual_convolution_has_about_37_thousand_parameters() {
 }
 
 #[test]
+fn operations_are_two_for_each_element_of_a_matrix_and_thrice_that_in_training_less_gradients_that_nobody_wants() {
+    // 6 components of 2 fields each way, 2 blocks of 4 channels. mlp: stem 12 x 4, four matrices 4 x 4, head 4 x 12
+    let mlp = 2.0 * (48.0 + 4.0 * 16.0 + 48.0);
+    // at each of 6 positions, stem 3 x 2 x 4, four convolutions 3 x 4 x 4, head 4 x 2; on a grid 9 in place of 3
+    let conv = 6.0 * 2.0 * (24.0 + 4.0 * 48.0 + 8.0);
+    let conv2d = 6.0 * 2.0 * (72.0 + 4.0 * 144.0 + 8.0);
+    // embedding 15 x 4 and 4 x 4, a film 4 x 8 of each block
+    let level = 2.0 * (60.0 + 16.0 + 2.0 * 32.0);
+    for (kind, evaluation, stem) in
+        [("mlp", mlp, 2.0 * 48.0), ("conv", conv, 12.0 * 24.0), ("conv2d", conv2d, 12.0 * 72.0)]
+    {
+        let plain = config(kind, false).operations().unwrap();
+        assert_eq!(plain, Operations { evaluation, level: 0.0, training: 3.0 * evaluation - stem }, "{kind}");
+        // a third block is 64 operations of a film more, and two mixing maps at each place
+        let third = NetworkConfig { blocks: 3, ..config(kind, true) }.operations().unwrap();
+        let mixed = if kind == "mlp" { 2.0 * 32.0 } else { 12.0 * if kind == "conv" { 96.0 } else { 288.0 } };
+        assert_eq!((third.evaluation, third.level), (evaluation + mixed, level + 64.0), "{kind}");
+        let training = 3.0 * (evaluation + level) - stem - 2.0 * 60.0;
+        assert_eq!(config(kind, true).operations().unwrap(), Operations { evaluation, level, training }, "{kind}");
+    }
+}
+
+#[test]
 fn a_description_says_no_more_of_a_network_than_it_needs_and_reads_back() {
     for entry in NETWORKS {
         let config = config(entry.name, true);

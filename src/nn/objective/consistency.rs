@@ -197,6 +197,7 @@ mod tests {
 
     use super::*;
     use crate::nn::NetworkConfig;
+    use crate::nn::network::Operations;
     use crate::nn::network::tests::config;
     use crate::nn::objective::OBJECTIVES;
     use crate::nn::ops::differences::check;
@@ -225,6 +226,10 @@ mod tests {
 
         fn tensors(&self) -> Vec<&Tensor> {
             Vec::new()
+        }
+
+        fn operations(&self) -> Operations {
+            Operations { evaluation: 0.0, level: 0.0, training: 0.0 }
         }
 
         fn chunk(&self) -> usize {

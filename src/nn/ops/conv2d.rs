@@ -12,19 +12,10 @@
 
 use candle_core::{Result, Shape, Tensor};
 
-use super::Activation;
 use super::affine::{Affine, apply};
 use super::matrix::{Strided, add_product, product};
 use super::real::Real;
-
-/// What lies beyond the edge of a grid.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Boundary {
-    /// The other side: a torus.
-    Periodic,
-    /// Zeros, which are the mean of a scaled field; they tell a network where the wall is.
-    Zero,
-}
+use super::{Activation, Boundary};
 
 /// a(x * w + b) on a grid.
 ///

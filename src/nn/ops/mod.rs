@@ -11,11 +11,14 @@ pub mod linear;
 pub mod matrix;
 pub mod modulate;
 pub mod real;
+pub mod tile;
+pub mod trunk;
 
 pub use circular_conv::circular_conv;
-pub use conv2d::{Boundary, conv2d};
+pub use conv2d::conv2d;
 pub use linear::linear;
 pub use modulate::modulate;
+pub use trunk::Boundary;
 
 use candle_core::{CpuStorage, DType, Device, Layout, Result, Shape, Tensor};
 use real::Real;

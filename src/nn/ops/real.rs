@@ -5,13 +5,98 @@
 //! (relative error below 1e-8 before rounding). It is plain arithmetic without fused multiply-adds, so that every width
 //! of vector gives the same bits.
 
+use super::tile::{self, Tile};
+
 /// A floating-point number that the operations of this room work on.
-pub trait Real: candle_core::WithDType {
+pub trait Real: candle_core::WithDType + Default {
     /// silu of each element of `z`, in place; its slope goes to `slope` (same length) if it is wanted.
     fn silu(z: &mut [Self], slope: Option<&mut [Self]>);
+
+    /// silu(z (1 + g) + s) of rows of channels into `out`, and its slope, with g and s in the halves of `film`.
+    fn modulate(z: &[Self], film: &[Self], out: &mut [Self], slope: Option<&mut [Self]>) {
+        modulated(z, film, out);
+        Self::silu(out, slope);
+    }
+
+    /// From u, the gradient before the activation of [`modulate`](Self::modulate), to (1 + g) u in place; adds the sums of
+    /// u z and u over rows to the halves of `d_film` if it is wanted.
+    fn modulate_back(z: &[Self], film: &[Self], u: &mut [Self], d_film: Option<&mut [Self]>) {
+        modulated_back(z, film, u, d_film);
+    }
+
+    /// A tile of a product of so many rows, of 8 columns at least where it is `narrow`.
+    ///
+    /// # Safety
+    /// All that the tile reads and writes must be there.
+    #[doc(hidden)]
+    #[allow(private_interfaces)]
+    unsafe fn tile(rows: usize, narrow: bool, tile: &Tile<Self>) {
+        let _ = narrow;
+        // SAFETY: by the caller.
+        unsafe { tile::plain(rows, tile) }
+    }
+}
+
+#[inline(always)]
+fn modulated<T: Real>(z: &[T], film: &[T], out: &mut [T]) {
+    let (gain, shift) = film.split_at(film.len() / 2);
+    for (out, z) in out.chunks_exact_mut(gain.len()).zip(z.chunks_exact(gain.len())) {
+        for (((out, z), g), s) in out.iter_mut().zip(z).zip(gain).zip(shift) {
+            *out = *z * (T::one() + *g) + *s;
+        }
+    }
+}
+
+#[inline(always)]
+fn modulated_back<T: Real>(z: &[T], film: &[T], u: &mut [T], d_film: Option<&mut [T]>) {
+    let (gain, _) = film.split_at(film.len() / 2);
+    if let Some(d_film) = d_film {
+        let (d_gain, d_shift) = d_film.split_at_mut(gain.len());
+        for (u, z) in u.chunks_exact(gain.len()).zip(z.chunks_exact(gain.len())) {
+            d_gain.iter_mut().zip(u).zip(z).for_each(|((sum, u), z)| *sum += *u * *z);
+            d_shift.iter_mut().zip(u).for_each(|(sum, u)| *sum += *u);
+        }
+    }
+    for u in u.chunks_exact_mut(gain.len()) {
+        u.iter_mut().zip(gain).for_each(|(u, g)| *u *= T::one() + *g);
+    }
 }
 
 impl Real for f32 {
+    #[cfg(target_arch = "x86_64")]
+    fn modulate(z: &[f32], film: &[f32], out: &mut [f32], slope: Option<&mut [f32]>) {
+        if std::arch::is_x86_feature_detected!("avx2") {
+            // SAFETY: the processor has just been found to have AVX2.
+            unsafe { modulated_avx2(z, film, out) };
+        } else {
+            modulated(z, film, out);
+        }
+        f32::silu(out, slope);
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn modulate_back(z: &[f32], film: &[f32], u: &mut [f32], d_film: Option<&mut [f32]>) {
+        if std::arch::is_x86_feature_detected!("avx2") {
+            // SAFETY: the processor has just been found to have AVX2.
+            unsafe { modulated_back_avx2(z, film, u, d_film) };
+        } else {
+            modulated_back(z, film, u, d_film);
+        }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[allow(private_interfaces)]
+    unsafe fn tile(rows: usize, narrow: bool, tile: &Tile<f32>) {
+        // SAFETY: by the caller; the processor has just been found to have AVX2 and FMA.
+        unsafe {
+            if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
+                tile::avx2::tile(rows, narrow, tile);
+            } else {
+                tile::plain(rows, tile);
+            }
+        }
+    }
+
     fn silu(z: &mut [f32], slope: Option<&mut [f32]>) {
         #[cfg(target_arch = "x86_64")]
         if std::arch::is_x86_feature_detected!("avx2") {
@@ -33,6 +118,18 @@ impl Real for f64 {
             None => z.iter_mut().for_each(|z| *z = parts(*z).0),
         }
     }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn modulated_avx2(z: &[f32], film: &[f32], out: &mut [f32]) {
+    modulated(z, film, out);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn modulated_back_avx2(z: &[f32], film: &[f32], u: &mut [f32], d_film: Option<&mut [f32]>) {
+    modulated_back(z, film, u, d_film);
 }
 
 #[cfg(target_arch = "x86_64")]

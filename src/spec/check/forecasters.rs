@@ -45,7 +45,7 @@ fn one(cx: &Context, reader: &Reader) -> Option<ForecasterPlan> {
     let key = if own.has("kind") { "kind" } else { "name" };
     let known =
         entry(FORECASTERS, "kind of forecaster", kind, reader.place_of(key), &reader.key(key), reader.mistakes)?;
-    if FORECASTERS.iter().any(|other| !other.build.learned && other.name == label && other.name != kind) {
+    if FORECASTERS.iter().any(|other| !other.build.is_learned() && other.name == label && other.name != kind) {
         let what =
             format!("the label `{label}` is the name of a baseline, but its kind is `{kind}`; choose another `name`");
         reader.wrong("name", what);
@@ -84,7 +84,7 @@ fn stored(cx: &Context, reader: &Reader, name: &str, kind: &str, model: PathBuf)
 pub(super) fn baselines() -> impl Iterator<Item = &'static Entry<ForecasterBuild>> {
     let free =
         |entry: &&Entry<ForecasterBuild>| entry.params.iter().all(|param| param.default != DefaultValue::Required);
-    FORECASTERS.iter().filter(|entry| !entry.build.learned).filter(free)
+    FORECASTERS.iter().filter(|entry| !entry.build.is_learned()).filter(free)
 }
 
 /// Checks that a label means a forecaster.

@@ -4,6 +4,7 @@
 //! once; what depends on a broken section is left unchecked, so that one mistake is told once.
 
 mod assimilate;
+mod budget;
 mod compatible;
 mod context;
 mod data;
@@ -43,7 +44,7 @@ pub(super) fn run(
     let system = system::check(&cx);
     let data = data::check(&cx, &system);
     let perfect = system::perfect(&cx, &system, data.as_ref());
-    let declared = forecasters::check(&cx, &system);
+    let declared = budget::apply(&cx, &system, forecasters::check(&cx, &system));
     let dim = system.good().map(|plan| plan.system.dim());
     let networks = observe::check(&cx, &system, data.as_ref());
     let no_perfect = system::no_perfect(&system);

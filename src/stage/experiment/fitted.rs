@@ -12,7 +12,7 @@ use super::logged_progress::LoggedProgress;
 use super::model_folder::ModelFolder;
 use super::provenance::{Service, difference, made_from};
 use crate::failure::{Failure, FailureKind, Result};
-use crate::forecast::{FORECASTERS, FitContext, FitSize, Fitted, ForecasterBuild};
+use crate::forecast::{Cost, FORECASTERS, FitContext, FitSize, Fitted, ForecasterBuild};
 use crate::model::{Checkpoints, Model, Provenance};
 use crate::progress::Progress;
 use crate::results::{CostRow, Curve, TrainingRow};
@@ -32,6 +32,8 @@ pub struct FittedForecaster {
     pub fitted: Fitted,
     /// Wall-clock seconds that fitting took, over all processes of a run that was gone on with; none where it was loaded.
     pub seconds: Option<f64>,
+    /// What it costs by its settings; none where it is no network, or was loaded.
+    pub cost: Option<Cost>,
     /// Sentences about what a loaded model was made from, where this experiment is another.
     pub notes: Vec<String>,
 }
@@ -54,6 +56,8 @@ impl FittedForecaster {
             best_step: training.best_step,
             best_valid: training.best_valid.is_finite().then_some(training.best_valid),
             evaluations: training.evaluations,
+            training_flops: self.cost.map(|cost| cost.training),
+            inference_flops: self.cost.map(|cost| cost.inference),
             rollout: None,
         })
     }
@@ -126,7 +130,7 @@ impl Making<'_> {
         if !self.resume {
             file.discard()?;
         }
-        let (fitted, seconds) = self.fit(forecaster, Some(&file).filter(|_| entry.build.learned))?;
+        let (fitted, seconds) = self.fit(forecaster, Some(&file).filter(|_| entry.build.is_learned()))?;
         folder.note_seconds(&forecaster.label, seconds)?;
         store::model::write(&path, &Model { made_from: Some(from), ..fitted.model() })?;
         file.discard()?;
@@ -193,7 +197,13 @@ impl Making<'_> {
 
     fn made(&self, plan: &ForecasterPlan, fitted: Fitted, seconds: Option<f64>) -> FittedForecaster {
         let (label, kind) = (plan.label.clone(), fitted.kind().to_owned());
-        FittedForecaster { label, kind, fitted, seconds, notes: Vec::new() }
+        let entry = FORECASTERS.iter().find(|entry| entry.name == kind && plan.model.is_none());
+        let cost = entry.and_then(|entry| entry.build.cost).zip(self.data);
+        let cost = cost.and_then(|(cost, data)| {
+            let context = FitSize { geometry: data.geometry, components: data.dim(), train: 0, valid: 0 };
+            cost(&plan.settings, &context)
+        });
+        FittedForecaster { label, kind, fitted, seconds, cost, notes: Vec::new() }
     }
 
     /// What a forecaster is fitted to.

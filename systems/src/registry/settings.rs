@@ -159,6 +159,13 @@ impl Settings {
         self.values.get(key).and_then(named_system)
     }
 
+    /// These settings with another value, of the type and in the range of its key.
+    #[must_use]
+    pub fn with(mut self, key: &str, value: Value) -> Self {
+        self.values.insert(key.to_owned(), value);
+        self
+    }
+
     /// All values by their keys.
     pub fn values(&self) -> &BTreeMap<String, Value> {
         &self.values

@@ -244,6 +244,8 @@ fn add_training(report: &mut Report) {
             best_step: 2350,
             best_valid: Some(floor),
             evaluations: if kind == "diffusion" { 12 } else { 1 },
+            training_flops: Some(3.6e12),
+            inference_flops: Some(if kind == "diffusion" { 3.0e7 } else { 2.5e6 }),
             rollout: None,
         });
         report.cost.push(CostRow {

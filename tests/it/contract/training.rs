@@ -24,7 +24,7 @@ fn entry(kind: &str) -> &'static Entry<scorecast::forecast::ForecasterBuild> {
 
 /// The forecasters that learn by gradient descent.
 fn kinds() -> impl Iterator<Item = &'static str> {
-    FORECASTERS.iter().filter(|entry| entry.build.learned).map(|entry| entry.name)
+    FORECASTERS.iter().filter(|entry| entry.build.is_learned()).map(|entry| entry.name)
 }
 
 /// A short training on a noisy linear recursion over a ring.

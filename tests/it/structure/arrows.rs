@@ -108,7 +108,7 @@ const ORDERS: &[Order] = &[
             &["array", "init", "level", "ops", "validation", "windows"],
             &["data", "weights"],
             &["network", "optimizer"],
-            &["checkpoint", "objective"],
+            &["checkpoint", "objective", "shards"],
             &["train"],
         ],
     },

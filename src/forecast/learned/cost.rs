@@ -1,0 +1,40 @@
+//! What the training and a lead step of a network cost, before either is done.
+
+use super::super::fitting::{Cost, FitSize};
+use super::settings::{self, BATCH, steps};
+use crate::nn::objective::Fields;
+use crate::systems::Settings;
+
+/// How often a network is evaluated.
+#[derive(Clone, Copy, Debug)]
+pub struct Work {
+    /// Training steps.
+    pub steps: u64,
+    /// Members that are made of each pair in training, forward and backward.
+    pub members: usize,
+    /// Evaluations for each pair in training beside these, forward alone.
+    pub beside: usize,
+    /// Evaluations in a lead step.
+    pub evaluations: usize,
+}
+
+impl Work {
+    /// One pass a pair, with all steps that the settings say, and so many evaluations in a lead step.
+    pub fn of(settings: &Settings, evaluations: usize) -> Self {
+        Self { steps: steps(settings), members: 1, beside: 0, evaluations }
+    }
+}
+
+/// The cost of a network of these fields; none where the settings contradict each other.
+pub fn cost(settings: &Settings, size: &FitSize, fields: Fields, work: Work) -> Option<Cost> {
+    let network = settings::network(settings, (size.geometry, size.components), fields).ok()?;
+    let operations = network.operations().ok()?;
+    let forward = work.beside as f64 * (operations.evaluation + operations.level);
+    let pair = work.members as f64 * operations.training + forward;
+    Some(Cost {
+        parameters: network.parameters().ok()?,
+        training: work.steps as f64 * settings.count(BATCH.key) as f64 * pair,
+        evaluations: work.evaluations,
+        inference: work.evaluations as f64 * operations.evaluation,
+    })
+}
