@@ -140,23 +140,25 @@ fn diffusion_draws_from_the_exact_law() {
 
 #[test]
 fn other_forms_of_diffusion_draw_from_the_exact_law() {
-    for words in FORMS {
-        assert_draws(("diffusion", words), 1.0);
+    for (words, factor) in FORMS {
+        assert_draws(("diffusion", words), factor);
     }
 }
 
-const FORMS: [&[(&str, &str)]; 4] = [
-    &[("objective", "noise"), ("noise_schedule", "edm")],
-    &[("objective", "data")],
-    &[("target", "state")],
-    &[("target", "residual"), ("objective", "velocity")],
+/// Forms, and their share of the bounds: errors of the noise are multiplied by s, and its largest is .072 in an sd; a mean of
+/// residuals has half of the steps, and its largest error is .087.
+const FORMS: [(&[(&str, &str)], f64); 4] = [
+    (&[("objective", "noise"), ("noise_schedule", "edm")], 1.5),
+    (&[("objective", "data")], 1.0),
+    (&[("target", "state")], 1.0),
+    (&[("target", "residual"), ("objective", "velocity")], 1.5),
 ];
 
 #[test]
 fn flow_matching_draws_from_the_exact_law() {
-    for words in [&[][..], &[("sampler", "heun"), ("time_law", "logit_normal")]] {
-        assert_draws(("flow_matching", words), 1.0);
-    }
+    assert_draws(("flow_matching", &[]), 1.0);
+    // ten steps of Heun's rule make an sd that is 3 % too large themselves; its largest error is 6.6 %
+    assert_draws(("flow_matching", &[("sampler", "heun"), ("time_law", "logit_normal")]), 1.5);
 }
 
 #[test]
@@ -168,7 +170,7 @@ fn interpolant_draws_from_the_exact_law() {
 fn the_noise_of_an_interpolant_may_be_chosen_after_its_training_and_leaves_the_law_as_it_is() {
     let mut model = fit("interpolant", 5).model();
     let draws = 60_000;
-    let sd = [0.0, 1.0, 2.0].map(|noise| {
+    let [without, usual, twice] = [0.0, 1.0, 2.0].map(|noise| {
         let process = model.tensors.get_mut("process").unwrap();
         let scorecast::model::Values::F64(numbers) = &mut process.values else { panic!("real numbers") };
         numbers[0] = noise;
@@ -189,12 +191,11 @@ fn the_noise_of_an_interpolant_may_be_chosen_after_its_training_and_leaves_the_l
         }
         x.std_axis(Axis(0), 0.0)
     });
-    for c in 0..2 {
-        let ratios = [sd[0][c] / sd[1][c], sd[2][c] / sd[1][c]];
-        println!("component {c}: sd {ratios:.3?} of the usual one");
-        // 2 %, and four standard errors of a ratio of two
-        let bound = 0.02 + 4.0 * (1.0 / draws as f64).sqrt();
-        assert!(ratios.iter().all(|ratio| (ratio - 1.0).abs() < bound), "component {c}: {ratios:?}");
+    // 2 %, and four standard errors of a ratio of two
+    let bound = 0.02 + 4.0 * (1.0 / draws as f64).sqrt();
+    for ratios in [without / &usual, twice / &usual] {
+        println!("sd over the usual one, by component: {ratios:.3}");
+        assert!(ratios.iter().all(|ratio| (ratio - 1.0).abs() < bound), "{ratios}");
     }
 }
 
