@@ -34,7 +34,7 @@ struct Training<'a> {
 }
 
 impl Source for Training<'_> {
-    /// Of a tensor that is gathered, only the shape and the first value.
+    /// A tensor that is gathered keeps the values of the start here: its trunk has those of the step.
     fn tensor(&mut self, path: &str, shape: &[usize], init: Init) -> Result<Tensor> {
         self.tensors.tensor(path, shape, init)
     }

@@ -15,7 +15,7 @@ use crate::nn::Result;
 use crate::nn::init::Init;
 use crate::nn::level::FEATURES;
 use crate::nn::ops::real::Real;
-use crate::nn::ops::trunk::{Field, Operations, Place, Route, Shape, SharedPasses, Trunk};
+use crate::nn::ops::trunk::{Field, Operations, Place, Route, Shape, SharedWorkspaces, Trunk};
 use crate::nn::weights::Source;
 
 /// How stem, first and second mix positions.
@@ -65,7 +65,7 @@ enum Precision {
 #[derive(Debug)]
 struct Run<T: Real> {
     trunk: Arc<Trunk<T>>,
-    passes: SharedPasses<T>,
+    workspaces: SharedWorkspaces<T>,
     route: Route,
 }
 
@@ -91,11 +91,11 @@ impl<T: Real + Send + Sync> Run<T> {
             Route::Plain
         };
         let trunk = Arc::new(Trunk::with_tensors(shape, &tensors)?);
-        Ok(Self { trunk, passes: SharedPasses::default(), route })
+        Ok(Self { trunk, workspaces: SharedWorkspaces::default(), route })
     }
 
     fn apply(&self, x: &Tensor, levels: Option<&[f64]>, dims: (usize, usize, usize)) -> candle_core::Result<Tensor> {
-        self.trunk.apply(x, levels, &self.route, &self.passes, dims)
+        self.trunk.apply(x, levels, &self.route, &self.workspaces, dims)
     }
 }
 
@@ -137,9 +137,9 @@ impl Residual {
             self.layers.iter().flat_map(|layer| ["weight", "bias"].map(|name| format!("{}.{name}", layer.path)));
         if let Some((shard, places)) = source.gathered(&paths.collect::<Vec<_>>()) {
             let places = places.chunks_exact(2).map(|pair| -> Place { [pair[0].clone(), pair[1].clone()] }).collect();
-            let (trunk, passes) = shard.join(self.shape(), places);
+            let (trunk, workspaces) = shard.join(self.shape(), places);
             let route = Route::Gathered(Var::zeros(1, DType::F32, &Device::Cpu)?.into_inner());
-            let _ = self.trunk.set(Precision::Single(Run { trunk, passes, route }));
+            let _ = self.trunk.set(Precision::Single(Run { trunk, workspaces, route }));
         }
         Ok(())
     }

@@ -1,5 +1,8 @@
 //! Fused operations with gradients of their own, on the CPU, on one thread each: parallelism is over shards of a batch.
 //!
+//! Networks of residual blocks run as one operation ([`trunk`]); the operations of single layers are what it is held
+//! against, and what other layers are made of.
+//!
 //! A gradient is computed only for arguments that Candle tracks: with weights that are plain tensors a backward pass is
 //! a vector-Jacobian product and costs no weight gradient. Each operation keeps the slope of its activation from the
 //! forward pass, and may be pulled back many times.

@@ -69,7 +69,7 @@ impl Affine {
 
     /// Packs `weight`, `[output, t]`, and `bias`; the room of `packed` is used again.
     pub fn pack<T: Real>(&self, weight: &[T], bias: &[T], packed: &mut Packed<T>) {
-        let (inputs, terms, seen) = (self.inputs, self.terms(), self.terms() / self.inputs.max(1));
+        let (inputs, terms, window) = (self.inputs, self.terms(), self.terms() / self.inputs.max(1));
         resize(&mut packed.forward, self.outputs.div_ceil(LANES) * terms * LANES);
         resize(&mut packed.bias, self.outputs.div_ceil(LANES) * LANES);
         packed.bias[..bias.len()].copy_from_slice(bias);
@@ -77,11 +77,11 @@ impl Affine {
             let strip = &mut packed.forward[o / LANES * terms * LANES..];
             row.iter().enumerate().for_each(|(t, w)| strip[t * LANES + o % LANES] = *w);
         }
-        let length = seen * self.outputs * LANES;
+        let length = window * self.outputs * LANES;
         resize(&mut packed.backward, inputs.div_ceil(LANES) * length);
         for (o, row) in weight.chunks_exact(terms.max(1)).enumerate() {
             for (place, row) in row.chunks_exact(inputs).enumerate() {
-                let at = ((seen - 1 - place) * self.outputs + o) * LANES;
+                let at = ((window - 1 - place) * self.outputs + o) * LANES;
                 for (strip, row) in row.chunks(LANES).enumerate() {
                     packed.backward[strip * length + at..][..row.len()].copy_from_slice(row);
                 }
@@ -131,8 +131,8 @@ impl Affine {
                 let place = &mut out[begin..];
                 // a sum for each row of the kernel, added in turn: shorter sums round less
                 for tap in 0..taps {
-                    let seen = position - self.before() + tap * self.field.padded_columns();
-                    let left = Left { data: &x[(seen * inputs).min(x.len())..], row: inputs, segment: 0, step: 1 };
+                    let window = position - self.before() + tap * self.field.padded_columns();
+                    let left = Left { data: &x[(window * inputs).min(x.len())..], row: inputs, segment: 0, step: 1 };
                     let right = Right { data: &weight[tap * reach * inputs * LANES..], segment: 0, step: LANES };
                     let start = match (tap, bias) {
                         (0, Some(bias)) => Start::Row(&bias[column..]),
@@ -154,7 +154,7 @@ impl Affine {
         weight: &mut [T],
         bias: &mut [T],
     ) {
-        if self.field.seen() == 1 && bias.len() <= ROWS {
+        if self.field.window() == 1 && bias.len() <= ROWS {
             return self.gradient_by_rows(passes, first, weight, bias);
         }
         for (x, g, examples) in passes {
@@ -190,7 +190,7 @@ impl Affine {
             (0..positions).step_by(TOGETHER).map(move |from| (x, g, from..positions.min(from + TOGETHER)))
         });
         let mut copied = [T::zero(); TOGETHER * ROWS];
-        let mut seen = [T::zero(); TOGETHER * LANES];
+        let mut window = [T::zero(); TOGETHER * LANES];
         let mut done = 0;
         loop {
             let (mut length, mut count) = (0, 0);
@@ -212,11 +212,11 @@ impl Affine {
             for column in (0..inputs).step_by(LANES) {
                 let positions =
                     parts.clone().skip(done).take(count).flat_map(|(x, _, range)| range.map(move |at| (x, at)));
-                for (place, (x, position)) in seen.chunks_exact_mut(LANES).zip(positions) {
+                for (place, (x, position)) in window.chunks_exact_mut(LANES).zip(positions) {
                     place.copy_from_slice(&x[position * inputs + column..][..LANES]);
                 }
                 let left = Left { data: &copied, row: 1, segment: 0, step: rows };
-                let right = Right { data: &seen, segment: 0, step: LANES };
+                let right = Right { data: &window, segment: 0, step: LANES };
                 let extent = Extent { rows, columns: (inputs - column).min(LANES), segments: 1, length };
                 strip(left, right, extent, Start::Out, Finish::Store, (&mut weight[column..], inputs));
             }
@@ -244,10 +244,10 @@ impl Affine {
             step: self.outputs,
         };
         for tap in 0..taps {
-            let seen = position - self.before() + tap * self.field.padded_columns();
+            let window = position - self.before() + tap * self.field.padded_columns();
             for column in (0..reach * self.inputs).step_by(LANES) {
                 let right = Right {
-                    data: &x[seen * self.inputs + column..],
+                    data: &x[window * self.inputs + column..],
                     segment: spacing * self.inputs,
                     step: self.inputs,
                 };

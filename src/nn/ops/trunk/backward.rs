@@ -3,8 +3,8 @@
 use super::super::real::Real;
 use super::super::tile::Finish;
 use super::affine::Factors;
-use super::workspace::turn;
-use super::{EMBEDDING, Layers, Shape, Weights, Workspace};
+use super::layers::{EMBEDDING, Layers, Shape, Weights};
+use super::workspace::{Workspace, turn};
 
 /// What a backward pass is for.
 #[derive(Clone, Copy, Debug)]

@@ -73,7 +73,7 @@ impl Field {
     }
 
     /// Positions that one output sees.
-    pub const fn seen(self) -> usize {
+    pub const fn window(self) -> usize {
         self.kernel[0] * self.kernel[1]
     }
 
@@ -96,7 +96,7 @@ impl Field {
     pub(super) const fn runs(self, from: usize, to: usize) -> Runs {
         let (padded, columns) = (self.padded(), self.padded_columns());
         let first = from * padded + self.centre();
-        if self.seen() == 1 {
+        if self.window() == 1 {
             return Runs { count: 1, length: (to - from) * padded, per_example: 1, strides: [0, 0], first };
         }
         let count = (to - from) * self.rows;
@@ -122,7 +122,7 @@ impl Field {
 
     /// Copies what lies on the other side into the halo of examples `from..to`; walls have zeros there already.
     pub(super) fn halo<T: Copy>(self, buffer: &mut [T], channels: usize, from: usize, to: usize) {
-        if self.boundary == Boundary::Zero || self.seen() == 1 {
+        if self.boundary == Boundary::Zero || self.window() == 1 {
             return;
         }
         let (p, q) = (self.kernel[0] / 2, self.kernel[1] / 2);

@@ -2,8 +2,8 @@
 
 use super::super::real::Real;
 use super::super::tile::Finish;
-use super::workspace::turn;
-use super::{EMBEDDING, Layers, Shape, Weights, Workspace};
+use super::layers::{EMBEDDING, Layers, Shape, Weights};
+use super::workspace::{Workspace, turn};
 use crate::nn::level::{FEATURES, features};
 
 impl Layers {

@@ -13,9 +13,10 @@ use std::sync::{Arc, Mutex};
 use rayon::prelude::*;
 
 use super::affine::ROWS;
-use super::operation::SharedPasses;
-use super::passes::locked;
-use super::{Shape, Trunk};
+use super::layers::Shape;
+use super::operation::SharedWorkspaces;
+use super::operation::Trunk;
+use super::workspaces::locked;
 
 /// The trunks of all shards of a training.
 #[derive(Debug)]
@@ -40,7 +41,7 @@ struct Member {
     trunk: Arc<Trunk<f32>>,
     places: Vec<Place>,
     /// Shard by shard.
-    passes: Vec<SharedPasses<f32>>,
+    workspaces: Vec<SharedWorkspaces<f32>>,
 }
 
 /// Some rows of the weight of a map.
@@ -83,27 +84,27 @@ impl Gathered {
     pub fn gradient(&self, gradient: &mut [f32]) {
         let trunks = locked(&self.trunks);
         blocks(&trunks, gradient).into_par_iter().for_each(Block::fill);
-        trunks.values().flat_map(|member| &member.passes).for_each(|passes| passes.release());
+        trunks.values().flat_map(|member| &member.workspaces).for_each(|workspaces| workspaces.release());
     }
 
     /// How often a buffer of a trunk has grown.
     #[cfg(test)]
     pub fn grown(&self) -> usize {
-        locked(&self.trunks).values().flat_map(|member| &member.passes).map(|passes| passes.grown()).sum()
+        locked(&self.trunks).values().flat_map(|member| &member.workspaces).map(|workspaces| workspaces.grown()).sum()
     }
 }
 
 impl Shard {
     /// The trunk at these places, shared by all shards, and the workspaces of this one.
-    pub(in crate::nn) fn join(&self, shape: Shape, places: Vec<Place>) -> (Arc<Trunk<f32>>, SharedPasses<f32>) {
+    pub(in crate::nn) fn join(&self, shape: Shape, places: Vec<Place>) -> (Arc<Trunk<f32>>, SharedWorkspaces<f32>) {
         let first = places.first().map_or(0, |[weight, _]| weight.start);
         let mut trunks = locked(&self.gathered.trunks);
         let member = trunks.entry(first).or_insert_with(|| Member {
             trunk: Arc::new(Trunk::new(shape)),
             places,
-            passes: (0..self.gathered.shards).map(|_| SharedPasses::default()).collect(),
+            workspaces: (0..self.gathered.shards).map(|_| SharedWorkspaces::default()).collect(),
         });
-        (member.trunk.clone(), member.passes[self.index].clone())
+        (member.trunk.clone(), member.workspaces[self.index].clone())
     }
 }
 
@@ -140,8 +141,8 @@ impl Block<'_> {
         let layers = &self.member.trunk.layers;
         self.weight.fill(0.0);
         self.bias.fill(0.0);
-        for passes in &self.member.passes {
-            let kept = passes.kept();
+        for workspaces in &self.member.workspaces {
+            let kept = workspaces.kept();
             let factors = kept.iter().map(|workspace| layers.factors(workspace, self.map));
             layers.maps[self.map].weight_gradient(factors, self.first, self.weight, self.bias);
         }

@@ -4,8 +4,8 @@
 //!
 //! With v the gradient of out, backwards: dh = head^T v; for each block u = slope . second^T dh, ds = sum u,
 //! dg = sum u first(h), dz = (1 + g) u and dh <- dh + first^T dz; dx = stem^T dh. `field` says where channels stand,
-//! [`Affine`] how they are mapped, `forward` and `backward` are the passes on the buffers of a [`Workspace`], `passes` are
-//! the workspaces of a network, `operation` is what Candle sees, and `gathered` is how a training has the gradients of
+//! [`Affine`] how they are mapped, `forward` and `backward` are the passes on the buffers of a [`Workspace`], `workspaces` are
+//! those of a network, `operation` is what Candle sees, and `gathered` is how a training has the gradients of
 //! weights: over all shards of a batch at once, into their place in the flat vector.
 
 mod affine;
@@ -13,135 +13,15 @@ mod backward;
 mod field;
 mod forward;
 mod gathered;
+mod layers;
 mod operation;
-mod passes;
 #[cfg(test)]
 mod tests;
 mod workspace;
+mod workspaces;
 
 pub use field::{Boundary, Field};
 pub use gathered::{Gathered, Place, Shard};
-pub(in crate::nn) use operation::SharedPasses;
+pub use layers::{Operations, Shape};
+pub(in crate::nn) use operation::SharedWorkspaces;
 pub use operation::{Route, Trunk};
-
-use affine::{Affine, Packed};
-use workspace::Workspace;
-
-use crate::nn::level::FEATURES;
-
-/// The sizes of a trunk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shape {
-    /// Where channels stand.
-    pub field: Field,
-    /// Channels of x.
-    pub inputs: usize,
-    /// Channels of h.
-    pub width: usize,
-    /// Residual blocks.
-    pub blocks: usize,
-    /// Channels of out.
-    pub outputs: usize,
-    /// Whether there is a noise level.
-    pub levels: bool,
-}
-
-/// Floating-point operations of a network: two for each element of a matrix and example (a product and a sum).
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Operations {
-    /// Of one evaluation of one member, whose noise level has been embedded.
-    pub evaluation: f64,
-    /// Of the embedding of one noise level and of what it gives to all blocks; 0 for a network without.
-    pub level: f64,
-    /// Of the forward and backward passes of one training row with a noise level of its own: thrice those of both, less the
-    /// gradients of x and of the features of the level, which nobody wants.
-    pub training: f64,
-}
-
-impl Operations {
-    /// Of one training row, with the gradients of x and of the features of the level.
-    pub fn whole_training(&self) -> f64 {
-        3.0 * (self.evaluation + self.level)
-    }
-}
-
-impl Shape {
-    /// Floating-point operations.
-    pub fn operations(&self) -> Operations {
-        let [positions, seen] = [self.field.positions(), self.field.seen()].map(|count| count as f64);
-        let [inputs, width, blocks, outputs] =
-            [self.inputs, self.width, self.blocks, self.outputs].map(|count| count as f64);
-        let stem = 2.0 * positions * seen * inputs * width;
-        let evaluation = stem + positions * (4.0 * blocks * seen * width * width + 2.0 * width * outputs);
-        let features = if self.levels { 2.0 * FEATURES as f64 * width } else { 0.0 };
-        let level = if self.levels { features + 2.0 * width * width * (1.0 + 2.0 * blocks) } else { 0.0 };
-        Operations { evaluation, level, training: 3.0 * (evaluation + level) - stem - features }
-    }
-}
-
-/// The affine maps of a trunk, in the order of its tensors: embedding, stem, then first, film and second of each block,
-/// and the head.
-#[derive(Clone, Debug)]
-pub(in crate::nn::ops) struct Layers {
-    shape: Shape,
-    maps: Vec<Affine>,
-}
-
-/// Maps of the embedding.
-const EMBEDDING: usize = 2;
-
-impl Layers {
-    fn new(shape: Shape) -> Self {
-        let Shape { field, inputs, width, blocks, outputs, levels } = shape;
-        let place = |inputs, outputs| Affine { field: Field::PLACE, mixes: false, inputs, outputs };
-        let mixing = |inputs| Affine { field, mixes: true, inputs, outputs: width };
-        let mut maps = Vec::new();
-        if levels {
-            maps.extend([place(FEATURES, width), place(width, width)]);
-        }
-        maps.push(mixing(inputs));
-        for _ in 0..blocks {
-            maps.push(mixing(width));
-            if levels {
-                maps.push(place(width, 2 * width));
-            }
-            maps.push(mixing(width));
-        }
-        maps.push(Affine { field, mixes: false, inputs: width, outputs });
-        Self { shape, maps }
-    }
-
-    const fn stem(&self) -> usize {
-        if self.shape.levels { EMBEDDING } else { 0 }
-    }
-
-    const fn first(&self, block: usize) -> usize {
-        self.stem() + 1 + block * if self.shape.levels { 3 } else { 2 }
-    }
-
-    /// Of a block, where there are levels.
-    const fn film(&self, block: usize) -> usize {
-        self.first(block) + 1
-    }
-
-    const fn second(&self, block: usize) -> usize {
-        self.first(block + 1) - 1
-    }
-
-    const fn head(&self) -> usize {
-        self.first(self.shape.blocks)
-    }
-
-    /// Examples that go through all layers before the next do, so that what they hold stays in a near cache; all where
-    /// channels have no positions, so that each weight is read once.
-    fn together(&self, examples: usize) -> usize {
-        const POSITIONS: usize = 192;
-        match self.shape.field.seen() {
-            1 => examples.max(1),
-            _ => (POSITIONS / self.shape.field.padded().max(1)).max(1),
-        }
-    }
-}
-
-/// The weights of all maps, packed.
-type Weights<T> = Vec<Packed<T>>;

@@ -10,8 +10,9 @@ use super::super::real::Real;
 use super::super::{elements, with};
 use super::affine::{Affine, Packed, ROWS};
 use super::backward::Wanted;
-use super::passes::{Passes, locked};
-use super::{Layers, Shape, Weights, Workspace};
+use super::layers::{Layers, Shape, Weights};
+use super::workspace::Workspace;
+use super::workspaces::{Workspaces, locked};
 
 /// Noise levels whose film is remembered: more than a sampler has.
 const REMEMBERED: usize = 128;
@@ -27,7 +28,7 @@ pub enum Route {
     Gathered(Tensor),
 }
 
-/// A trunk: its weights, and the workspaces of its passes.
+/// A trunk: its weights, and the workspaces of its workspaces.
 #[derive(Debug)]
 pub struct Trunk<T> {
     pub(super) layers: Layers,
@@ -39,8 +40,8 @@ pub struct Trunk<T> {
 /// One row of film for each block.
 type Films<T> = Arc<Vec<Vec<T>>>;
 
-/// The workspaces of a trunk, shared by its passes.
-pub(in crate::nn) type SharedPasses<T> = Arc<Passes<T>>;
+/// The workspaces of a trunk, shared by its workspaces.
+pub(in crate::nn) type SharedWorkspaces<T> = Arc<Workspaces<T>>;
 
 impl<T: Real> Trunk<T> {
     /// A trunk of this shape whose weights are still to be loaded.
@@ -99,17 +100,17 @@ impl<T: Real> Trunk<T> {
         x: &Tensor,
         levels: Option<&[f64]>,
         route: &Route,
-        passes: &SharedPasses<T>,
+        workspaces: &SharedWorkspaces<T>,
         dims: (usize, usize, usize),
     ) -> Result<Tensor> {
         let x = x.contiguous()?;
         let levels = levels.unwrap_or_default().to_vec();
-        let pass = Pass { trunk: self.clone(), passes: passes.clone(), route: route.clone(), levels, dims };
+        let pass = Call { trunk: self.clone(), workspaces: workspaces.clone(), route: route.clone(), levels, dims };
         match route {
             Route::Plain if !x.track_op() => {
-                let mut workspace = passes.take();
+                let mut workspace = workspaces.take();
                 let out = with(&x, |x| pass.forward(x, &mut workspace, false));
-                passes.give(workspace);
+                workspaces.give(workspace);
                 Tensor::from_vec(out?, dims, &Device::Cpu)
             }
             Route::Plain => x.apply_op1(Operation { pass, workspace: Mutex::default() }),
@@ -142,15 +143,15 @@ impl<T: Real> Trunk<T> {
 }
 
 /// One pass.
-struct Pass<T> {
+struct Call<T> {
     trunk: Arc<Trunk<T>>,
-    passes: SharedPasses<T>,
+    workspaces: SharedWorkspaces<T>,
     route: Route,
     levels: Vec<f64>,
     dims: (usize, usize, usize),
 }
 
-impl<T: Real> Pass<T> {
+impl<T: Real> Call<T> {
     fn forward(&self, x: &[T], workspace: &mut Workspace<T>, kept: bool) -> Result<Vec<T>> {
         let (layers, (examples, components, fields)) = (&self.trunk.layers, self.dims);
         let (shape, levels) = (layers.shape, self.levels.len());
@@ -221,14 +222,14 @@ impl<T: Real> Pass<T> {
 
 /// A pass that can be pulled back: its workspace is there from the forward pass on.
 struct Operation<T: Real> {
-    pass: Pass<T>,
+    pass: Call<T>,
     workspace: Mutex<Option<Workspace<T>>>,
 }
 
 impl<T: Real> Operation<T> {
     fn forward(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Dims)> {
         let mut place = locked(&self.workspace);
-        let workspace = place.get_or_insert_with(|| self.pass.passes.take());
+        let workspace = place.get_or_insert_with(|| self.pass.workspaces.take());
         let out = self.pass.forward(elements(x, layout)?, workspace, true)?;
         Ok((T::to_cpu_storage_owned(out), self.pass.dims.into()))
     }
@@ -246,7 +247,7 @@ impl<T: Real> Operation<T> {
             Route::Plain | Route::Gathered(_) => None,
         };
         if let (Route::Gathered(_), Some(workspace)) = (&self.pass.route, place.take_if(|_| self.gathered())) {
-            self.pass.passes.keep(workspace);
+            self.pass.workspaces.keep(workspace);
         }
         Ok((dx, flat))
     }
@@ -259,7 +260,7 @@ impl<T: Real> Operation<T> {
 impl<T: Real> Drop for Operation<T> {
     fn drop(&mut self) {
         if let Some(workspace) = locked(&self.workspace).take() {
-            self.pass.passes.give(workspace);
+            self.pass.workspaces.give(workspace);
         }
     }
 }

@@ -7,8 +7,9 @@ use candle_core::{DType, Device, Tensor, Var};
 use super::super::differences::normals;
 use super::super::real::Real;
 use super::super::{Activation, circular_conv, conv2d, linear, modulate};
+use super::layers::Layers;
 use super::*;
-use crate::nn::level::features;
+use crate::nn::level::{FEATURES, features};
 
 /// All kinds of fields: without positions, a ring, a torus and a plane, with and without noise levels.
 fn shapes() -> Vec<Shape> {
@@ -29,7 +30,7 @@ fn shapes() -> Vec<Shape> {
 fn weights(layers: &Layers) -> Vec<(Tensor, Tensor)> {
     let tensors = layers.maps.iter().enumerate().map(|(index, map)| {
         let [rows, columns] = if map.mixes { map.field.kernel } else { [1, 1] };
-        let shape = match (map.mixes, map.field.rows, map.field.seen()) {
+        let shape = match (map.mixes, map.field.rows, map.field.window()) {
             (false, ..) | (_, _, 1) => vec![map.outputs, map.inputs],
             (_, 1, _) => vec![map.outputs, columns, map.inputs],
             _ => vec![map.outputs, rows, columns, map.inputs],
@@ -59,7 +60,7 @@ fn graph(layers: &Layers, tensors: &[(Tensor, Tensor)], x: &Tensor, levels: Opti
         let features = features.to_dtype(x.dtype()).unwrap();
         map(1, &map(0, &features, Activation::Silu), Activation::Silu)
     });
-    let x = match (field.seen(), field.rows) {
+    let x = match (field.window(), field.rows) {
         (1, _) => x.reshape((examples, inputs)),
         (_, 1) => x.reshape((examples, field.columns, inputs)),
         _ => x.reshape((examples, field.rows, field.columns, inputs)),
@@ -80,7 +81,7 @@ fn graph(layers: &Layers, tensors: &[(Tensor, Tensor)], x: &Tensor, levels: Opti
 }
 
 /// The trunk as one operation, with tracked weights if they are.
-fn whole<T: Real>(layers: &Layers, tensors: &[(Tensor, Tensor)], x: &Tensor, levels: Option<&[f64]>) -> Tensor {
+fn operation<T: Real>(layers: &Layers, tensors: &[(Tensor, Tensor)], x: &Tensor, levels: Option<&[f64]>) -> Tensor {
     let pairs: Vec<_> = tensors.iter().map(|(weight, bias)| (weight, bias)).collect();
     let flat: Vec<_> = pairs.iter().flat_map(|(w, b)| [w.flatten_all().unwrap(), b.flatten_all().unwrap()]).collect();
     let route = match flat.iter().any(Tensor::track_op) {
@@ -89,7 +90,7 @@ fn whole<T: Real>(layers: &Layers, tensors: &[(Tensor, Tensor)], x: &Tensor, lev
     };
     let trunk = Arc::new(Trunk::<T>::with_tensors(layers.shape, &pairs).unwrap());
     let dims = (x.dims()[0], layers.shape.field.positions(), layers.shape.outputs);
-    trunk.apply(x, levels, &route, &SharedPasses::default(), dims).unwrap()
+    trunk.apply(x, levels, &route, &SharedWorkspaces::default(), dims).unwrap()
 }
 
 fn largest_difference(a: &Tensor, b: &Tensor) -> f64 {
@@ -111,7 +112,7 @@ fn one_operation_is_the_graph_of_its_operations_with_the_same_gradients() {
         let v = normals(2, &[examples, positions, shape.outputs]);
         let each: Vec<f64> = (0..examples).map(|i| -0.7 + 0.3 * i as f64).collect();
         for levels in if shape.levels { vec![Some(each.as_slice()), Some(&each[2..3])] } else { vec![None] } {
-            let ours = whole::<f64>(&layers, &tracked, x.as_tensor(), levels);
+            let ours = operation::<f64>(&layers, &tracked, x.as_tensor(), levels);
             let reference = graph(&layers, &tracked, x.as_tensor(), levels);
             assert!(largest_difference(&ours, &reference) < 1e-12, "{shape:?}");
             let pulled = |out: &Tensor| (out * &v).unwrap().sum_all().unwrap().backward().unwrap();
@@ -140,10 +141,10 @@ fn plain_passes_tracked_passes_and_single_precision_agree() {
         let x = normals(1, &[23, shape.field.positions(), shape.inputs]);
         let levels = shape.levels.then_some([0.3]);
         let levels = levels.as_ref().map(|level| level.as_slice());
-        let exact = whole::<f64>(&layers, &tensors, &x, levels);
-        let plain = whole::<f32>(&layers, &singles, &single(&x), levels);
+        let exact = operation::<f64>(&layers, &tensors, &x, levels);
+        let plain = operation::<f32>(&layers, &singles, &single(&x), levels);
         let var = Var::from_tensor(&single(&x)).unwrap();
-        let tracked = whole::<f32>(&layers, &singles, var.as_tensor(), levels);
+        let tracked = operation::<f32>(&layers, &singles, var.as_tensor(), levels);
         assert_eq!(largest_difference(&plain, &tracked), 0.0, "{shape:?}");
         // some 8 layers, each a sum of at most 9 * 19 terms of size below 1 with errors of 2^-24 each
         let error = largest_difference(&plain, &exact);

@@ -4,7 +4,7 @@
 
 use super::super::real::Real;
 use super::super::tile::LANES;
-use super::{Layers, Shape};
+use super::layers::{Layers, Shape};
 use crate::nn::level::FEATURES;
 
 /// What a pass computes and, where it is pulled back, what it keeps.

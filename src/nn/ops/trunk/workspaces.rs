@@ -3,11 +3,11 @@
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::super::real::Real;
-use super::Workspace;
+use super::workspace::Workspace;
 
 /// Workspaces that passes take and give back.
 #[derive(Debug, Default)]
-pub(in crate::nn) struct Passes<T> {
+pub(in crate::nn) struct Workspaces<T> {
     free: Mutex<Vec<Workspace<T>>>,
     kept: RwLock<Vec<Workspace<T>>>,
 }
@@ -17,7 +17,7 @@ pub(super) fn locked<V>(mutex: &Mutex<V>) -> MutexGuard<'_, V> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl<T: Real> Passes<T> {
+impl<T: Real> Workspaces<T> {
     /// A workspace, used before if there is one.
     pub(super) fn take(&self) -> Workspace<T> {
         locked(&self.free).pop().unwrap_or_default()
