@@ -25,7 +25,7 @@ pub enum Start<'a, T> {
     /// Zero.
     Zero,
     /// One row for all: a bias, of [`LANES`] elements.
-    Row(&'a [T]),
+    Bias(&'a [T]),
     /// What `out` holds.
     Out,
 }
@@ -127,7 +127,7 @@ pub fn strip<T: Real>(
         let place = unsafe { out.as_mut_ptr().add(from) };
         let (start, start_row) = match start {
             Start::Zero => (zeros.as_ptr(), 0),
-            Start::Row(bias) => (bias.as_ptr(), 0),
+            Start::Bias(bias) => (bias.as_ptr(), 0),
             Start::Out => (place.cast_const(), row),
         };
         let (finish, operand) = match finish {
@@ -191,7 +191,7 @@ fn check<T: Real>(
     let size = (rows - 1) * row + columns;
     assert!(size <= out.len() && (rows == 1 || columns <= row), "a product reaches beyond its place");
     match start {
-        Start::Row(bias) => assert!(bias.len() >= LANES, "a bias of a strip has {LANES} elements"),
+        Start::Bias(bias) => assert!(bias.len() >= LANES, "a bias of a strip has {LANES} elements"),
         Start::Zero | Start::Out => {}
     }
     match finish {

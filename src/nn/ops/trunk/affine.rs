@@ -135,7 +135,7 @@ impl Affine {
                     let left = Left { data: &x[(window * inputs).min(x.len())..], row: inputs, segment: 0, step: 1 };
                     let right = Right { data: &weight[tap * reach * inputs * LANES..], segment: 0, step: LANES };
                     let start = match (tap, bias) {
-                        (0, Some(bias)) => Start::Row(&bias[column..]),
+                        (0, Some(bias)) => Start::Bias(&bias[column..]),
                         (0, None) => Start::Zero,
                         _ => Start::Out,
                     };
