@@ -16,8 +16,15 @@ use crate::systems::gaussian::LinearForecaster;
 use crate::systems::registry::find;
 use crate::systems::{Domain, Entry, Forecaster, Key, LinearGaussian, Settings, Value};
 
-/// Kinds that can be stepped and nothing else.
-const SAMPLES_ONLY: &[&str] = &["persistence", "climatology", "analog", "consistency"];
+/// What kinds of forecasters offer; those that are not here offer everything, or are looked at themselves.
+const OFFERS: &[(&[&str], &[Need])] = &[
+    (&["persistence", "climatology", "analog", "consistency"], &[]),
+    (&["diffusion", "flow_matching", "interpolant", "memorizer"], &[Need::Denoiser]),
+    (&["mixture", "molrg"], &[Need::Denoiser, Need::Density]),
+    (&["normalizing_flow", "autoregressive"], &[Need::Density]),
+    (&["crps", "lifting"], &[Need::Derivative]),
+    (&["gaussian", "mse"], &[Need::Denoiser, Need::Density, Need::Kernel, Need::Noise, Need::Derivative]),
+];
 
 pub(super) fn check(
     cx: &Context,
@@ -121,9 +128,7 @@ fn refusal(entry: &Entry<MethodBuild>, plan: &AssimilatePlan, operator: &dyn Obs
 fn offers(kind: &str, need: Need, perfect: Option<&dyn Forecaster>) -> bool {
     match (kind, perfect) {
         ("perfect", Some(perfect)) => need.offered_by(perfect),
-        ("gaussian", _) => need != Need::LinearGaussian,
-        ("diffusion" | "flow_matching" | "interpolant", _) => need == Need::Denoiser,
-        _ => !SAMPLES_ONLY.contains(&kind),
+        _ => OFFERS.iter().find(|(kinds, _)| kinds.contains(&kind)).is_none_or(|(_, offered)| offered.contains(&need)),
     }
 }
 
@@ -138,5 +143,43 @@ fn remedy(need: Need) -> &'static str {
         }
         Need::Derivative => "take gaussian or linear, or a method of members such as etkf or ienks",
         Need::LinearGaussian => "take the system `ou`, the forecaster `linear`, or the method etkf",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::s;
+
+    use super::*;
+    use crate::forecast::{FORECASTERS, FitContext};
+    use crate::progress::Quiet;
+    use crate::systems::{Geometry, Key};
+
+    #[test]
+    fn a_kind_offers_what_is_said_of_it_before_it_is_fitted() {
+        let data = Key::new(1, Domain::Data).normals(12 * 20, 2).into_shape_with_order((12, 20, 2)).unwrap();
+        let needs = [Need::LinearGaussian, Need::Denoiser, Need::Density, Need::Kernel, Need::Noise, Need::Derivative];
+        for entry in FORECASTERS.iter().filter(|entry| entry.build.load.is_some()) {
+            let few = [("steps", 4), ("width", 4)].map(|(key, count)| (key.to_owned(), Value::Int(count)));
+            let known = |(key, _): &(String, Value)| entry.params.iter().any(|param| param.key == key.as_str());
+            let given = few.into_iter().filter(known).collect();
+            let settings = Settings::check(entry.name, entry.params, &given).unwrap();
+            let context = FitContext {
+                system: None,
+                geometry: Geometry::Unstructured,
+                train: data.slice(s![..10, .., ..]),
+                valid: data.slice(s![10.., .., ..]),
+                key: Key::new(2, Domain::Training),
+                progress: &Quiet,
+                checkpoints: None,
+            };
+            let fitted = (entry.build.fit)(&settings, &context).unwrap();
+            for need in needs {
+                let found = need.offered_by(fitted.as_forecaster());
+                // persistence draws nothing, which only a look at it shows
+                let said = offers(entry.name, need, None) || (entry.name == "persistence" && need == Need::Noise);
+                assert_eq!(said, found, "{} {need:?}", entry.name);
+            }
+        }
     }
 }

@@ -142,8 +142,11 @@ fn read_into(files: &mut BTreeMap<String, File>, folder: &Path, module: &str) {
 
 /// Code without comments, and up to the first module of tests that stands in the file.
 pub fn without_tests(code: &str) -> String {
-    const TESTS: &str = "#[cfg(test)]\nmod ";
-    let stands_here = |at: &usize| code[at + TESTS.len()..].lines().next().is_some_and(|line| line.ends_with('{'));
+    const TESTS: &str = "#[cfg(test)]\n";
+    let stands_here = |at: &usize| {
+        let line = code[at + TESTS.len()..].lines().next().unwrap_or_default();
+        (line.starts_with("mod ") || line.starts_with("pub(")) && line.contains("mod ") && line.ends_with('{')
+    };
     let end = code.match_indices(TESTS).map(|(at, _)| at).find(stands_here).unwrap_or(code.len());
     let code = code[..end].lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
     // a visibility names a module but needs nothing of it
@@ -227,7 +230,7 @@ mod tests {
             ("a::deep", "// use crate::b::No;\nuse crate::b::{self, Other};\nuse super::missing;"),
             (
                 "b",
-                "use crate::{a::{Thing, deep::More}};\nfn f() { crate::a::go() }\n#[cfg(test)]\nmod tests {\n    use crate::c;\n}",
+                "use crate::{a::{Thing, deep::More}};\nfn f() { crate::a::go() }\n#[cfg(test)]\npub(super) mod tests {\n    use crate::c;\n}",
             ),
         ]);
         let arrows = modules.arrows();
