@@ -11,17 +11,17 @@ use crate::systems::simulate::simulate;
 use crate::systems::{Domain, Forecaster, Geometry, Key, Stepping, Value, catalogue};
 
 /// A kind of forecaster and settings of its own.
-type Kind = (&'static str, &'static [(&'static str, i64)], &'static [(&'static str, &'static str)]);
+type Learner = (&'static str, &'static [(&'static str, i64)], &'static [(&'static str, &'static str)]);
 
 /// Every learned forecaster with a density that may have any shape.
-const FREE: [Kind; 3] = [
+const FREE: [Learner; 3] = [
     ("mixture", &[("components", 2), ("rank", 1)], &[("covariance", "low_rank")]),
     ("autoregressive", &[("hidden", 16)], &[]),
     ("normalizing_flow", &[], &[]),
 ];
 
 /// Every learned forecaster with a density.
-const ALL: [Kind; 6] = [
+const ALL: [Learner; 6] = [
     FREE[0],
     FREE[1],
     FREE[2],
@@ -30,7 +30,7 @@ const ALL: [Kind; 6] = [
     ("gaussian", &[], &[("covariance", "full")]),
 ];
 
-fn fit(kind: Kind, steps: i64, [width, blocks]: [i64; 2], geometry: Geometry, data: [ArrayView3<f64>; 2]) -> Fitted {
+fn fit(kind: Learner, steps: i64, [width, blocks]: [i64; 2], geometry: Geometry, data: [ArrayView3<f64>; 2]) -> Fitted {
     let (name, counts, words) = kind;
     let common = [("steps", steps), ("width", width), ("blocks", blocks)];
     let counts = common.iter().chain(counts).map(|(key, count)| (*key, Value::Int(*count)));
@@ -103,7 +103,7 @@ fn the_two_wells_of_a_long_step_are_found_where_one_gaussian_lies_between_them()
         states.windows(2).map(|pair| exact.log_density(pair[0], pair[1])).collect::<Vec<_>>()
     });
     let best = pairs.collect::<Array1<f64>>().mean().unwrap();
-    let log_density = |kind: Kind| {
+    let log_density = |kind: Learner| {
         let fitted = fit(kind, 1500, [32, 2], Geometry::Unstructured, [train, valid]);
         (mean_log_density(fitted.as_forecaster(), test), fitted)
     };
@@ -153,7 +153,7 @@ fn a_direction_of_noise_is_learned_by_laws_that_know_dependence() {
     let (train, valid, test) = (alternating(24, 129, 1), alternating(4, 129, 2), alternating(16, 129, 3));
     // xi ~ N(0, .09 I + p p^T), |p|^2 = 8, across from where W starts: log det = 7 ln .09 + ln 8.09
     let entropy = 0.5 * (7.0 * 0.09f64.ln() + 8.09f64.ln() + 8.0 * (std::f64::consts::TAU.ln() + 1.0));
-    let log_density = |kind: Kind| {
+    let log_density = |kind: Learner| {
         let fitted = fit(kind, 600, [16, 1], Geometry::Unstructured, [train.view(), valid.view()]);
         mean_log_density(fitted.as_forecaster(), test.view())
     };

@@ -79,7 +79,7 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// That of both.
+    /// The cost of both.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self {

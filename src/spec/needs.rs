@@ -195,7 +195,7 @@ mod tests {
             ("lorenz96", "forecaster.1.width=1000000000", "a network of"),
             ("lorenz96", "forecaster.1.blocks=1000000000", "1000000000 blocks"),
             ("lorenz96", "forecaster.2.blocks=1000000000", "1000000000 blocks"),
-            ("lorenz96", "forecaster.2.batch=1000000000", "a network of"),
+            ("lorenz96", "forecaster.2.batch=1000000000", "layers of 1000000000 examples"),
             ("lorenz96", "assimilate.0.members=1000000000", "1000000000"),
             ("lorenz96", "score.members=1000000000", "1000000000 members"),
             ("lorenz96", "data.steps=1000000000", "trajectories (40 x 1000000000 x 40)"),

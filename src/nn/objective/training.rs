@@ -7,8 +7,7 @@ use scorecast_systems::{Level, Settings};
 use super::draws::Draws;
 use super::preconditioning::Preconditioning;
 use crate::nn::data::Batch;
-use crate::nn::network::Causal;
-use crate::nn::{NetworkConfig, NeuralNetwork, Result, array};
+use crate::nn::{NetworkConfig, NeuralNetwork, Result, array, network::Causal};
 
 /// What a network is trained for.
 pub trait Objective: Send + Sync {
@@ -23,8 +22,7 @@ pub trait Objective: Send + Sync {
         false
     }
 
-    /// Whether the loss means something of pairs that are not trained on; where it does not, nothing is validated and the
-    /// averaged weights of the end are kept.
+    /// Whether the loss means something of pairs that are not trained on; otherwise nothing is validated.
     fn validates(&self) -> bool {
         true
     }

@@ -177,6 +177,62 @@ fn width(wanted: f64, at: impl Fn(i64) -> Option<f64>) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::{self, Plan};
+
+    /// An experiment on Lorenz-96 of every learned kind, with this budget.
+    fn planned(budget: &str) -> Result<Plan, String> {
+        let kinds = FORECASTERS.iter().filter(|entry| entry.build.is_learned()).map(|entry| entry.name);
+        let sections: String = kinds.map(|kind| format!("[[forecaster]]\nkind = \"{kind}\"\n")).collect();
+        let residual = "[[forecaster]]\nname = \"residual\"\nkind = \"diffusion\"\ntarget = \"residual\"\n";
+        let text = format!("[system]\nname = \"lorenz96\"\n[budget]\n{budget}\n{sections}{residual}");
+        spec::check(&text, "x.toml", &[]).map_err(|mistakes| mistakes[0].to_string())
+    }
+
+    /// The least and the largest cost of its forecasters beside that of `gaussian`.
+    fn spread(plan: &Plan, of: fn(Cost) -> f64) -> (f64, f64) {
+        let system = &plan.system.as_ref().unwrap().system;
+        let size = FitSize { geometry: system.geometry(), components: system.dim(), train: 0, valid: 0 };
+        let learned = plan.forecasters.iter().filter_map(|plan| Some((plan, cost_of(plan)?)));
+        let costs: Vec<(&str, f64)> =
+            learned.map(|(plan, cost)| (plan.label.as_str(), of(cost(&plan.settings, &size).unwrap()))).collect();
+        let gaussian = costs.iter().find(|(label, _)| *label == "gaussian").unwrap().1;
+        let relative = || costs.iter().map(|(_, cost)| cost / gaussian);
+        assert!(costs.len() > 10);
+        (relative().fold(f64::INFINITY, f64::min), relative().fold(0.0, f64::max))
+    }
+
+    #[test]
+    fn trainings_cost_the_same_within_two_percent_and_lead_steps_as_near_as_a_width_allows() {
+        let plan = planned("by = \"training_flops\"\nlike = \"gaussian\"").unwrap();
+        let (least, most) = spread(&plan, |cost| cost.training);
+        assert!(least > 0.98 && most < 1.02, "{least} {most}");
+        // without a budget members, teachers and couplings make some trainings much dearer
+        let (_, most) = spread(&planned("by = \"parameters\"\nlike = \"gaussian\"").unwrap(), |cost| cost.training);
+        assert!(most > 3.0, "{most}");
+        // a convolution of a few channels grows in steps of a tenth or more
+        let (least, most) = spread(&planned("by = \"inference_flops\"\nvalue = 2e7").unwrap(), |cost| cost.inference);
+        assert!(least > 0.85 && most < 1.15, "{least} {most}");
+        // the resolved experiment has no budget, and is the same experiment
+        let again = spec::check(&plan.resolved, "x.toml", &[]).unwrap();
+        assert!(!plan.resolved.contains("budget") && again.resolved == plan.resolved);
+    }
+
+    #[test]
+    fn budgets_that_cannot_be_are_told_in_a_sentence() {
+        for (budget, says) in [
+            ("by = \"training_flops\"", "[budget] must set `like`, a forecaster's label, or `value`, and not both"),
+            ("like = \"gauss\"", "no forecaster that is trained here is labelled `gauss`"),
+            ("value = 10.0", "no `steps` makes forecaster"),
+            ("by = \"parameters\"\nvalue = 1e30", "no `width` makes forecaster"),
+            ("value = 1e12\n[[forecaster]]\nname = \"own\"\nkind = \"mse\"\nsteps = 5", "which sets it; take out one"),
+        ] {
+            let said = planned(budget).err().unwrap();
+            assert!(said.contains(says), "{budget}: {said}");
+        }
+        let own_data = "[data]\nfile = \"a.nc\"\n[budget]\nvalue = 1e12\n[[forecaster]]\nkind = \"mse\"\n";
+        let said = spec::check(own_data, "x.toml", &[]).err().unwrap()[0].to_string();
+        assert!(said.contains("only a [system] says here"), "{said}");
+    }
 
     #[test]
     fn steps_and_widths_are_the_nearest() {

@@ -39,7 +39,7 @@ fn whatever_is_a_billion_is_refused_at_once_with_the_figure_of_a_dry_run() {
     for (preset, set, says) in [
         ("lorenz96", "forecaster.1.width=1000000000", "a network of"),
         ("lorenz96", "forecaster.1.blocks=1000000000", "1000000000 blocks"),
-        ("lorenz96", "forecaster.2.batch=1000000000", "a network of"),
+        ("lorenz96", "forecaster.2.batch=1000000000", "layers of 1000000000 examples"),
         ("lorenz96", "assimilate.0.members=1000000000", "1000000000"),
         ("lorenz63", "assimilate.2.steps=1000000000", "1000000000 steps"),
         ("lorenz96", "score.members=1000000000", "1000000000 members"),

@@ -240,7 +240,8 @@ fn a_finished_model_is_taken_by_its_own_training_alone() {
         refused(&folder, &[&resume[..], &["--set", set]].concat(), 7, &says);
     }
     assert_eq!(std::fs::read(folder.path().join("models/ar.safetensors")).unwrap(), before);
-    let models = ["ar.safetensors", "climatology.safetensors", "linear.safetensors", "persistence.safetensors"];
+    let models = ["ar", "climatology", "linear", "persistence"].map(|label| format!("{label}.safetensors"));
+    let models = [&models[..], &["training", "training.json", "training.svg"].map(str::to_owned)].concat();
     assert_eq!(listing(&folder.path().join("models")), models);
     let said = refused(&folder, &["evaluate", "models/ar.safetensors", "--resume"], 2, &["keeps nothing"]);
     assert!(said.contains("without --resume"), "{said}");
