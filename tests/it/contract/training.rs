@@ -331,3 +331,21 @@ fn a_training_that_validates_nothing_is_stored_with_its_curve() {
     let back: Vec<scorecast::model::CurvePoint> = serde_json::from_str(&text).unwrap();
     assert!(text.contains("null") && back.iter().all(|point| point.valid.is_nan()), "{text}");
 }
+
+#[test]
+fn kept_are_the_weights_that_are_asked_for() {
+    let of = |keep: &str, ema: f64| {
+        let given = [("keep", Value::Text(keep.to_owned())), ("ema", Value::Float(ema))];
+        fit("gaussian", &given, &Quiet, None).unwrap()
+    };
+    let [average, last] = ["average", "last"].map(|keep| of(keep, 0.9));
+    assert_eq!((average.training().best_step, last.training().best_step), (24, 24));
+    assert_eq!(average.training().best_valid, average.training().curve.last().unwrap().valid);
+    // what is validated is the average, so that of the last weights nothing is known
+    assert!(last.training().best_valid.is_nan());
+    let weights = |fitted: &Fitted| fitted.model().tensors["network.head.weight"].clone();
+    assert_ne!(weights(&average), weights(&last));
+    // an average that forgets all is the last weights
+    let [average, last] = ["average", "last"].map(|keep| of(keep, 0.0));
+    assert_eq!(weights(&average), weights(&last));
+}
