@@ -5,9 +5,7 @@
 //! A coupling leaves every other component as it is, so that both ways see the same inputs of its trunk: a lead step
 //! evaluates each trunk once.
 
-use std::cell::RefCell;
-
-use ndarray::{Array1, Array2, Array3, ArrayView2, Zip};
+use ndarray::{Array1, Array2, Array3, ArrayView2, Zip, s};
 use serde_json::json;
 
 use super::learned::{self, Learned, Work, in_chunks, joined, members, stacked};
@@ -127,19 +125,15 @@ impl NormalizingFlow {
         u: &mut Array2<f64>,
         mut f: impl FnMut(usize, Coupled, f64) -> f64,
     ) -> Result<()> {
-        thread_local! {
-            static SPLINE: RefCell<Spline> = RefCell::default();
-        }
+        let mut spline = Spline::default();
         let outputs = self.outputs(coupling, x, u)?;
         let config = self.learned.network().config();
-        SPLINE.with_borrow_mut(|spline| {
-            for ((member, c), u) in u.indexed_iter_mut().filter(|((_, c), _)| moves(config, coupling, *c)) {
-                let fields = outputs.slice(ndarray::s![member, c, ..]);
-                let (mean, raw, parameters) = coupling_fields(fields.to_slice().unwrap_or_default());
-                spline.set(parameters);
-                *u = f(member, Coupled { mean, log_variance: log_variance(raw).0, spline }, *u);
-            }
-        });
+        for ((member, c), u) in u.indexed_iter_mut().filter(|((_, c), _)| moves(config, coupling, *c)) {
+            let fields = outputs.slice(s![member, c, ..]);
+            let (mean, raw, parameters) = coupling_fields(fields.to_slice().unwrap_or_default());
+            spline.set(parameters);
+            *u = f(member, Coupled { mean, log_variance: log_variance(raw).0, spline: &spline }, *u);
+        }
         Ok(())
     }
 

@@ -4,7 +4,7 @@
 //!
 //! With v the gradient of out, backwards: dh = head^T v; for each block u = slope . second^T dh, ds = sum u,
 //! dg = sum u first(h), dz = (1 + g) u and dh <- dh + first^T dz; dx = stem^T dh. `field` says where channels stand,
-//! [`Affine`] how they are mapped, `forward` and `backward` are the passes on the buffers of a [`Workspace`], `workspaces` are
+//! `affine` how they are mapped, `forward` and `backward` are the passes on the buffers of a workspace, `workspaces` are
 //! those of a network, `operation` is what Candle sees, and `gathered` is how a training has the gradients of
 //! weights: over all shards of a batch at once, into their place in the flat vector.
 
