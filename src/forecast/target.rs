@@ -149,6 +149,7 @@ impl TargetFit<'_, '_, '_> {
             steps,
             before,
             key: context.key,
+            start: None,
             checkpoints: kept,
         };
         Learned::train(settings, context, data, &task, *evaluations)
@@ -165,6 +166,7 @@ impl TargetFit<'_, '_, '_> {
             steps: of_mean,
             before: 0,
             key: self.context.key,
+            start: None,
             checkpoints: None,
         };
         let first = First::fit(self.settings, self.context, self.data, task)?;
