@@ -1,7 +1,7 @@
 //! `consistency`: the scaled increment z of one lead step given x_k in one evaluation: z = f(sigma_max xi, sigma_max; x_k),
 //! where f takes a point of a flow line of the probability-flow equation to its end (Song et al. 2023). f is distilled
 //! from a denoiser that the same fit trains before (the objective `denoising`), of the steps of which `teacher_steps`
-//! are ([`Consistency`]), and starts from the weights of that.
+//! are ([`Consistency`]).
 //!
 //! What f learns is the end that Heun's steps on the grid of levels reach: for a Gaussian law of sd v the usual 40 levels
 //! leave the sd within 2 % for all v from .04 to 1.
@@ -93,7 +93,6 @@ fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {
         steps: of_teacher,
         before: 0,
         key: context.key,
-        start: None,
         checkpoints: None,
     };
     let first = First::fit(settings, context, &data, task)?;
@@ -110,7 +109,6 @@ fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {
         steps: rest,
         before: of_teacher,
         key: context.key,
-        start: Some(&first.learned),
         checkpoints: carried.as_ref().map(|kept| kept as &dyn Checkpoints),
     };
     let (learned, second) = Learned::train(settings, context, &data, &task, 1)?;

@@ -149,7 +149,6 @@ impl TargetFit<'_, '_, '_> {
             steps,
             before,
             key: context.key,
-            start: None,
             checkpoints: kept,
         };
         Learned::train(settings, context, data, &task, *evaluations)
@@ -166,7 +165,6 @@ impl TargetFit<'_, '_, '_> {
             steps: of_mean,
             before: 0,
             key: self.context.key,
-            start: None,
             checkpoints: None,
         };
         let first = First::fit(self.settings, self.context, self.data, task)?;

@@ -109,8 +109,6 @@ pub struct Trainer<'a, 'd> {
     pub data: &'a Data<'d>,
     /// The address of all its randomness.
     pub key: Key,
-    /// The weights to start from; drawn where none are given.
-    pub start: Option<&'a Weights>,
     /// Steps of the trainings before it that belong to it, as they are reported.
     pub before: u64,
     /// Where it reports, and who may stop it.
@@ -163,8 +161,7 @@ impl Trainer<'_, '_> {
     }
 
     fn start(&self) -> Result<State> {
-        let drawn = || self.network.seeded(self.key);
-        let fresh = State::new(self.start.cloned().map_or_else(drawn, Ok)?);
+        let fresh = State::new(self.network.seeded(self.key)?);
         match self.checkpoints.map(|checkpoints| checkpoints.load()).transpose().map_err(Error::Checkpoint)?.flatten() {
             Some(saved) => State::restore(&saved, &self.identity(), fresh),
             None => Ok(fresh),

@@ -55,8 +55,6 @@ pub struct Task<'a> {
     pub before: u64,
     /// The address of its randomness.
     pub key: Key,
-    /// A trained network of this description whose weights it starts from.
-    pub start: Option<&'a Learned>,
     /// Where it keeps its state.
     pub checkpoints: Option<&'a dyn Checkpoints>,
 }
@@ -81,7 +79,6 @@ impl Learned {
             steps: steps(settings),
             before: 0,
             key: context.key,
-            start: None,
             checkpoints: context.checkpoints,
         };
         Self::train(settings, context, data, &task, evaluations)
@@ -107,7 +104,6 @@ impl Learned {
             named: &task.named,
             data,
             key: task.key,
-            start: task.start.map(|start| &start.weights),
             before: task.before,
             progress: context.progress,
             checkpoints: task.checkpoints,
