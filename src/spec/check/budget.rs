@@ -144,11 +144,12 @@ impl Budget<'_> {
 
 /// The steps whose cost is nearest to what is wanted, which they must meet up to [`MISSED`].
 fn steps(wanted: f64, at: impl Fn(i64) -> Option<f64>) -> Option<i64> {
-    // the cost of n steps is a + b n: trainings in turn have a share of their own each
-    let [low, high] = [1000, 2000].map(&at);
+    // the cost of n steps is a + b n, for n above those that a first training has for itself
+    const FAR: i64 = 1_000_000;
+    let [low, high] = [FAR, 2 * FAR].map(&at);
     let (low, high) = (low?, high?);
-    let each = (high - low) / 1000.0;
-    let guess = (1000.0 + (wanted - low) / each).round();
+    let each = (high - low) / FAR as f64;
+    let guess = (FAR as f64 + (wanted - low) / each).round();
     if !(1.0..=LONGEST).contains(&guess) {
         return None;
     }
@@ -239,6 +240,9 @@ mod tests {
         assert_eq!(steps(1e6, |steps| Some(250.0 * steps as f64)), Some(4000));
         // with a part that costs the same whatever the steps
         assert_eq!(steps(1e6, |steps| Some(2e5 + 250.0 * steps as f64)), Some(3200));
+        // with 1,500 steps of another training, which fewer cannot hold
+        assert_eq!(steps(1e6, |steps| (steps > 1500).then_some(250.0 * steps as f64)), Some(4000));
+        assert_eq!(steps(1e5, |steps| (steps > 1500).then_some(250.0 * steps as f64)), None);
         assert_eq!(steps(1.5, |steps| Some(steps as f64)), None, "1 and 2 steps are off by a third");
         assert_eq!(width(1000.0, |width| Some((width * width) as f64)), Some(32));
         assert_eq!(width(0.1, |width| Some(width as f64)), Some(1));
