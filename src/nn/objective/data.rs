@@ -3,14 +3,11 @@
 //! It sees x_t at the variance-preserving level of the same s = sigma / alpha, 1 / sqrt(s^2 + 1) of what it is with alpha = 1.
 //! At small levels D is almost x_t, which the network has to copy.
 
-use candle_core::Tensor;
 use scorecast_systems::{Entry, Level, Settings};
 
-use super::preconditioning::{Preconditioning, squared_error};
-use super::trained_levels::{LEVEL_SETTINGS, TrainedLevels};
-use super::{DENOISER_FIELDS, Draws, Objective, ObjectiveBuild};
-use crate::nn::data::Batch;
-use crate::nn::{NeuralNetwork, Result};
+use super::preconditioning::Preconditioning;
+use super::trained_levels::{LEVEL_SETTINGS, OnLevels};
+use super::{DENOISER_FIELDS, Objective, ObjectiveBuild};
 
 /// The registry's line.
 pub(super) const ENTRY: Entry<ObjectiveBuild> = Entry {
@@ -21,10 +18,8 @@ pub(super) const ENTRY: Entry<ObjectiveBuild> = Entry {
     build: ObjectiveBuild { fields: |_, _| DENOISER_FIELDS, make, preconditioning: Some(preconditioning) },
 };
 
-struct DataObjective(TrainedLevels);
-
 fn make(settings: &Settings) -> Box<dyn Objective> {
-    Box::new(DataObjective(TrainedLevels::of(ENTRY.name, settings)))
+    Box::new(OnLevels::new(ENTRY.name, settings, preconditioning))
 }
 
 fn preconditioning(level: Level) -> Preconditioning {
@@ -38,16 +33,6 @@ fn preconditioning(level: Level) -> Preconditioning {
         weight: 1.0,
         target: (1.0, 0.0),
         known: (0.0, 0.0),
-    }
-}
-
-impl Objective for DataObjective {
-    fn loss(&self, network: &dyn NeuralNetwork, batch: &Batch, draws: Draws) -> Result<Tensor> {
-        squared_error(network, batch, draws, preconditioning, |row| self.0.draw(row))
-    }
-
-    fn draws(&self) -> bool {
-        true
     }
 }
 

@@ -2,14 +2,11 @@
 //! c_skip = 1 / (s^2 + 1), c_out = s / sqrt(s^2 + 1), c_in = 1 / sqrt(s^2 + 1). The squared error of D, weighted by
 //! 1 / c_out^2, is that of F against F* = (s z - eps) / sqrt(s^2 + 1); usually ln s ~ N(p_mean, p_std^2).
 
-use candle_core::Tensor;
 use scorecast_systems::{Entry, Level, Settings};
 
-use super::preconditioning::{Preconditioning, squared_error};
-use super::trained_levels::{LEVEL_SETTINGS, TrainedLevels};
-use super::{DENOISER_FIELDS, Draws, Objective, ObjectiveBuild};
-use crate::nn::data::Batch;
-use crate::nn::{NeuralNetwork, Result};
+use super::preconditioning::Preconditioning;
+use super::trained_levels::{LEVEL_SETTINGS, OnLevels};
+use super::{DENOISER_FIELDS, Objective, ObjectiveBuild};
 
 /// The registry's line.
 pub(super) const ENTRY: Entry<ObjectiveBuild> = Entry {
@@ -20,11 +17,8 @@ pub(super) const ENTRY: Entry<ObjectiveBuild> = Entry {
     build: ObjectiveBuild { fields: |_, _| DENOISER_FIELDS, make, preconditioning: Some(preconditioning) },
 };
 
-/// The squared error with levels of this law.
-struct Denoising(TrainedLevels);
-
 fn make(settings: &Settings) -> Box<dyn Objective> {
-    Box::new(Denoising(TrainedLevels::of(ENTRY.name, settings)))
+    Box::new(OnLevels::new(ENTRY.name, settings, preconditioning))
 }
 
 fn preconditioning(level: Level) -> Preconditioning {
@@ -40,15 +34,5 @@ fn preconditioning(level: Level) -> Preconditioning {
         weight: input,
         target: (relative, -1.0),
         known: (0.0, 0.0),
-    }
-}
-
-impl Objective for Denoising {
-    fn loss(&self, network: &dyn NeuralNetwork, batch: &Batch, draws: Draws) -> Result<Tensor> {
-        squared_error(network, batch, draws, preconditioning, |row| self.0.draw(row))
-    }
-
-    fn draws(&self) -> bool {
-        true
     }
 }

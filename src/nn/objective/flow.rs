@@ -5,14 +5,11 @@
 //! Any level has one of this kind with the same s = sigma / alpha: t = sigma / (alpha + sigma), whose x_t is
 //! x_t / (alpha + sigma). c_noise = 3 (t - 1/2), which is finite from t = 0 to 1. The levels are usually those of t uniform.
 
-use candle_core::Tensor;
 use scorecast_systems::{Entry, Level, Settings};
 
-use super::preconditioning::{Preconditioning, squared_error};
-use super::trained_levels::{LEVEL_SETTINGS, TrainedLevels};
-use super::{DENOISER_FIELDS, Draws, Objective, ObjectiveBuild};
-use crate::nn::data::Batch;
-use crate::nn::{NeuralNetwork, Result};
+use super::preconditioning::Preconditioning;
+use super::trained_levels::{LEVEL_SETTINGS, OnLevels};
+use super::{DENOISER_FIELDS, Objective, ObjectiveBuild};
 
 /// The registry's line.
 pub(super) const ENTRY: Entry<ObjectiveBuild> = Entry {
@@ -23,10 +20,8 @@ pub(super) const ENTRY: Entry<ObjectiveBuild> = Entry {
     build: ObjectiveBuild { fields: |_, _| DENOISER_FIELDS, make, preconditioning: Some(preconditioning) },
 };
 
-struct Flow(TrainedLevels);
-
 fn make(settings: &Settings) -> Box<dyn Objective> {
-    Box::new(Flow(TrainedLevels::of(ENTRY.name, settings)))
+    Box::new(OnLevels::new(ENTRY.name, settings, preconditioning))
 }
 
 fn preconditioning(level: Level) -> Preconditioning {
@@ -41,16 +36,6 @@ fn preconditioning(level: Level) -> Preconditioning {
         weight: 1.0,
         target: (-1.0, 1.0),
         known: (0.0, 0.0),
-    }
-}
-
-impl Objective for Flow {
-    fn loss(&self, network: &dyn NeuralNetwork, batch: &Batch, draws: Draws) -> Result<Tensor> {
-        squared_error(network, batch, draws, preconditioning, |row| self.0.draw(row))
-    }
-
-    fn draws(&self) -> bool {
-        true
     }
 }
 

@@ -6,16 +6,13 @@
 //! letters of [`Preconditioning`] x_t = alpha z + sigma eps has I without (1 - s) c at the level of the schedule
 //! [`Interpolant`] with the same sigma / alpha, so that k = 1 - s, k' = -1.
 
-use candle_core::Tensor;
 use scorecast_systems::noising::Schedule;
 use scorecast_systems::noising::schedule::Interpolant;
 use scorecast_systems::{Entry, Level, Settings};
 
-use super::preconditioning::{Preconditioning, squared_error};
-use super::trained_levels::{TIME_LAW, TimeLaw};
-use super::{DENOISER_FIELDS, Draws, Objective, ObjectiveBuild};
-use crate::nn::data::Batch;
-use crate::nn::{NeuralNetwork, Result};
+use super::preconditioning::Preconditioning;
+use super::trained_levels::{OnLevels, TIME_LAW, TimeLaw, TrainedLevels};
+use super::{DENOISER_FIELDS, Objective, ObjectiveBuild};
 
 /// The registry's line. Its denoiser is one of states alone, and no word of a forecaster that may learn increments.
 pub(super) const ENTRY: Entry<ObjectiveBuild> = Entry {
@@ -26,10 +23,9 @@ pub(super) const ENTRY: Entry<ObjectiveBuild> = Entry {
     build: ObjectiveBuild { fields: |_, _| DENOISER_FIELDS, make, preconditioning: None },
 };
 
-struct Drift(TimeLaw);
-
 fn make(settings: &Settings) -> Box<dyn Objective> {
-    Box::new(Drift(TimeLaw::of(settings)))
+    let levels = TrainedLevels::Times { schedule: Box::new(Interpolant), law: TimeLaw::of(settings) };
+    Box::new(OnLevels { levels, preconditioning })
 }
 
 /// From the drift to D of the state that is stepped to.
@@ -47,16 +43,6 @@ pub fn preconditioning(level: Level) -> Preconditioning {
         weight: 1.0,
         target: (2.0 * s, -s.sqrt()),
         known: (t, -1.0),
-    }
-}
-
-impl Objective for Drift {
-    fn loss(&self, network: &dyn NeuralNetwork, batch: &Batch, draws: Draws) -> Result<Tensor> {
-        squared_error(network, batch, draws, preconditioning, |row| Interpolant.level(self.0.draw(row)).relative())
-    }
-
-    fn draws(&self) -> bool {
-        true
     }
 }
 

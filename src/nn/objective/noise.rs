@@ -4,14 +4,11 @@
 //! An error of F is one of s in D, so that large levels are learned badly: what the denoiser is there for is not
 //! weighted as it is by `denoising`.
 
-use candle_core::Tensor;
 use scorecast_systems::{Entry, Level, Settings};
 
-use super::preconditioning::{Preconditioning, squared_error};
-use super::trained_levels::{LEVEL_SETTINGS, TrainedLevels};
-use super::{DENOISER_FIELDS, Draws, Objective, ObjectiveBuild};
-use crate::nn::data::Batch;
-use crate::nn::{NeuralNetwork, Result};
+use super::preconditioning::Preconditioning;
+use super::trained_levels::{LEVEL_SETTINGS, OnLevels};
+use super::{DENOISER_FIELDS, Objective, ObjectiveBuild};
 
 /// The registry's line.
 pub(super) const ENTRY: Entry<ObjectiveBuild> = Entry {
@@ -22,10 +19,8 @@ pub(super) const ENTRY: Entry<ObjectiveBuild> = Entry {
     build: ObjectiveBuild { fields: |_, _| DENOISER_FIELDS, make, preconditioning: Some(preconditioning) },
 };
 
-struct Noise(TrainedLevels);
-
 fn make(settings: &Settings) -> Box<dyn Objective> {
-    Box::new(Noise(TrainedLevels::of(ENTRY.name, settings)))
+    Box::new(OnLevels::new(ENTRY.name, settings, preconditioning))
 }
 
 fn preconditioning(level: Level) -> Preconditioning {
@@ -39,16 +34,6 @@ fn preconditioning(level: Level) -> Preconditioning {
         weight: 1.0,
         target: (0.0, 1.0),
         known: (0.0, 0.0),
-    }
-}
-
-impl Objective for Noise {
-    fn loss(&self, network: &dyn NeuralNetwork, batch: &Batch, draws: Draws) -> Result<Tensor> {
-        squared_error(network, batch, draws, preconditioning, |row| self.0.draw(row))
-    }
-
-    fn draws(&self) -> bool {
-        true
     }
 }
 

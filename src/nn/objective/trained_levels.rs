@@ -6,10 +6,14 @@
 
 use std::f64::consts::FRAC_PI_2;
 
+use candle_core::Tensor;
 use scorecast_systems::noising::{Schedule, schedule};
-use scorecast_systems::{Param, Settings};
+use scorecast_systems::{Level, Param, Settings};
 
-use super::RowDraws;
+use super::preconditioning::{Preconditioning, squared_error};
+use super::{Draws, Objective, RowDraws};
+use crate::nn::data::Batch;
+use crate::nn::{NeuralNetwork, Result};
 
 /// What stands for the levels that an objective was published with.
 const AUTO: &str = "auto";
@@ -114,6 +118,31 @@ impl TrainedLevels {
             Self::Circle => (FRAC_PI_2 * TimeLaw::Uniform.draw(row)).tan(),
             Self::Times { schedule, law } => schedule.level(law.draw(row)).relative(),
         }
+    }
+}
+
+/// The squared error of a preconditioned network on noise levels of this law.
+pub(super) struct OnLevels {
+    /// The law of s.
+    pub levels: TrainedLevels,
+    /// What the network gives at a level.
+    pub preconditioning: fn(Level) -> Preconditioning,
+}
+
+impl OnLevels {
+    /// On the levels that the settings ask for in a training for this objective.
+    pub fn new(objective: &str, settings: &Settings, preconditioning: fn(Level) -> Preconditioning) -> Self {
+        Self { levels: TrainedLevels::of(objective, settings), preconditioning }
+    }
+}
+
+impl Objective for OnLevels {
+    fn loss(&self, network: &dyn NeuralNetwork, batch: &Batch, draws: Draws) -> Result<Tensor> {
+        squared_error(network, batch, draws, self.preconditioning, |row| self.levels.draw(row))
+    }
+
+    fn draws(&self) -> bool {
+        true
     }
 }
 

@@ -6,14 +6,11 @@
 //! learns at that level, and the optimal denoisers are one. What differs is how often a level is drawn: usually, here,
 //! alpha = cos(phi), sigma = sin(phi) with phi uniform between 0 and pi/2, their cosine schedule.
 
-use candle_core::Tensor;
 use scorecast_systems::{Entry, Level, Settings};
 
-use super::preconditioning::{Preconditioning, squared_error};
-use super::trained_levels::{LEVEL_SETTINGS, TrainedLevels};
-use super::{DENOISER_FIELDS, Draws, Objective, ObjectiveBuild};
-use crate::nn::data::Batch;
-use crate::nn::{NeuralNetwork, Result};
+use super::preconditioning::Preconditioning;
+use super::trained_levels::{LEVEL_SETTINGS, OnLevels};
+use super::{DENOISER_FIELDS, Objective, ObjectiveBuild};
 
 /// The registry's line.
 pub(super) const ENTRY: Entry<ObjectiveBuild> = Entry {
@@ -24,10 +21,8 @@ pub(super) const ENTRY: Entry<ObjectiveBuild> = Entry {
     build: ObjectiveBuild { fields: |_, _| DENOISER_FIELDS, make, preconditioning: Some(preconditioning) },
 };
 
-struct Velocity(TrainedLevels);
-
 fn make(settings: &Settings) -> Box<dyn Objective> {
-    Box::new(Velocity(TrainedLevels::of(ENTRY.name, settings)))
+    Box::new(OnLevels::new(ENTRY.name, settings, preconditioning))
 }
 
 fn preconditioning(level: Level) -> Preconditioning {
@@ -42,16 +37,6 @@ fn preconditioning(level: Level) -> Preconditioning {
         weight: alpha,
         target: (-relative, 1.0),
         known: (0.0, 0.0),
-    }
-}
-
-impl Objective for Velocity {
-    fn loss(&self, network: &dyn NeuralNetwork, batch: &Batch, draws: Draws) -> Result<Tensor> {
-        squared_error(network, batch, draws, preconditioning, |row| self.0.draw(row))
-    }
-
-    fn draws(&self) -> bool {
-        true
     }
 }
 
