@@ -117,7 +117,7 @@ fn training(case: &Case) -> Result<f64, Failure> {
     let states = Key::new(1, Domain::Data).normals(trajectories * times, components);
     let states = Array3::from_shape_vec((trajectories, times, components), states.into_iter().collect())?;
     let nothing = Array3::zeros((0, times, components));
-    let data = Data::new(states.view(), nothing.view(), false)?;
+    let data = Data::new(states.view(), nothing.view(), false, 1)?;
     let steps = 10 * (REPEATS as u64 + 3);
     let config = TrainConfig {
         steps,

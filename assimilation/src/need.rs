@@ -25,6 +25,10 @@ pub enum Need {
 impl Need {
     /// Whether a forecaster offers it.
     pub fn offered_by(self, model: &dyn Forecaster) -> bool {
+        // the law of the next state alone is not that of a state with those before it
+        if model.history() > 1 {
+            return false;
+        }
         match self {
             Self::LinearGaussian => model.linear_gaussian().is_some(),
             Self::Denoiser => model.denoiser().is_some(),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, s};
 
 use crate::ensemble::{variance_about, weighted_mean, weighted_variance};
 use crate::quality::Quality;
@@ -101,6 +101,29 @@ impl Outcome {
         let (ensemble, weights) = self.posterior();
         mean_and_variance(self.gaussian.as_ref(), ensemble, weights)
     }
+
+    /// It of the first `dim` components alone, and so what it says of earlier times.
+    #[must_use]
+    pub fn of_first(self, dim: usize) -> Self {
+        Self {
+            forecast: first(&self.forecast, dim),
+            ensemble: first(&self.ensemble, dim),
+            before_resampling: self.before_resampling.map(|(members, weights)| (first(&members, dim), weights)),
+            gaussian: self.gaussian.map(|moments| first_moments(&moments, dim)),
+            forecast_gaussian: self.forecast_gaussian.map(|moments| first_moments(&moments, dim)),
+            smoothed: self.smoothed.into_iter().map(|earlier| earlier.of_first(dim)).collect(),
+            ..self
+        }
+    }
+}
+
+/// The first components of members.
+fn first(x: &Array2<f64>, dim: usize) -> Array2<f64> {
+    x.slice(s![.., ..dim]).to_owned()
+}
+
+fn first_moments((mean, covariance): &Moments, dim: usize) -> Moments {
+    (mean.slice(s![..dim]).to_owned(), covariance.slice(s![..dim, ..dim]).to_owned())
 }
 
 /// A posterior of an earlier time, given later observations too.
@@ -135,6 +158,13 @@ impl Smoothed {
     /// [`Smoothed::mean`] and [`Smoothed::variance`] at the price of the second.
     pub fn mean_and_variance(&self) -> (Array1<f64>, Array1<f64>) {
         mean_and_variance(self.gaussian.as_ref(), &self.ensemble, self.weights.as_ref())
+    }
+
+    /// It of the first `dim` components alone.
+    #[must_use]
+    pub fn of_first(self, dim: usize) -> Self {
+        let gaussian = self.gaussian.map(|moments| first_moments(&moments, dim));
+        Self { ensemble: first(&self.ensemble, dim), gaussian, ..self }
     }
 }
 

@@ -83,7 +83,7 @@ fn load(model: &Model) -> Result<Fitted> {
 
 fn fitted(learned: Learned, shape: AutoregressiveShape, training: Training) -> Result<Fitted> {
     let layer = causal_layer(learned.network())?.stepwise()?;
-    let (order, starts) = (layer.order(learned.dim()), shape.starts());
+    let (order, starts) = (layer.order(learned.components()), shape.starts());
     let forecaster = Autoregressive { learned, shape, starts, layer, order };
     Ok(Fitted::new(ENTRY.name, forecaster, training, |model| {
         let AutoregressiveShape { components, hidden, reach } = model.shape;
@@ -143,7 +143,7 @@ impl Autoregressive {
         x: ArrayView2<f64>,
         f: impl Fn(usize, &mut [f64], &mut [f64]) -> T + Sync,
     ) -> Result<Vec<Vec<T>>> {
-        let dim = x.ncols();
+        let dim = self.learned.components();
         in_chunks(x.nrows(), self.learned.network().chunk(), |range: Range<usize>| {
             let mut trunk = self.trunk(members(&x, range.clone()))?;
             let rows = trunk.as_slice_mut().unwrap_or_default().chunks_exact_mut(dim * self.shape.hidden);
@@ -158,8 +158,12 @@ impl Forecaster for Autoregressive {
         self.learned.dim()
     }
 
+    fn history(&self) -> usize {
+        self.learned.history()
+    }
+
     fn step(&self, k: usize, x: &mut Array2<f64>, key: Key) -> systems::Result<()> {
-        let (key, dim) = (key.purpose(Purpose::ForecastNoise).at(k as u64), x.ncols());
+        let (key, dim) = (key.purpose(Purpose::ForecastNoise).at(k as u64), self.learned.components());
         let increments = &self.learned.scales().increments;
         let before = x.view();
         let draws = self.by_member(before, |member, trunk, z| {
@@ -169,7 +173,7 @@ impl Forecaster for Autoregressive {
             Array1::from_shape_fn(dim, next).insert_axis(Axis(0))
         })?;
         let rows: Vec<Array2<f64>> = draws.into_iter().flatten().collect();
-        *x = stacked(&rows, dim);
+        *x = self.learned.shifted(x.view(), stacked(&rows, dim));
         Ok(())
     }
 
@@ -180,7 +184,7 @@ impl Forecaster for Autoregressive {
 
 impl Density for Autoregressive {
     fn log_prob(&self, _k: usize, x: ArrayView2<f64>, next: ArrayView2<f64>) -> systems::Result<Array1<f64>> {
-        assert_eq!(x.dim(), next.dim(), "one next state for each state");
+        self.learned.assert_next(x, next);
         let increments = &self.learned.scales().increments;
         let jacobian: f64 = increments.sd.iter().map(|sd| sd.ln()).sum();
         let of = |member: usize, trunk: &mut [f64], z: &mut [f64]| {

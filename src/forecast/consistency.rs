@@ -134,7 +134,7 @@ fn fitted(model: ConsistencyModel, training: Training) -> Fitted {
 }
 
 impl ConsistencyModel {
-    /// z of members with this noise and scaled x_k, `[member, component]` each.
+    /// z of members with this noise, `[member, component]`, and scaled x_k with its history.
     fn end(&self, noise: ArrayView2<f64>, states: ArrayView2<f64>) -> Result<Array2<f64>> {
         let (x, sigmas) = (&noise * self.sigma_max, vec![self.sigma_max; noise.nrows()]);
         let rows = Rows { x: x.view(), states, sigmas: &sigmas };
@@ -147,15 +147,20 @@ impl Forecaster for ConsistencyModel {
         self.learned.dim()
     }
 
+    fn history(&self) -> usize {
+        self.learned.history()
+    }
+
     fn step(&self, k: usize, x: &mut Array2<f64>, key: Key) -> systems::Result<()> {
-        let noise = key.purpose(Purpose::Sampler).at(k as u64).normals(x.nrows(), x.ncols());
+        let noise = key.purpose(Purpose::Sampler).at(k as u64).normals(x.nrows(), self.learned.components());
         let scaled = self.learned.scaled(x.view());
         let (noise, states) = (noise.view(), scaled.view());
         let chunks = in_chunks(x.nrows(), self.learned.network().chunk(), |rows| {
             self.end(members(&noise, rows.clone()), members(&states, rows))
         })?;
         let increments = &self.learned.scales().increments;
-        *x += &(stacked(&chunks, x.ncols()) * &increments.sd + &increments.mean);
+        let drawn = stacked(&chunks, noise.ncols()) * &increments.sd + &increments.mean;
+        *x = self.learned.shifted(x.view(), &self.learned.newest(x.view()) + &drawn);
         Ok(())
     }
 }

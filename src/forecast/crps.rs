@@ -99,8 +99,12 @@ impl Forecaster for Crps {
         self.learned.dim()
     }
 
+    fn history(&self) -> usize {
+        self.learned.history()
+    }
+
     fn step(&self, k: usize, x: &mut Array2<f64>, key: Key) -> systems::Result<()> {
-        let dim = x.ncols();
+        let dim = self.learned.components();
         // a member's stream holds its fields one after the other
         let noise = self.noise(k, x.nrows(), key);
         let fields: Vec<_> = (0..self.noise_fields).map(|f| noise.slice(s![.., f * dim..(f + 1) * dim])).collect();
@@ -109,12 +113,12 @@ impl Forecaster for Crps {
             let noise: Vec<ArrayView2<f64>> = fields.iter().map(|field| members(field, range.clone())).collect();
             self.chunk(members(&view, range), &noise)
         })?;
-        *x = stacked(&chunks, dim);
+        *x = self.learned.shifted(x.view(), stacked(&chunks, dim));
         Ok(())
     }
 
     fn differentiable(&self) -> Option<&dyn Differentiable> {
-        Some(self)
+        self.learned.is_markov().then_some(self)
     }
 }
 
@@ -128,7 +132,7 @@ impl HeldNoise for Crps {
     }
 
     fn normals(&self) -> usize {
-        self.learned.dim() * self.noise_fields
+        self.learned.components() * self.noise_fields
     }
 
     fn pull(&self, _output: &Tensor, v: &Array2<f64>, _noise: ArrayView2<f64>) -> Result<Vec<Array2<f64>>> {

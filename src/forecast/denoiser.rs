@@ -58,7 +58,7 @@ impl LearnedDenoiser {
         &self.learned
     }
 
-    /// The denoiser of z given the scaled x_k, `[member, component]`.
+    /// The denoiser of z given the scaled x_k with its history, `[member, component]`.
     pub fn bind(&self, condition: Array2<f64>) -> ConditionedNetwork<'_> {
         ConditionedNetwork { learned: &self.learned, preconditioning: self.preconditioning, condition }
     }
@@ -68,7 +68,7 @@ impl LearnedDenoiser {
 pub(super) struct ConditionedNetwork<'a> {
     learned: &'a Learned,
     preconditioning: fn(Level) -> Preconditioning,
-    /// The scaled x_k, `[member, component]`.
+    /// The scaled x_k with its history, `[member, component]`.
     condition: Array2<f64>,
 }
 
@@ -91,7 +91,7 @@ impl ConditionedNetwork<'_> {
         let condition = self.condition.view();
         let known = members(&condition, rows.clone());
         let scaled = p.network_input(members(x_t, rows.clone()), known);
-        let input = Var::from_tensor(&array::interleave(&[scaled.view(), known], network.dtype())?)?;
+        let input = Var::from_tensor(&array::input(network, &[scaled.view(), known])?)?;
         let output = network.forward(input.as_tensor(), Some(&[p.feature]))?;
         Ok(ForwardPass { input, output, rows })
     }
@@ -112,7 +112,7 @@ impl ForwardPass {
 
 impl Denoiser for ConditionedNetwork<'_> {
     fn dim(&self) -> usize {
-        self.learned.dim()
+        self.learned.components()
     }
 
     fn denoise(&self, x_t: ArrayView2<f64>, level: Level) -> systems::Result<Array2<f64>> {

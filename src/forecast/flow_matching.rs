@@ -148,17 +148,21 @@ impl Forecaster for FlowMatching {
         self.denoiser.learned().dim()
     }
 
+    fn history(&self) -> usize {
+        self.denoiser.learned().history()
+    }
+
     fn step(&self, k: usize, x: &mut Array2<f64>, key: Key) -> systems::Result<()> {
         let bound = self.bind(k, x.view())?;
         let z = self.sampling.draw(bound.denoiser.as_ref(), x.nrows(), key.at(k as u64))?;
         let next = bound.to_state.apply(&z);
         drop(bound);
-        *x = next;
+        *x = self.denoiser.learned().shifted(x.view(), next);
         Ok(())
     }
 
     fn denoiser(&self) -> Option<&dyn ConditionalDenoiser> {
-        Some(self)
+        self.denoiser.learned().is_markov().then_some(self)
     }
 }
 

@@ -84,7 +84,8 @@ impl GaussianKernel for Kernel {
     fn moments(&self, _k: usize, x: ArrayView2<f64>) -> systems::Result<(Array2<f64>, Covariance)> {
         let (means, spreads): (Vec<_>, Vec<_>) =
             self.by_chunks(x, |_, mean, spread| (mean, spread))?.into_iter().unzip();
-        Ok((stacked(&means, x.ncols()), Spread::stacked(spreads, x.ncols())))
+        let dim = self.learned.components();
+        Ok((stacked(&means, dim), Spread::stacked(spreads, dim)))
     }
 }
 
@@ -107,7 +108,7 @@ impl HeldNoise for Gaussian {
     }
 
     fn normals(&self) -> usize {
-        self.form().normals(self.dim())
+        self.form().normals(self.learned().components())
     }
 
     fn pull(&self, output: &Tensor, v: &Array2<f64>, noise: ArrayView2<f64>) -> Result<Vec<Array2<f64>>> {
@@ -174,12 +175,17 @@ impl Forecaster for Gaussian {
         self.learned().dim()
     }
 
+    fn history(&self) -> usize {
+        self.learned().history()
+    }
+
     fn step(&self, k: usize, x: &mut Array2<f64>, key: Key) -> systems::Result<()> {
         let key = key.purpose(Purpose::ForecastNoise).at(k as u64);
         // drawn chunk by chunk: the factors of a full covariance are many numbers
         let draw = |range: Range<usize>, mean, spread: Spread| mean + spread.draw(key.members_from(range.start as u64));
         let drawn = self.kernel().by_chunks(x.view(), draw)?;
-        *x = stacked(&drawn, x.ncols());
+        let learned = self.learned();
+        *x = learned.shifted(x.view(), stacked(&drawn, learned.components()));
         Ok(())
     }
 
@@ -188,15 +194,15 @@ impl Forecaster for Gaussian {
     }
 
     fn denoiser(&self) -> Option<&dyn ConditionalDenoiser> {
-        Some(&self.0)
+        self.learned().is_markov().then_some(&self.0)
     }
 
     fn gaussian(&self) -> Option<&dyn GaussianKernel> {
-        Some(&self.0)
+        self.learned().is_markov().then_some(&self.0)
     }
 
     fn differentiable(&self) -> Option<&dyn Differentiable> {
-        Some(self)
+        self.learned().is_markov().then_some(self)
     }
 }
 

@@ -95,7 +95,7 @@ impl Mixture {
 
     /// p(x_{k+1} | x_k), where the network gives `outputs`.
     fn law(&self, x: ArrayView2<f64>, outputs: ArrayView3<f64>) -> MixtureLaw {
-        let (rows, dim) = x.dim();
+        let (rows, dim) = (x.nrows(), self.learned.components());
         let increments = &self.learned.scales().increments;
         let outputs = outputs.as_standard_layout();
         let flat = outputs.as_slice().unwrap_or_default();
@@ -134,10 +134,14 @@ impl Forecaster for Mixture {
         self.learned.dim()
     }
 
+    fn history(&self) -> usize {
+        self.learned.history()
+    }
+
     fn step(&self, k: usize, x: &mut Array2<f64>, key: Key) -> systems::Result<()> {
         let key = key.at(k as u64);
         let draws = self.by_chunk(x.view(), |first, law| law.draw(key.members_from(first as u64)))?;
-        *x = stacked(&draws, x.ncols());
+        *x = self.learned.shifted(x.view(), stacked(&draws, self.learned.components()));
         Ok(())
     }
 
@@ -146,13 +150,13 @@ impl Forecaster for Mixture {
     }
 
     fn denoiser(&self) -> Option<&dyn ConditionalDenoiser> {
-        Some(self)
+        self.learned.is_markov().then_some(self)
     }
 }
 
 impl Density for Mixture {
     fn log_prob(&self, _k: usize, x: ArrayView2<f64>, next: ArrayView2<f64>) -> systems::Result<Array1<f64>> {
-        assert_eq!(x.dim(), next.dim(), "one next state for each state");
+        self.learned.assert_next(x, next);
         let of_chunk = |first: usize, law: MixtureLaw| {
             let last = first + law.members();
             law.log_density(members(&next, first..last))
@@ -166,7 +170,7 @@ impl ConditionalDenoiser for Mixture {
         let chunk = self.learned.network().chunk();
         let chunks = in_chunks(x.nrows(), chunk, |range| self.outputs(members(&x, range)))?;
         let views: Vec<_> = chunks.iter().map(|chunk| chunk.view()).collect();
-        let none = || Array3::zeros((0, x.ncols(), self.shape.fields().outputs));
+        let none = || Array3::zeros((0, self.learned.components(), self.shape.fields().outputs));
         let outputs = concatenate(Axis(0), &views).unwrap_or_else(|_| none());
         let law = self.law(x, outputs.view());
         let [mean, variance] = law.moments();

@@ -18,6 +18,8 @@ mod flow_matching;
 mod gaussian;
 mod gaussian_covariance;
 mod held_noise;
+#[cfg(test)]
+mod histories;
 mod interpolant;
 mod learned;
 mod lifting;

@@ -144,7 +144,7 @@ impl Kernel {
             learned.stepped(x, &learned.evaluate(&[learned.scaled(x).view()], None)?)
         };
         let chunks = in_chunks(x.nrows(), learned.network().chunk(), |range| chunk(members(&x, range)))?;
-        Ok(stacked(&chunks, x.ncols()))
+        Ok(stacked(&chunks, learned.components()))
     }
 }
 
@@ -183,12 +183,12 @@ fn residuals(learned: &Learned, data: &Data) -> Result<Array2<f64>> {
     let means = in_chunks(states.nrows(), learned.network().chunk(), |range| {
         Ok(array::field(&learned.evaluate(&[members(&view, range)], None)?, 0)?)
     })?;
-    Ok((increments - stacked(&means, states.ncols())) * &learned.scales().increments.sd)
+    Ok((increments - stacked(&means, learned.components())) * &learned.scales().increments.sd)
 }
 
 fn load(model: &Model) -> Result<Fitted> {
     let learned = Learned::load(model, REGRESSION_FIELDS)?;
-    let residuals = Residuals::load(model, learned.dim())?;
+    let residuals = Residuals::load(model, learned.components())?;
     Ok(fitted(Kernel { learned, residuals }, Training::load(model)?))
 }
 
@@ -201,18 +201,24 @@ fn fitted(kernel: Kernel, training: Training) -> Fitted {
 
 impl Forecaster for Mse {
     fn dim(&self) -> usize {
-        self.0.kernel().learned.dim()
+        self.learned().dim()
+    }
+
+    fn history(&self) -> usize {
+        self.learned().history()
     }
 
     fn step(&self, k: usize, x: &mut Array2<f64>, key: Key) -> systems::Result<()> {
         let kernel = self.0.kernel();
         let mean = kernel.mean(x.view())?;
-        let noise = || key.purpose(Purpose::ForecastNoise).at(k as u64).normals(x.nrows(), x.ncols());
-        *x = match &kernel.residuals {
+        let shape = mean.dim();
+        let noise = || key.purpose(Purpose::ForecastNoise).at(k as u64).normals(shape.0, shape.1);
+        let next = match &kernel.residuals {
             Residuals::Diagonal(variance) => mean + noise() * variance.mapv(f64::sqrt),
             Residuals::Full { root, .. } => mean + noise().dot(root),
             Residuals::None => mean,
         };
+        *x = self.learned().shifted(x.view(), next);
         Ok(())
     }
 
@@ -222,15 +228,15 @@ impl Forecaster for Mse {
     }
 
     fn denoiser(&self) -> Option<&dyn ConditionalDenoiser> {
-        Some(&self.0)
+        self.learned().is_markov().then_some(&self.0)
     }
 
     fn gaussian(&self) -> Option<&dyn GaussianKernel> {
-        Some(&self.0)
+        self.learned().is_markov().then_some(&self.0)
     }
 
     fn differentiable(&self) -> Option<&dyn Differentiable> {
-        Some(self)
+        self.learned().is_markov().then_some(self)
     }
 }
 

@@ -113,7 +113,7 @@ impl NormalizingFlow {
         let stays = |(_, c): (usize, usize), u: &f64| if moves(network.config(), coupling, c) { 0.0 } else { *u };
         let mut left = u.clone();
         Zip::indexed(&mut left).for_each(|at, u| *u = stays(at, u));
-        let input = array::interleave(&[x, left.view()], network.dtype())?;
+        let input = array::input(network, &[x, left.view()])?;
         Ok(array::all_fields(&coupling_trunk(network, coupling)?.forward(&input, None)?)?)
     }
 
@@ -165,16 +165,20 @@ impl Forecaster for NormalizingFlow {
         self.learned.dim()
     }
 
+    fn history(&self) -> usize {
+        self.learned.history()
+    }
+
     fn step(&self, k: usize, x: &mut Array2<f64>, key: Key) -> systems::Result<()> {
-        let normals = key.purpose(Purpose::ForecastNoise).at(k as u64).normals(x.nrows(), x.ncols());
+        let normals = key.purpose(Purpose::ForecastNoise).at(k as u64).normals(x.nrows(), self.learned.components());
         let increments = &self.learned.scales().increments;
         let (view, noise) = (x.view(), normals.view());
         let chunks = in_chunks(view.nrows(), self.learned.network().chunk(), |range| {
             let x = members(&view, range.clone());
             let z = self.backward(self.learned.scaled(x).view(), members(&noise, range).to_owned())?;
-            Ok(z * &increments.sd + x + &increments.mean)
+            Ok(z * &increments.sd + self.learned.newest(x) + &increments.mean)
         })?;
-        *x = stacked(&chunks, x.ncols());
+        *x = self.learned.shifted(x.view(), stacked(&chunks, noise.ncols()));
         Ok(())
     }
 
@@ -185,12 +189,12 @@ impl Forecaster for NormalizingFlow {
 
 impl Density for NormalizingFlow {
     fn log_prob(&self, _k: usize, x: ArrayView2<f64>, next: ArrayView2<f64>) -> systems::Result<Array1<f64>> {
-        assert_eq!(x.dim(), next.dim(), "one next state for each state");
+        self.learned.assert_next(x, next);
         let increments = &self.learned.scales().increments;
         let jacobian: f64 = increments.sd.iter().map(|sd| sd.ln()).sum();
         let of_chunk = in_chunks(x.nrows(), self.learned.network().chunk(), |range| {
             let (x, next) = (members(&x, range.clone()), members(&next, range));
-            let z = (&next - &x - &increments.mean) / &increments.sd;
+            let z = (&next - &self.learned.newest(x) - &increments.mean) / &increments.sd;
             self.log_density(self.learned.scaled(x).view(), z)
         })?;
         Ok(of_chunk.into_iter().flatten().map(|log_density| log_density - jacobian).collect())

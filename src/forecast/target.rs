@@ -7,7 +7,7 @@
 //!   the same fit, before, and r the sd of what it leaves on pairs that it was not fitted to (Mardani et al. 2025, CorrDiff).
 
 use candle_core::Tensor;
-use ndarray::{Array1, Array2, ArrayView2, Axis};
+use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 
 use super::denoiser::LearnedDenoiser;
 use super::fitted::Parts;
@@ -185,7 +185,7 @@ impl Target {
         let view = batch.states.view();
         let chunk = mean.network().chunk();
         let means = in_chunks(view.nrows(), chunk, |rows| Ok(mean_of(mean.network(), members(&view, rows))?))?;
-        let residuals = &batch.increments - &stacked(&means, view.ncols());
+        let residuals = &batch.increments - &stacked(&means, batch.increments.ncols());
         let squares = residuals.mapv(|r| r * r).sum_axis(Axis(0)) / residuals.nrows().max(1) as f64;
         // a network over one field has one scale of it, and components are told apart by their own otherwise
         let one = data.scales().increments.sd.iter().all(|sd| *sd == data.scales().increments.sd[0]);
@@ -213,7 +213,7 @@ impl Target {
             // x_{k+1} - m = s (scaled x_k) + a + b w
             Self::State => {
                 let step = increments * &scales.increments.sd + &scales.increments.mean;
-                &states + &(step / &scales.states.sd)
+                &states.slice(s![.., ..step.ncols()]) + &(step / &scales.states.sd)
             }
             Self::Residual { mean, sd } => (increments - mean_of(mean.network(), states.view())?) / sd,
         };
@@ -226,19 +226,20 @@ impl Target {
     /// When Candle fails.
     pub fn to_state(&self, learned: &Learned, x: ArrayView2<f64>) -> Result<Affine> {
         let Scales { states, increments } = learned.scales();
+        let newest = learned.newest(x);
         let (offset, sd) = match self {
-            Self::Increment => (&x + &increments.mean, increments.sd.clone()),
-            Self::State => (Array2::from_shape_fn(x.dim(), |(_, c)| states.mean[c]), states.sd.clone()),
+            Self::Increment => (&newest + &increments.mean, increments.sd.clone()),
+            Self::State => (Array2::from_shape_fn(newest.dim(), |(_, c)| states.mean[c]), states.sd.clone()),
             Self::Residual { mean, sd } => {
                 let scaled = learned.scaled(x);
                 let view = scaled.view();
                 let chunk = mean.network().chunk();
                 let means = in_chunks(x.nrows(), chunk, |rows| Ok(mean_of(mean.network(), members(&view, rows))?))?;
-                let offset = &x + &increments.mean + stacked(&means, x.ncols()) * &increments.sd;
+                let offset = &newest + &increments.mean + stacked(&means, newest.ncols()) * &increments.sd;
                 (offset, &increments.sd * sd)
             }
         };
-        Ok(Affine { offset, scale: Array2::from_shape_fn(x.dim(), |(_, c)| sd[c]) })
+        Ok(Affine { offset, scale: Array2::from_shape_fn(newest.dim(), |(_, c)| sd[c]) })
     }
 
     /// The denoiser of z given `x`, `[member, component]`, and the way from z to x_{k+1}.
@@ -273,7 +274,7 @@ impl Target {
             "state" => Ok(Self::State),
             "residual" => {
                 let mean = learned.load_beside(model, MEAN, REGRESSION_FIELDS)?;
-                let sd = vector(model, RESIDUAL, learned.dim())?;
+                let sd = vector(model, RESIDUAL, learned.components())?;
                 match sd.iter().position(|sd| !(*sd > 0.0 && sd.is_finite())) {
                     Some(at) => {
                         Err(misfit(model, RESIDUAL, &format!("is {} for component {at}, but must be above 0", sd[at])))
@@ -288,7 +289,7 @@ impl Target {
 
 /// f of scaled states, `[row, component]` each.
 fn mean_of(network: &dyn NeuralNetwork, states: ArrayView2<f64>) -> crate::nn::Result<Array2<f64>> {
-    let out = network.forward(&array::interleave(&[states], network.dtype())?, None)?;
+    let out = network.forward(&array::input(network, &[states])?, None)?;
     array::field(&out, 0)
 }
 

@@ -1,4 +1,4 @@
-//! What a network learns from: the last step (x_k, x_{k+1}) of each window, and the scales that make it about a unit
+//! What a network learns from: the last step (x_k, x_{k+1}) of each window, with the states before x_k where it has a history, and the scales that make it about a unit
 //! normal.
 //!
 //! scaled state = (x_k - mean) / sd, scaled increment z = (x_{k+1} - x_k - mean') / sd', with a mean and sd for each
@@ -21,7 +21,7 @@ pub enum Subset {
 /// Some steps, scaled.
 #[derive(Clone, Debug)]
 pub struct Batch {
-    /// Scaled x_k, `[row, component]`.
+    /// Scaled x_k, `[row, component]`, and behind it the states before it, as many as the history has, the newest first.
     pub states: Array2<f64>,
     /// Scaled increments z, `[row, component]`.
     pub increments: Array2<f64>,
@@ -33,24 +33,36 @@ pub struct Batch {
 pub struct Data<'a> {
     train: Windows<'a>,
     valid: Windows<'a>,
+    history: usize,
     scales: Scales,
 }
 
 impl<'a> Data<'a> {
     /// Of trajectories `[case, time, component]`, scaled by the training part; with one scale for all components where
-    /// they are `one_field`.
+    /// they are `one_field`. A step is given with the states before it, `history` with x_k.
     ///
     /// # Errors
     /// When there is nothing to learn from.
-    pub fn new(train: ArrayView3<'a, f64>, valid: ArrayView3<'a, f64>, one_field: bool) -> Result<Self> {
-        let train = Windows::pairs(train);
+    pub fn new(
+        train: ArrayView3<'a, f64>,
+        valid: ArrayView3<'a, f64>,
+        one_field: bool,
+        history: usize,
+    ) -> Result<Self> {
+        let of = |part| Windows::new(part, history + 1, 1);
+        let train = of(train);
         let scales = Scales::of(&train, one_field)?;
-        Ok(Self { train, valid: Windows::pairs(valid), scales })
+        Ok(Self { train, valid: of(valid), history, scales })
     }
 
     /// How many steps a part has.
     pub fn pairs(&self, part: Subset) -> usize {
         self.part(part).len()
+    }
+
+    /// How many states a step is given with.
+    pub fn history(&self) -> usize {
+        self.history
     }
 
     /// The scales.
@@ -61,14 +73,19 @@ impl<'a> Data<'a> {
     /// These steps of a part, scaled.
     pub fn batch(&self, part: Subset, rows: &[usize]) -> Batch {
         let windows = self.part(part);
-        let shape = (rows.len(), windows.dim());
-        let [states, increments] = [Array2::zeros(shape), Array2::zeros(shape)];
+        let (count, dim) = (rows.len(), windows.dim());
+        let [states, increments] = [self.history * dim, dim].map(|columns| Array2::zeros((count, columns)));
         let mut batch = Batch { states, increments, pairs: rows.to_vec() };
         for (i, row) in rows.iter().enumerate() {
             let (x, next) = windows.step(*row);
-            for c in 0..windows.dim() {
-                batch.states[[i, c]] = self.scales.states.scaled(x[c], c);
+            for c in 0..dim {
                 batch.increments[[i, c]] = self.scales.increments.scaled(next[c] - x[c], c);
+            }
+            let window = windows.get(*row);
+            for (back, x) in window.outer_iter().rev().skip(1).enumerate() {
+                x.iter().enumerate().for_each(|(c, x)| {
+                    batch.states[[i, back * dim + c]] = self.scales.states.scaled(*x, c);
+                });
             }
         }
         batch
@@ -138,8 +155,9 @@ impl Scales {
         let (count, dim) = (windows.len(), windows.dim());
         if count < 2 {
             return Err(Error::Data(format!(
-                "a network learns from pairs of successive states, and the training data have {count}; give longer or \
-                 more trajectories"
+                "a network learns from {} successive states at a time, and the training data have {count} such; give longer \
+                 or more trajectories",
+                windows.length()
             )));
         }
         let increment = |row| {
@@ -171,7 +189,7 @@ mod tests {
         let data = array![[[0.0, 10.0], [1.0, 30.0], [4.0, 20.0], [2.0, 25.0]]];
         for one_field in [false, true] {
             let Batch { states, increments, .. } =
-                Data::new(data.view(), data.view(), one_field).unwrap().batch(Subset::Train, &[0, 1, 2]);
+                Data::new(data.view(), data.view(), one_field, 1).unwrap().batch(Subset::Train, &[0, 1, 2]);
             for values in [states, increments] {
                 let groups: Vec<Vec<f64>> = match one_field {
                     true => vec![values.iter().copied().collect()],

@@ -38,6 +38,11 @@ impl<'a> Windows<'a> {
         Self::new(data, 2, 1)
     }
 
+    /// How many states a window has.
+    pub fn length(&self) -> usize {
+        self.length
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.index.len()

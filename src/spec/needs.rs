@@ -89,12 +89,14 @@ fn forecasts(plan: &Plan, dim: usize, stage: &str, needs: &mut Vec<Need>) {
         let what = format!("forecasts ({test} x {starts} starts x {members} members x {leads} lead steps x {dim})");
         needs.push(Need::reals(what, &[2, test, starts, members.saturating_add(1), leads, dim]));
         let what = format!("forecast ensembles ({starts} starts x {members} members x {dim})");
-        needs.push(Need::reals(what, &[STEPPED, starts, members, dim]));
+        let states = plan.forecast.iter().map(|label| history(plan, label)).max().unwrap_or(1);
+        needs.push(Need::reals(what, &[STEPPED, starts, members, dim, states]));
         return;
     }
     let at_once = rayon::current_num_threads().min(test.saturating_mul(plan.forecast.len()));
     let what = format!("forecast ensembles ({at_once} at a time x {starts} starts x {members} members x {dim})");
-    needs.push(Need::reals(what, &[STEPPED, at_once, starts, members, dim]));
+    let states = plan.forecast.iter().map(|label| history(plan, label)).max().unwrap_or(1);
+    needs.push(Need::reals(what, &[STEPPED, at_once, starts, members, dim, states]));
     let cases = format!("scores of forecasts ({test} x {starts} starts x {leads} lead steps)");
     needs.push(Need::reals(cases, &[SCORES[0], SCORES[1], plan.forecast.len(), test, starts, leads]));
 }
@@ -128,6 +130,12 @@ fn observing(
     needs.push(Need::reals(what, &[truths, draws, dim]));
 }
 
+/// How many states the forecaster of a label is given.
+fn history(plan: &Plan, label: &str) -> usize {
+    let found = plan.forecasters.iter().find(|one| one.label == label);
+    found.map_or(1, ForecasterPlan::history)
+}
+
 /// What the runs of rows hold: the largest of them while they go on, and of all rows what is kept.
 fn rows(plan: &Plan, dim: usize, observed: &Observed, stage: &str, needs: &mut Vec<Need>) {
     let mut runs = Vec::new();
@@ -136,7 +144,7 @@ fn rows(plan: &Plan, dim: usize, observed: &Observed, stage: &str, needs: &mut V
         let known = (find(METHODS, "method", &row.method), observed.get(&*row.observe));
         let (Ok(entry), Some(&(observed, _))) = known else { continue };
         let sets = row.steps / network.every.max(1);
-        let components = dim.saturating_add(row.estimate.len());
+        let components = dim.saturating_mul(history(plan, &row.forecaster)).saturating_add(row.estimate.len());
         let extent = Extent { components, observed, sets, steps: row.steps };
         kept(row, &extent, stage, needs);
         runs.push((row, (entry.build.memory)(&row.settings, &extent)));

@@ -130,6 +130,13 @@ pub struct ForecasterPlan {
     pub model: Option<PathBuf>,
 }
 
+impl ForecasterPlan {
+    /// How many successive states it is given, as far as its settings say.
+    pub fn history(&self) -> usize {
+        self.settings.optional_number("history").map_or(1, |count| count as usize).max(1)
+    }
+}
+
 /// Where a filter's first ensemble comes from.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Initial {

@@ -21,6 +21,13 @@ pub trait Forecaster: Send + Sync {
     /// The number of components of a state.
     fn dim(&self) -> usize;
 
+    /// How many successive states of the system a state holds, side by side, the newest first: x_k, x_{k-1}, ... A lead step
+    /// puts the next before them and drops the oldest. Densities are those of the next alone, `[member, component]` of the
+    /// newest.
+    fn history(&self) -> usize {
+        1
+    }
+
     /// Takes `x` (`[member, component]`) in place through lead step `k`, which draws from `key.at(k)` with the member as
     /// stream. A state that diverges is left non-finite; the caller decides what that means.
     ///

@@ -4,7 +4,7 @@ use ndarray::{Array1, Array2, s};
 
 use super::Parameter;
 use crate::ensemble::{weighted_mean, weighted_variance};
-use crate::outcome::{Moments, Outcome, Smoothed};
+use crate::outcome::{Outcome, Smoothed};
 
 /// What a posterior says of the parameters, on their own scale.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,19 +19,13 @@ pub struct Estimate {
 
 /// The posterior of x alone, and the estimate of the parameters, of a posterior of [x, u] whose u these are; without
 /// parameters the posterior as it is, and none. What a smoother says of earlier times is of x alone afterwards too.
-pub fn split(mut outcome: Outcome, parameters: &[Parameter]) -> (Outcome, Option<Estimate>) {
+pub fn split(outcome: Outcome, parameters: &[Parameter]) -> (Outcome, Option<Estimate>) {
     if parameters.is_empty() {
         return (outcome, None);
     }
     let dim = outcome.ensemble.ncols() - parameters.len();
     let estimate = estimate(&outcome, parameters, dim);
-    outcome.forecast = leading(&outcome.forecast, dim);
-    outcome.ensemble = leading(&outcome.ensemble, dim);
-    outcome.before_resampling = outcome.before_resampling.map(|(members, weights)| (leading(&members, dim), weights));
-    outcome.gaussian = outcome.gaussian.as_ref().map(|moments| leading_moments(moments, dim));
-    outcome.forecast_gaussian = outcome.forecast_gaussian.as_ref().map(|moments| leading_moments(moments, dim));
-    outcome.smoothed = outcome.smoothed.into_iter().map(|earlier| split_smoothed(earlier, parameters.len())).collect();
-    (outcome, Some(estimate))
+    (outcome.of_first(dim), Some(estimate))
 }
 
 /// What a smoother says of x alone, where the state is [x, u] with `parameters` components u.
@@ -40,11 +34,7 @@ pub fn split_smoothed(smoothed: Smoothed, parameters: usize) -> Smoothed {
         return smoothed;
     }
     let dim = smoothed.ensemble.ncols() - parameters;
-    Smoothed {
-        ensemble: leading(&smoothed.ensemble, dim),
-        gaussian: smoothed.gaussian.as_ref().map(|moments| leading_moments(moments, dim)),
-        ..smoothed
-    }
+    smoothed.of_first(dim)
 }
 
 fn estimate(outcome: &Outcome, parameters: &[Parameter], dim: usize) -> Estimate {
@@ -71,12 +61,4 @@ fn estimate(outcome: &Outcome, parameters: &[Parameter], dim: usize) -> Estimate
         }
     };
     Estimate { members: of(outcome.kept().0), mean: Array1::from(mean), sd: Array1::from(sd) }
-}
-
-fn leading(x: &Array2<f64>, dim: usize) -> Array2<f64> {
-    x.slice(s![.., ..dim]).to_owned()
-}
-
-fn leading_moments((mean, covariance): &Moments, dim: usize) -> Moments {
-    (mean.slice(s![..dim]).to_owned(), covariance.slice(s![..dim, ..dim]).to_owned())
 }

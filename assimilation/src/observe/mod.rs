@@ -2,6 +2,7 @@
 
 mod absolute;
 mod arctan;
+mod carrying;
 mod correlated_error;
 mod each;
 mod exp;
@@ -28,6 +29,7 @@ mod threshold;
 
 pub use absolute::Absolute;
 pub use arctan::Arctan;
+pub use carrying::Carrying;
 pub use correlated_error::CorrelatedError;
 pub use exp::Exp;
 pub use gaussian_error::GaussianError;

@@ -11,18 +11,46 @@ use super::Learned;
 use crate::nn::array;
 
 impl Learned {
-    /// (x - mean) / sd, `[member, component]`.
+    /// (x - mean) / sd, `[member, component]`: of x_k and of each state behind it.
     pub fn scaled(&self, x: ArrayView2<f64>) -> Array2<f64> {
         let states = &self.scales().states;
-        (&x - &states.mean) / &states.sd
+        let mut scaled = x.to_owned();
+        for mut state in scaled.axis_chunks_iter_mut(Axis(1), self.components()) {
+            state -= &states.mean;
+            state /= &states.sd;
+        }
+        scaled
     }
 
-    /// The network's output for these fields, `[member, component, field]`, at one noise level or at none.
+    /// x_k of x_k and the states behind it.
+    pub fn newest<'a>(&self, x: ArrayView2<'a, f64>) -> ArrayView2<'a, f64> {
+        x.slice_move(s![.., ..self.components()])
+    }
+
+    /// The state after one with x_{k+1} = `next`: it comes before the others, of which the oldest goes.
+    pub fn shifted(&self, x: ArrayView2<f64>, next: Array2<f64>) -> Array2<f64> {
+        if self.is_markov() {
+            return next;
+        }
+        let mut shifted = Array2::zeros(x.raw_dim());
+        let (first, kept) = (self.components(), x.ncols() - self.components());
+        shifted.slice_mut(s![.., ..first]).assign(&next);
+        shifted.slice_mut(s![.., first..]).assign(&x.slice(s![.., ..kept]));
+        shifted
+    }
+
+    /// Asserts that there is one x_{k+1} for each state, of which that may be the beginning.
+    pub fn assert_next(&self, x: ArrayView2<f64>, next: ArrayView2<f64>) {
+        assert_eq!((x.nrows(), x.ncols()), (next.nrows(), self.dim()), "one next state for each state");
+        assert_eq!(next.ncols(), self.components(), "next states of the components of the newest");
+    }
+
+    /// The network's output for these fields (of several states, side by side), `[member, component, field]`, at one noise level or at none.
     ///
     /// # Errors
     /// When Candle fails.
     pub fn evaluate(&self, fields: &[ArrayView2<f64>], level: Option<f64>) -> Result<Tensor> {
-        let input = array::interleave(fields, self.network().dtype())?;
+        let input = array::input(self.network(), fields)?;
         Ok(self.network().forward(&input, level.as_ref().map(std::slice::from_ref))?)
     }
 
@@ -32,7 +60,7 @@ impl Learned {
     /// When Candle fails.
     pub fn stepped(&self, x: ArrayView2<f64>, out: &Tensor) -> Result<Array2<f64>> {
         let increments = &self.scales().increments;
-        Ok(&x + &increments.mean + array::field(out, 0)? * &increments.sd)
+        Ok(&self.newest(x) + &increments.mean + array::field(out, 0)? * &increments.sd)
     }
 }
 

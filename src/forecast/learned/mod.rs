@@ -30,7 +30,8 @@ use crate::systems::{Entry, Key, Settings, Value};
 /// # Errors
 /// When there is nothing to learn from.
 pub fn data<'a>(settings: &Settings, context: &FitContext<'a>) -> Result<Data<'a>> {
-    Ok(Data::new(context.train, context.valid, settings::one_field(settings, context)?)?)
+    let one_field = settings::one_field(settings, context)?;
+    Ok(Data::new(context.train, context.valid, one_field, settings::history(settings))?)
 }
 
 /// A trained network with the scales around it.
@@ -39,6 +40,8 @@ pub struct Learned {
     weights: Weights,
     network: Box<dyn NeuralNetwork>,
     scales: Scales,
+    /// How many states the network is given.
+    history: usize,
 }
 
 /// One training of a fit.
@@ -111,12 +114,28 @@ impl Learned {
         let Trained { weights, best_step, best_valid, curve } = trainer.run()?;
         let (parameters, pairs, steps) = (weights.count(), data.pairs(Subset::Train), config.steps);
         let training = Training { parameters, pairs, steps, best_step, best_valid, evaluations, curve };
-        Ok((Self { network: network.frozen(&weights)?, weights, scales: data.scales().clone() }, training))
+        let (network, scales, history) = (network.frozen(&weights)?, data.scales().clone(), data.history());
+        Ok((Self { network, weights, scales, history }, training))
     }
 
-    /// The number of components of a state.
+    /// The number of components of a state, those of its history among them.
     pub fn dim(&self) -> usize {
+        self.components() * self.history
+    }
+
+    /// The number of components of x_k alone.
+    pub fn components(&self) -> usize {
         self.network.config().components
+    }
+
+    /// How many states the network is given: x_k and those before it.
+    pub fn history(&self) -> usize {
+        self.history
+    }
+
+    /// Whether it is given x_k alone.
+    pub fn is_markov(&self) -> bool {
+        self.history == 1
     }
 
     /// The network, with plain tensors.
@@ -164,7 +183,7 @@ pub(super) mod tests {
         let mut weights = config.seeded(Key::new(1, Domain::Training)).unwrap();
         weights.values.iter_mut().enumerate().for_each(|(i, w)| *w += shift * (i as f32 * 1.3).sin());
         let scales = Scales::of(&Windows::pairs(states().view()), true).unwrap();
-        Learned { network: config.frozen(&weights).unwrap(), weights, scales }
+        Learned { network: config.frozen(&weights).unwrap(), weights, scales, history: 1 }
     }
 
     impl Learned {
@@ -176,7 +195,7 @@ pub(super) mod tests {
         /// The network in double precision.
         pub fn in_double_precision(&self) -> Self {
             let network = self.network.config().from_tensors(&self.tensors()).unwrap();
-            Self { network, weights: self.weights.clone(), scales: self.scales.clone() }
+            Self { network, weights: self.weights.clone(), scales: self.scales.clone(), history: self.history }
         }
     }
 }

@@ -7,10 +7,14 @@ use super::super::fitted::Parts;
 use super::super::stored::{misfit, reals, vector};
 use super::super::{Error, Result};
 use super::Learned;
+use super::settings::MOST_STATES;
 use crate::model::{Model, Tensor};
 use crate::nn::data::{Scale, Scales};
 use crate::nn::objective::Fields;
 use crate::nn::{NetworkConfig, Weights};
+
+/// The key of how many states a network is given, where they are several.
+const HISTORY: &str = "history";
 
 /// The prefix of the weights' names.
 const NETWORK: &str = "network.";
@@ -18,7 +22,11 @@ const NETWORK: &str = "network.";
 impl Learned {
     /// As plain data, with the configuration `own` of the forecaster and its own arrays.
     pub fn parts<const N: usize>(&self, own: Value, arrays: [(&str, Tensor); N]) -> Parts {
-        let config = json!({ "network": self.network.config(), "forecaster": own });
+        let mut config = json!({ "network": self.network.config(), "forecaster": own });
+        // models of one state do not say so
+        if self.history > 1 {
+            config[HISTORY] = self.history.into();
+        }
         let mut parts = Parts::new(config, arrays);
         parts.tensors.extend(self.weights.to_model(NETWORK));
         for (name, scale) in [("states", &self.scales.states), ("increments", &self.scales.increments)] {
@@ -39,7 +47,8 @@ impl Learned {
     /// # Errors
     /// When it is incomplete or damaged.
     pub fn load(model: &Model, fields: Fields) -> Result<Self> {
-        let (network, weights) = described(model, ("network", NETWORK), fields)?;
+        let history = history(model)?;
+        let (network, weights) = described(model, ("network", NETWORK), fields.with_history(history))?;
         let scale = |name: &str| -> Result<Scale> {
             let part = |part: &str| vector(model, &format!("{name}.{part}"), network.components);
             let scale = Scale { mean: part("mean")?, sd: part("sd")? };
@@ -52,7 +61,7 @@ impl Learned {
             }
         };
         let scales = Scales { states: scale("states")?, increments: scale("increments")? };
-        Ok(Self { network: network.frozen(&weights)?, weights, scales })
+        Ok(Self { network: network.frozen(&weights)?, weights, scales, history })
     }
 
     /// The network that stands under a name of its own beside this one.
@@ -60,11 +69,22 @@ impl Learned {
     /// # Errors
     /// When it is incomplete or damaged.
     pub fn load_beside(&self, model: &Model, name: &str, fields: Fields) -> Result<Self> {
-        let (network, weights) = described(model, (name, &format!("{name}.")), fields)?;
-        if network.components != self.dim() {
-            return Err(misfit(model, name, &format!("must be of {} components", self.dim())));
+        let (network, weights) = described(model, (name, &format!("{name}.")), fields.with_history(self.history))?;
+        if network.components != self.components() {
+            return Err(misfit(model, name, &format!("must be of {} components", self.components())));
         }
-        Ok(Self { network: network.frozen(&weights)?, weights, scales: self.scales.clone() })
+        Ok(Self { network: network.frozen(&weights)?, weights, scales: self.scales.clone(), history: self.history })
+    }
+}
+
+/// How many states the networks of a model are given.
+fn history(model: &Model) -> Result<usize> {
+    match &model.config[HISTORY] {
+        Value::Null => Ok(1),
+        said => match said.as_u64().filter(|count| (2..=MOST_STATES).contains(count)) {
+            Some(count) => Ok(count as usize),
+            None => Err(misfit(model, HISTORY, &format!("is {said}, but must be from 2 to {MOST_STATES}"))),
+        },
     }
 }
 

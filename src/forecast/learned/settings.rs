@@ -45,12 +45,24 @@ const KEEP: Param = Param::choice(
 const VALIDATE_EVERY: Param = Param::int("validate_every", 100, 1, "training steps between validations");
 const CHECKPOINT_EVERY: Param = Param::int("checkpoint_every", 250, 1, "training steps between checkpoints");
 
+/// The most states that a network may be given.
+pub(super) const MOST_STATES: u64 = 64;
+
+const HISTORY: Param = Param::int(
+    "history",
+    1,
+    1,
+    "successive states that the network is given: x_k and those before it; a filter then carries and updates all of them",
+)
+.up_to(MOST_STATES as i64);
+
 /// The settings of every learned forecaster.
-pub const SETTINGS: [Param; 14] = [
+pub const SETTINGS: [Param; 15] = [
     NETWORK,
     WIDTH,
     BLOCKS,
     KERNEL,
+    HISTORY,
     STEPS,
     BATCH,
     LEARNING_RATE,
@@ -95,7 +107,7 @@ pub(super) fn network(
         let problem = format!("is {kernel}, but a convolution needs an odd number; set it to {}", kernel + 1);
         return Err(settings.mistake(KERNEL.key, problem).into());
     }
-    let Fields { inputs, outputs, time_features, copies, causal } = fields;
+    let Fields { inputs, outputs, time_features, copies, causal } = fields.with_history(history(settings));
     let blocks = settings.count(BLOCKS.key);
     let grid = build.on_grid.then(|| Grid::of(geometry)).flatten();
     let usual = NetworkConfig {
@@ -139,6 +151,11 @@ fn chosen(settings: &Settings, (geometry, components): (Geometry, usize)) -> Res
 /// The usual network of a layout.
 fn usual(geometry: Geometry, components: usize) -> &'static str {
     if geometry == Geometry::Ring && components >= 8 { "conv" } else { "mlp" }
+}
+
+/// How many states the network is given.
+pub(super) fn history(settings: &Settings) -> usize {
+    settings.count(HISTORY.key)
 }
 
 /// Training steps.

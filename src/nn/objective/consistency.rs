@@ -39,7 +39,7 @@ impl Boundary {
     fn output(self, network: &dyn NeuralNetwork, rows: &Rows) -> Result<Tensor> {
         let input = scaled(rows.x, rows.sigmas.iter().map(|sigma| self.coefficients(*sigma).2));
         let levels: Vec<f64> = rows.sigmas.iter().map(|sigma| sigma.ln() / 4.0).collect();
-        network.forward(&array::interleave(&[input.view(), rows.states], network.dtype())?, Some(&levels))
+        network.forward(&array::input(network, &[input.view(), rows.states])?, Some(&levels))
     }
 
     /// f of rows at levels of their own, `[row, component]`; arrays, which have no gradient.
@@ -60,7 +60,7 @@ impl Boundary {
 pub struct Rows<'a> {
     /// x, `[row, component]`.
     pub x: ArrayView2<'a, f64>,
-    /// The scaled x_k, `[row, component]`.
+    /// The scaled x_k, with its history, as in a batch.
     pub states: ArrayView2<'a, f64>,
     /// s, `[row]`.
     pub sigmas: &'a [f64],
@@ -101,7 +101,7 @@ impl Consistency<'_> {
         let of = |sigma: &f64| (self.preconditioning)(Level::exploding(*sigma));
         let input = scaled(rows.x, rows.sigmas.iter().map(|sigma| of(sigma).input));
         let levels: Vec<f64> = rows.sigmas.iter().map(|sigma| of(sigma).feature).collect();
-        let fields = array::interleave(&[input.view(), rows.states], self.teacher.dtype())?;
+        let fields = array::input(self.teacher, &[input.view(), rows.states])?;
         let mut slope = array::field(&self.teacher.forward(&fields, Some(&levels))?, 0)?;
         for ((mut slope, x), sigma) in slope.outer_iter_mut().zip(rows.x.outer_iter()).zip(rows.sigmas) {
             let p = of(sigma);

@@ -36,14 +36,14 @@ fn make(settings: &Settings) -> Box<dyn Objective> {
 
 impl Objective for Lifting {
     fn loss(&self, network: &dyn NeuralNetwork, batch: &Batch, draws: Draws) -> Result<Tensor> {
-        let mut labels = vec![Array2::zeros(batch.states.dim()); self.noise_fields];
+        let mut labels = vec![Array2::zeros(batch.increments.dim()); self.noise_fields];
         for (row, pair) in batch.pairs.iter().enumerate() {
             let mut stream = draws.label(*pair);
             labels.iter_mut().for_each(|field| field.row_mut(row).mapv_inplace(|_: f64| stream.normal()));
         }
         let fields: Vec<_> = std::iter::once(&batch.states).chain(&labels).map(|field| field.view()).collect();
-        let out = network.forward(&array::interleave(&fields, network.dtype())?, None)?;
-        Ok(candle_nn::loss::mse(&out, &array::interleave(&[batch.increments.view()], network.dtype())?)?)
+        let out = network.forward(&array::input(network, &fields)?, None)?;
+        Ok(candle_nn::loss::mse(&out, &array::input(network, &[batch.increments.view()])?)?)
     }
 
     fn validates(&self) -> bool {

@@ -99,7 +99,7 @@ fn make(settings: &Settings) -> Box<dyn Objective> {
 
 impl Objective for NormalizingFlow {
     fn loss(&self, network: &dyn NeuralNetwork, batch: &Batch, _draws: Draws) -> Result<Tensor> {
-        let x = array::matrix(batch.states.view(), network.dtype())?;
+        let x = array::input(network, &[batch.states.view()])?;
         let mut u = array::matrix(batch.increments.view(), network.dtype())?;
         let (rows, n) = u.dims2()?;
         let mut log_slopes = Tensor::zeros((), u.dtype(), &Device::Cpu)?;
@@ -111,7 +111,7 @@ impl Objective for NormalizingFlow {
     }
 }
 
-/// What coupling l makes of u `[row, component]` given x `[row, component]`, and the sum of all its ln R' - a/2.
+/// What coupling l makes of u `[row, component]` given x `[row, component, state]`, and the sum of all its ln R' - a/2.
 fn couple(network: &dyn NeuralNetwork, coupling: usize, x: &Tensor, u: &Tensor) -> Result<(Tensor, Tensor)> {
     let (rows, n) = u.dims2()?;
     let moved: Vec<u32> = (0..n as u32).filter(|c| moves(network.config(), coupling, *c as usize)).collect();
@@ -120,7 +120,7 @@ fn couple(network: &dyn NeuralNetwork, coupling: usize, x: &Tensor, u: &Tensor) 
     }
     let left = |c: usize| f64::from(u8::from(!moved.contains(&(c as u32))));
     let left = Tensor::from_iter((0..n).map(left), &Device::Cpu)?.to_dtype(u.dtype())?;
-    let seen = Tensor::stack(&[x, &u.broadcast_mul(&left)?], 2)?;
+    let seen = Tensor::cat(&[x, &u.broadcast_mul(&left)?.unsqueeze(2)?], 2)?;
     let out = trunk(network, coupling)?.forward(&seen, None)?;
     let (count, columns) = (moved.len(), Tensor::from_slice(&moved, moved.len(), &Device::Cpu)?);
     let flat = |tensor: Tensor| tensor.reshape(rows * count);

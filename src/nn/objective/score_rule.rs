@@ -93,8 +93,8 @@ fn make(settings: &Settings) -> Box<dyn Objective> {
 impl ScoreRule {
     /// The members of each row, `[row, member, component]`.
     fn members(&self, network: &dyn NeuralNetwork, batch: &Batch, draws: Draws) -> Result<Tensor> {
-        let ((rows, dim), m) = (batch.states.dim(), self.members);
-        let states = Array2::from_shape_fn((rows * m, dim), |(i, c)| batch.states[[i / m, c]]);
+        let ((rows, dim), m) = (batch.increments.dim(), self.members);
+        let states = Array2::from_shape_fn((rows * m, batch.states.ncols()), |(i, c)| batch.states[[i / m, c]]);
         let mut noise = vec![Array2::zeros((rows * m, dim)); self.noise_fields];
         for row in 0..rows {
             let mut stream = draws.row(row).stream;
@@ -103,7 +103,7 @@ impl ScoreRule {
             }
         }
         let fields: Vec<_> = std::iter::once(&states).chain(&noise).map(|field| field.view()).collect();
-        let out = network.forward(&array::interleave(&fields, network.dtype())?, None)?;
+        let out = network.forward(&array::input(network, &fields)?, None)?;
         Ok(out.reshape((rows, m, dim))?)
     }
 
@@ -140,7 +140,7 @@ impl ScoreRule {
 impl Objective for ScoreRule {
     fn loss(&self, network: &dyn NeuralNetwork, batch: &Batch, draws: Draws) -> Result<Tensor> {
         let members = self.members(network, batch, draws)?;
-        let z = array::interleave(&[batch.increments.view()], network.dtype())?.transpose(1, 2)?;
+        let z = array::input(network, &[batch.increments.view()])?.transpose(1, 2)?;
         if self.pretrained && draws.progress() < PRETRAINED {
             return Ok(members.broadcast_sub(&z)?.sqr()?.mean_all()?);
         }

@@ -20,7 +20,7 @@ fn usual(entry: &Entry<ObjectiveBuild>) -> Settings {
 fn the_gradient_of_each_loss_agrees_with_finite_differences() {
     let values = Key::new(1, Domain::Data).normals(2 * 9, 6).into_raw_vec_and_offset().0;
     let states = Array3::from_shape_vec((2, 9, 6), values).unwrap();
-    let data = Data::new(states.view(), states.view(), true).unwrap();
+    let data = Data::new(states.view(), states.view(), true, 1).unwrap();
     for (entry, kind) in OBJECTIVES.iter().flat_map(|entry| NETWORKS.iter().map(move |network| (entry, network.name))) {
         let settings = usual(entry);
         let fields = (entry.build.fields)(&settings, 6);

@@ -30,7 +30,7 @@ pub trait Objective: Send + Sync {
 
 /// What a network gives for the states of a batch alone, and its increments z, `[row, component, field]` each.
 pub(super) fn given_states(network: &dyn NeuralNetwork, batch: &Batch) -> Result<(Tensor, Tensor)> {
-    let of = |values: &Array2<f64>| array::interleave(&[values.view()], network.dtype());
+    let of = |values: &Array2<f64>| array::input(network, &[values.view()]);
     Ok((network.forward(&of(&batch.states)?, None)?, of(&batch.increments)?))
 }
 
@@ -65,6 +65,12 @@ impl Fields {
     /// Of one trunk without a noise level.
     pub const fn new(inputs: usize, outputs: usize) -> Self {
         Self { inputs, outputs, time_features: false, copies: 1, causal: None }
+    }
+
+    /// These, where so many states are given, the state alone being 1.
+    #[must_use]
+    pub fn with_history(self, states: usize) -> Self {
+        Self { inputs: self.inputs.saturating_add(states - 1), ..self }
     }
 
     /// What a network of this description takes and gives.

@@ -44,8 +44,20 @@ pub(super) fn check(
     let plain = network.is_none_or(|network| network.plan.noise == "gaussian");
     let refused = operator.filter(|_| !plain).and_then(|operator| refusal(entry, plan, operator));
     if plan.estimate.is_empty() {
-        for need in entry.build.needs_with(&plan.settings).into_iter().filter(|need| !offers(kind, *need, perfect)) {
+        let history = declared.iter().find(|known| known.label == label).map_or(1, ForecasterPlan::history);
+        for need in entry.build.needs_with(&plan.settings) {
             let what = need.describe();
+            if history > 1 {
+                wrong(format!(
+                    "`{}` needs {what}, which `{label}` does not offer with a `history` of {history}; take a method of members \
+                     alone, such as etkf, or set its `history` to 1",
+                    plan.method
+                ));
+                continue;
+            }
+            if offers(kind, need, perfect) {
+                continue;
+            }
             wrong(format!("`{}` needs {what}, which `{label}` does not offer; {}", plan.method, remedy(need)));
         }
     } else if let Some(refusal) = estimates(entry, plan, kind, operator.filter(|_| refused.is_none())) {

@@ -6,10 +6,10 @@ use ndarray::{Array1, ArrayView1};
 
 use super::alarm::Alarm;
 use super::analysed::Analysed;
+use super::beside::Beside;
 use super::network::ObservingNetwork;
 use super::replicate::Replicate;
-use crate::assimilation::augment::{OfState, augmented_prior, split, split_smoothed};
-use crate::assimilation::{Cycle, Error, METHODS, ObservationOperator, Smoothed};
+use crate::assimilation::{Cycle, Error, METHODS, Smoothed};
 use crate::failure::Result;
 use crate::spec::AssimilatePlan;
 use crate::systems::{Forecaster, registry};
@@ -81,24 +81,23 @@ pub fn run(
 ) -> Result<Ended> {
     let begun = Instant::now();
     let mut filter = method(row)?;
-    let unknown = row.estimate.as_slice();
-    let with_parameters = OfState::new(network.operator.as_ref(), unknown.len());
-    let joint = (!unknown.is_empty()).then(|| augmented_prior(&replicate.prior, unknown, replicate.key)).transpose()?;
-    let operator: &dyn ObservationOperator = if joint.is_some() { &with_parameters } else { network.operator.as_ref() };
-    let prior = joint.as_ref().unwrap_or(&replicate.prior);
-    match network.climate.as_ref().map(|climate| match unknown {
-        [] => Ok(climate.clone()),
-        _ => augmented_prior(climate, unknown, replicate.key),
-    }) {
-        Some(climate) => filter.start_in_climate(prior, &climate?, 0, replicate.key)?,
-        None => filter.start(prior, 0, replicate.key)?,
+    let (beside, dim) = (Beside::of(row, model, network)?, network.operator.state_dim());
+    let operator = beside.operator(network.operator.as_ref());
+    let operator = operator.get();
+    let prior = beside.prior(&replicate.prior, replicate.key)?;
+    match &network.climate {
+        Some(climate) => {
+            let climate = beside.prior(climate, replicate.key)?;
+            filter.start_in_climate(&prior, &climate, 0, replicate.key)?;
+        }
+        None => filter.start(&prior, 0, replicate.key)?,
     }
     let mut ended = Ended { diverged: None, failed: None, seconds: 0.0, cycles: 0 };
     let mut stopped = false;
     for index in 0..network.sets_of(row).len() {
         let now = replicate.observed(index, dt, operator);
         let Some(outcome) = ended.outcome_of(filter.step(model, &now, replicate.key), now.step)? else { break };
-        let (outcome, estimate) = split(outcome, unknown);
+        let (outcome, estimate) = beside.split(outcome, dim);
         ended.cycles += 1;
         let truth = replicate.truth.as_ref().map(|truth| truth.row(now.step));
         let (mean, variance) = outcome.mean_and_variance();
@@ -119,7 +118,7 @@ pub fn run(
         let last = network.sets_of(row).last().copied().unwrap_or(0);
         let smoothed = ended.outcome_of(filter.finish(model, Some(operator), replicate.key), last)?;
         let smoothed = smoothed.into_iter().flatten();
-        smoothed.for_each(|earlier| visitor.smoothed(&split_smoothed(earlier, unknown.len())));
+        smoothed.for_each(|earlier| visitor.smoothed(&beside.split_smoothed(earlier, dim)));
     }
     ended.seconds = begun.elapsed().as_secs_f64();
     Ok(ended)

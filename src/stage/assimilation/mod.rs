@@ -6,6 +6,7 @@
 
 mod alarm;
 mod analysed;
+mod beside;
 mod columns;
 mod cycle;
 mod diagnoses;

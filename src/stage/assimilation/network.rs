@@ -15,7 +15,7 @@ use crate::assimilation::{ObservationOperator, Prior};
 use crate::failure::{Failure, FailureKind, Result};
 use crate::progress::Progress;
 use crate::spec::{AssimilatePlan, ObservePlan, Plan};
-use crate::stage::data::{SplitTrajectories, health};
+use crate::stage::data::{Pasts, SplitTrajectories, health};
 use crate::stage::experiment::Experiment;
 use crate::stage::options::Options;
 use crate::store;
@@ -33,6 +33,8 @@ pub struct ObservingNetwork {
     /// Draws of the climate, where filters start from a law that is not the climate's: what a background covariance is made
     /// of. They are of the training trajectories, which no truth shares.
     pub climate: Option<Prior>,
+    /// What came before the states of the training trajectories, where a forecaster of its rows is given more than one state.
+    pub pasts: Option<Pasts>,
     /// Values that the error law could not draw, of all.
     pub undrawn: (usize, usize),
     /// The times of the sets of observations: as a user's file says them, or model times.
@@ -91,12 +93,14 @@ pub fn networks(plan: &Plan, experiment: &Experiment, progress: &dyn Progress) -
                 None => making.simulated()?,
             };
             let climate = climate(plan, network, experiment.climate());
+            let pasts = pasts(plan, network, experiment);
             let states = experiment.data.as_ref().map(|data| data.wording.clone()).unwrap_or_default();
             Ok(ObservingNetwork {
                 plan: network.clone(),
                 operator,
                 replicates,
                 climate,
+                pasts,
                 undrawn,
                 times,
                 wording,
@@ -104,6 +108,14 @@ pub fn networks(plan: &Plan, experiment: &Experiment, progress: &dyn Progress) -
             })
         })
         .collect()
+}
+
+/// The pasts that the longest history of the forecasters of a network's rows needs.
+fn pasts(plan: &Plan, network: &ObservePlan, experiment: &Experiment) -> Option<Pasts> {
+    let rows = plan.assimilate.iter().filter(|row| row.observe == network.name);
+    let of = |row: &AssimilatePlan| experiment.forecaster(&row.forecaster).map_or(1, |made| made.fitted.history());
+    let history = rows.map(of).max().filter(|history| *history > 1)?;
+    Pasts::new(experiment.data.as_ref()?.train.view(), &experiment.climate()?.sd, history)
 }
 
 /// The network of a name.

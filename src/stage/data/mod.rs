@@ -7,6 +7,7 @@ mod climate;
 pub mod export;
 mod file;
 pub mod health;
+mod history;
 mod leaks;
 mod logged;
 mod source;
@@ -14,6 +15,7 @@ mod split;
 
 pub use climate::TrainingClimate;
 pub use file::write_trajectories;
+pub use history::{Pasts, state_at};
 pub use leaks::{leaks, leaks_of, shared_states};
 pub use logged::{LoggedSimulation, needs};
 pub use source::{Said, geometry, said_in, same_step, simulated, state_dim, step_of, trajectories};

@@ -3,14 +3,14 @@
 //! The distance is the energy score of a forecaster's ensemble averaged over draws y of the true law from the same state:
 //! E|X - y| - E|X - X'| / 2. Its floor is what the true law itself scores.
 
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array2, ArrayView2, Axis, s};
 
 use super::start_blocks::lead_step;
 use crate::failure::Result;
 use crate::results::LawPicture;
 use crate::score::series::ENERGY_SCORE_LAW;
 use crate::score::{self, Case, Context, Ensemble, Metric, Of};
-use crate::stage::data::SplitTrajectories;
+use crate::stage::data::{SplitTrajectories, state_at};
 use crate::stage::experiment::FittedForecaster;
 use crate::stage::score_table::ScoreTable;
 use crate::systems::{Domain, Forecaster, Key, Purpose};
@@ -71,10 +71,10 @@ impl<'a> OneStepLaws<'a> {
     fn fresh(&self, model: &dyn Forecaster, case: usize, start: usize, draws: usize) -> Result<Array2<f64>> {
         let key = Key::new(self.seed, Domain::Score).purpose(Purpose::ProcessNoise).case(case as u64);
         let trajectory = self.data.test.index_axis(Axis(0), case);
-        let mut x = Array2::zeros((draws, trajectory.ncols()));
-        x.outer_iter_mut().for_each(|mut row| row.assign(&trajectory.row(start)));
+        let mut x = Array2::zeros((draws, model.dim()));
+        x.assign(&state_at(trajectory, start, model.history()));
         model.advance(lead_step(model, self.data, start), 1, &mut x, key)?;
-        Ok(x)
+        Ok(x.slice_move(s![.., ..trajectory.ncols()]))
     }
 
     /// The one-step laws of all forecasters from the start whose true law (or first forecaster's law) is widest.

@@ -12,7 +12,7 @@ use crate::progress::Progress;
 use crate::results::{RolloutRow, TrainingRow};
 use crate::score::Terms;
 use crate::score::statistics::summarise;
-use crate::stage::data::SplitTrajectories;
+use crate::stage::data::{SplitTrajectories, state_at};
 use crate::stage::experiment::{Experiment, FittedForecaster};
 use crate::stage::options::go_on;
 use crate::systems::{Domain, Forecaster, Key, Purpose};
@@ -115,15 +115,15 @@ fn run(
 ) -> Result<Array3<f64>> {
     let key = Key::new(seed, Domain::Method).purpose(Purpose::ProcessNoise).case(CASE);
     let cases = data.train.dim().0;
-    let mut x = Array2::zeros((members, data.dim()));
+    let (mut x, past) = (Array2::zeros((members, model.dim())), model.history() - 1);
     for (member, mut state) in x.outer_iter_mut().enumerate() {
-        state.assign(&data.train.slice(s![member % cases, 0, ..]));
+        state.assign(&state_at(data.train.index_axis(Axis(0), member % cases), past, past + 1));
     }
     let first = steps / 2;
     let mut states = Array3::zeros((members, steps - first, probed.len()));
     for step in 0..steps {
         go_on(progress, "rolling forecasters out")?;
-        let k = if model.autonomous() { step } else { data.first_step + step };
+        let k = if model.autonomous() { step } else { data.first_step + past + step };
         model.advance(k, 1, &mut x, key)?;
         if step >= first {
             states.index_axis_mut(Axis(1), step - first).assign(&x.select(Axis(1), probed));

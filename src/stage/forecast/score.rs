@@ -11,7 +11,7 @@ use super::laws::OneStepLaws;
 use super::lead_tables::{LeadTables, compare};
 use super::lost::{Bounds, is_lost};
 use super::start_blocks::{StartBlocks, starts};
-use crate::failure::{Failure, FailureKind, Result};
+use crate::failure::Result;
 use crate::progress::Progress;
 use crate::report::shown_leads;
 use crate::results::{CostRow, Lead, Report};
@@ -35,7 +35,7 @@ pub fn score(experiment: &Experiment, progress: &dyn Progress) -> Result<Report>
     if chosen.is_empty() {
         return Ok(Report::default());
     }
-    let setting = Setting::new(experiment)?;
+    let setting = Setting::new(experiment, &chosen)?;
     let trajectories = setting.data.test.dim().0;
     let jobs: Vec<(usize, usize)> =
         (0..chosen.len()).flat_map(|which| (0..trajectories).map(move |case| (which, case))).collect();
@@ -92,19 +92,12 @@ struct Setting<'a> {
 }
 
 impl<'a> Setting<'a> {
-    fn new(experiment: &'a Experiment) -> Result<Self> {
+    fn new(experiment: &'a Experiment, chosen: &[&FittedForecaster]) -> Result<Self> {
         let (plan, data) = (experiment.plan, experiment.trajectories()?);
         let perfect = experiment.forecasters.iter().find(|made| made.is_exact());
         let exact = perfect.map(|made| made.fitted.as_forecaster());
         let (times, leads) = (data.test.dim().1, plan.score.lead_steps);
-        if times <= leads {
-            let last = times.saturating_sub(1);
-            let message =
-                format!("forecasts of {leads} lead steps cannot be scored on trajectories of {last} lead steps");
-            return Err(Failure::new(FailureKind::Usage, message)
-                .hint("set a smaller score.lead_steps, or longer trajectories (data.steps)"));
-        }
-        let starts = starts(times - 1 - leads, plan.score.starts);
+        let starts = starts(times, leads, plan.score.starts, chosen)?;
         let bounds = Bounds::new(experiment.known_climate()?);
         let context = Context {
             pool: Pool::All,

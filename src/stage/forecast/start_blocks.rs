@@ -5,19 +5,43 @@
 //! ([`Forecaster::autonomous`]), all starts are advanced together from lead step l, which then names the draws alone: start i
 //! draws for its members with the streams i M, ..., (i + 1) M - 1, whether they are advanced together or not.
 
-use ndarray::{Array2, ArrayView2, s};
+use ndarray::{Array2, ArrayView2, Axis, s};
 
-use crate::failure::Result;
-use crate::stage::data::SplitTrajectories;
+use crate::failure::{Failure, FailureKind, Result};
+use crate::stage::data::{SplitTrajectories, state_at};
+use crate::stage::experiment::FittedForecaster;
 use crate::systems::{Domain, Forecaster, Key, Purpose};
 
-/// Evenly spaced starts in 0..=last.
-pub fn starts(last: usize, count: usize) -> Vec<usize> {
-    let count = count.clamp(1, last + 1);
-    if count == 1 {
-        return vec![0];
+/// Evenly spaced starts of forecasts over `leads` lead steps in trajectories of so many times, from the first time on that all
+/// forecasters can start from: the longest history of theirs is there.
+///
+/// # Errors
+/// When there is none.
+pub fn starts(
+    times: usize,
+    leads: usize,
+    count: usize,
+    forecasters: &[&FittedForecaster],
+) -> Result<Vec<usize>> {
+    let history = forecasters.iter().map(|made| made.fitted.history()).max().unwrap_or(1);
+    let first = history - 1;
+    if times <= first + leads {
+        let last = times.saturating_sub(1);
+        let given = if history > 1 { format!(" from {history} states") } else { String::new() };
+        let message = format!("forecasts of {leads} lead steps{given} do not fit in trajectories of {last} lead steps");
+        return Err(Failure::new(FailureKind::Usage, message)
+            .hint("set a smaller score.lead_steps, or longer trajectories (data.steps)"));
     }
-    (0..count).map(|index| index * last / (count - 1)).collect()
+    Ok(evenly(first, times - 1 - leads, count))
+}
+
+/// So many evenly spaced times from `first` to `last`.
+fn evenly(first: usize, last: usize, count: usize) -> Vec<usize> {
+    let (span, count) = (last - first, count.clamp(1, last - first + 1));
+    if count == 1 {
+        return vec![first];
+    }
+    (0..count).map(|index| first + index * span / (count - 1)).collect()
 }
 
 /// The lead step from which a forecaster is advanced at time `time` of trajectories.
@@ -34,7 +58,7 @@ pub struct StartBlocks<'a> {
     key: Key,
     /// Lead steps taken.
     lead: usize,
-    /// `[start x member, component]`.
+    /// `[start x member, component]`, each with its history.
     x: Array2<f64>,
 }
 
@@ -49,9 +73,10 @@ impl<'a> StartBlocks<'a> {
         seed: u64,
     ) -> Self {
         let key = Key::new(seed, Domain::Method).purpose(Purpose::ProcessNoise).case(case as u64);
-        let mut x = Array2::zeros((starts.len() * members, data.dim()));
-        for (row, mut state) in x.outer_iter_mut().enumerate() {
-            state.assign(&data.test.slice(s![case, starts[row / members], ..]));
+        let mut x = Array2::zeros((starts.len() * members, model.dim()));
+        let trajectory = data.test.index_axis(Axis(0), case);
+        for (&start, mut block) in starts.iter().zip(x.axis_chunks_iter_mut(Axis(0), members.max(1))) {
+            block.assign(&state_at(trajectory, start, model.history()));
         }
         Self { model, data, starts, members, key, lead: 0, x }
     }
@@ -83,18 +108,19 @@ impl<'a> StartBlocks<'a> {
 
     /// The ensemble of the start of this index, `[member, component]`.
     pub fn ensemble(&self, index: usize) -> ArrayView2<'_, f64> {
-        self.x.slice(s![index * self.members..(index + 1) * self.members, ..])
+        self.x.slice(s![index * self.members..(index + 1) * self.members, ..self.data.dim()])
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::starts;
+    use super::evenly;
 
     #[test]
     fn starts_are_even_and_never_repeat() {
-        assert_eq!(starts(10, 3), [0, 5, 10]);
-        assert_eq!(starts(2, 10), [0, 1, 2]);
-        assert_eq!(starts(9, 1), [0]);
+        assert_eq!(evenly(0, 10, 3), [0, 5, 10]);
+        assert_eq!(evenly(0, 2, 10), [0, 1, 2]);
+        assert_eq!(evenly(3, 5, 10), [3, 4, 5]);
+        assert_eq!(evenly(0, 9, 1), [0]);
     }
 }

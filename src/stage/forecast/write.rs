@@ -72,14 +72,8 @@ fn checked_starts(experiment: &Experiment) -> Result<Vec<usize>> {
     let (cases, times, dim) = experiment.trajectories()?.test.dim();
     let score = &experiment.plan.score;
     let leads = score.lead_steps;
-    if times <= leads {
-        let last = times.saturating_sub(1);
-        let message = format!("forecasts of {leads} lead steps do not fit in trajectories of {last} lead steps");
-        return Err(
-            Failure::new(FailureKind::Usage, message).hint("set a smaller score.lead_steps, or longer trajectories")
-        );
-    }
-    let starts = starts(times - 1 - leads, score.starts);
+    let all: Vec<&FittedForecaster> = experiment.forecasters.iter().collect();
+    let starts = starts(times, leads, score.starts, &all)?;
     let sizes = [2, cases, starts.len(), score.members.saturating_add(1), leads, dim];
     experiment.options.check_memory("a forecaster's forecasts", &sizes)?;
     Ok(starts)

@@ -7,13 +7,13 @@
 //! component is moved by the observations near its place, and where members are weighed and resampled whole trajectories
 //! are (Kitagawa 1996). Inflation and noise are given to the present alone; a random rotation turns whole trajectories.
 
-use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate, s};
+use ndarray::{Array1, Array2, Axis, concatenate, s};
 use scorecast_systems::{Forecaster, Key, Param, Purpose};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::observations::ObservationSet;
-use crate::observe::{Leading, LinearizedOperator, NoiseLaw, ObservationOperator, Place};
+use crate::observe::{Carrying, ObservationOperator};
 use crate::outcome::{Outcome, Smoothed};
 use crate::problem::{Analysis, Cycle, Prior, draw_prior};
 use crate::state::{Owner, Saved, State};
@@ -136,7 +136,7 @@ impl Cycle for FixedLag {
         let current = s![.., ..self.dim()];
         observed.check(self.dim())?;
         let forecast = self.forecast(model, observed.step, key)?;
-        let carrying = Carrying(Leading { of: observed.operator, dim: forecast.ncols() });
+        let carrying = Carrying::new(observed.operator, forecast.ncols());
         let mut outcome = self.analysis.update(forecast, &ObservationSet { operator: &carrying, ..*observed }, key)?;
         if self.at.analysed && !self.at_the_same_time(observed.step) {
             self.at.past.insert(0, self.at.step);
@@ -191,64 +191,5 @@ impl Cycle for FixedLag {
         let mut parts: Vec<&mut dyn Saved> = vec![&mut self.at];
         parts.extend(self.analysis.state_mut());
         parts
-    }
-}
-
-/// An operator on the present state with earlier ones behind it.
-struct Carrying<'a>(Leading<'a>);
-
-impl ObservationOperator for Carrying<'_> {
-    fn name(&self) -> String {
-        self.0.of.name()
-    }
-
-    fn dim(&self) -> usize {
-        self.0.of.dim()
-    }
-
-    fn state_dim(&self) -> usize {
-        self.0.dim
-    }
-
-    fn current_dim(&self) -> usize {
-        self.0.of.current_dim()
-    }
-
-    fn unplaced(&self) -> usize {
-        self.0.of.unplaced()
-    }
-
-    fn apply(&self, t: f64, x: ArrayView2<f64>) -> Array2<f64> {
-        self.0.apply(t, x)
-    }
-
-    fn linearized(&self) -> Option<&dyn LinearizedOperator> {
-        self.0.of.linearized().map(|_| self as &dyn LinearizedOperator)
-    }
-
-    fn error(&self) -> &dyn NoiseLaw {
-        self.0.of.error()
-    }
-
-    fn location(&self) -> Option<Vec<Place>> {
-        self.0.of.location()
-    }
-
-    fn matrix(&self) -> Option<Array2<f64>> {
-        self.0.matrix()
-    }
-
-    fn is_linear(&self) -> bool {
-        self.0.of.is_linear()
-    }
-}
-
-impl LinearizedOperator for Carrying<'_> {
-    fn jvp(&self, t: f64, x: ArrayView2<f64>, u: ArrayView2<f64>) -> Array2<f64> {
-        self.0.jvp(t, x, u)
-    }
-
-    fn vjp(&self, t: f64, x: ArrayView2<f64>, v: ArrayView2<f64>) -> Array2<f64> {
-        self.0.vjp(t, x, v)
     }
 }
