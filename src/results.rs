@@ -35,6 +35,9 @@ pub struct ForecastRow {
     /// then one too.
     #[serde(default, skip_serializing_if = "is_none")]
     pub censored: usize,
+    /// How many seeds the value is the mean of; 0 where the forecaster is of one.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub seeds: usize,
 }
 
 fn is_none(count: &usize) -> bool {
@@ -74,6 +77,9 @@ pub struct AssimilationRow {
     pub diverged: usize,
     /// Replicates in all.
     pub replicates: usize,
+    /// How many seeds of its forecaster the value is the mean of; 0 where the forecaster is of one.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub seeds: usize,
 }
 
 /// A lead step of the forecast table.

@@ -53,6 +53,9 @@ fn work(plan: &Plan, stage: &str) -> Vec<String> {
             lines.push(match &forecaster.model {
                 Some(file) => format!("load `{}` from {}", forecaster.label, file.display()),
                 None if forecaster.kind == "perfect" => format!("take the true system as `{}`", forecaster.label),
+                None if forecaster.pool => {
+                    format!("take all {} seeds of `{}` as one forecaster", forecaster.seeds, forecaster.label)
+                }
                 None => format!("fit `{}` ({})", forecaster.label, forecaster.kind),
             });
         }

@@ -112,7 +112,7 @@ impl<'a> Session<'a> {
     /// Checks that a label on the command line is one of the experiment's forecasters.
     fn check_label(&self, plan: &Plan, label: &str) -> Result<()> {
         let known: Vec<&str> = plan.forecasters.iter().map(|forecaster| forecaster.label.as_str()).collect();
-        if known.contains(&label) {
+        if known.contains(&label) || known.iter().any(|known| plan.reported(known) == label) {
             return Ok(());
         }
         let message = format!("`{label}` is no forecaster of `{}`, which has {}", plan.name, known.join(", "));

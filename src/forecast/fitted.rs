@@ -143,6 +143,16 @@ impl Fitted {
         Self { kind, forecaster: Arc::from(forecaster), parts: Box::new(parts), training: Training::closed_form(0) }
     }
 
+    /// Of forecasters that are stored by themselves.
+    pub(super) fn pooled<F: Forecaster + 'static>(kind: &'static str, forecaster: F, training: Training) -> Self {
+        Self { kind, forecaster: Arc::new(forecaster), parts: Box::new(|| Parts::new(serde_json::json!({}), [])), training }
+    }
+
+    /// The forecaster, to be held by another.
+    pub(super) fn shared(&self) -> Arc<dyn Forecaster> {
+        Arc::clone(&self.forecaster)
+    }
+
     /// The whole of it as plain data; the `load` of its registry entry rebuilds it bit for bit.
     pub fn model(&self) -> Model {
         let Parts { config, mut tensors } = (self.parts)();

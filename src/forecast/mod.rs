@@ -34,12 +34,14 @@ mod pairs;
 mod pca_linear;
 mod perfect;
 mod persistence;
+mod pool;
 mod sampling;
 mod stored;
 mod target;
 
 pub use error::{Error, Result};
 pub use fitted::{Fitted, Parts, Training};
+pub use pool::pool;
 pub use fitting::{Cost, CostOf, FitContext, FitSize, ForecasterBuild};
 
 pub use crate::model::{Checkpoints, CurvePoint};

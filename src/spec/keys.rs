@@ -140,6 +140,8 @@ pub const FORECASTER: Section = Section {
             ParamKind::Text,
             "a trained model (safetensors) to load instead of training; it says its kind and settings, and those given here must agree with it",
         ),
+        Param::int("seeds", 1, 1, "trainings that differ in their random numbers alone: scores are the means of all, with errors over seeds and truths").up_to(100),
+        Param::flag("pool", "all seeds are one forecaster: each member of an ensemble is advanced by one of them"),
     ],
     special: &[],
 };

@@ -8,6 +8,7 @@ pub mod keys;
 pub mod needs;
 pub mod presets;
 pub mod schema;
+mod seeds;
 pub mod size;
 
 mod check;

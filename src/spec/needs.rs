@@ -74,7 +74,7 @@ fn data(data: &DataPlan, system: &SystemPlan, needs: &mut Vec<Need>) -> FitSize 
 /// One forecaster; what is in a file is not known before it is read.
 fn fit(forecaster: &ForecasterPlan, size: FitSize, needs: &mut Vec<Need>) {
     let Ok(entry) = find(FORECASTERS, "forecaster", &forecaster.kind) else { return };
-    if forecaster.model.is_none() {
+    if forecaster.model.is_none() && !forecaster.pool {
         let named = |need: Need| Need { what: format!("{} of `{}`", need.what, forecaster.label), ..need };
         needs.extend((entry.build.memory)(&forecaster.settings, &size).into_iter().map(named));
     }

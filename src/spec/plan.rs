@@ -39,6 +39,14 @@ pub struct Plan {
     pub resolved: String,
 }
 
+impl Plan {
+    /// The label under which a forecaster is reported: that of the forecaster of several seeds that it is one of, if it is.
+    pub fn reported<'a>(&'a self, label: &'a str) -> &'a str {
+        let found = self.forecasters.iter().find(|one| one.label == label);
+        found.and_then(|one| one.seed_of.as_ref()).map_or(label, |(label, _)| label)
+    }
+}
+
 /// A system with its settings.
 #[derive(Clone)]
 pub struct SystemPlan {
@@ -128,9 +136,20 @@ pub struct ForecasterPlan {
     /// A trained model to load instead of training; then `settings` are those that the user gives, and `kind` is empty where
     /// the file says it.
     pub model: Option<PathBuf>,
+    /// How many are trained that differ in their random numbers alone; 1 unless said.
+    pub seeds: usize,
+    /// Whether these are one forecaster, each member of an ensemble being advanced by one of them.
+    pub pool: bool,
+    /// The label of the forecaster of several seeds that this is one of, and which.
+    pub seed_of: Option<(String, usize)>,
 }
 
 impl ForecasterPlan {
+    /// One of one seed.
+    pub fn new(label: String, kind: String, settings: Settings, given: Vec<String>) -> Self {
+        Self { label, kind, settings, given, model: None, seeds: 1, pool: false, seed_of: None }
+    }
+
     /// How many successive states it is given, as far as its settings say.
     pub fn history(&self) -> usize {
         self.settings.optional_number("history").map_or(1, |count| count as usize).max(1)
@@ -248,6 +267,20 @@ pub struct AssimilatePlan {
     pub replicates: usize,
     /// Numbers of the system's settings that the row estimates with the state; its members have values of their own.
     pub estimate: Vec<Parameter>,
+    /// The label of the row with a forecaster of several seeds that this is one of, and which.
+    pub seed_of: Option<(String, usize)>,
+}
+
+impl AssimilatePlan {
+    /// The label under which it is reported: that of the row of several seeds that it is one of, if it is.
+    pub fn reported(&self) -> &str {
+        self.seed_of.as_ref().map_or(&self.label, |(label, _)| label)
+    }
+
+    /// Whether it is the first of its seeds, which stands for all of them in pictures.
+    pub fn is_first_seed(&self) -> bool {
+        self.seed_of.as_ref().is_none_or(|(_, index)| *index == 0)
+    }
 }
 
 /// What a row is known to give elsewhere.

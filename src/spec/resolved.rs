@@ -25,6 +25,10 @@ pub(super) fn toml(plan: &Plan) -> String {
         if let Some(model) = &forecaster.model {
             out.text("model", &model.to_string_lossy());
         }
+        if forecaster.seeds > 1 {
+            out.line("seeds", &forecaster.seeds.to_string());
+            out.line("pool", &forecaster.pool.to_string());
+        }
         out.settings(&forecaster.settings);
     }
     plan.observe.iter().for_each(|network| observe(&mut out, network));

@@ -32,7 +32,7 @@ pub fn warnings(plan: &Plan, report: &Report) -> Vec<String> {
     out.extend(degenerate_weights(&report.assimilation));
     out.extend(without_spread(&report.assimilation));
     out.extend(caveats(plan));
-    out.extend(plan.assimilate.iter().filter_map(|row| without_evidence(row, report)));
+    out.extend(plan.assimilate.iter().filter(|row| row.is_first_seed()).filter_map(|row| without_evidence(row, report)));
     out.extend(report.training.iter().filter_map(|row| overfit(row, report)));
     out.extend(shorter_rows(plan));
     out.extend(report.parameters.iter().filter_map(|series| learned_nothing(plan, series)));
@@ -124,7 +124,7 @@ const NO_NEWS: f64 = 0.95;
 
 /// A row whose observations, or whose method, say nothing of a parameter: its posterior stays as wide as the prior.
 fn learned_nothing(plan: &Plan, series: &ParameterSeries) -> Option<String> {
-    let row = plan.assimilate.iter().find(|row| row.label == series.label)?;
+    let row = plan.assimilate.iter().find(|row| row.reported() == series.label)?;
     let parameter = row.estimate.iter().find(|parameter| parameter.name == series.parameter)?;
     let (_, prior) = parameter.moments(parameter.mean, parameter.sd * parameter.sd);
     let last = series.sd.iter().rev().find_map(|sd| *sd)?;
@@ -132,7 +132,7 @@ fn learned_nothing(plan: &Plan, series: &ParameterSeries) -> Option<String> {
         format!(
             "`{}` has learned nothing of `{}`: at the end its spread is {}, and the prior's {}; `{}` on these observations \
              does not tell it.",
-            row.label,
+            row.reported(),
             series.parameter,
             figure(last, None),
             figure(prior, None),
@@ -329,7 +329,7 @@ fn without_evidence(row: &AssimilatePlan, report: &Report) -> Option<String> {
         format!(
             "`{}` rejects values, so that it has no log_evidence to compare; its innovation scores are over all values, those that \
              it rejected among them.",
-            row.label
+            row.reported()
         )
     })
 }
@@ -392,21 +392,22 @@ fn caveats(plan: &Plan) -> Vec<String> {
     let caveat = |row: &AssimilatePlan| {
         let entry = METHODS.iter().find(|entry| entry.name == row.method)?;
         let caveat = (entry.build.caveat)(&row.settings)?;
-        Some(format!("`{}` {caveat}", row.label))
+        Some(format!("`{}` {caveat}", row.reported()))
     };
-    plan.assimilate.iter().filter_map(caveat).collect()
+    plan.assimilate.iter().filter(|row| row.is_first_seed()).filter_map(caveat).collect()
 }
 
 fn shorter_rows(plan: &Plan) -> Vec<String> {
     plan.assimilate
         .iter()
+        .filter(|row| row.is_first_seed())
         .filter_map(|row| {
             let network = plan.observe.iter().find(|network| network.name == row.observe)?;
             (row.steps < network.steps || row.replicates < network.replicates).then(|| {
                 format!(
                     "`{}` was run for {} of {} lead steps and {} of {} replicates, to save time; its n says so, and it is \
                      compared with the others on the times that both have.",
-                    row.label, row.steps, network.steps, row.replicates, network.replicates
+                    row.reported(), row.steps, network.steps, row.replicates, network.replicates
                 )
             })
         })

@@ -3,7 +3,7 @@
 use super::score_table::ScoreTable;
 use crate::results::{AssimilationRow, ForecastRow, PairedRow, RankHistogram, Verdict};
 use crate::score::series::ENERGY_SCORE_LAW;
-use crate::score::{Of, compare, holm};
+use crate::score::{Of, holm};
 
 /// The level under which a difference is significant after Holm's correction; the intervals cover with 1 minus this.
 pub const LEVEL: f64 = 0.05;
@@ -26,11 +26,17 @@ pub fn forecast(label: &str, table: &ScoreTable, lead_step: Option<usize>) -> Ve
             n: summary.n,
             n_effective: summary.effective,
             skew: summary.skew,
-            n_diverged: table.terms(index).lost_cases(),
+            n_diverged: table.lost_cases(index),
+            seeds: told(table.seeds()),
             censored: column.metric.censored(table.terms(index)),
         });
     }
     out
+}
+
+/// How many seeds there are, where there are several; 0 otherwise.
+fn told(seeds: usize) -> usize {
+    if seeds > 1 { seeds } else { 0 }
 }
 
 /// The rows of one method: `named` with the names of method, forecaster, network and label, and the number of replicates.
@@ -48,7 +54,8 @@ pub fn assimilation(named: &AssimilationRow, table: &ScoreTable) -> Vec<Assimila
             n_effective: summary.effective,
             skew: summary.skew,
             // a number that cannot be had is not a run that has diverged: that the alarm says
-            diverged: table.terms(index).marked_clusters(),
+            diverged: table.marked_clusters(index),
+            seeds: told(table.seeds()),
             ..named.clone()
         });
     }
@@ -106,8 +113,7 @@ fn against_best(index: usize, rows: &[Labelled], kind: &str) -> Vec<PairedRow> {
         if other == best {
             continue;
         }
-        let paired = compare(table.terms(index), rows[best].1.terms(index), column.metric.as_ref(), orientation);
-        if let Some(paired) = paired {
+        if let Some(paired) = table.compare(rows[best].1, index) {
             out.push(PairedRow {
                 table: kind.to_owned(),
                 metric: column.name(),

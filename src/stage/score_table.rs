@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::score::{Case, Column, Ensemble, Input, Metric, Of, Series, Summary, Terms};
+use crate::score::statistics::{over_seeds, paired_over_seeds};
+use crate::score::{Case, Column, Ensemble, Input, Metric, Of, Paired, Series, Summary, Terms, compare};
 
 /// The terms of one row (a forecaster at a lead step, a method on its replicates), one table of terms a column.
 #[derive(Clone)]
@@ -11,6 +12,8 @@ pub struct ScoreTable {
     terms: Vec<Terms>,
     /// Of the smallest ensemble that was measured.
     members: Option<usize>,
+    /// The tables of the other seeds, where this is the first of several.
+    others: Vec<ScoreTable>,
 }
 
 /// The value of a column over the replicates that did not diverge.
@@ -28,7 +31,7 @@ impl ScoreTable {
     /// Empty tables for the columns.
     pub fn new(columns: &Arc<[Column]>) -> Self {
         let terms = columns.iter().map(|column| Terms::new(column.metric.terms())).collect();
-        Self { columns: Arc::clone(columns), terms, members: None }
+        Self { columns: Arc::clone(columns), terms, members: None, others: Vec::new() }
     }
 
     /// The columns.
@@ -141,7 +144,8 @@ impl ScoreTable {
     #[must_use]
     pub fn placed(&self, place: &dyn Fn((usize, usize)) -> Option<(usize, usize)>) -> Self {
         let terms = self.terms.iter().map(|terms| terms.placed(place)).collect();
-        Self { columns: Arc::clone(&self.columns), terms, members: self.members }
+        let others = self.others.iter().map(|other| other.placed(place)).collect();
+        Self { columns: Arc::clone(&self.columns), terms, members: self.members, others }
     }
 
     /// Forgets all cases.
@@ -149,10 +153,64 @@ impl ScoreTable {
         *self = Self::new(&self.columns);
     }
 
+    /// The table of a forecaster of several seeds, from those of each, in their order: what is shown of one is of the first.
+    ///
+    /// None where there is none.
+    pub fn of_seeds(seeds: impl IntoIterator<Item = Self>) -> Option<Self> {
+        let mut seeds = seeds.into_iter();
+        let first = seeds.next()?;
+        Some(Self { others: seeds.collect(), ..first })
+    }
+
+    /// How many seeds it is of; 1 where that was not asked for.
+    pub fn seeds(&self) -> usize {
+        1 + self.others.len()
+    }
+
+    /// The tables of all seeds.
+    fn each(&self) -> impl Iterator<Item = &Self> + Clone {
+        std::iter::once(self).chain(&self.others)
+    }
+
     /// The value of column `index`, with its standard error; none where nothing was measured.
     pub fn summary(&self, index: usize) -> Option<Summary> {
-        let terms = &self.terms[index];
-        (!terms.is_empty() || terms.diverged()).then(|| self.columns[index].metric.summarise(terms))
+        let of = |table: &Self| {
+            let terms = &table.terms[index];
+            (!terms.is_empty() || terms.diverged()).then(|| self.columns[index].metric.summarise(terms))
+        };
+        match self.others.is_empty() {
+            true => of(self),
+            false => over_seeds(&self.each().map(of).collect::<Option<Vec<_>>>()?),
+        }
+    }
+
+    /// The comparison of column `index` with that of another row on the cases that both have; none where it means nothing.
+    pub fn compare(&self, other: &Self, index: usize) -> Option<Paired> {
+        let column = &self.columns[index];
+        let (metric, orientation) = (column.metric.as_ref(), column.about.orientation);
+        let pair = |a: &Self, b: &Self| compare(&a.terms[index], &b.terms[index], metric, orientation);
+        if self.others.is_empty() && other.others.is_empty() {
+            return pair(self, other);
+        }
+        let losses = |table: &Self| -> Option<Vec<f64>> {
+            let loss = |seed: &Self| Some(orientation.loss(metric.summarise(&seed.terms[index]).value?));
+            table.each().map(loss).collect()
+        };
+        // each seed of the longer list with one of the other
+        let count = self.seeds().max(other.seeds());
+        let pairs = self.each().cycle().zip(other.each().cycle()).take(count);
+        let pairs: Option<Vec<Paired>> = pairs.map(|(a, b)| pair(a, b)).collect();
+        paired_over_seeds(&pairs?, [&losses(self)?, &losses(other)?])
+    }
+
+    /// How many cases of column `index` are lost, of all seeds.
+    pub fn lost_cases(&self, index: usize) -> usize {
+        self.each().map(|seed| seed.terms[index].lost_cases()).sum()
+    }
+
+    /// How many clusters of column `index` are said to have diverged, of all seeds.
+    pub fn marked_clusters(&self, index: usize) -> usize {
+        self.each().map(|seed| seed.terms[index].marked_clusters()).sum()
     }
 
     /// How column `index` is estimated.

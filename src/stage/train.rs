@@ -35,7 +35,8 @@ pub fn run(
     let chosen: Vec<&ForecasterPlan> = plan
         .forecasters
         .iter()
-        .filter(|forecaster| label.is_none_or(|label| label == forecaster.label) && forecaster.model.is_none())
+        .filter(|one| label.is_none_or(|label| label == one.label || plan.reported(&one.label) == label))
+        .filter(|one| one.model.is_none() && !one.pool)
         .filter(|forecaster| {
             registry::find(FORECASTERS, "forecaster", &forecaster.kind).is_ok_and(|entry| entry.build.load.is_some())
         })

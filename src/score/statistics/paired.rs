@@ -72,7 +72,7 @@ fn mean<'a>(width: usize, rows: impl ExactSizeIterator<Item = &'a [f64]>) -> Vec
 }
 
 /// P(|t| >= |difference| / se) for Student's t; 1 for two rows that are the same.
-fn two_sided(difference: f64, se: f64, dof: f64) -> Option<f64> {
+pub(super) fn two_sided(difference: f64, se: f64, dof: f64) -> Option<f64> {
     if difference == 0.0 {
         return Some(1.0);
     }

@@ -156,6 +156,7 @@ fn row(
         label = format!("{label} / {}", network.plan.name);
     }
     AssimilatePlan {
+        seed_of: None,
         label,
         method: method.to_owned(),
         settings: settings.clone(),

@@ -34,6 +34,9 @@ fn one(cx: &Context, reader: &Reader) -> Option<ForecasterPlan> {
     let own = reader.own()?;
     let (name, kind, model) = (own.text("name"), own.text("kind"), own.text("model"));
     if !model.is_empty() {
+        for key in ["seeds", "pool"].into_iter().filter(|key| reader.table.get(key).is_some()) {
+            reader.wrong(key, format!("a `model` that is loaded has the one seed of its training; leave `{key}` out"));
+        }
         return stored(cx, reader, name, kind, PathBuf::from(model));
     }
     if name.is_empty() && kind.is_empty() {
@@ -53,7 +56,20 @@ fn one(cx: &Context, reader: &Reader) -> Option<ForecasterPlan> {
     reader.refuse_unknown(known.params);
     let settings = reader.of_entry(&format!("forecaster `{label}` ({kind})"), known)?;
     let given = given(reader, known.params);
-    Some(ForecasterPlan { label, kind: kind.to_owned(), settings, given, model: None })
+    let (seeds, pool) = (own.count("seeds"), own.flag("pool"));
+    check_seeds(reader, known, (seeds, pool));
+    Some(ForecasterPlan { seeds, pool, ..ForecasterPlan::new(label, kind.to_owned(), settings, given) })
+}
+
+/// What cannot be of several seeds.
+fn check_seeds(reader: &Reader, known: &Entry<ForecasterBuild>, (seeds, pool): (usize, bool)) {
+    if seeds > 1 && !known.build.is_learned() {
+        let what = format!("a `{}` is not trained: all seeds would be the same; leave `seeds` out", known.name);
+        reader.wrong("seeds", what);
+    }
+    if pool && seeds == 1 {
+        reader.wrong("pool", "`pool` makes one forecaster of several seeds, but `seeds` is 1; set it to 2 or more");
+    }
 }
 
 /// The keys among `params` that the user gives.
@@ -77,7 +93,7 @@ fn stored(cx: &Context, reader: &Reader, name: &str, kind: &str, model: PathBuf)
     let params: Vec<Param> = params.into_iter().filter(|param| given.iter().any(|key| key == param.key)).collect();
     let owner = format!("forecaster `{label}`");
     let settings = settings(reader.table, &owner, &params, reader.place, &reader.path, reader.mistakes)?;
-    Some(ForecasterPlan { label, kind, settings, given, model: Some(model) })
+    Some(ForecasterPlan { model: Some(model), ..ForecasterPlan::new(label, kind, settings, given) })
 }
 
 /// The baselines that may be named without a section.
@@ -136,7 +152,7 @@ pub(super) fn with_baselines(
         match Settings::check(&owner, entry.params, &std::collections::BTreeMap::new()) {
             Ok(settings) => {
                 let (label, kind) = (entry.name.to_owned(), entry.name.to_owned());
-                all.push(ForecasterPlan { label, kind, settings, given: Vec::new(), model: None });
+                all.push(ForecasterPlan::new(label, kind, settings, Vec::new()));
             }
             Err(errors) => errors.iter().for_each(|error| cx.mistakes.add(cx.place, entry.name, error.to_string())),
         }

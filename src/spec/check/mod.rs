@@ -25,7 +25,7 @@ use super::keys::TOP;
 use super::mistake::Mistakes;
 use super::plan::Plan;
 use super::read::Reader;
-use super::resolved;
+use super::{resolved, seeds};
 pub use context::KindOfModel;
 use context::{Checked, Context};
 
@@ -87,6 +87,7 @@ pub(super) fn run(
         resolved: String::new(),
     };
     plan.resolved = resolved::toml(&plan);
+    seeds::take_apart(&mut plan);
     Some(plan)
 }
 

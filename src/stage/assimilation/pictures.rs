@@ -28,7 +28,7 @@ pub fn picture(plan: &Plan, network: &ObservingNetwork, runs: &[&RowRun]) -> Rep
     }
     for run in runs {
         let stride = run.track.mean.nrows().div_ceil(2 * PICTURED).max(1);
-        report.parameters.extend(run.track.series(&run.row.label, &network.plan.name, &times, stride));
+        report.parameters.extend(run.track.series(run.row.reported(), &network.plan.name, &times, stride));
     }
     report.panels.extend(panel(plan, network, replicate, runs, &times));
     report
@@ -37,7 +37,7 @@ pub fn picture(plan: &Plan, network: &ObservingNetwork, runs: &[&RowRun]) -> Rep
 fn error_curve(network: &ObservingNetwork, run: &RowRun, times: &[f64]) -> Series {
     let stride = run.rmse.len().div_ceil(2 * PICTURED).max(1);
     let (times, values) = times.iter().copied().zip(run.rmse.iter().copied()).step_by(stride).unzip();
-    Series { label: run.row.label.clone(), observe: network.plan.name.clone(), times, values }
+    Series { label: run.row.reported().to_owned(), observe: network.plan.name.clone(), times, values }
 }
 
 /// A stretch of states after the burn-in, where there is a truth.
@@ -53,7 +53,7 @@ fn panel(
     let shown = first..(first + PICTURED).min(times.len());
     let components = truth.ncols().min(PICTURED_COMPONENTS);
     let cut = |x: &Array2<f64>| as_field(x.slice(s![shown.clone(), ..components]));
-    let row = |run: &&RowRun| PanelRow { label: run.row.label.clone(), mean: cut(&run.mean), sd: cut(&run.sd) };
+    let row = |run: &&RowRun| PanelRow { label: run.row.reported().to_owned(), mean: cut(&run.mean), sd: cut(&run.sd) };
     Some(Panel {
         observe: network.plan.name.clone(),
         grid: plan.data.layout.is_ring(),

@@ -14,7 +14,7 @@ use crate::failure::Result;
 use crate::progress::Progress;
 use crate::results::{AssimilationRow, CostRow, Report};
 use crate::score::Of;
-use crate::spec::Plan;
+use crate::spec::{AssimilatePlan, Plan};
 use crate::stage::experiment::Experiment;
 use crate::stage::queue;
 use crate::stage::rows::{self, Labelled};
@@ -63,7 +63,8 @@ impl<'a> Scored<'a> {
 
     /// The runs of a network's first replicate, in the order of the rows.
     pub fn first_runs(&self, network: &ObservingNetwork) -> Vec<&RowRun<'a>> {
-        self.runs.iter().filter(|run| run.case == 0 && run.row.observe == network.plan.name).collect()
+        let shown = |run: &&RowRun| run.case == 0 && run.row.observe == network.plan.name && run.row.is_first_seed();
+        self.runs.iter().filter(shown).collect()
     }
 }
 
@@ -156,36 +157,34 @@ impl<'a> Assimilation<'a> {
             run.table.clear();
         }
         let mut report = Report::default();
-        for (index, row) in rows.iter().enumerate() {
-            let own = || runs.iter().filter(|run| run.index == index);
+        let tables = over_seeds(rows, tables);
+        for (row, table) in &tables {
+            let label = row.reported().to_owned();
+            let own = || runs.iter().filter(|run| run.row.reported() == label);
             let named = AssimilationRow {
                 method: row.method.clone(),
-                forecaster: row.forecaster.clone(),
+                forecaster: self.plan.reported(&row.forecaster).to_owned(),
                 observe: row.observe.clone(),
-                label: row.label.clone(),
-                replicates: own().count(),
+                label: label.clone(),
+                replicates: own().filter(|run| run.row.is_first_seed()).count(),
                 ..AssimilationRow::default()
             };
-            report.assimilation.extend(rows::assimilation(&named, &tables[index]));
-            report.ranks.extend(rows::rank_histogram(&tables[index], "assimilation", &row.label, &row.observe));
+            report.assimilation.extend(rows::assimilation(&named, table));
+            report.ranks.extend(rows::rank_histogram(table, "assimilation", &label, &row.observe));
             report.cost.push(CostRow {
                 stage: "assimilate".into(),
-                label: row.label.clone(),
+                label: label.clone(),
                 seconds: own().map(|run| run.ended.seconds).fold(0.0, |sum, seconds| sum + seconds),
                 units: own().map(|run| run.ended.cycles as u64).sum(),
                 parameters: None,
                 evaluations: None,
             });
         }
-        let survivors = tables.iter().map(|table| table.survivors(Of::Analysis, "rmse")).collect();
+        let survivors = tables.iter().map(|(_, table)| table.survivors(Of::Analysis, "rmse")).collect();
         let mut scored = Scored { report, diagnoses, survivors, runs };
         for network in &self.networks {
-            let labelled: Vec<Labelled> = rows
-                .iter()
-                .zip(&tables)
-                .filter(|(row, _)| row.observe == network.plan.name)
-                .map(|(row, table)| (row.label.clone(), table))
-                .collect();
+            let own = tables.iter().filter(|(row, _)| row.observe == network.plan.name);
+            let labelled: Vec<Labelled> = own.map(|(row, table)| (row.reported().to_owned(), table)).collect();
             scored.report.paired.extend(rows::all_against_best(&labelled, "assimilation"));
             let pictured = picture(self.plan, network, &scored.first_runs(network));
             scored.report.errors.extend(pictured.errors);
@@ -194,6 +193,18 @@ impl<'a> Assimilation<'a> {
         }
         scored
     }
+}
+
+/// Each row with its table, those of the seeds of one put together under the first.
+fn over_seeds(rows: &[AssimilatePlan], tables: Vec<ScoreTable>) -> Vec<(&AssimilatePlan, ScoreTable)> {
+    let mut groups: Vec<(&AssimilatePlan, Vec<ScoreTable>)> = Vec::new();
+    for (row, table) in rows.iter().zip(tables) {
+        match groups.last_mut().filter(|_| !row.is_first_seed()) {
+            Some((_, seeds)) => seeds.push(table),
+            None => groups.push((row, vec![table])),
+        }
+    }
+    groups.into_iter().filter_map(|(row, seeds)| Some((row, ScoreTable::of_seeds(seeds)?))).collect()
 }
 
 /// The values of a network that its error law could not draw, where there are any.

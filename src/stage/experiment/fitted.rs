@@ -12,7 +12,7 @@ use super::logged_progress::LoggedProgress;
 use super::model_folder::ModelFolder;
 use super::provenance::{Service, difference, made_from};
 use crate::failure::{Failure, FailureKind, Result};
-use crate::forecast::{Cost, FORECASTERS, FitContext, FitSize, Fitted, ForecasterBuild};
+use crate::forecast::{Cost, FORECASTERS, FitContext, FitSize, Fitted, ForecasterBuild, pool};
 use crate::model::{Checkpoints, Model, Provenance};
 use crate::progress::Progress;
 use crate::results::{CostRow, Curve, TrainingRow};
@@ -36,6 +36,10 @@ pub struct FittedForecaster {
     pub cost: Option<Cost>,
     /// Sentences about what a loaded model was made from, where this experiment is another.
     pub notes: Vec<String>,
+    /// The label of the forecaster of several seeds that this is one of, and which.
+    pub seed_of: Option<(String, usize)>,
+    /// Whether it is made of others, which are reported themselves.
+    pub pooled: bool,
 }
 
 impl FittedForecaster {
@@ -44,10 +48,20 @@ impl FittedForecaster {
         self.kind == "perfect"
     }
 
+    /// The label under which it is reported: that of the forecaster of several seeds that it is one of, if it is.
+    pub fn reported(&self) -> &str {
+        self.seed_of.as_ref().map_or(&self.label, |(label, _)| label)
+    }
+
+    /// Whether it is the first of its seeds, which stands for all of them in pictures.
+    pub fn is_first_seed(&self) -> bool {
+        self.seed_of.as_ref().is_none_or(|(_, index)| *index == 0)
+    }
+
     /// Its row of the training table; none for what has no parameters.
     pub fn training_row(&self) -> Option<TrainingRow> {
         let training = self.fitted.training();
-        (training.parameters > 0).then(|| TrainingRow {
+        (training.parameters > 0 && !self.pooled).then(|| TrainingRow {
             forecaster: self.label.clone(),
             kind: self.kind.clone(),
             parameters: training.parameters,
@@ -119,7 +133,7 @@ impl Making<'_> {
             return Ok(self.made(forecaster, fitted, Some(seconds)));
         };
         let (Some(data), Some(digest)) = (self.data, self.digest) else { return Err(nothing_to_fit_to()) };
-        let from = made_from(self.plan, &forecaster.label, data, digest)?;
+        let from = made_from(self.plan, forecaster, data, digest)?;
         folder.make()?;
         let path = folder.model(&forecaster.label);
         if self.resume && path.exists() {
@@ -137,12 +151,25 @@ impl Making<'_> {
         Ok(self.made(forecaster, fitted, Some(seconds)))
     }
 
+    /// Makes one of all seeds, which were made before.
+    ///
+    /// # Errors
+    /// A bug: checking the experiment has seen to their order.
+    pub fn pool(&self, forecaster: &ForecasterPlan, made: &[FittedForecaster]) -> Result<FittedForecaster> {
+        let of = |made: &&FittedForecaster| made.seed_of.as_ref().is_some_and(|(label, _)| *label == forecaster.label);
+        let seeds: Vec<&Fitted> = made.iter().filter(of).map(|made| &made.fitted).collect();
+        let pooled = pool(&seeds).ok_or_else(|| {
+            Failure::new(FailureKind::Bug, format!("no seed of `{}` was made before it", forecaster.label))
+        })?;
+        Ok(FittedForecaster { cost: None, ..self.made(forecaster, pooled, None) })
+    }
+
     /// Fits one, and the seconds that it took.
     fn fit(&self, forecaster: &ForecasterPlan, checkpoint: Option<&CheckpointFile>) -> Result<(Fitted, f64)> {
         let entry = registry::find(FORECASTERS, "forecaster", &forecaster.kind)?;
         let folder = self.folder.filter(|_| checkpoint.is_some()).map(|folder| folder.log(&forecaster.label));
         let logged = LoggedProgress::new(self.progress, &forecaster.label, folder);
-        let context = self.context(checkpoint, &logged)?;
+        let context = self.context(forecaster, checkpoint, &logged)?;
         let begun = Instant::now();
         self.check_memory(forecaster, entry, &context)?;
         let fitted = (entry.build.fit)(&forecaster.settings, &context).map_err(|error| self.at_fault(error))?;
@@ -203,12 +230,14 @@ impl Making<'_> {
             let context = FitSize { geometry: data.geometry, components: data.dim(), train: 0, valid: 0 };
             cost(&plan.settings, &context)
         });
-        FittedForecaster { label, kind, fitted, seconds, cost, notes: Vec::new() }
+        let (seed_of, pooled) = (plan.seed_of.clone(), plan.pool);
+        FittedForecaster { label, kind, fitted, seconds, cost, notes: Vec::new(), seed_of, pooled }
     }
 
     /// What a forecaster is fitted to.
     fn context<'a>(
         &'a self,
+        forecaster: &ForecasterPlan,
         checkpoint: Option<&'a CheckpointFile>,
         progress: &'a dyn Progress,
     ) -> Result<FitContext<'a>> {
@@ -219,11 +248,18 @@ impl Making<'_> {
             geometry: data.geometry,
             train: data.train.view(),
             valid: data.valid.view(),
-            key: Key::new(self.plan.seed, Domain::Training),
+            key: Key::new(seed_of_training(self.plan, forecaster), Domain::Training),
             progress,
             checkpoints: checkpoint.map(|file| file as &dyn Checkpoints),
         })
     }
+}
+
+/// The seed of a training: that of the experiment, and of others of several seeds one far from it.
+fn seed_of_training(plan: &Plan, forecaster: &ForecasterPlan) -> u64 {
+    let index = forecaster.seed_of.as_ref().map_or(0, |(_, index)| *index as u64);
+    // the golden ratio of 2^64: no two multiples are near each other
+    plan.seed.wrapping_add(index.wrapping_mul(0x9e37_79b9_7f4a_7c15))
 }
 
 fn nothing_to_fit_to() -> Failure {

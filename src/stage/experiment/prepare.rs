@@ -82,8 +82,15 @@ impl<'a> Experiment<'a> {
         let (plan, data) = (self.plan, self.data.as_ref());
         let max_memory = self.options.max_memory;
         let making = Making { plan, data, digest, folder: models, resume, progress, max_memory };
-        let made: Vec<_> = wanted.iter().map(|forecaster| making.one(forecaster)).collect::<Result<_>>()?;
-        self.forecasters.extend(made);
+        let mut all: Vec<FittedForecaster> = Vec::new();
+        for forecaster in wanted {
+            let made = match forecaster.pool && forecaster.model.is_none() {
+                true => making.pool(forecaster, &all)?,
+                false => making.one(forecaster)?,
+            };
+            all.push(made);
+        }
+        self.forecasters.extend(all);
         Ok(())
     }
 

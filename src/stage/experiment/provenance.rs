@@ -20,7 +20,12 @@ use crate::systems::Geometry;
 ///
 /// # Errors
 /// A bug: the resolved experiment is our own TOML.
-pub fn made_from(plan: &Plan, label: &str, data: &SplitTrajectories, digest: &str) -> Result<Provenance> {
+pub fn made_from(
+    plan: &Plan,
+    forecaster: &ForecasterPlan,
+    data: &SplitTrajectories,
+    digest: &str,
+) -> Result<Provenance> {
     let (unit, unit_seconds) = match &data.unit {
         TimeUnit::Physical { name, seconds } => (name.clone(), Some(*seconds)),
         unit => (unit.name().to_owned(), None),
@@ -29,7 +34,7 @@ pub fn made_from(plan: &Plan, label: &str, data: &SplitTrajectories, digest: &st
     Ok(Provenance {
         seed: plan.seed,
         system: system(&resolved),
-        settings: settings(&resolved, label),
+        settings: settings(&resolved, forecaster),
         dt: plan.data.stepping.dt,
         unit,
         unit_seconds,
@@ -45,11 +50,16 @@ fn system(resolved: &Value) -> Option<Map<String, Value>> {
 }
 
 /// The settings of a forecaster of a resolved experiment.
-fn settings(resolved: &Value, label: &str) -> Map<String, Value> {
+fn settings(resolved: &Value, forecaster: &ForecasterPlan) -> Map<String, Value> {
+    let label = forecaster.seed_of.as_ref().map_or(&forecaster.label, |(label, _)| label);
     let sections = resolved["forecaster"].as_array();
-    let own = sections.and_then(|all| all.iter().find(|one| one["name"] == label)).and_then(Value::as_object);
+    let own = sections.and_then(|all| all.iter().find(|one| one["name"] == *label)).and_then(Value::as_object);
     let mut settings = own.cloned().unwrap_or_default();
-    settings.retain(|key, _| !["name", "kind", "model"].contains(&key.as_str()));
+    // the first of several seeds is what one alone would be
+    settings.retain(|key, _| !["name", "kind", "model", "seeds", "pool"].contains(&key.as_str()));
+    if let Some((_, index @ 1..)) = forecaster.seed_of {
+        settings.insert("seed".to_owned(), (index + 1).into());
+    }
     settings
 }
 
@@ -95,7 +105,7 @@ impl Service<'_> {
             return Err(at((message, "give a model that `scorecast train` or `scorecast compare` wrote".to_owned())));
         };
         let resolved = resolved_json(self.plan)?;
-        let contradicted = contradicted(&settings(&resolved, &wanted.label), wanted, model, from);
+        let contradicted = contradicted(&settings(&resolved, wanted), wanted, model, from);
         contradicted.or_else(|| self.misfit(from)).map_or(Ok(()), |what| Err(at(what)))?;
         Ok(self.notes(&wanted.label, from, &resolved))
     }

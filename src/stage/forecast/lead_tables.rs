@@ -41,6 +41,14 @@ impl LeadTables {
         self.0[lead - 1].mark_all_lost();
     }
 
+    /// The tables of a forecaster of several seeds, from those of each; none where there is none.
+    pub fn of_seeds(seeds: Vec<Self>) -> Option<Self> {
+        let mut seeds: Vec<_> = seeds.into_iter().map(|tables| tables.0.into_iter()).collect();
+        let leads = seeds.first()?.len();
+        let at_lead = |_| ScoreTable::of_seeds(seeds.iter_mut().filter_map(Iterator::next));
+        Some(Self((0..leads).filter_map(at_lead).collect()))
+    }
+
     /// Adds the cases of other tables with the same columns and lead steps.
     pub fn append(&mut self, other: &Self) {
         self.0.iter_mut().zip(&other.0).for_each(|(own, other)| own.append(other));

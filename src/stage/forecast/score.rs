@@ -55,7 +55,8 @@ pub fn score(experiment: &Experiment, progress: &dyn Progress) -> Result<Report>
             None => merged.push((chosen[*which], scores)),
         }
     }
-    Ok(Report { laws: setting.laws.pictures(&chosen, &setting.starts)?, ..setting.tables(&mut merged) })
+    let first: Vec<&FittedForecaster> = chosen.iter().copied().filter(|made| made.is_first_seed()).collect();
+    Ok(Report { laws: setting.laws.pictures(&first, &setting.starts)?, ..setting.tables(merged) })
 }
 
 /// The scores of one forecaster on some trajectories.
@@ -71,6 +72,20 @@ struct ForecastScores {
 }
 
 impl ForecastScores {
+    /// Those of a forecaster of several seeds; none where there is none.
+    fn of_seeds(seeds: Vec<Self>) -> Option<Self> {
+        let (mut by_lead, mut of_forecasts, mut squares) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut seconds, mut units) = (0.0, 0);
+        for seed in seeds {
+            by_lead.push(seed.by_lead);
+            of_forecasts.push(seed.of_forecasts);
+            squares.push(seed.squares);
+            (seconds, units) = (seconds + seed.seconds, units + seed.units);
+        }
+        let (by_lead, of_forecasts) = (LeadTables::of_seeds(by_lead)?, ScoreTable::of_seeds(of_forecasts)?);
+        Some(Self { by_lead, of_forecasts, squares: squares.into_iter().next()?, seconds, units })
+    }
+
     fn append(&mut self, other: &Self) {
         self.by_lead.append(&other.by_lead);
         self.of_forecasts.append(&other.of_forecasts);
@@ -153,15 +168,16 @@ impl<'a> Setting<'a> {
         Ok(scores)
     }
 
-    fn tables(&self, merged: &mut [(&FittedForecaster, ForecastScores)]) -> Report {
+    fn tables(&self, mut merged: Vec<(&FittedForecaster, ForecastScores)>) -> Report {
         for (_, scores) in merged.iter_mut().filter(|(made, _)| !made.is_exact()) {
             let lost = (1..=scores.squares.len()).filter(|lead| is_lost(&scores.squares[lead - 1]));
             lost.for_each(|lead| scores.by_lead.mark_lost(lead));
         }
+        let merged = over_seeds(merged);
         let leads = Lead::steps(self.plan.score.lead_steps, self.plan.data.stepping.dt, self.data.unit.stated());
         let mut report = Report { leads, ..Report::default() };
         for (made, scores) in merged.iter() {
-            let (label, training) = (&made.label, made.fitted.training());
+            let (label, training) = (&made.reported().to_owned(), made.fitted.training());
             report.forecast.extend(scores.by_lead.rows(label));
             report.forecast.extend(rows::forecast(label, &scores.of_forecasts, None));
             report.ranks.extend(scores.by_lead.rank_histogram(label));
@@ -175,10 +191,22 @@ impl<'a> Setting<'a> {
             });
         }
         let forecasters: Vec<(String, &LeadTables)> =
-            merged.iter().map(|(made, scores)| (made.label.clone(), &scores.by_lead)).collect();
+            merged.iter().map(|(made, scores)| (made.reported().to_owned(), &scores.by_lead)).collect();
         report.paired = compare(&forecasters, &shown_leads(&report.forecast));
         report
     }
+}
+
+/// The scores of each forecaster, those of the seeds of one put together.
+fn over_seeds(each: Vec<(&FittedForecaster, ForecastScores)>) -> Vec<(&FittedForecaster, ForecastScores)> {
+    let mut groups: Vec<(&FittedForecaster, Vec<ForecastScores>)> = Vec::new();
+    for (made, scores) in each {
+        match groups.last_mut().filter(|(first, _)| made.seed_of.is_some() && first.reported() == made.reported()) {
+            Some((_, seeds)) => seeds.push(scores),
+            None => groups.push((made, vec![scores])),
+        }
+    }
+    groups.into_iter().filter_map(|(made, seeds)| Some((made, ForecastScores::of_seeds(seeds)?))).collect()
 }
 
 /// The columns of a forecast table: those measured at each lead step, and those of a forecast from its start to its end.

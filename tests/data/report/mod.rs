@@ -30,6 +30,7 @@ fn assimilation(
         skew: None,
         diverged,
         replicates: 20,
+        seeds: 0,
     }
 }
 
@@ -47,6 +48,7 @@ fn forecast(forecaster: &str, metric: &str, lead_step: Option<usize>, value: f64
         skew: None,
         n_diverged: 0,
         censored: 0,
+        seeds: 0,
     }
 }
 
