@@ -139,6 +139,7 @@ fn training(case: &Case) -> Result<f64, Failure> {
         named: case.objective,
         data: &data,
         key: Key::new(2, Domain::Training),
+        start: None,
         before: 0,
         progress: &clock,
         checkpoints: None,

@@ -37,6 +37,12 @@ pub(super) fn describe(
     Finished { result, text }
 }
 
+/// What several experiments would do.
+pub(super) fn joined(all: Vec<Finished>) -> Finished {
+    let text = all.iter().map(|one| one.text.as_str()).collect::<Vec<_>>().join("\n");
+    Finished { result: json!({ "experiments": all.into_iter().map(|one| one.result).collect::<Vec<_>>() }), text }
+}
+
 fn work(plan: &Plan, stage: &str) -> Vec<String> {
     let mut lines = Vec::new();
     let whole = stage == "compare";

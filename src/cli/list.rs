@@ -11,6 +11,7 @@ use scorecast::forecast::FORECASTERS;
 use scorecast::score::METRICS;
 use scorecast::spec::PRESETS;
 use scorecast::spec::keys::expected;
+use scorecast::spec::suites::SUITES;
 use scorecast::stage::Finished;
 use scorecast::systems::Entry;
 use scorecast::systems::catalogue::{DefaultStepping, SYSTEMS};
@@ -49,14 +50,9 @@ impl What {
             Self::Metrics => items(METRICS),
             Self::Presets => PRESETS
                 .iter()
-                .map(|preset| Item {
-                    name: preset.name,
-                    about: preset.about,
-                    reference: "",
-                    params: &[],
-                    usual: None,
-                    facts: Map::new(),
-                })
+                .map(|preset| (preset.name, preset.about))
+                .chain(SUITES.iter().map(|suite| (suite.name, suite.about)))
+                .map(|(name, about)| Item { name, about, reference: "", params: &[], usual: None, facts: Map::new() })
                 .collect(),
         }
     }

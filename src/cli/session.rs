@@ -31,8 +31,18 @@ impl<'a> Session<'a> {
         self.plan_by(experiment::load, name)
     }
 
+    /// The checked experiment, with what a suite sets in it below the overrides.
+    pub(super) fn plan_with(&self, name: &str, set: &[&str]) -> Result<Plan> {
+        self.plan_over(experiment::load, name, set)
+    }
+
     fn plan_by(&self, load: fn(&str, &[String]) -> Result<Plan>, name: &str) -> Result<Plan> {
-        let mut overrides = self.global.set.clone();
+        self.plan_over(load, name, &[])
+    }
+
+    fn plan_over(&self, load: fn(&str, &[String]) -> Result<Plan>, name: &str, set: &[&str]) -> Result<Plan> {
+        let mut overrides: Vec<String> = set.iter().map(|&text| text.to_owned()).collect();
+        overrides.extend(self.global.set.iter().cloned());
         overrides.extend(self.global.seed.map(|seed| format!("seed={seed}")));
         let plan = load(name, &overrides)?;
         // a file says itself how far its states are apart and how their components lie; an experiment that says so too is held

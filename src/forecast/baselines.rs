@@ -333,6 +333,7 @@ fn perfect_passes_everything_through() {
         key: Key::new(0, Domain::Training),
         progress: &Quiet,
         checkpoints: None,
+        start: None,
     };
     let settings = Settings::check("perfect", entry.params, &BTreeMap::new()).unwrap();
     let fitted = (entry.build.fit)(&settings, &context).unwrap();

@@ -10,7 +10,7 @@ use ndarray::{Array2, ArrayView2};
 use serde_json::json;
 
 use super::learned::{
-    self, First, Learned, Task, Work, after, in_chunks, joined, members, named, shared_steps, stacked,
+    self, First, Learned, Task, Work, after, in_chunks, joined, members, named, shared_steps, stacked, started,
 };
 use super::stored::{misfit, reals, vector};
 use super::{Cost, Error, FitContext, FitSize, Fitted, ForecasterBuild, Result, Training};
@@ -93,6 +93,7 @@ fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {
         steps: of_teacher,
         before: 0,
         key: context.key,
+        start: None,
         checkpoints: None,
     };
     let first = First::fit(settings, context, &data, task)?;
@@ -109,6 +110,7 @@ fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {
         steps: rest,
         before: of_teacher,
         key: context.key,
+        start: started(context, DENOISER_FIELDS)?,
         checkpoints: carried.as_ref().map(|kept| kept as &dyn Checkpoints),
     };
     let (learned, second) = Learned::train(settings, context, &data, &task, 1)?;

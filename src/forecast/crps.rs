@@ -14,11 +14,12 @@ use super::stored::misfit;
 use super::{Cost, FitContext, FitSize, Fitted, ForecasterBuild, Result, Training};
 use crate::model::Model;
 use crate::nn::OBJECTIVES;
-use crate::nn::objective::{NOISE_FIELDS, SCORE_RULE_SETTINGS, TRAIN_MEMBERS, score_rule_fields};
+use crate::nn::objective::{NOISE_FIELDS, SCORE_RULE_SETTINGS, TRAIN_MEMBERS, score_rule, score_rule_fields};
 use crate::systems::registry::find;
 use crate::systems::{self, Differentiable, Entry, Forecaster, Key, MemoryUse, Param, Settings};
 
-const PARAMS: [Param; learned::SETTINGS.len() + 5] = joined(learned::SETTINGS, SCORE_RULE_SETTINGS);
+const PARAMS: [Param; ROLLED.len() + 5] = joined(ROLLED, SCORE_RULE_SETTINGS);
+const ROLLED: [Param; learned::SETTINGS.len() + 2] = joined(learned::SETTINGS, learned::ROLLOUT_SETTINGS);
 
 /// The registry's line.
 pub const ENTRY: Entry<ForecasterBuild> = Entry {
@@ -31,7 +32,7 @@ pub const ENTRY: Entry<ForecasterBuild> = Entry {
 
 fn memory(settings: &Settings, size: &FitSize) -> Vec<MemoryUse> {
     let fields = score_rule_fields(settings.count(NOISE_FIELDS.key));
-    learned::held_by(settings, size, fields, settings.count(TRAIN_MEMBERS.key))
+    learned::rolled_held(settings, size, fields, settings.count(TRAIN_MEMBERS.key))
 }
 
 /// The network, and how many normal numbers it takes for each component.
@@ -43,11 +44,14 @@ struct Crps {
 fn cost(settings: &Settings, size: &FitSize) -> Option<Cost> {
     let fields = score_rule_fields(settings.count(NOISE_FIELDS.key));
     let work = Work { members: settings.count(TRAIN_MEMBERS.key), ..Work::of(settings, 1) };
-    learned::cost(settings, size, fields, work)
+    learned::rolled_cost(settings, size, fields, work)
 }
 
 fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {
-    fit_for(ENTRY.name, "score_rule", settings, context)
+    let data = learned::data(settings, context)?;
+    let objective = find(OBJECTIVES, "objective", "score_rule")?;
+    let (learned, training) = learned::rolled(settings, context, &data, objective, &score_rule(settings))?;
+    Ok(fitted(ENTRY.name, Crps { learned, noise_fields: settings.count(NOISE_FIELDS.key) }, training))
 }
 
 fn load(model: &Model) -> Result<Fitted> {

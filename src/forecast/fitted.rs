@@ -145,7 +145,12 @@ impl Fitted {
 
     /// Of forecasters that are stored by themselves.
     pub(super) fn pooled<F: Forecaster + 'static>(kind: &'static str, forecaster: F, training: Training) -> Self {
-        Self { kind, forecaster: Arc::new(forecaster), parts: Box::new(|| Parts::new(serde_json::json!({}), [])), training }
+        Self {
+            kind,
+            forecaster: Arc::new(forecaster),
+            parts: Box::new(|| Parts::new(serde_json::json!({}), [])),
+            training,
+        }
     }
 
     /// The forecaster, to be held by another.

@@ -26,6 +26,8 @@ pub struct FitContext<'a> {
     pub progress: &'a dyn Progress,
     /// Where the training loop keeps its state, if anywhere.
     pub checkpoints: Option<&'a dyn Checkpoints>,
+    /// The stored model whose weights and scales a training starts from, where there is one.
+    pub start: Option<&'a Model>,
 }
 
 impl FitContext<'_> {
@@ -134,6 +136,7 @@ pub(super) mod tests {
             key: Key::new(seed, Domain::Training),
             progress: &Quiet,
             checkpoints: None,
+            start: None,
         };
         (entry.build.fit)(&settings, &context)
     }

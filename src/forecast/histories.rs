@@ -35,7 +35,8 @@ fn stacked(of: &Array3<f64>, history: usize) -> (Array2<f64>, Array2<f64>) {
     let (cases, times, dim) = of.dim();
     let rows = cases * (times - history);
     let (mut states, mut next) = (Array2::zeros((rows, history * dim)), Array2::zeros((rows, dim)));
-    for (row, (case, time)) in (0..cases).flat_map(|case| (history - 1..times - 1).map(move |t| (case, t))).enumerate() {
+    for (row, (case, time)) in (0..cases).flat_map(|case| (history - 1..times - 1).map(move |t| (case, t))).enumerate()
+    {
         for back in 0..history {
             states.slice_mut(s![row, back * dim..(back + 1) * dim]).assign(&of.slice(s![case, time - back, ..]));
         }

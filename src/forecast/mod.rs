@@ -41,8 +41,9 @@ mod target;
 
 pub use error::{Error, Result};
 pub use fitted::{Fitted, Parts, Training};
-pub use pool::pool;
 pub use fitting::{Cost, CostOf, FitContext, FitSize, ForecasterBuild};
+pub use learned::START_FROM;
+pub use pool::pool;
 
 pub use crate::model::{Checkpoints, CurvePoint};
 use crate::systems::Entry;

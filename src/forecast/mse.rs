@@ -15,7 +15,7 @@ use super::stored::{covariance, misfit, reals, tensor, vector};
 use super::{Cost, FitContext, FitSize, Fitted, ForecasterBuild, Result, Training};
 use crate::model::{Model, Tensor};
 use crate::nn::data::{Batch, Data};
-use crate::nn::objective::REGRESSION_FIELDS;
+use crate::nn::objective::{REGRESSION_FIELDS, regression_rule};
 use crate::nn::{OBJECTIVES, array};
 use crate::systems::gaussian::{GaussianLaw, SymmetricEigen};
 use crate::systems::registry::find;
@@ -31,7 +31,8 @@ const NOISE: Param = Param::choice(
     "the covariance of the residuals that a lead step draws; none: the mean alone",
 );
 
-const PARAMS: [Param; learned::SETTINGS.len() + 1] = joined(learned::SETTINGS, [NOISE]);
+const PARAMS: [Param; ROLLED.len() + 1] = joined(ROLLED, [NOISE]);
+const ROLLED: [Param; learned::SETTINGS.len() + 2] = joined(learned::SETTINGS, learned::ROLLOUT_SETTINGS);
 
 /// The registry's line.
 pub const ENTRY: Entry<ForecasterBuild> = Entry {
@@ -47,7 +48,7 @@ const RESIDUALS: usize = 16 * 1024;
 
 fn memory(settings: &Settings, size: &FitSize) -> Vec<MemoryUse> {
     let n = size.components;
-    let mut held = learned::held(settings, size, REGRESSION_FIELDS);
+    let mut held = learned::rolled_held(settings, size, REGRESSION_FIELDS, 1);
     held.push(MemoryUse::reals(format!("residuals ({RESIDUALS} x {n})"), &[4, RESIDUALS, n]));
     if settings.text(NOISE.key) == "full" {
         held.push(MemoryUse::reals(format!("covariances of residuals ({n} x {n})"), &[8, n, n]));
@@ -166,12 +167,13 @@ impl GaussianKernel for Kernel {
 struct Mse(GaussianLaw<Kernel>);
 
 fn cost(settings: &Settings, size: &FitSize) -> Option<Cost> {
-    learned::cost(settings, size, REGRESSION_FIELDS, Work::of(settings, 1))
+    learned::rolled_cost(settings, size, REGRESSION_FIELDS, Work::of(settings, 1))
 }
 
 fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {
     let data = learned::data(settings, context)?;
-    let (learned, training) = Learned::fit(settings, context, &data, find(OBJECTIVES, "objective", "regression")?, 1)?;
+    let objective = find(OBJECTIVES, "objective", "regression")?;
+    let (learned, training) = learned::rolled(settings, context, &data, objective, &regression_rule())?;
     let residuals = Residuals::of(settings.text(NOISE.key), &residuals(&learned, &data)?)?;
     Ok(fitted(Kernel { learned, residuals }, training))
 }

@@ -91,7 +91,8 @@ mod tests {
         };
         let data = states(1).unwrap();
         let given = [("steps", Value::Int(3)), ("width", Value::Int(4)), ("learning_rate", Value::Float(0.3))];
-        let of = |seed| try_fit("gaussian", &given, (Geometry::Unstructured, seed), [data.view(), data.view()]).unwrap();
+        let of =
+            |seed| try_fit("gaussian", &given, (Geometry::Unstructured, seed), [data.view(), data.view()]).unwrap();
         let (a, b) = (of(1), of(2));
         let both = pool(&[&a, &b]).unwrap();
         assert_eq!(both.training().parameters, 2 * a.training().parameters);
@@ -103,7 +104,8 @@ mod tests {
         a.step(0, &mut even, key).unwrap();
         b.step(0, &mut odd, key.members_from(STREAMS)).unwrap();
         assert_eq!((drawn.select(Axis(0), &[0, 2, 4]), drawn.select(Axis(0), &[1, 3])), (even, odd));
-        let [p, q, mixed] = [&a, &b, &both].map(|one| one.density().unwrap().log_prob(0, x.view(), drawn.view()).unwrap());
+        let [p, q, mixed] =
+            [&a, &b, &both].map(|one| one.density().unwrap().log_prob(0, x.view(), drawn.view()).unwrap());
         for ((p, q), mixed) in p.iter().zip(&q).zip(&mixed) {
             assert!((0.5 * (p.exp() + q.exp()) - mixed.exp()).abs() < 1e-14);
         }

@@ -12,7 +12,7 @@ use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 use super::denoiser::LearnedDenoiser;
 use super::fitted::Parts;
 use super::learned::{
-    self, First, Learned, Task, Work, after, in_chunks, members, named, shared_steps, stacked, steps,
+    self, First, Learned, Task, Work, after, in_chunks, members, named, shared_steps, stacked, started, steps,
 };
 use super::stored::{misfit, reals, vector};
 use super::{Cost, FitContext, FitSize, Result, Training};
@@ -141,14 +141,16 @@ impl TargetFit<'_, '_, '_> {
         kept: Option<&dyn Checkpoints>,
     ) -> Result<(Learned, Training)> {
         let Self { settings, context, data, objective, evaluations } = self;
+        let fields = (objective.build.fields)(settings, context.layout().1);
         let inner = (objective.build.make)(settings);
         let task = Task {
             objective: &Retargeted { inner: inner.as_ref(), target, scales: data.scales() },
             named: format!("{} of the {}", named(objective, settings), target.form()),
-            fields: (objective.build.fields)(settings, context.layout().1),
+            fields,
             steps,
             before,
             key: context.key,
+            start: started(context, fields)?,
             checkpoints: kept,
         };
         Learned::train(settings, context, data, &task, *evaluations)
@@ -165,6 +167,7 @@ impl TargetFit<'_, '_, '_> {
             steps: of_mean,
             before: 0,
             key: self.context.key,
+            start: None,
             checkpoints: None,
         };
         let first = First::fit(self.settings, self.context, self.data, task)?;
@@ -207,7 +210,7 @@ impl Target {
     /// # Errors
     /// When Candle fails.
     pub fn batch(&self, scales: &Scales, batch: Batch) -> crate::nn::Result<Batch> {
-        let Batch { states, increments, pairs } = batch;
+        let Batch { states, increments, later, pairs } = batch;
         let increments = match self {
             Self::Increment => increments,
             // x_{k+1} - m = s (scaled x_k) + a + b w
@@ -217,7 +220,7 @@ impl Target {
             }
             Self::Residual { mean, sd } => (increments - mean_of(mean.network(), states.view())?) / sd,
         };
-        Ok(Batch { states, increments, pairs })
+        Ok(Batch { states, increments, later, pairs })
     }
 
     /// From z to x_{k+1}, of members `x`, `[member, component]`.

@@ -4,7 +4,7 @@
 //! scaled state = (x_k - mean) / sd, scaled increment z = (x_{k+1} - x_k - mean') / sd', with a mean and sd for each
 //! component, or one for all components where they are one field at the positions of a grid.
 
-use ndarray::{Array1, Array2, ArrayView3};
+use ndarray::{Array1, Array2, ArrayView3, Axis};
 
 use super::windows::{Windows, evenly};
 use super::{Error, Result};
@@ -25,6 +25,8 @@ pub struct Batch {
     pub states: Array2<f64>,
     /// Scaled increments z, `[row, component]`.
     pub increments: Array2<f64>,
+    /// Scaled increments of the lead steps after, one after the other, `[row, component]` each; none where one step is learned.
+    pub later: Vec<Array2<f64>>,
     /// Which pair of its part of the data each row is.
     pub pairs: Vec<usize>,
 }
@@ -34,6 +36,8 @@ pub struct Data<'a> {
     train: Windows<'a>,
     valid: Windows<'a>,
     history: usize,
+    /// Lead steps of a row.
+    steps: usize,
     scales: Scales,
 }
 
@@ -52,7 +56,29 @@ impl<'a> Data<'a> {
         let of = |part| Windows::new(part, history + 1, 1);
         let train = of(train);
         let scales = Scales::of(&train, one_field)?;
-        Ok(Self { train, valid: of(valid), history, scales })
+        Ok(Self { train, valid: of(valid), history, steps: 1, scales })
+    }
+
+    /// This data in rows of so many lead steps.
+    ///
+    /// # Errors
+    /// When no trajectory is as long.
+    pub fn ahead(&self, steps: usize) -> Result<Self> {
+        let length = self.history + steps;
+        let [train, valid] = [&self.train, &self.valid].map(|part| part.of_length(length));
+        if train.is_empty() {
+            return Err(Error::Data(format!(
+                "training over {steps} lead steps takes {length} successive states, and no training trajectory has as many; \
+                 set a smaller `rollout`, or give longer trajectories"
+            )));
+        }
+        Ok(Self { train, valid, history: self.history, steps, scales: self.scales.clone() })
+    }
+
+    /// This data scaled as other data were.
+    #[must_use]
+    pub fn scaled_by(self, scales: Scales) -> Self {
+        Self { scales, ..self }
     }
 
     /// How many steps a part has.
@@ -74,21 +100,21 @@ impl<'a> Data<'a> {
     pub fn batch(&self, part: Subset, rows: &[usize]) -> Batch {
         let windows = self.part(part);
         let (count, dim) = (rows.len(), windows.dim());
-        let [states, increments] = [self.history * dim, dim].map(|columns| Array2::zeros((count, columns)));
-        let mut batch = Batch { states, increments, pairs: rows.to_vec() };
+        let mut states = Array2::zeros((count, self.history * dim));
+        let mut increments = vec![Array2::zeros((count, dim)); self.steps];
         for (i, row) in rows.iter().enumerate() {
-            let (x, next) = windows.step(*row);
-            for c in 0..dim {
-                batch.increments[[i, c]] = self.scales.increments.scaled(next[c] - x[c], c);
-            }
             let window = windows.get(*row);
-            for (back, x) in window.outer_iter().rev().skip(1).enumerate() {
-                x.iter().enumerate().for_each(|(c, x)| {
-                    batch.states[[i, back * dim + c]] = self.scales.states.scaled(*x, c);
-                });
+            let (past, next) = window.split_at(Axis(0), self.history);
+            for (back, x) in past.outer_iter().rev().enumerate() {
+                (0..dim).for_each(|c| states[[i, back * dim + c]] = self.scales.states.scaled(x[c], c));
+            }
+            let from = past.outer_iter().skip(self.history - 1).chain(next.outer_iter());
+            for ((x, next), increments) in from.zip(next.outer_iter()).zip(&mut increments) {
+                (0..dim).for_each(|c| increments[[i, c]] = self.scales.increments.scaled(next[c] - x[c], c));
             }
         }
-        batch
+        let later = increments.split_off(1);
+        Batch { states, increments: increments.swap_remove(0), later, pairs: rows.to_vec() }
     }
 
     /// At most so many steps that the weights were not fitted to, evenly spaced; of the training part where there are none.

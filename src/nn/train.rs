@@ -109,6 +109,8 @@ pub struct Trainer<'a, 'd> {
     pub data: &'a Data<'d>,
     /// The address of all its randomness.
     pub key: Key,
+    /// The weights that it starts from; none where they are drawn.
+    pub start: Option<&'a Weights>,
     /// Steps of the trainings before it that belong to it, as they are reported.
     pub before: u64,
     /// Where it reports, and who may stop it.
@@ -161,7 +163,17 @@ impl Trainer<'_, '_> {
     }
 
     fn start(&self) -> Result<State> {
-        let fresh = State::new(self.network.seeded(self.key)?);
+        let drawn = self.network.seeded(self.key)?;
+        let fresh = State::new(match self.start {
+            Some(start) if start.slots != drawn.slots => {
+                return Err(Error::Model(
+                    "the weights to start from are of another network; give the forecaster the network of that model"
+                        .to_owned(),
+                ));
+            }
+            Some(start) => start.clone(),
+            None => drawn,
+        });
         match self.checkpoints.map(|checkpoints| checkpoints.load()).transpose().map_err(Error::Checkpoint)?.flatten() {
             Some(saved) => State::restore(&saved, &self.identity(), fresh),
             None => Ok(fresh),

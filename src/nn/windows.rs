@@ -38,6 +38,12 @@ impl<'a> Windows<'a> {
         Self::new(data, 2, 1)
     }
 
+    /// Windows of another length of the same trajectories, all that there are.
+    #[must_use]
+    pub fn of_length(&self, length: usize) -> Self {
+        Self::new(self.data, length, 1)
+    }
+
     /// How many states a window has.
     pub fn length(&self) -> usize {
         self.length

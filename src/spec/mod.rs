@@ -10,6 +10,7 @@ pub mod presets;
 pub mod schema;
 mod seeds;
 pub mod size;
+pub mod suites;
 
 mod check;
 mod estimable;

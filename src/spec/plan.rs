@@ -1,12 +1,13 @@
 //! A checked experiment: every name resolved, every default filled in, every size consistent.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::estimable::setting;
 use super::layout::Layout;
 use crate::assimilation::augment::Parameter;
 use crate::assimilation::{self, NOISE_LAWS, OPERATORS, ObservationOperator};
+use crate::forecast::START_FROM;
 use crate::systems::catalogue::{DefaultStepping, climate};
 use crate::systems::registry::find;
 use crate::systems::{Settings, Stepping, System};
@@ -148,6 +149,11 @@ impl ForecasterPlan {
     /// One of one seed.
     pub fn new(label: String, kind: String, settings: Settings, given: Vec<String>) -> Self {
         Self { label, kind, settings, given, model: None, seeds: 1, pool: false, seed_of: None }
+    }
+
+    /// The model that its training starts from, where it does.
+    pub fn start_from(&self) -> Option<&Path> {
+        Some(self.settings.text(START_FROM)).filter(|path| !path.is_empty()).map(Path::new)
     }
 
     /// How many successive states it is given, as far as its settings say.

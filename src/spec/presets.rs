@@ -52,6 +52,56 @@ pub const PRESETS: &[Preset] = &[
         about: "Lorenz-96 whose forcing is not known: estimated with the state, beside a filter that is told",
         text: include_str!("../../benches/presets/unknown_forcing.toml"),
     },
+    Preset {
+        name: "contest_lorenz96",
+        about: "the contest of forecasters on stochastic Lorenz-96, over a long lead step",
+        text: include_str!("../../benches/contest/lorenz96.toml"),
+    },
+    Preset {
+        name: "contest_lorenz96_step",
+        about: "the same over one integration step, whose law is Gaussian",
+        text: include_str!("../../benches/contest/lorenz96_step.toml"),
+    },
+    Preset {
+        name: "contest_lorenz63",
+        about: "the contest on stochastic Lorenz-63, over a long lead step",
+        text: include_str!("../../benches/contest/lorenz63.toml"),
+    },
+    Preset {
+        name: "contest_lorenz63_step",
+        about: "the same over one integration step",
+        text: include_str!("../../benches/contest/lorenz63_step.toml"),
+    },
+    Preset {
+        name: "contest_kuramoto_sivashinsky",
+        about: "the contest on the Kuramoto-Sivashinsky equation with noise, over a long lead step",
+        text: include_str!("../../benches/contest/kuramoto_sivashinsky.toml"),
+    },
+    Preset {
+        name: "contest_kuramoto_sivashinsky_step",
+        about: "the same over one integration step",
+        text: include_str!("../../benches/contest/kuramoto_sivashinsky_step.toml"),
+    },
+    Preset {
+        name: "contest_lorenz63_seen_in_part",
+        about: "the contest on one component of Lorenz-63, of which forecasters are given six states, over a long lead step",
+        text: include_str!("../../benches/contest/lorenz63_seen_in_part.toml"),
+    },
+    Preset {
+        name: "contest_lorenz63_seen_in_part_step",
+        about: "the same over one integration step",
+        text: include_str!("../../benches/contest/lorenz63_seen_in_part_step.toml"),
+    },
+    Preset {
+        name: "contest_navier_stokes",
+        about: "the contest on two-dimensional turbulence on a small square, over a long lead step",
+        text: include_str!("../../benches/contest/navier_stokes.toml"),
+    },
+    Preset {
+        name: "contest_navier_stokes_step",
+        about: "the same over one integration step",
+        text: include_str!("../../benches/contest/navier_stokes_step.toml"),
+    },
 ];
 
 /// Finds a preset by name.

@@ -4,8 +4,8 @@
 use super::plan::{AssimilatePlan, ForecasterPlan, Plan};
 
 /// The label of one seed, counted from 1.
-fn of_seed(label: &str, index: usize) -> String {
-    format!("{label} seed {}", index + 1)
+pub(super) fn of_seed(label: &str, index: usize) -> String {
+    format!("{label}-seed-{}", index + 1)
 }
 
 /// Takes the forecasters of several seeds apart.
@@ -50,4 +50,55 @@ fn rows(row: &AssimilatePlan, seeds: usize) -> Vec<AssimilatePlan> {
         ..row.clone()
     };
     (0..seeds).map(of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::spec;
+
+    const TEXT: &str = "[system]\nname = \"ou\"\n[data]\ndt = 0.1\n[[forecaster]]\nname = \"a\"\nkind = \"gaussian\"\nseeds = 2\n\
+                        [[forecaster]]\nname = \"b\"\nkind = \"crps\"\nseeds = 3\npool = true\n[observe]\n\
+                        [[assimilate]]\nmethod = \"etkf\"\nforecaster = [\"a\", \"b\"]\n";
+
+    #[test]
+    fn seeds_become_forecasters_and_rows_and_a_pool_stands_behind_its_own() {
+        let plan = spec::check(TEXT, "x.toml", &[]).unwrap();
+        let labels: Vec<&str> = plan.forecasters.iter().map(|one| one.label.as_str()).collect();
+        assert_eq!(labels[1..], ["a-seed-1", "a-seed-2", "b-seed-1", "b-seed-2", "b-seed-3", "b"]);
+        let rows: Vec<_> = plan.assimilate.iter().map(|row| (&*row.label, &*row.forecaster, row.reported())).collect();
+        let a = "etkf / a";
+        assert_eq!(
+            rows,
+            [("etkf / a-seed-1", "a-seed-1", a), ("etkf / a-seed-2", "a-seed-2", a), ("etkf / b", "b", "etkf / b")]
+        );
+        assert!(plan.forecast.ends_with(&["a-seed-1".to_owned(), "a-seed-2".to_owned(), "b".to_owned()]));
+        assert_eq!((plan.reported("a-seed-2"), plan.reported("b-seed-2"), plan.reported("b")), ("a", "b", "b"));
+        let again = spec::check(&plan.resolved, "experiment.toml", &[]).unwrap();
+        assert_eq!(plan.resolved, again.resolved);
+        assert_eq!(plan.forecast, again.forecast);
+    }
+
+    #[test]
+    fn seeds_of_what_is_not_trained_and_labels_that_seeds_take_are_refused() {
+        let refused = |section: &str| {
+            let text = format!("[system]\nname = \"ou\"\n[data]\ndt = 0.1\n{section}");
+            spec::check(&text, "x.toml", &[])
+                .err()
+                .unwrap()
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join("\n")
+        };
+        let linear = refused("[[forecaster]]\nname = \"linear\"\nseeds = 2\n");
+        assert!(linear.contains("x.toml:7") && linear.contains("is not trained"), "{linear}");
+        let pool = refused("[[forecaster]]\nname = \"mse\"\npool = true\n");
+        assert!(pool.contains("`seeds` is 1"), "{pool}");
+        let stored = refused("[[forecaster]]\nname = \"mse\"\nmodel = \"x.safetensors\"\nseeds = 2\n");
+        assert!(stored.contains("leave `seeds` out"), "{stored}");
+        let taken = refused(
+            "[[forecaster]]\nname = \"mse\"\nseeds = 2\n[[forecaster]]\nname = \"mse-seed-2\"\nkind = \"mse\"\n",
+        );
+        assert!(taken.contains("is the label of one of the seeds of `mse`"), "{taken}");
+    }
 }

@@ -32,7 +32,9 @@ pub fn warnings(plan: &Plan, report: &Report) -> Vec<String> {
     out.extend(degenerate_weights(&report.assimilation));
     out.extend(without_spread(&report.assimilation));
     out.extend(caveats(plan));
-    out.extend(plan.assimilate.iter().filter(|row| row.is_first_seed()).filter_map(|row| without_evidence(row, report)));
+    out.extend(
+        plan.assimilate.iter().filter(|row| row.is_first_seed()).filter_map(|row| without_evidence(row, report)),
+    );
     out.extend(report.training.iter().filter_map(|row| overfit(row, report)));
     out.extend(shorter_rows(plan));
     out.extend(report.parameters.iter().filter_map(|series| learned_nothing(plan, series)));

@@ -34,6 +34,7 @@ mod rough;
 mod rows;
 mod score_table;
 pub mod simulate;
+pub mod suite;
 mod tables;
 pub mod train;
 pub mod tune;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::failure::{Failure, FailureKind, Result};
-use crate::spec::{DataSource, Plan};
+use crate::spec::{DataSource, ForecasterPlan, Plan};
 use crate::stage::options::Options;
 use crate::store::digest::input_digest;
 use crate::store::netcdf::{Origin, Values, Variable};
@@ -61,7 +61,8 @@ pub fn inputs(
     };
     let observed = plan.observe.iter().filter_map(|network| network.file.as_deref()).filter(|_| observations);
     let models = plan.forecasters.iter().filter_map(|forecaster| forecaster.model.as_deref());
-    let read = data.or(own).into_iter().chain(observed).chain(models);
+    let starts = plan.forecasters.iter().filter_map(ForecasterPlan::start_from);
+    let read = data.or(own).into_iter().chain(observed).chain(models).chain(starts);
     // what is neither a file nor a dataset is refused by who reads it
     let readable = |path: &&Path| !path.exists() || path.is_file() || is_well(path, &options.limits()).unwrap_or(false);
     read.filter(readable).map(|path| Ok((path.display().to_string(), input_digest(path)?))).collect()

@@ -1,6 +1,7 @@
 //! What the training and a lead step of a network cost, before either is done.
 
 use super::super::fitting::{Cost, FitSize};
+use super::rollout::Rolled;
 use super::settings::{self, BATCH, steps};
 use crate::nn::objective::Fields;
 use crate::systems::Settings;
@@ -23,6 +24,15 @@ impl Work {
     pub fn of(settings: &Settings, evaluations: usize) -> Self {
         Self { steps: steps(settings), members: 1, beside: 0, evaluations }
     }
+}
+
+/// The cost of one that is trained over several lead steps at the end.
+pub fn rolled_cost(settings: &Settings, size: &FitSize, fields: Fields, work: Work) -> Option<Cost> {
+    let Some(rolled) = Rolled::new(settings).ok()? else { return cost(settings, size, fields, work) };
+    let [first, second] = rolled.work(work);
+    let second = cost(settings, size, fields, second)?;
+    let first = cost(settings, size, fields, Work { evaluations: 0, ..first })?;
+    Some(Cost { parameters: second.parameters, ..second.and(first) })
 }
 
 /// The cost of a network of these fields; none where the settings contradict each other.

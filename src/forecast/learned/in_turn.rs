@@ -71,7 +71,12 @@ impl First {
         let own = |(name, tensor): (&String, &Tensor)| Some((name.strip_prefix(FIRST)?.to_owned(), tensor.clone()));
         let model = Model { tensors: saved.tensors.iter().filter_map(own).collect(), ..saved };
         let weights = Weights::from_model(&model.tensors, "network.")?;
-        let learned = Learned { network: config.frozen(&weights)?, weights, scales: data.scales().clone(), history: data.history() };
+        let learned = Learned {
+            network: config.frozen(&weights)?,
+            weights,
+            scales: data.scales().clone(),
+            history: data.history(),
+        };
         Ok(Self { learned, training: Training::load(&model)?, identity })
     }
 

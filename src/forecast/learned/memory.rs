@@ -6,6 +6,7 @@
 //! shards of a batch keep until the gradients of the weights are gathered.
 
 use super::super::fitting::FitSize;
+use super::rollout::Rolled;
 use super::settings::{self, BATCH};
 use crate::nn::network::NETWORKS;
 use crate::nn::objective::Fields;
@@ -25,6 +26,12 @@ const SINGLE: usize = 4;
 /// What a training of a network with these settings holds; nothing where they contradict each other, as the fit will say.
 pub fn held(settings: &Settings, size: &FitSize, fields: Fields) -> Vec<MemoryUse> {
     held_by(settings, size, fields, 1)
+}
+
+/// What a training holds that makes so many `members` of each pair, and at the end each over several lead steps.
+pub fn rolled_held(settings: &Settings, size: &FitSize, fields: Fields, members: usize) -> Vec<MemoryUse> {
+    let lead_steps = Rolled::new(settings).ok().flatten().map_or(1, |rolled| rolled.lead_steps);
+    held_by(settings, size, fields, members.saturating_mul(lead_steps))
 }
 
 /// What a training holds that makes so many `members` of each pair; nothing where the settings contradict each other.

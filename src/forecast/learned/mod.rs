@@ -9,13 +9,15 @@ mod evaluation;
 mod in_turn;
 mod memory;
 mod record;
+mod rollout;
 mod settings;
 
-pub use cost::{Work, cost};
+pub use cost::{Work, cost, rolled_cost};
 pub use evaluation::{in_chunks, members, stacked};
 pub use in_turn::{First, after, shared_steps};
-pub use memory::{held, held_by};
-pub use settings::{SETTINGS, joined, steps};
+pub use memory::{held, rolled_held};
+pub use rollout::{SETTINGS as ROLLOUT_SETTINGS, rolled};
+pub use settings::{SETTINGS, START_FROM, joined, steps};
 
 use super::{FitContext, Result, Training};
 use crate::model::Checkpoints;
@@ -31,7 +33,20 @@ use crate::systems::{Entry, Key, Settings, Value};
 /// When there is nothing to learn from.
 pub fn data<'a>(settings: &Settings, context: &FitContext<'a>) -> Result<Data<'a>> {
     let one_field = settings::one_field(settings, context)?;
-    Ok(Data::new(context.train, context.valid, one_field, settings::history(settings))?)
+    let data = Data::new(context.train, context.valid, one_field, settings::history(settings))?;
+    // weights mean something with the scales that they were trained with
+    match context.start {
+        Some(start) => Ok(data.scaled_by(record::scales(start, context.layout().1)?)),
+        None => Ok(data),
+    }
+}
+
+/// The weights that the training of a network of these fields starts from, where it starts from a stored model.
+///
+/// # Errors
+/// When that holds no such network.
+pub fn started(context: &FitContext, fields: Fields) -> Result<Option<Weights>> {
+    context.start.map(|model| record::weights(model, fields)).transpose()
 }
 
 /// A trained network with the scales around it.
@@ -56,6 +71,8 @@ pub struct Task<'a> {
     pub steps: u64,
     /// Steps of the trainings before it in this fit.
     pub before: u64,
+    /// The weights that it starts from; none where they are drawn.
+    pub start: Option<Weights>,
     /// The address of its randomness.
     pub key: Key,
     /// Where it keeps its state.
@@ -75,12 +92,14 @@ impl Learned {
         evaluations: usize,
     ) -> Result<(Self, Training)> {
         let made = (objective.build.make)(settings);
+        let fields = (objective.build.fields)(settings, context.layout().1);
         let task = Task {
             objective: made.as_ref(),
             named: named(objective, settings),
-            fields: (objective.build.fields)(settings, context.layout().1),
+            fields,
             steps: steps(settings),
             before: 0,
+            start: started(context, fields)?,
             key: context.key,
             checkpoints: context.checkpoints,
         };
@@ -107,6 +126,7 @@ impl Learned {
             named: &task.named,
             data,
             key: task.key,
+            start: task.start.as_ref(),
             before: task.before,
             progress: context.progress,
             checkpoints: task.checkpoints,

@@ -49,18 +49,7 @@ impl Learned {
     pub fn load(model: &Model, fields: Fields) -> Result<Self> {
         let history = history(model)?;
         let (network, weights) = described(model, ("network", NETWORK), fields.with_history(history))?;
-        let scale = |name: &str| -> Result<Scale> {
-            let part = |part: &str| vector(model, &format!("{name}.{part}"), network.components);
-            let scale = Scale { mean: part("mean")?, sd: part("sd")? };
-            match scale.sd.iter().position(|sd| !(*sd > 0.0 && sd.is_finite())) {
-                Some(at) => {
-                    let problem = format!("is {} for component {at}, but must be above 0", scale.sd[at]);
-                    Err(misfit(model, &format!("{name}.sd"), &problem))
-                }
-                None => Ok(scale),
-            }
-        };
-        let scales = Scales { states: scale("states")?, increments: scale("increments")? };
+        let scales = scales(model, network.components)?;
         Ok(Self { network: network.frozen(&weights)?, weights, scales, history })
     }
 
@@ -75,6 +64,33 @@ impl Learned {
         }
         Ok(Self { network: network.frozen(&weights)?, weights, scales: self.scales.clone(), history: self.history })
     }
+}
+
+/// The scales of a model of so many components.
+///
+/// # Errors
+/// When they are missing or damaged.
+pub fn scales(model: &Model, components: usize) -> Result<Scales> {
+    let scale = |name: &str| -> Result<Scale> {
+        let part = |part: &str| vector(model, &format!("{name}.{part}"), components);
+        let scale = Scale { mean: part("mean")?, sd: part("sd")? };
+        match scale.sd.iter().position(|sd| !(*sd > 0.0 && sd.is_finite())) {
+            Some(at) => {
+                let problem = format!("is {} for component {at}, but must be above 0", scale.sd[at]);
+                Err(misfit(model, &format!("{name}.sd"), &problem))
+            }
+            None => Ok(scale),
+        }
+    };
+    Ok(Scales { states: scale("states")?, increments: scale("increments")? })
+}
+
+/// The weights of a model's network, which must be of these fields with the history of the model.
+///
+/// # Errors
+/// When they are incomplete or damaged.
+pub fn weights(model: &Model, fields: Fields) -> Result<Weights> {
+    Ok(described(model, ("network", NETWORK), fields.with_history(history(model)?))?.1)
 }
 
 /// How many states the networks of a model are given.

@@ -56,13 +56,23 @@ const HISTORY: Param = Param::int(
 )
 .up_to(MOST_STATES as i64);
 
+/// The key of the model that a training starts from.
+pub const START_FROM: &str = "start_from";
+
+const START: Param = Param::unset(
+    START_FROM,
+    ParamKind::Text,
+    "a trained model (safetensors) of the same kind and network, whose weights and scales the training starts from",
+);
+
 /// The settings of every learned forecaster.
-pub const SETTINGS: [Param; 15] = [
+pub const SETTINGS: [Param; 16] = [
     NETWORK,
     WIDTH,
     BLOCKS,
     KERNEL,
     HISTORY,
+    START,
     STEPS,
     BATCH,
     LEARNING_RATE,

@@ -277,7 +277,12 @@ mod tests {
 
     fn batch(rows: usize) -> Batch {
         let key = Key::new(4, Domain::Data);
-        Batch { states: key.normals(rows, 1), increments: key.at(1).normals(rows, 1) * V, pairs: (0..rows).collect() }
+        Batch {
+            states: key.normals(rows, 1),
+            increments: key.at(1).normals(rows, 1) * V,
+            later: Vec::new(),
+            pairs: (0..rows).collect(),
+        }
     }
 
     fn draws() -> Draws {
@@ -339,6 +344,7 @@ mod tests {
         let batch = Batch {
             states: key.normals(3, components),
             increments: key.at(1).normals(3, components),
+            later: Vec::new(),
             pairs: vec![0, 1, 2],
         };
         let made = |tensors: &[Tensor]| {
@@ -370,6 +376,7 @@ mod tests {
         let part = Batch {
             states: consistency.states.select(Axis(0), &[0, 1]),
             increments: consistency.increments.select(Axis(0), &[0, 1]),
+            later: Vec::new(),
             pairs: vec![0, 1],
         };
         let of_part = of(&teacher, 12).wanted(&student(), &part, draws()).unwrap();

@@ -20,6 +20,7 @@ mod noise;
 mod normalizing_flow;
 mod preconditioning;
 mod regression;
+mod rollout;
 mod score_rule;
 mod spline;
 mod trained_levels;
@@ -39,7 +40,9 @@ pub use low_rank_likelihood::{RANK, fields as low_rank_fields, start as factor_s
 pub use mixture::{GaussianFields, MIXTURE_SETTINGS, MixtureShape};
 pub use normalizing_flow::{FLOW_SETTINGS, FlowShape, coupling_fields, moves, trunk as coupling_trunk};
 pub use preconditioning::Preconditioning;
-pub use score_rule::{NOISE_FIELDS, SCORE_RULE_SETTINGS, TRAIN_MEMBERS, fields as score_rule_fields};
+pub use regression::regression_rule;
+pub use rollout::{Rollout, Rule};
+pub use score_rule::{NOISE_FIELDS, SCORE_RULE_SETTINGS, TRAIN_MEMBERS, fields as score_rule_fields, score_rule};
 pub use spline::Spline;
 pub use trained_levels::{TIME_LAW, sampled_schedule};
 pub use training::{DENOISER_FIELDS, Fields, LIKELIHOOD_FIELDS, Objective, ObjectiveBuild, REGRESSION_FIELDS};

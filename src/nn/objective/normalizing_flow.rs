@@ -155,7 +155,8 @@ mod tests {
         let network =
             config.from_tensors(&config.seeded(Key::new(1, Domain::Training)).unwrap().tracked(DType::F64).unwrap());
         let network = network.unwrap();
-        let batch = Batch { states: array![[0.3, -0.1]], increments: array![[50.0, 0.0]], pairs: vec![0] };
+        let batch =
+            Batch { states: array![[0.3, -0.1]], increments: array![[50.0, 0.0]], later: Vec::new(), pairs: vec![0] };
         let loss = NormalizingFlow(shape).loss(network.as_ref(), &batch, Draws::new(Key::new(1, Domain::Training), 0));
         let loss = loss.unwrap();
         let half = 0.5 * std::f64::consts::TAU.ln();

@@ -3,6 +3,9 @@
 use candle_core::Tensor;
 use scorecast_systems::{Entry, Settings};
 
+use ndarray::Array2;
+
+use super::rollout::Rule;
 use super::training::given_states;
 use super::{Draws, Objective, ObjectiveBuild, REGRESSION_FIELDS};
 use crate::nn::data::Batch;
@@ -19,8 +22,27 @@ pub(super) const ENTRY: Entry<ObjectiveBuild> = Entry {
 
 struct Regression;
 
+/// Its rule over several lead steps.
+pub fn regression_rule() -> impl Rule {
+    Regression
+}
+
 fn make(_settings: &Settings) -> Box<dyn Objective> {
     Box::new(Regression)
+}
+
+impl Rule for Regression {
+    fn members(&self) -> usize {
+        1
+    }
+
+    fn noise(&self, _shape: (usize, usize), _step: usize, _draws: Draws) -> Vec<Array2<f64>> {
+        Vec::new()
+    }
+
+    fn score(&self, drawn: &Tensor, came: &Tensor) -> Result<Tensor> {
+        Ok(candle_nn::loss::mse(drawn, came)?)
+    }
 }
 
 impl Objective for Regression {

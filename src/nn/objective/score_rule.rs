@@ -15,6 +15,7 @@ use candle_core::{Device, Tensor};
 use ndarray::Array2;
 use scorecast_systems::{Entry, Param, Settings};
 
+use super::rollout::Rule;
 use super::{Draws, Fields, Objective, ObjectiveBuild, REGRESSION_FIELDS};
 use crate::nn::data::Batch;
 use crate::nn::{NeuralNetwork, Result, array};
@@ -76,18 +77,27 @@ struct ScoreRule {
 }
 
 fn make(settings: &Settings) -> Box<dyn Objective> {
+    Box::new(of_settings(settings))
+}
+
+/// The rule that the settings ask for, over several lead steps.
+pub fn score_rule(settings: &Settings) -> impl Rule {
+    of_settings(settings)
+}
+
+fn of_settings(settings: &Settings) -> ScoreRule {
     let weights = match settings.text(RULE.key) {
         "crps" => [1.0, 0.0],
         "energy" => [0.0, 1.0],
         _ => [0.5, 0.5],
     };
-    Box::new(ScoreRule {
+    ScoreRule {
         weights,
         alpha: settings.number(ALPHA.key),
         members: settings.count(TRAIN_MEMBERS.key),
         noise_fields: settings.count(NOISE_FIELDS.key),
         pretrained: settings.text(PRETRAIN.key) == "mse",
-    })
+    }
 }
 
 impl ScoreRule {
@@ -95,13 +105,7 @@ impl ScoreRule {
     fn members(&self, network: &dyn NeuralNetwork, batch: &Batch, draws: Draws) -> Result<Tensor> {
         let ((rows, dim), m) = (batch.increments.dim(), self.members);
         let states = Array2::from_shape_fn((rows * m, batch.states.ncols()), |(i, c)| batch.states[[i / m, c]]);
-        let mut noise = vec![Array2::zeros((rows * m, dim)); self.noise_fields];
-        for row in 0..rows {
-            let mut stream = draws.row(row).stream;
-            for member in row * m..(row + 1) * m {
-                noise.iter_mut().for_each(|field| field.row_mut(member).mapv_inplace(|_: f64| stream.normal()));
-            }
-        }
+        let noise = self.noise((rows * m, dim), 0, draws);
         let fields: Vec<_> = std::iter::once(&states).chain(&noise).map(|field| field.view()).collect();
         let out = network.forward(&array::input(network, &fields)?, None)?;
         Ok(out.reshape((rows, m, dim))?)
@@ -134,6 +138,32 @@ impl ScoreRule {
             sum = (sum + (norms.sum_all()? * (of_vectors / dim.sqrt()))?)?;
         }
         Ok(sum)
+    }
+}
+
+impl Rule for ScoreRule {
+    fn members(&self) -> usize {
+        self.members
+    }
+
+    /// A row's stream holds the noise of the first lead step, of all members, and then that of the second.
+    fn noise(&self, (draws_of_all, dim): (usize, usize), step: usize, draws: Draws) -> Vec<Array2<f64>> {
+        let m = self.members;
+        let mut noise = vec![Array2::zeros((draws_of_all, dim)); self.noise_fields];
+        for row in 0..draws_of_all / m {
+            let mut stream = draws.row(row).stream;
+            (0..step * m * self.noise_fields * dim).for_each(|_| {
+                stream.normal();
+            });
+            for member in row * m..(row + 1) * m {
+                noise.iter_mut().for_each(|field| field.row_mut(member).mapv_inplace(|_: f64| stream.normal()));
+            }
+        }
+        noise
+    }
+
+    fn score(&self, drawn: &Tensor, came: &Tensor) -> Result<Tensor> {
+        Self::score(self, drawn, came)
     }
 }
 

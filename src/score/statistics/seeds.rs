@@ -88,11 +88,8 @@ pub fn paired_over_seeds(pairs: &[Paired], losses: [&[f64]; 2]) -> Option<Paired
     let first = pairs.first()?;
     let [own, other] = losses;
     let difference = mean(own.iter().copied()) - mean(other.iter().copied());
-    let over_cases = (
-        mean(pairs.iter().map(|pair| pair.se)),
-        mean(pairs.iter().map(|pair| pair.studentised)),
-        first.dof.max(1.0),
-    );
+    let over_cases =
+        (mean(pairs.iter().map(|pair| pair.se)), mean(pairs.iter().map(|pair| pair.studentised)), first.dof.max(1.0));
     let Sum { se, studentised, dof } = Sum::new(over_cases, &Spread::of(own).and(&Spread::of(other)));
     let p = two_sided(difference, studentised, dof)?;
     Some(Paired { difference, se, studentised, dof, p, n: first.n })

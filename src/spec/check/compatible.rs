@@ -184,6 +184,7 @@ mod tests {
                 key: Key::new(2, Domain::Training),
                 progress: &Quiet,
                 checkpoints: None,
+                start: None,
             };
             let fitted = (entry.build.fit)(&settings, &context).unwrap();
             for need in needs {

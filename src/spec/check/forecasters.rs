@@ -6,6 +6,7 @@ use super::super::document::Place;
 use super::super::keys::FORECASTER;
 use super::super::plan::{ForecasterPlan, SystemPlan};
 use super::super::read::{Reader, entry, settings};
+use super::super::seeds::of_seed;
 use super::assimilate::CheckedRow;
 use super::context::{Checked, Context};
 use super::system::no_perfect;
@@ -26,6 +27,16 @@ pub(super) fn check(cx: &Context, system: &Checked<SystemPlan>) -> Vec<Forecaste
             reader.wrong("name", what);
         }
         plans.push(plan);
+    }
+    for reader in cx.many(&FORECASTER) {
+        let label =
+            [reader.table.text("name"), reader.table.text("kind")].into_iter().flatten().next().unwrap_or_default();
+        let of =
+            |one: &&ForecasterPlan| one.seeds > 1 && (0..one.seeds).any(|index| of_seed(&one.label, index) == label);
+        if let Some(one) = plans.iter().find(of) {
+            let what = format!("`{label}` is the label of one of the seeds of `{}`; choose another `name`", one.label);
+            reader.wrong("name", what);
+        }
     }
     plans
 }

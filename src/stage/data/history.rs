@@ -51,7 +51,8 @@ impl Pasts {
         for (state, mut whole) in x.outer_iter().zip(out.outer_iter_mut()) {
             let nearest = self.states.row(self.nearest(state));
             let away = &state - &nearest.slice(s![..dim]);
-            for (mut part, past) in whole.axis_chunks_iter_mut(Axis(0), dim).zip(nearest.axis_chunks_iter(Axis(0), dim)) {
+            for (mut part, past) in whole.axis_chunks_iter_mut(Axis(0), dim).zip(nearest.axis_chunks_iter(Axis(0), dim))
+            {
                 part.assign(&(&past + &away));
             }
         }
@@ -83,8 +84,7 @@ mod tests {
     #[test]
     fn a_past_is_that_of_the_nearest_state_moved_along() {
         // x_t = t^2 in two trajectories, the second upside down
-        let trajectories =
-            Array3::from_shape_fn((2, 6, 1), |(case, time, _)| (time * time) as f64 * [1.0, -1.0][case]);
+        let trajectories = Array3::from_shape_fn((2, 6, 1), |(case, time, _)| (time * time) as f64 * [1.0, -1.0][case]);
         let pasts = Pasts::new(trajectories.view(), &array![2.0], 3).unwrap();
         // near 9 (before it 4, 1) and at -16 (before it -9, -4)
         let found = pasts.behind(array![[9.5], [-16.0]].view(), 3);

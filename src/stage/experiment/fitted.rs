@@ -164,12 +164,32 @@ impl Making<'_> {
         Ok(FittedForecaster { cost: None, ..self.made(forecaster, pooled, None) })
     }
 
+    /// The model that a training starts from.
+    fn start(&self, path: &Path, forecaster: &ForecasterPlan) -> Result<Model> {
+        let model = read(path)?;
+        let components = self.data.map_or(0, SplitTrajectories::dim);
+        let found = model.made_from.as_ref().map_or(components, |from| from.components);
+        let misfit = match () {
+            () if model.kind != forecaster.kind => Some(format!("is a `{}` forecaster", model.kind)),
+            () if found != components => Some(format!("is one of {found} components")),
+            () => None,
+        };
+        let Some(misfit) = misfit else { return Ok(model) };
+        let message = format!(
+            "the model that `{}` starts from {misfit}, but the forecaster is a `{}` of {components} components",
+            forecaster.label, forecaster.kind
+        );
+        let hint = "give a model of the same kind on states of the same size, or leave `start_from` out";
+        Err(Failure::new(FailureKind::Data, message).hint(hint).at(path.display().to_string()))
+    }
+
     /// Fits one, and the seconds that it took.
     fn fit(&self, forecaster: &ForecasterPlan, checkpoint: Option<&CheckpointFile>) -> Result<(Fitted, f64)> {
         let entry = registry::find(FORECASTERS, "forecaster", &forecaster.kind)?;
         let folder = self.folder.filter(|_| checkpoint.is_some()).map(|folder| folder.log(&forecaster.label));
         let logged = LoggedProgress::new(self.progress, &forecaster.label, folder);
-        let context = self.context(forecaster, checkpoint, &logged)?;
+        let start = forecaster.start_from().map(|path| self.start(path, forecaster)).transpose()?;
+        let context = FitContext { start: start.as_ref(), ..self.context(forecaster, checkpoint, &logged)? };
         let begun = Instant::now();
         self.check_memory(forecaster, entry, &context)?;
         let fitted = (entry.build.fit)(&forecaster.settings, &context).map_err(|error| self.at_fault(error))?;
@@ -251,6 +271,7 @@ impl Making<'_> {
             key: Key::new(seed_of_training(self.plan, forecaster), Domain::Training),
             progress,
             checkpoints: checkpoint.map(|file| file as &dyn Checkpoints),
+            start: None,
         })
     }
 }

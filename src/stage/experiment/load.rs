@@ -48,8 +48,9 @@ pub fn load(path: &Path, wanted: &ForecasterPlan, service: &Service) -> Result<(
     let notes = service.check(path, wanted, &model)?;
     let fitted = rebuild(path, &model)?;
     let said = model.made_from.map_or(0, |from| from.components);
-    if fitted.dim() != said {
-        let message = format!("the model says that it is for {said} components, but it forecasts {}", fitted.dim());
+    let found = fitted.dim() / fitted.history();
+    if found != said {
+        let message = format!("the model says that it is for {said} components, but it forecasts {found}");
         let failure = Failure::new(FailureKind::Data, message).hint("train it again");
         return Err(failure.at(path.display().to_string()));
     }

@@ -9,10 +9,12 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use crate::failure::{Failure, FailureKind, Result};
+use crate::forecast::START_FROM;
 use crate::model::{Model, Provenance};
 use crate::spec::{ForecasterPlan, Plan};
 use crate::stage::data::{SplitTrajectories, same_step, state_dim};
 use crate::stage::output::resolved_json;
+use crate::store::digest::input_digest;
 use crate::store::netcdf::TimeUnit;
 use crate::systems::Geometry;
 
@@ -34,7 +36,7 @@ pub fn made_from(
     Ok(Provenance {
         seed: plan.seed,
         system: system(&resolved),
-        settings: settings(&resolved, forecaster),
+        settings: with_start(settings(&resolved, forecaster), forecaster)?,
         dt: plan.data.stepping.dt,
         unit,
         unit_seconds,
@@ -61,6 +63,14 @@ fn settings(resolved: &Value, forecaster: &ForecasterPlan) -> Map<String, Value>
         settings.insert("seed".to_owned(), (index + 1).into());
     }
     settings
+}
+
+/// Settings with the digest of the model that the training starts from.
+fn with_start(mut settings: Map<String, Value>, forecaster: &ForecasterPlan) -> Result<Map<String, Value>> {
+    if let Some(path) = forecaster.start_from() {
+        settings.insert(format!("{START_FROM}_sha256"), input_digest(path)?.into());
+    }
+    Ok(settings)
 }
 
 /// A layout with its sizes.

@@ -43,7 +43,8 @@ fn log_densities(
         return Ok(density.log_prob(0, states.view(), trajectory.slice(s![first + 1.., ..]))?);
     }
     let at = |time: usize| -> Result<f64> {
-        let (x, next) = (states.slice(s![time - first..=time - first, ..]), trajectory.slice(s![time + 1..=time + 1, ..]));
+        let (x, next) =
+            (states.slice(s![time - first..=time - first, ..]), trajectory.slice(s![time + 1..=time + 1, ..]));
         Ok(density.log_prob(lead_step(model, data, time), x, next)?[0])
     };
     (first..last).map(at).collect()

@@ -17,12 +17,7 @@ use crate::systems::{Domain, Forecaster, Key, Purpose};
 ///
 /// # Errors
 /// When there is none.
-pub fn starts(
-    times: usize,
-    leads: usize,
-    count: usize,
-    forecasters: &[&FittedForecaster],
-) -> Result<Vec<usize>> {
+pub fn starts(times: usize, leads: usize, count: usize, forecasters: &[&FittedForecaster]) -> Result<Vec<usize>> {
     let history = forecasters.iter().map(|made| made.fitted.history()).max().unwrap_or(1);
     let first = history - 1;
     if times <= first + leads {

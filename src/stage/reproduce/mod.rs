@@ -61,13 +61,20 @@ fn one(plan: &Plan, options: &Options, progress: &dyn Progress) -> Result<(Vec<C
     let assimilation = Assimilation::new(plan, &experiment, progress)?;
     let scored = assimilation.score(Extras::Diagnoses, progress)?;
     let mut compared = Vec::new();
-    for ((row, cost), survivors) in plan.assimilate.iter().filter(|row| row.is_first_seed()).zip(&scored.report.cost).zip(&scored.survivors) {
+    for ((row, cost), survivors) in
+        plan.assimilate.iter().filter(|row| row.is_first_seed()).zip(&scored.report.cost).zip(&scored.survivors)
+    {
         let own: Vec<&AssimilationRow> =
             scored.report.assimilation.iter().filter(|other| other.label == row.reported()).collect();
         let seconds = cost.seconds / (cost.units.max(1) as f64);
         let expected: Vec<_> = plan.expected.iter().filter(|expected| expected.row == row.reported()).collect();
-        let row =
-            ReproducedRow { experiment: &plan.name, label: row.reported(), columns: &own, seconds, survivors: *survivors };
+        let row = ReproducedRow {
+            experiment: &plan.name,
+            label: row.reported(),
+            columns: &own,
+            seconds,
+            survivors: *survivors,
+        };
         match expected.is_empty() {
             true => compared.push(row.compare(None)),
             false => compared.extend(expected.into_iter().map(|expected| row.compare(Some(expected)))),

@@ -5,5 +5,6 @@ mod netcdf;
 mod pipeline;
 #[path = "../../data/python.rs"]
 mod python;
+mod seeds;
 mod training;
 mod variants;

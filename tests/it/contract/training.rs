@@ -53,6 +53,7 @@ fn fit(kind: &str, given: Given, progress: &dyn Progress, kept: Option<&dyn Chec
         key: Key::new(5, Domain::Training),
         progress,
         checkpoints: kept,
+        start: None,
     };
     (entry(kind).build.fit)(&settings, &situation)
 }

@@ -29,6 +29,7 @@ fn try_fit(
         key: Key::new(seed, Domain::Training),
         progress: &Quiet,
         checkpoints: None,
+        start: None,
     };
     (entry.build.fit)(&settings, &context)
 }

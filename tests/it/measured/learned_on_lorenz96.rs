@@ -44,6 +44,7 @@ fn one_step_law() {
             key: Key::new(5, Domain::Training),
             progress: &Quiet,
             checkpoints: None,
+            start: None,
         };
         let start = Instant::now();
         let fitted = (entry.build.fit)(&settings, &situation).unwrap();

@@ -28,6 +28,7 @@ fn fit(kind: &str, steps: i64) -> Fitted {
         key: Key::new(5, Domain::Training),
         progress: &Quiet,
         checkpoints: None,
+        start: None,
     };
     (entry.build.fit)(&settings, &situation).unwrap()
 }
