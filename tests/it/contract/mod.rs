@@ -6,5 +6,6 @@ mod pipeline;
 #[path = "../../data/python.rs"]
 mod python;
 mod seeds;
+mod suite;
 mod training;
 mod variants;
