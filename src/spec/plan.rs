@@ -7,6 +7,7 @@ use super::estimable::setting;
 use super::layout::Layout;
 use crate::assimilation::augment::Parameter;
 use crate::assimilation::{self, NOISE_LAWS, OPERATORS, ObservationOperator};
+use crate::forecast::{CostOf, FORECASTERS};
 use crate::systems::catalogue::{DefaultStepping, climate};
 use crate::systems::registry::find;
 use crate::systems::{Settings, Stepping, System};
@@ -35,6 +36,10 @@ pub struct Plan {
     pub expected: Vec<ExpectedPlan>,
     /// What is scored.
     pub score: ScorePlan,
+    /// The seconds that trainings are to take, where their steps are yet to be found by a measurement.
+    pub seconds: Option<SecondsBudget>,
+    /// What a budget has set, in sentences.
+    pub notes: Vec<String>,
     /// The resolved experiment as TOML: what `experiment.toml` of a run folder holds. Checking it gives this plan again.
     pub resolved: String,
 }
@@ -128,6 +133,31 @@ pub struct ForecasterPlan {
     /// A trained model to load instead of training; then `settings` are those that the user gives, and `kind` is empty where
     /// the file says it.
     pub model: Option<PathBuf>,
+}
+
+impl ForecasterPlan {
+    /// What it costs by its settings, where it is trained here.
+    pub fn cost_of(&self) -> Option<CostOf> {
+        let entry = FORECASTERS.iter().find(|entry| entry.name == self.kind)?;
+        entry.build.cost.filter(|_| self.model.is_none())
+    }
+}
+
+/// The seconds that each training is to take on the machine that it runs on.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SecondsBudget {
+    /// So many.
+    Value(f64),
+    /// As many as that of the forecaster with this label.
+    Like(String),
+}
+
+impl SecondsBudget {
+    /// Whether it sets the steps of a forecaster.
+    pub fn sets(&self, forecaster: &ForecasterPlan) -> bool {
+        let like = matches!(self, Self::Like(label) if *label == forecaster.label);
+        !like && forecaster.cost_of().is_some()
+    }
 }
 
 /// Where a filter's first ensemble comes from.

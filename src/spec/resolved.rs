@@ -1,7 +1,7 @@
 //! A plan as TOML with every default filled in. Checking the text gives the plan again.
 
 use super::layout::Layout;
-use super::plan::{DataSource, ExpectedPlan, Initial, ObservePlan, Plan};
+use super::plan::{DataSource, ExpectedPlan, Initial, ObservePlan, Plan, SecondsBudget};
 use crate::assimilation::augment::{Parameter, Scale};
 use crate::systems::registry::{Settings, Value};
 
@@ -25,7 +25,19 @@ pub(super) fn toml(plan: &Plan) -> String {
         if let Some(model) = &forecaster.model {
             out.text("model", &model.to_string_lossy());
         }
-        out.settings(&forecaster.settings);
+        // steps that are yet to be found by a measurement
+        let sought = plan.seconds.as_ref().is_some_and(|seconds| seconds.sets(forecaster));
+        forecaster.settings.iter().filter(|(key, _)| !sought || *key != "steps").for_each(|(key, setting)| {
+            out.line(key, &value(setting));
+        });
+    }
+    if let Some(seconds) = &plan.seconds {
+        out.header("[budget]");
+        out.text("by", "seconds");
+        match seconds {
+            SecondsBudget::Value(value) => out.line("value", &number(*value)),
+            SecondsBudget::Like(label) => out.text("like", label),
+        }
     }
     plan.observe.iter().for_each(|network| observe(&mut out, network));
     for row in &plan.assimilate {

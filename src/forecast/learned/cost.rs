@@ -1,5 +1,6 @@
 //! What the training and a lead step of a network cost, before either is done.
 
+use super::super::Result;
 use super::super::fitting::{Cost, FitSize};
 use super::settings::{self, BATCH, steps};
 use crate::nn::objective::Fields;
@@ -25,14 +26,17 @@ impl Work {
     }
 }
 
-/// The cost of a network of these fields; none where the settings contradict each other.
-pub fn cost(settings: &Settings, size: &FitSize, fields: Fields, work: Work) -> Option<Cost> {
-    let network = settings::network(settings, (size.geometry, size.components), fields).ok()?;
-    let operations = network.operations().ok()?;
+/// The cost of a network of these fields.
+///
+/// # Errors
+/// When the settings contradict each other or the layout of a state.
+pub fn cost(settings: &Settings, size: &FitSize, fields: Fields, work: Work) -> Result<Cost> {
+    let network = settings::network(settings, (size.geometry, size.components), fields)?;
+    let operations = network.operations()?;
     let forward = work.beside as f64 * (operations.evaluation + operations.level);
     let pair = work.members as f64 * operations.training + forward;
-    Some(Cost {
-        parameters: network.parameters().ok()?,
+    Ok(Cost {
+        parameters: network.parameters()?,
         training: work.steps as f64 * settings.count(BATCH.key) as f64 * pair,
         evaluations: work.evaluations,
         inference: work.evaluations as f64 * operations.evaluation,

@@ -110,7 +110,8 @@ impl Learned {
         };
         let Trained { weights, best_step, best_valid, curve } = trainer.run()?;
         let (parameters, pairs, steps) = (weights.count(), data.pairs(Subset::Train), config.steps);
-        let training = Training { parameters, pairs, steps, best_step, best_valid, evaluations, curve };
+        let training =
+            Training { parameters, pairs, steps, best_step, best_valid, evaluations, curve, earlier: Vec::new() };
         Ok((Self { network: network.frozen(&weights)?, weights, scales: data.scales().clone() }, training))
     }
 

@@ -41,7 +41,7 @@ pub use normalizing_flow::{FLOW_SETTINGS, FlowShape, coupling_fields, moves, tru
 pub use preconditioning::Preconditioning;
 pub use score_rule::{NOISE_FIELDS, SCORE_RULE_SETTINGS, TRAIN_MEMBERS, fields as score_rule_fields};
 pub use spline::Spline;
-pub use trained_levels::{TIME_LAW, sampled_schedule};
+pub use trained_levels::{TIME_LAW, sampled_schedule, unused_of_levels};
 pub use training::{DENOISER_FIELDS, Fields, LIKELIHOOD_FIELDS, Objective, ObjectiveBuild, REGRESSION_FIELDS};
 
 /// Every objective, in the order in which they are listed.
