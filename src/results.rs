@@ -242,8 +242,18 @@ pub struct CostRow {
 pub struct Curve {
     /// The forecaster's label.
     pub label: String,
+    /// What the network is to the forecaster's own, where it is another that this one was learned from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<String>,
     /// Its points.
     pub points: Vec<CurvePoint>,
+}
+
+impl Curve {
+    /// The label, with what the network is where it is not the forecaster's own.
+    pub fn title(&self) -> String {
+        self.of.as_ref().map_or_else(|| self.label.clone(), |of| format!("{} ({of})", self.label))
+    }
 }
 
 /// A quantity in time.

@@ -1,6 +1,6 @@
 //! What a method can need of its forecaster.
 
-use ndarray::Array1;
+use ndarray::{Array1, Array2};
 use scorecast_systems::{Domain, Forecaster, Key};
 
 use crate::step_law::is_deterministic;
@@ -20,6 +20,10 @@ pub enum Need {
     Noise,
     /// [`Forecaster::differentiable`], or the matrix of a linear-Gaussian lead step.
     Derivative,
+    /// The adjoint of a lead step without noise, or of the mean of one with a [`Forecaster::gaussian`]; or that matrix.
+    MeanAdjoint,
+    /// A lead step that draws nothing.
+    Noiseless,
 }
 
 impl Need {
@@ -36,6 +40,8 @@ impl Need {
             Self::Kernel => model.gaussian().is_some(),
             Self::Noise => model.gaussian().is_some() || is_without_noise(model),
             Self::Derivative => model.differentiable().is_some() || model.linear_gaussian().is_some(),
+            Self::MeanAdjoint => model.linear_gaussian().is_some() || has_mean_adjoint(model),
+            Self::Noiseless => is_without_noise(model),
         }
     }
 
@@ -48,6 +54,8 @@ impl Need {
             Self::Kernel => "kernel",
             Self::Noise => "noise",
             Self::Derivative => "derivative",
+            Self::MeanAdjoint => "mean_adjoint",
+            Self::Noiseless => "noiseless",
         }
     }
 
@@ -60,8 +68,22 @@ impl Need {
             Self::Kernel => "a Gaussian one-step law",
             Self::Noise => "a Gaussian one-step law or no noise",
             Self::Derivative => "the derivative of a lead step",
+            Self::MeanAdjoint => "the adjoint of a lead step without noise or with a Gaussian one-step law",
+            Self::Noiseless => "a forecaster without noise",
         }
     }
+}
+
+/// Whether the adjoint of what a lead step gives without noise, or on average, can be taken at a state of ones.
+fn has_mean_adjoint(model: &dyn Forecaster) -> bool {
+    let Some(derivative) = model.differentiable() else { return false };
+    let (x, key) = (Array2::ones((1, model.dim())), Key::new(0, Domain::Method));
+    let taken = match model.gaussian() {
+        Some(_) => derivative.mean_adjoint(0, x.view(), x.view()),
+        None if is_without_noise(model) => derivative.adjoint(0, x.view(), x.view(), key),
+        None => return false,
+    };
+    taken.is_ok()
 }
 
 /// Whether a lead step draws nothing, as one from a state of ones shows; not where it cannot be taken from there.

@@ -6,6 +6,7 @@ use scorecast::spec::size::{self, Need, readable};
 use scorecast::spec::{DataSource, Plan};
 use scorecast::stage::Finished;
 use scorecast::stage::inspect::Inspected;
+use scorecast::stage::would_measure;
 
 /// What a stage would do with an experiment; `opened` are its inputs, where they fit in memory.
 pub(super) fn describe(
@@ -55,6 +56,7 @@ fn work(plan: &Plan, stage: &str) -> Vec<String> {
         );
     }
     if whole || stage == "train" {
+        lines.extend(would_measure(plan));
         for forecaster in &plan.forecasters {
             lines.push(match &forecaster.model {
                 Some(file) => format!("load `{}` from {}", forecaster.label, file.display()),

@@ -72,7 +72,8 @@ impl<'a> Session<'a> {
         given: &Given,
         work: impl FnOnce(&Plan, &[(String, PathBuf)]) -> Result<Finished>,
     ) -> Result<Finished> {
-        let plan = self.plan(name)?;
+        let load = if stage == "train" { experiment::load_unscored } else { experiment::load };
+        let plan = self.plan_by(load, name)?;
         given.label.map_or(Ok(()), |label| self.check_label(&plan, label))?;
         let models = self.models(&plan, given.models)?;
         self.run_plan_given(&plan, stage, &needs::needs(&plan, stage), (&models, given.data), || work(&plan, &models))
@@ -113,10 +114,11 @@ impl<'a> Session<'a> {
         if self.global.dry_run {
             let fits = size::Need::total(needs) <= self.options.max_memory;
             let opened = fits.then(|| inspect::inputs(plan, stage, models, data, &self.options)).transpose()?;
-            return Ok(dry_run::describe(plan, stage, needs, self.options.max_memory, opened.as_ref()));
+            let described = dry_run::describe(plan, stage, needs, self.options.max_memory, opened.as_ref());
+            return Ok(described.noting(&plan.notes));
         }
         size::check(needs, self.options.max_memory)?;
-        work()
+        work().map(|finished| finished.noting(&plan.notes))
     }
 
     /// Checks that a label on the command line is one of the experiment's forecasters.

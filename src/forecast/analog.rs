@@ -18,7 +18,7 @@ use serde_json::json;
 
 use super::fitted::{Fitted, Parts, Training};
 use super::pairs::{Pairs, kept, standardisation};
-use super::stored::{matrix, misfit, number, tensor};
+use super::stored::{matrix, misfit, number, sizes, tensor};
 use super::{Error, FitContext, FitSize, ForecasterBuild, Result};
 use crate::model::Model;
 use crate::systems::registry::DefaultValue;
@@ -118,7 +118,7 @@ fn load(model: &Model) -> Result<Fitted> {
     let neighbours = number(model, NEIGHBOURS.key)? as usize;
     if pairs.now.dim() != pairs.next.dim() || neighbours == 0 || neighbours > pairs.len() {
         let problem =
-            format!("has shape {:?} beside {:?} and {neighbours} neighbours", pairs.next.dim(), pairs.now.dim());
+            format!("is {} beside {} and {neighbours} neighbours", sizes(pairs.next.shape()), sizes(pairs.now.shape()));
         return Err(misfit(model, "next", &problem));
     }
     let successor = model.config[TARGET.key] == SUCCESSOR;

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::learned::{self, Learned, Work, in_chunks, joined, members, stacked};
 use super::mixture_law::log_sum_exp;
-use super::stored::{counts, misfit};
+use super::stored::counts;
 use super::{Cost, FitContext, FitSize, Fitted, ForecasterBuild, Result, Training};
 use crate::model::Model;
 use crate::nn::network::Stepwise;
@@ -61,7 +61,7 @@ struct Autoregressive {
     order: Vec<Vec<(usize, usize)>>,
 }
 
-fn cost(settings: &Settings, size: &FitSize) -> Option<Cost> {
+fn cost(settings: &Settings, size: &FitSize) -> Result<Cost> {
     learned::cost(settings, size, AutoregressiveShape::new(settings).fields(), Work::of(settings, 1))
 }
 
@@ -73,11 +73,8 @@ fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {
 }
 
 fn load(model: &Model) -> Result<Fitted> {
-    let [components, hidden, reach] = counts(model, SHAPE)?;
+    let [components, hidden, reach] = counts(model, SHAPE, AutoregressiveShape::RANGES)?;
     let shape = AutoregressiveShape { components, hidden, reach };
-    if !shape.is_possible() {
-        return Err(misfit(model, SHAPE[0], &format!("is one of {shape:?}, but no such law is ever trained")));
-    }
     fitted(Learned::load(model, shape.fields())?, shape, Training::load(model)?)
 }
 

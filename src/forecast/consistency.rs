@@ -12,24 +12,27 @@ use serde_json::json;
 use super::learned::{
     self, First, Learned, Task, Work, after, in_chunks, joined, members, named, shared_steps, stacked, started,
 };
+use super::sampling::{RHOS, SIGMAS, descend};
 use super::stored::{misfit, reals, vector};
 use super::{Cost, Error, FitContext, FitSize, Fitted, ForecasterBuild, Result, Training};
 use crate::model::{Checkpoints, Model};
 use crate::nn::OBJECTIVES;
 use crate::nn::objective::{Boundary, Consistency, DENOISER_FIELDS, DENOISER_SETTINGS, DENOISERS, Rows};
 use crate::systems::noising::Karras;
-use crate::systems::registry::find;
+use crate::systems::registry::{DefaultValue, find};
 use crate::systems::{self, Entry, Forecaster, Key, MemoryUse, Param, ParamKind, Purpose, Settings};
 
-const TEACHER_STEPS: Param = Param::unset(
+pub(super) const TEACHER_STEPS: Param = Param::unset(
     "teacher_steps",
     ParamKind::COUNT,
     "of `steps`, those that train the denoiser that is distilled in the others; unset: half",
 );
 const LEVELS: Param = Param::int("levels", 40, 2, "noise levels of the distillation").up_to(10_000);
-const SIGMA_MIN: Param = Param::positive("sigma_min", 0.004, "last noise level, at which flow lines end");
-const SIGMA_MAX: Param = Param::positive("sigma_max", 40.0, "first noise level, at which a draw starts");
-const RHO: Param = Param::positive("rho", 10.0, "spacing of the levels");
+const SIGMA_MIN: Param =
+    Param::new("sigma_min", SIGMAS, DefaultValue::Float(0.004), "last noise level, at which flow lines end");
+const SIGMA_MAX: Param =
+    Param::new("sigma_max", SIGMAS, DefaultValue::Float(40.0), "first noise level, at which a draw starts");
+const RHO: Param = Param::new("rho", RHOS, DefaultValue::Float(10.0), "spacing of the levels");
 
 const OWN: [Param; 5] = [TEACHER_STEPS, LEVELS, SIGMA_MIN, SIGMA_MAX, RHO];
 const NAMED: [Param; learned::SETTINGS.len() + 5] = joined(learned::SETTINGS, OWN);
@@ -63,6 +66,7 @@ fn memory(settings: &Settings, size: &FitSize) -> Vec<MemoryUse> {
 
 /// The levels of the distillation, from the first to the last that is above 0.
 fn sigmas(settings: &Settings) -> Result<Vec<f64>> {
+    descend(settings, [SIGMA_MIN, SIGMA_MAX], [f64::NAN; 2])?;
     let [sigma_min, sigma_max, rho] = [SIGMA_MIN, SIGMA_MAX, RHO].map(|param| settings.number(param.key));
     let steps = settings.count(LEVELS.key);
     let mut sigmas = Karras { sigma_min, sigma_max, rho, steps }.sigmas()?;
@@ -73,12 +77,13 @@ fn sigmas(settings: &Settings) -> Result<Vec<f64>> {
 }
 
 /// The teacher is evaluated twice for each pair of the distillation (Heun), and the student once for what it is to give.
-fn cost(settings: &Settings, size: &FitSize) -> Option<Cost> {
-    let (of_teacher, rest) = shared_steps(settings, TEACHER_STEPS).ok()?;
+fn cost(settings: &Settings, size: &FitSize) -> Result<Cost> {
+    let (of_teacher, rest) = shared_steps(settings, TEACHER_STEPS)?;
+    sigmas(settings)?;
     let of = |work: Work| learned::cost(settings, size, DENOISER_FIELDS, work);
     let teacher = of(Work { steps: of_teacher, evaluations: 0, ..Work::of(settings, 0) })?;
     let student = of(Work { steps: rest, beside: 3, ..Work::of(settings, 1) })?;
-    Some(Cost { parameters: student.parameters, ..student.and(teacher) })
+    Ok(Cost { parameters: student.parameters, ..student.and(teacher) })
 }
 
 fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {
@@ -115,7 +120,7 @@ fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {
     };
     let (learned, second) = Learned::train(settings, context, &data, &task, 1)?;
     let model = ConsistencyModel { learned, boundary: consistency.boundary(), sigma_max };
-    Ok(fitted(model, after(&first.training, second)))
+    Ok(fitted(model, after(&first.training, "teacher", second)))
 }
 
 fn load(model: &Model) -> Result<Fitted> {

@@ -41,7 +41,7 @@ struct Crps {
     noise_fields: usize,
 }
 
-fn cost(settings: &Settings, size: &FitSize) -> Option<Cost> {
+fn cost(settings: &Settings, size: &FitSize) -> Result<Cost> {
     let fields = score_rule_fields(settings.count(NOISE_FIELDS.key));
     let work = Work { members: settings.count(TRAIN_MEMBERS.key), ..Work::of(settings, 1) };
     learned::rolled_cost(settings, size, fields, work)

@@ -50,9 +50,9 @@ fn memory(settings: &Settings, size: &FitSize) -> Vec<MemoryUse> {
     target::held(settings, size, DENOISER_FIELDS)
 }
 
-fn cost(settings: &Settings, size: &FitSize) -> Option<Cost> {
+fn cost(settings: &Settings, size: &FitSize) -> Result<Cost> {
     let along = sampled_schedule(settings.text(OBJECTIVE.key), settings);
-    target::cost(settings, size, Sampling::new(settings, along, 1.0).ok()?.evaluations())
+    target::cost(settings, size, Sampling::new(settings, along, 1.0)?.evaluations())
 }
 
 fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {

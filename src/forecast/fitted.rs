@@ -3,7 +3,8 @@
 //! A model file holds what the forecaster gives of itself ([`Parts`]), and beside it two arrays about the training:
 //! `training.counts` (parameters, pairs, steps, best step, evaluations) and `training.reals` (the best validation loss,
 //! left out where it is unknown, and then step, training loss and validation loss of each point of the curve). Where nothing
-//! was validated the points, of step and training loss, are `training.unvalidated` instead.
+//! was validated the points, of step and training loss, are `training.unvalidated` instead. Of a network that another was
+//! learned from the points are the rows of `training.earlier.NAME`, without validation losses where there are none.
 
 use std::collections::BTreeMap;
 use std::ops::Deref;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::Result;
-use super::stored::{array, misfit, reals};
+use super::stored::{array, matrix, misfit, reals};
 use crate::model::{CurvePoint, Model, Tensor, Values};
 use crate::systems::Forecaster;
 
@@ -33,7 +34,46 @@ pub struct Training {
     pub evaluations: usize,
     /// The curve.
     pub curve: Vec<CurvePoint>,
+    /// The trainings before it in the same fit, of networks that this one was learned from.
+    pub earlier: Vec<EarlierTraining>,
 }
+
+/// A training of a network that another was then learned from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EarlierTraining {
+    /// What the network is to the other: one word.
+    pub what: String,
+    /// The curve.
+    pub curve: Vec<CurvePoint>,
+}
+
+impl EarlierTraining {
+    /// The points as a stored array, `[point, number]`; none where there are none.
+    fn stored(&self) -> Option<Tensor> {
+        let validated = self.curve.iter().all(|point| !point.valid.is_nan());
+        let row =
+            |point: &CurvePoint| [point.step as f64, point.train].into_iter().chain(validated.then_some(point.valid));
+        let values: Vec<f64> = self.curve.iter().flat_map(row).collect();
+        let shape = vec![self.curve.len(), if validated { 3 } else { 2 }];
+        (!values.is_empty()).then_some(Tensor { shape, values: Values::F64(values) })
+    }
+
+    /// From the stored array of a name.
+    fn load(model: &Model, name: &str) -> Result<Self> {
+        let rows = matrix(model, name)?;
+        if !(2..=3).contains(&rows.ncols()) {
+            return Err(misfit(model, name, "has rows of neither 2 nor 3 numbers"));
+        }
+        let valid = |row: &ndarray::ArrayView1<f64>| row.get(2).copied().unwrap_or(f64::NAN);
+        let point =
+            |row: ndarray::ArrayView1<f64>| CurvePoint { step: row[0] as u64, train: row[1], valid: valid(&row) };
+        let what = name.strip_prefix(EARLIER).unwrap_or_default().to_owned();
+        Ok(Self { what, curve: rows.outer_iter().map(point).collect() })
+    }
+}
+
+/// The beginning of the names of arrays of earlier trainings.
+const EARLIER: &str = "training.earlier.";
 
 /// The array of a curve without validation losses.
 const UNVALIDATED: &str = "training.unvalidated";
@@ -42,7 +82,16 @@ impl Training {
     /// Of a closed form fitted to `pairs` pairs or states, validated on nothing.
     pub fn closed_form(pairs: usize) -> Self {
         let (parameters, steps, best_step, evaluations) = (0, 0, 0, 0);
-        Self { parameters, pairs, steps, best_step, best_valid: f64::NAN, evaluations, curve: Vec::new() }
+        Self {
+            parameters,
+            pairs,
+            steps,
+            best_step,
+            best_valid: f64::NAN,
+            evaluations,
+            curve: Vec::new(),
+            earlier: Vec::new(),
+        }
     }
 
     /// Puts what is known of the training among stored arrays.
@@ -60,6 +109,8 @@ impl Training {
         if unvalidated {
             tensors.insert(UNVALIDATED.to_owned(), reals(pairs));
         }
+        let earlier = self.earlier.iter().filter_map(|one| Some((format!("{EARLIER}{}", one.what), one.stored()?)));
+        tensors.extend(earlier);
     }
 
     /// Takes back what a stored model says of its training.
@@ -88,6 +139,7 @@ impl Training {
         let pair = |p: &[f64]| CurvePoint { step: p[0] as u64, train: p[1], valid: f64::NAN };
         let count = |i: usize| counts[i].unsigned_abs();
         let point = |p: &[f64]| CurvePoint { step: p[0] as u64, train: p[1], valid: p[2] };
+        let earlier = model.tensors.keys().filter(|name| name.starts_with(EARLIER));
         Ok(Self {
             parameters: count(0) as usize,
             pairs: count(1) as usize,
@@ -96,6 +148,7 @@ impl Training {
             best_valid: best,
             evaluations: count(4) as usize,
             curve: curve.chunks_exact(3).map(point).chain(pairs.chunks_exact(2).map(pair)).collect(),
+            earlier: earlier.map(|name| EarlierTraining::load(model, name)).collect::<Result<_>>()?,
         })
     }
 }

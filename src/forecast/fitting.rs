@@ -63,8 +63,9 @@ pub struct ForecasterBuild {
     pub cost: Option<CostOf>,
 }
 
-/// The cost of a forecaster with these settings; none where they contradict each other, as the fit will say.
-pub type CostOf = fn(&Settings, &FitSize) -> Option<Cost>;
+/// The cost of a forecaster with these settings; an error where they contradict each other or the layout of a state, as the
+/// fit would say.
+pub type CostOf = fn(&Settings, &FitSize) -> Result<Cost>;
 
 /// What a learned forecaster costs, in floating-point operations of its networks: two for each element of a matrix and
 /// example. What losses, validations and optimizers take beside is not in it.

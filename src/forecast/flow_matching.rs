@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::denoiser::LearnedDenoiser;
 use super::learned::{self, Learned, joined};
+use super::sampling::FACTORS;
 use super::stored::{misfit, reals, vector};
 use super::target::{self, Target, TargetFit};
 use super::{Cost, FitContext, FitSize, Fitted, ForecasterBuild, Result, Training};
@@ -24,16 +25,13 @@ use crate::systems::noising::schedule::Rectified;
 use crate::systems::noising::{Levels, Stretched, sample};
 use crate::systems::registry::find;
 use crate::systems::{
-    self, BoundDenoiser, ConditionalDenoiser, Denoiser, Entry, Forecaster, Key, MemoryUse, Param, ParamKind, Settings,
+    self, BoundDenoiser, ConditionalDenoiser, Denoiser, Entry, Forecaster, Key, MemoryUse, Param, Settings,
 };
 
 const SAMPLER: Param = Param::choice("sampler", "dpm_solver_2m", SAMPLER_NAMES, "how a lead step is drawn");
 const LEVELS: Param = Param::int("levels", 10, 1, "steps from noise to data in a lead step").up_to(10_000);
-const SPACING: Param = Param::unset(
-    "spacing",
-    ParamKind::POSITIVE,
-    "factor of the noise levels at times of equal distance; unset: fitted to the law",
-);
+const SPACING: Param =
+    Param::unset("spacing", FACTORS, "factor of the noise levels at times of equal distance; unset: fitted to the law");
 
 const SAMPLING: [Param; 4] = [SAMPLER, LEVELS, SPACING, TIME_LAW];
 const SAMPLED: [Param; learned::SETTINGS.len() + 4] = joined(learned::SETTINGS, SAMPLING);
@@ -106,8 +104,8 @@ fn memory(settings: &Settings, size: &FitSize) -> Vec<MemoryUse> {
     target::held(settings, size, DENOISER_FIELDS)
 }
 
-fn cost(settings: &Settings, size: &FitSize) -> Option<Cost> {
-    target::cost(settings, size, FlowSampling::new(settings, 1.0).ok()?.evaluations())
+fn cost(settings: &Settings, size: &FitSize) -> Result<Cost> {
+    target::cost(settings, size, FlowSampling::new(settings, 1.0)?.evaluations())
 }
 
 fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {

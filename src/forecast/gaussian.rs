@@ -146,8 +146,13 @@ impl Differentiable for Gaussian {
     }
 }
 
-fn cost(settings: &Settings, size: &FitSize) -> Option<Cost> {
-    learned::cost(settings, size, CovarianceForm::of(settings).fields(size.components), Work::of(settings, 1))
+fn cost(settings: &Settings, size: &FitSize) -> Result<Cost> {
+    learned::cost(
+        settings,
+        size,
+        CovarianceForm::new(settings, size.components)?.fields(size.components),
+        Work::of(settings, 1),
+    )
 }
 
 fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {

@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::denoiser::LearnedDenoiser;
 use super::learned::{self, Learned, Work, joined};
+use super::sampling::FACTORS;
 use super::stored::{misfit, reals, vector};
 use super::target::{Target, TargetFit};
 use super::{Cost, FitContext, FitSize, Fitted, ForecasterBuild, Result, Training};
@@ -22,19 +23,22 @@ use crate::nn::objective::{DENOISER_FIELDS, TIME_LAW, interpolant_preconditionin
 use crate::systems::noising::sampler::Foellmer;
 use crate::systems::noising::schedule::Interpolant;
 use crate::systems::noising::{Levels, Schedule, Stretched, TimeGrid, sample};
-use crate::systems::registry::find;
+use crate::systems::registry::{DefaultValue, ParamKind, find};
 use crate::systems::{
-    self, BoundDenoiser, ConditionalDenoiser, Denoiser, Entry, Forecaster, Key, MemoryUse, Param, ParamKind, Settings,
+    self, BoundDenoiser, ConditionalDenoiser, Denoiser, Entry, Forecaster, Key, MemoryUse, Param, Settings,
 };
 
-const NOISE: Param =
-    Param::at_least("noise", 1.0, 0.0, "factor of the noise on the way from state to state; the law stays what it is");
-const LEVELS: Param = Param::int("levels", 20, 2, "steps from one state to the next").up_to(10_000);
-const SPACING: Param = Param::unset(
-    "spacing",
-    ParamKind::POSITIVE,
-    "factor of the noise levels at times of equal distance; unset: fitted to the law",
+/// Factors of noise: with more, steps would have to be as many times shorter.
+const NOISES: ParamKind = ParamKind::real(0.0, 100.0);
+const NOISE: Param = Param::new(
+    "noise",
+    NOISES,
+    DefaultValue::Float(1.0),
+    "factor of the noise from state to state; the law stays what it is",
 );
+const LEVELS: Param = Param::int("levels", 20, 2, "steps from one state to the next").up_to(10_000);
+const SPACING: Param =
+    Param::unset("spacing", FACTORS, "factor of the noise levels at times of equal distance; unset: fitted to the law");
 
 const SAMPLING: [Param; 4] = [NOISE, LEVELS, SPACING, TIME_LAW];
 const PARAMS: [Param; learned::SETTINGS.len() + 4] = joined(learned::SETTINGS, SAMPLING);
@@ -101,8 +105,8 @@ fn memory(settings: &Settings, size: &FitSize) -> Vec<MemoryUse> {
     learned::held(settings, size, DENOISER_FIELDS)
 }
 
-fn cost(settings: &Settings, size: &FitSize) -> Option<Cost> {
-    let evaluations = Process::new(settings, 1.0).ok()?.levels.steps();
+fn cost(settings: &Settings, size: &FitSize) -> Result<Cost> {
+    let evaluations = Process::new(settings, 1.0)?.levels.steps();
     learned::cost(settings, size, DENOISER_FIELDS, Work::of(settings, evaluations))
 }
 

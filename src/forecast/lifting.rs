@@ -26,7 +26,7 @@ fn memory(settings: &Settings, size: &FitSize) -> Vec<MemoryUse> {
     learned::held(settings, size, score_rule_fields(settings.count(NOISE_FIELDS.key)))
 }
 
-fn cost(settings: &Settings, size: &FitSize) -> Option<Cost> {
+fn cost(settings: &Settings, size: &FitSize) -> Result<Cost> {
     learned::cost(settings, size, score_rule_fields(settings.count(NOISE_FIELDS.key)), Work::of(settings, 1))
 }
 

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use super::fitted::{Fitted, Parts, Training};
 use super::pairs::{Pairs, standardisation};
-use super::stored::{covariance, matrix, misfit, number, reals, tensor, vector};
+use super::stored::{covariance, matrix, misfit, number, reals, sizes, tensor, vector};
 use super::{Error, FitContext, FitSize, ForecasterBuild, Result};
 use crate::model::Model;
 use crate::systems::gaussian::{LinearForecaster, SymmetricEigen};
@@ -101,7 +101,7 @@ pub(super) fn stored_law(model: &Model) -> Result<LinearGaussian> {
     let dim = law_matrix.nrows();
     let covariance = covariance(model, "covariance")?;
     if law_matrix.ncols() != dim || covariance.dim() != (dim, dim) {
-        let problem = format!("has shape {:?} beside a matrix of {:?}", covariance.dim(), law_matrix.dim());
+        let problem = format!("is {} beside a matrix of {}", sizes(covariance.shape()), sizes(law_matrix.shape()));
         return Err(misfit(model, "covariance", &problem));
     }
     Ok(LinearGaussian { offset: vector(model, "offset", dim)?, matrix: law_matrix, covariance })

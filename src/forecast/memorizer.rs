@@ -23,7 +23,7 @@ use super::analog::{INCREMENT, SUCCESSOR, TARGET};
 use super::fitted::{Fitted, Parts, Training};
 use super::learned::{in_chunks, members, stacked};
 use super::pairs::{Pairs, kept, standardisation};
-use super::stored::{matrix, misfit, number, tensor};
+use super::stored::{matrix, misfit, number, sizes, tensor};
 use super::{Error, FitContext, FitSize, ForecasterBuild, Result};
 use crate::model::Model;
 use crate::nn::windows::evenly;
@@ -107,7 +107,7 @@ fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {
 fn load(model: &Model) -> Result<Fitted> {
     let pairs = Pairs { now: matrix(model, "now")?, next: matrix(model, "next")? };
     if pairs.now.dim() != pairs.next.dim() || pairs.len() == 0 {
-        let problem = format!("has shape {:?} beside {:?}", pairs.next.dim(), pairs.now.dim());
+        let problem = format!("is {} beside {}", sizes(pairs.next.shape()), sizes(pairs.now.shape()));
         return Err(misfit(model, "next", &problem));
     }
     let bandwidth = number(model, BANDWIDTH.key)?;

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::learned::{self, Learned, Work, in_chunks, joined, members, stacked};
 use super::mixture_law::{GaussianPart, MixtureLaw};
-use super::stored::{counts, misfit};
+use super::stored::counts;
 use super::{Cost, FitContext, FitSize, Fitted, ForecasterBuild, Result, Training};
 use crate::model::Model;
 use crate::nn::objective::{GaussianFields, MIXTURE_SETTINGS, MixtureShape};
@@ -57,7 +57,7 @@ struct Mixture {
     shape: MixtureShape,
 }
 
-fn cost(settings: &Settings, size: &FitSize) -> Option<Cost> {
+fn cost(settings: &Settings, size: &FitSize) -> Result<Cost> {
     learned::cost(settings, size, MixtureShape::new(settings).fields(), Work::of(settings, 1))
 }
 
@@ -69,12 +69,8 @@ fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {
 }
 
 fn load(model: &Model) -> Result<Fitted> {
-    let [components, rank] = counts(model, SHAPE)?;
+    let [components, rank] = counts(model, SHAPE, MixtureShape::RANGES)?;
     let shape = MixtureShape { components, rank };
-    if !shape.is_possible() {
-        let problem = format!("with `{}` is {shape:?}, but no such mixture is ever trained", SHAPE[1]);
-        return Err(misfit(model, SHAPE[0], &problem));
-    }
     let learned = Learned::load(model, shape.fields())?;
     Ok(fitted(Mixture { learned, shape }, Training::load(model)?))
 }

@@ -1,5 +1,6 @@
 //! Forecasters: one file each, one line in [`FORECASTERS`]. Baselines and learned ones train and load alike.
 
+mod agreement;
 mod analog;
 mod autoregressive;
 #[cfg(test)]
@@ -38,12 +39,16 @@ mod pool;
 mod sampling;
 mod stored;
 mod target;
+mod trainings;
 
+pub use agreement::disagreements;
 pub use error::{Error, Result};
-pub use fitted::{Fitted, Parts, Training};
+pub use fitted::{EarlierTraining, Fitted, Parts, Training};
 pub use fitting::{Cost, CostOf, FitContext, FitSize, ForecasterBuild};
 pub use learned::START_FROM;
 pub use pool::pool;
+
+pub use trainings::{shortened, trainings};
 
 pub use crate::model::{Checkpoints, CurvePoint};
 use crate::systems::Entry;

@@ -166,7 +166,7 @@ impl GaussianKernel for Kernel {
 /// The forecaster: its law is Gaussian, so that it offers everything that a Gaussian law offers.
 struct Mse(GaussianLaw<Kernel>);
 
-fn cost(settings: &Settings, size: &FitSize) -> Option<Cost> {
+fn cost(settings: &Settings, size: &FitSize) -> Result<Cost> {
     learned::rolled_cost(settings, size, REGRESSION_FIELDS, Work::of(settings, 1))
 }
 

@@ -9,7 +9,7 @@ use ndarray::{Array1, Array2, Array3, ArrayView2, Zip, s};
 use serde_json::json;
 
 use super::learned::{self, Learned, Work, in_chunks, joined, members, stacked};
-use super::stored::{counts, misfit};
+use super::stored::counts;
 use super::{Cost, FitContext, FitSize, Fitted, ForecasterBuild, Result, Training};
 use crate::model::Model;
 use crate::nn::objective::{FLOW_SETTINGS, FlowShape, Spline, coupling_fields, coupling_trunk, log_variance, moves};
@@ -55,10 +55,10 @@ struct NormalizingFlow {
 }
 
 /// One evaluation of the network is one of all its trunks.
-fn cost(settings: &Settings, size: &FitSize) -> Option<Cost> {
+fn cost(settings: &Settings, size: &FitSize) -> Result<Cost> {
     let shape = FlowShape::new(settings);
     let of_all = learned::cost(settings, size, shape.fields(), Work::of(settings, 1))?;
-    Some(Cost { evaluations: shape.couplings, ..of_all })
+    Ok(Cost { evaluations: shape.couplings, ..of_all })
 }
 
 fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {
@@ -70,11 +70,8 @@ fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {
 }
 
 fn load(model: &Model) -> Result<Fitted> {
-    let [couplings, bins] = counts(model, SHAPE)?;
+    let [couplings, bins] = counts(model, SHAPE, FlowShape::RANGES)?;
     let shape = FlowShape { couplings, bins };
-    if !shape.is_possible() {
-        return Err(misfit(model, SHAPE[0], &format!("is one of {shape:?}, but no such flow is ever trained")));
-    }
     let learned = Learned::load(model, shape.fields())?;
     Ok(fitted(NormalizingFlow { learned, shape }, Training::load(model)?))
 }

@@ -99,6 +99,19 @@ fn load(model: &Model) -> Result<Fitted> {
     linear::fitted(ENTRY.name, law, config, Training::load(model)?)
 }
 
+/// Checks a number of principal components that is set, for states of `n` components.
+///
+/// # Errors
+/// When they have not as many.
+pub(super) fn check(settings: &Settings, n: usize) -> Result<()> {
+    let rank = settings.count(RANK.key);
+    if rank <= n {
+        return Ok(());
+    }
+    let problem = format!("is {rank}, but a state has {n} components; set it to at most {n}");
+    Err(settings.mistake(RANK.key, problem).into())
+}
+
 /// The principal components of states.
 struct Principal {
     mean: Array1<f64>,

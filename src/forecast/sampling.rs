@@ -21,10 +21,18 @@ use crate::systems::{self, Denoiser, Key, Param, ParamKind, Settings};
 const SAMPLER: Param = Param::choice("sampler", "dpm_solver_2m", SAMPLER_NAMES, "how a lead step is drawn");
 const LEVELS: Param =
     Param::unset("levels", ParamKind::int(2, 10_000), "noise levels of a lead step; the sampler's own number");
-const SIGMA_MIN: Param =
-    Param::unset("sigma_min", ParamKind::POSITIVE, "last noise level; the sampler's own, fitted to the law");
-const SIGMA_MAX: Param = Param::unset("sigma_max", ParamKind::POSITIVE, "first noise level; the sampler's own");
-const RHO: Param = Param::unset("rho", ParamKind::POSITIVE, "spacing of the levels; the sampler's own");
+const SIGMA_MIN: Param = Param::unset("sigma_min", SIGMAS, "last noise level; the sampler's own, fitted to the law");
+const SIGMA_MAX: Param = Param::unset("sigma_max", SIGMAS, "first noise level; the sampler's own");
+const RHO: Param = Param::unset("rho", RHOS, "spacing of the levels; the sampler's own");
+
+/// Noise levels that single precision serves, in standard deviations of the data.
+pub(super) const SIGMAS: ParamKind = ParamKind::real(1e-6, 1e6);
+
+/// Exponents of [`Karras`]: below, levels are beyond all numbers, and above they are geometric.
+pub(super) const RHOS: ParamKind = ParamKind::real(0.1, 1000.0);
+
+/// Factors of the levels of a schedule.
+pub(super) const FACTORS: ParamKind = ParamKind::real(1e-6, 1e6);
 
 /// The least and the most noise levels.
 const LEVELS_RANGE: std::ops::RangeInclusive<u64> = 2..=10_000;
@@ -40,6 +48,23 @@ const ALONG: &str = "sampled_along";
 
 /// The stored array of sigma_min, sigma_max and rho.
 const SCHEDULE: &str = "schedule";
+
+/// Checks that the first noise level is above the last, where those that are not set are the `usual` ones, last and first.
+///
+/// # Errors
+/// When it is not.
+pub(super) fn descend(settings: &Settings, [last, first]: [Param; 2], usual: [f64; 2]) -> Result<()> {
+    let value = |param: Param, usual: f64| settings.optional_number(param.key).unwrap_or(usual);
+    let (low, high) = (value(last, usual[0]), value(first, usual[1]));
+    if low < high {
+        return Ok(());
+    }
+    let (key, is, other, than) = match settings.has(last.key) {
+        true => (last.key, low, format!("`{}`, which is {high}", first.key), "below"),
+        false => (first.key, high, format!("`{}`, which is {low}", last.key), "above"),
+    };
+    Err(settings.mistake(key, format!("is {is}, but must be {than} {other}")).into())
+}
 
 /// A sampler with its noise levels.
 pub(super) struct Sampling {
@@ -59,6 +84,7 @@ impl Sampling {
     pub fn new(settings: &Settings, along: &str, width: f64) -> Result<Self> {
         let name = settings.text(SAMPLER.key).to_owned();
         let usual = named(&name)?.grid;
+        descend(settings, [SIGMA_MIN, SIGMA_MAX], [usual.sigma_min * width.sqrt(), usual.sigma_max])?;
         let number = |param: Param, usual: f64| settings.optional_number(param.key).unwrap_or(usual);
         let grid = Karras {
             sigma_min: number(SIGMA_MIN, usual.sigma_min * width.sqrt()),

@@ -1,6 +1,9 @@
 //! Between forecasters and the plain data in which they are stored.
 
+use std::ops::RangeInclusive;
+
 use ndarray::{Array1, Array2};
+use serde_json::Value;
 
 use super::{Error, Result};
 use crate::model::{Model, Tensor, Values};
@@ -79,6 +82,14 @@ pub(super) fn misfit(model: &Model, name: &str, problem: &str) -> Error {
     Error::Model(format!("the stored model of kind `{}` is damaged: `{name}` {problem}; fit it again", model.kind))
 }
 
+/// The sizes of an array: "2 x 3".
+pub(super) fn sizes(shape: &[usize]) -> String {
+    match shape {
+        [] => "1".to_owned(),
+        _ => shape.iter().map(usize::to_string).collect::<Vec<_>>().join(" x "),
+    }
+}
+
 /// A number of a model's configuration.
 ///
 /// # Errors
@@ -87,15 +98,23 @@ pub(super) fn number(model: &Model, key: &str) -> Result<f64> {
     model.config[key].as_f64().ok_or_else(|| misfit(model, key, "is missing or not a number"))
 }
 
-/// Whole numbers of what a model's configuration says of its forecaster.
+/// Whole numbers of what a model's configuration says of its forecaster, each in its range.
 ///
 /// # Errors
-/// When one is missing.
-pub(super) fn counts<const N: usize>(model: &Model, keys: [&str; N]) -> Result<[usize; N]> {
+/// When one is missing, or no setting could have it.
+pub(super) fn counts<const N: usize>(
+    model: &Model,
+    keys: [&str; N],
+    ranges: [RangeInclusive<usize>; N],
+) -> Result<[usize; N]> {
     let mut counts = [0; N];
-    for (count, key) in counts.iter_mut().zip(keys) {
+    for ((count, key), range) in counts.iter_mut().zip(keys).zip(ranges) {
         let stored = model.config["forecaster"][key].as_u64();
         *count = stored.ok_or_else(|| misfit(model, key, "is missing or not a whole number"))? as usize;
+        let (least, most) = range.into_inner();
+        if !(least..=most).contains(count) {
+            return Err(misfit(model, key, &format!("is {count}, but must be from {least} to {most}")));
+        }
     }
     Ok(counts)
 }
@@ -109,7 +128,7 @@ pub(super) fn same_parts(model: &Model, rebuilt: &Model) -> Result<()> {
         match rebuilt.tensors.get(name) {
             None => return Err(misfit(model, name, "is no part of such a model")),
             Some(own) if own.shape != tensor.shape => {
-                let problem = format!("has shape {:?}, but must have {:?}", tensor.shape, own.shape);
+                let problem = format!("is {}, but must be {}", sizes(&tensor.shape), sizes(&own.shape));
                 return Err(misfit(model, name, &problem));
             }
             Some(own) if own != tensor => return Err(misfit(model, name, "has values that no such model has")),
@@ -119,8 +138,24 @@ pub(super) fn same_parts(model: &Model, rebuilt: &Model) -> Result<()> {
     if let Some(name) = rebuilt.tensors.keys().find(|name| !model.tensors.contains_key(*name)) {
         return Err(misfit(model, name, "is missing"));
     }
-    match model.config == rebuilt.config {
-        true => Ok(()),
-        false => Err(misfit(model, "config", &format!("is {}, but must be {}", model.config, rebuilt.config))),
+    match difference("config", &model.config, &rebuilt.config) {
+        None => Ok(()),
+        Some((key, problem)) => Err(misfit(model, &key, &problem)),
+    }
+}
+
+/// The first key on which two configurations differ, with what is wrong with the first.
+fn difference(key: &str, found: &Value, own: &Value) -> Option<(String, String)> {
+    match (found, own) {
+        (Value::Object(found), Value::Object(own)) => {
+            let inside = |(key, own): (&String, &Value)| match found.get(key) {
+                Some(found) => difference(key, found, own),
+                None => Some((key.clone(), "is missing".to_owned())),
+            };
+            let unknown = found.keys().find(|key| !own.contains_key(*key));
+            let unknown = || unknown.map(|key| (key.clone(), "is no part of such a model".to_owned()));
+            own.iter().find_map(inside).or_else(unknown)
+        }
+        (found, own) => (found != own).then(|| (key.to_owned(), format!("is {found}, but must be {own}"))),
     }
 }

@@ -32,7 +32,7 @@ const TARGET: Param = Param::choice(
     &[USUAL, "state", "residual"],
     "what is drawn: the increment, the next state, or what a network for the mean leaves of the increment",
 );
-const MEAN_STEPS: Param = Param::unset(
+pub(super) const MEAN_STEPS: Param = Param::unset(
     "mean_steps",
     ParamKind::COUNT,
     "of `steps`, those that train the mean which residuals are of; unset: half",
@@ -79,16 +79,19 @@ pub(super) fn held(settings: &Settings, size: &FitSize, fields: Fields) -> Vec<M
 }
 
 /// What a network for the denoiser of z costs that is evaluated so many times in a lead step, with that for the mean.
-pub(super) fn cost(settings: &Settings, size: &FitSize, evaluations: usize) -> Option<Cost> {
+///
+/// # Errors
+/// When the settings contradict each other or the layout of a state.
+pub(super) fn cost(settings: &Settings, size: &FitSize, evaluations: usize) -> Result<Cost> {
     let of = |fields, work| learned::cost(settings, size, fields, work);
     if settings.text(TARGET.key) != "residual" {
         return of(DENOISER_FIELDS, Work::of(settings, evaluations));
     }
-    let (of_mean, rest) = shared_steps(settings, MEAN_STEPS).ok()?;
+    let (of_mean, rest) = shared_steps(settings, MEAN_STEPS)?;
     let mean = of(REGRESSION_FIELDS, Work { steps: of_mean, ..Work::of(settings, 1) })?;
     let rests = of(REGRESSION_FIELDS, Work { steps: rest, members: 0, beside: 1, evaluations: 0 })?;
     let own = of(DENOISER_FIELDS, Work { steps: rest, ..Work::of(settings, evaluations) })?;
-    Some(own.and(mean).and(Cost { parameters: 0, ..rests }))
+    Ok(own.and(mean).and(Cost { parameters: 0, ..rests }))
 }
 
 /// A fit of a network for z.
@@ -177,7 +180,7 @@ impl TargetFit<'_, '_, '_> {
         let kept = carried.as_ref().map(|kept| kept as &dyn Checkpoints);
         let (learned, second) = self.trained(&target, [of_mean, rest], kept)?;
         let (parameters, evaluations) = (before.parameters + second.parameters, 1 + second.evaluations);
-        Ok((learned, target, Training { parameters, evaluations, ..after(&before, second) }))
+        Ok((learned, target, Training { parameters, evaluations, ..after(&before, MEAN, second) }))
     }
 }
 

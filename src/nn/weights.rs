@@ -54,6 +54,11 @@ impl Source for Counted {
     }
 }
 
+/// The sizes of an array: "2 x 3".
+fn sizes(shape: &[usize]) -> String {
+    shape.iter().map(usize::to_string).collect::<Vec<_>>().join(" x ")
+}
+
 /// Tensors that are there, by path.
 pub type Tensors = BTreeMap<String, Tensor>;
 
@@ -62,11 +67,14 @@ impl Source for Tensors {
         match self.get(path) {
             Some(tensor) if tensor.dims() == shape => Ok(tensor.clone()),
             Some(tensor) => Err(Error::Model(format!(
-                "the weight `{path}` has shape {:?} where the network needs {shape:?}; the model's configuration does \
-                 not belong to its weights",
-                tensor.dims()
+                "the weight `{path}` is {} where the network needs {}; the model's configuration does not belong to its \
+                 weights",
+                sizes(tensor.dims()),
+                sizes(shape)
             ))),
-            None => Err(Error::Model(format!("the model has no weight `{path}` of shape {shape:?}; it is incomplete"))),
+            None => {
+                Err(Error::Model(format!("the model has no weight `{path}` of {}; it is incomplete", sizes(shape))))
+            }
         }
     }
 }
@@ -172,8 +180,8 @@ impl Weights {
                 }
                 _ => {
                     return Err(Error::Model(format!(
-                        "the weight `{name}` is not an array of single precision of shape {:?}; the model is damaged",
-                        tensor.shape
+                        "the weight `{name}` is not an array of single precision of {}; the model is damaged",
+                        sizes(&tensor.shape)
                     )));
                 }
             }

@@ -19,11 +19,15 @@ pub(super) struct Chart {
     x: Axis,
     y: Axis,
     title: String,
+    legend: String,
     body: String,
 }
 
 /// Space for tick labels and the label of the x axis.
 const BOTTOM: f64 = 34.0;
+/// Height of a legend, and the length of the line that it shows of a style.
+const LEGEND: f64 = 14.0;
+const SAMPLE: f64 = 18.0;
 /// Space for half of the last tick label.
 const RIGHT: f64 = 12.0;
 
@@ -33,7 +37,25 @@ impl Chart {
         let widest = y.labels().iter().map(|label| label.chars().count()).max().unwrap_or(0);
         let left = (widest as f64 * LETTER + 9.0).max(22.0);
         let top = if title.is_empty() { 8.0 } else { 24.0 };
-        Self { width, height, left, top, x, y, title: title.into(), body: String::new() }
+        Self { width, height, left, top, x, y, title: title.into(), legend: String::new(), body: String::new() }
+    }
+
+    /// With a line below the title that says what lines of these styles and widths are; before anything is drawn.
+    #[must_use]
+    pub fn with_legend(mut self, entries: &[(Style, f64, &str)]) -> Self {
+        let mut x = 2.0;
+        for (style, width, word) in entries {
+            let (y, end, at) = (self.top, x + SAMPLE, x + SAMPLE + 4.0);
+            self.legend.push_str(&format!(
+                r##"<path {} stroke-width="{width}" d="M{x:.1} {y:.1}H{end:.1}"/><text class="tk" fill="#444" x="{at:.1}" y="{:.1}">{}</text>"##,
+                style.stroke(),
+                y + 3.8,
+                escape(word)
+            ));
+            x = at + word.chars().count() as f64 * LETTER + 12.0;
+        }
+        self.top += if entries.is_empty() { 0.0 } else { LEGEND };
+        self
     }
 
     fn plot_width(&self) -> f64 {
@@ -167,7 +189,8 @@ impl Chart {
             ),
         };
         format!(
-            r##"{title}{}{}<svg x="{left:.1}" y="{top:.1}" width="{w:.1}" height="{h:.1}" overflow="hidden">{}</svg><path class="ax" stroke="#444" fill="none" d="M{left:.1} {top:.1}v{h:.1}h{w:.1}"/>"##,
+            r##"{title}{}{}{}<svg x="{left:.1}" y="{top:.1}" width="{w:.1}" height="{h:.1}" overflow="hidden">{}</svg><path class="ax" stroke="#444" fill="none" d="M{left:.1} {top:.1}v{h:.1}h{w:.1}"/>"##,
+            self.legend,
             self.x_axis(),
             self.y_axis(),
             self.body

@@ -12,7 +12,11 @@ use crate::results::{Curve, CurvePoint, Report, RolloutRow, TrainingRow};
 
 /// The size of a chart.
 const WIDTH: f64 = 320.0;
-const HEIGHT: f64 = 205.0;
+const HEIGHT: f64 = 219.0;
+
+/// Widths of the lines of both losses.
+const THIN: f64 = 0.8;
+const THICK: f64 = 2.0;
 
 /// The table and the curves.
 pub(super) fn section(report: &Report, styles: &Styles) -> String {
@@ -20,7 +24,7 @@ pub(super) fn section(report: &Report, styles: &Styles) -> String {
     let charts = match charts.is_empty() {
         true => String::new(),
         false => format!(
-            r#"<div class="charts">{charts}</div><p class="note">Thin: training loss; thick: validation loss of the averaged weights, which decides which weights are kept. Losses of different kinds of forecaster are not comparable.</p>"#
+            r#"<div class="charts">{charts}</div><p class="note">Thin: training loss; thick: validation loss of the averaged weights, which decides which weights are kept. Losses of different kinds of forecaster, and of two trainings of one, are not comparable.</p>"#
         ),
     };
     format!("{}{charts}", table(report))
@@ -92,15 +96,42 @@ fn chart(report: &Report, curve: &Curve, styles: &Styles) -> Option<Chart> {
     let (low, high) = (finite().fold(f64::INFINITY, f64::min), finite().fold(f64::NEG_INFINITY, f64::max));
     let y = if low > 0.0 { Axis::log(low, high, "") } else { Axis::rounded(low, high, 5, "") };
     let x = Axis::linear(first.step.min(last.step) as f64, last.step as f64, 4, "training step");
-    let mut chart = Chart::new(WIDTH, HEIGHT, &format!("{}: loss", curve.label), x, y);
-    let style = styles.forecaster(&curve.label);
+    let style = Style { dash: 0, ..styles.forecaster(&curve.label) };
+    let validated = curve.points.iter().any(|point| point.valid.is_finite());
+    let lines = [(style, THIN, "training"), (style, THICK, "validation")];
+    let chart = Chart::new(WIDTH, HEIGHT, &format!("{}: loss", curve.title()), x, y);
+    let mut chart = chart.with_legend(&lines[..if validated { 2 } else { 1 }]);
     let line = |value: fn(&CurvePoint) -> f64| -> Vec<(f64, Option<f64>)> {
         curve.points.iter().map(|point| (point.step as f64, Some(value(point)))).collect()
     };
-    chart.line(Style { dash: 0, ..style }, 0.8, &line(|point| point.train), "training loss");
-    chart.line(Style { dash: 0, ..style }, 2.0, &line(|point| point.valid), "validation loss");
-    if let Some(row) = report.training.iter().find(|row| row.forecaster == curve.label && row.best_step > 0) {
+    chart.line(style, THIN, &line(|point| point.train), "training loss");
+    chart.line(style, THICK, &line(|point| point.valid), "validation loss");
+    let own = |row: &&TrainingRow| curve.of.is_none() && row.forecaster == curve.label && row.best_step > 0;
+    if let Some(row) = report.training.iter().find(own) {
         chart.mark(row.best_step as f64, "kept");
     }
     Some(chart)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_trainings_of_a_fit_have_a_panel_that_says_which_and_what_its_lines_are() {
+        let points = |from: u64, valid: f64| {
+            (1..=4).map(|i| CurvePoint { step: from + 10 * i, train: 1.0 / i as f64, valid }).collect::<Vec<_>>()
+        };
+        let curve = |of: Option<&str>, from, valid| Curve {
+            label: "net".to_owned(),
+            of: of.map(str::to_owned),
+            points: points(from, valid),
+        };
+        let drawn = svg(&[], &[curve(Some("teacher"), 0, 0.5), curve(None, 40, f64::NAN)]);
+        assert!(drawn.contains(">net (teacher): loss</text>") && drawn.contains(">net: loss</text>"), "{drawn}");
+        // the second was not validated
+        let words = |word: &str| drawn.matches(&format!(">{word}</text>")).count();
+        assert_eq!((words("training"), words("validation")), (2, 1));
+        assert!(drawn.contains(&format!("viewBox=\"0 0 320 {}\"", 2.0 * HEIGHT)), "{drawn}");
+    }
 }

@@ -155,11 +155,18 @@ pub const BUDGET: Section = Section {
         Param::choice(
             "by",
             "training_flops",
-            &["parameters", "training_flops", "inference_flops"],
-            "what is equal: parameters or the cost of a lead step of a member (by width), or that of the training (by steps)",
+            &["parameters", "training_flops", "inference_flops", "seconds"],
+            "what is equal: parameters or the cost of a lead step of a member (by width, refused where the nearest is more \
+             than 15 % off), that of the training (by steps, within 2 %), or the seconds that it takes on this machine: \
+             `compare` and `train` measure a step of each training once, and the steps stand in the `experiment.toml` that \
+             they write, which measures nothing again",
         ),
         Param::unset("like", ParamKind::Text, "the label of the forecaster whose cost all others are to have"),
-        Param::unset("value", ParamKind::POSITIVE, "the cost itself: parameters or floating-point operations"),
+        Param::unset(
+            "value",
+            ParamKind::POSITIVE,
+            "the cost itself: parameters, floating-point operations, or seconds of a training",
+        ),
     ],
     special: &[],
 };

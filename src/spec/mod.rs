@@ -25,12 +25,12 @@ mod resolved;
 use document::Item;
 use mistake::Mistakes;
 
-pub use check::KindOfModel;
+pub use check::{KindOfModel, steps_that_cost};
 pub use layout::Layout;
 pub use mistake::{Mistake, failure};
 pub use plan::{
     AssimilatePlan, DataPlan, DataSource, ExpectedPlan, ForecasterPlan, Initial, ObservePlan, Plan, ScorePlan,
-    SystemPlan,
+    SecondsBudget, SystemPlan,
 };
 pub use presets::PRESETS;
 

@@ -7,7 +7,7 @@ use super::estimable::setting;
 use super::layout::Layout;
 use crate::assimilation::augment::Parameter;
 use crate::assimilation::{self, NOISE_LAWS, OPERATORS, ObservationOperator};
-use crate::forecast::START_FROM;
+use crate::forecast::{CostOf, FORECASTERS, START_FROM};
 use crate::systems::catalogue::{DefaultStepping, climate};
 use crate::systems::registry::find;
 use crate::systems::{Settings, Stepping, System};
@@ -36,6 +36,10 @@ pub struct Plan {
     pub expected: Vec<ExpectedPlan>,
     /// What is scored.
     pub score: ScorePlan,
+    /// The seconds that trainings are to take, where their steps are yet to be found by a measurement.
+    pub seconds: Option<SecondsBudget>,
+    /// What a budget has set, in sentences.
+    pub notes: Vec<String>,
     /// The resolved experiment as TOML: what `experiment.toml` of a run folder holds. Checking it gives this plan again.
     pub resolved: String,
 }
@@ -44,7 +48,7 @@ impl Plan {
     /// The label under which a forecaster is reported: that of the forecaster of several seeds that it is one of, if it is.
     pub fn reported<'a>(&'a self, label: &'a str) -> &'a str {
         let found = self.forecasters.iter().find(|one| one.label == label);
-        found.and_then(|one| one.seed_of.as_ref()).map_or(label, |(label, _)| label)
+        found.map_or(label, ForecasterPlan::reported)
     }
 }
 
@@ -151,6 +155,11 @@ impl ForecasterPlan {
         Self { label, kind, settings, given, model: None, seeds: 1, pool: false, seed_of: None }
     }
 
+    /// The label under which it is reported: that of the forecaster of several seeds that it is one of, if it is.
+    pub fn reported(&self) -> &str {
+        self.seed_of.as_ref().map_or(&self.label, |(label, _)| label)
+    }
+
     /// The model that its training starts from, where it does.
     pub fn start_from(&self) -> Option<&Path> {
         Some(self.settings.text(START_FROM)).filter(|path| !path.is_empty()).map(Path::new)
@@ -159,6 +168,31 @@ impl ForecasterPlan {
     /// How many successive states it is given, as far as its settings say.
     pub fn history(&self) -> usize {
         self.settings.optional_number("history").map_or(1, |count| count as usize).max(1)
+    }
+}
+
+impl ForecasterPlan {
+    /// What it costs by its settings, where it is trained here.
+    pub fn cost_of(&self) -> Option<CostOf> {
+        let entry = FORECASTERS.iter().find(|entry| entry.name == self.kind)?;
+        entry.build.cost.filter(|_| self.model.is_none())
+    }
+}
+
+/// The seconds that each training is to take on the machine that it runs on.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SecondsBudget {
+    /// So many.
+    Value(f64),
+    /// As many as that of the forecaster with this label.
+    Like(String),
+}
+
+impl SecondsBudget {
+    /// Whether it sets the steps of a forecaster.
+    pub fn sets(&self, forecaster: &ForecasterPlan) -> bool {
+        let like = matches!(self, Self::Like(label) if label == forecaster.reported());
+        !like && forecaster.cost_of().is_some()
     }
 }
 

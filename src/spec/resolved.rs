@@ -1,7 +1,7 @@
 //! A plan as TOML with every default filled in. Checking the text gives the plan again.
 
 use super::layout::Layout;
-use super::plan::{DataSource, ExpectedPlan, Initial, ObservePlan, Plan};
+use super::plan::{DataSource, ExpectedPlan, Initial, ObservePlan, Plan, SecondsBudget};
 use crate::assimilation::augment::{Parameter, Scale};
 use crate::systems::registry::{Settings, Value};
 
@@ -16,9 +16,12 @@ pub(super) fn toml(plan: &Plan) -> String {
         out.settings(&system.settings);
     }
     data(&mut out, plan);
-    for forecaster in &plan.forecasters {
+    // one section stands for all seeds of a forecaster, and a row for those of each
+    let pooled = |label: &str| plan.forecasters.iter().any(|one| one.pool && one.label == label);
+    let told = |one: &&ForecasterPlan| one.seed_of.as_ref().is_none_or(|(label, index)| *index == 0 && !pooled(label));
+    for forecaster in plan.forecasters.iter().filter(told) {
         out.header("[[forecaster]]");
-        out.text("name", &forecaster.label);
+        out.text("name", forecaster.reported());
         if !forecaster.kind.is_empty() {
             out.text("kind", &forecaster.kind);
         }
@@ -29,14 +32,26 @@ pub(super) fn toml(plan: &Plan) -> String {
             out.line("seeds", &forecaster.seeds.to_string());
             out.line("pool", &forecaster.pool.to_string());
         }
-        out.settings(&forecaster.settings);
+        // steps that are yet to be found by a measurement
+        let sought = plan.seconds.as_ref().is_some_and(|seconds| seconds.sets(forecaster));
+        forecaster.settings.iter().filter(|(key, _)| !sought || *key != "steps").for_each(|(key, setting)| {
+            out.line(key, &value(setting));
+        });
+    }
+    if let Some(seconds) = &plan.seconds {
+        out.header("[budget]");
+        out.text("by", "seconds");
+        match seconds {
+            SecondsBudget::Value(value) => out.line("value", &number(*value)),
+            SecondsBudget::Like(label) => out.text("like", label),
+        }
     }
     plan.observe.iter().for_each(|network| observe(&mut out, network));
-    for row in &plan.assimilate {
+    for row in plan.assimilate.iter().filter(|row| row.is_first_seed()) {
         out.header("[[assimilate]]");
         out.text("method", &row.method);
-        out.text("label", &row.label);
-        out.text("forecaster", &row.forecaster);
+        out.text("label", row.reported());
+        out.text("forecaster", plan.reported(&row.forecaster));
         out.text("observe", &row.observe);
         out.line("run_steps", &row.steps.to_string());
         out.line("replicates", &row.replicates.to_string());
@@ -48,7 +63,9 @@ pub(super) fn toml(plan: &Plan) -> String {
     plan.expected.iter().for_each(|expected| known(&mut out, expected));
     out.header("[score]");
     out.words("metrics", &plan.score.metrics);
-    out.words("forecasters", &plan.forecast);
+    let mut forecast: Vec<String> = plan.forecast.iter().map(|label| plan.reported(label).to_owned()).collect();
+    forecast.dedup();
+    out.words("forecasters", &forecast);
     out.line("lead_steps", &plan.score.lead_steps.to_string());
     out.line("members", &plan.score.members.to_string());
     out.line("starts", &plan.score.starts.to_string());

@@ -3,7 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use super::check::{ESTIMATE, INITIAL, NOISE, OPERATOR};
-use super::keys::{ASSIMILATE, DATA, EXPECTED, FORECASTER, Form, OBSERVE, SCORE, SYSTEM, Section, Special, TOP};
+use super::keys::{
+    ASSIMILATE, BUDGET, DATA, EXPECTED, FORECASTER, Form, OBSERVE, SCORE, SYSTEM, Section, Special, TOP,
+};
 use super::presets::PRESETS;
 use crate::assimilation::{METHODS, NOISE_LAWS, OPERATORS};
 use crate::forecast::FORECASTERS;
@@ -27,6 +29,7 @@ pub fn schema() -> Value {
     properties.insert("system".into(), json!({"$ref": A_SYSTEM}));
     properties.insert("data".into(), closed(&DATA, data));
     properties.insert("forecaster".into(), many(forecaster()));
+    properties.insert("budget".into(), closed(&BUDGET, section_properties(&BUDGET)));
     properties.insert("observe".into(), one_or_many(closed(&OBSERVE, section_properties(&OBSERVE))));
     properties.insert("assimilate".into(), many(named(&ASSIMILATE, "method", METHODS)));
     properties.insert("expected".into(), many(closed(&EXPECTED, section_properties(&EXPECTED))));

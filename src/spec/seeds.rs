@@ -13,7 +13,7 @@ pub(super) fn take_apart(plan: &mut Plan) {
     let several: Vec<(String, usize, bool)> = plan
         .forecasters
         .iter()
-        .filter(|one| one.seeds > 1)
+        .filter(|one| one.seeds > 1 && one.seed_of.is_none())
         .map(|one| (one.label.clone(), one.seeds, one.pool))
         .collect();
     plan.forecasters = plan.forecasters.drain(..).flat_map(forecasters).collect();
@@ -35,7 +35,6 @@ fn forecasters(one: ForecasterPlan) -> Vec<ForecasterPlan> {
     let of = |index: usize| ForecasterPlan {
         label: of_seed(&one.label, index),
         seed_of: Some((one.label.clone(), index)),
-        seeds: 1,
         pool: false,
         ..one.clone()
     };

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::assimilation::file::write_analyses;
 use super::assimilation::{Assimilation, Extras, ObservingNetwork};
+use super::budget::measured;
 use super::data::{leaks, write_trajectories};
 use super::experiment::{Experiment, FittedForecaster, ModelFolder};
 use super::file_name::{file_stem, folder_name};
@@ -17,7 +18,7 @@ use crate::failure::{Failure, FailureKind, Result};
 use crate::progress::Progress;
 use crate::results::Report;
 use crate::spec::{DataSource, Plan};
-use crate::store::RunFolder;
+use crate::store::{EXPERIMENT, RunFolder};
 
 /// The seconds of a whole run.
 const TOTAL: &str = "total";
@@ -30,6 +31,9 @@ pub fn run(plan: &Plan, options: &Options, progress: &dyn Progress) -> Result<Fi
     let begun = Instant::now();
     let out = options.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(folder_name(&plan.name)));
     let mut folder = RunFolder::create(&out, options.force, options.resume)?;
+    let kept = folder.resumed().then(|| folder.path().join(EXPERIMENT));
+    let measured = measured(plan, kept.as_deref(), None, options, progress)?;
+    let plan = measured.as_ref().unwrap_or(plan);
     folder.write_experiment(&plan.resolved, inputs(plan, None, true, options)?)?;
     let mut timings: Vec<(String, f64)> = Vec::new();
     // those of processes that were stopped count too
@@ -86,7 +90,8 @@ pub fn run(plan: &Plan, options: &Options, progress: &dyn Progress) -> Result<Fi
         "warnings": report.warnings,
         "run": path.display().to_string(),
     });
-    Ok(Finished { result, text })
+    let finished = Finished { result, text };
+    Ok(if measured.is_some() { finished.noting(&plan.notes) } else { finished })
 }
 
 /// The report of a whole experiment: its training, then what the scores of forecasts and of analyses hold, in this order.
@@ -103,7 +108,7 @@ fn report(
         setting: tables::setting(plan, experiment.data.as_ref().and_then(|data| data.unit.stated())),
         dt: plan.data.stepping.dt,
         training: forecast::training_rows(experiment, progress)?,
-        curves: made.iter().filter_map(FittedForecaster::curve).collect(),
+        curves: made.iter().flat_map(FittedForecaster::curves).collect(),
         cost: made.iter().filter_map(FittedForecaster::cost_row).collect(),
         experiment: plan.resolved.clone(),
         ..Report::default()

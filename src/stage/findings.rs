@@ -1,8 +1,9 @@
 //! What the tables say, in sentences: the findings first, then what to mistrust.
 
+use super::fall::Fall;
 use super::rough;
 use crate::assimilation::METHODS;
-use crate::results::{AssimilationRow, ForecastRow, PairedRow, ParameterSeries, Report, TrainingRow, Verdict};
+use crate::results::{AssimilationRow, Curve, ForecastRow, PairedRow, ParameterSeries, Report, TrainingRow, Verdict};
 use crate::spec::{AssimilatePlan, Plan};
 
 /// A weighted ensemble whose median effective sample size is below this share of its members has degenerated.
@@ -35,7 +36,7 @@ pub fn warnings(plan: &Plan, report: &Report) -> Vec<String> {
     out.extend(
         plan.assimilate.iter().filter(|row| row.is_first_seed()).filter_map(|row| without_evidence(row, report)),
     );
-    out.extend(report.training.iter().filter_map(|row| overfit(row, report)));
+    out.extend(report.training.iter().flat_map(|row| overfit(row, report)));
     out.extend(shorter_rows(plan));
     out.extend(report.parameters.iter().filter_map(|series| learned_nothing(plan, series)));
     out.extend(report.parameters.iter().filter_map(|series| is_overconfident(report, series)));
@@ -336,33 +337,33 @@ fn without_evidence(row: &AssimilatePlan, report: &Report) -> Option<String> {
     })
 }
 
-/// Validation losses that are this many times the training loss, or as far above it as this share of what training has
-/// gained, are those of a network that has learned its data by heart.
-const OVERFIT: f64 = 2.0;
+/// A rise of the validation loss since its least by this share of what it had fallen by, and of what the training loss has
+/// fallen by meanwhile, is that of a network that learns its data by heart.
+const OVERFIT: f64 = 0.25;
 
 /// Kinds whose validation looks at another loss than their training makes least, so that the two are not held against each
 /// other.
 const VALIDATED_OTHERWISE: [&str; 1] = ["consistency"];
 
-/// A training whose loss goes on to fall where that of validation has risen.
-fn overfit(row: &TrainingRow, report: &Report) -> Option<String> {
-    if VALIDATED_OTHERWISE.contains(&row.kind.as_str()) {
-        return None;
-    }
-    let curve = report.curves.iter().find(|curve| curve.label == row.forecaster)?;
-    let (first, last) = (curve.points.first()?, curve.points.last()?);
-    let best =
-        curve.points.iter().map(|point| point.valid).filter(|loss| loss.is_finite()).fold(f64::INFINITY, f64::min);
-    let (gap, gained) = (last.valid - last.train, first.train - last.train);
-    let apart = if last.train > 0.0 { last.valid > OVERFIT * last.train } else { gap > OVERFIT.recip() * gained };
-    (apart && gap > 0.0 && gained > 0.0).then(|| {
+/// The trainings of a forecaster whose losses go on to fall where those of validation have risen.
+fn overfit(row: &TrainingRow, report: &Report) -> Vec<String> {
+    let own = |curve: &&Curve| curve.label == row.forecaster;
+    let comparable = |curve: &&Curve| curve.of.is_some() || !VALIDATED_OTHERWISE.contains(&row.kind.as_str());
+    report.curves.iter().filter(own).filter(comparable).filter_map(overfitted).collect()
+}
+
+fn overfitted(curve: &Curve) -> Option<String> {
+    let fall = Fall::of(&curve.points)?;
+    let (rise, gained) = (fall.rise(), fall.least.train - fall.last.train);
+    let risen = rise > 0.0 && fall.tells(rise) && rise > OVERFIT * fall.fall().max(0.0);
+    (risen && gained > 0.0 && rise > OVERFIT * gained).then(|| {
         format!(
             "`{}` has overfitted: at the end its training loss is {} and its validation loss {} (at best {}); give it more \
              trajectories, fewer `steps`, or a smaller network.",
-            row.forecaster,
-            figure(last.train, None),
-            figure(last.valid, None),
-            figure(best, None)
+            curve.title(),
+            figure(fall.last.train, None),
+            figure(fall.last.valid, None),
+            figure(fall.least.valid, None)
         )
     })
 }
@@ -419,7 +420,8 @@ fn shorter_rows(plan: &Plan) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::results::{Curve, CurvePoint};
+    use crate::results::CurvePoint;
+    use crate::systems::{Domain, Key};
 
     /// A report of one training with these losses (train, valid) at successive points.
     fn trained(losses: &[(f64, f64)]) -> Option<String> {
@@ -442,8 +444,8 @@ mod tests {
             inference_flops: None,
             rollout: None,
         };
-        let curves = vec![Curve { label: "net".into(), points }];
-        overfit(&row, &Report { curves, ..Report::default() })
+        let curves = vec![Curve { label: "net".into(), of: None, points }];
+        overfit(&row, &Report { curves, ..Report::default() }).pop()
     }
 
     #[test]
@@ -455,6 +457,17 @@ mod tests {
         assert_eq!(trained(&[(1.0, 1.0), (0.4, 0.45), (0.30, 0.36)]), None);
         assert_eq!(trained(&[(1.0, 1.0), (-1.0, -0.9), (-3.0, -2.6)]), None);
         assert_eq!(trained(&[]), None);
+        // a likelihood that passes 0 while its validation still falls, where a ratio of the two says anything
+        assert_eq!(trained(&[(1.0, 1.0), (0.3, 0.4), (0.05, 0.2), (0.001, 0.11)]), None);
+        assert_eq!(trained(&[(-1.0, -1.0), (-1.7, -1.6), (-1.95, -1.8), (-1.999, -1.89)]), None);
+        // shifted by any constant it is the same training
+        let overfitted =
+            |shift: f64| trained(&[(1.0, 1.1), (0.2, 0.7), (0.02, 1.2)].map(|(a, b)| (a + shift, b + shift)));
+        assert!([-5.0, -0.7, 0.0, 80.0].map(overfitted).iter().all(Option::is_some));
+        // validations that go up and down by chance
+        let normals = Key::new(5, Domain::Data).normals(40, 1);
+        let noisy: Vec<(f64, f64)> = (0..40).map(|i| (1.0 / (1 + i) as f64, 0.5 + 0.1 * normals[[i, 0]])).collect();
+        assert_eq!(trained(&noisy), None);
         // an energy score beside the loss of a distillation says nothing
         assert_eq!(trained_as("consistency", &[(0.1, 0.6), (0.01, 0.54), (0.001, 0.53)]), None);
     }

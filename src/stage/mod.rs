@@ -14,11 +14,13 @@
 mod advice;
 pub mod assimilate;
 mod assimilation;
+mod budget;
 pub mod compare;
 mod data;
 pub mod diagnose;
 pub mod evaluate;
 mod experiment;
+mod fall;
 mod file_name;
 mod findings;
 pub mod forecast;
@@ -40,6 +42,7 @@ pub mod train;
 pub mod tune;
 pub mod validate;
 
+pub use budget::would_measure;
 pub use data::{Said, said_in};
 pub use experiment::kind_of_model;
 pub use options::{Finished, Options};

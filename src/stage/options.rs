@@ -61,6 +61,19 @@ fn gib(bytes: u64) -> f64 {
     bytes as f64 / (1u64 << 30) as f64
 }
 
+impl Finished {
+    /// With what a budget has set, before all else.
+    #[must_use]
+    pub fn noting(mut self, notes: &[String]) -> Self {
+        if let (false, Value::Object(result)) = (notes.is_empty(), &mut self.result) {
+            result.insert("budget".to_owned(), notes.into());
+        }
+        let lines: String = notes.iter().map(|note| format!("budget: {note}\n")).collect();
+        self.text.insert_str(0, &lines);
+        self
+    }
+}
+
 /// What a stage has to say when it is done.
 #[derive(Clone, Debug)]
 pub struct Finished {

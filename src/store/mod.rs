@@ -27,7 +27,7 @@ pub use claim::Claim;
 pub use error::{Error, Result, Trouble};
 pub use limits::{Launcher, Limits};
 pub use record::Record;
-pub use run::RunFolder;
+pub use run::{EXPERIMENT, RunFolder};
 
 /// Reads trajectories of any kind that is known, from a file or a folder: ours and other NetCDF-4 or HDF5 with named
 /// dimensions, and the layout of The Well. `variable` names the variable or field where several would do.

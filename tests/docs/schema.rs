@@ -7,10 +7,11 @@ use serde_json::{Map, Value};
 use super::reference::{cell, default};
 
 /// Sections, how each is written, and the page of the entries whose settings are its other keys.
-const SECTIONS: [(&str, &str, Option<&str>); 7] = [
+const SECTIONS: [(&str, &str, Option<&str>); 8] = [
     ("system", "[system]", Some("systems")),
     ("data", "[data]", None),
     ("forecaster", "[[forecaster]]", Some("forecasters")),
+    ("budget", "[budget]", None),
     ("observe", "[observe] or [[observe]]", None),
     ("assimilate", "[[assimilate]]", Some("methods")),
     ("expected", "[[expected]]", None),

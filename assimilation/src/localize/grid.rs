@@ -48,8 +48,9 @@ impl TryFrom<Geometry> for Layout {
             Geometry::Torus { columns, .. } => Ok(Self::Torus { columns }),
             Geometry::Plane { columns, .. } => Ok(Self::Plane { columns }),
             other => Err(Error::Unsupported(format!(
-                "localization needs distances, and components of geometry {other:?} have none; leave `radius` out, or \
-                 use a system on a ring, a torus or a plane"
+                "localization needs distances, and components that are {} have none; leave `radius` out, or \
+                 use a system on a ring, a torus or a plane",
+                other.word()
             ))),
         }
     }

@@ -18,6 +18,8 @@ pub struct MethodBuild {
     pub make: Make,
     /// What it needs of its forecaster, whatever its settings, beyond members that are stepped.
     pub needs: &'static [Need],
+    /// What it needs beside these with some settings.
+    pub needs_by: fn(&Settings) -> &'static [Need],
     /// Whether it is for linear operators only.
     pub linear_operator: bool,
     /// What is to be mistrusted of a run with these settings, where anything is: a clause that follows its name.
@@ -35,12 +37,17 @@ pub type Caveat = fn(&Settings) -> Option<&'static str>;
 impl MethodBuild {
     /// Of a method for any operator.
     pub(crate) const fn new(needs: &'static [Need], make: Make) -> Self {
-        Self { make, needs, linear_operator: false, caveat: |_| None, memory: memory::of_members }
+        Self { make, needs, needs_by: |_| &[], linear_operator: false, caveat: |_| None, memory: memory::of_members }
     }
 
     /// Of a method for linear operators only.
     pub(crate) const fn for_linear_operators(needs: &'static [Need], make: Make) -> Self {
-        Self { make, needs, linear_operator: true, caveat: |_| None, memory: memory::of_members }
+        Self { make, needs, needs_by: |_| &[], linear_operator: true, caveat: |_| None, memory: memory::of_members }
+    }
+
+    /// With what it needs beside with some settings.
+    pub(crate) const fn needing(self, needs_by: fn(&Settings) -> &'static [Need]) -> Self {
+        Self { needs_by, ..self }
     }
 
     /// With a caveat.
@@ -56,6 +63,6 @@ impl MethodBuild {
     /// What it needs of its forecaster with these settings.
     pub fn needs_with(&self, settings: &Settings) -> Vec<Need> {
         let treatment = NoiseTreatment::from_settings(settings).needs();
-        self.needs.iter().chain(treatment).copied().collect()
+        self.needs.iter().chain((self.needs_by)(settings)).chain(treatment).copied().collect()
     }
 }

@@ -1,5 +1,6 @@
 //! What the training and a lead step of a network cost, before either is done.
 
+use super::super::Result;
 use super::super::fitting::{Cost, FitSize};
 use super::rollout::Rolled;
 use super::settings::{self, BATCH, steps};
@@ -27,22 +28,28 @@ impl Work {
 }
 
 /// The cost of one that is trained over several lead steps at the end.
-pub fn rolled_cost(settings: &Settings, size: &FitSize, fields: Fields, work: Work) -> Option<Cost> {
-    let Some(rolled) = Rolled::new(settings).ok()? else { return cost(settings, size, fields, work) };
+///
+/// # Errors
+/// As [`cost`], and when nothing is left for one of the trainings.
+pub fn rolled_cost(settings: &Settings, size: &FitSize, fields: Fields, work: Work) -> Result<Cost> {
+    let Some(rolled) = Rolled::new(settings)? else { return cost(settings, size, fields, work) };
     let [first, second] = rolled.work(work);
     let second = cost(settings, size, fields, second)?;
     let first = cost(settings, size, fields, Work { evaluations: 0, ..first })?;
-    Some(Cost { parameters: second.parameters, ..second.and(first) })
+    Ok(Cost { parameters: second.parameters, ..second.and(first) })
 }
 
-/// The cost of a network of these fields; none where the settings contradict each other.
-pub fn cost(settings: &Settings, size: &FitSize, fields: Fields, work: Work) -> Option<Cost> {
-    let network = settings::network(settings, (size.geometry, size.components), fields).ok()?;
-    let operations = network.operations().ok()?;
+/// The cost of a network of these fields.
+///
+/// # Errors
+/// When the settings contradict each other or the layout of a state.
+pub fn cost(settings: &Settings, size: &FitSize, fields: Fields, work: Work) -> Result<Cost> {
+    let network = settings::network(settings, (size.geometry, size.components), fields)?;
+    let operations = network.operations()?;
     let forward = work.beside as f64 * (operations.evaluation + operations.level);
     let pair = work.members as f64 * operations.training + forward;
-    Some(Cost {
-        parameters: network.parameters().ok()?,
+    Ok(Cost {
+        parameters: network.parameters()?,
         training: work.steps as f64 * settings.count(BATCH.key) as f64 * pair,
         evaluations: work.evaluations,
         inference: work.evaluations as f64 * operations.evaluation,

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::super::{Error, FitContext, Result, Training};
+use super::super::{EarlierTraining, Error, FitContext, Result, Training};
 use super::settings::{STEPS, network, steps};
 use super::{Learned, Task};
 use crate::model::{Checkpoints, Model, Tensor};
@@ -90,13 +90,15 @@ impl First {
     }
 }
 
-/// What is known of both trainings: the curve of the second, after the steps of the first.
-pub fn after(first: &Training, second: Training) -> Training {
+/// What is known of both trainings, the first of what the word says: the curve of the second, after the steps of the first.
+pub fn after(first: &Training, what: &str, second: Training) -> Training {
     let before = first.steps;
+    let first = EarlierTraining { what: what.to_owned(), curve: first.curve.clone() };
+    let earlier = std::iter::once(first).chain(second.earlier).collect();
     let mut curve = second.curve;
     curve.iter_mut().for_each(|point| point.step += before);
     let (steps, best_step) = (before + second.steps, before + second.best_step);
-    Training { steps, best_step, curve, ..second }
+    Training { steps, best_step, curve, earlier, ..second }
 }
 
 fn refused(problem: String) -> Error {

@@ -16,7 +16,7 @@ pub use cost::{Work, cost, rolled_cost};
 pub use evaluation::{in_chunks, members, stacked};
 pub use in_turn::{First, after, shared_steps};
 pub use memory::{held, rolled_held};
-pub use rollout::{SETTINGS as ROLLOUT_SETTINGS, rolled};
+pub use rollout::{ROLLOUT, ROLLOUT_STEPS, Rolled, SETTINGS as ROLLOUT_SETTINGS, rolled};
 pub use settings::{SETTINGS, START_FROM, joined, steps};
 
 use super::{FitContext, Result, Training};
@@ -133,7 +133,8 @@ impl Learned {
         };
         let Trained { weights, best_step, best_valid, curve } = trainer.run()?;
         let (parameters, pairs, steps) = (weights.count(), data.pairs(Subset::Train), config.steps);
-        let training = Training { parameters, pairs, steps, best_step, best_valid, evaluations, curve };
+        let training =
+            Training { parameters, pairs, steps, best_step, best_valid, evaluations, curve, earlier: Vec::new() };
         let (network, scales, history) = (network.frozen(&weights)?, data.scales().clone(), data.history());
         Ok((Self { network, weights, scales, history }, training))
     }

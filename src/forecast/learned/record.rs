@@ -130,5 +130,5 @@ fn misdescribed(network: &NetworkConfig, fields: Fields) -> Option<(&'static str
         return Some(("kernel", format!("is {}, but must be odd", network.kernel)));
     }
     let own = Fields::of(network);
-    (own != fields).then(|| ("network", format!("is one of {own:?}, but must have {fields:?}")))
+    (own != fields).then(|| ("network", format!("has {}, but must have {}", own.described(), fields.described())))
 }

@@ -11,9 +11,11 @@ use crate::nn::data::Data;
 use crate::nn::objective::{ObjectiveBuild, Rollout, Rule};
 use crate::systems::{Entry, Param, ParamKind, Settings};
 
-const ROLLOUT: Param =
+/// The setting of the lead steps.
+pub const ROLLOUT: Param =
     Param::int("rollout", 1, 1, "lead steps over which errors are trained at the end of the training").up_to(64);
-const ROLLOUT_STEPS: Param = Param::unset(
+/// The setting of the training steps over them.
+pub const ROLLOUT_STEPS: Param = Param::unset(
     "rollout_steps",
     ParamKind::COUNT,
     "of `steps`, the last ones, which train over `rollout` lead steps; unset: a quarter",
@@ -101,5 +103,5 @@ pub fn rolled(
         checkpoints: carried.as_ref().map(|kept| kept as &dyn Checkpoints),
     };
     let (learned, second) = Learned::train(settings, context, &ahead, &task, 1)?;
-    Ok((learned, after(&first.training, second)))
+    Ok((learned, after(&first.training, "lead step", second)))
 }

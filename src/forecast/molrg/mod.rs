@@ -162,6 +162,14 @@ fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {
     Ok(fitted(Molrg { parts, conditional }, training))
 }
 
+/// Checks a dimension that is set, for states of `n` components.
+///
+/// # Errors
+/// When pairs of such states have no subspace of that dimension.
+pub(super) fn check(settings: &Settings, n: usize) -> Result<()> {
+    if settings.has(DIMENSION.key) { checked_dimension(settings, n).map(|_| ()) } else { Ok(()) }
+}
+
 /// The dimension that is set, below that of a pair.
 fn checked_dimension(settings: &Settings, n: usize) -> Result<usize> {
     match settings.count(DIMENSION.key) {

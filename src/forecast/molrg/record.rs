@@ -47,7 +47,11 @@ pub(super) fn load(model: &Model) -> Result<Fitted> {
         [("variances", variances.dim(), (count, d)), ("bases", bases.dim(), (count, n.saturating_mul(d)))]
     {
         if found != needed || count == 0 || n == 0 || n % 2 == 1 {
-            return Err(misfit(model, name, &format!("has shape {found:?} beside {count} means of {n} components")));
+            return Err(misfit(
+                model,
+                name,
+                &format!("is {} x {} beside {count} means of {n} components", found.0, found.1),
+            ));
         }
     }
     let part = |k: usize| -> Result<SubspacePart> {

@@ -171,7 +171,7 @@ impl CausalLayer {
     /// When Candle fails.
     pub fn stepwise(&self) -> Result<Stepwise> {
         let [outputs, hidden] = <[usize; 2]>::try_from(self.weight.dims().to_vec())
-            .map_err(|shape| Error::Model(format!("the causal layer has a weight of shape {shape:?}")))?;
+            .map_err(|shape| Error::Model(format!("the causal layer has a weight of {} dimensions", shape.len())))?;
         let before = self.before.as_ref().map(array::to_matrix).transpose()?;
         Ok(Stepwise {
             places: self.places.clone(),

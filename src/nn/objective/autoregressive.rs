@@ -7,6 +7,8 @@
 //! The loss is the mean over components, less ln(2 pi) / 2, with l as in `likelihood`. Mean k starts at the normal quantile
 //! of (k + 1/2) / K: K Gaussians that start as one stay one.
 
+use std::ops::RangeInclusive;
+
 use candle_core::{Device, Result as TensorResult, Tensor};
 use scorecast_systems::{Entry, Param, Settings};
 use statrs::distribution::{ContinuousCDF, Normal};
@@ -67,11 +69,8 @@ impl AutoregressiveShape {
         Self { components, hidden, reach }
     }
 
-    /// Whether the settings could ask for it.
-    pub fn is_possible(self) -> bool {
-        let Self { components, hidden, reach } = self;
-        (1..=MOST.components).contains(&components) && (1..=MOST.hidden).contains(&hidden) && reach <= MOST.reach
-    }
+    /// What the settings could ask for, in the order of the fields.
+    pub const RANGES: [RangeInclusive<usize>; 3] = [1..=MOST.components, 1..=MOST.hidden, 0..=MOST.reach];
 
     /// What its network takes and gives.
     pub const fn fields(self) -> Fields {

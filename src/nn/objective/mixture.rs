@@ -12,6 +12,8 @@
 //! share of the data. On a particle in a double well over a long step (the preset `double_well`; exact log density -.813)
 //! that gives -.814, and starting at one point -.979, which is what one Gaussian has; on two of them at once -1.70 and -1.98.
 
+use std::ops::RangeInclusive;
+
 use candle_core::{Device, Result as TensorResult, Tensor};
 use scorecast_systems::{Entry, Param, Settings};
 use statrs::distribution::{ContinuousCDF, Normal};
@@ -63,10 +65,8 @@ impl MixtureShape {
         Self { components: settings.count(COMPONENTS.key), rank }
     }
 
-    /// Whether the settings could ask for it.
-    pub fn is_possible(self) -> bool {
-        (1..=MOST.0).contains(&self.components) && self.rank <= MOST.1
-    }
+    /// What the settings could ask for, in the order of the fields.
+    pub const RANGES: [RangeInclusive<usize>; 2] = [1..=MOST.0, 0..=MOST.1];
 
     /// What its network takes and gives.
     pub const fn fields(self) -> Fields {

@@ -44,7 +44,7 @@ pub use regression::regression_rule;
 pub use rollout::{Rollout, Rule};
 pub use score_rule::{NOISE_FIELDS, SCORE_RULE_SETTINGS, TRAIN_MEMBERS, fields as score_rule_fields, score_rule};
 pub use spline::Spline;
-pub use trained_levels::{TIME_LAW, sampled_schedule};
+pub use trained_levels::{TIME_LAW, sampled_schedule, unused_of_levels};
 pub use training::{DENOISER_FIELDS, Fields, LIKELIHOOD_FIELDS, Objective, ObjectiveBuild, REGRESSION_FIELDS};
 
 /// Every objective, in the order in which they are listed.

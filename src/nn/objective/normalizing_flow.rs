@@ -9,6 +9,8 @@
 //! log p(z) = sum_c (-u_c^2/2 - ln(2 pi)/2) + sum over couplings of (ln R' - a/2); the loss is -1/n of it, less
 //! ln(2 pi) / 2.
 
+use std::ops::RangeInclusive;
+
 use candle_core::{Device, Tensor};
 use scorecast_systems::{Entry, Param, Settings};
 
@@ -56,10 +58,8 @@ impl FlowShape {
         Self { couplings: settings.count(COUPLINGS.key), bins: settings.count(BINS.key) }
     }
 
-    /// Whether the settings could ask for it.
-    pub fn is_possible(self) -> bool {
-        (2..=MOST.couplings).contains(&self.couplings) && (1..=MOST.bins).contains(&self.bins)
-    }
+    /// What the settings could ask for, in the order of the fields.
+    pub const RANGES: [RangeInclusive<usize>; 2] = [2..=MOST.couplings, 1..=MOST.bins];
 
     /// What its network takes and gives: m, a and the parameters of the spline.
     pub const fn fields(self) -> Fields {

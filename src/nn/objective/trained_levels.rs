@@ -8,6 +8,7 @@ use std::f64::consts::FRAC_PI_2;
 
 use candle_core::Tensor;
 use scorecast_systems::noising::{Schedule, schedule};
+use scorecast_systems::registry::{DefaultValue, ParamKind};
 use scorecast_systems::{Level, Param, Settings};
 
 use super::preconditioning::{Preconditioning, squared_error};
@@ -24,8 +25,18 @@ const NOISE_SCHEDULE: Param = Param::choice(
     &[AUTO, "edm", "vp_linear", "vp_cosine", "rectified"],
     "the noise levels that are trained, and the schedule of sampling; auto: the objective's own",
 );
-const P_MEAN: Param = Param::real("p_mean", -1.2, "mean of ln(noise level) in training on levels of `edm`");
-const P_STD: Param = Param::positive("p_std", 1.5, "sd of ln(noise level) in training on levels of `edm`");
+const P_MEAN: Param = Param::new(
+    "p_mean",
+    ParamKind::real(-10.0, 10.0),
+    DefaultValue::Float(-1.2),
+    "mean of ln(noise level) in training on levels of `edm`",
+);
+const P_STD: Param = Param::new(
+    "p_std",
+    ParamKind::real(1e-3, 5.0),
+    DefaultValue::Float(1.5),
+    "sd of ln(noise level) in training on levels of `edm`",
+);
 /// The setting of the law of times.
 pub const TIME_LAW: Param = Param::choice(
     "time_law",
@@ -89,6 +100,20 @@ fn word<'a>(objective: &str, settings: &'a Settings) -> &'a str {
         AUTO | "" => usual(objective),
         named => named,
     }
+}
+
+/// Why a setting of the levels has no use for this objective: a clause that follows "unless"; none where it has one.
+pub fn unused_of_levels(key: &str, objective: &str, settings: &Settings) -> Option<String> {
+    let word = word(objective, settings);
+    let (used, needed) = match key {
+        "p_mean" | "p_std" => (word == "edm", "\"edm\""),
+        "time_law" => (!["edm", "circle"].contains(&word), "\"vp_linear\", \"vp_cosine\" or \"rectified\""),
+        _ => (true, ""),
+    };
+    let own = settings.text(NOISE_SCHEDULE.key) == AUTO;
+    let (key, of) =
+        (NOISE_SCHEDULE.key, if own { format!(", and here it is that of `{objective}`") } else { String::new() });
+    (!used).then(|| format!("`{key}` is {needed}{of}"))
 }
 
 /// The name of the schedule along which a denoiser that was trained for this objective is sampled: that of its levels,

@@ -79,6 +79,17 @@ impl Fields {
         Self { inputs, outputs, time_features, copies, causal }
     }
 
+    /// In words that complete "has ...".
+    pub fn described(self) -> String {
+        let Self { inputs, outputs, time_features, copies, causal } = self;
+        let level = if time_features { ", a noise level" } else { "" };
+        let trunks = if copies > 1 { format!(", {copies} trunks") } else { String::new() };
+        let layer = causal.map_or_else(String::new, |layer| {
+            format!(", a layer of {} numbers out that sees {} positions before", layer.outputs, layer.reach)
+        });
+        format!("{inputs} number(s) in and {outputs} out of each component{level}{trunks}{layer}")
+    }
+
     /// A network like this one that takes and gives these fields.
     #[must_use]
     pub fn given(self, like: &NetworkConfig) -> NetworkConfig {

@@ -1,16 +1,21 @@
 //! `[budget]`: forecasters of equal cost. By parameters or by the operations of a lead step of a member, widths are set so
 //! that the cost is the nearest there is; by the operations of the training, steps. What was found stands in the resolved
-//! experiment as settings of the forecasters, which then needs no budget.
+//! experiment as settings of the forecasters, which then needs no budget. Seconds of a training are measured by the stage that
+//! trains, and stand in the plan until then.
 
 use super::super::keys::BUDGET;
-use super::super::plan::{ForecasterPlan, SystemPlan};
+use super::super::plan::{ForecasterPlan, SecondsBudget, SystemPlan};
 use super::super::read::Reader;
 use super::context::{Checked, Context};
-use crate::forecast::{Cost, CostOf, FORECASTERS, FitSize};
+use crate::forecast::{Cost, CostOf, FitSize};
 use crate::systems::{Settings, Value};
 
 /// The largest share by which the cost of a training may miss its budget.
 const MISSED: f64 = 0.02;
+
+/// The largest share by which what a width costs may miss its budget: a convolution of a few channels grows in steps of a
+/// tenth or more.
+const WIDTH_MISSED: f64 = 0.15;
 
 /// The largest width that is tried.
 const WIDEST: i64 = 1 << 14;
@@ -24,6 +29,7 @@ enum By {
     Parameters,
     Training,
     Inference,
+    Seconds,
 }
 
 impl By {
@@ -31,6 +37,7 @@ impl By {
         match word {
             "parameters" => Self::Parameters,
             "inference_flops" => Self::Inference,
+            "seconds" => Self::Seconds,
             _ => Self::Training,
         }
     }
@@ -38,16 +45,26 @@ impl By {
     fn of(self, cost: Cost) -> f64 {
         match self {
             Self::Parameters => cost.parameters as f64,
-            Self::Training => cost.training,
             Self::Inference => cost.inference,
+            Self::Training | Self::Seconds => cost.training,
         }
     }
 
     /// The setting that is found.
     const fn key(self) -> &'static str {
         match self {
-            Self::Training => "steps",
-            _ => "width",
+            Self::Training | Self::Seconds => "steps",
+            Self::Parameters | Self::Inference => "width",
+        }
+    }
+
+    /// So much of it, in words.
+    fn amount(self, cost: f64) -> String {
+        match self {
+            Self::Parameters => format!("{cost} parameters"),
+            Self::Training => format!("{cost:.3e} operations of its training"),
+            Self::Inference => format!("{cost:.3e} operations a member and lead step"),
+            Self::Seconds => format!("{cost} s of training"),
         }
     }
 }
@@ -59,92 +76,148 @@ struct Budget<'a> {
     reader: Reader<'a>,
 }
 
+/// What a budget makes of the forecasters of a file.
+pub(super) struct Budgeted {
+    /// With the settings that were found.
+    pub(super) forecasters: Vec<ForecasterPlan>,
+    /// The seconds of a training, whose steps are not found yet.
+    pub(super) seconds: Option<SecondsBudget>,
+    /// What was found, in sentences.
+    pub(super) notes: Vec<String>,
+}
+
 /// The forecasters with steps or widths of equal cost, where the file has a budget.
-pub(super) fn apply(
-    cx: &Context,
-    system: &Checked<SystemPlan>,
-    mut declared: Vec<ForecasterPlan>,
-) -> Vec<ForecasterPlan> {
-    let Some(reader) = cx.one(&BUDGET) else { return declared };
+pub(super) fn apply(cx: &Context, system: &Checked<SystemPlan>, forecasters: Vec<ForecasterPlan>) -> Budgeted {
+    let mut budgeted = Budgeted { forecasters, seconds: None, notes: Vec::new() };
+    let Some(reader) = cx.one(&BUDGET) else { return budgeted };
     reader.refuse_unknown(&[]);
-    let Some(own) = reader.own() else { return declared };
+    let Some(own) = reader.own() else { return budgeted };
+    let by = By::named(own.text("by"));
+    if by == By::Seconds {
+        budgeted.seconds = seconds(&reader, &own, &budgeted.forecasters);
+        return budgeted;
+    }
     if system.is_absent() {
         let what = "[budget] must know the size of a state, which only a [system] says here; set `steps` or `width` of each \
                     forecaster";
         reader.wrong("by", what);
     }
-    let Some(system) = system.good() else { return declared };
+    let Some(system) = system.good() else { return budgeted };
     let (geometry, components) = (system.system.geometry(), system.system.dim());
     let size = FitSize { geometry, components, train: 0, valid: 0 };
-    let budget = Budget { by: By::named(own.text("by")), size, reader };
-    let Some(wanted) = budget.wanted(&own, &declared) else { return declared };
-    for plan in declared.iter_mut().filter(|plan| plan.label != own.text("like")) {
-        budget.give(plan, wanted);
+    let budget = Budget { by, size, reader };
+    let Some(wanted) = budget.wanted(&own, &budgeted.forecasters) else { return budgeted };
+    for plan in budgeted.forecasters.iter_mut().filter(|plan| plan.label != own.text("like")) {
+        budgeted.notes.extend(budget.give(plan, wanted));
     }
-    declared
+    budgeted
 }
 
-/// What a forecaster of the plan costs by its settings, where it is trained here.
-fn cost_of(plan: &ForecasterPlan) -> Option<CostOf> {
-    let entry = FORECASTERS.iter().find(|entry| entry.name == plan.kind)?;
-    entry.build.cost.filter(|_| plan.model.is_none())
+/// The seconds that each training is to take.
+fn seconds(reader: &Reader, own: &Settings, declared: &[ForecasterPlan]) -> Option<SecondsBudget> {
+    let seconds = match goal(reader, own)? {
+        Goal::Value(value) => SecondsBudget::Value(value),
+        Goal::Like(like) => {
+            like_among(reader, like, declared)?;
+            SecondsBudget::Like(like.to_owned())
+        }
+    };
+    declared.iter().filter(|plan| seconds.sets(plan)).for_each(|plan| refuse_given(reader, plan, By::Seconds.key()));
+    Some(seconds)
+}
+
+/// What a budget names as the cost.
+enum Goal<'a> {
+    Value(f64),
+    /// That of the forecaster of this label.
+    Like(&'a str),
+}
+
+fn goal<'a>(reader: &Reader, own: &'a Settings) -> Option<Goal<'a>> {
+    match (own.text("like"), own.optional_number("value")) {
+        ("", Some(value)) => Some(Goal::Value(value)),
+        (like, None) if !like.is_empty() => Some(Goal::Like(like)),
+        _ => {
+            reader.wrong("like", "[budget] must set `like`, a forecaster's label, or `value`, and not both");
+            None
+        }
+    }
+}
+
+/// The forecaster of a label, with what it costs.
+fn like_among<'a>(reader: &Reader, like: &str, declared: &'a [ForecasterPlan]) -> Option<(&'a ForecasterPlan, CostOf)> {
+    let found = declared.iter().find(|plan| plan.label == like).and_then(|plan| Some((plan, plan.cost_of()?)));
+    if found.is_none() {
+        let what =
+            format!("[budget]: no forecaster that is trained here is labelled `{like}`; name one, or set `value`");
+        reader.wrong("like", what);
+    }
+    found
+}
+
+/// Refuses a forecaster that sets what the budget is to find.
+fn refuse_given(reader: &Reader, plan: &ForecasterPlan, key: &str) {
+    if plan.given.iter().any(|given| given == key) {
+        let label = &plan.label;
+        reader.wrong(
+            "by",
+            format!("[budget] finds `{key}` of forecaster `{label}`, which sets it; take out one of the two"),
+        );
+    }
 }
 
 impl Budget<'_> {
     fn cost(&self, of: CostOf, settings: &Settings) -> Option<f64> {
-        Some(self.by.of(of(settings, &self.size)?)).filter(|cost| cost.is_finite() && *cost > 0.0)
+        of(settings, &self.size).ok().map(|cost| self.by.of(cost)).filter(|cost| cost.is_finite() && *cost > 0.0)
     }
 
-    /// The cost that all are to have.
+    /// The cost that all are to have; none where it is unknown, which is a mistake of the budget or of that forecaster.
     fn wanted(&self, own: &Settings, declared: &[ForecasterPlan]) -> Option<f64> {
-        let (like, value) = (own.text("like"), own.optional_number("value"));
-        match (like.is_empty(), value) {
-            (true, Some(value)) => return Some(value),
-            (false, None) => {}
-            _ => {
-                self.reader.wrong("like", "[budget] must set `like`, a forecaster's label, or `value`, and not both");
-                return None;
+        match goal(&self.reader, own)? {
+            Goal::Value(value) => Some(value),
+            Goal::Like(like) => {
+                let (plan, of) = like_among(&self.reader, like, declared)?;
+                self.cost(of, &plan.settings)
             }
         }
-        let found = declared.iter().find(|plan| plan.label == like);
-        let cost = found.and_then(|plan| self.cost(cost_of(plan)?, &plan.settings));
-        if cost.is_none() {
-            let what =
-                format!("[budget]: no forecaster that is trained here is labelled `{like}`; name one, or set `value`");
-            self.reader.wrong("like", what);
-        }
-        cost
     }
 
-    /// Sets what makes a forecaster cost that much.
-    fn give(&self, plan: &mut ForecasterPlan, wanted: f64) {
-        let (Some(of), key) = (cost_of(plan), self.by.key()) else { return };
+    /// Sets what makes a forecaster cost that much, and says so.
+    fn give(&self, plan: &mut ForecasterPlan, wanted: f64) -> Option<String> {
+        let (of, key, label) = (plan.cost_of()?, self.by.key(), plan.label.clone());
         if plan.given.iter().any(|given| given == key) {
-            let what = format!(
-                "[budget] finds `{key}` of forecaster `{}`, which sets it; take out one of the two",
-                plan.label
-            );
-            return self.reader.wrong("by", what);
+            refuse_given(&self.reader, plan, key);
+            return None;
         }
         let at = |count: i64| self.cost(of, &plan.settings.clone().with(key, Value::Int(count)));
         let found = match self.by {
-            By::Training => steps(wanted, at),
-            _ => width(wanted, at),
+            By::Training | By::Seconds => steps(wanted, at),
+            By::Parameters | By::Inference => width(wanted, at),
         };
-        let Some(found) = found else {
+        let Some((found, cost)) = found.and_then(|found| Some((found, at(found)?))) else {
+            let what =
+                format!("[budget]: no `{key}` makes forecaster `{label}` cost {wanted:.3e}; give another `value`");
+            self.reader.wrong("by", what);
+            return None;
+        };
+        let (off, amount) = (100.0 * (cost / wanted - 1.0), self.by.amount(cost));
+        if off.abs() > 100.0 * WIDTH_MISSED {
             let what = format!(
-                "[budget]: no `{key}` makes forecaster `{}` cost {wanted:.3e}; give another `value`",
-                plan.label
+                "[budget]: forecaster `{label}` comes no nearer to {} than {amount} ({off:+.0} %), with `{key}` = {found}; give \
+                 another `value`, or other sizes to the forecaster",
+                self.by.amount(wanted)
             );
-            return self.reader.wrong("by", what);
-        };
+            self.reader.wrong("by", what);
+            return None;
+        }
         plan.settings = plan.settings.clone().with(key, Value::Int(found));
+        Some(format!("`{label}` gets {key} = {found}: {amount}, {off:+.1} % off the budget"))
     }
 }
 
-/// The steps whose cost is nearest to what is wanted, which they must meet up to [`MISSED`].
-fn steps(wanted: f64, at: impl Fn(i64) -> Option<f64>) -> Option<i64> {
-    // the cost of n steps is a + b n, for n above those that a first training has for itself
+/// The steps whose cost is nearest to what is wanted, which they must meet up to 2 %; `at` gives the cost of so many steps,
+/// a + b n for n above those that a first training has for itself, and nothing below.
+pub fn steps(wanted: f64, at: impl Fn(i64) -> Option<f64>) -> Option<i64> {
     const FAR: i64 = 1_000_000;
     let [low, high] = [FAR, 2 * FAR].map(&at);
     let (low, high) = (low?, high?);
@@ -178,6 +251,7 @@ fn width(wanted: f64, at: impl Fn(i64) -> Option<f64>) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::forecast::FORECASTERS;
     use crate::spec::{self, Plan};
 
     /// An experiment on Lorenz-96 of every learned kind, with this budget.
@@ -193,7 +267,7 @@ mod tests {
     fn spread(plan: &Plan, of: fn(Cost) -> f64) -> (f64, f64) {
         let system = &plan.system.as_ref().unwrap().system;
         let size = FitSize { geometry: system.geometry(), components: system.dim(), train: 0, valid: 0 };
-        let learned = plan.forecasters.iter().filter_map(|plan| Some((plan, cost_of(plan)?)));
+        let learned = plan.forecasters.iter().filter_map(|plan| Some((plan, plan.cost_of()?)));
         let costs: Vec<(&str, f64)> =
             learned.map(|(plan, cost)| (plan.label.as_str(), of(cost(&plan.settings, &size).unwrap()))).collect();
         let gaussian = costs.iter().find(|(label, _)| *label == "gaussian").unwrap().1;
@@ -224,6 +298,15 @@ mod tests {
             ("by = \"training_flops\"", "[budget] must set `like`, a forecaster's label, or `value`, and not both"),
             ("like = \"gauss\"", "no forecaster that is trained here is labelled `gauss`"),
             ("value = 10.0", "no `steps` makes forecaster"),
+            ("by = \"parameters\"\nvalue = 10", "` comes no nearer to 10 parameters than "),
+            ("by = \"inference_flops\"\nvalue = 2e3", " %), with `width` = "),
+            ("by = \"seconds\"", "[budget] must set `like`"),
+            ("by = \"seconds\"\nlike = \"gauss\"", "no forecaster that is trained here is labelled `gauss`"),
+            ("by = \"seconds\"\nvalue = 0", "`value` is 0, but must be a number above 0"),
+            (
+                "by = \"seconds\"\nvalue = 3\n[[forecaster]]\nname = \"own\"\nkind = \"mse\"\nsteps = 5",
+                "finds `steps` of forecaster `own`, which sets it",
+            ),
             ("by = \"parameters\"\nvalue = 1e30", "no `width` makes forecaster"),
             ("value = 1e12\n[[forecaster]]\nname = \"own\"\nkind = \"mse\"\nsteps = 5", "which sets it; take out one"),
         ] {
@@ -233,6 +316,47 @@ mod tests {
         let own_data = "[data]\nfile = \"a.nc\"\n[budget]\nvalue = 1e12\n[[forecaster]]\nkind = \"mse\"\n";
         let said = spec::check(own_data, "x.toml", &[]).err().unwrap()[0].to_string();
         assert!(said.contains("only a [system] says here"), "{said}");
+    }
+
+    #[test]
+    fn what_a_budget_sets_is_said_with_how_far_off_it_is() {
+        let plan = planned("by = \"parameters\"\nvalue = 4e4").unwrap();
+        let size =
+            |label: &str| plan.forecasters.iter().find(|plan| plan.label == label).unwrap().settings.count("width");
+        let said = plan.notes.iter().find(|note| note.starts_with("`gaussian` gets")).unwrap();
+        assert!(said.starts_with(&format!("`gaussian` gets width = {}: ", size("gaussian"))), "{said}");
+        assert!(said.contains(" parameters, ") && said.ends_with(" % off the budget"), "{said}");
+        assert_eq!(plan.notes.len(), plan.forecasters.iter().filter(|plan| plan.cost_of().is_some()).count());
+        // the forecaster that the others are like is what it was
+        let like = planned("by = \"training_flops\"\nlike = \"gaussian\"").unwrap();
+        assert!(
+            like.notes.len() > 10 && like.notes.iter().all(|note| !note.starts_with("`gaussian`")),
+            "{:?}",
+            like.notes
+        );
+    }
+
+    #[test]
+    fn seconds_stand_in_the_plan_until_they_are_measured() {
+        for (budget, seconds) in [
+            ("value = 30", SecondsBudget::Value(30.0)),
+            ("like = \"gaussian\"", SecondsBudget::Like("gaussian".to_owned())),
+        ] {
+            let plan = planned(&format!("by = \"seconds\"\n{budget}")).unwrap();
+            assert_eq!(plan.seconds.as_ref(), Some(&seconds));
+            let again = spec::check(&plan.resolved, "x.toml", &[]).unwrap();
+            assert!(again.resolved == plan.resolved && again.seconds == plan.seconds);
+            // steps stand there of what the others are like alone
+            let found = plan.resolved.matches("\nsteps = ").count();
+            assert_eq!(found, usize::from(matches!(seconds, SecondsBudget::Like(_))) + 1, "with those of [data]");
+            let sets = plan.forecasters.iter().filter(|plan| seconds.sets(plan)).count();
+            let learned = plan.forecasters.iter().filter(|plan| plan.cost_of().is_some()).count();
+            assert_eq!(learned - sets, usize::from(matches!(seconds, SecondsBudget::Like(_))));
+        }
+        // no size of a state is needed, and steps are enough for a first training of any length
+        let own_data = "[data]\nfile = \"a.nc\"\n[budget]\nby = \"seconds\"\nvalue = 3\n[[forecaster]]\nkind = \"diffusion\"\n\
+                        target = \"residual\"\nmean_steps = 50000\n";
+        assert!(spec::check(own_data, "x.toml", &[]).unwrap().seconds.is_some());
     }
 
     #[test]

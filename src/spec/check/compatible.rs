@@ -11,20 +11,28 @@ use crate::assimilation::Need;
 use crate::assimilation::augment::OfState;
 use crate::assimilation::method::MethodBuild;
 use crate::assimilation::{self, METHODS, ObservationOperator, ObservationSet, Prior};
+use crate::forecast::FORECASTERS;
 use crate::spec::plan::{AssimilatePlan, ForecasterPlan};
 use crate::systems::gaussian::LinearForecaster;
 use crate::systems::registry::find;
 use crate::systems::{Domain, Entry, Forecaster, Key, LinearGaussian, Settings, Value};
 
-/// What kinds of forecasters offer; those that are not here offer everything, or are looked at themselves.
+/// What kinds of forecasters offer; those that are not here offer everything but a lead step without noise.
 const OFFERS: &[(&[&str], &[Need])] = &[
-    (&["persistence", "climatology", "analog", "consistency"], &[]),
+    (&["persistence"], &[Need::Noiseless]),
+    (&["climatology", "analog", "consistency"], &[]),
     (&["diffusion", "flow_matching", "interpolant", "memorizer"], &[Need::Denoiser]),
     (&["mixture", "molrg"], &[Need::Denoiser, Need::Density]),
     (&["normalizing_flow", "autoregressive"], &[Need::Density]),
     (&["crps", "lifting"], &[Need::Derivative]),
-    (&["gaussian", "mse"], &[Need::Denoiser, Need::Density, Need::Kernel, Need::Noise, Need::Derivative]),
+    (
+        &["gaussian", "mse"],
+        &[Need::Denoiser, Need::Density, Need::Kernel, Need::Noise, Need::Derivative, Need::MeanAdjoint],
+    ),
 ];
+
+/// Kinds that give back what they were trained on, which nobody is sent to.
+const MEMORIZING: [&str; 2] = ["lifting", "memorizer"];
 
 pub(super) fn check(
     cx: &Context,
@@ -37,28 +45,35 @@ pub(super) fn check(
     let plan = &row.plan;
     let wrong = |what: String| cx.mistakes.add(row.place, format!("{}.method", row.key), what);
     let label = plan.forecaster.as_str();
-    let kind = declared.iter().find(|known| known.label == label).map_or(label, |known| known.kind.as_str());
+    let plan_of_it = declared.iter().find(|known| known.label == label);
+    let kind = plan_of_it.map_or(label, |known| known.kind.as_str());
     let Ok(entry) = find(METHODS, "method", &plan.method) else { return };
     let network = networks.iter().find(|network| network.plan.name == plan.observe);
     let operator = network.and_then(|network| network.operator.as_deref());
     let plain = network.is_none_or(|network| network.plan.noise == "gaussian");
     let refused = operator.filter(|_| !plain).and_then(|operator| refusal(entry, plan, operator));
     if plan.estimate.is_empty() {
-        let history = declared.iter().find(|known| known.label == label).map_or(1, ForecasterPlan::history);
+        let settings = plan_of_it.map(|known| &known.settings);
+        let history = plan_of_it.map_or(1, ForecasterPlan::history);
+        let pooled = plan_of_it.is_some_and(|known| known.pool);
         for need in entry.build.needs_with(&plan.settings) {
-            let what = need.describe();
+            let what = named(need, &plan.settings);
             if history > 1 {
                 wrong(format!(
                     "`{}` needs {what}, which `{label}` does not offer with a `history` of {history}; take a method of members \
                      alone, such as etkf, or set its `history` to 1",
                     plan.method
                 ));
-                continue;
+            } else if pooled && need != Need::Density {
+                wrong(format!(
+                    "`{}` needs {what}, which a pool of several seeds does not offer; take a method of members alone, such as \
+                     etkf, or leave `pool` of `{label}` out",
+                    plan.method
+                ));
+            } else if !offers_with(kind, settings, need, perfect) {
+                let remedy = remedy(need, &plan.settings, perfect);
+                wrong(format!("`{}` needs {what}, which `{label}` does not offer; {remedy}", plan.method));
             }
-            if offers(kind, need, perfect) {
-                continue;
-            }
-            wrong(format!("`{}` needs {what}, which `{label}` does not offer; {}", plan.method, remedy(need)));
         }
     } else if let Some(refusal) = estimates(entry, plan, kind, operator.filter(|_| refused.is_none())) {
         cx.mistakes.add(row.place, format!("{}.estimate", row.key), refusal);
@@ -93,7 +108,9 @@ fn estimates(
              set `forecaster` to \"perfect\", or leave `estimate` out"
         ));
     }
-    if let Some(need) = entry.build.needs_with(&plan.settings).first() {
+    // whether the true system has noise, it says itself
+    let needs = entry.build.needs_with(&plan.settings);
+    if let Some(need) = needs.iter().find(|need| **need != Need::Noiseless) {
         return Some(format!(
             "`{method}` needs {} here, which a system with unknown parameters does not offer; take a method of members alone \
              such as etkf, or leave `estimate` out",
@@ -140,21 +157,87 @@ fn refusal(entry: &Entry<MethodBuild>, plan: &AssimilatePlan, operator: &dyn Obs
 fn offers(kind: &str, need: Need, perfect: Option<&dyn Forecaster>) -> bool {
     match (kind, perfect) {
         ("perfect", Some(perfect)) => need.offered_by(perfect),
-        _ => OFFERS.iter().find(|(kinds, _)| kinds.contains(&kind)).is_none_or(|(_, offered)| offered.contains(&need)),
+        ("perfect", None) | ("", _) => true,
+        _ => match OFFERS.iter().find(|(kinds, _)| kinds.contains(&kind)) {
+            Some((_, offered)) => offered.contains(&need),
+            None => need != Need::Noiseless,
+        },
     }
 }
 
-/// What to take instead, by name.
-fn remedy(need: Need) -> &'static str {
+/// As [`offers`], of a forecaster with these settings; those of a stored one may not be known.
+fn offers_with(kind: &str, settings: Option<&Settings>, need: Need, perfect: Option<&dyn Forecaster>) -> bool {
+    let Some(settings) = settings else { return offers(kind, need, perfect) };
+    match (kind, need) {
+        ("mse", Need::Density) => settings.text("noise") != "none",
+        ("mse", Need::Noiseless) => ["none", ""].contains(&settings.text("noise")),
+        ("analog", Need::Noiseless | Need::Noise) => {
+            settings.count("neighbours") <= 1 && settings.optional_number("noise").unwrap_or(0.0) == 0.0
+        }
+        _ => offers(kind, need, perfect),
+    }
+}
+
+/// What a method with these settings needs, in words that complete "needs ...".
+fn named(need: Need, settings: &Settings) -> String {
+    let what = need.describe();
     match need {
-        Need::Denoiser => {
-            "take diffusion, gaussian or linear, or the true system with additive noise and one integration step a lead step"
+        Need::Noiseless => {
+            let set = for_noise(settings).iter().map(|(is, _)| is.clone()).collect::<Vec<_>>();
+            format!("{what} with {}", set.join(" and "))
         }
-        Need::Density | Need::Kernel | Need::Noise => {
-            "take gaussian or linear, or the true system with additive noise and one integration step a lead step"
+        _ => what.to_owned(),
+    }
+}
+
+/// The settings of a method that ask for a forecaster without noise: what they are, and what serves one with noise.
+fn for_noise(settings: &Settings) -> Vec<(String, &'static str)> {
+    let (shift, linearization) = (settings.count("shift"), settings.text("linearization"));
+    let shift = (shift > 1).then(|| (format!("`shift` = {shift}"), "`shift` to 1"));
+    let bundle = (linearization == "bundle")
+        .then(|| ("`linearization` = \"bundle\"".to_owned(), "`linearization` to \"transform\""));
+    shift.into_iter().chain(bundle).collect()
+}
+
+/// What to take instead: forecasters that offer it, the true system where the experiment has one, methods without the need.
+fn remedy(need: Need, settings: &Settings, perfect: Option<&dyn Forecaster>) -> String {
+    let system = perfect.map(|perfect| of_system(need, perfect));
+    if need == Need::Noiseless {
+        let set = for_noise(settings).iter().map(|(_, serves)| *serves).collect::<Vec<_>>();
+        let instead: Vec<String> = ["`mse` with `noise` = \"none\"".to_owned()].into_iter().chain(system).collect();
+        return format!("set {}, or take {}", set.join(" and "), alternatives(&instead));
+    }
+    let kinds = FORECASTERS.iter().filter(|entry| entry.build.load.is_some()).map(|entry| entry.name);
+    let offering = kinds.filter(|kind| offers(kind, need, None) && !MEMORIZING.contains(kind));
+    let method = if need == Need::MeanAdjoint { "ienks" } else { "etkf" };
+    let method = format!("a method of members such as `{method}`");
+    let instead: Vec<String> = offering.map(|kind| format!("`{kind}`")).chain(system).chain([method]).collect();
+    format!("take {}", alternatives(&instead))
+}
+
+/// The true system, or what it must be like.
+fn of_system(need: Need, perfect: &dyn Forecaster) -> String {
+    let like = match need {
+        _ if need.offered_by(perfect) => return "the true system, `perfect`".to_owned(),
+        Need::LinearGaussian => "a linear one such as `ou`, and `perfect`",
+        Need::Noiseless => "one without noise, and `perfect`",
+        Need::Derivative => "one whose derivative is written, and `perfect`",
+        Need::Noise | Need::MeanAdjoint => {
+            "one without noise, or with additive noise and one integration step a lead step, and `perfect`"
         }
-        Need::Derivative => "take gaussian or linear, or a method of members such as etkf or ienks",
-        Need::LinearGaussian => "take the system `ou`, the forecaster `linear`, or the method etkf",
+        Need::Denoiser | Need::Density | Need::Kernel => {
+            "one with additive noise and one integration step a lead step, and `perfect`"
+        }
+    };
+    format!("another system, {like}")
+}
+
+/// "a, b or c".
+fn alternatives(all: &[String]) -> String {
+    match all {
+        [] => String::new(),
+        [one] => one.clone(),
+        [before @ .., last] => format!("{} or {last}", before.join(", ")),
     }
 }
 
@@ -163,14 +246,106 @@ mod tests {
     use ndarray::s;
 
     use super::*;
-    use crate::forecast::{FORECASTERS, FitContext};
+    use crate::forecast::FitContext;
     use crate::progress::Quiet;
     use crate::systems::{Geometry, Key};
+
+    const NEEDS: [Need; 8] = [
+        Need::LinearGaussian,
+        Need::Denoiser,
+        Need::Density,
+        Need::Kernel,
+        Need::Noise,
+        Need::Derivative,
+        Need::MeanAdjoint,
+        Need::Noiseless,
+    ];
+
+    /// What is wrong with a row of Lorenz-96 by this method and forecaster, with the line.
+    fn refused(method: &str, forecaster: &str, data: &str) -> Vec<String> {
+        let text = format!(
+            "{data}\n[observe]\nnoise = 1.0\n[[forecaster]]\nname = \"net\"\n{forecaster}\n\
+             [[assimilate]]\nforecaster = \"net\"\nmethod = {method}\n"
+        );
+        match crate::spec::check(&text, "x.toml", &[]) {
+            Ok(_) => Vec::new(),
+            Err(mistakes) => mistakes.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    const SYSTEM: &str = "[system]\nname = \"lorenz96\"";
+
+    #[test]
+    fn what_a_method_needs_of_a_lead_step_with_noise_is_said_before_anything_runs() {
+        for kind in ["crps", "lifting"] {
+            let said = refused("\"four_d_var\"", &format!("kind = \"{kind}\""), SYSTEM);
+            assert_eq!(said.len(), 1, "{said:?}");
+            assert!(
+                said[0].starts_with("x.toml:8: `four_d_var` needs the adjoint of a lead step without noise"),
+                "{said:?}"
+            );
+            assert!(
+                said[0]
+                    .contains("`mse`, `gaussian`, the true system, `perfect` or a method of members such as `ienks`")
+            );
+            assert!(
+                !said[0].contains(kind) && refused("\"extended\"", &format!("kind = \"{kind}\""), SYSTEM).is_empty()
+            );
+        }
+        for kind in ["gaussian", "mse"] {
+            assert_eq!(refused("\"four_d_var\"", &format!("kind = \"{kind}\""), SYSTEM), [""; 0]);
+        }
+        for (method, set) in [
+            ("\"ienks\"\nlag = 2\nshift = 2", "`shift` = 2; "),
+            ("\"four_d_envar\"\nlag = 2\nshift = 2", "set `shift` to 1, or take "),
+            ("\"ienks\"\nlinearization = \"bundle\"", "set `linearization` to \"transform\", or take "),
+        ] {
+            let said = refused(method, "kind = \"gaussian\"", SYSTEM);
+            assert!(said.len() == 1 && said[0].contains(set.trim_end_matches("; ")), "{said:?}");
+            assert!(refused(method, "kind = \"mse\"\nnoise = \"none\"", SYSTEM).is_empty());
+        }
+        let said = refused("\"ffbsi\"", "kind = \"mse\"\nnoise = \"none\"", SYSTEM);
+        assert!(said.len() == 1 && said[0].contains("needs the density of a lead step"), "{said:?}");
+        assert!(refused("\"ffbsi\"", "kind = \"mse\"", SYSTEM).is_empty());
+    }
+
+    #[test]
+    fn a_noisy_system_of_many_steps_and_one_whose_adjoint_is_not_known_are_refused_too() {
+        let perfect = |more: &str| {
+            let text = format!(
+                "[system]\nname = \"lorenz96\"\n{more}[observe]\nnoise = 1.0\n[[assimilate]]\nmethod = \"four_d_var\"\n"
+            );
+            crate::spec::check(&text, "x.toml", &[]).map(|_| ()).map_err(|mistakes| mistakes[0].to_string())
+        };
+        assert_eq!(perfect(""), Ok(()));
+        let said = perfect("noise = 0.5\n[data]\nsubsteps = 5\n").unwrap_err();
+        assert!(
+            said.contains("which `perfect` does not offer") && said.contains("one without noise, or with"),
+            "{said}"
+        );
+        assert_eq!(perfect("noise = 0.5\n[data]\nsubsteps = 1\n"), Ok(()));
+    }
+
+    #[test]
+    fn what_is_advised_offers_what_is_needed() {
+        let none = Settings::check("a method", &[], &BTreeMap::new()).unwrap();
+        for need in NEEDS.into_iter().filter(|need| *need != Need::Noiseless) {
+            let said = remedy(need, &none, None);
+            let named: Vec<&str> = said.split('`').skip(1).step_by(2).collect();
+            let kinds = named.iter().filter(|name| FORECASTERS.iter().any(|entry| entry.name == **name));
+            assert!(kinds.clone().all(|kind| offers(kind, need, None)) && kinds.count() > 0, "{said}");
+            let methods = named.iter().filter_map(|name| METHODS.iter().find(|entry| entry.name == *name));
+            assert!(methods.clone().all(|method| method.build.needs.is_empty()), "{said}");
+            assert!(!said.contains("system"), "there is none: {said}");
+        }
+        let said = refused("\"extended\"", "kind = \"normalizing_flow\"", "[data]\nfile = \"a.nc\"");
+        let advice = "take `linear`, `pca_linear`, `mse`, `gaussian`, `crps` or a method of members such as `etkf`";
+        assert!(said.iter().any(|said| said.ends_with(advice)), "{said:?}");
+    }
 
     #[test]
     fn a_kind_offers_what_is_said_of_it_before_it_is_fitted() {
         let data = Key::new(1, Domain::Data).normals(12 * 20, 2).into_shape_with_order((12, 20, 2)).unwrap();
-        let needs = [Need::LinearGaussian, Need::Denoiser, Need::Density, Need::Kernel, Need::Noise, Need::Derivative];
         for entry in FORECASTERS.iter().filter(|entry| entry.build.load.is_some()) {
             let few = [("steps", 4), ("width", 4)].map(|(key, count)| (key.to_owned(), Value::Int(count)));
             let known = |(key, _): &(String, Value)| entry.params.iter().any(|param| param.key == key.as_str());
@@ -187,11 +362,11 @@ mod tests {
                 start: None,
             };
             let fitted = (entry.build.fit)(&settings, &context).unwrap();
-            for need in needs {
+            for need in NEEDS {
                 // a lead step that draws nothing is found by a look at it
                 let asked = if need == Need::Noise { Need::Kernel } else { need };
                 let found = asked.offered_by(fitted.as_forecaster());
-                assert_eq!(offers(entry.name, need, None), found, "{} {need:?}", entry.name);
+                assert_eq!(offers_with(entry.name, Some(&settings), need, None), found, "{} {need:?}", entry.name);
             }
         }
     }

@@ -4,19 +4,19 @@ use std::path::PathBuf;
 
 use super::super::document::Place;
 use super::super::keys::FORECASTER;
-use super::super::plan::{ForecasterPlan, SystemPlan};
-use super::super::read::{Reader, entry, settings};
+use super::super::plan::{ForecasterPlan, SecondsBudget, SystemPlan};
+use super::super::read::{Reader, entry, key_of, settings};
 use super::super::seeds::of_seed;
 use super::assimilate::CheckedRow;
 use super::context::{Checked, Context};
 use super::system::no_perfect;
-use crate::forecast::{FORECASTERS, ForecasterBuild};
+use crate::forecast::{FORECASTERS, ForecasterBuild, disagreements};
 use crate::systems::registry::{DefaultValue, Settings, nearest};
-use crate::systems::{Entry, Param};
+use crate::systems::{Entry, Param, Value};
 
-/// The forecasters that the file declares.
-pub(super) fn check(cx: &Context, system: &Checked<SystemPlan>) -> Vec<ForecasterPlan> {
-    let mut plans: Vec<ForecasterPlan> = Vec::new();
+/// The forecasters that the file declares, and the section of each.
+pub(super) fn check<'a>(cx: &Context<'a>, system: &Checked<SystemPlan>) -> (Vec<ForecasterPlan>, Vec<Reader<'a>>) {
+    let (mut plans, mut readers) = (Vec::<ForecasterPlan>::new(), Vec::new());
     for reader in cx.many(&FORECASTER) {
         let Some(plan) = one(cx, &reader) else { continue };
         if let ("perfect", Some(why)) = (plan.kind.as_str(), no_perfect(system)) {
@@ -27,18 +27,37 @@ pub(super) fn check(cx: &Context, system: &Checked<SystemPlan>) -> Vec<Forecaste
             reader.wrong("name", what);
         }
         plans.push(plan);
+        readers.push(reader);
     }
-    for reader in cx.many(&FORECASTER) {
-        let label =
-            [reader.table.text("name"), reader.table.text("kind")].into_iter().flatten().next().unwrap_or_default();
-        let of =
-            |one: &&ForecasterPlan| one.seeds > 1 && (0..one.seeds).any(|index| of_seed(&one.label, index) == label);
-        if let Some(one) = plans.iter().find(of) {
-            let what = format!("`{label}` is the label of one of the seeds of `{}`; choose another `name`", one.label);
+    for (plan, reader) in plans.iter().zip(&readers) {
+        let is_own = |one: &&ForecasterPlan| (0..one.seeds).any(|index| of_seed(&one.label, index) == plan.label);
+        if let Some(one) = plans.iter().filter(|one| one.seeds > 1).find(is_own) {
+            let (label, of) = (&plan.label, &one.label);
+            let what = format!("`{label}` is the label of one of the seeds of `{of}`; choose another `name`");
             reader.wrong("name", what);
         }
     }
-    plans
+    (plans, readers)
+}
+
+/// Checks that the settings of each forecaster that is fitted here agree with each other and with the states of the system;
+/// steps that are yet to be measured are enough.
+pub(super) fn agree(
+    system: &Checked<SystemPlan>,
+    (declared, readers): (&[ForecasterPlan], &[Reader]),
+    seconds: Option<&SecondsBudget>,
+) {
+    let layout = system.good().map(|plan| (plan.system.geometry(), plan.system.dim()));
+    for (plan, reader) in declared.iter().zip(readers).filter(|(plan, _)| plan.model.is_none()) {
+        let Some(entry) = FORECASTERS.iter().find(|entry| entry.name == plan.kind) else { continue };
+        let settings = match seconds.is_some_and(|seconds| seconds.sets(plan)) {
+            true => plan.settings.clone().with("steps", Value::Int(i64::MAX)),
+            false => plan.settings.clone(),
+        };
+        for error in disagreements(entry, &settings, layout) {
+            reader.wrong(&key_of(&error).unwrap_or_default(), error.to_string());
+        }
+    }
 }
 
 fn one(cx: &Context, reader: &Reader) -> Option<ForecasterPlan> {

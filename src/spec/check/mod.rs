@@ -26,6 +26,8 @@ use super::mistake::Mistakes;
 use super::plan::Plan;
 use super::read::Reader;
 use super::{resolved, seeds};
+use budget::Budgeted;
+pub use budget::steps as steps_that_cost;
 pub use context::KindOfModel;
 use context::{Checked, Context};
 
@@ -44,7 +46,9 @@ pub(super) fn run(
     let system = system::check(&cx);
     let data = data::check(&cx, &system);
     let perfect = system::perfect(&cx, &system, data.as_ref());
-    let declared = budget::apply(&cx, &system, forecasters::check(&cx, &system));
+    let (declared, readers) = forecasters::check(&cx, &system);
+    let Budgeted { forecasters: declared, seconds, notes } = budget::apply(&cx, &system, declared);
+    forecasters::agree(&system, (&declared, &readers), seconds.as_ref());
     let dim = system.good().map(|plan| plan.system.dim());
     let networks = observe::check(&cx, &system, data.as_ref());
     let no_perfect = system::no_perfect(&system);
@@ -84,6 +88,8 @@ pub(super) fn run(
         assimilate: rows.into_iter().map(|row| row.plan).collect(),
         expected,
         score,
+        seconds,
+        notes,
         resolved: String::new(),
     };
     plan.resolved = resolved::toml(&plan);

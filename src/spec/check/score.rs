@@ -1,7 +1,7 @@
 //! `[score]`: metrics, and the forecasters whose forecasts are scored.
 
 use super::super::document::Table;
-use super::super::keys::SCORE;
+use super::super::keys::{DATA, SCORE};
 use super::super::plan::{DataPlan, DataSource, ForecasterPlan, ScorePlan};
 use super::super::read::{Reader, entry};
 use super::context::Context;
@@ -40,7 +40,7 @@ pub(super) fn check(
         None => by_default(declared, no_perfect),
     };
     if cx.scored && !forecast.is_empty() {
-        check_lengths(&reader, &score, data);
+        check_lengths(cx, &reader, &score, data);
     }
     Some((score, forecast))
 }
@@ -72,17 +72,35 @@ fn metrics(reader: &Reader) -> Vec<String> {
     names
 }
 
-/// Every start must leave `lead_steps` steps of its trajectory.
-fn check_lengths(reader: &Reader, score: &ScorePlan, data: Option<&DataPlan>) {
+/// Every start must leave `lead_steps` steps of its trajectory. What the file does not say is told as what it is by default,
+/// at the length of the trajectories.
+fn check_lengths(cx: &Context, reader: &Reader, score: &ScorePlan, data: Option<&DataPlan>) {
     let Some(DataPlan { source: DataSource::Simulated { steps, .. }, .. }) = data else { return };
     let ScorePlan { lead_steps, starts, .. } = *score;
-    if lead_steps >= *steps {
+    let says = |key: &str| reader.table.get(key).is_some();
+    let (most_leads, most_starts) = (steps.saturating_sub(1), steps.saturating_sub(lead_steps));
+    let by_default = |what: String| {
+        let place = cx.one(&DATA).map_or(cx.place, |data| data.place_of("steps"));
+        cx.mistakes.add(place, "data.steps", what);
+    };
+    if lead_steps >= *steps && !says("lead_steps") {
+        by_default(format!(
+            "forecasts are scored up to lead step {lead_steps} unless [score] says otherwise, but a test trajectory has \
+             {steps} steps; raise `steps` of [data], or set `lead_steps` in [score] to at most {most_leads}"
+        ));
+    } else if starts > most_starts && lead_steps < *steps && !says("starts") {
+        by_default(format!(
+            "forecasts start {starts} times in each test trajectory unless [score] says otherwise, but {steps} steps with \
+             {lead_steps} lead steps leave {most_starts}; raise `steps` of [data], or set `starts` in [score] to at most \
+             {most_starts}"
+        ));
+    } else if lead_steps >= *steps {
         let what = format!(
             "[score]: `lead_steps` is {lead_steps}, but a test trajectory has {steps} steps; lower it, or raise data.steps"
         );
         reader.wrong("lead_steps", what);
-    } else if starts > steps - lead_steps {
-        let most = steps - lead_steps;
+    } else if starts > most_starts {
+        let most = most_starts;
         let what = format!(
             "[score]: `starts` is {starts}, but {steps} steps with {lead_steps} lead steps leave {most}; set at most {most}"
         );

@@ -17,6 +17,7 @@ use crate::model::{Checkpoints, Model, Provenance};
 use crate::progress::Progress;
 use crate::results::{CostRow, Curve, TrainingRow};
 use crate::spec::{ForecasterPlan, Plan, size};
+use crate::stage::budget::require_steps;
 use crate::stage::data::SplitTrajectories;
 use crate::stage::options::go_on;
 use crate::store;
@@ -76,10 +77,12 @@ impl FittedForecaster {
         })
     }
 
-    /// Its training curve, where there is one.
-    pub fn curve(&self) -> Option<Curve> {
-        let points = self.fitted.training().curve.clone();
-        (!points.is_empty()).then(|| Curve { label: self.label.clone(), points })
+    /// Its training curves in the order of the trainings: of networks that its own was learned from, and of its own.
+    pub fn curves(&self) -> Vec<Curve> {
+        let training = self.fitted.training();
+        let earlier = training.earlier.iter().map(|one| (Some(one.what.clone()), &one.curve));
+        let all = earlier.chain([(None, &training.curve)]).filter(|(_, points)| !points.is_empty());
+        all.map(|(of, points)| Curve { label: self.label.clone(), of, points: points.clone() }).collect()
     }
 
     /// What fitting it cost, where it was fitted and has parameters.
@@ -127,6 +130,7 @@ impl Making<'_> {
             let (fitted, notes) = load(path, forecaster, &service)?;
             return Ok(FittedForecaster { notes, ..self.made(forecaster, fitted, None) });
         }
+        require_steps(self.plan, forecaster)?;
         let entry = registry::find(FORECASTERS, "forecaster", &forecaster.kind)?;
         let (Some(folder), Some(_)) = (self.folder, entry.build.load) else {
             let (fitted, seconds) = self.fit(forecaster, None)?;
@@ -248,7 +252,7 @@ impl Making<'_> {
         let cost = entry.and_then(|entry| entry.build.cost).zip(self.data);
         let cost = cost.and_then(|(cost, data)| {
             let context = FitSize { geometry: data.geometry, components: data.dim(), train: 0, valid: 0 };
-            cost(&plan.settings, &context)
+            cost(&plan.settings, &context).ok()
         });
         let (seed_of, pooled) = (plan.seed_of.clone(), plan.pool);
         FittedForecaster { label, kind, fitted, seconds, cost, notes: Vec::new(), seed_of, pooled }

@@ -234,7 +234,7 @@ fn add_training(report: &mut Report) {
             let valid = floor + 0.9 * (-(i as f64) / 12.0).exp();
             CurvePoint { step: 25 * i, train: valid + 0.03 * noise.abs(), valid }
         };
-        report.curves.push(Curve { label: label.into(), points: (1..=100).map(point).collect() });
+        report.curves.push(Curve { label: label.into(), of: None, points: (1..=100).map(point).collect() });
         report.training.push(TrainingRow {
             forecaster: label.into(),
             kind: kind.into(),

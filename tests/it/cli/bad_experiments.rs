@@ -343,6 +343,59 @@ pub const BAD_EXPERIMENTS: &[Bad] = &[
         "[score]\nforecasters = [\"perfect\"]\nlead_steps = 2000\n",
         &["`lead_steps` is 2000, but a test trajectory has 1024 steps"],
     ),
+    in_ou(
+        "[data]\nsteps = 20\n[[forecaster]]\nkind = \"linear\"\n",
+        &[
+            "x.toml:5: forecasts are scored up to lead step 40 unless [score] says otherwise, but a test trajectory has 20 steps",
+            "raise `steps` of [data], or set `lead_steps` in [score] to at most 19",
+        ],
+    ),
+    in_ou(
+        "[data]\nsteps = 44\n[[forecaster]]\nkind = \"linear\"\n",
+        &["x.toml:5: forecasts start 8 times in each test trajectory unless [score] says otherwise", "at most 4"],
+    ),
+    in_ou(
+        "[observe]\n[[forecaster]]\nkind = \"crps\"\n[[assimilate]]\nmethod = \"four_d_var\"\nforecaster = \"crps\"\n",
+        &[
+            "x.toml:8: `four_d_var` needs the adjoint of a lead step without noise",
+            "or a method of members such as `ienks`",
+        ],
+    ),
+    in_ou(
+        "[observe]\n[[forecaster]]\nkind = \"normalizing_flow\"\n[[assimilate]]\nmethod = \"extended\"\n\
+         forecaster = \"normalizing_flow\"\n",
+        &["x.toml:8: `extended` needs the derivative of a lead step", "`mse`, `gaussian`, `crps`"],
+    ),
+    in_ou(
+        "[[forecaster]]\nkind = \"diffusion\"\nmean_steps = 5\n",
+        &["x.toml:7: forecaster `diffusion` (diffusion): `mean_steps` has no use unless `target` is \"residual\""],
+    ),
+    in_ou(
+        "[[forecaster]]\nkind = \"diffusion\"\ntarget = \"residual\"\nsteps = 100\nmean_steps = 100\n",
+        &["x.toml:9: forecaster `diffusion` (diffusion): `mean_steps` is 100 of the 100 of `steps`"],
+    ),
+    in_ou(
+        "[[forecaster]]\nkind = \"consistency\"\nsigma_max = 0.001\n",
+        &["x.toml:6", "`sigma_min` is 0.004, but must be below `sigma_max`, which is 0.001"],
+    ),
+    in_ou(
+        "[[forecaster]]\nkind = \"diffusion\"\np_mean = 1e30\nsigma_max = 1e30\nrho = 1e30\np_std = 1e30\n",
+        &[
+            "x.toml:7: forecaster `diffusion` (diffusion): `p_mean` is 1000000000000000000000000000000, but must be a number from -10 to 10",
+            "x.toml:8: forecaster `diffusion` (diffusion): `sigma_max` is",
+            "x.toml:9: forecaster `diffusion` (diffusion): `rho` is",
+            "x.toml:10: forecaster `diffusion` (diffusion): `p_std` is",
+        ],
+    ),
+    in_ou(
+        "[[forecaster]]\nkind = \"flow_matching\"\nspacing = 1e30\n",
+        &["x.toml:7", "`spacing` is", "from 0.000001 to 1000000"],
+    ),
+    in_ou("[[forecaster]]\nkind = \"interpolant\"\nnoise = 1e30\n", &["x.toml:7", "`noise` is", "from 0 to 100"]),
+    in_ou(
+        "[budget]\nby = \"parameters\"\nvalue = 10\n[[forecaster]]\nkind = \"mse\"\n",
+        &["x.toml:6: [budget]: forecaster `mse` comes no nearer to 10 parameters than", "with `width` = 1"],
+    ),
     Bad { text: OU, set: &["data.dt"], says: &["--set data.dt: `data.dt` has no `=`"] },
     Bad { text: OU, set: &["data.dtt=1"], says: &["--set data.dtt=1: [data] has no key `dtt`; did you mean `dt`?"] },
     Bad { text: OU, set: &["system.dim=x"], says: &["--set system.dim=x: system `ou`: `dim` is \"x\""] },

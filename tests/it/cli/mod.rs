@@ -7,6 +7,7 @@
 
 mod assimilation;
 mod bad_experiments;
+mod budgets;
 mod contained;
 mod diagnose;
 mod foreign;

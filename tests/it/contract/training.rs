@@ -205,6 +205,69 @@ fn a_damaged_model_is_refused_with_a_sentence() {
     }
 }
 
+/// The places of all numbers, truths and words of a configuration.
+fn leaves(config: &serde_json::Value, at: &str) -> Vec<String> {
+    match config {
+        serde_json::Value::Object(inside) => {
+            inside.iter().flat_map(|(key, value)| leaves(value, &format!("{at}/{key}"))).collect()
+        }
+        _ => vec![at.to_owned()],
+    }
+}
+
+#[test]
+fn what_is_said_of_a_damaged_model_is_a_sentence_and_no_structure_of_the_program() {
+    let mut said = Vec::new();
+    for kind in kinds() {
+        let forms: &[Given] = match kind {
+            "gaussian" => &[&[], &words(&[("covariance", "full")]), &words(&[("covariance", "low_rank")])],
+            "diffusion" => &[&[], &words(&[("target", "residual")])],
+            _ => &[&[]],
+        };
+        for form in forms {
+            let model = fit(kind, form, &Quiet, None).unwrap().model();
+            for place in leaves(&model.config, "") {
+                for other in [Value::Int(0), Value::Int(3), Value::Int(900), Value::Text("other".to_owned())] {
+                    let mut damaged = model.clone();
+                    *damaged.config.pointer_mut(&place).unwrap() = match other {
+                        Value::Int(count) => count.into(),
+                        _ => "other".into(),
+                    };
+                    // some are other models as good as this one, but for their weights
+                    if let Some(Err(error)) = entry(kind).build.rebuild(&damaged) {
+                        assert!(matches!(error, Error::Model(_) | Error::System(_)), "{kind} {place}: {error}");
+                        said.push(format!("{kind} {place}: {error}"));
+                    }
+                }
+            }
+        }
+    }
+    assert!(said.len() > 300, "{}", said.len());
+    for said in said {
+        assert!(!["{", "}", "Some(", "None", "(1, ", "["].iter().any(|rust| said.contains(rust)), "{said}");
+    }
+}
+
+#[test]
+fn a_network_that_another_was_learned_from_keeps_its_curve() {
+    for (kind, form, what) in
+        [("diffusion", words(&[("target", "residual")]), "mean"), ("consistency", Vec::new(), "teacher")]
+    {
+        let fitted = fit(kind, &form, &Quiet, None).unwrap();
+        let [earlier] = &fitted.training().earlier[..] else { panic!("{kind}: one earlier training") };
+        assert_eq!(earlier.what, what);
+        assert_eq!(earlier.curve.iter().map(|point| point.step).collect::<Vec<_>>(), [5, 10, 12], "{kind}");
+        assert!(earlier.curve.iter().all(|point| point.train.is_finite() && point.valid.is_finite()));
+        let loaded = (entry(kind).build.load.unwrap())(&fitted.model()).unwrap();
+        assert_eq!(loaded.training(), fitted.training(), "{kind}");
+        // one of another model, that has none
+        let mut without = fitted.model();
+        without.tensors.retain(|name, _| !name.starts_with("training.earlier"));
+        assert!(entry(kind).build.rebuild(&without).unwrap().unwrap().training().earlier.is_empty());
+    }
+    assert!(fit("gaussian", &[], &Quiet, None).unwrap().training().earlier.is_empty());
+}
+
 /// Keeps checkpoints in memory.
 #[derive(Default)]
 struct Memory(Mutex<Option<Model>>, AtomicU64);

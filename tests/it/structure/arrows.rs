@@ -181,9 +181,11 @@ const ORDERS: &[Order] = &[
         sources: "src",
         folder: "stage",
         floors: &[
+            &["fall"],
             &["advice", "findings", "options", "pairing", "queue", "rough", "score_table", "tables"],
             &["file_name", "output", "rows"],
             &["data", "gallery", "report"],
+            &["budget"],
             &["diagnose", "experiment", "simulate", "validate"],
             &["assimilation", "forecast", "train"],
             &["assimilate", "compare", "evaluate", "inspect", "reproduce", "tune"],

@@ -37,7 +37,9 @@ use crate::method::shared::{MEMBERS, join};
 use crate::method::variational::envar::Dual;
 use crate::method::variational::schur::{blame, cross_covariance, require_correlation, taper};
 use crate::method::variational::three_d_var::STEPS;
-use crate::method::variational::window::{LAG, MembersMethod, SHIFT, Solved, Window, WindowCycle, WindowProblem};
+use crate::method::variational::window::{
+    LAG, MembersMethod, SHIFT, Solved, Window, WindowCycle, WindowProblem, needs_to_wait,
+};
 use crate::observations::ObservationSet;
 use crate::outcome::Diagnostics;
 
@@ -57,6 +59,7 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
         let window = Window::from_settings(settings)?;
         Ok(Box::new(WindowCycle::new(method, settings.count(MEMBERS.key), window, false)))
     })
+    .needing(needs_to_wait)
     .holding(memory::of_window_members),
 };
 

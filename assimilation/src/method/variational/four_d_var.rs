@@ -46,7 +46,7 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
     about: "4D-Var: the state at a window's start by tangents and adjoints of the forecaster, static background",
     reference: "Le Dimet and Talagrand 1986; Courtier et al. 1994",
     params: &[DRAWS, SCALE, LAG, SHIFT, ITERATIONS, TOLERANCE],
-    build: MethodBuild::new(&[Need::Derivative], |settings: &Settings| {
+    build: MethodBuild::new(&[Need::MeanAdjoint], |settings: &Settings| {
         let method = FourDVar {
             scale: settings.number(SCALE.key),
             iterations: settings.count(ITERATIONS.key),

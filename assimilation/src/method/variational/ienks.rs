@@ -40,8 +40,9 @@ use crate::method::ensemble::etkf::{ROTATE, scaled};
 use crate::method::memory;
 use crate::method::shared::MEMBERS;
 use crate::method::variational::window::{
-    LAG, MembersMethod, SHIFT, Solved, Window, WindowCycle, WindowProblem, carried,
+    LAG, MembersMethod, SHIFT, Solved, Window, WindowCycle, WindowProblem, carried, needs_to_wait,
 };
+use crate::need::Need;
 
 /// The anomalies of a bundle, in those of the prior.
 const EPSILON: f64 = 1e-4;
@@ -96,6 +97,10 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
         };
         let (members, window) = (settings.count(MEMBERS.key), Window::from_settings(settings)?);
         Ok(Box::new(WindowCycle::new(method, members, window, settings.flag(MDA.key))))
+    })
+    .needing(|settings| match settings.text(LINEARIZATION.key) {
+        "bundle" => &[Need::Noiseless],
+        _ => needs_to_wait(settings),
     })
     .holding(memory::of_transform),
 };

@@ -23,7 +23,7 @@ pub(crate) use members::carried;
 pub use members::{MembersMethod, Solved, Update, WindowMembers};
 use scorecast_systems::{Forecaster, Key, Purpose};
 use serde::{Deserialize, Serialize};
-pub(crate) use settings::{LAG, SHIFT};
+pub(crate) use settings::{LAG, SHIFT, needs_to_wait};
 
 use crate::observations::{ObservationSet, StoredSet};
 use crate::observe::ObservationOperator;

@@ -111,8 +111,8 @@ fn explain(error: SystemError) -> Error {
 fn noisy() -> Error {
     Error::Unsupported(
         "method `four_d_var` needs a forecaster that is deterministic or whose lead step has a mean in closed form, but this \
-         one has noise without a Gaussian kernel (a system has it with integrator `rk4` or `euler_maruyama` and one \
-         substep); set the noise of the forecaster to 0, or use `ienks`, which takes noise into account"
+         one has noise without a Gaussian kernel (a system with noise has it with integrator `rk4` or `euler_maruyama` and \
+         one substep); take another forecaster, or use `ienks`, which takes noise into account"
             .to_owned(),
     )
 }

@@ -4,6 +4,7 @@ use scorecast_systems::{Param, Settings};
 
 use super::Window;
 use crate::error::{Error, Result};
+use crate::need::Need;
 use crate::observations::StoredSet;
 use crate::observe::ObservationOperator;
 use crate::state::{Owner, State};
@@ -21,6 +22,11 @@ pub(crate) const SHIFT: Param = Param::int(
     "sets used together, by which the window then moves on; the others wait, and the analysis there is the forecast",
 )
 .up_to(1_000_000);
+
+/// What methods that carry members through a window need of a forecaster so that sets may wait.
+pub(crate) fn needs_to_wait(settings: &Settings) -> &'static [Need] {
+    if settings.count(SHIFT.key) > 1 { &[Need::Noiseless] } else { &[] }
+}
 
 impl Window {
     /// An empty window by the settings `lag` and `shift`.
