@@ -26,9 +26,10 @@ fn the_gradient_of_each_loss_agrees_with_finite_differences() {
         let fields = (entry.build.fields)(&settings, 6);
         let config = fields.given(&network::tests::config(kind, false));
         let mut weights = config.seeded(Key::new(1, Domain::Training)).unwrap();
-        // sums over a grid are longer, a chain of trunks multiplies, and the third derivative of a loss that is large would
+        // sums over a grid and through a U-Net are longer, a chain of trunks multiplies, and the third derivative of a loss that is large would
         // show in the differences
-        let shift = if kind == "conv2d" || fields.copies > 1 { 0.1 } else { 0.4 };
+        let long = ["conv2d", "unet", "unet2d"].contains(&kind);
+        let shift = if long || fields.copies > 1 { 0.1 } else { 0.4 };
         weights.values.iter_mut().enumerate().for_each(|(i, w)| *w += shift * (i as f32 * 1.3).sin());
         let (paths, tensors): (Vec<_>, Vec<_>) = weights.frozen(DType::F64).unwrap().into_iter().unzip();
         let (objective, batch) = ((entry.build.make)(&settings), data.batch(Subset::Train, &[0, 4, 7]));
