@@ -119,10 +119,12 @@ impl Budget<'_> {
     /// Sets what makes a forecaster cost that much.
     fn give(&self, plan: &mut ForecasterPlan, wanted: f64) {
         let (Some(of), key) = (cost_of(plan), self.by.key()) else { return };
-        if plan.given.iter().any(|given| given == key) {
+        let sets = |given: &&String| *given == key || (key == "width" && *given == "size");
+        if let Some(given) = plan.given.iter().find(sets) {
             let what = format!(
-                "[budget] finds `{key}` of forecaster `{}`, which sets it; take out one of the two",
-                plan.label
+                "[budget] finds `{key}` of forecaster `{}`, which sets {}; take out one of the two",
+                plan.label,
+                if given == key { "it".to_owned() } else { format!("its `{given}`") }
             );
             return self.reader.wrong("by", what);
         }
@@ -226,6 +228,10 @@ mod tests {
             ("value = 10.0", "no `steps` makes forecaster"),
             ("by = \"parameters\"\nvalue = 1e30", "no `width` makes forecaster"),
             ("value = 1e12\n[[forecaster]]\nname = \"own\"\nkind = \"mse\"\nsteps = 5", "which sets it; take out one"),
+            (
+                "by = \"parameters\"\nvalue = 1e5\n[[forecaster]]\nname = \"own\"\nkind = \"mse\"\nsize = \"tiny\"",
+                "[budget] finds `width` of forecaster `own`, which sets its `size`; take out one",
+            ),
         ] {
             let said = planned(budget).err().unwrap();
             assert!(said.contains(says), "{budget}: {said}");
