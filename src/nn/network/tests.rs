@@ -68,9 +68,11 @@ fn gradients_of_all_weights_and_inputs_agree_with_finite_differences() {
     let all = NETWORKS.iter().flat_map(|entry| [config(entry.name, false), config(entry.name, true)]);
     for config in all.chain(walls).chain(others) {
         let weights = config.seeded(Key::new(1, Domain::Training)).unwrap();
-        // normals in place of the zeros that a network starts with, so that no gradient is zero by construction
+        // normals in place of the zeros that a network starts with, so that no gradient is zero by construction; through
+        // the many layers of a U-Net larger ones would grow, and so would third derivatives
+        let sd = if config.kind.starts_with("unet") { 0.2 } else { 0.5 };
         let mut arguments: Vec<Tensor> =
-            weights.slots.iter().enumerate().map(|(i, slot)| (normals(i as u64, &slot.shape) * 0.5).unwrap()).collect();
+            weights.slots.iter().enumerate().map(|(i, slot)| (normals(i as u64, &slot.shape) * sd).unwrap()).collect();
         arguments.push(normals(77, &[3, config.components, 2]));
         let levels = config.time_features.then_some([-0.4, 0.1, 0.3]);
         check(&arguments, |a| {
@@ -159,7 +161,7 @@ fn a_convolution_commutes_with_translations_of_the_torus_but_sees_walls() {
     }
     // a side of 6 is halved once, one of 4 twice, one of 5 never
     for (sides, shift, commutes) in
-        [((4, 6), [0, 2], true), ((4, 6), [0, 1], false), ((4, 5), [0, 1], true), ((4, 5), [2, 0], false)]
+        [((4, 6), [0, 2], true), ((4, 6), [0, 1], false), ((4, 5), [0, 1], true), ((4, 5), [1, 0], false)]
     {
         let change = change_by_translation("unet2d", sides, shift, true);
         assert!(if commutes { change < 1e-13 } else { change > 1e-3 }, "{sides:?} by {shift:?}: {change}");
