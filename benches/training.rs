@@ -14,6 +14,7 @@ use candle_core::{DType, Device, Tensor};
 use ndarray::Array3;
 use rayon::prelude::*;
 use scorecast::nn::data::Data;
+use scorecast::nn::network::{HEADS, RESOLUTIONS};
 use scorecast::nn::objective::OBJECTIVES;
 use scorecast::nn::train::{Keep, TrainConfig, Trainer};
 use scorecast::nn::{NetworkConfig, Objective};
@@ -43,6 +44,9 @@ fn cases() -> Vec<Case> {
         width,
         blocks,
         kernel: 5,
+        resolutions: RESOLUTIONS,
+        heads: HEADS,
+        patch: None,
         time_features: levels > 0,
         grid: None,
         copies: 1,

@@ -185,8 +185,13 @@ mod tests {
             ("mlp", "flow", Level { alpha: 0.3, sigma: 0.7 }),
             ("mlp", "flow", Level { alpha: 0.0, sigma: 1.0 }),
             ("conv2d", "denoising", Level::exploding(0.5)),
+            ("unet", "denoising", Level::exploding(0.5)),
+            ("unet2d", "velocity", Level { alpha: 0.8, sigma: 0.5 }),
+            ("transformer", "denoising", Level::exploding(0.5)),
         ] {
-            let single = denoiser(kind, trained_for, 0.4);
+            // through many layers larger weights would grow
+            let shift = if ["mlp", "conv", "conv2d"].contains(&kind) { 0.4 } else { 0.1 };
+            let single = denoiser(kind, trained_for, shift);
             let double = LearnedDenoiser { learned: single.learned().in_double_precision(), ..single };
             let draw = |seed| Key::new(seed, Domain::Method).normals(MEMBERS, DIM);
             let (x_t, v, direction) = (draw(5), draw(6), draw(7));
@@ -203,14 +208,19 @@ mod tests {
             for (found, expected) in difference.iter().zip(&expected) {
                 assert!((found - expected).abs() < 1e-6 * (1.0 + expected.abs()), "{found} {expected}");
             }
-            // single precision: some 10 layers, each a sum of up to 30 terms (45 over a grid) with a relative error of
-            // 2^-24 a term, on gradients of order 1
+            // single precision: some 10 layers (20 of a U-Net or a transformer), each a sum of up to 30 terms (45 over a
+            // grid, twice as many after a skip) with a relative error of 2^-24 a term, on gradients of order 1
             let fast = bound(&single);
             let (_, pullback) = fast.denoise_vjp(x_t.view(), level).unwrap();
             let error = (pullback.pull(v.view()).unwrap() - &pulled[0]).mapv(f64::abs);
             let largest = error.iter().copied().fold(0.0, f64::max);
-            let terms = if kind == "conv2d" { 45.0 } else { 30.0 };
-            assert!(largest < 10.0 * terms * 2f64.powi(-24), "{kind}, {trained_for}: {largest}");
+            let (layers, terms) = match kind {
+                "conv2d" => (10.0, 45.0),
+                "unet" | "transformer" => (20.0, 30.0),
+                "unet2d" => (20.0, 90.0),
+                _ => (10.0, 30.0),
+            };
+            assert!(largest < layers * terms * 2f64.powi(-24), "{kind}, {trained_for}: {largest}");
         }
     }
 

@@ -177,7 +177,9 @@ mod tests {
             for threads in [1, 2, 3] {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
                 let mut shards = Shards::new(&config, &weights, ROWS.len()).unwrap();
-                assert!(shards.loose.is_empty());
+                // a transformer has no trunk: its gradients are those of Candle
+                let trunks = config.kind != "transformer";
+                assert_eq!(shards.loose.is_empty(), trunks);
                 let mut step = |weights: &Weights| {
                     pool.install(|| {
                         shards.load(weights).unwrap();
@@ -191,7 +193,7 @@ mod tests {
                 let other = Weights { values: weights.values.iter().map(|w| -2.0 * w).collect(), ..weights.clone() };
                 assert_ne!(step(&other).1, gradient);
                 assert_eq!(step(&weights), (value, gradient.clone(), grown), "{}", config.kind);
-                assert!(grown > 0);
+                assert_eq!(grown > 0, trunks);
                 all.push(gradient);
             }
             assert!(all.windows(2).all(|pair| pair[0] == pair[1]), "{}", config.kind);

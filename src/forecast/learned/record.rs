@@ -122,6 +122,8 @@ fn misdescribed(network: &NetworkConfig, fields: Fields) -> Option<(&'static str
         ("width", network.width),
         ("blocks", network.blocks),
         ("kernel", network.kernel),
+        ("resolutions", network.resolutions),
+        ("heads", network.heads),
     ];
     if let Some((key, _)) = counts.iter().find(|(_, count)| *count == 0) {
         return Some((key, "is 0, but must be at least 1".to_owned()));

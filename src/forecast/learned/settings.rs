@@ -2,7 +2,7 @@
 
 use super::super::{FitContext, Result};
 use crate::nn::NetworkConfig;
-use crate::nn::network::{Grid, NETWORKS, NetworkBuild};
+use crate::nn::network::{Grid, HEADS, NETWORKS, NetworkBuild, RESOLUTIONS};
 use crate::nn::objective::{DENOISER_FIELDS, Fields};
 use crate::nn::train::{Keep, TrainConfig};
 use crate::systems::Geometry;
@@ -19,11 +19,35 @@ const NETWORK: Param =
 const WIDTH: Param = Param::unset(
     "width",
     ParamKind::COUNT,
-    "hidden channels; unset: as many as make the network as large as a denoiser of 128 (mlp) or 32 (convolutions)",
+    "hidden channels; unset: as many as make the network as large as a denoiser of 128 (mlp), 32 (convolutions, \
+     transformer) or 16 (U-Nets)",
 );
-const BLOCKS: Param = Param::int("blocks", 3, 1, "residual blocks");
+
+/// The sizes that have a name, and their parameters.
+const SIZES: [(&str, usize); 4] = [("tiny", 10_000), ("small", 40_000), ("medium", 160_000), ("large", 640_000)];
+const SIZE_NAMES: [&str; SIZES.len()] = [SIZES[0].0, SIZES[1].0, SIZES[2].0, SIZES[3].0];
+const SIZE: Param = Param::unset(
+    "size",
+    ParamKind::Choice(&SIZE_NAMES),
+    "parameters of the network, in place of `width`, which becomes the nearest that has them: 10,000 (tiny), 40,000 \
+     (small), 160,000 (medium) or 640,000 (large)",
+);
+const BLOCKS: Param =
+    Param::int("blocks", 3, 1, "residual blocks; of a U-Net at each resolution, down and up; layers of a transformer");
 const KERNEL: Param =
     Param::int("kernel", 5, 1, "positions that a convolution sees in each direction; odd").up_to(1001);
+const RESOLUTION_COUNT: Param = Param::unset(
+    "resolutions",
+    ParamKind::int(2, 16),
+    "resolutions of a U-Net, each of which halves the directions of even length; unset: 3; fewer where no length is even any more",
+);
+const HEAD_COUNT: Param =
+    Param::unset("heads", ParamKind::int(1, 64), "heads of the attention of a transformer; unset: 4");
+const PATCH: Param = Param::unset(
+    "patch",
+    ParamKind::COUNT,
+    "components of a token of a transformer, along each side of a grid; unset: as few as make 64 tokens at most",
+);
 pub(super) const STEPS: Param = Param::int("steps", 10_000, 1, "training steps");
 pub(super) const BATCH: Param = Param::int("batch", 128, 1, "pairs in a training step");
 const LEARNING_RATE: Param = Param::positive("learning_rate", 3e-3, "largest learning rate");
@@ -66,13 +90,17 @@ const START: Param = Param::unset(
 );
 
 /// The settings of every learned forecaster.
-pub const SETTINGS: [Param; 16] = [
+pub const SETTINGS: [Param; 20] = [
     NETWORK,
+    SIZE,
     WIDTH,
     BLOCKS,
     KERNEL,
     HISTORY,
     START,
+    RESOLUTION_COUNT,
+    HEAD_COUNT,
+    PATCH,
     STEPS,
     BATCH,
     LEARNING_RATE,
@@ -119,7 +147,8 @@ pub(super) fn network(
     }
     let Fields { inputs, outputs, time_features, copies, causal } = fields.with_history(history(settings));
     let blocks = settings.count(BLOCKS.key);
-    let grid = build.on_grid.then(|| Grid::of(geometry)).flatten();
+    let grid = build.on_grid.then(|| Grid::laid(geometry, components)).flatten();
+    let [resolutions, heads, patch] = [RESOLUTION_COUNT, HEAD_COUNT, PATCH].map(|param| given(settings, &param));
     let usual = NetworkConfig {
         kind: (*kind).to_owned(),
         components,
@@ -128,13 +157,37 @@ pub(super) fn network(
         width: build.width,
         blocks,
         kernel,
+        resolutions: resolutions.unwrap_or(RESOLUTIONS),
+        heads: heads.unwrap_or(HEADS),
+        patch,
         time_features,
         grid,
         copies,
         causal,
     };
-    let width = if settings.has(WIDTH.key) { settings.count(WIDTH.key) } else { equal_width(&usual)? };
-    Ok(NetworkConfig { width, ..usual })
+    if let Some((key, problem)) = (build.refuses)(&usual) {
+        return Err(settings.mistake(key, problem).into());
+    }
+    Ok(NetworkConfig { width: width(settings, &usual)?, ..usual })
+}
+
+/// A count that may be unset.
+fn given(settings: &Settings, param: &Param) -> Option<usize> {
+    settings.has(param.key).then(|| settings.count(param.key))
+}
+
+/// The width that is set, that of the size that is set, or the usual one.
+fn width(settings: &Settings, usual: &NetworkConfig) -> Result<usize> {
+    let named = SIZES.iter().find(|(name, _)| *name == settings.text(SIZE.key));
+    match (named, given(settings, &WIDTH)) {
+        (Some((name, _)), Some(width)) => {
+            let problem = format!("is \"{name}\", which says how wide the network is, but `width` is {width}; set one");
+            Err(settings.mistake(SIZE.key, problem).into())
+        }
+        (Some((_, parameters)), None) => Ok(usual.nearest_width(*parameters)?),
+        (None, Some(width)) => Ok(width),
+        (None, None) => equal_width(usual),
+    }
 }
 
 /// The width at which a network has as many parameters as the denoiser of its kind and usual width: forecasters of several
@@ -146,7 +199,8 @@ fn equal_width(network: &NetworkConfig) -> Result<usize> {
 /// Whether all components have one scale, because they are one field: on a ring, and for a network that moves over a grid
 /// in two directions (whose walls, where nothing ever changes, have no scale of their own).
 pub(super) fn one_field(settings: &Settings, context: &FitContext) -> Result<bool> {
-    Ok(context.geometry == Geometry::Ring || chosen(settings, context.layout())?.build.on_grid)
+    let moves = || Ok(Grid::of(context.geometry).is_some() && chosen(settings, context.layout())?.build.on_grid);
+    if context.geometry == Geometry::Ring { Ok(true) } else { moves() }
 }
 
 /// The network that is named, or the usual one.
@@ -196,6 +250,71 @@ mod tests {
     use super::*;
     use crate::nn::OBJECTIVES;
     use crate::nn::objective::ObjectiveBuild;
+    use crate::systems::Value;
+
+    fn registry_width(name: &str) -> usize {
+        find(NETWORKS, "neural network", name).unwrap().build.width
+    }
+
+    /// The network of a likelihood on a ring of 40, or a torus of 6 x 10 for networks on grids in two directions.
+    fn made(given: &[(&str, Value)]) -> Result<NetworkConfig> {
+        let on_torus = given.iter().any(|(_, value)| matches!(value, Value::Text(name) if name.ends_with("2d")));
+        let torus = (Geometry::Torus { rows: 6, columns: 10 }, 60);
+        on(if on_torus { torus } else { (Geometry::Ring, 40) }, given)
+    }
+
+    fn on(layout: (Geometry, usize), given: &[(&str, Value)]) -> Result<NetworkConfig> {
+        let given = given.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+        let settings = Settings::check("forecaster `own`", &SETTINGS, &given).unwrap();
+        network(&settings, layout, crate::nn::objective::LIKELIHOOD_FIELDS)
+    }
+
+    fn text(word: &str) -> Value {
+        Value::Text(word.to_owned())
+    }
+
+    #[test]
+    fn sizes_are_parameters_as_near_as_a_width_allows() {
+        for name in NETWORKS.iter().map(|entry| entry.name) {
+            for (size, parameters) in SIZES {
+                let config = made(&[("network", text(name)), ("size", text(size))]).unwrap();
+                let off = |width: usize| {
+                    let count = NetworkConfig { width, ..config.clone() }.parameters().unwrap();
+                    count.abs_diff(parameters)
+                };
+                let width = config.width;
+                assert!([width - 1, width + 1].into_iter().all(|other| off(other) >= off(width)), "{config:?}");
+                // a step of the width, of 5 channels at least, changes their square by a half at most
+                assert!(off(width) * 4 < parameters, "{name} {size}: off by {}", off(width));
+            }
+        }
+    }
+
+    #[test]
+    fn a_size_and_a_width_are_not_both_set() {
+        let both = made(&[("size", text("small")), ("width", Value::Int(7))]).unwrap_err().to_string();
+        assert!(both.contains("`size`") && both.contains("but `width` is 7; set one"), "{both}");
+    }
+
+    #[test]
+    fn networks_that_components_do_not_suit_are_refused_with_what_to_do() {
+        let torus = (Geometry::Torus { rows: 5, columns: 7 }, 35);
+        for (layout, given, says) in [
+            ((Geometry::Ring, 41), vec![("network", text("unet"))], "but there are 41; set it to \"conv\""),
+            (torus, vec![("network", text("unet2d"))], "but there are 5 x 7; set it to \"conv2d\""),
+            ((Geometry::Ring, 40), vec![("network", text("transformer")), ("patch", Value::Int(3))], "`patch`"),
+            ((Geometry::Unstructured, 997), vec![("network", text("transformer"))], "`patch`"),
+            ((Geometry::Unstructured, 8), vec![("network", text("unet"))], "are not a periodic grid"),
+        ] {
+            let problem = on(layout, &given).unwrap_err().to_string();
+            assert!(problem.contains(says) && problem.contains("forecaster `own`"), "{problem}");
+        }
+        // an odd length is none to a network that does without halves, and other lengths have those that they have
+        for (layout, name, resolutions) in [((Geometry::Ring, 6), "unet", 3), (torus, "transformer", 3)] {
+            let config = on(layout, &[("network", text(name)), ("width", Value::Int(4))]).unwrap();
+            assert!(config.resolutions == resolutions && config.parameters().unwrap() > 0);
+        }
+    }
 
     #[test]
     fn networks_of_all_forecasters_are_of_one_size_unless_told() {
@@ -203,8 +322,11 @@ mod tests {
             ("mlp", (Geometry::Unstructured, 3)),
             ("conv", (Geometry::Ring, 40)),
             ("conv2d", (Geometry::Torus { rows: 6, columns: 10 }, 60)),
+            ("unet", (Geometry::Ring, 40)),
+            ("unet2d", (Geometry::Torus { rows: 6, columns: 10 }, 60)),
+            ("transformer", (Geometry::Ring, 40)),
         ] {
-            let given = BTreeMap::from([("network".to_owned(), crate::systems::Value::Text(name.to_owned()))]);
+            let given = BTreeMap::from([("network".to_owned(), text(name))]);
             let settings = Settings::check("a forecaster", &SETTINGS, &given).unwrap();
             let of = |entry: &Entry<ObjectiveBuild>| {
                 let own = Settings::check(entry.name, entry.params, &BTreeMap::new()).unwrap();
@@ -212,7 +334,7 @@ mod tests {
             };
             let made: Vec<NetworkConfig> = OBJECTIVES.iter().map(of).collect();
             let denoiser = made[1].parameters().unwrap();
-            assert_eq!(made[1].width, if name == "mlp" { 128 } else { 32 });
+            assert_eq!(made[1].width, registry_width(name));
             for config in made {
                 let apart = |width: usize| {
                     let count = NetworkConfig { width, ..config.clone() }.parameters().unwrap();

@@ -24,9 +24,9 @@ pub(super) struct Composite {
 type Make = fn(&NetworkConfig, &mut dyn Source) -> Result<Box<dyn NeuralNetwork>>;
 
 /// A source whose paths all begin alike.
-struct Prefixed<'a> {
-    source: &'a mut dyn Source,
-    prefix: String,
+pub(super) struct Prefixed<'a> {
+    pub source: &'a mut dyn Source,
+    pub prefix: String,
 }
 
 impl Source for Prefixed<'_> {

@@ -20,6 +20,7 @@ pub(super) const ENTRY: Entry<NetworkBuild> = Entry {
         suits: |geometry| geometry == Geometry::Ring,
         layout: "a periodic grid",
         on_grid: false,
+        refuses: |_| None,
         positions: |config| config.components.saturating_add(config.kernel),
         make,
     },

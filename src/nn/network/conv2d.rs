@@ -9,9 +9,9 @@ use scorecast_systems::Entry;
 
 use super::residual::{Mixing, Residual};
 use super::{Grid, NetworkBuild, NetworkConfig, NeuralNetwork};
+use crate::nn::Result;
 use crate::nn::ops::trunk::Field;
 use crate::nn::weights::Source;
-use crate::nn::{Error, Result};
 
 /// The registry's line.
 pub(super) const ENTRY: Entry<NetworkBuild> = Entry {
@@ -24,6 +24,7 @@ pub(super) const ENTRY: Entry<NetworkBuild> = Entry {
         suits: |geometry| Grid::of(geometry).is_some(),
         layout: "a grid of rows and columns",
         on_grid: true,
+        refuses: |_| None,
         positions: |config| {
             let along = |side: usize| side.saturating_add(config.kernel);
             config.grid.map_or(0, |grid| along(grid.rows).saturating_mul(along(grid.columns)))
@@ -32,19 +33,10 @@ pub(super) const ENTRY: Entry<NetworkBuild> = Entry {
     },
 };
 
-/// Positions of all members of a pass, at most.
-const POSITIONS: usize = 640;
-
 fn make(config: &NetworkConfig, source: &mut dyn Source) -> Result<Box<dyn NeuralNetwork>> {
-    let Some(grid) = config.grid.filter(|grid| grid.rows * grid.columns == config.components) else {
-        return Err(Error::Model(format!(
-            "a conv2d network of {} components needs a grid of as many positions; train it again",
-            config.components
-        )));
-    };
+    let grid = config.own_grid()?;
     let kernel = [config.kernel; 2];
     let field = Field { rows: grid.rows, columns: grid.columns, kernel, boundary: grid.boundary() };
-    let chunk = (POSITIONS / config.components.max(1)).clamp(1, 16);
-    let mixing = Mixing { field, kernel: kernel.to_vec(), chunk };
+    let mixing = Mixing { field, kernel: kernel.to_vec(), chunk: grid.chunk() };
     Ok(Box::new(Residual::new(config, mixing, source)?))
 }

@@ -15,7 +15,15 @@ pub(super) const ENTRY: Entry<NetworkBuild> = Entry {
     about: "residual multilayer perceptron over all components",
     reference: "He et al. (2016)",
     params: &[],
-    build: NetworkBuild { width: 128, suits: |_| true, layout: "any layout", on_grid: false, positions: |_| 1, make },
+    build: NetworkBuild {
+        width: 128,
+        suits: |_| true,
+        layout: "any layout",
+        on_grid: false,
+        refuses: |_| None,
+        positions: |_| 1,
+        make,
+    },
 };
 
 fn make(config: &NetworkConfig, source: &mut dyn Source) -> Result<Box<dyn NeuralNetwork>> {

@@ -6,7 +6,12 @@ mod conv;
 mod conv2d;
 mod mlp;
 mod neural_network;
+mod pyramid;
 mod residual;
+mod tokens;
+mod transformer;
+mod unet;
+mod unet2d;
 
 use candle_core::DType;
 use scorecast_systems::registry::find;
@@ -16,13 +21,14 @@ use composite::Composite;
 
 pub use super::ops::trunk::Operations;
 pub use causal::{Causal, CausalLayer, Stepwise};
-pub use neural_network::{Grid, NetworkBuild, NetworkConfig, NeuralNetwork};
+pub use neural_network::{Grid, HEADS, NetworkBuild, NetworkConfig, NeuralNetwork, RESOLUTIONS};
 
 use super::weights::{Counted, Given, Source, Tensors, Weights};
 use super::{Error, Result};
 
 /// Every network, in the order in which they are listed.
-pub const NETWORKS: &[Entry<NetworkBuild>] = &[mlp::ENTRY, conv::ENTRY, conv2d::ENTRY];
+pub const NETWORKS: &[Entry<NetworkBuild>] =
+    &[mlp::ENTRY, conv::ENTRY, conv2d::ENTRY, unet::ENTRY, unet2d::ENTRY, transformer::ENTRY];
 
 impl NetworkConfig {
     /// The network with tensors from a source.
@@ -31,6 +37,9 @@ impl NetworkConfig {
     /// When there is no such network, or the source does not have its tensors.
     pub fn network(&self, source: &mut dyn Source) -> Result<Box<dyn NeuralNetwork>> {
         let known = find(NETWORKS, "neural network", &self.kind).map_err(|error| Error::Model(error.to_string()))?;
+        if let Some((key, problem)) = (known.build.refuses)(self) {
+            return Err(Error::Model(format!("the `{key}` of a {} network {problem}", self.kind)));
+        }
         match (self.copies, &self.causal) {
             (1, None) => (known.build.make)(self, source),
             _ => Ok(Box::new(Composite::new(self, known.build.make, source)?)),

@@ -47,11 +47,12 @@ pub(super) struct Residual {
     trunk: OnceLock<Precision>,
 }
 
+/// An affine map.
 #[derive(Debug)]
-struct Layer {
+pub(super) struct Layer {
     path: String,
-    weight: Tensor,
-    bias: Tensor,
+    pub weight: Tensor,
+    pub bias: Tensor,
 }
 
 /// The trunk in the precision of the weights.
@@ -70,11 +71,23 @@ struct Run<T: Real> {
 }
 
 impl Layer {
-    fn new(source: &mut dyn Source, path: String, shape: &[usize], gain: f64) -> Result<Self> {
+    /// Takes its tensors from a source; outputs have the sd `gain` of inputs at the start.
+    ///
+    /// # Errors
+    /// When the source does not have them.
+    pub fn new(source: &mut dyn Source, path: String, shape: &[usize], gain: f64) -> Result<Self> {
+        Self::with_bias(source, path, shape, gain, Init::Zero)
+    }
+
+    /// Takes its tensors from a source, with a start of its bias.
+    ///
+    /// # Errors
+    /// When the source does not have them.
+    pub fn with_bias(source: &mut dyn Source, path: String, shape: &[usize], gain: f64, bias: Init) -> Result<Self> {
         let fan_in: usize = shape.iter().skip(1).product();
         let init = if gain == 0.0 { Init::Zero } else { Init::Normal(gain / (fan_in as f64).sqrt()) };
         let weight = source.tensor(&format!("{path}.weight"), shape, init)?;
-        let bias = source.tensor(&format!("{path}.bias"), &shape[..1], Init::Zero)?;
+        let bias = source.tensor(&format!("{path}.bias"), &shape[..1], bias)?;
         Ok(Self { path, weight, bias })
     }
 }
@@ -100,11 +113,19 @@ impl<T: Real + Send + Sync> Run<T> {
 }
 
 impl Residual {
-    /// Takes the tensors of a network from a source.
+    /// Takes the tensors of a network from a source; it starts from the zero function.
     ///
     /// # Errors
     /// When the source does not have them.
     pub fn new(config: &NetworkConfig, mixing: Mixing, source: &mut dyn Source) -> Result<Self> {
+        Self::with_head(config, mixing, 0.0, source)
+    }
+
+    /// Takes the tensors of a network whose head starts with this gain: others go on from what it gives.
+    ///
+    /// # Errors
+    /// When the source does not have them.
+    pub fn with_head(config: &NetworkConfig, mixing: Mixing, head: f64, source: &mut dyn Source) -> Result<Self> {
         let width = config.width;
         let mut layers = Vec::new();
         let mut layer = |source: &mut dyn Source, path: String, shape: &[usize], gain: f64| -> Result<()> {
@@ -125,7 +146,7 @@ impl Residual {
             }
             layer(source, path("second"), &mixing.weight(width, width), 0.5)?;
         }
-        layer(source, "head".to_owned(), &[config.outputs * shared, width], 0.0)?;
+        layer(source, "head".to_owned(), &[config.outputs.saturating_mul(shared), width], head)?;
         let network = Self { config: config.clone(), mixing, layers, trunk: OnceLock::new() };
         network.gather(source)?;
         Ok(network)
@@ -187,18 +208,8 @@ impl NeuralNetwork for Residual {
     }
 
     fn forward(&self, x: &Tensor, levels: Option<&[f64]>) -> Result<Tensor> {
-        let (batch, components, inputs) = x.dims3()?;
-        let config = &self.config;
-        if levels.is_some() != config.time_features {
-            return Err(candle_core::Error::Msg("a noise level is given to the wrong network".to_owned()).into());
-        }
-        if (components, inputs) != (config.components, config.inputs) {
-            return Err(candle_core::Error::Msg(format!(
-                "a network of {} components of {} fields was given {components} of {inputs}",
-                config.components, config.inputs
-            ))
-            .into());
-        }
+        self.config.check(x, levels)?;
+        let (batch, config) = (x.dims3()?.0, &self.config);
         let dims = (batch, config.components, config.outputs);
         Ok(match self.trunk()? {
             Precision::Single(run) => run.apply(x, levels, dims)?,

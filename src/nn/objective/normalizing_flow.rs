@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn couplings_move_every_other_component_and_all_are_moved_by_two() {
-        for kind in ["mlp", "conv", "conv2d"] {
+        for kind in ["mlp", "conv", "conv2d", "unet", "unet2d", "transformer"] {
             let config = config(kind, false);
             for c in 0..config.components {
                 assert_ne!(moves(&config, 0, c), moves(&config, 1, c), "{kind}");

@@ -9,7 +9,7 @@ use scorecast_systems::{Domain, Key, Level, Settings};
 use super::*;
 use crate::nn::data::{Data, Subset};
 use crate::nn::ops::differences::check;
-use crate::nn::{NETWORKS, network};
+use crate::nn::{NETWORKS, NetworkConfig, network};
 
 /// The settings of an objective where none is given.
 fn usual(entry: &Entry<ObjectiveBuild>) -> Settings {
@@ -24,11 +24,15 @@ fn the_gradient_of_each_loss_agrees_with_finite_differences() {
     for (entry, kind) in OBJECTIVES.iter().flat_map(|entry| NETWORKS.iter().map(move |network| (entry, network.name))) {
         let settings = usual(entry);
         let fields = (entry.build.fields)(&settings, 6);
-        let config = fields.given(&network::tests::config(kind, false));
+        let usual = network::tests::config(kind, false);
+        // a U-Net has many trunks of each block
+        let unet = kind.starts_with("unet");
+        let usual = if unet { NetworkConfig { width: 2, blocks: 1, ..usual } } else { usual };
+        let config = fields.given(&usual);
         let mut weights = config.seeded(Key::new(1, Domain::Training)).unwrap();
-        // sums over a grid are longer, a chain of trunks multiplies, and the third derivative of a loss that is large would
+        // sums over a grid and through a U-Net are longer, a chain of trunks multiplies, and the third derivative of a loss that is large would
         // show in the differences
-        let shift = if kind == "conv2d" || fields.copies > 1 { 0.1 } else { 0.4 };
+        let shift = if kind == "conv2d" || unet || fields.copies > 1 { 0.1 } else { 0.4 };
         weights.values.iter_mut().enumerate().for_each(|(i, w)| *w += shift * (i as f32 * 1.3).sin());
         let (paths, tensors): (Vec<_>, Vec<_>) = weights.frozen(DType::F64).unwrap().into_iter().unzip();
         let (objective, batch) = ((entry.build.make)(&settings), data.batch(Subset::Train, &[0, 4, 7]));

@@ -8,19 +8,25 @@
 //! forward pass, and may be pulled back many times.
 
 mod affine;
+pub mod attention;
 pub mod circular_conv;
 pub mod conv2d;
 pub mod linear;
 pub mod matrix;
 pub mod modulate;
+pub mod normalize;
 pub mod real;
+pub mod resize;
 pub mod tile;
 pub mod trunk;
 
+pub use attention::attention;
 pub use circular_conv::circular_conv;
 pub use conv2d::conv2d;
 pub use linear::linear;
 pub use modulate::modulate;
+pub use normalize::normalize;
+pub use resize::{Cells, coarser, finer};
 pub use trunk::Boundary;
 
 use candle_core::{CpuStorage, DType, Device, Layout, Result, Shape, Tensor};

@@ -21,13 +21,13 @@ struct Modulate {
 }
 
 /// (rows of film, elements of z for each of them, channels).
-fn sizes(z: &Shape, film: &Shape) -> Result<(usize, usize, usize)> {
+pub(super) fn sizes(z: &Shape, film: &Shape) -> Result<(usize, usize, usize)> {
     let (rows, twice) = film.dims2()?;
     match (z.dims().first(), z.dims().last()) {
         (Some(first), Some(channels)) if 2 * channels == twice && (rows == 1 || rows == *first) => {
             Ok((rows, z.elem_count() / rows, *channels))
         }
-        _ => candle_core::bail!("modulate: z is {z:?} but the film is {film:?}"),
+        _ => candle_core::bail!("film: z is {z:?} but the film is {film:?}"),
     }
 }
 

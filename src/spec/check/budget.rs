@@ -122,7 +122,9 @@ fn seconds(reader: &Reader, own: &Settings, declared: &[ForecasterPlan]) -> Opti
             SecondsBudget::Like(like.to_owned())
         }
     };
-    declared.iter().filter(|plan| seconds.sets(plan)).for_each(|plan| refuse_given(reader, plan, By::Seconds.key()));
+    for plan in declared.iter().filter(|plan| seconds.sets(plan)) {
+        refuse_given(reader, plan, By::Seconds.key());
+    }
     Some(seconds)
 }
 
@@ -155,15 +157,17 @@ fn like_among<'a>(reader: &Reader, like: &str, declared: &'a [ForecasterPlan]) -
     found
 }
 
-/// Refuses a forecaster that sets what the budget is to find.
-fn refuse_given(reader: &Reader, plan: &ForecasterPlan, key: &str) {
-    if plan.given.iter().any(|given| given == key) {
-        let label = &plan.label;
-        reader.wrong(
-            "by",
-            format!("[budget] finds `{key}` of forecaster `{label}`, which sets it; take out one of the two"),
-        );
-    }
+/// Refuses a forecaster that sets what the budget is to find; whether it does.
+fn refuse_given(reader: &Reader, plan: &ForecasterPlan, key: &str) -> bool {
+    let sets = |given: &&String| *given == key || (key == "width" && *given == "size");
+    let Some(given) = plan.given.iter().find(sets) else { return false };
+    let what = format!(
+        "[budget] finds `{key}` of forecaster `{}`, which sets {}; take out one of the two",
+        plan.label,
+        if given == key { "it".to_owned() } else { format!("its `{given}`") }
+    );
+    reader.wrong("by", what);
+    true
 }
 
 impl Budget<'_> {
@@ -185,8 +189,7 @@ impl Budget<'_> {
     /// Sets what makes a forecaster cost that much, and says so.
     fn give(&self, plan: &mut ForecasterPlan, wanted: f64) -> Option<String> {
         let (of, key, label) = (plan.cost_of()?, self.by.key(), plan.label.clone());
-        if plan.given.iter().any(|given| given == key) {
-            refuse_given(&self.reader, plan, key);
+        if refuse_given(&self.reader, plan, key) {
             return None;
         }
         let at = |count: i64| self.cost(of, &plan.settings.clone().with(key, Value::Int(count)));
@@ -309,6 +312,10 @@ mod tests {
             ),
             ("by = \"parameters\"\nvalue = 1e30", "no `width` makes forecaster"),
             ("value = 1e12\n[[forecaster]]\nname = \"own\"\nkind = \"mse\"\nsteps = 5", "which sets it; take out one"),
+            (
+                "by = \"parameters\"\nvalue = 1e5\n[[forecaster]]\nname = \"own\"\nkind = \"mse\"\nsize = \"tiny\"",
+                "[budget] finds `width` of forecaster `own`, which sets its `size`; take out one",
+            ),
         ] {
             let said = planned(budget).err().unwrap();
             assert!(said.contains(says), "{budget}: {said}");

@@ -3,7 +3,6 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use std::collections::BTreeMap;
 use std::time::Instant;
 
 use ndarray::{Array2, Array3};
@@ -14,15 +13,20 @@ use scorecast::systems::{Domain, Geometry, Key, Level, Settings, Value, registry
 const LENGTH: usize = 40;
 
 fn fit(kind: &str, steps: i64) -> Fitted {
+    fit_with(kind, steps, &[], Geometry::Ring)
+}
+
+fn fit_with(kind: &str, steps: i64, words: &[(&str, &str)], geometry: Geometry) -> Fitted {
     let entry = registry::find(FORECASTERS, "forecaster", kind).unwrap();
-    let given =
-        BTreeMap::from([("steps".to_owned(), Value::Int(steps)), ("validate_every".to_owned(), Value::Int(9999))]);
+    let numbers = [("steps", steps), ("validate_every", 9999)].map(|(key, count)| (key.to_owned(), Value::Int(count)));
+    let words = words.iter().map(|(key, word)| ((*key).to_owned(), Value::Text((*word).to_owned())));
+    let given = numbers.into_iter().chain(words).collect();
     let settings = Settings::check(kind, entry.params, &given).unwrap();
     let noise = Key::new(1, Domain::Data).normals(64 * 129, LENGTH);
     let data = Array3::from_shape_vec((64, 129, LENGTH), noise.into_raw_vec_and_offset().0).unwrap();
     let situation = FitContext {
         system: None,
-        geometry: Geometry::Ring,
+        geometry,
         train: data.view(),
         valid: data.slice(ndarray::s![..0, .., ..]),
         key: Key::new(5, Domain::Training),
@@ -70,6 +74,53 @@ fn measure() {
                     let (_, pullback) = bound.denoiser.denoise_vjp(x.view(), level).unwrap();
                     let pull = seconds(50, || drop(pullback.pull(x.view()).unwrap()));
                     println!("diffusion, {threads} threads: {:.2} ms a pull-back of 40 members", 1e3 * pull);
+                }
+            }
+        });
+    }
+}
+
+/// Networks of one size, side by side: milliseconds of a training step, and of a lead step of 40 members, and both beside
+/// the first of their layout; the medians of five runs in turn.
+#[test]
+#[ignore = "a measurement"]
+fn measure_networks_of_one_size() {
+    let torus = Geometry::Torus { rows: 5, columns: 8 };
+    let ring = ["conv", "mlp", "unet", "transformer"].map(|network| (network, Geometry::Ring));
+    let grid = ["conv2d", "unet2d", "transformer"].map(|network| (network, torus));
+    for (size, threads) in ["small", "medium"].into_iter().flat_map(|size| [1, 2].map(|threads| (size, threads))) {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            for (kind, networks) in
+                ["gaussian", "diffusion"].iter().flat_map(|kind| [ring.as_slice(), &grid].map(|all| (kind, all)))
+            {
+                let words = |network| [("network", network), ("size", size)];
+                let mut times = vec![[const { Vec::new() }; 2]; networks.len()];
+                for _ in 0..5 {
+                    for (times, (network, geometry)) in times.iter_mut().zip(networks) {
+                        let of = |steps| seconds(1, || drop(fit_with(kind, steps, &words(network), *geometry)));
+                        let (few, many) = (of(2), of(22));
+                        times[0].push((many - few) / 20.0);
+                        let fitted = fit_with(kind, 1, &words(network), *geometry);
+                        let mut x: Array2<f64> = Key::new(2, Domain::Method).normals(40, LENGTH);
+                        let key = Key::new(3, Domain::Method);
+                        let mut advance = || fitted.as_forecaster().advance(0, 1, &mut x, key).unwrap();
+                        advance();
+                        times[1].push(seconds(10, advance));
+                    }
+                }
+                let median = |times: &mut Vec<f64>| {
+                    times.sort_by(f64::total_cmp);
+                    1e3 * times[times.len() / 2]
+                };
+                let all: Vec<[f64; 2]> = times.iter_mut().map(|[a, b]| [median(a), median(b)]).collect();
+                for ((network, geometry), [training, lead]) in networks.iter().zip(&all) {
+                    println!(
+                        "{size}, {kind}, {threads} threads, {network}, {geometry:?}: a training step {training:.2} ms \
+                         ({:.2}), a lead step {lead:.2} ms ({:.2})",
+                        training / all[0][0],
+                        lead / all[0][1]
+                    );
                 }
             }
         });

@@ -19,6 +19,8 @@ const MEMBERS: &[(&str, &str)] = &[
     ("src/forecast", "persistence"),
     ("src/nn/network", "mlp"),
     ("src/nn/network", "conv2d"),
+    ("src/nn/network", "unet2d"),
+    ("src/nn/network", "transformer"),
     ("src/nn/objective", "velocity"),
     ("src/score", "bias"),
     ("src/score", "mae_median"),
