@@ -6,6 +6,7 @@
 use ndarray::{Array2, ArrayView2, Axis};
 
 use super::start_blocks::lead_step;
+use super::two_sample;
 use crate::failure::Result;
 use crate::results::LawPicture;
 use crate::score::series::ENERGY_SCORE_LAW;
@@ -47,6 +48,20 @@ impl<'a> OneStepLaws<'a> {
     /// Whether the true law is known.
     pub fn known(&self) -> bool {
         self.exact.is_some()
+    }
+
+    /// Whether a classifier tells a forecaster's draws from true ones, where columns of the table ask for that and the true law is
+    /// known.
+    ///
+    /// # Errors
+    /// When a forecaster cannot run, or the training of the classifier fails.
+    pub fn classify(&self, table: &mut ScoreTable, model: &dyn Forecaster) -> Result<()> {
+        match self.exact {
+            Some(exact) if two_sample::is_wanted(table.columns()) => {
+                two_sample::measure(table, self.data, exact, model, self.seed)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The energy score of an ensemble one lead step after a start against fresh draws of the true law, averaged over the draws.
