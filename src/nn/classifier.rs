@@ -1,6 +1,7 @@
 //! A network that tells the increments of two laws given the same state.
 //!
-//! f(x, u) is the sum over components of what the network gives for the fields x and u. It is trained by the mean of
+//! f(x, u) is the sum over components of what the network gives for the fields x, u and u^2, of which it has affine functions at
+//! once (so that a variance which is off by little is not lost among all else that it might be). It is trained by the mean of
 //! ln(1 + exp(f(x, u_0) - f(x, u_1))) over pairs of increments, u_0 of one law and u_1 of the other given one x (Bradley and
 //! Terry 1952), which f(x, u) = ln p_1(u | x) - ln p_0(u | x), up to a function of x, makes least. No function of x alone
 //! can help, so that nothing is learned about states.
@@ -8,7 +9,7 @@
 //! The training loop takes steps of states: x, u_0 and u_1 lie side by side as one state that has one scale, the step being
 //! from (x, 0, 0) to (x, u_0, u_1).
 
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
 use ndarray::{Array1, Array2, Array3, ArrayView2, Axis, concatenate, s};
 use scorecast_systems::{Geometry, Key};
 
@@ -101,7 +102,7 @@ impl Classifier {
         let chunk = self.network.chunk();
         let of = |first: usize| -> Result<Array1<f64>> {
             let rows = s![first..(first + chunk).min(x.nrows()), ..];
-            let input = array::interleave(&[x.slice(rows), u.slice(rows)], self.network.dtype())?;
+            let input = fields(x.slice(rows), u.slice(rows), self.network.dtype())?;
             Ok(array::field(&self.network.forward(&input, None)?, 0)?.sum_axis(Axis(1)))
         };
         let parts = (0..x.nrows()).step_by(chunk).map(of).collect::<Result<Vec<_>>>()?;
@@ -121,7 +122,7 @@ fn network(geometry: Geometry, components: usize, effort: Effort) -> NetworkConf
     NetworkConfig {
         kind: kind.to_owned(),
         components,
-        inputs: 2,
+        inputs: 3,
         outputs: 1,
         width: if kind == "mlp" { effort.width } else { effort.width.div_ceil(4) },
         blocks: 2,
@@ -154,8 +155,10 @@ fn scales(contrasts: &Contrasts, one_field: bool) -> [Scale; 2] {
     let of = |parts: &[&Array2<f64>]| {
         let rows = || parts.iter().flat_map(|part| part.outer_iter()).map(|row| row.to_owned());
         let Scale { mean, sd } = Scale::of(states.ncols(), rows, one_field);
-        // what never changes is no help, at any scale
-        Scale { mean, sd: sd.mapv(|sd| if sd > 0.0 { sd } else { 1.0 }) }
+        // what never changes is no help: it is 0 throughout
+        let changes = |sd: f64, mean: f64| sd > 1e-12 * mean.abs();
+        let sd = sd.iter().zip(&mean).map(|(sd, mean)| if changes(*sd, *mean) { *sd } else { f64::INFINITY }).collect();
+        Scale { mean, sd }
     };
     [of(&[states]), of(&[first, second])]
 }
@@ -176,6 +179,12 @@ fn side_by_side(contrasts: &Contrasts, [of_states, of_increments]: &[Scale; 2]) 
     })
 }
 
+/// x, u and u^2, the last of about unit variance too.
+fn fields(x: ArrayView2<f64>, u: ArrayView2<f64>, dtype: DType) -> Result<Tensor> {
+    let squares = u.mapv(|u| (u * u - 1.0) / std::f64::consts::SQRT_2);
+    array::interleave(&[x, u, squares.view()], dtype)
+}
+
 /// ln(1 + exp(f(x, u_0) - f(x, u_1))).
 struct Contrast {
     dim: usize,
@@ -189,7 +198,7 @@ impl Objective for Contrast {
         let both = |one: &Array2<f64>, other: &Array2<f64>| {
             concatenate(Axis(0), &[one.view(), other.view()]).map_err(|error| Error::Data(error.to_string()))
         };
-        let input = array::interleave(&[both(&x, &x)?.view(), both(&u[0], &u[1])?.view()], network.dtype())?;
+        let input = fields(both(&x, &x)?.view(), both(&u[0], &u[1])?.view(), network.dtype())?;
         let f = network.forward(&input, None)?.sum((1, 2))?;
         softplus(&(f.narrow(0, 0, rows)? - f.narrow(0, rows, rows)?)?)
     }

@@ -23,7 +23,7 @@ const SCORES: [usize; 2] = [48, 4];
 const STEPPED: usize = 8;
 
 /// Copies of the draws of a one-step law that a classifier of them makes.
-const CLASSIFIED: usize = 16;
+const CLASSIFIED: usize = 24;
 
 /// Values of a prior that is taken from the climate, beyond one state a member.
 const PRIOR: usize = 1 << 21;
