@@ -214,7 +214,7 @@ fn the_crps_of_climatology_is_the_stationary_one() {
     let system = scalar_ou();
     let library = independent_pairs(&system, 1.0, 100_000, 21);
     let fitted = fit("climatology", &[], &library);
-    let metric = build("crps_fair", &Context { pool: Pool::All, dt: 1.0, unit: None, lyapunov_time: None }).unwrap();
+    let metric = build("crps_fair", &Context::plain(Pool::All)).unwrap();
     let truths = system.initial(4000, Key::new(77, Domain::Truth));
     let mut terms = Terms::new(1);
     for (case, truth) in truths.outer_iter().enumerate() {

@@ -143,7 +143,7 @@ pub struct Scale {
 
 impl Scale {
     /// From rows of `dim` components.
-    fn of<R: Iterator<Item = Array1<f64>>>(dim: usize, rows: impl Fn() -> R, one_field: bool) -> Self {
+    pub(super) fn of<R: Iterator<Item = Array1<f64>>>(dim: usize, rows: impl Fn() -> R, one_field: bool) -> Self {
         let average = |term: &dyn Fn(&Array1<f64>) -> Array1<f64>| {
             let (sum, count) = rows().fold((Array1::zeros(dim), 0usize), |(sum, n), row| (sum + term(&row), n + 1));
             let mean: Array1<f64> = sum / count.max(1) as f64;

@@ -4,6 +4,7 @@
 
 pub mod array;
 pub mod checkpoint;
+pub mod classifier;
 pub mod data;
 pub mod init;
 pub mod level;

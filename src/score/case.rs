@@ -13,6 +13,8 @@ pub enum Input {
     InnovationDensity,
     /// [`Case::Errors`].
     Errors,
+    /// [`Case::Choices`].
+    Choices,
     /// [`Case::Number`].
     Number,
 }
@@ -31,6 +33,13 @@ pub enum Case<'a> {
     },
     /// The normalised errors of one forecast at lead steps 1, 2, ... ([`normalised_error`](super::normalised_error)).
     Errors(&'a [f64]),
+    /// Choices between a draw of a forecaster's one-step law and one of the true law, from one state.
+    Choices {
+        /// How many were right.
+        right: usize,
+        /// How many there were.
+        of: usize,
+    },
     /// Any number of which the mean is wanted.
     Number(f64),
 }
@@ -42,6 +51,7 @@ impl<'a> Case<'a> {
             Self::Ensemble(_) => "an ensemble",
             Self::LogDensity { .. } => "a log density",
             Self::Errors(_) => "errors by lead step",
+            Self::Choices { .. } => "choices",
             Self::Number(_) => "a number",
         }
     }
@@ -52,5 +62,13 @@ impl<'a> Case<'a> {
             unreachable!("the metric needs an ensemble, but was given {}", self.kind())
         };
         ensemble
+    }
+
+    /// Right choices, and all choices; anything else is a bug of the caller.
+    pub(super) fn choices(&self) -> (usize, usize) {
+        let Self::Choices { right, of } = *self else {
+            unreachable!("the metric needs choices, but was given {}", self.kind())
+        };
+        (right, of)
     }
 }

@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn names_are_read_as_they_are_made() {
-        let context = Context { pool: Pool::All, dt: 1.0, unit: None, lyapunov_time: None };
+        let context = Context::plain(Pool::All);
         for of in Of::ALL {
             for entry in METRICS {
                 let column = Column::registered(*of, entry.name, &context).unwrap();

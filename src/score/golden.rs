@@ -48,7 +48,7 @@ fn l1() -> (Array2<f64>, Array3<f64>) {
 
 /// The terms of a metric over cases, each its own cluster.
 fn terms(metric: &str, (truth, members): &(Array2<f64>, Array3<f64>), weights: Option<&Array1<f64>>) -> Terms {
-    let metric = build(metric, &Context { pool: Pool::All, dt: 1.0, unit: None, lyapunov_time: None }).unwrap();
+    let metric = build(metric, &Context::plain(Pool::All)).unwrap();
     let mut terms = Terms::new(metric.terms());
     for (i, y) in truth.outer_iter().enumerate() {
         let ensemble = Ensemble::new(y, members.slice(s![i, .., ..]), weights.map(|w| w.view()));
@@ -58,11 +58,7 @@ fn terms(metric: &str, (truth, members): &(Array2<f64>, Array3<f64>), weights: O
 }
 
 fn value(metric: &str, terms: &Terms) -> f64 {
-    build(metric, &Context { pool: Pool::All, dt: 1.0, unit: None, lyapunov_time: None })
-        .unwrap()
-        .summarise(terms)
-        .value
-        .unwrap()
+    build(metric, &Context::plain(Pool::All)).unwrap().summarise(terms).value.unwrap()
 }
 
 fn check_cases(terms: &Terms, name: &str) {
@@ -92,9 +88,26 @@ fn energy_score_fair() {
     check_cases(&terms("energy_score_fair", &u1(), Some(&ramp())), "crps_ensemble_weighted_fair");
 }
 
+/// Input M1 has no places: a mean over the 12 ordered pairs of four components, of which the golden values are sums.
+#[test]
+fn variogram_score_fair() {
+    let entry = crate::systems::registry::find(super::METRICS, "metric", "variogram_score_fair").unwrap();
+    for (order, name) in [(0.5, "variogram_score_p0.5_fair"), (1.0, "variogram_score_p1.0_fair")] {
+        let given = std::iter::once(("p".to_owned(), crate::systems::Value::Float(order))).collect();
+        let settings = crate::systems::Settings::check("metric", entry.params, &given).unwrap();
+        let metric = (entry.build.make)(&settings, &Context::plain(Pool::All)).unwrap();
+        let (truth, members) = m1();
+        for ((y, x), expected) in truth.outer_iter().zip(members.outer_iter()).zip(golden(name)) {
+            let mut out = [0.0];
+            metric.measure(&Case::Ensemble(&Ensemble::new(y, x, None)), &mut out);
+            close(12.0 * out[0], expected);
+        }
+    }
+}
+
 #[test]
 fn rank_histogram_counts() {
-    let context = Context { pool: Pool::All, dt: 1.0, unit: None, lyapunov_time: None };
+    let context = Context::plain(Pool::All);
     let entry = crate::systems::registry::find(super::METRICS, "metric", "rank_histogram").unwrap();
     let given = std::iter::once(("bins".to_owned(), crate::systems::Value::Int(11))).collect();
     let settings = crate::systems::Settings::check("metric", entry.params, &given).unwrap();

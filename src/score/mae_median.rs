@@ -115,8 +115,7 @@ mod tests {
     fn its_expectation_for_gaussian_draws_is_the_known_one() {
         // med of M draws of N(0, 1) is N(0, pi / 2M) nearly, and y is N(0, 1): E|med - y| = sqrt(2/pi (1 + pi / 2M))
         let (members, cases) = (101, 20_000);
-        let metric =
-            build("mae_median", &Context { pool: Pool::All, dt: 1.0, unit: None, lyapunov_time: None }).unwrap();
+        let metric = build("mae_median", &Context::plain(Pool::All)).unwrap();
         let key = Key::new(1, Domain::Score);
         let mut terms = Terms::new(1);
         for case in 0..cases {

@@ -8,7 +8,7 @@ use super::about::{About, Of, Orientation};
 use super::case::{Case, Input};
 use super::statistics::{Summary, summarise};
 use super::terms::Terms;
-use crate::systems::{Entry, Result, Settings};
+use crate::systems::{Entry, Geometry, Result, Settings};
 
 /// What the mean is taken over before the final function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +104,15 @@ pub struct Context {
     pub unit: Option<String>,
     /// The time in which small errors grow by e, in model time, where it is known.
     pub lyapunov_time: Option<f64>,
+    /// How the components of a state are laid out, where it is known.
+    pub geometry: Geometry,
+}
+
+impl Context {
+    /// Of lead steps of length 1, and components of which no place is known.
+    pub const fn plain(pool: Pool) -> Self {
+        Self { pool, dt: 1.0, unit: None, lyapunov_time: None, geometry: Geometry::Unstructured }
+    }
 }
 
 /// A metric from its settings.

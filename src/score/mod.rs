@@ -9,11 +9,14 @@
 mod about;
 mod bias;
 mod case;
+mod classifier_accuracy;
+mod classifier_p;
 mod column;
 mod columns;
 mod crps_fair;
 mod energy_score_fair;
 mod ensemble;
+mod excess_kurtosis;
 #[cfg(test)]
 mod golden;
 mod innovation_log_score;
@@ -28,11 +31,13 @@ mod spread_skill;
 pub mod statistics;
 mod terms;
 mod valid_time;
+mod variogram_score_fair;
 
 use std::collections::BTreeMap;
 
 pub use about::{About, Of, Orientation};
 pub use case::{Case, Input};
+pub use classifier_accuracy::{DRAWS as CLASSIFIER_DRAWS, states as classifier_states};
 pub use column::{Column, Described, describe, measured, orientation, title};
 pub use ensemble::{Ensemble, effective_size};
 pub use metric::{Context, MakeMetric, Metric, MetricBuild, MetricEntry, Pool};
@@ -57,6 +62,10 @@ pub const METRICS: &[MetricEntry] = &[
     innovation_log_score::ENTRY,
     valid_time::ENTRY,
     mae_median::ENTRY,
+    variogram_score_fair::ENTRY,
+    classifier_accuracy::ENTRY,
+    classifier_p::ENTRY,
+    excess_kurtosis::ENTRY,
 ];
 
 /// The names of the metrics that are scored where none is named, in their order.
@@ -81,7 +90,7 @@ mod tests {
 
     #[test]
     fn every_metric_builds_with_its_defaults_and_says_how_it_is_estimated() {
-        let context = Context { pool: Pool::All, dt: 0.1, unit: None, lyapunov_time: None };
+        let context = Context::plain(Pool::All);
         for entry in METRICS {
             let metric = build(entry.name, &context).unwrap();
             assert!(metric.terms() > 0 && !metric.estimator().is_empty(), "{}", entry.name);

@@ -65,7 +65,7 @@ mod tests {
         // ensemble means (0, 0); errors (3, 1) then (1, 1): mean squares 5 and 1
         let members = array![[1.0, 2.0], [-1.0, -2.0]];
         for (pool, expected) in [(Pool::All, 3f64.sqrt()), (Pool::EachTime, 0.5 * (5f64.sqrt() + 1.0))] {
-            let metric = build("rmse", &Context { pool, dt: 1.0, unit: None, lyapunov_time: None }).unwrap();
+            let metric = build("rmse", &Context::plain(pool)).unwrap();
             let mut terms = Terms::new(1);
             for (time, truth) in [array![3.0, 1.0], array![1.0, -1.0]].iter().enumerate() {
                 let ensemble = Ensemble::new(truth.view(), members.view(), None);

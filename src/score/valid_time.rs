@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn its_unit_is_that_of_the_lead_step() {
         for (unit, named) in [(None, "model time"), (Some("hours".to_owned()), "hours")] {
-            let context = Context { pool: crate::score::Pool::All, dt: 6.0, unit, lyapunov_time: None };
+            let context = Context { dt: 6.0, unit, ..Context::plain(crate::score::Pool::All) };
             assert_eq!(crate::score::build("valid_time", &context).unwrap().estimator(), named);
         }
     }

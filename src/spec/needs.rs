@@ -12,6 +12,7 @@ use super::size::Need;
 use crate::assimilation::METHODS;
 use crate::assimilation::method::memory::Extent;
 use crate::forecast::{FORECASTERS, FitSize};
+use crate::score::{CLASSIFIER_DRAWS, classifier_states};
 use crate::systems::memory_use::product;
 use crate::systems::registry::find;
 
@@ -20,6 +21,9 @@ const SCORES: [usize; 2] = [48, 4];
 
 /// Copies of the ensemble of a forecast that a lead step and its scores make.
 const STEPPED: usize = 8;
+
+/// Copies of the draws of a one-step law that a classifier of them makes.
+const CLASSIFIED: usize = 24;
 
 /// Values of a prior that is taken from the climate, beyond one state a member.
 const PRIOR: usize = 1 << 21;
@@ -82,7 +86,7 @@ fn fit(forecaster: &ForecasterPlan, size: FitSize, needs: &mut Vec<Need>) {
 
 /// The forecasts that are scored, those of one test trajectory on each thread; a file of forecasts is held whole.
 fn forecasts(plan: &Plan, dim: usize, stage: &str, needs: &mut Vec<Need>) {
-    let DataSource::Simulated { trajectories, .. } = plan.data.source else { return };
+    let DataSource::Simulated { trajectories, steps, .. } = plan.data.source else { return };
     let test = plan.data.split_counts(trajectories)[2];
     let (starts, members, leads) = (plan.score.starts, plan.score.members, plan.score.lead_steps);
     if stage == "forecast" {
@@ -97,6 +101,12 @@ fn forecasts(plan: &Plan, dim: usize, stage: &str, needs: &mut Vec<Need>) {
     let what = format!("forecast ensembles ({at_once} at a time x {starts} starts x {members} members x {dim})");
     let states = plan.forecast.iter().map(|label| history(plan, label)).max().unwrap_or(1);
     needs.push(Need::reals(what, &[STEPPED, at_once, starts, members, dim, states]));
+    let choices = |name: &String| matches!(name.as_str(), "classifier_accuracy" | "classifier_p");
+    if plan.score.metrics.iter().any(choices) {
+        let states = classifier_states(test.saturating_mul(steps), dim);
+        let what = format!("classifier of one-step laws ({states} states x {CLASSIFIER_DRAWS} draws x {dim})");
+        needs.push(Need::reals(what, &[CLASSIFIED, states, CLASSIFIER_DRAWS, dim]));
+    }
     let cases = format!("scores of forecasts ({test} x {starts} starts x {leads} lead steps)");
     needs.push(Need::reals(cases, &[SCORES[0], SCORES[1], plan.forecast.len(), test, starts, leads]));
 }

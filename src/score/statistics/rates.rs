@@ -32,7 +32,7 @@ fn table(series: &[Vec<f64>]) -> Terms {
 }
 
 fn metric(name: &str) -> Box<dyn Metric> {
-    build(name, &Context { pool: Pool::All, dt: 1.0, unit: None, lyapunov_time: None }).unwrap()
+    build(name, &Context::plain(Pool::All)).unwrap()
 }
 
 /// Share of `seeds` seeds for which `event` holds.

@@ -14,6 +14,7 @@ use crate::score::series::{
 use crate::score::{Case, Column, Context, Ensemble, Input, Of, Pool, Series};
 use crate::spec::{ObservePlan, Plan, SystemPlan};
 use crate::stage::score_table::ScoreTable;
+use crate::systems::Geometry;
 
 /// The diagnostics that every table has, in the order of their columns.
 const DIAGNOSTICS: [Series; 8] = [
@@ -41,6 +42,7 @@ pub fn columns(plan: &Plan, has_truth: bool) -> Result<Vec<Column>> {
         dt: plan.data.stepping.dt,
         unit: None,
         lyapunov_time: plan.system.as_ref().and_then(SystemPlan::lyapunov_time),
+        geometry: plan.system.as_ref().map_or(Geometry::Unstructured, |system| system.system.geometry()),
     };
     let mut out = Vec::new();
     for name in plan.score.metrics.iter().filter(|_| has_truth) {

@@ -120,6 +120,7 @@ fn timed(forecaster: &ForecasterPlan, steps: u64, on: &Measuring, clock: Clock) 
         key: Key::new(0, Domain::Training),
         progress: &timing,
         checkpoints: None,
+        start: None,
     };
     (entry.build.fit)(&settings, &context)?;
     let rates = timing.rates();

@@ -100,7 +100,7 @@ mod tests {
 
     /// Spread, fair CRPS and RMSE with their estimators and cases, of two members a start and the truth 2.
     fn scored(members: [[f64; 2]; 2]) -> (Vec<(f64, String, usize)>, usize) {
-        let context = Context { pool: Pool::All, dt: 1.0, unit: None, lyapunov_time: None };
+        let context = Context::plain(Pool::All);
         let columns =
             ["spread", "crps_fair", "rmse"].map(|name| Column::registered(Of::Analysis, name, &context).unwrap());
         let found = ScoredForecasts {

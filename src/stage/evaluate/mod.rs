@@ -26,6 +26,7 @@ use crate::results::{AssimilationRow, Report};
 use crate::score::{Column, Context, Input, Of, Pool, default_names};
 use crate::spec::Plan;
 use crate::store::netcdf::{Clock, Scored, ScoredAnalyses, ScoredForecasts, read_scored};
+use crate::systems::Geometry;
 
 /// Scores the files by the metrics of the plan (those scored by default without one), forecasts and analyses apart,
 /// and compares the files of each kind with each other.
@@ -39,8 +40,10 @@ pub fn run(inputs: &[PathBuf], plan: Option<&Plan>, options: &Options, progress:
     }
     let names = plan.map_or_else(default_names, |plan| plan.score.metrics.clone());
     progress.start("scoring", inputs.len() as u64);
-    let by_lead = columns(&names, Pool::All)?;
-    let by_time = columns(&names, Pool::EachTime)?;
+    let system = plan.and_then(|plan| plan.system.as_ref());
+    let geometry = system.map_or(Geometry::Unstructured, |system| system.system.geometry());
+    let by_lead = columns(&names, Pool::All, geometry)?;
+    let by_time = columns(&names, Pool::EachTime, geometry)?;
     let mut report = Report { title: "evaluation".into(), ..Report::default() };
     let (mut forecasts, mut analyses) = (Vec::new(), Vec::new());
     for (index, input) in inputs.iter().enumerate() {
@@ -66,8 +69,8 @@ pub fn run(inputs: &[PathBuf], plan: Option<&Plan>, options: &Options, progress:
 }
 
 /// The metrics among `names` that measure ensembles.
-fn columns(names: &[String], pool: Pool) -> Result<Arc<[Column]>> {
-    let context = Context { pool, dt: 1.0, unit: None, lyapunov_time: None };
+fn columns(names: &[String], pool: Pool, geometry: Geometry) -> Result<Arc<[Column]>> {
+    let context = Context { geometry, ..Context::plain(pool) };
     let mut out = Vec::new();
     for name in names {
         let column = Column::registered(Of::Analysis, name, &context)?;

@@ -6,6 +6,7 @@
 use ndarray::{Array2, ArrayView2, Axis, s};
 
 use super::start_blocks::lead_step;
+use super::two_sample;
 use crate::failure::Result;
 use crate::results::LawPicture;
 use crate::score::series::ENERGY_SCORE_LAW;
@@ -47,6 +48,20 @@ impl<'a> OneStepLaws<'a> {
     /// Whether the true law is known.
     pub fn known(&self) -> bool {
         self.exact.is_some()
+    }
+
+    /// Whether a classifier tells a forecaster's draws from true ones, where columns of the table ask for that and the true law is
+    /// known.
+    ///
+    /// # Errors
+    /// When a forecaster cannot run, or the training of the classifier fails.
+    pub fn classify(&self, table: &mut ScoreTable, model: &dyn Forecaster) -> Result<()> {
+        match self.exact {
+            Some(exact) if two_sample::is_wanted(table.columns()) => {
+                two_sample::measure(table, self.data, exact, model, self.seed)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The energy score of an ensemble one lead step after a start against fresh draws of the true law, averaged over the draws.
@@ -98,7 +113,7 @@ impl<'a> OneStepLaws<'a> {
         let mut draws = Vec::new();
         for made in chosen.iter().filter(|made| made.kind != "persistence") {
             let found = self.fresh(made.fitted.as_forecaster(), 0, widest.0, PICTURED)?;
-            draws.push((made.label.clone(), found.column(0).to_vec()));
+            draws.push((made.reported().to_owned(), found.column(0).to_vec()));
         }
         draws.sort_by_key(|(label, _)| label != "perfect");
         let about = format!(

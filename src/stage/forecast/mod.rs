@@ -1,7 +1,8 @@
 //! Forecasts from the test trajectories: advanced from each start's own lead step, scored in memory, or written as files.
 //!
 //! `compare` and `forecast` advance by the same `StartBlocks`, and `compare` and `evaluate` score into the same
-//! `LeadTables`. Beside ensembles there are one-step laws, where the true one is known, and one-step densities.
+//! `LeadTables`. Beside ensembles there are one-step laws, where the true one is known (their distances, and whether
+//! a classifier tells them from it), and one-step densities.
 
 mod densities;
 mod file;
@@ -13,6 +14,7 @@ mod score;
 mod start_blocks;
 #[cfg(test)]
 mod time_dependence;
+mod two_sample;
 mod write;
 
 pub(super) use rollout::training_rows;

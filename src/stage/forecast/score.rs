@@ -55,6 +55,10 @@ pub fn score(experiment: &Experiment, progress: &dyn Progress) -> Result<Report>
             None => merged.push((chosen[*which], scores)),
         }
     }
+    for (made, scores) in &mut merged {
+        go_on(progress, "scoring forecasts")?;
+        setting.laws.classify(scores.by_lead.at_mut(1), made.fitted.as_forecaster())?;
+    }
     let first: Vec<&FittedForecaster> = chosen.iter().copied().filter(|made| made.is_first_seed()).collect();
     Ok(Report { laws: setting.laws.pictures(&first, &setting.starts)?, ..setting.tables(merged) })
 }
@@ -119,6 +123,7 @@ impl<'a> Setting<'a> {
             dt: plan.data.stepping.dt,
             unit: data.unit.stated().map(str::to_owned),
             lyapunov_time: plan.system.as_ref().and_then(SystemPlan::lyapunov_time),
+            geometry: data.geometry,
         };
         let laws = OneStepLaws::new(plan.seed, data, exact, &context)?;
         let [by_lead, of_forecasts] = columns(plan, &context, laws.known())?;
@@ -216,8 +221,9 @@ fn columns(plan: &Plan, context: &Context, law_is_known: bool) -> Result<[Arc<[C
         let column = Column::registered(Of::Analysis, name, context)?;
         match column.metric.input() {
             Input::Ensemble | Input::StateDensity => by_lead.push(column),
+            Input::Choices if law_is_known => by_lead.push(column),
             Input::Errors => of_forecasts.push(column),
-            Input::InnovationDensity | Input::Number => {}
+            Input::Choices | Input::InnovationDensity | Input::Number => {}
         }
     }
     if law_is_known {

@@ -110,6 +110,7 @@ const ORDERS: &[Order] = &[
             &["network", "optimizer"],
             &["checkpoint", "objective", "shards"],
             &["train"],
+            &["classifier"],
         ],
     },
     Order {
