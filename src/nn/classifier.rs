@@ -14,7 +14,7 @@ use ndarray::{Array1, Array2, Array3, ArrayView2, Axis, concatenate, s};
 use scorecast_systems::{Geometry, Key};
 
 use super::data::{Batch, Data, Scale};
-use super::network::Grid;
+use super::network::{Grid, HEADS, RESOLUTIONS};
 use super::objective::{Draws, Objective};
 use super::train::{Keep, TrainConfig, Trained, Trainer};
 use super::{Error, NetworkConfig, NeuralNetwork, Result, array};
@@ -132,6 +132,9 @@ fn network(geometry: Geometry, components: usize, effort: Effort) -> NetworkConf
         grid,
         copies: 1,
         causal: None,
+        resolutions: RESOLUTIONS,
+        heads: HEADS,
+        patch: None,
     }
 }
 

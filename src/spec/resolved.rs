@@ -1,7 +1,7 @@
 //! A plan as TOML with every default filled in. Checking the text gives the plan again.
 
 use super::layout::Layout;
-use super::plan::{DataSource, ExpectedPlan, Initial, ObservePlan, Plan, SecondsBudget};
+use super::plan::{DataSource, ExpectedPlan, ForecasterPlan, Initial, ObservePlan, Plan, SecondsBudget};
 use crate::assimilation::augment::{Parameter, Scale};
 use crate::systems::registry::{Settings, Value};
 

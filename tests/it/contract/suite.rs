@@ -40,7 +40,8 @@ fn a_suite_has_one_table_over_all_and_keeps_what_is_finished_and_unchanged() {
     assert!(first.status.success(), "{said}");
     let result = serde_json::from_slice::<Value>(&first.stdout).unwrap()["result"].take();
     assert_eq!(result["runs"].as_array().unwrap().len(), 10);
-    let table = result["tables"].as_array().unwrap().iter().find(|table| table["metric"] == "energy_score_fair").unwrap();
+    let table =
+        result["tables"].as_array().unwrap().iter().find(|table| table["metric"] == "energy_score_fair").unwrap();
     // every family has a value on every system
     let rows = table["rows"].as_array().unwrap();
     assert!(rows.len() >= 18, "{}", rows.len());
@@ -52,13 +53,18 @@ fn a_suite_has_one_table_over_all_and_keeps_what_is_finished_and_unchanged() {
         serde_json::from_slice(&std::fs::read(out.join(name).join("metrics.json")).unwrap()).unwrap()
     };
     let run = metrics("contest_lorenz63_step");
-    let of_run = run["forecast"].as_array().unwrap().iter().find(|row| {
-        row["forecaster"] == "crps" && row["metric"] == "energy_score_fair" && row["lead_step"] == 1
-    });
-    let column = table["experiments"].as_array().unwrap().iter().position(|name| name == "contest_lorenz63_step").unwrap();
+    let of_run = run["forecast"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|row| row["forecaster"] == "crps" && row["metric"] == "energy_score_fair" && row["lead_step"] == 1);
+    let column =
+        table["experiments"].as_array().unwrap().iter().position(|name| name == "contest_lorenz63_step").unwrap();
     let crps = rows.iter().find(|row| row["forecaster"] == "crps").unwrap();
     assert_eq!(of_run.unwrap()["value"], crps["cells"][column]["value"]);
-    assert!(std::fs::read_to_string(out.join("suite.md")).unwrap().contains("| energy_score_fair | contest_lorenz96 |"));
+    assert!(
+        std::fs::read_to_string(out.join("suite.md")).unwrap().contains("| energy_score_fair | contest_lorenz96 |")
+    );
 
     let refused = contest(&out, &[]);
     assert_eq!(refused.status.code(), Some(7), "{}", String::from_utf8_lossy(&refused.stderr));
