@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 
 use rayon::prelude::*;
 
-use super::affine::ROWS;
+use super::affine::{COPIES, ROWS};
 use super::layers::Shape;
 use super::operation::SharedWorkspaces;
 use super::operation::Trunk;
@@ -83,7 +83,8 @@ impl Gathered {
     /// Writes the gradient of all weights of trunks to their places: the sum over all passes that were pulled back since.
     pub fn gradient(&self, gradient: &mut [f32]) {
         let trunks = locked(&self.trunks);
-        blocks(&trunks, gradient).into_par_iter().for_each(Block::fill);
+        let copies = || vec![0.0; COPIES];
+        blocks(&trunks, gradient).into_par_iter().for_each_init(copies, |copies, block| block.fill(copies));
         trunks.values().flat_map(|member| &member.workspaces).for_each(|workspaces| workspaces.release());
     }
 
@@ -137,14 +138,11 @@ fn blocks<'a>(trunks: &'a BTreeMap<usize, Member>, gradient: &'a mut [f32]) -> V
 }
 
 impl Block<'_> {
-    fn fill(self) {
+    fn fill(self, copies: &mut [f32]) {
         let layers = &self.member.trunk.layers;
-        self.weight.fill(0.0);
-        self.bias.fill(0.0);
-        for workspaces in &self.member.workspaces {
-            let kept = workspaces.kept();
-            let factors = kept.iter().map(|workspace| layers.factors(workspace, self.map));
-            layers.maps[self.map].weight_gradient(factors, self.first, self.weight, self.bias);
-        }
+        let kept: Vec<_> = self.member.workspaces.iter().map(|workspaces| workspaces.kept()).collect();
+        let passes = kept.iter().enumerate().flat_map(|(shard, kept)| kept.iter().map(move |pass| (shard, pass)));
+        let factors = passes.map(|(shard, pass)| (shard, layers.factors(pass, self.map)));
+        layers.maps[self.map].weight_gradient(factors, self.first, (self.weight, self.bias), copies);
     }
 }
