@@ -380,15 +380,33 @@ pub(super) mod avx2 {
         // SAFETY: by the caller.
         unsafe {
             match (rows, narrow) {
-                (6, false) => kernel::<6, 2, 1>(tile),
-                (5, false) => kernel::<5, 2, 1>(tile),
-                (4, false) => kernel::<4, 2, 1>(tile),
-                (3, false) => kernel::<3, 2, 1>(tile),
-                (2, false) => kernel::<2, 2, 1>(tile),
-                (_, false) => kernel::<1, 2, 1>(tile),
-                (3, true) => kernel::<3, 1, 4>(tile),
-                (2, true) => kernel::<2, 1, 4>(tile),
-                (_, true) => kernel::<1, 1, 4>(tile),
+                (6, false) => wide::<6>(tile),
+                (5, false) => wide::<5>(tile),
+                (4, false) => wide::<4>(tile),
+                (3, false) => wide::<3>(tile),
+                (2, false) => wide::<2>(tile),
+                (_, false) => wide::<1>(tile),
+                (3, true) => kernel::<3, 1, 4, IN_TURN>(tile),
+                (2, true) => kernel::<2, 1, 4, IN_TURN>(tile),
+                (_, true) => kernel::<1, 1, 4, IN_TURN>(tile),
+            }
+        }
+    }
+
+    /// One sum.
+    const ONE: u8 = 0;
+    /// One sum, while the cache is asked for what is next.
+    const ASKING: u8 = 1;
+    /// Any number of sums, added in turn.
+    const IN_TURN: u8 = 2;
+
+    unsafe fn wide<const R: usize>(tile: &Tile<f32>) {
+        // SAFETY: by the caller.
+        unsafe {
+            match (tile.sums, tile.next_step) {
+                (1, 0) => kernel::<R, 2, 1, ONE>(tile),
+                (1, _) => kernel::<R, 2, 1, ASKING>(tile),
+                _ => kernel::<R, 2, 1, IN_TURN>(tile),
             }
         }
     }
@@ -415,7 +433,7 @@ pub(super) mod avx2 {
 
     #[inline(never)]
     #[target_feature(enable = "avx2,fma")]
-    unsafe fn kernel<const R: usize, const V: usize, const S: usize>(tile: &Tile<f32>) {
+    unsafe fn kernel<const R: usize, const V: usize, const S: usize, const MODE: u8>(tile: &Tile<f32>) {
         // SAFETY: by the caller; an address that is only fetched need not be there.
         unsafe {
             for at in (0..R).flat_map(|r| [r * tile.out_row, r * tile.out_row + 8 * V - 1]) {
@@ -424,14 +442,11 @@ pub(super) mod avx2 {
                     _mm_prefetch::<_MM_HINT_T0>(tile.operand.add(at).cast());
                 }
             }
-            match (tile.sums, tile.next_step) {
-                (1, 0) => finish(tile, &terms::<R, V, S, false>(tile, 0), (tile.start, tile.start_row)),
-                (1, _) => finish(tile, &terms::<R, V, S, true>(tile, 0), (tile.start, tile.start_row)),
-                (sums, _) => {
-                    for s in 0..sums {
-                        finish(tile, &terms::<R, V, S, false>(tile, s), tile.start_of(s));
-                    }
-                }
+            let (mut start, sums) = ((tile.start, tile.start_row), if MODE == IN_TURN { tile.sums } else { 1 });
+            for s in 0..sums {
+                let terms = terms::<R, V, S, MODE>(tile, s);
+                finish::<R, V, S, MODE>(tile, &terms, start);
+                start = (tile.out.cast_const(), tile.out_row);
             }
         }
     }
@@ -439,7 +454,7 @@ pub(super) mod avx2 {
     /// The sums of all terms; asks for what is `next` meanwhile.
     #[inline]
     #[target_feature(enable = "avx2,fma")]
-    unsafe fn terms<const R: usize, const V: usize, const S: usize, const NEXT: bool>(
+    unsafe fn terms<const R: usize, const V: usize, const S: usize, const MODE: u8>(
         tile: &Tile<f32>,
         sum: usize,
     ) -> [[[__m256; V]; R]; S] {
@@ -454,7 +469,7 @@ pub(super) mod avx2 {
                 let mut a = [first, first.wrapping_add(third)];
                 let step = |a: [*const f32; 2]| a.map(|a| a.wrapping_add(tile.a_step));
                 for _ in 0..tile.length / S {
-                    if NEXT {
+                    if MODE == ASKING {
                         _mm_prefetch::<_MM_HINT_T0>(next);
                         next = next.wrapping_add(tile.next_step);
                     }
@@ -472,10 +487,11 @@ pub(super) mod avx2 {
         }
     }
 
-    /// Adds up the sums of each element, and stores what becomes of it.
+    /// Adds up the sums of each element, and stores what becomes of it: a function of its own for each kernel, which is
+    /// part of it then.
     #[inline]
     #[target_feature(enable = "avx2,fma")]
-    unsafe fn finish<const R: usize, const V: usize, const S: usize>(
+    unsafe fn finish<const R: usize, const V: usize, const S: usize, const MODE: u8>(
         tile: &Tile<f32>,
         sums: &[[[__m256; V]; R]; S],
         (start, start_row): (*const f32, usize),

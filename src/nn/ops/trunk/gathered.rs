@@ -5,6 +5,7 @@
 //! weight is the sum over shards, in their order, of one product each: for any number of threads the same sum, no matter
 //! who computes it. It is cut into blocks of rows of weights, which threads share.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::ops::Range;
@@ -42,6 +43,11 @@ struct Member {
     places: Vec<Place>,
     /// Shard by shard.
     workspaces: Vec<SharedWorkspaces<f32>>,
+}
+
+thread_local! {
+    /// What a thread copies for one gradient after the other.
+    static COPIED: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Some rows of the weight of a map.
@@ -83,8 +89,7 @@ impl Gathered {
     /// Writes the gradient of all weights of trunks to their places: the sum over all passes that were pulled back since.
     pub fn gradient(&self, gradient: &mut [f32]) {
         let trunks = locked(&self.trunks);
-        let copies = || vec![0.0; COPIES];
-        blocks(&trunks, gradient).into_par_iter().for_each_init(copies, |copies, block| block.fill(copies));
+        blocks(&trunks, gradient).into_par_iter().for_each(Block::fill);
         trunks.values().flat_map(|member| &member.workspaces).for_each(|workspaces| workspaces.release());
     }
 
@@ -138,11 +143,14 @@ fn blocks<'a>(trunks: &'a BTreeMap<usize, Member>, gradient: &'a mut [f32]) -> V
 }
 
 impl Block<'_> {
-    fn fill(self, copies: &mut [f32]) {
+    fn fill(self) {
         let layers = &self.member.trunk.layers;
         let kept: Vec<_> = self.member.workspaces.iter().map(|workspaces| workspaces.kept()).collect();
         let passes = kept.iter().enumerate().flat_map(|(shard, kept)| kept.iter().map(move |pass| (shard, pass)));
         let factors = passes.map(|(shard, pass)| (shard, layers.factors(pass, self.map)));
-        layers.maps[self.map].weight_gradient(factors, self.first, (self.weight, self.bias), copies);
+        COPIED.with_borrow_mut(|copies| {
+            copies.resize(COPIES, 0.0);
+            layers.maps[self.map].weight_gradient(factors, self.first, (self.weight, self.bias), copies);
+        });
     }
 }
