@@ -6,8 +6,10 @@
 //!
 //! Weights are packed once for all passes, in strips of [`LANES`] outputs: `[strip, t, lane]`.
 
+use std::iter::Peekable;
+
 use super::super::real::Real;
-use super::super::tile::{Extent, Finish, LANES, Left, Right, Start, strip};
+use super::super::tile::{Extent, Finish, LANES, Left, Right, Start, strip, tiled};
 use super::field::Field;
 
 /// Positions of a block of the gradient of a weight, about: what they hold stays in the nearest cache.
@@ -16,7 +18,9 @@ const BLOCK: usize = 128;
 /// Positions that are copied next to each other, at most.
 const TOGETHER: usize = 256;
 /// Rows of a weight whose gradient is computed at a time, at most.
-pub(super) const ROWS: usize = 96;
+pub(super) const ROWS: usize = 128;
+/// What is copied for the gradient of a weight, at most.
+pub(super) const COPIES: usize = TOGETHER * (LANES + ROWS);
 
 /// The sizes of a map.
 #[derive(Clone, Copy, Debug)]
@@ -83,7 +87,12 @@ impl Affine {
             for (place, row) in row.chunks_exact(inputs).enumerate() {
                 let at = ((window - 1 - place) * self.outputs + o) * LANES;
                 for (strip, row) in row.chunks(LANES).enumerate() {
-                    packed.backward[strip * length + at..][..row.len()].copy_from_slice(row);
+                    let to = &mut packed.backward[strip * length + at..][..LANES];
+                    match row.first_chunk::<LANES>() {
+                        // so many that no one has to count
+                        Some(row) => to.copy_from_slice(row),
+                        None => to[..row.len()].copy_from_slice(row),
+                    }
                 }
             }
         }
@@ -123,17 +132,23 @@ impl Affine {
         let terms = taps * reach * inputs;
         for run in 0..runs.count {
             let position = runs.start(run);
-            for (index, weight) in weight.chunks_exact((terms * LANES).max(1)).enumerate() {
+            let panel = (terms * LANES).max(1);
+            for index in 0..weight.len() / panel {
+                let (weight, next) = weight[index * panel..].split_at(panel);
+                // few rows need the next weights soon, and from afar
+                let next = if self.field.window() == 1 { &next[..panel.min(next.len())] } else { &[] };
                 let (column, at) = (index * LANES, position * outputs + index * LANES);
                 let columns = (outputs - column).min(LANES);
-                let extent = Extent { rows: runs.length, columns, segments: 1, length: reach * inputs };
+                let length = reach * inputs;
+                let extent = Extent { rows: runs.length, columns, segments: 1, length, in_turn: false };
                 let begin = at.min(out.len());
                 let place = &mut out[begin..];
                 // a sum for each row of the kernel, added in turn: shorter sums round less
                 for tap in 0..taps {
                     let window = position - self.before() + tap * self.field.padded_columns();
-                    let left = Left { data: &x[(window * inputs).min(x.len())..], row: inputs, segment: 0, step: 1 };
-                    let right = Right { data: &weight[tap * reach * inputs * LANES..], segment: 0, step: LANES };
+                    let data = &x[(window * inputs).min(x.len())..];
+                    let left = Left::Strided { data, row: inputs, segment: 0, step: 1 };
+                    let right = Right { data: &weight[tap * reach * inputs * LANES..], segment: 0, step: LANES, next };
                     let start = match (tap, bias) {
                         (0, Some(bias)) => Start::Bias(&bias[column..]),
                         (0, None) => Start::Zero,
@@ -146,24 +161,28 @@ impl Affine {
         }
     }
 
-    /// Adds the gradient of the weights and biases of outputs from `first` on: as many as `bias` has.
+    /// The gradient of the weights and biases of outputs from `first` on: as many as `bias` has, at most [`ROWS`]. Each pass
+    /// comes with the index of its shard; `copies` is room for [`COPIES`] elements.
     pub fn weight_gradient<'a, T: Real>(
         &self,
-        passes: impl Iterator<Item = Factors<'a, T>> + Clone,
+        passes: impl Iterator<Item = (usize, Factors<'a, T>)>,
         first: usize,
-        weight: &mut [T],
-        bias: &mut [T],
+        (weight, bias): (&mut [T], &mut [T]),
+        copies: &mut [T],
     ) {
-        if self.field.window() == 1 && bias.len() <= ROWS {
-            return self.gradient_by_rows(passes, first, weight, bias);
+        bias.fill(T::zero());
+        if self.field.window() == 1 {
+            return self.gradient_of_places(passes, first, (weight, bias), copies);
         }
-        for (x, g, examples) in passes {
+        let mut start = Start::Zero;
+        for (_, (x, g, examples)) in passes {
             let runs = self.field.runs(0, examples);
             let mut run = 0;
             while run < runs.count {
                 let (segments, spacing) = runs.even(run, (BLOCK / runs.length.max(1)).max(1));
                 let (position, length) = (runs.start(run), runs.length);
-                self.add_block((x, g), [position, spacing, segments, length], first, weight, bias.len());
+                self.add_block((x, g), [position, spacing, segments, length], first, (weight, start), bias.len());
+                start = Start::Out;
                 for segment in 0..segments {
                     let from = (position + segment * spacing) * self.outputs;
                     for g in g[from..from + length * self.outputs].chunks_exact(self.outputs) {
@@ -173,54 +192,76 @@ impl Affine {
                 run += segments;
             }
         }
+        if matches!(start, Start::Zero) {
+            weight.fill(T::zero());
+        }
     }
 
-    /// Where nothing mixes positions: copies the rows of many short passes next to each other, so that one product is long
-    /// and reads successive elements.
-    fn gradient_by_rows<'a, T: Real>(
+    /// Where nothing mixes positions: a sum for each shard, over the rows of all its passes up to [`TOGETHER`]. They are
+    /// copied next to each other, shards as well, for a long product that reads successive elements.
+    fn gradient_of_places<'a, T: Real>(
         &self,
-        passes: impl Iterator<Item = Factors<'a, T>> + Clone,
+        passes: impl Iterator<Item = (usize, Factors<'a, T>)>,
         first: usize,
-        weight: &mut [T],
+        (weight, bias): (&mut [T], &mut [T]),
+        copies: &mut [T],
+    ) {
+        let pieces = passes.flat_map(|(shard, (x, g, examples))| {
+            let positions = examples * self.field.padded();
+            let piece = move |from| Piece { shard, x, g, from, to: positions.min(from + TOGETHER) };
+            (0..positions).step_by(TOGETHER).map(piece)
+        });
+        let mut pieces = pieces.peekable();
+        let (mut block, mut start) = (Vec::new(), Start::Zero);
+        let mut next = one_sum(&mut pieces, &mut block);
+        while !block.is_empty() {
+            // as many sums of the same length as there is room for
+            let (length, mut segments, mut count) = (next, 0, block.len());
+            while next == length && (segments + 1) * length <= TOGETHER {
+                (segments, count) = (segments + 1, block.len());
+                next = one_sum(&mut pieces, &mut block);
+            }
+            self.add_copied(&block[..count], [segments, length], first, (weight, start), bias, copies);
+            block.drain(..count);
+            start = Start::Out;
+        }
+        if matches!(start, Start::Zero) {
+            weight.fill(T::zero());
+        }
+    }
+
+    /// Adds the part of some pieces to the gradient of some outputs.
+    fn add_copied<T: Real>(
+        &self,
+        pieces: &[Piece<T>],
+        [segments, length]: [usize; 2],
+        first: usize,
+        (weight, start): (&mut [T], Start<T>),
         bias: &mut [T],
+        copies: &mut [T],
     ) {
         let (inputs, outputs, rows) = (self.inputs, self.outputs, bias.len());
-        let parts = passes.flat_map(|(x, g, examples)| {
-            let positions = examples * self.field.padded();
-            (0..positions).step_by(TOGETHER).map(move |from| (x, g, from..positions.min(from + TOGETHER)))
-        });
-        let mut copied = [T::zero(); TOGETHER * ROWS];
-        let mut window = [T::zero(); TOGETHER * LANES];
-        let mut done = 0;
-        loop {
-            let (mut length, mut count) = (0, 0);
-            for (_, g, range) in parts.clone().skip(done) {
-                if length + range.len() > TOGETHER {
-                    break;
-                }
-                for position in range {
-                    let g = &g[position * outputs + first..][..rows];
-                    copied[length * rows..][..rows].copy_from_slice(g);
-                    bias.iter_mut().zip(g).for_each(|(sum, g)| *sum += *g);
-                    length += 1;
-                }
-                count += 1;
+        let (data, left) = copies.split_at_mut(TOGETHER * LANES);
+        let mut term = 0;
+        for Piece { g, from, to, .. } in pieces {
+            for g in g[from * outputs..to * outputs].chunks_exact(outputs) {
+                let g = &g[first..first + rows];
+                bias.iter_mut().zip(g).for_each(|(sum, g)| *sum += *g);
+                tiled(g, term, segments * length, left);
+                term += 1;
             }
-            if count == 0 {
-                return;
-            }
-            for column in (0..inputs).step_by(LANES) {
-                let positions =
-                    parts.clone().skip(done).take(count).flat_map(|(x, _, range)| range.map(move |at| (x, at)));
-                for (place, (x, position)) in window.chunks_exact_mut(LANES).zip(positions) {
+        }
+        for column in (0..inputs).step_by(LANES) {
+            let mut places = data.as_chunks_mut::<LANES>().0.iter_mut();
+            for Piece { x, from, to, .. } in pieces {
+                for (position, place) in (*from..*to).zip(&mut places) {
                     place.copy_from_slice(&x[position * inputs + column..][..LANES]);
                 }
-                let left = Left { data: &copied, row: 1, segment: 0, step: rows };
-                let right = Right { data: &window, segment: 0, step: LANES };
-                let extent = Extent { rows, columns: (inputs - column).min(LANES), segments: 1, length };
-                strip(left, right, extent, Start::Out, Finish::Store, (&mut weight[column..], inputs));
             }
-            done += count;
+            let right = Right { data, segment: length * LANES, step: LANES, next: &[] };
+            let columns = (inputs - column).min(LANES);
+            let extent = Extent { rows, columns, segments, length, in_turn: true };
+            strip(Left::Tiled(left), right, extent, start, Finish::Store, (&mut weight[column..], inputs));
         }
     }
 
@@ -230,34 +271,49 @@ impl Affine {
         (x, g): (&[T], &[T]),
         [position, spacing, segments, length]: [usize; 4],
         first: usize,
-        weight: &mut [T],
+        (weight, start): (&mut [T], Start<T>),
         rows: usize,
     ) {
         let ([taps, reach], terms) = (self.kernel(), self.terms());
         if length == 0 {
             return;
         }
-        let left = Left {
-            data: &g[position * self.outputs + first..],
-            row: 1,
-            segment: spacing * self.outputs,
-            step: self.outputs,
-        };
+        let data = &g[position * self.outputs + first..];
+        let left = Left::Strided { data, row: 1, segment: spacing * self.outputs, step: self.outputs };
         for tap in 0..taps {
             let window = position - self.before() + tap * self.field.padded_columns();
             for column in (0..reach * self.inputs).step_by(LANES) {
-                let right = Right {
-                    data: &x[window * self.inputs + column..],
-                    segment: spacing * self.inputs,
-                    step: self.inputs,
-                };
+                let data = &x[window * self.inputs + column..];
+                let right = Right { data, segment: spacing * self.inputs, step: self.inputs, next: &[] };
                 let columns = (reach * self.inputs - column).min(LANES);
                 let place = &mut weight[tap * reach * self.inputs + column..];
-                let extent = Extent { rows, columns, segments, length };
-                strip(left, right, extent, Start::Out, Finish::Store, (place, terms));
+                let extent = Extent { rows, columns, segments, length, in_turn: false };
+                strip(left, right, extent, start, Finish::Store, (place, terms));
             }
         }
     }
+}
+
+/// Successive positions of a pass of a shard, with its x and g.
+struct Piece<'a, T> {
+    shard: usize,
+    x: &'a [T],
+    g: &'a [T],
+    from: usize,
+    to: usize,
+}
+
+/// Appends the pieces of the next sum to a block: its positions, 0 where there are none.
+fn one_sum<'a, T>(pieces: &mut Peekable<impl Iterator<Item = Piece<'a, T>>>, block: &mut Vec<Piece<'a, T>>) -> usize {
+    let (mut length, mut shard) = (0, None);
+    let joins = |piece: &Piece<T>, length, shard: Option<usize>| {
+        shard.is_none_or(|shard| shard == piece.shard && length + piece.to - piece.from <= TOGETHER)
+    };
+    while let Some(piece) = pieces.next_if(|piece| joins(piece, length, shard)) {
+        (length, shard) = (length + piece.to - piece.from, Some(piece.shard));
+        block.push(piece);
+    }
+    length
 }
 
 /// An operand from an element on.

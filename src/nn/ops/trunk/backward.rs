@@ -21,7 +21,10 @@ impl Layers {
         let examples = w.examples;
         w.backward(self, wanted.weights);
         self.shape.field.spread(g, &mut w.d_output, self.shape.outputs, examples);
-        w.d_film.iter_mut().for_each(|film| film.fill(T::zero()));
+        // of a level for each example, `modulate_back` clears the rows
+        if w.levels == 1 {
+            w.d_film.iter_mut().for_each(|film| film.fill(T::zero()));
+        }
         for from in (0..examples).step_by(self.together(examples)) {
             let range = (from, examples.min(from + self.together(examples)));
             self.examples_back(weights, w, wanted, range);
@@ -85,6 +88,9 @@ impl Layers {
         for example in from..to {
             let row = if levels == 1 { 0 } else { example } * 2 * width;
             let runs = self.shape.field.runs(example, example + 1);
+            if let (Some(film), true) = (&mut d_film, levels > 1) {
+                film[row..row + 2 * width].fill(T::zero());
+            }
             for run in 0..runs.count {
                 let start = runs.start(run) * width;
                 let range = start..start + runs.length * width;

@@ -5,6 +5,7 @@
 //! weight is the sum over shards, in their order, of one product each: for any number of threads the same sum, no matter
 //! who computes it. It is cut into blocks of rows of weights, which threads share.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::ops::Range;
@@ -12,7 +13,7 @@ use std::sync::{Arc, Mutex};
 
 use rayon::prelude::*;
 
-use super::affine::ROWS;
+use super::affine::{COPIES, ROWS};
 use super::layers::Shape;
 use super::operation::SharedWorkspaces;
 use super::operation::Trunk;
@@ -42,6 +43,11 @@ struct Member {
     places: Vec<Place>,
     /// Shard by shard.
     workspaces: Vec<SharedWorkspaces<f32>>,
+}
+
+thread_local! {
+    /// What a thread copies for one gradient after the other.
+    static COPIED: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Some rows of the weight of a map.
@@ -139,12 +145,12 @@ fn blocks<'a>(trunks: &'a BTreeMap<usize, Member>, gradient: &'a mut [f32]) -> V
 impl Block<'_> {
     fn fill(self) {
         let layers = &self.member.trunk.layers;
-        self.weight.fill(0.0);
-        self.bias.fill(0.0);
-        for workspaces in &self.member.workspaces {
-            let kept = workspaces.kept();
-            let factors = kept.iter().map(|workspace| layers.factors(workspace, self.map));
-            layers.maps[self.map].weight_gradient(factors, self.first, self.weight, self.bias);
-        }
+        let kept: Vec<_> = self.member.workspaces.iter().map(|workspaces| workspaces.kept()).collect();
+        let passes = kept.iter().enumerate().flat_map(|(shard, kept)| kept.iter().map(move |pass| (shard, pass)));
+        let factors = passes.map(|(shard, pass)| (shard, layers.factors(pass, self.map)));
+        COPIED.with_borrow_mut(|copies| {
+            copies.resize(COPIES, 0.0);
+            layers.maps[self.map].weight_gradient(factors, self.first, (self.weight, self.bias), copies);
+        });
     }
 }

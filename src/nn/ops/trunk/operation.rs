@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::super::real::Real;
 use super::super::{elements, with};
-use super::affine::{Affine, Packed, ROWS};
+use super::affine::{Affine, COPIES, Packed, ROWS};
 use super::backward::Wanted;
 use super::layers::{Layers, Shape, Weights};
 use super::workspace::Workspace;
@@ -205,13 +205,13 @@ impl<T: Real> Call<T> {
 
     /// The gradients of all weights and biases, one after the other.
     fn flat(&self, workspace: &Workspace<T>) -> Vec<T> {
-        let mut flat = Vec::new();
+        let (mut flat, mut copies) = (Vec::new(), vec![T::zero(); COPIES]);
         for (index, map) in self.trunk.layers.maps.iter().enumerate() {
             let (mut weight, mut bias) = (vec![T::zero(); map.weights()], vec![T::zero(); map.outputs]);
-            let factors = std::iter::once(self.trunk.layers.factors(workspace, index));
+            let factors = std::iter::once((0, self.trunk.layers.factors(workspace, index)));
             let rows = weight.chunks_mut((ROWS * map.terms()).max(1)).zip(bias.chunks_mut(ROWS));
             for (at, (weight, bias)) in rows.enumerate() {
-                map.weight_gradient(factors.clone(), at * ROWS, weight, bias);
+                map.weight_gradient(factors.clone(), at * ROWS, (weight, bias), &mut copies);
             }
             flat.append(&mut weight);
             flat.append(&mut bias);
