@@ -91,7 +91,7 @@ impl ConditionedNetwork<'_> {
         let condition = self.condition.view();
         let known = members(&condition, rows.clone());
         let scaled = p.network_input(members(x_t, rows.clone()), known);
-        let input = Var::from_tensor(&array::input(network, &[scaled.view(), known])?)?;
+        let input = Var::from_tensor(&network.input(&[scaled.view(), known])?)?;
         let output = network.forward(input.as_tensor(), Some(&[p.feature]))?;
         Ok(ForwardPass { input, output, rows })
     }

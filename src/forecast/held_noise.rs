@@ -61,7 +61,7 @@ pub(super) fn adjoint(
         let inputs = noise.slice_move(s![.., ..model.noise_inputs()]);
         let fields: Vec<ArrayView2<f64>> =
             std::iter::once(scaled.view()).chain(inputs.axis_chunks_iter(Axis(1), dim)).collect();
-        let input = Var::from_tensor(&array::input(network, &fields)?)?;
+        let input = Var::from_tensor(&network.input(&fields)?)?;
         let output = network.forward(input.as_tensor(), None)?;
         let weights = model.pull(&output, &(&v * &learned.scales().increments.sd), noise)?;
         let weights: Vec<_> = weights.iter().map(|field| field.view()).collect();

@@ -110,7 +110,7 @@ impl NormalizingFlow {
         let stays = |(_, c): (usize, usize), u: &f64| if moves(network.config(), coupling, c) { 0.0 } else { *u };
         let mut left = u.clone();
         Zip::indexed(&mut left).for_each(|at, u| *u = stays(at, u));
-        let input = array::input(network, &[x, left.view()])?;
+        let input = network.input(&[x, left.view()])?;
         Ok(array::all_fields(&coupling_trunk(network, coupling)?.forward(&input, None)?)?)
     }
 

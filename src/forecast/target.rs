@@ -295,7 +295,7 @@ impl Target {
 
 /// f of scaled states, `[row, component]` each.
 fn mean_of(network: &dyn NeuralNetwork, states: ArrayView2<f64>) -> crate::nn::Result<Array2<f64>> {
-    let out = network.forward(&array::input(network, &[states])?, None)?;
+    let out = network.forward(&network.input(&[states])?, None)?;
     array::field(&out, 0)
 }
 

@@ -1,9 +1,9 @@
 //! Between `f64` arrays outside and tensors inside.
 
 use candle_core::{DType, Device, Tensor};
-use ndarray::{Array2, Array3, ArrayView2, Axis};
+use ndarray::{Array2, Array3, ArrayView2};
 
-use super::{NeuralNetwork, Result};
+use super::Result;
 
 /// Fields of `[row, component]` each, interleaved to `[row, component, field]`.
 ///
@@ -20,17 +20,6 @@ pub fn interleave(fields: &[ArrayView2<f64>], dtype: DType) -> Result<Tensor> {
     let mut single = Vec::with_capacity(rows * components * fields.len());
     single.extend(values.map(|value| value as f32));
     Ok(Tensor::from_vec(single, shape, &Device::Cpu)?.to_dtype(dtype)?)
-}
-
-/// What a network takes: fields of `[row, component]` each, or several of them side by side (`[row, field x component]`),
-/// interleaved to `[row, component, field]`.
-///
-/// # Errors
-/// When Candle fails.
-pub fn input(network: &dyn NeuralNetwork, fields: &[ArrayView2<f64>]) -> Result<Tensor> {
-    let components = network.config().components;
-    let each: Vec<_> = fields.iter().flat_map(|field| field.axis_chunks_iter(Axis(1), components)).collect();
-    interleave(&each, network.dtype())
 }
 
 /// Field `field` of `[row, component, field]`, as an array `[row, component]`.

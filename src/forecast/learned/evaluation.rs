@@ -50,7 +50,7 @@ impl Learned {
     /// # Errors
     /// When Candle fails.
     pub fn evaluate(&self, fields: &[ArrayView2<f64>], level: Option<f64>) -> Result<Tensor> {
-        let input = array::input(self.network(), fields)?;
+        let input = self.network().input(fields)?;
         Ok(self.network().forward(&input, level.as_ref().map(std::slice::from_ref))?)
     }
 

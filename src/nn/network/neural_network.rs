@@ -7,6 +7,7 @@
 use std::fmt::Debug;
 
 use candle_core::{DType, Tensor};
+use ndarray::{ArrayView2, Axis};
 use scorecast_systems::Geometry;
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +15,7 @@ use super::causal::{Causal, CausalLayer};
 use crate::nn::ops::Boundary;
 use crate::nn::ops::trunk::Operations;
 use crate::nn::weights::Source;
-use crate::nn::{Error, Result};
+use crate::nn::{Error, Result, array};
 
 /// A network with its tensors, tracked or plain.
 pub trait NeuralNetwork: Debug + Send + Sync {
@@ -40,6 +41,17 @@ pub trait NeuralNetwork: Debug + Send + Sync {
 
     /// The precision of its weights.
     fn dtype(&self) -> DType;
+
+    /// What it takes: fields of `[row, component]` each, or several of them side by side (`[row, field x component]`),
+    /// interleaved to `[row, component, field]`.
+    ///
+    /// # Errors
+    /// When Candle fails.
+    fn input(&self, fields: &[ArrayView2<f64>]) -> Result<Tensor> {
+        let components = self.config().components;
+        let each: Vec<_> = fields.iter().flat_map(|field| field.axis_chunks_iter(Axis(1), components)).collect();
+        array::interleave(&each, self.dtype())
+    }
 
     /// One of several trunks, each with weights of its own, where it is made of several ([`NetworkConfig::copies`]).
     fn trunk(&self, index: usize) -> Option<&dyn NeuralNetwork> {

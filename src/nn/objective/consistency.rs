@@ -39,7 +39,7 @@ impl Boundary {
     fn output(self, network: &dyn NeuralNetwork, rows: &Rows) -> Result<Tensor> {
         let input = scaled(rows.x, rows.sigmas.iter().map(|sigma| self.coefficients(*sigma).2));
         let levels: Vec<f64> = rows.sigmas.iter().map(|sigma| sigma.ln() / 4.0).collect();
-        network.forward(&array::input(network, &[input.view(), rows.states])?, Some(&levels))
+        network.forward(&network.input(&[input.view(), rows.states])?, Some(&levels))
     }
 
     /// f of rows at levels of their own, `[row, component]`; arrays, which have no gradient.
@@ -101,7 +101,7 @@ impl Consistency<'_> {
         let of = |sigma: &f64| (self.preconditioning)(Level::exploding(*sigma));
         let input = scaled(rows.x, rows.sigmas.iter().map(|sigma| of(sigma).input));
         let levels: Vec<f64> = rows.sigmas.iter().map(|sigma| of(sigma).feature).collect();
-        let fields = array::input(self.teacher, &[input.view(), rows.states])?;
+        let fields = self.teacher.input(&[input.view(), rows.states])?;
         let mut slope = array::field(&self.teacher.forward(&fields, Some(&levels))?, 0)?;
         for ((mut slope, x), sigma) in slope.outer_iter_mut().zip(rows.x.outer_iter()).zip(rows.sigmas) {
             let p = of(sigma);

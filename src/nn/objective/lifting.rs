@@ -11,7 +11,7 @@ use scorecast_systems::{Entry, Settings};
 use super::score_rule::{NOISE_FIELDS, fields};
 use super::{Draws, Objective, ObjectiveBuild};
 use crate::nn::data::Batch;
-use crate::nn::{NeuralNetwork, Result, array};
+use crate::nn::{NeuralNetwork, Result};
 
 /// The registry's line.
 pub(super) const ENTRY: Entry<ObjectiveBuild> = Entry {
@@ -42,8 +42,8 @@ impl Objective for Lifting {
             labels.iter_mut().for_each(|field| field.row_mut(row).mapv_inplace(|_: f64| stream.normal()));
         }
         let fields: Vec<_> = std::iter::once(&batch.states).chain(&labels).map(|field| field.view()).collect();
-        let out = network.forward(&array::input(network, &fields)?, None)?;
-        Ok(candle_nn::loss::mse(&out, &array::input(network, &[batch.increments.view()])?)?)
+        let out = network.forward(&network.input(&fields)?, None)?;
+        Ok(candle_nn::loss::mse(&out, &network.input(&[batch.increments.view()])?)?)
     }
 
     fn validates(&self) -> bool {

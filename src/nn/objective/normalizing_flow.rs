@@ -99,7 +99,7 @@ fn make(settings: &Settings) -> Box<dyn Objective> {
 
 impl Objective for NormalizingFlow {
     fn loss(&self, network: &dyn NeuralNetwork, batch: &Batch, _draws: Draws) -> Result<Tensor> {
-        let x = array::input(network, &[batch.states.view()])?;
+        let x = network.input(&[batch.states.view()])?;
         let mut u = array::matrix(batch.increments.view(), network.dtype())?;
         let (rows, n) = u.dims2()?;
         let mut log_slopes = Tensor::zeros((), u.dtype(), &Device::Cpu)?;

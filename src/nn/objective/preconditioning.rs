@@ -93,7 +93,7 @@ pub(super) fn squared_error(
             target[[i, c]] = p.wanted(z[[i, c]], eps, batch.states[[i, c]]);
         }
     }
-    let input = array::input(network, &[input.view(), batch.states.view()])?;
+    let input = network.input(&[input.view(), batch.states.view()])?;
     let target = array::interleave(&[target.view()], network.dtype())?;
     Ok(candle_nn::loss::mse(&network.forward(&input, Some(&levels))?, &target)?)
 }

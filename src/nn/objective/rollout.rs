@@ -7,7 +7,7 @@ use ndarray::Array2;
 
 use super::{Draws, Objective};
 use crate::nn::data::{Batch, Scales};
-use crate::nn::{NeuralNetwork, Result, array};
+use crate::nn::{NeuralNetwork, Result};
 
 /// How the draws of a lead step are made of a network, and scored.
 pub trait Rule: Send + Sync {
@@ -50,7 +50,7 @@ impl Objective for Rollout<'_> {
         let (offset, scale) = (constant(&self.offset)?, constant(&self.scale)?);
         let repeated =
             Array2::from_shape_fn((rows * members, batch.states.ncols()), |(i, c)| batch.states[[i / members, c]]);
-        let mut states = array::input(network, &[repeated.view()])?;
+        let mut states = network.input(&[repeated.view()])?;
         let mut drawn: Option<Tensor> = None;
         let (mut came, mut loss) = (Array2::zeros((rows, dim)), Tensor::zeros((), network.dtype(), &Device::Cpu)?);
         let steps = 1 + batch.later.len();
@@ -60,7 +60,7 @@ impl Objective for Rollout<'_> {
                 true => states.clone(),
                 false => {
                     let noise: Vec<_> = noise.iter().map(|field| field.view()).collect();
-                    Tensor::cat(&[&states, &array::input(network, &noise)?], 2)?
+                    Tensor::cat(&[&states, &network.input(&noise)?], 2)?
                 }
             };
             let given = network.forward(&input.contiguous()?, None)?;
@@ -69,7 +69,7 @@ impl Objective for Rollout<'_> {
                 None => given.clone(),
                 Some(before) => (before + &given)?,
             });
-            let target = array::input(network, &[came.view()])?.transpose(1, 2)?.contiguous()?;
+            let target = network.input(&[came.view()])?.transpose(1, 2)?.contiguous()?;
             let sum = drawn.as_ref().map(|drawn| drawn.reshape((rows, members, dim))).transpose()?;
             if let Some(sum) = sum {
                 loss = (loss + self.rule.score(&sum, &target)?)?;
@@ -95,10 +95,10 @@ mod tests {
     use scorecast_systems::{Domain, Key};
 
     use super::*;
-    use crate::nn::NetworkConfig;
     use crate::nn::network::tests::config;
     use crate::nn::objective::{Fields, OBJECTIVES, regression_rule};
     use crate::nn::windows::Windows;
+    use crate::nn::{NetworkConfig, array};
 
     /// Four trajectories of random states.
     fn states() -> ndarray::Array3<f64> {
@@ -134,7 +134,7 @@ mod tests {
                     let scaled = Array2::from_shape_fn((1, 6 * history), |(_, i)| {
                         scales.states.scaled(known[i / 6][i % 6], i % 6)
                     });
-                    let input = array::input(network.as_ref(), &[scaled.view()]).unwrap();
+                    let input = network.as_ref().input(&[scaled.view()]).unwrap();
                     let given = array::field(&network.forward(&input, None).unwrap(), 0).unwrap();
                     let of =
                         |c: usize| known[0][c] + scales.increments.mean[c] + scales.increments.sd[c] * given[[0, c]];

@@ -18,7 +18,7 @@ use scorecast_systems::{Entry, Param, Settings};
 use super::rollout::Rule;
 use super::{Draws, Fields, Objective, ObjectiveBuild, REGRESSION_FIELDS};
 use crate::nn::data::Batch;
-use crate::nn::{NeuralNetwork, Result, array};
+use crate::nn::{NeuralNetwork, Result};
 
 const RULES: [&str; 3] = ["crps", "energy", "both"];
 
@@ -107,7 +107,7 @@ impl ScoreRule {
         let states = Array2::from_shape_fn((rows * m, batch.states.ncols()), |(i, c)| batch.states[[i / m, c]]);
         let noise = self.noise((rows * m, dim), 0, draws);
         let fields: Vec<_> = std::iter::once(&states).chain(&noise).map(|field| field.view()).collect();
-        let out = network.forward(&array::input(network, &fields)?, None)?;
+        let out = network.forward(&network.input(&fields)?, None)?;
         Ok(out.reshape((rows, m, dim))?)
     }
 
@@ -170,7 +170,7 @@ impl Rule for ScoreRule {
 impl Objective for ScoreRule {
     fn loss(&self, network: &dyn NeuralNetwork, batch: &Batch, draws: Draws) -> Result<Tensor> {
         let members = self.members(network, batch, draws)?;
-        let z = array::input(network, &[batch.increments.view()])?.transpose(1, 2)?;
+        let z = network.input(&[batch.increments.view()])?.transpose(1, 2)?;
         if self.pretrained && draws.progress() < PRETRAINED {
             return Ok(members.broadcast_sub(&z)?.sqr()?.mean_all()?);
         }

@@ -7,7 +7,7 @@ use scorecast_systems::{Level, Settings};
 use super::draws::Draws;
 use super::preconditioning::Preconditioning;
 use crate::nn::data::Batch;
-use crate::nn::{NetworkConfig, NeuralNetwork, Result, array, network::Causal};
+use crate::nn::{NetworkConfig, NeuralNetwork, Result, network::Causal};
 
 /// What a network is trained for.
 pub trait Objective: Send + Sync {
@@ -30,7 +30,7 @@ pub trait Objective: Send + Sync {
 
 /// What a network gives for the states of a batch alone, and its increments z, `[row, component, field]` each.
 pub(super) fn given_states(network: &dyn NeuralNetwork, batch: &Batch) -> Result<(Tensor, Tensor)> {
-    let of = |values: &Array2<f64>| array::input(network, &[values.view()]);
+    let of = |values: &Array2<f64>| network.input(&[values.view()]);
     Ok((network.forward(&of(&batch.states)?, None)?, of(&batch.increments)?))
 }
 

@@ -491,6 +491,7 @@ pub(super) mod avx2 {
     /// part of it then.
     #[inline]
     #[target_feature(enable = "avx2,fma")]
+    #[allow(clippy::needless_range_loop, reason = "rows and vectors are addresses too")]
     unsafe fn finish<const R: usize, const V: usize, const S: usize, const MODE: u8>(
         tile: &Tile<f32>,
         sums: &[[[__m256; V]; R]; S],
