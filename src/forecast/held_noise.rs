@@ -138,7 +138,8 @@ mod tests {
     use crate::systems::{Differentiable, Domain, GaussianKernel};
 
     /// Tangent and adjoint against finite differences of the lead step and against each other. What is carried from component
-    /// to component by a full covariance is of any size: errors are held against the largest.
+    /// to component by a full covariance, or grows through the trunks of a U-Net, is of any size: errors are held against
+    /// the largest.
     fn agree(model: &(impl HeldNoise + Differentiable), named: &str, relative: bool) {
         let dim = model.dim();
         let key = Key::new(3, Domain::Method);
