@@ -25,7 +25,7 @@ mod resolved;
 use document::Item;
 use mistake::Mistakes;
 
-pub use check::{KindOfModel, steps_that_cost};
+pub use check::{KindOfModel, nearest_steps};
 pub use layout::Layout;
 pub use mistake::{Mistake, failure};
 pub use plan::{

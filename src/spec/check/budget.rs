@@ -139,6 +139,8 @@ fn goal<'a>(reader: &Reader, own: &'a Settings) -> Option<Goal<'a>> {
     match (own.text("like"), own.optional_number("value")) {
         ("", Some(value)) => Some(Goal::Value(value)),
         (like, None) if !like.is_empty() => Some(Goal::Like(like)),
+        // a value that is wrong is told already
+        ("", None) if reader.table.get("value").is_some() => None,
         _ => {
             reader.wrong("like", "[budget] must set `like`, a forecaster's label, or `value`, and not both");
             None
@@ -218,9 +220,14 @@ impl Budget<'_> {
     }
 }
 
-/// The steps whose cost is nearest to what is wanted, which they must meet up to 2 %; `at` gives the cost of so many steps,
+/// The steps whose cost is nearest to what is wanted, up to [`MISSED`].
+fn steps(wanted: f64, at: impl Fn(i64) -> Option<f64>) -> Option<i64> {
+    nearest_steps(wanted, MISSED, at)
+}
+
+/// The steps whose cost is nearest to what is wanted, which it may miss by a share; `at` gives the cost of so many steps,
 /// a + b n for n above those that a first training has for itself, and nothing below.
-pub fn steps(wanted: f64, at: impl Fn(i64) -> Option<f64>) -> Option<i64> {
+pub fn nearest_steps(wanted: f64, missed: f64, at: impl Fn(i64) -> Option<f64>) -> Option<i64> {
     const FAR: i64 = 1_000_000;
     let [low, high] = [FAR, 2 * FAR].map(&at);
     let (low, high) = (low?, high?);
@@ -231,7 +238,7 @@ pub fn steps(wanted: f64, at: impl Fn(i64) -> Option<f64>) -> Option<i64> {
     }
     let near = [-1.0, 0.0, 1.0].map(|shift| (guess + shift).max(1.0) as i64);
     let off = |count: i64| at(count).map_or(f64::INFINITY, |cost| (cost / wanted - 1.0).abs());
-    near.into_iter().min_by(|a, b| off(*a).total_cmp(&off(*b))).filter(|best| off(*best) <= MISSED)
+    near.into_iter().min_by(|a, b| off(*a).total_cmp(&off(*b))).filter(|best| off(*best) <= missed)
 }
 
 /// The width whose cost, which grows with it, is nearest to what is wanted.

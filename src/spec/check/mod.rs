@@ -27,7 +27,7 @@ use super::plan::Plan;
 use super::read::Reader;
 use super::{resolved, seeds};
 use budget::Budgeted;
-pub use budget::steps as steps_that_cost;
+pub use budget::nearest_steps;
 pub use context::KindOfModel;
 use context::{Checked, Context};
 
