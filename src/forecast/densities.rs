@@ -264,7 +264,7 @@ fn the_denoiser_of_a_law_with_a_density_is_its_score() {
     let (x, next) = (data.slice(s![.., 40, ..]).to_owned(), data.slice(s![.., 41, ..]).to_owned());
     let mut compared = Vec::new();
     for kind in ALL.into_iter().chain(SHAPED) {
-        let fitted = fit(kind, 300, [16, 1], Geometry::Unstructured, [data.view(), data.view()]);
+        let fitted = fit(kind, 40, [16, 1], Geometry::Unstructured, [data.view(), data.view()]);
         let (Some(density), Some(denoiser)) = (fitted.density(), fitted.denoiser()) else { continue };
         let bound = denoiser.bind(0, x.view()).unwrap();
         let z = (&next - &bound.to_state.offset) / &bound.to_state.scale;

@@ -57,7 +57,8 @@ pub struct Classifier {
 }
 
 impl Classifier {
-    /// Learns from contrasts between states of this layout; `valid` decides which weights are kept.
+    /// Learns from contrasts between states of this layout: few steps of a small network with weight decay, whose averaged weights
+    /// are kept. Of a difference that is barely there a validation could not tell which weights have it; `valid` is the curve's.
     ///
     /// # Errors
     /// When there is nothing to learn from, all increments being the same, and when the training diverges or is stopped.
@@ -126,7 +127,7 @@ fn network(geometry: Geometry, components: usize, effort: Effort) -> NetworkConf
         inputs: 3,
         outputs: 1,
         width: if kind == "mlp" { effort.width } else { effort.width.div_ceil(4) },
-        blocks: 2,
+        blocks: 1,
         kernel: KERNEL,
         time_features: false,
         grid,
@@ -141,15 +142,15 @@ fn network(geometry: Geometry, components: usize, effort: Effort) -> NetworkConf
 fn training(Effort { steps, .. }: Effort) -> TrainConfig {
     TrainConfig {
         steps,
-        batch: 128,
-        learning_rate: 3e-3,
+        batch: 256,
+        learning_rate: 1e-3,
         warm_up: steps / 10,
-        weight_decay: 1e-2,
+        weight_decay: 0.1,
         clip: 1.0,
         ema: 0.98,
         validate_every: (steps / 12).max(1),
         checkpoint_every: u64::MAX,
-        keep: Keep::Best,
+        keep: Keep::Average,
     }
 }
 

@@ -225,18 +225,19 @@ fn moments(sample: &Sample, pair: &Pair, of: impl Fn(f64) -> f64) -> (f64, f64) 
     let column = |c: usize| &sample.columns[c * count..(c + 1) * count];
     let (x, z, w) = (column(pair.a), column(pair.b), sample.weights);
     let (mut mean, mut square) = ([0.0; 8], [0.0; 8]);
-    let whole = count / 8 * 8;
-    for first in (0..whole).step_by(8) {
-        for lane in 0..8 {
-            let d = of((x[first + lane] - z[first + lane]).abs());
-            mean[lane] += w[first + lane] * d;
-            square[lane] += w[first + lane] * d * d;
-        }
+    let (left, right, weights) = (x.chunks_exact(8), z.chunks_exact(8), w.chunks_exact(8));
+    let rest = left.remainder().iter().zip(right.remainder()).zip(weights.remainder());
+    for (lane, ((x, z), w)) in rest.enumerate() {
+        let d = of((x - z).abs());
+        mean[lane] += w * d;
+        square[lane] += w * d * d;
     }
-    for j in whole..count {
-        let d = of((x[j] - z[j]).abs());
-        mean[j - whole] += w[j] * d;
-        square[j - whole] += w[j] * d * d;
+    for ((x, z), w) in left.zip(right).zip(weights) {
+        for lane in 0..8 {
+            let d = of((x[lane] - z[lane]).abs());
+            mean[lane] += w[lane] * d;
+            square[lane] += w[lane] * d * d;
+        }
     }
     (mean.iter().sum(), square.iter().sum())
 }
