@@ -499,17 +499,19 @@ pub(super) mod avx2 {
     ) {
         // SAFETY: by the caller.
         unsafe {
-            for r in 0..R {
-                for v in 0..V {
-                    let sum = match S {
-                        4 => {
-                            let half = |set: usize| _mm256_add_ps(sums[set % S][r][v], sums[(set + 2) % S][r][v]);
-                            _mm256_add_ps(half(0), half(1))
-                        }
-                        _ => sums[0][r][v],
-                    };
+            let sum: [[__m256; V]; R] = std::array::from_fn(|r| {
+                std::array::from_fn(|v| match S {
+                    4 => {
+                        let half = |set: usize| _mm256_add_ps(sums[set % S][r][v], sums[(set + 2) % S][r][v]);
+                        _mm256_add_ps(half(0), half(1))
+                    }
+                    _ => sums[0][r][v],
+                })
+            });
+            for (r, sum) in sum.iter().enumerate() {
+                for (v, sum) in sum.iter().enumerate() {
                     let at = r * tile.out_row + 8 * v;
-                    let sum = _mm256_add_ps(_mm256_loadu_ps(start.add(r * start_row + 8 * v)), sum);
+                    let sum = _mm256_add_ps(_mm256_loadu_ps(start.add(r * start_row + 8 * v)), *sum);
                     let done = match tile.finish {
                         Finishing::Store => sum,
                         Finishing::Add => _mm256_add_ps(_mm256_loadu_ps(tile.operand.add(at)), sum),
