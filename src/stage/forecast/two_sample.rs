@@ -241,8 +241,6 @@ mod tests {
 
     #[test]
     fn laws_that_differ_are_told_as_often_as_they_can_be() {
-        // the most that any classifier reaches: (2 / pi) atan r for an sd off by r
-        let most = |ratio: f64| std::f64::consts::FRAC_2_PI * f64::atan(ratio);
         let found = |name: &str, laws: [&dyn Forecaster; 2], least: f64, most: f64| {
             let tests = [3, 4, 5, 6].map(|seed| test(laws, 2048, EFFORT, seed));
             let accuracy = tests.iter().map(|(accuracy, _)| accuracy).sum::<f64>() / 4.0;
@@ -253,11 +251,12 @@ mod tests {
             told
         };
         let [right, wide, wider] = [1.0, 1.1, 1.2].map(gaussian);
-        found("sd off by 10 %", [&right, &wide], 0.512, most(1.1));
-        assert_eq!(found("sd off by 20 %", [&right, &wider], 0.54, most(1.2)), 4);
-        // the area under the curve of the ratio of the densities, of 400,000 draws each
-        assert_eq!(found("correlation 0 for .8", [&correlated(0.8), &correlated(0.0)], 0.72, 0.759), 4);
-        assert_eq!(found("one well for two", [&two_wells(0.9), &right], 0.63, 0.669), 4);
+        // the most that any function of what the classifier sees reaches, of 2,000,000 draws less the means of 16 others: for
+        // an sd and a correlation by the quadratic form that is best, for wells by histograms
+        found("sd off by 10 %", [&right, &wide], 0.512, 0.529);
+        assert_eq!(found("sd off by 20 %", [&right, &wider], 0.54, 0.555), 4);
+        assert_eq!(found("correlation 0 for .8", [&correlated(0.8), &correlated(0.0)], 0.73, 0.752), 4);
+        assert_eq!(found("one well for two", [&two_wells(0.9), &right], 0.615, 0.635), 4);
     }
 
     #[test]
