@@ -272,7 +272,7 @@ fn a_stored_model_has_its_parts_and_no_others_each_in_its_shape() {
             let nested = |model: &mut Model| model.tensors.get_mut(name).unwrap().shape.insert(0, 1);
             refused(&nested, &format!("`{name}`"));
         }
-        refused(&|model| model.config["more"] = 1.into(), "`config` is");
+        refused(&|model| model.config["more"] = 1.into(), "`more` is no part");
     }
     let mut linear = fit("linear", &[], &train).model();
     let Values::F64(values) = &mut linear.tensors.get_mut("covariance").unwrap().values else { panic!("no reals") };

@@ -30,7 +30,7 @@ const ALL: [Learner; 6] = [
     ("gaussian", &[], &[("covariance", "full")]),
 ];
 
-/// Those whose shape is one, and closed forms.
+/// Laws of one shape, and closed forms.
 const SHAPED: [Learner; 5] = [
     ("gaussian", &[("rank", 1)], &[("covariance", "low_rank")]),
     ("mse", &[], &[("noise", "full")]),

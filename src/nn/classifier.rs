@@ -52,8 +52,8 @@ pub struct Classifier {
     network: Box<dyn NeuralNetwork>,
     /// Of states, and of the increments of both laws together.
     scales: [Scale; 2],
-    /// That of everything together, after those.
-    whole: [Scale; 2],
+    /// The scale of everything together, after those.
+    overall: [Scale; 2],
 }
 
 impl Classifier {
@@ -87,8 +87,8 @@ impl Classifier {
             checkpoints: None,
         };
         let Trained { weights, .. } = trainer.run()?;
-        let whole = [&data.scales().states, &data.scales().increments].map(Scale::clone);
-        Ok(Self { network: network.frozen(&weights)?, scales, whole })
+        let overall = [&data.scales().states, &data.scales().increments].map(Scale::clone);
+        Ok(Self { network: network.frozen(&weights)?, scales, overall })
     }
 
     /// f(x, u), `[row]`: the larger, the more u is of the second law.
@@ -98,7 +98,7 @@ impl Classifier {
     pub fn scores(&self, states: ArrayView2<f64>, increments: ArrayView2<f64>) -> Result<Array1<f64>> {
         let scaled = |values: ArrayView2<f64>, of: usize| {
             let own = scaled(values, &self.scales[of]);
-            Array2::from_shape_fn(own.dim(), |(i, c)| self.whole[of].scaled(own[[i, c]], c))
+            Array2::from_shape_fn(own.dim(), |(i, c)| self.overall[of].scaled(own[[i, c]], c))
         };
         let (x, u) = (scaled(states, 0), scaled(increments, 1));
         let chunk = self.network.chunk();

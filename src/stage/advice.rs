@@ -56,7 +56,7 @@ const FEWER: &str = "give it fewer steps, a smaller network or more data";
 
 /// Whether the loss has risen by more than noise from a least one before half of the steps.
 fn is_long_over(fall: &Fall) -> bool {
-    fall.tells(fall.rise()) && fall.rise() > 0.0 && 2 * fall.least.step < fall.last.step
+    fall.rose() && 2 * fall.least.step < fall.last.step
 }
 
 /// Of a loss that was as low at its first validation as it ever was.

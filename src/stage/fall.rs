@@ -53,10 +53,21 @@ impl<'a> Fall<'a> {
         self.last.valid - self.least.valid
     }
 
+    /// Whether it has risen since by more than noise.
+    pub fn rose(&self) -> bool {
+        self.rise() > 0.0 && self.tells_from_least(self.rise())
+    }
+
     /// What the last tenth of the points brought.
     pub fn late(&self) -> f64 {
         let before = &self.known[..self.known.len() - self.known.len() / 10];
         before.iter().map(|point| point.valid).fold(f64::INFINITY, f64::min) - self.least.valid
+    }
+
+    /// Whether a loss is above the least of all by more than noise, which makes the least of n lower than one by (2 ln n)^(1/2)
+    /// standard deviations.
+    fn tells_from_least(&self, difference: f64) -> bool {
+        difference > (TELLING + (2.0 * (self.points() as f64).ln()).sqrt()) * self.noise
     }
 
     /// Whether a difference of two losses is more than noise.
@@ -67,7 +78,7 @@ impl<'a> Fall<'a> {
     /// Whether the loss fell by more than noise and than what counts.
     pub fn fell(&self) -> bool {
         let largest = self.known.iter().map(|point| point.valid.abs()).fold(0.0, f64::max);
-        self.tells(self.fall()) && self.fall() > HARDLY * largest
+        self.tells_from_least(self.fall()) && self.fall() > HARDLY * largest
     }
 }
 

@@ -355,7 +355,7 @@ fn overfit(row: &TrainingRow, report: &Report) -> Vec<String> {
 fn overfitted(curve: &Curve) -> Option<String> {
     let fall = Fall::of(&curve.points)?;
     let (rise, gained) = (fall.rise(), fall.least.train - fall.last.train);
-    let risen = rise > 0.0 && fall.tells(rise) && rise > OVERFIT * fall.fall().max(0.0);
+    let risen = fall.rose() && rise > OVERFIT * fall.fall().max(0.0);
     (risen && gained > 0.0 && rise > OVERFIT * gained).then(|| {
         format!(
             "`{}` has overfitted: at the end its training loss is {} and its validation loss {} (at best {}); give it more \

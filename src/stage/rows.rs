@@ -27,7 +27,7 @@ pub fn forecast(label: &str, table: &ScoreTable, lead_step: Option<usize>) -> Ve
             n_effective: summary.effective,
             skew: summary.skew,
             n_diverged: table.lost_cases(index),
-            seeds: told(table.seeds()),
+            seeds: several(table.seeds()),
             censored: column.metric.censored(table.terms(index)),
         });
     }
@@ -35,7 +35,7 @@ pub fn forecast(label: &str, table: &ScoreTable, lead_step: Option<usize>) -> Ve
 }
 
 /// How many seeds there are, where there are several; 0 otherwise.
-fn told(seeds: usize) -> usize {
+fn several(seeds: usize) -> usize {
     if seeds > 1 { seeds } else { 0 }
 }
 
@@ -55,7 +55,7 @@ pub fn assimilation(named: &AssimilationRow, table: &ScoreTable) -> Vec<Assimila
             skew: summary.skew,
             // a number that cannot be had is not a run that has diverged: that the alarm says
             diverged: table.marked_clusters(index),
-            seeds: told(table.seeds()),
+            seeds: several(table.seeds()),
             ..named.clone()
         });
     }

@@ -4,6 +4,7 @@ mod causal;
 mod composite;
 mod conv;
 mod conv2d;
+mod grid;
 mod mlp;
 mod neural_network;
 mod pyramid;
@@ -12,6 +13,7 @@ mod tokens;
 mod transformer;
 mod unet;
 mod unet2d;
+mod usual;
 
 use candle_core::DType;
 use scorecast_systems::registry::find;
@@ -21,7 +23,9 @@ use composite::Composite;
 
 pub use super::ops::trunk::Operations;
 pub use causal::{Causal, CausalLayer, Stepwise};
-pub use neural_network::{Grid, HEADS, NetworkBuild, NetworkConfig, NeuralNetwork, RESOLUTIONS};
+pub use grid::Grid;
+pub use neural_network::{NetworkBuild, NetworkConfig, NeuralNetwork};
+pub use usual::{HEADS, RESOLUTIONS};
 
 use super::weights::{Counted, Given, Source, Tensors, Weights};
 use super::{Error, Result};

@@ -12,7 +12,8 @@ use scorecast_systems::Geometry;
 use serde::{Deserialize, Serialize};
 
 use super::causal::{Causal, CausalLayer};
-use crate::nn::ops::Boundary;
+use super::grid::Grid;
+use super::usual::{is_one, is_usual_heads, is_usual_resolutions, one, usual_heads, usual_resolutions};
 use crate::nn::ops::trunk::Operations;
 use crate::nn::weights::Source;
 use crate::nn::{Error, Result, array};
@@ -124,39 +125,6 @@ pub struct NetworkConfig {
     pub causal: Option<Causal>,
 }
 
-/// The usual number of resolutions of a U-Net.
-pub const RESOLUTIONS: usize = 3;
-
-/// The usual number of heads of a transformer.
-pub const HEADS: usize = 4;
-
-const fn usual_resolutions() -> usize {
-    RESOLUTIONS
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde asks for")]
-const fn is_usual_resolutions(resolutions: &usize) -> bool {
-    *resolutions == RESOLUTIONS
-}
-
-const fn usual_heads() -> usize {
-    HEADS
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde asks for")]
-const fn is_usual_heads(heads: &usize) -> bool {
-    *heads == HEADS
-}
-
-const fn one() -> usize {
-    1
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde asks for")]
-const fn is_one(copies: &usize) -> bool {
-    *copies == 1
-}
-
 impl NetworkConfig {
     /// Holds what a pass is given against the description.
     ///
@@ -188,48 +156,5 @@ impl NetworkConfig {
                 self.kind, self.components
             ))
         })
-    }
-}
-
-/// Positions of all members of a pass over a grid, at most.
-const POSITIONS: usize = 640;
-
-/// A grid in two directions, row by row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Grid {
-    /// Positions in the first direction.
-    pub rows: usize,
-    /// Positions in the second direction.
-    pub columns: usize,
-    /// Whether it is a torus; otherwise it has walls.
-    pub periodic: bool,
-}
-
-impl Grid {
-    /// The grid of a layout, where it has one in two directions.
-    pub fn of(geometry: Geometry) -> Option<Self> {
-        match geometry {
-            Geometry::Torus { rows, columns } => Some(Self { rows, columns, periodic: true }),
-            Geometry::Plane { rows, columns } => Some(Self { rows, columns, periodic: false }),
-            _ => None,
-        }
-    }
-
-    /// The grid of so many components of a layout; those of a ring are one row that closes.
-    pub fn laid(geometry: Geometry, components: usize) -> Option<Self> {
-        match geometry {
-            Geometry::Ring => Some(Self { rows: 1, columns: components, periodic: true }),
-            _ => Self::of(geometry),
-        }
-    }
-
-    /// Members of a pass over its positions.
-    pub(super) fn chunk(self) -> usize {
-        (POSITIONS / (self.rows * self.columns).max(1)).clamp(1, 16)
-    }
-
-    /// What a convolution sees beyond its edge.
-    pub const fn boundary(self) -> Boundary {
-        if self.periodic { Boundary::Periodic } else { Boundary::Zero }
     }
 }

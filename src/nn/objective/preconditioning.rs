@@ -6,7 +6,7 @@
 //! Most have c_noise = ln(s) / 4 with s = sigma / alpha (Karras et al. 2022).
 
 use candle_core::Tensor;
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView2, s};
 use scorecast_systems::Level;
 
 use super::{Draws, RowDraws};
@@ -53,15 +53,16 @@ impl Preconditioning {
         if self.known.1 == 0.0 { own } else { own + self.known.1 * c }
     }
 
-    /// c_in x_t + k c, `[member, component]` each.
+    /// c_in x_t + k c, `[member, component]` each; c may have earlier states behind it.
     pub fn network_input(&self, x_t: ArrayView2<f64>, c: ArrayView2<f64>) -> Array2<f64> {
-        let own = &x_t * self.input;
-        if self.known.0 == 0.0 { own } else { own + &c * self.known.0 }
+        let (own, newest) = (&x_t * self.input, c.slice(s![.., ..x_t.ncols()]));
+        if self.known.0 == 0.0 { own } else { own + &newest * self.known.0 }
     }
 
-    /// D(x_t) from F, `[member, component]` each.
+    /// D(x_t) from F, `[member, component]` each; c may have earlier states behind it.
     pub fn denoised(&self, x_t: ArrayView2<f64>, output: Array2<f64>, c: ArrayView2<f64>) -> Array2<f64> {
-        let output = if self.known.1 == 0.0 { output } else { output - &c * self.known.1 };
+        let newest = c.slice(s![.., ..x_t.ncols()]);
+        let output = if self.known.1 == 0.0 { output } else { output - &newest * self.known.1 };
         &x_t * self.skip + output * self.out
     }
 

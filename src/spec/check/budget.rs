@@ -131,7 +131,7 @@ fn seconds(reader: &Reader, own: &Settings, declared: &[ForecasterPlan]) -> Opti
 /// What a budget names as the cost.
 enum Goal<'a> {
     Value(f64),
-    /// That of the forecaster of this label.
+    /// What the forecaster of this label costs.
     Like(&'a str),
 }
 

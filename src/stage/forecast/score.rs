@@ -76,7 +76,7 @@ struct ForecastScores {
 }
 
 impl ForecastScores {
-    /// Those of a forecaster of several seeds; none where there is none.
+    /// The scores of a forecaster of several seeds; none where there is none.
     fn of_seeds(seeds: Vec<Self>) -> Option<Self> {
         let (mut by_lead, mut of_forecasts, mut squares) = (Vec::new(), Vec::new(), Vec::new());
         let (mut seconds, mut units) = (0.0, 0);
