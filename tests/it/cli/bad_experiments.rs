@@ -376,7 +376,7 @@ pub const BAD_EXPERIMENTS: &[Bad] = &[
     ),
     in_ou(
         "[[forecaster]]\nkind = \"consistency\"\nsigma_max = 0.001\n",
-        &["x.toml:6", "`sigma_min` is 0.004, but must be below `sigma_max`, which is 0.001"],
+        &["x.toml:5", "`sigma_min` is 0.004, but must be below `sigma_max`, which is 0.001"],
     ),
     in_ou(
         "[[forecaster]]\nkind = \"diffusion\"\np_mean = 1e30\nsigma_max = 1e30\nrho = 1e30\np_std = 1e30\n",
