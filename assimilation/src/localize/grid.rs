@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn what_has_no_distances_is_refused_with_the_remedy() {
         let message = Layout::try_from(Geometry::Unstructured).unwrap_err().to_string();
-        assert!(message.contains("Unstructured") && message.contains("leave `radius` out"), "{message}");
+        assert!(message.contains("unstructured") && message.contains("leave `radius` out"), "{message}");
         assert_eq!(Layout::try_from(Geometry::Torus { rows: 3, columns: 4 }).unwrap(), Layout::Torus { columns: 4 });
         let message = Grid::new(Layout::Plane { columns: 7 }, 24).unwrap_err().to_string();
         assert!(message.contains("24 components") && message.contains("rows of 7"), "{message}");

@@ -13,7 +13,7 @@ const SMALL: &[&str] = &[
     "data.steps=40",
     "data.spin_up=20",
     "data.split=[0.6, 0.2, 0.2]",
-    "forecaster.gaussian.steps=8",
+    "forecaster.gaussian.steps=200",
     "observe.steps=12",
     "observe.burn_in=2",
     "observe.replicates=1",
@@ -32,6 +32,7 @@ fn contest(out: &Path, more: &[&str]) -> Output {
 }
 
 #[test]
+#[ignore = "a measurement: all presets of the contest, ten minutes and more"]
 fn a_suite_has_one_table_over_all_and_keeps_what_is_finished_and_unchanged() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("contest");

@@ -20,8 +20,8 @@ const TORUS: Geometry = Geometry::Torus { rows: 4, columns: 4 };
 const NETWORKS: [(&str, Geometry, i64); 4] = [
     ("unet", Geometry::Ring, 400),
     ("unet2d", TORUS, 400),
-    ("transformer", Geometry::Ring, 400),
-    ("transformer", Geometry::Unstructured, 600),
+    ("transformer", Geometry::Ring, 1500),
+    ("transformer", Geometry::Unstructured, 1500),
 ];
 
 /// Where a component comes from.
