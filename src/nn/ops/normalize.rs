@@ -1,6 +1,6 @@
 //! Layer norm with a film: out = n (1 + g) + s with n = (z - mean(z)) / sqrt(var(z) + e) over the channels of each
 //! position (Ba, Kiros and Hinton 2016), and gain g and shift s for each channel of each row, as in
-//! [`modulate`](super::modulate). Where they hang on the noise level this is the adaptive norm of Peebles and Xie (2023).
+//! [`modulate`](super::modulate()). Where they hang on the noise level this is the adaptive norm of Peebles and Xie (2023).
 //!
 //! With G the gradient of out: dg = sum G n and ds = sum G over positions; with d = G (1 + g),
 //! dz = (d - mean(d) - n mean(d n)) / sqrt(var(z) + e).
