@@ -50,8 +50,8 @@ fn cost(settings: &Settings, size: &FitSize) -> Result<Cost> {
 fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {
     let data = learned::data(settings, context)?;
     let objective = find(OBJECTIVES, "objective", "score_rule")?;
-    let (learned, training) = learned::rolled(settings, context, &data, objective, &score_rule(settings))?;
-    Ok(fitted(ENTRY.name, Crps { learned, noise_fields: settings.count(NOISE_FIELDS.key) }, training))
+    let trained = learned::rolled(settings, context, &data, objective, &score_rule(settings))?;
+    Ok(of_trained(ENTRY.name, settings, trained))
 }
 
 fn load(model: &Model) -> Result<Fitted> {
@@ -69,8 +69,12 @@ pub(super) fn fit_for(
     context: &FitContext,
 ) -> Result<Fitted> {
     let data = learned::data(settings, context)?;
-    let (learned, training) = Learned::fit(settings, context, &data, find(OBJECTIVES, "objective", objective)?, 1)?;
-    Ok(fitted(kind, Crps { learned, noise_fields: settings.count(NOISE_FIELDS.key) }, training))
+    let trained = Learned::fit(settings, context, &data, find(OBJECTIVES, "objective", objective)?, 1)?;
+    Ok(of_trained(kind, settings, trained))
+}
+
+fn of_trained(kind: &'static str, settings: &Settings, (learned, training): (Learned, Training)) -> Fitted {
+    fitted(kind, Crps { learned, noise_fields: settings.count(NOISE_FIELDS.key) }, training)
 }
 
 /// A stored one.

@@ -151,12 +151,8 @@ impl Forecaster for InterpolantForecaster {
     }
 
     fn step(&self, k: usize, x: &mut Array2<f64>, key: Key) -> systems::Result<()> {
-        let bound = self.bind(k, x.view())?;
-        let z = self.process.draw(bound.denoiser.as_ref(), x.nrows(), key.at(k as u64))?;
-        let next = bound.to_state.apply(&z);
-        drop(bound);
-        *x = self.denoiser.learned().shifted(x.view(), next);
-        Ok(())
+        Target::State
+            .step(&self.denoiser, x, |denoiser, members| self.process.draw(denoiser, members, key.at(k as u64)))
     }
 
     fn denoiser(&self) -> Option<&dyn ConditionalDenoiser> {

@@ -21,7 +21,7 @@ use crate::nn::data::{Batch, Data, Scales};
 use crate::nn::objective::{DENOISER_FIELDS, Draws, Fields, ObjectiveBuild, REGRESSION_FIELDS};
 use crate::nn::{NeuralNetwork, OBJECTIVES, Objective, array};
 use crate::systems::registry::find;
-use crate::systems::{Affine, BoundDenoiser, Entry, MemoryUse, Param, ParamKind, Settings};
+use crate::systems::{self, Affine, BoundDenoiser, Denoiser, Entry, MemoryUse, Param, ParamKind, Settings};
 
 /// The form of models that do not name theirs.
 const USUAL: &str = "increment";
@@ -256,6 +256,22 @@ impl Target {
         let learned = denoiser.learned();
         let bound = denoiser.bind(learned.scaled(x));
         Ok(BoundDenoiser { denoiser: Box::new(bound), to_state: self.to_state(learned, x)? })
+    }
+
+    /// Takes members through a lead step, whose z is what `draw` makes of their denoiser and their number.
+    ///
+    /// # Errors
+    /// When Candle fails, and those of `draw`.
+    pub fn step(
+        &self,
+        denoiser: &LearnedDenoiser,
+        x: &mut Array2<f64>,
+        draw: impl FnOnce(&dyn Denoiser, usize) -> systems::Result<Array2<f64>>,
+    ) -> systems::Result<()> {
+        let bound = self.bind(denoiser, x.view())?;
+        let next = bound.to_state.apply(&draw(bound.denoiser.as_ref(), x.nrows())?);
+        *x = denoiser.learned().shifted(x.view(), next);
+        Ok(())
     }
 
     /// Puts it among the parts of a stored model.

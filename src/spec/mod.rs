@@ -155,6 +155,14 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_starts_from_any_preset_and_says_no_more_is_that_preset() {
+        for preset in PRESETS {
+            let own = plan(&format!("name = \"{0}\"\npreset = \"{0}\"\n", preset.name), &[]);
+            assert_eq!(own.resolved, plan(preset.text, &[&format!("name=\"{}\"", preset.name)]).resolved);
+        }
+    }
+
+    #[test]
     fn a_preset_with_a_system_inside_is_changed_key_by_key() {
         let text = "[system]\nname = \"embed\"\n[system.of]\nname = \"lorenz96\"\ndim = 8\n";
         let inside = |overrides: &[&str]| plan(text, overrides).system.unwrap().settings;

@@ -89,17 +89,16 @@ fn forecasts(plan: &Plan, dim: usize, stage: &str, needs: &mut Vec<Need>) {
     let DataSource::Simulated { trajectories, steps, .. } = plan.data.source else { return };
     let test = plan.data.split_counts(trajectories)[2];
     let (starts, members, leads) = (plan.score.starts, plan.score.members, plan.score.lead_steps);
+    let states = plan.forecast.iter().map(|label| history(plan, label)).max().unwrap_or(1);
     if stage == "forecast" {
         let what = format!("forecasts ({test} x {starts} starts x {members} members x {leads} lead steps x {dim})");
         needs.push(Need::reals(what, &[2, test, starts, members.saturating_add(1), leads, dim]));
         let what = format!("forecast ensembles ({starts} starts x {members} members x {dim})");
-        let states = plan.forecast.iter().map(|label| history(plan, label)).max().unwrap_or(1);
         needs.push(Need::reals(what, &[STEPPED, starts, members, dim, states]));
         return;
     }
     let at_once = rayon::current_num_threads().min(test.saturating_mul(plan.forecast.len()));
     let what = format!("forecast ensembles ({at_once} at a time x {starts} starts x {members} members x {dim})");
-    let states = plan.forecast.iter().map(|label| history(plan, label)).max().unwrap_or(1);
     needs.push(Need::reals(what, &[STEPPED, at_once, starts, members, dim, states]));
     let choices = |name: &String| matches!(name.as_str(), "classifier_accuracy" | "classifier_p");
     if plan.score.metrics.iter().any(choices) {

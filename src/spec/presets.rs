@@ -109,7 +109,7 @@ pub fn preset(name: &str) -> Option<&'static Preset> {
     PRESETS.iter().find(|preset| preset.name == name)
 }
 
-/// Puts the keys of a tree that names a `preset` over those of the preset.
+/// Puts the keys of a tree that names a `preset` over those of the preset, which may itself start from another.
 ///
 /// Tables merge key by key; arrays are replaced whole, and so is a table whose `name` changes, since the settings of one
 /// system are not those of another.
@@ -123,7 +123,8 @@ pub(super) fn inherit(root: Node, mistakes: &Mistakes) -> Node {
         mistakes.add(&named.place, "preset", format!("there is no preset {}; {hint}", named.item.describe()));
         return root;
     };
-    let Some(mut base) = parse(found.text, &format!("preset {}", found.name), mistakes) else { return root };
+    let Some(base) = parse(found.text, &format!("preset {}", found.name), mistakes) else { return root };
+    let mut base = inherit(base, mistakes);
     let place = root.place.clone();
     merge(&mut base, root);
     base.place = place;

@@ -10,15 +10,12 @@ pub(super) fn of_seed(label: &str, index: usize) -> String {
 
 /// Takes the forecasters of several seeds apart.
 pub(super) fn take_apart(plan: &mut Plan) {
-    let several: Vec<(String, usize, bool)> = plan
-        .forecasters
-        .iter()
-        .filter(|one| one.seeds > 1 && one.seed_of.is_none())
-        .map(|one| (one.label.clone(), one.seeds, one.pool))
-        .collect();
-    plan.forecasters = plan.forecasters.drain(..).flat_map(forecasters).collect();
     // rows and scores with a pool are those of one forecaster
-    for (label, seeds, _) in several.into_iter().filter(|(.., pool)| !pool) {
+    let separate = |one: &&ForecasterPlan| one.seeds > 1 && one.seed_of.is_none() && !one.pool;
+    let several = plan.forecasters.iter().filter(separate);
+    let several: Vec<(String, usize)> = several.map(|one| (one.label.clone(), one.seeds)).collect();
+    plan.forecasters = plan.forecasters.drain(..).flat_map(forecasters).collect();
+    for (label, seeds) in several {
         let labels = |one: String| -> Vec<String> {
             if one == label { (0..seeds).map(|index| of_seed(&label, index)).collect() } else { vec![one] }
         };

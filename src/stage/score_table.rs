@@ -16,6 +16,19 @@ pub struct ScoreTable {
     others: Vec<ScoreTable>,
 }
 
+/// What belongs to each row, those of the seeds of one put together under the first; `is_first` says whether a row begins
+/// anew or is a further seed of the one before.
+pub fn by_row<K, T>(each: impl IntoIterator<Item = (K, T)>, is_first: impl Fn(&K) -> bool) -> Vec<(K, Vec<T>)> {
+    let mut rows: Vec<(K, Vec<T>)> = Vec::new();
+    for (row, one) in each {
+        match rows.last_mut().filter(|_| !is_first(&row)) {
+            Some((_, seeds)) => seeds.push(one),
+            None => rows.push((row, vec![one])),
+        }
+    }
+    rows
+}
+
 /// The value of a column over the replicates that did not diverge.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Survivors {

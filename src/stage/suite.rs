@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::compare;
@@ -101,8 +102,19 @@ fn is_kept(plan: &Plan, folder: &Path, options: &Options) -> Result<bool> {
 struct Run {
     name: String,
     folder: PathBuf,
+    metrics: Metrics,
+}
+
+/// What is read of its tables.
+#[derive(Deserialize)]
+struct Metrics {
     forecast: Vec<ForecastRow>,
     paired: Vec<PairedRow>,
+}
+
+/// Whether a row is of the first lead step, or of no single one.
+fn is_first(lead_step: Option<usize>) -> bool {
+    lead_step.is_none_or(|lead| lead == 1)
 }
 
 impl Run {
@@ -110,22 +122,14 @@ impl Run {
         let path = folder.join("metrics.json");
         let at = |what: String| Failure::new(FailureKind::Data, what).at(path.display().to_string());
         let text = std::fs::read_to_string(&path).map_err(|error| at(format!("cannot be read: {error}")))?;
-        let mut whole: Value = serde_json::from_str(&text).map_err(|error| at(format!("is not JSON: {error}")))?;
-        let rows = |value: Value| serde_json::from_value(value).map_err(|error| at(format!("has other rows: {error}")));
-        let pairs =
-            |value: Value| serde_json::from_value(value).map_err(|error| at(format!("has other rows: {error}")));
-        Ok(Self {
-            name: plan.name.clone(),
-            folder: folder.to_owned(),
-            forecast: rows(whole["forecast"].take())?,
-            paired: pairs(whole["paired"].take())?,
-        })
+        let metrics: Metrics = serde_json::from_str(&text).map_err(|error| at(format!("has other tables: {error}")))?;
+        Ok(Self { name: plan.name.clone(), folder: folder.to_owned(), metrics })
     }
 
     /// The metrics that judge forecasts, in their order.
-    fn metrics(&self) -> Vec<&str> {
+    fn judging(&self) -> Vec<&str> {
         let mut names: Vec<&str> = Vec::new();
-        for row in &self.forecast {
+        for row in &self.metrics.forecast {
             if orientation(&row.metric) != Orientation::None && !names.contains(&row.metric.as_str()) {
                 names.push(&row.metric);
             }
@@ -135,18 +139,14 @@ impl Run {
 
     /// The row of a forecaster at its first lead step.
     fn row(&self, forecaster: &str, metric: &str) -> Option<&ForecastRow> {
-        let of = |row: &&ForecastRow| {
-            row.forecaster == forecaster && row.metric == metric && row.lead_step.is_none_or(|lead| lead == 1)
-        };
-        self.forecast.iter().find(of)
+        let of = |row: &&ForecastRow| row.forecaster == forecaster && row.metric == metric && is_first(row.lead_step);
+        self.metrics.forecast.iter().find(of)
     }
 
     /// Whether a forecaster is the best of all, or is not told from it.
     fn is_among_the_best(&self, forecaster: &str, metric: &str) -> bool {
-        let own = |pair: &&PairedRow| {
-            pair.table == "forecast" && pair.metric == metric && pair.lead_step.is_none_or(|lead| lead == 1)
-        };
-        let mut pairs = self.paired.iter().filter(own).peekable();
+        let own = |pair: &&PairedRow| pair.table == "forecast" && pair.metric == metric && is_first(pair.lead_step);
+        let mut pairs = self.metrics.paired.iter().filter(own).peekable();
         pairs.peek().is_some() && pairs.all(|pair| pair.other != forecaster || pair.verdict != Verdict::Worse)
     }
 }
@@ -172,8 +172,8 @@ fn tables(runs: &[Run]) -> Vec<Table> {
     let mut metrics: Vec<&str> = Vec::new();
     let mut forecasters: Vec<&str> = Vec::new();
     for run in runs {
-        metrics.extend(run.metrics().into_iter().filter(|name| !metrics.contains(name)).collect::<Vec<_>>());
-        for row in &run.forecast {
+        metrics.extend(run.judging().into_iter().filter(|name| !metrics.contains(name)).collect::<Vec<_>>());
+        for row in &run.metrics.forecast {
             if !forecasters.contains(&row.forecaster.as_str()) {
                 forecasters.push(&row.forecaster);
             }

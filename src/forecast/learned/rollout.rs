@@ -4,7 +4,7 @@
 
 use super::super::{FitContext, Result, Training};
 use super::in_turn::{First, after};
-use super::settings::{STEPS, network, steps};
+use super::settings::{STEPS, steps};
 use super::{Learned, Task, Work, named};
 use crate::model::Checkpoints;
 use crate::nn::data::Data;
@@ -78,7 +78,6 @@ pub fn rolled(
     };
     let ahead = data.ahead(lead_steps)?;
     let (made, fields) = ((objective.build.make)(settings), (objective.build.fields)(settings, context.layout().1));
-    network(settings, context.layout(), fields)?;
     let named = named(objective, settings);
     let task = Task {
         objective: made.as_ref(),

@@ -65,15 +65,13 @@ impl Objective for Rollout<'_> {
             };
             let given = network.forward(&input.contiguous()?, None)?;
             came += increments;
-            drawn = Some(match drawn {
+            let sum = match drawn {
                 None => given.clone(),
                 Some(before) => (before + &given)?,
-            });
+            };
             let target = network.input(&[came.view()])?.transpose(1, 2)?.contiguous()?;
-            let sum = drawn.as_ref().map(|drawn| drawn.reshape((rows, members, dim))).transpose()?;
-            if let Some(sum) = sum {
-                loss = (loss + self.rule.score(&sum, &target)?)?;
-            }
+            loss = (loss + self.rule.score(&sum.reshape((rows, members, dim))?, &target)?)?;
+            drawn = Some(sum);
             // increments are in units of their own; the oldest state goes
             let newest = (states.narrow(2, 0, 1)? + given.broadcast_mul(&scale)?.broadcast_add(&offset)?)?;
             states = match history {

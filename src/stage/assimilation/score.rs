@@ -18,7 +18,7 @@ use crate::spec::{AssimilatePlan, Plan};
 use crate::stage::experiment::Experiment;
 use crate::stage::queue;
 use crate::stage::rows::{self, Labelled};
-use crate::stage::score_table::{ScoreTable, Survivors};
+use crate::stage::score_table::{ScoreTable, Survivors, by_row};
 use crate::systems::Forecaster;
 
 /// The assimilation part of an experiment: its networks, and the forecasters of rows that estimate parameters.
@@ -197,13 +197,7 @@ impl<'a> Assimilation<'a> {
 
 /// Each row with its table, those of the seeds of one put together under the first.
 fn over_seeds(rows: &[AssimilatePlan], tables: Vec<ScoreTable>) -> Vec<(&AssimilatePlan, ScoreTable)> {
-    let mut groups: Vec<(&AssimilatePlan, Vec<ScoreTable>)> = Vec::new();
-    for (row, table) in rows.iter().zip(tables) {
-        match groups.last_mut().filter(|_| !row.is_first_seed()) {
-            Some((_, seeds)) => seeds.push(table),
-            None => groups.push((row, vec![table])),
-        }
-    }
+    let groups = by_row(rows.iter().zip(tables), |row| row.is_first_seed());
     groups.into_iter().filter_map(|(row, seeds)| Some((row, ScoreTable::of_seeds(seeds)?))).collect()
 }
 

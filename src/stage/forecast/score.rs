@@ -21,7 +21,7 @@ use crate::spec::{Plan, SystemPlan};
 use crate::stage::data::SplitTrajectories;
 use crate::stage::experiment::{Experiment, FittedForecaster};
 use crate::stage::options::go_on;
-use crate::stage::score_table::ScoreTable;
+use crate::stage::score_table::{ScoreTable, by_row};
 use crate::stage::{queue, rows};
 
 /// Scores the plan's forecasters on the test trajectories: the forecast table with its comparisons, costs, rank histograms at
@@ -204,13 +204,7 @@ impl<'a> Setting<'a> {
 
 /// The scores of each forecaster, those of the seeds of one put together.
 fn over_seeds(each: Vec<(&FittedForecaster, ForecastScores)>) -> Vec<(&FittedForecaster, ForecastScores)> {
-    let mut groups: Vec<(&FittedForecaster, Vec<ForecastScores>)> = Vec::new();
-    for (made, scores) in each {
-        match groups.last_mut().filter(|(first, _)| made.seed_of.is_some() && first.reported() == made.reported()) {
-            Some((_, seeds)) => seeds.push(scores),
-            None => groups.push((made, vec![scores])),
-        }
-    }
+    let groups = by_row(each, |made| made.is_first_seed());
     groups.into_iter().filter_map(|(made, seeds)| Some((made, ForecastScores::of_seeds(seeds)?))).collect()
 }
 
