@@ -9,6 +9,7 @@ mod data;
 mod denoisers;
 mod denoising;
 mod draws;
+mod fields;
 mod flow;
 mod full_likelihood;
 mod interpolant;
@@ -33,6 +34,7 @@ pub use autoregressive::{AUTOREGRESSIVE_SETTINGS, AutoregressiveShape, Component
 pub use consistency::{Boundary, Consistency, Rows};
 pub use denoisers::{DENOISER_NAMES, DENOISER_SETTINGS, DENOISERS};
 pub use draws::{Draws, RowDraws};
+pub use fields::{DENOISER_FIELDS, Fields, LIKELIHOOD_FIELDS, REGRESSION_FIELDS};
 pub use full_likelihood::fields as full_fields;
 pub use interpolant::preconditioning as interpolant_preconditioning;
 pub use likelihood::log_variance;
@@ -45,7 +47,7 @@ pub use rollout::{Rollout, Rule};
 pub use score_rule::{NOISE_FIELDS, SCORE_RULE_SETTINGS, TRAIN_MEMBERS, fields as score_rule_fields, score_rule};
 pub use spline::Spline;
 pub use trained_levels::{TIME_LAW, sampled_schedule, unused_of_levels};
-pub use training::{DENOISER_FIELDS, Fields, LIKELIHOOD_FIELDS, Objective, ObjectiveBuild, REGRESSION_FIELDS};
+pub use training::{Objective, ObjectiveBuild};
 
 /// Every objective, in the order in which they are listed.
 pub const OBJECTIVES: &[Entry<ObjectiveBuild>] = &[

@@ -4,10 +4,11 @@ use candle_core::Tensor;
 use ndarray::Array2;
 use scorecast_systems::{Level, Settings};
 
+use super::Fields;
 use super::draws::Draws;
 use super::preconditioning::Preconditioning;
 use crate::nn::data::Batch;
-use crate::nn::{NetworkConfig, NeuralNetwork, Result, network::Causal};
+use crate::nn::{NeuralNetwork, Result};
 
 /// What a network is trained for.
 pub trait Objective: Send + Sync {
@@ -45,64 +46,3 @@ pub struct ObjectiveBuild {
     /// From the network's output to D(x_t), at a level; none where the network is no denoiser.
     pub preconditioning: Option<fn(Level) -> Preconditioning>,
 }
-
-/// What a network takes and gives for each component.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fields {
-    /// Input fields.
-    pub inputs: usize,
-    /// Output fields.
-    pub outputs: usize,
-    /// Whether it is given a noise level.
-    pub time_features: bool,
-    /// Trunks side by side.
-    pub copies: usize,
-    /// The layer behind the trunk that sees the components before each component.
-    pub causal: Option<Causal>,
-}
-
-impl Fields {
-    /// Of one trunk without a noise level.
-    pub const fn new(inputs: usize, outputs: usize) -> Self {
-        Self { inputs, outputs, time_features: false, copies: 1, causal: None }
-    }
-
-    /// These, where so many states are given, the state alone being 1.
-    #[must_use]
-    pub fn with_history(self, states: usize) -> Self {
-        Self { inputs: self.inputs.saturating_add(states - 1), ..self }
-    }
-
-    /// What a network of this description takes and gives.
-    pub fn of(network: &NetworkConfig) -> Self {
-        let NetworkConfig { inputs, outputs, time_features, copies, causal, .. } = *network;
-        Self { inputs, outputs, time_features, copies, causal }
-    }
-
-    /// In words that complete "has ...".
-    pub fn described(self) -> String {
-        let Self { inputs, outputs, time_features, copies, causal } = self;
-        let level = if time_features { ", a noise level" } else { "" };
-        let trunks = if copies > 1 { format!(", {copies} trunks") } else { String::new() };
-        let layer = causal.map_or_else(String::new, |layer| {
-            format!(", a layer of {} numbers out that sees {} positions before", layer.outputs, layer.reach)
-        });
-        format!("{inputs} number(s) in and {outputs} out of each component{level}{trunks}{layer}")
-    }
-
-    /// A network like this one that takes and gives these fields.
-    #[must_use]
-    pub fn given(self, like: &NetworkConfig) -> NetworkConfig {
-        let Self { inputs, outputs, time_features, copies, causal } = self;
-        NetworkConfig { inputs, outputs, time_features, copies, causal, ..like.clone() }
-    }
-}
-
-/// What the network of a denoiser takes and gives: noised data and their condition, at a level.
-pub const DENOISER_FIELDS: Fields = Fields { time_features: true, ..Fields::new(2, 1) };
-
-/// What the network of a regression takes and gives.
-pub const REGRESSION_FIELDS: Fields = Fields::new(1, 1);
-
-/// What the network of a Gaussian law takes and gives.
-pub const LIKELIHOOD_FIELDS: Fields = Fields::new(1, 2);
