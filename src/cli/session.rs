@@ -33,17 +33,29 @@ impl<'a> Session<'a> {
 
     /// The checked experiment, with what a suite sets in it below the overrides.
     pub(super) fn plan_with(&self, name: &str, set: &[&str]) -> Result<Plan> {
-        self.plan_over(experiment::load, name, set)
+        let below: Vec<String> = set.iter().map(|&text| text.to_owned()).collect();
+        self.plan_set(experiment::load, name, (&below, &[]))
+    }
+
+    /// The checked experiment, with what is set in it above the overrides.
+    pub(super) fn plan_above(&self, name: &str, set: &[String]) -> Result<Plan> {
+        self.plan_set(experiment::load, name, (&[], set))
     }
 
     fn plan_by(&self, load: fn(&str, &[String]) -> Result<Plan>, name: &str) -> Result<Plan> {
-        self.plan_over(load, name, &[])
+        self.plan_set(load, name, (&[], &[]))
     }
 
-    fn plan_over(&self, load: fn(&str, &[String]) -> Result<Plan>, name: &str, set: &[&str]) -> Result<Plan> {
-        let mut overrides: Vec<String> = set.iter().map(|&text| text.to_owned()).collect();
+    fn plan_set(
+        &self,
+        load: fn(&str, &[String]) -> Result<Plan>,
+        name: &str,
+        (below, above): (&[String], &[String]),
+    ) -> Result<Plan> {
+        let mut overrides = below.to_vec();
         overrides.extend(self.global.set.iter().cloned());
         overrides.extend(self.global.seed.map(|seed| format!("seed={seed}")));
+        overrides.extend(above.iter().cloned());
         let plan = load(name, &overrides)?;
         // a file says itself how far its states are apart and how their components lie; an experiment that says so too is held
         // against it on reading

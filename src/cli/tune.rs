@@ -1,13 +1,13 @@
-//! `scorecast tune`: settings of methods over a grid.
+//! `scorecast tune`: settings of methods or of forecasters over a grid.
 
 use super::session::Session;
 use scorecast::failure::Result;
 use scorecast::spec::{Plan, needs};
-use scorecast::stage::tune::Axis;
-use scorecast::stage::{self, Finished};
+use scorecast::stage::Finished;
+use scorecast::stage::tune::{self, Axis};
 use scorecast::systems::Value;
 
-/// Tune settings of the methods over a grid, each row by itself and on truths of its own
+/// Tune settings of the methods, or of forecasters, over a grid, each by itself and on truths of its own
 #[derive(clap::Args)]
 pub(super) struct Args {
     /// A preset's name (see `scorecast list presets`) or a TOML file
@@ -18,18 +18,43 @@ pub(super) struct Args {
     /// Tune only this row, by its label such as `letkf / shocks` (repeatable); all rows that have a setting if unset
     #[arg(long = "row", value_name = "LABEL")]
     rows: Vec<String>,
-    /// The metric that is made least (or nearest to its ideal)
-    #[arg(long, default_value = "rmse")]
-    metric: String,
+    /// Tune this forecaster in place of methods, by its label (repeatable; * for all)
+    #[arg(long = "forecaster", value_name = "LABEL", conflicts_with = "rows")]
+    forecasters: Vec<String>,
+    /// The metric that is made least (or nearest to its ideal); rmse for methods and energy_score_fair for forecasters if unset
+    #[arg(long)]
+    metric: Option<String>,
 }
 
 pub(super) fn run(args: &Args, session: &Session) -> Result<Finished> {
     let plan = session.plan(&args.experiment)?;
-    let rows = stage::tune::rows(&plan, &args.rows)?;
+    match args.forecasters.is_empty() {
+        true => methods(args, &plan, session),
+        false => forecasters(args, &plan, session),
+    }
+}
+
+fn methods(args: &Args, plan: &Plan, session: &Session) -> Result<Finished> {
+    let rows = tune::rows(plan, &args.rows)?;
     let mut only = Plan { assimilate: rows.iter().map(|&row| plan.assimilate[row].clone()).collect(), ..plan.clone() };
     only.observe.retain(|network| only.assimilate.iter().any(|row| row.observe == network.name));
+    let metric = args.metric.as_deref().unwrap_or("rmse");
     session.run_plan(&only, "tune", &needs::needs(&only, "tune"), || {
-        stage::tune::run(&plan, &rows, &args.grid, &args.metric, &session.options, &session.progress)
+        tune::run(plan, &rows, &args.grid, metric, &session.options, &session.progress)
+    })
+}
+
+fn forecasters(args: &Args, plan: &Plan, session: &Session) -> Result<Finished> {
+    let labels = tune::forecasters(plan, &args.forecasters)?;
+    let meant = plan.forecasters.iter().filter(|one| labels.iter().any(|label| label == one.reported()));
+    let only =
+        Plan { forecasters: meant.cloned().collect(), observe: Vec::new(), assimilate: Vec::new(), ..plan.clone() };
+    let metric = args.metric.as_deref().unwrap_or("energy_score_fair");
+    let load =
+        |set: &[String]| session.plan_with(&args.experiment, &set.iter().map(String::as_str).collect::<Vec<_>>());
+    session.run_plan(&only, "tune", &needs::needs(&only, "tune"), || {
+        let asked = (&args.grid[..], metric);
+        tune::run_forecasters(plan, &labels, asked, &load, &session.options, &session.progress)
     })
 }
 

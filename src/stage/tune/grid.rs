@@ -1,15 +1,11 @@
 //! The grid of settings that are tried, and the rows of its points.
 
-use std::collections::BTreeMap;
-
 use serde_json::json;
 
-use crate::assimilation::METHODS;
 use crate::failure::{Failure, FailureKind, Result};
 use crate::score::{METRICS, Orientation, measured, orientation};
-use crate::spec::{AssimilatePlan, Plan};
-use crate::systems::registry::{find, nearest};
-use crate::systems::{Settings, Value};
+use crate::systems::registry::nearest;
+use crate::systems::{Param, Value};
 
 /// One setting and the values that are tried.
 #[derive(Clone, Debug)]
@@ -20,82 +16,109 @@ pub struct Axis {
     pub values: Vec<Value>,
 }
 
-/// One point of a row's grid.
-pub(super) struct Variant {
-    /// The row with the settings of the point, under a label of its own.
-    pub(super) row: AssimilatePlan,
-    /// Key and value of each axis.
-    pub(super) point: Vec<(String, Value)>,
+/// Key and value of each axis.
+pub(super) type Settings = Vec<(String, Value)>;
+
+/// One point of a grid.
+pub(super) struct Point<T> {
+    /// What is run there, under a label of its own.
+    pub(super) tried: T,
+    /// That label.
+    pub(super) label: String,
+    /// Its settings.
+    pub(super) settings: Settings,
 }
 
 /// The most points of a row's grid.
 const MOST: usize = 10_000;
 
-/// Refuses axes that no row has, that come twice or that are too many, and a metric that does not judge.
-pub(super) fn check(plan: &Plan, axes: &[Axis], metric: &str) -> Result<()> {
-    let usage = |message: String, hint: String| Err(Failure::new(FailureKind::Usage, message).hint(hint));
-    let mut known: Vec<&str> = Vec::new();
-    for row in &plan.assimilate {
-        known.extend(find(METHODS, "method", &row.method)?.params.iter().map(|param| param.key));
+/// What a grid is of.
+pub(super) struct Tunable<'a> {
+    /// The name of the experiment.
+    pub(super) experiment: &'a str,
+    /// What its entries are called.
+    pub(super) entry: &'static str,
+    /// The command that lists their settings.
+    pub(super) listed: &'static str,
+    /// The settings that any of them has.
+    pub(super) known: Vec<&'static str>,
+}
+
+impl Tunable<'_> {
+    /// Refuses axes that none of the entries has, that come twice or that are too many, and a metric that does not judge.
+    pub(super) fn check(&self, axes: &[Axis], metric: &str) -> Result<()> {
+        axes.iter().enumerate().try_for_each(|(at, axis)| self.check_axis(axis, &axes[..at]))?;
+        let points = axes.iter().fold(1usize, |product, axis| product.saturating_mul(axis.values.len()));
+        if points > MOST {
+            return usage(format!("the grid has {points} points, more than {MOST}"), "take fewer values".to_owned());
+        }
+        let base = measured(metric);
+        let judging = METRICS.iter().map(|entry| entry.name).filter(|name| orientation(name) != Orientation::None);
+        if !judging.clone().any(|name| name == base) {
+            let hint = format!("take one of {}", judging.collect::<Vec<_>>().join(", "));
+            return usage(format!("`{metric}` is no metric that tells better from worse"), hint);
+        }
+        Ok(())
     }
-    for (at, axis) in axes.iter().enumerate() {
+
+    fn check_axis(&self, axis: &Axis, before: &[Axis]) -> Result<()> {
         let key = &axis.key;
-        if !known.contains(&key.as_str()) {
-            let hint = nearest(key, known.iter().copied()).map_or_else(
-                || "`scorecast list methods` shows the settings of each".to_owned(),
-                |near| format!("did you mean `{near}`?"),
-            );
-            return usage(format!("no row of `{}` has the setting `{key}`", plan.name), hint);
+        if !self.known.contains(&key.as_str()) {
+            let hint = nearest(key, self.known.iter().copied())
+                .map_or_else(|| self.hint(), |near| format!("did you mean `{near}`?"));
+            return usage(format!("no {} of `{}` has the setting `{key}`", self.entry, self.experiment), hint);
         }
         let twice = (1..axis.values.len()).find(|&i| axis.values[..i].contains(&axis.values[i]));
         if let Some(i) = twice {
             let what = word(&axis.values[i]);
             return usage(format!("--grid has the value {what} of `{key}` twice"), "give it once".to_owned());
         }
-        if axes[..at].iter().any(|other| other.key == *key) {
+        if before.iter().any(|other| other.key == *key) {
             return usage(format!("--grid is given twice for `{key}`"), "give all its values at once".to_owned());
         }
+        Ok(())
     }
-    let points = axes.iter().fold(1usize, |product, axis| product.saturating_mul(axis.values.len()));
-    if points > MOST {
-        return usage(format!("the grid has {points} points, more than {MOST}"), "take fewer values".to_owned());
+
+    /// Refuses a grid of one point for each of the entries.
+    pub(super) fn check_points<T>(&self, axes: &[Axis], grids: &[Vec<Point<T>>]) -> Result<()> {
+        if grids.iter().any(|grid| grid.len() > 1) {
+            return Ok(());
+        }
+        let keys: Vec<&str> = axes.iter().map(|axis| axis.key.as_str()).collect();
+        let entry = self.entry;
+        let message =
+            format!("no {entry} of `{}` has a grid of more than one point in {}", self.experiment, keys.join(", "));
+        usage(message, self.hint())
     }
-    let base = measured(metric);
-    let judging = METRICS.iter().map(|entry| entry.name).filter(|name| orientation(name) != Orientation::None);
-    if !judging.clone().any(|name| name == base) {
-        let hint = format!("take one of {}", judging.collect::<Vec<_>>().join(", "));
-        return usage(format!("`{metric}` is no metric that tells better from worse"), hint);
+
+    fn hint(&self) -> String {
+        format!("`{}` shows the settings of each", self.listed)
     }
-    Ok(())
 }
 
-/// The points of a row's grid as rows of their own: those axes count whose setting the method has.
-pub(super) fn variants(row: &AssimilatePlan, axes: &[Axis]) -> Result<Vec<Variant>> {
-    let entry = find(METHODS, "method", &row.method)?;
-    let own: Vec<&Axis> = axes.iter().filter(|axis| entry.params.iter().any(|param| param.key == axis.key)).collect();
-    let mut points: Vec<Vec<(String, Value)>> = vec![Vec::new()];
-    for axis in own {
-        points = points
-            .iter()
-            .flat_map(|point| {
-                axis.values.iter().map(|value| [point.clone(), vec![(axis.key.clone(), value.clone())]].concat())
-            })
-            .collect();
+fn usage<T>(message: String, hint: String) -> Result<T> {
+    Err(Failure::new(FailureKind::Usage, message).hint(hint))
+}
+
+/// The points of an entry's grid: those axes count whose setting is among `params`. `make` gives what is run at a point from
+/// its label and its settings.
+pub(super) fn points<T>(
+    label: &str,
+    params: &[Param],
+    axes: &[Axis],
+    make: impl Fn(&str, &Settings) -> Result<T>,
+) -> Result<Vec<Point<T>>> {
+    let mut all: Vec<Settings> = vec![Vec::new()];
+    for axis in axes.iter().filter(|axis| params.iter().any(|param| param.key == axis.key)) {
+        let longer = |point: &Settings, value: &Value| [&point[..], &[(axis.key.clone(), value.clone())]].concat();
+        all = all.iter().flat_map(|point| axis.values.iter().map(|value| longer(point, value))).collect();
     }
-    let variant = |point: Vec<(String, Value)>| {
-        let mut given: BTreeMap<String, Value> =
-            row.settings.iter().map(|(key, value)| (key.to_owned(), value.clone())).collect();
-        given.extend(point.iter().cloned());
-        let settings = Settings::check(&format!("row `{}`", row.label), entry.params, &given).map_err(|mistakes| {
-            let all: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
-            Failure::new(FailureKind::Usage, all.join("; "))
-        })?;
-        (entry.build.make)(&settings)?;
-        let words: Vec<String> = point.iter().map(|(key, value)| format!("{key} = {}", word(value))).collect();
-        let label = format!("{}, {}", row.label, words.join(", "));
-        Ok(Variant { row: AssimilatePlan { label, settings, ..row.clone() }, point })
+    let point = |settings: Settings| {
+        let words: Vec<String> = settings.iter().map(|(key, value)| format!("{key} = {}", word(value))).collect();
+        let label = format!("{label}, {}", words.join(", "));
+        Ok(Point { tried: make(&label, &settings)?, label, settings })
     };
-    points.into_iter().map(variant).collect()
+    all.into_iter().map(point).collect()
 }
 
 /// A value in words.

@@ -1,12 +1,12 @@
 //! A surface as text.
 
-use super::surface::{Point, Tuned};
+use super::surface::{Tried, Tuned};
 use crate::report::{aligned, with_se};
 
 /// The surface: a table of two settings, or a line a point.
 pub(super) fn shown(tuned: &Tuned) -> String {
     let mut out = format!("{}: {}\n", tuned.row, tuned.metric);
-    let value = |point: &Point, at: usize| point.settings[at].1.to_string();
+    let value = |point: &Tried, at: usize| point.settings[at].1.to_string();
     if let [first, second] = &tuned.axes[..] {
         let mut columns: Vec<String> = Vec::new();
         let mut rows: Vec<Vec<String>> = Vec::new();
@@ -36,7 +36,7 @@ pub(super) fn shown(tuned: &Tuned) -> String {
     out
 }
 
-fn cell(point: &Point) -> String {
+fn cell(point: &Tried) -> String {
     let mark = if point.best {
         " *"
     } else if point.tied {
@@ -56,7 +56,7 @@ fn verdict(tuned: &Tuned) -> String {
         return "every point diverged\n".to_owned();
     };
     let words: Vec<String> = best.settings.iter().map(|(key, value)| format!("{key} = {value}")).collect();
-    let ties: Vec<&Point> = tuned.points.iter().filter(|point| point.tied || point.best).collect();
+    let ties: Vec<&Tried> = tuned.points.iter().filter(|point| point.tied || point.best).collect();
     let mut ranges = Vec::new();
     for (at, axis) in tuned.axes.iter().enumerate() {
         let numbers: Vec<f64> = ties.iter().filter_map(|point| point.settings[at].1.as_f64()).collect();
@@ -79,7 +79,7 @@ fn verdict(tuned: &Tuned) -> String {
 }
 
 /// Whether a number of the best point is the least or the greatest of its axis, of three or more.
-fn on_edge(tuned: &Tuned, best: &Point) -> bool {
+fn on_edge(tuned: &Tuned, best: &Tried) -> bool {
     (0..tuned.axes.len()).any(|at| {
         let mut values: Vec<f64> = tuned.points.iter().filter_map(|point| point.settings[at].1.as_f64()).collect();
         values.sort_by(f64::total_cmp);

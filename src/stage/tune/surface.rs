@@ -2,16 +2,15 @@
 
 use serde::Serialize;
 
-use super::grid::{Variant, as_json};
+use super::grid::{Point, as_json};
 use crate::failure::{Failure, FailureKind, Result};
-use crate::results::{AssimilationRow, Report};
+use crate::results::PairedRow;
 use crate::score::{measured, orientation};
-use crate::spec::AssimilatePlan;
 use crate::stage::rows::LEVEL;
 
-/// One point of a row's grid.
+/// One point of a surface.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Point {
+pub(super) struct Tried {
     /// Key and value of each axis.
     pub(super) settings: Vec<(String, serde_json::Value)>,
     pub(super) value: Option<f64>,
@@ -32,24 +31,39 @@ pub(super) struct Tuned {
     pub(super) row: String,
     pub(super) metric: String,
     pub(super) axes: Vec<String>,
-    pub(super) points: Vec<Point>,
+    pub(super) points: Vec<Tried>,
 }
 
-/// The surface of `row` over its variants, by a column of their scores.
+/// What a point was measured to be worth.
+pub(super) struct Worth {
+    pub(super) value: Option<f64>,
+    pub(super) se: Option<f64>,
+    pub(super) n: usize,
+    pub(super) diverged: usize,
+    /// How many runs or forecasts there were.
+    pub(super) replicates: usize,
+}
+
+/// The surface of a row over the points of its grid, by a metric: what each is worth, and their comparison with the best.
 ///
 /// # Errors
-/// When the row has no such column.
-pub(super) fn surface(row: &AssimilatePlan, variants: &[Variant], metric: &str, scores: &Report) -> Result<Tuned> {
-    let (rows, paired): (&[AssimilationRow], _) = (&scores.assimilation, &scores.paired);
+/// When a point has no such metric.
+pub(super) fn surface<T>(
+    row: &str,
+    grid: &[Point<T>],
+    metric: &str,
+    worth: impl Fn(&str) -> Option<Worth>,
+    paired: &[&PairedRow],
+) -> Result<Tuned> {
     let mut points = Vec::new();
-    for Variant { row: variant, point } in variants {
-        let found = rows.iter().find(|row| row.label == variant.label && row.metric == metric).ok_or_else(|| {
-            Failure::new(FailureKind::Usage, format!("row `{}` has no metric `{metric}`", row.label))
+    for Point { label, settings, .. } in grid {
+        let found = worth(label).ok_or_else(|| {
+            Failure::new(FailureKind::Usage, format!("row `{row}` has no metric `{metric}`"))
                 .hint("name one that its table has, such as rmse or crps_fair")
         })?;
-        let against = paired.iter().find(|pair| pair.metric == metric && pair.other == variant.label);
-        points.push(Point {
-            settings: point.iter().map(|(key, value)| (key.clone(), as_json(value))).collect(),
+        let against = paired.iter().find(|pair| pair.other == *label);
+        points.push(Tried {
+            settings: settings.iter().map(|(key, value)| (key.clone(), as_json(value))).collect(),
             value: found.value,
             se: found.se,
             n: found.n,
@@ -61,14 +75,14 @@ pub(super) fn surface(row: &AssimilatePlan, variants: &[Variant], metric: &str, 
         });
     }
     // the pairs name the best where a test could be made; else it is the one with the least loss
-    let named = paired.iter().find(|pair| pair.metric == metric).map(|pair| pair.best.as_str());
-    let named = variants.iter().position(|variant| Some(variant.row.label.as_str()) == named);
+    let named = paired.first().map(|pair| pair.best.as_str());
+    let named = grid.iter().position(|point| Some(point.label.as_str()) == named);
     let orientation = orientation(measured(metric));
     let loss = |i: &usize| points[*i].value.map_or(f64::INFINITY, |value| orientation.loss(value));
     let alive = (0..points.len()).filter(|&i| points[i].value.is_some());
     if let Some(best) = named.or_else(|| alive.min_by(|a, b| loss(a).total_cmp(&loss(b)))) {
         points[best].best = true;
     }
-    let axes = variants.first().map_or_else(Vec::new, |first| first.point.iter().map(|(key, _)| key.clone()).collect());
-    Ok(Tuned { row: row.label.clone(), metric: metric.to_owned(), axes, points })
+    let axes = grid.first().map_or_else(Vec::new, |first| first.settings.iter().map(|(key, _)| key.clone()).collect());
+    Ok(Tuned { row: row.to_owned(), metric: metric.to_owned(), axes, points })
 }
