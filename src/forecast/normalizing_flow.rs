@@ -12,7 +12,9 @@ use super::learned::{self, Learned, Work, in_chunks, joined, members, stacked};
 use super::stored::counts;
 use super::{Cost, FitContext, FitSize, Fitted, ForecasterBuild, Result, Training};
 use crate::model::Model;
-use crate::nn::objective::{FLOW_SETTINGS, FlowShape, Spline, coupling_fields, coupling_trunk, log_variance, moves};
+use crate::nn::objective::{
+    FLOW_SETTINGS, FlowShape, Spline, coupling_fields, coupling_trunk, flow_score, log_variance, moves,
+};
 use crate::nn::train::SHARD;
 use crate::nn::{OBJECTIVES, array};
 use crate::systems::memory_use::product;
@@ -195,5 +197,49 @@ impl Density for NormalizingFlow {
             self.log_density(self.learned.scaled(x).view(), z)
         })?;
         Ok(of_chunk.into_iter().flatten().map(|log_density| log_density - jacobian).collect())
+    }
+
+    fn score(&self, _k: usize, x: ArrayView2<f64>, next: ArrayView2<f64>) -> systems::Result<Option<Array2<f64>>> {
+        self.learned.assert_next(x, next);
+        let increments = &self.learned.scales().increments;
+        let network = self.learned.network();
+        let chunks = in_chunks(x.nrows(), network.chunk(), |range| {
+            let (x, next) = (members(&x, range.clone()), members(&next, range));
+            let z = (&next - &self.learned.newest(x) - &increments.mean) / &increments.sd;
+            Ok(flow_score(self.shape, network, self.learned.scaled(x).view(), z.view())? / &increments.sd)
+        })?;
+        Ok(Some(stacked(&chunks, next.ncols())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::forecast::learned::tests::{DIM, untrained};
+    use crate::systems::Domain;
+
+    #[test]
+    fn the_score_is_the_gradient_of_the_log_density() {
+        let shape = FlowShape { couplings: 4, bins: 8 };
+        for kind in ["mlp", "conv"] {
+            let learned = untrained(kind, shape.fields(), 0.2).in_double_precision();
+            let flow = NormalizingFlow { learned, shape };
+            // more members than a chunk has, some in the tails of the splines
+            let members = flow.learned.network().chunk() + 3;
+            let draw = |seed| Key::new(seed, Domain::Method).normals(members, DIM);
+            let (x, direction) = (draw(1), draw(2));
+            let next = &x + &(draw(3) * 2.0);
+            let log_prob = |h: f64| flow.log_prob(0, x.view(), (&next + &(&direction * h)).view()).unwrap();
+            let score = flow.score(0, x.view(), next.view()).unwrap().unwrap();
+            // truncation by h^2 of the third derivative, and rounding by 1e-14 / h
+            let h = 1e-5;
+            let difference = (log_prob(h) - log_prob(-h)) / (2.0 * h);
+            let along = (&score * &direction).sum_axis(ndarray::Axis(1));
+            for (found, expected) in along.iter().zip(&difference) {
+                assert!((found - expected).abs() < 1e-5 * (1.0 + expected.abs()), "{kind}: {found} {expected}");
+            }
+            let away = (&score + &(&next - &x)).mapv(f64::abs).sum();
+            assert!(away > 0.1, "{kind}: it is the score of a standard normal law, which tests nothing");
+        }
     }
 }

@@ -14,6 +14,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "the helpers of tests fail like tests")]
 
 mod commands;
+mod contest;
 mod files;
 mod page;
 mod public_docs;

@@ -40,7 +40,9 @@ pub use interpolant::preconditioning as interpolant_preconditioning;
 pub use likelihood::log_variance;
 pub use low_rank_likelihood::{RANK, fields as low_rank_fields, start as factor_start};
 pub use mixture::{GaussianFields, MIXTURE_SETTINGS, MixtureShape};
-pub use normalizing_flow::{FLOW_SETTINGS, FlowShape, coupling_fields, moves, trunk as coupling_trunk};
+pub use normalizing_flow::{
+    FLOW_SETTINGS, FlowShape, coupling_fields, moves, score as flow_score, trunk as coupling_trunk,
+};
 pub use preconditioning::Preconditioning;
 pub use regression::regression_rule;
 pub use rollout::{Rollout, Rule};

@@ -11,7 +11,8 @@
 
 use std::ops::RangeInclusive;
 
-use candle_core::{Device, Tensor};
+use candle_core::{Device, Tensor, Var};
+use ndarray::{Array2, ArrayView2};
 use scorecast_systems::{Entry, Param, Settings};
 
 use super::likelihood::bounded;
@@ -99,15 +100,42 @@ fn make(settings: &Settings) -> Box<dyn Objective> {
 
 impl Objective for NormalizingFlow {
     fn loss(&self, network: &dyn NeuralNetwork, batch: &Batch, _draws: Draws) -> Result<Tensor> {
-        let x = network.input(&[batch.states.view()])?;
-        let mut u = array::matrix(batch.increments.view(), network.dtype())?;
-        let (rows, n) = u.dims2()?;
-        let mut log_slopes = Tensor::zeros((), u.dtype(), &Device::Cpu)?;
-        for coupling in 0..self.0.couplings {
-            let (moved, slopes) = couple(network, coupling, &x, &u)?;
-            (u, log_slopes) = (moved, (log_slopes + slopes)?);
-        }
-        Ok((((u.sqr()?.sum_all()? * 0.5)? - log_slopes)? / (rows * n) as f64)?)
+        let z = array::matrix(batch.increments.view(), network.dtype())?;
+        Ok((negative_log_density(self.0, network, batch.states.view(), &z)? / batch.increments.len() as f64)?)
+    }
+}
+
+/// -ln p(z | x) up to its constant, summed over the rows of x and z, `[row, component]` and scaled.
+fn negative_log_density(
+    shape: FlowShape,
+    network: &dyn NeuralNetwork,
+    x: ArrayView2<f64>,
+    z: &Tensor,
+) -> Result<Tensor> {
+    let (x, mut u) = (network.input(&[x])?, z.clone());
+    let mut log_slopes = Tensor::zeros((), u.dtype(), &Device::Cpu)?;
+    for coupling in 0..shape.couplings {
+        let (moved, slopes) = couple(network, coupling, &x, &u)?;
+        (u, log_slopes) = (moved, (log_slopes + slopes)?);
+    }
+    Ok(((u.sqr()?.sum_all()? * 0.5)? - log_slopes)?)
+}
+
+/// The gradient of ln p(z | x) in z, `[row, component]`, of scaled x and z.
+///
+/// # Errors
+/// When Candle fails.
+pub fn score(
+    shape: FlowShape,
+    network: &dyn NeuralNetwork,
+    x: ArrayView2<f64>,
+    z: ArrayView2<f64>,
+) -> Result<Array2<f64>> {
+    let z = Var::from_tensor(&array::matrix(z, network.dtype())?)?;
+    let gradients = negative_log_density(shape, network, x, z.as_tensor())?.backward()?;
+    match gradients.get(z.as_tensor()) {
+        Some(gradient) => array::to_matrix(&gradient.neg()?),
+        None => Ok(Array2::zeros(z.dims2()?)),
     }
 }
 

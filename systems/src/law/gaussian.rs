@@ -12,6 +12,15 @@ pub trait Density {
     /// # Errors
     /// When the forecaster itself cannot run.
     fn log_prob(&self, k: usize, x: ArrayView2<f64>, next: ArrayView2<f64>) -> Result<Array1<f64>>;
+
+    /// The score: the gradient of log p(next_i | x_i) in `next_i`, `[member, component]`; none where it is not known here. A
+    /// law with a denoiser D has it by that as well: as sigma goes to 0, (D(z) - z) / sigma^2 in the denoiser's space.
+    ///
+    /// # Errors
+    /// When the forecaster itself cannot run.
+    fn score(&self, _k: usize, _x: ArrayView2<f64>, _next: ArrayView2<f64>) -> Result<Option<Array2<f64>>> {
+        Ok(None)
+    }
 }
 
 /// The covariance of a Gaussian one-step law.

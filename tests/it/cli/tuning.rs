@@ -58,14 +58,14 @@ fn only_the_rows_that_are_named_are_tuned_and_all_are_written() {
 }
 
 /// Small networks on a budget that is counted.
-const LEARNED: &str = "[budget]\nby = \"training_flops\"\nvalue = 1e9\n\
+const LEARNED: &str = "[budget]\nby = \"training_flops\"\nvalue = 5e8\n\
      [[forecaster]]\nname = \"one\"\nkind = \"gaussian\"\nwidth = 8\nblocks = 1\nseeds = 2\n\
      [[forecaster]]\nname = \"other\"\nkind = \"diffusion\"\nwidth = 8\nblocks = 1\n";
 
 /// The forecasters of a resolved experiment: label, steps, batch and learning rate.
 fn forecasters(resolved: &str) -> Vec<(String, i64, i64, f64)> {
     let parsed: toml::Value = toml::from_str(resolved).unwrap();
-    let all = parsed["forecaster"].as_array().unwrap().iter();
+    let all = parsed["forecaster"].as_array().unwrap().iter().filter(|one| one.get("steps").is_some());
     all.map(|one| {
         let count = |key: &str| one[key].as_integer().unwrap();
         (

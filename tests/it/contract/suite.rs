@@ -1,84 +1,130 @@
-//! A suite of experiments through the command line: one table over all, and what is finished is kept.
-
-#![allow(clippy::unwrap_used, reason = "the helpers of tests fail like tests")]
+//! A suite of experiments: one table over all, what is finished is kept, and the presets of the contest.
 
 use std::path::Path;
-use std::process::{Command, Output};
 
+use scorecast::failure::FailureKind;
+use scorecast::progress::Quiet;
+use scorecast::spec::suites::{SUITES, suite};
+use scorecast::spec::{self, PRESETS, Plan};
+use scorecast::stage::{self, Finished, Options};
+use scorecast::systems::Value as Setting;
 use serde_json::Value;
 
-/// What makes each preset of the contest small.
-const SMALL: &[&str] = &[
-    "data.trajectories=6",
-    "data.steps=40",
-    "data.spin_up=20",
-    "data.split=[0.6, 0.2, 0.2]",
-    "forecaster.gaussian.steps=200",
-    "observe.steps=12",
-    "observe.burn_in=2",
-    "observe.replicates=1",
-    "score.members=4",
-    "score.lead_steps=2",
-    "score.starts=2",
-];
+/// An experiment of two closed forms in a filter.
+fn plan(name: &str, dim: usize, seed: u64) -> Plan {
+    let text = format!(
+        "seed = {seed}\n[system]\nname = \"ou\"\ndim = {dim}\n[data]\ntrajectories = 30\nsteps = 60\ndt = 0.3\n\
+         [[forecaster]]\nkind = \"linear\"\n[[forecaster]]\nkind = \"persistence\"\n\
+         [observe]\nsteps = 30\nburn_in = 5\nreplicates = 2\n\
+         [[assimilate]]\nmethod = \"etkf\"\nmembers = 12\nforecaster = [\"perfect\", \"linear\"]\n\
+         [score]\nmetrics = [\"crps_fair\", \"rmse\", \"excess_kurtosis\"]\nlead_steps = 2\nmembers = 6\nstarts = 20\n"
+    );
+    spec::check(&text, name, &[]).unwrap_or_else(|mistakes| panic!("{mistakes:?}"))
+}
 
-fn contest(out: &Path, more: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_scorecast"));
-    command.args(["compare", "contest", "--quiet", "--json", "--out"]).arg(out);
-    SMALL.iter().for_each(|set| {
-        command.args(["--set", set]);
-    });
-    command.args(more).output().unwrap()
+fn run(plans: &[Plan], out: &Path, resume: bool) -> scorecast::failure::Result<Finished> {
+    let options = Options { out: Some(out.to_path_buf()), force: false, resume, max_memory: 1 << 30, launcher: None };
+    stage::suite::run("two", plans, &options, &Quiet)
+}
+
+fn refused(result: scorecast::failure::Result<Finished>) -> (FailureKind, String) {
+    match result {
+        Ok(_) => panic!("it was run"),
+        Err(failure) => (failure.kind, failure.message),
+    }
 }
 
 #[test]
-#[ignore = "a measurement: all presets of the contest, ten minutes and more"]
 fn a_suite_has_one_table_over_all_and_keeps_what_is_finished_and_unchanged() {
     let folder = tempfile::tempdir().unwrap();
-    let out = folder.path().join("contest");
-    let first = contest(&out, &[]);
-    let said = String::from_utf8_lossy(&first.stderr).into_owned();
-    assert!(first.status.success(), "{said}");
-    let result = serde_json::from_slice::<Value>(&first.stdout).unwrap()["result"].take();
-    assert_eq!(result["runs"].as_array().unwrap().len(), 10);
-    let table =
-        result["tables"].as_array().unwrap().iter().find(|table| table["metric"] == "energy_score_fair").unwrap();
-    // every family has a value on every system
-    let rows = table["rows"].as_array().unwrap();
-    assert!(rows.len() >= 18, "{}", rows.len());
-    for row in rows {
-        assert!(row["cells"].as_array().unwrap().iter().all(|cell| cell["value"].is_f64()), "{row}");
-    }
-    // the cells are those of the runs
-    let metrics = |name: &str| -> Value {
-        serde_json::from_slice(&std::fs::read(out.join(name).join("metrics.json")).unwrap()).unwrap()
+    let out = folder.path().join("two");
+    let plans = [plan("two_small.toml", 2, 1), plan("two_large.toml", 5, 1)];
+    let found = run(&plans, &out, false).unwrap();
+    let table = |metric: &str, of: &str| -> Value {
+        let all = found.result["tables"].as_array().unwrap().iter();
+        all.clone().find(|table| table["metric"] == metric && table["table"] == of).unwrap().clone()
     };
-    let run = metrics("contest_lorenz63_step");
-    let of_run = run["forecast"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|row| row["forecaster"] == "crps" && row["metric"] == "energy_score_fair" && row["lead_step"] == 1);
-    let column =
-        table["experiments"].as_array().unwrap().iter().position(|name| name == "contest_lorenz63_step").unwrap();
-    let crps = rows.iter().find(|row| row["forecaster"] == "crps").unwrap();
-    assert_eq!(of_run.unwrap()["value"], crps["cells"][column]["value"]);
+    // the cells are those of the runs
+    let crps = table("crps_fair", "forecast");
+    assert_eq!(crps["columns"].to_string(), "[[\"two_small\",null],[\"two_large\",null]]");
+    for (column, name) in ["two_small", "two_large"].iter().enumerate() {
+        let metrics = std::fs::read(out.join(name).join("metrics.json")).unwrap();
+        let metrics: Value = serde_json::from_slice(&metrics).unwrap();
+        for row in crps["rows"].as_array().unwrap() {
+            let own = metrics["forecast"].as_array().unwrap().iter().find(|own| {
+                own["forecaster"] == row["forecaster"] && own["metric"] == "crps_fair" && own["lead_step"] == 1
+            });
+            assert_eq!(own.unwrap()["value"], row["cells"][column]["value"], "{row}");
+            assert_eq!(own.unwrap()["se"], row["cells"][column]["se"], "{row}");
+        }
+        let labels: Vec<&str> =
+            crps["rows"].as_array().unwrap().iter().filter_map(|row| row["forecaster"].as_str()).collect();
+        assert!(["perfect", "linear", "persistence"].iter().all(|label| labels.contains(label)), "{labels:?}");
+    }
+    // persistence is told from the best; what judges nothing has no best
+    let best = |table: &Value, label: &str| -> Vec<bool> {
+        let row = table["rows"].as_array().unwrap().iter().find(|row| row["forecaster"] == label).unwrap().clone();
+        row["cells"].as_array().unwrap().iter().map(|cell| cell["among_the_best"] == true).collect()
+    };
+    assert_eq!(best(&crps, "persistence"), [false, false]);
+    assert_eq!(best(&table("excess_kurtosis", "forecast"), "perfect"), [false, false]);
+    let analyses = table("rmse", "assimilation");
+    assert_eq!(analyses["columns"].to_string(), "[[\"two_small\",\"etkf\"],[\"two_large\",\"etkf\"]]");
+    assert_eq!(best(&analyses, "perfect").len(), 2);
+    assert_eq!(table("milliseconds", "cost")["rows"].as_array().unwrap().len(), crps["rows"].as_array().unwrap().len());
+    let text = std::fs::read_to_string(out.join("suite.md")).unwrap();
     assert!(
-        std::fs::read_to_string(out.join("suite.md")).unwrap().contains("| energy_score_fair | contest_lorenz96 |")
+        text.contains("| crps_fair | small | large |") && text.contains("| rmse of analyses | small: etkf |"),
+        "{text}"
     );
 
-    let refused = contest(&out, &[]);
-    assert_eq!(refused.status.code(), Some(7), "{}", String::from_utf8_lossy(&refused.stderr));
     // kept: the same bytes at once
+    assert_eq!(refused(run(&plans, &out, false)).0, FailureKind::Exists);
     let before = std::fs::read(out.join("suite.json")).unwrap();
-    let again = contest(&out, &["--resume"]);
-    assert!(again.status.success(), "{}", String::from_utf8_lossy(&again.stderr));
+    run(&plans, &out, true).unwrap();
     assert_eq!(std::fs::read(out.join("suite.json")).unwrap(), before);
-    let other = contest(&out, &["--resume", "--seed", "5"]);
-    assert!(String::from_utf8_lossy(&other.stderr).contains("another experiment"));
-    let file = out.join("contest_lorenz63").join("metrics.csv");
-    std::fs::write(&file, "changed").unwrap();
-    let changed = contest(&out, &["--resume"]);
-    let said = String::from_utf8_lossy(&changed.stderr).into_owned();
-    assert!(said.contains("metrics.csv") && said.contains("changed since"), "{said}");
+    let other = [plan("two_small.toml", 2, 1), plan("two_large.toml", 5, 2)];
+    assert!(refused(run(&other, &out, true)).1.contains("another experiment"));
+    std::fs::write(out.join("two_large").join("metrics.csv"), "changed").unwrap();
+    let (kind, message) = refused(run(&plans, &out, true));
+    assert!(
+        kind == FailureKind::Exists && message.contains("metrics.csv") && message.contains("changed since"),
+        "{message}"
+    );
+}
+
+#[test]
+fn all_trainings_of_a_contest_cost_alike_and_the_long_form_has_three_seeds() {
+    for suite in SUITES {
+        for member in suite.members {
+            let preset = PRESETS.iter().find(|preset| preset.name == member.preset).unwrap();
+            let set: Vec<String> = suite.set_in(member).into_iter().map(str::to_owned).collect();
+            let plan = spec::check(preset.text, preset.name, &set).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+            let learned: Vec<_> = plan.forecasters.iter().filter(|one| one.cost_of().is_some()).collect();
+            let seeds = if suite.name == "contest_full" { 3 } else { 1 };
+            assert_eq!(learned.len(), 12 * seeds, "{} of {}", preset.name, suite.name);
+            let system = &plan.system.as_ref().unwrap().system;
+            let size = scorecast::forecast::FitSize {
+                geometry: system.geometry(),
+                components: system.dim(),
+                train: 0,
+                valid: 0,
+            };
+            let costs = learned.iter().map(|one| one.cost_of().unwrap()(&one.settings, &size).unwrap().training);
+            let (low, high) =
+                costs.fold((f64::INFINITY, 0.0), |(low, high): (f64, f64), cost| (low.min(cost), high.max(cost)));
+            assert!(high / low < 1.04, "{}: {low:e} to {high:e}", preset.name);
+            // what has a memory of the system has the same in all
+            let histories: Vec<usize> = learned.iter().map(|one| one.history()).collect();
+            assert!(histories.iter().all(|w| *w == histories[0]), "{histories:?}");
+            let batches = learned.iter().filter_map(|one| match one.settings.values().get("batch") {
+                Some(Setting::Int(batch)) => Some(*batch),
+                _ => None,
+            });
+            assert!(
+                batches.clone().count() == learned.len() && batches.into_iter().all(|batch| [32, 128].contains(&batch))
+            );
+        }
+    }
+    assert!(suite("contest").is_some() && suite("contst").is_none());
 }

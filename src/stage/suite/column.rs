@@ -1,0 +1,155 @@
+//! What tables over several experiments take of one of them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::results::{CostRow, ForecastRow, PairedRow, Report, TrainingRow, Verdict};
+use crate::score::{Orientation, orientation};
+
+/// Metrics of analyses that are shown.
+const OF_ANALYSES: [&str; 3] = ["rmse", "crps_fair", "spread_skill"];
+
+/// A metric that judges nothing, but says what law is at hand.
+const OF_LAW: &str = "excess_kurtosis";
+
+/// What one experiment found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SuiteResult {
+    /// Its name.
+    pub experiment: String,
+    /// Its columns: one a metric of forecasts, and one a metric and method of analyses.
+    pub columns: Vec<Column>,
+}
+
+/// A metric of an experiment over all forecasters.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Column {
+    /// `forecast` (of the first lead step), `assimilation`, `training` or `cost`.
+    pub table: String,
+    /// What is measured.
+    pub metric: String,
+    /// The method that the forecasters are in, of analyses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// One a forecaster.
+    pub cells: Vec<Cell>,
+}
+
+/// A value, its standard error, and whether it is told from the best.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cell {
+    /// The forecaster's label.
+    pub forecaster: String,
+    /// The value; none where it diverged.
+    pub value: Option<f64>,
+    /// Its standard error, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub se: Option<f64>,
+    /// Whether it is the best of its column's table, or is not told from it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub among_the_best: bool,
+}
+
+impl SuiteResult {
+    /// What a report holds of it.
+    pub fn of(report: &Report) -> Self {
+        let mut columns = of_forecasts(report);
+        columns.extend(of_analyses(report));
+        columns.extend(of_trainings(report));
+        columns.push(of_cost(report));
+        columns.retain(|column| !column.cells.is_empty());
+        Self { experiment: report.title.clone(), columns }
+    }
+}
+
+/// Puts a cell into the column of a metric, after those that are there.
+fn push(columns: &mut Vec<Column>, table: &str, metric: &str, method: Option<&str>, cell: Cell) {
+    let same = |column: &&mut Column| column.metric == metric && column.method.as_deref() == method;
+    match columns.iter_mut().find(same) {
+        Some(column) => column.cells.push(cell),
+        None => columns.push(Column {
+            table: table.to_owned(),
+            metric: metric.to_owned(),
+            method: method.map(str::to_owned),
+            cells: vec![cell],
+        }),
+    }
+}
+
+/// Whether a row is of the first lead step, or of no single one.
+fn is_first(lead_step: Option<usize>) -> bool {
+    lead_step.is_none_or(|lead| lead == 1)
+}
+
+/// Whether a row is the best of a table, or is not told from it.
+fn is_among_the_best<'a>(mut pairs: impl Iterator<Item = &'a PairedRow>, label: &str) -> bool {
+    let mut compared = false;
+    let worse = |pair: &PairedRow| {
+        compared = true;
+        pair.other == label && pair.verdict == Verdict::Worse
+    };
+    !pairs.any(worse) && compared
+}
+
+fn of_forecasts(report: &Report) -> Vec<Column> {
+    let shown = |row: &&ForecastRow| is_first(row.lead_step) && judges(&row.metric) || row.metric == OF_LAW;
+    let mut columns = Vec::new();
+    for row in report.forecast.iter().filter(shown).filter(|row| is_first(row.lead_step)) {
+        let pairs = report.paired.iter().filter(|pair| {
+            pair.table == "forecast" && pair.metric == row.metric && is_first(pair.lead_step) && judges(&pair.metric)
+        });
+        let among_the_best = is_among_the_best(pairs, &row.forecaster);
+        let cell = Cell { forecaster: row.forecaster.clone(), value: row.value, se: row.se, among_the_best };
+        push(&mut columns, "forecast", &row.metric, None, cell);
+    }
+    columns
+}
+
+fn judges(metric: &str) -> bool {
+    orientation(metric) != Orientation::None
+}
+
+fn of_analyses(report: &Report) -> Vec<Column> {
+    let networks: Vec<&str> = report.assimilation.iter().map(|row| row.observe.as_str()).collect();
+    let several = networks.iter().any(|name| Some(name) != networks.first());
+    let mut columns = Vec::new();
+    for row in report.assimilation.iter().filter(|row| OF_ANALYSES.contains(&row.metric.as_str())) {
+        let pairs = report.paired.iter().filter(|pair| pair.table == "assimilation" && pair.metric == row.metric);
+        let among_the_best = is_among_the_best(pairs, &row.label);
+        let cell = Cell { forecaster: row.forecaster.clone(), value: row.value, se: row.se, among_the_best };
+        let method = if several { format!("{}, {}", row.method, row.observe) } else { row.method.clone() };
+        push(&mut columns, "assimilation", &row.metric, Some(&method), cell);
+    }
+    columns
+}
+
+/// What was trained: the mean over seeds is that of each, since they differ in their random numbers alone.
+fn of_trainings(report: &Report) -> Vec<Column> {
+    let measured: [(&str, fn(&TrainingRow) -> Option<f64>); 3] = [
+        ("parameters", |row| Some(row.parameters as f64)),
+        ("training_flops", |row| row.training_flops),
+        ("inference_flops", |row| row.inference_flops),
+    ];
+    let reported = |row: &&TrainingRow| report.forecast.iter().any(|shown| shown.forecaster == row.forecaster);
+    let mut columns = Vec::new();
+    for (metric, of) in measured {
+        for row in report.training.iter().filter(reported) {
+            let Some(value) = of(row) else { continue };
+            let cell = Cell { forecaster: row.forecaster.clone(), value: Some(value), se: None, among_the_best: false };
+            push(&mut columns, "training", metric, None, cell);
+        }
+    }
+    columns
+}
+
+/// Milliseconds of one thread that a member and lead step of a forecast takes.
+fn of_cost(report: &Report) -> Column {
+    let of_forecasts = |row: &&CostRow| row.stage == "forecast" && row.units > 0;
+    let cell = |row: &CostRow| Cell {
+        forecaster: row.label.clone(),
+        value: Some(1e3 * row.seconds / row.units as f64),
+        se: None,
+        among_the_best: false,
+    };
+    let cells = report.cost.iter().filter(of_forecasts).map(cell).collect();
+    Column { table: "cost".to_owned(), metric: "milliseconds".to_owned(), method: None, cells }
+}

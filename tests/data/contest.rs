@@ -1,0 +1,60 @@
+//! Results of presets of a suite that took hours, kept beside the book: each is tied to the preset that it is of.
+
+use std::path::{Path, PathBuf};
+
+use scorecast::spec::PRESETS;
+use scorecast::spec::suites::{Member, Suite};
+use scorecast::stage::suite::SuiteResult;
+use scorecast::store::digest::text_digest;
+use serde::{Deserialize, Serialize};
+
+/// A result that is kept.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Kept {
+    /// The suite.
+    pub suite: String,
+    /// What was set in the preset.
+    pub set: Vec<String>,
+    /// The SHA-256 of the texts of the preset and of those that it starts from, and of what was set.
+    pub preset_sha256: String,
+    /// The SHA-256 of the result as JSON.
+    pub result_sha256: String,
+    /// What was found.
+    pub result: SuiteResult,
+}
+
+impl Kept {
+    /// What is wrong with a kept result: that it was changed, or that the preset was since.
+    pub fn doubts(&self, suite: &Suite, member: &Member) -> Vec<&'static str> {
+        let mut doubts = Vec::new();
+        if result_digest(&self.result) != self.result_sha256 {
+            doubts.push("the result is not what was measured");
+        }
+        if preset_digest(suite, member) != self.preset_sha256 {
+            doubts.push("the preset has changed since: measure it again, or take the file away");
+        }
+        doubts
+    }
+}
+
+/// The digest of a result.
+pub fn result_digest(result: &SuiteResult) -> String {
+    text_digest(&serde_json::to_string(result).unwrap())
+}
+
+/// Where the result of a preset is kept.
+pub fn kept(member: &Member) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/src/results/contest").join(format!("{}.json", member.preset))
+}
+
+/// The digest of a preset with those that it starts from, and of what is set in it.
+pub fn preset_digest(suite: &Suite, member: &Member) -> String {
+    let mut texts: Vec<&str> = suite.set_in(member);
+    let mut name = Some(member.preset.to_owned());
+    while let Some(preset) = name.and_then(|name| PRESETS.iter().find(|preset| preset.name == name)) {
+        texts.push(preset.text);
+        let parsed: toml::Table = toml::from_str(preset.text).unwrap();
+        name = parsed.get("preset").and_then(|base| base.as_str()).map(str::to_owned);
+    }
+    text_digest(&texts.join("\n"))
+}
