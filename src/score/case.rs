@@ -9,6 +9,8 @@ pub enum Input {
     Ensemble,
     /// [`Case::LogDensity`] of the next state given the present one.
     StateDensity,
+    /// [`Case::LogDensity`] of the next state given the present one, by the probability flow of the denoiser.
+    FlowDensity,
     /// [`Case::LogDensity`] of the observations given the forecast ensemble.
     InnovationDensity,
     /// [`Case::Errors`].

@@ -21,6 +21,7 @@ mod excess_kurtosis;
 mod golden;
 mod innovation_log_score;
 mod log_score;
+mod log_score_flow;
 mod mae_median;
 mod metric;
 mod rank_histogram;
@@ -59,6 +60,7 @@ pub const METRICS: &[MetricEntry] = &[
     energy_score_fair::ENTRY,
     rank_histogram::ENTRY,
     log_score::ENTRY,
+    log_score_flow::ENTRY,
     innovation_log_score::ENTRY,
     valid_time::ENTRY,
     mae_median::ENTRY,

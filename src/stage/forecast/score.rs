@@ -169,7 +169,7 @@ impl<'a> Setting<'a> {
         for (&start, errors) in self.starts.iter().zip(&errors) {
             scores.of_forecasts.case(Of::Analysis, "valid_time", case, start, &Case::Errors(errors));
         }
-        densities::measure(model, scores.by_lead.at_mut(1), self.data, case)?;
+        densities::measure(model, scores.by_lead.at_mut(1), self.data, case, self.plan.seed)?;
         Ok(scores)
     }
 
@@ -214,7 +214,7 @@ fn columns(plan: &Plan, context: &Context, law_is_known: bool) -> Result<[Arc<[C
     for name in &plan.score.metrics {
         let column = Column::registered(Of::Analysis, name, context)?;
         match column.metric.input() {
-            Input::Ensemble | Input::StateDensity => by_lead.push(column),
+            Input::Ensemble | Input::StateDensity | Input::FlowDensity => by_lead.push(column),
             Input::Choices if law_is_known => by_lead.push(column),
             Input::Errors => of_forecasts.push(column),
             Input::Choices | Input::InnovationDensity | Input::Number => {}

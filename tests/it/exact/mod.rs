@@ -1,5 +1,6 @@
 //! Against laws that are known.
 
+mod flow_density;
 mod gaussian_covariances;
 mod learned_by_networks;
 mod learned_by_score_rule;
