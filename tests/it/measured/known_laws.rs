@@ -8,7 +8,8 @@
 //! - *energy distance* 2 E|X - Y| - E|X - X'| - E|Y - Y'|, a mean over x_k, in units of the climate's sd (the root of the mean
 //!   variance of its components), with pairs of different draws alone, so that two sets of one law have 0 on average; the row of
 //!   the true law is the floor, two fresh sets;
-//! - *log density* log q(x_{k+1} | x_k) - log p(x_{k+1} | x_k), a mean over [`PAIRS`] pairs, nats of a whole state;
+//! - *log density* log q(x_{k+1} | x_k) - log p(x_{k+1} | x_k), a mean over [`PAIRS`] pairs, nats of a whole state; of
+//!   diffusions by the probability flow;
 //! - *coverage*: how often the truth is in the middle 10, 20, ..., 90 and 98 % of the draws, less that; the largest difference;
 //! - *ranks*: chi-square over degrees of freedom of ten bins of ranks, a mean over components; 1 for the true law;
 //! - *climate*: the energy distance of [`ROLLOUTS`] states after [`LONG`] lead steps to as many of the stationary law.
@@ -21,6 +22,7 @@ use std::sync::Arc;
 use ndarray::{Array1, Array2, Array3, ArrayView2, Axis, Slice, s};
 use scorecast::forecast::{FORECASTERS, FitContext, Fitted};
 use scorecast::progress::Quiet;
+use scorecast::systems::noising::{Trace, flow_log_prob};
 use scorecast::systems::simulate::simulate;
 use scorecast::systems::{Domain, Forecaster, Key, Settings, Stepping, System, Value, catalogue, registry};
 use statrs::distribution::{ContinuousCDF, StudentsT};
@@ -142,10 +144,12 @@ impl KnownLaw {
         let draws = drawn(model, from.slice(s![..DRAWN, ..]), key);
         let fresh = drawn(self.exact.as_ref(), from.slice(s![..HELD, ..]), Key::new(seed, Domain::Score));
         let distance: f64 = draws.outer_iter().zip(fresh.outer_iter()).map(|(x, y)| energy_distance(x, y)).sum();
-        let gap = model.density().map(|density| {
-            let own = density.log_prob(0, from.view(), next.view()).unwrap();
-            (own - &self.log_density).mean().unwrap()
-        });
+        let own = match (model.density(), model.denoiser()) {
+            (Some(density), _) => Some(density.log_prob(0, from.view(), next.view()).unwrap()),
+            (None, Some(denoiser)) => Some(flow_log_prob(denoiser, 0, from.view(), next.view(), Trace::Exact).unwrap()),
+            (None, None) => None,
+        };
+        let gap = own.map(|own| (own - &self.log_density).mean().unwrap());
         let ranks = ranks(&draws, next);
         let mut x = self.climate.slice_axis(Axis(0), Slice::from(..ROLLOUTS)).to_owned();
         model.advance(0, LONG, &mut x, key.case(1)).unwrap();
