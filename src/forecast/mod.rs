@@ -44,7 +44,7 @@ mod trainings;
 pub use agreement::disagreements;
 pub use error::{Error, Result};
 pub use fitted::{EarlierTraining, Fitted, Parts, Training};
-pub use fitting::{Cost, CostOf, FitContext, FitSize, ForecasterBuild};
+pub use fitting::{Cost, CostOf, FitContext, FitSize, ForecasterBuild, KnownParameters};
 pub use learned::START_FROM;
 pub use pool::pool;
 

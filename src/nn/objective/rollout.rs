@@ -31,20 +31,23 @@ pub struct Rollout<'a> {
     /// a/S and s/S: increments in units of states.
     offset: Vec<f64>,
     scale: Vec<f64>,
+    /// How many fields at the end of the input are parameters.
+    parameters: usize,
 }
 
 impl<'a> Rollout<'a> {
     /// Of a network on data of these scales.
-    pub fn new(rule: &'a dyn Rule, Scales { states, increments }: &Scales) -> Self {
+    pub fn new(rule: &'a dyn Rule, Scales { states, increments, parameters }: &Scales) -> Self {
         let offset = (&increments.mean / &states.sd).to_vec();
-        Self { rule, offset, scale: (&increments.sd / &states.sd).to_vec() }
+        Self { rule, offset, scale: (&increments.sd / &states.sd).to_vec(), parameters: parameters.len() }
     }
 }
 
 impl Objective for Rollout<'_> {
     fn loss(&self, network: &dyn NeuralNetwork, batch: &Batch, draws: Draws) -> Result<Tensor> {
         let ((rows, dim), members) = (batch.increments.dim(), self.rule.members());
-        let history = batch.states.ncols() / dim;
+        let fields = batch.states.ncols() / dim;
+        let history = fields - self.parameters;
         let constant =
             |values: &[f64]| Tensor::from_slice(values, (1, dim, 1), &Device::Cpu)?.to_dtype(network.dtype());
         let (offset, scale) = (constant(&self.offset)?, constant(&self.scale)?);
@@ -74,9 +77,13 @@ impl Objective for Rollout<'_> {
             drawn = Some(sum);
             // increments are in units of their own; the oldest state goes
             let newest = (states.narrow(2, 0, 1)? + given.broadcast_mul(&scale)?.broadcast_add(&offset)?)?;
-            states = match history {
+            states = match fields {
                 1 => newest,
-                _ => Tensor::cat(&[&newest, &states.narrow(2, 0, history - 1)?], 2)?,
+                _ => {
+                    let [earlier, parameters] = [(0, history - 1), (history, self.parameters)];
+                    let [earlier, parameters] = [earlier, parameters].map(|(at, count)| states.narrow(2, at, count));
+                    Tensor::cat(&[newest, earlier?, parameters?], 2)?
+                }
             };
         }
         Ok((loss / steps as f64)?)

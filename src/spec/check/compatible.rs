@@ -12,7 +12,7 @@ use crate::assimilation::augment::OfState;
 use crate::assimilation::method::MethodBuild;
 use crate::assimilation::{self, METHODS, ObservationOperator, ObservationSet, Prior};
 use crate::forecast::FORECASTERS;
-use crate::spec::plan::{AssimilatePlan, ForecasterPlan};
+use crate::spec::plan::{AssimilatePlan, ForecasterPlan, SystemPlan};
 use crate::systems::gaussian::LinearForecaster;
 use crate::systems::registry::find;
 use crate::systems::{Domain, Entry, Forecaster, Key, LinearGaussian, Settings, Value};
@@ -40,9 +40,9 @@ pub(super) fn check(
     declared: &[ForecasterPlan],
     perfect: Option<&dyn Forecaster>,
     networks: &[CheckedNetwork],
-    dim: Option<usize>,
+    system: Option<&SystemPlan>,
 ) {
-    let plan = &row.plan;
+    let (plan, dim) = (&row.plan, system.map(|system| system.system.dim()));
     let wrong = |what: String| cx.mistakes.add(row.place, format!("{}.method", row.key), what);
     let label = plan.forecaster.as_str();
     let plan_of_it = declared.iter().find(|known| known.label == label);
@@ -75,7 +75,15 @@ pub(super) fn check(
                 wrong(format!("`{}` needs {what}, which `{label}` does not offer; {remedy}", plan.method));
             }
         }
-    } else if let Some(refusal) = estimates(entry, plan, kind, operator.filter(|_| refused.is_none())) {
+    } else if let Some(refusal) = estimates(entry, plan, (kind, plan_of_it), operator.filter(|_| refused.is_none())) {
+        cx.mistakes.add(row.place, format!("{}.estimate", row.key), refusal);
+    }
+    if let Some(refusal) = of_several_states(plan, plan_of_it.map_or(1, ForecasterPlan::history)) {
+        cx.mistakes.add(row.place, format!("{}.estimate", row.key), refusal);
+    }
+    if plan_of_it.and_then(ForecasterPlan::is_conditioned) == Some(true)
+        && let Some(refusal) = system.and_then(|system| conditions(plan, &system.drawn_parameters()))
+    {
         cx.mistakes.add(row.place, format!("{}.estimate", row.key), refusal);
     }
     if let Some(refusal) = refused {
@@ -93,19 +101,43 @@ pub(super) fn check(
     }
 }
 
-/// Why a row cannot estimate parameters: its members are stepped by the true system, each with its own, and offer nothing
-/// else; and the method must serve parameters, which have no place on a grid (asked where there is an operator to ask with).
+/// Why a row with a forecaster of several states cannot estimate parameters: they would lie behind the states of the past.
+fn of_several_states(plan: &AssimilatePlan, history: usize) -> Option<String> {
+    (history > 1 && !plan.estimate.is_empty()).then(|| {
+        format!("`{}` has a `history` of {history}, beside which parameters are not estimated; set it to 1", plan.forecaster)
+    })
+}
+
+/// Why a row cannot run with a forecaster that is given these parameters: no filter is told those of the truth, so that it must
+/// estimate all of them, and no others.
+fn conditions(plan: &AssimilatePlan, given: &[String]) -> Option<String> {
+    let estimated: Vec<&str> = plan.estimate.iter().map(|parameter| parameter.name.as_str()).collect();
+    let label = &plan.forecaster;
+    if let Some(missing) = given.iter().find(|name| !estimated.contains(&name.as_str())) {
+        return Some(format!(
+            "`{label}` is conditioned on `{missing}`, which a filter does not know; add it to `estimate`, or set \
+             `condition_on` of `{label}` to \"state\""
+        ));
+    }
+    let other = estimated.iter().find(|name| !given.iter().any(|known| known == *name))?;
+    Some(format!("`{label}` is not conditioned on `{other}`; leave it out of `estimate`"))
+}
+
+/// Why a row cannot estimate parameters: its members are stepped by the true system, or by a forecaster that is conditioned on
+/// parameters, each with its own, and offer nothing else; and the method must serve parameters, which have no place on a
+/// grid (asked where there is an operator to ask with).
 fn estimates(
     entry: &Entry<MethodBuild>,
     plan: &AssimilatePlan,
-    kind: &str,
+    (kind, forecaster): (&str, Option<&ForecasterPlan>),
     operator: Option<&dyn ObservationOperator>,
 ) -> Option<String> {
     let (method, label) = (&plan.method, &plan.forecaster);
-    if kind != "perfect" {
+    let conditioned = || forecaster.is_some_and(|forecaster| forecaster.is_conditioned() != Some(false));
+    if kind != "perfect" && !conditioned() {
         return Some(format!(
             "`estimate` steps each member by the true system with parameters of its own, but the forecaster is `{label}`; \
-             set `forecaster` to \"perfect\", or leave `estimate` out"
+             set `forecaster` to \"perfect\" or to one with `condition_on` = \"parameters\", or leave `estimate` out"
         ));
     }
     // whether the true system has noise, it says itself
@@ -356,6 +388,7 @@ mod tests {
                 geometry: Geometry::Unstructured,
                 train: data.slice(s![..10, .., ..]),
                 valid: data.slice(s![10.., .., ..]),
+                parameters: None,
                 key: Key::new(2, Domain::Training),
                 progress: &Quiet,
                 checkpoints: None,

@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use ndarray::{Array3, Axis};
+use ndarray::{Array2, Array3, Axis};
 
-use super::split::SplitTrajectories;
+use super::split::{SplitParameters, SplitTrajectories};
 use crate::failure::{Failure, FailureKind, Result};
 use crate::progress::Progress;
 use crate::spec::{DataSource, Layout, Plan};
@@ -34,9 +34,18 @@ pub fn trajectories(
             let states = simulated(plan, *trajectories, *steps, *spin_up, options, progress)?;
             let geometry = plan.system.as_ref().map_or(Geometry::Unstructured, |system| system.system.geometry());
             let split = SplitPart::of_counts(plan.data.split_counts(*trajectories));
-            SplitTrajectories::cut(&states, &split, geometry, first_step(plan))
+            let parameters = drawn(plan, *trajectories)?.map(|(names, own)| SplitParameters::cut(names, &own, &split));
+            Ok(SplitTrajectories { parameters, ..SplitTrajectories::cut(&states, &split, geometry, first_step(plan))? })
         }
     }
+}
+
+/// The names of the parameters that the system of the plan draws, and those of so many simulated trajectories,
+/// `[case, parameter]`; none where it draws none.
+fn drawn(plan: &Plan, trajectories: usize) -> Result<Option<(Vec<String>, Array2<f64>)>> {
+    let Some(drawn) = plan.system.as_ref().and_then(|system| system.system.drawn_parameters()) else { return Ok(None) };
+    let values = drawn.drawn(trajectories, Key::new(plan.seed, Domain::Data))?;
+    Ok(Some((drawn.names(), values)))
 }
 
 fn read(path: &Path, plan: &Plan, options: &Options) -> Result<SplitTrajectories> {

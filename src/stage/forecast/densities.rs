@@ -1,11 +1,11 @@
 //! One-step log densities along a whole test trajectory.
 
-use ndarray::{Array1, Array2, ArrayView2, Axis, s};
+use ndarray::{Array1, Array2, Axis, s};
 
 use super::start_blocks::lead_step;
 use crate::failure::Result;
 use crate::score::{Case, Input, Of};
-use crate::stage::data::{SplitTrajectories, state_at};
+use crate::stage::data::SplitTrajectories;
 use crate::stage::score_table::ScoreTable;
 use crate::systems::{Density, Forecaster};
 
@@ -18,7 +18,7 @@ pub fn measure(model: &dyn Forecaster, table: &mut ScoreTable, data: &SplitTraje
     let wanted = table.columns().iter().find(|column| column.metric.input() == Input::StateDensity);
     let (Some(name), Some(density)) = (wanted.map(|column| column.measured()), model.density()) else { return Ok(()) };
     let trajectory = data.test.index_axis(Axis(0), case);
-    let found = log_densities(model, density, data, trajectory)?;
+    let found = log_densities(model, density, data, case)?;
     for (time, &log_density) in (model.history() - 1..).zip(&found) {
         let case_density = Case::LogDensity { log_density, values: trajectory.ncols() };
         table.case(Of::Analysis, name, case, time, &case_density);
@@ -26,19 +26,20 @@ pub fn measure(model: &dyn Forecaster, table: &mut ScoreTable, data: &SplitTraje
     Ok(())
 }
 
-/// log p(x_{k+1} | x_k) for every time of a trajectory `[time, component]` but the last, and but those whose history is not
+/// log p(x_{k+1} | x_k) for every time of test trajectory `case` but the last, and but those whose history is not
 /// there: all at once where the law is the same at
 /// every lead step, else each at its own.
 fn log_densities(
     model: &dyn Forecaster,
     density: &dyn Density,
     data: &SplitTrajectories,
-    trajectory: ArrayView2<f64>,
+    case: usize,
 ) -> Result<Array1<f64>> {
+    let trajectory = data.test.index_axis(Axis(0), case);
     let (history, last) = (model.history(), trajectory.nrows().saturating_sub(1));
     let first = (history - 1).min(last);
     let mut states = Array2::zeros((last - first, model.dim()));
-    states.outer_iter_mut().zip(first..).for_each(|(mut row, time)| row.assign(&state_at(trajectory, time, history)));
+    states.outer_iter_mut().zip(first..).for_each(|(mut row, time)| row.assign(&data.test_state(model, case, time)));
     if model.autonomous() {
         return Ok(density.log_prob(0, states.view(), trajectory.slice(s![first + 1.., ..]))?);
     }
