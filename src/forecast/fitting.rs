@@ -156,8 +156,19 @@ pub(super) mod tests {
     pub fn try_fit(
         kind: &str,
         given: &[(&str, Value)],
+        on: (Geometry, u64),
+        parts: [ArrayView3<f64>; 2],
+    ) -> Result<Fitted> {
+        try_fit_knowing(kind, given, on, parts, None)
+    }
+
+    /// As [`try_fit`], where the parameters of each trajectory may be known.
+    pub fn try_fit_knowing<'a>(
+        kind: &str,
+        given: &[(&str, Value)],
         (geometry, seed): (Geometry, u64),
-        [train, valid]: [ArrayView3<f64>; 2],
+        [train, valid]: [ArrayView3<'a, f64>; 2],
+        parameters: Option<KnownParameters<'a>>,
     ) -> Result<Fitted> {
         let entry = find(FORECASTERS, "forecaster", kind).unwrap();
         let given = given.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
@@ -167,7 +178,7 @@ pub(super) mod tests {
             geometry,
             train,
             valid,
-            parameters: None,
+            parameters,
             key: Key::new(seed, Domain::Training),
             progress: &Quiet,
             checkpoints: None,

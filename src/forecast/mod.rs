@@ -6,6 +6,8 @@ mod autoregressive;
 #[cfg(test)]
 mod baselines;
 mod climatology;
+#[cfg(test)]
+mod conditions;
 mod consistency;
 mod crps;
 mod denoiser;

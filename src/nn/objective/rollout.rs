@@ -114,10 +114,16 @@ mod tests {
     #[test]
     fn the_loss_is_that_of_states_stepped_one_by_one_and_its_gradient_agrees_with_finite_differences() {
         let data = states();
-        for history in [1, 2] {
+        let own = Key::new(4, Domain::Training).normals(4, 2);
+        let names = ["a", "b"].map(str::to_owned);
+        for (history, parameters) in [(1, 0), (2, 0), (1, 2), (2, 2)] {
             let one = crate::nn::data::Data::new(data.view(), data.view(), true, history).unwrap();
+            let one = match parameters {
+                0 => one,
+                _ => one.with_parameters([own.view(), own.view()], &names).unwrap(),
+            };
             let batch = one.ahead(3).unwrap().batch(crate::nn::data::Subset::Train, &[0, 3, 7]);
-            let fields = Fields::new(1, 1).with_history(history);
+            let fields = Fields::new(1, 1).with_history(history).with_parameters(parameters);
             let config = NetworkConfig { width: 5, ..fields.given(&config("mlp", false)) };
             let mut weights = config.seeded(Key::new(2, Domain::Training)).unwrap();
             weights.values.iter_mut().enumerate().for_each(|(i, w)| *w += 0.2 * (i as f32 * 1.3).sin());
@@ -136,8 +142,13 @@ mod tests {
                 let mut known: Vec<Vec<f64>> =
                     (0..history).map(|back| window.row(history - 1 - back).to_vec()).collect();
                 for step in 0..3 {
-                    let scaled = Array2::from_shape_fn((1, 6 * history), |(_, i)| {
-                        scales.states.scaled(known[i / 6][i % 6], i % 6)
+                    let scaled = Array2::from_shape_fn((1, 6 * (history + parameters)), |(_, i)| match i / 6 {
+                        back if back < history => scales.states.scaled(known[back][i % 6], i % 6),
+                        field => {
+                            let j = field - history;
+                            let of = own.column(j);
+                            (own[[windows.case(row), j]] - of.mean().unwrap()) / of.std(0.0)
+                        }
                     });
                     let input = network.as_ref().input(&[scaled.view()]).unwrap();
                     let given = array::field(&network.forward(&input, None).unwrap(), 0).unwrap();
