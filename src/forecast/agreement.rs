@@ -34,7 +34,9 @@ fn contradiction(
     settings: &Settings,
     size: Option<FitSize>,
 ) -> Option<systems::Error> {
-    let any = || ANY.iter().map(|(geometry, components)| FitSize::of_states(*geometry, *components)).collect();
+    // what a file has beside its states is not known either
+    let one = |&(geometry, components)| FitSize { parameters: 1, ..FitSize::of_states(geometry, components) };
+    let any = || ANY.iter().map(one).collect();
     let sizes: Vec<FitSize> = size.map_or_else(any, |size| vec![size]);
     let of = |one: &FitSize| of_layout(entry, settings, one, size.is_some()).err();
     let found: Option<Vec<Error>> = sizes.iter().map(of).collect();

@@ -246,8 +246,8 @@ pub(super) fn parameters(settings: &Settings, known: usize) -> Result<usize> {
     match (is_conditioned(settings), known) {
         (false, _) => Ok(0),
         (true, 0) => {
-            let problem = "is \"parameters\", but no system draws any for these trajectories; simulate them with system \
-                           `perturb_parameters`, or set it to \"state\"";
+            let problem = "is \"parameters\", but no system draws any for these trajectories, and no file says any; \
+                           simulate them with system `perturb_parameters`, or set it to \"state\"";
             Err(settings.mistake(CONDITION_ON.key, problem).into())
         }
         (true, known) => Ok(known),

@@ -8,7 +8,7 @@ use super::history::state_at;
 use crate::failure::{Failure, FailureKind, Result};
 use crate::forecast::KnownParameters;
 use crate::store::digest::Digest;
-use crate::store::netcdf::{SplitPart, TimeUnit, Wording};
+use crate::store::netcdf::{CaseParameters, SplitPart, TimeUnit, Wording};
 use crate::systems::{Forecaster, Geometry};
 
 /// Trajectories for training, validation and test, `[case, time, component]` each.
@@ -51,10 +51,16 @@ pub struct SplitParameters {
 }
 
 impl SplitParameters {
-    /// Cuts those of all trajectories, `[case, parameter]`, to those of each part.
-    pub fn cut(names: Vec<String>, values: &Array2<f64>, split: &[SplitPart]) -> Self {
+    /// Cuts those of all trajectories to those of each part.
+    pub fn cut(CaseParameters { names, values }: CaseParameters, split: &[SplitPart]) -> Self {
         let [train, valid, test] = SplitPart::ALL.map(|part| values.select(Axis(0), &part.cases(split)));
         Self { names, train, valid, test }
+    }
+
+    /// Those of all trajectories, in the order train, valid, test.
+    pub fn joined(&self) -> CaseParameters {
+        let parts = [self.train.view(), self.valid.view(), self.test.view()];
+        CaseParameters { names: self.names.clone(), values: concatenate(Axis(0), &parts).unwrap_or_default() }
     }
 
     /// What a forecaster may be conditioned on.
@@ -134,13 +140,20 @@ impl SplitTrajectories {
         concatenate(Axis(0), &[self.train.view(), self.valid.view(), self.test.view()]).unwrap_or_default()
     }
 
-    /// The SHA-256 of what is learned from: shape and values of the training and of the validation part.
+    /// The SHA-256 of what is learned from: shape and values of the training and of the validation part, and the parameters of
+    /// their trajectories where they are known.
     pub fn training_digest(&self) -> String {
         let mut digest = Digest::default();
         for part in [&self.train, &self.valid] {
             let shape: Vec<u8> = part.shape().iter().flat_map(|&size| (size as u64).to_le_bytes()).collect();
             digest.part(&shape);
             digest.numbers(part.iter().map(|value| value.to_le_bytes()));
+        }
+        if let Some(known) = &self.parameters {
+            known.names.iter().for_each(|name| digest.part(name.as_bytes()));
+            for part in [&known.train, &known.valid] {
+                digest.numbers(part.iter().map(|value| value.to_le_bytes()));
+            }
         }
         digest.hex()
     }

@@ -167,7 +167,7 @@ fn without_a_truth_there_is_an_estimate_and_no_error() {
 /// Trajectories each of which has a rate of its own, and a forecaster that is given it beside one that is not.
 const OWN_RATES: &str = "seed = 3\n[system]\nname = \"perturb_parameters\"\nof = { name = \"ou\", dim = 2, rate = 1.0 }\n\
                          parameters = [\"rate\"]\nspread = 0.3\n[data]\ntrajectories = 80\nsteps = 30\ndt = 0.5\n\
-                         [[forecaster]]\nname = \"given\"\nkind = \"gaussian\"\ncondition_on = \"parameters\"\nsteps = 400\nwidth = \
+                         [score]\nlead_steps = 4\nstarts = 10\nmembers = 20\n[[forecaster]]\nname = \"given\"\nkind = \"gaussian\"\ncondition_on = \"parameters\"\nsteps = 400\nwidth = \
                          16\n[[forecaster]]\nname = \"unaware\"\nkind = \"gaussian\"\nsteps = 400\nwidth = 16\n";
 const ESTIMATED: &str = "[[assimilate]]\nmethod = \"enkf\"\nlabel = \"estimated\"\nforecaster = \"given\"\nmembers = 20\nestimate \
                          = { parameter = \"of.rate\", mean = 1, sd = 0.3 }\n";
@@ -300,4 +300,28 @@ fn what_a_conditioned_forecaster_cannot_do_is_refused_in_one_sentence() {
     let served = format!("{system}{stored}{observe}{ESTIMATED}");
     let (result, _) = compare(&served, &[]);
     assert!(value(&result, "estimated", "of.rate_mean").is_some_and(|mean| (0.3..2.0).contains(&mean)), "{result}");
+}
+
+/// A file of simulated trajectories says the parameters of each, and forecasters learn the same from it.
+#[test]
+fn parameters_of_a_file_are_those_of_its_simulation() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("own.nc");
+    let path = write(folder.path(), "x.toml", OWN_RATES.as_bytes());
+    let simulated = scorecast(&["simulate", path.to_str().unwrap(), "--out", file.to_str().unwrap()]);
+    assert!(simulated.status.success(), "{}", stderr(&simulated));
+    let rates = values_in(&file, "parameters");
+    let (mean, sd) = (ndarray::arr1(&rates).mean().unwrap(), ndarray::arr1(&rates).std(1.0));
+    // 80 draws of N(1, .3^2): five standard errors
+    assert!(rates.len() == 80 && (mean - 1.0).abs() < 0.17 && (sd / 0.3 - 1.0).abs() < 0.4, "{mean} {sd}");
+    let forecasters = &OWN_RATES[OWN_RATES.find("[[forecaster]]").unwrap()..];
+    let scored = "[score]\nlead_steps = 4\nstarts = 10\nmembers = 20\n";
+    let from_file = format!("seed = 3\n[data]\nfile = \"{}\"\ndt = 0.5\n{scored}{forecasters}", file.to_str().unwrap());
+    let scores = |text: &str| -> Vec<Value> {
+        let (result, _) = compare(text, &[]);
+        let rows = result["forecast"].as_array().unwrap().clone();
+        rows.into_iter().filter(|row| row["forecaster"] == "given" && row["metric"] == "log_score").collect()
+    };
+    let (own, of_file) = (scores(OWN_RATES), scores(&from_file));
+    assert!(!own.is_empty() && own == of_file, "{own:?} {of_file:?}");
 }
