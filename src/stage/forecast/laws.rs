@@ -4,7 +4,9 @@
 //! E|X - y| - E|X - X'| / 2. Its floor is what the true law itself scores.
 //!
 //! Where each trajectory has parameters of its own that nobody knows, the true law from a state is that of a system whose
-//! parameters are drawn anew; to a forecaster that is conditioned on them it is that of the trajectory's own system.
+//! parameters are drawn anew; to a forecaster that is conditioned on them it is that of the trajectory's own system. A
+//! classifier is asked about the one or the other. Energy scores against two laws cannot be held against each other, so that
+//! those of forecasters that are conditioned are left out.
 
 use ndarray::{Array2, ArrayView2, s};
 
@@ -81,7 +83,7 @@ impl<'a> OneStepLaws<'a> {
     }
 
     /// The energy score of an ensemble of `model` one lead step after a start against fresh draws of the true law, averaged over
-    /// the draws.
+    /// the draws; of one that is conditioned on parameters there is none.
     ///
     /// # Errors
     /// When the true system cannot run.
@@ -92,7 +94,7 @@ impl<'a> OneStepLaws<'a> {
         (case, start): (usize, usize),
         ensemble: ArrayView2<f64>,
     ) -> Result<()> {
-        let Some(exact) = self.exact_for(model) else { return Ok(()) };
+        let Some(exact) = self.exact.filter(|_| model.parameters().is_empty()) else { return Ok(()) };
         let draws = self.fresh(exact, case, start, ensemble.nrows())?;
         let metric = self.energy_score.as_ref();
         let mut sum = 0.0;

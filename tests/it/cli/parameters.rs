@@ -165,12 +165,12 @@ fn without_a_truth_there_is_an_estimate_and_no_error() {
 }
 
 /// Trajectories each of which has a rate of its own, and a forecaster that is given it beside one that is not.
-const OWN_RATES: &str = "seed = 3\n[system]\nname = \"perturb_parameters\"\nof = { name = \"ou\", dim = 2, rate = 1.0 }\n\
-                         parameters = [\"rate\"]\nspread = 0.3\n[data]\ntrajectories = 80\nsteps = 30\ndt = 0.5\n\
+const OWN_RATES: &str = "seed = 4\n[system]\nname = \"perturb_parameters\"\nof = { name = \"ou\", dim = 2, rate = 1.0, coupling \
+                         = 0 }\nparameters = [\"rate\"]\nspread = 0.4\n[data]\ntrajectories = 400\nsteps = 30\ndt = 0.5\n\
                          [score]\nlead_steps = 4\nstarts = 10\nmembers = 20\n[[forecaster]]\nname = \"given\"\nkind = \"gaussian\"\ncondition_on = \"parameters\"\nsteps = 400\nwidth = \
                          16\n[[forecaster]]\nname = \"unaware\"\nkind = \"gaussian\"\nsteps = 400\nwidth = 16\n";
 const ESTIMATED: &str = "[[assimilate]]\nmethod = \"enkf\"\nlabel = \"estimated\"\nforecaster = \"given\"\nmembers = 20\nestimate \
-                         = { parameter = \"of.rate\", mean = 1, sd = 0.3 }\n";
+                         = { parameter = \"of.rate\", mean = 1, sd = 0.4 }\n";
 const UNAWARE: &str =
     "[[assimilate]]\nmethod = \"enkf\"\nlabel = \"unaware\"\nforecaster = \"unaware\"\nmembers = 20\n";
 
@@ -224,7 +224,7 @@ fn no_filter_is_told_the_parameters_of_the_truth() {
 fn errors_of_parameters_are_against_the_truth_of_each_replicate() {
     let replicates = 100;
     let text = format!(
-        "{OWN_RATES}[observe]\nmissing = 1.0\nsteps = 4\nevery = 2\nreplicates = {replicates}\ninitial = {{ mean = 0, sd = 1 \
+        "{OWN_RATES}[observe]\nmissing = 1.0\nsteps = 2\nevery = 2\nreplicates = {replicates}\ninitial = {{ mean = 0, sd = 1 \
          }}\n{ESTIMATED}"
     )
     .replace("members = 20", "members = 400");
@@ -286,7 +286,7 @@ fn what_a_conditioned_forecaster_cannot_do_is_refused_in_one_sentence() {
     assert!(scorecast(&["train", path.to_str().unwrap(), "--out", &models]).status.success());
     let stored = format!("[[forecaster]]\nname = \"given\"\nmodel = \"{models}/given.safetensors\"\n");
     let system = &OWN_RATES[..OWN_RATES.find("[[forecaster]]").unwrap()];
-    let plain = "[system]\nname = \"ou\"\ndim = 2\n[data]\ntrajectories = 8\nsteps = 30\ndt = 0.5\n";
+    let plain = "[system]\nname = \"ou\"\ndim = 2\n[data]\ntrajectories = 8\nsteps = 30\ndt = 0.5\n[score]\nlead_steps = 4\n";
     for (text, says) in [
         (format!("{plain}{stored}"), "`given` is conditioned on `of.rate`, which is not known of these trajectories"),
         (
@@ -312,11 +312,11 @@ fn parameters_of_a_file_are_those_of_its_simulation() {
     assert!(simulated.status.success(), "{}", stderr(&simulated));
     let rates = values_in(&file, "parameters");
     let (mean, sd) = (ndarray::arr1(&rates).mean().unwrap(), ndarray::arr1(&rates).std(1.0));
-    // 80 draws of N(1, .3^2): five standard errors
-    assert!(rates.len() == 80 && (mean - 1.0).abs() < 0.17 && (sd / 0.3 - 1.0).abs() < 0.4, "{mean} {sd}");
+    // 400 draws of N(1, .4^2): five standard errors
+    assert!(rates.len() == 400 && (mean - 1.0).abs() < 0.1 && (sd / 0.4 - 1.0).abs() < 0.18, "{mean} {sd}");
     let forecasters = &OWN_RATES[OWN_RATES.find("[[forecaster]]").unwrap()..];
     let scored = "[score]\nlead_steps = 4\nstarts = 10\nmembers = 20\n";
-    let from_file = format!("seed = 3\n[data]\nfile = \"{}\"\ndt = 0.5\n{scored}{forecasters}", file.to_str().unwrap());
+    let from_file = format!("seed = 4\n[data]\nfile = \"{}\"\ndt = 0.5\n{scored}{forecasters}", file.to_str().unwrap());
     let scores = |text: &str| -> Vec<Value> {
         let (result, _) = compare(text, &[]);
         let rows = result["forecast"].as_array().unwrap().clone();

@@ -83,8 +83,8 @@ fn mixture(x: f64) -> (f64, f64) {
     (mean / weight, (square / weight - (mean / weight).powi(2)).sqrt())
 }
 
-/// States within about one standard deviation, .7: there are few others with a rate beside them.
-const NEAR: [f64; 3] = [-0.8, 0.0, 0.8];
+/// States in standard deviations of the stationary law of a rate.
+const NEAR: [f64; 3] = [-1.0, 0.0, 1.0];
 const POINTS: [f64; 3] = [-0.8, 0.0, 1.2];
 const RATES: [f64; 3] = [0.6, 1.0, 1.5];
 
@@ -101,10 +101,11 @@ fn a_forecaster_that_is_given_the_rate_has_the_law_of_that_rate() {
     for (kind, factor) in KINDS {
         let fitted = fit(kind, "parameters");
         assert_eq!(fitted.parameters(), ["of.rate"]);
-        for (x, rate) in NEAR.into_iter().flat_map(|x| RATES.map(|rate| (x, rate))) {
+        for (z, rate) in NEAR.into_iter().flat_map(|z| RATES.map(|rate| (z, rate))) {
+            let x = z / (2.0 * rate).sqrt();
             let ((mean, sd), (a, q)) = (moments(&fitted, &[x, rate]), law(rate));
             let (shift, ratio) = ((mean - a * x) / q.sqrt(), sd / q.sqrt());
-            println!("{kind} at {x} with rate {rate}: mean {shift:.3} sd off, sd {ratio:.3}");
+            println!("{kind} at {x:.2} with rate {rate}: mean {shift:.3} sd off, sd {ratio:.3}");
             assert!(shift.abs() < factor * MEAN && (ratio - 1.0).abs() < factor * SD, "{kind} at {x} with rate {rate}");
         }
     }
