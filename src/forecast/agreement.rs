@@ -29,11 +29,7 @@ pub fn disagreements(
 }
 
 /// What no layout, or not this one, lets the settings be.
-fn contradiction(
-    entry: &Entry<ForecasterBuild>,
-    settings: &Settings,
-    size: Option<FitSize>,
-) -> Option<systems::Error> {
+fn contradiction(entry: &Entry<ForecasterBuild>, settings: &Settings, size: Option<FitSize>) -> Option<systems::Error> {
     // what a file has beside its states is not known either
     let one = |&(geometry, components)| FitSize { parameters: 1, ..FitSize::of_states(geometry, components) };
     let any = || ANY.iter().map(one).collect();
@@ -100,7 +96,10 @@ mod tests {
         let entry = find(FORECASTERS, "forecaster", kind).unwrap();
         let given = given.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
         let settings = Settings::check(kind, entry.params, &given).unwrap();
-        disagreements(entry, &settings, layout.map(|(geometry, components)| FitSize::of_states(geometry, components))).iter().map(ToString::to_string).collect()
+        disagreements(entry, &settings, layout.map(|(geometry, components)| FitSize::of_states(geometry, components)))
+            .iter()
+            .map(ToString::to_string)
+            .collect()
     }
 
     fn text(word: &str) -> Value {

@@ -6,7 +6,6 @@ use crate::assimilation::METHODS;
 use crate::results::{AssimilationRow, Curve, ForecastRow, PairedRow, ParameterSeries, Report, TrainingRow, Verdict};
 use crate::spec::{AssimilatePlan, Plan};
 
-
 /// A weighted ensemble whose median effective sample size is below this share of its members has degenerated.
 const DEGENERATE: f64 = 0.2;
 

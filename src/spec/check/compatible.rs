@@ -104,7 +104,10 @@ pub(super) fn check(
 /// Why a row with a forecaster of several states cannot estimate parameters: they would lie behind the states of the past.
 fn of_several_states(plan: &AssimilatePlan, history: usize) -> Option<String> {
     (history > 1 && !plan.estimate.is_empty()).then(|| {
-        format!("`{}` has a `history` of {history}, beside which parameters are not estimated; set it to 1", plan.forecaster)
+        format!(
+            "`{}` has a `history` of {history}, beside which parameters are not estimated; set it to 1",
+            plan.forecaster
+        )
     })
 }
 

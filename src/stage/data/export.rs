@@ -47,8 +47,7 @@ pub fn netcdf(out: &Path, job: &LoggedSimulation, log: &mut StateLog, progress: 
     let (time, split) = (times(job.plan, shape[1]), SplitPart::of_counts(job.counts));
     let (geometry, origin) = (job.system.system.geometry(), origin(job.plan, "trajectories")?);
     let parameters = drawn(job.plan, shape[0])?;
-    let dataset =
-        netcdf::frame(shape, Some(&time), (Some(&split), parameters.as_ref()), Some(geometry), &origin);
+    let dataset = netcdf::frame(shape, Some(&time), (Some(&split), parameters.as_ref()), Some(geometry), &origin);
     let state = Blocks {
         name: "state".into(),
         dimensions: ["case", "time", "component"].map(String::from),

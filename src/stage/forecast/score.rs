@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use ndarray::Axis;
 
-use super::densities;
 use super::conditioned_law::ConditionedLaw;
+use super::densities;
 use super::laws::OneStepLaws;
 use super::lead_tables::{LeadTables, compare};
 use super::lost::{Bounds, is_lost};

@@ -6,8 +6,8 @@ use ndarray::{Array3, Ix3, Ix4};
 
 use super::super::Limits;
 use super::super::error::{Error, Result};
-use super::case_parameters::{self, CaseParameters};
 use super::arrange::{self, Arranged, CASE, COMPONENT, Role, TIME, X, Y};
+use super::case_parameters::{self, CaseParameters};
 use super::dataset::{Attribute, Dataset, Origin, Values, Variable};
 use super::layout;
 use super::read::Reader;

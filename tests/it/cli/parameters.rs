@@ -222,12 +222,11 @@ fn no_filter_is_told_the_parameters_of_the_truth() {
 /// Where nothing is observed, errors of the prior's mean are the spread of the rates of the truths: those of each replicate.
 #[test]
 fn errors_of_parameters_are_against_the_truth_of_each_replicate() {
-    let replicates = 100;
+    let (replicates, row) = (100, ESTIMATED.replace("members = 20", "members = 400"));
     let text = format!(
         "{OWN_RATES}[observe]\nmissing = 1.0\nsteps = 2\nevery = 2\nreplicates = {replicates}\ninitial = {{ mean = 0, sd = 1 \
-         }}\n{ESTIMATED}"
-    )
-    .replace("members = 20", "members = 400");
+         }}\n{row}"
+    );
     let (result, _) = compare(&text, &[]);
     let square = value(&result, "estimated", "of.rate_chi_square").unwrap();
     println!("chi-square {square:.3}");
@@ -286,7 +285,8 @@ fn what_a_conditioned_forecaster_cannot_do_is_refused_in_one_sentence() {
     assert!(scorecast(&["train", path.to_str().unwrap(), "--out", &models]).status.success());
     let stored = format!("[[forecaster]]\nname = \"given\"\nmodel = \"{models}/given.safetensors\"\n");
     let system = &OWN_RATES[..OWN_RATES.find("[[forecaster]]").unwrap()];
-    let plain = "[system]\nname = \"ou\"\ndim = 2\n[data]\ntrajectories = 8\nsteps = 30\ndt = 0.5\n[score]\nlead_steps = 4\n";
+    let plain =
+        "[system]\nname = \"ou\"\ndim = 2\n[data]\ntrajectories = 8\nsteps = 30\ndt = 0.5\n[score]\nlead_steps = 4\n";
     for (text, says) in [
         (format!("{plain}{stored}"), "`given` is conditioned on `of.rate`, which is not known of these trajectories"),
         (

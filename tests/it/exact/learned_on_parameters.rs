@@ -45,11 +45,8 @@ fn fit(kind: &str, condition: &str) -> Fitted {
     let names = system().drawn_parameters().unwrap().names();
     assert_eq!(names, ["of.rate"]);
     let known = KnownParameters { names: &names, train: rates.view(), valid: of_valid.view() };
-    let given = [
-        ("steps", Value::Int(1500)),
-        ("width", Value::Int(64)),
-        ("condition_on", Value::Text(condition.to_owned())),
-    ];
+    let given =
+        [("steps", Value::Int(1500)), ("width", Value::Int(64)), ("condition_on", Value::Text(condition.to_owned()))];
     let on = (Geometry::Unstructured, 5);
     super::try_fit_knowing(kind, &given, on, [train.view(), valid.view()], Some(known)).unwrap()
 }
