@@ -187,6 +187,12 @@ pub struct RolloutRow {
     pub steps: usize,
     /// Whether all states were finite.
     pub finite: bool,
+    /// Members that leave the range of the training states, widened by a quarter of its length on either side.
+    #[serde(default)]
+    pub left: usize,
+    /// The lead step by which half of those have left.
+    #[serde(default)]
+    pub left_by: Option<usize>,
     /// The component whose standard deviation is furthest off.
     pub component: usize,
     /// Its standard deviation over that of the training data.
@@ -209,6 +215,8 @@ impl Default for RolloutRow {
             members: 0,
             steps: 0,
             finite: true,
+            left: 0,
+            left_by: None,
             component: 0,
             sd_ratio: None,
             sd_ratio_se: None,

@@ -27,7 +27,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<Finished> {
 /// Runs all presets of a suite. All are checked before the first is run.
 fn run_suite(suite: &Suite, session: &Session) -> Result<Finished> {
     let plans: Vec<Plan> =
-        suite.presets.iter().map(|name| session.plan_with(name, suite.set)).collect::<Result<_>>()?;
+        suite.members.iter().map(|one| session.plan_with(one.preset, &suite.set_in(one))).collect::<Result<_>>()?;
     let mut all = Vec::new();
     for plan in &plans {
         let needs = needs::needs(plan, "compare");

@@ -50,8 +50,7 @@ fn forecasters(args: &Args, plan: &Plan, session: &Session) -> Result<Finished> 
     let only =
         Plan { forecasters: meant.cloned().collect(), observe: Vec::new(), assimilate: Vec::new(), ..plan.clone() };
     let metric = args.metric.as_deref().unwrap_or("energy_score_fair");
-    let load =
-        |set: &[String]| session.plan_with(&args.experiment, &set.iter().map(String::as_str).collect::<Vec<_>>());
+    let load = |set: &[String]| session.plan_above(&args.experiment, set);
     session.run_plan(&only, "tune", &needs::needs(&only, "tune"), || {
         let asked = (&args.grid[..], metric);
         tune::run_forecasters(plan, &labels, asked, &load, &session.options, &session.progress)

@@ -46,7 +46,7 @@ fn table(report: &Report) -> String {
     let row = |row: &TrainingRow| {
         let valid = row.best_valid.filter(|v| v.is_finite()).map_or_else(|| "–".into(), |v| significant(v, 3));
         format!(
-            r#"<tr><th scope="row">{}</th><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{valid}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>"#,
+            r#"<tr><th scope="row">{}</th><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{valid}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>"#,
             escape(&row.forecaster),
             escape(&row.kind),
             count(row.parameters as u64),
@@ -56,7 +56,8 @@ fn table(report: &Report) -> String {
             row.evaluations,
             operations(row.training_flops),
             operations(row.inference_flops),
-            row.rollout.as_ref().map_or_else(|| "–".into(), rollout)
+            row.rollout.as_ref().map_or_else(|| "–".into(), rollout),
+            row.rollout.as_ref().map_or_else(|| "–".into(), left)
         )
     };
     let names = [
@@ -71,6 +72,7 @@ fn table(report: &Report) -> String {
         "flops of the training",
         "flops a member and lead step",
         "sd of free rollouts / of data",
+        "members that leave the range of the data",
     ];
     let head: String = names.iter().map(|name| format!(r#"<th scope="col">{name}</th>"#)).collect();
     wrap("", &head, &report.training.iter().map(row).collect::<String>())
@@ -87,6 +89,12 @@ fn operations(flops: Option<f64>) -> String {
 /// The worst component's standard deviation in long rollouts over that of the training data.
 fn rollout(row: &RolloutRow) -> String {
     row.sd_ratio.map_or_else(|| "not finite".into(), |ratio| significant(ratio, 3))
+}
+
+/// How many members of long rollouts leave the range of the training data, and when.
+fn left(row: &RolloutRow) -> String {
+    let all = format!("{} of {}", row.left, row.members);
+    row.left_by.map_or_else(|| all.clone(), |by| format!("{all}, half by lead step {by}"))
 }
 
 fn chart(report: &Report, curve: &Curve, styles: &Styles) -> Option<Chart> {

@@ -7,40 +7,67 @@ pub struct Suite {
     pub name: &'static str,
     /// One phrase: what it shows.
     pub about: &'static str,
-    /// The names of its presets, in the order in which they are run.
-    pub presets: &'static [&'static str],
+    /// Its presets, in the order in which they are run.
+    pub members: &'static [Member],
     /// What is set in each of them.
     pub set: &'static [&'static str],
 }
 
-/// Five systems in two forms each.
-const CONTEST: &[&str] = &[
-    "contest_lorenz96",
-    "contest_lorenz96_step",
-    "contest_lorenz63",
-    "contest_lorenz63_step",
-    "contest_kuramoto_sivashinsky",
-    "contest_kuramoto_sivashinsky_step",
-    "contest_lorenz63_seen_in_part",
-    "contest_lorenz63_seen_in_part_step",
-    "contest_navier_stokes",
-    "contest_navier_stokes_step",
+/// A preset of a suite.
+#[derive(Clone, Copy, Debug)]
+pub struct Member {
+    /// Its name.
+    pub preset: &'static str,
+    /// What is set in it alone.
+    pub set: Option<&'static str>,
+}
+
+impl Suite {
+    /// What is set in one of its presets.
+    pub fn set_in(&self, member: &Member) -> Vec<&'static str> {
+        self.set.iter().copied().chain(member.set).collect()
+    }
+}
+
+/// Five systems in two forms each, with the operations of a training of the long form.
+const CONTEST: [(&str, &str); 10] = [
+    ("contest_lorenz96", "budget.value=3.0e12"),
+    ("contest_lorenz96_step", "budget.value=3.0e12"),
+    ("contest_lorenz63", "budget.value=4.1e11"),
+    ("contest_lorenz63_step", "budget.value=4.1e11"),
+    ("contest_kuramoto_sivashinsky", "budget.value=4.8e12"),
+    ("contest_kuramoto_sivashinsky_step", "budget.value=4.8e12"),
+    ("contest_lorenz63_seen_in_part", "budget.value=4.1e11"),
+    ("contest_lorenz63_seen_in_part_step", "budget.value=4.1e11"),
+    ("contest_navier_stokes", "budget.value=5.7e11"),
+    ("contest_navier_stokes_step", "budget.value=5.7e11"),
 ];
+
+/// Its presets, in the long form or not.
+const fn contest(long: bool) -> [Member; CONTEST.len()] {
+    let mut all = [Member { preset: "", set: None }; CONTEST.len()];
+    let mut i = 0;
+    while i < all.len() {
+        let (preset, set) = CONTEST[i];
+        all[i] = Member { preset, set: if long { Some(set) } else { None } };
+        i += 1;
+    }
+    all
+}
 
 /// Every suite.
 pub const SUITES: &[Suite] = &[
     Suite {
         name: "contest",
         about: "diffusion against autoregressive forecasters: five systems in two forms each, at equal operations of training",
-        presets: CONTEST,
+        members: &contest(false),
         set: &[],
     },
     Suite {
         name: "contest_full",
         about: "the same with three seeds of each forecaster and longer trainings: hours",
-        presets: CONTEST,
+        members: &contest(true),
         set: &[
-            "forecaster.gaussian.steps=2500",
             "forecaster.mse.seeds=3",
             "forecaster.gaussian.seeds=3",
             "forecaster.gaussian_low_rank.seeds=3",

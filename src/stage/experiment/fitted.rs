@@ -194,15 +194,19 @@ impl Making<'_> {
         let context = FitContext { start: start.as_ref(), ..self.context(forecaster, checkpoint, &logged)? };
         let begun = Instant::now();
         self.check_memory(forecaster, entry, &context)?;
-        let fitted = (entry.build.fit)(&forecaster.settings, &context).map_err(|error| self.at_fault(error))?;
+        let fitted =
+            (entry.build.fit)(&forecaster.settings, &context).map_err(|error| self.at_fault(forecaster, error))?;
         logged.finished()?;
         Ok((fitted, checkpoint.map_or_else(|| begun.elapsed().as_secs_f64(), CheckpointFile::seconds)))
     }
 
     /// Data that nothing can be learned from: those of a file are at fault themselves, simulated ones by the experiment.
-    fn at_fault(&self, error: crate::forecast::Error) -> Failure {
+    fn at_fault(&self, forecaster: &ForecasterPlan, error: crate::forecast::Error) -> Failure {
         let of_data = matches!(error, crate::forecast::Error::Data(_));
-        let failure = Failure::from(error);
+        let mut failure = Failure::from(error);
+        if failure.kind == FailureKind::Numerical {
+            failure.message = format!("forecaster `{}`: {}", forecaster.label, failure.message);
+        }
         match self.data.and_then(|data| data.file.as_ref()) {
             Some(file) if of_data => failure.at(file.display().to_string()),
             None if of_data => Failure { kind: FailureKind::Usage, ..failure },

@@ -9,6 +9,7 @@ mod densities;
 mod file;
 mod laws;
 pub(super) mod lead_tables;
+mod leaving;
 mod lost;
 mod rollout;
 mod score;

@@ -3,10 +3,12 @@
 //!
 //! Members start from the training trajectories' first states and run freely; the second half counts. Mean, standard
 //! deviation and autocorrelation of each component (of 32, evenly spaced) are compared with those of the training
-//! states; standard errors take members as independent and allow for autocorrelation.
+//! states; standard errors take members as independent and allow for autocorrelation. Over the whole rollouts it is noted
+//! when a member leaves the range of the training states.
 
 use ndarray::{Array2, Array3, ArrayView2, Axis, s};
 
+use super::leaving::Leaving;
 use crate::failure::Result;
 use crate::progress::Progress;
 use crate::results::{RolloutRow, TrainingRow};
@@ -60,13 +62,14 @@ fn rollout(
     }
     let members = (BUDGET / training.evaluations.max(1) / steps).clamp(MEMBERS.1, MEMBERS.0);
     let probed = climate.probed();
-    let states = run(made.fitted.as_forecaster(), data, (members, steps), &probed, seed, progress)?;
+    let (states, leaving) = run(made.fitted.as_forecaster(), data, (members, steps), &probed, seed, progress)?;
     let (lag, wanted) = correlations.get_or_insert_with(|| {
         let of_training = data.train.select(Axis(2), &probed);
         let lag = half_life(&of_training);
         (lag, of_training.axis_iter(Axis(2)).map(|component| correlation(component, lag)).collect())
     });
-    let mut row = RolloutRow { members, steps, lag: *lag, ..RolloutRow::default() };
+    let (left, left_by) = leaving.found();
+    let mut row = RolloutRow { members, steps, left, left_by, lag: *lag, ..RolloutRow::default() };
     for (j, &component) in probed.iter().enumerate() {
         let (mean, sd) = (climate.mean[component], climate.sd[component]);
         let found = states.index_axis(Axis(2), j).mapv(|x| (x - mean) / sd);
@@ -85,6 +88,13 @@ impl RolloutRow {
         // the worst of many components: four standard errors
         let surely = |off: f64, se: Option<f64>, least: f64| off > least && se.is_none_or(|se| off > 4.0 * se);
         let mut wrong = Vec::new();
+        // of a law with heavy tails some may
+        if let (Some(by), true) = (self.left_by, 10 * self.left > self.members) {
+            let (left, members) = (self.left, self.members);
+            wrong.push(format!(
+                "{left} of {members} members leave the range of the training states, half of them by lead step {by}"
+            ));
+        }
         if let Some(ratio) = self.sd_ratio.filter(|ratio| surely((ratio - 1.0).abs(), self.sd_ratio_se, 0.1)) {
             wrong.push(format!("the standard deviation of component {} is {ratio:.2} times that", self.component));
         }
@@ -104,7 +114,8 @@ impl RolloutRow {
     }
 }
 
-/// The second half of the rollouts, `[member, time, probed component]`.
+/// The second half of the rollouts, `[member, time, probed component]`, and when members left the range of the training
+/// states.
 fn run(
     model: &dyn Forecaster,
     data: &SplitTrajectories,
@@ -112,7 +123,7 @@ fn run(
     probed: &[usize],
     seed: u64,
     progress: &dyn Progress,
-) -> Result<Array3<f64>> {
+) -> Result<(Array3<f64>, Leaving)> {
     let key = Key::new(seed, Domain::Method).purpose(Purpose::ProcessNoise).case(CASE);
     let cases = data.train.dim().0;
     let (mut x, past) = (Array2::zeros((members, model.dim())), model.history() - 1);
@@ -121,15 +132,17 @@ fn run(
     }
     let first = steps / 2;
     let mut states = Array3::zeros((members, steps - first, probed.len()));
+    let mut leaving = Leaving::new(data.train.view(), members);
     for step in 0..steps {
         go_on(progress, "rolling forecasters out")?;
         let k = if model.autonomous() { step } else { data.first_step + past + step };
         model.advance(k, 1, &mut x, key)?;
+        leaving.note(step + 1, &x);
         if step >= first {
             states.index_axis_mut(Axis(1), step - first).assign(&x.select(Axis(1), probed));
         }
     }
-    Ok(states)
+    Ok((states, leaving))
 }
 
 /// The first lag at which the mean autocorrelation over components, `[case, time, component]`, is below a half; at most a
@@ -221,10 +234,11 @@ mod tests {
             file: None,
             parameters: None,
         };
-        let states = run(model, &data, (64, 1000), &[0, 1], 3, &crate::progress::Quiet).unwrap();
+        let (states, leaving) = run(model, &data, (64, 1000), &[0, 1], 3, &crate::progress::Quiet).unwrap();
         let lag = half_life(&data.train);
         assert_eq!(lag, 7, "the first lag at which .9^lag is below a half");
-        let mut row = RolloutRow { lag, ..RolloutRow::default() };
+        let (left, left_by) = leaving.found();
+        let mut row = RolloutRow { members: 64, steps: 1000, left, left_by, lag, ..RolloutRow::default() };
         for j in 0..2 {
             let wanted = correlation(data.train.index_axis(Axis(2), j), lag);
             add(&mut row, j, states.index_axis(Axis(2), j), wanted);
@@ -239,11 +253,15 @@ mod tests {
         assert!((right.sd_ratio.unwrap() - 1.0).abs() < 0.06, "{right:?}");
         assert!(right.mean_error.unwrap().abs() < 0.12 && right.autocorrelation_error.unwrap().abs() < 0.08);
         assert!(right.warning("x").is_none(), "{right:?}");
+        // 40,000 states reach 4.1 standard deviations on either side, widened 6.2: one of 64,000 is beyond in 1e5 times
+        assert_eq!((right.left, right.left_by), (0, None));
         let wide = row_of(&Autoregression(0.95, 0.19f64.sqrt()));
         assert!((wide.sd_ratio.unwrap() / (0.19f64 / 0.0975).sqrt() - 1.0).abs() < 0.1, "{wide:?}");
         assert!(wide.warning("x").is_some_and(|text| text.contains("standard deviation")), "{wide:?}");
         let exploding = row_of(&Autoregression(3.0, 1.0));
         assert!(!exploding.finite || exploding.sd_ratio.unwrap() > 1e6, "{exploding:?}");
         assert!(exploding.warning("x").is_some());
+        // 3^t times a state of order 1 is beyond 6.2 within a few lead steps
+        assert!(exploding.left == 64 && exploding.left_by.is_some_and(|by| by <= 4), "{exploding:?}");
     }
 }

@@ -77,11 +77,15 @@ pub fn run(
             None => Some(judged(Experiment::load(plan, None, options, progress)?)?),
             kept => kept,
         };
-        experiment.fit_all(None, false, progress)?;
+        let diverged = fit(&mut experiment, progress)?;
         let scores = forecast::score(&experiment, progress)?;
         let first = |pair: &&PairedRow| pair.metric == metric && pair.lead_step.is_none_or(|lead| lead == 1);
         let paired: Vec<&PairedRow> = scores.paired.iter().filter(first).collect();
-        let found = surface(row.reported(), grid, metric, |label| worth(&scores, label, metric), &paired)?;
+        let worth = |label: &str| match diverged.iter().any(|lost| lost == label) {
+            true => Some(Worth { value: None, se: None, n: 0, diverged: 1, replicates: 1 }),
+            false => worth(&scores, label, metric),
+        };
+        let found = surface(row.reported(), grid, metric, worth, &paired)?;
         best.extend(found.points.iter().position(|point| point.best).map(|at| set(row, &grid[at].settings)));
         tuned.push(found);
         data = experiment.data;
@@ -156,6 +160,18 @@ fn of_grid(plan: &Plan, grid: &[Point<ForecasterPlan>], metric: &str) -> Plan {
         score: ScorePlan { metrics: vec![metric.to_owned()], lead_steps: 1, starts, ..plan.score.clone() },
         ..plan.clone()
     }
+}
+
+/// Trains all points of a grid; the labels of those whose training diverged, which is what a tuning is to find out.
+fn fit(experiment: &mut Experiment, progress: &dyn Progress) -> Result<Vec<String>> {
+    let mut diverged = Vec::new();
+    for one in &experiment.plan.forecasters {
+        match experiment.fit(&[one], None, false, progress) {
+            Err(failure) if failure.kind == FailureKind::Numerical => diverged.push(one.label.clone()),
+            other => other?,
+        }
+    }
+    Ok(diverged)
 }
 
 /// The trajectories that are trained on, and in the place of the test part what judges.

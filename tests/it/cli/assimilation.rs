@@ -172,54 +172,6 @@ fn rows_are_held_against_known_figures() {
 }
 
 #[test]
-fn tuning_finds_the_best_of_a_grid_and_writes_the_experiment() {
-    let folder = tempfile::tempdir().unwrap();
-    let text = format!(
-        "{LINEAR}[observe]\nsteps = 300\nburn_in = 20\n[[assimilate]]\nmethod = \"etkf\"\nmembers = 20\n\
-         [[assimilate]]\nmethod = \"kalman\"\n"
-    );
-    let path = write(folder.path(), "x.toml", text.as_bytes());
-    let out = folder.path().join("tuned.toml");
-    let args = ["tune", path.to_str().unwrap(), "--grid", "inflation=0.5,1.02,2.0", "--grid", "rotate=true,false"];
-    let found = json(&scorecast(&[&args[..], &["--out", out.to_str().unwrap(), "--json"]].concat()));
-    let tuned = found["result"]["tuned"].as_array().unwrap();
-    assert_eq!(tuned.len(), 1, "the exact filter has nothing to tune");
-    let points = tuned[0]["points"].as_array().unwrap();
-    let best: Vec<_> = points.iter().filter(|point| point["best"].as_bool().unwrap()).collect();
-    assert_eq!((points.len(), best.len()), (6, 1));
-    assert_eq!(best[0]["settings"][0][1].as_f64(), Some(1.02));
-    let least = best[0]["value"].as_f64().unwrap();
-    assert!(points.iter().filter_map(|point| point["value"].as_f64()).all(|value| value >= least));
-    assert!(found["result"]["seed"].as_u64() != Some(4), "the truths of the tuning are its own");
-    let shown = String::from_utf8(scorecast(&["config", "show", out.to_str().unwrap()]).stdout).unwrap();
-    assert!(shown.contains("inflation = 1.02"), "{shown}");
-    let table = String::from_utf8(scorecast(&args).stdout).unwrap();
-    assert!(table.contains("best: inflation = 1.02") && table.contains("not told from it"), "{table}");
-}
-
-#[test]
-fn only_the_rows_that_are_named_are_tuned_and_all_are_written() {
-    let folder = tempfile::tempdir().unwrap();
-    let row = |label: &str| format!("[[assimilate]]\nmethod = \"etkf\"\nlabel = \"{label}\"\nmembers = 10\n");
-    let network = |name: &str| format!("[[observe]]\nname = \"{name}\"\nsteps = 60\nburn_in = 20\n");
-    let rows = [row("first"), "observe = \"far\"\n".to_owned(), row("second"), "observe = \"near\"\n".to_owned()];
-    let text = format!("{LINEAR}{}{}{}", network("near"), network("far"), rows.concat());
-    let path = write(folder.path(), "x.toml", text.as_bytes());
-    let out = folder.path().join("tuned.toml");
-    let args = ["tune", path.to_str().unwrap(), "--grid", "inflation=1.3,1.6", "--row", "second", "--json"];
-    let would = json(&scorecast(&[&args[..], &["--dry-run"]].concat()))["result"].to_string();
-    assert!(would.contains("second") && would.contains("`near`"), "{would}");
-    assert!(!would.contains("first") && !would.contains("`far`"), "{would}");
-    let found = json(&scorecast(&[&args[..], &["--out", out.to_str().unwrap()]].concat()));
-    let tuned: Vec<_> = found["result"]["tuned"].as_array().unwrap().iter().map(|row| row["row"].as_str()).collect();
-    assert_eq!(tuned, [Some("second")]);
-    let shown = String::from_utf8(scorecast(&["config", "show", out.to_str().unwrap()]).stdout).unwrap();
-    let (first, second) = shown.split_once("label = \"second\"").unwrap();
-    let tried = |text: &str| ["1.3", "1.6"].iter().any(|value| text.contains(&format!("inflation = {value}")));
-    assert!(first.contains("label = \"first\"") && !tried(first) && tried(second), "{shown}");
-}
-
-#[test]
 fn the_table_says_what_needs_no_truth() {
     let text = format!(
         "{LINEAR}[observe]\nsteps = 1000\nburn_in = 20\n[[assimilate]]\nmethod = \"kalman\"\nlabel = \"exact\"\n\

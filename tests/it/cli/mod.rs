@@ -16,6 +16,7 @@ mod killed;
 mod limits;
 mod parameters;
 mod provenance;
+mod tuning;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -58,6 +59,16 @@ const BAD_ARGUMENTS: &[(&[&str], &str)] = &[
     (&["tune", "sakov2008", "--grid", "inflation=1,1"], "the value 1 of `inflation` twice"),
     (&["tune", "sakov2008", "--grid", "inflation=1,2", "--grid", "inflation=3"], "given twice for `inflation`"),
     (&["tune", "sakov2008", "--grid", "inflation=1,2", "--metric", "spread"], "no metric that tells better from worse"),
+    (&["tune", "lorenz96", "--grid", "learning_rate=1,2", "--forecaster", "difusion"], "did you mean `diffusion`?"),
+    (
+        &["tune", "lorenz96", "--grid", "inflation=1,2", "--forecaster", "*"],
+        "no forecaster of `lorenz96` has the setting `inflation`; `scorecast list forecasters`",
+    ),
+    (&["tune", "lorenz96", "--grid", "learning_rate=-1,2", "--forecaster", "diffusion"], "learning_rate"),
+    (
+        &["tune", "lorenz96", "--grid", "learning_rate=1,2", "--forecaster", "*", "--row", "letkf"],
+        "cannot be used with",
+    ),
     (&["diagnose"], "required arguments"),
     (&["diagnose", "lorez96"], "unknown system `lorez96`; did you mean `lorenz96`?"),
     (&["diagnose", "lorenz96", "--set", "system.forcng=1"], "did you mean `forcing`?"),
