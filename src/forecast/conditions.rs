@@ -3,7 +3,7 @@
 use ndarray::{Array2, Array3, ArrayView3, s};
 
 use super::fitting::tests::try_fit_knowing;
-use super::{FORECASTERS, FitSize, Fitted, KnownParameters, Result};
+use super::{FORECASTERS, FitContext, FitSize, Fitted, KnownParameters, Result};
 use crate::systems::{Domain, Entry, Geometry, Key, Settings, Value};
 
 fn states(cases: usize) -> Array3<f64> {
@@ -103,4 +103,31 @@ fn a_parameter_that_does_not_vary_is_refused_and_so_is_a_model_that_is_given_oth
     }
     model.config["parameters"] = serde_json::json!(["of.rho"]);
     assert!(entry.build.rebuild(&model).unwrap().is_err());
+    // a training goes on from a model that is given the same, and from no other
+    let model = fit(entry, &[on_parameters()], data.view(), &own).unwrap().model();
+    let started = |condition: &str| {
+        let given =
+            [("steps", Value::Int(4)), ("width", Value::Int(4)), ("condition_on", Value::Text(condition.to_owned()))];
+        let given = given.map(|(key, value)| (key.to_owned(), value)).into_iter().collect();
+        let settings = Settings::check("x", entry.params, &given).unwrap();
+        let names = names();
+        let context = FitContext {
+            system: None,
+            geometry: Geometry::Unstructured,
+            train: data.view(),
+            valid: data.view(),
+            parameters: Some(KnownParameters { names: &names, train: own.view(), valid: own.view() }),
+            key: Key::new(9, Domain::Training),
+            progress: &crate::progress::Quiet,
+            checkpoints: None,
+            start: Some(&model),
+        };
+        (entry.build.fit)(&settings, &context).map(|fitted| fitted.parameters().to_vec())
+    };
+    assert_eq!(started("parameters").unwrap(), names());
+    let said = started("state").unwrap_err().to_string();
+    assert!(
+        said.contains("is given of.rho, of.beta, but the training gives no parameters; set `condition_on`"),
+        "{said}"
+    );
 }

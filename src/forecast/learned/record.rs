@@ -91,7 +91,8 @@ pub fn scales(model: &Model, components: usize) -> Result<Scales> {
         let scale = Scale { mean: part("mean")?, sd: part("sd")? };
         match scale.sd.iter().position(|sd| !(*sd > 0.0 && sd.is_finite())) {
             Some(at) => {
-                let problem = format!("is {} at place {at}, but must be above 0", scale.sd[at]);
+                let what = if name == PARAMETERS { "parameter" } else { "component" };
+                let problem = format!("is {} for {what} {at}, but must be above 0", scale.sd[at]);
                 Err(misfit(model, &format!("{name}.sd"), &problem))
             }
             None => Ok(scale),
@@ -110,14 +111,16 @@ pub fn scales(model: &Model, components: usize) -> Result<Scales> {
 /// As [`scales`], and when it is given others.
 pub fn scales_given(model: &Model, components: usize, given: &[String]) -> Result<Scales> {
     let own = parameters(model)?;
-    let listed = |names: &[String]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-    match own == given {
-        true => scales(model, components),
-        false => {
-            let problem = format!("are {}, but the training that starts from it gives {}", listed(&own), listed(given));
-            Err(misfit(model, PARAMETERS, &problem))
-        }
+    if own == given {
+        return scales(model, components);
     }
+    let listed = |names: &[String]| if names.is_empty() { "no parameters".to_owned() } else { names.join(", ") };
+    Err(Error::Model(format!(
+        "the model that the training starts from is given {}, but the training gives {}; set `condition_on` as it was, or leave \
+         `start_from` out",
+        listed(&own),
+        listed(given)
+    )))
 }
 
 /// The weights of a model's network, which must be of these fields with the history of the model.

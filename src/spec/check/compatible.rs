@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use ndarray::{Array1, Array2};
 
 use super::assimilate::CheckedRow;
+use super::conditions::conditions;
 use super::context::Context;
 use super::observe::CheckedNetwork;
 use crate::assimilation::Need;
@@ -78,12 +79,7 @@ pub(super) fn check(
     } else if let Some(refusal) = estimates(entry, plan, (kind, plan_of_it), operator.filter(|_| refused.is_none())) {
         cx.mistakes.add(row.place, format!("{}.estimate", row.key), refusal);
     }
-    if let Some(refusal) = of_several_states(plan, plan_of_it.map_or(1, ForecasterPlan::history)) {
-        cx.mistakes.add(row.place, format!("{}.estimate", row.key), refusal);
-    }
-    if plan_of_it.and_then(ForecasterPlan::is_conditioned) == Some(true)
-        && let Some(refusal) = system.and_then(|system| conditions(plan, &system.drawn_parameters()))
-    {
+    for refusal in plan_of_it.into_iter().flat_map(|forecaster| conditions(plan, forecaster, system)) {
         cx.mistakes.add(row.place, format!("{}.estimate", row.key), refusal);
     }
     if let Some(refusal) = refused {
@@ -99,31 +95,6 @@ pub(super) fn check(
             plan.method
         ));
     }
-}
-
-/// Why a row with a forecaster of several states cannot estimate parameters: they would lie behind the states of the past.
-fn of_several_states(plan: &AssimilatePlan, history: usize) -> Option<String> {
-    (history > 1 && !plan.estimate.is_empty()).then(|| {
-        format!(
-            "`{}` has a `history` of {history}, beside which parameters are not estimated; set it to 1",
-            plan.forecaster
-        )
-    })
-}
-
-/// Why a row cannot run with a forecaster that is given these parameters: no filter is told those of the truth, so that it must
-/// estimate all of them, and no others.
-fn conditions(plan: &AssimilatePlan, given: &[String]) -> Option<String> {
-    let estimated: Vec<&str> = plan.estimate.iter().map(|parameter| parameter.name.as_str()).collect();
-    let label = &plan.forecaster;
-    if let Some(missing) = given.iter().find(|name| !estimated.contains(&name.as_str())) {
-        return Some(format!(
-            "`{label}` is conditioned on `{missing}`, which a filter does not know; add it to `estimate`, or set \
-             `condition_on` of `{label}` to \"state\""
-        ));
-    }
-    let other = estimated.iter().find(|name| !given.iter().any(|known| known == *name))?;
-    Some(format!("`{label}` is not conditioned on `{other}`; leave it out of `estimate`"))
 }
 
 /// Why a row cannot estimate parameters: its members are stepped by the true system, or by a forecaster that is conditioned on

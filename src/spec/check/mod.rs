@@ -6,6 +6,7 @@
 mod assimilate;
 mod budget;
 mod compatible;
+mod conditions;
 mod context;
 mod data;
 mod estimate;

@@ -79,21 +79,16 @@ impl<'a> Measuring<'a> {
             (None, DataSource::Simulated { trajectories, steps, .. }, Some(system)) => {
                 let (geometry, dim) = (system.system.geometry(), system.system.dim());
                 let [train, valid, _] = plan.data.split_counts(*trajectories);
-                let drawn = system.system.drawn_parameters().is_some();
+                let names = system.drawn_parameters();
+                // parameters that differ need trajectories that do
+                let parts = if names.is_empty() { 1 } else { 2 };
                 let states = |cases: usize, at: u64| {
-                    let pairs = cases.saturating_mul(*steps).min(if drawn { PAIRS / 2 } else { PAIRS });
-                    let times = if pairs == 0 { 0 } else { pairs + 1 };
-                    // parameters that differ need trajectories that do
-                    let made = if drawn && times > 0 { 2 } else { 1 };
                     let key = Key::new(plan.seed, Domain::Training).case(at);
-                    let part = |first: usize| key.members_from((first * times) as u64).normals(times, dim);
-                    let parts: Vec<_> = (0..made).map(part).collect();
-                    let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
-                    ndarray::stack(ndarray::Axis(0), &views).unwrap_or_default()
+                    normal_states(cases.saturating_mul(*steps), (parts, dim), key)
                 };
                 let (train, valid) = (states(train, 0), states(valid, 1));
                 let cases = [train.dim().0, valid.dim().0];
-                let parameters = made_up(system.drawn_parameters(), cases, plan.seed);
+                let parameters = made_up(names, cases, plan.seed);
                 Ok(Self { geometry, train, valid, parameters, max_memory, progress })
             }
             _ => {
@@ -103,6 +98,14 @@ impl<'a> Measuring<'a> {
             }
         }
     }
+}
+
+/// So many trajectories of normal states with at most so many pairs in all, `[case, time, component]`.
+fn normal_states(pairs: usize, (cases, dim): (usize, usize), key: Key) -> Array3<f64> {
+    let pairs = pairs.min(PAIRS).div_ceil(cases);
+    let times = if pairs == 0 { 0 } else { pairs + 1 };
+    let values = key.normals(cases * times, dim).into_raw_vec_and_offset().0;
+    Array3::from_shape_vec((cases, times, dim), values).unwrap_or_default()
 }
 
 /// Parameters of these names for the trajectories that are made up; none where there are no names.

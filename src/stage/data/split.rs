@@ -57,7 +57,7 @@ impl SplitParameters {
         Self { names, train, valid, test }
     }
 
-    /// Those of all trajectories, in the order train, valid, test.
+    /// The parameters of all trajectories, in the order train, valid, test.
     pub fn joined(&self) -> CaseParameters {
         let parts = [self.train.view(), self.valid.view(), self.test.view()];
         CaseParameters { names: self.names.clone(), values: concatenate(Axis(0), &parts).unwrap_or_default() }
@@ -68,7 +68,7 @@ impl SplitParameters {
         KnownParameters { names: &self.names, train: self.train.view(), valid: self.valid.view() }
     }
 
-    /// Those of one trajectory, in the order of these names.
+    /// The parameters of one trajectory, in the order of these names.
     fn of(&self, values: ArrayView1<f64>, names: &[String]) -> Option<Array1<f64>> {
         names.iter().map(|name| self.names.iter().position(|known| known == name).map(|at| values[at])).collect()
     }

@@ -38,7 +38,7 @@ pub(super) fn with(dataset: Dataset, parameters: &CaseParameters) -> Dataset {
         )
 }
 
-/// Those of a file along its dimension of cases; none where it has no such variables along them.
+/// The parameters of a file along its dimension of cases; none where it has no such variables along them.
 ///
 /// # Errors
 /// [`Error::Data`] where there are other numbers of values than of names and cases, or a value is not finite.

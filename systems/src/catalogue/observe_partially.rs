@@ -133,7 +133,7 @@ impl System for ObservePartially {
     }
 }
 
-/// Those of the system inside.
+/// What the system inside draws.
 impl DrawnParameters for ObservePartially {
     fn names(&self) -> Vec<String> {
         named_inside(&*self.complete)

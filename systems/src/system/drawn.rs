@@ -13,7 +13,7 @@ pub trait DrawnParameters {
     /// Their names, in the order in which they are drawn: paths of settings, `of.rho` being that of the system inside.
     fn names(&self) -> Vec<String>;
 
-    /// Those of an ensemble under `key`, `[member, parameter]`.
+    /// Their values of an ensemble under `key`, `[member, parameter]`.
     ///
     /// # Errors
     /// When the system inside refuses every draw.
