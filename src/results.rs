@@ -288,6 +288,9 @@ pub struct ParameterSeries {
     pub parameter: String,
     /// Its value in the truth, where there is one.
     pub truth: Option<f64>,
+    /// Whether the truth of each replicate has another value.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub own_truths: bool,
     /// Model time.
     pub times: Vec<f64>,
     /// The posterior mean.

@@ -29,8 +29,8 @@ pub enum Need {
 impl Need {
     /// Whether a forecaster offers it.
     pub fn offered_by(self, model: &dyn Forecaster) -> bool {
-        // the law of the next state alone is not that of a state with those before it
-        if model.history() > 1 {
+        // the law of the next state alone is not that of a state with those before it, or with parameters
+        if model.history() > 1 || !model.parameters().is_empty() {
             return false;
         }
         match self {

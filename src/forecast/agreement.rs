@@ -13,33 +13,29 @@ use crate::systems::{self, Entry, Geometry, Settings};
 const ANY: [(Geometry, usize); 3] =
     [(Geometry::Unstructured, 8), (Geometry::Ring, 8), (Geometry::Torus { rows: 4, columns: 4 }, 16)];
 
-/// All that is wrong with checked settings of a kind of forecaster beside each other, for states of this layout if it is
+/// All that is wrong with checked settings of a kind of forecaster beside each other, for states of this size if it is
 /// known: errors about single settings.
 pub fn disagreements(
     entry: &Entry<ForecasterBuild>,
     settings: &Settings,
-    layout: Option<(Geometry, usize)>,
+    size: Option<FitSize>,
 ) -> Vec<systems::Error> {
     let mut found: Vec<_> = match Settings::check(entry.name, entry.params, &BTreeMap::new()) {
         Ok(usual) => settings.iter().filter_map(|(key, _)| without_use(entry.name, key, settings, &usual)).collect(),
         Err(_) => Vec::new(),
     };
-    found.extend(contradiction(entry, settings, layout));
+    found.extend(contradiction(entry, settings, size));
     found
 }
 
 /// What no layout, or not this one, lets the settings be.
-fn contradiction(
-    entry: &Entry<ForecasterBuild>,
-    settings: &Settings,
-    layout: Option<(Geometry, usize)>,
-) -> Option<systems::Error> {
-    let layouts = layout.as_ref().map_or(&ANY[..], std::slice::from_ref);
-    let of = |(geometry, components): &(Geometry, usize)| {
-        let size = FitSize { geometry: *geometry, components: *components, train: 0, valid: 0 };
-        of_layout(entry, settings, &size, layout.is_some()).err()
-    };
-    let found: Option<Vec<Error>> = layouts.iter().map(of).collect();
+fn contradiction(entry: &Entry<ForecasterBuild>, settings: &Settings, size: Option<FitSize>) -> Option<systems::Error> {
+    // what a file has beside its states is not known either
+    let one = |&(geometry, components)| FitSize { parameters: 1, ..FitSize::of_states(geometry, components) };
+    let any = || ANY.iter().map(one).collect();
+    let sizes: Vec<FitSize> = size.map_or_else(any, |size| vec![size]);
+    let of = |one: &FitSize| of_layout(entry, settings, one, size.is_some()).err();
+    let found: Option<Vec<Error>> = sizes.iter().map(of).collect();
     // what all layouts refuse is no matter of the layout
     match found?.pop()? {
         Error::System(error @ systems::Error::Setting { .. }) => Some(error),
@@ -100,7 +96,10 @@ mod tests {
         let entry = find(FORECASTERS, "forecaster", kind).unwrap();
         let given = given.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
         let settings = Settings::check(kind, entry.params, &given).unwrap();
-        disagreements(entry, &settings, layout).iter().map(ToString::to_string).collect()
+        disagreements(entry, &settings, layout.map(|(geometry, components)| FitSize::of_states(geometry, components)))
+            .iter()
+            .map(ToString::to_string)
+            .collect()
     }
 
     fn text(word: &str) -> Value {

@@ -159,6 +159,10 @@ impl Forecaster for Autoregressive {
         self.learned.history()
     }
 
+    fn parameters(&self) -> &[String] {
+        self.learned.parameters()
+    }
+
     fn step(&self, k: usize, x: &mut Array2<f64>, key: Key) -> systems::Result<()> {
         let (key, dim) = (key.purpose(Purpose::ForecastNoise).at(k as u64), self.learned.components());
         let increments = &self.learned.scales().increments;

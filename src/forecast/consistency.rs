@@ -158,6 +158,10 @@ impl Forecaster for ConsistencyModel {
         self.learned.history()
     }
 
+    fn parameters(&self) -> &[String] {
+        self.learned.parameters()
+    }
+
     fn step(&self, k: usize, x: &mut Array2<f64>, key: Key) -> systems::Result<()> {
         let noise = key.purpose(Purpose::Sampler).at(k as u64).normals(x.nrows(), self.learned.components());
         let scaled = self.learned.scaled(x.view());

@@ -111,6 +111,10 @@ impl Forecaster for Crps {
         self.learned.history()
     }
 
+    fn parameters(&self) -> &[String] {
+        self.learned.parameters()
+    }
+
     fn step(&self, k: usize, x: &mut Array2<f64>, key: Key) -> systems::Result<()> {
         let dim = self.learned.components();
         // a member's stream holds its fields one after the other

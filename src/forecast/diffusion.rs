@@ -102,6 +102,10 @@ impl Forecaster for Diffusion {
         self.denoiser.learned().history()
     }
 
+    fn parameters(&self) -> &[String] {
+        self.denoiser.learned().parameters()
+    }
+
     fn step(&self, k: usize, x: &mut Array2<f64>, key: Key) -> systems::Result<()> {
         self.target.step(&self.denoiser, x, |denoiser, members| self.sampling.draw(denoiser, members, key.at(k as u64)))
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ndarray::ArrayView3;
+use ndarray::{ArrayView2, ArrayView3};
 
 use super::stored::same_parts;
 use super::{Fitted, Result};
@@ -20,6 +20,8 @@ pub struct FitContext<'a> {
     pub train: ArrayView3<'a, f64>,
     /// Validation trajectories, `[case, time, component]`.
     pub valid: ArrayView3<'a, f64>,
+    /// The parameters of the system in each trajectory, where they are known.
+    pub parameters: Option<KnownParameters<'a>>,
     /// The address of all training randomness.
     pub key: Key,
     /// Where to report.
@@ -35,6 +37,28 @@ impl FitContext<'_> {
     pub(super) fn layout(&self) -> (Geometry, usize) {
         (self.geometry, self.train.dim().2)
     }
+
+    /// The sizes of all this.
+    pub fn size(&self) -> FitSize {
+        let states = |part: &ArrayView3<f64>| part.dim().0.saturating_mul(part.dim().1);
+        FitSize {
+            train: states(&self.train),
+            valid: states(&self.valid),
+            parameters: self.parameters.map_or(0, |known| known.names.len()),
+            ..FitSize::of_states(self.geometry, self.train.dim().2)
+        }
+    }
+}
+
+/// The parameters of the system in each trajectory.
+#[derive(Clone, Copy, Debug)]
+pub struct KnownParameters<'a> {
+    /// Their names, in the order of their columns.
+    pub names: &'a [String],
+    /// Of the training trajectories, `[case, parameter]`.
+    pub train: ArrayView2<'a, f64>,
+    /// Of the validation trajectories, `[case, parameter]`.
+    pub valid: ArrayView2<'a, f64>,
 }
 
 /// The sizes of what a forecaster is made from.
@@ -48,6 +72,15 @@ pub struct FitSize {
     pub train: usize,
     /// Validation states.
     pub valid: usize,
+    /// Parameters of the system that are known of each trajectory.
+    pub parameters: usize,
+}
+
+impl FitSize {
+    /// Of states of so many components, no number of them and no parameters being known.
+    pub fn of_states(geometry: Geometry, components: usize) -> Self {
+        Self { geometry, components, train: 0, valid: 0, parameters: 0 }
+    }
 }
 
 /// How a kind of forecaster is made.
@@ -108,52 +141,4 @@ impl ForecasterBuild {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    //! Fits of small data, for the tests of the forecasters.
-
-    use ndarray::{Array3, Axis};
-
-    use super::*;
-    use crate::forecast::FORECASTERS;
-    use crate::progress::Quiet;
-    use crate::systems::registry::find;
-    use crate::systems::{Domain, Purpose, Value};
-
-    /// A forecaster of this kind with these settings, fitted to training and validation trajectories `[case, time, component]`.
-    pub fn try_fit(
-        kind: &str,
-        given: &[(&str, Value)],
-        (geometry, seed): (Geometry, u64),
-        [train, valid]: [ArrayView3<f64>; 2],
-    ) -> Result<Fitted> {
-        let entry = find(FORECASTERS, "forecaster", kind).unwrap();
-        let given = given.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
-        let settings = Settings::check(&format!("forecaster `{kind}`"), entry.params, &given).unwrap();
-        let context = FitContext {
-            system: None,
-            geometry,
-            train,
-            valid,
-            key: Key::new(seed, Domain::Training),
-            progress: &Quiet,
-            checkpoints: None,
-            start: None,
-        };
-        (entry.build.fit)(&settings, &context)
-    }
-
-    /// `cases` stationary trajectories of two times, `[case, time, component]`: independent pairs.
-    pub fn independent_pairs(system: &Arc<dyn System>, dt: f64, cases: usize, seed: u64) -> Array3<f64> {
-        let key = Key::new(seed, Domain::Data);
-        let first = system.initial(cases, key);
-        let mut second = first.clone();
-        let model = Arc::clone(system).forecaster(&stepping(dt)).unwrap();
-        model.advance(0, 1, &mut second, key.purpose(Purpose::ProcessNoise)).unwrap();
-        ndarray::stack(Axis(1), &[first.view(), second.view()]).unwrap()
-    }
-
-    /// One step of the integrator for each lead step.
-    pub fn stepping(dt: f64) -> Stepping {
-        Stepping { dt, substeps: 1, integrator: "rk4".to_owned() }
-    }
-}
+pub(super) mod tests;

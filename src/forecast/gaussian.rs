@@ -184,6 +184,10 @@ impl Forecaster for Gaussian {
         self.learned().history()
     }
 
+    fn parameters(&self) -> &[String] {
+        self.learned().parameters()
+    }
+
     fn step(&self, k: usize, x: &mut Array2<f64>, key: Key) -> systems::Result<()> {
         let key = key.purpose(Purpose::ForecastNoise).at(k as u64);
         // drawn chunk by chunk: the factors of a full covariance are many numbers

@@ -134,6 +134,10 @@ impl Forecaster for Mixture {
         self.learned.history()
     }
 
+    fn parameters(&self) -> &[String] {
+        self.learned.parameters()
+    }
+
     fn step(&self, k: usize, x: &mut Array2<f64>, key: Key) -> systems::Result<()> {
         let key = key.at(k as u64);
         let draws = self.by_chunk(x.view(), |first, law| law.draw(key.members_from(first as u64)))?;

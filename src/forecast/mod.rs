@@ -6,6 +6,8 @@ mod autoregressive;
 #[cfg(test)]
 mod baselines;
 mod climatology;
+#[cfg(test)]
+mod conditions;
 mod consistency;
 mod crps;
 mod denoiser;
@@ -44,7 +46,7 @@ mod trainings;
 pub use agreement::disagreements;
 pub use error::{Error, Result};
 pub use fitted::{EarlierTraining, Fitted, Parts, Training};
-pub use fitting::{Cost, CostOf, FitContext, FitSize, ForecasterBuild};
+pub use fitting::{Cost, CostOf, FitContext, FitSize, ForecasterBuild, KnownParameters};
 pub use learned::START_FROM;
 pub use pool::pool;
 

@@ -210,6 +210,10 @@ impl Forecaster for Mse {
         self.learned().history()
     }
 
+    fn parameters(&self) -> &[String] {
+        self.learned().parameters()
+    }
+
     fn step(&self, k: usize, x: &mut Array2<f64>, key: Key) -> systems::Result<()> {
         let kernel = self.0.kernel();
         let mean = kernel.mean(x.view())?;

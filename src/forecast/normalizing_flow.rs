@@ -168,6 +168,10 @@ impl Forecaster for NormalizingFlow {
         self.learned.history()
     }
 
+    fn parameters(&self) -> &[String] {
+        self.learned.parameters()
+    }
+
     fn step(&self, k: usize, x: &mut Array2<f64>, key: Key) -> systems::Result<()> {
         let normals = key.purpose(Purpose::ForecastNoise).at(k as u64).normals(x.nrows(), self.learned.components());
         let increments = &self.learned.scales().increments;

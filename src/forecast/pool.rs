@@ -45,6 +45,10 @@ impl Forecaster for Pool {
         self.0[0].history()
     }
 
+    fn parameters(&self) -> &[String] {
+        self.0[0].parameters()
+    }
+
     fn step(&self, k: usize, x: &mut Array2<f64>, key: Key) -> systems::Result<()> {
         for (index, forecaster) in self.0.iter().enumerate() {
             let members = self.members(index, x.nrows());

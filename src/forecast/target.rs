@@ -231,7 +231,7 @@ impl Target {
     /// # Errors
     /// When Candle fails.
     pub fn to_state(&self, learned: &Learned, x: ArrayView2<f64>) -> Result<Affine> {
-        let Scales { states, increments } = learned.scales();
+        let Scales { states, increments, .. } = learned.scales();
         let newest = learned.newest(x);
         let (offset, sd) = match self {
             Self::Increment => (&newest + &increments.mean, increments.sd.clone()),

@@ -1,10 +1,10 @@
-//! What a network learns from: the last step (x_k, x_{k+1}) of each window, with the states before x_k where it has a history, and the scales that make it about a unit
-//! normal.
+//! What a network learns from: the last step (x_k, x_{k+1}) of each window, with the states before x_k where it has a history and
+//! the parameters of its trajectory where it is conditioned on them, and the scales that make it about a unit normal.
 //!
 //! scaled state = (x_k - mean) / sd, scaled increment z = (x_{k+1} - x_k - mean') / sd', with a mean and sd for each
 //! component, or one for all components where they are one field at the positions of a grid.
 
-use ndarray::{Array1, Array2, ArrayView3, Axis};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayView3, ArrayViewMut1, Axis, s};
 
 use super::windows::{Windows, evenly};
 use super::{Error, Result};
@@ -21,7 +21,8 @@ pub enum Subset {
 /// Some steps, scaled.
 #[derive(Clone, Debug)]
 pub struct Batch {
-    /// Scaled x_k, `[row, component]`, and behind it the states before it, as many as the history has, the newest first.
+    /// Scaled x_k, `[row, component]`, behind it the states before it, as many as the history has, the newest first, and then
+    /// the scaled parameters, each repeated for all components: a constant field.
     pub states: Array2<f64>,
     /// Scaled increments z, `[row, component]`.
     pub increments: Array2<f64>,
@@ -39,6 +40,8 @@ pub struct Data<'a> {
     /// Lead steps of a row.
     steps: usize,
     scales: Scales,
+    /// The parameters of training and validation trajectories, `[case, parameter]`.
+    parameters: Option<[ArrayView2<'a, f64>; 2]>,
 }
 
 impl<'a> Data<'a> {
@@ -56,7 +59,27 @@ impl<'a> Data<'a> {
         let of = |part| Windows::new(part, history + 1, 1);
         let train = of(train);
         let scales = Scales::of(&train, one_field)?;
-        Ok(Self { train, valid: of(valid), history, steps: 1, scales })
+        Ok(Self { train, valid: of(valid), history, steps: 1, scales, parameters: None })
+    }
+
+    /// This data with the parameters of each trajectory, `[case, parameter]` of training and validation, that every step of it is
+    /// given with, scaled by the training part; `names` are theirs.
+    ///
+    /// # Errors
+    /// When one is the same in all training trajectories.
+    pub fn with_parameters(mut self, parts: [ArrayView2<'a, f64>; 2], names: &[String]) -> Result<Self> {
+        let scale = Scale::of(names.len(), || parts[0].outer_iter().map(|row| row.to_owned()), false);
+        if let Some(j) = (0..names.len()).find(|j| scale.sd[*j] <= 1e-12 * scale.mean[*j].abs()) {
+            return Err(Error::Data(format!(
+                "the parameter `{}` is the same in all {} training trajectories, so there is nothing to learn about it; leave \
+                 it out of those that are drawn, or give more trajectories or a larger spread",
+                names[j],
+                parts[0].nrows()
+            )));
+        }
+        self.scales.parameters = scale;
+        self.parameters = Some(parts);
+        Ok(self)
     }
 
     /// This data in rows of so many lead steps.
@@ -72,7 +95,14 @@ impl<'a> Data<'a> {
                  set a smaller `rollout`, or give longer trajectories"
             )));
         }
-        Ok(Self { train, valid, history: self.history, steps, scales: self.scales.clone() })
+        Ok(Self {
+            train,
+            valid,
+            history: self.history,
+            steps,
+            scales: self.scales.clone(),
+            parameters: self.parameters,
+        })
     }
 
     /// This data scaled as other data were.
@@ -100,7 +130,7 @@ impl<'a> Data<'a> {
     pub fn batch(&self, part: Subset, rows: &[usize]) -> Batch {
         let windows = self.part(part);
         let (count, dim) = (rows.len(), windows.dim());
-        let mut states = Array2::zeros((count, self.history * dim));
+        let mut states = Array2::zeros((count, (self.history + self.scales.parameters.len()) * dim));
         let mut increments = vec![Array2::zeros((count, dim)); self.steps];
         for (i, row) in rows.iter().enumerate() {
             let window = windows.get(*row);
@@ -112,6 +142,9 @@ impl<'a> Data<'a> {
             for ((x, next), increments) in from.zip(next.outer_iter()).zip(&mut increments) {
                 (0..dim).for_each(|c| increments[[i, c]] = self.scales.increments.scaled(next[c] - x[c], c));
             }
+            if let Some(parameters) = self.parameters_of(part, windows.case(*row)) {
+                self.scales.parameters.put(parameters, states.slice_mut(s![i, self.history * dim..]));
+            }
         }
         let later = increments.split_off(1);
         Batch { states, increments: increments.swap_remove(0), later, pairs: rows.to_vec() }
@@ -122,6 +155,15 @@ impl<'a> Data<'a> {
         let part = if self.pairs(Subset::Valid) > 0 { Subset::Valid } else { Subset::Train };
         let available = self.pairs(part);
         self.batch(part, &evenly(available, available.min(most)).collect::<Vec<_>>())
+    }
+
+    /// The parameters of a trajectory of a part.
+    fn parameters_of(&self, part: Subset, case: usize) -> Option<ArrayView1<'_, f64>> {
+        let [train, valid] = self.parameters.as_ref()?;
+        Some(match part {
+            Subset::Train => train.row(case),
+            Subset::Valid => valid.row(case),
+        })
     }
 
     fn part(&self, part: Subset) -> &Windows<'a> {
@@ -161,15 +203,40 @@ impl Scale {
     pub fn scaled(&self, value: f64, c: usize) -> f64 {
         (value - self.mean[c]) / self.sd[c]
     }
+
+    /// Of nothing.
+    pub fn none() -> Self {
+        Self { mean: Array1::zeros(0), sd: Array1::zeros(0) }
+    }
+
+    /// How many it is of.
+    pub fn len(&self) -> usize {
+        self.mean.len()
+    }
+
+    /// Whether it is of nothing.
+    pub fn is_empty(&self) -> bool {
+        self.mean.is_empty()
+    }
+
+    /// Puts `values`, scaled, into fields one after the other, each the same at all its positions.
+    pub fn put(&self, values: ArrayView1<f64>, mut fields: ArrayViewMut1<f64>) {
+        let positions = fields.len() / self.len().max(1);
+        for (j, value) in values.iter().enumerate() {
+            fields.slice_mut(s![j * positions..(j + 1) * positions]).fill(self.scaled(*value, j));
+        }
+    }
 }
 
-/// The scales of states and of increments.
+/// The scales of states, of increments and of parameters.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scales {
     /// Of x_k.
     pub states: Scale,
     /// Of x_{k+1} - x_k.
     pub increments: Scale,
+    /// Of the parameters that a step is given with, `[parameter]`.
+    pub parameters: Scale,
 }
 
 impl Scales {
@@ -201,7 +268,7 @@ impl Scales {
                 )));
             }
         }
-        Ok(Self { states, increments })
+        Ok(Self { states, increments, parameters: Scale::none() })
     }
 }
 

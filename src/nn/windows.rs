@@ -71,6 +71,11 @@ impl<'a> Windows<'a> {
         trajectory.slice_move(s![time..time + self.length, ..])
     }
 
+    /// The trajectory of window `row`.
+    pub fn case(&self, row: usize) -> usize {
+        self.index[row].0
+    }
+
     /// The last two states of window `row`: the one that is stepped from, and the one after it.
     pub fn step(&self, row: usize) -> (ArrayView1<'_, f64>, ArrayView1<'_, f64>) {
         let (case, time) = self.index[row];

@@ -64,15 +64,14 @@ fn sizes(network: &ObservePlan, dim: usize) -> Option<(usize, bool)> {
 
 /// Trajectories: once as they come and once as they are cut; later the latter, and a copy of those that show the climate.
 fn data(data: &DataPlan, system: &SystemPlan, needs: &mut Vec<Need>) -> FitSize {
-    let (geometry, components) = (system.system.geometry(), system.system.dim());
-    let DataSource::Simulated { trajectories, steps, .. } = data.source else {
-        return FitSize { geometry, components, train: 0, valid: 0 };
-    };
+    let size = system.fit_size();
+    let components = size.components;
+    let DataSource::Simulated { trajectories, steps, .. } = data.source else { return size };
     let times = steps.saturating_add(1);
     let what = format!("trajectories ({trajectories} x {steps} x {components}), twice while they are cut");
     needs.push(Need::reals(what, &[2, trajectories, times, components]));
     let [train, valid, _] = data.split_counts(trajectories);
-    FitSize { geometry, components, train: train.saturating_mul(times), valid: valid.saturating_mul(times) }
+    FitSize { train: train.saturating_mul(times), valid: valid.saturating_mul(times), ..size }
 }
 
 /// One forecaster; what is in a file is not known before it is read.
@@ -89,17 +88,17 @@ fn forecasts(plan: &Plan, dim: usize, stage: &str, needs: &mut Vec<Need>) {
     let DataSource::Simulated { trajectories, steps, .. } = plan.data.source else { return };
     let test = plan.data.split_counts(trajectories)[2];
     let (starts, members, leads) = (plan.score.starts, plan.score.members, plan.score.lead_steps);
-    let states = plan.forecast.iter().map(|label| history(plan, label)).max().unwrap_or(1);
+    let width = plan.forecast.iter().map(|label| width(plan, label, dim)).max().unwrap_or(dim);
     if stage == "forecast" {
         let what = format!("forecasts ({test} x {starts} starts x {members} members x {leads} lead steps x {dim})");
         needs.push(Need::reals(what, &[2, test, starts, members.saturating_add(1), leads, dim]));
         let what = format!("forecast ensembles ({starts} starts x {members} members x {dim})");
-        needs.push(Need::reals(what, &[STEPPED, starts, members, dim, states]));
+        needs.push(Need::reals(what, &[STEPPED, starts, members, width]));
         return;
     }
     let at_once = rayon::current_num_threads().min(test.saturating_mul(plan.forecast.len()));
     let what = format!("forecast ensembles ({at_once} at a time x {starts} starts x {members} members x {dim})");
-    needs.push(Need::reals(what, &[STEPPED, at_once, starts, members, dim, states]));
+    needs.push(Need::reals(what, &[STEPPED, at_once, starts, members, width]));
     let choices = |name: &String| matches!(name.as_str(), "classifier_accuracy" | "classifier_p");
     if plan.score.metrics.iter().any(choices) {
         let states = classifier_states(test.saturating_mul(steps), dim);
@@ -143,6 +142,14 @@ fn observing(
 fn history(plan: &Plan, label: &str) -> usize {
     let found = plan.forecasters.iter().find(|one| one.label == label);
     found.map_or(1, ForecasterPlan::history)
+}
+
+/// The components of what the forecaster of a label steps: states, and the parameters that it is given.
+fn width(plan: &Plan, label: &str, dim: usize) -> usize {
+    let found = plan.forecasters.iter().find(|one| one.label == label);
+    let conditioned = found.is_some_and(|one| one.is_conditioned() == Some(true));
+    let parameters = plan.system.as_ref().filter(|_| conditioned).map_or(0, |system| system.fit_size().parameters);
+    dim.saturating_mul(history(plan, label)).saturating_add(parameters)
 }
 
 /// What the runs of rows hold: the largest of them while they go on, and of all rows what is kept.

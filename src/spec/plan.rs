@@ -7,7 +7,7 @@ use super::estimable::setting;
 use super::layout::Layout;
 use crate::assimilation::augment::Parameter;
 use crate::assimilation::{self, NOISE_LAWS, OPERATORS, ObservationOperator};
-use crate::forecast::{CostOf, FORECASTERS, START_FROM};
+use crate::forecast::{CostOf, FORECASTERS, FitSize, START_FROM};
 use crate::systems::catalogue::{DefaultStepping, climate};
 use crate::systems::registry::find;
 use crate::systems::{Settings, Stepping, System};
@@ -75,6 +75,17 @@ impl SystemPlan {
     /// A number among the settings, by its key, or by its path through the systems inside (`of.rho`).
     pub fn number(&self, path: &str) -> Option<f64> {
         setting(&self.name, self.settings.values(), path).ok().map(|(_, value)| value)
+    }
+
+    /// The names of the parameters that each of its trajectories draws.
+    pub fn drawn_parameters(&self) -> Vec<String> {
+        self.system.drawn_parameters().map(|drawn| drawn.names()).unwrap_or_default()
+    }
+
+    /// The size of its states, of which no number is known.
+    pub fn fit_size(&self) -> FitSize {
+        let states = FitSize::of_states(self.system.geometry(), self.system.dim());
+        FitSize { parameters: self.drawn_parameters().len(), ..states }
     }
 }
 
@@ -168,6 +179,12 @@ impl ForecasterPlan {
     /// How many successive states it is given, as far as its settings say.
     pub fn history(&self) -> usize {
         self.settings.optional_number("history").map_or(1, |count| count as usize).max(1)
+    }
+
+    /// Whether it is given the parameters of the system; none where a stored model says it.
+    pub fn is_conditioned(&self) -> Option<bool> {
+        let said = self.settings.text("condition_on");
+        (self.model.is_none() || !said.is_empty()).then(|| said == "parameters")
     }
 }
 

@@ -95,6 +95,11 @@ fn needs_data(plan: &Plan, data: Option<&Path>) -> bool {
     data.is_some() || from_file || plan.system.is_some() || !(own && fixed && loaded)
 }
 
+/// The value of a parameter in all truths; none where each has its own.
+fn shared_truth(plan: &Plan, name: &str) -> Option<f64> {
+    parameters::truth(plan, name, 0).filter(|_| !parameters::is_drawn(plan, name))
+}
+
 /// The ensembles of one row over all replicates, beside their truths.
 fn ensembles<'a>(
     plan: &Plan,
@@ -117,7 +122,7 @@ fn ensembles<'a>(
         times: network.times[..steps.len()].to_vec(),
         values: stack(Axis(0), &values).map_err(unequal)?,
         weights: stack(Axis(0), &weights).map_err(unequal)?,
-        parameters: row.estimate.iter().map(|p| (p.name.clone(), parameters::truth(plan, &p.name))).collect(),
+        parameters: row.estimate.iter().map(|p| (p.name.clone(), shared_truth(plan, &p.name))).collect(),
         estimates: stack(Axis(0), &estimates).map_err(unequal)?,
         truth: truth.transpose().map_err(unequal)?,
     })

@@ -95,7 +95,13 @@ fn estimated(report: &Report, series: &ParameterSeries) -> Option<String> {
         report.assimilation.iter().find(|row| row.label == series.label && row.metric == metric)
     };
     let (mean, sd) = (column("mean")?, column("sd")?.value?);
-    let truth = series.truth.map_or_else(String::new, |truth| format!("; the truth has {truth}"));
+    let truth = match (series.truth, column("error").and_then(|error| error.value)) {
+        (Some(_), Some(error)) if series.own_truths => {
+            format!("; each truth has its own, from which the means are {} away", figure(error, None))
+        }
+        (Some(truth), _) => format!("; the truth has {truth}"),
+        (None, _) => String::new(),
+    };
     Some(format!(
         "`{}` estimates `{}` as {} with a posterior standard deviation of {}{truth}.",
         series.label,

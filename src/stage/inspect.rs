@@ -88,7 +88,7 @@ fn stored(plan: &Plan, stage: &str, data: Option<&SplitTrajectories>, found: &mu
             path.display(),
             forecaster.label,
             fitted.kind(),
-            fitted.dim() / fitted.history(),
+            fitted.components(),
             fitted.training().parameters
         ));
         found.warnings.extend(notes);

@@ -28,6 +28,17 @@ pub trait Forecaster: Send + Sync {
         1
     }
 
+    /// The parameters of the system that a state holds behind its components, by the names of
+    /// [`DrawnParameters`](crate::DrawnParameters). A lead step leaves them as they are. None unless said.
+    fn parameters(&self) -> &[String] {
+        &[]
+    }
+
+    /// The number of components of x_k alone.
+    fn components(&self) -> usize {
+        (self.dim() - self.parameters().len()) / self.history()
+    }
+
     /// Takes `x` (`[member, component]`) in place through lead step `k`, which draws from `key.at(k)` with the member as
     /// stream. A state that diverges is left non-finite; the caller decides what that means.
     ///

@@ -70,5 +70,5 @@ pub use sde::{Calculus, Noise, Sde};
 pub use semilinear::Semilinear;
 pub use simulate::{Divergence, SimulatedTrajectories, Simulation, simulate};
 pub use stepping::Stepping;
-pub use system::{Partial, System};
+pub use system::{DrawnParameters, Partial, System};
 pub use transition::{ExactForecaster, ExactTransition, LogDensity};

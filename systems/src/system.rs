@@ -1,9 +1,11 @@
 //! What the catalogue holds: a system, of which the stochastic differential equation is one facet.
 
+mod drawn;
 mod partial;
 
 use std::sync::Arc;
 
+pub use drawn::DrawnParameters;
 use ndarray::Array2;
 pub use partial::{Partial, complete, visible};
 
@@ -64,6 +66,11 @@ pub trait System: Send + Sync {
     /// What is visible is then no Markov process: there is no [`System::forecaster`], and whoever makes trajectories
     /// advances the complete states and keeps what is visible of them, as [`crate::simulate()`] does.
     fn partial(&self) -> Option<Partial<'_>> {
+        None
+    }
+
+    /// The parameters that members draw, where they do: each member is then stepped by a system of its own.
+    fn drawn_parameters(&self) -> Option<&dyn DrawnParameters> {
         None
     }
 }

@@ -3,7 +3,7 @@
 //! Of a family of forecasters p(x_{k+1} | x_k, theta) the state becomes [x, u], u = g(theta) on a scale on which u is
 //! about Gaussian: theta itself, or ln theta where theta is positive. Each member is advanced with its own parameters,
 //! x_{k+1} ~ p(. | x_k, g^-1(u_k)), u_{k+1} = u_k + walk xi: with walk 0 they persist. [`Augmented`] is that forecaster,
-//! [`OfState`] an operator that observes x alone, [`augmented_prior`] the prior of both. Any method then estimates u
+//! [`Conditioned`] the same of one that is given theta itself, [`OfState`] an operator that observes x alone, [`augmented_prior`] the prior of both. Any method then estimates u
 //! through its covariance with x, and [`split`] takes its posterior apart.
 //!
 //! Parameters have no place on a grid. Filters that localize observations (`letkf`, `lestkf`, `eakf`, `ensrf`,
@@ -13,11 +13,13 @@
 //! members, of .085 and .032 with 10. A small `walk` keeps the spread of u from shrinking for ever. A constant inflation
 //! multiplies it too, in each analysis: where the observations say little of u it grows without bound.
 
+mod conditioned;
 mod forecaster;
 mod operator;
 mod parameter;
 mod posterior;
 
+pub use conditioned::Conditioned;
 pub use forecaster::{Augmented, Family};
 pub use operator::OfState;
 pub use parameter::{Parameter, Scale, augmented_prior};

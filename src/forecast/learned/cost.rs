@@ -44,7 +44,7 @@ pub fn rolled_cost(settings: &Settings, size: &FitSize, fields: Fields, work: Wo
 /// # Errors
 /// When the settings contradict each other or the layout of a state.
 pub fn cost(settings: &Settings, size: &FitSize, fields: Fields, work: Work) -> Result<Cost> {
-    let network = settings::network(settings, (size.geometry, size.components), fields)?;
+    let network = settings::network(settings, size, fields)?;
     let operations = network.operations()?;
     let forward = work.beside as f64 * (operations.evaluation + operations.level);
     let pair = work.members as f64 * operations.training + forward;

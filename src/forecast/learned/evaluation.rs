@@ -9,15 +9,24 @@ use rayon::prelude::*;
 use super::super::Result;
 use super::Learned;
 use crate::nn::array;
+use crate::nn::data::Scales;
 
 impl Learned {
-    /// (x - mean) / sd, `[member, component]`: of x_k and of each state behind it.
+    /// (x - mean) / sd, `[member, component]`: of x_k and of each state behind it, and then of each parameter, repeated for all
+    /// components.
     pub fn scaled(&self, x: ArrayView2<f64>) -> Array2<f64> {
-        let states = &self.scales().states;
-        let mut scaled = x.to_owned();
-        for mut state in scaled.axis_chunks_iter_mut(Axis(1), self.components()) {
+        let Scales { states, parameters, .. } = self.scales();
+        let behind = self.components() * self.history();
+        let mut scaled = Array2::zeros((x.nrows(), behind + self.components() * parameters.len()));
+        scaled.slice_mut(s![.., ..behind]).assign(&x.slice(s![.., ..behind]));
+        for mut state in scaled.slice_mut(s![.., ..behind]).axis_chunks_iter_mut(Axis(1), self.components()) {
             state -= &states.mean;
             state /= &states.sd;
+        }
+        if !parameters.is_empty() {
+            for (given, mut fields) in x.outer_iter().zip(scaled.outer_iter_mut()) {
+                parameters.put(given.slice(s![behind..]), fields.slice_mut(s![behind..]));
+            }
         }
         scaled
     }
@@ -27,15 +36,16 @@ impl Learned {
         x.slice_move(s![.., ..self.components()])
     }
 
-    /// The state after one with x_{k+1} = `next`: it comes before the others, of which the oldest goes.
+    /// The state after one with x_{k+1} = `next`: it comes before the others, of which the oldest goes. Parameters stay.
     pub fn shifted(&self, x: ArrayView2<f64>, next: Array2<f64>) -> Array2<f64> {
         if self.is_markov() {
             return next;
         }
-        let mut shifted = Array2::zeros(x.raw_dim());
-        let (first, kept) = (self.components(), x.ncols() - self.components());
+        let mut shifted = x.to_owned();
+        let first = self.components();
+        let behind = first * self.history();
         shifted.slice_mut(s![.., ..first]).assign(&next);
-        shifted.slice_mut(s![.., first..]).assign(&x.slice(s![.., ..kept]));
+        shifted.slice_mut(s![.., first..behind]).assign(&x.slice(s![.., ..behind - first]));
         shifted
     }
 

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::super::{EarlierTraining, Error, FitContext, Result, Training};
 use super::settings::{STEPS, network, steps};
-use super::{Learned, Task};
+use super::{Learned, Task, names};
 use crate::model::{Checkpoints, Model, Tensor};
 use crate::nn::Weights;
 use crate::nn::data::Data;
@@ -51,7 +51,7 @@ impl First {
     /// # Errors
     /// Those of a training, and when the checkpoint is of another one.
     pub fn fit(settings: &Settings, context: &FitContext, data: &Data, task: Task) -> Result<Self> {
-        let config = network(settings, context.layout(), task.fields)?;
+        let config = network(settings, &context.size(), task.fields)?;
         let task = Task { key: task.key.members_from(STREAMS), checkpoints: context.checkpoints, ..task };
         let identity =
             json!({ "network": config, "objective": task.named, "steps": task.steps, "key": format!("{:?}", task.key) })
@@ -76,6 +76,7 @@ impl First {
             weights,
             scales: data.scales().clone(),
             history: data.history(),
+            parameters: names(settings, context),
         };
         Ok(Self { learned, training: Training::load(&model)?, identity })
     }

@@ -36,7 +36,7 @@ pub fn rolled_held(settings: &Settings, size: &FitSize, fields: Fields, members:
 
 /// What a training holds that makes so many `members` of each pair; nothing where the settings contradict each other.
 pub fn held_by(settings: &Settings, size: &FitSize, fields: Fields, members: usize) -> Vec<MemoryUse> {
-    let Ok(network) = settings::network(settings, (size.geometry, size.components), fields) else { return Vec::new() };
+    let Ok(network) = settings::network(settings, size, fields) else { return Vec::new() };
     let (Ok(weights), Ok(kind)) = (network.parameters(), find(NETWORKS, "neural network", &network.kind)) else {
         return Vec::new();
     };

@@ -19,7 +19,7 @@ pub use memory::{held, rolled_held};
 pub use rollout::{ROLLOUT, ROLLOUT_STEPS, Rolled, SETTINGS as ROLLOUT_SETTINGS, rolled};
 pub use settings::{SETTINGS, START_FROM, joined, steps};
 
-use super::{FitContext, Result, Training};
+use super::{FitContext, KnownParameters, Result, Training};
 use crate::model::Checkpoints;
 use crate::nn::data::{Data, Scales, Subset};
 use crate::nn::objective::{Fields, ObjectiveBuild};
@@ -34,11 +34,30 @@ use crate::systems::{Entry, Key, Settings, Value};
 pub fn data<'a>(settings: &Settings, context: &FitContext<'a>) -> Result<Data<'a>> {
     let one_field = settings::one_field(settings, context)?;
     let data = Data::new(context.train, context.valid, one_field, settings::history(settings))?;
+    let data = match known(settings, context)? {
+        Some(known) => data.with_parameters([known.train, known.valid], known.names)?,
+        None => data,
+    };
     // weights mean something with the scales that they were trained with
     match context.start {
-        Some(start) => Ok(data.scaled_by(record::scales(start, context.layout().1)?)),
+        Some(start) => Ok(data.scaled_by(record::scales_given(start, context.layout().1, &names(settings, context))?)),
         None => Ok(data),
     }
+}
+
+/// The parameters that the network is given, where it is conditioned on them.
+///
+/// # Errors
+/// When they are not known.
+fn known<'a>(settings: &Settings, context: &FitContext<'a>) -> Result<Option<KnownParameters<'a>>> {
+    settings::parameters(settings, context.size().parameters)?;
+    Ok(context.parameters.filter(|_| settings::is_conditioned(settings)))
+}
+
+/// Their names.
+fn names(settings: &Settings, context: &FitContext) -> Vec<String> {
+    let known = context.parameters.filter(|_| settings::is_conditioned(settings));
+    known.map_or_else(Vec::new, |known| known.names.to_vec())
 }
 
 /// The weights that the training of a network of these fields starts from, where it starts from a stored model.
@@ -57,6 +76,8 @@ pub struct Learned {
     scales: Scales,
     /// How many states the network is given.
     history: usize,
+    /// The parameters of the system that it is given.
+    parameters: Vec<String>,
 }
 
 /// One training of a fit.
@@ -117,7 +138,7 @@ impl Learned {
         task: &Task,
         evaluations: usize,
     ) -> Result<(Self, Training)> {
-        let network = settings::network(settings, context.layout(), task.fields)?;
+        let network = settings::network(settings, &context.size(), task.fields)?;
         let config = TrainConfig { steps: task.steps, ..settings::training(settings) };
         let trainer = Trainer {
             network: &network,
@@ -136,12 +157,12 @@ impl Learned {
         let training =
             Training { parameters, pairs, steps, best_step, best_valid, evaluations, curve, earlier: Vec::new() };
         let (network, scales, history) = (network.frozen(&weights)?, data.scales().clone(), data.history());
-        Ok((Self { network, weights, scales, history }, training))
+        Ok((Self { network, weights, scales, history, parameters: names(settings, context) }, training))
     }
 
-    /// The number of components of a state, those of its history among them.
+    /// The number of components of a state, those of its history and its parameters among them.
     pub fn dim(&self) -> usize {
-        self.components() * self.history
+        self.components() * self.history + self.parameters.len()
     }
 
     /// The number of components of x_k alone.
@@ -154,9 +175,14 @@ impl Learned {
         self.history
     }
 
+    /// The parameters of the system that the network is given.
+    pub fn parameters(&self) -> &[String] {
+        &self.parameters
+    }
+
     /// Whether it is given x_k alone.
     pub fn is_markov(&self) -> bool {
-        self.history == 1
+        self.history == 1 && self.parameters.is_empty()
     }
 
     /// The network, with plain tensors.
@@ -204,7 +230,7 @@ pub(super) mod tests {
         let mut weights = config.seeded(Key::new(1, Domain::Training)).unwrap();
         weights.values.iter_mut().enumerate().for_each(|(i, w)| *w += shift * (i as f32 * 1.3).sin());
         let scales = Scales::of(&Windows::pairs(states().view()), true).unwrap();
-        Learned { network: config.frozen(&weights).unwrap(), weights, scales, history: 1 }
+        Learned { network: config.frozen(&weights).unwrap(), weights, scales, history: 1, parameters: Vec::new() }
     }
 
     impl Learned {
@@ -216,7 +242,8 @@ pub(super) mod tests {
         /// The network in double precision.
         pub fn in_double_precision(&self) -> Self {
             let network = self.network.config().from_tensors(&self.tensors()).unwrap();
-            Self { network, weights: self.weights.clone(), scales: self.scales.clone(), history: self.history }
+            let (weights, scales, parameters) = (self.weights.clone(), self.scales.clone(), self.parameters.clone());
+            Self { network, weights, scales, history: self.history, parameters }
         }
     }
 }

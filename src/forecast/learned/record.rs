@@ -1,5 +1,6 @@
 //! A learned forecaster as plain data: the weights as `network.PATH`, the scales as `states.mean`, `states.sd`,
-//! `increments.mean`, `increments.sd`, and the description of the network in the configuration.
+//! `increments.mean`, `increments.sd`, those of parameters that it is given as `parameters.mean` and `parameters.sd`, and the
+//! description of the network in the configuration.
 
 use serde_json::{Value, json};
 
@@ -16,6 +17,12 @@ use crate::nn::{NetworkConfig, Weights};
 /// The key of how many states a network is given, where they are several.
 const HISTORY: &str = "history";
 
+/// The key of the names of the parameters that a network is given, where it is given some.
+const PARAMETERS: &str = "parameters";
+
+/// The most parameters that a network may be given.
+const MOST_PARAMETERS: usize = 1024;
+
 /// The prefix of the weights' names.
 const NETWORK: &str = "network.";
 
@@ -27,9 +34,14 @@ impl Learned {
         if self.history > 1 {
             config[HISTORY] = self.history.into();
         }
+        if !self.parameters.is_empty() {
+            config[PARAMETERS] = json!(self.parameters);
+        }
         let mut parts = Parts::new(config, arrays);
         parts.tensors.extend(self.weights.to_model(NETWORK));
-        for (name, scale) in [("states", &self.scales.states), ("increments", &self.scales.increments)] {
+        let Scales { states, increments, parameters } = &self.scales;
+        let scales = [("states", states), ("increments", increments), (PARAMETERS, parameters)];
+        for (name, scale) in scales.into_iter().filter(|(_, scale)| !scale.is_empty()) {
             parts.tensors.insert(format!("{name}.mean"), reals(scale.mean.to_vec()));
             parts.tensors.insert(format!("{name}.sd"), reals(scale.sd.to_vec()));
         }
@@ -47,10 +59,11 @@ impl Learned {
     /// # Errors
     /// When it is incomplete or damaged.
     pub fn load(model: &Model, fields: Fields) -> Result<Self> {
-        let history = history(model)?;
-        let (network, weights) = described(model, ("network", NETWORK), fields.with_history(history))?;
+        let (history, parameters) = (history(model)?, parameters(model)?);
+        let fields = fields.with_history(history).with_parameters(parameters.len());
+        let (network, weights) = described(model, ("network", NETWORK), fields)?;
         let scales = scales(model, network.components)?;
-        Ok(Self { network: network.frozen(&weights)?, weights, scales, history })
+        Ok(Self { network: network.frozen(&weights)?, weights, scales, history, parameters })
     }
 
     /// The network that stands under a name of its own beside this one.
@@ -58,11 +71,13 @@ impl Learned {
     /// # Errors
     /// When it is incomplete or damaged.
     pub fn load_beside(&self, model: &Model, name: &str, fields: Fields) -> Result<Self> {
-        let (network, weights) = described(model, (name, &format!("{name}.")), fields.with_history(self.history))?;
+        let fields = fields.with_history(self.history).with_parameters(self.parameters.len());
+        let (network, weights) = described(model, (name, &format!("{name}.")), fields)?;
         if network.components != self.components() {
             return Err(misfit(model, name, &format!("must be of {} components", self.components())));
         }
-        Ok(Self { network: network.frozen(&weights)?, weights, scales: self.scales.clone(), history: self.history })
+        let (scales, parameters) = (self.scales.clone(), self.parameters.clone());
+        Ok(Self { network: network.frozen(&weights)?, weights, scales, history: self.history, parameters })
     }
 }
 
@@ -71,18 +86,41 @@ impl Learned {
 /// # Errors
 /// When they are missing or damaged.
 pub fn scales(model: &Model, components: usize) -> Result<Scales> {
-    let scale = |name: &str| -> Result<Scale> {
-        let part = |part: &str| vector(model, &format!("{name}.{part}"), components);
+    let scale = |name: &str, count: usize| -> Result<Scale> {
+        let part = |part: &str| vector(model, &format!("{name}.{part}"), count);
         let scale = Scale { mean: part("mean")?, sd: part("sd")? };
         match scale.sd.iter().position(|sd| !(*sd > 0.0 && sd.is_finite())) {
             Some(at) => {
-                let problem = format!("is {} for component {at}, but must be above 0", scale.sd[at]);
+                let what = if name == PARAMETERS { "parameter" } else { "component" };
+                let problem = format!("is {} for {what} {at}, but must be above 0", scale.sd[at]);
                 Err(misfit(model, &format!("{name}.sd"), &problem))
             }
             None => Ok(scale),
         }
     };
-    Ok(Scales { states: scale("states")?, increments: scale("increments")? })
+    let parameters = match parameters(model)?.len() {
+        0 => Scale::none(),
+        count => scale(PARAMETERS, count)?,
+    };
+    Ok(Scales { states: scale("states", components)?, increments: scale("increments", components)?, parameters })
+}
+
+/// The scales of a model whose network is given these parameters.
+///
+/// # Errors
+/// As [`scales`], and when it is given others.
+pub fn scales_given(model: &Model, components: usize, given: &[String]) -> Result<Scales> {
+    let own = parameters(model)?;
+    if own == given {
+        return scales(model, components);
+    }
+    let listed = |names: &[String]| if names.is_empty() { "no parameters".to_owned() } else { names.join(", ") };
+    Err(Error::Model(format!(
+        "the model that the training starts from is given {}, but the training gives {}; set `condition_on` as it was, or leave \
+         `start_from` out",
+        listed(&own),
+        listed(given)
+    )))
 }
 
 /// The weights of a model's network, which must be of these fields with the history of the model.
@@ -90,7 +128,20 @@ pub fn scales(model: &Model, components: usize) -> Result<Scales> {
 /// # Errors
 /// When they are incomplete or damaged.
 pub fn weights(model: &Model, fields: Fields) -> Result<Weights> {
-    Ok(described(model, ("network", NETWORK), fields.with_history(history(model)?))?.1)
+    let fields = fields.with_history(history(model)?).with_parameters(parameters(model)?.len());
+    Ok(described(model, ("network", NETWORK), fields)?.1)
+}
+
+/// The names of the parameters that the networks of a model are given.
+fn parameters(model: &Model) -> Result<Vec<String>> {
+    let said = &model.config[PARAMETERS];
+    let names = match said {
+        Value::Null => return Ok(Vec::new()),
+        Value::Array(names) if (1..=MOST_PARAMETERS).contains(&names.len()) => names.iter(),
+        _ => return Err(misfit(model, PARAMETERS, &format!("must be a list of 1 to {MOST_PARAMETERS} names"))),
+    };
+    let names: Option<Vec<String>> = names.map(|name| name.as_str().map(str::to_owned)).collect();
+    names.ok_or_else(|| misfit(model, PARAMETERS, "must be a list of names"))
 }
 
 /// How many states the networks of a model are given.

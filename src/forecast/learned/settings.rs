@@ -1,6 +1,6 @@
 //! The settings of every learned forecaster: its network and its training.
 
-use super::super::{FitContext, Result};
+use super::super::{FitContext, FitSize, Result};
 use crate::nn::NetworkConfig;
 use crate::nn::network::{Grid, HEADS, NETWORKS, NetworkBuild, RESOLUTIONS};
 use crate::nn::objective::{DENOISER_FIELDS, Fields};
@@ -80,6 +80,18 @@ const HISTORY: Param = Param::int(
 )
 .up_to(MOST_STATES as i64);
 
+/// What a network is given beside the state that it steps from.
+const CONDITION_ON: Param = Param::choice(
+    "condition_on",
+    "state",
+    &["state", PARAMETERS],
+    "parameters: the network is also given the parameters that the system drew for the trajectory (perturb_parameters), each as \
+     a constant field; a filter then has to estimate them",
+);
+
+/// The word for parameters as a condition.
+const PARAMETERS: &str = "parameters";
+
 /// The key of the model that a training starts from.
 pub const START_FROM: &str = "start_from";
 
@@ -90,13 +102,14 @@ const START: Param = Param::unset(
 );
 
 /// The settings of every learned forecaster.
-pub const SETTINGS: [Param; 20] = [
+pub const SETTINGS: [Param; 21] = [
     NETWORK,
     SIZE,
     WIDTH,
     BLOCKS,
     KERNEL,
     HISTORY,
+    CONDITION_ON,
     START,
     RESOLUTION_COUNT,
     HEAD_COUNT,
@@ -129,11 +142,8 @@ pub const fn joined<const A: usize, const B: usize, const N: usize>(a: [Param; A
 ///
 /// # Errors
 /// When they contradict each other or the layout of the states.
-pub(super) fn network(
-    settings: &Settings,
-    (geometry, components): (Geometry, usize),
-    fields: Fields,
-) -> Result<NetworkConfig> {
+pub(super) fn network(settings: &Settings, size: &FitSize, fields: Fields) -> Result<NetworkConfig> {
+    let FitSize { geometry, components, .. } = *size;
     let Entry { name: kind, build, .. } = chosen(settings, (geometry, components))?;
     if !(build.suits)(geometry) {
         let layout = build.layout;
@@ -145,7 +155,8 @@ pub(super) fn network(
         let problem = format!("is {kernel}, but a convolution needs an odd number; set it to {}", kernel + 1);
         return Err(settings.mistake(KERNEL.key, problem).into());
     }
-    let Fields { inputs, outputs, time_features, copies, causal } = fields.with_history(history(settings));
+    let fields = fields.with_history(history(settings)).with_parameters(parameters(settings, size.parameters)?);
+    let Fields { inputs, outputs, time_features, copies, causal } = fields;
     let blocks = settings.count(BLOCKS.key);
     let grid = build.on_grid.then(|| Grid::laid(geometry, components)).flatten();
     let [resolutions, heads, patch] = [RESOLUTION_COUNT, HEAD_COUNT, PATCH].map(|param| given(settings, &param));
@@ -222,6 +233,27 @@ pub(super) fn history(settings: &Settings) -> usize {
     settings.count(HISTORY.key)
 }
 
+/// Whether the network is given the parameters of the system.
+pub(super) fn is_conditioned(settings: &Settings) -> bool {
+    settings.text(CONDITION_ON.key) == PARAMETERS
+}
+
+/// How many parameters the network is given, of so many that are known.
+///
+/// # Errors
+/// When it is to be given some and none are known.
+pub(super) fn parameters(settings: &Settings, known: usize) -> Result<usize> {
+    match (is_conditioned(settings), known) {
+        (false, _) => Ok(0),
+        (true, 0) => {
+            let problem = "is \"parameters\", but no system draws any for these trajectories, and no file says any; \
+                           simulate them with system `perturb_parameters`, or set it to \"state\"";
+            Err(settings.mistake(CONDITION_ON.key, problem).into())
+        }
+        (true, known) => Ok(known),
+    }
+}
+
 /// Training steps.
 pub fn steps(settings: &Settings) -> u64 {
     settings.count(STEPS.key) as u64
@@ -266,7 +298,7 @@ mod tests {
     fn on(layout: (Geometry, usize), given: &[(&str, Value)]) -> Result<NetworkConfig> {
         let given = given.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
         let settings = Settings::check("forecaster `own`", &SETTINGS, &given).unwrap();
-        network(&settings, layout, crate::nn::objective::LIKELIHOOD_FIELDS)
+        network(&settings, &FitSize::of_states(layout.0, layout.1), crate::nn::objective::LIKELIHOOD_FIELDS)
     }
 
     fn text(word: &str) -> Value {
@@ -330,7 +362,8 @@ mod tests {
             let settings = Settings::check("a forecaster", &SETTINGS, &given).unwrap();
             let of = |entry: &Entry<ObjectiveBuild>| {
                 let own = Settings::check(entry.name, entry.params, &BTreeMap::new()).unwrap();
-                network(&settings, layout, (entry.build.fields)(&own, layout.1)).unwrap()
+                let size = FitSize::of_states(layout.0, layout.1);
+                network(&settings, &size, (entry.build.fields)(&own, layout.1)).unwrap()
             };
             let made: Vec<NetworkConfig> = OBJECTIVES.iter().map(of).collect();
             let denoiser = made[1].parameters().unwrap();

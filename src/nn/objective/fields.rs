@@ -30,6 +30,12 @@ impl Fields {
         Self { inputs: self.inputs.saturating_add(states - 1), ..self }
     }
 
+    /// These, where so many parameters are given as constant fields.
+    #[must_use]
+    pub fn with_parameters(self, count: usize) -> Self {
+        Self { inputs: self.inputs.saturating_add(count), ..self }
+    }
+
     /// What a network of this description takes and gives.
     pub fn of(network: &NetworkConfig) -> Self {
         let NetworkConfig { inputs, outputs, time_features, copies, causal, .. } = *network;

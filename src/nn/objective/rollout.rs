@@ -31,20 +31,23 @@ pub struct Rollout<'a> {
     /// a/S and s/S: increments in units of states.
     offset: Vec<f64>,
     scale: Vec<f64>,
+    /// How many fields at the end of the input are parameters.
+    parameters: usize,
 }
 
 impl<'a> Rollout<'a> {
     /// Of a network on data of these scales.
-    pub fn new(rule: &'a dyn Rule, Scales { states, increments }: &Scales) -> Self {
+    pub fn new(rule: &'a dyn Rule, Scales { states, increments, parameters }: &Scales) -> Self {
         let offset = (&increments.mean / &states.sd).to_vec();
-        Self { rule, offset, scale: (&increments.sd / &states.sd).to_vec() }
+        Self { rule, offset, scale: (&increments.sd / &states.sd).to_vec(), parameters: parameters.len() }
     }
 }
 
 impl Objective for Rollout<'_> {
     fn loss(&self, network: &dyn NeuralNetwork, batch: &Batch, draws: Draws) -> Result<Tensor> {
         let ((rows, dim), members) = (batch.increments.dim(), self.rule.members());
-        let history = batch.states.ncols() / dim;
+        let fields = batch.states.ncols() / dim;
+        let history = fields - self.parameters;
         let constant =
             |values: &[f64]| Tensor::from_slice(values, (1, dim, 1), &Device::Cpu)?.to_dtype(network.dtype());
         let (offset, scale) = (constant(&self.offset)?, constant(&self.scale)?);
@@ -74,9 +77,13 @@ impl Objective for Rollout<'_> {
             drawn = Some(sum);
             // increments are in units of their own; the oldest state goes
             let newest = (states.narrow(2, 0, 1)? + given.broadcast_mul(&scale)?.broadcast_add(&offset)?)?;
-            states = match history {
+            states = match fields {
                 1 => newest,
-                _ => Tensor::cat(&[&newest, &states.narrow(2, 0, history - 1)?], 2)?,
+                _ => {
+                    let [earlier, parameters] = [(0, history - 1), (history, self.parameters)];
+                    let [earlier, parameters] = [earlier, parameters].map(|(at, count)| states.narrow(2, at, count));
+                    Tensor::cat(&[newest, earlier?, parameters?], 2)?
+                }
             };
         }
         Ok((loss / steps as f64)?)
@@ -107,10 +114,16 @@ mod tests {
     #[test]
     fn the_loss_is_that_of_states_stepped_one_by_one_and_its_gradient_agrees_with_finite_differences() {
         let data = states();
-        for history in [1, 2] {
+        let own = Key::new(4, Domain::Training).normals(4, 2);
+        let names = ["a", "b"].map(str::to_owned);
+        for (history, parameters) in [(1, 0), (2, 0), (1, 2), (2, 2)] {
             let one = crate::nn::data::Data::new(data.view(), data.view(), true, history).unwrap();
+            let one = match parameters {
+                0 => one,
+                _ => one.with_parameters([own.view(), own.view()], &names).unwrap(),
+            };
             let batch = one.ahead(3).unwrap().batch(crate::nn::data::Subset::Train, &[0, 3, 7]);
-            let fields = Fields::new(1, 1).with_history(history);
+            let fields = Fields::new(1, 1).with_history(history).with_parameters(parameters);
             let config = NetworkConfig { width: 5, ..fields.given(&config("mlp", false)) };
             let mut weights = config.seeded(Key::new(2, Domain::Training)).unwrap();
             weights.values.iter_mut().enumerate().for_each(|(i, w)| *w += 0.2 * (i as f32 * 1.3).sin());
@@ -129,8 +142,13 @@ mod tests {
                 let mut known: Vec<Vec<f64>> =
                     (0..history).map(|back| window.row(history - 1 - back).to_vec()).collect();
                 for step in 0..3 {
-                    let scaled = Array2::from_shape_fn((1, 6 * history), |(_, i)| {
-                        scales.states.scaled(known[i / 6][i % 6], i % 6)
+                    let scaled = Array2::from_shape_fn((1, 6 * (history + parameters)), |(_, i)| match i / 6 {
+                        back if back < history => scales.states.scaled(known[back][i % 6], i % 6),
+                        field => {
+                            let j = field - history;
+                            let of = own.column(j);
+                            (own[[windows.case(row), j]] - of.mean().unwrap()) / of.std(0.0)
+                        }
                     });
                     let input = network.as_ref().input(&[scaled.view()]).unwrap();
                     let given = array::field(&network.forward(&input, None).unwrap(), 0).unwrap();

@@ -103,9 +103,7 @@ pub(super) fn apply(cx: &Context, system: &Checked<SystemPlan>, forecasters: Vec
         reader.wrong("by", what);
     }
     let Some(system) = system.good() else { return budgeted };
-    let (geometry, components) = (system.system.geometry(), system.system.dim());
-    let size = FitSize { geometry, components, train: 0, valid: 0 };
-    let budget = Budget { by, size, reader };
+    let budget = Budget { by, size: system.fit_size(), reader };
     let Some(wanted) = budget.wanted(&own, &budgeted.forecasters) else { return budgeted };
     for plan in budgeted.forecasters.iter_mut().filter(|plan| plan.label != own.text("like")) {
         budgeted.notes.extend(budget.give(plan, wanted));
@@ -275,8 +273,7 @@ mod tests {
 
     /// The least and the largest cost of its forecasters beside that of `gaussian`.
     fn spread(plan: &Plan, of: fn(Cost) -> f64) -> (f64, f64) {
-        let system = &plan.system.as_ref().unwrap().system;
-        let size = FitSize { geometry: system.geometry(), components: system.dim(), train: 0, valid: 0 };
+        let size = plan.system.as_ref().unwrap().fit_size();
         let learned = plan.forecasters.iter().filter_map(|plan| Some((plan, plan.cost_of()?)));
         let costs: Vec<(&str, f64)> =
             learned.map(|(plan, cost)| (plan.label.as_str(), of(cost(&plan.settings, &size).unwrap()))).collect();

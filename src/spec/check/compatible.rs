@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use ndarray::{Array1, Array2};
 
 use super::assimilate::CheckedRow;
+use super::conditions::conditions;
 use super::context::Context;
 use super::observe::CheckedNetwork;
 use crate::assimilation::Need;
@@ -12,7 +13,7 @@ use crate::assimilation::augment::OfState;
 use crate::assimilation::method::MethodBuild;
 use crate::assimilation::{self, METHODS, ObservationOperator, ObservationSet, Prior};
 use crate::forecast::FORECASTERS;
-use crate::spec::plan::{AssimilatePlan, ForecasterPlan};
+use crate::spec::plan::{AssimilatePlan, ForecasterPlan, SystemPlan};
 use crate::systems::gaussian::LinearForecaster;
 use crate::systems::registry::find;
 use crate::systems::{Domain, Entry, Forecaster, Key, LinearGaussian, Settings, Value};
@@ -40,9 +41,9 @@ pub(super) fn check(
     declared: &[ForecasterPlan],
     perfect: Option<&dyn Forecaster>,
     networks: &[CheckedNetwork],
-    dim: Option<usize>,
+    system: Option<&SystemPlan>,
 ) {
-    let plan = &row.plan;
+    let (plan, dim) = (&row.plan, system.map(|system| system.system.dim()));
     let wrong = |what: String| cx.mistakes.add(row.place, format!("{}.method", row.key), what);
     let label = plan.forecaster.as_str();
     let plan_of_it = declared.iter().find(|known| known.label == label);
@@ -75,7 +76,10 @@ pub(super) fn check(
                 wrong(format!("`{}` needs {what}, which `{label}` does not offer; {remedy}", plan.method));
             }
         }
-    } else if let Some(refusal) = estimates(entry, plan, kind, operator.filter(|_| refused.is_none())) {
+    } else if let Some(refusal) = estimates(entry, plan, (kind, plan_of_it), operator.filter(|_| refused.is_none())) {
+        cx.mistakes.add(row.place, format!("{}.estimate", row.key), refusal);
+    }
+    for refusal in plan_of_it.into_iter().flat_map(|forecaster| conditions(plan, forecaster, system)) {
         cx.mistakes.add(row.place, format!("{}.estimate", row.key), refusal);
     }
     if let Some(refusal) = refused {
@@ -93,19 +97,21 @@ pub(super) fn check(
     }
 }
 
-/// Why a row cannot estimate parameters: its members are stepped by the true system, each with its own, and offer nothing
-/// else; and the method must serve parameters, which have no place on a grid (asked where there is an operator to ask with).
+/// Why a row cannot estimate parameters: its members are stepped by the true system, or by a forecaster that is conditioned on
+/// parameters, each with its own, and offer nothing else; and the method must serve parameters, which have no place on a
+/// grid (asked where there is an operator to ask with).
 fn estimates(
     entry: &Entry<MethodBuild>,
     plan: &AssimilatePlan,
-    kind: &str,
+    (kind, forecaster): (&str, Option<&ForecasterPlan>),
     operator: Option<&dyn ObservationOperator>,
 ) -> Option<String> {
     let (method, label) = (&plan.method, &plan.forecaster);
-    if kind != "perfect" {
+    let conditioned = || forecaster.is_some_and(|forecaster| forecaster.is_conditioned() != Some(false));
+    if kind != "perfect" && !conditioned() {
         return Some(format!(
             "`estimate` steps each member by the true system with parameters of its own, but the forecaster is `{label}`; \
-             set `forecaster` to \"perfect\", or leave `estimate` out"
+             set `forecaster` to \"perfect\" or to one with `condition_on` = \"parameters\", or leave `estimate` out"
         ));
     }
     // whether the true system has noise, it says itself
@@ -356,6 +362,7 @@ mod tests {
                 geometry: Geometry::Unstructured,
                 train: data.slice(s![..10, .., ..]),
                 valid: data.slice(s![10.., .., ..]),
+                parameters: None,
                 key: Key::new(2, Domain::Training),
                 progress: &Quiet,
                 checkpoints: None,

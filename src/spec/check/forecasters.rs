@@ -47,14 +47,14 @@ pub(super) fn agree(
     (declared, readers): (&[ForecasterPlan], &[Reader]),
     seconds: Option<&SecondsBudget>,
 ) {
-    let layout = system.good().map(|plan| (plan.system.geometry(), plan.system.dim()));
+    let size = system.good().map(SystemPlan::fit_size);
     for (plan, reader) in declared.iter().zip(readers).filter(|(plan, _)| plan.model.is_none()) {
         let Some(entry) = FORECASTERS.iter().find(|entry| entry.name == plan.kind) else { continue };
         let settings = match seconds.is_some_and(|seconds| seconds.sets(plan)) {
             true => plan.settings.clone().with("steps", Value::Int(i64::MAX)),
             false => plan.settings.clone(),
         };
-        for error in disagreements(entry, &settings, layout) {
+        for error in disagreements(entry, &settings, size) {
             reader.wrong(&key_of(&error).unwrap_or_default(), error.to_string());
         }
     }

@@ -6,6 +6,7 @@
 mod assimilate;
 mod budget;
 mod compatible;
+mod conditions;
 mod context;
 mod data;
 mod estimate;
@@ -49,7 +50,6 @@ pub(super) fn run(
     let (declared, readers) = forecasters::check(&cx, &system);
     let Budgeted { forecasters: declared, seconds, notes } = budget::apply(&cx, &system, declared);
     forecasters::agree(&system, (&declared, &readers), seconds.as_ref());
-    let dim = system.good().map(|plan| plan.system.dim());
     let networks = observe::check(&cx, &system, data.as_ref());
     let no_perfect = system::no_perfect(&system);
     let rows = assimilate::check(
@@ -63,7 +63,7 @@ pub(super) fn run(
     let expected = expected::check(&cx, &rows);
     let scored = score::check(&cx, &declared, data.as_ref(), no_perfect);
     for row in &rows {
-        compatible::check(&cx, row, &declared, perfect.as_deref(), &networks, dim);
+        compatible::check(&cx, row, &declared, perfect.as_deref(), &networks, system.good());
     }
     let (score, forecast) = scored?;
     expected::check_metrics(&cx, &score, &expected);

@@ -36,6 +36,11 @@ impl<'a> Beside<'a> {
     pub fn of(row: &'a AssimilatePlan, model: &dyn Forecaster, network: &'a ObservingNetwork) -> Result<Self> {
         match (model.history(), &network.pasts) {
             (1, _) => Ok(Self::Parameters(&row.estimate)),
+            _ if !row.estimate.is_empty() => {
+                let message = format!("row `{}` estimates parameters with a forecaster of several states", row.label);
+                Err(Failure::new(FailureKind::Usage, message)
+                    .hint("take one whose `history` is 1, or leave `estimate` out"))
+            }
             (history, Some(pasts)) => {
                 let members = row.settings.count("members").max(2);
                 Ok(Self::States { history, pasts, members })

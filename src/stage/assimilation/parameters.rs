@@ -6,23 +6,37 @@
 
 use ndarray::Array2;
 
-use crate::assimilation::augment::{Augmented, Estimate};
-use crate::failure::Result;
+use crate::assimilation::augment::{Augmented, Conditioned, Estimate};
+use crate::failure::{Failure, FailureKind, Result};
 use crate::results::ParameterSeries;
 use crate::score::Column;
 use crate::score::series::OF_PARAMETER;
-use crate::spec::{AssimilatePlan, Plan, SystemPlan};
+use crate::spec::{AssimilatePlan, Plan};
+use crate::stage::experiment::FittedForecaster;
 use crate::stage::score_table::ScoreTable;
+use crate::systems::{Domain, Forecaster, Key};
 
-/// The forecaster of a row's state with its unknown parameters; none where the row estimates none.
+/// The forecaster of a row's state with its unknown parameters, of what was made for the row; none where the row estimates none.
+///
+/// A forecaster that is conditioned on parameters is given those of each member, which the row estimates.
 ///
 /// # Errors
-/// When there is no system of the prior means.
-pub fn forecaster(plan: &Plan, row: &AssimilatePlan) -> Result<Option<Augmented>> {
-    let Some(system) = plan.system.as_ref().filter(|_| !row.estimate.is_empty()) else { return Ok(None) };
-    let parameters = row.estimate.clone();
+/// When there is no system of the prior means, or the row does not estimate just what its forecaster is conditioned on.
+pub fn forecaster<'a>(
+    plan: &Plan,
+    row: &AssimilatePlan,
+    made: &'a FittedForecaster,
+) -> Result<Option<Box<dyn Forecaster + 'a>>> {
+    let (law, parameters) = (made.fitted.as_forecaster(), row.estimate.clone());
+    if !law.parameters().is_empty() || (!parameters.is_empty() && !made.is_exact()) {
+        let conditioned = Conditioned::new(law, parameters).map_err(|error| {
+            Failure::new(FailureKind::Usage, format!("row `{}`: {error}", row.label)).hint("change its `estimate`")
+        })?;
+        return Ok(Some(Box::new(conditioned)));
+    }
+    let Some(system) = plan.system.as_ref().filter(|_| !parameters.is_empty()) else { return Ok(None) };
     let model = Augmented::system(&system.name, system.settings.values(), &plan.data.stepping, parameters)?;
-    Ok(Some(model))
+    Ok(Some(Box::new(model)))
 }
 
 /// The names of all parameters that rows of the plan estimate.
@@ -36,15 +50,24 @@ pub fn names(plan: &Plan) -> Vec<&str> {
     names
 }
 
-/// The value of a parameter in the truth.
-pub fn truth(plan: &Plan, name: &str) -> Option<f64> {
-    plan.system.as_ref().and_then(|system: &SystemPlan| system.number(name))
+/// The value of a parameter in the truth of a replicate, which has its own where the system draws it.
+pub fn truth(plan: &Plan, name: &str, replicate: usize) -> Option<f64> {
+    let system = plan.system.as_ref()?;
+    let Some(at) = system.drawn_parameters().iter().position(|known| known == name) else { return system.number(name) };
+    let key = Key::new(plan.seed, Domain::Truth).members_from(replicate as u64);
+    let drawn = system.system.drawn_parameters()?.drawn(1, key).ok()?;
+    Some(drawn[[0, at]])
+}
+
+/// Whether each truth has a value of its own of a parameter.
+pub fn is_drawn(plan: &Plan, name: &str) -> bool {
+    plan.system.as_ref().is_some_and(|system| system.drawn_parameters().iter().any(|known| known == name))
 }
 
 /// The columns of all parameters; `known` says whether there is a truth.
 pub fn columns(plan: &Plan, known: bool) -> Vec<Column> {
     let of = |name: &str| -> Vec<Column> {
-        let count = if known && truth(plan, name).is_some() { 4 } else { 2 };
+        let count = if known && truth(plan, name, 0).is_some() { 4 } else { 2 };
         OF_PARAMETER[..count].iter().map(|series| Column::of_parameter(name, series)).collect()
     };
     names(plan).into_iter().flat_map(of).collect()
@@ -55,6 +78,8 @@ pub fn columns(plan: &Plan, known: bool) -> Vec<Column> {
 pub struct Track {
     /// Name, and value in the truth, of each.
     known: Vec<(String, Option<f64>)>,
+    /// Whether the truth of each replicate has values of its own.
+    own_truths: bool,
     /// Posterior mean, `[time, parameter]`; NaN from a divergence on.
     pub mean: Array2<f64>,
     /// Posterior standard deviation, `[time, parameter]`.
@@ -62,14 +87,15 @@ pub struct Track {
 }
 
 impl Track {
-    /// Of a row over so many analyses; `has_truth` says whether there is a truth.
-    pub fn new(plan: &Plan, row: &AssimilatePlan, analyses: usize, has_truth: bool) -> Self {
+    /// Of a row over so many analyses of a replicate; `has_truth` says whether there is a truth.
+    pub fn new(plan: &Plan, row: &AssimilatePlan, (analyses, replicate): (usize, usize), has_truth: bool) -> Self {
         let known = row.estimate.iter().map(|parameter| {
-            let value = truth(plan, &parameter.name).filter(|_| has_truth);
+            let value = truth(plan, &parameter.name, replicate).filter(|_| has_truth);
             (parameter.name.clone(), value)
         });
         let empty = Array2::from_elem((analyses, row.estimate.len()), f64::NAN);
-        Self { known: known.collect(), mean: empty.clone(), sd: empty }
+        let own_truths = row.estimate.iter().any(|parameter| is_drawn(plan, &parameter.name));
+        Self { known: known.collect(), own_truths, mean: empty.clone(), sd: empty }
     }
 
     /// Name, and value in the truth, of each parameter.
@@ -114,6 +140,7 @@ impl Track {
             observe: observe.to_owned(),
             parameter: name.clone(),
             truth: *truth,
+            own_truths: self.own_truths,
             times: times.iter().take(self.mean.nrows()).copied().step_by(stride).collect(),
             mean: column(&self.mean, at),
             sd: column(&self.sd, at),

@@ -113,7 +113,7 @@ impl<'a> RowRun<'a> {
             ended: Ended { diverged: None, failed: None, seconds: 0.0, cycles: 0 },
             mean: Array2::from_elem((times, dim), f64::NAN),
             sd: Array2::from_elem((times, dim), f64::NAN),
-            track: Track::new(plan, row, times, replicate.truth.is_some()),
+            track: Track::new(plan, row, (times, case), replicate.truth.is_some()),
             rmse: Vec::new(),
             quality: Array2::from_elem((times, network.operator.dim()), UNKNOWN),
             ensembles: shared.keep.then(|| RunEnsembles::new(row, network)),

@@ -9,7 +9,6 @@ use super::network::{ObservingNetwork, find, networks};
 use super::parameters;
 use super::pictures::picture;
 use super::row_run::{RowRun, Shared};
-use crate::assimilation::augment::Augmented;
 use crate::failure::Result;
 use crate::progress::Progress;
 use crate::results::{AssimilationRow, CostRow, Report};
@@ -28,7 +27,7 @@ pub struct Assimilation<'a> {
     /// The networks that rows use.
     pub networks: Vec<ObservingNetwork>,
     /// For each row that estimates parameters the forecaster of the state with them.
-    augmented: Vec<Option<Augmented>>,
+    augmented: Vec<Option<Box<dyn Forecaster + 'a>>>,
 }
 
 /// What is wanted beside the scores.
@@ -75,7 +74,8 @@ impl<'a> Assimilation<'a> {
     /// When a network cannot be made, or there is no system of the prior means of a row's parameters.
     pub fn new(plan: &'a Plan, experiment: &'a Experiment<'a>, progress: &dyn Progress) -> Result<Self> {
         let networks = networks(plan, experiment, progress)?;
-        let augmented = plan.assimilate.iter().map(|row| parameters::forecaster(plan, row)).collect::<Result<_>>()?;
+        let of = |row| parameters::forecaster(plan, row, experiment.forecaster(&row.forecaster)?);
+        let augmented = plan.assimilate.iter().map(of).collect::<Result<_>>()?;
         Ok(Self { plan, experiment, networks, augmented })
     }
 
@@ -134,7 +134,7 @@ impl<'a> Assimilation<'a> {
             let network = self.network(&row.observe)?;
             let made = self.experiment.forecaster(&row.forecaster)?;
             let (exact, model) = (made.is_exact(), made.fitted.as_forecaster());
-            let model = self.augmented[index].as_ref().map_or(model, |augmented| augmented as &dyn Forecaster);
+            let model = self.augmented[index].as_deref().unwrap_or(model);
             let cases = network.replicates_of(row).len();
             places.extend((0..cases).map(|case| (index, case, network, model, exact)));
             total += (cases * network.sets_of(row).len()) as u64;

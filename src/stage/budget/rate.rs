@@ -16,7 +16,7 @@ use crate::failure::{Failure, FailureKind, Result};
 use crate::forecast::{FORECASTERS, FitContext, FitSize, shortened, trainings};
 use crate::progress::{Progress, TrainingEvent};
 use crate::spec::{DataSource, ForecasterPlan, Plan, size};
-use crate::stage::data;
+use crate::stage::data::{self, SplitParameters};
 use crate::stage::options::Options;
 use crate::systems::{Domain, Geometry, Key, Settings, registry};
 
@@ -63,6 +63,7 @@ pub struct Measuring<'a> {
     /// `[case, time, component]`.
     train: Array3<f64>,
     valid: Array3<f64>,
+    parameters: Option<SplitParameters>,
     max_memory: u64,
     progress: &'a dyn Progress,
 }
@@ -78,21 +79,40 @@ impl<'a> Measuring<'a> {
             (None, DataSource::Simulated { trajectories, steps, .. }, Some(system)) => {
                 let (geometry, dim) = (system.system.geometry(), system.system.dim());
                 let [train, valid, _] = plan.data.split_counts(*trajectories);
+                let names = system.drawn_parameters();
+                // parameters that differ need trajectories that do
+                let parts = if names.is_empty() { 1 } else { 2 };
                 let states = |cases: usize, at: u64| {
-                    let pairs = cases.saturating_mul(*steps).min(PAIRS);
-                    let times = if pairs == 0 { 0 } else { pairs + 1 };
-                    let normals = Key::new(plan.seed, Domain::Training).case(at).normals(times, dim);
-                    normals.insert_axis(ndarray::Axis(0))
+                    let key = Key::new(plan.seed, Domain::Training).case(at);
+                    normal_states(cases.saturating_mul(*steps), (parts, dim), key)
                 };
-                Ok(Self { geometry, train: states(train, 0), valid: states(valid, 1), max_memory, progress })
+                let (train, valid) = (states(train, 0), states(valid, 1));
+                let cases = [train.dim().0, valid.dim().0];
+                let parameters = made_up(names, cases, plan.seed);
+                Ok(Self { geometry, train, valid, parameters, max_memory, progress })
             }
             _ => {
                 let data = data::trajectories(plan, file, options, progress)?;
                 let (geometry, train, valid) = (data.geometry, data.train.clone(), data.valid.clone());
-                Ok(Self { geometry, train, valid, max_memory, progress })
+                Ok(Self { geometry, train, valid, parameters: data.parameters, max_memory, progress })
             }
         }
     }
+}
+
+/// So many trajectories of normal states with at most so many pairs in all, `[case, time, component]`.
+fn normal_states(pairs: usize, (cases, dim): (usize, usize), key: Key) -> Array3<f64> {
+    let pairs = pairs.min(PAIRS).div_ceil(cases);
+    let times = if pairs == 0 { 0 } else { pairs + 1 };
+    let values = key.normals(cases * times, dim).into_raw_vec_and_offset().0;
+    Array3::from_shape_vec((cases, times, dim), values).unwrap_or_default()
+}
+
+/// Parameters of these names for the trajectories that are made up; none where there are no names.
+fn made_up(names: Vec<String>, [train, valid]: [usize; 2], seed: u64) -> Option<SplitParameters> {
+    let count = names.len();
+    let of = |cases: usize, at: u64| Key::new(seed, Domain::Training).case(at).normals(cases, count);
+    (count > 0).then(|| SplitParameters { train: of(train, 2), valid: of(valid, 3), test: of(0, 4), names })
 }
 
 /// The rates of the trainings of a forecaster, in their order.
@@ -117,6 +137,7 @@ fn timed(forecaster: &ForecasterPlan, steps: u64, on: &Measuring, clock: Clock) 
         geometry: on.geometry,
         train: on.train.view(),
         valid: on.valid.view(),
+        parameters: on.parameters.as_ref().map(SplitParameters::known),
         key: Key::new(0, Domain::Training),
         progress: &timing,
         checkpoints: None,
@@ -136,8 +157,10 @@ fn check_memory(
     on: &Measuring,
 ) -> Result<()> {
     let states = |part: &Array3<f64>| part.dim().0 * part.dim().1;
-    let (train, valid, components) = (states(&on.train), states(&on.valid), on.train.dim().2);
-    size::check(&memory(settings, &FitSize { geometry: on.geometry, components, train, valid }), on.max_memory)
+    let of_states = FitSize::of_states(on.geometry, on.train.dim().2);
+    let parameters = on.parameters.as_ref().map_or(0, |known| known.names.len());
+    let size = FitSize { train: states(&on.train), valid: states(&on.valid), parameters, ..of_states };
+    size::check(&memory(settings, &size), on.max_memory)
 }
 
 /// Steps between two reports of a training.

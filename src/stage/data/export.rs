@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::logged::{LoggedSimulation, interrupted};
+use super::source::drawn;
 use crate::failure::{Failure, FailureKind, Result};
 use crate::progress::Progress;
 use crate::stage::file_name::folder_name;
@@ -45,7 +46,8 @@ pub fn netcdf(out: &Path, job: &LoggedSimulation, log: &mut StateLog, progress: 
     let shape = job.shape();
     let (time, split) = (times(job.plan, shape[1]), SplitPart::of_counts(job.counts));
     let (geometry, origin) = (job.system.system.geometry(), origin(job.plan, "trajectories")?);
-    let dataset = netcdf::frame(shape, Some(&time), Some(&split), Some(geometry), &origin);
+    let parameters = drawn(job.plan, shape[0])?;
+    let dataset = netcdf::frame(shape, Some(&time), (Some(&split), parameters.as_ref()), Some(geometry), &origin);
     let state = Blocks {
         name: "state".into(),
         dimensions: ["case", "time", "component"].map(String::from),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::split::SplitTrajectories;
+use super::split::{SplitParameters, SplitTrajectories};
 use crate::failure::Result;
 use crate::spec::Plan;
 use crate::stage::output::origin;
@@ -19,6 +19,7 @@ pub fn write_trajectories(path: &Path, data: &SplitTrajectories, plan: &Plan) ->
     let trajectories = StoredTrajectories {
         split: Some(split),
         geometry: Some(data.geometry),
+        parameters: data.parameters.as_ref().map(SplitParameters::joined),
         ..StoredTrajectories::new(values, Some(time))
     };
     let origin = origin(plan, "trajectories")?;

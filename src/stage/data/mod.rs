@@ -15,8 +15,8 @@ mod split;
 
 pub use climate::TrainingClimate;
 pub use file::write_trajectories;
-pub use history::{Pasts, state_at};
+pub use history::Pasts;
 pub use leaks::{leaks, leaks_of, shared_states};
 pub use logged::{LoggedSimulation, needs};
 pub use source::{Said, geometry, said_in, same_step, simulated, state_dim, step_of, trajectories};
-pub use split::SplitTrajectories;
+pub use split::{SplitParameters, SplitTrajectories};

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use ndarray::{Array3, Axis};
 
-use super::split::SplitTrajectories;
+use super::split::{SplitParameters, SplitTrajectories};
 use crate::failure::{Failure, FailureKind, Result};
 use crate::progress::Progress;
 use crate::spec::{DataSource, Layout, Plan};
 use crate::stage::data::health::{self, step};
 use crate::stage::options::{Options, go_on};
 use crate::store;
-use crate::store::netcdf::{SplitPart, StoredTrajectories, TimeUnit};
+use crate::store::netcdf::{CaseParameters, SplitPart, StoredTrajectories, TimeUnit};
 use crate::systems::simulate::spin_up;
 use crate::systems::system::visible;
 use crate::systems::{Domain, Geometry, Key, Simulation};
@@ -34,9 +34,20 @@ pub fn trajectories(
             let states = simulated(plan, *trajectories, *steps, *spin_up, options, progress)?;
             let geometry = plan.system.as_ref().map_or(Geometry::Unstructured, |system| system.system.geometry());
             let split = SplitPart::of_counts(plan.data.split_counts(*trajectories));
-            SplitTrajectories::cut(&states, &split, geometry, first_step(plan))
+            let parameters = drawn(plan, *trajectories)?.map(|own| SplitParameters::cut(own, &split));
+            Ok(SplitTrajectories { parameters, ..SplitTrajectories::cut(&states, &split, geometry, first_step(plan))? })
         }
     }
+}
+
+/// The parameters that the system of the plan draws for so many simulated trajectories; none where it draws none.
+///
+/// # Errors
+/// When the system inside refuses every draw.
+pub fn drawn(plan: &Plan, trajectories: usize) -> Result<Option<CaseParameters>> {
+    let Some(drawn) = plan.system.as_ref().and_then(|system| system.system.drawn_parameters()) else { return Ok(None) };
+    let values = drawn.drawn(trajectories, Key::new(plan.seed, Domain::Data))?;
+    Ok(Some(CaseParameters { names: drawn.names(), values }))
 }
 
 fn read(path: &Path, plan: &Plan, options: &Options) -> Result<SplitTrajectories> {
@@ -46,7 +57,7 @@ fn read(path: &Path, plan: &Plan, options: &Options) -> Result<SplitTrajectories
     check_step(path, &read, plan.data.stepping.dt)?;
     health::usable(read.values.view().into_dyn())
         .map_err(|(what, remedy)| Failure::new(FailureKind::Data, what).at(path.display().to_string()).hint(remedy))?;
-    let (states, unit, time) = (read.values, read.unit, read.time);
+    let (states, unit, time, parameters) = (read.values, read.unit, read.time, read.parameters);
     // what was read lives beside what is cut from it for a moment, and later a copy of what shows the climate
     let (cases, times, dim) = states.dim();
     options.check_memory("the trajectories, with what is cut from them,", &[2, cases, times, dim])?;
@@ -66,6 +77,7 @@ fn read(path: &Path, plan: &Plan, options: &Options) -> Result<SplitTrajectories
     }
     let cut = SplitTrajectories::cut(&states, &split, geometry, first_step(plan));
     Ok(SplitTrajectories {
+        parameters: parameters.map(|own| SplitParameters::cut(own, &split)),
         unit,
         time,
         wording,

@@ -4,8 +4,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use ndarray::ArrayView3;
-
 use super::checkpoint_file::CheckpointFile;
 use super::load::{load, read, rebuild};
 use super::logged_progress::LoggedProgress;
@@ -18,7 +16,7 @@ use crate::progress::Progress;
 use crate::results::{CostRow, Curve, TrainingRow};
 use crate::spec::{ForecasterPlan, Plan, size};
 use crate::stage::budget::require_steps;
-use crate::stage::data::SplitTrajectories;
+use crate::stage::data::{SplitParameters, SplitTrajectories};
 use crate::stage::options::go_on;
 use crate::store;
 use crate::systems::{Domain, Entry, Key, MemoryUse, registry};
@@ -223,9 +221,8 @@ impl Making<'_> {
         entry: &Entry<ForecasterBuild>,
         context: &FitContext,
     ) -> Result<()> {
-        let states = |part: ArrayView3<f64>| part.dim().0.saturating_mul(part.dim().1);
-        let (train, valid, components) = (states(context.train), states(context.valid), context.train.dim().2);
-        let size = FitSize { geometry: context.geometry, components, train, valid };
+        let size = context.size();
+        let FitSize { train, valid, components, .. } = size;
         let mut held = (entry.build.memory)(&forecaster.settings, &size);
         held.iter_mut().for_each(|held| held.what = format!("{} of `{}`", held.what, forecaster.label));
         held.push(MemoryUse::reals(
@@ -255,8 +252,9 @@ impl Making<'_> {
         let entry = FORECASTERS.iter().find(|entry| entry.name == kind && plan.model.is_none());
         let cost = entry.and_then(|entry| entry.build.cost).zip(self.data);
         let cost = cost.and_then(|(cost, data)| {
-            let context = FitSize { geometry: data.geometry, components: data.dim(), train: 0, valid: 0 };
-            cost(&plan.settings, &context).ok()
+            let parameters = data.parameters.as_ref().map_or(0, |known| known.names.len());
+            let size = FitSize { parameters, ..FitSize::of_states(data.geometry, data.dim()) };
+            cost(&plan.settings, &size).ok()
         });
         let (seed_of, pooled) = (plan.seed_of.clone(), plan.pool);
         FittedForecaster { label, kind, fitted, seconds, cost, notes: Vec::new(), seed_of, pooled }
@@ -276,6 +274,7 @@ impl Making<'_> {
             geometry: data.geometry,
             train: data.train.view(),
             valid: data.valid.view(),
+            parameters: data.parameters.as_ref().map(SplitParameters::known),
             key: Key::new(seed_of_training(self.plan, forecaster), Domain::Training),
             progress,
             checkpoints: checkpoint.map(|file| file as &dyn Checkpoints),

@@ -48,7 +48,7 @@ pub fn load(path: &Path, wanted: &ForecasterPlan, service: &Service) -> Result<(
     let notes = service.check(path, wanted, &model)?;
     let fitted = rebuild(path, &model)?;
     let said = model.made_from.map_or(0, |from| from.components);
-    let found = fitted.dim() / fitted.history();
+    let found = fitted.components();
     if found != said {
         let message = format!("the model says that it is for {said} components, but it forecasts {found}");
         let failure = Failure::new(FailureKind::Data, message).hint("train it again");

@@ -6,7 +6,7 @@ use super::start_blocks::lead_step;
 use crate::failure::Result;
 use crate::nn::windows::evenly;
 use crate::score::{Case, Input, Of};
-use crate::stage::data::{SplitTrajectories, state_at};
+use crate::stage::data::SplitTrajectories;
 use crate::stage::score_table::ScoreTable;
 use crate::systems::noising::{Trace, flow_log_prob};
 use crate::systems::{self, Domain, Forecaster, Key, Purpose};
@@ -40,14 +40,14 @@ pub fn measure(
     let all: Vec<usize> = ((model.history() - 1).min(last)..last).collect();
     if let (Some(name), Some(density)) = (exact, model.density()) {
         let log_prob = |k, x: ArrayView2<f64>, next: ArrayView2<f64>| density.log_prob(k, x, next);
-        add(table, &name, case, &all, log_densities(model, data, trajectory, &all, &log_prob)?, trajectory.ncols());
+        add(table, &name, case, &all, log_densities(model, data, case, &all, &log_prob)?, trajectory.ncols());
     }
     if let (Some(name), Some(denoiser)) = (by_flow, model.denoiser()) {
         let key = Key::new(seed, Domain::Score).purpose(Purpose::Statistic).case(case as u64);
-        let trace = if model.dim() <= EXACT_TRACE { Trace::Exact } else { Trace::Probes(PROBES, key) };
+        let trace = if trajectory.ncols() <= EXACT_TRACE { Trace::Exact } else { Trace::Probes(PROBES, key) };
         let some: Vec<usize> = evenly(all.len(), FLOW_STATES.min(all.len())).map(|place| all[place]).collect();
         let log_prob = |k, x: ArrayView2<f64>, next: ArrayView2<f64>| flow_log_prob(denoiser, k, x, next, trace);
-        add(table, &name, case, &some, log_densities(model, data, trajectory, &some, &log_prob)?, trajectory.ncols());
+        add(table, &name, case, &some, log_densities(model, data, case, &some, &log_prob)?, trajectory.ncols());
     }
     Ok(())
 }
@@ -61,20 +61,19 @@ fn add(table: &mut ScoreTable, name: &str, case: usize, times: &[usize], found: 
 /// A log density at a lead step, of states and what follows them.
 type LogProb<'a> = &'a dyn Fn(usize, ArrayView2<f64>, ArrayView2<f64>) -> systems::Result<Array1<f64>>;
 
-/// log p(x_{k+1} | x_k) at these times of a trajectory `[time, component]`: all at once where the law is the same at every
-/// lead step, else each at its own.
+/// log p(x_{k+1} | x_k) at these times of test trajectory `case`: all at once where the law is the same at every lead step,
+/// else each at its own.
 fn log_densities(
     model: &dyn Forecaster,
     data: &SplitTrajectories,
-    trajectory: ArrayView2<f64>,
+    case: usize,
     times: &[usize],
     log_prob: LogProb,
 ) -> Result<Array1<f64>> {
     let mut states = Array2::zeros((times.len(), model.dim()));
-    let history = model.history();
-    states.outer_iter_mut().zip(times).for_each(|(mut row, time)| row.assign(&state_at(trajectory, *time, history)));
+    states.outer_iter_mut().zip(times).for_each(|(mut row, time)| row.assign(&data.test_state(model, case, *time)));
     let next: Vec<usize> = times.iter().map(|time| time + 1).collect();
-    let next = trajectory.select(Axis(0), &next);
+    let next = data.test.index_axis(Axis(0), case).select(Axis(0), &next);
     if model.autonomous() {
         return Ok(log_prob(0, states.view(), next.view())?);
     }

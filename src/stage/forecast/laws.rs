@@ -2,16 +2,22 @@
 //!
 //! The distance is the energy score of a forecaster's ensemble averaged over draws y of the true law from the same state:
 //! E|X - y| - E|X - X'| / 2. Its floor is what the true law itself scores.
+//!
+//! Where each trajectory has parameters of its own that nobody knows, the true law from a state is that of a system whose
+//! parameters are drawn anew; to a forecaster that is conditioned on them it is that of the trajectory's own system. A
+//! classifier is asked about the one or the other. Energy scores against two laws cannot be held against each other, so that
+//! those of forecasters that are conditioned are left out.
 
-use ndarray::{Array2, ArrayView2, Axis, s};
+use ndarray::{Array2, ArrayView2, s};
 
+use super::conditioned_law::ConditionedLaw;
 use super::start_blocks::lead_step;
 use super::two_sample;
 use crate::failure::Result;
 use crate::results::LawPicture;
 use crate::score::series::ENERGY_SCORE_LAW;
 use crate::score::{self, Case, Context, Ensemble, Metric, Of};
-use crate::stage::data::{SplitTrajectories, state_at};
+use crate::stage::data::SplitTrajectories;
 use crate::stage::experiment::FittedForecaster;
 use crate::stage::score_table::ScoreTable;
 use crate::systems::{Domain, Forecaster, Key, Purpose};
@@ -28,26 +34,38 @@ pub struct OneStepLaws<'a> {
     data: &'a SplitTrajectories,
     /// The true one, where it is known.
     exact: Option<&'a dyn Forecaster>,
+    /// The true one of given parameters, where the system draws them.
+    conditioned: Option<ConditionedLaw>,
     energy_score: Box<dyn Metric>,
 }
 
 impl<'a> OneStepLaws<'a> {
-    /// On these test trajectories, `exact` being the true system where it is known.
+    /// On these test trajectories, `exact` being the true system where it is known, and `conditioned` the one that is given its
+    /// parameters.
     ///
     /// # Errors
     /// A bug: the energy score is registered.
     pub fn new(
         seed: u64,
         data: &'a SplitTrajectories,
-        exact: Option<&'a dyn Forecaster>,
+        (exact, conditioned): (Option<&'a dyn Forecaster>, Option<ConditionedLaw>),
         context: &Context,
     ) -> Result<Self> {
-        Ok(Self { seed, data, exact, energy_score: score::build("energy_score_fair", context)? })
+        Ok(Self { seed, data, exact, conditioned, energy_score: score::build("energy_score_fair", context)? })
     }
 
     /// Whether the true law is known.
     pub fn known(&self) -> bool {
         self.exact.is_some()
+    }
+
+    /// The true law as a forecaster should have it that knows what `model` knows.
+    fn exact_for(&self, model: &dyn Forecaster) -> Option<&dyn Forecaster> {
+        match (model.parameters(), self.exact) {
+            ([], exact) => exact,
+            (_, None) => None,
+            (_, Some(_)) => self.conditioned.as_ref().map(|law| law as &dyn Forecaster),
+        }
     }
 
     /// Whether a classifier tells a forecaster's draws from true ones, where columns of the table ask for that and the true law is
@@ -56,7 +74,7 @@ impl<'a> OneStepLaws<'a> {
     /// # Errors
     /// When a forecaster cannot run, or the training of the classifier fails.
     pub fn classify(&self, table: &mut ScoreTable, model: &dyn Forecaster) -> Result<()> {
-        match self.exact {
+        match self.exact_for(model) {
             Some(exact) if two_sample::is_wanted(table.columns()) => {
                 two_sample::measure(table, self.data, exact, model, self.seed)
             }
@@ -64,12 +82,19 @@ impl<'a> OneStepLaws<'a> {
         }
     }
 
-    /// The energy score of an ensemble one lead step after a start against fresh draws of the true law, averaged over the draws.
+    /// The energy score of an ensemble of `model` one lead step after a start against fresh draws of the true law, averaged over
+    /// the draws; of one that is conditioned on parameters there is none.
     ///
     /// # Errors
     /// When the true system cannot run.
-    pub fn measure(&self, table: &mut ScoreTable, case: usize, start: usize, ensemble: ArrayView2<f64>) -> Result<()> {
-        let Some(exact) = self.exact else { return Ok(()) };
+    pub fn measure(
+        &self,
+        table: &mut ScoreTable,
+        model: &dyn Forecaster,
+        (case, start): (usize, usize),
+        ensemble: ArrayView2<f64>,
+    ) -> Result<()> {
+        let Some(exact) = self.exact.filter(|_| model.parameters().is_empty()) else { return Ok(()) };
         let draws = self.fresh(exact, case, start, ensemble.nrows())?;
         let metric = self.energy_score.as_ref();
         let mut sum = 0.0;
@@ -85,11 +110,10 @@ impl<'a> OneStepLaws<'a> {
     /// Draws of a one-step law from the state at a start, on streams that no forecast uses, `[draw, component]`.
     fn fresh(&self, model: &dyn Forecaster, case: usize, start: usize, draws: usize) -> Result<Array2<f64>> {
         let key = Key::new(self.seed, Domain::Score).purpose(Purpose::ProcessNoise).case(case as u64);
-        let trajectory = self.data.test.index_axis(Axis(0), case);
         let mut x = Array2::zeros((draws, model.dim()));
-        x.assign(&state_at(trajectory, start, model.history()));
+        x.assign(&self.data.test_state(model, case, start));
         model.advance(lead_step(model, self.data, start), 1, &mut x, key)?;
-        Ok(x.slice_move(s![.., ..trajectory.ncols()]))
+        Ok(x.slice_move(s![.., ..model.components()]))
     }
 
     /// The one-step laws of all forecasters from the start whose true law (or first forecaster's law) is widest.

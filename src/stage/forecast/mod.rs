@@ -4,6 +4,7 @@
 //! `LeadTables`. Beside ensembles there are one-step laws, where the true one is known (their distances, and whether
 //! a classifier tells them from it), and one-step densities.
 
+mod conditioned_law;
 mod densities;
 mod file;
 mod laws;

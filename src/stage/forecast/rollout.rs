@@ -14,7 +14,7 @@ use crate::progress::Progress;
 use crate::results::{RolloutRow, TrainingRow};
 use crate::score::Terms;
 use crate::score::statistics::summarise;
-use crate::stage::data::{SplitTrajectories, state_at};
+use crate::stage::data::SplitTrajectories;
 use crate::stage::experiment::{Experiment, FittedForecaster};
 use crate::stage::options::go_on;
 use crate::systems::{Domain, Forecaster, Key, Purpose};
@@ -57,7 +57,7 @@ fn rollout(
     let (Some(data), Some(climate)) = (&experiment.data, experiment.climate()) else { return Ok(None) };
     let (training, seed) = (made.fitted.training(), experiment.plan.seed);
     let steps = data.train.dim().1.saturating_sub(1).min(STEPS).min(BUDGET / training.evaluations.max(1) / MEMBERS.1);
-    if training.parameters == 0 || steps < 20 {
+    if training.parameters == 0 || steps < 20 || data.knows(made.fitted.as_forecaster(), &made.label).is_err() {
         return Ok(None);
     }
     let members = (BUDGET / training.evaluations.max(1) / steps).clamp(MEMBERS.1, MEMBERS.0);
@@ -128,7 +128,7 @@ fn run(
     let cases = data.train.dim().0;
     let (mut x, past) = (Array2::zeros((members, model.dim())), model.history() - 1);
     for (member, mut state) in x.outer_iter_mut().enumerate() {
-        state.assign(&state_at(data.train.index_axis(Axis(0), member % cases), past, past + 1));
+        state.assign(&data.train_state(model, member % cases, past));
     }
     let first = steps / 2;
     let mut states = Array3::zeros((members, steps - first, probed.len()));
@@ -232,6 +232,7 @@ mod tests {
             time: None,
             wording: crate::store::netcdf::Wording::default(),
             file: None,
+            parameters: None,
         };
         let (states, leaving) = run(model, &data, (64, 1000), &[0, 1], 3, &crate::progress::Quiet).unwrap();
         let lag = half_life(&data.train);

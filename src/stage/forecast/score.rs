@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use ndarray::Axis;
 
+use super::conditioned_law::ConditionedLaw;
 use super::densities;
 use super::laws::OneStepLaws;
 use super::lead_tables::{LeadTables, compare};
@@ -115,8 +116,9 @@ impl<'a> Setting<'a> {
         let (plan, data) = (experiment.plan, experiment.trajectories()?);
         let perfect = experiment.forecasters.iter().find(|made| made.is_exact());
         let exact = perfect.map(|made| made.fitted.as_forecaster());
-        let (times, leads) = (data.test.dim().1, plan.score.lead_steps);
-        let starts = starts(times, leads, plan.score.starts, chosen)?;
+        let wanted = exact.is_some() && chosen.iter().any(|made| !made.fitted.parameters().is_empty());
+        let conditioned = if wanted { ConditionedLaw::of(plan, data)? } else { None };
+        let starts = starts(data, plan.score.lead_steps, plan.score.starts, chosen)?;
         let bounds = Bounds::new(experiment.known_climate()?);
         let context = Context {
             pool: Pool::All,
@@ -125,7 +127,7 @@ impl<'a> Setting<'a> {
             lyapunov_time: plan.system.as_ref().and_then(SystemPlan::lyapunov_time),
             geometry: data.geometry,
         };
-        let laws = OneStepLaws::new(plan.seed, data, exact, &context)?;
+        let laws = OneStepLaws::new(plan.seed, data, (exact, conditioned), &context)?;
         let [by_lead, of_forecasts] = columns(plan, &context, laws.known())?;
         Ok(Self { plan, data, by_lead, of_forecasts, starts, bounds, laws })
     }
@@ -161,7 +163,7 @@ impl<'a> Setting<'a> {
                 errors[index].push(error);
                 scores.squares[lead - 1].push(case, start, &[error * error]);
                 if lead == 1 {
-                    self.laws.measure(scores.by_lead.at_mut(1), case, start, blocks.ensemble(index))?;
+                    self.laws.measure(scores.by_lead.at_mut(1), model, (case, start), blocks.ensemble(index))?;
                 }
             }
         }

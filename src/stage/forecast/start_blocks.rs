@@ -8,16 +8,23 @@
 use ndarray::{Array2, ArrayView2, Axis, s};
 
 use crate::failure::{Failure, FailureKind, Result};
-use crate::stage::data::{SplitTrajectories, state_at};
+use crate::stage::data::SplitTrajectories;
 use crate::stage::experiment::FittedForecaster;
 use crate::systems::{Domain, Forecaster, Key, Purpose};
 
-/// Evenly spaced starts of forecasts over `leads` lead steps in trajectories of so many times, from the first time on that all
-/// forecasters can start from: the longest history of theirs is there.
+/// Evenly spaced starts of forecasts over `leads` lead steps in test trajectories, from the first time on that all forecasters
+/// can start from: the longest history of theirs is there.
 ///
 /// # Errors
-/// When there is none.
-pub fn starts(times: usize, leads: usize, count: usize, forecasters: &[&FittedForecaster]) -> Result<Vec<usize>> {
+/// When there is none, or a forecaster is conditioned on parameters that are not known of the trajectories.
+pub fn starts(
+    data: &SplitTrajectories,
+    leads: usize,
+    count: usize,
+    forecasters: &[&FittedForecaster],
+) -> Result<Vec<usize>> {
+    forecasters.iter().try_for_each(|made| data.knows(made.fitted.as_forecaster(), &made.label))?;
+    let times = data.test.dim().1;
     let history = forecasters.iter().map(|made| made.fitted.history()).max().unwrap_or(1);
     let first = history - 1;
     if times <= first + leads {
@@ -53,7 +60,7 @@ pub struct StartBlocks<'a> {
     key: Key,
     /// Lead steps taken.
     lead: usize,
-    /// `[start x member, component]`, each with its history.
+    /// `[start x member, component]`, each with its history and its parameters.
     x: Array2<f64>,
 }
 
@@ -69,9 +76,8 @@ impl<'a> StartBlocks<'a> {
     ) -> Self {
         let key = Key::new(seed, Domain::Method).purpose(Purpose::ProcessNoise).case(case as u64);
         let mut x = Array2::zeros((starts.len() * members, model.dim()));
-        let trajectory = data.test.index_axis(Axis(0), case);
         for (&start, mut block) in starts.iter().zip(x.axis_chunks_iter_mut(Axis(0), members.max(1))) {
-            block.assign(&state_at(trajectory, start, model.history()));
+            block.assign(&data.test_state(model, case, start));
         }
         Self { model, data, starts, members, key, lead: 0, x }
     }

@@ -16,7 +16,7 @@ use crate::nn::classifier::{Classifier, Contrasts, Effort};
 use crate::nn::windows::evenly;
 use crate::progress::Quiet;
 use crate::score::{CLASSIFIER_DRAWS as DRAWS, Case, Column, Input, Of, classifier_states};
-use crate::stage::data::{SplitTrajectories, state_at};
+use crate::stage::data::SplitTrajectories;
 use crate::stage::score_table::ScoreTable;
 use crate::systems::{Domain, Forecaster, Geometry, Key, Purpose};
 
@@ -58,20 +58,21 @@ pub fn measure(
     let known = |(_, time): &(usize, usize)| *time + 1 >= model.history();
     let all = evenly(cases * times, count).map(|place| (place / times, place % times));
     let places: Vec<(usize, usize)> = all.filter(finite).filter(known).collect();
-    let states = |history: usize| {
-        let mut states = Array2::zeros((places.len(), history * dim));
+    let states = |law: &dyn Forecaster| {
+        let mut states = Array2::zeros((places.len(), law.dim()));
         for (&(case, time), mut row) in places.iter().zip(states.outer_iter_mut()) {
-            row.assign(&state_at(data.test.index_axis(Axis(0), case), time, history));
+            row.assign(&data.test_state(law, case, time));
         }
         states
     };
-    let from = states(1);
+    let from = states(exact);
     let key = Key::new(seed, Domain::Score).purpose(Purpose::ProcessNoise);
     let steps = |law: &dyn Forecaster| -> Vec<usize> {
         let step = |(_, time): &(usize, usize)| if law.autonomous() { 0 } else { lead_step(law, data, *time) };
         places.iter().map(step).collect()
     };
-    let both = centred([&from, &states(model.history())], [exact, model], [&steps(exact), &steps(model)], key)?;
+    let both = centred([&from, &states(model)], [exact, model], [&steps(exact), &steps(model)], key)?;
+    let from = from.slice_move(s![.., ..dim]);
     let right = right_choices(&from, both, data.geometry, EFFORT, Key::new(seed, Domain::Training).case(CASES[0]))?;
     let names: Vec<&'static str> =
         table.columns().iter().filter(|c| c.metric.input() == Input::Choices).map(Column::measured).collect();
@@ -103,7 +104,7 @@ fn centred(
     Ok([own, other])
 }
 
-/// Draws of a law from each state (with its history), `count` each, `[state x draw, component]`; state i is at lead step `steps[i]`.
+/// Draws of a law from each state (with its history and its parameters), `count` each, `[state x draw, component]`; state i is at lead step `steps[i]`.
 fn drawn(law: &dyn Forecaster, from: &Array2<f64>, count: usize, steps: &[usize], key: Key) -> Result<Array2<f64>> {
     let mut x = Array2::from_shape_fn((from.nrows() * count, from.ncols()), |(row, c)| from[[row / count, c]]);
     let mut first = 0;
@@ -115,8 +116,7 @@ fn drawn(law: &dyn Forecaster, from: &Array2<f64>, count: usize, steps: &[usize]
         x.slice_mut(rows).assign(&part);
         first += run.len();
     }
-    let dim = from.ncols() / law.history();
-    Ok(x.slice_move(s![.., ..dim]))
+    Ok(x.slice_move(s![.., ..law.components()]))
 }
 
 /// The test states by their index, each with how many of its choices were right.

@@ -71,11 +71,12 @@ pub fn run(
 
 /// The starts in each test trajectory, where forecasts fit in trajectories and in memory.
 fn checked_starts(experiment: &Experiment) -> Result<Vec<usize>> {
-    let (cases, times, dim) = experiment.trajectories()?.test.dim();
+    let data = experiment.trajectories()?;
+    let (cases, _, dim) = data.test.dim();
     let score = &experiment.plan.score;
     let leads = score.lead_steps;
     let all: Vec<&FittedForecaster> = experiment.forecasters.iter().collect();
-    let starts = starts(times, leads, score.starts, &all)?;
+    let starts = starts(data, leads, score.starts, &all)?;
     let sizes = [2, cases, starts.len(), score.members.saturating_add(1), leads, dim];
     experiment.options.check_memory("a forecaster's forecasts", &sizes)?;
     Ok(starts)

@@ -14,6 +14,7 @@
 pub(super) mod arrange;
 pub(super) mod blocks;
 mod calendar;
+mod case_parameters;
 mod cf;
 mod child;
 mod clock;
@@ -47,6 +48,7 @@ mod wording;
 pub(super) mod write;
 
 pub use blocks::{Block, Blocks, write_blocks};
+pub use case_parameters::CaseParameters;
 pub use clock::{Clock, same_lead};
 pub use dataset::{Attribute, Dataset, Dimension, Origin, Values, Variable};
 pub use describe::{Description, describe};

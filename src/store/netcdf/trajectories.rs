@@ -7,6 +7,7 @@ use ndarray::{Array3, Ix3, Ix4};
 use super::super::Limits;
 use super::super::error::{Error, Result};
 use super::arrange::{self, Arranged, CASE, COMPONENT, Role, TIME, X, Y};
+use super::case_parameters::{self, CaseParameters};
 use super::dataset::{Attribute, Dataset, Origin, Values, Variable};
 use super::layout;
 use super::read::Reader;
@@ -32,22 +33,24 @@ pub struct StoredTrajectories {
     pub space: Vec<usize>,
     /// How the components lie in space, where the file says so.
     pub geometry: Option<Geometry>,
+    /// The parameters of the system of each case, where the file says them.
+    pub parameters: Option<CaseParameters>,
 }
 
 impl StoredTrajectories {
     /// Trajectories `[case, time, component]` of which no more is known than their times.
     pub fn new(values: Array3<f64>, time: Option<Vec<f64>>) -> Self {
         let space = vec![values.dim().2];
-        Self { values, time, unit: TimeUnit::Model, split: None, space, geometry: None }
+        Self { values, time, unit: TimeUnit::Model, split: None, space, geometry: None, parameters: None }
     }
 }
 
 /// The dimensions and attributes of a file of trajectories, all but the states: `(case, time, component)` sizes, the
-/// times, the part of each case and the layout where they are known.
+/// times, the part and the parameters of each case and the layout where they are known.
 pub fn frame(
     shape: [usize; 3],
     time: Option<&Vec<f64>>,
-    split: Option<&[SplitPart]>,
+    (split, parameters): (Option<&[SplitPart]>, Option<&CaseParameters>),
     geometry: Option<Geometry>,
     origin: &Origin,
 ) -> Dataset {
@@ -55,6 +58,7 @@ pub fn frame(
     let dataset = with_time(Dataset::default().dimension("case", cases), times, time);
     let dataset = dataset.dimension("component", components);
     let dataset = split.into_iter().fold(dataset, |dataset, split| dataset.variable(split::variable(split)));
+    let dataset = parameters.into_iter().fold(dataset, case_parameters::with);
     let dataset = geometry.into_iter().fold(dataset, layout::with);
     dataset.from_experiment(origin)
 }
@@ -82,12 +86,12 @@ pub fn write_worded_trajectories(
     wording: &Wording,
     origin: &Origin,
 ) -> Result<()> {
-    let StoredTrajectories { values, time, split, geometry, .. } = trajectories;
+    let StoredTrajectories { values, time, split, geometry, parameters, .. } = trajectories;
     let name = wording.variable.as_deref().filter(|name| !OWN.contains(name)).unwrap_or("state");
     let mut state = Variable::new(name, &["case", "time", "component"], flat(values));
     state.attributes = state_attributes();
     let shape = values.dim().into();
-    let mut dataset = frame(shape, time.as_ref(), split.as_deref(), *geometry, origin);
+    let mut dataset = frame(shape, time.as_ref(), (split.as_deref(), parameters.as_ref()), *geometry, origin);
     if let (Some(values), false) = (time, wording.time.is_empty()) {
         let clock = wording.clock("time", values.clone(), "time");
         dataset
@@ -100,7 +104,7 @@ pub fn write_worded_trajectories(
 }
 
 /// What else is in a file of trajectories.
-const OWN: [&str; 4] = ["case", "time", "component", "split"];
+const OWN: [&str; 7] = ["case", "time", "component", "split", "parameter", "parameters", "parameter_name"];
 
 /// The roles of the dimensions of a variable: one dimension of space, or two.
 pub(super) const ROLES: [&[&Role]; 2] = [&[&CASE, &TIME, &COMPONENT], &[&CASE, &TIME, &Y, &X]];
@@ -185,7 +189,8 @@ fn find(path: &Path, variable: Option<&str>, limits: &Limits) -> Result<Found> {
     let values = values.map_err(|e| Error::content(path, e.to_string()))?;
     let split = split::read(path, &mut reader, dimensions[0].as_deref(), values.dim().0)?;
     let geometry = layout::read(path, &reader, &space)?;
-    let trajectories = StoredTrajectories { values, time, unit, split, space, geometry };
+    let parameters = case_parameters::read(path, &mut reader, dimensions[0].as_deref())?;
+    let trajectories = StoredTrajectories { values, time, unit, split, space, geometry, parameters };
     Ok(Found { trajectories, wording, roles })
 }
 

@@ -27,3 +27,9 @@ pub(super) fn inside(settings: &Settings) -> Result<Arc<dyn System>> {
         }
     }
 }
+
+/// The parameters that the system inside draws, by their paths from the one around it.
+pub(super) fn named_inside(inside: &dyn System) -> Vec<String> {
+    let names = inside.drawn_parameters().map(|own| own.names()).unwrap_or_default();
+    names.iter().map(|name| format!("{}.{name}", OF.key)).collect()
+}

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use ndarray::{Array2, Axis};
 
-use super::inside::{OF, inside};
+use super::inside::{OF, inside, named_inside};
 use super::{DefaultStepping, lorenz63};
 use crate::error::{Error, Result};
 use crate::geometry::Geometry;
@@ -16,7 +16,7 @@ use crate::key::Key;
 use crate::law::Forecaster;
 use crate::registry::{Entry, Param, ParamKind, Settings};
 use crate::stepping::Stepping;
-use crate::system::{Partial, System};
+use crate::system::{DrawnParameters, Partial, System};
 
 const STRIDE: Param =
     Param::int("stride", 2, 1, "each how many components one is seen; not used where `components` is set");
@@ -126,5 +126,26 @@ impl System for ObservePartially {
 
     fn partial(&self) -> Option<Partial<'_>> {
         Some(Partial { complete: &self.complete, visible: &self.visible })
+    }
+
+    fn drawn_parameters(&self) -> Option<&dyn DrawnParameters> {
+        self.complete.drawn_parameters().map(|_| self as &dyn DrawnParameters)
+    }
+}
+
+/// What the system inside draws.
+impl DrawnParameters for ObservePartially {
+    fn names(&self) -> Vec<String> {
+        named_inside(&*self.complete)
+    }
+
+    fn drawn(&self, members: usize, key: Key) -> Result<Array2<f64>> {
+        self.complete.drawn_parameters().map_or_else(|| Ok(Array2::zeros((members, 0))), |own| own.drawn(members, key))
+    }
+
+    fn with(&self, parameters: &[f64]) -> Result<Arc<dyn System>> {
+        let own = self.complete.drawn_parameters().map(|own| own.with(parameters)).transpose()?;
+        let complete = own.unwrap_or_else(|| Arc::clone(&self.complete));
+        Ok(Arc::new(Self { complete, visible: self.visible.clone(), geometry: self.geometry }))
     }
 }

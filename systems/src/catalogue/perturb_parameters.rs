@@ -6,6 +6,7 @@
 //! this system, started from a state of some trajectory, draws parameters anew. A spin-up under a case of its own, as the
 //! truth of a twin experiment has it, ends with a jump to the parameters that follow.
 
+mod drawn;
 mod forecaster;
 
 use std::collections::BTreeMap;
@@ -23,7 +24,7 @@ use crate::key::{Key, Purpose};
 use crate::law::Forecaster;
 use crate::registry::{Entry, Param, ParamKind, Settings, Value, find, nearest};
 use crate::stepping::Stepping;
-use crate::system::System;
+use crate::system::{DrawnParameters, System};
 
 const PARAMETERS: Param = Param::unset(
     "parameters",
@@ -208,5 +209,9 @@ impl System for PerturbParameters {
 
     fn forecaster(self: Arc<Self>, stepping: &Stepping) -> Result<Box<dyn Forecaster>> {
         Ok(Box::new(Perturbed::new(self, stepping)?))
+    }
+
+    fn drawn_parameters(&self) -> Option<&dyn DrawnParameters> {
+        Some(self)
     }
 }

@@ -108,6 +108,7 @@ fn network(report: &mut Report, observe: &str, case: u64, worse: f64, stride: us
                 observe: observe.into(),
                 parameter: "forcing".into(),
                 truth: Some(8.0),
+                own_truths: false,
                 times: (0..300).map(|k| 0.5 * f64::from(k)).collect(),
                 mean: (0..300).map(|k| Some(8.0 - (-0.05 * f64::from(k)).exp())).collect(),
                 sd: (0..300).map(|k| Some(0.05 + (-0.05 * f64::from(k)).exp())).collect(),

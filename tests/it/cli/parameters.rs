@@ -163,3 +163,165 @@ fn without_a_truth_there_is_an_estimate_and_no_error() {
         assert!(of("sd").is_some() && of("error").is_none() && of("chi_square").is_none(), "{result}");
     }
 }
+
+/// Trajectories each of which has a rate of its own, and a forecaster that is given it beside one that is not.
+const OWN_RATES: &str = "seed = 4\n[system]\nname = \"perturb_parameters\"\nof = { name = \"ou\", dim = 2, rate = 1.0, coupling \
+                         = 0 }\nparameters = [\"rate\"]\nspread = 0.4\n[data]\ntrajectories = 400\nsteps = 30\ndt = 0.5\n\
+                         [score]\nlead_steps = 4\nstarts = 10\nmembers = 20\n[[forecaster]]\nname = \"given\"\nkind = \"gaussian\"\ncondition_on = \"parameters\"\nsteps = 400\nwidth = \
+                         16\n[[forecaster]]\nname = \"unaware\"\nkind = \"gaussian\"\nsteps = 400\nwidth = 16\n";
+const ESTIMATED: &str = "[[assimilate]]\nmethod = \"enkf\"\nlabel = \"estimated\"\nforecaster = \"given\"\nmembers = 20\nestimate \
+                         = { parameter = \"of.rate\", mean = 1, sd = 0.4 }\n";
+const UNAWARE: &str =
+    "[[assimilate]]\nmethod = \"enkf\"\nlabel = \"unaware\"\nforecaster = \"unaware\"\nmembers = 20\n";
+
+fn values_in(path: &std::path::Path, name: &str) -> Vec<f64> {
+    let dataset = scorecast::store::netcdf::read(path, &scorecast::store::Limits::bytes(1 << 30)).unwrap();
+    dataset.get(name).unwrap().values.to_f64().unwrap()
+}
+
+/// The truth has a rate of its own. Analyses of its observations are, bit for bit, those of the same observations in a file, of
+/// which there is no truth: neither its states nor its rate have reached a filter.
+#[test]
+fn no_filter_is_told_the_parameters_of_the_truth() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = format!("{ESTIMATED}{UNAWARE}");
+    let twin = format!("{OWN_RATES}[observe]\nnoise = 0.3\nsteps = 40\ninitial = {{ mean = 0, sd = 1 }}\n{rows}");
+    let run = |name: &str, text: &str, command: &str| {
+        let path = write(folder.path(), &format!("{name}.toml"), text.as_bytes());
+        let out = folder.path().join(name);
+        let output = scorecast(&[command, path.to_str().unwrap(), "--out", out.to_str().unwrap(), "--json"]);
+        assert!(output.status.success(), "{}", stderr(&output));
+        (out, json(&output)["result"].clone())
+    };
+    let (compared, result) = run("compared", &twin, "compare");
+    let seen = compared.join("analysis_observe.nc");
+    let own = values_in(&seen, "parameter_truth");
+    assert!(own.len() == 1 && (own[0] - 1.0).abs() > 0.01, "the truth has a rate of its own: {own:?}");
+    let recorded = format!(
+        "{OWN_RATES}[observe]\nfile = \"{}\"\nvariable = \"observation\"\nnoise = 0.3\ninitial = {{ mean = 0, sd = 1 }}\n{rows}",
+        seen.to_str().unwrap()
+    );
+    let ((of_twin, _), (of_file, _)) = (run("twin", &twin, "assimilate"), run("recorded", &recorded, "assimilate"));
+    for (row, name) in [("estimated", "analysis"), ("estimated", "parameter_members"), ("unaware", "analysis")] {
+        let of = |folder: &std::path::Path| values_in(&folder.join(format!("{row}.nc")), name);
+        assert_eq!(of(&of_twin), of(&of_file), "{row}, {name}");
+    }
+    // the members' own rates do act: they move, and with them the forecasts
+    let rates = values_in(&of_twin.join("estimated.nc"), "parameter_members");
+    assert!(rates.len() == 40 * 20 && rates[..20] != rates[39 * 20..]);
+    // each trajectory's forecasts are better where its rate is known
+    let score = |label: &str| {
+        let rows = result["forecast"].as_array().unwrap();
+        let is = |row: &&Value| row["forecaster"] == label && row["metric"] == "log_score" && row["lead_step"] == 1;
+        rows.iter().find(is).unwrap()["value"].as_f64().unwrap()
+    };
+    println!("log scores: given {:.4}, unaware {:.4}", score("given"), score("unaware"));
+    assert!(score("given") < score("unaware"));
+}
+
+/// Where nothing is observed, errors of the prior's mean are the spread of the rates of the truths: those of each replicate.
+#[test]
+fn errors_of_parameters_are_against_the_truth_of_each_replicate() {
+    let (replicates, row) = (100, ESTIMATED.replace("members = 20", "members = 400"));
+    let text = format!(
+        "{OWN_RATES}[observe]\nmissing = 1.0\nsteps = 2\nevery = 2\nreplicates = {replicates}\ninitial = {{ mean = 0, sd = 1 \
+         }}\n{row}"
+    );
+    let (result, _) = compare(&text, &[]);
+    let square = value(&result, "estimated", "of.rate_chi_square").unwrap();
+    println!("chi-square {square:.3}");
+    // the prior is the law that the truths' rates are from: a chi-square of one degree over so many, five standard errors
+    assert!((square - 1.0).abs() < 5.0 * (2.0 / f64::from(replicates)).sqrt(), "{square}");
+    let told = result["findings"].to_string();
+    assert!(told.contains("each truth has its own"), "{told}");
+}
+
+#[test]
+fn what_a_conditioned_forecaster_cannot_do_is_refused_in_one_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    let observe = "[observe]\nsteps = 4\n";
+    let said = |text: &str, more: &[&str]| {
+        let path = write(folder.path(), "x.toml", text.as_bytes());
+        let output = scorecast(&[&["compare", path.to_str().unwrap(), "--out"], more].concat());
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+        stderr(&output)
+    };
+    let out = folder.path().join("out").to_str().unwrap().to_owned();
+    let row = |forecaster: &str, estimate: &str| {
+        format!("{OWN_RATES}{observe}[[assimilate]]\nmethod = \"enkf\"\nforecaster = \"{forecaster}\"\n{estimate}")
+    };
+    for (text, says) in [
+        (row("given", ""), "`given` is conditioned on `of.rate`, which a filter does not know; add it to `estimate`"),
+        (
+            row("given", "estimate = { parameter = \"of.coupling\", mean = 1, sd = 0.1 }\n"),
+            "`given` is conditioned on `of.rate`, which a filter does not know",
+        ),
+        (
+            row(
+                "given",
+                "estimate = [{ parameter = \"of.rate\", mean = 1, sd = 0.1 }, { parameter = \"of.coupling\", mean = 1, sd = 0.1 }]\n",
+            ),
+            "`given` is not conditioned on `of.coupling`; leave it out of `estimate`",
+        ),
+        (
+            row("unaware", "estimate = { parameter = \"of.rate\", mean = 1, sd = 0.1 }\n"),
+            "or to one with `condition_on` = \"parameters\"",
+        ),
+        (
+            format!("{}{observe}", OWN_RATES.replace("width = 16\n[[f", "width = 16\nhistory = 2\n[[f")) + ESTIMATED,
+            "has a `history` of 2, beside which parameters are not estimated",
+        ),
+        (
+            "[system]\nname = \"ou\"\n[[forecaster]]\nkind = \"gaussian\"\ncondition_on = \"parameters\"\n".to_owned(),
+            "`condition_on` is \"parameters\", but no system draws any for these trajectories",
+        ),
+    ] {
+        let found = said(&text, &[&out]);
+        assert!(found.contains(says), "{found}");
+    }
+    // a stored model says itself what it was conditioned on
+    let path = write(folder.path(), "train.toml", OWN_RATES.as_bytes());
+    let models = folder.path().join("models").to_str().unwrap().to_owned();
+    assert!(scorecast(&["train", path.to_str().unwrap(), "--out", &models]).status.success());
+    let stored = format!("[[forecaster]]\nname = \"given\"\nmodel = \"{models}/given.safetensors\"\n");
+    let system = &OWN_RATES[..OWN_RATES.find("[[forecaster]]").unwrap()];
+    let plain =
+        "[system]\nname = \"ou\"\ndim = 2\n[data]\ntrajectories = 8\nsteps = 30\ndt = 0.5\n[score]\nlead_steps = 4\n";
+    for (text, says) in [
+        (format!("{plain}{stored}"), "`given` is conditioned on `of.rate`, which is not known of these trajectories"),
+        (
+            format!("{system}{stored}{observe}[[assimilate]]\nmethod = \"enkf\"\nforecaster = \"given\"\n"),
+            "the forecaster is conditioned on `of.rate`, and none are estimated",
+        ),
+    ] {
+        let found = said(&text, &[&out, "--force"]);
+        assert!(found.contains(says), "{found}");
+    }
+    let served = format!("{system}{stored}{observe}{ESTIMATED}");
+    let (result, _) = compare(&served, &[]);
+    assert!(value(&result, "estimated", "of.rate_mean").is_some_and(|mean| (0.3..2.0).contains(&mean)), "{result}");
+}
+
+/// A file of simulated trajectories says the parameters of each, and forecasters learn the same from it.
+#[test]
+fn parameters_of_a_file_are_those_of_its_simulation() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("own.nc");
+    let path = write(folder.path(), "x.toml", OWN_RATES.as_bytes());
+    let simulated = scorecast(&["simulate", path.to_str().unwrap(), "--out", file.to_str().unwrap()]);
+    assert!(simulated.status.success(), "{}", stderr(&simulated));
+    let rates = values_in(&file, "parameters");
+    let (mean, sd) = (ndarray::arr1(&rates).mean().unwrap(), ndarray::arr1(&rates).std(1.0));
+    // 400 draws of N(1, .4^2): five standard errors
+    assert!(rates.len() == 400 && (mean - 1.0).abs() < 0.1 && (sd / 0.4 - 1.0).abs() < 0.18, "{mean} {sd}");
+    let forecasters = &OWN_RATES[OWN_RATES.find("[[forecaster]]").unwrap()..];
+    let scored = "[score]\nlead_steps = 4\nstarts = 10\nmembers = 20\n";
+    let from_file = format!("seed = 4\n[data]\nfile = \"{}\"\ndt = 0.5\n{scored}{forecasters}", file.to_str().unwrap());
+    let scores = |text: &str| -> Vec<Value> {
+        let (result, _) = compare(text, &[]);
+        let rows = result["forecast"].as_array().unwrap().clone();
+        rows.into_iter().filter(|row| row["forecaster"] == "given" && row["metric"] == "log_score").collect()
+    };
+    let (own, of_file) = (scores(OWN_RATES), scores(&from_file));
+    assert!(!own.is_empty() && own == of_file, "{own:?} {of_file:?}");
+}

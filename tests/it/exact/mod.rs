@@ -5,10 +5,11 @@ mod gaussian_covariances;
 mod learned_by_networks;
 mod learned_by_score_rule;
 mod learned_on_linear;
+mod learned_on_parameters;
 mod learned_on_torus;
 
 use ndarray::ArrayView3;
-use scorecast::forecast::{FORECASTERS, FitContext, Fitted, Result};
+use scorecast::forecast::{FORECASTERS, FitContext, Fitted, KnownParameters, Result};
 use scorecast::progress::Quiet;
 use scorecast::systems::{Domain, Geometry, Key, Settings, Value, registry};
 
@@ -18,7 +19,19 @@ fn try_fit(
     kind: &str,
     given: &[(&str, Value)],
     (geometry, seed): (Geometry, u64),
-    [train, valid]: [ArrayView3<f64>; 2],
+    parts: [ArrayView3<f64>; 2],
+) -> Result<Fitted> {
+    try_fit_knowing(kind, given, (geometry, seed), parts, None)
+}
+
+/// As [`try_fit`], where the parameters of each trajectory may be known.
+#[allow(clippy::unwrap_used)]
+fn try_fit_knowing<'a>(
+    kind: &str,
+    given: &[(&str, Value)],
+    (geometry, seed): (Geometry, u64),
+    [train, valid]: [ArrayView3<'a, f64>; 2],
+    parameters: Option<KnownParameters<'a>>,
 ) -> Result<Fitted> {
     let entry = registry::find(FORECASTERS, "forecaster", kind).unwrap();
     let given = given.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
@@ -28,6 +41,7 @@ fn try_fit(
         geometry,
         train,
         valid,
+        parameters,
         key: Key::new(seed, Domain::Training),
         progress: &Quiet,
         checkpoints: None,

@@ -129,6 +129,7 @@ impl KnownLaw {
             geometry: self.system.geometry(),
             train: data.slice(s![..cases, .., ..]),
             valid: data.slice(s![cases.., .., ..]),
+            parameters: None,
             key: Key::new(seed, Domain::Training),
             progress: &Quiet,
             checkpoints: None,

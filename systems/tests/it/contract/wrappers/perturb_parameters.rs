@@ -129,3 +129,34 @@ fn wrappers_nest() {
     let correlation = a.iter().zip(&b).map(|(a, b)| a * b).sum::<f64>() / 2000.0 / 0.0025;
     assert!(correlation.abs() < 4.0 / 2000f64.sqrt(), "{correlation}");
 }
+
+/// What members are said to have is what they have: their trajectories are those of the systems with these parameters, also
+/// where the system inside draws parameters too, and where only a part is seen.
+#[test]
+fn a_system_with_the_parameters_of_a_member_makes_its_trajectory() {
+    let inside = of("lorenz63", &[float("noise", 0.7)]);
+    let words = |names: &[&str]| Value::Words(names.iter().map(|name| (*name).to_owned()).collect());
+    let nested = of("perturb_parameters", &[inside.clone(), ("parameters", words(&["rho"])), float("spread", 0.1)]);
+    for (name, given, names) in [
+        ("perturb_parameters", vec![inside.clone(), int("group", 2)], &["of.sigma", "of.rho", "of.beta"][..]),
+        (
+            "perturb_parameters",
+            vec![nested.clone(), ("parameters", words(&["spread"]))],
+            &["of.spread", "of.of.rho"][..],
+        ),
+        ("observe_partially", vec![nested], &["of.of.rho"][..]),
+    ] {
+        let system = common::system(name, &given);
+        let drawn = system.drawn_parameters().unwrap();
+        assert_eq!(drawn.names(), names);
+        let parameters = drawn.drawn(6, key()).unwrap();
+        assert_eq!(parameters.slice(s![4.., ..]), drawn.drawn(2, noise_key().at(3).members_from(4)).unwrap());
+        let made = simulate(Arc::clone(&system), &lorenz63(), 6, 20, 5, key(), |_, _| {}).unwrap();
+        for (member, own) in parameters.outer_iter().enumerate() {
+            let plain = drawn.with(&own.to_vec()).unwrap();
+            let plain = simulate(plain, &lorenz63(), 6, 20, 5, key(), |_, _| {}).unwrap();
+            assert_eq!(made.states.index_axis(Axis(0), member), plain.states.index_axis(Axis(0), member), "{name}");
+        }
+    }
+    assert!(common::system("lorenz63", &[]).drawn_parameters().is_none());
+}
