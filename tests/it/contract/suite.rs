@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use scorecast::failure::FailureKind;
+use scorecast::forecast::FitSize;
 use scorecast::progress::Quiet;
 use scorecast::spec::suites::{SUITES, suite};
 use scorecast::spec::{self, PRESETS, Plan};
@@ -104,12 +105,7 @@ fn all_trainings_of_a_contest_cost_alike_and_the_long_form_has_three_seeds() {
             let seeds = if suite.name == "contest_full" { 3 } else { 1 };
             assert_eq!(learned.len(), 12 * seeds, "{} of {}", preset.name, suite.name);
             let system = &plan.system.as_ref().unwrap().system;
-            let size = scorecast::forecast::FitSize {
-                geometry: system.geometry(),
-                components: system.dim(),
-                train: 0,
-                valid: 0,
-            };
+            let size = FitSize::of_states(system.geometry(), system.dim());
             let costs = learned.iter().map(|one| one.cost_of().unwrap()(&one.settings, &size).unwrap().training);
             let (low, high) =
                 costs.fold((f64::INFINITY, 0.0), |(low, high): (f64, f64), cost| (low.min(cost), high.max(cost)));
