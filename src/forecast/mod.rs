@@ -40,6 +40,7 @@ mod sampling;
 mod stored;
 mod target;
 mod trainings;
+mod window;
 
 pub use agreement::disagreements;
 pub use error::{Error, Result};
@@ -73,5 +74,6 @@ pub const FORECASTERS: &[Entry<ForecasterBuild>] = &[
     diffusion::ENTRY,
     flow_matching::ENTRY,
     interpolant::ENTRY,
+    window::ENTRY,
     consistency::ENTRY,
 ];

@@ -6,11 +6,13 @@ mod denoiser;
 mod differentiable;
 mod factored;
 mod gaussian;
+mod window;
 
 pub use denoiser::{Affine, BoundDenoiser, ConditionalDenoiser};
 pub use differentiable::Differentiable;
 pub use factored::FactoredCovariance;
 pub use gaussian::{Covariance, Density, GaussianKernel, LinearGaussian};
+pub use window::WindowLaw;
 use ndarray::Array2;
 
 use crate::error::Result;
@@ -57,6 +59,11 @@ pub trait Forecaster: Send + Sync {
 
     /// The denoiser of the one-step law, where there is one: what guided sampling needs.
     fn denoiser(&self) -> Option<&dyn ConditionalDenoiser> {
+        None
+    }
+
+    /// The joint law of several successive states, where there is one: what methods of windows need.
+    fn window(&self) -> Option<&dyn WindowLaw> {
         None
     }
 

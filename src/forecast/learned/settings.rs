@@ -70,7 +70,7 @@ const VALIDATE_EVERY: Param = Param::int("validate_every", 100, 1, "training ste
 const CHECKPOINT_EVERY: Param = Param::int("checkpoint_every", 250, 1, "training steps between checkpoints");
 
 /// The most states that a network may be given.
-pub(super) const MOST_STATES: u64 = 64;
+pub const MOST_STATES: u64 = 64;
 
 const HISTORY: Param = Param::int(
     "history",
@@ -145,7 +145,7 @@ pub(super) fn network(
         let problem = format!("is {kernel}, but a convolution needs an odd number; set it to {}", kernel + 1);
         return Err(settings.mistake(KERNEL.key, problem).into());
     }
-    let Fields { inputs, outputs, time_features, copies, causal } = fields.with_history(history(settings));
+    let Fields { inputs, outputs, time_features, levels, copies, causal } = fields.with_history(history(settings));
     let blocks = settings.count(BLOCKS.key);
     let grid = build.on_grid.then(|| Grid::laid(geometry, components)).flatten();
     let [resolutions, heads, patch] = [RESOLUTION_COUNT, HEAD_COUNT, PATCH].map(|param| given(settings, &param));
@@ -161,6 +161,7 @@ pub(super) fn network(
         heads: heads.unwrap_or(HEADS),
         patch,
         time_features,
+        levels,
         grid,
         copies,
         causal,
@@ -198,7 +199,7 @@ fn equal_width(network: &NetworkConfig) -> Result<usize> {
 
 /// Whether all components have one scale, because they are one field: on a ring, and for a network that moves over a grid
 /// in two directions (whose walls, where nothing ever changes, have no scale of their own).
-pub(super) fn one_field(settings: &Settings, context: &FitContext) -> Result<bool> {
+pub fn one_field(settings: &Settings, context: &FitContext) -> Result<bool> {
     let moves = || Ok(Grid::of(context.geometry).is_some() && chosen(settings, context.layout())?.build.on_grid);
     if context.geometry == Geometry::Ring { Ok(true) } else { moves() }
 }
@@ -218,7 +219,7 @@ fn usual(geometry: Geometry, components: usize) -> &'static str {
 }
 
 /// How many states the network is given.
-pub(super) fn history(settings: &Settings) -> usize {
+pub fn history(settings: &Settings) -> usize {
     settings.count(HISTORY.key)
 }
 
