@@ -34,14 +34,15 @@ impl FramePreconditioning {
     /// Of frames with this covariance, at these relative levels.
     pub fn new(covariance: ArrayView2<f64>, levels: &[f64]) -> Self {
         let frames = levels.len();
-        let (mut input, mut mean) = (Array2::zeros((frames, frames)), Array2::zeros((frames, frames)));
+        let zeros = || Array2::<f64>::zeros((frames, frames));
+        let (mut input, mut mean) = (zeros(), zeros());
         let mut p = covariance.to_owned();
         for (frame, level) in levels.iter().enumerate() {
             let variance = p[[frame, frame]] + level * level;
             if !(variance.is_finite() && variance > 0.0) {
                 continue;
             }
-            let mut innovation = mean.row(frame).mapv(|value| -value);
+            let mut innovation = mean.row(frame).mapv(|value: f64| -value);
             innovation[frame] += 1.0;
             let gain = &p.column(frame) / variance;
             add_outer(&mut mean, gain.view(), innovation.view());
@@ -83,7 +84,7 @@ fn add_outer(matrix: &mut Array2<f64>, a: ArrayView1<f64>, b: ArrayView1<f64>) {
 /// P once a frame is seen at its level: (I - K e^T) P (I - K e^T)^T + r^2 K K^T, which stays a covariance whatever is rounded.
 fn update(p: &mut Array2<f64>, gain: &Array1<f64>, (frame, level): (usize, f64)) {
     let row = p.row(frame).to_owned();
-    add_outer(p, gain.mapv(|value| -value).view(), row.view());
+    add_outer(p, gain.mapv(|value: f64| -value).view(), row.view());
     let column = p.column(frame).to_owned();
     add_outer(p, (gain * (level * level) - column).view(), gain.view());
 }
