@@ -12,8 +12,8 @@ pub use denoiser::{Affine, BoundDenoiser, ConditionalDenoiser};
 pub use differentiable::Differentiable;
 pub use factored::FactoredCovariance;
 pub use gaussian::{Covariance, Density, GaussianKernel, LinearGaussian};
-pub use window::WindowLaw;
 use ndarray::Array2;
+pub use window::WindowLaw;
 
 use crate::error::Result;
 use crate::key::Key;

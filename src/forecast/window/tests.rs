@@ -4,7 +4,8 @@ use ndarray::{Array2, Array3, Axis, s};
 
 use super::*;
 use crate::forecast::learned::tests::{DIM, untrained};
-use crate::systems::{Denoiser, Domain, Level};
+use crate::progress::Quiet;
+use crate::systems::{Denoiser, Domain, Geometry, Level, Value};
 
 const FRAMES_OF_TEST: usize = 3;
 
@@ -54,7 +55,10 @@ fn the_pullback_agrees_with_finite_differences_at_mixed_levels() {
             let difference = ((at(h) - at(-h)) / (2.0 * h) * &v).sum_axis(Axis(1));
             let expected = (&pulled[0] * &direction).sum_axis(Axis(1));
             for (found, expected) in difference.iter().zip(&expected) {
-                assert!((found - expected).abs() < 1e-6 * (1.0 + expected.abs()), "{kind} {levels:?}: {found} {expected}");
+                assert!(
+                    (found - expected).abs() < 1e-6 * (1.0 + expected.abs()),
+                    "{kind} {levels:?}: {found} {expected}"
+                );
             }
         }
     }
@@ -77,7 +81,10 @@ fn the_pullback_of_a_next_frame_agrees_with_finite_differences() {
             let difference = ((at(h) - at(-h)) / (2.0 * h) * &v).sum_axis(Axis(1));
             let expected = (&pulled * &direction).sum_axis(Axis(1));
             for (found, expected) in difference.iter().zip(&expected) {
-                assert!((found - expected).abs() < 1e-6 * (1.0 + expected.abs()), "{count} {level:?}: {found} {expected}");
+                assert!(
+                    (found - expected).abs() < 1e-6 * (1.0 + expected.abs()),
+                    "{count} {level:?}: {found} {expected}"
+                );
             }
         }
     }
@@ -99,6 +106,41 @@ fn without_a_network_it_is_the_gaussian_law_of_the_frames() {
         let expected = 0.6 * v * z_t[[i, c]] / (0.36 * v + 0.64);
         assert!((found - expected).abs() < 1e-12, "{found} {expected}");
     }
+}
+
+#[test]
+fn a_trained_window_may_start_another_with_another_history() {
+    let states = crate::forecast::learned::tests::states();
+    let fit = |given: &[(&str, i64)], start: Option<&Model>| {
+        let all = [("frames", 3), ("width", 4)].iter().chain(given);
+        let given = all.map(|(key, count)| ((*key).to_owned(), Value::Int(*count))).collect();
+        let context = FitContext {
+            system: None,
+            geometry: Geometry::Ring,
+            train: states.view(),
+            valid: states.view(),
+            key: Key::new(1, Domain::Training),
+            progress: &Quiet,
+            checkpoints: None,
+            start,
+        };
+        super::fit(&Settings::check("window", &PARAMS, &given).unwrap(), &context)
+    };
+    let first = fit(&[("steps", 30)], None).unwrap().model();
+    let other = fit(&[("steps", 1), ("history", 2)], Some(&first)).unwrap();
+    assert_eq!((other.dim(), other.history()), (2 * DIM, 2));
+    let own = other.model();
+    assert_eq!(own.tensors[COVARIANCE], first.tensors[COVARIANCE]);
+    // the first step of a warm-up of 100 moves a weight by 3e-5 at most, of 1 + decay
+    let name = "network.stem.weight";
+    let values = |model: &Model| match &model.tensors[name].values {
+        Values::F32(values) => values.clone(),
+        other => panic!("{other:?}"),
+    };
+    let moved = values(&own).iter().zip(&values(&first)).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(moved < 1e-4, "{moved}");
+    let refused = fit(&[("steps", 1), ("frames", 4)], Some(&first)).err().unwrap().to_string();
+    assert!(refused.contains("8 number(s) in and 4 out of each component, 4 noise levels"), "{refused}");
 }
 
 #[test]

@@ -84,9 +84,7 @@ fn gradients_of_all_weights_and_inputs_agree_with_finite_differences() {
         check(&arguments, |a| {
             let named = weights.slots.iter().map(|slot| slot.path.clone()).zip(a.iter().cloned()).collect();
             let network = config.from_tensors(&named).map_err(candle_core::Error::wrap)?;
-            network
-                .forward(&a[a.len() - 1], levels)
-                .map_err(candle_core::Error::wrap)
+            network.forward(&a[a.len() - 1], levels).map_err(candle_core::Error::wrap)
         });
     }
 }

@@ -67,7 +67,8 @@ impl WindowObjective<'_> {
         let mut row = draws.row(i);
         let levels = self.levels.draw(&mut row);
         let components = window.len() / levels.len();
-        let noisy = window.indexed_iter().map(|(at, x)| noisy(*x, levels[at / components], &mut || row.stream.normal()));
+        let noisy =
+            window.indexed_iter().map(|(at, x)| noisy(*x, levels[at / components], &mut || row.stream.normal()));
         let noisy: Array1<f64> = noisy.collect();
         let each = self.covariance.preconditionings(&levels);
         for c in 0..components {

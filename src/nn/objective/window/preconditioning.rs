@@ -135,7 +135,9 @@ mod tests {
         let p = FramePreconditioning::new(sequence(a, 2).view(), &[0.0, r]);
         let v = (r / q).powi(2) + 1.0;
         let gain = 1.0 / v;
-        assert!((&p.input - &array![[1.0, 0.0], [-a / (q * v.sqrt()), 1.0 / (q * v.sqrt())]]).mapv(f64::abs).sum() < 1e-10);
+        assert!(
+            (&p.input - &array![[1.0, 0.0], [-a / (q * v.sqrt()), 1.0 / (q * v.sqrt())]]).mapv(f64::abs).sum() < 1e-10
+        );
         assert!((&p.mean - &array![[1.0, 0.0], [a * (1.0 - gain), gain]]).mapv(f64::abs).sum() < 1e-12);
         assert!((p.root[[1, 1]] - r / v.sqrt()).abs() < 1e-12 && p.root[[0, 0]] == 0.0 && p.root[[1, 0]] == 0.0);
         assert_eq!(p.open().collect::<Vec<_>>(), [false, true]);
@@ -144,7 +146,8 @@ mod tests {
     #[test]
     fn mean_and_root_are_those_of_the_gaussian_law_given_what_is_seen() {
         let c = sequence(0.7, 4);
-        for levels in [[0.3, 2.0, 0.05, 7.0], [0.0, 0.0, 0.5, f64::INFINITY], [f64::INFINITY, 0.0, f64::INFINITY, 1.0]] {
+        for levels in [[0.3, 2.0, 0.05, 7.0], [0.0, 0.0, 0.5, f64::INFINITY], [f64::INFINITY, 0.0, f64::INFINITY, 1.0]]
+        {
             let p = FramePreconditioning::new(c.view(), &levels);
             let covariance = p.root.dot(&p.root.t());
             let visible: Vec<usize> = (0..4).filter(|frame| levels[*frame].is_finite()).collect();

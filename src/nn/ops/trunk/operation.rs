@@ -126,9 +126,8 @@ impl<T: Real> Trunk<T> {
     /// The films at one row of levels, remembered.
     fn remembered(&self, levels: &[f64], workspace: &mut Workspace<T>) -> Films<T> {
         let own: Bits = levels.iter().map(|level| level.to_bits()).collect();
-        let find = |films: &[(Bits, Films<T>)]| {
-            films.iter().find(|(bits, _)| *bits == own).map(|(_, films)| films.clone())
-        };
+        let find =
+            |films: &[(Bits, Films<T>)]| films.iter().find(|(bits, _)| *bits == own).map(|(_, films)| films.clone());
         if let Some(films) = find(&locked(&self.films)) {
             return films;
         }
