@@ -115,11 +115,11 @@ fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {
         Some(start) => of_components(start, stored_covariance(start)?, context.layout().1)?,
         None => FrameCovariance::of(&data, learned::one_field(settings, context)?),
     };
-    let levels = FrameLevels::new(settings, covariance.widths());
+    let levels = FrameLevels::new(settings, covariance.widths(), learned::history(settings));
     let fields = window_fields(frames);
     let task = Task {
         objective: &WindowObjective { covariance: &covariance, levels, scales: data.scales() },
-        named: format!("window {:?}", WINDOW_LEVEL_SETTINGS.map(|param| settings.number(param.key))),
+        named: named(settings),
         fields,
         steps: steps(settings),
         before: 0,
@@ -156,6 +156,12 @@ fn fitted(window: Window, training: Training) -> Fitted {
             Tensor { shape: vec![components, frames, frames], values: Values::F64(values.iter().copied().collect()) };
         model.denoiser.learned.parts(own, [schedule, (COVARIANCE, stored)])
     })
+}
+
+/// What tells one training from another, beside its network.
+fn named(settings: &Settings) -> String {
+    let levels = WINDOW_LEVEL_SETTINGS.map(|param| settings.number(param.key));
+    format!("window, history {}, levels {levels:?}", learned::history(settings))
 }
 
 /// C of a stored model.

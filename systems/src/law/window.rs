@@ -7,7 +7,8 @@ use crate::noising::DifferentiableDenoiser;
 /// history.
 ///
 /// A noise level of its own for each frame says what is known of that state: sigma = 0, the state is given; alpha = 0,
-/// nothing is known of it, and x_t is not looked at. The frames at levels between are those that are drawn.
+/// nothing is known of it, and x_t is not looked at. The frames at levels between are those that are drawn; what D says of a
+/// frame of which nothing is known is not to be used.
 pub trait WindowLaw: Send + Sync {
     /// L, the number of frames, at least 2.
     fn frames(&self) -> usize;

@@ -69,7 +69,7 @@ fn drawn(c: &Array2<f64>, members: usize, seed: u64) -> [Array2<f64>; 2] {
     [normals[0].dot(&root.t()), normals[1].clone()]
 }
 
-/// The rms over members of the error of D in units of what is left open, of each frame of which anything is.
+/// The rms over members of the error of D in units of what is left open, of each frame at a level.
 fn errors(law: &dyn WindowLaw, c: &Array2<f64>, levels: &[f64]) -> Vec<(usize, f64)> {
     let (n, to_states) = (c.nrows() / levels.len(), law.to_states());
     let scale = to_states.scale.row(0);
@@ -91,7 +91,10 @@ fn errors(law: &dyn WindowLaw, c: &Array2<f64>, levels: &[f64]) -> Vec<(usize, f
         let own = frame * n..(frame + 1) * n;
         own.map(|at| squares[at] / covariance[[at, at]]).sum::<f64>() / n as f64
     };
-    (0..levels.len()).filter(|at| levels[*at] > 0.0).map(|at| (at, frame(at).sqrt())).collect()
+    (0..levels.len())
+        .filter(|at| levels[*at] > 0.0 && levels[*at].is_finite())
+        .map(|at| (at, frame(at).sqrt()))
+        .collect()
 }
 
 const INFINITE: f64 = f64::INFINITY;

@@ -3,7 +3,8 @@
 //! ln r is normal about the logarithm of a width, as for one state (Karras et al. 2022). There are four kinds of rows:
 //!
 //! - *forecasts*: the first h frames are given (r = 0), the next is at a level, of the width that it has given those before it,
-//!   and nothing is known of the later ones; h is uniform from 1 to L - 1;
+//!   and nothing is known of the later ones; h is the history of the forecaster in half of them, and uniform from 1 to L - 1 in
+//!   the others;
 //! - *sorted*: levels of their own that rise in time, as in a filter that looks ahead (ForcingDAS 2026, arXiv:2605.14285, has
 //!   them in a quarter of its batches, as they are here in a quarter of what are no forecasts);
 //! - of the others a third have one level for all frames, as in a smoother, and the rest levels of their own in any order.
@@ -42,13 +43,15 @@ pub struct FrameLevels {
     sorted: f64,
     /// The width of each frame given those before it.
     widths: Vec<f64>,
+    /// How many frames a lead step is given.
+    history: usize,
 }
 
 impl FrameLevels {
-    /// What the settings ask for, for frames of these widths.
-    pub fn new(settings: &Settings, widths: Vec<f64>) -> Self {
+    /// What the settings ask for, for frames of these widths, and lead steps that are given so many of them.
+    pub fn new(settings: &Settings, widths: Vec<f64>, history: usize) -> Self {
         let [mean, sd, forecast, sorted] = WINDOW_LEVEL_SETTINGS.map(|param| settings.number(param.key));
-        Self { mean, sd, forecast, sorted, widths }
+        Self { mean, sd, forecast, sorted, widths, history }
     }
 
     /// What is wrong with the shares: the key, and a clause.
@@ -64,7 +67,8 @@ impl FrameLevels {
         let kind = row.uniform();
         let frames = self.widths.len();
         if kind < self.forecast {
-            let known = 1 + row.stream.below(frames - 1);
+            let own = row.stream.uniform() < 0.5;
+            let known = if own { self.history } else { 1 + row.stream.below(frames - 1) };
             let level = self.widths[known] * (self.mean + self.sd * row.stream.normal()).exp();
             return (0..frames).map(|frame| forecast(frame, known, level)).collect();
         }
@@ -111,7 +115,7 @@ mod tests {
     #[test]
     fn rows_are_of_each_kind_in_their_shares() {
         let settings = Settings::check("window", &WINDOW_LEVEL_SETTINGS, &BTreeMap::new()).unwrap();
-        let law = FrameLevels::new(&settings, vec![1.0, 0.5, 0.1]);
+        let law = FrameLevels::new(&settings, vec![1.0, 0.5, 0.1], 1);
         let draws = Draws::new(Key::new(1, Domain::Training), 0).stratified();
         let mut counts = [0; 5];
         let mut logarithms = Vec::new();
@@ -133,9 +137,10 @@ mod tests {
         assert_eq!((counts[0] + counts[1], counts[2], counts[3] + counts[4]), (2048, 512, 1536));
         let chance = 1024.0 / 6.0;
         assert!((f64::from(counts[3]) - 512.0 - chance).abs() < 4.0 * chance.sqrt(), "{counts:?}");
-        assert!((f64::from(counts[1]) - 1024.0).abs() < 4.0 * 23.0, "{counts:?}");
+        // a quarter of the forecasts is given two frames
+        assert!((f64::from(counts[1]) - 512.0).abs() < 4.0 * 20.0, "{counts:?}");
         let mean = logarithms.iter().sum::<f64>() / logarithms.len() as f64;
-        assert!((mean + 1.2).abs() < 4.0 * 1.5 / 32.0, "{mean}");
+        assert!((mean + 1.2).abs() < 4.0 * 1.5 / 22.0, "{mean}");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The denoiser of a window of L states whose frames have noise levels of their own ([`FrameLevels`]): the squared error
-//! of F against F* ([`FramePreconditioning`]), a mean over the frames of which something is open.
+//! of F against F* ([`FramePreconditioning`]), a mean over the frames that are at a level: those that are given are what they
+//! are, and those that are unknown are no matter of this training.
 //!
 //! No line of the registry: it is made from the covariance of the frames of the data, not from settings alone.
 
@@ -79,7 +80,7 @@ impl WindowObjective<'_> {
             set(&mut all.input[0].row_mut(i), place, &p.input.dot(&y));
             set(&mut all.input[1].row_mut(i), place, &mean);
             set(&mut all.wanted.row_mut(i), place, &p.wanted(residual.view()));
-            set(&mut all.weights.row_mut(i), place, &weights(p));
+            set(&mut all.weights.row_mut(i), place, &weights(p, &levels));
         }
         all.features.extend(levels.iter().map(|level| FramePreconditioning::feature(*level)));
     }
@@ -90,11 +91,11 @@ fn noisy(x: f64, level: f64, normal: &mut dyn FnMut() -> f64) -> f64 {
     if level.is_finite() { x + level * normal() } else { 0.0 }
 }
 
-/// The weight of each frame: alike for those that are open, and 1 on average.
-fn weights(p: &FramePreconditioning) -> Array1<f64> {
-    let open = p.open().filter(|open| *open).count();
-    let weight = p.root.nrows() as f64 / open.max(1) as f64;
-    p.open().map(|open| if open { weight } else { 0.0 }).collect()
+/// The weight of each frame: alike for those at a level that leaves them open, and 1 on average.
+fn weights(p: &FramePreconditioning, levels: &[f64]) -> Array1<f64> {
+    let learned = || p.open().zip(levels).map(|(open, level)| open && level.is_finite());
+    let weight = levels.len() as f64 / learned().filter(|learned| *learned).count().max(1) as f64;
+    learned().map(|learned| if learned { weight } else { 0.0 }).collect()
 }
 
 impl Objective for WindowObjective<'_> {
@@ -130,7 +131,7 @@ mod tests {
 
     fn levels(covariance: &FrameCovariance) -> FrameLevels {
         let settings = Settings::check("window", &WINDOW_LEVEL_SETTINGS, &BTreeMap::new()).unwrap();
-        FrameLevels::new(&settings, covariance.widths())
+        FrameLevels::new(&settings, covariance.widths(), 1)
     }
 
     #[test]
@@ -174,7 +175,12 @@ mod tests {
                 assert!(gap < 1e-9, "row {i}, component {c}, levels {levels:?}: {gap}");
                 let weights = of(&all.weights);
                 assert!((weights.sum() - 3.0).abs() < 1e-12, "{weights}");
-                assert!(weights.iter().zip(&levels).all(|(weight, level)| (*weight == 0.0) == (*level == 0.0)));
+                assert!(
+                    weights
+                        .iter()
+                        .zip(&levels)
+                        .all(|(weight, level)| (*weight == 0.0) == (*level == 0.0 || level.is_infinite()))
+                );
             }
         }
     }
