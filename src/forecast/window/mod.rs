@@ -86,8 +86,8 @@ fn frames(settings: &Settings) -> Result<usize> {
 fn memory(settings: &Settings, size: &FitSize) -> Vec<MemoryUse> {
     let Ok(frames) = frames(settings) else { return Vec::new() };
     let mut held = learned::held(settings, size, window_fields(frames));
-    let covariance = [size.components, frames, frames];
-    held.push(MemoryUse::reals(format!("the covariance of {frames} frames"), &covariance));
+    held.push(MemoryUse::reals(format!("windows of {frames} states"), &[2 * 1024, frames, size.components]));
+    held.push(MemoryUse::reals(format!("covariances of {frames} frames"), &[size.components, frames, frames]));
     held
 }
 
