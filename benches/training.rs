@@ -48,6 +48,7 @@ fn cases() -> Vec<Case> {
         heads: HEADS,
         patch: None,
         time_features: levels > 0,
+        levels: 1,
         grid: None,
         copies: 1,
         causal: None,

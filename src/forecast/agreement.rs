@@ -143,6 +143,16 @@ mod tests {
                 vec![("sigma_min", Value::Float(40.0))],
                 "`sigma_min` is 40, but must be below `sigma_max`",
             ),
+            (
+                "window",
+                vec![("history", Value::Int(3)), ("frames", Value::Int(3))],
+                "`frames` is 3, but must be more than `history`, which is 3",
+            ),
+            (
+                "window",
+                vec![("sorted_share", Value::Float(0.7))],
+                "`sorted_share` is 0.7, but with `forecast_share`, which is 0.5, at most 1 is shared",
+            ),
             ("gaussian", vec![("kernel", Value::Int(4))], "`kernel` is 4, but a convolution needs an odd number"),
         ] {
             for layout in [None, Some((Geometry::Ring, 40)), Some((Geometry::Unstructured, 3))] {

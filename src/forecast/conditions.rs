@@ -32,7 +32,8 @@ fn fit(
 
 /// Forecasters that can be given parameters.
 fn all() -> impl Iterator<Item = &'static Entry<super::ForecasterBuild>> {
-    FORECASTERS.iter().filter(|entry| entry.build.is_learned())
+    let can = |entry: &&Entry<super::ForecasterBuild>| entry.params.iter().any(|param| param.key == "condition_on");
+    FORECASTERS.iter().filter(|entry| entry.build.is_learned()).filter(can)
 }
 
 fn on_parameters() -> (&'static str, Value) {

@@ -46,11 +46,7 @@ impl LearnedDenoiser {
     /// When Candle fails.
     pub fn conditional_sd(&self, withheld: Batch, key: Key) -> Result<f64> {
         let Batch { states, increments: z, .. } = withheld;
-        let noise = key.purpose(Purpose::DiffusionNoise).case(2).normals(z.nrows(), z.ncols());
-        let denoised = self.bind(states).denoise((&z + &noise).view(), Level::exploding(1.0))?;
-        let error = (denoised - &z).mapv(|error| error * error).sum_axis(Axis(0)) / z.nrows() as f64;
-        let logarithm = error.mapv(|error| 0.5 * (error / (1.0 - error.min(0.5))).clamp(1e-4, 1.0).ln());
-        Ok((logarithm.sum() / logarithm.len() as f64).exp())
+        Ok(sd_by_denoiser(&self.bind(states), z.view(), key)?)
     }
 
     /// The trained network.
@@ -62,6 +58,18 @@ impl LearnedDenoiser {
     pub fn bind(&self, condition: Array2<f64>) -> ConditionedNetwork<'_> {
         ConditionedNetwork { learned: &self.learned, preconditioning: self.preconditioning, condition }
     }
+}
+
+/// The sd of `z`, `[member, component]`, as its denoiser has it: see [`LearnedDenoiser::conditional_sd`].
+///
+/// # Errors
+/// Those of the denoiser.
+pub(super) fn sd_by_denoiser(denoiser: &dyn Denoiser, z: ArrayView2<f64>, key: Key) -> systems::Result<f64> {
+    let noise = key.purpose(Purpose::DiffusionNoise).case(2).normals(z.nrows(), z.ncols());
+    let denoised = denoiser.denoise((&z + &noise).view(), Level::exploding(1.0))?;
+    let error = (denoised - z).mapv(|error| error * error).sum_axis(Axis(0)) / z.nrows() as f64;
+    let logarithm = error.mapv(|error| 0.5 * (error / (1.0 - error.min(0.5))).clamp(1e-4, 1.0).ln());
+    Ok((logarithm.sum() / logarithm.len() as f64).exp())
 }
 
 /// The denoiser of z with its condition bound.

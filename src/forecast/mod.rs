@@ -42,6 +42,7 @@ mod sampling;
 mod stored;
 mod target;
 mod trainings;
+mod window;
 
 pub use agreement::disagreements;
 pub use error::{Error, Result};
@@ -75,5 +76,6 @@ pub const FORECASTERS: &[Entry<ForecasterBuild>] = &[
     diffusion::ENTRY,
     flow_matching::ENTRY,
     interpolant::ENTRY,
+    window::ENTRY,
     consistency::ENTRY,
 ];

@@ -130,6 +130,7 @@ fn network(geometry: Geometry, components: usize, effort: Effort) -> NetworkConf
         blocks: 1,
         kernel: KERNEL,
         time_features: false,
+        levels: 1,
         grid,
         copies: 1,
         causal: None,

@@ -6,12 +6,14 @@ mod denoiser;
 mod differentiable;
 mod factored;
 mod gaussian;
+mod window;
 
 pub use denoiser::{Affine, BoundDenoiser, ConditionalDenoiser};
 pub use differentiable::Differentiable;
 pub use factored::FactoredCovariance;
 pub use gaussian::{Covariance, Density, GaussianKernel, LinearGaussian};
 use ndarray::Array2;
+pub use window::WindowLaw;
 
 use crate::error::Result;
 use crate::key::Key;
@@ -68,6 +70,11 @@ pub trait Forecaster: Send + Sync {
 
     /// The denoiser of the one-step law, where there is one: what guided sampling needs.
     fn denoiser(&self) -> Option<&dyn ConditionalDenoiser> {
+        None
+    }
+
+    /// The joint law of several successive states, where there is one: what methods of windows need.
+    fn window(&self) -> Option<&dyn WindowLaw> {
         None
     }
 

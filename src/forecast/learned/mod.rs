@@ -17,7 +17,7 @@ pub use evaluation::{in_chunks, members, stacked};
 pub use in_turn::{First, after, shared_steps};
 pub use memory::{held, rolled_held};
 pub use rollout::{ROLLOUT, ROLLOUT_STEPS, Rolled, SETTINGS as ROLLOUT_SETTINGS, rolled};
-pub use settings::{SETTINGS, START_FROM, joined, steps};
+pub use settings::{MOST_STATES, OF_STATES, SETTINGS, START_FROM, history, joined, one_field, steps};
 
 use super::{FitContext, KnownParameters, Result, Training};
 use crate::model::Checkpoints;
@@ -32,8 +32,15 @@ use crate::systems::{Entry, Key, Settings, Value};
 /// # Errors
 /// When there is nothing to learn from.
 pub fn data<'a>(settings: &Settings, context: &FitContext<'a>) -> Result<Data<'a>> {
-    let one_field = settings::one_field(settings, context)?;
-    let data = Data::new(context.train, context.valid, one_field, settings::history(settings))?;
+    data_after(settings, context, settings::history(settings))
+}
+
+/// These data, where so many states are given before the next.
+///
+/// # Errors
+/// When there is nothing to learn from.
+pub fn data_after<'a>(settings: &Settings, context: &FitContext<'a>, states: usize) -> Result<Data<'a>> {
+    let data = Data::new(context.train, context.valid, settings::one_field(settings, context)?, states)?;
     let data = match known(settings, context)? {
         Some(known) => data.with_parameters([known.train, known.valid], known.names)?,
         None => data,
@@ -178,6 +185,12 @@ impl Learned {
     /// The parameters of the system that the network is given.
     pub fn parameters(&self) -> &[String] {
         &self.parameters
+    }
+
+    /// This network, where the state of a forecaster holds so many states.
+    #[must_use]
+    pub fn with_history(self, states: usize) -> Self {
+        Self { history: states, ..self }
     }
 
     /// Whether it is given x_k alone.

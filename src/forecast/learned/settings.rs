@@ -70,7 +70,7 @@ const VALIDATE_EVERY: Param = Param::int("validate_every", 100, 1, "training ste
 const CHECKPOINT_EVERY: Param = Param::int("checkpoint_every", 250, 1, "training steps between checkpoints");
 
 /// The most states that a network may be given.
-pub(super) const MOST_STATES: u64 = 64;
+pub const MOST_STATES: u64 = 64;
 
 const HISTORY: Param = Param::int(
     "history",
@@ -101,15 +101,17 @@ const START: Param = Param::unset(
     "a trained model (safetensors) of the same kind and network, whose weights and scales the training starts from",
 );
 
-/// The settings of every learned forecaster.
-pub const SETTINGS: [Param; 21] = [
+/// The settings of every learned forecaster, those that can be given parameters included.
+pub const SETTINGS: [Param; OF_STATES.len() + 1] = joined(OF_STATES, [CONDITION_ON]);
+
+/// The settings of a learned forecaster that is given states alone.
+pub const OF_STATES: [Param; 20] = [
     NETWORK,
     SIZE,
     WIDTH,
     BLOCKS,
     KERNEL,
     HISTORY,
-    CONDITION_ON,
     START,
     RESOLUTION_COUNT,
     HEAD_COUNT,
@@ -156,7 +158,7 @@ pub(super) fn network(settings: &Settings, size: &FitSize, fields: Fields) -> Re
         return Err(settings.mistake(KERNEL.key, problem).into());
     }
     let fields = fields.with_history(history(settings)).with_parameters(parameters(settings, size.parameters)?);
-    let Fields { inputs, outputs, time_features, copies, causal } = fields;
+    let Fields { inputs, outputs, time_features, levels, copies, causal } = fields;
     let blocks = settings.count(BLOCKS.key);
     let grid = build.on_grid.then(|| Grid::laid(geometry, components)).flatten();
     let [resolutions, heads, patch] = [RESOLUTION_COUNT, HEAD_COUNT, PATCH].map(|param| given(settings, &param));
@@ -172,6 +174,7 @@ pub(super) fn network(settings: &Settings, size: &FitSize, fields: Fields) -> Re
         heads: heads.unwrap_or(HEADS),
         patch,
         time_features,
+        levels,
         grid,
         copies,
         causal,
@@ -209,7 +212,7 @@ fn equal_width(network: &NetworkConfig) -> Result<usize> {
 
 /// Whether all components have one scale, because they are one field: on a ring, and for a network that moves over a grid
 /// in two directions (whose walls, where nothing ever changes, have no scale of their own).
-pub(super) fn one_field(settings: &Settings, context: &FitContext) -> Result<bool> {
+pub fn one_field(settings: &Settings, context: &FitContext) -> Result<bool> {
     let moves = || Ok(Grid::of(context.geometry).is_some() && chosen(settings, context.layout())?.build.on_grid);
     if context.geometry == Geometry::Ring { Ok(true) } else { moves() }
 }
@@ -229,7 +232,7 @@ fn usual(geometry: Geometry, components: usize) -> &'static str {
 }
 
 /// How many states the network is given.
-pub(super) fn history(settings: &Settings) -> usize {
+pub fn history(settings: &Settings) -> usize {
     settings.count(HISTORY.key)
 }
 

@@ -24,7 +24,8 @@ pub trait NeuralNetwork: Debug + Send + Sync {
     fn config(&self) -> &NetworkConfig;
 
     /// From `[batch, component, input]` to `[batch, component, output]`. `levels` are the values c_noise of the noise
-    /// level: one for each row, or one for all (then the embedding is computed once).
+    /// level: one for each row, or one for all (then the embedding is computed once); of several levels a row, those of a row
+    /// stand together.
     ///
     /// # Errors
     /// When the shapes do not fit, or a noise level is given to a network without one.
@@ -114,6 +115,9 @@ pub struct NetworkConfig {
     pub patch: Option<usize>,
     /// Whether it is given a noise level.
     pub time_features: bool,
+    /// Noise levels of a row, where it is given any: one, or one for each frame of a window.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub levels: usize,
     /// The grid of the components, where they stand on one in two directions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grid: Option<Grid>,
@@ -126,6 +130,11 @@ pub struct NetworkConfig {
 }
 
 impl NetworkConfig {
+    /// Noise levels of a row; 0 where it is given none.
+    pub(super) fn levels_of_row(&self) -> usize {
+        if self.time_features { self.levels } else { 0 }
+    }
+
     /// Holds what a pass is given against the description.
     ///
     /// # Errors
@@ -134,6 +143,10 @@ impl NetworkConfig {
         let (_, components, inputs) = x.dims3()?;
         if levels.is_some() != self.time_features {
             return Err(candle_core::Error::Msg("a noise level is given to the wrong network".to_owned()).into());
+        }
+        if levels.is_some_and(|levels| !levels.len().is_multiple_of(self.levels.max(1))) {
+            let message = format!("a network of {} noise levels a row was not given rows of them", self.levels);
+            return Err(candle_core::Error::Msg(message).into());
         }
         if (components, inputs) != (self.components, self.inputs) {
             return Err(candle_core::Error::Msg(format!(

@@ -135,7 +135,7 @@ impl NeuralNetwork for Pyramid {
 
     /// Of all trunks. Those behind the first are given what hangs on the ones before, so that the gradient of that is wanted.
     fn operations(&self) -> Operations {
-        let features = if self.config.time_features { (2 * FEATURES * self.config.width) as f64 } else { 0.0 };
+        let features = (2 * self.config.levels_of_row() * FEATURES * self.config.width) as f64;
         let mut all = Operations { evaluation: 0.0, level: 0.0, training: 0.0 };
         for (index, trunk) in self.trunks().enumerate() {
             let one = trunk.operations();

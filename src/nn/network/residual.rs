@@ -133,7 +133,7 @@ impl Residual {
             Ok(())
         };
         if config.time_features {
-            layer(source, "level.first".to_owned(), &[width, FEATURES], 1.0)?;
+            layer(source, "level.first".to_owned(), &[width, config.levels_of_row().saturating_mul(FEATURES)], 1.0)?;
             layer(source, "level.second".to_owned(), &[width, width], 1.0)?;
         }
         let shared = shared(config, &mixing);
@@ -174,7 +174,7 @@ impl Residual {
             width: config.width,
             blocks: config.blocks,
             outputs: config.outputs.saturating_mul(shared),
-            levels: config.time_features,
+            levels: config.levels_of_row(),
         }
     }
 

@@ -26,6 +26,7 @@ pub(crate) fn config(kind: &str, time_features: bool) -> NetworkConfig {
         heads: 2,
         patch: None,
         time_features,
+        levels: 1,
         grid,
         copies: 1,
         causal: None,
@@ -52,6 +53,10 @@ fn gradients_of_all_weights_and_inputs_agree_with_finite_differences() {
     let walls = ["conv2d", "unet2d"]
         .map(|kind| NetworkConfig { grid: Some(Grid { rows: 2, columns: 3, periodic: false }), ..config(kind, false) });
     let others = [
+        // several levels a row, of a trunk, of many of them and of attention
+        NetworkConfig { levels: 2, ..config("conv", true) },
+        NetworkConfig { levels: 2, ..config("unet2d", true) },
+        NetworkConfig { levels: 2, ..config("transformer", true) },
         // three resolutions, the coarsest of one position, which is smaller than a kernel
         NetworkConfig { components: 4, grid: Some(ring(4)), blocks: 1, kernel: 5, ..config("unet", true) },
         // positions that are learned, of tokens of one component and of three
@@ -74,13 +79,12 @@ fn gradients_of_all_weights_and_inputs_agree_with_finite_differences() {
         let mut arguments: Vec<Tensor> =
             weights.slots.iter().enumerate().map(|(i, slot)| (normals(i as u64, &slot.shape) * sd).unwrap()).collect();
         arguments.push(normals(77, &[3, config.components, 2]));
-        let levels = config.time_features.then_some([-0.4, 0.1, 0.3]);
+        let levels = [-0.4, 0.1, 0.3, -0.2, 0.25, 0.0];
+        let levels = config.time_features.then_some(&levels[..3 * config.levels]);
         check(&arguments, |a| {
             let named = weights.slots.iter().map(|slot| slot.path.clone()).zip(a.iter().cloned()).collect();
             let network = config.from_tensors(&named).map_err(candle_core::Error::wrap)?;
-            network
-                .forward(&a[a.len() - 1], levels.as_ref().map(|levels| levels.as_slice()))
-                .map_err(candle_core::Error::wrap)
+            network.forward(&a[a.len() - 1], levels).map_err(candle_core::Error::wrap)
         });
     }
 }

@@ -98,7 +98,7 @@ fn make(config: &NetworkConfig, source: &mut dyn Source) -> Result<Box<dyn Neura
         Layer::new(source, path.to_owned(), &[outputs, inputs], gain)
     };
     let embedding = if config.time_features {
-        let first = layer(source, "level.first", [width, FEATURES], 1.0)?;
+        let first = layer(source, "level.first", [width, config.levels_of_row().saturating_mul(FEATURES)], 1.0)?;
         Some([first, layer(source, "level.second", [width, width], 1.0)?])
     } else {
         None
@@ -174,7 +174,9 @@ impl Transformer {
     /// e of each level.
     fn embedded(&self, levels: Option<&[f64]>) -> Result<Option<Tensor>> {
         let (Some([first, second]), Some(levels)) = (&self.embedding, levels) else { return Ok(None) };
-        let features = Tensor::from_vec(features(levels), (levels.len(), FEATURES), &Device::Cpu)?;
+        let of_row = self.config.levels.max(1);
+        let shape = (levels.len() / of_row, of_row * FEATURES);
+        let features = Tensor::from_vec(features(levels), shape, &Device::Cpu)?;
         let hidden = first.apply(&features.to_dtype(self.dtype())?, Activation::Silu)?;
         second.apply(&hidden, Activation::Silu).map(Some)
     }
@@ -222,7 +224,7 @@ impl NeuralNetwork for Transformer {
         let block = 8.0 * inner * width + 4.0 * tokens * inner + 4.0 * EXPANSION as f64 * width * width;
         let evaluation = stem + tokens * (blocks * block + 2.0 * width * each * outputs);
         let levels = self.config.time_features;
-        let features = if levels { 2.0 * FEATURES as f64 * width } else { 0.0 };
+        let features = 2.0 * (self.config.levels_of_row() * FEATURES) as f64 * width;
         let level = if levels { features + 2.0 * width * width * (1.0 + 4.0 * blocks) } else { 0.0 };
         Operations { evaluation, level, training: 3.0 * (evaluation + level) - stem - features }
     }

@@ -12,6 +12,8 @@ pub struct Fields {
     pub outputs: usize,
     /// Whether it is given a noise level.
     pub time_features: bool,
+    /// Noise levels of a row, where it is given any: one, or one for each frame of a window.
+    pub levels: usize,
     /// Trunks side by side.
     pub copies: usize,
     /// The layer behind the trunk that sees the components before each component.
@@ -21,12 +23,15 @@ pub struct Fields {
 impl Fields {
     /// Of one trunk without a noise level.
     pub const fn new(inputs: usize, outputs: usize) -> Self {
-        Self { inputs, outputs, time_features: false, copies: 1, causal: None }
+        Self { inputs, outputs, time_features: false, levels: 1, copies: 1, causal: None }
     }
 
-    /// These, where so many states are given, the state alone being 1.
+    /// These, where so many states are given, the state alone being 1; a window has fields for all its states already.
     #[must_use]
     pub fn with_history(self, states: usize) -> Self {
+        if self.levels > 1 {
+            return self;
+        }
         Self { inputs: self.inputs.saturating_add(states - 1), ..self }
     }
 
@@ -38,14 +43,18 @@ impl Fields {
 
     /// What a network of this description takes and gives.
     pub fn of(network: &NetworkConfig) -> Self {
-        let NetworkConfig { inputs, outputs, time_features, copies, causal, .. } = *network;
-        Self { inputs, outputs, time_features, copies, causal }
+        let NetworkConfig { inputs, outputs, time_features, levels, copies, causal, .. } = *network;
+        Self { inputs, outputs, time_features, levels, copies, causal }
     }
 
     /// In words that complete "has ...".
     pub fn described(self) -> String {
-        let Self { inputs, outputs, time_features, copies, causal } = self;
-        let level = if time_features { ", a noise level" } else { "" };
+        let Self { inputs, outputs, time_features, levels, copies, causal } = self;
+        let level = match (time_features, levels) {
+            (false, _) => String::new(),
+            (true, 1) => ", a noise level".to_owned(),
+            (true, levels) => format!(", {levels} noise levels"),
+        };
         let trunks = if copies > 1 { format!(", {copies} trunks") } else { String::new() };
         let layer = causal.map_or_else(String::new, |layer| {
             format!(", a layer of {} numbers out that sees {} positions before", layer.outputs, layer.reach)
@@ -56,8 +65,8 @@ impl Fields {
     /// A network like this one that takes and gives these fields.
     #[must_use]
     pub fn given(self, like: &NetworkConfig) -> NetworkConfig {
-        let Self { inputs, outputs, time_features, copies, causal } = self;
-        NetworkConfig { inputs, outputs, time_features, copies, causal, ..like.clone() }
+        let Self { inputs, outputs, time_features, levels, copies, causal } = self;
+        NetworkConfig { inputs, outputs, time_features, levels, copies, causal, ..like.clone() }
     }
 }
 

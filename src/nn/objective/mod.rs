@@ -27,6 +27,7 @@ mod spline;
 mod trained_levels;
 mod training;
 mod velocity;
+mod window;
 
 use scorecast_systems::Entry;
 
@@ -50,6 +51,10 @@ pub use score_rule::{NOISE_FIELDS, SCORE_RULE_SETTINGS, TRAIN_MEMBERS, fields as
 pub use spline::Spline;
 pub use trained_levels::{TIME_LAW, sampled_schedule, unused_of_levels};
 pub use training::{Objective, ObjectiveBuild};
+pub use window::{
+    FrameCovariance, FrameLevels, FramePreconditioning, WINDOW_LEVEL_SETTINGS, WindowObjective, window_fields,
+    windows_of,
+};
 
 /// Every objective, in the order in which they are listed.
 pub const OBJECTIVES: &[Entry<ObjectiveBuild>] = &[

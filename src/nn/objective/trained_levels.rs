@@ -25,13 +25,13 @@ const NOISE_SCHEDULE: Param = Param::choice(
     &[AUTO, "edm", "vp_linear", "vp_cosine", "rectified"],
     "the noise levels that are trained, and the schedule of sampling; auto: the objective's own",
 );
-const P_MEAN: Param = Param::new(
+pub(super) const P_MEAN: Param = Param::new(
     "p_mean",
     ParamKind::real(-10.0, 10.0),
     DefaultValue::Float(-1.2),
     "mean of ln(noise level) in training on levels of `edm`",
 );
-const P_STD: Param = Param::new(
+pub(super) const P_STD: Param = Param::new(
     "p_std",
     ParamKind::real(1e-3, 5.0),
     DefaultValue::Float(1.5),

@@ -22,7 +22,7 @@ use crate::systems::{Domain, Entry, Forecaster, Key, LinearGaussian, Settings, V
 const OFFERS: &[(&[&str], &[Need])] = &[
     (&["persistence"], &[Need::Noiseless]),
     (&["climatology", "analog", "consistency"], &[]),
-    (&["diffusion", "flow_matching", "interpolant", "memorizer"], &[Need::Denoiser]),
+    (&["diffusion", "flow_matching", "interpolant", "window", "memorizer"], &[Need::Denoiser]),
     (&["mixture", "molrg"], &[Need::Denoiser, Need::Density]),
     (&["normalizing_flow", "autoregressive"], &[Need::Density]),
     (&["crps", "lifting"], &[Need::Derivative]),

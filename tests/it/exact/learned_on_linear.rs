@@ -6,14 +6,14 @@ use ndarray::{Array2, Array3, Axis, array, s};
 use scorecast::forecast::{FORECASTERS, Fitted};
 use scorecast::systems::{Covariance, Domain, Geometry, Key, Purpose, Value, registry};
 
-const Q: [[f64; 2]; 2] = [[0.04, 0.018], [0.018, 0.09]];
+pub(super) const Q: [[f64; 2]; 2] = [[0.04, 0.018], [0.018, 0.09]];
 
-fn transition() -> Array2<f64> {
+pub(super) fn transition() -> Array2<f64> {
     array![[0.9, 0.2], [-0.2, 0.8]]
 }
 
 /// Trajectories `[case, time, component]`, started from a wide normal and run into their stationary law.
-fn trajectories(seed: u64, cases: usize, times: usize) -> Array3<f64> {
+pub(super) fn trajectories(seed: u64, cases: usize, times: usize) -> Array3<f64> {
     let (a, key) = (transition(), Key::new(seed, Domain::Data).purpose(Purpose::ProcessNoise));
     // the Cholesky factor of Q
     let l11 = Q[0][0].sqrt();
@@ -197,6 +197,11 @@ fn the_noise_of_an_interpolant_may_be_chosen_after_its_training_and_leaves_the_l
         println!("sd over the usual one, by component: {ratios:.3}");
         assert!(ratios.iter().all(|ratio| (ratio - 1.0).abs() < bound), "{ratios}");
     }
+}
+
+#[test]
+fn window_draws_from_the_exact_law() {
+    assert_draws(("window", &[]), 1.0);
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod learned_by_score_rule;
 mod learned_on_linear;
 mod learned_on_parameters;
 mod learned_on_torus;
+mod windows;
 
 use ndarray::ArrayView3;
 use scorecast::forecast::{FORECASTERS, FitContext, Fitted, KnownParameters, Result};

@@ -44,7 +44,7 @@ const SYSTEMS: [(Line, f64, usize, &str); 6] = [
 const CLOSED: [Line; 5] = ["analog", "memorizer", "linear", "pca_linear", "molrg components=4"];
 
 /// The families that have one.
-const LEARNED: [Line; 13] = [
+const LEARNED: [Line; 15] = [
     "mse noise=full",
     "gaussian",
     "gaussian covariance=full",
@@ -57,6 +57,8 @@ const LEARNED: [Line; 13] = [
     "diffusion",
     "flow_matching",
     "interpolant",
+    "window",
+    "window frames=4",
     "consistency",
 ];
 

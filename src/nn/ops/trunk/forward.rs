@@ -78,10 +78,10 @@ impl Layers {
         }
     }
 
-    /// The film of each level, in `workspace.film`.
+    /// The film of each row of levels, in `workspace.film`.
     pub(super) fn film_of<T: Real>(&self, weights: &Weights<T>, levels: &[f64], w: &mut Workspace<T>) {
-        let (rows, width) = (levels.len(), self.shape.width);
-        for (place, value) in w.features[..rows * FEATURES].iter_mut().zip(features(levels)) {
+        let (rows, width) = (levels.len() / self.shape.levels, self.shape.width);
+        for (place, value) in w.features[..levels.len() * FEATURES].iter_mut().zip(features(levels)) {
             *place = T::from_f64(f64::from(value));
         }
         for layer in 0..EMBEDDING {

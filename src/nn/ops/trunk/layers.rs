@@ -17,8 +17,8 @@ pub struct Shape {
     pub blocks: usize,
     /// Channels of out.
     pub outputs: usize,
-    /// Whether there is a noise level.
-    pub levels: bool,
+    /// Noise levels of a row, which are embedded together; 0 where there is none.
+    pub levels: usize,
 }
 
 /// Floating-point operations of a network: two for each element of a matrix and example (a product and a sum).
@@ -26,7 +26,7 @@ pub struct Shape {
 pub struct Operations {
     /// Of one evaluation of one member, whose noise level has been embedded.
     pub evaluation: f64,
-    /// Of the embedding of one noise level and of what it gives to all blocks; 0 for a network without.
+    /// Of the embedding of one noise level, or of those of one row, and of what it gives to all blocks; 0 for a network without.
     pub level: f64,
     /// Of the forward and backward passes of one training row with a noise level of its own: thrice those of both, less the
     /// gradients of x and of the features of the level, which nobody wants.
@@ -48,8 +48,8 @@ impl Shape {
             [self.inputs, self.width, self.blocks, self.outputs].map(|count| count as f64);
         let stem = 2.0 * positions * window * inputs * width;
         let evaluation = stem + positions * (4.0 * blocks * window * width * width + 2.0 * width * outputs);
-        let features = if self.levels { 2.0 * FEATURES as f64 * width } else { 0.0 };
-        let level = if self.levels { features + 2.0 * width * width * (1.0 + 2.0 * blocks) } else { 0.0 };
+        let features = 2.0 * (self.levels * FEATURES) as f64 * width;
+        let level = if self.levels > 0 { features + 2.0 * width * width * (1.0 + 2.0 * blocks) } else { 0.0 };
         Operations { evaluation, level, training: 3.0 * (evaluation + level) - stem - features }
     }
 }
@@ -71,13 +71,13 @@ impl Layers {
         let place = |inputs, outputs| Affine { field: Field::PLACE, mixes: false, inputs, outputs };
         let mixing = |inputs| Affine { field, mixes: true, inputs, outputs: width };
         let mut maps = Vec::new();
-        if levels {
-            maps.extend([place(FEATURES, width), place(width, width)]);
+        if levels > 0 {
+            maps.extend([place(levels.saturating_mul(FEATURES), width), place(width, width)]);
         }
         maps.push(mixing(inputs));
         for _ in 0..blocks {
             maps.push(mixing(width));
-            if levels {
+            if levels > 0 {
                 maps.push(place(width, 2 * width));
             }
             maps.push(mixing(width));
@@ -87,11 +87,11 @@ impl Layers {
     }
 
     pub const fn stem(&self) -> usize {
-        if self.shape.levels { EMBEDDING } else { 0 }
+        if self.shape.levels > 0 { EMBEDDING } else { 0 }
     }
 
     pub const fn first(&self, block: usize) -> usize {
-        self.stem() + 1 + block * if self.shape.levels { 3 } else { 2 }
+        self.stem() + 1 + block * if self.shape.levels > 0 { 3 } else { 2 }
     }
 
     /// Of a block, where there are levels.

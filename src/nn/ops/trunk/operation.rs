@@ -34,8 +34,11 @@ pub struct Trunk<T> {
     pub(super) layers: Layers,
     weights: RwLock<Weights<T>>,
     /// The films of plain weights at the last levels, by their bits.
-    films: Mutex<Vec<(u64, Films<T>)>>,
+    films: Mutex<Vec<(Bits, Films<T>)>>,
 }
+
+/// A row of levels by its bits.
+type Bits = Vec<u64>;
 
 /// One row of film for each block.
 type Films<T> = Arc<Vec<Vec<T>>>;
@@ -91,7 +94,7 @@ impl<T: Real> Trunk<T> {
     }
 
     /// out of x, `[example, ...]` with as many elements as the shape says, as a tensor of dimensions `dims`. `levels` are
-    /// one for each example, one for all, or none.
+    /// one row for each example, one for all, or none.
     ///
     /// # Errors
     /// When the tensors do not fit, or are not of this precision on the CPU.
@@ -120,15 +123,15 @@ impl<T: Real> Trunk<T> {
         }
     }
 
-    /// The films at one level, remembered.
-    fn remembered(&self, level: f64, workspace: &mut Workspace<T>) -> Films<T> {
-        let find = |films: &[(u64, Films<T>)]| {
-            films.iter().find(|(bits, _)| *bits == level.to_bits()).map(|(_, films)| films.clone())
-        };
+    /// The films at one row of levels, remembered.
+    fn remembered(&self, levels: &[f64], workspace: &mut Workspace<T>) -> Films<T> {
+        let own: Bits = levels.iter().map(|level| level.to_bits()).collect();
+        let find =
+            |films: &[(Bits, Films<T>)]| films.iter().find(|(bits, _)| *bits == own).map(|(_, films)| films.clone());
         if let Some(films) = find(&locked(&self.films)) {
             return films;
         }
-        self.layers.film_of(&self.weights(), &[level], workspace);
+        self.layers.film_of(&self.weights(), levels, workspace);
         let row = 2 * self.layers.shape.width;
         let films: Films<T> = Arc::new(workspace.film.iter().map(|film| film[..row].to_vec()).collect());
         let mut all = locked(&self.films);
@@ -136,7 +139,7 @@ impl<T: Real> Trunk<T> {
             all.clear();
         }
         if find(&all).is_none() {
-            all.push((level.to_bits(), films.clone()));
+            all.push((own, films.clone()));
         }
         films
     }
@@ -154,7 +157,8 @@ struct Call<T> {
 impl<T: Real> Call<T> {
     fn forward(&self, x: &[T], workspace: &mut Workspace<T>, kept: bool) -> Result<Vec<T>> {
         let (layers, (examples, components, fields)) = (&self.trunk.layers, self.dims);
-        let (shape, levels) = (layers.shape, self.levels.len());
+        let shape = layers.shape;
+        let levels = self.levels.len() / shape.levels.max(1);
         let (inputs, outputs) = (shape.field.positions() * shape.inputs, shape.field.positions() * shape.outputs);
         if x.len() != examples * inputs || components * fields != outputs {
             candle_core::bail!(
@@ -163,9 +167,14 @@ impl<T: Real> Call<T> {
                 x.len()
             );
         }
-        if (levels > 0) != shape.levels || (levels > 1 && levels != examples) {
+        if self.levels.len() != levels * shape.levels
+            || (levels > 0) != (shape.levels > 0)
+            || (levels > 1 && levels != examples)
+        {
             candle_core::bail!(
-                "{levels} noise levels were given for {examples} examples: one for each, or one for all"
+                "{} noise levels were given for {examples} examples: {} for each, or for all",
+                self.levels.len(),
+                shape.levels
             );
         }
         workspace.forward(layers, examples, levels, kept);
@@ -176,12 +185,12 @@ impl<T: Real> Call<T> {
         Ok(out)
     }
 
-    /// The film of the levels, in the workspace: made, or remembered where the weights are plain and there is one level.
+    /// The film of the levels, in the workspace: made, or remembered where the weights are plain and there is one row of them.
     fn film(&self, workspace: &mut Workspace<T>) {
         match (&self.route, self.levels.as_slice()) {
             (_, []) => {}
-            (Route::Plain, [level]) => {
-                let films = self.trunk.remembered(*level, workspace);
+            (Route::Plain, levels) if workspace.levels == 1 => {
+                let films = self.trunk.remembered(levels, workspace);
                 for (place, film) in workspace.film.iter_mut().zip(films.iter()) {
                     place[..film.len()].copy_from_slice(film);
                 }

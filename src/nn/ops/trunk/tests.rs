@@ -11,7 +11,7 @@ use super::layers::Layers;
 use super::*;
 use crate::nn::level::{FEATURES, features};
 
-/// All kinds of fields: without positions, a ring, a torus and a plane, with and without noise levels.
+/// All kinds of fields: without positions, a ring, a torus and a plane, with no noise level, with one and with two.
 fn shapes() -> Vec<Shape> {
     let grid = |rows, columns, boundary| Field { rows, columns, kernel: [3, 3], boundary };
     let fields = [
@@ -23,7 +23,7 @@ fn shapes() -> Vec<Shape> {
         grid(2, 1, Boundary::Zero),
     ];
     let shape = |field, levels| Shape { field, inputs: 3, width: 19, blocks: 3, outputs: 2, levels };
-    fields.into_iter().flat_map(|field| [shape(field, false), shape(field, true)]).collect()
+    fields.into_iter().flat_map(|field| [0, 1, 2].map(|levels| shape(field, levels))).collect()
 }
 
 /// The weights and biases of all maps, moderate normals in f64.
@@ -56,7 +56,9 @@ fn graph(layers: &Layers, tensors: &[(Tensor, Tensor)], x: &Tensor, levels: Opti
         .unwrap()
     };
     let embedding = levels.map(|levels| {
-        let features = Tensor::from_vec(features(levels), (levels.len(), FEATURES), &Device::Cpu).unwrap();
+        let of_row = layers.shape.levels;
+        let shape = (levels.len() / of_row, of_row * FEATURES);
+        let features = Tensor::from_vec(features(levels), shape, &Device::Cpu).unwrap();
         let features = features.to_dtype(x.dtype()).unwrap();
         map(1, &map(0, &features, Activation::Silu), Activation::Silu)
     });
@@ -110,8 +112,9 @@ fn one_operation_is_the_graph_of_its_operations_with_the_same_gradients() {
         let tracked: Vec<_> = vars.iter().map(|(w, b)| (w.as_tensor().clone(), b.as_tensor().clone())).collect();
         let x = Var::from_tensor(&normals(1, &[examples, positions, shape.inputs])).unwrap();
         let v = normals(2, &[examples, positions, shape.outputs]);
-        let each: Vec<f64> = (0..examples).map(|i| -0.7 + 0.3 * i as f64).collect();
-        for levels in if shape.levels { vec![Some(each.as_slice()), Some(&each[2..3])] } else { vec![None] } {
+        let each: Vec<f64> = (0..examples * shape.levels).map(|i| -0.7 + 0.3 * i as f64).collect();
+        let of_one = each.get(2 * shape.levels..3 * shape.levels);
+        for levels in if shape.levels > 0 { vec![Some(each.as_slice()), of_one] } else { vec![None] } {
             let ours = operation::<f64>(&layers, &tracked, x.as_tensor(), levels);
             let reference = graph(&layers, &tracked, x.as_tensor(), levels);
             assert!(largest_difference(&ours, &reference) < 1e-12, "{shape:?}");
@@ -139,8 +142,8 @@ fn plain_passes_tracked_passes_and_single_precision_agree() {
         let single = |tensor: &Tensor| tensor.to_dtype(DType::F32).unwrap();
         let singles: Vec<_> = tensors.iter().map(|(weight, bias)| (single(weight), single(bias))).collect();
         let x = normals(1, &[23, shape.field.positions(), shape.inputs]);
-        let levels = shape.levels.then_some([0.3]);
-        let levels = levels.as_ref().map(|level| level.as_slice());
+        let levels = [0.3, -0.6];
+        let levels = (shape.levels > 0).then_some(&levels[..shape.levels]);
         let exact = operation::<f64>(&layers, &tensors, &x, levels);
         let plain = operation::<f32>(&layers, &singles, &single(&x), levels);
         let var = Var::from_tensor(&single(&x)).unwrap();

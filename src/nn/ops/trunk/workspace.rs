@@ -12,7 +12,7 @@ use crate::nn::level::FEATURES;
 pub(super) struct Workspace<T> {
     /// Examples of the pass.
     pub examples: usize,
-    /// Its noise levels: one for each example, or one for all; 0 where there are none.
+    /// Its rows of noise levels: one for each example, or one for all; 0 where there are none.
     pub levels: usize,
     /// x.
     pub input: Vec<T>,
@@ -72,7 +72,7 @@ impl<T: Real> Workspace<T> {
         if levels > 0 {
             fit_all(&mut self.z, own, positions * width, grown);
             fit_all(&mut self.film, blocks, levels * 2 * width, grown);
-            fit(&mut self.features, levels * FEATURES, grown);
+            fit(&mut self.features, levels * layers.shape.levels * FEATURES, grown);
             for buffer in self.embedding.iter_mut().chain(&mut self.embedding_slope) {
                 fit(buffer, levels * width, grown);
             }
