@@ -70,5 +70,6 @@ pub use sde::{Calculus, Noise, Sde};
 pub use semilinear::Semilinear;
 pub use simulate::{Divergence, SimulatedTrajectories, Simulation, simulate};
 pub use stepping::Stepping;
-pub use system::{DrawnParameters, Partial, System};
+pub use system::drawn::DrawnParameters;
+pub use system::{Partial, System};
 pub use transition::{ExactForecaster, ExactTransition, LogDensity};

@@ -1,11 +1,10 @@
 //! What the catalogue holds: a system, of which the stochastic differential equation is one facet.
 
-mod drawn;
+pub mod drawn;
 mod partial;
 
 use std::sync::Arc;
 
-pub use drawn::DrawnParameters;
 use ndarray::Array2;
 pub use partial::{Partial, complete, visible};
 
@@ -49,28 +48,23 @@ pub trait System: Send + Sync {
         None
     }
 
-    /// The system as a forecaster: the one called `perfect`. A differential equation is integrated unless the system
-    /// knows its transition.
+    /// The system as a forecaster, the one called `perfect`: its transition, or its differential equation integrated.
     ///
     /// # Errors
     /// When the stepping does not fit the system (an unknown integrator, one of the wrong calculus).
     fn forecaster(self: Arc<Self>, stepping: &Stepping) -> Result<Box<dyn Forecaster>> {
-        match self.as_sde() {
-            Some(sde) => Ok(Box::new(SdeForecaster::new(sde, stepping)?)),
-            None => Err(Error::Unsupported("the system has neither a differential equation nor a transition".into())),
-        }
+        let none = || Error::Unsupported("the system has neither a differential equation nor a transition".into());
+        let sde = self.as_sde().ok_or_else(none)?;
+        Ok(Box::new(SdeForecaster::new(sde, stepping)?))
     }
 
     /// What is visible of a state that is partly hidden; none where all of it is.
-    ///
-    /// What is visible is then no Markov process: there is no [`System::forecaster`], and whoever makes trajectories
-    /// advances the complete states and keeps what is visible of them, as [`crate::simulate()`] does.
     fn partial(&self) -> Option<Partial<'_>> {
         None
     }
 
     /// The parameters that members draw, where they do: each member is then stepped by a system of its own.
-    fn drawn_parameters(&self) -> Option<&dyn DrawnParameters> {
+    fn drawn_parameters(&self) -> Option<&dyn drawn::DrawnParameters> {
         None
     }
 }

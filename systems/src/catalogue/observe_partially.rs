@@ -16,7 +16,8 @@ use crate::key::Key;
 use crate::law::Forecaster;
 use crate::registry::{Entry, Param, ParamKind, Settings};
 use crate::stepping::Stepping;
-use crate::system::{DrawnParameters, Partial, System};
+use crate::system::drawn::DrawnParameters;
+use crate::system::{Partial, System};
 
 const STRIDE: Param =
     Param::int("stride", 2, 1, "each how many components one is seen; not used where `components` is set");

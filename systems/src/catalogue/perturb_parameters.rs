@@ -24,7 +24,8 @@ use crate::key::{Key, Purpose};
 use crate::law::Forecaster;
 use crate::registry::{Entry, Param, ParamKind, Settings, Value, find, nearest};
 use crate::stepping::Stepping;
-use crate::system::{DrawnParameters, System};
+use crate::system::System;
+use crate::system::drawn::DrawnParameters;
 
 const PARAMETERS: Param = Param::unset(
     "parameters",

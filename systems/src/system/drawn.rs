@@ -1,4 +1,4 @@
-//! Systems whose members draw parameters of their own.
+//! Parameters that members of a system draw, each its own.
 
 use std::sync::Arc;
 

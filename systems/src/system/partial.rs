@@ -7,6 +7,9 @@ use ndarray::{ArrayView2, Axis, CowArray, Ix2};
 use super::System;
 
 /// A system of which some components are visible.
+///
+/// What is visible is no Markov process: there is no [`System::forecaster`], and whoever makes trajectories advances the
+/// complete states and keeps what is visible of them, as [`crate::simulate()`] does.
 #[derive(Clone, Copy)]
 pub struct Partial<'a> {
     /// The system with its complete state.

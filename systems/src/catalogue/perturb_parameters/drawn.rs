@@ -10,7 +10,8 @@ use super::PerturbParameters;
 use crate::error::Result;
 use crate::key::Key;
 use crate::registry::Value;
-use crate::system::{DrawnParameters, System};
+use crate::system::System;
+use crate::system::drawn::DrawnParameters;
 
 impl DrawnParameters for PerturbParameters {
     fn names(&self) -> Vec<String> {
