@@ -1,5 +1,5 @@
 //! The logarithmic score of a law that is known by its denoiser: minus the log density of what happened, per component, by the
-//! probability flow ([`flow_log_prob`](crate::systems::noising::flow_log_prob)).
+//! probability flow ([`flow_log_prob`](crate::systems::flow_log_prob)).
 //!
 //! It stands beside [`log_score`](super::log_score), and is no part of it: the flow is integrated numerically, blurs the law by a
 //! thousandth of its unit, and of a trained denoiser it is the density of what its own flow draws. Natural logarithm; less is

@@ -6,6 +6,7 @@ mod denoiser;
 mod differentiable;
 mod factored;
 mod gaussian;
+mod probability_flow;
 mod window;
 
 pub use denoiser::{Affine, BoundDenoiser, ConditionalDenoiser};
@@ -13,6 +14,7 @@ pub use differentiable::Differentiable;
 pub use factored::FactoredCovariance;
 pub use gaussian::{Covariance, Density, GaussianKernel, LinearGaussian};
 use ndarray::Array2;
+pub use probability_flow::{Trace, flow_log_prob};
 pub use window::WindowLaw;
 
 use crate::error::Result;

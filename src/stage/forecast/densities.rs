@@ -8,8 +8,7 @@ use crate::nn::windows::evenly;
 use crate::score::{Case, Input, Of};
 use crate::stage::data::SplitTrajectories;
 use crate::stage::score_table::ScoreTable;
-use crate::systems::noising::{Trace, flow_log_prob};
-use crate::systems::{self, Domain, Forecaster, Key, Purpose};
+use crate::systems::{self, Domain, Forecaster, Key, Purpose, Trace, flow_log_prob};
 
 /// States of a trajectory whose density the probability flow is asked for, at most: each costs hundreds of evaluations.
 const FLOW_STATES: usize = 48;

@@ -124,17 +124,15 @@ fn of_analyses(report: &Report) -> Vec<Column> {
 
 /// What was trained: the mean over seeds is that of each, since they differ in their random numbers alone.
 fn of_trainings(report: &Report) -> Vec<Column> {
-    let measured: [(&str, fn(&TrainingRow) -> Option<f64>); 3] = [
-        ("parameters", |row| Some(row.parameters as f64)),
-        ("training_flops", |row| row.training_flops),
-        ("inference_flops", |row| row.inference_flops),
-    ];
+    let measured = |row: &TrainingRow| {
+        let parameters = Some(row.parameters as f64);
+        [("parameters", parameters), ("training_flops", row.training_flops), ("inference_flops", row.inference_flops)]
+    };
     let reported = |row: &&TrainingRow| report.forecast.iter().any(|shown| shown.forecaster == row.forecaster);
     let mut columns = Vec::new();
-    for (metric, of) in measured {
-        for row in report.training.iter().filter(reported) {
-            let Some(value) = of(row) else { continue };
-            let cell = Cell { forecaster: row.forecaster.clone(), value: Some(value), se: None, among_the_best: false };
+    for row in report.training.iter().filter(reported) {
+        for (metric, value) in measured(row).into_iter().filter(|(_, value)| value.is_some()) {
+            let cell = Cell { forecaster: row.forecaster.clone(), value, se: None, among_the_best: false };
             push(&mut columns, "training", metric, None, cell);
         }
     }

@@ -28,7 +28,8 @@ use crate::store::{self, RunFolder, manifest};
 /// When a finished run is in the way or has been changed, the user stops, or a run fails: then after all others.
 pub fn run(name: &str, plans: &[Plan], options: &Options, progress: &dyn Progress) -> Result<Finished> {
     let out = options.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(folder_name(name)));
-    let (mut runs, mut failed): (Vec<(PathBuf, SuiteResult)>, Vec<(String, Failure)>) = (Vec::new(), Vec::new());
+    let mut runs: Vec<(PathBuf, SuiteResult)> = Vec::new();
+    let mut failed: Vec<(String, Failure)> = Vec::new();
     for plan in plans {
         go_on(progress, "running experiments")?;
         let folder = out.join(folder_name(&plan.name));

@@ -18,12 +18,12 @@ pub struct Table {
     /// The experiment of each column, and of analyses the method.
     pub columns: Vec<(String, Option<String>)>,
     /// The rows.
-    pub rows: Vec<Row>,
+    pub rows: Vec<ForecasterCells>,
 }
 
 /// A forecaster in all columns.
 #[derive(Clone, Debug, Serialize)]
-pub struct Row {
+pub struct ForecasterCells {
     /// Its label.
     pub forecaster: String,
     /// Its cells; none where a column has no such forecaster.
@@ -56,7 +56,7 @@ pub fn tables(results: &[&SuiteResult]) -> Vec<Table> {
         let own: Vec<&(&str, &Column)> =
             all.iter().filter(|(_, column)| column.table == table && column.metric == metric).collect();
         let find = |column: &Column, label: &str| column.cells.iter().find(|cell| cell.forecaster == label).cloned();
-        let row = |label: &&str| Row {
+        let row = |label: &&str| ForecasterCells {
             forecaster: (*label).to_owned(),
             cells: own.iter().map(|(_, column)| find(column, label)).collect(),
         };

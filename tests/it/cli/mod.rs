@@ -62,7 +62,7 @@ const BAD_ARGUMENTS: &[(&[&str], &str)] = &[
     (&["tune", "lorenz96", "--grid", "learning_rate=1,2", "--forecaster", "difusion"], "did you mean `diffusion`?"),
     (
         &["tune", "lorenz96", "--grid", "inflation=1,2", "--forecaster", "*"],
-        "no forecaster of `lorenz96` has the setting `inflation`; `scorecast list forecasters`",
+        "no forecaster of `lorenz96` has the setting `inflation`",
     ),
     (&["tune", "lorenz96", "--grid", "learning_rate=-1,2", "--forecaster", "diffusion"], "learning_rate"),
     (

@@ -22,9 +22,10 @@ use std::sync::Arc;
 use ndarray::{Array1, Array2, Array3, ArrayView2, Axis, Slice, s};
 use scorecast::forecast::{FORECASTERS, FitContext, Fitted};
 use scorecast::progress::Quiet;
-use scorecast::systems::noising::{Trace, flow_log_prob};
 use scorecast::systems::simulate::simulate;
-use scorecast::systems::{Domain, Forecaster, Key, Settings, Stepping, System, Value, catalogue, registry};
+use scorecast::systems::{
+    Domain, Forecaster, Key, Settings, Stepping, System, Trace, Value, catalogue, flow_log_prob, registry,
+};
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 /// A name with settings, as in `mixture components=4`.

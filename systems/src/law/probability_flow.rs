@@ -13,10 +13,10 @@
 
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 
-use super::{DifferentiableDenoiser, Level};
+use super::{BoundDenoiser, ConditionalDenoiser};
 use crate::error::Result;
 use crate::key::Key;
-use crate::law::{BoundDenoiser, ConditionalDenoiser};
+use crate::noising::{DifferentiableDenoiser, Level};
 
 /// ln sigma at either end.
 const ENDS: [f64; 2] = [-6.907_755_278_982_137, 4.382_026_634_673_881];
