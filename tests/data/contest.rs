@@ -15,7 +15,7 @@ pub struct Kept {
     pub suite: String,
     /// What was set in the preset.
     pub set: Vec<String>,
-    /// The SHA-256 of the texts of the preset and of those that it starts from, and of what was set.
+    /// The SHA-256 of what the preset says with those that it starts from, and of what was set.
     pub preset_sha256: String,
     /// The SHA-256 of the result as JSON.
     pub result_sha256: String,
@@ -47,14 +47,30 @@ pub fn kept(member: &Member) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/src/results/contest").join(format!("{}.json", member.preset))
 }
 
-/// The digest of a preset with those that it starts from, and of what is set in it.
+/// The digest of what a preset says with those that it starts from, comments aside, and of what is set in it.
 pub fn preset_digest(suite: &Suite, member: &Member) -> String {
-    let mut texts: Vec<&str> = suite.set_in(member);
-    let mut name = Some(member.preset.to_owned());
-    while let Some(preset) = name.and_then(|name| PRESETS.iter().find(|preset| preset.name == name)) {
-        texts.push(preset.text);
-        let parsed: toml::Table = toml::from_str(preset.text).unwrap();
-        name = parsed.get("preset").and_then(|base| base.as_str()).map(str::to_owned);
+    let said = toml::to_string(&said_by(member.preset)).unwrap();
+    text_digest(&format!("{}\n{said}", suite.set_in(member).join("\n")))
+}
+
+/// A preset over the one that it starts from.
+fn said_by(name: &str) -> toml::Table {
+    let preset = PRESETS.iter().find(|preset| preset.name == name).unwrap();
+    let own: toml::Table = toml::from_str(preset.text).unwrap();
+    match own.get("preset").and_then(|base| base.as_str()) {
+        Some(base) => over(said_by(base), own.clone()),
+        None => own,
     }
-    text_digest(&texts.join("\n"))
+}
+
+/// Tables key by key, all else replaced.
+fn over(mut base: toml::Table, own: toml::Table) -> toml::Table {
+    for (key, value) in own {
+        let merged = match (base.remove(&key), value) {
+            (Some(toml::Value::Table(below)), toml::Value::Table(above)) => toml::Value::Table(over(below, above)),
+            (_, value) => value,
+        };
+        base.insert(key, merged);
+    }
+    base
 }
