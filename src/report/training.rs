@@ -94,7 +94,7 @@ fn rollout(row: &RolloutRow) -> String {
 /// How many members of long rollouts leave the range of the training data, and when.
 fn left(row: &RolloutRow) -> String {
     let all = format!("{} of {}", row.left, row.members);
-    row.left_by.map_or_else(|| all.clone(), |by| format!("{all}, half by lead step {by}"))
+    row.left_by.map_or_else(|| all.clone(), |by| format!("{all}, half of these by lead step {by}"))
 }
 
 fn chart(report: &Report, curve: &Curve, styles: &Styles) -> Option<Chart> {

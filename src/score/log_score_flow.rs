@@ -14,13 +14,14 @@ use crate::systems::{Result, Settings};
 /// The registry line.
 pub(super) const ENTRY: MetricEntry = MetricEntry {
     name: "log_score_flow",
-    about: "minus the one-step log density per component by the probability flow, where there is a denoiser",
+    about: "minus the one-step log density per component by the probability flow of a denoiser, at 48 states of a trajectory",
     reference: "Song et al. 2021",
     params: &[],
     build: MetricBuild::new(
         "log score by the flow",
         Orientation::Less,
-        "Negative log density of the truth, a component, by the probability flow of the forecaster's denoiser.",
+        "Negative log density of the truth, a component, by the probability flow of the forecaster's denoiser, at 48 states of each \
+         trajectory.",
         build,
     )
     .headline(&[Of::Analysis])

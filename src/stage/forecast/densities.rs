@@ -17,8 +17,9 @@ const EXACT_TRACE: usize = 8;
 /// Random vectors that it is estimated by otherwise.
 const PROBES: usize = 4;
 
-/// Adds log densities of lead steps of test trajectory `case` to the columns that take them: at every time where the
-/// forecaster has a density, at evenly spaced ones by the flow where it has a denoiser.
+/// Adds log densities of lead steps of test trajectory `case` to the columns that take them: at every time from `first` on,
+/// which is the same for all forecasters, where the forecaster has a density; at evenly spaced ones by the flow where it has a
+/// denoiser of a law with variance in all components.
 ///
 /// # Errors
 /// When the forecaster itself cannot run.
@@ -27,7 +28,7 @@ pub fn measure(
     table: &mut ScoreTable,
     data: &SplitTrajectories,
     case: usize,
-    seed: u64,
+    (first, seed): (usize, u64),
 ) -> Result<()> {
     let wanted = |input: Input| {
         let column = table.columns().iter().find(|column| column.metric.input() == input);
@@ -36,7 +37,7 @@ pub fn measure(
     let (exact, by_flow) = (wanted(Input::StateDensity), wanted(Input::FlowDensity));
     let trajectory = data.test.index_axis(Axis(0), case);
     let last = trajectory.nrows().saturating_sub(1);
-    let all: Vec<usize> = ((model.history() - 1).min(last)..last).collect();
+    let all: Vec<usize> = (first.min(last)..last).collect();
     if let (Some(name), Some(density)) = (exact, model.density()) {
         let log_prob = |k, x: ArrayView2<f64>, next: ArrayView2<f64>| density.log_prob(k, x, next);
         add(table, &name, case, &all, log_densities(model, data, case, &all, &log_prob)?, trajectory.ncols());
@@ -46,7 +47,10 @@ pub fn measure(
         let trace = if trajectory.ncols() <= EXACT_TRACE { Trace::Exact } else { Trace::Probes(PROBES, key) };
         let some: Vec<usize> = evenly(all.len(), FLOW_STATES.min(all.len())).map(|place| all[place]).collect();
         let log_prob = |k, x: ArrayView2<f64>, next: ArrayView2<f64>| flow_log_prob(denoiser, k, x, next, trace);
-        add(table, &name, case, &some, log_densities(model, data, case, &some, &log_prob)?, trajectory.ncols());
+        let found = log_densities(model, data, case, &some, &log_prob)?;
+        if found.iter().all(|log_density| !log_density.is_nan()) {
+            add(table, &name, case, &some, found, trajectory.ncols());
+        }
     }
     Ok(())
 }

@@ -23,7 +23,8 @@ impl Leaving {
                 .fold_axis(Axis(0), from, |a, b| pick(*a, *b))
         };
         let (least, greatest) = (extreme(f64::min, f64::INFINITY), extreme(f64::max, f64::NEG_INFINITY));
-        let more = (&greatest - &least) * WIDENED;
+        // a component that never varied has no range to leave
+        let more = (&greatest - &least).mapv(|range| if range > 0.0 { WIDENED * range } else { f64::INFINITY });
         Self { range: [least - &more, greatest + &more], first: vec![None; members] }
     }
 

@@ -92,7 +92,7 @@ impl RolloutRow {
         if let (Some(by), true) = (self.left_by, 10 * self.left > self.members) {
             let (left, members) = (self.left, self.members);
             wrong.push(format!(
-                "{left} of {members} members leave the range of the training states, half of them by lead step {by}"
+                "{left} of {members} members leave the range of the training states, half of these by lead step {by}"
             ));
         }
         if let Some(ratio) = self.sd_ratio.filter(|ratio| surely((ratio - 1.0).abs(), self.sd_ratio_se, 0.1)) {

@@ -171,7 +171,8 @@ impl<'a> Setting<'a> {
         for (&start, errors) in self.starts.iter().zip(&errors) {
             scores.of_forecasts.case(Of::Analysis, "valid_time", case, start, &Case::Errors(errors));
         }
-        densities::measure(model, scores.by_lead.at_mut(1), self.data, case, self.plan.seed)?;
+        let first = self.starts.first().copied().unwrap_or_default();
+        densities::measure(model, scores.by_lead.at_mut(1), self.data, case, (first, self.plan.seed))?;
         Ok(scores)
     }
 

@@ -40,13 +40,15 @@ pub fn run(
     let record = Record::new(&plan.resolved, inputs(plan, data, false, options)?);
     let mut claim = begin(Claim::folder(&out)?, &files, record, options)?;
     let mut experiment = Experiment::load(plan, data, options, progress)?;
-    let starts = checked_starts(&experiment)?;
+    // before anything is trained; how many states a model takes is known only then
+    checked_starts(&experiment)?;
     // a pool is made of its seeds
     let pooled = |one: &ForecasterPlan| one.seed_of.as_ref().is_some_and(|(label, _)| plan.forecast.contains(label));
     let wanted = |one: &&ForecasterPlan| plan.forecast.contains(&one.label) || pooled(one);
     let wanted: Vec<&ForecasterPlan> = plan.forecasters.iter().filter(wanted).collect();
     // all of them first: a model that does not fit must not leave half of the files behind
     experiment.fit(&wanted, None, false, progress)?;
+    let starts = checked_starts(&experiment)?;
     let truth = truth(experiment.trajectories()?, &starts, plan.score.lead_steps);
     let mut written = Vec::new();
     let mut text = String::new();

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::results::{CostRow, ForecastRow, PairedRow, Report, TrainingRow, Verdict};
+use crate::results::{CostRow, ForecastRow, PairedRow, Report, RolloutRow, TrainingRow, Verdict};
 use crate::score::{Orientation, orientation};
 
 /// Metrics of analyses that are shown.
@@ -80,14 +80,9 @@ fn is_first(lead_step: Option<usize>) -> bool {
     lead_step.is_none_or(|lead| lead == 1)
 }
 
-/// Whether a row is the best of a table, or is not told from it.
+/// Whether a row is the best of a table, or was held against the best and is not told from it.
 fn is_among_the_best<'a>(mut pairs: impl Iterator<Item = &'a PairedRow>, label: &str) -> bool {
-    let mut compared = false;
-    let worse = |pair: &PairedRow| {
-        compared = true;
-        pair.other == label && pair.verdict == Verdict::Worse
-    };
-    !pairs.any(worse) && compared
+    pairs.any(|pair| pair.best == label || pair.other == label && pair.verdict != Verdict::Worse)
 }
 
 fn of_forecasts(report: &Report) -> Vec<Column> {
@@ -122,21 +117,51 @@ fn of_analyses(report: &Report) -> Vec<Column> {
     columns
 }
 
-/// What was trained: the mean over seeds is that of each, since they differ in their random numbers alone.
+/// What was trained: sizes and costs are those of each seed, and rollouts a mean over seeds.
 fn of_trainings(report: &Report) -> Vec<Column> {
-    let measured = |row: &TrainingRow| {
-        let parameters = Some(row.parameters as f64);
-        [("parameters", parameters), ("training_flops", row.training_flops), ("inference_flops", row.inference_flops)]
-    };
-    let reported = |row: &&TrainingRow| report.forecast.iter().any(|shown| shown.forecaster == row.forecaster);
     let mut columns = Vec::new();
-    for row in report.training.iter().filter(reported) {
-        for (metric, value) in measured(row).into_iter().filter(|(_, value)| value.is_some()) {
-            let cell = Cell { forecaster: row.forecaster.clone(), value, se: None, among_the_best: false };
+    for label in reported(report) {
+        let seeds: Vec<&TrainingRow> = report
+            .training
+            .iter()
+            .filter(|row| row.forecaster == label || is_seed_of(&row.forecaster, label))
+            .collect();
+        let Some(first) = seeds.first() else { continue };
+        let left: Vec<f64> = seeds.iter().filter_map(|row| Some(left(row.rollout.as_ref()?))).collect();
+        let measured = [
+            ("parameters", Some(first.parameters as f64)),
+            ("training_flops", first.training_flops),
+            ("inference_flops", first.inference_flops),
+            ("leaving", (!left.is_empty()).then(|| left.iter().sum::<f64>() / left.len() as f64)),
+        ];
+        for (metric, value) in measured.into_iter().filter(|(_, value)| value.is_some()) {
+            let cell = Cell { forecaster: label.to_owned(), value, se: None, among_the_best: false };
             push(&mut columns, "training", metric, None, cell);
         }
     }
     columns
+}
+
+/// The share of the members of free rollouts that leave the range of the training states.
+fn left(rollout: &RolloutRow) -> f64 {
+    rollout.left as f64 / rollout.members.max(1) as f64
+}
+
+/// The labels of the forecast table, in its order.
+fn reported(report: &Report) -> Vec<&str> {
+    let mut labels: Vec<&str> = Vec::new();
+    for row in &report.forecast {
+        if !labels.contains(&row.forecaster.as_str()) {
+            labels.push(&row.forecaster);
+        }
+    }
+    labels
+}
+
+/// Whether a label is that of one of the seeds of another.
+fn is_seed_of(label: &str, of: &str) -> bool {
+    let number = label.strip_prefix(of).and_then(|rest| rest.strip_prefix("-seed-"));
+    number.is_some_and(|number| number.parse::<usize>().is_ok())
 }
 
 /// Milliseconds of one thread that a member and lead step of a forecast takes.
@@ -150,4 +175,44 @@ fn of_cost(report: &Report) -> Column {
     };
     let cells = report.cost.iter().filter(of_forecasts).map(cell).collect();
     Column { table: "cost".to_owned(), metric: "milliseconds".to_owned(), method: None, cells }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_forecaster_of_several_seeds_has_the_size_of_one_and_the_mean_of_their_rollouts() {
+        let row = |label: &str, left: usize| TrainingRow {
+            forecaster: label.to_owned(),
+            kind: "gaussian".to_owned(),
+            parameters: 100,
+            pairs: 1,
+            steps: 1,
+            best_step: 1,
+            best_valid: None,
+            evaluations: 1,
+            training_flops: Some(1e9),
+            inference_flops: None,
+            rollout: Some(RolloutRow { members: 8, left, ..RolloutRow::default() }),
+        };
+        let forecast = |label: &str| -> ForecastRow {
+            let row = serde_json::json!({ "forecaster": label, "metric": "rmse", "estimator": "", "pool": "all", "lead_step": 1,
+                "value": 1.0, "se": null, "n": 1, "n_diverged": 0 });
+            serde_json::from_value(row).unwrap()
+        };
+        let report = Report {
+            forecast: vec![forecast("net"), forecast("net-seed"), forecast("perfect"), forecast("net")],
+            training: vec![row("net-seed-1", 2), row("net-seed-2", 6), row("net-seed", 0)],
+            ..Report::default()
+        };
+        let found = of_trainings(&report);
+        let of = |metric: &str| -> Vec<(&str, f64)> {
+            let column = found.iter().find(|column| column.metric == metric).unwrap();
+            column.cells.iter().map(|cell| (cell.forecaster.as_str(), cell.value.unwrap())).collect()
+        };
+        assert_eq!(of("parameters"), [("net", 100.0), ("net-seed", 100.0)]);
+        assert_eq!(of("leaving"), [("net", 0.5), ("net-seed", 0.0)]);
+        assert!(found.iter().all(|column| column.metric != "inference_flops"));
+    }
 }

@@ -90,6 +90,7 @@ impl Table {
             ("cost", _) => "ms a member and lead step".to_owned(),
             ("assimilation", metric) => format!("{metric} of analyses"),
             ("training", "training_flops") => "flops of the training".to_owned(),
+            ("training", "leaving") => "free rollouts that leave the range of the data".to_owned(),
             ("training", "inference_flops") => "flops a member and lead step".to_owned(),
             (_, metric) => metric.to_owned(),
         }

@@ -8,6 +8,7 @@ use crate::failure::{Failure, FailureKind, Result};
 use crate::forecast::FORECASTERS;
 use crate::progress::Progress;
 use crate::results::{PairedRow, Report};
+use crate::score::measured;
 use crate::spec::needs::needs;
 use crate::spec::{DataSource, ForecasterPlan, Plan, ScorePlan, size};
 use crate::stage::data::SplitTrajectories;
@@ -18,6 +19,9 @@ use crate::systems::registry::{find, nearest};
 
 /// The fewest pairs that judge a point, as far as there are so many.
 const PAIRS: usize = 512;
+
+/// The metric of forecasts of many lead steps.
+const OF_WHOLE_FORECASTS: &str = "valid_time";
 
 /// What stands for every forecaster.
 const EVERY: &str = "*";
@@ -63,6 +67,10 @@ pub fn run(
     let tunable = tunable(plan, &rows)?;
     tunable.check(axes, metric)?;
     refuse_seconds(plan)?;
+    if measured(metric) == OF_WHOLE_FORECASTS {
+        let message = format!("forecasters are tuned by forecasts of one lead step, which `{metric}` says nothing of");
+        return Err(Failure::new(FailureKind::Usage, message).hint("take energy_score_fair, crps_fair or log_score"));
+    }
     let claim = taken(plan, axes, metric, options)?;
     let grids: Vec<Vec<Point<ForecasterPlan>>> = rows.iter().map(|row| grid(row, axes, load)).collect::<Result<_>>()?;
     tunable.check_points(axes, &grids)?;

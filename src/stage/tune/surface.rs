@@ -71,7 +71,8 @@ pub(super) fn surface<T>(
             replicates: found.replicates,
             difference: against.map(|pair| (pair.difference, pair.se, pair.p_holm)),
             best: false,
-            tied: against.is_some_and(|pair| pair.p_holm >= LEVEL),
+            // without a test nothing is told from anything
+            tied: found.value.is_some() && against.is_none_or(|pair| pair.p_holm >= LEVEL),
         });
     }
     // the pairs name the best where a test could be made; else it is the one with the least loss
@@ -81,7 +82,7 @@ pub(super) fn surface<T>(
     let loss = |i: &usize| points[*i].value.map_or(f64::INFINITY, |value| orientation.loss(value));
     let alive = (0..points.len()).filter(|&i| points[i].value.is_some());
     if let Some(best) = named.or_else(|| alive.min_by(|a, b| loss(a).total_cmp(&loss(b)))) {
-        points[best].best = true;
+        (points[best].best, points[best].tied) = (true, false);
     }
     let axes = grid.first().map_or_else(Vec::new, |first| first.settings.iter().map(|(key, _)| key.clone()).collect());
     Ok(Tuned { row: row.to_owned(), metric: metric.to_owned(), axes, points })

@@ -33,7 +33,11 @@ pub enum Trace {
     Probes(usize, Key),
 }
 
-/// log p(next_i | x_i) for each member i, in nats. `x` and `next` are `[member, component]`; the result is `[member]`.
+/// The share of the components, or part of one, that may be narrower than the blur.
+const LOST: f64 = 0.5;
+
+/// log p(next_i | x_i) for each member i, in nats. `x` and `next` are `[member, component]`; the result is `[member]`, NaN
+/// where the law is narrower than the blur in some direction, so that there is no density to be found.
 ///
 /// # Errors
 /// When the forecaster itself cannot run.
@@ -102,6 +106,10 @@ impl Flow<'_> {
         for step in 0..STEPS {
             let u = ENDS[0] + step as f64 * h;
             let first = self.slope(&y, u)?;
+            if step == 0 {
+                // 1 - dD/dx is 0 along what is wider than sigma, and 1 along what is not
+                grown.zip_mut_with(&first.growth, |grown, lost| *grown = if *lost > LOST { f64::NAN } else { *grown });
+            }
             let second = self.slope(&(&y + &(&first.velocity * (0.5 * h))), u + 0.5 * h)?;
             let third = self.slope(&(&y + &(&second.velocity * (0.5 * h))), u + 0.5 * h)?;
             let fourth = self.slope(&(&y + &(&third.velocity * h)), u + h)?;
@@ -173,6 +181,15 @@ mod tests {
                 // blurred by .001 beside .05: 4e-4 of the variance, times squared deviations up to 30; y at sigma 80
                 assert!((found - exact).abs() < 2e-3 * (1.0 + exact.abs()), "{shrunk}: {found} {exact}");
             }
+        }
+    }
+
+    #[test]
+    fn a_law_without_variance_in_a_component_has_no_density() {
+        let law = Law(IndependentDenoiser::new(array![[1.0, 0.0, 1.0]]), 1.0);
+        let next = array![[0.3, 0.0, -0.4]];
+        for trace in [Trace::Exact, probes(4)] {
+            assert!(flow_log_prob(&law, 0, next.view(), next.view(), trace).unwrap()[0].is_nan());
         }
     }
 

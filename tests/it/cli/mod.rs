@@ -66,6 +66,10 @@ const BAD_ARGUMENTS: &[(&[&str], &str)] = &[
     ),
     (&["tune", "lorenz96", "--grid", "learning_rate=-1,2", "--forecaster", "diffusion"], "learning_rate"),
     (
+        &["tune", "lorenz96", "--grid", "learning_rate=1,2", "--forecaster", "gaussian", "--metric", "valid_time"],
+        "forecasts of one lead step, which `valid_time` says nothing of",
+    ),
+    (
         &["tune", "lorenz96", "--grid", "learning_rate=1,2", "--forecaster", "*", "--row", "letkf"],
         "cannot be used with",
     ),

@@ -127,3 +127,28 @@ fn several_states_are_forecast_and_assimilated_and_what_needs_one_is_refused() {
     assert_eq!(refused.status.code(), Some(2), "{message}");
     assert!(message.contains("does not offer with a `history` of 4"), "{message}");
 }
+
+#[test]
+fn a_stored_model_of_several_states_forecasts_from_where_they_are_and_on_the_states_of_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let long = "[[forecaster]]\nname = \"long\"\nkind = \"gaussian\"\nhistory = 5\nsteps = 30\nwidth = 8\nblocks = 1\n";
+    let short = long.replace("long", "short").replace("history = 5", "history = 1");
+    let compared = run(folder.path(), "both", &["long", "short"], &format!("{long}{short}"));
+    assert!(compared.status.success(), "{}", String::from_utf8_lossy(&compared.stderr));
+    let metrics = std::fs::read(folder.path().join("both").join("metrics.json")).unwrap();
+    let metrics: Value = serde_json::from_slice(&metrics).unwrap();
+    let states = |label: &str| {
+        let rows = metrics["forecast"].as_array().unwrap().iter();
+        let mut own = rows.filter(|row| row["forecaster"] == label && row["metric"] == "log_score");
+        own.next().unwrap()["n"].as_u64()
+    };
+    // densities too are of the states where all histories are there
+    assert!(states("long").is_some() && states("long") == states("short"));
+    let model = folder.path().join("both/models/long.safetensors");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_scorecast"));
+    command.args(["forecast", "--quiet", "--model"]).arg(format!("long={}", model.display()));
+    command.arg(folder.path().join("both.toml")).arg("--out").arg(folder.path().join("files"));
+    let written = command.args(["--set", "score.forecasters=[\"long\"]"]).output().unwrap();
+    assert!(written.status.success(), "{}", String::from_utf8_lossy(&written.stderr));
+    assert!(folder.path().join("files/long.nc").exists());
+}
