@@ -99,6 +99,11 @@ impl Lead {
         Self { lead_step, time: Some(lead_step as f64 * dt), unit: unit.map(str::to_owned) }
     }
 
+    /// Whether a row is of the first lead step, or of no single one.
+    pub fn is_first(lead_step: Option<usize>) -> bool {
+        lead_step.is_none_or(|lead| lead == 1)
+    }
+
     /// The lead steps 1, 2, ... of so many `dt`, in a unit.
     pub fn steps(leads: usize, dt: f64, unit: Option<&str>) -> Vec<Self> {
         (1..=leads).map(|lead_step| Self::counted(lead_step, dt, unit)).collect()

@@ -33,6 +33,7 @@ pub use plan::{
     SecondsBudget, SystemPlan,
 };
 pub use presets::PRESETS;
+pub use seeds::is_seed_of;
 
 /// Checks an experiment: `text` is TOML, `origin` the file's name (or the preset's) for messages and for the default
 /// name of the experiment, `overrides` are texts `a.b=c` applied in order before anything is checked.

@@ -5,7 +5,16 @@ use super::plan::{AssimilatePlan, ForecasterPlan, Plan};
 
 /// The label of one seed, counted from 1.
 pub(super) fn of_seed(label: &str, index: usize) -> String {
-    format!("{label}-seed-{}", index + 1)
+    format!("{label}{SEED}{}", index + 1)
+}
+
+/// What stands between a label and the number of a seed.
+const SEED: &str = "-seed-";
+
+/// Whether a label is that of one of the seeds of another.
+pub fn is_seed_of(label: &str, of: &str) -> bool {
+    let number = label.strip_prefix(of).and_then(|rest| rest.strip_prefix(SEED));
+    number.is_some_and(|number| number.parse::<usize>().is_ok())
 }
 
 /// Takes the forecasters of several seeds apart.

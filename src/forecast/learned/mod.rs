@@ -107,6 +107,30 @@ pub struct Task<'a> {
     pub checkpoints: Option<&'a dyn Checkpoints>,
 }
 
+impl<'a> Task<'a> {
+    /// The only training of a fit: of a network of these fields for an objective, and that with its settings in words.
+    ///
+    /// # Errors
+    /// When the model that it starts from is of another network.
+    pub fn only<'c: 'a>(
+        settings: &Settings,
+        context: &FitContext<'c>,
+        (objective, named): (&'a dyn Objective, String),
+        fields: Fields,
+    ) -> Result<Self> {
+        Ok(Self {
+            objective,
+            named,
+            fields,
+            steps: steps(settings),
+            before: 0,
+            start: started(context, fields)?,
+            key: context.key,
+            checkpoints: context.checkpoints,
+        })
+    }
+}
+
 impl Learned {
     /// Trains a network for an objective on `data`; a lead step of the forecaster evaluates it `evaluations` times.
     ///
@@ -121,16 +145,7 @@ impl Learned {
     ) -> Result<(Self, Training)> {
         let made = (objective.build.make)(settings);
         let fields = (objective.build.fields)(settings, context.layout().1);
-        let task = Task {
-            objective: made.as_ref(),
-            named: named(objective, settings),
-            fields,
-            steps: steps(settings),
-            before: 0,
-            start: started(context, fields)?,
-            key: context.key,
-            checkpoints: context.checkpoints,
-        };
+        let task = Task::only(settings, context, (made.as_ref(), named(objective, settings)), fields)?;
         Self::train(settings, context, data, &task, evaluations)
     }
 

@@ -21,7 +21,7 @@ use ndarray::{Array2, Array3, ArrayView2, Axis, concatenate, s};
 use self::denoiser::WindowDenoiser;
 use self::next_frame::NextFrame;
 use super::denoiser::sd_by_denoiser;
-use super::learned::{self, Learned, Task, Work, joined, started, steps};
+use super::learned::{self, Learned, Task, Work, joined};
 use super::sampling::{self, Sampling};
 use super::stored::{array, misfit};
 use super::{Cost, FitContext, FitSize, Fitted, ForecasterBuild, Result, Training};
@@ -117,17 +117,8 @@ fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {
         None => FrameCovariance::of(&data, learned::one_field(settings, context)?),
     };
     let levels = FrameLevels::new(settings, covariance.widths(), learned::history(settings));
-    let fields = window_fields(frames);
-    let task = Task {
-        objective: &WindowObjective { covariance: &covariance, levels, scales: data.scales() },
-        named: named(settings),
-        fields,
-        steps: steps(settings),
-        before: 0,
-        start: started(context, fields)?,
-        key: context.key,
-        checkpoints: context.checkpoints,
-    };
+    let objective = WindowObjective { covariance: &covariance, levels, scales: data.scales() };
+    let task = Task::only(settings, context, (&objective, named(settings)), window_fields(frames))?;
     let (learned, training) = Learned::train(settings, context, &data, &task, evaluations)?;
     let learned = learned.with_history(learned::history(settings));
     let denoiser = WindowDenoiser { learned, covariance };

@@ -7,13 +7,26 @@ use ndarray::{Array3, array};
 use scorecast_systems::{Domain, Key, Level, Settings};
 
 use super::*;
-use crate::nn::data::{Data, Subset};
+use crate::nn::data::{Batch, Data, Subset};
 use crate::nn::ops::differences::check;
 use crate::nn::{NETWORKS, NetworkConfig, network};
 
 /// The settings of an objective where none is given.
 fn usual(entry: &Entry<ObjectiveBuild>) -> Settings {
     Settings::check(entry.name, entry.params, &BTreeMap::new()).unwrap()
+}
+
+/// Holds the gradient of a loss in the weights of a network, which are moved by up to `shift`, against finite differences.
+pub fn check_gradient(objective: &dyn Objective, config: &NetworkConfig, shift: f32, batch: &Batch) {
+    let mut weights = config.seeded(Key::new(1, Domain::Training)).unwrap();
+    weights.values.iter_mut().enumerate().for_each(|(i, w)| *w += shift * (i as f32 * 1.3).sin());
+    let (paths, tensors): (Vec<_>, Vec<_>) = weights.frozen(DType::F64).unwrap().into_iter().unzip();
+    let draws = Draws::new(Key::new(1, Domain::Training), 0);
+    check(&tensors, |tensors| {
+        let named = paths.iter().cloned().zip(tensors.iter().cloned()).collect();
+        let network = config.from_tensors(&named).map_err(candle_core::Error::wrap)?;
+        objective.loss(network.as_ref(), batch, draws).map_err(candle_core::Error::wrap)
+    });
 }
 
 #[test]
@@ -29,19 +42,11 @@ fn the_gradient_of_each_loss_agrees_with_finite_differences() {
         let unet = kind.starts_with("unet");
         let usual = if unet { NetworkConfig { width: 2, blocks: 1, ..usual } } else { usual };
         let config = fields.given(&usual);
-        let mut weights = config.seeded(Key::new(1, Domain::Training)).unwrap();
         // sums over a grid and through a U-Net are longer, a chain of trunks multiplies, and the third derivative of a loss that is large would
         // show in the differences
         let shift = if kind == "conv2d" || unet || fields.copies > 1 { 0.1 } else { 0.4 };
-        weights.values.iter_mut().enumerate().for_each(|(i, w)| *w += shift * (i as f32 * 1.3).sin());
-        let (paths, tensors): (Vec<_>, Vec<_>) = weights.frozen(DType::F64).unwrap().into_iter().unzip();
         let (objective, batch) = ((entry.build.make)(&settings), data.batch(Subset::Train, &[0, 4, 7]));
-        let draws = Draws::new(Key::new(1, Domain::Training), 0);
-        check(&tensors, |tensors| {
-            let named = paths.iter().cloned().zip(tensors.iter().cloned()).collect();
-            let network = config.from_tensors(&named).map_err(candle_core::Error::wrap)?;
-            objective.loss(network.as_ref(), &batch, draws).map_err(candle_core::Error::wrap)
-        });
+        check_gradient(objective.as_ref(), &config, shift, &batch);
     }
 }
 

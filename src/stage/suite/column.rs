@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::results::{CostRow, ForecastRow, PairedRow, Report, RolloutRow, TrainingRow, Verdict};
+use crate::results::{CostRow, ForecastRow, Lead, PairedRow, Report, RolloutRow, TrainingRow, Verdict};
 use crate::score::{Orientation, orientation};
+use crate::spec::is_seed_of;
 
 /// Metrics of analyses that are shown.
 const OF_ANALYSES: [&str; 3] = ["rmse", "crps_fair", "spread_skill"];
@@ -75,24 +76,19 @@ fn push(columns: &mut Vec<Column>, table: &str, metric: &str, method: Option<&st
     }
 }
 
-/// Whether a row is of the first lead step, or of no single one.
-fn is_first(lead_step: Option<usize>) -> bool {
-    lead_step.is_none_or(|lead| lead == 1)
-}
-
 /// Whether a row is the best of a table, or was held against the best and is not told from it.
 fn is_among_the_best<'a>(mut pairs: impl Iterator<Item = &'a PairedRow>, label: &str) -> bool {
     pairs.any(|pair| pair.best == label || pair.other == label && pair.verdict != Verdict::Worse)
 }
 
 fn of_forecasts(report: &Report) -> Vec<Column> {
-    let shown = |row: &&ForecastRow| is_first(row.lead_step) && judges(&row.metric) || row.metric == OF_LAW;
+    let shown = |row: &&ForecastRow| Lead::is_first(row.lead_step) && (judges(&row.metric) || row.metric == OF_LAW);
     let mut columns = Vec::new();
-    for row in report.forecast.iter().filter(shown).filter(|row| is_first(row.lead_step)) {
-        let pairs = report.paired.iter().filter(|pair| {
-            pair.table == "forecast" && pair.metric == row.metric && is_first(pair.lead_step) && judges(&pair.metric)
-        });
-        let among_the_best = is_among_the_best(pairs, &row.forecaster);
+    for row in report.forecast.iter().filter(shown) {
+        let own =
+            |pair: &&PairedRow| pair.table == "forecast" && pair.metric == row.metric && Lead::is_first(pair.lead_step);
+        let pairs = report.paired.iter().filter(own);
+        let among_the_best = judges(&row.metric) && is_among_the_best(pairs, &row.forecaster);
         let cell = Cell { forecaster: row.forecaster.clone(), value: row.value, se: row.se, among_the_best };
         push(&mut columns, "forecast", &row.metric, None, cell);
     }
@@ -156,12 +152,6 @@ fn reported(report: &Report) -> Vec<&str> {
         }
     }
     labels
-}
-
-/// Whether a label is that of one of the seeds of another.
-fn is_seed_of(label: &str, of: &str) -> bool {
-    let number = label.strip_prefix(of).and_then(|rest| rest.strip_prefix("-seed-"));
-    number.is_some_and(|number| number.parse::<usize>().is_ok())
 }
 
 /// Milliseconds of one thread that a member and lead step of a forecast takes.

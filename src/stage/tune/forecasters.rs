@@ -7,7 +7,7 @@ use super::{TUNING_SEED, finished, taken};
 use crate::failure::{Failure, FailureKind, Result};
 use crate::forecast::FORECASTERS;
 use crate::progress::Progress;
-use crate::results::{PairedRow, Report};
+use crate::results::{Lead, PairedRow, Report};
 use crate::score::measured;
 use crate::spec::needs::needs;
 use crate::spec::{DataSource, ForecasterPlan, Plan, ScorePlan, size};
@@ -87,7 +87,7 @@ pub fn run(
         };
         let diverged = fit(&mut experiment, progress)?;
         let scores = forecast::score(&experiment, progress)?;
-        let first = |pair: &&PairedRow| pair.metric == metric && pair.lead_step.is_none_or(|lead| lead == 1);
+        let first = |pair: &&PairedRow| pair.metric == metric && Lead::is_first(pair.lead_step);
         let paired: Vec<&PairedRow> = scores.paired.iter().filter(first).collect();
         let worth = |label: &str| match diverged.iter().any(|lost| lost == label) {
             true => Some(Worth { value: None, se: None, n: 0, diverged: 1, replicates: 1 }),
@@ -194,8 +194,7 @@ fn judged(experiment: Experiment) -> Result<SplitTrajectories> {
 }
 
 fn worth(scores: &Report, label: &str, metric: &str) -> Option<Worth> {
-    let first = |lead: Option<usize>| lead.is_none_or(|lead| lead == 1);
     let mut rows = scores.forecast.iter();
-    let row = rows.find(|row| row.forecaster == label && row.metric == metric && first(row.lead_step))?;
+    let row = rows.find(|row| row.forecaster == label && row.metric == metric && Lead::is_first(row.lead_step))?;
     Some(Worth { value: row.value, se: row.se, n: row.n, diverged: row.n_diverged, replicates: row.n })
 }

@@ -115,13 +115,12 @@ impl Objective for WindowObjective<'_> {
 mod tests {
     use std::collections::BTreeMap;
 
-    use candle_core::DType;
     use ndarray::Array3;
     use scorecast_systems::{Domain, Key, Settings};
 
     use super::*;
     use crate::nn::data::{Data, Subset};
-    use crate::nn::ops::differences::check;
+    use crate::nn::objective::tests::check_gradient;
     use crate::nn::{NetworkConfig, network};
 
     fn states() -> Array3<f64> {
@@ -143,16 +142,7 @@ mod tests {
             let objective =
                 WindowObjective { covariance: &covariance, levels: levels(&covariance), scales: data.scales() };
             let config: NetworkConfig = window_fields(3).given(&network::tests::config(kind, true));
-            let mut weights = config.seeded(Key::new(1, Domain::Training)).unwrap();
-            weights.values.iter_mut().enumerate().for_each(|(i, w)| *w += 0.2 * (i as f32 * 1.3).sin());
-            let (paths, tensors): (Vec<_>, Vec<_>) = weights.frozen(DType::F64).unwrap().into_iter().unzip();
-            let batch = data.batch(Subset::Train, &[0, 4, 7, 9, 11]);
-            let draws = Draws::new(Key::new(1, Domain::Training), 0);
-            check(&tensors, |tensors| {
-                let named = paths.iter().cloned().zip(tensors.iter().cloned()).collect();
-                let network = config.from_tensors(&named).map_err(candle_core::Error::wrap)?;
-                objective.loss(network.as_ref(), &batch, draws).map_err(candle_core::Error::wrap)
-            });
+            check_gradient(&objective, &config, 0.2, &data.batch(Subset::Train, &[0, 4, 7, 9, 11]));
         }
     }
 
