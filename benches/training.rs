@@ -1,4 +1,4 @@
-//! Milliseconds a training step and an evaluation of 256 members, on one thread and on two, beside JAX in the same run.
+//! Milliseconds a training step and an evaluation of 256 members, on one thread and on two, beside JAX and PyTorch in the same run.
 //!
 //! `cargo bench --bench training`. A training step is all of it: the batch, noise, loss, gradient, clipping, AdamW and the
 //! average of the weights. The share of the peak is that of the floating-point operations of the network
@@ -6,6 +6,7 @@
 //! the same time. JAX runs where the Python named by SCORECAST_PYTHON (default `python3`) has it. Machines are noisy:
 //! compare ratios, not milliseconds.
 
+use std::path::Path;
 use std::process::Command;
 use std::sync::Mutex;
 use std::time::Instant;
@@ -26,9 +27,15 @@ const MEMBERS: usize = 256;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
+/// The peers: a name and its script.
+const PEERS: [(&str, &str); 2] = [("JAX", "training_jax.py"), ("PyTorch", "training_torch.py")];
+
+/// What a peer finds of each net, or why it was not run.
+type Found = Result<serde_json::Value, Failure>;
+
 /// A net of this bench.
 struct Case {
-    /// As in `training_jax.py`.
+    /// As in the scripts of the peers.
     name: &'static str,
     network: NetworkConfig,
     objective: &'static str,
@@ -49,6 +56,7 @@ fn cases() -> Vec<Case> {
         patch: None,
         time_features: levels > 0,
         levels: 1,
+        film: None,
         grid: None,
         copies: 1,
         causal: None,
@@ -69,18 +77,17 @@ fn main() -> Result<(), Failure> {
     let only = std::env::args().nth(1).filter(|name| !name.starts_with('-'));
     for threads in [1, 2] {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
-        let theirs = jax(threads, only.as_deref());
+        let theirs = PEERS.map(|(_, script)| peer(script, threads, only.as_deref()));
         println!("{threads} thread(s), median of {REPEATS}");
         for case in cases().iter().filter(|case| only.as_deref().is_none_or(|name| name == case.name)) {
-            let theirs = theirs.as_ref().map(|theirs| theirs[case.name].clone());
-            pool.install(|| report(case, threads, theirs))?;
+            pool.install(|| report(case, threads, &theirs))?;
         }
     }
     Ok(())
 }
 
 /// Measures a net, and prints what was found.
-fn report(case: &Case, threads: usize, theirs: Result<serde_json::Value, &Failure>) -> Result<(), Failure> {
+fn report(case: &Case, threads: usize, theirs: &[Found]) -> Result<(), Failure> {
     let operations = case.network.operations()?;
     let peak = peak(threads);
     let found = [
@@ -91,10 +98,13 @@ fn report(case: &Case, threads: usize, theirs: Result<serde_json::Value, &Failur
     for (what, seconds, operations) in found {
         let share = operations / seconds / peak;
         print!("  {what} {:>8.3} ms, {:.2} GFLOP, {share:.2} of the peak", seconds * 1e3, operations / 1e9);
-        match theirs.as_ref().map(|theirs| theirs[what].as_f64().unwrap_or(f64::NAN)) {
-            Ok(jax) => println!("; JAX {jax:.3} ms, {:.2} times ours", jax / seconds / 1e3),
-            Err(why) => println!("; JAX skipped: {why}"),
+        for ((name, _), theirs) in PEERS.iter().zip(theirs) {
+            match theirs.as_ref().map(|theirs| theirs[case.name][what].as_f64().unwrap_or(f64::NAN)) {
+                Ok(theirs) => print!("; {name} {theirs:.3} ms, {:.2} times ours", theirs / seconds / 1e3),
+                Err(why) => print!("; {name} skipped: {why}"),
+            }
         }
+        println!();
     }
     Ok(())
 }
@@ -210,10 +220,10 @@ fn median(seconds: &mut [f64]) -> f64 {
     seconds[seconds.len() / 2]
 }
 
-/// What `training_jax.py` finds.
-fn jax(threads: usize, only: Option<&str>) -> Result<serde_json::Value, Failure> {
+/// What the script of a peer finds.
+fn peer(script: &str, threads: usize, only: Option<&str>) -> Found {
     let python = std::env::var("SCORECAST_PYTHON").unwrap_or_else(|_| "python3".into());
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/training_jax.py");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches").join(script);
     let output = Command::new(&python).arg(script).arg(threads.to_string()).args(only).output()?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr).lines().last().unwrap_or_default().to_owned();

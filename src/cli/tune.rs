@@ -4,7 +4,7 @@ use super::session::Session;
 use scorecast::failure::Result;
 use scorecast::spec::{Plan, needs};
 use scorecast::stage::Finished;
-use scorecast::stage::tune::{self, Axis};
+use scorecast::stage::tune::{self, Asked, Axis};
 use scorecast::systems::Value;
 
 /// Tune settings of the methods, or of forecasters, over a grid, each by itself and on truths of its own
@@ -38,9 +38,10 @@ fn methods(args: &Args, plan: &Plan, session: &Session) -> Result<Finished> {
     let rows = tune::rows(plan, &args.rows)?;
     let mut only = Plan { assimilate: rows.iter().map(|&row| plan.assimilate[row].clone()).collect(), ..plan.clone() };
     only.observe.retain(|network| only.assimilate.iter().any(|row| row.observe == network.name));
-    let metric = args.metric.as_deref().unwrap_or("rmse");
+    let asked = Asked { axes: &args.grid, metric: args.metric.as_deref().unwrap_or("rmse") };
+    let grids = tune::row_grids(plan, &rows, asked)?;
     session.run_plan(&only, "tune", &needs::needs(&only, "tune"), || {
-        tune::run(plan, &rows, &args.grid, metric, &session.options, &session.progress)
+        tune::run_rows(plan, &grids, &session.options, &session.progress)
     })
 }
 
@@ -49,11 +50,11 @@ fn forecasters(args: &Args, plan: &Plan, session: &Session) -> Result<Finished> 
     let meant = plan.forecasters.iter().filter(|one| labels.iter().any(|label| label == one.reported()));
     let only =
         Plan { forecasters: meant.cloned().collect(), observe: Vec::new(), assimilate: Vec::new(), ..plan.clone() };
-    let metric = args.metric.as_deref().unwrap_or("energy_score_fair");
+    let asked = Asked { axes: &args.grid, metric: args.metric.as_deref().unwrap_or("energy_score_fair") };
     let load = |set: &[String]| session.plan_above(&args.experiment, set);
+    let grids = tune::forecaster_grids(plan, &labels, asked, &load)?;
     session.run_plan(&only, "tune", &needs::needs(&only, "tune"), || {
-        let asked = (&args.grid[..], metric);
-        tune::run_forecasters(plan, &labels, asked, &load, &session.options, &session.progress)
+        tune::run_forecasters(plan, &grids, &session.options, &session.progress)
     })
 }
 

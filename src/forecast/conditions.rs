@@ -43,10 +43,16 @@ fn on_parameters() -> (&'static str, Value) {
 #[test]
 fn a_lead_step_leaves_parameters_as_they_are_heeds_them_and_a_stored_one_does_the_same() {
     let (data, own) = (states(5), Key::new(2, Domain::Data).normals(5, 2) * 3.0 + 20.0);
-    for (entry, history) in all().flat_map(|entry| [(entry, 1), (entry, 2)]) {
+    let ways = [(1, "fields"), (2, "fields"), (1, "film"), (2, "film")];
+    for (entry, (history, by)) in all().flat_map(|entry| ways.map(|way| (entry, way))) {
         let name = entry.name;
         // large steps, so that a few of them make the network heed all that it is given
-        let more = [on_parameters(), ("history", Value::Int(history)), ("learning_rate", Value::Float(0.3))];
+        let more = [
+            on_parameters(),
+            ("condition_by", Value::Text(by.to_owned())),
+            ("history", Value::Int(history)),
+            ("learning_rate", Value::Float(0.3)),
+        ];
         let fitted = fit(entry, &more, data.view(), &own).unwrap();
         let dim = 3 * history as usize + 2;
         assert_eq!((fitted.dim(), fitted.history(), fitted.components()), (dim, history as usize, 3), "{name}");
@@ -82,8 +88,10 @@ fn a_lead_step_leaves_parameters_as_they_are_heeds_them_and_a_stored_one_does_th
             let size = FitSize { parameters, ..FitSize::of_states(Geometry::Unstructured, 3) };
             (entry.build.cost.unwrap())(&settings, &size).map(|cost| cost.parameters).map_err(|error| error.to_string())
         };
-        assert!(of(2, &[on_parameters()]) > of(2, &[]), "{name}");
-        let refused = of(0, &[on_parameters()]).unwrap_err();
+        let given = [on_parameters(), ("condition_by", Value::Text(by.to_owned()))];
+        assert!(of(2, &given) > of(2, &[]), "{name}");
+        assert!(of(2, &[given[1].clone()]).is_err() == (by == "film"), "{name}: a film of nothing");
+        let refused = of(0, &given).unwrap_err();
         assert!(refused.contains("`condition_on`") && refused.contains("perturb_parameters"), "{refused}");
     }
 }

@@ -131,6 +131,7 @@ fn network(geometry: Geometry, components: usize, effort: Effort) -> NetworkConf
         kernel: KERNEL,
         time_features: false,
         levels: 1,
+        film: None,
         grid,
         copies: 1,
         causal: None,

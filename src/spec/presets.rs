@@ -73,6 +73,11 @@ pub const PRESETS: &[Preset] = &[
         text: include_str!("../../benches/contest/lorenz63_step.toml"),
     },
     Preset {
+        name: "contest_lorenz63_inference",
+        about: "the contest on stochastic Lorenz-63 over a long lead step, at equal operations of a lead step",
+        text: include_str!("../../benches/contest/lorenz63_inference.toml"),
+    },
+    Preset {
         name: "contest_kuramoto_sivashinsky",
         about: "the contest on the Kuramoto-Sivashinsky equation with noise, over a long lead step",
         text: include_str!("../../benches/contest/kuramoto_sivashinsky.toml"),
@@ -91,6 +96,11 @@ pub const PRESETS: &[Preset] = &[
         name: "contest_lorenz63_seen_in_part_step",
         about: "the same over one integration step",
         text: include_str!("../../benches/contest/lorenz63_seen_in_part_step.toml"),
+    },
+    Preset {
+        name: "contest_lorenz63_seen_in_part_inference",
+        about: "the same over the long lead step, at equal operations of a lead step",
+        text: include_str!("../../benches/contest/lorenz63_seen_in_part_inference.toml"),
     },
     Preset {
         name: "contest_navier_stokes",

@@ -13,7 +13,7 @@ use super::experiment::{Experiment, FittedForecaster, ModelFolder};
 use super::file_name::{file_stem, folder_name};
 use super::options::{Finished, Options, go_on};
 use super::output::inputs;
-use super::{findings, forecast, tables};
+use super::{findings, forecast, tables, untrained};
 use crate::failure::{Failure, FailureKind, Result};
 use crate::progress::Progress;
 use crate::results::Report;
@@ -45,13 +45,18 @@ pub fn run(plan: &Plan, options: &Options, progress: &dyn Progress) -> Result<Fi
         go_on(progress, "comparing")
     };
 
+    let rest;
     let mut experiment = Experiment::load(plan, None, options, progress)?;
     if !plan.forecasters.is_empty() && !folder.has("data.nc") {
         write_trajectories(&folder.file("data.nc")?, experiment.trajectories()?, plan)?;
     }
     lap(&mut folder, "data")?;
     let models = ModelFolder { models: folder.path().join("models"), checkpoints: folder.path().join("checkpoints") };
-    experiment.fit_all(Some(&models), folder.resumed(), progress)?;
+    let untrained = experiment.fit_surviving(Some(&models), folder.resumed(), progress)?;
+    let all = plan;
+    rest = untrained::plan_without(all, &untrained);
+    let plan = &rest;
+    experiment.plan = plan;
     lap(&mut folder, "train")?;
     let forecasts = forecast::score(&experiment, progress)?;
     lap(&mut folder, "forecast")?;
@@ -63,7 +68,8 @@ pub fn run(plan: &Plan, options: &Options, progress: &dyn Progress) -> Result<Fi
         write_analyses(&folder.file(&name)?, network, &analyses.first_runs(network), plan)?;
     }
 
-    let report = report(&experiment, forecasts, analyses.report, analyses.diagnoses, progress)?;
+    let mut report = report(&experiment, forecasts, analyses.report, analyses.diagnoses, progress)?;
+    untrained::add(&mut report, all, &untrained);
     if nothing_to_report(&report) {
         return Err(Failure::new(FailureKind::Numerical, "every row diverged, so there is nothing to report")
             .hint("look at data.dt, data.substeps and the methods' inflation")

@@ -40,6 +40,7 @@ pub mod suite;
 mod tables;
 pub mod train;
 pub mod tune;
+mod untrained;
 pub mod validate;
 
 pub use budget::would_measure;

@@ -60,8 +60,7 @@ impl Learned {
     /// When it is incomplete or damaged.
     pub fn load(model: &Model, fields: Fields) -> Result<Self> {
         let (history, parameters) = (history(model)?, parameters(model)?);
-        let fields = fields.with_history(history).with_parameters(parameters.len());
-        let (network, weights) = described(model, ("network", NETWORK), fields)?;
+        let (network, weights) = described(model, ("network", NETWORK), (fields, history, parameters.len()))?;
         let scales = scales(model, network.components)?;
         Ok(Self { network: network.frozen(&weights)?, weights, scales, history, parameters })
     }
@@ -71,8 +70,8 @@ impl Learned {
     /// # Errors
     /// When it is incomplete or damaged.
     pub fn load_beside(&self, model: &Model, name: &str, fields: Fields) -> Result<Self> {
-        let fields = fields.with_history(self.history).with_parameters(self.parameters.len());
-        let (network, weights) = described(model, (name, &format!("{name}.")), fields)?;
+        let given = (fields, self.history, self.parameters.len());
+        let (network, weights) = described(model, (name, &format!("{name}.")), given)?;
         if network.components != self.components() {
             return Err(misfit(model, name, &format!("must be of {} components", self.components())));
         }
@@ -126,10 +125,23 @@ pub fn scales_given(model: &Model, components: usize, given: &[String]) -> Resul
 /// The weights of a model's network, which must be of these fields with the history of the model.
 ///
 /// # Errors
-/// When they are incomplete or damaged.
+/// When the model is of other settings, incomplete or damaged.
 pub fn weights(model: &Model, fields: Fields) -> Result<Weights> {
-    let fields = fields.with_history(history(model)?).with_parameters(parameters(model)?.len());
-    Ok(described(model, ("network", NETWORK), fields)?.1)
+    let known = serde_json::from_value::<NetworkConfig>(model.config["network"].clone());
+    if let Ok(network) = known {
+        let (states, parameters) = (history(model)?, parameters(model)?.len());
+        let wanted = fields.with_history(states).with_parameters(states, parameters, network.film.is_some());
+        let own = Fields::of(&network);
+        if own != wanted {
+            return Err(Error::Model(format!(
+                "the model that the training starts from has {}, but the network of these settings has {}; give the forecaster \
+                 the settings of that model, or leave `start_from` out",
+                own.described(),
+                wanted.described()
+            )));
+        }
+    }
+    Ok(described(model, ("network", NETWORK), (fields, history(model)?, parameters(model)?.len()))?.1)
 }
 
 /// The names of the parameters that the networks of a model are given.
@@ -155,11 +167,17 @@ fn history(model: &Model) -> Result<usize> {
     }
 }
 
-/// A network by the name of its description and the prefix of its weights.
-fn described(model: &Model, (name, prefix): (&str, &str), fields: Fields) -> Result<(NetworkConfig, Weights)> {
+/// A network by the name of its description and the prefix of its weights, of the fields of an objective that is given so many
+/// states and parameters.
+fn described(
+    model: &Model,
+    (name, prefix): (&str, &str),
+    (fields, states, parameters): (Fields, usize, usize),
+) -> Result<(NetworkConfig, Weights)> {
     let network: NetworkConfig = serde_json::from_value(model.config[name].clone()).map_err(|problem| {
         Error::Model(format!("the stored {} model has no readable {name} ({problem}); train it again", model.kind))
     })?;
+    let fields = fields.with_history(states).with_parameters(states, parameters, network.film.is_some());
     match misdescribed(&network, fields) {
         Some((key, problem)) => Err(misfit(model, key, &problem)),
         None => Ok((network, Weights::from_model(&model.tensors, prefix)?)),

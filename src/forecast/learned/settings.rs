@@ -85,9 +85,21 @@ const CONDITION_ON: Param = Param::choice(
     "condition_on",
     "state",
     &["state", PARAMETERS],
-    "parameters: the network is also given the parameters that the system drew for the trajectory (perturb_parameters), each as \
-     a constant field; a filter then has to estimate them",
+    "parameters: the network is also given the parameters that the system drew for the trajectory (perturb_parameters), a filter \
+     then has to estimate them",
 );
+
+/// How it is given parameters.
+const CONDITION_BY: Param = Param::choice(
+    "condition_by",
+    "fields",
+    &["fields", FILM],
+    "how `condition_on` gives parameters: fields, one more input each; film, they set gains and shifts of every block of the \
+     network (FiLM)",
+);
+
+/// The word for them in the film of the network.
+const FILM: &str = "film";
 
 /// The word for parameters as a condition.
 const PARAMETERS: &str = "parameters";
@@ -102,7 +114,7 @@ const START: Param = Param::unset(
 );
 
 /// The settings of every learned forecaster, those that can be given parameters included.
-pub const SETTINGS: [Param; OF_STATES.len() + 1] = joined(OF_STATES, [CONDITION_ON]);
+pub const SETTINGS: [Param; OF_STATES.len() + 2] = joined(OF_STATES, [CONDITION_ON, CONDITION_BY]);
 
 /// The settings of a learned forecaster that is given states alone.
 pub const OF_STATES: [Param; 20] = [
@@ -157,8 +169,9 @@ pub(super) fn network(settings: &Settings, size: &FitSize, fields: Fields) -> Re
         let problem = format!("is {kernel}, but a convolution needs an odd number; set it to {}", kernel + 1);
         return Err(settings.mistake(KERNEL.key, problem).into());
     }
-    let fields = fields.with_history(history(settings)).with_parameters(parameters(settings, size.parameters)?);
-    let Fields { inputs, outputs, time_features, levels, copies, causal } = fields;
+    let (states, known) = (history(settings), parameters(settings, size.parameters)?);
+    let fields = fields.with_history(states).with_parameters(states, known, is_filmed(settings));
+    let Fields { inputs, outputs, time_features, levels, film, copies, causal } = fields;
     let blocks = settings.count(BLOCKS.key);
     let grid = build.on_grid.then(|| Grid::laid(geometry, components)).flatten();
     let [resolutions, heads, patch] = [RESOLUTION_COUNT, HEAD_COUNT, PATCH].map(|param| given(settings, &param));
@@ -175,6 +188,7 @@ pub(super) fn network(settings: &Settings, size: &FitSize, fields: Fields) -> Re
         patch,
         time_features,
         levels,
+        film,
         grid,
         copies,
         causal,
@@ -241,12 +255,22 @@ pub(super) fn is_conditioned(settings: &Settings) -> bool {
     settings.text(CONDITION_ON.key) == PARAMETERS
 }
 
+/// Whether they are given to its film.
+fn is_filmed(settings: &Settings) -> bool {
+    settings.text(CONDITION_BY.key) == FILM
+}
+
 /// How many parameters the network is given, of so many that are known.
 ///
 /// # Errors
-/// When it is to be given some and none are known.
+/// When it is to be given some and none are known, or it is said how but not that it is given any.
 pub(super) fn parameters(settings: &Settings, known: usize) -> Result<usize> {
     match (is_conditioned(settings), known) {
+        (false, _) if is_filmed(settings) => {
+            let problem = "is \"film\", but the network is given no parameters; set `condition_on` to \"parameters\", or leave \
+                           this out";
+            Err(settings.mistake(CONDITION_BY.key, problem).into())
+        }
         (false, _) => Ok(0),
         (true, 0) => {
             let problem = "is \"parameters\", but no system draws any for these trajectories, and no file says any; \

@@ -6,7 +6,8 @@ use std::ops::Range;
 use candle_core::{DType, Tensor};
 
 use super::causal::CausalLayer;
-use super::{NetworkConfig, NeuralNetwork, Operations};
+use super::filmed::trunk;
+use super::{NetworkBuild, NetworkConfig, NeuralNetwork, Operations};
 use crate::nn::init::Init;
 use crate::nn::ops::trunk::Shard;
 use crate::nn::weights::Source;
@@ -19,9 +20,6 @@ pub(super) struct Composite {
     trunks: Vec<Box<dyn NeuralNetwork>>,
     causal: Option<CausalLayer>,
 }
-
-/// Makes one trunk.
-type Make = fn(&NetworkConfig, &mut dyn Source) -> Result<Box<dyn NeuralNetwork>>;
 
 /// A source whose paths all begin alike.
 pub(super) struct Prefixed<'a> {
@@ -44,16 +42,16 @@ impl Composite {
     ///
     /// # Errors
     /// When there is no trunk, or the source does not have its tensors.
-    pub fn new(config: &NetworkConfig, make: Make, source: &mut dyn Source) -> Result<Self> {
+    pub fn new(config: &NetworkConfig, build: &NetworkBuild, source: &mut dyn Source) -> Result<Self> {
         if config.copies == 0 {
             return Err(Error::Model("a network of 0 trunks gives nothing; its description is damaged".to_owned()));
         }
         let several = config.copies > 1;
-        let trunk = |index: usize| {
+        let made = |index: usize| {
             let prefix = if several { format!("trunk.{index:02}.") } else { String::new() };
-            make(config, &mut Prefixed { source: &mut *source, prefix })
+            trunk(config, build, &mut Prefixed { source: &mut *source, prefix })
         };
-        let trunks = (0..config.copies).map(trunk).collect::<Result<_>>()?;
+        let trunks = (0..config.copies).map(made).collect::<Result<_>>()?;
         let causal = config.causal.map(|causal| CausalLayer::new(causal, config, source)).transpose()?;
         Ok(Self { config: config.clone(), trunks, causal })
     }

@@ -4,6 +4,7 @@ mod causal;
 mod composite;
 mod conv;
 mod conv2d;
+mod filmed;
 mod grid;
 mod mlp;
 mod neural_network;
@@ -20,9 +21,11 @@ use scorecast_systems::registry::find;
 use scorecast_systems::{Entry, Key};
 
 use composite::Composite;
+use filmed::trunk;
 
 pub use super::ops::trunk::Operations;
 pub use causal::{Causal, CausalLayer, Stepwise};
+pub use filmed::Film;
 pub use grid::Grid;
 pub use neural_network::{NetworkBuild, NetworkConfig, NeuralNetwork};
 pub use usual::{HEADS, RESOLUTIONS};
@@ -45,8 +48,8 @@ impl NetworkConfig {
             return Err(Error::Model(format!("the `{key}` of a {} network {problem}", self.kind)));
         }
         match (self.copies, &self.causal) {
-            (1, None) => (known.build.make)(self, source),
-            _ => Ok(Box::new(Composite::new(self, known.build.make, source)?)),
+            (1, None) => trunk(self, &known.build, source),
+            _ => Ok(Box::new(Composite::new(self, &known.build, source)?)),
         }
     }
 

@@ -12,6 +12,7 @@ use scorecast_systems::Geometry;
 use serde::{Deserialize, Serialize};
 
 use super::causal::{Causal, CausalLayer};
+use super::filmed::Film;
 use super::grid::Grid;
 use super::usual::{is_one, is_usual_heads, is_usual_resolutions, one, usual_heads, usual_resolutions};
 use crate::nn::ops::trunk::Operations;
@@ -118,6 +119,9 @@ pub struct NetworkConfig {
     /// Noise levels of a row, where it is given any: one, or one for each frame of a window.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub levels: usize,
+    /// The input fields that are constants, of which its film is made; none where all inputs are fields.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub film: Option<Film>,
     /// The grid of the components, where they stand on one in two directions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grid: Option<Grid>,

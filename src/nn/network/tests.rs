@@ -27,6 +27,7 @@ pub(crate) fn config(kind: &str, time_features: bool) -> NetworkConfig {
         patch: None,
         time_features,
         levels: 1,
+        film: None,
         grid,
         copies: 1,
         causal: None,
@@ -38,7 +39,7 @@ fn ring(components: usize) -> Grid {
 }
 
 /// The network with its first weights, all moved by up to `shift`, in double precision.
-fn moved(config: &NetworkConfig, shift: f32) -> Box<dyn NeuralNetwork> {
+pub(crate) fn moved(config: &NetworkConfig, shift: f32) -> Box<dyn NeuralNetwork> {
     let mut weights = config.seeded(Key::new(1, Domain::Training)).unwrap();
     weights.values.iter_mut().enumerate().for_each(|(i, w)| *w += (i as f32 * 0.7).sin() * shift);
     config.from_tensors(&weights.frozen(DType::F64).unwrap()).unwrap()

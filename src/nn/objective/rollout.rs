@@ -123,7 +123,7 @@ mod tests {
                 _ => one.with_parameters([own.view(), own.view()], &names).unwrap(),
             };
             let batch = one.ahead(3).unwrap().batch(crate::nn::data::Subset::Train, &[0, 3, 7]);
-            let fields = Fields::new(1, 1).with_history(history).with_parameters(parameters);
+            let fields = Fields::new(1, 1).with_history(history).with_parameters(history, parameters, false);
             let config = NetworkConfig { width: 5, ..fields.given(&config("mlp", false)) };
             let mut weights = config.seeded(Key::new(2, Domain::Training)).unwrap();
             weights.values.iter_mut().enumerate().for_each(|(i, w)| *w += 0.2 * (i as f32 * 1.3).sin());

@@ -11,6 +11,7 @@ use crate::progress::Progress;
 use crate::spec::{ForecasterPlan, Plan};
 use crate::stage::data::{self, SplitTrajectories, TrainingClimate};
 use crate::stage::options::Options;
+use crate::stage::untrained::Untrained;
 
 /// An experiment with its trajectories and its fitted forecasters.
 pub struct Experiment<'a> {
@@ -63,6 +64,34 @@ impl<'a> Experiment<'a> {
     pub fn fit_all(&mut self, models: Option<&ModelFolder>, resume: bool, progress: &dyn Progress) -> Result<()> {
         let all: Vec<&ForecasterPlan> = self.plan.forecasters.iter().collect();
         self.fit(&all, models, resume, progress)
+    }
+
+    /// Makes every forecaster of the plan whose training does not diverge, and says which did, of several seeds all where
+    /// one did.
+    ///
+    /// # Errors
+    /// When one cannot be fitted for another reason, or not be loaded or stored.
+    pub fn fit_surviving(
+        &mut self,
+        models: Option<&ModelFolder>,
+        resume: bool,
+        progress: &dyn Progress,
+    ) -> Result<Vec<Untrained>> {
+        let mut untrained = Vec::new();
+        let all = &self.plan.forecasters;
+        for (index, label) in all.iter().map(ForecasterPlan::reported).enumerate() {
+            if all[..index].iter().any(|before| before.reported() == label) {
+                continue;
+            }
+            let of_label: Vec<&ForecasterPlan> = all.iter().filter(|one| one.reported() == label).collect();
+            match self.fit(&of_label, models, resume, progress) {
+                Err(failure) if failure.kind == FailureKind::Numerical => {
+                    untrained.push(Untrained { label: label.to_owned(), message: failure.message });
+                }
+                other => other?,
+            }
+        }
+        Ok(untrained)
     }
 
     /// Makes these forecasters of the plan. With `models`, finished models are kept there and, with `resume`, taken from there.

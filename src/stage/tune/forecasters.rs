@@ -3,7 +3,7 @@
 
 use super::grid::{Axis, Point, Settings, Tunable, as_json, points};
 use super::surface::{Worth, surface};
-use super::{TUNING_SEED, finished, taken};
+use super::{Asked, TUNING_SEED, finished, taken};
 use crate::failure::{Failure, FailureKind, Result};
 use crate::forecast::FORECASTERS;
 use crate::progress::Progress;
@@ -50,36 +50,51 @@ pub fn forecasters(plan: &Plan, labels: &[String]) -> Result<Vec<String>> {
     Ok(known.into_iter().filter(meant).map(str::to_owned).collect())
 }
 
-/// Tunes those of the forecasters with these labels that have one of the settings; with `options.out` the tuned experiment is
-/// written there.
+/// The forecasters that are tuned, each with its grid.
+pub struct ForecasterGrids<'a> {
+    asked: Asked<'a>,
+    load: LoadPlan<'a>,
+    grids: Vec<(ForecasterPlan, Vec<Point<ForecasterPlan>>)>,
+}
+
+/// The grids of those of the forecasters with these labels that have one of the settings.
 ///
 /// # Errors
-/// When no forecaster has a setting, a value is out of its range, or a training fails.
-pub fn run(
+/// When no forecaster has a setting, a value is out of its range, or the metric does not judge forecasts of one lead step.
+pub fn forecaster_grids<'a>(
     plan: &Plan,
     labels: &[String],
-    (axes, metric): (&[Axis], &str),
-    load: LoadPlan,
-    options: &Options,
-    progress: &dyn Progress,
-) -> Result<Finished> {
+    asked: Asked<'a>,
+    load: LoadPlan<'a>,
+) -> Result<ForecasterGrids<'a>> {
+    let metric = asked.metric;
     let rows: Vec<&ForecasterPlan> = labels.iter().filter_map(|label| named(plan, label)).collect();
     let tunable = tunable(plan, &rows)?;
-    tunable.check(axes, metric)?;
+    tunable.check(asked)?;
     refuse_seconds(plan)?;
     if measured(metric) == OF_WHOLE_FORECASTS {
         let message = format!("forecasters are tuned by forecasts of one lead step, which `{metric}` says nothing of");
         return Err(Failure::new(FailureKind::Usage, message).hint("take energy_score_fair, crps_fair or log_score"));
     }
-    let claim = taken(plan, axes, metric, options)?;
-    let grids: Vec<Vec<Point<ForecasterPlan>>> = rows.iter().map(|row| grid(row, axes, load)).collect::<Result<_>>()?;
-    tunable.check_points(axes, &grids)?;
-    let tried = || rows.iter().zip(&grids).filter(|(_, grid)| grid.len() > 1);
-    let plans: Vec<Plan> = tried().map(|(_, grid)| of_grid(plan, grid, metric)).collect();
+    let grids =
+        rows.into_iter().map(|row| Ok((row.clone(), grid(row, asked.axes, load)?))).collect::<Result<Vec<_>>>()?;
+    tunable.check_points(asked.axes, grids.iter().map(|(_, grid)| grid.len()))?;
+    Ok(ForecasterGrids { asked, load, grids: grids.into_iter().filter(|(_, grid)| grid.len() > 1).collect() })
+}
+
+/// Tunes forecasters over their grids; with `options.out` the tuned experiment is written there.
+///
+/// # Errors
+/// When a training fails, or all points diverge.
+pub fn run(plan: &Plan, forecasters: &ForecasterGrids, options: &Options, progress: &dyn Progress) -> Result<Finished> {
+    let ForecasterGrids { asked, load, grids } = forecasters;
+    let metric = asked.metric;
+    let claim = taken(plan, *asked, options)?;
+    let plans: Vec<Plan> = grids.iter().map(|(_, grid)| of_grid(plan, grid, metric)).collect();
     plans.iter().try_for_each(|plan| size::check(&needs(plan, "compare"), options.max_memory))?;
     let mut data = None;
     let (mut tuned, mut best) = (Vec::new(), Vec::new());
-    for ((row, grid), plan) in tried().zip(&plans) {
+    for ((row, grid), plan) in grids.iter().zip(&plans) {
         let mut experiment = Experiment::without_data(plan, options);
         experiment.data = match data.take() {
             None => Some(judged(Experiment::load(plan, None, options, progress)?)?),
@@ -98,7 +113,7 @@ pub fn run(
         tuned.push(found);
         data = experiment.data;
     }
-    finished(plan, &tuned, &[], &load(&best.concat())?.resolved, (claim, options))
+    finished(plan, &tuned, Vec::new(), &load(&best.concat())?.resolved, (claim, options))
 }
 
 /// The forecaster of a label, the first of its seeds.

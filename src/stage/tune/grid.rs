@@ -16,6 +16,15 @@ pub struct Axis {
     pub values: Vec<Value>,
 }
 
+/// What is asked of a tuning.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The grid.
+    pub axes: &'a [Axis],
+    /// The metric that judges.
+    pub metric: &'a str,
+}
+
 /// Key and value of each axis.
 pub(super) type Settings = Vec<(String, Value)>;
 
@@ -46,7 +55,7 @@ pub(super) struct Tunable<'a> {
 
 impl Tunable<'_> {
     /// Refuses axes that none of the entries has, that come twice or that are too many, and a metric that does not judge.
-    pub(super) fn check(&self, axes: &[Axis], metric: &str) -> Result<()> {
+    pub(super) fn check(&self, Asked { axes, metric }: Asked) -> Result<()> {
         axes.iter().enumerate().try_for_each(|(at, axis)| self.check_axis(axis, &axes[..at]))?;
         let points = axes.iter().fold(1usize, |product, axis| product.saturating_mul(axis.values.len()));
         if points > MOST {
@@ -79,9 +88,9 @@ impl Tunable<'_> {
         Ok(())
     }
 
-    /// Refuses a grid of one point for each of the entries.
-    pub(super) fn check_points<T>(&self, axes: &[Axis], grids: &[Vec<Point<T>>]) -> Result<()> {
-        if grids.iter().any(|grid| grid.len() > 1) {
+    /// Refuses grids of these sizes, where each is one point.
+    pub(super) fn check_points(&self, axes: &[Axis], mut sizes: impl Iterator<Item = usize>) -> Result<()> {
+        if sizes.any(|points| points > 1) {
             return Ok(());
         }
         let keys: Vec<&str> = axes.iter().map(|axis| axis.key.as_str()).collect();

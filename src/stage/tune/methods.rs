@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::grid::{Axis, Point, Tunable, points};
 use super::surface::{Worth, surface};
-use super::{TUNING_SEED, finished, taken};
+use super::{Asked, TUNING_SEED, finished, taken};
 use crate::assimilation::METHODS;
 use crate::failure::{Failure, FailureKind, Result};
 use crate::progress::Progress;
@@ -38,43 +38,52 @@ pub fn rows(plan: &Plan, labels: &[String]) -> Result<Vec<usize>> {
         .collect())
 }
 
-/// Tunes those of `rows` that have one of the settings; with `options.out` the tuned experiment is written there, with all
-/// its rows.
+/// The rows that are tuned, each with its grid.
+pub struct RowGrids<'a> {
+    asked: Asked<'a>,
+    grids: Vec<(usize, Vec<Point<AssimilatePlan>>)>,
+}
+
+/// The grids of those of `rows` that have one of the settings.
 ///
 /// # Errors
-/// When no row has a setting, a value is out of its range, the metric is not scored, or a run fails.
-pub fn run(
-    plan: &Plan,
-    rows: &[usize],
-    axes: &[Axis],
-    metric: &str,
-    options: &Options,
-    progress: &dyn Progress,
-) -> Result<Finished> {
+/// When no row has a setting, a value is out of its range, or the metric tells no better from worse.
+pub fn row_grids<'a>(plan: &Plan, rows: &[usize], asked: Asked<'a>) -> Result<RowGrids<'a>> {
     let tunable = tunable(plan)?;
-    tunable.check(axes, metric)?;
-    let claim = taken(plan, axes, metric, options)?;
-    let rows = || rows.iter().filter_map(|&index| Some((index, plan.assimilate.get(index)?)));
-    let grids: Vec<Vec<Point<AssimilatePlan>>> = rows().map(|(_, row)| grid(row, axes)).collect::<Result<_>>()?;
-    tunable.check_points(axes, &grids)?;
-    for grid in &grids {
+    tunable.check(asked)?;
+    let rows = rows.iter().filter_map(|&index| Some((index, plan.assimilate.get(index)?)));
+    let grids = rows.map(|(index, row)| Ok((index, grid(row, asked.axes)?))).collect::<Result<Vec<_>>>()?;
+    tunable.check_points(asked.axes, grids.iter().map(|(_, grid)| grid.len()))?;
+    Ok(RowGrids { asked, grids: grids.into_iter().filter(|(_, grid)| grid.len() > 1).collect() })
+}
+
+/// Tunes rows over their grids; with `options.out` the tuned experiment is written there, with all its rows.
+///
+/// # Errors
+/// When the metric is not scored, or a run fails, or all points diverge.
+pub fn run(plan: &Plan, rows: &RowGrids, options: &Options, progress: &dyn Progress) -> Result<Finished> {
+    let RowGrids { asked, grids } = rows;
+    let metric = asked.metric;
+    let claim = taken(plan, *asked, options)?;
+    for (_, grid) in grids {
         let all = Plan { assimilate: tried(grid), ..plan.clone() };
         size::check(&needs(&all, "tune"), options.max_memory)?;
     }
     let experiment = Experiment::prepare(plan, options, None, progress)?;
     let mut tuned = Vec::new();
     let mut best = plan.clone();
-    for ((index, row), grid) in rows().zip(&grids).filter(|(_, grid)| grid.len() > 1) {
+    for (index, grid) in grids {
+        let Some(row) = plan.assimilate.get(*index) else { continue };
         let other = Plan { seed: plan.seed ^ TUNING_SEED, assimilate: tried(grid), ..plan.clone() };
         let scores = Assimilation::new(&other, &experiment, progress)?.score(Extras::Scores, progress)?.report;
         let paired: Vec<&PairedRow> = scores.paired.iter().filter(|pair| pair.metric == metric).collect();
         let found = surface(&row.label, grid, metric, |label| worth(&scores, label, metric), &paired)?;
         if let Some(at) = found.points.iter().position(|point| point.best) {
-            best.assimilate[index].settings = grid[at].tried.settings.clone();
+            best.assimilate[*index].settings = grid[at].tried.settings.clone();
         }
         tuned.push(found);
     }
-    finished(plan, &tuned, &experiment.notes(), &spec::resolve(&best), (claim, options))
+    finished(plan, &tuned, experiment.notes(), &spec::resolve(&best), (claim, options))
 }
 
 fn tunable(plan: &Plan) -> Result<Tunable<'_>> {

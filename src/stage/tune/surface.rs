@@ -34,6 +34,13 @@ pub(super) struct Tuned {
     pub(super) points: Vec<Tried>,
 }
 
+impl Tuned {
+    /// Whether a point is the best one: where all diverged, none is.
+    pub(super) fn has_best(&self) -> bool {
+        self.points.iter().any(|point| point.best)
+    }
+}
+
 /// What a point was measured to be worth.
 pub(super) struct Worth {
     pub(super) value: Option<f64>,

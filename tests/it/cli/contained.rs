@@ -36,6 +36,54 @@ fn a_row_whose_numbers_fail_is_that_rows_and_a_score_that_cannot_be_had_is_no_di
 }
 
 #[test]
+fn a_training_that_diverges_leaves_rows_without_values_and_the_others_as_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let network = |name: &str, more: &str| {
+        format!(
+            "[[forecaster]]\nname = \"{name}\"\nkind = \"gaussian\"\nwidth = 4\nblocks = 1\nsteps = 20\nwarm_up = 0\n{more}"
+        )
+    };
+    let method = "[[assimilate]]\nmethod = \"etkf\"\nmembers = 10\nforecaster = [\"perfect\", \"well\", \"stuck\"]\n";
+    let rows = |found: &Value, table: &str, label: &str| -> Vec<Value> {
+        let of = |row: &&Value| row["forecaster"] == label;
+        found["result"][table].as_array().unwrap().iter().filter(of).cloned().collect()
+    };
+    let run = |name: &str, networks: &str, method: &str| {
+        let head = NEARLY_EXACT.replace("1e-12", "1.0");
+        let scores = "[score]\nlead_steps = 2\nmembers = 6\nstarts = 4\n";
+        let path = write(folder.path(), "x.toml", format!("{head}{networks}{method}{scores}").as_bytes());
+        let out = folder.path().join(name);
+        scorecast(&["compare", path.to_str().unwrap(), "--out", out.to_str().unwrap(), "--json"])
+    };
+    let stuck = "learning_rate = 1e30\nclip = 1e30\nseeds = 2\npool = true\n";
+    let output = run("both", &[network("well", ""), network("stuck", stuck)].concat(), method);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let found = json(&output);
+    let told = found["result"]["warnings"].to_string();
+    assert!(told.contains("forecaster `stuck-seed-1`: training diverged at step"), "{told}");
+    assert!(told.contains("its rows have no values"), "{told}");
+    // each score that all others have, at each lead step, and no number
+    let (lost, exact) = (rows(&found, "forecast", "stuck"), rows(&found, "forecast", "perfect"));
+    assert!(!lost.is_empty() && lost.len() <= exact.len());
+    for row in &lost {
+        assert_eq!((&row["value"], &row["n_diverged"]), (&Value::Null, &row["n"]), "{row}");
+    }
+    assert!(lost.iter().any(|row| row["metric"] == "crps_fair" && row["lead_step"] == 2));
+    let row = row(&found, "etkf / stuck", "rmse");
+    assert_eq!((&row["value"], &row["diverged"]), (&Value::Null, &row["replicates"]));
+    // the others are what they are without it
+    let alone = json(&run("one", &network("well", ""), &method.replace(", \"stuck\"", "")));
+    for (table, label) in [("forecast", "well"), ("forecast", "perfect"), ("assimilation", "well")] {
+        let known = |rows: Vec<Value>| -> Vec<Value> {
+            let values =
+                rows.iter().map(|row| serde_json::json!([row["metric"], row["lead_step"], row["value"], row["se"]]));
+            values.collect()
+        };
+        assert_eq!(known(rows(&found, table, label)), known(rows(&alone, table, label)), "{table} of {label}");
+    }
+}
+
+#[test]
 fn labels_have_a_file_each_are_no_formulas_and_do_not_act_on_a_terminal() {
     let folder = tempfile::tempdir().unwrap();
     let labels = ["a b", "a/b", "A b", "日本", "本日", "=1+1", "\\u001b[2Jx", &"l".repeat(300)];

@@ -201,13 +201,13 @@ fn a_run_is_gone_on_with_on_its_own_experiment_and_files_alone() {
     let folder = prepared();
     done(&folder, &["simulate", "base.toml", "--out", "data.nc"]);
     // the second forecaster cannot be made, so that the run is left half done
-    let stuck = "[[forecaster]]\nname = \"linear\"\n[[forecaster]]\nname = \"stuck\"\nkind = \"gaussian\"\nsteps = 20\n\
-                 warm_up = 0\nlearning_rate = 1e30\nclip = 1e30\n";
+    let stuck = "[[forecaster]]\nname = \"linear\"\n[[forecaster]]\nname = \"stuck\"\nkind = \"analog\"\n\
+                 neighbours = 10000\n";
     let own = BASE.split("[data]").next().unwrap().to_owned()
         + "[data]\nfile = \"data.nc\"\n[observe]"
         + BASE.split("[observe]").nth(1).unwrap();
     write(&folder, "own.toml", &format!("{own}{stuck}"));
-    refused(&folder, &["compare", "own.toml", "--out", "run"], 4, &["diverged"]);
+    refused(&folder, &["compare", "own.toml", "--out", "run"], 3, &["needs at least 10000 pairs"]);
     assert!(folder.path().join("run.partial/models/linear.safetensors").exists());
     refused(&folder, &["compare", "own.toml", "--out", "run"], 7, &["--resume"]);
     let resume = ["compare", "own.toml", "--out", "run", "--resume"];
@@ -221,7 +221,7 @@ fn a_run_is_gone_on_with_on_its_own_experiment_and_files_alone() {
     assert_eq!(digests, 2, "{said}");
     assert_eq!(std::fs::read(folder.path().join("run.partial/models/linear.safetensors")).unwrap(), kept);
     done(&folder, &["simulate", "base.toml", "--out", "data.nc", "--force"]);
-    refused(&folder, &resume, 4, &["diverged"]);
+    refused(&folder, &resume, 3, &["needs at least 10000 pairs"]);
 }
 
 #[test]

@@ -122,6 +122,46 @@ fn forecasters_are_tuned_each_point_at_the_cost_of_the_budget() {
     assert_eq!(both[0], tuned[0]);
 }
 
+#[test]
+fn a_grid_of_which_every_point_diverges_has_no_best_and_writes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = write(folder.path(), "x.toml", format!("{LINEAR}{LEARNED}").as_bytes());
+    let out = folder.path().join("tuned.toml");
+    let tune = |label: &str, rates: &str| {
+        let grid = format!("learning_rate={rates}");
+        let args = ["tune", path.to_str().unwrap(), "--forecaster", label, "--grid", &grid, "--json", "--out"];
+        scorecast(&[&args[..], &[out.to_str().unwrap()]].concat())
+    };
+    let lost = tune("one", "1e30,1e35");
+    assert_eq!(lost.status.code(), Some(4), "{lost:?}");
+    let said: Value = serde_json::from_slice(&lost.stdout).unwrap();
+    let message = said["error"]["message"].as_str().unwrap();
+    assert!(message.contains("every point of the grid diverged, of one"), "{said}");
+    assert_eq!(said["error"]["report"]["tuned"][0]["points"].as_array().unwrap().len(), 2, "{said}");
+    assert!(!out.exists());
+    // one that is left is the best
+    let found = json(&tune("one", "1e-2,1e35"));
+    assert_eq!(found["result"]["tuned"][0]["points"][1]["diverged"].as_u64(), Some(1), "{found}");
+    assert!(std::fs::read_to_string(&out).unwrap().contains("learning_rate = 0.01"));
+}
+
+#[test]
+fn a_dry_run_looks_at_the_grid() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = format!("{LINEAR}{LEARNED}[observe]\nsteps = 60\n[[assimilate]]\nmethod = \"etkf\"\nmembers = 10\n");
+    let path = write(folder.path(), "x.toml", text.as_bytes());
+    for (of, grid, says) in [
+        (["--row", "etkf / perfect"], "inflation=1.0,-3.0", "inflation"),
+        (["--forecaster", "one"], "learning_rate=0.1,-1.0", "learning_rate"),
+        (["--forecaster", "one"], "members=2,3", "has the setting `members`"),
+    ] {
+        let args = ["tune", path.to_str().unwrap(), "--grid", grid, "--dry-run", of[0], of[1]];
+        let refused = scorecast(&args);
+        let message = String::from_utf8(refused.stderr).unwrap();
+        assert!(refused.status.code() == Some(2) && message.contains(says), "{message}");
+    }
+}
+
 /// What tuning finds of a file of so many trajectories, one of them scaled.
 fn tuned_on_file(states: &Array3<f64>, scaled: Option<usize>) -> Value {
     let folder = tempfile::tempdir().unwrap();

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use scorecast::failure::FailureKind;
-use scorecast::forecast::FitSize;
+use scorecast::forecast::{Cost, FitSize};
 use scorecast::progress::Quiet;
 use scorecast::spec::suites::{SUITES, suite};
 use scorecast::spec::{self, PRESETS, Plan};
@@ -95,7 +95,7 @@ fn a_suite_has_one_table_over_all_and_keeps_what_is_finished_and_unchanged() {
 }
 
 #[test]
-fn all_trainings_of_a_contest_cost_alike_and_the_long_form_has_three_seeds() {
+fn all_forecasters_of_a_contest_cost_alike_and_the_long_form_has_three_seeds() {
     for suite in SUITES {
         for member in suite.members {
             let preset = PRESETS.iter().find(|preset| preset.name == member.preset).unwrap();
@@ -106,10 +106,13 @@ fn all_trainings_of_a_contest_cost_alike_and_the_long_form_has_three_seeds() {
             assert_eq!(learned.len(), 12 * seeds, "{} of {}", preset.name, suite.name);
             let system = &plan.system.as_ref().unwrap().system;
             let size = FitSize::of_states(system.geometry(), system.dim());
-            let costs = learned.iter().map(|one| one.cost_of().unwrap()(&one.settings, &size).unwrap().training);
+            let per_lead_step = preset.name.ends_with("_inference");
+            let cost = |cost: Cost| if per_lead_step { cost.inference } else { cost.training };
+            let costs = learned.iter().map(|one| cost(one.cost_of().unwrap()(&one.settings, &size).unwrap()));
             let (low, high) =
                 costs.fold((f64::INFINITY, 0.0), |(low, high): (f64, f64), cost| (low.min(cost), high.max(cost)));
-            assert!(high / low < 1.04, "{}: {low:e} to {high:e}", preset.name);
+            // steps fill a budget as near as one likes, a width is one of a few
+            assert!(high / low < if per_lead_step { 1.15 } else { 1.04 }, "{}: {low:e} to {high:e}", preset.name);
             // what has a memory of the system has the same in all
             let histories: Vec<usize> = learned.iter().map(|one| one.history()).collect();
             assert!(histories.iter().all(|w| *w == histories[0]), "{histories:?}");

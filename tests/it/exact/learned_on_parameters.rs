@@ -39,14 +39,14 @@ fn trajectories(seed: u64, cases: usize) -> (Array3<f64>, Array2<f64>) {
     (simulate(system, &stepping, cases, 32, 0, key, |_, _| {}).unwrap().states, rates)
 }
 
-/// A fit to 16,384 pairs of 512 trajectories.
-fn fit(kind: &str, condition: &str) -> Fitted {
+/// A fit to 16,384 pairs of 512 trajectories; settings as words.
+fn fit(kind: &str, words: &[(&str, &str)]) -> Fitted {
     let ((train, rates), (valid, of_valid)) = (trajectories(1, 512), trajectories(2, 64));
     let names = system().drawn_parameters().unwrap().names();
     assert_eq!(names, ["of.rate"]);
     let known = KnownParameters { names: &names, train: rates.view(), valid: of_valid.view() };
-    let given =
-        [("steps", Value::Int(1500)), ("width", Value::Int(64)), ("condition_on", Value::Text(condition.to_owned()))];
+    let mut given = vec![("steps", Value::Int(1500)), ("width", Value::Int(64))];
+    given.extend(words.iter().map(|(key, word)| (*key, Value::Text((*word).to_owned()))));
     let on = (Geometry::Unstructured, 5);
     super::try_fit_knowing(kind, &given, on, [train.view(), valid.view()], Some(known)).unwrap()
 }
@@ -95,15 +95,18 @@ const KINDS: [(&str, f64); 5] =
 
 #[test]
 fn a_forecaster_that_is_given_the_rate_has_the_law_of_that_rate() {
-    for (kind, factor) in KINDS {
-        let fitted = fit(kind, "parameters");
+    for ((kind, factor), by) in KINDS.into_iter().flat_map(|kind| ["fields", "film"].map(|by| (kind, by))) {
+        let fitted = fit(kind, &[("condition_on", "parameters"), ("condition_by", by)]);
         assert_eq!(fitted.parameters(), ["of.rate"]);
         for (z, rate) in NEAR.into_iter().flat_map(|z| RATES.map(|rate| (z, rate))) {
             let x = z / (2.0 * rate).sqrt();
             let ((mean, sd), (a, q)) = (moments(&fitted, &[x, rate]), law(rate));
             let (shift, ratio) = ((mean - a * x) / q.sqrt(), sd / q.sqrt());
-            println!("{kind} at {x:.2} with rate {rate}: mean {shift:.3} sd off, sd {ratio:.3}");
-            assert!(shift.abs() < factor * MEAN && (ratio - 1.0).abs() < factor * SD, "{kind} at {x} with rate {rate}");
+            println!("{kind} by {by} at {x:.2} with rate {rate}: mean {shift:.3} sd off, sd {ratio:.3}");
+            assert!(
+                shift.abs() < factor * MEAN && (ratio - 1.0).abs() < factor * SD,
+                "{kind} by {by} at {x} with rate {rate}"
+            );
         }
     }
 }
@@ -111,7 +114,7 @@ fn a_forecaster_that_is_given_the_rate_has_the_law_of_that_rate() {
 #[test]
 fn a_forecaster_that_is_not_given_it_has_the_mixture() {
     for (kind, factor) in KINDS {
-        let fitted = fit(kind, "state");
+        let fitted = fit(kind, &[]);
         assert!(fitted.parameters().is_empty() && fitted.dim() == 1);
         for x in POINTS {
             let ((mean, sd), (exact, wide)) = (moments(&fitted, &[x]), mixture(x));
@@ -131,7 +134,7 @@ fn a_forecaster_that_is_not_given_it_has_the_mixture() {
 /// Of a long rollout the given rate decides how wide the stationary law is.
 #[test]
 fn rollouts_have_the_climate_of_their_rate() {
-    let fitted = fit("gaussian", "parameters");
+    let fitted = fit("gaussian", &[("condition_on", "parameters")]);
     let mut x = Array2::from_shape_fn((6000, 2), |(member, c)| if c == 0 { 0.0 } else { RATES[member % 3] });
     let key = Key::new(7, Domain::Method).purpose(Purpose::ProcessNoise);
     fitted.as_forecaster().advance(0, 60, &mut x, key).unwrap();

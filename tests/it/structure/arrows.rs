@@ -183,7 +183,7 @@ const ORDERS: &[Order] = &[
         folder: "stage",
         floors: &[
             &["fall"],
-            &["advice", "findings", "options", "pairing", "queue", "rough", "score_table", "tables"],
+            &["advice", "findings", "options", "pairing", "queue", "rough", "score_table", "tables", "untrained"],
             &["file_name", "output", "rows"],
             &["data", "gallery", "report"],
             &["budget"],
