@@ -35,6 +35,9 @@ pub(super) struct Global {
     /// The most memory that arrays may take, such as 4GiB; 75 % of the machine's if unset
     #[arg(long, value_name = "SIZE", global = true, help_heading = "Options everywhere", value_parser = parse_size)]
     pub(super) max_memory: Option<u64>,
+    /// The folder whose disk holds trajectories that are larger than memory; beside the output if unset
+    #[arg(long, value_name = "FOLDER", global = true, help_heading = "Options everywhere")]
+    pub(super) scratch: Option<PathBuf>,
     /// No progress and no log, only warnings and errors
     #[arg(long, short, global = true, help_heading = "Options everywhere")]
     pub(super) quiet: bool,
@@ -54,6 +57,7 @@ impl Global {
             force: self.force,
             resume: self.resume,
             max_memory: self.max_memory.unwrap_or_else(super::memory::default_limit),
+            scratch: self.scratch.clone(),
             launcher: Some(super::read_file::LAUNCHER),
         }
     }

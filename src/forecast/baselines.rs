@@ -330,6 +330,7 @@ fn perfect_passes_everything_through() {
         geometry: system.geometry(),
         train: train.view(),
         valid: train.view(),
+        held_by: None,
         parameters: None,
         key: Key::new(0, Domain::Training),
         progress: &Quiet,

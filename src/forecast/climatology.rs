@@ -2,18 +2,25 @@
 //!
 //! What any forecaster must beat at long lead times. Member i of lead step k draws from `key.at(k).stream(i)`.
 
-use ndarray::{Array2, ArrayView3, s};
+use ndarray::{Array2, ArrayView3};
 use serde_json::json;
 
 use super::fitted::{Fitted, Parts, Training};
-use super::pairs::kept;
 use super::stored::{matrix, misfit, tensor};
 use super::{Error, FitContext, FitSize, ForecasterBuild, Result};
 use crate::model::Model;
-use crate::nn::windows::evenly;
+use crate::nn::windows::{Windows, evenly};
 use crate::systems::{Entry, Forecaster, Key, MemoryUse, Param, Purpose, Settings};
 
-const LIBRARY: Param = Param::int("library", 0, 0, "training states kept, evenly spaced; 0 keeps all");
+const LIBRARY: Param = Param::int(
+    "library",
+    0,
+    0,
+    "training states kept, evenly spaced; 0 keeps all, or of very many as many as have 16 million values",
+);
+
+/// Values of the states that are kept where it is not said how many.
+const VALUES: usize = 1 << 24;
 
 /// The registry line.
 pub(super) const ENTRY: Entry<ForecasterBuild> = Entry {
@@ -30,8 +37,7 @@ struct Climatology {
 }
 
 fn memory(settings: &Settings, size: &FitSize) -> Vec<MemoryUse> {
-    let states = kept(settings, LIBRARY, size.train);
-    let n = size.components;
+    let (states, n) = (kept(settings, size.train, size.components), size.components);
     vec![
         MemoryUse::reals(format!("training states ({states} x {n})"), &[2, states, n]),
         MemoryUse::reals(format!("training states as they are stored ({states} x {n})"), &[2, states, n]),
@@ -39,7 +45,7 @@ fn memory(settings: &Settings, size: &FitSize) -> Vec<MemoryUse> {
 }
 
 fn fit(settings: &Settings, context: &FitContext) -> Result<Fitted> {
-    let states = library(context.train, settings.count(LIBRARY.key));
+    let states = library(context.train, settings);
     if states.nrows() == 0 {
         return Err(Error::Data(
             "`climatology` draws from the training states, but there are none; give it training trajectories"
@@ -63,16 +69,23 @@ fn fitted(states: Array2<f64>, training: Training) -> Fitted {
     Fitted::new(ENTRY.name, Climatology { states }, training, parts)
 }
 
-/// The finite states of `[case, time, component]`; `most` > 0 keeps that many, evenly spaced.
-fn library(trajectories: ArrayView3<f64>, most: usize) -> Array2<f64> {
-    let (cases, times, dim) = trajectories.dim();
-    let all: Vec<(usize, usize)> = (0..cases)
-        .flat_map(|c| (0..times).map(move |t| (c, t)))
-        .filter(|(c, t)| trajectories.slice(s![*c, *t, ..]).iter().all(|value| value.is_finite()))
-        .collect();
-    let count = if most == 0 { all.len() } else { all.len().min(most) };
-    let kept: Vec<(usize, usize)> = evenly(all.len(), count).map(|i| all[i]).collect();
-    Array2::from_shape_fn((count, dim), |(i, component)| trajectories[[kept[i].0, kept[i].1, component]])
+/// How many of `all` states of n components are kept.
+fn kept(settings: &Settings, all: usize, n: usize) -> usize {
+    match settings.count(LIBRARY.key) {
+        0 => all.min((VALUES / n.max(1)).max(1)),
+        most => all.min(most),
+    }
+}
+
+/// Finite states of `[case, time, component]`, evenly spaced.
+fn library(trajectories: ArrayView3<f64>, settings: &Settings) -> Array2<f64> {
+    let all = Windows::new(trajectories, 1, 1);
+    let count = kept(settings, all.len(), all.dim());
+    let mut states = Array2::zeros((count, all.dim()));
+    for (mut state, row) in states.outer_iter_mut().zip(evenly(all.len(), count)) {
+        state.assign(&all.get(row).row(0));
+    }
+    states
 }
 
 impl Forecaster for Climatology {

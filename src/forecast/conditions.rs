@@ -125,6 +125,7 @@ fn a_parameter_that_does_not_vary_is_refused_and_so_is_a_model_that_is_given_oth
             geometry: Geometry::Unstructured,
             train: data.view(),
             valid: data.view(),
+            held_by: None,
             parameters: Some(KnownParameters { names: &names, train: own.view(), valid: own.view() }),
             key: Key::new(9, Domain::Training),
             progress: &crate::progress::Quiet,

@@ -7,6 +7,7 @@ use ndarray::{ArrayView2, ArrayView3};
 use super::stored::same_parts;
 use super::{Fitted, Result};
 use crate::model::{Checkpoints, Model};
+use crate::nn::data::Prefetch;
 use crate::progress::Progress;
 use crate::systems::{Geometry, Key, MemoryUse, Settings, Stepping, System};
 
@@ -20,6 +21,8 @@ pub struct FitContext<'a> {
     pub train: ArrayView3<'a, f64>,
     /// Validation trajectories, `[case, time, component]`.
     pub valid: ArrayView3<'a, f64>,
+    /// Who holds the trajectories, where they are not all in memory.
+    pub held_by: Option<&'a dyn Prefetch>,
     /// The parameters of the system in each trajectory, where they are known.
     pub parameters: Option<KnownParameters<'a>>,
     /// The address of all training randomness.

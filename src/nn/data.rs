@@ -32,6 +32,15 @@ pub struct Batch {
     pub pairs: Vec<usize>,
 }
 
+/// Who holds states that are not all in memory.
+pub trait Prefetch: Sync {
+    /// These parts of them are read soon: they may be made ready in the meantime.
+    fn read_soon(&self, parts: &mut dyn Iterator<Item = &[f64]>);
+
+    /// From now on they are read here and there, or else from one end to the other.
+    fn read_at_random(&self, random: bool);
+}
+
 /// Training and validation steps with their scales.
 pub struct Data<'a> {
     train: Windows<'a>,
@@ -42,6 +51,8 @@ pub struct Data<'a> {
     scales: Scales,
     /// The parameters of training and validation trajectories, `[case, parameter]`.
     parameters: Option<[ArrayView2<'a, f64>; 2]>,
+    /// Who holds the states, where they are not all in memory.
+    held_by: Option<&'a dyn Prefetch>,
 }
 
 impl<'a> Data<'a> {
@@ -59,7 +70,13 @@ impl<'a> Data<'a> {
         let of = |part| Windows::new(part, history + 1, 1);
         let train = of(train);
         let scales = Scales::of(&train, one_field)?;
-        Ok(Self { train, valid: of(valid), history, steps: 1, scales, parameters: None })
+        Ok(Self { train, valid: of(valid), history, steps: 1, scales, parameters: None, held_by: None })
+    }
+
+    /// This data, whose states are held by another, who is told what is read soon.
+    #[must_use]
+    pub fn held_by(self, held_by: Option<&'a dyn Prefetch>) -> Self {
+        Self { held_by, ..self }
     }
 
     /// This data with the parameters of each trajectory, `[case, parameter]` of training and validation, that every step of it is
@@ -102,6 +119,7 @@ impl<'a> Data<'a> {
             steps,
             scales: self.scales.clone(),
             parameters: self.parameters,
+            held_by: self.held_by,
         })
     }
 
@@ -148,6 +166,23 @@ impl<'a> Data<'a> {
         }
         let later = increments.split_off(1);
         Batch { states, increments: increments.swap_remove(0), later, pairs: rows.to_vec() }
+    }
+
+    /// Whether it helps to say early which steps are wanted.
+    pub fn is_held(&self) -> bool {
+        self.held_by.is_some()
+    }
+
+    /// Says that these steps of a part are wanted soon.
+    pub fn read_soon(&self, part: Subset, rows: &[usize]) {
+        let Some(held_by) = self.held_by else { return };
+        let windows = self.part(part);
+        held_by.read_soon(&mut rows.iter().filter_map(|row| windows.get(*row).to_slice()));
+    }
+
+    /// Says whether steps are wanted here and there from now on, or one after the other.
+    pub fn read_at_random(&self, random: bool) {
+        self.held_by.iter().for_each(|held_by| held_by.read_at_random(random));
     }
 
     /// At most so many steps that the weights were not fitted to, evenly spaced; of the training part where there are none.

@@ -144,10 +144,10 @@ impl Trainer<'_, '_> {
         self.progress.trained(self.before + state.step);
         let mut shards = Shards::new(self.network, &state.weights, self.config.batch.div_ceil(SHARD))?;
         self.progress.start("train", self.config.steps);
-        while state.step < self.config.steps {
-            let taken = self.step(&mut state, &mut shards)?;
-            self.after(&mut state, taken)?;
-        }
+        self.data.read_at_random(true);
+        let all = self.all_steps(&mut state, &mut shards);
+        self.data.read_at_random(false);
+        all?;
         self.progress.finish();
         match self.config.keep {
             Keep::Best if state.best_valid.is_finite() => {}
@@ -190,6 +190,14 @@ impl Trainer<'_, '_> {
             "key": format!("{:?}", self.key),
         });
         serde_json::Value::String(identity.to_string())
+    }
+
+    fn all_steps(&self, state: &mut State, shards: &mut Shards) -> Result<()> {
+        while state.step < self.config.steps {
+            let taken = self.step(state, shards)?;
+            self.after(state, taken)?;
+        }
+        Ok(())
     }
 
     /// One update.
@@ -248,6 +256,10 @@ impl Trainer<'_, '_> {
     /// The mean loss of the batch of a step, and its gradient in the order of the weights.
     fn gradient<'s>(&self, shards: &'s mut Shards, weights: &Weights, step: u64) -> Result<(f64, &'s mut [f32])> {
         let rows = self.batch(step);
+        // what the next step wants is read from the disk while this one computes
+        if self.data.is_held() && step + 1 < self.config.steps {
+            self.data.read_soon(Subset::Train, &self.batch(step + 1));
+        }
         let taken = step as f64 / self.config.steps as f64;
         let draws = |shard: usize| {
             Draws::new(self.key.at(step), (shard * SHARD) as u64).after(taken).labelled(self.key.case(3))
@@ -281,6 +293,7 @@ impl Trainer<'_, '_> {
         let mean = Weights { slots: state.weights.slots.clone(), values: state.mean.clone() };
         let network = self.network.frozen(&mean)?;
         let rows: Vec<usize> = evenly(available, count).collect();
+        self.data.read_soon(Subset::Valid, &rows);
         let shard = |(index, part): (usize, &[usize])| -> Result<f64> {
             let draws = Draws::new(self.key.case(1), (index * SHARD) as u64).stratified();
             let loss = self.objective.loss(network.as_ref(), &self.data.batch(Subset::Valid, part), draws)?;

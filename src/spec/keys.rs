@@ -3,6 +3,7 @@
 //! To add a plain key, add a line to its section here and read it in `check/`; to add one whose value is more than a
 //! plain setting, add a [`Special`].
 
+use super::hold::Hold;
 use super::layout::Layout;
 use crate::systems::registry::{DefaultValue, Param, ParamKind};
 
@@ -113,6 +114,14 @@ pub const DATA: Section = Section {
             "your own trajectories: HDF5/NetCDF with named dimensions, or a file or folder in the layout of The Well",
         ),
         Param::unset("variable", ParamKind::Text, "the variable or field in `file`; needed where several would do"),
+        Param::choice(
+            "hold",
+            "auto",
+            Hold::WORDS,
+            "where the trajectories of `file` are held while a command runs: in memory, or on disk (beside the output, or where \
+             `--scratch` says), from where they are read as they are needed; `auto` takes the disk where they are more than a \
+             quarter of `--max-memory`; results are the same",
+        ),
         Param::unset(
             "geometry",
             ParamKind::Choice(Layout::WORDS),

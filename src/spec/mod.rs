@@ -14,6 +14,7 @@ pub mod suites;
 
 mod check;
 mod estimable;
+mod hold;
 mod layout;
 mod mistake;
 mod nested;
@@ -26,6 +27,7 @@ use document::Item;
 use mistake::Mistakes;
 
 pub use check::{KindOfModel, nearest_steps};
+pub use hold::Hold;
 pub use layout::Layout;
 pub use mistake::{Mistake, failure};
 pub use plan::{

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::estimable::setting;
+use super::hold::Hold;
 use super::layout::Layout;
 use crate::assimilation::augment::Parameter;
 use crate::assimilation::{self, NOISE_LAWS, OPERATORS, ObservationOperator};
@@ -118,6 +119,8 @@ pub struct DataPlan {
     pub split: [f64; 3],
     /// The variable of a file, where the user names it.
     pub variable: Option<String>,
+    /// Where the trajectories of a file are held.
+    pub hold: Hold,
     /// How components are laid out in space.
     pub layout: Layout,
     /// Grid points in a row of a layout in two dimensions that the user names; 0 where unset.

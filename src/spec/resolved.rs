@@ -1,5 +1,6 @@
 //! A plan as TOML with every default filled in. Checking the text gives the plan again.
 
+use super::hold::Hold;
 use super::layout::Layout;
 use super::plan::{DataSource, ExpectedPlan, ForecasterPlan, Initial, ObservePlan, Plan, SecondsBudget};
 use crate::assimilation::augment::{Parameter, Scale};
@@ -86,6 +87,10 @@ fn data(out: &mut Writer, plan: &Plan) {
                 out.text("variable", variable);
             }
         }
+    }
+    // what may be left to the machine says nothing of the experiment
+    if plan.data.hold != Hold::Auto {
+        out.text("hold", plan.data.hold.word());
     }
     if let Layout::Word(word) = plan.data.layout {
         out.text("geometry", word);

@@ -94,7 +94,7 @@ fn stop_if_asked(progress: &dyn Progress) -> Result<()> {
 
 fn stored(plan: &Plan, path: &Path, options: &Options) -> Result<Subject> {
     let read = store::read_trajectories(path, plan.data.variable.as_deref(), &options.limits())?;
-    let geometry = data::geometry(plan, path, &read)?;
+    let geometry = data::geometry(plan, path, &read.space, read.geometry)?;
     let dt = data::step_of(path, read.time.as_deref())?.unwrap_or(plan.data.stepping.dt);
     Ok(Subject { states: read.values, dt, geometry, lyapunov: None, smooth: true, climate: true })
 }

@@ -45,16 +45,18 @@ pub fn inputs(
         found.inputs.push(format!("{}: {cases} trajectories of {times} times, {dim} components", path.display()));
         return Ok(found);
     }
-    let data = match file {
+    let (data, digest) = match file {
         Some(path) => {
-            let data = data::trajectories(plan, Some(path), options, &Quiet)?;
-            found.inputs.push(trajectories(path, &data, plan));
-            Some(data)
+            let (data, read) = data::look_through(path, plan, options, &Quiet)?;
+            found.inputs.push(trajectories(path, &data, plan) + if read { "" } else { ", to be held on disk" });
+            let digest = read.then(|| data.training_digest());
+            (Some(data), digest)
         }
-        None => None,
+        None => (None, None),
     };
     if !["train", "simulate"].contains(&stage) {
-        stored(plan, stage, data.as_ref(), &mut found)?;
+        let service = Service { plan, data: data.as_ref(), digest: digest.as_deref() };
+        stored(&service, stage, &mut found)?;
     }
     if !["train", "simulate", "forecast"].contains(&stage) {
         observations(plan, data.as_ref(), options, &mut found)?;
@@ -74,15 +76,14 @@ fn trajectories(path: &Path, data: &SplitTrajectories, plan: &Plan) -> String {
     )
 }
 
-fn stored(plan: &Plan, stage: &str, data: Option<&SplitTrajectories>, found: &mut Inspected) -> Result<()> {
-    let digest = data.map(SplitTrajectories::training_digest);
-    let service = Service { plan, data, digest: digest.as_deref() };
+fn stored(service: &Service, stage: &str, found: &mut Inspected) -> Result<()> {
+    let plan = service.plan;
     for forecaster in &plan.forecasters {
         let Some(path) = &forecaster.model else { continue };
         if stage == "forecast" && !plan.forecast.contains(&forecaster.label) {
             continue;
         }
-        let (fitted, notes) = load(path, forecaster, &service)?;
+        let (fitted, notes) = load(path, forecaster, service)?;
         found.inputs.push(format!(
             "{}: `{}`, a `{}` forecaster of {} components with {} parameters",
             path.display(),

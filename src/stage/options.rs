@@ -1,6 +1,6 @@
 //! What a stage is told, and what it has to say.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -20,6 +20,8 @@ pub struct Options {
     pub resume: bool,
     /// The most bytes that arrays may take.
     pub max_memory: u64,
+    /// The folder whose disk holds large trajectories while a command runs; none means beside the output.
+    pub scratch: Option<PathBuf>,
     /// How the process that reads foreign files is started; without one this process reads them.
     pub launcher: Option<Launcher>,
 }
@@ -28,6 +30,16 @@ impl Options {
     /// What a reader of files may take.
     pub(super) fn limits(&self) -> Limits {
         Limits::bytes(self.max_memory).launched(self.launcher)
+    }
+
+    /// The folder whose disk holds large trajectories: what is asked for, or the nearest folder of the output that is there.
+    pub(super) fn scratch(&self) -> PathBuf {
+        let beside = || {
+            let out = self.out.as_deref().unwrap_or(Path::new(""));
+            let there = out.ancestors().find(|folder| folder.is_dir()).unwrap_or(Path::new(""));
+            if there.as_os_str().is_empty() { PathBuf::from(".") } else { there.to_path_buf() }
+        };
+        self.scratch.clone().unwrap_or_else(beside)
     }
 
     /// Refuses numbers, as many as the product of `sizes`, that would not fit under the limit, before anything is allocated;

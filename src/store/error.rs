@@ -70,6 +70,13 @@ impl Error {
         Self::Io(Trouble::new(path, "is a folder, so no file can be written there", "name a file inside it"))
     }
 
+    /// A folder whose disk has too little room for what is to be held there.
+    pub(crate) fn no_room(path: &Path, needed: u64, room: u64) -> Self {
+        let message =
+            format!("its disk has {room} bytes of room, but the trajectories that are held there take {needed}");
+        Self::Io(Trouble::new(path, message, "free some space, or name a folder on another disk by --scratch"))
+    }
+
     /// A file that another program has open for writing.
     pub(crate) fn locked(path: &Path) -> Self {
         let message = "another program is writing it: it holds a lock on the file";

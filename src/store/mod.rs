@@ -11,11 +11,15 @@ mod error;
 mod limits;
 mod lock;
 pub mod manifest;
+mod mapping;
 pub mod model;
 pub mod netcdf;
 mod record;
 pub mod run;
+mod scratch;
+mod spool;
 pub mod state_log;
+mod states;
 mod temporary;
 mod tensorboard;
 pub mod training_log;
@@ -28,6 +32,9 @@ pub use error::{Error, Result, Trouble};
 pub use limits::{Launcher, Limits};
 pub use record::Record;
 pub use run::{EXPERIMENT, RunFolder};
+pub use scratch::ScratchFile;
+pub use spool::{Destination, Spooled, spool};
+pub use states::States;
 
 /// Reads trajectories of any kind that is known, from a file or a folder: ours and other NetCDF-4 or HDF5 with named
 /// dimensions, and the layout of The Well. `variable` names the variable or field where several would do.

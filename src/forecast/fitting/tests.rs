@@ -34,6 +34,7 @@ pub fn try_fit_knowing<'a>(
         geometry,
         train,
         valid,
+        held_by: None,
         parameters,
         key: Key::new(seed, Domain::Training),
         progress: &Quiet,

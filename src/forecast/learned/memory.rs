@@ -55,10 +55,6 @@ pub fn held_by(settings: &Settings, size: &FitSize, fields: Fields, members: usi
             bytes: product(&[SINGLE, layers, examples, positions, width]),
         },
         MemoryUse { what: format!("a batch ({batch} pairs)"), bytes: product(&[2 * size_of::<usize>(), batch]) },
-        MemoryUse {
-            what: format!("pairs of {} training and {} validation states", size.train, size.valid),
-            bytes: product(&[2 * size_of::<usize>(), size.train.saturating_add(size.valid)]),
-        },
         MemoryUse::reals(format!("examples ({} components)", size.components), &[EXAMPLES, size.components]),
     ]
 }

@@ -41,6 +41,7 @@ pub fn data<'a>(settings: &Settings, context: &FitContext<'a>) -> Result<Data<'a
 /// When there is nothing to learn from.
 pub fn data_after<'a>(settings: &Settings, context: &FitContext<'a>, states: usize) -> Result<Data<'a>> {
     let data = Data::new(context.train, context.valid, settings::one_field(settings, context)?, states)?;
+    let data = data.held_by(context.held_by);
     let data = match known(settings, context)? {
         Some(known) => data.with_parameters([known.train, known.valid], known.names)?,
         None => data,

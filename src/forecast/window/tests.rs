@@ -119,6 +119,7 @@ fn a_trained_window_may_start_another_with_another_history() {
             geometry: Geometry::Ring,
             train: states.view(),
             valid: states.view(),
+            held_by: None,
             parameters: None,
             key: Key::new(1, Domain::Training),
             progress: &Quiet,

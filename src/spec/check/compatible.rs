@@ -362,6 +362,7 @@ mod tests {
                 geometry: Geometry::Unstructured,
                 train: data.slice(s![..10, .., ..]),
                 valid: data.slice(s![10.., .., ..]),
+                held_by: None,
                 parameters: None,
                 key: Key::new(2, Domain::Training),
                 progress: &Quiet,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::super::document::Table;
+use super::super::hold::Hold;
 use super::super::keys::{DATA, SYSTEM};
 use super::super::layout::Layout;
 use super::super::plan::{DataPlan, DataSource, ForecasterPlan, SystemPlan};
@@ -52,6 +53,7 @@ pub(super) fn check(cx: &Context, system: &Checked<SystemPlan>) -> Option<DataPl
         dt_said: own.has("dt"),
         split,
         variable,
+        hold: Hold::named(own.text("hold")),
         layout,
         columns: own.count("columns"),
     })

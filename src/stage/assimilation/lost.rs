@@ -114,9 +114,8 @@ mod tests {
             x.mapv_inplace(|x| 0.9 * x + 0.19f64.sqrt() * stream.normal());
             row.assign(&(&x * 3.0 + 7.0));
         }
-        let climate = TrainingClimate::new(
-            &truth.clone().into_shape_with_order((1, 20_000, 4)).unwrap_or_else(|_| Array3::zeros((0, 0, 0))),
-        );
+        let states = truth.clone().into_shape_with_order((1, 20_000, 4));
+        let climate = TrainingClimate::new(&states.unwrap_or_else(|_| Array3::zeros((0, 0, 0))).into());
         let steps: Vec<usize> = (0..20_000).collect();
         let found = memory(&truth, &steps, &climate);
         assert!((found - 18.1).abs() < 2.0, "{found}");

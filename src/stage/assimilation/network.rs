@@ -147,7 +147,7 @@ impl Making<'_> {
     fn simulated(&self) -> Result<Clocked> {
         let Self { plan, network, .. } = *self;
         let mut undrawn = (0, 0);
-        let test = self.experiment.data.as_ref().map(|data| &data.test);
+        let test = self.experiment.data.as_ref().map(|data| data.test.view());
         let replicates = truths(plan, network, test, self.progress)?
             .into_iter()
             .enumerate()

@@ -54,7 +54,7 @@ pub fn prior(
 
 /// Draws of the climate, at least `members`: methods that take the prior's moments take those of all its draws.
 fn draws(climate: &TrainingClimate, members: usize, key: Key) -> Prior {
-    let most = climate.states.nrows().min(PRIOR_VALUES / climate.states.ncols().max(1));
+    let most = climate.states().nrows().min(PRIOR_VALUES / climate.mean.len().max(1));
     Prior::Ensemble(climate.draws(members.max(2).max(most), key))
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ndarray::{Array2, Array3, s};
+use ndarray::{Array2, ArrayView3, s};
 
 use crate::failure::{Failure, FailureKind, Result};
 use crate::progress::Progress;
@@ -20,7 +20,7 @@ use crate::systems::{Domain, Forecaster, Key, Purpose, system};
 pub fn truths(
     plan: &Plan,
     network: &ObservePlan,
-    test: Option<&Array3<f64>>,
+    test: Option<ArrayView3<f64>>,
     progress: &dyn Progress,
 ) -> Result<Vec<Array2<f64>>> {
     match (&plan.system, test) {
@@ -77,7 +77,7 @@ fn shock(network: &ObservePlan, state: &mut Array2<f64>, key: Key) {
     }
 }
 
-fn recorded_truths(network: &ObservePlan, test: &Array3<f64>) -> Result<Vec<Array2<f64>>> {
+fn recorded_truths(network: &ObservePlan, test: ArrayView3<f64>) -> Result<Vec<Array2<f64>>> {
     let (cases, times, _) = test.dim();
     if cases < network.replicates || times <= network.steps {
         return Err(Failure::new(

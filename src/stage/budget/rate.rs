@@ -18,6 +18,7 @@ use crate::progress::{Progress, TrainingEvent};
 use crate::spec::{DataSource, ForecasterPlan, Plan, size};
 use crate::stage::data::{self, SplitParameters};
 use crate::stage::options::Options;
+use crate::store::States;
 use crate::systems::{Domain, Geometry, Key, Settings, registry};
 
 /// What a training takes, in seconds.
@@ -60,9 +61,8 @@ const PAIRS: usize = 4096;
 /// What all forecasters of a plan are measured on.
 pub struct Measuring<'a> {
     geometry: Geometry,
-    /// `[case, time, component]`.
-    train: Array3<f64>,
-    valid: Array3<f64>,
+    train: States,
+    valid: States,
     parameters: Option<SplitParameters>,
     max_memory: u64,
     progress: &'a dyn Progress,
@@ -86,7 +86,7 @@ impl<'a> Measuring<'a> {
                     let key = Key::new(plan.seed, Domain::Training).case(at);
                     normal_states(cases.saturating_mul(*steps), (parts, dim), key)
                 };
-                let (train, valid) = (states(train, 0), states(valid, 1));
+                let [train, valid] = [states(train, 0), states(valid, 1)].map(States::from);
                 let cases = [train.dim().0, valid.dim().0];
                 let parameters = made_up(names, cases, plan.seed);
                 Ok(Self { geometry, train, valid, parameters, max_memory, progress })
@@ -137,6 +137,7 @@ fn timed(forecaster: &ForecasterPlan, steps: u64, on: &Measuring, clock: Clock) 
         geometry: on.geometry,
         train: on.train.view(),
         valid: on.valid.view(),
+        held_by: data::held_by(&on.train),
         parameters: on.parameters.as_ref().map(SplitParameters::known),
         key: Key::new(0, Domain::Training),
         progress: &timing,
@@ -156,7 +157,7 @@ fn check_memory(
     memory: fn(&Settings, &FitSize) -> Vec<crate::systems::MemoryUse>,
     on: &Measuring,
 ) -> Result<()> {
-    let states = |part: &Array3<f64>| part.dim().0 * part.dim().1;
+    let states = |part: &States| part.dim().0 * part.dim().1;
     let of_states = FitSize::of_states(on.geometry, on.train.dim().2);
     let parameters = on.parameters.as_ref().map_or(0, |known| known.names.len());
     let size = FitSize { train: states(&on.train), valid: states(&on.valid), parameters, ..of_states };
@@ -259,7 +260,8 @@ mod tests {
     #[test]
     fn a_clock_that_goes_on_by_a_second_a_report_gives_a_tenth_of_it_a_step() {
         let plan = spec::check(EXPERIMENT, "x.toml", &[]).unwrap();
-        let options = Options { out: None, force: false, resume: false, max_memory: 1 << 32, launcher: None };
+        let options =
+            Options { out: None, force: false, resume: false, max_memory: 1 << 32, scratch: None, launcher: None };
         let measuring = Measuring::new(&plan, None, &options, &Quiet).unwrap();
         assert_eq!((measuring.train.dim(), measuring.valid.dim()), ((1, 481, 3), (1, 61, 3)));
         for (forecaster, trainings) in plan.forecasters.iter().filter(|one| one.cost_of().is_some()).zip([1, 2, 2]) {

@@ -27,24 +27,32 @@ impl Finding {
 }
 
 /// The largest number that serves: its square, and the sum of many of them, are numbers too.
-const LARGEST: f64 = 1e150;
+pub const LARGEST: f64 = 1e150;
+
+/// What is wrong, as a sentence, and what to do about it.
+pub type Wrong = (String, String);
+
+/// A value, at a place that may be known, is too large to serve.
+pub fn too_large(value: f64, place: Option<&[usize]>) -> Wrong {
+    let at = place.map_or_else(String::new, |place| {
+        format!(" at ({})", place.iter().map(usize::to_string).collect::<Vec<_>>().join(", "))
+    });
+    let what = format!("it holds {value:e}{at}, but at most {LARGEST:e} serve");
+    (what, "take another unit, or mark it as missing".to_owned())
+}
 
 /// Whether an array has values, and none that is finite is so large that its square is no number.
 ///
 /// # Errors
 /// What is wrong, as a sentence, and what to do about it.
-pub fn usable(values: ArrayViewD<f64>) -> Result<(), (String, String)> {
+pub fn usable(values: ArrayViewD<f64>) -> Result<(), Wrong> {
     if values.is_empty() {
         let shape = values.shape().iter().map(usize::to_string).collect::<Vec<_>>().join(" x ");
         return Err((format!("it holds no values ({shape})"), "give a file that has some".to_owned()));
     }
     match values.indexed_iter().find(|(_, value)| value.abs() > LARGEST && value.is_finite()) {
         None => Ok(()),
-        Some((place, value)) => {
-            let place = place.slice().iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
-            let what = format!("it holds {value:e} at ({place}), but at most {LARGEST:e} serve");
-            Err((what, "take another unit, or mark it as missing".to_owned()))
-        }
+        Some((place, value)) => Err(too_large(*value, Some(place.slice()))),
     }
 }
 

@@ -7,6 +7,7 @@ mod climate;
 pub mod export;
 mod file;
 pub mod health;
+mod held;
 mod history;
 mod leaks;
 mod logged;
@@ -15,8 +16,9 @@ mod split;
 
 pub use climate::TrainingClimate;
 pub use file::write_trajectories;
+pub use held::look_through;
 pub use history::Pasts;
 pub use leaks::{leaks, leaks_of, shared_states};
 pub use logged::{LoggedSimulation, needs};
 pub use source::{Said, geometry, said_in, same_step, simulated, state_dim, step_of, trajectories};
-pub use split::{SplitParameters, SplitTrajectories};
+pub use split::{SplitParameters, SplitTrajectories, held_by};

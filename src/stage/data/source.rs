@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use ndarray::{Array3, Axis};
 
+use super::held;
 use super::split::{SplitParameters, SplitTrajectories};
 use crate::failure::{Failure, FailureKind, Result};
 use crate::progress::Progress;
 use crate::spec::{DataSource, Layout, Plan};
-use crate::stage::data::health::{self, step};
+use crate::stage::data::health::step;
 use crate::stage::options::{Options, go_on};
 use crate::store;
-use crate::store::netcdf::{CaseParameters, SplitPart, StoredTrajectories, TimeUnit};
+use crate::store::netcdf::{CaseParameters, Outline, SplitPart, TimeUnit};
 use crate::systems::simulate::spin_up;
 use crate::systems::system::visible;
 use crate::systems::{Domain, Geometry, Key, Simulation};
@@ -28,8 +29,8 @@ pub fn trajectories(
     progress: &dyn Progress,
 ) -> Result<SplitTrajectories> {
     match (file, &plan.data.source) {
-        (Some(path), _) => read(path, plan, options),
-        (None, DataSource::File(path)) => read(path, plan, options),
+        (Some(path), _) => held::read(path, plan, options, progress),
+        (None, DataSource::File(path)) => held::read(path, plan, options, progress),
         (None, DataSource::Simulated { trajectories, steps, spin_up }) => {
             let states = simulated(plan, *trajectories, *steps, *spin_up, options, progress)?;
             let geometry = plan.system.as_ref().map_or(Geometry::Unstructured, |system| system.system.geometry());
@@ -48,42 +49,6 @@ pub fn drawn(plan: &Plan, trajectories: usize) -> Result<Option<CaseParameters>>
     let Some(drawn) = plan.system.as_ref().and_then(|system| system.system.drawn_parameters()) else { return Ok(None) };
     let values = drawn.drawn(trajectories, Key::new(plan.seed, Domain::Data))?;
     Ok(Some(CaseParameters { names: drawn.names(), values }))
-}
-
-fn read(path: &Path, plan: &Plan, options: &Options) -> Result<SplitTrajectories> {
-    let (read, wording) = store::read_worded(path, plan.data.variable.as_deref(), &options.limits())?;
-    let geometry = geometry(plan, path, &read)?;
-    check_unit(path, plan, &read.unit)?;
-    check_step(path, &read, plan.data.stepping.dt)?;
-    health::usable(read.values.view().into_dyn())
-        .map_err(|(what, remedy)| Failure::new(FailureKind::Data, what).at(path.display().to_string()).hint(remedy))?;
-    let (states, unit, time, parameters) = (read.values, read.unit, read.time, read.parameters);
-    // what was read lives beside what is cut from it for a moment, and later a copy of what shows the climate
-    let (cases, times, dim) = states.dim();
-    options.check_memory("the trajectories, with what is cut from them,", &[2, cases, times, dim])?;
-    let split = read.split.unwrap_or_else(|| SplitPart::of_counts(plan.data.split_counts(states.dim().0)));
-    if let Some(system) = plan.system.as_ref().filter(|system| system.system.dim() != states.dim().2) {
-        return Err(Failure::new(
-            FailureKind::Data,
-            format!(
-                "the trajectories have {} components but system `{}` has {}",
-                states.dim().2,
-                system.name,
-                system.system.dim()
-            ),
-        )
-        .at(path.display().to_string())
-        .hint("set system.dim, or remove [system] if these are not its trajectories"));
-    }
-    let cut = SplitTrajectories::cut(&states, &split, geometry, first_step(plan));
-    Ok(SplitTrajectories {
-        parameters: parameters.map(|own| SplitParameters::cut(own, &split)),
-        unit,
-        time,
-        wording,
-        file: Some(path.into()),
-        ..cut.map_err(|failure| failure.at(path.display().to_string()))?
-    })
 }
 
 /// The step between the states of a file, in the unit of its times; none where it has no times.
@@ -134,7 +99,7 @@ pub fn said_in(path: &Path, plan: &Plan, options: &Options) -> Result<Said> {
 
 /// Refuses times in a unit beside a system, whose equations are in model time: so long a step of a file would be taken for as many
 /// model time units.
-fn check_unit(path: &Path, plan: &Plan, unit: &TimeUnit) -> Result<()> {
+pub(super) fn check_unit(path: &Path, plan: &Plan, unit: &TimeUnit) -> Result<()> {
     let Some(system) = plan.system.as_ref().filter(|_| *unit != TimeUnit::Model) else { return Ok(()) };
     let message =
         format!("its times are in {}, but the equations of system `{}` are in model time", unit.name(), system.name);
@@ -143,7 +108,7 @@ fn check_unit(path: &Path, plan: &Plan, unit: &TimeUnit) -> Result<()> {
 }
 
 /// Refuses trajectories whose states are not `dt` apart.
-fn check_step(path: &Path, read: &StoredTrajectories, dt: f64) -> Result<()> {
+pub(super) fn check_step(path: &Path, read: &Outline, dt: f64) -> Result<()> {
     let Some(own) = step_of(path, read.time.as_deref())? else { return Ok(()) };
     if same_step(own, dt) {
         return Ok(());
@@ -167,19 +132,19 @@ pub fn state_dim(plan: &Plan, data: Option<&SplitTrajectories>) -> Option<usize>
 }
 
 /// The lead step of the simulator at which the plan's trajectories begin.
-fn first_step(plan: &Plan) -> usize {
+pub(super) fn first_step(plan: &Plan) -> usize {
     match (&plan.system, &plan.data.source) {
         (Some(system), DataSource::Simulated { spin_up: asked, .. }) => spin_up(&system.system, *asked),
         _ => 0,
     }
 }
 
-/// The layout of trajectories that were read: as the file says, or the plan.
+/// The layout of trajectories whose states have these sizes in space: as their file says, `own`, or the plan.
 ///
 /// # Errors
 /// [`FailureKind::Data`] when the plan's does not fit the file.
-pub fn geometry(plan: &Plan, path: &Path, read: &StoredTrajectories) -> Result<Geometry> {
-    plan.data.layout.of_file(&read.space, read.geometry).map_err(|message| {
+pub fn geometry(plan: &Plan, path: &Path, space: &[usize], own: Option<Geometry>) -> Result<Geometry> {
+    plan.data.layout.of_file(space, own).map_err(|message| {
         Failure::new(FailureKind::Data, message)
             .at(path.display().to_string())
             .hint("change data.geometry, or give the file's variable the dimensions (case, time, y, x)")

@@ -7,6 +7,8 @@ use ndarray::{Array1, Array2, Array3, ArrayView1, ArrayView2, Axis, concatenate,
 use super::history::state_at;
 use crate::failure::{Failure, FailureKind, Result};
 use crate::forecast::KnownParameters;
+use crate::nn::data::Prefetch;
+use crate::store::States;
 use crate::store::digest::Digest;
 use crate::store::netcdf::{CaseParameters, SplitPart, TimeUnit, Wording};
 use crate::systems::{Forecaster, Geometry};
@@ -15,11 +17,11 @@ use crate::systems::{Forecaster, Geometry};
 #[derive(Clone, Debug)]
 pub struct SplitTrajectories {
     /// For fitting.
-    pub train: Array3<f64>,
+    pub train: States,
     /// For choosing among fits.
-    pub valid: Array3<f64>,
+    pub valid: States,
     /// For scoring forecasts.
-    pub test: Array3<f64>,
+    pub test: States,
     /// How components are laid out in space.
     pub geometry: Geometry,
     /// The lead step of the simulator at which they begin (the length of the spin-up): what a system that depends on time
@@ -80,23 +82,13 @@ impl SplitTrajectories {
     /// # Errors
     /// When a part would be empty.
     pub fn cut(states: &Array3<f64>, split: &[SplitPart], geometry: Geometry, first_step: usize) -> Result<Self> {
-        let cases = states.dim().0;
-        let [train, valid, test] = SplitPart::ALL.map(|part| part.cases(split));
-        if train.is_empty() || valid.is_empty() || test.is_empty() {
-            return Err(Failure::new(
-                FailureKind::Data,
-                format!(
-                    "there are {cases} trajectories, {} for training, {} for validation and {} for testing, which need \
-                     one each",
-                    train.len(),
-                    valid.len(),
-                    test.len()
-                ),
-            )
-            .hint("give at least 3 trajectories; a long one can be cut into several"));
-        }
-        let [train, valid, test] = [train, valid, test].map(|cases| states.select(Axis(0), &cases));
-        Ok(Self {
+        let cut = parts(split)?.map(|cases| States::from(states.select(Axis(0), &cases)));
+        Ok(Self::of(cut, geometry, first_step))
+    }
+
+    /// Of the states of each part, of which no more is known.
+    pub fn of([train, valid, test]: [States; 3], geometry: Geometry, first_step: usize) -> Self {
+        Self {
             train,
             valid,
             test,
@@ -107,7 +99,7 @@ impl SplitTrajectories {
             wording: Wording::default(),
             file: None,
             parameters: None,
-        })
+        }
     }
 
     /// Whether all that a forecaster is conditioned on is known of these trajectories.
@@ -126,18 +118,13 @@ impl SplitTrajectories {
     /// trajectory; NaN where these are not known.
     pub fn test_state(&self, law: &dyn Forecaster, case: usize, time: usize) -> Array1<f64> {
         let own = self.parameters.as_ref().and_then(|own| own.of(own.test.row(case), law.parameters()));
-        given(law, self.test.index_axis(Axis(0), case), time, own)
+        given(law, self.test.view().index_axis(Axis(0), case), time, own)
     }
 
     /// The state at a time of a training trajectory as a forecaster takes it, as [`SplitTrajectories::test_state`].
     pub fn train_state(&self, law: &dyn Forecaster, case: usize, time: usize) -> Array1<f64> {
         let own = self.parameters.as_ref().and_then(|own| own.of(own.train.row(case), law.parameters()));
-        given(law, self.train.index_axis(Axis(0), case), time, own)
-    }
-
-    /// All of them, in the order train, valid, test.
-    pub fn joined(&self) -> Array3<f64> {
-        concatenate(Axis(0), &[self.train.view(), self.valid.view(), self.test.view()]).unwrap_or_default()
+        given(law, self.train.view().index_axis(Axis(0), case), time, own)
     }
 
     /// The SHA-256 of what is learned from: shape and values of the training and of the validation part, and the parameters of
@@ -145,9 +132,10 @@ impl SplitTrajectories {
     pub fn training_digest(&self) -> String {
         let mut digest = Digest::default();
         for part in [&self.train, &self.valid] {
-            let shape: Vec<u8> = part.shape().iter().flat_map(|&size| (size as u64).to_le_bytes()).collect();
+            let states = part.view();
+            let shape: Vec<u8> = states.shape().iter().flat_map(|&size| (size as u64).to_le_bytes()).collect();
             digest.part(&shape);
-            digest.numbers(part.iter().map(|value| value.to_le_bytes()));
+            digest.numbers(states.iter().map(|value| value.to_le_bytes()));
         }
         if let Some(known) = &self.parameters {
             known.names.iter().for_each(|name| digest.part(name.as_bytes()));
@@ -168,6 +156,40 @@ impl SplitTrajectories {
     pub fn dim(&self) -> usize {
         self.train.dim().2
     }
+}
+
+impl Prefetch for States {
+    fn read_soon(&self, parts: &mut dyn Iterator<Item = &[f64]>) {
+        Self::read_soon(self, parts);
+    }
+
+    fn read_at_random(&self, random: bool) {
+        Self::read_at_random(self, random);
+    }
+}
+
+/// Who holds trajectories, training states and others, where they are in a file.
+pub fn held_by(train: &States) -> Option<&dyn Prefetch> {
+    // all parts lie in one file
+    train.is_on_disk().then_some(train as &dyn Prefetch)
+}
+
+/// The cases of each part, given the part of each case.
+///
+/// # Errors
+/// When a part would be empty.
+pub fn parts(split: &[SplitPart]) -> Result<[Vec<usize>; 3]> {
+    let parts = SplitPart::ALL.map(|part| part.cases(split));
+    if parts.iter().any(Vec::is_empty) {
+        let ([train, valid, test], cases) = (parts.map(|cases| cases.len()), split.len());
+        let message = format!(
+            "there are {cases} trajectories, {train} for training, {valid} for validation and {test} for testing, which need \
+             one each"
+        );
+        return Err(Failure::new(FailureKind::Data, message)
+            .hint("give at least 3 trajectories; a long one can be cut into several"));
+    }
+    Ok(parts)
 }
 
 /// A state of a trajectory with those before it and with parameters behind.

@@ -16,7 +16,7 @@ use crate::progress::Progress;
 use crate::results::{CostRow, Curve, TrainingRow};
 use crate::spec::{ForecasterPlan, Plan, size};
 use crate::stage::budget::require_steps;
-use crate::stage::data::{SplitParameters, SplitTrajectories};
+use crate::stage::data::{SplitParameters, SplitTrajectories, held_by};
 use crate::stage::options::go_on;
 use crate::store;
 use crate::systems::{Domain, Entry, Key, MemoryUse, registry};
@@ -225,10 +225,10 @@ impl Making<'_> {
         let FitSize { train, valid, components, .. } = size;
         let mut held = (entry.build.memory)(&forecaster.settings, &size);
         held.iter_mut().for_each(|held| held.what = format!("{} of `{}`", held.what, forecaster.label));
-        held.push(MemoryUse::reals(
-            format!("trajectories ({train} + {valid} x {components})"),
-            &[train + valid, components],
-        ));
+        if context.held_by.is_none() {
+            let what = format!("trajectories ({train} + {valid} x {components})");
+            held.push(MemoryUse::reals(what, &[train + valid, components]));
+        }
         size::check(&held, self.max_memory)
     }
 
@@ -274,6 +274,7 @@ impl Making<'_> {
             geometry: data.geometry,
             train: data.train.view(),
             valid: data.valid.view(),
+            held_by: held_by(&data.train),
             parameters: data.parameters.as_ref().map(SplitParameters::known),
             key: Key::new(seed_of_training(self.plan, forecaster), Domain::Training),
             progress,

@@ -35,7 +35,7 @@ pub fn measure(
         column.map(|column| column.measured().to_owned())
     };
     let (exact, by_flow) = (wanted(Input::StateDensity), wanted(Input::FlowDensity));
-    let trajectory = data.test.index_axis(Axis(0), case);
+    let trajectory = data.test.view().index_axis_move(Axis(0), case);
     let last = trajectory.nrows().saturating_sub(1);
     let all: Vec<usize> = (first.min(last)..last).collect();
     if let (Some(name), Some(density)) = (exact, model.density()) {
@@ -76,7 +76,7 @@ fn log_densities(
     let mut states = Array2::zeros((times.len(), model.dim()));
     states.outer_iter_mut().zip(times).for_each(|(mut row, time)| row.assign(&data.test_state(model, case, *time)));
     let next: Vec<usize> = times.iter().map(|time| time + 1).collect();
-    let next = data.test.index_axis(Axis(0), case).select(Axis(0), &next);
+    let next = data.test.view().index_axis_move(Axis(0), case).select(Axis(0), &next);
     if model.autonomous() {
         return Ok(log_prob(0, states.view(), next.view())?);
     }

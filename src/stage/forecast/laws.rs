@@ -142,7 +142,7 @@ impl<'a> OneStepLaws<'a> {
         draws.sort_by_key(|(label, _)| label != "perfect");
         let about = format!(
             "component 0 one lead step after a test state with x_0 = {:.3}, the start whose law is widest",
-            self.data.test[[0, widest.0, 0]]
+            self.data.test.view()[[0, widest.0, 0]]
         );
         Ok(vec![LawPicture { about, draws }])
     }

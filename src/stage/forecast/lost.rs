@@ -32,7 +32,7 @@ impl Bounds {
     pub fn new(climate: &TrainingClimate) -> Self {
         let variance = climate.sd.mapv(|sd| sd * sd);
         let distance = |state| normalised_distance(state, climate.mean.view(), variance.view());
-        let furthest = climate.states.outer_iter().map(distance);
+        let furthest = climate.states().into_outer_iter().map(distance);
         let reach = REACH * furthest.fold(0.0, f64::max);
         Self { mean: climate.mean.clone(), variance, reach }
     }
@@ -69,7 +69,7 @@ mod tests {
     fn bounds() -> Bounds {
         let draws = Key::new(4, Domain::Score).normals(1000, 3) * 2.0 + 5.0;
         let cube = draws.into_shape_with_order((1, 1000, 3)).unwrap_or_else(|_| Array3::zeros((0, 0, 0)));
-        Bounds::new(&TrainingClimate::new(&cube))
+        Bounds::new(&TrainingClimate::new(&cube.into()))
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! states; standard errors take members as independent and allow for autocorrelation. Over the whole rollouts it is noted
 //! when a member leaves the range of the training states.
 
-use ndarray::{Array2, Array3, ArrayView2, Axis, s};
+use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis, s};
 
 use super::leaving::Leaving;
 use crate::failure::Result;
@@ -64,7 +64,7 @@ fn rollout(
     let probed = climate.probed();
     let (states, leaving) = run(made.fitted.as_forecaster(), data, (members, steps), &probed, seed, progress)?;
     let (lag, wanted) = correlations.get_or_insert_with(|| {
-        let of_training = data.train.select(Axis(2), &probed);
+        let of_training = some(data.train.view(), &probed);
         let lag = half_life(&of_training);
         (lag, of_training.axis_iter(Axis(2)).map(|component| correlation(component, lag)).collect())
     });
@@ -145,6 +145,19 @@ fn run(
     Ok((states, leaving))
 }
 
+/// Values of training trajectories that correlations are taken from, at most.
+const CORRELATED: usize = 1 << 24;
+
+/// These components of training trajectories, `[case, time, component]`: of all of them, or of the first that hold 16 million
+/// values, which say as much of a correlation.
+fn some(states: ArrayView3<f64>, components: &[usize]) -> Array3<f64> {
+    let (cases, times, _) = states.dim();
+    let most = (CORRELATED / components.len().max(1)).max(2);
+    let times = times.min(most);
+    let cases = cases.min((most / times.max(1)).max(1));
+    states.slice(s![..cases, ..times, ..]).select(Axis(2), components)
+}
+
 /// The first lag at which the mean autocorrelation over components, `[case, time, component]`, is below a half; at most a
 /// tenth of a trajectory.
 fn half_life(states: &Array3<f64>) -> usize {
@@ -221,26 +234,15 @@ mod tests {
             truth.step(time, &mut x, Key::new(1, Domain::Data)).unwrap();
             train.index_axis_mut(Axis(1), time).assign(&x);
         }
-        let parts = train.clone();
-        let data = SplitTrajectories {
-            valid: parts.clone(),
-            test: parts,
-            train,
-            geometry: crate::systems::Geometry::Unstructured,
-            first_step: 0,
-            unit: crate::store::netcdf::TimeUnit::Model,
-            time: None,
-            wording: crate::store::netcdf::Wording::default(),
-            file: None,
-            parameters: None,
-        };
+        let parts = [0, 1, 2].map(|_| crate::store::States::from(train.clone()));
+        let data = SplitTrajectories::of(parts, crate::systems::Geometry::Unstructured, 0);
         let (states, leaving) = run(model, &data, (64, 1000), &[0, 1], 3, &crate::progress::Quiet).unwrap();
-        let lag = half_life(&data.train);
+        let lag = half_life(&train);
         assert_eq!(lag, 7, "the first lag at which .9^lag is below a half");
         let (left, left_by) = leaving.found();
         let mut row = RolloutRow { members: 64, steps: 1000, left, left_by, lag, ..RolloutRow::default() };
         for j in 0..2 {
-            let wanted = correlation(data.train.index_axis(Axis(2), j), lag);
+            let wanted = correlation(train.index_axis(Axis(2), j), lag);
             add(&mut row, j, states.index_axis(Axis(2), j), wanted);
         }
         row

@@ -135,7 +135,7 @@ impl<'a> Setting<'a> {
     /// All forecasts of one forecaster from one test trajectory.
     fn run(&self, made: &FittedForecaster, case: usize, progress: &dyn Progress) -> Result<ForecastScores> {
         let model = made.fitted.as_forecaster();
-        let trajectory = self.data.test.index_axis(Axis(0), case);
+        let trajectory = self.data.test.view().index_axis_move(Axis(0), case);
         let (members, leads) = (self.plan.score.members, self.plan.score.lead_steps);
         let mut scores = ForecastScores {
             by_lead: LeadTables::new(&self.by_lead, leads),

@@ -91,7 +91,7 @@ fn plan(system: Driven) -> Plan {
 }
 
 fn options() -> Options {
-    Options { out: None, force: false, resume: false, max_memory: 1 << 30, launcher: None }
+    Options { out: None, force: false, resume: false, max_memory: 1 << 30, scratch: None, launcher: None }
 }
 
 /// The forecast table of the true system.
@@ -125,7 +125,7 @@ fn forecasts_that_are_written_begin_at_the_lead_step_of_their_start() {
     for lead in 1..=4 {
         blocks.advance().unwrap();
         for (index, start) in starts.iter().enumerate() {
-            let truth = data.test[[1, start + lead, 0]];
+            let truth = data.test.view()[[1, start + lead, 0]];
             assert_eq!(blocks.ensemble(index).iter().copied().collect::<Vec<_>>(), [truth; 2], "start {start}");
         }
     }
@@ -141,7 +141,7 @@ fn the_density_of_each_lead_step_is_its_own() {
     let experiment = Experiment::load(&plan, None, &options, &Quiet).unwrap();
     let test = &experiment.trajectories().unwrap().test;
     let (mut sum, mut count) = (0.0, 0.0);
-    for trajectory in test.outer_iter() {
+    for trajectory in test.view().into_outer_iter() {
         for time in 0..trajectory.nrows() - 1 {
             let mean = Driven::mean(SPIN_UP + time, trajectory[[time, 0]]);
             sum += 0.5 * ((trajectory[[time + 1, 0]] - mean) / noise).powi(2);

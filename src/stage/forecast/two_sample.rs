@@ -53,8 +53,9 @@ pub fn measure(
     if count == 0 {
         return Ok(());
     }
+    let states = data.test.view();
     let finite =
-        |(case, time): &(usize, usize)| data.test.index_axis(Axis(0), *case).row(*time).iter().all(|x| x.is_finite());
+        |(case, time): &(usize, usize)| states.index_axis(Axis(0), *case).row(*time).iter().all(|x| x.is_finite());
     let known = |(_, time): &(usize, usize)| *time + 1 >= model.history();
     let all = evenly(cases * times, count).map(|place| (place / times, place % times));
     let places: Vec<(usize, usize)> = all.filter(finite).filter(known).collect();
@@ -294,6 +295,7 @@ mod tests {
             force: false,
             resume: false,
             max_memory: 1 << 30,
+            scratch: None,
             launcher: None,
         };
         let experiment = crate::stage::experiment::Experiment::prepare(&plan, &options, None, &Quiet).unwrap();

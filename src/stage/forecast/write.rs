@@ -88,7 +88,7 @@ fn checked_starts(experiment: &Experiment) -> Result<Vec<usize>> {
 fn truth(data: &SplitTrajectories, starts: &[usize], leads: usize) -> Array4<f64> {
     let (cases, _, dim) = data.test.dim();
     let mut truth = Array4::zeros((cases, starts.len(), leads, dim));
-    for (case, trajectory) in data.test.outer_iter().enumerate() {
+    for (case, trajectory) in data.test.view().into_outer_iter().enumerate() {
         for (index, &start) in starts.iter().enumerate() {
             truth.slice_mut(s![case, index, .., ..]).assign(&trajectory.slice(s![start + 1..=start + leads, ..]));
         }

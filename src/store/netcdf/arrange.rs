@@ -94,15 +94,23 @@ pub(super) fn load(path: &Path, reader: &mut Reader, name: Option<&str>, sets: &
     Ok(Arranged { values, name: header.name, dimensions, roles })
 }
 
-/// Name and size of the dimension that plays each role in the variable that [`load`] would load.
-pub(super) fn dimensions(
-    path: &Path,
-    reader: &Reader,
-    name: Option<&str>,
-    sets: &[Roles],
-) -> Result<Vec<Option<(String, usize)>>> {
-    let Choice { header, axes, .. } = choose(path, reader.headers(), name, sets)?;
-    Ok(axes.iter().map(|axis| axis.map(|axis| header.dimensions[axis].clone())).collect())
+/// The variable that [`load`] would load.
+pub(super) struct Chosen {
+    /// Its name.
+    pub(super) name: String,
+    /// The axis that plays each role; none where the variable lacks it.
+    pub(super) axes: Vec<Option<usize>>,
+    /// Name and size of that dimension.
+    pub(super) dimensions: Vec<Option<(String, usize)>>,
+    /// The roles.
+    pub(super) roles: Roles,
+}
+
+/// The variable that [`load`] would load, and the dimension that plays each role.
+pub(super) fn chosen(path: &Path, reader: &Reader, name: Option<&str>, sets: &[Roles]) -> Result<Chosen> {
+    let Choice { header, axes, roles } = choose(path, reader.headers(), name, sets)?;
+    let dimensions = axes.iter().map(|axis| axis.map(|axis| header.dimensions[axis].clone())).collect();
+    Ok(Chosen { name: header.name, axes, dimensions, roles })
 }
 
 /// A variable, and the axis that plays each role.
@@ -185,8 +193,19 @@ fn shown(header: &Header) -> String {
 pub(super) fn finite(path: &Path, values: ArrayViewD<f64>, roles: &[&Role]) -> Result<()> {
     let Some((at, value)) = values.indexed_iter().find(|(_, v)| !v.is_finite()) else { return Ok(()) };
     let count = values.iter().filter(|v| !v.is_finite()).count();
-    let place = roles.iter().enumerate().map(|(i, r)| format!("{} {}", r.name, at[i])).collect::<Vec<_>>().join(", ");
-    let message =
-        format!("{count} of {} values are missing or not finite, the first ({value}) at {place}", values.len());
-    Err(Error::data(path, message, "leave such trajectories out, or fill the gaps first"))
+    let place: Vec<usize> = (0..roles.len()).map(|axis| at[axis]).collect();
+    Err(not_finite(path, (count, values.len()), *value, &place, roles))
+}
+
+/// So many values of all are not finite, the first of them at a place.
+pub(super) fn not_finite(
+    path: &Path,
+    (count, all): (usize, usize),
+    first: f64,
+    place: &[usize],
+    roles: &[&Role],
+) -> Error {
+    let place = roles.iter().zip(place).map(|(role, at)| format!("{} {at}", role.name)).collect::<Vec<_>>().join(", ");
+    let message = format!("{count} of {all} values are missing or not finite, the first ({first}) at {place}");
+    Error::data(path, message, "leave such trajectories out, or fill the gaps first")
 }

@@ -28,31 +28,66 @@ pub(super) const OF_STORAGE: [&str; 8] =
 /// # Errors
 /// [`Error::Data`] for text, and for attributes that cannot be meant.
 pub(super) fn decode(path: &Path, variable: Variable, integer: Option<Integer>) -> Result<Vec<f64>> {
-    let conventions = Conventions::read(path, &variable, integer)?;
-    let Variable { name, values, .. } = variable;
-    let exactly = conventions.exactly_missing(&values);
-    let mut values = match values {
-        Values::F64(values) => values,
-        other => other
-            .to_f64()
-            .ok_or_else(|| Error::data(path, format!("variable `{name}` is text"), "name a variable of numbers"))?,
-    };
-    let mut doubtful = 0;
-    for value in &mut values {
-        let (decoded, in_doubt) = conventions.of(*value);
-        *value = decoded;
-        doubtful += usize::from(in_doubt);
-    }
-    exactly.into_iter().for_each(|at| values[at] = f64::NAN);
-    if doubtful > 0 {
-        tracing::warn!(
-            "{}: {doubtful} of {} values of `{name}` are taken as missing: {}; some readers (xarray) keep them",
-            path.display(),
-            values.len(),
-            conventions.why()
-        );
-    }
+    let mut decoder = Decoder::new(path, &variable, integer)?;
+    let values = decoder.decode(variable.values)?;
+    decoder.finish();
     Ok(values)
+}
+
+/// Decodes the values of one variable, part by part.
+pub(super) struct Decoder {
+    file: String,
+    name: String,
+    conventions: Conventions,
+    /// Values that readers differ about, of how many.
+    doubtful: usize,
+    all: usize,
+}
+
+impl Decoder {
+    /// Of a variable with any of its values; `integer` says how they are stored.
+    ///
+    /// # Errors
+    /// As [`decode`].
+    pub(super) fn new(path: &Path, variable: &Variable, integer: Option<Integer>) -> Result<Self> {
+        let conventions = Conventions::read(path, variable, integer)?;
+        let (file, name) = (path.display().to_string(), variable.name.clone());
+        Ok(Self { file, name, conventions, doubtful: 0, all: 0 })
+    }
+
+    /// Some of its values, missing ones NaN.
+    ///
+    /// # Errors
+    /// As [`decode`].
+    pub(super) fn decode(&mut self, values: Values) -> Result<Vec<f64>> {
+        let exactly = self.conventions.exactly_missing(&values);
+        let mut values = match values {
+            Values::F64(values) => values,
+            other => other.to_f64().ok_or_else(|| {
+                let message = format!("variable `{}` is text", self.name);
+                Error::data(Path::new(&self.file), message, "name a variable of numbers")
+            })?,
+        };
+        for value in &mut values {
+            let (decoded, in_doubt) = self.conventions.of(*value);
+            *value = decoded;
+            self.doubtful += usize::from(in_doubt);
+        }
+        exactly.into_iter().for_each(|at| values[at] = f64::NAN);
+        self.all += values.len();
+        Ok(values)
+    }
+
+    /// Warns of those that readers differ about.
+    pub(super) fn finish(self) {
+        let Self { file, name, conventions, doubtful, all } = self;
+        if doubtful > 0 {
+            tracing::warn!(
+                "{file}: {doubtful} of {all} values of `{name}` are taken as missing: {}; some readers (xarray) keep them",
+                conventions.why()
+            );
+        }
+    }
 }
 
 /// Refuses an array of which parts were never written, or are lost, unless what stands for them is missing by the attributes of

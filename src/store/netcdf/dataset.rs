@@ -55,6 +55,22 @@ impl Values {
         self.len() == 0
     }
 
+    /// The first value, so many times over; nothing of none.
+    pub(super) fn repeated(&self, count: usize) -> Self {
+        fn of<T: Clone>(values: &[T], count: usize) -> Vec<T> {
+            values.first().map(|value| vec![value.clone(); count]).unwrap_or_default()
+        }
+        match self {
+            Self::F64(v) => Self::F64(of(v, count)),
+            Self::F32(v) => Self::F32(of(v, count)),
+            Self::I32(v) => Self::I32(of(v, count)),
+            Self::I64(v) => Self::I64(of(v, count)),
+            Self::U64(v) => Self::U64(of(v, count)),
+            Self::I8(v) => Self::I8(of(v, count)),
+            Self::Text(v) => Self::Text(of(v, count)),
+        }
+    }
+
     /// The values as numbers; none for text. Integers beyond 2^53 are rounded.
     pub fn to_f64(&self) -> Option<Vec<f64>> {
         numbers_of!(self)

@@ -35,6 +35,7 @@ mod scored;
 mod serve;
 pub(super) mod source;
 mod split;
+pub(super) mod stream;
 #[cfg(test)]
 mod tests;
 mod time_unit;
@@ -61,8 +62,8 @@ pub use serve::serve;
 pub use split::SplitPart;
 pub use time_unit::TimeUnit;
 pub use trajectories::{
-    Outline, StoredTrajectories, frame, read_outline, read_trajectories, read_worded_trajectories, state_attributes,
-    write_trajectories, write_worded_trajectories,
+    About, Outline, StoredTrajectories, frame, read_outline, read_trajectories, read_worded_trajectories,
+    state_attributes, write_trajectories, write_trajectory_blocks, write_worded_trajectories,
 };
 pub use units::differ as units_differ;
 pub use wording::Wording;

@@ -64,19 +64,73 @@ fn numbers<T: Pod>(path: &Path, source: &mut dyn Source, at: usize) -> Result<Ve
     Ok(values)
 }
 
+/// The values of one slab of an admitted array, in row-major order; `next` is the slab that will be asked for then.
+///
+/// # Errors
+/// [`Error::Data`] for text, and as [`Source::block`].
+pub(in crate::store) fn slab_values(
+    path: &Path,
+    source: &mut dyn Source,
+    at: usize,
+    slab: &Slab,
+    next: Option<&Slab>,
+) -> Result<Values> {
+    fn of<T: Pod>(source: &mut dyn Source, at: usize, slab: &Slab, next: Option<&Slab>) -> Result<Vec<T>> {
+        let mut values = vec![T::zeroed(); slab.len()];
+        source.block(at, slab, next, bytemuck::cast_slice_mut(&mut values))?;
+        Ok(values)
+    }
+    Ok(match source.survey().arrays[at].kind {
+        StorageKind::F64 => Values::F64(of(source, at, slab, next)?),
+        StorageKind::F32 => Values::F32(of(source, at, slab, next)?),
+        StorageKind::I32 => Values::I32(of(source, at, slab, next)?),
+        StorageKind::I64 => Values::I64(of(source, at, slab, next)?),
+        StorageKind::U64 => Values::U64(of(source, at, slab, next)?),
+        StorageKind::I8 => Values::I8(of(source, at, slab, next)?),
+        StorageKind::Fixed(_) | StorageKind::Variable => {
+            let message = format!("variable `{}` is text", source.survey().arrays[at].path);
+            return Err(Error::data(path, message, "name a variable of numbers"));
+        }
+    })
+}
+
+/// Values that lie side by side where they are wanted, at least.
+const RUN: usize = 512;
+
 /// The slabs in which an array is read: whole chunks, as many side by side along the last dimensions as fit in a block.
 fn slabs(array: &Array, bytes: usize) -> Vec<Slab> {
-    let shape = &array.shape;
+    slabs_for(array, bytes, &[])
+}
+
+/// The slabs in which an array is read whose values are wanted in another order: of the dimensions `innermost`, the fastest
+/// first, each slab has so much that runs of 512 values lie side by side there.
+pub(in crate::store) fn slabs_for(array: &Array, bytes: usize, innermost: &[usize]) -> Vec<Slab> {
+    let unit = array.chunk.clone().unwrap_or_else(|| vec![1; array.shape.len()]);
+    slabs_of(&array.shape, &unit, bytes, innermost)
+}
+
+fn slabs_of(shape: &[usize], unit: &[usize], bytes: usize, innermost: &[usize]) -> Vec<Slab> {
     if shape.contains(&0) {
         return Vec::new();
     }
-    let unit = array.chunk.clone().unwrap_or_else(|| vec![1; shape.len()]);
     let mut sides: Vec<usize> = unit.iter().zip(shape).map(|(&side, &size)| side.clamp(1, size)).collect();
+    // whole chunks along a dimension, as many as fit in a block and are asked for
+    let grow = |sides: &mut [usize], axis: usize, wanted: usize| {
+        let (others, unit) = (sides.iter().product::<usize>() / sides[axis], unit[axis].max(1));
+        let fit = BLOCK / bytes / others.max(1) / unit * unit;
+        sides[axis] = fit.min(wanted.div_ceil(unit).saturating_mul(unit)).clamp(sides[axis], shape[axis]);
+        sides[axis] == shape[axis]
+    };
+    let mut run = 1;
+    for &axis in innermost {
+        let whole = grow(&mut sides, axis, RUN.div_ceil(run));
+        run *= sides[axis];
+        if !whole {
+            break;
+        }
+    }
     for axis in (0..shape.len()).rev() {
-        let others: usize = sides.iter().product::<usize>() / sides[axis];
-        let fit = BLOCK / bytes / others.max(1) / unit[axis].max(1) * unit[axis].max(1);
-        sides[axis] = fit.clamp(sides[axis], shape[axis]);
-        if sides[axis] < shape[axis] {
+        if !grow(&mut sides, axis, shape[axis]) {
             break;
         }
     }
@@ -91,8 +145,18 @@ fn slabs(array: &Array, bytes: usize) -> Vec<Slab> {
     slabs
 }
 
+/// A slab in parts that fit in a block each.
+pub(super) fn blocks(slab: &Slab) -> Vec<Slab> {
+    let shifted = |part: Slab| {
+        let offset = part.offset.iter().zip(&slab.offset).map(|(own, first)| own + first).collect();
+        Slab { offset, ..part }
+    };
+    let unit = vec![1; slab.count.len()];
+    slabs_of(&slab.count, &unit, size_of::<f64>(), &[]).into_iter().map(shifted).collect()
+}
+
 /// How many of the last dimensions of a slab lie side by side in an array, and how many values that is.
-fn run(shape: &[usize], slab: &Slab) -> (usize, usize) {
+pub(in crate::store) fn run(shape: &[usize], slab: &Slab) -> (usize, usize) {
     let (mut dimensions, mut values) = (0, 1);
     for (&size, &count) in shape.iter().zip(&slab.count).rev() {
         (dimensions, values) = (dimensions + 1, values * count);
@@ -104,7 +168,7 @@ fn run(shape: &[usize], slab: &Slab) -> (usize, usize) {
 }
 
 /// Where each run of a slab begins in an array.
-fn starts(shape: &[usize], slab: &Slab) -> Vec<usize> {
+pub(in crate::store) fn starts(shape: &[usize], slab: &Slab) -> Vec<usize> {
     let outer = shape.len() - run(shape, slab).0;
     let mut starts = vec![0];
     for (axis, (&size, &first)) in shape.iter().zip(&slab.offset).enumerate() {
@@ -145,13 +209,17 @@ mod tests {
         ];
         for (shape, chunk) in rows {
             let array = array(shape, chunk);
-            let mut seen = vec![0u8; shape.iter().product()];
-            for slab in slabs(&array, 8) {
-                let (starts, (_, run)) = (starts(shape, &slab), run(shape, &slab));
-                assert_eq!(starts.len() * run, slab.len(), "{shape:?} {slab:?}");
-                starts.iter().for_each(|&at| seen[at..at + run].iter_mut().for_each(|n| *n += 1));
-                let chunk_bytes = chunk.map_or(8, |chunk| 8 * chunk.iter().product::<usize>());
-                assert!(8 * slab.len() <= BLOCK.max(chunk_bytes), "{shape:?} {slab:?}");
+            let axes: Vec<usize> = (0..shape.len()).collect();
+            let orders = [&[][..], &axes[..], &axes[axes.len().min(1)..]];
+            let mut seen = vec![0u8; 3 * shape.iter().product::<usize>()];
+            for (seen, innermost) in seen.chunks_mut(shape.iter().product()).zip(orders) {
+                for slab in slabs_for(&array, 8, innermost) {
+                    let (starts, (_, run)) = (starts(shape, &slab), run(shape, &slab));
+                    assert_eq!(starts.len() * run, slab.len(), "{shape:?} {slab:?}");
+                    starts.iter().for_each(|&at| seen[at..at + run].iter_mut().for_each(|n| *n += 1));
+                    let chunk_bytes = chunk.map_or(8, |chunk| 8 * chunk.iter().product::<usize>());
+                    assert!(8 * slab.len() <= BLOCK.max(chunk_bytes), "{shape:?} {slab:?}");
+                }
             }
             assert!(seen.iter().all(|&count| count == 1), "{shape:?}");
         }

@@ -7,9 +7,11 @@ use super::super::error::{Error, Result};
 use super::cf;
 use super::dataset::{Attribute, Dataset, Dimension, Values, Variable};
 use super::grown;
-use super::open::{open, values};
+use super::open::{self, open, values};
 use super::resolution::Resolution;
-use super::source::{Array, Integer, Source, StorageKind, Stored};
+use super::source::{Array, Integer, Slab, Source, StorageKind, Stored};
+use super::stream::{Streaming, Take};
+use crate::failure;
 
 /// Reads a whole file: the variables of its root group.
 ///
@@ -131,6 +133,34 @@ impl<'a> Reader<'a> {
             self.take(name, sides.fold(kind.bytes() as u64, u64::saturating_mul))?;
         }
         grown::filled(self.path, variable, integer, &shape, &dimensions)
+    }
+
+    /// Reads a variable of numbers block by block and decodes it; `axes` has the dimension that plays each role.
+    pub(super) fn stream(&mut self, name: &str, axes: &[Option<usize>], take: Take) -> failure::Result<()> {
+        let Some((at, array)) = self.find(name) else {
+            return Err(Error::content(self.path, format!("`{name}` was found, and is gone")).into());
+        };
+        let (integer, shape, dimensions) = (array.integer, array.shape.clone(), array.dimensions.clone());
+        let names = dimensions.iter().map(|(name, _)| name.clone()).collect();
+        let (values, attributes) = (array.kind.nothing(), array.attributes.all()?);
+        let variable = Variable { name: name.into(), dimensions: names, values, attributes };
+        let chunks = self.source.admit(at)?;
+        cf::check_unwritten(self.path, &variable, integer, &chunks)?;
+        let fill = grown::fill(self.path, &variable, integer, &shape, &dimensions)?;
+        let mut decoder = cf::Decoder::new(self.path, &variable, integer)?;
+        let streaming = Streaming { at, axes, fixed: None };
+        streaming.run(self.path, &mut *self.source, &mut |values| decoder.decode(values), take)?;
+        if let Some(fill) = fill {
+            let sides: Vec<usize> = dimensions.iter().map(|(_, size)| *size).collect();
+            let along =
+                |of: &[usize], otherwise| axes.iter().map(|axis| axis.map_or(otherwise, |axis| of[axis])).collect();
+            for slab in grown::rest(&shape, &sides).iter().flat_map(open::blocks) {
+                let values = decoder.decode(fill.repeated(slab.len()))?;
+                take(&Slab { offset: along(&slab.offset, 0), count: along(&slab.count, 1) }, &values)?;
+            }
+        }
+        decoder.finish();
+        Ok(())
     }
 
     /// The attributes of a variable; none where there is no such variable.

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::super::error::{Error, Result};
-use super::dataset::Attribute;
+use super::dataset::{Attribute, Values};
 
 /// Reads one open file.
 pub(in crate::store) trait Source {
@@ -82,6 +82,19 @@ impl StorageKind {
             Self::I8 => 1,
             Self::Fixed(size) => size,
             Self::Variable => 16,
+        }
+    }
+
+    /// No values of the type in which it is held.
+    pub(in crate::store) fn nothing(self) -> Values {
+        match self {
+            Self::F64 => Values::F64(Vec::new()),
+            Self::F32 => Values::F32(Vec::new()),
+            Self::I32 => Values::I32(Vec::new()),
+            Self::I64 => Values::I64(Vec::new()),
+            Self::U64 => Values::U64(Vec::new()),
+            Self::I8 => Values::I8(Vec::new()),
+            Self::Fixed(_) | Self::Variable => Values::Text(Vec::new()),
         }
     }
 

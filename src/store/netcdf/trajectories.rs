@@ -6,16 +6,19 @@ use ndarray::{Array3, Ix3, Ix4};
 
 use super::super::Limits;
 use super::super::error::{Error, Result};
-use super::arrange::{self, Arranged, CASE, COMPONENT, Role, TIME, X, Y};
+use super::arrange::{self, Arranged, CASE, COMPONENT, Chosen, Role, TIME, X, Y};
+use super::blocks::{Block, Blocks, write_blocks};
 use super::case_parameters::{self, CaseParameters};
 use super::dataset::{Attribute, Dataset, Origin, Values, Variable};
 use super::layout;
 use super::read::Reader;
 use super::split::{self, SplitPart};
+use super::stream::Take;
 use super::time_unit::TimeUnit;
 use super::times::{Times, times};
 use super::wording::{self, Wording};
 use super::write;
+use crate::failure;
 use crate::systems::Geometry;
 
 /// States at equally spaced times.
@@ -42,6 +45,13 @@ impl StoredTrajectories {
     pub fn new(values: Array3<f64>, time: Option<Vec<f64>>) -> Self {
         let space = vec![values.dim().2];
         Self { values, time, unit: TimeUnit::Model, split: None, space, geometry: None, parameters: None }
+    }
+
+    /// Their states, `[case, time, component]`, and all else, with what the file calls it.
+    pub fn into_states(self, wording: Wording) -> (Array3<f64>, About) {
+        let Self { values, time, unit, split, space, geometry, parameters } = self;
+        let (shape, outline) = (values.dim().into(), Outline { time, unit, space, geometry });
+        (values, About { shape, outline, split, parameters, wording })
     }
 }
 
@@ -86,13 +96,46 @@ pub fn write_worded_trajectories(
     wording: &Wording,
     origin: &Origin,
 ) -> Result<()> {
-    let StoredTrajectories { values, time, split, geometry, parameters, .. } = trajectories;
+    let StoredTrajectories { values, time, unit, split, space, geometry, parameters } = trajectories;
+    let about = About {
+        shape: values.dim().into(),
+        outline: Outline { time: time.clone(), unit: unit.clone(), space: space.clone(), geometry: *geometry },
+        split: split.clone(),
+        parameters: parameters.clone(),
+        wording: wording.clone(),
+    };
+    write(path, &described(&about, origin, flat(values)).0)
+}
+
+/// Writes trajectories as [`write_worded_trajectories`] does, block by block: `read` is called for each block, in order, and gives
+/// `[case, time, component]`. A block takes at most so many bytes, as far as a chunk is no larger.
+///
+/// # Errors
+/// As [`write()`], and whatever `read` fails with.
+pub fn write_trajectory_blocks<E: From<Error>>(
+    path: &Path,
+    about: &About,
+    origin: &Origin,
+    max_bytes: u64,
+    read: impl FnMut(Block) -> Result<Array3<f64>, E>,
+) -> Result<(), E> {
+    let (mut dataset, name) = described(about, origin, Values::F64(Vec::new()));
+    let at = dataset.variables.iter().position(|variable| variable.name == name);
+    let attributes = at.map(|at| dataset.variables.remove(at).attributes).unwrap_or_default();
+    let dimensions = ["case", "time", "component"].map(String::from);
+    let states = Blocks { name, dimensions, shape: about.shape, attributes, max_bytes };
+    write_blocks(path, &dataset, &states, read)
+}
+
+/// What is known of trajectories with their states, and the name of the variable that these are.
+fn described(about: &About, origin: &Origin, states: Values) -> (Dataset, String) {
+    let About { shape, outline, split, parameters, wording } = about;
     let name = wording.variable.as_deref().filter(|name| !OWN.contains(name)).unwrap_or("state");
-    let mut state = Variable::new(name, &["case", "time", "component"], flat(values));
+    let mut state = Variable::new(name, &["case", "time", "component"], states);
     state.attributes = state_attributes();
-    let shape = values.dim().into();
-    let mut dataset = frame(shape, time.as_ref(), (split.as_deref(), parameters.as_ref()), *geometry, origin);
-    if let (Some(values), false) = (time, wording.time.is_empty()) {
+    let of_cases = (split.as_deref(), parameters.as_ref());
+    let mut dataset = frame(*shape, outline.time.as_ref(), of_cases, outline.geometry, origin);
+    if let (Some(values), false) = (&outline.time, wording.time.is_empty()) {
         let clock = wording.clock("time", values.clone(), "time");
         dataset
             .dimensions
@@ -100,7 +143,7 @@ pub fn write_worded_trajectories(
             .filter(|own| own.name == "time")
             .for_each(|own| own.coordinate = Some(clock.clone()));
     }
-    write(path, &wording.with_places(dataset.variable(wording.of_states(state)), "component"))
+    (wording.with_places(dataset.variable(wording.of_states(state)), "component"), name.to_owned())
 }
 
 /// What else is in a file of trajectories.
@@ -158,7 +201,7 @@ pub struct Outline {
 /// As [`read_trajectories`].
 pub fn read_outline(path: &Path, variable: Option<&str>, limits: &Limits) -> Result<Outline> {
     let mut reader = Reader::open(path, limits)?;
-    let dimensions = arrange::dimensions(path, &reader, variable, &ROLES)?;
+    let dimensions = arrange::chosen(path, &reader, variable, &ROLES)?.dimensions;
     let named = |role: usize| dimensions[role].as_ref().map(|(name, _)| name);
     let times = times(path, &mut reader, named(0), named(1))?;
     let space: Vec<usize> = dimensions[2..].iter().flatten().map(|(_, size)| *size).collect();
@@ -166,9 +209,98 @@ pub fn read_outline(path: &Path, variable: Option<&str>, limits: &Limits) -> Res
     Ok(Outline { time: times.values, unit: times.unit, space, geometry })
 }
 
+/// A file whose states are not read yet.
+pub(in crate::store) struct Unread<'a> {
+    path: &'a Path,
+    reader: Reader<'a>,
+    chosen: Chosen,
+    about: About,
+}
+
+impl<'a> Unread<'a> {
+    /// Opens a file, and, where the sizes of its trajectories are `wanted`, reads all of it but the states.
+    pub(in crate::store) fn open(
+        path: &'a Path,
+        variable: Option<&str>,
+        limits: &Limits,
+        wanted: impl FnOnce([usize; 3]) -> bool,
+    ) -> Result<Option<Self>> {
+        let mut reader = Reader::open(path, limits)?;
+        let chosen = arrange::chosen(path, &reader, variable, &ROLES)?;
+        let name = |role: usize| chosen.dimensions[role].as_ref().map(|(name, _)| name);
+        let size = |role: usize| chosen.dimensions[role].as_ref().map_or(1, |(_, size)| *size);
+        let shape = [size(0), size(1), (2..chosen.dimensions.len()).map(size).product()];
+        if !wanted(shape) {
+            return Ok(None);
+        }
+        let times = times(path, &mut reader, name(0), name(1))?;
+        let named: Vec<(String, usize)> = chosen.dimensions[2..].iter().flatten().cloned().collect();
+        let space: Vec<usize> = named.iter().map(|(_, size)| *size).collect();
+        let wording = wording::read(path, &mut reader, &chosen.name, &named, times.said)?;
+        let along = name(0).map(String::as_str);
+        let about = About {
+            shape,
+            split: split::read(path, &mut reader, along, size(0))?,
+            parameters: case_parameters::read(path, &mut reader, along)?,
+            outline: Outline {
+                time: times.values,
+                unit: times.unit,
+                geometry: layout::read(path, &reader, &space)?,
+                space,
+            },
+            wording,
+        };
+        Ok(Some(Self { path, reader, chosen, about }))
+    }
+}
+
+impl Arriving for Unread<'_> {
+    fn about(&self) -> &About {
+        &self.about
+    }
+
+    fn stream(&mut self, take: Take) -> failure::Result<()> {
+        self.reader.stream(&self.chosen.name, &self.chosen.axes, take)
+    }
+
+    fn not_finite(&self, counts: (usize, usize), first: f64, place: &[usize]) -> Error {
+        arrange::not_finite(self.path, counts, first, place, self.chosen.roles)
+    }
+}
+
 /// Trajectories with values that are missing or not finite left as they are.
 pub(in crate::store) fn read_gaps(path: &Path, variable: Option<&str>, limits: &Limits) -> Result<StoredTrajectories> {
     find(path, variable, limits).map(|found| found.trajectories)
+}
+
+/// All that is known of trajectories but their states.
+#[derive(Clone, Debug)]
+pub struct About {
+    /// How many cases, times and components.
+    pub shape: [usize; 3],
+    /// Their times, and how their components lie.
+    pub outline: Outline,
+    /// The part of each case; none where the file does not say.
+    pub split: Option<Vec<SplitPart>>,
+    /// The parameters of the system of each case, where the file says them.
+    pub parameters: Option<CaseParameters>,
+    /// What the file calls what it holds.
+    pub wording: Wording,
+}
+
+/// Trajectories whose states come block by block.
+pub(in crate::store) trait Arriving {
+    /// All that is known of them before.
+    fn about(&self) -> &About;
+
+    /// Reads their states: blocks of cases, times and dimensions of space, in any order, each value once.
+    ///
+    /// # Errors
+    /// When they cannot be read, and those of `take`.
+    fn stream(&mut self, take: Take) -> failure::Result<()>;
+
+    /// So many of all values are not finite, the first of them at a case, a time and a place.
+    fn not_finite(&self, counts: (usize, usize), first: f64, place: &[usize]) -> Error;
 }
 
 /// Trajectories, what the file says of them, and the roles of the dimensions.

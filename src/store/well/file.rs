@@ -4,10 +4,13 @@ use std::path::Path;
 
 use super::super::Limits;
 use super::super::error::{Error, Result};
+use super::super::netcdf::Values;
 use super::super::netcdf::open::{open, values};
 use super::super::netcdf::read::take;
-use super::super::netcdf::source::{Array, Attributes, Source, StorageKind};
+use super::super::netcdf::source::{Array, Attributes, Chunks, Source, StorageKind};
+use super::super::netcdf::stream::{Streaming, Take};
 use super::attributes::has;
+use crate::failure;
 
 /// An open file whose links, types and layouts have been checked.
 pub(super) struct WellFile<'a> {
@@ -65,21 +68,47 @@ impl<'a> WellFile<'a> {
 
     /// The numbers of a dataset, once its claimed size is found possible and allowed; booleans are 0 and 1.
     pub(super) fn numbers(&mut self, path: &str) -> Result<Vec<f64>> {
-        let Some((at, array)) = self.array(path) else {
-            return Err(Error::data(self.path, format!("has no `{path}`"), "make the file again"));
-        };
+        let (at, array) = self.found(path)?;
         let bytes = array.shape.iter().fold(array.kind.bytes() as u64, |n, &side| n.saturating_mul(side as u64));
         let chunks = self.source.admit(at)?;
         self.taken = take(self.path, path, self.taken, bytes, self.max_bytes)?;
-        // values that are not finite are told by whoever takes them
-        if chunks.lost() > 0 && !chunks.fill.is_some_and(f64::is_nan) {
-            let message =
-                format!("`{path}` is damaged: {} of its {} chunks are not there", chunks.lost(), chunks.expected);
-            return Err(Error::data(self.path, message, "copy or make it again"));
-        }
-        let values = values(self.path, &mut *self.source, at)?;
-        values.to_f64().ok_or_else(|| Error::data(self.path, format!("`{path}` is text"), "store numbers there"))
+        self.check_chunks(path, &chunks)?;
+        numbers(self.path, path, values(self.path, &mut *self.source, at)?)
     }
+
+    /// The numbers of a dataset block by block; `axes` has the dimension that plays each role, and `fixed` one that plays none, with
+    /// the index along it that is read.
+    pub(super) fn stream(
+        &mut self,
+        path: &str,
+        axes: &[Option<usize>],
+        fixed: Option<(usize, usize)>,
+        take: Take,
+    ) -> failure::Result<()> {
+        let (at, _) = self.found(path)?;
+        let chunks = self.source.admit(at)?;
+        self.check_chunks(path, &chunks)?;
+        let streaming = Streaming { at, axes, fixed };
+        streaming.run(self.path, &mut *self.source, &mut |values| numbers(self.path, path, values), take)
+    }
+
+    fn found(&self, path: &str) -> Result<(usize, &Array)> {
+        let missing = || Error::data(self.path, format!("has no `{path}`"), "make the file again");
+        self.array(path).ok_or_else(missing)
+    }
+
+    /// Refuses chunks that are not there. Values that are not finite are told by whoever takes them.
+    fn check_chunks(&self, path: &str, chunks: &Chunks) -> Result<()> {
+        if chunks.lost() == 0 || chunks.fill.is_some_and(f64::is_nan) {
+            return Ok(());
+        }
+        let message = format!("`{path}` is damaged: {} of its {} chunks are not there", chunks.lost(), chunks.expected);
+        Err(Error::data(self.path, message, "copy or make it again"))
+    }
+}
+
+fn numbers(file: &Path, path: &str, values: Values) -> Result<Vec<f64>> {
+    values.to_f64().ok_or_else(|| Error::data(file, format!("`{path}` is text"), "store numbers there"))
 }
 
 /// Whether the attributes of a file are those of the layout.

@@ -27,7 +27,7 @@ pub use check::{Problem, check};
 pub use folder::{files, is_well};
 pub use moments::{MIN_SD, Moments};
 pub use read::read;
-pub(super) use read::{read_gaps, read_outline};
+pub(super) use read::{Unread, read_gaps, read_outline};
 pub use write::{FIELD, WellPlan, write_part};
 
 /// The groups that every file has.

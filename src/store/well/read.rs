@@ -3,16 +3,19 @@
 //! One scalar field is read: one of the t0 fields, or one component of a t1 field under the name that The Well itself
 //! gives it, such as `velocity_x`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ndarray::{Array3, Axis, concatenate};
 
 use super::super::Limits;
 use super::super::error::{Error, Result};
-use super::super::netcdf::{Outline, SplitPart, StoredTrajectories, TimeUnit};
+use super::super::netcdf::stream::Take;
+use super::super::netcdf::trajectories::Arriving;
+use super::super::netcdf::{About, Outline, SplitPart, StoredTrajectories, TimeUnit, Wording};
 use super::attributes::{count_of, flag_of, flags_of, text_of, texts_of};
 use super::file::WellFile;
 use super::folder::files;
+use crate::failure;
 use crate::systems::Geometry;
 
 /// Reads trajectories: the field of a name, or the only scalar field that varies with sample, time and space. The parts
@@ -26,14 +29,18 @@ pub fn read(path: &Path, field: Option<&str>, limits: &Limits) -> Result<StoredT
     let read = read_gaps(path, field, limits)?;
     if let Some(((case, time, component), value)) = read.values.indexed_iter().find(|(_, value)| !value.is_finite()) {
         let count = read.values.iter().filter(|value| !value.is_finite()).count();
-        let message = format!(
-            "{count} of {} values are missing or not finite, the first ({value}) at case {case}, time {time}, component \
-             {component}",
-            read.values.len()
-        );
-        return Err(Error::data(path, message, "leave such trajectories out, or fill the gaps first"));
+        return Err(not_finite(path, (count, read.values.len()), *value, [case, time, component]));
     }
     Ok(read)
+}
+
+/// So many values of all are not finite, the first of them at a case, a time and a component.
+fn not_finite(path: &Path, (count, all): (usize, usize), first: f64, [case, time, component]: [usize; 3]) -> Error {
+    let message = format!(
+        "{count} of {all} values are missing or not finite, the first ({first}) at case {case}, time {time}, component \
+         {component}"
+    );
+    Error::data(path, message, "leave such trajectories out, or fill the gaps first")
 }
 
 /// Trajectories with values that are not finite left as they are.
@@ -50,24 +57,31 @@ pub(in crate::store) fn read_gaps(path: &Path, field: Option<&str>, limits: &Lim
             Some(before) => joined(&file, before, one)?,
         });
     }
-    let whole = whole.ok_or_else(|| {
-        Error::data(path, "holds no .hdf5 files", "give a file, or the folder of a dataset with data/train and so on")
-    })?;
+    let whole = whole.ok_or_else(|| no_files(path))?;
     Ok(StoredTrajectories { split: split.into_iter().collect::<Option<Vec<SplitPart>>>(), ..whole })
 }
 
+fn no_files(path: &Path) -> Error {
+    Error::data(path, "holds no .hdf5 files", "give a file, or the folder of a dataset with data/train and so on")
+}
+
 fn joined(path: &Path, before: StoredTrajectories, one: StoredTrajectories) -> Result<StoredTrajectories> {
-    let (_, times, components) = before.values.dim();
-    let (_, own_times, own_components) = one.values.dim();
-    if (times, &before.space) != (own_times, &one.space) {
-        let message = format!(
-            "has {own_times} times of {own_components} points, but the files before it have {times} of {components}"
-        );
-        return Err(Error::data(path, message, "make all files of a dataset alike"));
-    }
+    alike(path, (before.values.dim().1, &before.space), (one.values.dim().1, &one.space))?;
     let values = concatenate(Axis(0), &[before.values.view(), one.values.view()]);
     let values = values.map_err(|e| Error::content(path, e.to_string()))?;
     Ok(StoredTrajectories { values, ..before })
+}
+
+/// Refuses a file whose times and sizes of space are not those of the files before it.
+fn alike(path: &Path, (times, space): (usize, &Vec<usize>), own: (usize, &Vec<usize>)) -> Result<()> {
+    if (times, space) == own {
+        return Ok(());
+    }
+    let points = |space: &[usize]| space.iter().product::<usize>();
+    let (own_times, own_points, points) = (own.0, points(own.1), points(space));
+    let message =
+        format!("has {own_times} times of {own_points} points, but the files before it have {times} of {points}");
+    Err(Error::data(path, message, "make all files of a dataset alike"))
 }
 
 /// A field that can be read, and the component of a vector field.
@@ -109,32 +123,121 @@ fn space(path: &Path, file: &WellFile) -> Result<(Vec<String>, Vec<usize>)> {
     Ok((names, space))
 }
 
+/// What a file holds, beside the values of its field.
+struct Held {
+    choice: Choice,
+    samples: usize,
+    time: Vec<f64>,
+    space: Vec<usize>,
+    geometry: Option<Geometry>,
+}
+
+impl Held {
+    /// All but the values, and their sizes checked.
+    fn of(path: &Path, file: &mut WellFile, field: Option<&str>) -> Result<Self> {
+        let (names, space) = space(path, file)?;
+        let samples = count_of(file.root(), "n_trajectories");
+        let samples = samples.ok_or_else(|| missing(path, "attribute `n_trajectories`"))?;
+        let time = time_of(path, file)?;
+        let geometry = geometry(file, &names, &space);
+        let choice = choose(path, file, field, &names)?;
+        let tensor: &[usize] = if choice.component.is_some() { &[names.len()] } else { &[] };
+        let expected: Vec<usize> = [samples, time.len()].iter().chain(&space).chain(tensor).copied().collect();
+        if file.shape(&choice.path) != Some(&expected) {
+            let message = format!(
+                "`{}` has sizes {:?} instead of {expected:?}",
+                choice.path,
+                file.shape(&choice.path).unwrap_or(&[])
+            );
+            return Err(Error::data(path, message, "make the file again"));
+        }
+        Ok(Self { choice, samples, time, space, geometry })
+    }
+}
+
 fn read_file(path: &Path, field: Option<&str>, limits: &Limits) -> Result<StoredTrajectories> {
     let mut file = WellFile::open(path, limits)?;
-    let missing = |what: &str| missing(path, what);
-    let (names, space) = space(path, &file)?;
-    let samples = count_of(file.root(), "n_trajectories").ok_or_else(|| missing("attribute `n_trajectories`"))?;
-    let time = time_of(path, &mut file)?;
-    let times = time.len();
-    let geometry = geometry(&file, &names, &space);
-    let choice = choose(path, &file, field, &names)?;
-    let tensor: &[usize] = if choice.component.is_some() { &[names.len()] } else { &[] };
-    let expected: Vec<usize> = [samples, times].iter().chain(&space).chain(tensor).copied().collect();
-    if file.shape(&choice.path) != Some(&expected) {
-        let message = format!(
-            "`{}` has sizes {:?} instead of {expected:?}",
-            choice.path,
-            file.shape(&choice.path).unwrap_or(&[])
-        );
-        return Err(Error::data(path, message, "make the file again"));
-    }
+    let Held { choice, samples, time, space, geometry } = Held::of(path, &mut file, field)?;
     let mut values = file.numbers(&choice.path)?;
     if let Some(component) = choice.component {
-        values = values.into_iter().skip(component).step_by(names.len()).collect();
+        values = values.into_iter().skip(component).step_by(space.len()).collect();
     }
-    let shape = (samples, times, space.iter().product::<usize>());
+    let shape = (samples, time.len(), space.iter().product::<usize>());
     let values = Array3::from_shape_vec(shape, values).map_err(|e| Error::content(path, e.to_string()))?;
     Ok(StoredTrajectories { space, geometry, ..StoredTrajectories::new(values, Some(time)) })
+}
+
+/// A file or a folder whose values are not read yet.
+pub(in crate::store) struct Unread<'a> {
+    path: &'a Path,
+    field: Option<&'a str>,
+    limits: Limits,
+    files: Vec<PathBuf>,
+    about: About,
+}
+
+impl<'a> Unread<'a> {
+    /// Opens all files, one after the other, and reads all of them but the field.
+    pub(in crate::store) fn open(path: &'a Path, field: Option<&'a str>, limits: &Limits) -> Result<Self> {
+        let (mut first, mut cases, mut split, mut all) = (None::<Held>, 0, Vec::new(), Vec::new());
+        for (part, file) in files(path)? {
+            let held = Held::of(&file, &mut WellFile::open(&file, limits)?, field)?;
+            (cases, split) = (cases + held.samples, [split, vec![part; held.samples]].concat());
+            match &first {
+                Some(first) => {
+                    alike(&file, (first.time.len(), &first.space), (held.time.len(), &held.space))?;
+                }
+                None => first = Some(held),
+            }
+            all.push(file);
+        }
+        let Held { time, space, geometry, .. } = first.ok_or_else(|| no_files(path))?;
+        let about = About {
+            shape: [cases, time.len(), space.iter().product()],
+            outline: Outline { time: Some(time), unit: TimeUnit::Model, space, geometry },
+            split: split.into_iter().collect(),
+            parameters: None,
+            wording: Wording::default(),
+        };
+        Ok(Self { path, field, limits: *limits, files: all, about })
+    }
+}
+
+impl Arriving for Unread<'_> {
+    fn about(&self) -> &About {
+        &self.about
+    }
+
+    fn stream(&mut self, take: Take) -> failure::Result<()> {
+        let mut before = 0;
+        for path in &self.files {
+            let mut file = WellFile::open(path, &self.limits)?;
+            let Held { choice, samples, time, space, .. } = Held::of(path, &mut file, self.field)?;
+            let outline = &self.about.outline;
+            alike(path, (self.about.shape[1], &outline.space), (time.len(), &space))?;
+            if before + samples > self.about.shape[0] {
+                return Err(
+                    Error::data(path, "was changed while it was read", "try again when nobody writes it").into()
+                );
+            }
+            let roles = 2 + space.len();
+            let axes: Vec<Option<usize>> = (0..roles).map(Some).collect();
+            let fixed = choice.component.map(|component| (roles, component));
+            file.stream(&choice.path, &axes, fixed, &mut |slab, values| {
+                let mut moved = slab.clone();
+                moved.offset[0] += before;
+                take(&moved, values)
+            })?;
+            before += samples;
+        }
+        Ok(())
+    }
+
+    fn not_finite(&self, counts: (usize, usize), first: f64, place: &[usize]) -> Error {
+        let space = self.about.outline.space.iter().zip(&place[2..]);
+        let component = space.fold(0, |component, (size, at)| component * size + at);
+        not_finite(self.path, counts, first, [place[0], place[1], component])
+    }
 }
 
 /// The named field, or the only scalar one.

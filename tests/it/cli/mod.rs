@@ -14,6 +14,7 @@ mod foreign;
 mod honest_numbers;
 mod killed;
 mod limits;
+mod out_of_core;
 mod parameters;
 mod provenance;
 mod tuning;

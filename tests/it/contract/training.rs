@@ -50,6 +50,7 @@ fn fit(kind: &str, given: Given, progress: &dyn Progress, kept: Option<&dyn Chec
         geometry: Geometry::Ring,
         train: data.slice(ndarray::s![..5, .., ..]),
         valid: data.slice(ndarray::s![5.., .., ..]),
+        held_by: None,
         parameters: None,
         key: Key::new(5, Domain::Training),
         progress,

@@ -42,6 +42,7 @@ fn try_fit_knowing<'a>(
         geometry,
         train,
         valid,
+        held_by: None,
         parameters,
         key: Key::new(seed, Domain::Training),
         progress: &Quiet,

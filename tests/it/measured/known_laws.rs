@@ -132,6 +132,7 @@ impl KnownLaw {
             geometry: self.system.geometry(),
             train: data.slice(s![..cases, .., ..]),
             valid: data.slice(s![cases.., .., ..]),
+            held_by: None,
             parameters: None,
             key: Key::new(seed, Domain::Training),
             progress: &Quiet,

@@ -41,6 +41,7 @@ fn one_step_law() {
             geometry: system.geometry(),
             train: data.slice(s![..64, .., ..]),
             valid: data.slice(s![64..68, .., ..]),
+            held_by: None,
             parameters: None,
             key: Key::new(5, Domain::Training),
             progress: &Quiet,

@@ -29,6 +29,7 @@ fn fit_with(kind: &str, steps: i64, words: &[(&str, &str)], geometry: Geometry) 
         geometry,
         train: data.view(),
         valid: data.slice(ndarray::s![..0, .., ..]),
+        held_by: None,
         parameters: None,
         key: Key::new(5, Domain::Training),
         progress: &Quiet,

@@ -132,12 +132,14 @@ const ORDERS: &[Order] = &[
         sources: "src",
         folder: "store",
         floors: &[
-            &["error", "limits", "lock", "record", "tensorboard", "unique"],
-            &["digest"],
+            &["error", "limits", "lock", "mapping", "record", "tensorboard", "unique"],
+            &["digest", "states"],
+            &["scratch"],
             &["temporary"],
             &["atomic", "claim", "state_log"],
             &["manifest", "model", "netcdf", "training_log"],
             &["run", "well"],
+            &["spool"],
         ],
     },
     Order {
@@ -155,7 +157,7 @@ const ORDERS: &[Order] = &[
         sources: "src",
         folder: "spec",
         floors: &[
-            &["document", "layout", "mistake"],
+            &["document", "hold", "layout", "mistake"],
             &["keys", "overrides"],
             &["nested", "read"],
             &["estimable", "presets", "suites"],
