@@ -4,9 +4,12 @@ mod causal;
 mod composite;
 mod conv;
 mod conv2d;
+mod fourier_mlp;
 mod grid;
+mod layer_by_layer;
 mod mlp;
 mod neural_network;
+mod normed_mlp;
 mod pyramid;
 mod residual;
 mod tokens;
@@ -21,6 +24,7 @@ use scorecast_systems::{Entry, Key};
 
 use composite::Composite;
 
+use super::ops::Processor;
 pub use super::ops::trunk::Operations;
 pub use causal::{Causal, CausalLayer, Stepwise};
 pub use grid::Grid;
@@ -31,8 +35,16 @@ use super::weights::{Counted, Given, Source, Tensors, Weights};
 use super::{Error, Result};
 
 /// Every network, in the order in which they are listed.
-pub const NETWORKS: &[Entry<NetworkBuild>] =
-    &[mlp::ENTRY, conv::ENTRY, conv2d::ENTRY, unet::ENTRY, unet2d::ENTRY, transformer::ENTRY];
+pub const NETWORKS: &[Entry<NetworkBuild>] = &[
+    mlp::ENTRY,
+    conv::ENTRY,
+    conv2d::ENTRY,
+    unet::ENTRY,
+    unet2d::ENTRY,
+    transformer::ENTRY,
+    fourier_mlp::ENTRY,
+    normed_mlp::ENTRY,
+];
 
 impl NetworkConfig {
     /// The network with tensors from a source.
@@ -110,9 +122,18 @@ impl NetworkConfig {
     /// # Errors
     /// When the weights are not those of this network.
     pub fn frozen(&self, weights: &Weights) -> Result<Box<dyn NeuralNetwork>> {
-        let mut given = Given(weights.frozen(DType::F32)?);
+        self.frozen_on(weights, &Processor::Cpu)
+    }
+
+    /// The network with these weights, as plain tensors of a processor.
+    ///
+    /// # Errors
+    /// When the weights are not those of this network.
+    pub fn frozen_on(&self, weights: &Weights, processor: &Processor) -> Result<Box<dyn NeuralNetwork>> {
+        let tensors = weights.frozen_on(processor.device(), DType::F32)?;
+        let mut given = Given { tensors, processor: processor.clone() };
         let network = self.network(&mut given)?;
-        match given.0.keys().next() {
+        match given.tensors.keys().next() {
             Some(path) => {
                 Err(Error::Model(format!("the weight `{path}` is no part of the network; the model is damaged")))
             }

@@ -295,6 +295,7 @@ mod tests {
             resume: false,
             max_memory: 1 << 30,
             launcher: None,
+            processor: crate::nn::ops::Processor::Cpu,
         };
         let experiment = crate::stage::experiment::Experiment::prepare(&plan, &options, None, &Quiet).unwrap();
         let report = super::super::score::score(&experiment, &Quiet).unwrap();

@@ -24,7 +24,14 @@ fn plan(name: &str, dim: usize, seed: u64) -> Plan {
 }
 
 fn run(plans: &[Plan], out: &Path, resume: bool) -> scorecast::failure::Result<Finished> {
-    let options = Options { out: Some(out.to_path_buf()), force: false, resume, max_memory: 1 << 30, launcher: None };
+    let options = Options {
+        out: Some(out.to_path_buf()),
+        force: false,
+        resume,
+        max_memory: 1 << 30,
+        launcher: None,
+        processor: scorecast::nn::ops::Processor::Cpu,
+    };
     stage::suite::run("two", plans, &options, &Quiet)
 }
 

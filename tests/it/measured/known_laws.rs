@@ -137,6 +137,7 @@ impl KnownLaw {
             progress: &Quiet,
             checkpoints: None,
             start: None,
+            processor: &scorecast::nn::ops::Processor::Cpu,
         };
         (entry.build.fit)(&settings, &context).unwrap()
     }
