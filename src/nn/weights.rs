@@ -99,7 +99,7 @@ impl Source for Tensors {
 
 /// Tensors that are given away one by one, so that it is known in the end which nobody wanted.
 pub struct Given {
-    /// Those that are left.
+    /// What nobody has taken yet.
     pub tensors: Tensors,
     /// Where they lie.
     pub processor: Processor,

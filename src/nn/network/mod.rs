@@ -12,6 +12,7 @@ mod neural_network;
 mod normed_mlp;
 mod pyramid;
 mod residual;
+mod sizes;
 mod tokens;
 mod transformer;
 mod unet;
@@ -31,7 +32,7 @@ pub use grid::Grid;
 pub use neural_network::{NetworkBuild, NetworkConfig, NeuralNetwork};
 pub use usual::{HEADS, RESOLUTIONS};
 
-use super::weights::{Counted, Given, Source, Tensors, Weights};
+use super::weights::{Given, Source, Tensors, Weights};
 use super::{Error, Result};
 
 /// Every network, in the order in which they are listed.
@@ -60,53 +61,6 @@ impl NetworkConfig {
             (1, None) => (known.build.make)(self, source),
             _ => Ok(Box::new(Composite::new(self, known.build.make, source)?)),
         }
-    }
-
-    /// How many parameters the network has; none of them is drawn. The largest number there is stands for all that are
-    /// larger. Blocks have the same number each, so that those beyond the second are not gone through.
-    ///
-    /// # Errors
-    /// When there is no such network.
-    pub fn parameters(&self) -> Result<usize> {
-        let count = |blocks: usize| -> Result<usize> {
-            let mut counted = Counted::default();
-            Self { blocks, ..self.clone() }.network(&mut counted)?;
-            Ok(counted.0)
-        };
-        let (one, two) = (count(self.blocks.min(1))?, count(self.blocks.min(2))?);
-        Ok(two.saturating_add((two - one).saturating_mul(self.blocks.saturating_sub(2))))
-    }
-
-    /// Floating-point operations of the network; nothing of it is drawn. Blocks have the same number each, so that those
-    /// beyond the second are not gone through.
-    ///
-    /// # Errors
-    /// When there is no such network.
-    pub fn operations(&self) -> Result<Operations> {
-        let of = |blocks: usize| -> Result<Operations> {
-            Ok(Self { blocks, ..self.clone() }.network(&mut Counted::default())?.operations())
-        };
-        let (one, two) = (of(self.blocks.min(1))?, of(self.blocks.min(2))?);
-        let more = self.blocks.saturating_sub(2) as f64;
-        let all = |of: fn(&Operations) -> f64| of(&two) + more * (of(&two) - of(&one));
-        Ok(Operations { evaluation: all(|o| o.evaluation), level: all(|o| o.level), training: all(|o| o.training) })
-    }
-
-    /// The width at which the network has nearest to so many parameters; its own where these are beyond all numbers.
-    ///
-    /// # Errors
-    /// When there is no such network.
-    pub fn nearest_width(&self, parameters: usize) -> Result<usize> {
-        let count = |width: usize| Self { width, ..self.clone() }.parameters();
-        if parameters == usize::MAX {
-            return Ok(self.width);
-        }
-        let mut width = 1;
-        while count(width + 1)? <= parameters {
-            width += 1;
-        }
-        let nearer = count(width + 1)?.abs_diff(parameters) < count(width)?.abs_diff(parameters);
-        Ok(width + usize::from(nearer))
     }
 
     /// Draws the initial weights of the network.

@@ -107,7 +107,9 @@ pub fn unused_of_levels(key: &str, objective: &str, settings: &Settings) -> Opti
     let word = word(objective, settings);
     let (used, needed) = match key {
         "p_mean" | "p_std" => (word == "edm", "\"edm\""),
-        "time_law" => (!["edm", "circle"].contains(&word), "a schedule such as \"vp_cosine\""),
+        "time_law" => {
+            (!["edm", "circle"].contains(&word), "\"vp_linear\", \"vp_cosine\", \"vp_squared_cosine\" or \"rectified\"")
+        }
         _ => (true, ""),
     };
     let own = settings.text(NOISE_SCHEDULE.key) == AUTO;
