@@ -17,7 +17,8 @@ use rayon::prelude::*;
 use scorecast::nn::data::Data;
 use scorecast::nn::network::{HEADS, RESOLUTIONS};
 use scorecast::nn::objective::OBJECTIVES;
-use scorecast::nn::train::{Keep, TrainConfig, Trainer};
+use scorecast::nn::optimizer::Decay;
+use scorecast::nn::train::{Keep, TrainConfig, Trainer, USUAL_BETA2};
 use scorecast::nn::{NetworkConfig, Objective};
 use scorecast::progress::Progress;
 use scorecast::systems::{Domain, Key, Settings, registry};
@@ -54,6 +55,7 @@ fn cases() -> Vec<Case> {
         resolutions: RESOLUTIONS,
         heads: HEADS,
         patch: None,
+        frequency: None,
         time_features: levels > 0,
         levels: 1,
         film: None,
@@ -139,6 +141,8 @@ fn training(case: &Case) -> Result<f64, Failure> {
         batch: case.batch,
         learning_rate: 1e-3,
         warm_up: 10,
+        decay: Decay::Cosine,
+        beta2: USUAL_BETA2,
         weight_decay: 1e-3,
         clip: 1.0,
         ema: 0.99,
@@ -155,6 +159,7 @@ fn training(case: &Case) -> Result<f64, Failure> {
         data: &data,
         key: Key::new(2, Domain::Training),
         start: None,
+        processor: &scorecast::nn::ops::Processor::Cpu,
         before: 0,
         progress: &clock,
         checkpoints: None,

@@ -6,6 +6,8 @@ use clap::Args;
 
 use super::log::Format;
 use super::memory::parse_size;
+use scorecast::failure::{Failure, FailureKind, Result};
+use scorecast::nn::ops::{Processor, ProcessorError};
 use scorecast::stage::Options;
 
 /// Options that every subcommand takes.
@@ -20,6 +22,9 @@ pub(super) struct Global {
     /// Threads; all cores if unset. Results do not depend on it
     #[arg(long, global = true, help_heading = "Options everywhere", value_parser = clap::value_parser!(u16).range(1..))]
     pub(super) threads: Option<u16>,
+    /// What networks are trained on: cpu, cuda or cuda:N for the N-th GPU, which needs a build with CUDA
+    #[arg(long, value_name = "DEVICE", default_value = "cpu", global = true, help_heading = "Options everywhere")]
+    pub(super) device: String,
     /// The run folder or the file to write
     #[arg(long, value_name = "PATH", global = true, help_heading = "Options everywhere")]
     pub(super) out: Option<PathBuf>,
@@ -51,14 +56,25 @@ pub(super) struct Global {
 
 impl Global {
     /// What stages are told.
-    pub(super) fn options(&self) -> Options {
-        Options {
+    ///
+    /// # Errors
+    /// [`FailureKind::Usage`] where there can be no such device, [`FailureKind::Resource`] where there is none.
+    pub(super) fn options(&self) -> Result<Options> {
+        let refused = |error: ProcessorError| {
+            let kind = match error {
+                ProcessorError::NotThere(..) => FailureKind::Resource,
+                _ => FailureKind::Usage,
+            };
+            Failure::new(kind, error.to_string())
+        };
+        Ok(Options {
             out: self.out.clone(),
             force: self.force,
             resume: self.resume,
             max_memory: self.max_memory.unwrap_or_else(super::memory::default_limit),
             scratch: self.scratch.clone(),
             launcher: Some(super::read_file::LAUNCHER),
-        }
+            processor: Processor::named(&self.device).map_err(refused)?,
+        })
     }
 }

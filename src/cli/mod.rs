@@ -159,5 +159,5 @@ fn start(cli: &Cli) -> Result<Finished> {
     signals::install()?;
     log::install(cli.global.log_format, cli.global.quiet);
     session::build_threads(cli.global.threads)?;
-    cli.command.run(&Session::new(&cli.global))
+    cli.command.run(&Session::new(&cli.global)?)
 }

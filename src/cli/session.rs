@@ -22,8 +22,10 @@ pub(super) struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    pub(super) fn new(global: &'a Global) -> Self {
-        Self { global, options: global.options(), progress: Terminal::new(global.quiet, global.log_format) }
+    /// # Errors
+    /// Where `--device` cannot be had.
+    pub(super) fn new(global: &'a Global) -> Result<Self> {
+        Ok(Self { global, options: global.options()?, progress: Terminal::new(global.quiet, global.log_format) })
     }
 
     /// The checked experiment: a preset's name or a file, with the overrides.

@@ -336,6 +336,7 @@ fn perfect_passes_everything_through() {
         progress: &Quiet,
         checkpoints: None,
         start: None,
+        processor: &crate::nn::ops::Processor::Cpu,
     };
     let settings = Settings::check("perfect", entry.params, &BTreeMap::new()).unwrap();
     let fitted = (entry.build.fit)(&settings, &context).unwrap();

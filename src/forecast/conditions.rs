@@ -131,6 +131,7 @@ fn a_parameter_that_does_not_vary_is_refused_and_so_is_a_model_that_is_given_oth
             progress: &crate::progress::Quiet,
             checkpoints: None,
             start: Some(&model),
+            processor: &crate::nn::ops::Processor::Cpu,
         };
         (entry.build.fit)(&settings, &context).map(|fitted| fitted.parameters().to_vec())
     };

@@ -249,8 +249,10 @@ mod tests {
     fn the_preconditioning_of_unit_data_leaves_nothing_to_learn() {
         // z ~ N(0, 1) has D = alpha x_t / (alpha^2 + sigma^2), which is what F = 0 gives, and pulls back by the same;
         // what gives the noise, or the data, or the direction between them gives them as 0
+        // those that start as they were published do not start from the zero function
+        let from_zero = NETWORKS.iter().filter(|network| !["fourier_mlp", "normed_mlp"].contains(&network.name));
         for (kind, trained_for) in
-            NETWORKS.iter().flat_map(|network| DENOISER_NAMES.map(|objective| (network.name, objective)))
+            from_zero.flat_map(|network| DENOISER_NAMES.map(|objective| (network.name, objective)))
         {
             let denoiser = denoiser(kind, trained_for, 0.0);
             let bound = bound(&denoiser);

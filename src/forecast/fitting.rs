@@ -8,6 +8,7 @@ use super::stored::same_parts;
 use super::{Fitted, Result};
 use crate::model::{Checkpoints, Model};
 use crate::nn::data::Prefetch;
+use crate::nn::ops::Processor;
 use crate::progress::Progress;
 use crate::systems::{Geometry, Key, MemoryUse, Settings, Stepping, System};
 
@@ -33,6 +34,8 @@ pub struct FitContext<'a> {
     pub checkpoints: Option<&'a dyn Checkpoints>,
     /// The stored model whose weights and scales a training starts from, where there is one.
     pub start: Option<&'a Model>,
+    /// What computes the passes of networks in training.
+    pub processor: &'a Processor,
 }
 
 impl FitContext<'_> {

@@ -101,8 +101,8 @@ impl State {
     pub fn restore(saved: &Model, identity: &serde_json::Value, fresh: Self) -> Result<Self> {
         if saved.config != *identity {
             return Err(Error::Checkpoint(
-                "the checkpoint belongs to a training with other settings or data; remove it to train anew, or resume \
-                 with the settings and data that it was made with"
+                "the checkpoint belongs to a training with other settings or data, or on another device; remove it to \
+                 train anew, or resume with what it was made with"
                     .to_owned(),
             ));
         }

@@ -16,7 +16,9 @@ use scorecast_systems::{Geometry, Key};
 use super::data::{Batch, Data, Scale};
 use super::network::{Grid, HEADS, RESOLUTIONS};
 use super::objective::{Draws, Objective};
-use super::train::{Keep, TrainConfig, Trained, Trainer};
+use super::ops::Processor;
+use super::optimizer::Decay;
+use super::train::{Keep, TrainConfig, Trained, Trainer, USUAL_BETA2};
 use super::{Error, NetworkConfig, NeuralNetwork, Result, array};
 use crate::progress::Progress;
 
@@ -82,6 +84,7 @@ impl Classifier {
             data: &data,
             key,
             start: None,
+            processor: &Processor::Cpu,
             before: 0,
             progress,
             checkpoints: None,
@@ -138,6 +141,7 @@ fn network(geometry: Geometry, components: usize, effort: Effort) -> NetworkConf
         resolutions: RESOLUTIONS,
         heads: HEADS,
         patch: None,
+        frequency: None,
     }
 }
 
@@ -147,6 +151,8 @@ fn training(Effort { steps, .. }: Effort) -> TrainConfig {
         batch: 256,
         learning_rate: 1e-3,
         warm_up: steps / 10,
+        decay: Decay::Cosine,
+        beta2: USUAL_BETA2,
         weight_decay: 0.1,
         clip: 1.0,
         ema: 0.98,

@@ -5,17 +5,28 @@
 //! the weights' paths, and one pass updates all of it.
 
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use super::weights::Slot;
 
 const B1: f64 = 0.9;
-const B2: f64 = 0.99;
 const E: f32 = 1e-8;
 
 /// Weights that one thread goes over at a time.
 const CHUNK: usize = 1 << 15;
 /// Partial sums of a norm, side by side.
 const LANES: usize = 8;
+
+/// How far and how an update goes.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// r.
+    pub rate: f64,
+    /// d: weight decay per unit of rate.
+    pub decay: f64,
+    /// b2: the weight of the past in the mean of squared gradients.
+    pub beta2: f64,
+}
 
 /// The state of AdamW.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,20 +45,20 @@ impl AdamW {
         Self { updates: 0, m: vec![0.0; count], v: vec![0.0; count] }
     }
 
-    /// One update of `values` (whose tensors are `slots`) by `gradient`, with learning rate `rate` and weight decay
-    /// `decay` per unit of rate.
-    pub fn update(&mut self, slots: &[Slot], values: &mut [f32], gradient: &[f32], rate: f64, decay: f64) {
+    /// One update of `values` (whose tensors are `slots`) by `gradient`.
+    pub fn update(&mut self, slots: &[Slot], values: &mut [f32], gradient: &[f32], pace: Pace) {
+        let Pace { rate, decay, beta2 } = pace;
         assert!(values.len() == self.m.len() && gradient.len() == self.m.len(), "one gradient for each weight");
         self.updates += 1;
         let t = self.updates.min(i32::MAX as u64) as i32;
         let bias_m = (rate / (1.0 - B1.powi(t))) as f32;
-        let bias_v = (1.0 / (1.0 - B2.powi(t))) as f32;
+        let bias_v = (1.0 / (1.0 - beta2.powi(t))) as f32;
         for slot in slots {
             let shrink = if slot.path.ends_with(".weight") { (1.0 - rate * decay) as f32 } else { 1.0 };
             let range = || slot.range.clone();
             let (m, v) = (&mut self.m[range()], &mut self.v[range()]);
             let (values, gradient) = (&mut values[range()], &gradient[range()]);
-            let factors = [shrink, bias_m, bias_v];
+            let factors = [shrink, bias_m, bias_v, beta2 as f32, (1.0 - beta2) as f32];
             if values.len() <= CHUNK {
                 moved((values, gradient), (m, v), factors);
             } else {
@@ -60,10 +71,11 @@ impl AdamW {
 }
 
 /// One update of some weights by their gradient and moments.
-fn moved((w, g): (&mut [f32], &[f32]), (m, v): (&mut [f32], &mut [f32]), [shrink, bias_m, bias_v]: [f32; 3]) {
+fn moved((w, g): (&mut [f32], &[f32]), (m, v): (&mut [f32], &mut [f32]), factors: [f32; 5]) {
+    let [shrink, bias_m, bias_v, beta2, rest] = factors;
     for ((w, g), (m, v)) in w.iter_mut().zip(g).zip(m.iter_mut().zip(v)) {
         *m = B1 as f32 * *m + (1.0 - B1) as f32 * g;
-        *v = B2 as f32 * *v + (1.0 - B2) as f32 * g * g;
+        *v = beta2 * *v + rest * g * g;
         *w = *w * shrink - bias_m * *m / ((*v * bias_v).sqrt() + E);
     }
 }
@@ -106,14 +118,37 @@ pub fn average(mean: &mut [f32], values: &[f32], step: u64, decay: f64) {
     }
 }
 
-/// The learning rate at `step` (from 0) of `steps`: a linear rise over `warm_up` steps to `peak`, then half a cosine to
-/// zero.
-pub fn rate(peak: f64, step: u64, steps: u64, warm_up: u64) -> f64 {
+/// How the learning rate goes to zero.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Decay {
+    /// As half a cosine.
+    #[default]
+    Cosine,
+    /// In a straight line.
+    Linear,
+}
+
+impl Decay {
+    /// As a setting has them.
+    pub const WORDS: [&'static str; 2] = ["cosine", "linear"];
+
+    /// What a word means; the cosine where it is none of them.
+    pub fn named(word: &str) -> Self {
+        if word == "linear" { Self::Linear } else { Self::Cosine }
+    }
+}
+
+/// The learning rate at `step` (from 0) of `steps`: a linear rise over `warm_up` steps to `peak`, then down to zero.
+pub fn rate(peak: f64, step: u64, steps: u64, warm_up: u64, decay: Decay) -> f64 {
     if step < warm_up {
         return peak * (step + 1) as f64 / (warm_up + 1) as f64;
     }
     let progress = (step - warm_up) as f64 / steps.saturating_sub(warm_up).max(1) as f64;
-    peak * 0.5 * (1.0 + (std::f64::consts::PI * progress.min(1.0)).cos())
+    match decay {
+        Decay::Cosine => peak * 0.5 * (1.0 + (std::f64::consts::PI * progress.min(1.0)).cos()),
+        Decay::Linear => peak * (1.0 - progress.min(1.0)),
+    }
 }
 
 #[cfg(test)]
@@ -126,11 +161,13 @@ mod tests {
 
     #[test]
     fn three_updates_are_those_of_the_formula() {
+        const B2: f64 = 0.99;
         let slots = [slot("a.bias", 0..1), slot("a.weight", 1..2)];
         let (mut values, mut state) = (vec![0.3f32, -0.8], AdamW::new(2));
         let (mut w, mut m, mut v) = ([0.3f64, -0.8], [0.0f64; 2], [0.0f64; 2]);
         for (t, g) in [[0.5, -2.0], [-0.25, 1.0], [1.5, 0.125]].into_iter().enumerate() {
-            state.update(&slots, &mut values, &[g[0] as f32, g[1] as f32], 0.01, 0.1);
+            let pace = Pace { rate: 0.01, decay: 0.1, beta2: B2 };
+            state.update(&slots, &mut values, &[g[0] as f32, g[1] as f32], pace);
             for i in 0..2 {
                 m[i] = B1 * m[i] + (1.0 - B1) * g[i];
                 v[i] = B2 * v[i] + (1.0 - B2) * g[i] * g[i];
@@ -156,9 +193,11 @@ mod tests {
 
     #[test]
     fn the_rate_rises_and_falls_to_zero() {
-        assert!((rate(1.0, 0, 100, 9) - 0.1).abs() < 1e-12);
-        assert!((rate(1.0, 9, 109, 9) - 1.0).abs() < 1e-12);
-        assert!((rate(1.0, 59, 109, 9) - 0.5).abs() < 1e-12);
-        assert!(rate(1.0, 109, 109, 9).abs() < 1e-12);
+        assert!((rate(1.0, 0, 100, 9, Decay::Cosine) - 0.1).abs() < 1e-12);
+        assert!((rate(1.0, 9, 109, 9, Decay::Cosine) - 1.0).abs() < 1e-12);
+        assert!((rate(1.0, 59, 109, 9, Decay::Cosine) - 0.5).abs() < 1e-12);
+        assert!(rate(1.0, 109, 109, 9, Decay::Cosine).abs() < 1e-12);
+        assert!((rate(1.0, 34, 109, 9, Decay::Linear) - 0.75).abs() < 1e-12);
+        assert_eq!(rate(1.0, 109, 109, 9, Decay::Linear), 0.0);
     }
 }

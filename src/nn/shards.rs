@@ -4,15 +4,18 @@
 //! and then have each gradient over the whole batch at once, in its place of the flat vector
 //! ([`trunk`](super::ops::trunk)). Tensors that belong to no trunk have theirs from Candle, shard by shard, summed in
 //! order. Networks, weights and workspaces are made once and used in all steps.
+//!
+//! On another processor a batch is one shard, and all gradients are Candle's.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use candle_core::{DType, Device, Tensor, Var};
+use candle_core::{DType, Tensor, Var};
 use rayon::prelude::*;
 
 use super::init::Init;
+use super::ops::Processor;
 use super::ops::trunk::{Gathered, Shard};
 use super::weights::{Slot, Source, Tensors};
 use super::{NetworkConfig, NeuralNetwork, Result, Weights};
@@ -23,6 +26,7 @@ pub struct Shards {
     gathered: Arc<Gathered>,
     /// Tensors that belong to no trunk.
     loose: Vec<(Slot, Var)>,
+    processor: Processor,
     gradient: Vec<f32>,
 }
 
@@ -31,6 +35,7 @@ struct Training<'a> {
     tensors: &'a mut Tensors,
     slots: &'a [Slot],
     shard: Shard,
+    processor: &'a Processor,
 }
 
 impl Source for Training<'_> {
@@ -40,11 +45,18 @@ impl Source for Training<'_> {
     }
 
     fn gathered(&mut self, paths: &[String]) -> Option<(Shard, Vec<Range<usize>>)> {
+        if !self.processor.is_usual() {
+            return None;
+        }
         let place = |path: &String| {
             let index = self.slots.binary_search_by(|slot| slot.path.as_str().cmp(path)).ok()?;
             Some(self.slots[index].range.clone())
         };
         Some((self.shard.clone(), paths.iter().map(place).collect::<Option<_>>()?))
+    }
+
+    fn processor(&self) -> Processor {
+        self.processor.clone()
     }
 }
 
@@ -53,32 +65,33 @@ impl Shards {
     ///
     /// # Errors
     /// When the weights are not those of the network.
-    pub fn new(config: &NetworkConfig, weights: &Weights, count: usize) -> Result<Self> {
-        Self::of(weights, count, |source| config.network(source))
+    pub fn new(config: &NetworkConfig, weights: &Weights, count: usize, processor: &Processor) -> Result<Self> {
+        Self::of(weights, (count, processor), |source| config.network(source))
     }
 
     /// So many networks that are built from these weights.
     fn of(
         weights: &Weights,
-        count: usize,
+        (count, processor): (usize, &Processor),
         build: impl Fn(&mut dyn Source) -> Result<Box<dyn NeuralNetwork>>,
     ) -> Result<Self> {
         let gathered = Gathered::new(count);
         let vars: BTreeMap<String, Var> = weights
-            .frozen(DType::F32)?
+            .frozen_on(processor.device(), DType::F32)?
             .into_iter()
             .map(|(path, tensor)| Ok((path, Var::from_tensor(&tensor)?)))
             .collect::<Result<_>>()?;
         let mut tensors: Tensors = vars.iter().map(|(path, var)| (path.clone(), var.as_tensor().clone())).collect();
         let network = |index| {
             let (slots, shard) = (weights.slots.as_slice(), gathered.shard(index));
-            build(&mut Training { tensors: &mut tensors, slots, shard })
+            build(&mut Training { tensors: &mut tensors, slots, shard, processor })
         };
         let networks = (0..count).map(network).collect::<Result<_>>()?;
         let places = gathered.places();
         let loose = weights.slots.iter().filter(|slot| !places.contains(&slot.range));
         let loose = loose.filter_map(|slot| Some((slot.clone(), vars.get(&slot.path)?.clone()))).collect();
-        Ok(Self { networks, gathered, loose, gradient: vec![0.0; weights.count()] })
+        let (processor, gradient) = (processor.clone(), vec![0.0; weights.count()]);
+        Ok(Self { networks, gathered, loose, processor, gradient })
     }
 
     /// Gives all networks these weights.
@@ -88,7 +101,11 @@ impl Shards {
     pub fn load(&self, weights: &Weights) -> Result<()> {
         self.gathered.load(&weights.values);
         for (slot, var) in &self.loose {
-            var.set(&Tensor::from_slice(&weights.values[slot.range.clone()], slot.shape.as_slice(), &Device::Cpu)?)?;
+            var.set(&Tensor::from_slice(
+                &weights.values[slot.range.clone()],
+                slot.shape.as_slice(),
+                self.processor.device(),
+            )?)?;
         }
         Ok(())
     }
@@ -131,7 +148,7 @@ mod tests {
 
     use super::*;
     use crate::nn::NETWORKS;
-    use crate::nn::network::{Operations, tests::config};
+    use crate::nn::network::{Causal, Grid, Operations, tests::config};
     use crate::nn::ops::differences::normals;
 
     /// Rows of the shards of a batch: the last is smaller.
@@ -176,9 +193,9 @@ mod tests {
             let mut all = Vec::new();
             for threads in [1, 2, 3] {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-                let mut shards = Shards::new(&config, &weights, ROWS.len()).unwrap();
-                // a transformer has no trunk: its gradients are those of Candle
-                let trunks = config.kind != "transformer";
+                let mut shards = Shards::new(&config, &weights, ROWS.len(), &Processor::Cpu).unwrap();
+                // those without a trunk have gradients of Candle
+                let trunks = !["transformer", "fourier_mlp", "normed_mlp"].contains(&config.kind.as_str());
                 assert_eq!(shards.loose.is_empty(), trunks);
                 let mut step = |weights: &Weights| {
                     pool.install(|| {
@@ -197,6 +214,51 @@ mod tests {
                 all.push(gradient);
             }
             assert!(all.windows(2).all(|pair| pair[0] == pair[1]), "{}", config.kind);
+        }
+    }
+
+    #[test]
+    fn gradients_composed_of_operations_of_candle_are_those_by_hand() {
+        let grid = |periodic| Some(Grid { rows: 2, columns: 3, periodic });
+        let causal = Some(Causal { outputs: 3, reach: 1 });
+        let others = [
+            NetworkConfig { grid: grid(false), ..config("conv2d", true) },
+            NetworkConfig { grid: grid(false), ..config("unet2d", false) },
+            NetworkConfig { grid: None, patch: Some(3), ..config("transformer", true) },
+            NetworkConfig { levels: 2, ..config("conv", true) },
+            NetworkConfig { copies: 2, ..config("mlp", false) },
+            // pairs of components, shifts on a ring and on a torus
+            NetworkConfig { causal, ..config("mlp", false) },
+            NetworkConfig { causal, ..config("conv", false) },
+            NetworkConfig { causal, ..config("conv2d", false) },
+        ];
+        let usual = NETWORKS.iter().flat_map(|entry| [config(entry.name, false), config(entry.name, true)]);
+        for config in usual.chain(others) {
+            let weights = moved(&config);
+            let through = |index: usize, network: &dyn NeuralNetwork| -> Result<Tensor> {
+                let x = normals(10 + index as u64, &[ROWS[index], 6, 2]).to_dtype(DType::F32)?;
+                let levels: Vec<f64> = (0..ROWS[index] * config.levels).map(|i| 0.2 * i as f64 - 0.3).collect();
+                let levels = config.time_features.then_some(levels.as_slice());
+                let mut out = network.forward(&x, levels)?;
+                if let Some(second) = network.trunk(1) {
+                    out = (out + second.forward(&x, levels)?)?;
+                }
+                if let Some(causal) = network.causal() {
+                    let z = Key::new(3, Domain::Data).case(index as u64).normals(ROWS[index], 6);
+                    out = causal.forward(&out, z.view())?;
+                }
+                Ok(out.sqr()?.sum_all()?)
+            };
+            let run = |processor: &Processor| {
+                let mut shards = Shards::new(&config, &weights, ROWS.len(), processor).unwrap();
+                shards.load(&weights).unwrap();
+                assert!(processor.is_usual() || shards.loose.len() == weights.slots.len());
+                let (loss, gradient) = shards.gradient(through).unwrap();
+                (loss, gradient.to_vec())
+            };
+            let ((loss, found), (expected, by_hand)) = (run(&Processor::composed()), run(&Processor::Cpu));
+            assert!((loss / expected - 1.0).abs() < 1e-6, "{}: {loss} {expected}", config.kind);
+            assert_near(&found, &by_hand);
         }
     }
 
@@ -258,7 +320,7 @@ mod tests {
         };
         let mut weights = Weights::seeded(Key::new(1, Domain::Training), build).unwrap();
         weights.values.iter_mut().enumerate().for_each(|(i, w)| *w += 0.3 * (i as f32 * 1.3).sin());
-        let mut shards = Shards::of(&weights, ROWS.len(), build).unwrap();
+        let mut shards = Shards::of(&weights, (ROWS.len(), &Processor::Cpu), build).unwrap();
         assert_eq!(shards.loose.len(), 1);
         for _ in 0..2 {
             shards.load(&weights).unwrap();

@@ -15,7 +15,8 @@ use serde::{Deserialize, Serialize};
 use super::checkpoint::State;
 use super::data::{Data, Subset};
 use super::objective::{Draws, Objective};
-use super::optimizer::{average, clip, rate};
+use super::ops::Processor;
+use super::optimizer::{Decay, Pace, average, clip, rate};
 use super::shards::Shards;
 use super::validation::Validation;
 use super::windows::evenly;
@@ -40,6 +41,12 @@ pub struct TrainConfig {
     pub learning_rate: f64,
     /// Steps until it is reached.
     pub warm_up: u64,
+    /// How it goes to zero after them.
+    #[serde(default)]
+    pub decay: Decay,
+    /// The weight of the past in AdamW's mean of squared gradients.
+    #[serde(default = "usual_beta2")]
+    pub beta2: f64,
     /// Weight decay of AdamW.
     pub weight_decay: f64,
     /// The largest norm of a gradient.
@@ -53,6 +60,13 @@ pub struct TrainConfig {
     /// Which weights are kept.
     #[serde(default)]
     pub keep: Keep,
+}
+
+/// What stands for [`TrainConfig::beta2`] where it is left out.
+pub const USUAL_BETA2: f64 = 0.99;
+
+const fn usual_beta2() -> f64 {
+    USUAL_BETA2
 }
 
 /// Which weights of a training are kept.
@@ -111,6 +125,8 @@ pub struct Trainer<'a, 'd> {
     pub key: Key,
     /// The weights that it starts from; none where they are drawn.
     pub start: Option<&'a Weights>,
+    /// What computes the passes of the network. Losses, and all that is done with gradients, are the CPU's.
+    pub processor: &'a Processor,
     /// Steps of the trainings before it that belong to it, as they are reported.
     pub before: u64,
     /// Where it reports, and who may stop it.
@@ -142,7 +158,8 @@ impl Trainer<'_, '_> {
         }
         let mut state = self.start()?;
         self.progress.trained(self.before + state.step);
-        let mut shards = Shards::new(self.network, &state.weights, self.config.batch.div_ceil(SHARD))?;
+        let count = self.config.batch.div_ceil(self.shard());
+        let mut shards = Shards::new(self.network, &state.weights, count, self.processor)?;
         self.progress.start("train", self.config.steps);
         self.data.read_at_random(true);
         let all = self.all_steps(&mut state, &mut shards);
@@ -160,6 +177,11 @@ impl Trainer<'_, '_> {
         }
         let weights = Weights { values: state.best, ..state.weights };
         Ok(Trained { weights, best_step: state.best_step, best_valid: state.best_valid, curve: state.curve })
+    }
+
+    /// Rows that are one graph: of another processor a whole batch, since that shares the work itself.
+    fn shard(&self) -> usize {
+        if self.processor.is_usual() { SHARD } else { self.config.batch.max(1) }
     }
 
     fn start(&self) -> Result<State> {
@@ -182,13 +204,17 @@ impl Trainer<'_, '_> {
 
     /// What must be the same for a checkpoint to be continued, as text, which survives a file unchanged.
     fn identity(&self) -> serde_json::Value {
-        let identity = serde_json::json!({
+        let mut identity = serde_json::json!({
             "network": self.network,
             "objective": self.named,
             "training": self.config,
             "pairs": self.data.pairs(Subset::Train),
             "key": format!("{:?}", self.key),
         });
+        // on another device the same training rounds otherwise
+        if !self.processor.is_usual() {
+            identity["device"] = self.processor.name().into();
+        }
         serde_json::Value::String(identity.to_string())
     }
 
@@ -212,9 +238,10 @@ impl Trainer<'_, '_> {
                 config.learning_rate, config.clip, config.warm_up
             )));
         }
-        let rate = rate(config.learning_rate, step, config.steps, config.warm_up);
+        let rate = rate(config.learning_rate, step, config.steps, config.warm_up, config.decay);
+        let pace = Pace { rate, decay: config.weight_decay, beta2: config.beta2 };
         let weights = &mut state.weights;
-        state.adam.update(&weights.slots, &mut weights.values, gradient, rate, config.weight_decay);
+        state.adam.update(&weights.slots, &mut weights.values, gradient, pace);
         average(&mut state.mean, &weights.values, step, config.ema);
         state.step += 1;
         Ok(Taken { loss, norm, rate })
@@ -255,16 +282,15 @@ impl Trainer<'_, '_> {
 
     /// The mean loss of the batch of a step, and its gradient in the order of the weights.
     fn gradient<'s>(&self, shards: &'s mut Shards, weights: &Weights, step: u64) -> Result<(f64, &'s mut [f32])> {
-        let rows = self.batch(step);
+        let (rows, size) = (self.batch(step), self.shard());
         // what the next step wants is read from the disk while this one computes
         if self.data.is_held() && step + 1 < self.config.steps {
             self.data.read_soon(Subset::Train, &self.batch(step + 1));
         }
         let taken = step as f64 / self.config.steps as f64;
-        let draws = |shard: usize| {
-            Draws::new(self.key.at(step), (shard * SHARD) as u64).after(taken).labelled(self.key.case(3))
-        };
-        let parts: Vec<&[usize]> = rows.chunks(SHARD).collect();
+        let draws =
+            |shard: usize| Draws::new(self.key.at(step), (shard * size) as u64).after(taken).labelled(self.key.case(3));
+        let parts: Vec<&[usize]> = rows.chunks(size).collect();
         shards.load(weights)?;
         shards.gradient(|shard, network| {
             let part = parts.get(shard).copied().unwrap_or_default();
@@ -291,7 +317,7 @@ impl Trainer<'_, '_> {
         // whole shards, which count alike
         let count = if count > SHARD { count / SHARD * SHARD } else { count };
         let mean = Weights { slots: state.weights.slots.clone(), values: state.mean.clone() };
-        let network = self.network.frozen(&mean)?;
+        let network = self.network.frozen_on(&mean, self.processor)?;
         let rows: Vec<usize> = evenly(available, count).collect();
         self.data.read_soon(Subset::Valid, &rows);
         let shard = |(index, part): (usize, &[usize])| -> Result<f64> {
@@ -299,6 +325,11 @@ impl Trainer<'_, '_> {
             let loss = self.objective.loss(network.as_ref(), &self.data.batch(Subset::Valid, part), draws)?;
             Ok(loss.to_dtype(DType::F64)?.to_scalar::<f64>()?)
         };
-        Ok(Validation(rows.par_chunks(SHARD).enumerate().map(shard).collect::<Result<_>>()?))
+        let losses = if self.processor.is_usual() {
+            rows.par_chunks(SHARD).enumerate().map(shard).collect::<Result<_>>()?
+        } else {
+            rows.chunks(SHARD).enumerate().map(shard).collect::<Result<_>>()?
+        };
+        Ok(Validation(losses))
     }
 }

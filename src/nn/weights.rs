@@ -8,6 +8,7 @@ use candle_core::{DType, Device, Tensor, Var};
 use scorecast_systems::Key;
 
 use super::init::Init;
+use super::ops::Processor;
 use super::ops::trunk::Shard;
 use super::{Error, Result};
 use crate::model;
@@ -25,6 +26,19 @@ pub trait Source {
     /// other; one that does not has the gradients of all tensors from Candle.
     fn gathered(&mut self, _paths: &[String]) -> Option<(Shard, Vec<Range<usize>>)> {
         None
+    }
+
+    /// Numbers that are no weights, as a tensor on the CPU; `make` has so many of them. A source that only counts makes none.
+    ///
+    /// # Errors
+    /// When Candle fails.
+    fn constant(&mut self, shape: &[usize], make: &mut dyn FnMut(usize) -> Vec<f32>) -> Result<Tensor> {
+        Ok(Tensor::from_vec(make(shape.iter().product()), shape, &Device::Cpu)?)
+    }
+
+    /// What computes the passes of the network, where its tensors lie. A source around another asks that.
+    fn processor(&self) -> Processor {
+        Processor::Cpu
     }
 }
 
@@ -50,6 +64,10 @@ pub(super) struct Counted(pub usize);
 impl Source for Counted {
     fn tensor(&mut self, _path: &str, shape: &[usize], _init: Init) -> Result<Tensor> {
         self.0 = shape.iter().fold(1usize, |product, n| product.saturating_mul(*n)).saturating_add(self.0);
+        Ok(Tensor::zeros(1, DType::F32, &Device::Cpu)?.broadcast_as(shape)?)
+    }
+
+    fn constant(&mut self, shape: &[usize], _make: &mut dyn FnMut(usize) -> Vec<f32>) -> Result<Tensor> {
         Ok(Tensor::zeros(1, DType::F32, &Device::Cpu)?.broadcast_as(shape)?)
     }
 }
@@ -80,13 +98,22 @@ impl Source for Tensors {
 }
 
 /// Tensors that are given away one by one, so that it is known in the end which nobody wanted.
-pub struct Given(pub Tensors);
+pub struct Given {
+    /// What nobody has taken yet.
+    pub tensors: Tensors,
+    /// Where they lie.
+    pub processor: Processor,
+}
 
 impl Source for Given {
     fn tensor(&mut self, path: &str, shape: &[usize], init: Init) -> Result<Tensor> {
-        let tensor = self.0.tensor(path, shape, init)?;
-        self.0.remove(path);
+        let tensor = self.tensors.tensor(path, shape, init)?;
+        self.tensors.remove(path);
         Ok(tensor)
+    }
+
+    fn processor(&self) -> Processor {
+        self.processor.clone()
     }
 }
 
@@ -140,8 +167,16 @@ impl Weights {
     /// # Errors
     /// When Candle fails.
     pub fn frozen(&self, dtype: DType) -> Result<Tensors> {
+        self.frozen_on(&Device::Cpu, dtype)
+    }
+
+    /// Plain tensors on a device.
+    ///
+    /// # Errors
+    /// When Candle fails.
+    pub fn frozen_on(&self, device: &Device, dtype: DType) -> Result<Tensors> {
         let tensor = |slot: &Slot| -> Result<_> {
-            let tensor = Tensor::from_slice(&self.values[slot.range.clone()], slot.shape.as_slice(), &Device::Cpu)?;
+            let tensor = Tensor::from_slice(&self.values[slot.range.clone()], slot.shape.as_slice(), device)?;
             Ok((slot.path.clone(), tensor.to_dtype(dtype)?))
         };
         self.slots.iter().map(tensor).collect()

@@ -31,6 +31,7 @@ pub fn run(plan: &Plan, options: &Options, progress: &dyn Progress) -> Result<Fi
     let begun = Instant::now();
     let out = options.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(folder_name(&plan.name)));
     let mut folder = RunFolder::create(&out, options.force, options.resume)?;
+    folder.trained_on(options.processor.name());
     let kept = folder.resumed().then(|| folder.path().join(EXPERIMENT));
     let measured = measured(plan, kept.as_deref(), None, options, progress)?;
     let plan = measured.as_ref().unwrap_or(plan);

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::failure::{Failure, FailureKind, Result};
+use crate::nn::ops::Processor;
 use crate::progress::Progress;
 use crate::store::{Launcher, Limits};
 use crate::systems::MemoryUse;
@@ -24,6 +25,8 @@ pub struct Options {
     pub scratch: Option<PathBuf>,
     /// How the process that reads foreign files is started; without one this process reads them.
     pub launcher: Option<Launcher>,
+    /// What computes the passes of networks in training.
+    pub processor: Processor,
 }
 
 impl Options {

@@ -21,8 +21,14 @@ pub(super) const RECORD: &str = "record.json";
 /// Files of the folder itself, which the manifest leaves out.
 const OWN: [&str; 4] = [MANIFEST, "DONE", "RUNNING", RECORD];
 
-/// Writes the manifest of a folder; `inputs` are the digests of what was read, by path.
-pub(super) fn write(folder: &Path, inputs: &BTreeMap<String, String>, timings: &[(String, f64)]) -> Result<()> {
+/// Writes the manifest of a folder; `inputs` are the digests of what was read, by path, and `device` is what networks were
+/// trained on.
+pub(super) fn write(
+    folder: &Path,
+    inputs: &BTreeMap<String, String>,
+    device: &str,
+    timings: &[(String, f64)],
+) -> Result<()> {
     let mut files = Map::new();
     for name in names(folder)? {
         let (sha256, bytes) = file_digest(&folder.join(&name))?;
@@ -36,6 +42,7 @@ pub(super) fn write(folder: &Path, inputs: &BTreeMap<String, String>, timings: &
             "scorecast": env!("CARGO_PKG_VERSION"),
             "hdf5": format!("{}.{}.{}", hdf5.0, hdf5.1, hdf5.2),
         },
+        "device": device,
         "inputs": inputs,
         "files": files,
         "seconds": timings,
@@ -152,12 +159,18 @@ mod tests {
         fs::write(folder.path().join("models/a"), b"abc").unwrap();
         fs::write(folder.path().join("b"), b"").unwrap();
         fs::write(folder.path().join(".c.1-2.partial"), b"half").unwrap();
-        write(folder.path(), &BTreeMap::from([("in.nc".into(), "ab".into())]), &[("train".into(), 1.5)]).unwrap();
+        write(folder.path(), &BTreeMap::from([("in.nc".into(), "ab".into())]), "cuda:1", &[("train".into(), 1.5)])
+            .unwrap();
         let text = fs::read_to_string(folder.path().join(MANIFEST)).unwrap();
         // FIPS 180-2, appendix B.1: the digest of "abc".
         assert!(text.contains("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"), "{text}");
         assert_eq!(inputs(folder.path()), BTreeMap::from([("in.nc".into(), "ab".into())]));
-        assert!(!text.contains("partial") && text.contains("\"models/a\"") && text.contains("\"train\": 1.5"));
+        assert!(
+            text.contains("\"device\": \"cuda:1\"")
+                && !text.contains("partial")
+                && text.contains("\"models/a\"")
+                && text.contains("\"train\": 1.5")
+        );
         assert_eq!(verify(folder.path()).unwrap(), Vec::<String>::new());
         fs::write(folder.path().join("models/a"), b"abd").unwrap();
         fs::remove_file(folder.path().join("b")).unwrap();

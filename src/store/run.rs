@@ -34,6 +34,8 @@ pub struct RunFolder {
     resumed: bool,
     /// What it is of.
     record: Record,
+    /// What its networks are trained on.
+    device: String,
     /// Folders that were made for it, deepest first.
     made: Vec<PathBuf>,
     finished: bool,
@@ -71,12 +73,18 @@ impl RunFolder {
         if resumed && partial.join(DONE).exists() {
             fs::remove_file(partial.join(DONE)).map_err(|e| Error::io(&partial, "go on with it", &e))?;
         }
-        Ok(Self { out, partial, resumed, record: Record::default(), made, finished: false, _running: running })
+        let (record, device) = (Record::default(), "cpu".to_owned());
+        Ok(Self { out, partial, resumed, record, device, made, finished: false, _running: running })
     }
 
     /// Whether a folder holds a complete run.
     pub fn is_finished(out: &Path) -> bool {
         fs::read_to_string(out.join(DONE)).is_ok_and(|mark| mark == MARK)
+    }
+
+    /// Says what its networks are trained on; the CPU, if nothing is said.
+    pub fn trained_on(&mut self, device: String) {
+        self.device = device;
     }
 
     /// Whether this goes on with an unfinished run.
@@ -174,7 +182,7 @@ impl RunFolder {
     /// # Errors
     /// [`Error::Io`] when the system refuses; then the unfinished run stays, and can be resumed.
     pub fn finish(mut self, timings: &[(String, f64)]) -> Result<PathBuf> {
-        manifest::write(&self.partial, &self.record.inputs, timings)?;
+        manifest::write(&self.partial, &self.record.inputs, &self.device, timings)?;
         write_atomic(&self.partial.join(DONE), MARK.as_bytes())?;
         for name in [RECORD, RUNNING] {
             let path = self.partial.join(name);

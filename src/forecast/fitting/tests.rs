@@ -40,6 +40,7 @@ pub fn try_fit_knowing<'a>(
         progress: &Quiet,
         checkpoints: None,
         start: None,
+        processor: &crate::nn::ops::Processor::Cpu,
     };
     (entry.build.fit)(&settings, &context)
 }

@@ -53,9 +53,11 @@ impl First {
     pub fn fit(settings: &Settings, context: &FitContext, data: &Data, task: Task) -> Result<Self> {
         let config = network(settings, &context.size(), task.fields)?;
         let task = Task { key: task.key.members_from(STREAMS), checkpoints: context.checkpoints, ..task };
-        let identity =
-            json!({ "network": config, "objective": task.named, "steps": task.steps, "key": format!("{:?}", task.key) })
-                .to_string();
+        let mut identity = json!({ "network": config, "objective": task.named, "steps": task.steps, "key": format!("{:?}", task.key) });
+        if !context.processor.is_usual() {
+            identity["device"] = context.processor.name().into();
+        }
+        let identity = identity.to_string();
         let saved = context.checkpoints.map(|kept| kept.load()).transpose().map_err(refused)?.flatten();
         let Some(saved) = saved.filter(|saved| saved.tensors.keys().any(|name| name.starts_with(FIRST))) else {
             let (learned, training) = Learned::train(settings, context, data, &task, 1)?;
@@ -63,8 +65,8 @@ impl First {
         };
         if saved.config["first"].as_str() != Some(&identity) {
             return Err(refused(
-                "the checkpoint belongs to a training with other settings or data; remove it to train anew, or resume with \
-                 the settings and data that it was made with"
+                "the checkpoint belongs to a training with other settings or data, or on another device; remove it to \
+                 train anew, or resume with what it was made with"
                     .to_owned(),
             ));
         }

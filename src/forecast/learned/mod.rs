@@ -171,6 +171,7 @@ impl Learned {
             data,
             key: task.key,
             start: task.start.as_ref(),
+            processor: context.processor,
             before: task.before,
             progress: context.progress,
             checkpoints: task.checkpoints,

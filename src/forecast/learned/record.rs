@@ -200,6 +200,9 @@ fn misdescribed(network: &NetworkConfig, fields: Fields) -> Option<(&'static str
     if network.kernel.is_multiple_of(2) {
         return Some(("kernel", format!("is {}, but must be odd", network.kernel)));
     }
+    if let Some(sd) = network.frequency.filter(|sd| !(*sd > 0.0 && sd.is_finite())) {
+        return Some(("frequency", format!("is {sd}, but must be above 0")));
+    }
     let own = Fields::of(network);
     (own != fields).then(|| ("network", format!("has {}, but must have {}", own.described(), fields.described())))
 }

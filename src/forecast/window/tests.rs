@@ -125,6 +125,7 @@ fn a_trained_window_may_start_another_with_another_history() {
             progress: &Quiet,
             checkpoints: None,
             start,
+            processor: &crate::nn::ops::Processor::Cpu,
         };
         super::fit(&Settings::check("window", &PARAMS, &given).unwrap(), &context)
     };

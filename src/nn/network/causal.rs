@@ -6,13 +6,13 @@
 //! edge of a periodic one too; elsewhere each pair of components has weights of its own. So one evaluation of the trunk
 //! serves all components, and to go on by one component costs a product with U and one with V.
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 use ndarray::{Array1, Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
 use super::{Grid, NetworkConfig};
 use crate::nn::init::Init;
-use crate::nn::ops::{Activation, linear};
+use crate::nn::ops::{Activation, Processor};
 use crate::nn::weights::Source;
 use crate::nn::{Error, Result, array};
 
@@ -35,6 +35,7 @@ pub struct CausalLayer {
     weight: Tensor,
     /// b.
     bias: Tensor,
+    processor: Processor,
 }
 
 /// Which weights belong to which pair of components.
@@ -108,7 +109,8 @@ impl CausalLayer {
             count => Some(source.tensor("causal.before", &[count, hidden], normal(1.0, seen))?),
         };
         let weight = source.tensor("causal.weight", &[causal.outputs, hidden], normal(0.3, hidden))?;
-        Ok(Self { places, before, weight, bias: source.tensor("causal.bias", &[causal.outputs], Init::Zero)? })
+        let bias = source.tensor("causal.bias", &[causal.outputs], Init::Zero)?;
+        Ok(Self { places, before, weight, bias, processor: source.processor() })
     }
 
     /// Floating-point operations for one vector.
@@ -130,17 +132,18 @@ impl CausalLayer {
     pub fn forward(&self, trunk: &Tensor, z: ArrayView2<f64>) -> Result<Tensor> {
         let (rows, n, hidden) = trunk.dims3()?;
         assert_eq!(z.dim(), (rows, n), "one vector for each row");
-        let mut h = trunk.reshape((rows * n, hidden))?;
+        let from = trunk.device();
+        let mut h = trunk.to_device(self.processor.device())?.reshape((rows * n, hidden))?;
         if let Some(before) = &self.before {
             h = (h + self.sum(before, z)?)?;
         }
-        let out = linear(&h.silu()?, &self.weight, &self.bias, Activation::Identity)?;
-        Ok(out.reshape((rows, n, ()))?)
+        let out = self.processor.linear(&h.silu()?, &self.weight, &self.bias, Activation::Identity)?;
+        Ok(out.reshape((rows, n, ()))?.to_device(from)?)
     }
 
     /// sum_j V_(c,j) z_j, `[row x component, hidden]`.
     fn sum(&self, before: &Tensor, z: ArrayView2<f64>) -> Result<Tensor> {
-        let ((rows, n), dtype) = (z.dim(), before.dtype());
+        let ((rows, n), dtype, device) = (z.dim(), before.dtype(), before.device());
         let (places, hidden) = before.dims2()?;
         match &self.places {
             Places::Shifts(..) => {
@@ -150,16 +153,16 @@ impl CausalLayer {
                         (0..rows).for_each(|row| seen[[row * n + c, place]] = z[[row, j]]);
                     }
                 }
-                Ok(array::matrix(seen.view(), dtype)?.matmul(before)?)
+                Ok(array::matrix(seen.view(), dtype)?.to_device(device)?.matmul(before)?)
             }
             Places::Pairs => {
                 // V as one matrix from z to all hidden units, with a row of zeros where j is not before c
-                let zeros = Tensor::zeros((1, hidden), dtype, &Device::Cpu)?;
+                let zeros = Tensor::zeros((1, hidden), dtype, device)?;
                 let padded = Tensor::cat(&[before, &zeros], 0)?;
                 let place = |j: usize, c: usize| if j < c { c * (c - 1) / 2 + j } else { places };
                 let index: Vec<u32> = (0..n).flat_map(|j| (0..n).map(move |c| place(j, c) as u32)).collect();
-                let all = padded.index_select(&Tensor::from_vec(index, n * n, &Device::Cpu)?, 0)?;
-                let sum = array::matrix(z, dtype)?.matmul(&all.reshape((n, n * hidden))?)?;
+                let all = padded.index_select(&Tensor::from_vec(index, n * n, device)?, 0)?;
+                let sum = array::matrix(z, dtype)?.to_device(device)?.matmul(&all.reshape((n, n * hidden))?)?;
                 Ok(sum.reshape((rows * n, hidden))?)
             }
         }
@@ -277,7 +280,8 @@ mod tests {
             let tensors: Vec<Tensor> = layer.tensors().chain([&trunk]).cloned().collect();
             check(&tensors, |a| {
                 let (before, weight, bias) = (Some(a[0].clone()), a[1].clone(), a[2].clone());
-                let layer = CausalLayer { places: layer.places.clone(), before, weight, bias };
+                let layer =
+                    CausalLayer { places: layer.places.clone(), before, weight, bias, processor: Processor::Cpu };
                 layer.forward(&a[3], z.view()).map_err(candle_core::Error::wrap)
             });
             let whole = layer.forward(&trunk, z.view()).unwrap().to_vec3::<f64>().unwrap();

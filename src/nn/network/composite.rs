@@ -9,6 +9,7 @@ use super::causal::CausalLayer;
 use super::filmed::trunk;
 use super::{NetworkBuild, NetworkConfig, NeuralNetwork, Operations};
 use crate::nn::init::Init;
+use crate::nn::ops::Processor;
 use crate::nn::ops::trunk::Shard;
 use crate::nn::weights::Source;
 use crate::nn::{Error, Result};
@@ -34,6 +35,14 @@ impl Source for Prefixed<'_> {
 
     fn gathered(&mut self, paths: &[String]) -> Option<(Shard, Vec<Range<usize>>)> {
         self.source.gathered(&paths.iter().map(|path| format!("{}{path}", self.prefix)).collect::<Vec<_>>())
+    }
+
+    fn constant(&mut self, shape: &[usize], make: &mut dyn FnMut(usize) -> Vec<f32>) -> Result<Tensor> {
+        self.source.constant(shape, make)
+    }
+
+    fn processor(&self) -> Processor {
+        self.source.processor()
     }
 }
 

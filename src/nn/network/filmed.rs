@@ -33,6 +33,14 @@ struct Filmed {
     inner: Box<dyn NeuralNetwork>,
 }
 
+/// What a network refuses whose embedding of levels is the published one, and of nothing else.
+pub(super) fn no_film(config: &NetworkConfig) -> Option<(&'static str, String)> {
+    config.film.map(|_| {
+        let problem = format!("is \"film\", which a {} network does not have; set it to \"fields\"", config.kind);
+        ("condition_by", problem)
+    })
+}
+
 /// One trunk of a description, told constants by its film where it has one.
 pub(super) fn trunk(
     config: &NetworkConfig,
@@ -131,6 +139,11 @@ mod tests {
         let constants = [[0.8, -2.0], [0.0, 1.2], [0.8, 1.2]];
         for (entry, noised) in NETWORKS.iter().flat_map(|entry| [(entry, false), (entry, true)]) {
             let plain = config(entry.name, noised);
+            let told = NetworkConfig { film: Some(Film { first: 0, count: 2 }), ..plain.clone() };
+            if let Some((key, problem)) = (entry.build.refuses)(&told) {
+                assert!(key == "condition_by" && problem.contains("is \"film\""), "{}: {problem}", entry.name);
+                continue;
+            }
             for first in [0, 1, plain.inputs] {
                 let inputs = plain.inputs + 2;
                 let filmed = NetworkConfig { inputs, film: Some(Film { first, count: 2 }), ..plain.clone() };

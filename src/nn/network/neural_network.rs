@@ -114,6 +114,9 @@ pub struct NetworkConfig {
     /// Components of a token of a transformer, along each direction of a grid; none for as few as make few tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patch: Option<usize>,
+    /// The sd of the frequencies of a network that sees by random waves; none for the usual one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frequency: Option<f64>,
     /// Whether it is given a noise level.
     pub time_features: bool,
     /// Noise levels of a row, where it is given any: one, or one for each frame of a window.

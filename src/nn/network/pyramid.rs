@@ -17,7 +17,7 @@ use super::residual::{Mixing, Residual};
 use super::{Grid, NetworkConfig, NeuralNetwork, Operations};
 use crate::nn::Result;
 use crate::nn::level::FEATURES;
-use crate::nn::ops::{Cells, coarser, finer};
+use crate::nn::ops::{Cells, Processor};
 use crate::nn::weights::Source;
 
 /// How a convolution stands on the grid of a resolution, of a kernel.
@@ -33,6 +33,7 @@ pub(super) struct Pyramid {
     up: Vec<Residual>,
     /// Between a resolution and the next.
     cells: Vec<Cells>,
+    processor: Processor,
     chunk: usize,
 }
 
@@ -101,7 +102,8 @@ impl Pyramid {
                 size: [fine.rows / coarse.rows, fine.columns / coarse.columns],
             }
         });
-        Ok(Self { config: config.clone(), cells: cells.collect(), chunk: down[0].chunk(), down, up })
+        let (cells, chunk, processor) = (cells.collect(), down[0].chunk(), source.processor());
+        Ok(Self { config: config.clone(), cells, processor, chunk, down, up })
     }
 
     /// The trunks in the order in which a pass goes through them.
@@ -117,16 +119,18 @@ impl NeuralNetwork for Pyramid {
 
     fn forward(&self, x: &Tensor, levels: Option<&[f64]>) -> Result<Tensor> {
         self.config.check(x, levels)?;
-        let mut y = self.down[0].forward(x, levels)?;
+        let on = &self.processor;
+        // once for all trunks
+        let mut y = self.down[0].forward(&x.to_device(on.device())?, levels)?;
         let mut skipped = Vec::new();
         for (cells, trunk) in self.cells.iter().zip(&self.down[1..]) {
-            let next = trunk.forward(&coarser(&y, *cells)?, levels)?;
+            let next = trunk.forward(&on.coarser(&y, *cells)?, levels)?;
             skipped.push(std::mem::replace(&mut y, next));
         }
         for ((cells, trunk), skipped) in self.cells.iter().zip(&self.up).zip(&skipped).rev() {
-            y = trunk.forward(&Tensor::cat(&[skipped, &finer(&y, *cells)?], 2)?, levels)?;
+            y = trunk.forward(&Tensor::cat(&[skipped, &on.finer(&y, *cells)?], 2)?, levels)?;
         }
-        Ok(y)
+        Ok(y.to_device(x.device())?)
     }
 
     fn tensors(&self) -> Vec<&Tensor> {

@@ -10,12 +10,13 @@ use std::sync::{Arc, OnceLock};
 
 use candle_core::{DType, Device, Tensor, Var};
 
-use super::{NetworkConfig, NeuralNetwork};
+use super::{NetworkConfig, NeuralNetwork, layer_by_layer};
 use crate::nn::Result;
 use crate::nn::init::Init;
 use crate::nn::level::FEATURES;
 use crate::nn::ops::real::Real;
 use crate::nn::ops::trunk::{Field, Operations, Place, Route, Shape, SharedWorkspaces, Trunk};
+use crate::nn::ops::{Activation, Processor};
 use crate::nn::weights::Source;
 
 /// How stem, first and second mix positions.
@@ -43,7 +44,8 @@ pub(super) struct Residual {
     mixing: Mixing,
     /// In the order of the maps of the trunk.
     layers: Vec<Layer>,
-    /// Made in the first pass.
+    processor: Processor,
+    /// Made in the first pass on the CPU.
     trunk: OnceLock<Precision>,
 }
 
@@ -89,6 +91,14 @@ impl Layer {
         let weight = source.tensor(&format!("{path}.weight"), shape, init)?;
         let bias = source.tensor(&format!("{path}.bias"), &shape[..1], bias)?;
         Ok(Self { path, weight, bias })
+    }
+
+    /// a(x W^T + b), where x lies.
+    ///
+    /// # Errors
+    /// When the shapes do not fit.
+    pub fn apply(&self, on: &Processor, x: &Tensor, activation: Activation) -> Result<Tensor> {
+        Ok(on.linear(x, &self.weight, &self.bias, activation)?)
     }
 }
 
@@ -147,7 +157,8 @@ impl Residual {
             layer(source, path("second"), &mixing.weight(width, width), 0.5)?;
         }
         layer(source, "head".to_owned(), &[config.outputs.saturating_mul(shared), width], head)?;
-        let network = Self { config: config.clone(), mixing, layers, trunk: OnceLock::new() };
+        let processor = source.processor();
+        let network = Self { config: config.clone(), mixing, layers, processor, trunk: OnceLock::new() };
         network.gather(source)?;
         Ok(network)
     }
@@ -178,14 +189,20 @@ impl Residual {
         }
     }
 
-    fn trunk(&self) -> Result<&Precision> {
-        if let Some(trunk) = self.trunk.get() {
-            return Ok(trunk);
-        }
+    /// Checks that the kernel has a middle.
+    fn check_kernel(&self) -> Result<()> {
         if self.mixing.kernel.iter().any(|kernel| kernel % 2 == 0) {
             let message = format!("the kernel of a convolution must be odd, not {}", self.config.kernel);
             return Err(candle_core::Error::Msg(message).into());
         }
+        Ok(())
+    }
+
+    fn trunk(&self) -> Result<&Precision> {
+        if let Some(trunk) = self.trunk.get() {
+            return Ok(trunk);
+        }
+        self.check_kernel()?;
         let made = match self.dtype() {
             DType::F32 => Precision::Single(Run::new(self.shape(), &self.layers)?),
             DType::F64 => Precision::Double(Run::new(self.shape(), &self.layers)?),
@@ -211,6 +228,11 @@ impl NeuralNetwork for Residual {
         self.config.check(x, levels)?;
         let (batch, config) = (x.dims3()?.0, &self.config);
         let dims = (batch, config.components, config.outputs);
+        if let Processor::Composed(device) = &self.processor {
+            self.check_kernel()?;
+            let out = layer_by_layer::forward(self.shape(), &self.layers, &x.to_device(device)?, levels)?;
+            return Ok(out.reshape(dims)?.to_device(x.device())?);
+        }
         Ok(match self.trunk()? {
             Precision::Single(run) => run.apply(x, levels, dims)?,
             Precision::Double(run) => run.apply(x, levels, dims)?,

@@ -25,6 +25,8 @@ pub(crate) fn config(kind: &str, time_features: bool) -> NetworkConfig {
         resolutions: RESOLUTIONS,
         heads: 2,
         patch: None,
+        // waves so long that differences tell their slopes
+        frequency: (kind == "fourier_mlp").then_some(0.1),
         time_features,
         levels: 1,
         film: None,

@@ -14,7 +14,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Tensor};
 use scorecast_systems::Entry;
 
 use super::residual::Layer;
@@ -22,7 +22,7 @@ use super::tokens::Tokens;
 use super::{NetworkBuild, NetworkConfig, NeuralNetwork, Operations};
 use crate::nn::init::Init;
 use crate::nn::level::{FEATURES, features};
-use crate::nn::ops::{Activation, attention, linear, normalize};
+use crate::nn::ops::{Activation, Processor};
 use crate::nn::weights::Source;
 use crate::nn::{Error, Result};
 
@@ -59,6 +59,7 @@ struct Transformer {
     position: Option<Tensor>,
     blocks: Vec<Block>,
     head: Layer,
+    processor: Processor,
     /// The place of each pair of tokens in the tables; made in the first pass.
     places: OnceLock<Arc<Vec<u32>>>,
 }
@@ -112,14 +113,8 @@ fn make(config: &NetworkConfig, source: &mut dyn Source) -> Result<Box<dyn Neura
     };
     let blocks = (0..config.blocks).map(|index| Block::new(config, tokens, index, source)).collect::<Result<_>>()?;
     let head = layer(source, "head", [config.outputs.saturating_mul(each), width], 0.0)?;
-    let places = OnceLock::new();
-    Ok(Box::new(Transformer { config: config.clone(), tokens, embedding, stem, position, blocks, head, places }))
-}
-
-impl Layer {
-    fn apply(&self, x: &Tensor, activation: Activation) -> Result<Tensor> {
-        Ok(linear(x, &self.weight, &self.bias, activation)?)
-    }
+    let (processor, places, config) = (source.processor(), OnceLock::new(), config.clone());
+    Ok(Box::new(Transformer { config, tokens, embedding, stem, position, blocks, head, processor, places }))
 }
 
 impl Block {
@@ -136,7 +131,7 @@ impl Block {
         let table = if tokens.periodic {
             source.tensor(&path("table"), &[config.heads, tokens.count()], Init::Normal(1.0))?
         } else {
-            Tensor::zeros((config.heads, 1), film_bias.dtype(), &Device::Cpu)?
+            Tensor::zeros((config.heads, 1), film_bias.dtype(), film_bias.device())?
         };
         let qkv = Layer::new(source, path("qkv"), &[inner.saturating_mul(3), width], 1.0)?;
         let out = Layer::new(source, path("out"), &[width, inner], 0.5)?;
@@ -146,20 +141,20 @@ impl Block {
     }
 
     /// Gain and shift of both norms, `[level or 1, 4 width]`.
-    fn film(&self, embedding: Option<&Tensor>) -> Result<Tensor> {
+    fn film(&self, on: &Processor, embedding: Option<&Tensor>) -> Result<Tensor> {
         match (&self.film, embedding) {
-            (Some(film), Some(e)) => Ok(linear(e, film, &self.film_bias, Activation::Identity)?),
+            (Some(film), Some(e)) => Ok(on.linear(e, film, &self.film_bias, Activation::Identity)?),
             _ => Ok(self.film_bias.unsqueeze(0)?),
         }
     }
 
-    fn apply(&self, h: &Tensor, embedding: Option<&Tensor>, places: &Arc<Vec<u32>>) -> Result<Tensor> {
-        let film = self.film(embedding)?;
+    fn apply(&self, on: &Processor, h: &Tensor, embedding: Option<&Tensor>, places: &Arc<Vec<u32>>) -> Result<Tensor> {
+        let film = self.film(on, embedding)?;
         let half = film.dims2()?.1 / 2;
-        let qkv = self.qkv.apply(&normalize(h, &film.narrow(1, 0, half)?)?, Activation::Identity)?;
-        let h = (h + self.out.apply(&attention(&qkv, &self.table, places)?, Activation::Identity)?)?;
-        let wide = self.first.apply(&normalize(&h, &film.narrow(1, half, half)?)?, Activation::Silu)?;
-        Ok((&h + self.second.apply(&wide, Activation::Identity)?)?)
+        let qkv = self.qkv.apply(on, &on.normalize(h, &film.narrow(1, 0, half)?)?, Activation::Identity)?;
+        let h = (h + self.out.apply(on, &on.attention(&qkv, &self.table, places)?, Activation::Identity)?)?;
+        let wide = self.first.apply(on, &on.normalize(&h, &film.narrow(1, half, half)?)?, Activation::Silu)?;
+        Ok((&h + self.second.apply(on, &wide, Activation::Identity)?)?)
     }
 
     fn tensors(&self, periodic: bool) -> impl Iterator<Item = &Tensor> {
@@ -176,9 +171,10 @@ impl Transformer {
         let (Some([first, second]), Some(levels)) = (&self.embedding, levels) else { return Ok(None) };
         let of_row = self.config.levels.max(1);
         let shape = (levels.len() / of_row, of_row * FEATURES);
-        let features = Tensor::from_vec(features(levels), shape, &Device::Cpu)?;
-        let hidden = first.apply(&features.to_dtype(self.dtype())?, Activation::Silu)?;
-        second.apply(&hidden, Activation::Silu).map(Some)
+        let on = &self.processor;
+        let features = Tensor::from_vec(features(levels), shape, on.device())?;
+        let hidden = first.apply(on, &features.to_dtype(self.dtype())?, Activation::Silu)?;
+        second.apply(on, &hidden, Activation::Silu).map(Some)
     }
 
     fn places(&self) -> &Arc<Vec<u32>> {
@@ -197,14 +193,15 @@ impl NeuralNetwork for Transformer {
     fn forward(&self, x: &Tensor, levels: Option<&[f64]>) -> Result<Tensor> {
         self.config.check(x, levels)?;
         let embedding = self.embedded(levels)?;
-        let mut h = self.stem.apply(&self.tokens.cut(x)?, Activation::Identity)?;
+        let (on, from) = (&self.processor, x.device());
+        let mut h = self.stem.apply(on, &self.tokens.cut(&x.to_device(on.device())?)?, Activation::Identity)?;
         if let Some(position) = &self.position {
             h = h.broadcast_add(position)?;
         }
         for block in &self.blocks {
-            h = block.apply(&h, embedding.as_ref(), self.places())?;
+            h = block.apply(on, &h, embedding.as_ref(), self.places())?;
         }
-        self.tokens.joined(&self.head.apply(&h, Activation::Identity)?)
+        Ok(self.tokens.joined(&self.head.apply(on, &h, Activation::Identity)?)?.to_device(from)?)
     }
 
     fn tensors(&self) -> Vec<&Tensor> {

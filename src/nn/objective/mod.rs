@@ -52,8 +52,8 @@ pub use spline::Spline;
 pub use trained_levels::{TIME_LAW, sampled_schedule, unused_of_levels};
 pub use training::{Objective, ObjectiveBuild};
 pub use window::{
-    FrameCovariance, FrameLevels, FramePreconditioning, WINDOW_LEVEL_SETTINGS, WindowObjective, window_fields,
-    windows_of,
+    FrameCovariance, FrameLevels, FramePreconditioning, WINDOW_LEVEL_SETTINGS, WindowNoise, WindowObjective,
+    one_level_fields, window_fields, windows_of,
 };
 
 /// Every objective, in the order in which they are listed.

@@ -42,9 +42,10 @@ fn the_gradient_of_each_loss_agrees_with_finite_differences() {
         let unet = kind.starts_with("unet");
         let usual = if unet { NetworkConfig { width: 2, blocks: 1, ..usual } } else { usual };
         let config = fields.given(&usual);
-        // sums over a grid and through a U-Net are longer, a chain of trunks multiplies, and the third derivative of a loss that is large would
+        // sums over a grid and through a U-Net are longer, waves and norms curve, a chain of trunks multiplies, and the third derivative of a loss that is large would
         // show in the differences
-        let shift = if kind == "conv2d" || unet || fields.copies > 1 { 0.1 } else { 0.4 };
+        let curved = ["conv2d", "fourier_mlp", "normed_mlp"].contains(&kind);
+        let shift = if curved || unet || fields.copies > 1 { 0.1 } else { 0.4 };
         let (objective, batch) = ((entry.build.make)(&settings), data.batch(Subset::Train, &[0, 4, 7]));
         check_gradient(objective.as_ref(), &config, shift, &batch);
     }

@@ -22,7 +22,7 @@ const AUTO: &str = "auto";
 const NOISE_SCHEDULE: Param = Param::choice(
     "noise_schedule",
     AUTO,
-    &[AUTO, "edm", "vp_linear", "vp_cosine", "rectified"],
+    &[AUTO, "edm", "vp_linear", "vp_cosine", "vp_squared_cosine", "rectified"],
     "the noise levels that are trained, and the schedule of sampling; auto: the objective's own",
 );
 pub(super) const P_MEAN: Param = Param::new(
@@ -107,7 +107,9 @@ pub fn unused_of_levels(key: &str, objective: &str, settings: &Settings) -> Opti
     let word = word(objective, settings);
     let (used, needed) = match key {
         "p_mean" | "p_std" => (word == "edm", "\"edm\""),
-        "time_law" => (!["edm", "circle"].contains(&word), "\"vp_linear\", \"vp_cosine\" or \"rectified\""),
+        "time_law" => {
+            (!["edm", "circle"].contains(&word), "\"vp_linear\", \"vp_cosine\", \"vp_squared_cosine\" or \"rectified\"")
+        }
         _ => (true, ""),
     };
     let own = settings.text(NOISE_SCHEDULE.key) == AUTO;

@@ -1,7 +1,8 @@
 //! Fused operations with gradients of their own, on the CPU, on one thread each: parallelism is over shards of a batch.
 //!
 //! Networks of residual blocks run as one operation ([`trunk`]); the operations of single layers are what it is held
-//! against, and what other layers are made of.
+//! against, and what other layers are made of. On other devices all of them are [`composed`] of Candle's operations; a
+//! [`Processor`] says which.
 //!
 //! A gradient is computed only for arguments that Candle tracks: with weights that are plain tensors a backward pass is
 //! a vector-Jacobian product and costs no weight gradient. Each operation keeps the slope of its activation from the
@@ -10,11 +11,13 @@
 mod affine;
 pub mod attention;
 pub mod circular_conv;
+pub mod composed;
 pub mod conv2d;
 pub mod linear;
 pub mod matrix;
 pub mod modulate;
 pub mod normalize;
+pub mod processor;
 pub mod real;
 pub mod resize;
 pub mod tile;
@@ -26,6 +29,7 @@ pub use conv2d::conv2d;
 pub use linear::linear;
 pub use modulate::modulate;
 pub use normalize::normalize;
+pub use processor::{Processor, ProcessorError};
 pub use resize::{Cells, coarser, finer};
 pub use trunk::Boundary;
 

@@ -12,7 +12,7 @@ use super::real::Real;
 use super::{Output, elements, in_precision, precision, shaped, with};
 
 /// What is added to a variance.
-const E: f64 = 1e-5;
+pub(super) const E: f64 = 1e-5;
 
 /// n (1 + g) + s of z `[rows, ..., channels]`, with the film `[rows or 1, 2 channels]` of g and then s.
 ///

@@ -368,6 +368,7 @@ mod tests {
                 progress: &Quiet,
                 checkpoints: None,
                 start: None,
+                processor: &crate::nn::ops::Processor::Cpu,
             };
             let fitted = (entry.build.fit)(&settings, &context).unwrap();
             for need in NEEDS {

@@ -14,6 +14,7 @@ use ndarray::Array3;
 
 use crate::failure::{Failure, FailureKind, Result};
 use crate::forecast::{FORECASTERS, FitContext, FitSize, shortened, trainings};
+use crate::nn::ops::Processor;
 use crate::progress::{Progress, TrainingEvent};
 use crate::spec::{DataSource, ForecasterPlan, Plan, size};
 use crate::stage::data::{self, SplitParameters};
@@ -65,6 +66,7 @@ pub struct Measuring<'a> {
     valid: States,
     parameters: Option<SplitParameters>,
     max_memory: u64,
+    processor: &'a Processor,
     progress: &'a dyn Progress,
 }
 
@@ -73,8 +75,8 @@ impl<'a> Measuring<'a> {
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn new(plan: &Plan, file: Option<&Path>, options: &Options, progress: &'a dyn Progress) -> Result<Self> {
-        let max_memory = options.max_memory;
+    pub fn new(plan: &Plan, file: Option<&Path>, options: &'a Options, progress: &'a dyn Progress) -> Result<Self> {
+        let Options { max_memory, ref processor, .. } = *options;
         match (file, &plan.data.source, &plan.system) {
             (None, DataSource::Simulated { trajectories, steps, .. }, Some(system)) => {
                 let (geometry, dim) = (system.system.geometry(), system.system.dim());
@@ -89,12 +91,13 @@ impl<'a> Measuring<'a> {
                 let [train, valid] = [states(train, 0), states(valid, 1)].map(States::from);
                 let cases = [train.dim().0, valid.dim().0];
                 let parameters = made_up(names, cases, plan.seed);
-                Ok(Self { geometry, train, valid, parameters, max_memory, progress })
+                Ok(Self { geometry, train, valid, parameters, max_memory, processor, progress })
             }
             _ => {
                 let data = data::trajectories(plan, file, options, progress)?;
                 let (geometry, train, valid) = (data.geometry, data.train.clone(), data.valid.clone());
-                Ok(Self { geometry, train, valid, parameters: data.parameters, max_memory, progress })
+                let parameters = data.parameters;
+                Ok(Self { geometry, train, valid, parameters, max_memory, processor, progress })
             }
         }
     }
@@ -143,6 +146,7 @@ fn timed(forecaster: &ForecasterPlan, steps: u64, on: &Measuring, clock: Clock) 
         progress: &timing,
         checkpoints: None,
         start: None,
+        processor: on.processor,
     };
     (entry.build.fit)(&settings, &context)?;
     let rates = timing.rates();
@@ -260,8 +264,15 @@ mod tests {
     #[test]
     fn a_clock_that_goes_on_by_a_second_a_report_gives_a_tenth_of_it_a_step() {
         let plan = spec::check(EXPERIMENT, "x.toml", &[]).unwrap();
-        let options =
-            Options { out: None, force: false, resume: false, max_memory: 1 << 32, scratch: None, launcher: None };
+        let options = Options {
+            out: None,
+            force: false,
+            resume: false,
+            max_memory: 1 << 32,
+            scratch: None,
+            launcher: None,
+            processor: Processor::Cpu,
+        };
         let measuring = Measuring::new(&plan, None, &options, &Quiet).unwrap();
         assert_eq!((measuring.train.dim(), measuring.valid.dim()), ((1, 481, 3), (1, 61, 3)));
         for (forecaster, trainings) in plan.forecasters.iter().filter(|one| one.cost_of().is_some()).zip([1, 2, 2]) {

@@ -12,6 +12,7 @@ use super::provenance::{Service, difference, made_from};
 use crate::failure::{Failure, FailureKind, Result};
 use crate::forecast::{Cost, FORECASTERS, FitContext, FitSize, Fitted, ForecasterBuild, pool};
 use crate::model::{Checkpoints, Model, Provenance};
+use crate::nn::ops::Processor;
 use crate::progress::Progress;
 use crate::results::{CostRow, Curve, TrainingRow};
 use crate::spec::{ForecasterPlan, Plan, size};
@@ -114,6 +115,8 @@ pub struct Making<'a> {
     pub progress: &'a dyn Progress,
     /// The most bytes that arrays may take.
     pub max_memory: u64,
+    /// What computes the passes of networks in training.
+    pub processor: &'a Processor,
 }
 
 impl Making<'_> {
@@ -280,6 +283,7 @@ impl Making<'_> {
             progress,
             checkpoints: checkpoint.map(|file| file as &dyn Checkpoints),
             start: None,
+            processor: self.processor,
         })
     }
 }

@@ -109,8 +109,8 @@ impl<'a> Experiment<'a> {
         let tied = |one: &&ForecasterPlan| one.model.is_some() || models.is_some() && loadable(&one.kind);
         let digest = if wanted.iter().any(tied) { self.digest() } else { None };
         let (plan, data) = (self.plan, self.data.as_ref());
-        let max_memory = self.options.max_memory;
-        let making = Making { plan, data, digest, folder: models, resume, progress, max_memory };
+        let Options { max_memory, ref processor, .. } = *self.options;
+        let making = Making { plan, data, digest, folder: models, resume, progress, max_memory, processor };
         let mut all: Vec<FittedForecaster> = Vec::new();
         for forecaster in wanted {
             let made = match forecaster.pool && forecaster.model.is_none() {

@@ -297,6 +297,7 @@ mod tests {
             max_memory: 1 << 30,
             scratch: None,
             launcher: None,
+            processor: crate::nn::ops::Processor::Cpu,
         };
         let experiment = crate::stage::experiment::Experiment::prepare(&plan, &options, None, &Quiet).unwrap();
         let report = super::super::score::score(&experiment, &Quiet).unwrap();

@@ -9,6 +9,7 @@ mod assimilation;
 mod bad_experiments;
 mod budgets;
 mod contained;
+mod devices;
 mod diagnose;
 mod foreign;
 mod honest_numbers;

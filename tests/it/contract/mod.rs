@@ -3,6 +3,7 @@
 mod every_entry;
 mod netcdf;
 mod pipeline;
+mod processors;
 #[path = "../../data/python.rs"]
 mod python;
 mod seeds;

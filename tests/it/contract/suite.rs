@@ -31,6 +31,7 @@ fn run(plans: &[Plan], out: &Path, resume: bool) -> scorecast::failure::Result<F
         max_memory: 1 << 30,
         scratch: None,
         launcher: None,
+        processor: scorecast::nn::ops::Processor::Cpu,
     };
     stage::suite::run("two", plans, &options, &Quiet)
 }

@@ -56,6 +56,7 @@ fn fit(kind: &str, given: Given, progress: &dyn Progress, kept: Option<&dyn Chec
         progress,
         checkpoints: kept,
         start: None,
+        processor: &scorecast::nn::ops::Processor::Cpu,
     };
     (entry(kind).build.fit)(&settings, &situation)
 }

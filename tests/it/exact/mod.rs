@@ -48,6 +48,7 @@ fn try_fit_knowing<'a>(
         progress: &Quiet,
         checkpoints: None,
         start: None,
+        processor: &scorecast::nn::ops::Processor::Cpu,
     };
     (entry.build.fit)(&settings, &context)
 }

@@ -138,6 +138,7 @@ impl KnownLaw {
             progress: &Quiet,
             checkpoints: None,
             start: None,
+            processor: &scorecast::nn::ops::Processor::Cpu,
         };
         (entry.build.fit)(&settings, &context).unwrap()
     }

@@ -47,6 +47,7 @@ fn one_step_law() {
             progress: &Quiet,
             checkpoints: None,
             start: None,
+            processor: &scorecast::nn::ops::Processor::Cpu,
         };
         let start = Instant::now();
         let fitted = (entry.build.fit)(&settings, &situation).unwrap();

@@ -7,3 +7,4 @@ mod coverage;
 mod known_laws;
 mod learned_on_lorenz96;
 mod network_speed;
+mod published_networks;

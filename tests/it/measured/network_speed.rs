@@ -35,6 +35,7 @@ fn fit_with(kind: &str, steps: i64, words: &[(&str, &str)], geometry: Geometry) 
         progress: &Quiet,
         checkpoints: None,
         start: None,
+        processor: &scorecast::nn::ops::Processor::Cpu,
     };
     (entry.build.fit)(&settings, &situation).unwrap()
 }

@@ -6,10 +6,12 @@
 
 mod covariance;
 mod levels;
+mod one_level;
 mod preconditioning;
 
 pub use covariance::{FrameCovariance, windows_of};
 pub use levels::{FrameLevels, WINDOW_LEVEL_SETTINGS};
+pub use one_level::{WindowNoise, one_level_fields};
 pub use preconditioning::FramePreconditioning;
 
 use candle_core::Tensor;

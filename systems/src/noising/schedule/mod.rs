@@ -8,6 +8,7 @@ mod process;
 mod rectified;
 mod vp_cosine;
 mod vp_linear;
+mod vp_squared_cosine;
 
 pub use ensf::EnsembleScore;
 pub use exploding::Exploding;
@@ -16,13 +17,21 @@ pub use process::{BuildSchedule, Schedule};
 pub use rectified::Rectified;
 pub use vp_cosine::VpCosine;
 pub use vp_linear::VpLinear;
+pub use vp_squared_cosine::VpSquaredCosine;
 
 use crate::error::Result;
 use crate::registry::{Entry, Settings, find};
 
 /// Every schedule, in the order in which they are listed.
-pub const SCHEDULES: &[Entry<BuildSchedule>] =
-    &[exploding::ENTRY, vp_linear::ENTRY, vp_cosine::ENTRY, rectified::ENTRY, ensf::ENTRY, interpolant::ENTRY];
+pub const SCHEDULES: &[Entry<BuildSchedule>] = &[
+    exploding::ENTRY,
+    vp_linear::ENTRY,
+    vp_cosine::ENTRY,
+    vp_squared_cosine::ENTRY,
+    rectified::ENTRY,
+    ensf::ENTRY,
+    interpolant::ENTRY,
+];
 
 /// The schedule of that name in [`SCHEDULES`], with the defaults of its settings.
 ///
@@ -57,7 +66,8 @@ mod tests {
 
     #[test]
     fn data_have_no_noise_where_the_process_begins_with_them() {
-        for entry in SCHEDULES.iter().filter(|entry| entry.name != "ensf") {
+        let traced = ["ensf", "vp_squared_cosine"];
+        for entry in SCHEDULES.iter().filter(|entry| !traced.contains(&entry.name)) {
             assert_eq!(named(entry.name).unwrap().level(0.0), Level::exploding(0.0), "{}", entry.name);
         }
     }
