@@ -124,6 +124,7 @@ fn trained(net: usize, hold: &str, file: &Path) -> Result<(), Failure> {
         max_memory: 8 << 30,
         scratch: None,
         launcher: None,
+        processor: scorecast::nn::ops::Processor::Cpu,
     };
     let clock = Clock(Mutex::default());
     let done = stage::train::run(&plan, None, Some(kind), &options, &clock);
