@@ -141,7 +141,7 @@ struct Clock(Mutex<(Option<Instant>, f64)>);
 impl Progress for Clock {
     fn start(&self, what: &str, _total: u64) {
         if let Ok(mut clock) = self.0.lock() {
-            clock.0 = (what == "train").then(Instant::now);
+            clock.0 = what.starts_with("train").then(Instant::now);
         }
     }
 
