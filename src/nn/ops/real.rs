@@ -27,6 +27,12 @@ pub trait Real: candle_core::WithDType + Default {
         modulated_back(z, film, u, d_film);
     }
 
+    /// Whether two tiles of whole strips are summed side by side.
+    #[doc(hidden)]
+    fn sums_pairs() -> bool {
+        false
+    }
+
     /// A tile of a product of so many rows, of 8 columns at least where it is `narrow`.
     ///
     /// # Safety
@@ -88,11 +94,18 @@ impl Real for f32 {
     }
 
     #[cfg(target_arch = "x86_64")]
+    fn sums_pairs() -> bool {
+        std::arch::is_x86_feature_detected!("avx512f")
+    }
+
+    #[cfg(target_arch = "x86_64")]
     #[allow(private_interfaces)]
     unsafe fn tile(rows: usize, narrow: bool, tile: &Tile<f32>) {
-        // SAFETY: by the caller; the processor has just been found to have AVX2 and FMA.
+        // SAFETY: by the caller; the processor has just been found to have AVX-512, or AVX2 and FMA.
         unsafe {
-            if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
+            if !narrow && Self::sums_pairs() {
+                tile::avx512::tile(rows, tile);
+            } else if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
                 tile::avx2::tile(rows, narrow, tile);
             } else {
                 tile::plain(rows, tile);

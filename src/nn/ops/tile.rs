@@ -10,9 +10,13 @@
 //! The sum of one element goes over s and then t, whatever the size of a tile is, and `start` is added to it; or the sums of
 //! all segments are added in turn. With AVX2 a tile is 6
 //! rows of 16 columns in twelve registers, each product fused with its sum (rounded once); a tile of at most 8 columns has
-//! 3 rows and four sums for each element, of every fourth term, so that twelve registers are busy here too. A tile asks the
+//! 3 rows and four sums for each element, of every fourth term, so that twelve registers are busy here too. With AVX-512
+//! ([`avx512`]) two tiles of whole strips are summed side by side. A tile asks the
 //! caches for its place in `out` before it sums, and for its share of what is multiplied next while it does: a weight of 256
 //! x 256 is read from a far cache at each pass of a few rows, which then costs no time.
+
+#[cfg(target_arch = "x86_64")]
+pub(super) mod avx512;
 
 use super::real::Real;
 
@@ -20,6 +24,8 @@ use super::real::Real;
 pub const LANES: usize = 16;
 /// Rows of a tile, at most.
 const ROWS: usize = 6;
+/// Rows of each of two tiles that may be summed side by side.
+const PAIRED: [usize; 2] = [4, ROWS];
 /// Columns of a strip that is narrow.
 const NARROW: usize = LANES / 2;
 /// Rows of a tile of a narrow strip, at most.
@@ -100,6 +106,8 @@ pub(super) struct Tile<T> {
     a_row: usize,
     a_segment: usize,
     a_step: usize,
+    /// From the rows of this tile to those of the next, which may be summed with it.
+    a_pair: usize,
     b: *const T,
     b_segment: usize,
     b_step: usize,
@@ -143,12 +151,16 @@ pub fn strip<T: Real>(
     let zeros = [T::zero(); LANES];
     // each term of each tile asks for as much of what is next
     let next_step = size_of_val(right.next).div_ceil(rows.div_ceil(ROWS) * terms.max(1));
-    for (first, count) in tiles(rows) {
-        let (data, [a_row, a_segment, a_step]) = match left {
+    let mut all = tiles(rows).peekable();
+    while let Some((first, count)) = all.next() {
+        // two tiles of whole strips, of six rows or of four
+        let pairs = columns == LANES && PAIRED.contains(&count) && T::sums_pairs();
+        let pair = pairs.then(|| all.next_if(|(_, other)| *other == count)).flatten();
+        let (data, [a_row, a_segment, a_step, a_pair]) = match left {
             Left::Strided { data, row, segment, step } => {
-                (&data[(first * row).min(data.len())..], [row, segment, step])
+                (&data[(first * row).min(data.len())..], [row, segment, step, count * row])
             }
-            Left::Tiled(data) => (&data[first * terms..], [1, length * count, count]),
+            Left::Tiled(data) => (&data[first * terms..], [1, length * count, count, count * terms]),
         };
         let from = first * row;
         // SAFETY: `check` held every element of the strip against the slices, and a tile reads and writes no others.
@@ -168,6 +180,7 @@ pub fn strip<T: Real>(
             a_row,
             a_segment,
             a_step,
+            a_pair,
             b: right.data.as_ptr(),
             b_segment: right.segment,
             b_step: right.step,
@@ -187,7 +200,7 @@ pub fn strip<T: Real>(
         unsafe {
             match columns {
                 0..=NARROW => tile.run_narrow(count, columns),
-                _ => tile.run(count, columns),
+                _ => tile.run(count + pair.map_or(0, |(_, other)| other), columns),
             }
         }
     }
