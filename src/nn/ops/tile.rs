@@ -11,7 +11,7 @@
 //! all segments are added in turn. With AVX2 a tile is 6
 //! rows of 16 columns in twelve registers, each product fused with its sum (rounded once); a tile of at most 8 columns has
 //! 3 rows and four sums for each element, of every fourth term, so that twelve registers are busy here too. With AVX-512
-//! ([`avx512`]) two tiles of whole strips are summed side by side. A tile asks the
+//! (`avx512`) two tiles of whole strips are summed side by side. A tile asks the
 //! caches for its place in `out` before it sums, and for its share of what is multiplied next while it does: a weight of 256
 //! x 256 is read from a far cache at each pass of a few rows, which then costs no time.
 

@@ -9,7 +9,7 @@
 //!   variance of its components), with pairs of different draws alone, so that two sets of one law have 0 on average; the row of
 //!   the true law is the floor, two fresh sets;
 //! - *log density* log q(x_{k+1} | x_k) - log p(x_{k+1} | x_k), a mean over [`PAIRS`] pairs, nats of a whole state; of
-//!   diffusions by the probability flow;
+//!   denoisers by the probability flow, at the first [`FLOW`] of them;
 //! - *coverage*: how often the truth is in the middle 10, 20, ..., 90 and 98 % of the draws, less that; the largest difference;
 //! - *ranks*: chi-square over degrees of freedom of ten bins of ranks, a mean over components; 1 for the true law;
 //! - *climate*: the energy distance of [`ROLLOUTS`] states after [`LONG`] lead steps to as many of the stationary law.
@@ -69,6 +69,8 @@ const BUDGET: Line = "width=32 blocks=2 steps=2000";
 /// Training trajectories, of which a quarter as many are for validation, and their lead steps.
 const TRAINING: (usize, usize) = (64, 32);
 const PAIRS: usize = 4096;
+/// Of these, those of which a probability flow is followed.
+const FLOW: usize = 512;
 const DRAWN: usize = 1024;
 const MEMBERS: usize = 99;
 /// Of the states that are drawn from, those whose draws are held against the true law's.
@@ -152,10 +154,13 @@ impl KnownLaw {
         let distance: f64 = draws.outer_iter().zip(fresh.outer_iter()).map(|(x, y)| energy_distance(x, y)).sum();
         let own = match (model.density(), model.denoiser()) {
             (Some(density), _) => Some(density.log_prob(0, from.view(), next.view()).unwrap()),
-            (None, Some(denoiser)) => Some(flow_log_prob(denoiser, 0, from.view(), next.view(), Trace::Exact).unwrap()),
+            (None, Some(denoiser)) => {
+                let [from, next] = [from, next].map(|states| states.slice(s![..FLOW, ..]));
+                Some(flow_log_prob(denoiser, 0, from, next, Trace::Exact).unwrap())
+            }
             (None, None) => None,
         };
-        let gap = own.map(|own| (own - &self.log_density).mean().unwrap());
+        let gap = own.map(|own| (&own - &self.log_density.slice(s![..own.len()])).mean().unwrap());
         let ranks = ranks(&draws, next);
         let mut x = self.climate.slice_axis(Axis(0), Slice::from(..ROLLOUTS)).to_owned();
         model.advance(0, LONG, &mut x, key.case(1)).unwrap();
