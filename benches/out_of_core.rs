@@ -117,15 +117,7 @@ fn trained(net: usize, hold: &str, file: &Path) -> Result<(), Failure> {
     );
     let plan = spec::check_unscored(&text, "bench.toml", &[], &|_| None).map_err(|all| format!("{all:?}"))?;
     let out = file.with_extension(format!("{}.models", std::process::id()));
-    let options = Options {
-        out: Some(out.clone()),
-        force: true,
-        resume: false,
-        max_memory: 8 << 30,
-        scratch: None,
-        launcher: None,
-        processor: scorecast::nn::ops::Processor::Cpu,
-    };
+    let options = Options { out: Some(out.clone()), force: true, ..Options::new(8 << 30) };
     let clock = Clock(Mutex::default());
     let done = stage::train::run(&plan, None, Some(kind), &options, &clock);
     std::fs::remove_dir_all(&out)?;

@@ -7,7 +7,6 @@ once; data and noise are drawn once, which is to the favour of PyTorch.
 import json
 import os
 import sys
-import time
 
 threads = int(sys.argv[1])
 os.sched_setaffinity(0, set(range(threads)))
@@ -16,21 +15,10 @@ os.environ["OMP_NUM_THREADS"] = str(threads)
 import torch
 from torch import nn
 from torch.nn import functional as F
+from training_nets import KERNEL, MEMBERS, NETS, WAVES, median
 
 torch.set_num_threads(threads)
 torch.manual_seed(0)
-
-REPEATS = 9
-MEMBERS = 256
-NETS = {
-    "conv, default, denoising": dict(kind="conv", components=40, inputs=2, outputs=1, width=32, blocks=3, levels=True, batch=128),
-    "conv, default, likelihood": dict(kind="conv", components=40, inputs=1, outputs=2, width=35, blocks=3, levels=False, batch=128),
-    "conv of 64 channels": dict(kind="conv", components=40, inputs=1, outputs=1, width=64, blocks=4, levels=False, batch=64),
-    "mlp of 256 channels": dict(kind="mlp", components=40, inputs=2, outputs=1, width=256, blocks=4, levels=True, batch=256),
-    "mlp, default, denoising": dict(kind="mlp", components=3, inputs=2, outputs=1, width=128, blocks=3, levels=True, batch=128),
-    "mlp, tiny": dict(kind="mlp", components=3, inputs=2, outputs=1, width=54, blocks=3, levels=True, batch=128),
-}
-KERNEL, WAVES = 5, 7
 
 
 class Net(nn.Module):
@@ -73,16 +61,6 @@ def loss(net, out, target):
     mean, raw = out.chunk(2, dim=1)
     l = -12 + 15 * torch.sigmoid(raw)
     return (l + (target - mean) ** 2 * torch.exp(-l)).mean() / 2
-
-
-def median(call, count):
-    call(count)
-    times = []
-    for _ in range(REPEATS):
-        begun = time.perf_counter()
-        call(count)
-        times.append((time.perf_counter() - begun) / count)
-    return 1e3 * sorted(times)[REPEATS // 2]
 
 
 def measured(net):

@@ -211,10 +211,7 @@ impl Trainer<'_, '_> {
             "pairs": self.data.pairs(Subset::Train),
             "key": format!("{:?}", self.key),
         });
-        // on another device the same training rounds otherwise
-        if !self.processor.is_usual() {
-            identity["device"] = self.processor.name().into();
-        }
+        self.processor.mark(&mut identity);
         serde_json::Value::String(identity.to_string())
     }
 

@@ -30,6 +30,20 @@ pub struct Options {
 }
 
 impl Options {
+    /// Nothing asked for but a limit on memory: the default place, nothing replaced, trainings on the CPU, and files read by
+    /// this process.
+    pub const fn new(max_memory: u64) -> Self {
+        Self {
+            out: None,
+            force: false,
+            resume: false,
+            max_memory,
+            scratch: None,
+            launcher: None,
+            processor: Processor::Cpu,
+        }
+    }
+
     /// What a reader of files may take.
     pub(super) fn limits(&self) -> Limits {
         Limits::bytes(self.max_memory).launched(self.launcher)

@@ -54,9 +54,7 @@ impl First {
         let config = network(settings, &context.size(), task.fields)?;
         let task = Task { key: task.key.members_from(STREAMS), checkpoints: context.checkpoints, ..task };
         let mut identity = json!({ "network": config, "objective": task.named, "steps": task.steps, "key": format!("{:?}", task.key) });
-        if !context.processor.is_usual() {
-            identity["device"] = context.processor.name().into();
-        }
+        context.processor.mark(&mut identity);
         let identity = identity.to_string();
         let saved = context.checkpoints.map(|kept| kept.load()).transpose().map_err(refused)?.flatten();
         let Some(saved) = saved.filter(|saved| saved.tensors.keys().any(|name| name.starts_with(FIRST))) else {

@@ -70,8 +70,8 @@ impl Learned {
     /// # Errors
     /// When it is incomplete or damaged.
     pub fn load_beside(&self, model: &Model, name: &str, fields: Fields) -> Result<Self> {
-        let given = (fields, self.history, self.parameters.len());
-        let (network, weights) = described(model, (name, &format!("{name}.")), given)?;
+        let own = (fields, self.history, self.parameters.len());
+        let (network, weights) = described(model, (name, &format!("{name}.")), own)?;
         if network.components != self.components() {
             return Err(misfit(model, name, &format!("must be of {} components", self.components())));
         }
@@ -127,21 +127,18 @@ pub fn scales_given(model: &Model, components: usize, given: &[String]) -> Resul
 /// # Errors
 /// When the model is of other settings, incomplete or damaged.
 pub fn weights(model: &Model, fields: Fields) -> Result<Weights> {
-    let known = serde_json::from_value::<NetworkConfig>(model.config["network"].clone());
-    if let Ok(network) = known {
-        let (states, parameters) = (history(model)?, parameters(model)?.len());
-        let wanted = fields.with_history(states).with_parameters(states, parameters, network.film.is_some());
-        let own = Fields::of(&network);
-        if own != wanted {
-            return Err(Error::Model(format!(
-                "the model that the training starts from has {}, but the network of these settings has {}; give the forecaster \
-                 the settings of that model, or leave `start_from` out",
-                own.described(),
-                wanted.described()
-            )));
-        }
+    let network = description(model, "network")?;
+    let wanted = given(fields, &network, (history(model)?, parameters(model)?.len()));
+    let own = Fields::of(&network);
+    if own != wanted {
+        return Err(Error::Model(format!(
+            "the model that the training starts from has {}, but the network of these settings has {}; give the forecaster \
+             the settings of that model, or leave `start_from` out",
+            own.described(),
+            wanted.described()
+        )));
     }
-    Ok(described(model, ("network", NETWORK), (fields, history(model)?, parameters(model)?.len()))?.1)
+    Ok(checked(model, network, NETWORK, wanted)?.1)
 }
 
 /// The names of the parameters that the networks of a model are given.
@@ -174,10 +171,25 @@ fn described(
     (name, prefix): (&str, &str),
     (fields, states, parameters): (Fields, usize, usize),
 ) -> Result<(NetworkConfig, Weights)> {
-    let network: NetworkConfig = serde_json::from_value(model.config[name].clone()).map_err(|problem| {
+    let network = description(model, name)?;
+    let fields = given(fields, &network, (states, parameters));
+    checked(model, network, prefix, fields)
+}
+
+/// The description of a network by its name.
+fn description(model: &Model, name: &str) -> Result<NetworkConfig> {
+    serde_json::from_value(model.config[name].clone()).map_err(|problem| {
         Error::Model(format!("the stored {} model has no readable {name} ({problem}); train it again", model.kind))
-    })?;
-    let fields = fields.with_history(states).with_parameters(states, parameters, network.film.is_some());
+    })
+}
+
+/// The fields of an objective, where a network is given so many states, and so many parameters in its own way.
+fn given(fields: Fields, network: &NetworkConfig, (states, parameters): (usize, usize)) -> Fields {
+    fields.with_history(states).with_parameters(states, parameters, network.film.is_some())
+}
+
+/// A network that must be of these fields, with its weights by their prefix.
+fn checked(model: &Model, network: NetworkConfig, prefix: &str, fields: Fields) -> Result<(NetworkConfig, Weights)> {
     match misdescribed(&network, fields) {
         Some((key, problem)) => Err(misfit(model, key, &problem)),
         None => Ok((network, Weights::from_model(&model.tensors, prefix)?)),

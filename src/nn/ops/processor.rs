@@ -64,6 +64,14 @@ impl Processor {
         Device::new_cuda(number).map(Self::Composed).map_err(failed)
     }
 
+    /// Puts its name into what tells one training from another, where it is not the usual one: on another device the same training
+    /// rounds otherwise.
+    pub(crate) fn mark(&self, identity: &mut serde_json::Value) {
+        if !self.is_usual() {
+            identity["device"] = self.name().into();
+        }
+    }
+
     /// What it is called in what a run keeps.
     pub fn name(&self) -> String {
         match self {

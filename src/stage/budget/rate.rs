@@ -264,15 +264,7 @@ mod tests {
     #[test]
     fn a_clock_that_goes_on_by_a_second_a_report_gives_a_tenth_of_it_a_step() {
         let plan = spec::check(EXPERIMENT, "x.toml", &[]).unwrap();
-        let options = Options {
-            out: None,
-            force: false,
-            resume: false,
-            max_memory: 1 << 32,
-            scratch: None,
-            launcher: None,
-            processor: Processor::Cpu,
-        };
+        let options = Options::new(1 << 32);
         let measuring = Measuring::new(&plan, None, &options, &Quiet).unwrap();
         assert_eq!((measuring.train.dim(), measuring.valid.dim()), ((1, 481, 3), (1, 61, 3)));
         for (forecaster, trainings) in plan.forecasters.iter().filter(|one| one.cost_of().is_some()).zip([1, 2, 2]) {

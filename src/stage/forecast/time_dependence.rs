@@ -91,15 +91,7 @@ fn plan(system: Driven) -> Plan {
 }
 
 fn options() -> Options {
-    Options {
-        out: None,
-        force: false,
-        resume: false,
-        max_memory: 1 << 30,
-        scratch: None,
-        launcher: None,
-        processor: crate::nn::ops::Processor::Cpu,
-    }
+    Options::new(1 << 30)
 }
 
 /// The forecast table of the true system.

@@ -7,7 +7,7 @@ use ndarray::{Array3, s};
 use scorecast::store::netcdf::{self, Attribute, Dataset, StoredTrajectories, Values, Variable};
 use scorecast::systems::{Domain, Key};
 
-use super::{json, scorecast, stderr, write};
+use super::{json, listing, scorecast, stderr, write};
 
 const LEARNED: &str = "[[forecaster]]\nkind = \"gaussian\"\nwidth = 4\nblocks = 1\nsteps = 30\nbatch = 16\nvalidate_every = 10\n\
     [[forecaster]]\nkind = \"mse\"\nname = \"long\"\nhistory = 3\nwidth = 4\nblocks = 1\nsteps = 20\nbatch = 8\n";
@@ -55,15 +55,6 @@ fn said(args: &[&str], code: i32) -> String {
     stderr(&output).lines().filter(|line| !line.contains("held on disk")).collect()
 }
 
-fn names(folder: &Path) -> Vec<String> {
-    let mut names: Vec<String> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
-        .collect();
-    names.sort();
-    names
-}
-
 #[test]
 fn models_and_scores_have_the_same_bytes_wherever_trajectories_are_held() {
     let folder = tempfile::tempdir().unwrap();
@@ -93,12 +84,12 @@ fn models_and_scores_have_the_same_bytes_wherever_trajectories_are_held() {
             let args = ["compare", path.to_str().unwrap(), "--set", &hold, "--out", out.to_str().unwrap()];
             let output = good(&[&args[..], &["--threads", threads, "--scratch", scratch.to_str().unwrap()]].concat());
             assert_eq!(stderr(&output).contains("are held on disk"), hold.contains("disk"), "{}", stderr(&output));
-            assert!(names(&scratch).is_empty());
+            assert!(listing(&scratch).is_empty());
             out
         };
         let expected = run("memory", "2");
         let stored = |run: &Path| {
-            let mut all = names(&run.join("models"));
+            let mut all = listing(&run.join("models"));
             all.retain(|name| name.ends_with(".safetensors"));
             all
         };
@@ -167,7 +158,7 @@ fn trajectories_beyond_the_limit_train_from_the_disk_and_are_refused_in_memory()
         let (said, out) = run(hold, limit, 0);
         assert_eq!(said.contains("(6 x 20000 x 10) are held on disk, 9.2 MiB in"), on_disk, "{said}");
         models.push(std::fs::read(out.join("gaussian.safetensors")).unwrap());
-        assert!(names(&out).iter().all(|name| !name.starts_with('.')), "{:?}", names(&out));
+        assert!(listing(&out).iter().all(|name| !name.starts_with('.')), "{:?}", listing(&out));
     }
     assert!(models.windows(2).all(|pair| pair[0] == pair[1]));
     // what copies the trajectories says so
@@ -217,7 +208,7 @@ fn files_that_cannot_be_used_are_refused_in_the_same_words_and_leave_nothing() {
         let file = folder.path().join(name);
         let extra = if name == "good.nc" { "dt = 0.25\nvariable = \"none\"\n" } else { "" };
         let path = experiment(folder.path(), "x.toml", &file, &format!("{extra}{LEARNED}"));
-        let before = names(folder.path());
+        let before = listing(folder.path());
         let words = |hold: &str, more: &[&str]| {
             let hold = format!("data.hold=\"{hold}\"");
             let out = folder.path().join("models");
@@ -230,7 +221,7 @@ fn files_that_cannot_be_used_are_refused_in_the_same_words_and_leave_nothing() {
         if name != "huge.nc" {
             assert_eq!(words("disk", &["--dry-run"]), expected);
         }
-        assert!(names(&scratch).is_empty() && names(folder.path()) == before, "{:?}", names(folder.path()));
+        assert!(listing(&scratch).is_empty() && listing(folder.path()) == before, "{:?}", listing(folder.path()));
     }
 }
 
@@ -263,7 +254,7 @@ fn a_disk_that_cannot_hold_them_is_a_sentence() {
     let output = Command::new("sh").current_dir(folder.path()).args(["-c", &command]).output().unwrap();
     assert_eq!(output.status.code(), Some(74), "{}", stderr(&output));
     assert!(stderr(&output).contains("could not hold trajectories there"), "{}", stderr(&output));
-    assert_eq!(names(folder.path()), ["own.nc", "x.toml"]);
+    assert_eq!(listing(folder.path()), ["own.nc", "x.toml"]);
     let args = ["train", path.to_str().unwrap(), "--set", "data.hold=\"disk\"", "--scratch", "/nowhere/at/all"];
     let output = Command::new(env!("CARGO_BIN_EXE_scorecast")).current_dir(folder.path()).args(args).output().unwrap();
     assert_eq!(output.status.code(), Some(74), "{}", stderr(&output));

@@ -24,15 +24,7 @@ fn plan(name: &str, dim: usize, seed: u64) -> Plan {
 }
 
 fn run(plans: &[Plan], out: &Path, resume: bool) -> scorecast::failure::Result<Finished> {
-    let options = Options {
-        out: Some(out.to_path_buf()),
-        force: false,
-        resume,
-        max_memory: 1 << 30,
-        scratch: None,
-        launcher: None,
-        processor: scorecast::nn::ops::Processor::Cpu,
-    };
+    let options = Options { out: Some(out.to_path_buf()), resume, ..Options::new(1 << 30) };
     stage::suite::run("two", plans, &options, &Quiet)
 }
 

@@ -9,6 +9,8 @@ use std::process::Command;
 use ndarray::Array3;
 use scorecast::store::netcdf::{self, Observations, StoredTrajectories};
 
+use crate::cli::listing;
+
 /// What is run, its exit code, and what stderr must say.
 struct BadFile {
     /// Words of the command line; `{}` is the folder of the test.
@@ -92,15 +94,6 @@ fn prepare(folder: &Path) {
 fn scorecast(folder: &Path, words: &str) -> std::process::Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_scorecast"));
     command.current_dir(folder).args(words.split_whitespace()).output().unwrap()
-}
-
-fn listing(folder: &Path) -> Vec<String> {
-    let mut names: Vec<String> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
-        .collect();
-    names.sort();
-    names
 }
 
 #[test]

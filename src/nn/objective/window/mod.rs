@@ -125,7 +125,7 @@ mod tests {
     use crate::nn::objective::tests::check_gradient;
     use crate::nn::{NetworkConfig, network};
 
-    fn states() -> Array3<f64> {
+    pub fn states() -> Array3<f64> {
         let values = Key::new(1, Domain::Data).normals(2 * 9, 6).into_raw_vec_and_offset().0;
         Array3::from_shape_vec((2, 9, 6), values).unwrap()
     }

@@ -96,19 +96,14 @@ impl Objective for WindowNoise<'_> {
 
 #[cfg(test)]
 mod tests {
-    use ndarray::Array3;
     use scorecast_systems::{Domain, Key};
 
+    use super::super::tests::states;
     use super::*;
     use crate::nn::data::{Data, Subset};
     use crate::nn::network::{Operations, tests::config};
     use crate::nn::objective::tests::check_gradient;
     use crate::nn::{NetworkConfig, network};
-
-    fn states() -> Array3<f64> {
-        let values = Key::new(1, Domain::Data).normals(2 * 9, 6).into_raw_vec_and_offset().0;
-        Array3::from_shape_vec((2, 9, 6), values).unwrap()
-    }
 
     #[test]
     fn the_gradient_of_the_loss_agrees_with_finite_differences() {
