@@ -16,6 +16,8 @@ pub enum Need {
     Density,
     /// [`Forecaster::gaussian`].
     Kernel,
+    /// [`Forecaster::gaussian`] or [`Forecaster::mixture`].
+    Mixture,
     /// [`Forecaster::gaussian`], or a lead step without noise.
     Noise,
     /// [`Forecaster::differentiable`], or the matrix of a linear-Gaussian lead step.
@@ -38,6 +40,7 @@ impl Need {
             Self::Denoiser => model.denoiser().is_some(),
             Self::Density => model.density().is_some(),
             Self::Kernel => model.gaussian().is_some(),
+            Self::Mixture => model.gaussian().is_some() || model.mixture().is_some(),
             Self::Noise => model.gaussian().is_some() || is_without_noise(model),
             Self::Derivative => model.differentiable().is_some() || model.linear_gaussian().is_some(),
             Self::MeanAdjoint => model.linear_gaussian().is_some() || has_mean_adjoint(model),
@@ -52,6 +55,7 @@ impl Need {
             Self::Denoiser => "denoiser",
             Self::Density => "density",
             Self::Kernel => "kernel",
+            Self::Mixture => "mixture",
             Self::Noise => "noise",
             Self::Derivative => "derivative",
             Self::MeanAdjoint => "mean_adjoint",
@@ -66,6 +70,7 @@ impl Need {
             Self::Denoiser => "a forecaster with a denoiser",
             Self::Density => "the density of a lead step",
             Self::Kernel => "a Gaussian one-step law",
+            Self::Mixture => "a one-step law that is a Gaussian or a mixture of Gaussians",
             Self::Noise => "a Gaussian one-step law or no noise",
             Self::Derivative => "the derivative of a lead step",
             Self::MeanAdjoint => "the adjoint of a lead step without noise or with a Gaussian one-step law",

@@ -4,6 +4,7 @@ use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 
 use super::facts::{fact, facts, needs, usual};
+use super::matrix;
 use scorecast::assimilation::method::MethodBuild;
 use scorecast::assimilation::{METHODS, NOISE_LAWS, OPERATORS};
 use scorecast::failure::Result;
@@ -22,6 +23,10 @@ use scorecast::systems::registry::{DefaultValue, Param};
 pub(super) struct Args {
     /// One kind alone
     what: Option<What>,
+
+    /// Which method runs with which forecaster, and why others do not
+    #[arg(long, conflicts_with = "what")]
+    matrix: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -99,6 +104,9 @@ fn methods() -> Vec<Item> {
 }
 
 pub(super) fn run(args: &Args) -> Result<Finished> {
+    if args.matrix {
+        return matrix::run();
+    }
     let all = What::value_variants().iter().copied();
     let kinds: Vec<What> = all.filter(|kind| args.what.is_none_or(|what| what == *kind)).collect();
     let mut text = String::new();

@@ -19,6 +19,7 @@ mod forecast;
 mod global;
 mod list;
 mod log;
+mod matrix;
 mod memory;
 mod progress;
 mod read_file;

@@ -19,8 +19,8 @@ use crate::nn::{OBJECTIVES, array};
 use crate::systems::memory_use::product;
 use crate::systems::registry::find;
 use crate::systems::{
-    self, BoundDenoiser, ConditionalDenoiser, Density, Entry, FactoredCovariance, Forecaster, Key, MemoryUse, Param,
-    Settings,
+    self, BoundDenoiser, ConditionalDenoiser, Density, Entry, FactoredCovariance, Forecaster, GaussianMixture, Key,
+    MemoryUse, MixtureKernel, Param, Settings,
 };
 
 const PARAMS: [Param; learned::SETTINGS.len() + 3] = joined(learned::SETTINGS, MIXTURE_SETTINGS);
@@ -116,6 +116,16 @@ impl Mixture {
         MixtureLaw::new(logits, (0..self.shape.components).map(of).collect())
     }
 
+    /// The law of all members, whose outputs are computed in chunks.
+    fn whole_law(&self, x: ArrayView2<f64>) -> Result<MixtureLaw> {
+        let chunk = self.learned.network().chunk();
+        let chunks = in_chunks(x.nrows(), chunk, |range| self.outputs(members(&x, range)))?;
+        let views: Vec<_> = chunks.iter().map(|chunk| chunk.view()).collect();
+        let none = || Array3::zeros((0, self.learned.components(), self.shape.fields().outputs));
+        let outputs = concatenate(Axis(0), &views).unwrap_or_else(|_| none());
+        Ok(self.law(x, outputs.view()))
+    }
+
     /// Runs `f` on the law of chunks of members, given with the first of them, in parallel.
     fn by_chunk<T: Send>(&self, x: ArrayView2<f64>, f: impl Fn(usize, MixtureLaw) -> T + Sync) -> Result<Vec<T>> {
         in_chunks(x.nrows(), self.learned.network().chunk(), |range| {
@@ -152,6 +162,10 @@ impl Forecaster for Mixture {
     fn denoiser(&self) -> Option<&dyn ConditionalDenoiser> {
         self.learned.is_markov().then_some(self)
     }
+
+    fn mixture(&self) -> Option<&dyn MixtureKernel> {
+        self.learned.is_markov().then_some(self)
+    }
 }
 
 impl Density for Mixture {
@@ -165,14 +179,15 @@ impl Density for Mixture {
     }
 }
 
+impl MixtureKernel for Mixture {
+    fn mixture(&self, _k: usize, x: ArrayView2<f64>) -> systems::Result<GaussianMixture> {
+        Ok(self.whole_law(x)?.into_mixture())
+    }
+}
+
 impl ConditionalDenoiser for Mixture {
     fn bind<'a>(&'a self, _k: usize, x: ArrayView2<'a, f64>) -> systems::Result<BoundDenoiser<'a>> {
-        let chunk = self.learned.network().chunk();
-        let chunks = in_chunks(x.nrows(), chunk, |range| self.outputs(members(&x, range)))?;
-        let views: Vec<_> = chunks.iter().map(|chunk| chunk.view()).collect();
-        let none = || Array3::zeros((0, self.learned.components(), self.shape.fields().outputs));
-        let outputs = concatenate(Axis(0), &views).unwrap_or_else(|_| none());
-        let law = self.law(x, outputs.view());
+        let law = self.whole_law(x)?;
         let [mean, variance] = law.moments();
         Ok(law.bound(mean, &variance.mapv(f64::sqrt)))
     }

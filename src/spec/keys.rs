@@ -208,7 +208,8 @@ pub const OBSERVE: Section = Section {
         Param::unset(
             "jumps",
             ParamKind::Rows,
-            "shocks of the truth that no forecaster knows: rows [probability at each lead step, size relative to the state]",
+            "shocks of the truth that no forecaster knows: rows [probability at each lead step, size relative to the state], or \
+             [probability, sd, components]: that many, drawn anew, are moved by noise of this sd",
         ),
         Param::new("steps", COUNT, DefaultValue::Int(1000), "lead steps of the experiment"),
         Param::unset("burn_in", COUNT_OR_NONE, "lead steps left out of the scores; a tenth of `steps` if unset"),

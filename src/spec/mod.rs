@@ -15,6 +15,7 @@ pub mod suites;
 mod check;
 mod estimable;
 mod hold;
+mod jump;
 mod layout;
 mod mistake;
 mod nested;
@@ -26,10 +27,12 @@ mod resolved;
 use document::Item;
 use mistake::Mistakes;
 
-pub use check::{KindOfModel, nearest_steps};
+pub use check::{Cell, KindOfModel, matrix, nearest_steps};
 pub use hold::Hold;
+pub use jump::{Jump, JumpSize};
 pub use layout::Layout;
 pub use mistake::{Mistake, failure};
+pub use overrides::path_step;
 pub use plan::{
     AssimilatePlan, DataPlan, DataSource, ExpectedPlan, ForecasterPlan, Initial, ObservePlan, Plan, ScorePlan,
     SecondsBudget, SystemPlan,

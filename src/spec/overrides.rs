@@ -1,7 +1,8 @@
 //! `--set a.b=c`: changes to the tree before it is checked.
 //!
 //! A step of the path is a key; in an array of tables it is an index from 0, the label of an entry, or `*` for every
-//! entry; of an only entry without a label it may be left out. A word that names an operator, or a system inside another,
+//! entry; of an only entry without a label it may be left out. A step in quotes is taken as it stands, with dots and signs of
+//! equality: `forecaster."net v1.5".width=64`. A word that names an operator, or a system inside another,
 //! becomes a table when a setting below it is set.
 
 use std::sync::Arc;
@@ -13,10 +14,10 @@ use crate::systems::registry::nearest;
 /// Applies one override.
 pub fn apply(root: &mut Node, text: &str, mistakes: &Mistakes) {
     let place = Place { origin: Arc::from(format!("--set {text}")), line: None };
-    let Some((path, value)) = text.split_once('=') else {
+    let Some((path, value)) = outside_quotes(text, '=').next().map(|at| (&text[..at], &text[at + 1..])) else {
         return mistakes.add(&place, "", format!("`{text}` has no `=`; write --set key.path=value"));
     };
-    let steps: Vec<&str> = path.trim().split('.').map(str::trim).collect();
+    let steps = steps(path);
     if steps.iter().any(|step| step.is_empty()) {
         return mistakes.add(&place, path, format!("`{path}` has an empty step; write --set key.path=value"));
     }
@@ -27,6 +28,40 @@ pub fn apply(root: &mut Node, text: &str, mistakes: &Mistakes) {
     if let Err(problem) = set(root, &steps, "", &value) {
         mistakes.add(&place, path, problem);
     }
+}
+
+/// A label as a step of a path.
+pub fn path_step(label: &str) -> String {
+    let quote = if label.contains('"') { '\'' } else { '"' };
+    let plain = !label.contains(['.', '=', '"', '\'']) && label.trim() == label && !label.is_empty();
+    if plain { label.to_owned() } else { format!("{quote}{label}{quote}") }
+}
+
+/// Where a character stands in a text, but within quotes; a quote that does not end is a letter like others.
+fn outside_quotes(text: &str, wanted: char) -> impl Iterator<Item = usize> {
+    let mut within = None;
+    text.char_indices().filter_map(move |(at, letter)| {
+        match within {
+            Some(quote) if quote == letter => within = None,
+            None if ['"', '\''].contains(&letter) && text[at + 1..].contains(letter) => within = Some(letter),
+            None if letter == wanted => return Some(at),
+            _ => {}
+        }
+        None
+    })
+}
+
+/// The steps of a path, without their quotes.
+fn steps(path: &str) -> Vec<&str> {
+    let mut from = 0;
+    let ends: Vec<usize> = outside_quotes(path, '.').chain([path.len()]).collect();
+    let step = |end| {
+        let step = path[from..end].trim();
+        from = end + 1;
+        let within = |quote| step.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
+        within('"').or_else(|| within('\'')).unwrap_or(step)
+    };
+    ends.into_iter().map(step).collect()
 }
 
 fn set(node: &mut Node, steps: &[&str], path: &str, value: &Node) -> Result<(), String> {
@@ -170,5 +205,25 @@ mod tests {
             mistakes[1]
         );
         assert!(mistakes[2].contains("empty step"), "{}", mistakes[2]);
+    }
+
+    #[test]
+    fn a_step_in_quotes_is_taken_as_it_stands() {
+        assert_eq!(steps("a.b c . d"), ["a", "b c", "d"]);
+        assert_eq!(steps("forecaster.\"net v1.5\".width"), ["forecaster", "net v1.5", "width"]);
+        assert_eq!(steps("a.'x.\"y\"'.b"), ["a", "x.\"y\"", "b"]);
+        assert_eq!(steps("it's.one"), ["it's", "one"]);
+        for label in ["ar", "v1.5", "a=b", "etkf / perfect", "say \"so\"", "it's", " a"] {
+            assert_eq!(
+                steps(&format!("forecaster.{}.width", path_step(label))),
+                ["forecaster", label, "width"],
+                "{label}"
+            );
+        }
+        let mistakes = Mistakes::default();
+        let mut root = parse("[[forecaster]]\nname = \"net = 1.5\"\n", "x.toml", &mistakes).unwrap();
+        apply(&mut root, "forecaster.\"net = 1.5\".width=7", &mistakes);
+        assert_eq!(mistakes.count(), 0);
+        assert!(format!("{root:?}").contains("Int(7)"), "{root:?}");
     }
 }

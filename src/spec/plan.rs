@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::estimable::setting;
 use super::hold::Hold;
+use super::jump::Jump;
 use super::layout::Layout;
 use crate::assimilation::augment::Parameter;
 use crate::assimilation::{self, NOISE_LAWS, OPERATORS, ObservationOperator};
@@ -259,8 +260,8 @@ pub struct ObservePlan {
     pub evaluate_only: Vec<usize>,
     /// The observed values that are not used at all.
     pub not_used: Vec<usize>,
-    /// Shocks of the truth: probability at each lead step, and size relative to the state.
-    pub jumps: Vec<[f64; 2]>,
+    /// Shocks of the truth that no forecaster knows.
+    pub jumps: Vec<Jump>,
     /// Lead steps of the experiment.
     pub steps: usize,
     /// Lead steps left out of the scores.

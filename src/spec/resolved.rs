@@ -121,7 +121,7 @@ fn observe(out: &mut Writer, network: &ObservePlan) {
         out.line("irregular", &network.irregular.to_string());
         out.line("missing", &number(network.missing));
         if !network.jumps.is_empty() {
-            out.line("jumps", &list(network.jumps.iter().map(|jump| numbers(jump))));
+            out.line("jumps", &list(network.jumps.iter().map(|jump| numbers(&jump.row()))));
         }
     }
     if network.withhold > 0.0 {

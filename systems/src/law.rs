@@ -6,6 +6,7 @@ mod denoiser;
 mod differentiable;
 mod factored;
 mod gaussian;
+mod mixture;
 mod probability_flow;
 mod window;
 
@@ -13,6 +14,7 @@ pub use denoiser::{Affine, BoundDenoiser, ConditionalDenoiser};
 pub use differentiable::Differentiable;
 pub use factored::FactoredCovariance;
 pub use gaussian::{Covariance, Density, GaussianKernel, LinearGaussian};
+pub use mixture::{GaussianMixture, MixtureKernel};
 use ndarray::Array2;
 pub use probability_flow::{Trace, flow_log_prob};
 pub use window::WindowLaw;
@@ -82,6 +84,12 @@ pub trait Forecaster: Send + Sync {
 
     /// The one-step law as a Gaussian whose moments depend on x_k in any way, where it is one.
     fn gaussian(&self) -> Option<&dyn GaussianKernel> {
+        None
+    }
+
+    /// The one-step law as a mixture of Gaussians whose weights and moments depend on x_k in any way, where it is one of
+    /// several.
+    fn mixture(&self) -> Option<&dyn MixtureKernel> {
         None
     }
 

@@ -59,7 +59,7 @@ pub use key::{Domain, Key, Purpose, Stream};
 pub use lanes::LANES;
 pub use law::{
     Affine, BoundDenoiser, ConditionalDenoiser, Covariance, Density, Differentiable, FactoredCovariance, Forecaster,
-    GaussianKernel, LinearGaussian, Trace, WindowLaw, flow_log_prob,
+    GaussianKernel, GaussianMixture, LinearGaussian, MixtureKernel, Trace, WindowLaw, flow_log_prob,
 };
 pub use linearized::Linearized;
 pub use map::{Map, MapForecaster};

@@ -14,8 +14,8 @@ use ndarray::{Array1, Array2, ArrayView2, Axis, Zip};
 use noised::NoisedLaw;
 
 use crate::systems::{
-    self, Affine, BoundDenoiser, Denoiser, DifferentiableDenoiser, FactoredCovariance, Key, Level, Pullback, Purpose,
-    Stream,
+    self, Affine, BoundDenoiser, Covariance, Denoiser, DifferentiableDenoiser, FactoredCovariance, GaussianMixture,
+    Key, Level, Pullback, Purpose, Stream,
 };
 
 /// One Gaussian of a mixture, for each member.
@@ -78,6 +78,15 @@ impl MixtureLaw {
             sum + (&shift * &shift + part.covariance.variances()) * weight
         });
         [mean, variance]
+    }
+
+    /// As methods take it.
+    pub fn into_mixture(self) -> GaussianMixture {
+        let of = |part: GaussianPart| match is_shared(&part.covariance) && self.log_weights.nrows() != 1 {
+            true => (part.mean, Covariance::Shared(part.covariance.of(0))),
+            false => (part.mean, Covariance::Factored(part.covariance)),
+        };
+        GaussianMixture { parts: self.parts.into_iter().map(of).collect(), log_weights: self.log_weights }
     }
 
     /// A draw of each member, `[member, component]`. Member i takes from stream i of `key.purpose(ForecastNoise)` a uniform

@@ -22,7 +22,8 @@ use super::learned::{in_chunks, members, stacked};
 use super::pairs::Pairs;
 use super::{Error, FitContext, FitSize, Fitted, ForecasterBuild, Result, Training};
 use crate::systems::{
-    self, BoundDenoiser, ConditionalDenoiser, Density, Entry, Forecaster, Key, MemoryUse, Param, ParamKind, Settings,
+    self, BoundDenoiser, ConditionalDenoiser, Density, Entry, Forecaster, GaussianMixture, Key, MemoryUse,
+    MixtureKernel, Param, ParamKind, Settings,
 };
 use clustering::{IMPROVED, clustered};
 use conditional::Conditional;
@@ -214,6 +215,16 @@ impl Forecaster for Molrg {
 
     fn denoiser(&self) -> Option<&dyn ConditionalDenoiser> {
         Some(self)
+    }
+
+    fn mixture(&self) -> Option<&dyn MixtureKernel> {
+        Some(self)
+    }
+}
+
+impl MixtureKernel for Molrg {
+    fn mixture(&self, _k: usize, x: ArrayView2<f64>) -> systems::Result<GaussianMixture> {
+        Ok(self.conditional.law(x).into_mixture())
     }
 }
 

@@ -8,32 +8,15 @@ use super::assimilate::CheckedRow;
 use super::conditions::conditions;
 use super::context::Context;
 use super::observe::CheckedNetwork;
+use super::offers::{named, offers_with, refused_need};
 use crate::assimilation::Need;
 use crate::assimilation::augment::OfState;
 use crate::assimilation::method::MethodBuild;
 use crate::assimilation::{self, METHODS, ObservationOperator, ObservationSet, Prior};
-use crate::forecast::FORECASTERS;
 use crate::spec::plan::{AssimilatePlan, ForecasterPlan, SystemPlan};
 use crate::systems::gaussian::LinearForecaster;
 use crate::systems::registry::find;
 use crate::systems::{Domain, Entry, Forecaster, Key, LinearGaussian, Settings, Value};
-
-/// What kinds of forecasters offer; those that are not here offer everything but a lead step without noise.
-const OFFERS: &[(&[&str], &[Need])] = &[
-    (&["persistence"], &[Need::Noiseless]),
-    (&["climatology", "analog", "consistency"], &[]),
-    (&["diffusion", "flow_matching", "interpolant", "window", "memorizer"], &[Need::Denoiser]),
-    (&["mixture", "molrg"], &[Need::Denoiser, Need::Density]),
-    (&["normalizing_flow", "autoregressive"], &[Need::Density]),
-    (&["crps", "lifting"], &[Need::Derivative]),
-    (
-        &["gaussian", "mse"],
-        &[Need::Denoiser, Need::Density, Need::Kernel, Need::Noise, Need::Derivative, Need::MeanAdjoint],
-    ),
-];
-
-/// Kinds that give back what they were trained on, which nobody is sent to.
-const MEMORIZING: [&str; 2] = ["lifting", "memorizer"];
 
 pub(super) fn check(
     cx: &Context,
@@ -72,8 +55,7 @@ pub(super) fn check(
                     plan.method
                 ));
             } else if !offers_with(kind, settings, need, perfect) {
-                let remedy = remedy(need, &plan.settings, perfect);
-                wrong(format!("`{}` needs {what}, which `{label}` does not offer; {remedy}", plan.method));
+                wrong(refused_need((&plan.method, &plan.settings), need, label, perfect));
             }
         }
     } else if let Some(refusal) = estimates(entry, plan, (kind, plan_of_it), operator.filter(|_| refused.is_none())) {
@@ -159,114 +141,8 @@ fn refusal(entry: &Entry<MethodBuild>, plan: &AssimilatePlan, operator: &dyn Obs
     }
 }
 
-/// Whether a kind of forecaster offers what a method needs, as far as that is known before it is fitted.
-fn offers(kind: &str, need: Need, perfect: Option<&dyn Forecaster>) -> bool {
-    match (kind, perfect) {
-        ("perfect", Some(perfect)) => need.offered_by(perfect),
-        ("perfect", None) | ("", _) => true,
-        _ => match OFFERS.iter().find(|(kinds, _)| kinds.contains(&kind)) {
-            Some((_, offered)) => offered.contains(&need),
-            None => need != Need::Noiseless,
-        },
-    }
-}
-
-/// As [`offers`], of a forecaster with these settings; those of a stored one may not be known.
-fn offers_with(kind: &str, settings: Option<&Settings>, need: Need, perfect: Option<&dyn Forecaster>) -> bool {
-    let Some(settings) = settings else { return offers(kind, need, perfect) };
-    match (kind, need) {
-        ("mse", Need::Density) => settings.text("noise") != "none",
-        ("mse", Need::Noiseless) => ["none", ""].contains(&settings.text("noise")),
-        ("analog", Need::Noiseless | Need::Noise) => {
-            settings.count("neighbours") <= 1 && settings.optional_number("noise").unwrap_or(0.0) == 0.0
-        }
-        _ => offers(kind, need, perfect),
-    }
-}
-
-/// What a method with these settings needs, in words that complete "needs ...".
-fn named(need: Need, settings: &Settings) -> String {
-    let what = need.describe();
-    match need {
-        Need::Noiseless => {
-            let set = for_noise(settings).iter().map(|(is, _)| is.clone()).collect::<Vec<_>>();
-            format!("{what} with {}", set.join(" and "))
-        }
-        _ => what.to_owned(),
-    }
-}
-
-/// The settings of a method that ask for a forecaster without noise: what they are, and what serves one with noise.
-fn for_noise(settings: &Settings) -> Vec<(String, &'static str)> {
-    let (shift, linearization) = (settings.count("shift"), settings.text("linearization"));
-    let shift = (shift > 1).then(|| (format!("`shift` = {shift}"), "`shift` to 1"));
-    let bundle = (linearization == "bundle")
-        .then(|| ("`linearization` = \"bundle\"".to_owned(), "`linearization` to \"transform\""));
-    shift.into_iter().chain(bundle).collect()
-}
-
-/// What to take instead: forecasters that offer it, the true system where the experiment has one, methods without the need.
-fn remedy(need: Need, settings: &Settings, perfect: Option<&dyn Forecaster>) -> String {
-    let system = perfect.map(|perfect| of_system(need, perfect));
-    if need == Need::Noiseless {
-        let set = for_noise(settings).iter().map(|(_, serves)| *serves).collect::<Vec<_>>();
-        let instead: Vec<String> = ["`mse` with `noise` = \"none\"".to_owned()].into_iter().chain(system).collect();
-        return format!("set {}, or take {}", set.join(" and "), alternatives(&instead));
-    }
-    let kinds = FORECASTERS.iter().filter(|entry| entry.build.load.is_some()).map(|entry| entry.name);
-    let offering = kinds.filter(|kind| offers(kind, need, None) && !MEMORIZING.contains(kind));
-    let method = if need == Need::MeanAdjoint { "ienks" } else { "etkf" };
-    let method = format!("a method of members such as `{method}`");
-    let instead: Vec<String> = offering.map(|kind| format!("`{kind}`")).chain(system).chain([method]).collect();
-    format!("take {}", alternatives(&instead))
-}
-
-/// The true system, or what it must be like.
-fn of_system(need: Need, perfect: &dyn Forecaster) -> String {
-    let like = match need {
-        _ if need.offered_by(perfect) => return "the true system, `perfect`".to_owned(),
-        Need::LinearGaussian => "a linear one such as `ou`, and `perfect`",
-        Need::Noiseless => "one without noise, and `perfect`",
-        Need::Derivative => "one whose derivative is written, and `perfect`",
-        Need::Noise | Need::MeanAdjoint => {
-            "one without noise, or with additive noise and one integration step a lead step, and `perfect`"
-        }
-        Need::Denoiser | Need::Density | Need::Kernel => {
-            "one with additive noise and one integration step a lead step, and `perfect`"
-        }
-    };
-    format!("another system, {like}")
-}
-
-/// "a, b or c".
-fn alternatives(all: &[String]) -> String {
-    match all {
-        [] => String::new(),
-        [one] => one.clone(),
-        [before @ .., last] => format!("{} or {last}", before.join(", ")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use ndarray::s;
-
-    use super::*;
-    use crate::forecast::FitContext;
-    use crate::progress::Quiet;
-    use crate::systems::{Geometry, Key};
-
-    const NEEDS: [Need; 8] = [
-        Need::LinearGaussian,
-        Need::Denoiser,
-        Need::Density,
-        Need::Kernel,
-        Need::Noise,
-        Need::Derivative,
-        Need::MeanAdjoint,
-        Need::Noiseless,
-    ];
-
     /// What is wrong with a row of Lorenz-96 by this method and forecaster, with the line.
     fn refused(method: &str, forecaster: &str, data: &str) -> Vec<String> {
         let text = format!(
@@ -333,54 +209,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_advised_offers_what_is_needed() {
-        let none = Settings::check("a method", &[], &BTreeMap::new()).unwrap();
-        for need in NEEDS.into_iter().filter(|need| *need != Need::Noiseless) {
-            let said = remedy(need, &none, None);
-            let named: Vec<&str> = said.split('`').skip(1).step_by(2).collect();
-            let kinds = named.iter().filter(|name| FORECASTERS.iter().any(|entry| entry.name == **name));
-            assert!(kinds.clone().all(|kind| offers(kind, need, None)) && kinds.count() > 0, "{said}");
-            let methods = named.iter().filter_map(|name| METHODS.iter().find(|entry| entry.name == *name));
-            assert!(methods.clone().all(|method| method.build.needs.is_empty()), "{said}");
-            assert!(!said.contains("system"), "there is none: {said}");
-        }
+    fn without_a_system_no_other_system_is_advised() {
         let said = refused("\"extended\"", "kind = \"normalizing_flow\"", "[data]\nfile = \"a.nc\"");
         let advice = "take `linear`, `pca_linear`, `mse`, `gaussian`, `crps` or a method of members such as `etkf`";
         assert!(said.iter().any(|said| said.ends_with(advice)), "{said:?}");
-    }
-
-    #[test]
-    fn a_kind_offers_what_is_said_of_it_before_it_is_fitted() {
-        let data = Key::new(1, Domain::Data).normals(12 * 20, 2).into_shape_with_order((12, 20, 2)).unwrap();
-        for entry in FORECASTERS.iter().filter(|entry| entry.build.load.is_some()) {
-            let few = [("steps", 4), ("width", 4)].map(|(key, count)| (key.to_owned(), Value::Int(count)));
-            let known = |(key, _): &(String, Value)| entry.params.iter().any(|param| param.key == key.as_str());
-            let given = few.into_iter().filter(known).collect();
-            let settings = Settings::check(entry.name, entry.params, &given).unwrap();
-            let context = FitContext {
-                system: None,
-                geometry: Geometry::Unstructured,
-                train: data.slice(s![..10, .., ..]),
-                valid: data.slice(s![10.., .., ..]),
-                held_by: None,
-                parameters: None,
-                key: Key::new(2, Domain::Training),
-                progress: &Quiet,
-                checkpoints: None,
-                start: None,
-                processor: &crate::nn::ops::Processor::Cpu,
-            };
-            let fitted = (entry.build.fit)(&settings, &context).unwrap();
-            for need in NEEDS {
-                // a lead step that draws nothing is found by a look at it
-                let asked = if need == Need::Noise { Need::Kernel } else { need };
-                let found = asked.offered_by(fitted.as_forecaster());
-                // far from all it was trained on, it has one increment to give back
-                if entry.name == "memorizer" && need == Need::Noiseless {
-                    continue;
-                }
-                assert_eq!(offers_with(entry.name, Some(&settings), need, None), found, "{} {need:?}", entry.name);
-            }
-        }
     }
 }

@@ -12,7 +12,9 @@ mod data;
 mod estimate;
 mod expected;
 mod forecasters;
+mod matrix;
 mod observe;
+mod offers;
 mod score;
 mod system;
 
@@ -31,6 +33,7 @@ use budget::Budgeted;
 pub use budget::nearest_steps;
 pub use context::KindOfModel;
 use context::{Checked, Context};
+pub use matrix::{Cell, matrix};
 
 /// Checks the tree of a whole experiment, with what it says of scores only where it is to be `scored`. None exactly if there
 /// are mistakes.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::super::document::{Item, Node, Place, Table};
+use super::super::jump::{Jump, JumpSize};
 use super::super::keys::{OBSERVE, Section};
 use super::super::plan::{DataPlan, DataSource, Initial, ObservePlan, SystemPlan};
 use super::super::read::{Reader, entry};
@@ -92,7 +93,7 @@ fn one(reader: &Reader, system: &Checked<SystemPlan>, data: Option<&DataPlan>) -
         withhold: own.number("withhold"),
         evaluate_only: own.indices("evaluate_only").to_vec(),
         not_used: own.indices("not_used").to_vec(),
-        jumps: jumps(reader, &own),
+        jumps: jumps(reader, &own, dim),
         steps,
         burn_in,
         replicates: own.count("replicates"),
@@ -157,16 +158,13 @@ fn check_source(reader: &Reader, plan: &ObservePlan, system: &Checked<SystemPlan
     }
 }
 
-/// The rows of `jumps`: a probability and a size each.
-fn jumps(reader: &Reader, own: &Settings) -> Vec<[f64; 2]> {
-    let rows = own.rows("jumps");
-    let read = rows.iter().map(|row| match row[..] {
-        [probability, size] if (0.0..=1.0).contains(&probability) && size >= 0.0 => Some([probability, size]),
-        _ => None,
-    });
+/// The rows of `jumps`.
+fn jumps(reader: &Reader, own: &Settings, dim: Option<usize>) -> Vec<Jump> {
+    let fits = |jump: &Jump| !matches!((jump.size, dim), (JumpSize::Some(_, count), Some(dim)) if count > dim);
+    let read = own.rows("jumps").iter().map(|row| Jump::new(row).filter(fits));
     read.collect::<Option<_>>().unwrap_or_else(|| {
-        let what =
-            "[observe]: `jumps` must be rows [probability, size], each probability from 0 to 1 and no size below 0";
+        let what = "[observe]: `jumps` must be rows [probability, size] or [probability, sd, components], each probability from \
+                    0 to 1, no size below 0, and components from 1 to those of the state";
         reader.wrong("jumps", what);
         Vec::new()
     })

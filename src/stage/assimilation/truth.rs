@@ -6,9 +6,9 @@ use ndarray::{Array2, ArrayView3, s};
 
 use crate::failure::{Failure, FailureKind, Result};
 use crate::progress::Progress;
-use crate::spec::{DataSource, ObservePlan, Plan, SystemPlan};
+use crate::spec::{DataSource, JumpSize, ObservePlan, Plan, SystemPlan};
 use crate::stage::options::go_on;
-use crate::systems::{Domain, Forecaster, Key, Purpose, system};
+use crate::systems::{Domain, Forecaster, Key, Purpose, Stream, system};
 
 /// The truth of every replicate of a network, `[time, component]` each, at lead steps 0 to its last.
 ///
@@ -64,17 +64,37 @@ fn simulated_truths(
     }
 }
 
-/// Moves each truth by Gaussian noise of a share of its own root mean square, where chance will have it.
+/// Moves each truth by Gaussian noise, where chance will have it.
 fn shock(network: &ObservePlan, state: &mut Array2<f64>, key: Key) {
-    for (jump, &[probability, size]) in network.jumps.iter().enumerate() {
+    for (which, jump) in network.jumps.iter().enumerate() {
         for (replicate, mut row) in state.outer_iter_mut().enumerate() {
-            let mut stream = key.case(jump as u64).stream(replicate as u64);
-            if stream.uniform() < probability {
-                let scale = size * (row.dot(&row) / row.len() as f64).sqrt();
-                row.iter_mut().for_each(|value| *value += scale * stream.normal());
+            let mut stream = key.case(which as u64).stream(replicate as u64);
+            if stream.uniform() >= jump.probability {
+                continue;
+            }
+            match jump.size {
+                JumpSize::Relative(share) => {
+                    let scale = share * (row.dot(&row) / row.len() as f64).sqrt();
+                    row.iter_mut().for_each(|value| *value += scale * stream.normal());
+                }
+                JumpSize::Some(sd, count) => {
+                    for component in some_of(row.len(), count, &mut stream) {
+                        row[component] += sd * stream.normal();
+                    }
+                }
             }
         }
     }
+}
+
+/// `count` different components of `dim`, all sets of them equally likely (Floyd's algorithm).
+fn some_of(dim: usize, count: usize, stream: &mut Stream) -> Vec<usize> {
+    let mut chosen: Vec<usize> = Vec::with_capacity(count);
+    for last in dim.saturating_sub(count)..dim {
+        let one = stream.below(last + 1);
+        chosen.push(if chosen.contains(&one) { last } else { one });
+    }
+    chosen
 }
 
 fn recorded_truths(network: &ObservePlan, test: ArrayView3<f64>) -> Result<Vec<Array2<f64>>> {
@@ -114,4 +134,26 @@ fn fresh_states(
         model.advance(0, spin_up, &mut states, key.purpose(Purpose::ProcessNoise).case(u64::MAX))?;
     }
     Ok(states)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each of ten components is one of the three in three of ten draws, within five standard errors.
+    #[test]
+    fn some_components_are_different_and_all_equally_likely() {
+        let (mut stream, mut counts, draws) = (Key::new(1, Domain::Truth).stream(0), [0.0f64; 10], 20_000);
+        for _ in 0..draws {
+            let mut chosen = some_of(10, 3, &mut stream);
+            chosen.iter().for_each(|component| counts[*component] += 1.0);
+            chosen.sort_unstable();
+            chosen.dedup();
+            assert_eq!(chosen.len(), 3);
+        }
+        for count in counts {
+            assert!((count / f64::from(draws) - 0.3).abs() < 5.0 * (0.21 / f64::from(draws)).sqrt(), "{count}");
+        }
+        assert_eq!(some_of(2, 2, &mut stream).len(), 2);
+    }
 }

@@ -10,7 +10,7 @@ use crate::progress::Progress;
 use crate::results::{Lead, PairedRow, Report};
 use crate::score::measured;
 use crate::spec::needs::needs;
-use crate::spec::{DataSource, ForecasterPlan, Plan, ScorePlan, size};
+use crate::spec::{DataSource, ForecasterPlan, Plan, ScorePlan, path_step, size};
 use crate::stage::data::SplitTrajectories;
 use crate::stage::experiment::Experiment;
 use crate::stage::forecast;
@@ -142,7 +142,7 @@ fn refuse_seconds(plan: &Plan) -> Result<()> {
 
 /// What sets a forecaster's settings to those of a point, as overrides.
 fn set(row: &ForecasterPlan, point: &Settings) -> Vec<String> {
-    let label = row.reported();
+    let label = path_step(row.reported());
     point.iter().map(|(key, value)| format!("forecaster.{label}.{key}={}", as_json(value))).collect()
 }
 

@@ -1,6 +1,6 @@
 //! Densities and Gaussian laws of a lead step.
 
-use ndarray::{Array1, Array2, ArrayView2};
+use ndarray::{Array1, Array2, ArrayView2, Axis};
 
 use super::FactoredCovariance;
 use crate::error::Result;
@@ -32,6 +32,18 @@ pub enum Covariance {
     Shared(Array2<f64>),
     /// A covariance for each member, told by its factors.
     Factored(FactoredCovariance),
+}
+
+impl Covariance {
+    /// That of these members, in this order.
+    #[must_use]
+    pub fn select(&self, members: &[usize]) -> Self {
+        match self {
+            Self::Diagonal(variances) => Self::Diagonal(variances.select(Axis(0), members)),
+            Self::Factored(covariance) => Self::Factored(covariance.select(members)),
+            Self::Shared(covariance) => Self::Shared(covariance.clone()),
+        }
+    }
 }
 
 /// A one-step law N(m(x), C(x)). [`crate::gaussian`] turns it into a density and a denoiser.

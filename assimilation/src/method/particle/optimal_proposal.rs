@@ -1,43 +1,44 @@
 //! The particle filter with the optimal proposal (Doucet, Godsill and Andrieu 2000): members are drawn from
 //! p(x_k | x_{k-1}, y_k) and weigh p(y_k | x_{k-1}), which of all proposals varies least.
 //!
-//! The last lead step before the observations is N(m, C) with m and C functions of x_{k-1}, and y = H x + e, e ~ N(0, R).
-//! With S = H C H^T + R, p(y | x_{k-1}) = N(y; H m, S), and a draw of p(x_k | x_{k-1}, y) is
+//! The last lead step before the observations is N(m, C) with m and C functions of x_{k-1}, or a mixture of such Gaussians
+//! with weights pi, and y = H x + e, e ~ N(0, R). With S = H C H^T + R of each part, p(y | x_{k-1}) = sum_c pi_c N(y; H m_c, S_c);
+//! a draw of p(x_k | x_{k-1}, y) takes part c with the chance pi_c N(y; H m_c, S_c) / p(y | x_{k-1}) and is
 //! x = m + v + C H^T S^-1 (y + e - H (m + v)), v ~ N(0, C), e ~ N(0, R),
 //! whose mean and covariance are Kalman's. The weights know no x_k, so that ancestors are resampled before they move
-//! (Pitt and Shephard 1999), and the draws are the posterior: no weights of theirs are left to score. sum w p(y | x_{k-1}) is an unbiased factor of the evidence. Lead steps before the last are
-//! free. Observations at the start itself have no lead step before them: the members weigh p(y | x).
+//! (Pitt and Shephard 1999), and the draws are the posterior: no weights of theirs are left to score. sum w p(y | x_{k-1}) is
+//! an unbiased factor of the evidence. Lead steps before the last are free. Observations at the start itself have no lead
+//! step before them: the members weigh p(y | x).
+//!
+//! With a mixture of low-rank Gaussians, such as that of the forecaster `molrg`, everything stays in closed form.
 
-use std::ops::Range;
-
-use ndarray::{Array1, Array2, ArrayView2, Axis, s};
-use scorecast_systems::{Covariance, Entry, Forecaster, Key, Purpose, Settings};
+use ndarray::{Array2, ArrayView1, Axis, s};
+use scorecast_systems::{Covariance, Entry, Forecaster, GaussianMixture, Key, Purpose, Settings, Stream};
 
 use crate::error::{Error, Result};
 use crate::gaussian::positive_sqrt;
 use crate::guard::can_update;
-use crate::linalg::Cholesky;
 use crate::method::around::quality_control::{Checked, OUTLIER_THRESHOLD};
 use crate::method::build::MethodBuild;
 use crate::method::memory;
 use crate::method::particle::bootstrap::ESS_THRESHOLD;
-use crate::method::particle::one_step::log_normals;
+use crate::method::particle::one_step::{self, Gain, log_joint, log_sums};
 use crate::method::particle::particles::{Particles, Selection};
 use crate::method::particle::resample::{RESAMPLING, Resampling};
 use crate::method::shared::MEMBERS;
 use crate::need::Need;
 use crate::observations::ObservationSet;
-use crate::observations::Present;
 use crate::outcome::{Diagnostics, Outcome, WeightedMembers};
 use crate::problem::{Cycle, Prior};
 use crate::state::{Owner, Saved};
 
 pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
     name: "optimal_proposal",
-    about: "particle filter that draws x_k given x_k-1 and y_k, for a Gaussian lead step and a linear operator",
+    about: "particle filter that draws x_k given x_k-1 and y_k, for a lead step that is a Gaussian or a mixture of Gaussians and a \
+            linear operator",
     reference: "Doucet, Godsill and Andrieu 2000",
     params: &[MEMBERS, ESS_THRESHOLD, RESAMPLING, OUTLIER_THRESHOLD],
-    build: MethodBuild::for_linear_operators(&[Need::Kernel], |settings: &Settings| {
+    build: MethodBuild::for_linear_operators(&[Need::Mixture], |settings: &Settings| {
         Ok(Box::new(OptimalProposal {
             members: settings.count(MEMBERS.key),
             selection: Selection {
@@ -60,62 +61,57 @@ pub struct OptimalProposal {
     particles: Particles,
 }
 
-/// S and H C of the members `rows`, which share them.
-struct Gain {
-    rows: Range<usize>,
-    s: Cholesky,
-    hc: Array2<f64>,
+/// The members that take one part of their laws.
+struct Taking {
+    members: Vec<usize>,
+    means: Array2<f64>,
+    covariance: Covariance,
 }
 
-impl Gain {
-    fn new(rows: Range<usize>, h: &Array2<f64>, hc: Array2<f64>, present: &Present) -> Result<Self> {
-        let mut s = hc.dot(&h.t());
-        present.add_covariance(&mut s);
-        Ok(Self { rows, s: Cholesky::new(s.view())?, hc })
+impl Taking {
+    /// The parts that the members take, where the logarithms of their chances are `log_joint` (`[member, part]`, up to a
+    /// constant of each member); member i chooses by a uniform number of stream i.
+    fn all(law: &GaussianMixture, log_joint: &Array2<f64>, key: Key) -> Vec<Self> {
+        let part_of: Vec<usize> = match law.parts.len() {
+            1 => vec![0; log_joint.nrows()],
+            _ => log_joint.outer_iter().enumerate().map(|(i, logs)| choose(logs, &mut key.stream(i as u64))).collect(),
+        };
+        let taking = law.parts.iter().enumerate().map(|(part, (means, covariance))| {
+            let members: Vec<usize> = (0..part_of.len()).filter(|member| part_of[*member] == part).collect();
+            Self { means: means.select(Axis(0), &members), covariance: covariance.select(&members), members }
+        });
+        taking.filter(|taking| !taking.members.is_empty()).collect()
     }
 
-    /// C H^T S^-1 d for each row d.
-    fn pull(&self, innovations: ArrayView2<f64>) -> Array2<f64> {
-        let mut columns = innovations.t().as_standard_layout().into_owned();
-        self.s.solve_in_place(&mut columns);
-        columns.t().dot(&self.hc)
+    /// m + v, v ~ N(0, C), `[member, component]`; member i from stream i.
+    fn draw(&self, key: Key) -> Result<Array2<f64>> {
+        let normals = |count: usize| {
+            let mut out = Array2::zeros((self.members.len(), count));
+            for (mut row, member) in out.outer_iter_mut().zip(&self.members) {
+                let mut stream = key.stream(*member as u64);
+                row.iter_mut().for_each(|value| *value = stream.normal());
+            }
+            out
+        };
+        let components = self.means.ncols();
+        let noise = match &self.covariance {
+            Covariance::Shared(c) => normals(components).dot(&positive_sqrt(c)?),
+            Covariance::Diagonal(c) => normals(components) * c.mapv(f64::sqrt),
+            Covariance::Factored(c) => c.draw(normals(c.normals()).view()),
+        };
+        Ok(&self.means + &noise)
     }
 }
 
-/// One gain for all members, or one for each.
-fn gains(h: &Array2<f64>, covariance: &Covariance, present: &Present) -> Result<Vec<Gain>> {
-    let members = present.predicted.nrows();
-    match covariance {
-        Covariance::Shared(c) => Ok(vec![Gain::new(0..members, h, h.dot(c), present)?]),
-        Covariance::Diagonal(c) if c.outer_iter().all(|row| row == c.row(0)) => {
-            Ok(vec![Gain::new(0..members, h, h * &c.row(0), present)?])
-        }
-        Covariance::Diagonal(c) => {
-            c.outer_iter().enumerate().map(|(i, c)| Gain::new(i..i + 1, h, h * &c, present)).collect()
-        }
-        Covariance::Factored(c) => {
-            (0..members).map(|i| Gain::new(i..i + 1, h, c.times(h.view(), i), present)).collect()
-        }
-    }
-}
-
-/// v ~ N(0, C), `[member, component]`; row i from stream i.
-fn noise(covariance: &Covariance, shape: (usize, usize), key: Key) -> Result<Array2<f64>> {
-    let normals = |count: usize| key.normals(shape.0, count);
-    Ok(match covariance {
-        Covariance::Shared(c) => normals(shape.1).dot(&positive_sqrt(c)?),
-        Covariance::Diagonal(c) => normals(shape.1) * c.mapv(f64::sqrt),
-        Covariance::Factored(c) => c.draw(normals(c.normals()).view()),
-    })
-}
-
-/// The covariances of these members.
-fn select(covariance: Covariance, members: &[usize]) -> Covariance {
-    match covariance {
-        Covariance::Diagonal(c) => Covariance::Diagonal(c.select(Axis(0), members)),
-        Covariance::Factored(c) => Covariance::Factored(c.select(members)),
-        shared => shared,
-    }
+/// The part that a uniform number falls in.
+fn choose(logs: ArrayView1<f64>, stream: &mut Stream) -> usize {
+    let most = logs.fold(f64::NEG_INFINITY, |most: f64, log| most.max(*log));
+    let mut left = stream.uniform() * logs.iter().map(|log| (log - most).exp()).sum::<f64>();
+    let falls = |log: &f64| {
+        left -= (log - most).exp();
+        left < 0.0
+    };
+    logs.iter().position(falls).unwrap_or(logs.len() - 1)
 }
 
 impl OptimalProposal {
@@ -127,39 +123,37 @@ impl OptimalProposal {
         key: Key,
         out: &mut Diagnostics,
     ) -> Result<()> {
-        let Some((kernel, h)) = model.gaussian().and_then(|kernel| Some((kernel, observed.matrix()?))) else {
+        let last = observed.step - 1;
+        let law = one_step::mixture(model, last, self.particles.ensemble.view())?;
+        let Some((mut law, h)) = law.and_then(|law| Some((law, observed.matrix()?))) else {
             return Err(Error::Unsupported(format!(
-                "method `optimal_proposal` needs a forecaster whose lead step is Gaussian with known moments and a linear \
-                 operator (this is `{}`); use `bootstrap`",
+                "method `optimal_proposal` needs a forecaster whose lead step is Gaussian with known moments, or a mixture of \
+                 such, and a linear operator (this is `{}`); use `bootstrap`",
                 observed.operator.name()
             )));
         };
-        let last = observed.step - 1;
-        let (mut means, mut covariance) = kernel.moments(last, self.particles.ensemble.view())?;
-        let present = observed.restrict(means.view())?;
-        let residuals = &present.values - &present.predicted;
-        let mut log_factors = Array1::zeros(means.nrows());
-        for gain in gains(&h, &covariance, &present)? {
-            let rows = residuals.slice(s![gain.rows.clone(), ..]).to_owned();
-            log_factors.slice_mut(s![gain.rows.clone()]).assign(&log_normals(&gain.s, rows));
-        }
-        let (_, ancestors) = self.particles.weigh(&log_factors, self.selection, key.at(observed.step as u64), out);
+        let mut log_joint = log_joint(&law, &h, observed)?;
+        let at = key.at(observed.step as u64);
+        let (_, ancestors) = self.particles.weigh(&log_sums(&log_joint), self.selection, at, out);
         if let Some(ancestors) = ancestors {
-            means = means.select(Axis(0), &ancestors);
-            covariance = select(covariance, &ancestors);
+            law = law.select(&ancestors);
+            log_joint = log_joint.select(Axis(0), &ancestors);
         }
-        // apart from the noise of the free forecast of this step, which has the purpose of a model's noise
-        let mut x =
-            means + noise(&covariance, self.particles.ensemble.dim(), key.purpose(Purpose::Sampler).at(last as u64))?;
-        let error =
-            observed.operator.error().sample(x.nrows(), key.purpose(Purpose::Perturbation).at(observed.step as u64));
-        let present = observed.restrict(x.view())?;
-        let innovations = &present.values + &error.select(Axis(1), &present.index) - &present.predicted;
-        for gain in gains(&h, &covariance, &present)? {
-            let mut rows = x.slice_mut(s![gain.rows.clone(), ..]);
-            rows += &gain.pull(innovations.slice(s![gain.rows.clone(), ..]));
+        let error = observed.operator.error().sample(log_joint.nrows(), at.purpose(Purpose::Perturbation));
+        for taking in Taking::all(&law, &log_joint, key.purpose(Purpose::PosteriorDraw).at(last as u64)) {
+            // apart from the noise of the free forecast of this step, which has the purpose of a model's noise
+            let mut x = taking.draw(key.purpose(Purpose::Sampler).at(last as u64))?;
+            let present = observed.restrict(x.view())?;
+            let error = error.select(Axis(0), &taking.members).select(Axis(1), &present.index);
+            let innovations = &present.values + &error - &present.predicted;
+            for gain in Gain::all(&h, &taking.covariance, &present)? {
+                let mut rows = x.slice_mut(s![gain.rows.clone(), ..]);
+                rows += &gain.pull(innovations.slice(s![gain.rows.clone(), ..]));
+            }
+            for (row, member) in x.outer_iter().zip(&taking.members) {
+                self.particles.ensemble.row_mut(*member).assign(&row);
+            }
         }
-        self.particles.ensemble = x;
         Ok(())
     }
 

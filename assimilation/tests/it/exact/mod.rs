@@ -17,6 +17,7 @@ mod ienks;
 mod local_parameters;
 mod local_particles;
 mod localized;
+mod mixture_laws;
 mod noise_treatment;
 mod other_errors;
 mod particle_filters;

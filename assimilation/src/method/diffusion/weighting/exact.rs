@@ -1,5 +1,5 @@
-//! p(y | x_k) = N(y; H m(x_k), H C H^T + R) where the one-step law is Gaussian with known moments and h linear. It depends on
-//! x_k only, so ancestors are weighed and resampled *before* they are advanced: the fully adapted auxiliary particle filter
+//! p(y | x_k) = N(y; H m(x_k), H C H^T + R) where the one-step law is Gaussian with known moments and h linear, and a sum of
+//! such where it is a mixture of Gaussians. It depends on x_k only, so ancestors are weighed and resampled *before* they are advanced: the fully adapted auxiliary particle filter
 //! (Pitt and Shephard 1999).
 
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use scorecast_systems::{Entry, Forecaster};
 use super::rule::{BuildWeighting, Weighting};
 use crate::error::{Error, Result};
 use crate::method::particle::one_step;
+use crate::need::Need;
 use crate::observations::ObservationSet;
 
 pub(super) const ENTRY: Entry<BuildWeighting> = Entry {
@@ -26,12 +27,12 @@ pub struct Exact;
 
 impl Weighting for Exact {
     fn require(&self, model: &dyn Forecaster, observed: &ObservationSet) -> Result<()> {
-        if model.gaussian().is_some() && observed.operator.is_linear() {
+        if Need::Mixture.offered_by(model) && observed.operator.is_linear() {
             return Ok(());
         }
         Err(Error::Unsupported(format!(
-            "`weights = \"exact\"` needs a forecaster whose one-step law is Gaussian with known moments and a \
-             linear operator (this is `{}`); set weights to \"path\"",
+            "`weights = \"exact\"` needs a forecaster whose one-step law is Gaussian with known moments, or a mixture of such, \
+             and a linear operator (this is `{}`); set weights to \"path\"",
             observed.operator.name()
         )))
     }
