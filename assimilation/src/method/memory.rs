@@ -141,7 +141,8 @@ pub(crate) fn of_sampler(settings: &Settings, extent: &Extent) -> Vec<MemoryUse>
 /// is analysed in one piece.
 pub(crate) fn of_gaussian_score(settings: &Settings, extent: &Extent) -> Vec<MemoryUse> {
     let n = extent.components;
-    let whole = !settings.has("radius") && members(settings) >= n.saturating_mul(5) || settings.text("solver") == "heun";
+    let whole =
+        !settings.has("radius") && members(settings) >= n.saturating_mul(5) || settings.text("solver") == "heun";
     let held = of_members(settings, extent);
     if whole || n <= 64 { with_covariances(held, extent, COVARIANCES) } else { held }
 }

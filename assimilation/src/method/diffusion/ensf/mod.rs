@@ -47,9 +47,8 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
     ]),
     build: MethodBuild::new(&[], make)
         .holding(|settings, extent| {
-            chosen(settings).map_or_else(|_| memory::of_sampler(settings, extent), |score| {
-                (score.build.memory)(settings, extent)
-            })
+            chosen(settings)
+                .map_or_else(|_| memory::of_sampler(settings, extent), |score| (score.build.memory)(settings, extent))
         })
         .with_caveat(|settings| chosen(settings).ok()?.build.caveat),
 };
@@ -70,8 +69,10 @@ fn make(settings: &Settings) -> Result<Box<dyn Cycle>> {
         // the grid is set for every method that may localize
         let foreign = |param: &&Param| !heeded(param) && !["geometry", "columns"].contains(&param.key);
         if let Some(param) = other.params.iter().filter(foreign).find(|param| changed(settings, param)) {
-            let problem =
-                format!("does nothing with score \"{}\"; set `score` to \"{}\", or leave this out", score.name, other.name);
+            let problem = format!(
+                "does nothing with score \"{}\"; set `score` to \"{}\", or leave this out",
+                score.name, other.name
+            );
             return Err(settings.mistake(param.key, problem).into());
         }
     }

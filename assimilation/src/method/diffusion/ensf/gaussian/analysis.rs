@@ -130,9 +130,7 @@ impl GaussianScore {
         let prepared = self.prepare(law, observed)?;
         let latents = (self.latents == Latents::Fresh).then(|| fresh(law, observed, key));
         let ensemble = match self.solver {
-            Solver::Heun(levels) => {
-                sampled::members(&prepared.closed.prior, latents.as_ref(), observed, levels)?
-            }
+            Solver::Heun(levels) => sampled::members(&prepared.closed.prior, latents.as_ref(), observed, levels)?,
             Solver::ClosedForm => {
                 let (law, near) = (prepared.law, prepared.closed.near());
                 let linearizer = Linearizer { observed, present: &present, near, mean: law.mean.view() };

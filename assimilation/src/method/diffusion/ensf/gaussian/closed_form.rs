@@ -75,12 +75,15 @@ impl<'a> ClosedForm<'a> {
             }
             Pieces::Windows { stencil, .. } => {
                 let tasks = mean.axis_chunks_iter_mut(Axis(0), POINTS).into_par_iter().enumerate();
-                tasks.for_each_init(|| Room::windowed(stencil), |room, (task, mut means)| {
-                    for (point, mean) in (task * POINTS..).zip(&mut means) {
-                        let own = room.solve_window(&self.prior, stencil, Some(values), point);
-                        *mean += room.posterior.increment[own];
-                    }
-                });
+                tasks.for_each_init(
+                    || Room::windowed(stencil),
+                    |room, (task, mut means)| {
+                        for (point, mean) in (task * POINTS..).zip(&mut means) {
+                            let own = room.solve_window(&self.prior, stencil, Some(values), point);
+                            *mean += room.posterior.increment[own];
+                        }
+                    },
+                );
             }
         }
         mean
@@ -104,19 +107,25 @@ impl<'a> ClosedForm<'a> {
                 room.solve(&self.prior, &components, values, None);
                 let solved = room.posterior.take_roots(latents);
                 let posterior = &room.posterior;
-                tasks.for_each_init(|| Row::new(law), |row, (task, mut block)| {
-                    for (point, column) in (task * POINTS..).zip(block.columns_mut()) {
-                        let mean = law.mean[point] + posterior.increment[point];
-                        row.take(posterior, latents, point);
-                        row.apply(source, &components, mean, column);
-                    }
-                });
+                tasks.for_each_init(
+                    || Row::new(law),
+                    |row, (task, mut block)| {
+                        for (point, column) in (task * POINTS..).zip(block.columns_mut()) {
+                            let mean = law.mean[point] + posterior.increment[point];
+                            row.take(posterior, latents, point);
+                            row.apply(source, &components, mean, column);
+                        }
+                    },
+                );
                 solved
             }
             Pieces::Windows { stencil, .. } => {
-                let each = tasks.map_init(|| (Room::windowed(stencil), Row::new(law)), |(room, row), (task, block)| {
-                    self.window_members(stencil, values, (room, row), (latents, source), (task * POINTS, block))
-                });
+                let each = tasks.map_init(
+                    || (Room::windowed(stencil), Row::new(law)),
+                    |(room, row), (task, block)| {
+                        self.window_members(stencil, values, (room, row), (latents, source), (task * POINTS, block))
+                    },
+                );
                 // not `all`, whose short way out is a matter of chance
                 each.reduce(|| true, |a, b| a && b)
             }
@@ -181,13 +190,7 @@ impl Row {
     }
 
     /// mean + row x for each member, with x of `components` in `source`, `[component, member]`.
-    fn apply(
-        &mut self,
-        source: &[f64],
-        components: &[usize],
-        mean: f64,
-        column: ArrayViewMut1<f64>,
-    ) {
+    fn apply(&mut self, source: &[f64], components: &[usize], mean: f64, column: ArrayViewMut1<f64>) {
         let members = self.moved.len();
         self.moved.fill(mean);
         for (weight, i) in self.row.iter().zip(components) {
@@ -230,7 +233,10 @@ impl Room {
     fn windowed(stencil: &Stencil) -> Self {
         let mut size = 0;
         stencil.runs(stencil.grid().dim() / 2, |run, _| size += run.len());
-        Self { posterior: Posterior::new(size), ..Self { local: vec![ELSEWHERE; stencil.grid().dim()], ..Self::new(0) } }
+        Self {
+            posterior: Posterior::new(size),
+            ..Self { local: vec![ELSEWHERE; stencil.grid().dim()], ..Self::new(0) }
+        }
     }
 
     /// The posterior of the components around `point`; says where it is among them.

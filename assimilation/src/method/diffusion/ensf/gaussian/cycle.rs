@@ -1,4 +1,4 @@
-//! The Gaussian score as a filter: it must see x_k, because the last lead step before a set goes without its noise.
+//! The Gaussian score as a filter: it must see x_k, because the noise of a lead step is not drawn.
 
 use ndarray::Array2;
 use scorecast_systems::{Forecaster, Key, Purpose};
@@ -15,12 +15,19 @@ use crate::outcome::Outcome;
 use crate::problem::{Analysis, Cycle, Prior, draw_prior, require_dim, require_members};
 use crate::state::{Owner, Saved};
 
+/// What a cycle has beside the score.
+pub(super) struct Cycling {
+    pub members: usize,
+    /// Whether the lead steps before the last one draw their noise.
+    pub draws_between: bool,
+    pub outlier_threshold: Option<f64>,
+    pub k_factor: Option<f64>,
+}
+
 /// The Gaussian score with its members.
 pub(super) struct GaussianScoreCycle {
     score: GaussianScore,
-    members: usize,
-    outlier_threshold: Option<f64>,
-    k_factor: Option<f64>,
+    cycling: Cycling,
     at: Members,
     residuals: Residuals,
 }
@@ -38,36 +45,43 @@ impl Analysis for Known {
 }
 
 impl GaussianScoreCycle {
-    /// A filter of `members` members, with quality control by these two settings where they are set.
-    pub fn new(
-        score: GaussianScore,
-        members: usize,
-        outlier_threshold: Option<f64>,
-        k_factor: Option<f64>,
-    ) -> Self {
-        let (at, residuals) = (Members::default(), Residuals::default());
-        Self { score, members, outlier_threshold, k_factor, at, residuals }
+    pub fn new(score: GaussianScore, cycling: Cycling) -> Self {
+        Self { score, cycling, at: Members::default(), residuals: Residuals::default() }
     }
 
-    /// The law at the lead step of a set: all lead steps but the last draw their noise.
-    fn forecast(&self, model: &dyn Forecaster, to: usize, residuals: &mut Residuals, key: Key) -> Result<Forecast> {
+    /// The law at the lead step of a set.
+    fn forecast(
+        &self,
+        model: &dyn Forecaster,
+        observed: &ObservationSet,
+        residuals: &mut Residuals,
+        key: Key,
+    ) -> Result<Forecast> {
+        let (from, to) = (self.at.step, observed.step);
         // a copy, so that a step that fails leaves the members as they are
         let mut x = self.at.ensemble.clone();
-        if to <= self.at.step {
+        if to <= from {
             return Ok(Forecast::of_members(x, false));
         }
-        model.advance(self.at.step, to - 1 - self.at.step, &mut x, key)?;
+        if self.cycling.draws_between {
+            model.advance(from, to - 1 - from, &mut x, key)?;
+        } else {
+            for k in from..to - 1 {
+                let Forecast { law, .. } = Forecast::step(model, k, x, residuals, key)?;
+                x = self.score.forecast(&law, observed)?;
+            }
+        }
         Forecast::step(model, to - 1, x, residuals, key)
     }
 
     /// The analysis, inside what is set around it.
     fn around(&self, law: EnsembleGaussian) -> Box<dyn Analysis> {
         let mut analysis: Box<dyn Analysis> = Box::new(Known { score: self.score, law });
-        if let Some(factor) = self.k_factor {
+        if let Some(factor) = self.cycling.k_factor {
             analysis = Box::new(AdaptiveQualityControl::new(analysis, factor));
         }
         // outside the above: an outlier is one by its own error
-        if let Some(threshold) = self.outlier_threshold {
+        if let Some(threshold) = self.cycling.outlier_threshold {
             analysis = Box::new(QualityControl::new(analysis, threshold));
         }
         analysis
@@ -76,8 +90,8 @@ impl GaussianScoreCycle {
 
 impl Cycle for GaussianScoreCycle {
     fn start(&mut self, prior: &Prior, step: usize, key: Key) -> Result<()> {
-        require_members(self.members)?;
-        self.at = Members { step, ensemble: draw_prior(prior, self.members, key)? };
+        require_members(self.cycling.members)?;
+        self.at = Members { step, ensemble: draw_prior(prior, self.cycling.members, key)? };
         self.residuals = Residuals::default();
         Ok(())
     }
@@ -89,7 +103,7 @@ impl Cycle for GaussianScoreCycle {
         observed.check(self.at.ensemble.ncols())?;
         let mut residuals = self.residuals.clone();
         let Forecast { law, drawn } =
-            self.forecast(model, observed.step, &mut residuals, key.purpose(Purpose::ProcessNoise))?;
+            self.forecast(model, observed, &mut residuals, key.purpose(Purpose::ProcessNoise))?;
         let forecast = self.score.forecast(&law, observed)?;
         let mut outcome = self.around(law).update(forecast, observed, key)?;
         if drawn {
@@ -101,7 +115,7 @@ impl Cycle for GaussianScoreCycle {
     }
 
     fn owner(&self) -> Owner {
-        Owner::new("ensf").with("members", self.members).with("score", "gaussian")
+        Owner::new("ensf").with("members", self.cycling.members).with("score", "gaussian")
     }
 
     fn state(&self) -> Vec<&dyn Saved> {

@@ -51,7 +51,9 @@ pub(super) fn members(
     let denoiser = GaussianDenoiser::new(Array1::zeros(law.dim()), p.view())?;
     let to_state = Affine { offset: repeated(law), scale: Array2::from_elem(z.raw_dim(), scale) };
     let values = observed.present().len();
-    let rule = MomentMatched { solver: Gmres { tolerance: 1e-8, iterations: 2 * values.max(1), restart: values.clamp(1, 40) } };
+    let rule = MomentMatched {
+        solver: Gmres { tolerance: 1e-8, iterations: 2 * values.max(1), restart: values.clamp(1, 40) },
+    };
     let guided = rule.guide(Unguided { denoiser: &denoiser, to_state: &to_state, observed: observed.view() });
     z += &guided.denoise(Array2::zeros(z.raw_dim()).view(), Level::exploding(SIGMA_MAX))?;
     let run = Run { denoiser: &*guided, sampler: &Heun, levels: &back, key: NO_NOISE };

@@ -38,8 +38,7 @@ impl Weights {
             let direct = a.abs_diff(b);
             if periodic { direct.min(size - direct) } else { direct }
         };
-        let (row, column) =
-            (offset(a / columns, b / columns, rows), offset(a % columns, b % columns, columns));
+        let (row, column) = (offset(a / columns, b / columns, rows), offset(a % columns, b % columns, columns));
         if column >= self.columns { 0.0 } else { self.table.get(row * self.columns + column).copied().unwrap_or(0.0) }
     }
 }
@@ -56,7 +55,8 @@ impl<'a> Tapered<'a> {
     /// # Errors
     /// When the components do not fill the grid.
     pub fn new(law: &'a EnsembleGaussian, local: Option<&Localization>) -> Result<Self> {
-        let weights = |local: &Localization| -> Result<Weights> { Ok(Weights::new(local, Grid::new(local.layout, law.dim())?)) };
+        let weights =
+            |local: &Localization| -> Result<Weights> { Ok(Weights::new(local, Grid::new(local.layout, law.dim())?)) };
         Ok(Self { law, weights: local.map(weights).transpose()? })
     }
 
