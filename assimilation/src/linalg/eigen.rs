@@ -1,19 +1,9 @@
-//! Symmetric eigenproblems A = V diag(values) V^T of small order.
-//!
-//! Up to order 55 by Householder's reduction and QL steps, whose loops run along rows; faer's divide and conquer overtakes
-//! them between 56 (191 us for 170) and 64 (260 us for 289). The order alone decides.
+//! Symmetric eigenproblems A = V diag(values) V^T of small order, by [`Spectrum`].
 
-use faer::{Mat, Side};
 use ndarray::{Array1, Array2, ArrayView2};
-use scorecast_systems::wide;
 
-use super::implicit_ql::diagonalise;
-use super::lanes::{Lanes, ZEROS, groups};
-use super::tridiagonal::Tridiagonal;
+use super::Spectrum;
 use crate::error::{Error, Result};
-
-/// The smallest order that faer solves.
-const FAER_FROM: usize = 56;
 
 /// The eigenvalues and eigenvectors of a symmetric matrix, in no particular order.
 #[derive(Clone, Debug)]
@@ -34,10 +24,14 @@ impl Eigen {
         if !crate::linalg::all_finite(matrix) {
             return Err(Error::Singular("a covariance is not finite: the ensemble has diverged".to_owned()));
         }
-        let eigen = if matrix.nrows() < FAER_FROM { by_ql(matrix) } else { by_faer(matrix) };
-        eigen.ok_or_else(|| {
-            Error::Singular(format!("the eigenvalues of a matrix of order {} did not converge", matrix.nrows()))
-        })
+        let n = matrix.nrows();
+        let mut spectrum = Spectrum::new(n);
+        let rows: Vec<f64> = matrix.iter().copied().collect();
+        if !spectrum.decompose(n, &rows) {
+            return Err(Error::Singular(format!("the eigenvalues of a matrix of order {n} did not converge")));
+        }
+        let vectors = Array2::from_shape_fn((n, n), |(k, i)| spectrum.vector(k)[i]);
+        Ok(Self { values: spectrum.values().iter().copied().collect(), vectors })
     }
 
     /// V diag(f(values)) V^T.
@@ -48,64 +42,6 @@ impl Eigen {
         }
         self.vectors.t().dot(&scaled)
     }
-}
-
-fn by_ql(matrix: ArrayView2<f64>) -> Option<Eigen> {
-    let n = matrix.nrows();
-    let largest = matrix.iter().fold(0.0f64, |largest, value| largest.max(value.abs()));
-    // above the smallest number with an inverse
-    let scale = largest.max(1e-300);
-    let mut scaled = vec![0.0; n * n];
-    for (i, row) in matrix.outer_iter().enumerate() {
-        for (j, value) in row.iter().enumerate().take(i + 1) {
-            scaled[i * n + j] = value / scale;
-            scaled[j * n + i] = value / scale;
-        }
-    }
-    let mut room = Tridiagonal::new(n);
-    let mut vectors = vec![ZEROS; n * groups(n)];
-    let mut values = None;
-    solve(n, &scaled, &mut room, &mut vectors, &mut values);
-    let values = values?.into_iter().map(|value| value * scale).collect();
-    let mut flat = Vec::with_capacity(n * n);
-    vectors.chunks_exact(groups(n)).for_each(|row| flat.extend_from_slice(&row.as_flattened()[..n]));
-    let vectors = Array2::from_shape_vec((n, n), flat).ok()?;
-    Some(Eigen { values, vectors })
-}
-
-wide! {
-    /// The eigenvalues to `values`, where they converge, and V^T to `vectors`, row by row in whole groups.
-    fn solve(
-        n: usize,
-        matrix: &[f64],
-        room: &mut Tridiagonal,
-        vectors: &mut [Lanes],
-        values: &mut Option<Vec<f64>>,
-    ) {
-        let width = groups(n);
-        room.reduce(n, |i| &matrix[i * n..(i + 1) * n], None);
-        let mut basis = vec![ZEROS; n * width];
-        room.basis(n, &mut basis);
-        // the reduction leaves what is large at its beginning, and QL steps want it at the end
-        for (i, row) in basis.chunks_exact(width).enumerate() {
-            for (j, value) in row.as_flattened()[..n].iter().enumerate() {
-                vectors[(n - 1 - j) * width + i / 8][i % 8] = *value;
-            }
-        }
-        let mut diagonal: Vec<f64> = room.diagonal.iter().rev().copied().collect();
-        let mut beside: Vec<f64> = room.beside[..n.saturating_sub(1)].iter().rev().copied().chain([0.0]).collect();
-        if diagonalise(&mut diagonal, &mut beside, vectors, width) {
-            *values = Some(diagonal);
-        }
-    }
-}
-
-fn by_faer(matrix: ArrayView2<f64>) -> Option<Eigen> {
-    let n = matrix.nrows();
-    let eigen = Mat::from_fn(n, n, |i, j| matrix[(i, j)]).self_adjoint_eigen(Side::Lower).ok()?;
-    let values = eigen.S().column_vector();
-    let vectors = Array2::from_shape_fn((n, n), |(k, i)| eigen.U()[(i, k)]);
-    Some(Eigen { values: (0..n).map(|k| values[k]).collect(), vectors })
 }
 
 /// The symmetric positive semi-definite square root of a symmetric matrix.

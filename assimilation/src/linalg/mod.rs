@@ -11,6 +11,7 @@ mod inverse_root;
 pub(crate) mod lanes;
 mod pseudo_inverse;
 mod rotation;
+mod spectrum;
 mod tridiagonal;
 
 pub use cholesky::Cholesky;
@@ -19,6 +20,7 @@ pub use gmres::Gmres;
 pub use inverse_root::{InverseRoot, Root};
 pub use pseudo_inverse::{Singular, pseudo_inverse};
 pub use rotation::rotate_anomalies;
+pub use spectrum::Spectrum;
 
 use ndarray::{Array, Array2, ArrayView2, Axis, RemoveAxis, concatenate};
 

@@ -74,10 +74,10 @@ impl Tridiagonal {
 
     /// V into `out`, row by row.
     #[inline(always)]
-    pub(super) fn basis(&self, n: usize, out: &mut [Lanes]) {
+    pub(super) fn basis(&mut self, n: usize, out: &mut [Lanes]) {
         let width = groups(n);
         out.fill(ZEROS);
-        let mut sum = self.work.clone();
+        let sum = &mut self.work;
         for k in (0..n).rev() {
             out[k * width..(k + 1) * width].as_flattened_mut()[k] = 1.0;
             let first = k / 8;

@@ -71,14 +71,19 @@ impl Localization {
     /// # Errors
     /// When a geometry of two dimensions has no `columns`.
     pub fn from_settings(settings: &Settings) -> Result<Option<Self>> {
-        let Some(radius) = settings.optional_number(RADIUS.key) else {
-            return Ok(None);
-        };
+        settings.optional_number(RADIUS.key).map(|radius| Self::of_radius(settings, radius)).transpose()
+    }
+
+    /// From the settings `taper`, `geometry` and `columns`, with this radius.
+    ///
+    /// # Errors
+    /// When a geometry of two dimensions has no `columns`.
+    pub(crate) fn of_radius(settings: &Settings, radius: f64) -> Result<Self> {
         let word = settings.text(GEOMETRY.key);
         let layout = Layout::named(word, settings.count(COLUMNS.key)).ok_or_else(|| {
             settings.mistake(COLUMNS.key, format!("must be set for geometry `{word}`: the grid points in a row"))
         })?;
-        Ok(Some(Self { layout, taper: Taper::named(settings.text(TAPER.key)), radius }))
+        Ok(Self { layout, taper: Taper::named(settings.text(TAPER.key)), radius })
     }
 
     /// The weights around each component of a state of `dim` components.

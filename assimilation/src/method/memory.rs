@@ -137,6 +137,16 @@ pub(crate) fn of_sampler(settings: &Settings, extent: &Extent) -> Vec<MemoryUse>
     held
 }
 
+/// Of the Gaussian score: anomalies and members beside those of any method, and the covariance of the whole state where that
+/// is analysed in one piece.
+pub(crate) fn of_gaussian_score(settings: &Settings, extent: &Extent) -> Vec<MemoryUse> {
+    let n = extent.components;
+    let whole =
+        !settings.has("radius") && members(settings) >= n.saturating_mul(5) || settings.text("solver") == "heun";
+    let held = of_members(settings, extent);
+    if whole || n <= 64 { with_covariances(held, extent, COVARIANCES) } else { held }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;

@@ -20,7 +20,7 @@ pub use around::inflation::Inflation;
 pub use around::lag::{FixedLag, PastMembers};
 pub use around::quality_control::QualityControl;
 pub use build::{Caveat, Make, Memory, MethodBuild};
-pub use diffusion::ensf::{EnSf, PriorScore};
+pub use diffusion::ensf::{EnSf, EnsembleGaussian, GaussianScore, Latents, ModelNoise, PriorScore, Solver, Tapering};
 pub use diffusion::guidance::{Dps, GUIDANCE, Guidance, GuidedDenoiser, MomentMatched, Point, Terms, Unguided};
 pub use diffusion::guided::Guided;
 pub use diffusion::weighting::{

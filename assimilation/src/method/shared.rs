@@ -1,9 +1,18 @@
 //! Settings that methods of several families share.
 
-use scorecast_systems::{Entry, Param};
+use std::collections::BTreeMap;
+use std::slice;
+
+use scorecast_systems::{Entry, Param, Settings};
 
 /// The setting `members` of every method.
 pub(crate) const MEMBERS: Param = Param::int("members", 40, 2, "members of the ensemble");
+
+/// Whether a setting has another value than its default.
+pub(crate) fn changed(settings: &Settings, param: &Param) -> bool {
+    let usual = Settings::check("", slice::from_ref(param), &BTreeMap::new());
+    usual.is_ok_and(|usual| settings.values().get(param.key) != usual.values().get(param.key))
+}
 
 /// Lists of settings one after the other, `N` of them in all.
 pub(crate) const fn join<const N: usize>(lists: &[&[Param]]) -> [Param; N] {

@@ -7,6 +7,7 @@ mod correlated_errors;
 mod correlated_local;
 mod diagnostics;
 mod double_well;
+mod ensf_gaussian;
 mod envar;
 mod estkf;
 mod factored_noise;

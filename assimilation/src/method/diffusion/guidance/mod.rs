@@ -7,7 +7,6 @@ mod moment_matched;
 mod point;
 mod rule;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use dps::Dps;
@@ -18,7 +17,7 @@ use scorecast_systems::registry::{find, names};
 use scorecast_systems::{Entry, Param, Settings};
 
 use crate::error::Result;
-use crate::method::shared::{count_settings, settings_of};
+use crate::method::shared::{changed, count_settings, settings_of};
 
 /// Every guidance rule, in the order in which they are listed.
 pub const GUIDANCE: &[Entry<BuildGuidance>] = &[moment_matched::ENTRY, dps::ENTRY];
@@ -39,7 +38,7 @@ pub(super) const SETTINGS: [Param; count_settings(GUIDANCE)] = settings_of(GUIDA
 pub(super) fn from_settings(settings: &Settings) -> Result<Arc<dyn Guidance>> {
     let chosen = find(GUIDANCE, "guidance rule", settings.text(RULE.key))?;
     for other in GUIDANCE.iter().filter(|other| other.name != chosen.name) {
-        if let Some(key) = changed(settings, other.params) {
+        if let Some(key) = other.params.iter().find(|param| changed(settings, param)).map(|param| param.key) {
             let problem = format!("belongs to guidance \"{}\"; set `guidance` to it, or leave this out", other.name);
             return Err(settings.mistake(key, problem).into());
         }
@@ -50,10 +49,4 @@ pub(super) fn from_settings(settings: &Settings) -> Result<Arc<dyn Guidance>> {
 /// What is to be mistrusted of the rule of these settings.
 pub(super) fn caveat(settings: &Settings) -> Option<&'static str> {
     from_settings(settings).ok()?.caveat()
-}
-
-/// The first of these settings that has not its default.
-fn changed(settings: &Settings, params: &'static [Param]) -> Option<&'static str> {
-    let usual = Settings::check("", params, &BTreeMap::new()).ok()?;
-    params.iter().map(|param| param.key).find(|key| settings.values().get(*key) != usual.values().get(*key))
 }

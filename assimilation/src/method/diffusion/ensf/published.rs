@@ -1,4 +1,4 @@
-//! The ensemble score filter (Bao, Zhang and Zhang 2024).
+//! The ensemble score filter as published (Bao, Zhang and Zhang 2024), and with the score of the whole mixture.
 //!
 //! Diffusion in pseudo-time t in [0, 1] by the schedule [`EnsembleScore`], alpha = 1 - (1 - eps_alpha) t and
 //! beta^2 = eps_beta + (1 - eps_beta) t (its sigma^2). The reverse equation is integrated from t = 1 to 0 by
@@ -27,51 +27,55 @@ use crate::ensemble::weighted_variance;
 use crate::error::Result;
 use crate::guard::can_update;
 use crate::method::around::inflation::INFLATION;
-use crate::method::around::quality_control::OUTLIER_THRESHOLD;
-use crate::method::build::MethodBuild;
+use crate::method::diffusion::ensf::score::Score;
 use crate::method::diffusion::likelihood::LikelihoodScore;
 use crate::method::memory;
-use crate::method::shared::MEMBERS;
 use crate::observations::ObservationSet;
 use crate::outcome::Outcome;
-use crate::problem::Analysis;
+use crate::problem::{Analysis, Cycle};
 
-const SCORE: Param = Param::choice(
-    "score",
-    "single",
-    &["single", "mixture"],
-    "prior score of a member: from itself alone (as published) or from the mixture of all",
-);
 const STEPS: Param = Param::int("steps", 500, 1, "Euler steps of the reverse equation");
 const EPS_ALPHA: Param = EnsembleScore::EPS_ALPHA;
 const EPS_BETA: Param = Param { about: "beta^2 at t = 0, states' unit squared", ..EnsembleScore::EPS_BETA };
 const CLIP: Param = Param::positive("clip", 1000.0, "largest score in each component");
 
-pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
-    name: "ensf",
-    about: "ensemble score filter: a diffusion sampler on a score made of the members",
+/// The settings of these two scores alone.
+pub(super) const OWN: [Param; 4] = [STEPS, EPS_ALPHA, EPS_BETA, CLIP];
+
+pub(super) const SINGLE: Entry<Score> = Entry {
+    name: "single",
+    about: "from the member itself alone, as published",
     reference: "Bao, Zhang and Zhang 2024",
-    params: &[MEMBERS, INFLATION, OUTLIER_THRESHOLD, SCORE, STEPS, EPS_ALPHA, EPS_BETA, CLIP],
-    build: MethodBuild::new(&[], |settings: &Settings| {
-        let prior = if settings.text(SCORE.key) == "mixture" { PriorScore::Mixture } else { PriorScore::Single };
-        let analysis = EnSf {
-            prior,
-            inflation: settings.number(INFLATION.key),
-            steps: settings.count(STEPS.key),
-            eps_alpha: settings.number(EPS_ALPHA.key),
-            eps_beta: settings.number(EPS_BETA.key),
-            clip: settings.number(CLIP.key),
-        };
-        crate::method::around::cycle(analysis, settings)
-    })
-    .holding(memory::of_sampler)
-    .with_caveat(|settings| {
-        (settings.text(SCORE.key) == "single").then_some(
+    params: &OWN,
+    build: Score {
+        make: |settings| cycle(PriorScore::Single, settings),
+        memory: memory::of_sampler,
+        caveat: Some(
             "uses the published one-member score; its gain does not depend on the ensemble's spread, so it is fixed-gain \
              nudging rather than a posterior.",
-        )
-    }),
+        ),
+    },
 };
+
+pub(super) const MIXTURE: Entry<Score> = Entry {
+    name: "mixture",
+    about: "from the mixture of all members",
+    reference: "Bao, Zhang and Zhang 2024",
+    params: &OWN,
+    build: Score { make: |settings| cycle(PriorScore::Mixture, settings), memory: memory::of_sampler, caveat: None },
+};
+
+fn cycle(prior: PriorScore, settings: &Settings) -> Result<Box<dyn Cycle>> {
+    let analysis = EnSf {
+        prior,
+        inflation: settings.number(INFLATION.key),
+        steps: settings.count(STEPS.key),
+        eps_alpha: settings.number(EPS_ALPHA.key),
+        eps_beta: settings.number(EPS_BETA.key),
+        clip: settings.number(CLIP.key),
+    };
+    crate::method::around::cycle(analysis, settings)
+}
 
 /// Members integrated together; a chunk is the unit of parallel work.
 const CHUNK: usize = 16;

@@ -1,0 +1,80 @@
+//! The ensemble score filter: an analysis by a diffusion whose score is made of the members. What it is made of is the setting
+//! `score`, one file each and one line in [`SCORES`]; settings that belong to another score are refused.
+
+mod gaussian;
+mod published;
+mod score;
+
+pub use gaussian::{EnsembleGaussian, GaussianScore, Latents, ModelNoise, Solver, Tapering};
+pub use published::{EnSf, PriorScore};
+use scorecast_systems::registry::{find, names};
+use scorecast_systems::{Entry, Param, Settings};
+
+use crate::error::Result;
+use crate::localize::LOCALIZATION;
+use crate::method::around::inflation::INFLATION;
+use crate::method::around::quality_control::OUTLIER_THRESHOLD;
+use crate::method::build::MethodBuild;
+use crate::method::memory;
+use crate::method::shared::{MEMBERS, changed, join};
+use crate::problem::Cycle;
+use score::Score;
+
+/// Every score, in the order in which they are listed.
+const SCORES: &[Entry<Score>] = &[published::SINGLE, published::MIXTURE, gaussian::GAUSSIAN];
+
+const NAMES: [&str; SCORES.len()] = names(SCORES);
+
+const SCORE: Param = Param::choice(
+    "score",
+    "single",
+    &NAMES,
+    "what the prior score of a member is made of: itself alone (as published), the mixture of all, or a Gaussian with the \
+     localized covariance of all",
+);
+
+const SHARED: [Param; 4] = [MEMBERS, INFLATION, OUTLIER_THRESHOLD, SCORE];
+
+pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
+    name: "ensf",
+    about: "ensemble score filter: a diffusion sampler on a score made of the members",
+    reference: "Bao, Zhang and Zhang 2024",
+    params: &join::<{ SHARED.len() + published::OWN.len() + gaussian::OWN.len() + LOCALIZATION.len() }>(&[
+        &SHARED,
+        &published::OWN,
+        &gaussian::OWN,
+        LOCALIZATION,
+    ]),
+    build: MethodBuild::new(&[], make)
+        .holding(|settings, extent| {
+            chosen(settings)
+                .map_or_else(|_| memory::of_sampler(settings, extent), |score| (score.build.memory)(settings, extent))
+        })
+        .with_caveat(|settings| chosen(settings).ok()?.build.caveat),
+};
+
+/// The score that the settings name.
+fn chosen(settings: &Settings) -> Result<&'static Entry<Score>> {
+    Ok(find(SCORES, "score", settings.text(SCORE.key))?)
+}
+
+/// The filter with the score that the settings name.
+///
+/// # Errors
+/// When a setting of another score was changed: it would do nothing.
+fn make(settings: &Settings) -> Result<Box<dyn Cycle>> {
+    let score = chosen(settings)?;
+    let heeded = |param: &Param| score.params.iter().any(|own| own.key == param.key);
+    for other in SCORES {
+        // the grid is set for every method that may localize
+        let foreign = |param: &&Param| !heeded(param) && !["geometry", "columns"].contains(&param.key);
+        if let Some(param) = other.params.iter().filter(foreign).find(|param| changed(settings, param)) {
+            let problem = format!(
+                "does nothing with score \"{}\"; set `score` to \"{}\", or leave this out",
+                score.name, other.name
+            );
+            return Err(settings.mistake(param.key, problem).into());
+        }
+    }
+    (score.build.make)(settings)
+}
