@@ -1,6 +1,10 @@
 //! Settings that methods of several families share.
 
-use scorecast_systems::{Entry, Param};
+use std::collections::BTreeMap;
+
+use scorecast_systems::{Entry, Param, Settings};
+
+use crate::error::Result;
 
 /// The setting `members` of every method.
 pub(crate) const MEMBERS: Param = Param::int("members", 40, 2, "members of the ensemble");
@@ -46,3 +50,28 @@ pub(crate) const fn settings_of<B, const N: usize>(registry: &[Entry<B>]) -> [Pa
 
 /// The setting `members` of the methods that carry a mean and a covariance.
 pub(crate) const DRAWS: Param = Param { about: "draws of the posterior to give beside its moments", ..MEMBERS };
+
+/// Refuses settings of entries that are not those `chosen` by the setting `key`: they would do nothing.
+///
+/// # Errors
+/// With the setting, and the entry that it belongs to.
+pub(crate) fn refuse_settings_of_others<B>(
+    settings: &Settings,
+    registry: &'static [Entry<B>],
+    chosen: &str,
+    key: &str,
+) -> Result<()> {
+    for other in registry.iter().filter(|other| other.name != chosen) {
+        if let Some(changed) = changed(settings, other.params) {
+            let problem = format!("belongs to {key} \"{}\"; set `{key}` to it, or leave this out", other.name);
+            return Err(settings.mistake(changed, problem).into());
+        }
+    }
+    Ok(())
+}
+
+/// The first of these settings that has not its default.
+fn changed(settings: &Settings, params: &'static [Param]) -> Option<&'static str> {
+    let usual = Settings::check("", params, &BTreeMap::new()).ok()?;
+    params.iter().map(|param| param.key).find(|key| settings.values().get(*key) != usual.values().get(*key))
+}

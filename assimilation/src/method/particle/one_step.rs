@@ -7,6 +7,50 @@ use crate::error::{Error, Result};
 use crate::linalg::Cholesky;
 use crate::observations::ObservationSet;
 
+/// The means and the covariance of x_{k+1}, and H.
+type Predicted = (Array2<f64>, Covariance, Array2<f64>);
+
+fn predicted(model: &dyn Forecaster, x: &Array2<f64>, observed: &ObservationSet) -> Result<Predicted> {
+    let Some((kernel, h)) = model.gaussian().and_then(|kernel| Some((kernel, observed.matrix()?))) else {
+        return Err(Error::Unsupported("p(y | x_k) has no closed form here; set weights to \"path\"".to_owned()));
+    };
+    let (means, covariance) = kernel.moments(observed.step - 1, x.view())?;
+    Ok((means, covariance, h))
+}
+
+/// log p(y_j | x_k) of each value that is present alone, `[present, member]`, as [`log_predictive`] is of all.
+///
+/// # Errors
+/// When the forecaster has no moments, or the operator is not linear.
+pub(crate) fn log_predictive_each(
+    model: &dyn Forecaster,
+    x: &Array2<f64>,
+    observed: &ObservationSet,
+) -> Result<Array2<f64>> {
+    let (means, covariance, h) = predicted(model, x, observed)?;
+    let present = observed.restrict(means.view())?;
+    let diagonal = |hc: Array2<f64>| (hc * &h).sum_axis(Axis(1));
+    let shared = match &covariance {
+        Covariance::Shared(c) => Some(diagonal(h.dot(c))),
+        _ => None,
+    };
+    let mut each = Array2::zeros((present.values.len(), x.nrows()));
+    for (member, mut column) in each.columns_mut().into_iter().enumerate() {
+        let spread = match (&covariance, &shared) {
+            (_, Some(spread)) => spread.clone(),
+            (Covariance::Factored(c), _) => diagonal(c.times(h.view(), member)),
+            (Covariance::Diagonal(c), _) => diagonal(&h * &c.row(member)),
+            (Covariance::Shared(c), _) => diagonal(h.dot(c)),
+        };
+        let residual = &present.values - &present.predicted.row(member);
+        ndarray::Zip::from(&mut column).and(&residual).and(&spread).and(&present.variance).for_each(|log, e, s, r| {
+            let variance = s + r;
+            *log = -0.5 * (e * e / variance + (2.0 * std::f64::consts::PI * variance).ln());
+        });
+    }
+    Ok(each)
+}
+
 /// log p(y | x_k) for each row of `x` (`[member, component]`), x_k one lead step before the observations.
 ///
 /// # Errors
@@ -16,10 +60,7 @@ pub(crate) fn log_predictive(
     x: &Array2<f64>,
     observed: &ObservationSet,
 ) -> Result<Array1<f64>> {
-    let Some((kernel, h)) = model.gaussian().and_then(|kernel| Some((kernel, observed.matrix()?))) else {
-        return Err(Error::Unsupported("p(y | x_k) has no closed form here; set weights to \"path\"".to_owned()));
-    };
-    let (means, covariance) = kernel.moments(observed.step - 1, x.view())?;
+    let (means, covariance, h) = predicted(model, x, observed)?;
     let present = observed.restrict(means.view())?;
     let residuals = &present.values - &present.predicted;
     let predictive = |c: Array2<f64>| -> Result<Cholesky> {

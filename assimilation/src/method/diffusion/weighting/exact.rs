@@ -7,7 +7,7 @@ use std::sync::Arc;
 use ndarray::{Array1, Array2};
 use scorecast_systems::{Entry, Forecaster};
 
-use super::rule::{BuildWeighting, Weighting};
+use super::rule::{Ancestors, BuildWeighting, Weighting};
 use crate::error::{Error, Result};
 use crate::method::particle::one_step;
 use crate::observations::ObservationSet;
@@ -26,22 +26,22 @@ pub struct Exact;
 
 impl Weighting for Exact {
     fn require(&self, model: &dyn Forecaster, observed: &ObservationSet) -> Result<()> {
-        if model.gaussian().is_some() && observed.operator.is_linear() {
+        let gaussian = model.gaussian().is_some() && observed.operator.error().is_gaussian();
+        if gaussian && observed.operator.is_linear() {
             return Ok(());
         }
         Err(Error::Unsupported(format!(
-            "`weights = \"exact\"` needs a forecaster whose one-step law is Gaussian with known moments and a \
-             linear operator (this is `{}`); set weights to \"path\"",
+            "`weights = \"exact\"` needs a forecaster whose one-step law is Gaussian with known moments, a \
+             linear operator and Gaussian errors (this is `{}`); set weights to \"path\"",
             observed.operator.name()
         )))
     }
 
-    fn before(
-        &self,
-        model: &dyn Forecaster,
-        x: &Array2<f64>,
-        observed: &ObservationSet,
-    ) -> Result<Option<Array1<f64>>> {
-        one_step::log_predictive(model, x, observed).map(Some)
+    fn before(&self, ancestors: &Ancestors) -> Result<Option<Array1<f64>>> {
+        one_step::log_predictive(ancestors.model, ancestors.x, &ancestors.observed).map(Some)
+    }
+
+    fn before_each(&self, ancestors: &Ancestors) -> Result<Option<Array2<f64>>> {
+        one_step::log_predictive_each(ancestors.model, ancestors.x, &ancestors.observed).map(Some)
     }
 }
