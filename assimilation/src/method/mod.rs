@@ -29,8 +29,8 @@ pub use diffusion::guidance::{
 pub use diffusion::guided::Guided;
 pub use diffusion::local_weights::LocalWeights;
 pub use diffusion::weighting::{
-    Adapted, AlongPath, Ancestors, Exact, Girsanov, GuidedRun, Preference, Sampling, Twisted, Unweighted, WEIGHTINGS,
-    WeighedDraw, Weighting,
+    Adapted, AlongPath, Ancestors, Exact, Girsanov, GuidedRun, Predictive, Preference, Sampling, Twisted, Unweighted,
+    WEIGHTINGS, WeighedDraw, Weighting,
 };
 pub use ensemble::denkf::DEnKf;
 pub use ensemble::eakf::EaKf;

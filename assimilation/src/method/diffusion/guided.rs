@@ -191,8 +191,8 @@ impl Guided {
         let largest = Level::exploding(self.grid.sigma_max);
         if let Some(local) = &self.local {
             x = local.update(x, observed, resampling, diagnostics, |x| {
-                let each = weighting.before_each(&Ancestors { model, x, observed: observed.view(), largest })?;
-                each.ok_or_else(|| {
+                let predictive = weighting.predictive(&Ancestors { model, x, observed: observed.view(), largest })?;
+                predictive.ok_or_else(|| {
                     Error::Unsupported(
                         "method `guided`: local weights need what values say of x_k before a draw; set weights to \"exact\" or \
                          \"adapted\", or leave `radius` out"

@@ -18,37 +18,30 @@ fn predicted(model: &dyn Forecaster, x: &Array2<f64>, observed: &ObservationSet)
     Ok((means, covariance, h))
 }
 
-/// log p(y_j | x_k) of each value that is present alone, `[present, member]`, as [`log_predictive`] is of all.
+/// E[x_{k+1} | x_k], `[member, component]`, and of the values that are present their means given x_k and their variances, errors
+/// included, `[member, present]` each.
 ///
 /// # Errors
 /// When the forecaster has no moments, or the operator is not linear.
-pub(crate) fn log_predictive_each(
+pub(crate) fn predictive(
     model: &dyn Forecaster,
     x: &Array2<f64>,
     observed: &ObservationSet,
-) -> Result<Array2<f64>> {
-    let (means, covariance, h) = predicted(model, x, observed)?;
-    let present = observed.restrict(means.view())?;
+) -> Result<(Array2<f64>, Array2<f64>, Array2<f64>)> {
+    let (state, covariance, h) = predicted(model, x, observed)?;
+    let present = observed.restrict(state.view())?;
     let diagonal = |hc: Array2<f64>| (hc * &h).sum_axis(Axis(1));
-    let shared = match &covariance {
-        Covariance::Shared(c) => Some(diagonal(h.dot(c))),
-        _ => None,
-    };
-    let mut each = Array2::zeros((present.values.len(), x.nrows()));
-    for (member, mut column) in each.columns_mut().into_iter().enumerate() {
-        let spread = match (&covariance, &shared) {
-            (_, Some(spread)) => spread.clone(),
-            (Covariance::Factored(c), _) => diagonal(c.times(h.view(), member)),
-            (Covariance::Diagonal(c), _) => diagonal(&h * &c.row(member)),
-            (Covariance::Shared(c), _) => diagonal(h.dot(c)),
-        };
-        let residual = &present.values - &present.predicted.row(member);
-        ndarray::Zip::from(&mut column).and(&residual).and(&spread).and(&present.variance).for_each(|log, e, s, r| {
-            let variance = s + r;
-            *log = -0.5 * (e * e / variance + (2.0 * std::f64::consts::PI * variance).ln());
-        });
+    let mut variance = Array2::zeros(present.predicted.raw_dim());
+    match covariance {
+        Covariance::Shared(c) => variance += &diagonal(h.dot(&c)),
+        Covariance::Diagonal(c) => variance += &c.dot(&(&h * &h).t()),
+        Covariance::Factored(c) => {
+            let rows = variance.outer_iter_mut().enumerate();
+            rows.for_each(|(member, mut row)| row.assign(&diagonal(c.times(h.view(), member))));
+        }
     }
-    Ok(each)
+    variance += &present.variance;
+    Ok((state, present.predicted, variance))
 }
 
 /// log p(y | x_k) for each row of `x` (`[member, component]`), x_k one lead step before the observations.

@@ -194,6 +194,12 @@ fn every_rule_runs_with_every_weighting() {
         let problem = LinearProblem::two(6);
         for outcome in problem.run(&mut *guided(rule, weights, 60), Key::new(5, Domain::Method)) {
             assert!(outcome.ensemble.iter().all(|value| value.is_finite()), "{rule} {weights}");
+            if outcome.ensemble != outcome.forecast {
+                // 64 steps, one evaluation each
+                let of = |name: &str| outcome.diagnostics[name];
+                assert_eq!(of("evaluations"), 64.0, "{rule} {weights}");
+                assert_eq!(of("vector_jacobian_products") > 0.0, rule != "jacobian_free", "{rule} {weights}");
+            }
             assert_eq!(
                 outcome.diagnostics.contains_key("ess"),
                 weights != "none" && outcome.ensemble != outcome.forecast

@@ -6,9 +6,9 @@
 use crate::common;
 
 use common::{LinearProblem, errors, method, word};
-use ndarray::{Array1, Array2, Axis, array};
+use ndarray::{Array2, ArrayView1, Axis, array};
 use scorecast_assimilation::ensemble::covariance;
-use scorecast_assimilation::observe::Identity;
+use scorecast_assimilation::observe::{Identity, Stride};
 use scorecast_assimilation::{ObservationSet, Outcome, Prior};
 use scorecast_systems::gaussian::LinearForecaster;
 use scorecast_systems::{Domain, Key, LinearGaussian, Value};
@@ -91,32 +91,61 @@ fn one_slice_is_path_to_the_bit() {
 }
 
 #[test]
-fn local_weights_table() {
-    let mut problem = LinearProblem::forty(20);
-    let stride = scorecast_assimilation::observe::Stride::new(40, 2, 0, &errors(&[0.7])).unwrap();
-    problem.observations.mapv_inplace(|y| y);
-    let run = |filter: &mut dyn scorecast_assimilation::Cycle, key: Key| -> Vec<Outcome> {
+fn local_weights_in_forty_components_have_kalmans_spread() {
+    let problem = LinearProblem::forty(12);
+    let stride = Stride::new(40, 2, 0, &errors(&[0.7])).unwrap();
+    let run = |given: &[(&str, Value)], members: usize| -> Vec<Outcome> {
+        let mut filter = guided("exact", members, given);
+        let key = Key::new(3, Domain::Method);
         filter.start(&problem.prior(), 0, key).unwrap();
-        let step = |(cycle, values): (usize, ndarray::ArrayView1<f64>)| {
+        let step = |(cycle, values): (usize, ArrayView1<f64>)| {
             let observed = ObservationSet { step: cycle + 1, time: 0.0, values, operator: &stride };
             filter.step(&problem.model, &observed, key).unwrap()
         };
         problem.observations.outer_iter().enumerate().map(step).collect()
     };
-    let _: Array1<f64> = array![];
-    for (weights, update) in [("exact", "transport"), ("exact", "resample"), ("adapted", "transport")] {
-        for members in [100, 400] {
-            for radius in [1.0, 1.5, 2.0, 3.0, 5.0] {
-                let more = [("radius", Value::Float(radius)), ("local_update", word(update))];
-                let found = run(&mut *guided(weights, members, &more), Key::new(3, Domain::Method));
-                let (bias, _, ratio) = off(&problem, &found);
-                println!("{weights} {update} N {members} radius {radius}: bias {bias:.4}, sd ratio {ratio:.4}");
-            }
-        }
-    }
-    for weights in ["exact", "path", "none"] {
-        let found = run(&mut *guided(weights, 400, &[]), Key::new(3, Domain::Method));
+    let local =
+        |update: &str| [("radius", Value::Float(2.0)), ("local_update", word(update)), ("steps", Value::Int(32))];
+    for (update, more, stages) in [
+        ("transport", vec![], false),
+        ("transport", vec![("weights", word("adapted"))], false),
+        ("transport", vec![("tempering", Value::Float(0.8))], true),
+        ("transport", vec![("weights_share", Value::Float(0.2))], false),
+        ("resample", vec![], false),
+    ] {
+        let found = run(&[&local(update)[..], &more].concat(), 100);
         let (bias, _, ratio) = off(&problem, &found);
-        println!("global {weights}: bias {bias:.4}, sd ratio {ratio:.4} ess {:?}", found[19].diagnostics.get("ess"));
+        let (ess, taken) = (found[11].diagnostics["ess"], found[11].diagnostics["stages"]);
+        println!("{update} {more:?}: bias {bias:.4}, sd ratio {ratio:.4}, ess {ess:.0} of 100, {taken} stages");
+        // the mean of 100 exact draws is off by .1
+        assert!(bias < 0.15 && (0.9..1.1).contains(&ratio), "{update}: {bias} {ratio}");
+        assert_eq!(taken > 1.0, stages);
+    }
+    let global = run(&[("steps", Value::Int(32))], 100);
+    let (bias, _, ratio) = off(&problem, &global);
+    println!("global: bias {bias:.4}, sd ratio {ratio:.4}, ess {:.0} of 100", global[11].diagnostics["ess"]);
+    assert!(bias > 0.2, "{bias}");
+}
+
+/// Weights and transform together count each value once: 1 / (1 / P + 1 / R) whatever weights carry.
+#[test]
+fn what_weights_carry_and_what_is_left_make_one_update() {
+    let (q, r) = (0.5, 0.8);
+    let law = LinearGaussian { matrix: array![[1.0]], offset: array![0.0], covariance: array![[q]] };
+    let model = LinearForecaster::new(law).unwrap();
+    let operator = Identity::new(1, &errors(&[f64::sqrt(r)])).unwrap();
+    let p: f64 = 1.2 + q;
+    let (variance, mean) = (1.0 / (1.0 / p + 1.0 / r), 0.9 * p / (p + r));
+    for share in [0.0, 0.2, 0.5, 1.0] {
+        let more = [("radius", Value::Float(2.0)), ("weights_share", Value::Float(share))];
+        let mut filter = guided("exact", 20_000, &more);
+        let key = Key::new(6, Domain::Method);
+        filter.start(&Prior::Gaussian { mean: array![0.0], covariance: array![[1.2]] }, 0, key).unwrap();
+        let values = array![0.9];
+        let observed = ObservationSet { step: 1, time: 0.0, values: values.view(), operator: &operator };
+        let outcome = filter.step(&model, &observed, key).unwrap();
+        let (found, centre) = (outcome.variance()[0], outcome.mean()[0]);
+        println!("share {share}: mean {centre:.4} for {mean:.4}, variance {found:.4} for {variance:.4}");
+        assert!((found / variance - 1.0).abs() < 0.04 && (centre - mean).abs() < 0.03, "{share}: {centre} {found}");
     }
 }

@@ -1,12 +1,12 @@
 //! Guidance by quadrature: each value's own likelihood integrated over what the denoiser leaves open of what it reads.
 //!
 //! Value j reads u = x_l, or u = h_j(x) where h is linear. Given z_t, u is taken as N(m, v) with m and v = Var[u | z_t] of
-//! [`super::Guidance`]'s D and C, and l_j = log int p(y_j | u) N(u; m, v) du, by `nodes` equal steps t over +-5 sd,
+//! [`super::Guidance`]'s D and C, and l_j = log int p(y_j | u) N(u; m, v) du, by `nodes` equal steps t over +-8 sd,
 //! u = m + t sqrt(v). Its pull is dl_j / dm = E[t | y_j] / sqrt(v), whatever p and h are: no derivative of h is asked for, so
 //! that |x|, whose slope at D says nothing while its sign is open, is served as well as any error law. With Gaussian errors and
 //! a linear h it is moment matching of each value alone: what values say of each other goes through J only.
 //!
-//! Errors narrower than a step, 10 sqrt(v) / nodes, are not resolved until the noise has gone down with v; on the way the pull
+//! Errors narrower than a step, 16 sqrt(v) / nodes, are not resolved until the noise has gone down with v; on the way the pull
 //! is then good to a step. v takes `probes` vector-Jacobian products (see [`Point::variances`]).
 
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use super::rule::{BuildGuidance, Guidance, Terms};
 use crate::error::Error;
 use crate::observations::ObservationSet;
 
-const NODES: Param = Param::int("nodes", 64, 2, "steps of the quadrature over 10 sd of what a value reads");
+const NODES: Param = Param::int("nodes", 96, 2, "steps of the quadrature over 16 sd of what a value reads");
 const PROBES: Param = Param::int(
     "probes",
     8,
@@ -36,7 +36,7 @@ pub(super) const ENTRY: Entry<BuildGuidance> = Entry {
 };
 
 /// Half the range, in sd.
-const REACH: f64 = 5.0;
+const REACH: f64 = 8.0;
 
 /// Guidance by quadrature.
 #[derive(Clone, Copy, Debug)]

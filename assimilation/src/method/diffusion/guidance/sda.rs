@@ -4,9 +4,11 @@
 //! source has gamma I, which is this where h reads components of states in the units of z. V w = r takes products with H
 //! alone, so that an evaluation costs one vector-Jacobian product.
 //!
-//! C is below S S and goes to (sigma / alpha)^2 S S as sigma goes to 0, so gamma = 1 is too weak a pull at large noise, and the
-//! published gamma of .01 to .03 is too strong a one everywhere: at an error variance of .05 to .25 of unit normals the sd that is drawn is
-//! 0 to .03 of the exact one. Langevin correctors of `guided` (`correctors`) repair it at small noise, where V goes to R.
+//! C is below S S and goes to (sigma / alpha)^2 S S as sigma goes to 0: gamma = 1 is too weak a pull where there is much noise,
+//! and the published gamma of .01 to .03 too strong a one. Of a unit normal observed with an error variance of .05 they draw,
+//! along the flow (Heun's rule, 200 steps), an sd of .003 to .014 of the exact one, and by the stochastic sampler .74, the mean
+//! off by .6 and .26 sd. Langevin correctors of `guided` (`correctors`), which act where V has come near R, repair it: one of .1
+//! after each step of the flow leaves .81, four .94.
 
 use std::sync::Arc;
 

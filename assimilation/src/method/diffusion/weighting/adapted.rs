@@ -6,13 +6,12 @@
 //! Exact, up to that, for Gaussian laws and linear operators; elsewhere it is what moment matching makes of it. One evaluation,
 //! and as many vector-Jacobian products as values are present.
 
-use std::f64::consts::TAU;
 use std::sync::Arc;
 
 use ndarray::{Array1, Array2, Axis};
 use scorecast_systems::{Entry, Forecaster};
 
-use super::rule::{Ancestors, BuildWeighting, Weighting};
+use super::rule::{Ancestors, BuildWeighting, Predictive, Weighting};
 use crate::error::Result;
 use crate::linalg::Cholesky;
 use crate::method::diffusion::guidance::{Jacobian, Point, Unguided};
@@ -32,6 +31,8 @@ pub struct Adapted;
 
 /// What the denoiser makes of the values that are present, given x_k.
 struct Moments {
+    /// x(D), `[member, component]`.
+    state: Array2<f64>,
     /// y - h(x(D)), `[member, present]`.
     residual: Array2<f64>,
     /// The columns of the covariances of the values, `[member, present]` each.
@@ -52,7 +53,8 @@ impl Moments {
             Ok(point.predictive_times(&unit)?.select(Axis(1), &present))
         };
         let columns = present.iter().map(column).collect::<Result<_>>()?;
-        Ok(Some(Self { residual: point.residual().select(Axis(1), &present), columns }))
+        let residual = point.residual().select(Axis(1), &present);
+        Ok(Some(Self { state: point.state().clone(), residual, columns }))
     }
 
     /// The symmetric part of the covariance of one member, `[present, present]`.
@@ -78,12 +80,10 @@ impl Weighting for Adapted {
         Ok(Some(moments.residual.outer_iter().enumerate().map(of).collect()))
     }
 
-    fn before_each(&self, ancestors: &Ancestors) -> Result<Option<Array2<f64>>> {
-        let Some(moments) = Moments::new(ancestors)? else { return Ok(None) };
-        let log_normal = |(value, member): (usize, usize)| {
-            let (r, v) = (moments.residual[(member, value)], moments.columns[value][(member, value)]);
-            -0.5 * (r * r / v + (TAU * v).ln())
-        };
-        Ok(Some(Array2::from_shape_fn((moments.columns.len(), moments.residual.nrows()), log_normal)))
+    fn predictive(&self, ancestors: &Ancestors) -> Result<Option<Predictive>> {
+        let Some(Moments { state, residual, columns }) = Moments::new(ancestors)? else { return Ok(None) };
+        let values = ancestors.observed.values.select(Axis(0), &ancestors.observed.present());
+        let variance = Array2::from_shape_fn(residual.raw_dim(), |(member, value)| columns[value][(member, value)]);
+        Ok(Some(Predictive { state, mean: values - residual, variance }))
     }
 }

@@ -4,10 +4,10 @@
 
 use std::sync::Arc;
 
-use ndarray::{Array1, Array2};
+use ndarray::Array1;
 use scorecast_systems::{Entry, Forecaster};
 
-use super::rule::{Ancestors, BuildWeighting, Weighting};
+use super::rule::{Ancestors, BuildWeighting, Predictive, Weighting};
 use crate::error::{Error, Result};
 use crate::method::particle::one_step;
 use crate::observations::ObservationSet;
@@ -41,7 +41,8 @@ impl Weighting for Exact {
         one_step::log_predictive(ancestors.model, ancestors.x, &ancestors.observed).map(Some)
     }
 
-    fn before_each(&self, ancestors: &Ancestors) -> Result<Option<Array2<f64>>> {
-        one_step::log_predictive_each(ancestors.model, ancestors.x, &ancestors.observed).map(Some)
+    fn predictive(&self, ancestors: &Ancestors) -> Result<Option<Predictive>> {
+        let (state, mean, variance) = one_step::predictive(ancestors.model, ancestors.x, &ancestors.observed)?;
+        Ok(Some(Predictive { state, mean, variance }))
     }
 }

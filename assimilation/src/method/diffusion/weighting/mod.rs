@@ -19,7 +19,7 @@ pub use exact::Exact;
 pub use girsanov::Girsanov;
 pub use none::Unweighted;
 pub use path::AlongPath;
-pub use rule::{Ancestors, BuildWeighting, GuidedRun, Sampling, WeighedDraw, Weighting};
+pub use rule::{Ancestors, BuildWeighting, GuidedRun, Predictive, Sampling, WeighedDraw, Weighting};
 use scorecast_systems::registry::names_after;
 use scorecast_systems::{Entry, Forecaster, Param, Settings};
 pub use twisted::Twisted;

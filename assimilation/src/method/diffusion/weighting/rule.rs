@@ -47,12 +47,12 @@ pub trait Weighting: Debug + Send + Sync {
         Ok(None)
     }
 
-    /// log p(y_j | x_k) of each value that is present alone, `[present, member]`: what local weights taper. None where it is not
-    /// known without a draw.
+    /// What is expected of x_{k+1} and of its values given each x_k: what local weights are made of. None where it is not known
+    /// without a draw.
     ///
     /// # Errors
     /// As [`Weighting::before`].
-    fn before_each(&self, ancestors: &Ancestors) -> Result<Option<Array2<f64>>> {
+    fn predictive(&self, ancestors: &Ancestors) -> Result<Option<Predictive>> {
         let _ = ancestors;
         Ok(None)
     }
@@ -90,6 +90,17 @@ pub struct Ancestors<'a> {
     pub observed: ObservationSet<'a>,
     /// The largest noise level of the sampler.
     pub largest: Level,
+}
+
+/// The law of each value given each x_k, taken for a normal one.
+#[derive(Clone, Debug)]
+pub struct Predictive {
+    /// E[x_{k+1} | x_k], `[member, component]`.
+    pub state: Array2<f64>,
+    /// h of that at the values that are present, `[member, present]`.
+    pub mean: Array2<f64>,
+    /// Their variances, errors included, `[member, present]`.
+    pub variance: Array2<f64>,
 }
 
 /// A draw that is to be made.
