@@ -20,11 +20,17 @@ pub use around::inflation::Inflation;
 pub use around::lag::{FixedLag, PastMembers};
 pub use around::quality_control::QualityControl;
 pub use build::{Caveat, Make, Memory, MethodBuild};
+pub use diffusion::correctors::{Correcting, Correctors};
 pub use diffusion::ensf::{EnSf, EnsembleGaussian, GaussianScore, Latents, ModelNoise, PriorScore, Solver, Tapering};
-pub use diffusion::guidance::{Dps, GUIDANCE, Guidance, GuidedDenoiser, MomentMatched, Point, Terms, Unguided};
+pub use diffusion::guidance::{
+    Added, Dps, Following, FollowingDenoiser, GUIDANCE, Guidance, GuidedDenoiser, Jacobian, JacobianFree,
+    MomentMatched, Point, PseudoInverse, Quadrature, Sda, Source, Terms, Tmpd, Unguided,
+};
 pub use diffusion::guided::Guided;
+pub use diffusion::local_weights::LocalWeights;
 pub use diffusion::weighting::{
-    AlongPath, Exact, GuidedRun, Preference, Unweighted, WEIGHTINGS, WeighedDraw, Weighting,
+    Adapted, AlongPath, Ancestors, Exact, Girsanov, GuidedRun, Predictive, Preference, Sampling, Twisted, Unweighted,
+    WEIGHTINGS, WeighedDraw, Weighting,
 };
 pub use ensemble::denkf::DEnKf;
 pub use ensemble::eakf::EaKf;

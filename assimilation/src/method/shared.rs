@@ -5,6 +5,8 @@ use std::slice;
 
 use scorecast_systems::{Entry, Param, Settings};
 
+use crate::error::Result;
+
 /// The setting `members` of every method.
 pub(crate) const MEMBERS: Param = Param::int("members", 40, 2, "members of the ensemble");
 
@@ -55,3 +57,27 @@ pub(crate) const fn settings_of<B, const N: usize>(registry: &[Entry<B>]) -> [Pa
 
 /// The setting `members` of the methods that carry a mean and a covariance.
 pub(crate) const DRAWS: Param = Param { about: "draws of the posterior to give beside its moments", ..MEMBERS };
+
+/// Refuses settings of the entries of a registry other than the one `chosen` by the setting `key`, as far as that has not
+/// the same setting: they would do nothing.
+///
+/// # Errors
+/// With the setting, and the entry that it belongs to.
+pub(crate) fn refuse_settings_of_others<B>(
+    settings: &Settings,
+    registry: &'static [Entry<B>],
+    chosen: &str,
+    key: &str,
+) -> Result<()> {
+    let own = registry.iter().find(|entry| entry.name == chosen).map_or(&[][..], |entry| entry.params);
+    // the grid is set for every method that may localize
+    let heeded =
+        |param: &Param| ["geometry", "columns"].contains(&param.key) || own.iter().any(|own| own.key == param.key);
+    for other in registry.iter().filter(|other| other.name != chosen) {
+        if let Some(param) = other.params.iter().find(|param| !heeded(param) && changed(settings, param)) {
+            let problem = format!("belongs to {key} \"{}\"; set `{key}` to it, or leave this out", other.name);
+            return Err(settings.mistake(param.key, problem).into());
+        }
+    }
+    Ok(())
+}

@@ -50,6 +50,11 @@ pub trait ObservationOperator: Send + Sync {
         None
     }
 
+    /// The component that each value reads, `[observed]`, where each reads one and no other.
+    fn reads(&self) -> Option<Vec<usize>> {
+        None
+    }
+
     /// H `[observed, component]` where h is linear.
     fn matrix(&self) -> Option<Array2<f64>> {
         None

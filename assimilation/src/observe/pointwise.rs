@@ -76,6 +76,10 @@ impl<F: Function> ObservationOperator for Pointwise<F> {
     fn location(&self) -> Option<Vec<Place>> {
         self.selected.location()
     }
+
+    fn reads(&self) -> Option<Vec<usize>> {
+        self.selected.reads()
+    }
 }
 
 impl<F: Function> LinearizedOperator for Pointwise<F> {

@@ -2,25 +2,28 @@
 //!
 //! Two axes are registries of their own: by which rule the observations guide ([`super::guidance`], `guidance`), and how
 //! members are weighted, without which this is not a filter ([`super::weighting`], `weights`; `auto` is exact where it can
-//! be, otherwise along the path).
+//! be, otherwise along the path). With a `radius` weights are local ([`super::local_weights`]), without one global. Each step of
+//! the sampler may be followed by Langevin `correctors` ([`super::correctors`]).
 //!
 //! When observations come after several lead steps all but the last are advanced freely and the last is guided.
 
 use std::sync::Arc;
 
 use ndarray::{Array1, Array2, Axis};
+use scorecast_systems::noising::Karras;
 use scorecast_systems::noising::sampler::{SAMPLERS, named};
-use scorecast_systems::noising::{Karras, Sampler};
 use scorecast_systems::registry::names_after;
-use scorecast_systems::{Entry, Forecaster, Key, Param, Purpose, Settings};
+use scorecast_systems::{Entry, Forecaster, Key, Level, Param, Purpose, Settings};
 
 use crate::error::{Error, Result};
 use crate::guard::can_update;
 use crate::method::around::inflation::{INFLATION, inflate};
 use crate::method::around::quality_control::{Checked, OUTLIER_THRESHOLD};
 use crate::method::build::MethodBuild;
-use crate::method::diffusion::guidance::{self, Guidance, Unguided};
-use crate::method::diffusion::weighting::{self, GuidedRun, Preference, WeighedDraw, Weighting};
+use crate::method::diffusion::correctors::{self, Correctors};
+use crate::method::diffusion::guidance::{self, Following, Guidance, Source, Unguided};
+use crate::method::diffusion::local_weights::{self, LocalWeights};
+use crate::method::diffusion::weighting::{self, Ancestors, GuidedRun, Preference, Sampling, WeighedDraw, Weighting};
 use crate::method::memory;
 use crate::method::particle::bootstrap::ESS_THRESHOLD;
 use crate::method::particle::particles::{Particles, Selection};
@@ -36,16 +39,25 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
     name: "guided",
     about: "the diffusion forecaster's sampler guided by the observations, members weighted by p(y | x_k)",
     reference: "Rozet et al. 2024; Pitt and Shephard 1999; Wu et al. 2023",
-    params: &join::<{ SHARED.len() + SAMPLING.len() + guidance::SETTINGS.len() + weighting::SETTINGS.len() }>(&[
+    params: &join::<PARAMS>(&[
         &SHARED,
         &SAMPLING,
+        &correctors::SETTINGS,
         &guidance::SETTINGS,
         &weighting::SETTINGS,
+        &local_weights::SETTINGS,
     ]),
     build: MethodBuild::new(&[Need::Denoiser], |settings: &Settings| Ok(Box::new(Guided::from_settings(settings)?)))
         .holding(memory::of_sampler)
         .with_caveat(|settings| weighting::caveat(settings).or_else(|| guidance::caveat(settings))),
 };
+
+const PARAMS: usize = SHARED.len()
+    + SAMPLING.len()
+    + correctors::SETTINGS.len()
+    + guidance::SETTINGS.len()
+    + weighting::SETTINGS.len()
+    + local_weights::SETTINGS.len();
 
 /// The samplers by their names; `sde` is the short name of `reverse_sde`.
 const SAMPLER_WORDS: [&str; SAMPLERS.len() + 1] = names_after(&["sde"], SAMPLERS);
@@ -74,8 +86,10 @@ pub struct Guided {
     pub guidance: Arc<dyn Guidance>,
     /// Where weights come from.
     pub weights: Preference,
-    /// The reverse sampler.
-    pub sampler: &'static dyn Sampler,
+    /// Where they are local; none is global weights.
+    pub local: Option<LocalWeights>,
+    /// The reverse sampler, and what follows each of its steps.
+    pub sampling: Sampling,
     /// Its noise levels.
     pub grid: Karras,
     particles: Particles,
@@ -91,7 +105,8 @@ impl Guided {
             "sde" => named("reverse_sde")?.sampler,
             name => named(name)?.sampler,
         };
-        let weights = Preference::from_settings(settings, sampler)?;
+        let sampling = Sampling { sampler, correctors: Correctors::from_settings(settings) };
+        let weights = Preference::from_settings(settings, &sampling)?;
         let [sigma_min, sigma_max, rho] = [SIGMA_MIN, SIGMA_MAX, RHO].map(|setting| settings.number(setting.key));
         let grid = Karras { sigma_min, sigma_max, rho, steps: settings.count(STEPS.key) };
         grid.check()?;
@@ -102,7 +117,8 @@ impl Guided {
             outlier_threshold: settings.optional_number(OUTLIER_THRESHOLD.key),
             guidance: guidance::from_settings(settings)?,
             weights,
-            sampler,
+            local: LocalWeights::from_settings(settings)?,
+            sampling,
             grid,
             particles: Particles::default(),
         })
@@ -125,15 +141,25 @@ impl Guided {
                     .to_owned(),
             )
         })?;
-        let last = observed.step - 1;
-        let bound = conditional.bind(last, x.view())?;
+        let (step, rule) = (observed.step - 1, &*self.guidance);
+        let bound = conditional.bind(step, x.view())?;
         let (denoiser, to_state) = (&*bound.denoiser, &bound.to_state);
-        let guided = self.guidance.guide(Unguided { denoiser, to_state, observed: observed.view() });
-        // the address of the free forecast of this step, which is only scored and never carried on
-        let key = key.purpose(Purpose::Sampler).at(last as u64);
-        let (sampler, levels) = (self.sampler, self.grid.exploding()?);
-        let run = GuidedRun { guided: &*guided, to_state, observed: observed.view(), sampler, levels: &levels, key };
-        let drawn = weighting.draw(&run)?;
+        let unguided = Unguided { denoiser, to_state, observed: observed.view() };
+        let source = Source { conditional, step, x: x.view(), observed: observed.view(), rule };
+        let guided = Following::new(source, unguided);
+        let levels = self.grid.exploding()?;
+        let log_weights = self.particles.log_weights();
+        let drawn = weighting.draw(&GuidedRun {
+            guided: &guided,
+            to_state,
+            observed: observed.view(),
+            sampling: self.sampling,
+            levels: &levels,
+            // the address of the free forecast of this step, which is only scored and never carried on
+            key: key.purpose(Purpose::Sampler).at(step as u64),
+            log_weights: &log_weights,
+            ess_threshold: self.ess_threshold,
+        })?;
         diagnostics.extend(guided.diagnostics());
         Ok(drawn)
     }
@@ -161,15 +187,33 @@ impl Guided {
         diagnostics: &mut Diagnostics,
     ) -> Result<Option<WeightedMembers>> {
         let resampling = key.at(observed.step as u64);
-        let weighting = self.weights.choose(model, observed, self.sampler)?;
-        if let Some(log_factors) = weighting.before(model, &x, observed)?
-            && let (_, Some(ancestors)) = self.weigh(&log_factors, resampling, diagnostics)
-        {
-            x = x.select(Axis(0), &ancestors);
+        let weighting = self.weights.choose(model, observed, &self.sampling)?;
+        let largest = Level::exploding(self.grid.sigma_max);
+        if let Some(local) = &self.local {
+            x = local.update(x, observed, resampling, diagnostics, |x| {
+                let predictive = weighting.predictive(&Ancestors { model, x, observed: observed.view(), largest })?;
+                predictive.ok_or_else(|| {
+                    Error::Unsupported(
+                        "method `guided`: local weights need what values say of x_k before a draw; set weights to \"exact\" or \
+                         \"adapted\", or leave `radius` out"
+                            .to_owned(),
+                    )
+                })
+            })?;
+        } else {
+            let before = weighting.before(&Ancestors { model, x: &x, observed: observed.view(), largest })?;
+            if let Some(log_factors) = before
+                && let (_, Some(ancestors)) = self.weigh(&log_factors, resampling, diagnostics)
+            {
+                x = x.select(Axis(0), &ancestors);
+            }
         }
         let drawn = self.draw(model, &x, observed, &*weighting, key, diagnostics)?;
         self.particles.ensemble = drawn.ensemble;
         let Some(log_factors) = drawn.log_factors else { return Ok(None) };
+        if drawn.resampled {
+            self.particles.forget_weights();
+        }
         let (log_weights, ancestors) = self.weigh(&log_factors, resampling, diagnostics);
         Ok(self.particles.resample(&log_weights, ancestors.as_deref()))
     }
@@ -186,8 +230,7 @@ impl Cycle for Guided {
     }
 
     fn step(&mut self, model: &dyn Forecaster, observed: &ObservationSet, key: Key) -> Result<Outcome> {
-        observed.require_gaussian("guided")?;
-        observed.require_derivative("guided")?;
+        self.guidance.require(observed)?;
         observed.check(self.particles.ensemble.ncols())?;
         if observed.step <= self.particles.step {
             return Err(Error::Unsupported(format!(

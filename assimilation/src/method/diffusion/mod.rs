@@ -1,8 +1,11 @@
 //! Methods that draw the analysis by a reverse diffusion: from a score made of the members, or by guiding the denoiser
 //! of a forecaster.
 
+pub(crate) mod correctors;
 pub(crate) mod ensf;
 pub(crate) mod guidance;
 pub(crate) mod guided;
 mod likelihood;
+pub(crate) mod local_weights;
+mod transport;
 pub(crate) mod weighting;

@@ -26,7 +26,7 @@ use scorecast_systems::{Entry, Key, Param, Purpose, Settings};
 use crate::ensemble::weighted_variance;
 use crate::error::Result;
 use crate::guard::can_update;
-use crate::localize::{LOCALIZATION, Localization, Stencil};
+use crate::localize::{LOCALIZATION, Localization, Neighbours, Stencil};
 use crate::method::around::quality_control::OUTLIER_THRESHOLD;
 use crate::method::build::MethodBuild;
 use crate::method::particle::bootstrap::Bootstrap;
@@ -40,7 +40,8 @@ use crate::observations::ObservationSet;
 use crate::outcome::Outcome;
 use crate::problem::Analysis;
 
-const SMOOTHING: Param = Param::share(
+/// The setting `smoothing`.
+pub(crate) const SMOOTHING: Param = Param::share(
     "smoothing",
     0.0,
     "share of the average over the ancestors of neighbouring components; without `radius` there are none",
@@ -166,27 +167,46 @@ impl Analysis for LocalParticleFilter {
         if !can_update(&forecast, observed) {
             return Ok(Outcome::unchanged(forecast));
         }
-        let (members, dim) = forecast.dim();
         let likelihood =
             LocalLikelihood::new(observed, &observed.operator.apply(observed.time, forecast.view()), &present);
-        let resampling = key.purpose(Purpose::Resampling).at(observed.step as u64);
+        let (ensemble, ess) = self.resample(&forecast, &likelihood, &neighbours, key.at(observed.step as u64));
+        let mut outcome = Outcome::new(forecast, ensemble);
+        outcome.diagnostics.extend(local_sizes(&ess));
+        Ok(outcome)
+    }
+}
+
+/// The mean and the least of the effective sizes at the components.
+pub(crate) fn local_sizes(ess: &[f64]) -> [(&'static str, f64); 2] {
+    let mean = ess.iter().sum::<f64>() / ess.len() as f64;
+    [("ess", mean), ("least_ess", ess.iter().copied().fold(f64::INFINITY, f64::min))]
+}
+
+impl LocalParticleFilter {
+    /// The members of `x` (`[member, component]`) resampled at each component by what the observations near it say of them, and
+    /// the effective size there.
+    pub(crate) fn resample(
+        &self,
+        x: &Array2<f64>,
+        likelihood: &LocalLikelihood,
+        neighbours: &Neighbours,
+        key: Key,
+    ) -> (Array2<f64>, Vec<f64>) {
+        let (members, dim) = x.dim();
+        let resampling = key.purpose(Purpose::Resampling);
         let locals: Vec<Local> = (0..dim)
             .into_par_iter()
             .map_init(<(Vec<_>, LikelihoodWorkspace)>::default, |(near, room), i| {
                 neighbours.near(i, near);
-                self.local(&forecast, likelihood.log_weights(near, room), !near.is_empty(), i, resampling)
+                self.local(x, likelihood.log_weights(near, room), !near.is_empty(), i, resampling)
             })
             .collect();
-        let mut ensemble = self.descend(&forecast, &locals, neighbours.stencil());
+        let mut ensemble = self.descend(x, &locals, neighbours.stencil());
         if self.jitter > 0.0 {
             let sd: Array1<f64> = locals.iter().map(|local| self.jitter * local.sd).collect();
-            ensemble += &(key.purpose(Purpose::Perturbation).at(observed.step as u64).normals(members, dim) * sd);
+            ensemble += &(key.purpose(Purpose::Perturbation).normals(members, dim) * sd);
         }
-        let ess = locals.iter().map(|local| local.ess);
-        let mut outcome = Outcome::new(forecast, ensemble);
-        outcome.diagnostics.insert("ess", ess.clone().sum::<f64>() / dim as f64);
-        outcome.diagnostics.insert("least_ess", ess.fold(f64::INFINITY, f64::min));
-        Ok(outcome)
+        (ensemble, locals.into_iter().map(|local| local.ess).collect())
     }
 }
 

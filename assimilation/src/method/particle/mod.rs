@@ -11,4 +11,5 @@ pub(crate) mod optimal_proposal;
 pub(crate) mod particles;
 pub(crate) mod regularize;
 pub(crate) mod resample;
+pub(crate) mod temper;
 pub(crate) mod weights;

@@ -23,6 +23,56 @@ pub(crate) fn mixture(model: &dyn Forecaster, k: usize, x: ArrayView2<f64>) -> R
     Ok(model.mixture().map(|kernel| kernel.mixture(k, x)).transpose()?)
 }
 
+/// The law of the last lead step before the observations, and H.
+fn law_and_matrix(
+    model: &dyn Forecaster,
+    x: &Array2<f64>,
+    observed: &ObservationSet,
+) -> Result<(GaussianMixture, Array2<f64>)> {
+    let closed = || Error::Unsupported("p(y | x_k) has no closed form here; set weights to \"path\"".to_owned());
+    let law = mixture(model, observed.step - 1, x.view())?.ok_or_else(closed)?;
+    Ok((law, observed.matrix().ok_or_else(closed)?))
+}
+
+/// E[x_{k+1} | x_k], `[member, component]`, and of the values that are present their means given x_k and their variances, errors
+/// included, `[member, present]` each.
+///
+/// # Errors
+/// When the law is no mixture of Gaussians, or the operator is not linear.
+pub(crate) fn predictive(
+    model: &dyn Forecaster,
+    x: &Array2<f64>,
+    observed: &ObservationSet,
+) -> Result<(Array2<f64>, Array2<f64>, Array2<f64>)> {
+    let (law, h) = law_and_matrix(model, x, observed)?;
+    let chances = || law.log_weights.axis_iter(Axis(1)).map(|logs| logs.mapv(f64::exp).insert_axis(Axis(1)));
+    let zero = Array2::zeros(x.raw_dim());
+    let state = law.parts.iter().zip(chances()).fold(zero, |sum, ((means, _), chance)| sum + means * &chance);
+    let present = observed.restrict(state.view())?;
+    let mut variance = Array2::zeros(present.predicted.raw_dim());
+    for ((means, covariance), chance) in law.parts.iter().zip(chances()) {
+        let shift = means.dot(&h.t()) - state.dot(&h.t());
+        variance += &((of_values(covariance, &h, shift.dim()) + &shift * &shift) * &chance);
+    }
+    variance += &present.variance;
+    Ok((state, present.predicted, variance))
+}
+
+/// The diagonal of H C H^T, `[member, present]`.
+fn of_values(covariance: &Covariance, h: &Array2<f64>, shape: (usize, usize)) -> Array2<f64> {
+    let diagonal = |hc: Array2<f64>| (hc * h).sum_axis(Axis(1));
+    let mut variance = Array2::zeros(shape);
+    match covariance {
+        Covariance::Shared(c) => variance += &diagonal(h.dot(c)),
+        Covariance::Diagonal(c) => variance += &c.dot(&(h * h).t()),
+        Covariance::Factored(c) => {
+            let rows = variance.outer_iter_mut().enumerate();
+            rows.for_each(|(member, mut row)| row.assign(&diagonal(c.times(h.view(), member))));
+        }
+    }
+    variance
+}
+
 /// log p(y | x_k) for each row of `x` (`[member, component]`), x_k one lead step before the observations.
 ///
 /// # Errors
@@ -32,9 +82,7 @@ pub(crate) fn log_predictive(
     x: &Array2<f64>,
     observed: &ObservationSet,
 ) -> Result<Array1<f64>> {
-    let closed = || Error::Unsupported("p(y | x_k) has no closed form here; set weights to \"path\"".to_owned());
-    let law = mixture(model, observed.step - 1, x.view())?.ok_or_else(closed)?;
-    let h = observed.matrix().ok_or_else(closed)?;
+    let (law, h) = law_and_matrix(model, x, observed)?;
     Ok(log_sums(&log_joint(&law, &h, observed)?))
 }
 

@@ -53,6 +53,11 @@ impl Particles {
         self.carried.0.clone().unwrap_or_else(|| equal(self.ensemble.nrows()))
     }
 
+    /// Makes the weights equal: what they told has been used up.
+    pub(crate) fn forget_weights(&mut self) {
+        self.carried = Carried::default();
+    }
+
     /// Multiplies the weights by `exp(log_factors)`, notes `log_evidence`, `ess` and `resampled`, and gives the normalised
     /// logarithms; the ancestors too where the effective size asks for them, and then the weights are equal again. The
     /// members stay as they are: see [`Particles::resample`].

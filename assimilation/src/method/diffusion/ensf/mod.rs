@@ -16,7 +16,7 @@ use crate::method::around::inflation::INFLATION;
 use crate::method::around::quality_control::OUTLIER_THRESHOLD;
 use crate::method::build::MethodBuild;
 use crate::method::memory;
-use crate::method::shared::{MEMBERS, changed, join};
+use crate::method::shared::{MEMBERS, join, refuse_settings_of_others};
 use crate::problem::Cycle;
 use score::Score;
 
@@ -64,17 +64,6 @@ fn chosen(settings: &Settings) -> Result<&'static Entry<Score>> {
 /// When a setting of another score was changed: it would do nothing.
 fn make(settings: &Settings) -> Result<Box<dyn Cycle>> {
     let score = chosen(settings)?;
-    let heeded = |param: &Param| score.params.iter().any(|own| own.key == param.key);
-    for other in SCORES {
-        // the grid is set for every method that may localize
-        let foreign = |param: &&Param| !heeded(param) && !["geometry", "columns"].contains(&param.key);
-        if let Some(param) = other.params.iter().filter(foreign).find(|param| changed(settings, param)) {
-            let problem = format!(
-                "does nothing with score \"{}\"; set `score` to \"{}\", or leave this out",
-                score.name, other.name
-            );
-            return Err(settings.mistake(param.key, problem).into());
-        }
-    }
+    refuse_settings_of_others(settings, SCORES, score.name, SCORE.key)?;
     (score.build.make)(settings)
 }

@@ -1,33 +1,41 @@
 //! The guided denoiser of a rule: D + (sigma^2 / alpha) (H S J)^T w at each point, with the w that the rule says there.
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
-
 use ndarray::{Array2, ArrayView2};
 use scorecast_systems::{Denoised, Denoiser, Level, Result};
 
 use super::point::Point;
-use super::rule::{Guidance, GuidedDenoiser, Terms, Unguided};
+use super::rule::{Guidance, Terms, Unguided};
+use super::tally::Tally;
 use crate::observe::Place;
 use crate::outcome::Diagnostics;
+
+/// A denoiser that is guided: its [`Denoiser::evaluate`] gives D with and without guidance.
+pub trait GuidedDenoiser: Denoiser {
+    /// D at `x_t` (`[member, component]`) with and without guidance, and the terms that guide, not yet summed so that
+    /// local weights can taper them. `levels` are those of [`Denoiser::evaluate`].
+    ///
+    /// # Errors
+    /// When the denoiser itself cannot run, or has one level for all frames and is given several.
+    fn evaluate_terms(&self, x_t: ArrayView2<f64>, levels: &[Level]) -> Result<(Denoised, Terms)>;
+
+    /// Where each value sits, `[value]`, where that makes sense.
+    fn places(&self) -> Option<Vec<Place>>;
+
+    /// What rules noted ([`Terms::noted`]), as means over all evaluations so far, and the numbers of `evaluations` and of
+    /// `vector_jacobian_products` of the denoiser.
+    fn diagnostics(&self) -> Diagnostics;
+}
 
 /// A denoiser guided by the terms of a rule.
 pub(super) struct ByTerms<'a, G: ?Sized> {
     rule: &'a G,
     of: Unguided<'a>,
-    /// The sum and the number of what the rule noted.
-    noted: Mutex<BTreeMap<&'static str, (f64, f64)>>,
+    tally: Tally,
 }
 
 impl<'a, G: Guidance + ?Sized> ByTerms<'a, G> {
     pub(super) fn new(rule: &'a G, of: Unguided<'a>) -> Self {
-        Self { rule, of, noted: Mutex::default() }
-    }
-
-    fn note(&self, name: &'static str, value: f64) {
-        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
-        let (sum, count) = noted.entry(name).or_default();
-        (*sum, *count) = (*sum + value, *count + 1.0);
+        Self { rule, of, tally: Tally::default() }
     }
 }
 
@@ -47,12 +55,14 @@ impl<G: Guidance + ?Sized> Denoiser for ByTerms<'_, G> {
 
 impl<G: Guidance + ?Sized> GuidedDenoiser for ByTerms<'_, G> {
     fn evaluate_terms(&self, x_t: ArrayView2<f64>, levels: &[Level]) -> Result<(Denoised, Terms)> {
-        let point = Point::new(self.of.view(), x_t, levels)?;
+        let point = Point::new(self.of.view(), x_t, levels, self.rule.jacobian())?;
         let terms = self.rule.terms(&point)?;
+        let (denoised, products) = point.guided_by(&terms)?;
+        self.tally.count(products);
         if let Some((name, value)) = terms.noted {
-            self.note(name, value);
+            self.tally.note(name, value);
         }
-        Ok((point.guided_by(&terms.pull)?, terms))
+        Ok((denoised, terms))
     }
 
     fn places(&self) -> Option<Vec<Place>> {
@@ -60,7 +70,6 @@ impl<G: Guidance + ?Sized> GuidedDenoiser for ByTerms<'_, G> {
     }
 
     fn diagnostics(&self) -> Diagnostics {
-        let noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
-        noted.iter().map(|(name, (sum, count))| (*name, sum / count)).collect()
+        self.tally.diagnostics()
     }
 }

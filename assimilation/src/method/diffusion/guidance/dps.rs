@@ -43,8 +43,9 @@ impl Guidance for Dps {
                 false => row.fill(0.0),
             }
         }
-        Ok(Terms { log_likelihood: -(at.residual() * &pull), pull, noted: None })
+        Ok(Terms::new(-(at.residual() * &pull), pull))
     }
+
     fn caveat(&self) -> Option<&'static str> {
         Some(
             "is guided by the gradient of the residual's norm, as published; that does not see the observation error, and \

@@ -1,26 +1,53 @@
 //! Guidance rules: one file each, one line in [`GUIDANCE`]. What a rule is stands in [`Guidance`], what it may ask at a
 //! point in [`Point`]. How members are weighted is another axis ([`super::weighting`]).
 
+mod added;
 mod by_terms;
 mod dps;
+mod following;
+mod frames;
+mod jacobian_free;
 mod moment_matched;
 mod point;
+mod pseudo_inverse;
+mod quadrature;
 mod rule;
+mod sda;
+mod spread;
+mod tally;
+mod tmpd;
+mod without_products;
 
 use std::sync::Arc;
 
+pub use added::Added;
+pub use by_terms::GuidedDenoiser;
 pub use dps::Dps;
+pub use following::{Following, FollowingDenoiser, Source};
+pub use jacobian_free::JacobianFree;
 pub use moment_matched::MomentMatched;
 pub use point::Point;
-pub use rule::{BuildGuidance, Guidance, GuidedDenoiser, Terms, Unguided};
+pub use pseudo_inverse::PseudoInverse;
+pub use quadrature::Quadrature;
+pub use rule::{BuildGuidance, Guidance, Jacobian, Terms, Unguided};
 use scorecast_systems::registry::{find, names};
 use scorecast_systems::{Entry, Param, Settings};
+pub use sda::Sda;
+pub use tmpd::Tmpd;
 
 use crate::error::Result;
-use crate::method::shared::{changed, count_settings, settings_of};
+use crate::method::shared::{count_settings, refuse_settings_of_others, settings_of};
 
 /// Every guidance rule, in the order in which they are listed.
-pub const GUIDANCE: &[Entry<BuildGuidance>] = &[moment_matched::ENTRY, dps::ENTRY];
+pub const GUIDANCE: &[Entry<BuildGuidance>] = &[
+    moment_matched::ENTRY,
+    dps::ENTRY,
+    sda::ENTRY,
+    pseudo_inverse::ENTRY,
+    tmpd::ENTRY,
+    jacobian_free::ENTRY,
+    quadrature::ENTRY,
+];
 
 /// The setting `guidance`.
 pub(super) const RULE: Param =
@@ -37,12 +64,7 @@ pub(super) const SETTINGS: [Param; count_settings(GUIDANCE)] = settings_of(GUIDA
 /// When another rule's setting was changed: it would do nothing.
 pub(super) fn from_settings(settings: &Settings) -> Result<Arc<dyn Guidance>> {
     let chosen = find(GUIDANCE, "guidance rule", settings.text(RULE.key))?;
-    for other in GUIDANCE.iter().filter(|other| other.name != chosen.name) {
-        if let Some(key) = other.params.iter().find(|param| changed(settings, param)).map(|param| param.key) {
-            let problem = format!("belongs to guidance \"{}\"; set `guidance` to it, or leave this out", other.name);
-            return Err(settings.mistake(key, problem).into());
-        }
-    }
+    refuse_settings_of_others(settings, GUIDANCE, chosen.name, RULE.key)?;
     Ok((chosen.build)(settings))
 }
 

@@ -37,7 +37,6 @@ pub struct MomentMatched {
 impl Guidance for MomentMatched {
     fn terms(&self, at: &Point) -> Result<Terms> {
         let (pull, products) = self.solver.solve(at.residual(), |v| at.predictive_times(v))?;
-        let log_likelihood = at.residual() * &pull * -0.5;
-        Ok(Terms { log_likelihood, pull, noted: Some(("gmres_iterations", products as f64)) })
+        Ok(Terms { noted: Some(("gmres_iterations", products as f64)), ..Terms::gaussian(at.residual(), pull) })
     }
 }

@@ -3,19 +3,17 @@
 //! With x = offset + S z the state, D = E[z | z_t], J = dD/dz_t and H the Jacobian of h at x(D), a rule says terms l_i, whose
 //! sum stands for log p(y | z_t) up to a constant, and their pull w, the gradient of that sum in h(x(D)). What a likelihood
 //! adds to a denoiser is (sigma^2 / alpha) grad log p(y | z_t) (Tweedie), so the guided denoiser is
-//! D + (sigma^2 / alpha) (H S J)^T w.
+//! D + (sigma^2 / alpha) (H S J)^T w. A rule may say its pull in the components that the values read instead, whose H selects.
 
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use ndarray::{Array2, ArrayView2};
-use scorecast_systems::{Affine, Denoised, Denoiser, DifferentiableDenoiser, Level, Result, Settings};
+use ndarray::Array2;
+use scorecast_systems::{Affine, DifferentiableDenoiser, Result, Settings};
 
-use super::by_terms::ByTerms;
+use super::by_terms::{ByTerms, GuidedDenoiser};
 use super::point::Point;
 use crate::observations::ObservationSet;
-use crate::observe::Place;
-use crate::outcome::Diagnostics;
 
 /// How a rule is built: from the settings of `guided`, which has those of all rules among its own.
 pub type BuildGuidance = fn(&Settings) -> Arc<dyn Guidance>;
@@ -33,10 +31,33 @@ pub trait Guidance: Debug + Send + Sync {
         None
     }
 
+    /// Refuses observations that it cannot guide by: unless said, errors that are not Gaussian and an h without derivative.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`](crate::Error::Unsupported) with the remedy.
+    fn require(&self, observed: &ObservationSet) -> crate::error::Result<()> {
+        observed.require_gaussian("guided")?;
+        observed.require_derivative("guided")
+    }
+
+    /// What it takes for J.
+    fn jacobian(&self) -> Jacobian {
+        Jacobian::OfDenoiser
+    }
+
     /// Guides a denoiser by these terms.
     fn guide<'a>(&'a self, unguided: Unguided<'a>) -> Box<dyn GuidedDenoiser + 'a> {
         Box::new(ByTerms::new(self, unguided))
     }
+}
+
+/// What stands for J, the Jacobian of D.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Jacobian {
+    /// J itself, by vector-Jacobian products.
+    OfDenoiser,
+    /// That of independent components of unit variance, alpha / (alpha^2 + sigma^2): no product is taken.
+    OfUnitNormals,
 }
 
 /// What is to be guided, and by what.
@@ -64,22 +85,20 @@ pub struct Terms {
     pub log_likelihood: Array2<f64>,
     /// w, `[member, value]`; 0 where a value is missing, and for a member whose residual is not finite.
     pub pull: Array2<f64>,
+    /// Of each value the component in which its pull is the gradient, `[value]`; none where that is h(x(D)).
+    pub components: Vec<Option<usize>>,
     /// A number to tell as its mean over the evaluations of one analysis, with its name.
     pub noted: Option<(&'static str, f64)>,
 }
 
-/// A denoiser that is guided: its [`Denoiser::evaluate`] gives D with and without guidance.
-pub trait GuidedDenoiser: Denoiser {
-    /// D at `x_t` (`[member, component]`) with and without guidance, and the terms that guide, not yet summed so that
-    /// local weights can taper them. `levels` are those of [`Denoiser::evaluate`].
-    ///
-    /// # Errors
-    /// When the denoiser itself cannot run, or has one level for all frames and is given several.
-    fn evaluate_terms(&self, x_t: ArrayView2<f64>, levels: &[Level]) -> Result<(Denoised, Terms)>;
+impl Terms {
+    /// Terms whose pull is the gradient in h(x(D)), both `[member, value]`.
+    pub fn new(log_likelihood: Array2<f64>, pull: Array2<f64>) -> Self {
+        Self { components: vec![None; pull.ncols()], log_likelihood, pull, noted: None }
+    }
 
-    /// Where each value sits, `[value]`, where that makes sense.
-    fn places(&self) -> Option<Vec<Place>>;
-
-    /// What rules noted ([`Terms::noted`]), as means over all evaluations so far.
-    fn diagnostics(&self) -> Diagnostics;
+    /// -1/2 r_i w_i, for a Gaussian law of the values with the residual r and the pull w = V^-1 r.
+    pub fn gaussian(residual: &Array2<f64>, pull: Array2<f64>) -> Self {
+        Self::new(residual * &pull * -0.5, pull)
+    }
 }

@@ -4,10 +4,10 @@
 
 use std::sync::Arc;
 
-use ndarray::{Array1, Array2};
+use ndarray::Array1;
 use scorecast_systems::{Entry, Forecaster};
 
-use super::rule::{BuildWeighting, Weighting};
+use super::rule::{Ancestors, BuildWeighting, Predictive, Weighting};
 use crate::error::{Error, Result};
 use crate::method::particle::one_step;
 use crate::need::Need;
@@ -27,22 +27,22 @@ pub struct Exact;
 
 impl Weighting for Exact {
     fn require(&self, model: &dyn Forecaster, observed: &ObservationSet) -> Result<()> {
-        if Need::Mixture.offered_by(model) && observed.operator.is_linear() {
+        if Need::Mixture.offered_by(model) && observed.operator.error().is_gaussian() && observed.operator.is_linear() {
             return Ok(());
         }
         Err(Error::Unsupported(format!(
             "`weights = \"exact\"` needs a forecaster whose one-step law is Gaussian with known moments, or a mixture of such, \
-             and a linear operator (this is `{}`); set weights to \"path\"",
+             a linear operator and Gaussian errors (this is `{}`); set weights to \"path\"",
             observed.operator.name()
         )))
     }
 
-    fn before(
-        &self,
-        model: &dyn Forecaster,
-        x: &Array2<f64>,
-        observed: &ObservationSet,
-    ) -> Result<Option<Array1<f64>>> {
-        one_step::log_predictive(model, x, observed).map(Some)
+    fn before(&self, ancestors: &Ancestors) -> Result<Option<Array1<f64>>> {
+        one_step::log_predictive(ancestors.model, ancestors.x, &ancestors.observed).map(Some)
+    }
+
+    fn predictive(&self, ancestors: &Ancestors) -> Result<Option<Predictive>> {
+        let (state, mean, variance) = one_step::predictive(ancestors.model, ancestors.x, &ancestors.observed)?;
+        Ok(Some(Predictive { state, mean, variance }))
     }
 }

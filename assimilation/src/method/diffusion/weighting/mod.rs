@@ -3,33 +3,41 @@
 //!
 //! A draw of p(x_{k+1} | x_k, y) for each member is not yet a filter: the posterior also weighs each x_k by p(y | x_k).
 
+mod adapted;
 mod exact;
+mod girsanov;
 mod none;
+mod on_the_way;
 mod path;
 mod rule;
+mod twisted;
 
 use std::sync::Arc;
 
+pub use adapted::Adapted;
 pub use exact::Exact;
+pub use girsanov::Girsanov;
 pub use none::Unweighted;
 pub use path::AlongPath;
-pub use rule::{BuildWeighting, GuidedRun, WeighedDraw, Weighting};
+pub use rule::{Ancestors, BuildWeighting, GuidedRun, Predictive, Sampling, WeighedDraw, Weighting};
 use scorecast_systems::registry::names_after;
-use scorecast_systems::{Entry, Forecaster, Param, Sampler, Settings};
+use scorecast_systems::{Entry, Forecaster, Param, Settings};
+pub use twisted::Twisted;
 
 use crate::error::{Error, Result};
-use crate::method::shared::{count_settings, settings_of};
+use crate::method::shared::{count_settings, refuse_settings_of_others, settings_of};
 use crate::observations::ObservationSet;
 
-/// Every weighting, in the order in which `auto` tries them.
-pub const WEIGHTINGS: &[Entry<BuildWeighting>] = &[exact::ENTRY, path::ENTRY, none::ENTRY];
+/// Every weighting, in the order in which `auto` tries them: `path` can always be had.
+pub const WEIGHTINGS: &[Entry<BuildWeighting>] =
+    &[exact::ENTRY, path::ENTRY, adapted::ENTRY, twisted::ENTRY, girsanov::ENTRY, none::ENTRY];
 
 /// The setting `weights`.
 pub(super) const WEIGHTS: Param = Param::choice(
     "weights",
     AUTO,
     &WORDS,
-    "p(y | x_k) in closed form, estimated along the path, or left out (which is not a filter)",
+    "where p(y | x_k) comes from: closed form, moments, the path; or left out (which is not a filter)",
 );
 
 const AUTO: &str = "auto";
@@ -54,15 +62,16 @@ impl Preference {
     /// The one that the setting `weights` names, or all of them.
     ///
     /// # Errors
-    /// When it does not go with the sampler.
-    pub(super) fn from_settings(settings: &Settings, sampler: &dyn Sampler) -> Result<Self> {
+    /// When it does not go with how draws are made, or another weighting's setting was changed.
+    pub(super) fn from_settings(settings: &Settings, sampling: &Sampling) -> Result<Self> {
         let word = settings.text(WEIGHTS.key);
+        refuse_settings_of_others(settings, WEIGHTINGS, word, WEIGHTS.key)?;
         // nothing is left out unless it is asked for
         let wanted = |name: &str| if word == AUTO { name != none::ENTRY.name } else { name == word };
         let wanted = WEIGHTINGS.iter().filter(|entry| wanted(entry.name));
         let preference = Self(wanted.map(|entry| (entry.build)(settings)).collect());
         match &preference.0[..] {
-            [only] => match only.refusal(sampler) {
+            [only] => match only.refusal(sampling) {
                 Some(why) => Err(settings.mistake(WEIGHTS.key, why).into()),
                 None => Ok(preference),
             },
@@ -78,12 +87,12 @@ impl Preference {
         &self,
         model: &dyn Forecaster,
         observed: &ObservationSet,
-        sampler: &dyn Sampler,
+        sampling: &Sampling,
     ) -> Result<Arc<dyn Weighting>> {
         let mut refused = None;
         for weighting in &self.0 {
             match weighting.require(model, observed) {
-                Ok(()) => return allowed(weighting, sampler),
+                Ok(()) => return allowed(weighting, sampling),
                 Err(why) => refused = refused.or(Some(why)),
             }
         }
@@ -91,8 +100,8 @@ impl Preference {
     }
 }
 
-fn allowed(weighting: &Arc<dyn Weighting>, sampler: &dyn Sampler) -> Result<Arc<dyn Weighting>> {
-    match weighting.refusal(sampler) {
+fn allowed(weighting: &Arc<dyn Weighting>, sampling: &Sampling) -> Result<Arc<dyn Weighting>> {
+    match weighting.refusal(sampling) {
         None => Ok(Arc::clone(weighting)),
         Some(why) => Err(Error::Unsupported(format!("method `guided`: the setting {} {why}", WEIGHTS.key))),
     }
