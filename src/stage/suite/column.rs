@@ -35,7 +35,7 @@ pub struct Column {
     pub cells: Vec<Cell>,
 }
 
-/// A value, its standard error, and whether it is told from the best.
+/// A value, its standard error, and what a comparison with the best lets one say of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cell {
     /// The forecaster's label.
@@ -45,9 +45,9 @@ pub struct Cell {
     /// Its standard error, where it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub se: Option<f64>,
-    /// Whether it is the best of its column's table, or is not told from it.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub among_the_best: bool,
+    /// Whether it is as good as the best of its column's table, as the best itself is; none where nothing was compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Verdict>,
 }
 
 impl SuiteResult {
@@ -76,9 +76,13 @@ fn push(columns: &mut Vec<Column>, table: &str, metric: &str, method: Option<&st
     }
 }
 
-/// Whether a row is the best of a table, or was held against the best and is not told from it.
-fn is_among_the_best<'a>(mut pairs: impl Iterator<Item = &'a PairedRow>, label: &str) -> bool {
-    pairs.any(|pair| pair.best == label || pair.other == label && pair.verdict != Verdict::Worse)
+/// What the comparisons with the best of a table say of a row.
+fn verdict<'a>(mut pairs: impl Iterator<Item = &'a PairedRow>, label: &str) -> Option<Verdict> {
+    pairs.find_map(|pair| match label {
+        label if label == pair.best => Some(Verdict::Alike),
+        label if label == pair.other => Some(pair.verdict),
+        _ => None,
+    })
 }
 
 fn of_forecasts(report: &Report) -> Vec<Column> {
@@ -88,8 +92,8 @@ fn of_forecasts(report: &Report) -> Vec<Column> {
         let own =
             |pair: &&PairedRow| pair.table == "forecast" && pair.metric == row.metric && Lead::is_first(pair.lead_step);
         let pairs = report.paired.iter().filter(own);
-        let among_the_best = judges(&row.metric) && is_among_the_best(pairs, &row.forecaster);
-        let cell = Cell { forecaster: row.forecaster.clone(), value: row.value, se: row.se, among_the_best };
+        let verdict = verdict(pairs, &row.forecaster).filter(|_| judges(&row.metric));
+        let cell = Cell { forecaster: row.forecaster.clone(), value: row.value, se: row.se, verdict };
         push(&mut columns, "forecast", &row.metric, None, cell);
     }
     columns
@@ -105,8 +109,8 @@ fn of_analyses(report: &Report) -> Vec<Column> {
     let mut columns = Vec::new();
     for row in report.assimilation.iter().filter(|row| OF_ANALYSES.contains(&row.metric.as_str())) {
         let pairs = report.paired.iter().filter(|pair| pair.table == "assimilation" && pair.metric == row.metric);
-        let among_the_best = is_among_the_best(pairs, &row.label);
-        let cell = Cell { forecaster: row.forecaster.clone(), value: row.value, se: row.se, among_the_best };
+        let verdict = verdict(pairs, &row.label);
+        let cell = Cell { forecaster: row.forecaster.clone(), value: row.value, se: row.se, verdict };
         let method = if several { format!("{}, {}", row.method, row.observe) } else { row.method.clone() };
         push(&mut columns, "assimilation", &row.metric, Some(&method), cell);
     }
@@ -131,7 +135,7 @@ fn of_trainings(report: &Report) -> Vec<Column> {
             ("leaving", (!left.is_empty()).then(|| left.iter().sum::<f64>() / left.len() as f64)),
         ];
         for (metric, value) in measured.into_iter().filter(|(_, value)| value.is_some()) {
-            let cell = Cell { forecaster: label.to_owned(), value, se: None, among_the_best: false };
+            let cell = Cell { forecaster: label.to_owned(), value, se: None, verdict: None };
             push(&mut columns, "training", metric, None, cell);
         }
     }
@@ -161,7 +165,7 @@ fn of_cost(report: &Report) -> Column {
         forecaster: row.label.clone(),
         value: Some(1e3 * row.seconds / row.units as f64),
         se: None,
-        among_the_best: false,
+        verdict: None,
     };
     let cells = report.cost.iter().filter(of_forecasts).map(cell).collect();
     Column { table: "cost".to_owned(), metric: "milliseconds".to_owned(), method: None, cells }

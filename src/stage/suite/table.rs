@@ -3,10 +3,12 @@
 use serde::Serialize;
 
 use super::column::{Cell, Column, SuiteResult};
+use crate::results::Verdict;
 
 /// What the tables are, for whoever reads them.
 pub(super) const NOTE: &str = "Scores of forecasts are of the first lead step. Values stand with their standard errors; in bold what is best, or is not \
-                               told from the best by a paired test (Holm's correction, 5 %).";
+                               told from the best by a paired test (Holm's correction, 5 %) and with 95 % confidence within a \
+                               tenth of it; `?` is not told from the best either, but could be worse by more.";
 
 /// One metric over all experiments.
 #[derive(Clone, Debug, Serialize)]
@@ -108,7 +110,7 @@ fn shared(columns: &[(String, Option<String>)]) -> usize {
     ends.filter(common).max().unwrap_or(0)
 }
 
-/// Value and standard error, in bold where no other is better.
+/// Value and standard error, in bold where no other is better, with a mark where that cannot be told.
 fn shown(cell: Option<&Cell>) -> String {
     let Some(cell) = cell else { return "-".to_owned() };
     let Some(value) = cell.value else { return "diverged".to_owned() };
@@ -121,15 +123,20 @@ fn shown(cell: Option<&Cell>) -> String {
         None if value.fract() == 0.0 => format!("{value}"),
         None => format!("{value:.4}"),
     };
-    if cell.among_the_best { format!("**{number}**") } else { number }
+    match cell.verdict {
+        Some(Verdict::Alike) => format!("**{number}**"),
+        Some(Verdict::CannotTell) => format!("{number} ?"),
+        Some(Verdict::Worse) | None => number,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn cell(forecaster: &str, value: Option<f64>, se: Option<f64>, among_the_best: bool) -> Cell {
-        Cell { forecaster: forecaster.to_owned(), value, se, among_the_best }
+    fn cell(forecaster: &str, value: Option<f64>, se: Option<f64>, alike: bool) -> Cell {
+        let verdict = alike.then_some(Verdict::Alike);
+        Cell { forecaster: forecaster.to_owned(), value, se, verdict }
     }
 
     fn column(table: &str, metric: &str, method: Option<&str>, cells: Vec<Cell>) -> Column {
@@ -149,11 +156,16 @@ mod tests {
         };
         let other = SuiteResult {
             experiment: "contest_b".to_owned(),
-            columns: vec![column("forecast", "crps_fair", None, vec![cell("y", Some(3.0), None, false)])],
+            columns: vec![column(
+                "forecast",
+                "crps_fair",
+                None,
+                vec![Cell { verdict: Some(Verdict::CannotTell), ..cell("y", Some(3.0), None, false) }],
+            )],
         };
         let all: Vec<String> = tables(&[&one, &other]).iter().map(Table::markdown).collect();
         let expected = [
-            "| crps_fair | a | b |\n|---|---|---|\n| x | **1.23 ± 0.12** | - |\n| y | - | 3 |\n",
+            "| crps_fair | a | b |\n|---|---|---|\n| x | **1.23 ± 0.12** | - |\n| y | - | 3 ? |\n",
             "| rmse of analyses | contest_a: etkf | contest_a: enkf |\n|---|---|---|\n| x | **0.500 ± 0.010** | diverged |\n",
             "| ms a member and lead step | contest_a |\n|---|---|\n| x | 2.00e-5 |\n",
         ];

@@ -65,7 +65,7 @@ fn a_suite_has_one_table_over_all_and_keeps_what_is_finished_and_unchanged() {
     // persistence is told from the best; what judges nothing has no best
     let best = |table: &Value, label: &str| -> Vec<bool> {
         let row = table["rows"].as_array().unwrap().iter().find(|row| row["forecaster"] == label).unwrap().clone();
-        row["cells"].as_array().unwrap().iter().map(|cell| cell["among_the_best"] == true).collect()
+        row["cells"].as_array().unwrap().iter().map(|cell| cell["verdict"] == "alike").collect()
     };
     assert_eq!(best(&crps, "persistence"), [false, false]);
     assert_eq!(best(&table("excess_kurtosis", "forecast"), "perfect"), [false, false]);
