@@ -35,6 +35,7 @@ pub use ensemble::ensrf::EnSrf;
 pub use ensemble::estkf::EsTkf;
 pub use ensemble::etkf::EtKf;
 pub use ensemble::letkf::LetKf;
+pub use ensemble::qceff::{Bounds, MarginalPrior, QcEff};
 pub use ensemble::serial::Serial;
 pub use kalman::climatology::Climatology;
 pub use kalman::extended::Extended;
@@ -79,6 +80,7 @@ pub const METHODS: &[Entry<MethodBuild>] = &[
     ensemble::estkf::LOCAL,
     ensemble::eakf::ENTRY,
     ensemble::ensrf::ENTRY,
+    ensemble::qceff::ENTRY,
     variational::hybrid::ENTRY,
     variational::ienks::ENTRY,
     variational::four_d_envar::ENTRY,

@@ -5,4 +5,5 @@ mod common;
 mod contract;
 mod exact;
 mod hostile;
+mod measured;
 mod published;

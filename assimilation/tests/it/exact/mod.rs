@@ -20,6 +20,7 @@ mod localized;
 mod noise_treatment;
 mod other_errors;
 mod particle_filters;
+mod quantile_filter;
 mod shift;
 mod whole_run;
 mod wide_forecasts;

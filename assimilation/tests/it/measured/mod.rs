@@ -1,0 +1,5 @@
+//! Long measurements, which are ignored unless asked for: `cargo test -p scorecast-assimilation --release measured -- --ignored
+//! --nocapture`.
+
+mod not_gaussian;
+mod run;
