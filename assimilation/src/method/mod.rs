@@ -23,6 +23,7 @@ pub use build::{Caveat, Make, Memory, MethodBuild};
 pub use diffusion::ensf::{EnSf, PriorScore};
 pub use diffusion::guidance::{Dps, GUIDANCE, Guidance, GuidedDenoiser, MomentMatched, Point, Terms, Unguided};
 pub use diffusion::guided::Guided;
+pub use diffusion::local_mixture::{KernelSampler, LocalMixture};
 pub use diffusion::weighting::{
     AlongPath, Exact, GuidedRun, Preference, Unweighted, WEIGHTINGS, WeighedDraw, Weighting,
 };
@@ -90,6 +91,7 @@ pub const METHODS: &[Entry<MethodBuild>] = &[
     particle::local_particle_filter::ENTRY,
     diffusion::ensf::ENTRY,
     diffusion::guided::ENTRY,
+    diffusion::local_mixture::ENTRY,
     kalman::rts::ENTRY,
     ensemble::enrts::ENTRY,
     particle::ffbsi::ENTRY,

@@ -5,4 +5,5 @@ pub(crate) mod ensf;
 pub(crate) mod guidance;
 pub(crate) mod guided;
 mod likelihood;
+pub(crate) mod local_mixture;
 pub(crate) mod weighting;

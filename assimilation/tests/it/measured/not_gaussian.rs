@@ -5,8 +5,7 @@ use scorecast_systems::Value;
 use super::run::{Length, Setting, mean_and_error};
 use crate::common::word;
 
-const S1: Setting =
-    Setting { name: "S1", operator: ("absolute", &[]), sd: 0.5, every: 4, shocks: false };
+const S1: Setting = Setting { name: "S1", operator: ("absolute", &[]), sd: 0.5, every: 4, shocks: false };
 const A: Setting = Setting { name: "A", every: 8, ..S1 };
 const B: Setting = Setting { name: "B", operator: ("absolute", &[("stride", 2)]), ..S1 };
 const C: Setting = Setting { name: "C", operator: ("log", &[]), sd: 0.3, ..S1 };

@@ -5,7 +5,7 @@
 //! product has mass at its end, and intervals with more than a share of either law are halved. Quantiles are counted from
 //! the nearer end, in which no digits are lost.
 
-use super::prior::Bounds;
+use super::bounds::Bounds;
 
 /// A density of one number.
 pub(super) trait Density {
@@ -79,13 +79,7 @@ impl Grid {
     }
 
     /// Nodes over the range of the prior, of the members and of the product.
-    fn spread(
-        &mut self,
-        (first, last): (f64, f64),
-        bounds: Bounds,
-        x: &[f64],
-        node: impl Fn(f64) -> Node,
-    ) {
+    fn spread(&mut self, (first, last): (f64, f64), bounds: Bounds, x: &[f64], node: impl Fn(f64) -> Node) {
         let (lower, upper) = bounds.ends();
         let least = x.iter().copied().fold(first, f64::min).max(lower);
         let most = x.iter().copied().fold(last, f64::max).min(upper);

@@ -3,8 +3,9 @@
 //! Centres m + sqrt(1 - b^2) (x_i - m), kernels of standard deviation b s, b = (4 / (3 N))^(1/5) (Silverman 1986). At a bound
 //! kernels are reflected, so that the density of a law that piles up there does not fall off.
 
+use super::bounds::Bounds;
 use super::grid::Density;
-use super::prior::{Bounds, Moments};
+use super::prior::Moments;
 
 /// Log of how far below the largest kernel a kernel counts for nothing.
 const NOTHING: f64 = 37.0;
@@ -42,8 +43,10 @@ impl Density for Kernels {
         let per = 1.0 / self.sd;
         let at = self.centres.partition_point(|centre| *centre < x);
         let square = |centre: &f64| 0.5 * (per * (x - centre)) * (per * (x - centre));
-        let nearest =
-            self.centres[at.saturating_sub(1)..(at + 1).min(self.centres.len())].iter().map(square).fold(f64::MAX, f64::min);
+        let nearest = self.centres[at.saturating_sub(1)..(at + 1).min(self.centres.len())]
+            .iter()
+            .map(square)
+            .fold(f64::MAX, f64::min);
         let far = |distance: &f64| *distance - nearest < NOTHING;
         let above = self.centres[at..].iter().map(square).take_while(far);
         let below = self.centres[..at].iter().rev().map(square).take_while(far);

@@ -11,6 +11,7 @@
 //! variance, or the `rank_histogram`, equal mass between neighbours and normal tails. `lower` and `upper` are bounds of every
 //! component: a law of a component that is read ends there, and what regression or inflation takes beyond one is put on it.
 
+mod bounds;
 mod grid;
 mod kernel;
 mod path;
@@ -21,8 +22,9 @@ mod reading;
 use ndarray::Array2;
 use scorecast_systems::{Entry, Key, Param, ParamKind, Purpose, Settings};
 
+pub use self::bounds::Bounds;
 use self::path::Path;
-pub use self::prior::{Bounds, MarginalPrior};
+pub use self::prior::MarginalPrior;
 pub(crate) use self::reading::Readings;
 use crate::ensemble::all_finite;
 use crate::error::Result;
@@ -38,13 +40,14 @@ use crate::observations::ObservationSet;
 use crate::outcome::Outcome;
 use crate::problem::{Analysis, require_members};
 
-const PRIOR: Param = Param::choice("prior", "kernel", MarginalPrior::WORDS, "the law that is made of a component's members");
+const PRIOR: Param =
+    Param::choice("prior", "kernel", MarginalPrior::WORDS, "the law that is made of a component's members");
 
 const LOWER: Param =
-    Param::unset("lower", ParamKind::real(f64::NEG_INFINITY, f64::INFINITY), "bound below which no component is, in its unit; unset is none");
+    Param::unset("lower", ParamKind::ANY, "bound below which no component is, in its unit; unset is none");
 
 const UPPER: Param =
-    Param::unset("upper", ParamKind::real(f64::NEG_INFINITY, f64::INFINITY), "bound above which no component is, in its unit; unset is none");
+    Param::unset("upper", ParamKind::ANY, "bound above which no component is, in its unit; unset is none");
 
 const OWN: &[Param] = &[PRIOR, LOWER, UPPER];
 
@@ -54,8 +57,7 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
     reference: "Anderson 2010, 2022",
     params: &join::<{ ENSEMBLE.len() + LOCALIZATION.len() + OWN.len() }>(&[ENSEMBLE, LOCALIZATION, OWN]),
     build: MethodBuild::new(&[], |settings: &Settings| {
-        let bounds =
-            Bounds { lower: settings.optional_number(LOWER.key), upper: settings.optional_number(UPPER.key) };
+        let bounds = Bounds { lower: settings.optional_number(LOWER.key), upper: settings.optional_number(UPPER.key) };
         if let Bounds { lower: Some(lower), upper: Some(upper) } = bounds
             && lower >= upper
         {

@@ -6,7 +6,8 @@
 
 use ndarray::ArrayView2;
 
-use super::prior::{Bounds, MarginalPrior, QuantileMap};
+use super::bounds::Bounds;
+use super::prior::{MarginalPrior, QuantileMap};
 use super::reading::Readings;
 use crate::ensemble::centre;
 use crate::linalg::{add_scaled, dot};

@@ -6,7 +6,7 @@
 
 use statrs::distribution::{ContinuousCDF, Normal};
 
-use super::prior::Bounds;
+use super::bounds::Bounds;
 
 /// The room of the filter.
 #[derive(Default)]
@@ -49,14 +49,7 @@ impl Tail {
 
 impl RankHistogram {
     /// Writes to `moved` where the members `x` go.
-    pub fn map(
-        &mut self,
-        sd: f64,
-        bounds: Bounds,
-        x: &[f64],
-        log_likelihood: impl Fn(f64) -> f64,
-        moved: &mut [f64],
-    ) {
+    pub fn map(&mut self, sd: f64, bounds: Bounds, x: &[f64], log_likelihood: impl Fn(f64) -> f64, moved: &mut [f64]) {
         let members = x.len();
         let Self { order, sorted, likelihood, cumulative } = self;
         order.clear();

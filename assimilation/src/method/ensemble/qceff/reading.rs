@@ -88,6 +88,20 @@ impl<'a> Readings<'a> {
         if log_likelihood.is_nan() { f64::NEG_INFINITY } else { log_likelihood }
     }
 
+    /// h'(u)^2 / r of value j, by a central difference; 0 where the error has no variance r of its own.
+    pub fn information(&self, j: usize, u: f64) -> f64 {
+        let (value, step) = (self.index[j], 1e-5 * (1.0 + u.abs()));
+        let slope = match (self.components[j], self.observed.operator.one_component()) {
+            (Some(_), Some(single)) => {
+                let at = |x: f64| single.value_at(self.observed.time, value, x);
+                (at(u + step) - at(u - step)) / (2.0 * step)
+            }
+            _ => 1.0,
+        };
+        let information = slope * slope / if self.whitened { 1.0 } else { self.law().variance()[value] };
+        if information.is_finite() { information } else { 0.0 }
+    }
+
     /// Value j as a linear function of its number with a Gaussian error, where it is one.
     pub fn linear(&self, j: usize) -> Option<LinearReading> {
         let (value, y) = (self.index[j], self.values[j]);
