@@ -2,7 +2,7 @@
 //! likelihood p(y_j | x_l) as a function of one number.
 
 /// The components that observed values read, and how.
-pub trait OneComponent {
+pub trait OneComponent: Send + Sync {
     /// The one component of the present state that observed value `value` is a function of; none where there are several.
     fn component(&self, value: usize) -> Option<usize>;
 

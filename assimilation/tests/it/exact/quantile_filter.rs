@@ -104,11 +104,11 @@ fn one_linear_value_moves_each_member_as_the_adjustment_filter_does_also_under_a
 /// Posteriors with one mode and two: mean, sd and quantiles within what 4,000 members at even quantiles say of them.
 #[test]
 fn posteriors_of_functions_that_are_not_linear_are_those_on_a_grid() {
-    let functions: [(Box<dyn Fn() -> Box<dyn Function>>, f64, f64); 4] = [
-        (Box::new(|| Box::new(Absolute)), 1.4, 0.3),
-        (Box::new(|| Box::new(Square)), 2.0, 0.5),
-        (Box::new(|| Box::new(Arctan)), 0.9, 0.05),
-        (Box::new(|| Box::new(Log { floor: 1e-6 })), 0.3, 0.2),
+    let functions: [(MakeFunction, f64, f64); 4] = [
+        (|| Box::new(Absolute), 1.4, 0.3),
+        (|| Box::new(Square), 2.0, 0.5),
+        (|| Box::new(Arctan), 0.9, 0.05),
+        (|| Box::new(Log { floor: 1e-6 }), 0.3, 0.2),
     ];
     let law = Normal::new(0.6, 1.2).unwrap();
     let members = quantiles(4000, &law);
@@ -125,6 +125,9 @@ fn posteriors_of_functions_that_are_not_linear_are_those_on_a_grid() {
         }
     }
 }
+
+/// A function that is made anew for each operator.
+type MakeFunction = fn() -> Box<dyn Function>;
 
 /// A function behind a box.
 struct Boxed(Box<dyn Function>);

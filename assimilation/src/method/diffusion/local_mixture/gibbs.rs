@@ -74,7 +74,8 @@ fn slice(member: &mut [f64], l: usize, (mean, sd): (f64, f64), likelihood: &Like
     let mut angle = TAU * stream.uniform();
     let (mut from, mut to) = (angle - TAU, angle);
     for _ in 0..SHRINKS {
-        member[l] = mean + f * angle.cos() + nu * angle.sin();
+        let (sine, cosine) = angle.sin_cos();
+        member[l] = mean + f * cosine + nu * sine;
         if likelihood.at(l, member) > least {
             return;
         }

@@ -3,11 +3,11 @@
 //! Where errors are correlated their values are made independent first, each at its own place ([`Present::whiten_in_place`]),
 //! and then are functions of their predictions with errors of variance 1.
 
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array1, Array2, ArrayView2, Axis};
 
 use crate::error::Result;
 use crate::observations::{ObservationSet, Present};
-use crate::observe::NoiseLaw;
+use crate::observe::OneComponent;
 
 /// The present values of one set, in an order of the caller's.
 pub(crate) struct Readings<'a> {
@@ -16,12 +16,14 @@ pub(crate) struct Readings<'a> {
     index: Vec<usize>,
     /// `[present]`.
     values: Vec<f64>,
+    /// How values read one component; none where none does.
+    single: Option<&'a dyn OneComponent>,
     /// The component that each reads, where it reads one alone, `[present]`.
     components: Vec<Option<usize>>,
     /// h(x) of the members where several components are read, `[member, present]`; 0 for the others.
     predicted: Array2<f64>,
-    /// Whether errors were correlated and are not any more.
-    whitened: bool,
+    /// The variances of Gaussian errors, `[present]`; none where the law is another.
+    variance: Option<Vec<f64>>,
 }
 
 /// A value that is a + b u + e with a Gaussian e.
@@ -41,17 +43,18 @@ impl<'a> Readings<'a> {
     /// When shapes do not fit, or an eigenproblem of correlated errors fails.
     pub fn new(observed: &ObservationSet<'a>, x: ArrayView2<f64>, order: &[usize]) -> Result<Self> {
         let present = observed.restrict(x)?;
-        let whitened = present.correlated.is_some();
-        let Present { predicted, values, index, .. } = present.whiten_in_place()?;
+        let correlated = present.correlated.is_some();
+        let Present { predicted, values, index, variance, .. } = present.whiten_in_place()?;
         let index: Vec<usize> = order.iter().map(|&j| index[j]).collect();
-        let single = observed.operator.one_component().filter(|_| !whitened);
+        let single = observed.operator.one_component().filter(|_| !correlated);
         let components: Vec<_> = index.iter().map(|&value| single.and_then(|single| single.component(value))).collect();
         let mut predicted = predicted.select(Axis(1), order);
         for (mut column, _) in predicted.columns_mut().into_iter().zip(&components).filter(|(_, read)| read.is_some()) {
             column.fill(0.0);
         }
-        let values = order.iter().map(|&j| values[j]).collect();
-        Ok(Self { observed: *observed, index, values, components, predicted, whitened })
+        let ordered = |of: &Array1<f64>| order.iter().map(|&j| of[j]).collect::<Vec<_>>();
+        let variance = observed.operator.error().is_gaussian().then(|| ordered(&variance));
+        Ok(Self { observed: *observed, index, values: ordered(&values), single, components, predicted, variance })
     }
 
     /// Which observed values these are.
@@ -69,54 +72,38 @@ impl<'a> Readings<'a> {
         self.predicted.view()
     }
 
-    fn law(&self) -> &'a dyn NoiseLaw {
-        self.observed.operator.error()
+    /// h of value j where the number that it is a function of is `u`.
+    fn predict(&self, j: usize, u: f64) -> f64 {
+        match (self.components[j], self.single) {
+            (Some(_), Some(single)) => single.value_at(self.observed.time, self.index[j], u),
+            _ => u,
+        }
     }
 
     /// log p(y_j | u) up to a constant; -inf where h or the density is no number.
     pub fn log_likelihood(&self, j: usize, u: f64) -> f64 {
-        if self.whitened {
-            let residual = self.values[j] - u;
-            return -0.5 * residual * residual;
-        }
-        let value = self.index[j];
-        let predicted = match (self.components[j], self.observed.operator.one_component()) {
-            (Some(_), Some(single)) => single.value_at(self.observed.time, value, u),
-            _ => u,
+        let (y, predicted) = (self.values[j], self.predict(j, u));
+        let log_likelihood = match &self.variance {
+            Some(variance) => -0.5 * (y - predicted) * (y - predicted) / variance[j],
+            None => self.observed.operator.error().log_likelihood_of(self.index[j], y, predicted),
         };
-        let log_likelihood = self.law().log_likelihood_of(value, self.values[j], predicted);
         if log_likelihood.is_nan() { f64::NEG_INFINITY } else { log_likelihood }
     }
 
-    /// h'(u)^2 / r of value j, by a central difference; 0 where the error has no variance r of its own.
+    /// h'(u)^2 / r of value j, by a central difference; 0 where errors are not Gaussian or the slope is not finite.
     pub fn information(&self, j: usize, u: f64) -> f64 {
-        let (value, step) = (self.index[j], 1e-5 * (1.0 + u.abs()));
-        let slope = match (self.components[j], self.observed.operator.one_component()) {
-            (Some(_), Some(single)) => {
-                let at = |x: f64| single.value_at(self.observed.time, value, x);
-                (at(u + step) - at(u - step)) / (2.0 * step)
-            }
-            _ => 1.0,
-        };
-        let information = slope * slope / if self.whitened { 1.0 } else { self.law().variance()[value] };
+        let Some(variance) = &self.variance else { return 0.0 };
+        let step = 1e-5 * (1.0 + u.abs());
+        let slope = (self.predict(j, u + step) - self.predict(j, u - step)) / (2.0 * step);
+        let information = slope * slope / variance[j];
         if information.is_finite() { information } else { 0.0 }
     }
 
     /// Value j as a linear function of its number with a Gaussian error, where it is one.
     pub fn linear(&self, j: usize) -> Option<LinearReading> {
-        let (value, y) = (self.index[j], self.values[j]);
-        if self.whitened {
-            return Some(LinearReading { value: y, slope: 1.0, variance: 1.0 });
-        }
-        if !self.law().is_gaussian() {
-            return None;
-        }
-        let variance = self.law().variance()[value];
-        if self.components[j].is_none() {
-            return Some(LinearReading { value: y, slope: 1.0, variance });
-        }
-        let single = self.observed.operator.one_component().filter(|_| self.observed.operator.is_linear())?;
-        let [start, one] = [0.0, 1.0].map(|x| single.value_at(self.observed.time, value, x));
-        Some(LinearReading { value: y - start, slope: one - start, variance })
+        let variance = self.variance.as_ref()?[j];
+        let linear = self.components[j].is_none() || self.observed.operator.is_linear();
+        let [start, one] = [0.0, 1.0].map(|u| self.predict(j, u));
+        linear.then(|| LinearReading { value: self.values[j] - start, slope: one - start, variance })
     }
 }
