@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, ArrayView2};
 
-use crate::observe::{Leading, LinearizedOperator, NoiseLaw, ObservationOperator, Place};
+use crate::observe::{Leading, LinearizedOperator, NoiseLaw, ObservationOperator, OneComponent, Place};
 
 /// What `of` observes of x, where the state is [x, u] with `parameters` components u.
 ///
@@ -43,6 +43,10 @@ impl ObservationOperator for OfState<'_> {
 
     fn linearized(&self) -> Option<&dyn LinearizedOperator> {
         self.x.of.linearized().map(|_| self as &dyn LinearizedOperator)
+    }
+
+    fn one_component(&self) -> Option<&dyn OneComponent> {
+        self.x.of.one_component()
     }
 
     fn error(&self) -> &dyn NoiseLaw {

@@ -101,6 +101,11 @@ pub(crate) fn of_all_members(settings: &Settings, extent: &Extent) -> Vec<Memory
     held
 }
 
+/// Of a filter of kernels with one covariance, which holds two matrices for each of its levels of noise.
+pub(crate) fn of_mixture(settings: &Settings, extent: &Extent) -> Vec<MemoryUse> {
+    with_covariances(of_members(settings, extent), extent, 2 * COVARIANCES)
+}
+
 /// Of a window of static covariance: a matrix for each of the sets that are used together.
 pub(crate) fn of_window_covariance(settings: &Settings, extent: &Extent) -> Vec<MemoryUse> {
     let sets = settings.count("lag").max(settings.count("shift"));

@@ -27,6 +27,7 @@ pub use diffusion::guidance::{
     MomentMatched, Point, PseudoInverse, Quadrature, Sda, Source, Terms, Tmpd, Unguided,
 };
 pub use diffusion::guided::Guided;
+pub use diffusion::local_mixture::{KernelSampler, LocalMixture};
 pub use diffusion::local_weights::LocalWeights;
 pub use diffusion::weighting::{
     Adapted, AlongPath, Ancestors, Exact, Girsanov, GuidedRun, Predictive, Preference, Sampling, Twisted, Unweighted,
@@ -41,6 +42,7 @@ pub use ensemble::ensrf::EnSrf;
 pub use ensemble::estkf::EsTkf;
 pub use ensemble::etkf::EtKf;
 pub use ensemble::letkf::LetKf;
+pub use ensemble::qceff::{Bounds, MarginalPrior, QcEff};
 pub use ensemble::serial::Serial;
 pub use kalman::climatology::Climatology;
 pub use kalman::extended::Extended;
@@ -85,6 +87,7 @@ pub const METHODS: &[Entry<MethodBuild>] = &[
     ensemble::estkf::LOCAL,
     ensemble::eakf::ENTRY,
     ensemble::ensrf::ENTRY,
+    ensemble::qceff::ENTRY,
     variational::hybrid::ENTRY,
     variational::ienks::ENTRY,
     variational::four_d_envar::ENTRY,
@@ -94,6 +97,7 @@ pub const METHODS: &[Entry<MethodBuild>] = &[
     particle::local_particle_filter::ENTRY,
     diffusion::ensf::ENTRY,
     diffusion::guided::ENTRY,
+    diffusion::local_mixture::ENTRY,
     kalman::rts::ENTRY,
     ensemble::enrts::ENTRY,
     particle::ffbsi::ENTRY,

@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, ArrayView2};
 
-use super::{Leading, LinearizedOperator, NoiseLaw, ObservationOperator, Place};
+use super::{Leading, LinearizedOperator, NoiseLaw, ObservationOperator, OneComponent, Place};
 
 /// An operator on the present state with earlier ones behind it.
 pub struct Carrying<'a>(Leading<'a>);
@@ -41,6 +41,10 @@ impl ObservationOperator for Carrying<'_> {
 
     fn linearized(&self) -> Option<&dyn LinearizedOperator> {
         self.0.of.linearized().map(|_| self as &dyn LinearizedOperator)
+    }
+
+    fn one_component(&self) -> Option<&dyn OneComponent> {
+        self.0.of.one_component()
     }
 
     fn error(&self) -> &dyn NoiseLaw {

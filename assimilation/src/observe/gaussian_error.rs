@@ -53,6 +53,11 @@ impl NoiseLaw for GaussianError {
         })
     }
 
+    fn log_likelihood_of(&self, value: usize, y: f64, predicted: f64) -> f64 {
+        let (residual, variance) = (y - predicted, self.variance[value]);
+        -0.5 * (residual * residual / variance + variance.ln() + (2.0 * std::f64::consts::PI).ln())
+    }
+
     fn is_gaussian(&self) -> bool {
         true
     }

@@ -3,7 +3,7 @@
 use ndarray::{Array2, ArrayView2};
 use scorecast_systems::{Entry, Settings};
 
-use super::{BuildOperator, ErrorLaw, LinearizedOperator, NoiseLaw, ObservationOperator, Place};
+use super::{BuildOperator, ErrorLaw, LinearizedOperator, NoiseLaw, ObservationOperator, OneComponent, Place};
 use crate::error::Result;
 
 pub(super) const ENTRY: Entry<BuildOperator> = Entry {
@@ -51,6 +51,10 @@ impl ObservationOperator for Identity {
         Some(self)
     }
 
+    fn one_component(&self) -> Option<&dyn OneComponent> {
+        Some(self)
+    }
+
     fn error(&self) -> &dyn NoiseLaw {
         &*self.error
     }
@@ -69,6 +73,16 @@ impl ObservationOperator for Identity {
 
     fn is_linear(&self) -> bool {
         true
+    }
+}
+
+impl OneComponent for Identity {
+    fn component(&self, value: usize) -> Option<usize> {
+        Some(value)
+    }
+
+    fn value_at(&self, _t: f64, _value: usize, x: f64) -> f64 {
+        x
     }
 }
 

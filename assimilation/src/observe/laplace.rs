@@ -51,4 +51,8 @@ impl NoiseLaw for Laplace {
         let constants = self.scale.mapv(|b| (2.0 * b).ln());
         log_likelihood(values, predicted, present, |i, y, h| -(y - h).abs() / self.scale[i] - constants[i])
     }
+
+    fn log_likelihood_of(&self, value: usize, y: f64, predicted: f64) -> f64 {
+        -(y - predicted).abs() / self.scale[value] - (2.0 * self.scale[value]).ln()
+    }
 }

@@ -3,7 +3,7 @@
 use ndarray::{Array2, ArrayView2};
 use scorecast_systems::{Entry, Param, ParamKind, Settings};
 
-use super::{BuildOperator, ErrorLaw, LinearizedOperator, NoiseLaw, ObservationOperator};
+use super::{BuildOperator, ErrorLaw, LinearizedOperator, NoiseLaw, ObservationOperator, OneComponent};
 use crate::error::{Error, Result};
 
 const MATRIX: Param =
@@ -67,6 +67,10 @@ impl ObservationOperator for Linear {
         Some(self)
     }
 
+    fn one_component(&self) -> Option<&dyn OneComponent> {
+        Some(self)
+    }
+
     fn error(&self) -> &dyn NoiseLaw {
         &*self.error
     }
@@ -77,6 +81,19 @@ impl ObservationOperator for Linear {
 
     fn is_linear(&self) -> bool {
         true
+    }
+}
+
+impl OneComponent for Linear {
+    fn component(&self, value: usize) -> Option<usize> {
+        let row = self.matrix.row(value);
+        let mut read = (0..row.len()).filter(|&component| row[component] != 0.0);
+        let first = read.next();
+        if read.next().is_some() { None } else { first }
+    }
+
+    fn value_at(&self, _t: f64, value: usize, x: f64) -> f64 {
+        self.component(value).map_or(f64::NAN, |component| self.matrix[(value, component)] * x)
     }
 }
 

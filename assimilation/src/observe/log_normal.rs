@@ -61,6 +61,15 @@ impl NoiseLaw for LogNormal {
         })
     }
 
+    fn log_likelihood_of(&self, value: usize, y: f64, predicted: f64) -> f64 {
+        let (ratio, sd) = (y / predicted, self.sd[value]);
+        if !(ratio > 0.0 && ratio.is_finite()) {
+            return f64::NEG_INFINITY;
+        }
+        let z = ratio.ln() / sd;
+        -0.5 * (2.0 * std::f64::consts::PI).ln() - sd.ln() - 0.5 * z * z - y.abs().ln()
+    }
+
     fn moments(&self, predicted: ArrayView2<f64>) -> Option<(Array2<f64>, Array2<f64>)> {
         let mean = &predicted * &self.sd.mapv(|s| (0.5 * s * s).exp());
         let variance = &mean * &mean * self.sd.mapv(|s| (s * s).exp_m1());

@@ -20,6 +20,14 @@ pub trait NoiseLaw: Send + Sync {
     /// `present`; `values` is y, `[observed]`. -inf where y cannot come from h(x).
     fn log_likelihood(&self, values: ArrayView1<f64>, predicted: ArrayView2<f64>, present: &[usize]) -> Array1<f64>;
 
+    /// log p(y | h(x)) of observed value `value` alone, where y is `y` and h(x) is `predicted`: [`NoiseLaw::log_likelihood`] of
+    /// one value. Laws of independent values have it without an array.
+    fn log_likelihood_of(&self, value: usize, y: f64, predicted: f64) -> f64 {
+        let count = self.variance().len();
+        let (values, predicted) = (Array1::from_elem(count, y), Array2::from_elem((1, count), predicted));
+        self.log_likelihood(values.view(), predicted.view(), &[value])[0]
+    }
+
     /// Whether the law adds a Gaussian error, as Kalman-type updates suppose.
     fn is_gaussian(&self) -> bool {
         false

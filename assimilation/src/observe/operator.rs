@@ -3,8 +3,8 @@
 use ndarray::{Array2, ArrayView2};
 use scorecast_systems::Settings;
 
-use super::Place;
 use super::noise_law::{ErrorLaw, NoiseLaw};
+use super::{OneComponent, Place};
 use crate::error::Result;
 
 /// What is observed of a state, and with what error.
@@ -39,6 +39,11 @@ pub trait ObservationOperator: Send + Sync {
     /// The derivative of h, for methods that need one; none unless an operator says so. Where there is a
     /// [`ObservationOperator::matrix`] it serves as well.
     fn linearized(&self) -> Option<&dyn LinearizedOperator> {
+        None
+    }
+
+    /// The components that values read, where some value is a function of one component; none unless an operator says so.
+    fn one_component(&self) -> Option<&dyn OneComponent> {
         None
     }
 

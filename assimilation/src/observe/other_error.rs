@@ -3,7 +3,7 @@
 use ndarray::{Array2, ArrayView2};
 
 use super::operator::{jvp, vjp};
-use super::{LinearizedOperator, NoiseLaw, ObservationOperator, Place};
+use super::{LinearizedOperator, NoiseLaw, ObservationOperator, OneComponent, Place};
 
 /// What `of` observes, with the error law `error`.
 pub(crate) struct OtherError<'a> {
@@ -40,6 +40,10 @@ impl ObservationOperator for OtherError<'_> {
 
     fn linearized(&self) -> Option<&dyn LinearizedOperator> {
         self.of.linearized().map(|_| self as &dyn LinearizedOperator)
+    }
+
+    fn one_component(&self) -> Option<&dyn OneComponent> {
+        self.of.one_component()
     }
 
     fn error(&self) -> &dyn NoiseLaw {

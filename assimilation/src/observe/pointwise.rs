@@ -5,7 +5,7 @@
 use ndarray::{Array2, ArrayView2};
 use scorecast_systems::Settings;
 
-use super::{ErrorLaw, LinearizedOperator, NoiseLaw, ObservationOperator, Place, Stride};
+use super::{ErrorLaw, LinearizedOperator, NoiseLaw, ObservationOperator, OneComponent, Place, Stride};
 use crate::error::Result;
 
 /// A function of one number.
@@ -69,6 +69,10 @@ impl<F: Function> ObservationOperator for Pointwise<F> {
         Some(self)
     }
 
+    fn one_component(&self) -> Option<&dyn OneComponent> {
+        Some(self)
+    }
+
     fn error(&self) -> &dyn NoiseLaw {
         self.selected.error()
     }
@@ -79,6 +83,16 @@ impl<F: Function> ObservationOperator for Pointwise<F> {
 
     fn reads(&self) -> Option<Vec<usize>> {
         self.selected.reads()
+    }
+}
+
+impl<F: Function> OneComponent for Pointwise<F> {
+    fn component(&self, value: usize) -> Option<usize> {
+        self.selected.component(value)
+    }
+
+    fn value_at(&self, _t: f64, _value: usize, x: f64) -> f64 {
+        self.function.value(x)
     }
 }
 

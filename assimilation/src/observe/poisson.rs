@@ -56,6 +56,10 @@ impl NoiseLaw for Poisson {
         log_likelihood(values, predicted, present, |_, y, h| log_mass(y, h))
     }
 
+    fn log_likelihood_of(&self, _value: usize, y: f64, predicted: f64) -> f64 {
+        log_mass(y, predicted)
+    }
+
     fn moments(&self, predicted: ArrayView2<f64>) -> Option<(Array2<f64>, Array2<f64>)> {
         Some((predicted.to_owned(), predicted.to_owned()))
     }

@@ -6,7 +6,7 @@
 use ndarray::{Array2, ArrayView2, Axis};
 use scorecast_systems::{Domain, Entry, Key, Param, ParamKind, Purpose, Settings};
 
-use super::{BuildOperator, ErrorLaw, LinearizedOperator, NoiseLaw, ObservationOperator, Place};
+use super::{BuildOperator, ErrorLaw, LinearizedOperator, NoiseLaw, ObservationOperator, OneComponent, Place};
 use crate::error::{Error, Result};
 
 const COUNT: Param = Param::unset("count", ParamKind::COUNT, "how many components, in place of `share`");
@@ -94,6 +94,10 @@ impl ObservationOperator for RandomSubset {
         Some(self)
     }
 
+    fn one_component(&self) -> Option<&dyn OneComponent> {
+        Some(self)
+    }
+
     fn error(&self) -> &dyn NoiseLaw {
         &*self.error
     }
@@ -114,6 +118,16 @@ impl ObservationOperator for RandomSubset {
 
     fn is_linear(&self) -> bool {
         true
+    }
+}
+
+impl OneComponent for RandomSubset {
+    fn component(&self, value: usize) -> Option<usize> {
+        self.index.get(value).copied()
+    }
+
+    fn value_at(&self, _t: f64, _value: usize, x: f64) -> f64 {
+        x
     }
 }
 

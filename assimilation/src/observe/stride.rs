@@ -4,7 +4,7 @@ use ndarray::{Array2, ArrayView2, s};
 use scorecast_systems::registry::DefaultValue;
 use scorecast_systems::{Entry, Param, Settings};
 
-use super::{BuildOperator, ErrorLaw, LinearizedOperator, NoiseLaw, ObservationOperator, Place};
+use super::{BuildOperator, ErrorLaw, LinearizedOperator, NoiseLaw, ObservationOperator, OneComponent, Place};
 use crate::error::Result;
 
 /// The setting `stride` of the operators that have one.
@@ -76,6 +76,10 @@ impl ObservationOperator for Stride {
         Some(self)
     }
 
+    fn one_component(&self) -> Option<&dyn OneComponent> {
+        Some(self)
+    }
+
     fn error(&self) -> &dyn NoiseLaw {
         &*self.error
     }
@@ -98,6 +102,16 @@ impl ObservationOperator for Stride {
 
     fn is_linear(&self) -> bool {
         true
+    }
+}
+
+impl OneComponent for Stride {
+    fn component(&self, value: usize) -> Option<usize> {
+        Some(self.offset + self.stride * value)
+    }
+
+    fn value_at(&self, _t: f64, _value: usize, x: f64) -> f64 {
+        x
     }
 }
 

@@ -73,4 +73,11 @@ impl NoiseLaw for StudentT {
             constants[i] - 0.5 * (nu + 1.0) * (z * z / nu).ln_1p()
         })
     }
+
+    fn log_likelihood_of(&self, value: usize, y: f64, predicted: f64) -> f64 {
+        let (nu, scale) = (self.dof, self.scale[value]);
+        let shape = ln_gamma(0.5 * (nu + 1.0)) - ln_gamma(0.5 * nu) - 0.5 * (std::f64::consts::PI * nu).ln();
+        let z = (y - predicted) / scale;
+        shape - scale.ln() - 0.5 * (nu + 1.0) * (z * z / nu).ln_1p()
+    }
 }

@@ -14,4 +14,5 @@ pub(crate) mod etkf;
 pub(crate) mod letkf;
 pub(crate) mod local_errors;
 pub(crate) mod local_observations;
+pub(crate) mod qceff;
 pub(crate) mod serial;

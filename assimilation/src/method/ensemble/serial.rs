@@ -25,6 +25,7 @@ use crate::method::ensemble::by_component::by_component;
 use crate::method::ensemble::etkf::ROTATE;
 use crate::method::shared::join;
 use crate::observations::{ObservationSet, Present};
+use crate::observe::ObservationOperator;
 use crate::outcome::Outcome;
 
 /// What a filter makes of one observed value: from its innovation d, the variance s of its prediction and that of its
@@ -72,10 +73,7 @@ pub(crate) fn analyse(
     (observed, key): (&ObservationSet, Key),
 ) -> Result<Outcome> {
     let localization = setup.localization.filter(|local| local.radius.is_finite());
-    let near = match localization {
-        Some(localization) => Near::Some(Box::new(localization.neighbours(observed.operator, &present.index)?)),
-        None => Near::All(present.index.len()),
-    };
+    let near = Near::new(localization, observed.operator, &present.index)?;
     let present = if localization.is_some() { present.whiten_in_place()? } else { present.whiten() };
     let path = Path::new(rule, present, near);
     let follow = |near: &mut Vec<_>, point, a: &mut [f64]| path.follow(point, a, near);
@@ -83,7 +81,7 @@ pub(crate) fn analyse(
 }
 
 /// Which observations act on a component.
-enum Near {
+pub(crate) enum Near {
     /// All of so many, in full.
     All(usize),
     /// The components near it.
@@ -91,8 +89,23 @@ enum Near {
 }
 
 impl Near {
+    /// The values listed in `present` under a localization, all of them in full where there is none.
+    ///
+    /// # Errors
+    /// As [`Localization::neighbours`].
+    pub fn new(
+        localization: Option<Localization>,
+        operator: &dyn ObservationOperator,
+        present: &[usize],
+    ) -> Result<Self> {
+        Ok(match localization.filter(|local| local.radius.is_finite()) {
+            Some(localization) => Self::Some(Box::new(localization.neighbours(operator, present)?)),
+            None => Self::All(present.len()),
+        })
+    }
+
     /// Fills `found` with the observations and weights of component `point`, in the order of the observations.
-    fn of(&self, point: usize, found: &mut Vec<(usize, f64)>) {
+    pub fn of(&self, point: usize, found: &mut Vec<(usize, f64)>) {
         match self {
             Self::All(count) if found.len() == *count => {}
             Self::All(count) => {
@@ -107,7 +120,7 @@ impl Near {
     }
 
     /// Fills `found` likewise around the place of an observation; the order does not matter, for each moves others once.
-    fn of_observation(&self, observation: usize, found: &mut Vec<(usize, f64)>) {
+    pub fn of_observation(&self, observation: usize, found: &mut Vec<(usize, f64)>) {
         match self {
             Self::All(_) => self.of(0, found),
             Self::Some(neighbours) => neighbours.near_observation(observation, found),

@@ -89,7 +89,7 @@ struct Local {
 }
 
 /// These ancestors, each that is taken at its own place; the others fill the places left in order.
-fn keep_places(ancestors: &[usize]) -> Vec<usize> {
+pub(crate) fn keep_places(ancestors: &[usize]) -> Vec<usize> {
     let mut places = vec![None; ancestors.len()];
     let mut others = Vec::new();
     for &ancestor in ancestors {

@@ -105,6 +105,20 @@ fn densities_sum_to_one_and_have_the_moments_that_they_say() {
 }
 
 #[test]
+fn the_density_of_one_value_is_that_of_several_where_one_is_present() {
+    for Case { name, law, h, .. } in every_law() {
+        for y in [0.0, 1.0, 2.2, 3.0, -1.5] {
+            for h in [h, 0.4] {
+                let [alone, several] =
+                    [law.log_likelihood_of(0, y, h), law.log_likelihood(array![y].view(), array![[h]].view(), &[0])[0]];
+                let same = alone == several || (alone - several).abs() < 1e-13 * alone.abs().max(1.0);
+                assert!(same, "{name} at {y} given {h}: {alone}, not {several}");
+            }
+        }
+    }
+}
+
+#[test]
 fn draws_have_the_moments_of_the_density_and_its_distribution_function() {
     for case @ Case { name, law, h, .. } in &every_law() {
         let h = *h;

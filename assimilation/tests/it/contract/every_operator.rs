@@ -108,6 +108,32 @@ fn the_jacobian_is_that_of_finite_differences_and_its_transpose_is_its_transpose
     }
 }
 
+/// A value that reads one component is that function of it, and of no other.
+#[test]
+fn values_of_one_component_are_what_apply_makes_of_it_alone() {
+    let mut single = 0;
+    for h in every_operator() {
+        let Some(reads) = h.one_component() else { continue };
+        let x = Key::new(6, Domain::Score).normals(4, h.state_dim());
+        let y = h.apply(0.3, x.view());
+        for value in 0..h.dim() {
+            let Some(component) = reads.component(value) else {
+                assert!(reads.value_at(0.3, value, 1.0).is_nan(), "{}", h.name());
+                continue;
+            };
+            let mut others = x.mapv(|x| x + 0.7);
+            others.column_mut(component).assign(&x.column(component));
+            let again = h.apply(0.3, others.view());
+            for member in 0..4 {
+                let alone = reads.value_at(0.3, value, x[(member, component)]);
+                assert!(alone == y[(member, value)] && alone == again[(member, value)], "{}", h.name());
+            }
+            single += 1;
+        }
+    }
+    assert!(single > 30, "{single}");
+}
+
 #[test]
 fn sizes_matrix_and_location_agree_with_what_apply_does() {
     for h in every_operator() {

@@ -1,3 +1,6 @@
-//! Numbers that are looked at, not asked for: minutes each, run by name.
+//! Long measurements, which are ignored unless asked for: `cargo test -p scorecast-assimilation --release measured -- --ignored
+//! --nocapture`.
 
 mod guided_local;
+mod not_gaussian;
+mod run;

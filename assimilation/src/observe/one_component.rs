@@ -1,0 +1,11 @@
+//! Values that each read one component of a state, h(x)_j = f_j(x_l): what a method needs that updates such a component by the
+//! likelihood p(y_j | x_l) as a function of one number.
+
+/// The components that observed values read, and how.
+pub trait OneComponent: Send + Sync {
+    /// The one component of the present state that observed value `value` is a function of; none where there are several.
+    fn component(&self, value: usize) -> Option<usize>;
+
+    /// h(x) of observed value `value` at model time `t` where the component that it reads is `x`; NaN where it reads several.
+    fn value_at(&self, t: f64, value: usize, x: f64) -> f64;
+}
