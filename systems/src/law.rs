@@ -87,8 +87,7 @@ pub trait Forecaster: Send + Sync {
         None
     }
 
-    /// The one-step law as a mixture of Gaussians whose weights and moments depend on x_k in any way, where it is one of
-    /// several.
+    /// The one-step law as a mixture of several Gaussians, whose weights and moments depend on x_k, where it is one.
     fn mixture(&self) -> Option<&dyn MixtureKernel> {
         None
     }

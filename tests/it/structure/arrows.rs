@@ -157,7 +157,7 @@ const ORDERS: &[Order] = &[
         sources: "src",
         folder: "spec",
         floors: &[
-            &["document", "hold", "layout", "mistake"],
+            &["document", "hold", "jump", "layout", "mistake"],
             &["keys", "overrides"],
             &["nested", "read"],
             &["estimable", "presets", "suites"],
