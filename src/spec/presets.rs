@@ -53,6 +53,31 @@ pub const PRESETS: &[Preset] = &[
         text: include_str!("../../benches/presets/unknown_forcing.toml"),
     },
     Preset {
+        name: "lorenz96_absolute",
+        about: "Lorenz-96 seen through |x| at every eighth step: where a Gaussian update is wrong",
+        text: include_str!("../../benches/not_gaussian/absolute.toml"),
+    },
+    Preset {
+        name: "lorenz96_absolute_half",
+        about: "the same with every second component seen, at every fourth step",
+        text: include_str!("../../benches/not_gaussian/absolute_half.toml"),
+    },
+    Preset {
+        name: "lorenz96_absolute_often",
+        about: "the same with every component seen, at every fourth step",
+        text: include_str!("../../benches/not_gaussian/absolute_often.toml"),
+    },
+    Preset {
+        name: "lorenz96_logarithm",
+        about: "Lorenz-96 seen through log |x|",
+        text: include_str!("../../benches/not_gaussian/logarithm.toml"),
+    },
+    Preset {
+        name: "lorenz96_arctan_shocks",
+        about: "Lorenz-96 seen through arctan x with a narrow error, and shocks that no forecaster knows",
+        text: include_str!("../../benches/not_gaussian/arctan_shocks.toml"),
+    },
+    Preset {
         name: "contest_lorenz96",
         about: "the contest of forecasters on stochastic Lorenz-96, over a long lead step",
         text: include_str!("../../benches/contest/lorenz96.toml"),

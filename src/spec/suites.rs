@@ -58,8 +58,26 @@ const fn contest(long: bool) -> [Member; CONTEST.len()] {
     all
 }
 
+/// A preset as it is.
+const fn as_it_is(preset: &'static str) -> Member {
+    Member { preset, set: None }
+}
+
 /// Every suite.
 pub const SUITES: &[Suite] = &[
+    Suite {
+        name: "not_gaussian",
+        about: "Lorenz-96 seen through |x|, log |x| and arctan x: score-based, quantile and particle filters where a Gaussian update is \
+                wrong",
+        members: &[
+            as_it_is("lorenz96_absolute"),
+            as_it_is("lorenz96_absolute_half"),
+            as_it_is("lorenz96_absolute_often"),
+            as_it_is("lorenz96_logarithm"),
+            as_it_is("lorenz96_arctan_shocks"),
+        ],
+        set: &[],
+    },
     Suite {
         name: "contest",
         about: "diffusion against autoregressive forecasters: five systems in two forms each, at equal operations of training, and two \

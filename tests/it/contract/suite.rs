@@ -96,7 +96,7 @@ fn a_suite_has_one_table_over_all_and_keeps_what_is_finished_and_unchanged() {
 
 #[test]
 fn all_forecasters_of_a_contest_cost_alike_and_the_long_form_has_three_seeds() {
-    for suite in SUITES {
+    for suite in SUITES.iter().filter(|suite| suite.name.starts_with("contest")) {
         for member in suite.members {
             let preset = PRESETS.iter().find(|preset| preset.name == member.preset).unwrap();
             let set: Vec<String> = suite.set_in(member).into_iter().map(str::to_owned).collect();
