@@ -109,7 +109,7 @@ fn local_weights_in_forty_components_have_kalmans_spread() {
     for (update, more, stages) in [
         ("transport", vec![], false),
         ("transport", vec![("weights", word("adapted"))], false),
-        ("transport", vec![("tempering", Value::Float(0.8))], true),
+        ("transport", vec![("tempering", Value::Float(0.95))], true),
         ("transport", vec![("weights_share", Value::Float(0.2))], false),
         ("resample", vec![], false),
     ] {
@@ -124,7 +124,7 @@ fn local_weights_in_forty_components_have_kalmans_spread() {
     let global = run(&[("steps", Value::Int(32))], 100);
     let (bias, _, ratio) = off(&problem, &global);
     println!("global: bias {bias:.4}, sd ratio {ratio:.4}, ess {:.0} of 100", global[11].diagnostics["ess"]);
-    assert!(bias > 0.2, "{bias}");
+    assert!(bias > 0.15, "{bias}");
 }
 
 /// Weights and transform together count each value once: 1 / (1 / P + 1 / R) whatever weights carry.
