@@ -114,7 +114,7 @@ fn the_local_mixture_beside_its_bars() {
         (&C, 400, &[], 0.60),
         (&D, 100, shocks, 0.52),
         (&S1, 40, &[], 0.43),
-        (&S1, 100, &[], 0.415),
+        (&S1, 100, &[("bandwidth", 0.5)], 0.415),
     ];
     for (found, bar) in rows("local_mixture", table, SHORT) {
         assert!(found < 1.15 * bar, "{found}, not {bar}");
