@@ -1,7 +1,7 @@
 //! The experiment of the ensemble score filter (Bao, Zhang and Zhang 2024) for the filter that it was held against:
 //! Lorenz-96 of any size, every component observed through the arctangent with an error of sd .05 each ten steps of .01,
 //! twenty members that start from N(0, I), 150 cycles of which the last 50 count. `letkf` with constant and with
-//! adaptive inflation, on a truth that follows the model and on one that jumps.
+//! adaptive inflation, and at n = 100 `ensf` with transported members, on a truth that follows the model and on one that jumps.
 //!
 //! `cargo run --release -p scorecast-assimilation --example arctan -- [n] [cycles] [steady | jumps]`; without numbers
 //! n = 100 (ten truths), 10^4 and 10^6 (one truth each; 30 cycles of the last, of which ten count). `-- tune` prints the
@@ -41,8 +41,9 @@ struct Size {
     cycles: usize,
 }
 
-/// A filter by its label and settings.
+/// A filter by its method, label and settings.
 struct Contender {
+    method: &'static str,
     label: String,
     settings: Vec<(&'static str, Value)>,
 }
@@ -135,11 +136,17 @@ const ADAPTIVE: [[f64; 4]; 10] = [
 
 /// The published settings, which are also the best constant ones; the best adaptive ones without jumps, and those that
 /// kept best with them, which all diverge on a ring that is long enough; and those with adaptive quality control, which do
-/// not. By the other rules too where that is quick.
+/// not. By the other rules too where that is quick, and the ensemble score filter with transported members.
 fn contenders(dim: usize) -> Vec<Contender> {
     let (steady, jumping) = ([0.3, 0.9, 1.5, 1.06], [1.0, 0.5, 1.5, 1.1]);
     let controlled = [0.3, 0.9, 4.0, 1.06, 5.0];
     let mut all = vec![Contender::constant(1.14, PUBLISHED_RADIUS)];
+    if dim < 10_000 {
+        all.extend(
+            [(1.04, 5.0, None), (1.06, 4.0, None), (1.06, 4.0, Some(5.0)), (1.14, 4.0, Some(5.0))]
+                .map(|(inflation, radius, k_factor)| Contender::transported(inflation, radius, k_factor)),
+        );
+    }
     if dim < 1_000_000 {
         for rule in ["anderson", "miyoshi"] {
             all.extend([steady, jumping].map(|kind| Contender::adaptive(rule, kind)));
@@ -171,9 +178,9 @@ impl Contender {
 
     /// Adaptive inflation as in `adaptive`, with steps of at most `factor` sd of the forecast.
     fn controlled(rule: &'static str, [sd, damping, most, inflation, factor]: [f64; 5]) -> Self {
-        let Self { label, mut settings } = Self::adaptive(rule, [sd, damping, most, inflation]);
+        let Self { label, mut settings, .. } = Self::adaptive(rule, [sd, damping, most, inflation]);
         settings.push(("k_factor", Value::Float(factor)));
-        Self { label: format!("{label}, K = {factor}"), settings }
+        Self { label: format!("{label}, K = {factor}"), settings, method: "letkf" }
     }
 
     fn new(label: &str, inflation: f64, radius: f64, further: &[(&'static str, Value)]) -> Self {
@@ -184,13 +191,28 @@ impl Contender {
             ("radius", Value::Float(radius)),
         ];
         settings.extend_from_slice(further);
-        Self { label: format!("letkf {label}, radius {radius:.2}"), settings }
+        Self { label: format!("letkf {label}, radius {radius:.2}"), settings, method: "letkf" }
+    }
+
+    /// The score filter with members that are transported.
+    fn transported(inflation: f64, radius: f64, k_factor: Option<f64>) -> Self {
+        let mut settings = vec![
+            ("members", Value::Int(MEMBERS as i64)),
+            ("score", Value::Text("gaussian".into())),
+            ("inflation", Value::Float(inflation)),
+            ("radius", Value::Float(radius)),
+        ];
+        settings.extend(k_factor.map(|factor| ("k_factor", Value::Float(factor))));
+        let bound = k_factor.map_or(String::new(), |factor| format!(", K = {factor}"));
+        Self { label: format!("ensf gaussian {inflation}, radius {radius:.2}{bound}"), settings, method: "ensf" }
     }
 
     fn build(&self) -> Result<Box<dyn Cycle>, Failure> {
-        let entry = registry::find(METHODS, "method", "letkf")?;
+        let entry = registry::find(METHODS, "method", self.method)?;
         let given = self.settings.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
-        Ok((entry.build.make)(&Settings::check("letkf", entry.params, &given).map_err(|wrong| format!("{wrong:?}"))?)?)
+        Ok((entry.build.make)(
+            &Settings::check(self.method, entry.params, &given).map_err(|wrong| format!("{wrong:?}"))?,
+        )?)
     }
 }
 

@@ -192,6 +192,27 @@ fn windows_leave_out_nothing_that_shows() {
     }
 }
 
+/// On a torus and on a plane with interpolated values.
+#[test]
+fn windows_of_two_dimensions_leave_out_nothing_that_shows() {
+    let (rows, columns) = (9, 11);
+    let dim = rows * columns;
+    let law = EnsembleGaussian::new(smooth(25, dim), ModelNoise::Diagonal(Array1::linspace(0.02, 0.1, dim)));
+    let points: Vec<Vec<f64>> = (0..40).map(|i| vec![0.19 * f64::from(i), 0.24 * f64::from(i)]).collect();
+    for (layout, periodic) in [(Layout::Torus { columns }, true), (Layout::Plane { columns }, false)] {
+        let operator = Interpolate::new(dim, Some(columns), periodic, &points, &errors(&[0.6])).unwrap();
+        let y = operator.apply(0.0, (smooth(1, dim) + 0.3).view()).remove_axis(Axis(0));
+        let tapering = Tapering::Set(Localization { layout, ..local(1.5) });
+        let analysed =
+            |window: f64| analysed(&GaussianScore { tapering, window: Some(window), ..PLAIN }, &law, &operator, &y);
+        let (whole, three) = (analysed(1e3), analysed(3.0));
+        let sd = covariance(whole.view(), None).diag().mapv(f64::sqrt);
+        let off = ((three - &whole) / &sd).mapv(|e| e * e).mean().unwrap().sqrt();
+        println!("{layout:?}: {off:.4} of a sd with a window of 3");
+        assert!(off < 0.06, "{layout:?}: {off}");
+    }
+}
+
 #[test]
 fn a_value_that_reads_beyond_the_window_is_a_sentence() {
     let law = EnsembleGaussian::new(smooth(20, 96), ModelNoise::None);

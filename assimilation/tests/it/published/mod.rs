@@ -2,3 +2,4 @@
 
 mod dps;
 mod guidance_and_scores;
+mod transported;
