@@ -21,13 +21,15 @@ pub use around::lag::{FixedLag, PastMembers};
 pub use around::quality_control::QualityControl;
 pub use build::{Caveat, Make, Memory, MethodBuild};
 pub use diffusion::correctors::{Correcting, Correctors};
-pub use diffusion::ensf::{EnSf, EnsembleGaussian, GaussianScore, Latents, ModelNoise, PriorScore, Solver, Tapering};
+pub use diffusion::ensf::{
+    EnSf, EnsembleGaussian, GaussianScore, KernelSampler, Latents, LocalMixture, ModelNoise, PriorScore, Solver,
+    Tapering,
+};
 pub use diffusion::guidance::{
     Added, Dps, Following, FollowingDenoiser, GUIDANCE, Guidance, GuidedDenoiser, Jacobian, JacobianFree,
     MomentMatched, Point, PseudoInverse, Quadrature, Sda, Source, Terms, Tmpd, Unguided,
 };
 pub use diffusion::guided::Guided;
-pub use diffusion::local_mixture::{KernelSampler, LocalMixture};
 pub use diffusion::local_weights::LocalWeights;
 pub use diffusion::weighting::{
     Adapted, AlongPath, Ancestors, Exact, Girsanov, GuidedRun, Predictive, Preference, Sampling, Twisted, Unweighted,
@@ -97,7 +99,6 @@ pub const METHODS: &[Entry<MethodBuild>] = &[
     particle::local_particle_filter::ENTRY,
     diffusion::ensf::ENTRY,
     diffusion::guided::ENTRY,
-    diffusion::local_mixture::ENTRY,
     kalman::rts::ENTRY,
     ensemble::enrts::ENTRY,
     particle::ffbsi::ENTRY,

@@ -6,7 +6,6 @@ pub(crate) mod ensf;
 pub(crate) mod guidance;
 pub(crate) mod guided;
 mod likelihood;
-pub(crate) mod local_mixture;
 pub(crate) mod local_weights;
 mod transport;
 pub(crate) mod weighting;

@@ -27,7 +27,8 @@ fn analysis(
 ) -> Outcome {
     let (count, dim) = members.dim();
     let law = LinearGaussian { matrix: Array2::eye(dim), offset: Array1::zeros(dim), covariance: Array2::eye(dim) };
-    let mut filter = method("local_mixture", &[&[("members", Value::Int(count as i64))], given].concat());
+    let mut filter =
+        method("ensf", &[&[("score", word("local_mixture")), ("members", Value::Int(count as i64))], given].concat());
     filter.start(&Prior::Ensemble(members.clone()), 0, Key::new(4, Domain::Method)).unwrap();
     let observed = ObservationSet { step: 0, time: 0.0, values: y.view(), operator };
     let model = LinearForecaster::new(law).unwrap();

@@ -60,10 +60,10 @@ fn rows_of_the_environment() {
 type Row = (&'static Setting, i64, &'static [(&'static str, f64)], f64);
 
 /// Runs rows of a method, prints each beside the number to compare with, and gives both.
-fn rows(name: &str, rows: &[Row], length: Length) -> Vec<(f64, f64)> {
+fn rows(name: &str, shared: &[(&'static str, Value)], rows: &[Row], length: Length) -> Vec<(f64, f64)> {
     let run = |&(setting, members, given, compared): &Row| {
         let given: Vec<_> = given.iter().map(|(key, number)| (*key, Value::Float(*number))).collect();
-        let found = row(setting, name, &[vec![("members", Value::Int(members))], given].concat(), length);
+        let found = row(setting, name, &[shared, &[("members", Value::Int(members))], &given].concat(), length);
         println!("   to compare with {compared}");
         (found, compared)
     };
@@ -96,7 +96,7 @@ fn the_quantile_filter_beside_its_prototype() {
         (&S1, 100, some, 0.409),
         (&S1, 400, many, 0.407),
     ];
-    for (found, prototype) in rows("qceff", table, SHORT) {
+    for (found, prototype) in rows("qceff", &[], table, SHORT) {
         // a lost truth has 3 and more
         assert!(found < 1.35 * prototype, "{found}, not {prototype}");
     }
@@ -116,7 +116,7 @@ fn the_local_mixture_beside_its_bars() {
         (&S1, 40, &[], 0.43),
         (&S1, 100, &[("bandwidth", 0.5)], 0.415),
     ];
-    for (found, bar) in rows("local_mixture", table, SHORT) {
+    for (found, bar) in rows("ensf", &[("score", word("local_mixture"))], table, SHORT) {
         assert!(found < 1.15 * bar, "{found}, not {bar}");
     }
 }

@@ -2,10 +2,12 @@
 //! `score`, one file each and one line in [`SCORES`]; settings that belong to another score are refused.
 
 mod gaussian;
+mod local_mixture;
 mod published;
 mod score;
 
 pub use gaussian::{EnsembleGaussian, GaussianScore, Latents, ModelNoise, Solver, Tapering};
+pub use local_mixture::{KernelSampler, LocalMixture};
 pub use published::{EnSf, PriorScore};
 use scorecast_systems::registry::{find, names};
 use scorecast_systems::{Entry, Param, Settings};
@@ -21,7 +23,8 @@ use crate::problem::Cycle;
 use score::Score;
 
 /// Every score, in the order in which they are listed.
-const SCORES: &[Entry<Score>] = &[published::SINGLE, published::MIXTURE, gaussian::GAUSSIAN];
+const SCORES: &[Entry<Score>] =
+    &[published::SINGLE, published::MIXTURE, gaussian::GAUSSIAN, local_mixture::LOCAL_MIXTURE];
 
 const NAMES: [&str; SCORES.len()] = names(SCORES);
 
@@ -29,9 +32,13 @@ const SCORE: Param = Param::choice(
     "score",
     "single",
     &NAMES,
-    "what the prior score of a member is made of: itself alone (as published), the mixture of all, or a Gaussian with the \
-     localized covariance of all",
+    "what the prior score of a member is made of: itself alone (as published), the mixture of all, a Gaussian with the \
+     localized covariance of all, or localized Gaussian kernels",
 );
+
+/// The settings of all scores but those of the localization.
+const OWN: [Param; published::OWN.len() + gaussian::OWN.len() + local_mixture::OWN.len()] =
+    join(&[&published::OWN, &gaussian::OWN, &local_mixture::OWN]);
 
 const SHARED: [Param; 4] = [MEMBERS, INFLATION, OUTLIER_THRESHOLD, SCORE];
 
@@ -39,12 +46,7 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
     name: "ensf",
     about: "ensemble score filter: a diffusion sampler on a score made of the members",
     reference: "Bao, Zhang and Zhang 2024",
-    params: &join::<{ SHARED.len() + published::OWN.len() + gaussian::OWN.len() + LOCALIZATION.len() }>(&[
-        &SHARED,
-        &published::OWN,
-        &gaussian::OWN,
-        LOCALIZATION,
-    ]),
+    params: &join::<{ SHARED.len() + OWN.len() + LOCALIZATION.len() }>(&[&SHARED, &OWN, LOCALIZATION]),
     build: MethodBuild::new(&[], make)
         .holding(|settings, extent| {
             chosen(settings)

@@ -1,4 +1,4 @@
-//! The local mixture filter: the forecast is a mixture of N localized Gaussian kernels, weighed at each component by the
+//! `score = "local_mixture"`: the forecast is a mixture of N localized Gaussian kernels, weighed at each component by the
 //! observations near it, and every member is a draw of its kernel's posterior under the exact likelihood.
 //!
 //! With m and P the mean and the covariance of the members, P times the taper of `radius`, and b the `bandwidth`: kernels
@@ -6,7 +6,7 @@
 //! (West 1993). At component l, with rho_lj the taper of `weight_radius`,
 //! log w_i = sum_j rho_lj log int p(y_j | x) N(x; c_i, K) dx,
 //! and each member takes the centre of an ancestor there; one uniform serves all components, and a kernel that is taken keeps its
-//! own place, as in the [`local particle filter`](super::super::particle). So each member has a centre c, made of pieces
+//! own place, as in the [`local particle filter`](crate::method::LocalParticleFilter). So each member has a centre c, made of pieces
 //! of kernels, and is drawn from N(c, K) times the likelihood of all values. It starts where the quantile-conserving filter puts
 //! it, and is then moved by `sampler`: `gibbs`, sweeps of elliptical slices a component ([`gibbs`]), or `langevin`, a reverse
 //! diffusion by the exact denoiser of the kernel with Langevin steps after it ([`langevin`]).
@@ -29,20 +29,19 @@ use self::gibbs::Gibbs;
 use self::kernels::Kernels;
 use self::langevin::Langevin;
 use self::posterior::Likelihood;
+use super::score::Score;
 use crate::ensemble::all_finite;
 use crate::error::Result;
 use crate::guard::can_update;
 use crate::localize::{LOCALIZATION, Layout, Localization, Taper};
 use crate::method::around::inflation::{INFLATION, Inflation};
-use crate::method::around::quality_control::OUTLIER_THRESHOLD;
-use crate::method::build::MethodBuild;
 use crate::method::ensemble::qceff::{MarginalPrior, QcEff, Readings};
 use crate::method::memory;
-use crate::method::shared::{MEMBERS, join};
+use crate::method::shared::join;
 use crate::method::variational::schur;
 use crate::observations::ObservationSet;
 use crate::outcome::Outcome;
-use crate::problem::{Analysis, require_members};
+use crate::problem::{Analysis, Cycle, require_members};
 
 const BANDWIDTH: Param = Param::unset(
     "bandwidth",
@@ -65,27 +64,29 @@ const SAMPLER: Param = Param::choice(
 
 const SWEEPS: Param = Param::int("sweeps", 16, 1, "sweeps over the components, or Langevin steps");
 
-const OWN: &[Param] = &[MEMBERS, INFLATION, BANDWIDTH, WEIGHT_RADIUS, SAMPLER, SWEEPS, OUTLIER_THRESHOLD];
+/// The settings of this score alone, beside those of the localization.
+pub(super) const OWN: [Param; 4] = [BANDWIDTH, WEIGHT_RADIUS, SAMPLER, SWEEPS];
 
-pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
+pub(super) const LOCAL_MIXTURE: Entry<Score> = Entry {
     name: "local_mixture",
-    about: "mixture of localized Gaussian kernels, weighed locally, each member drawn under the exact likelihood",
+    about: "a mixture of localized Gaussian kernels, weighed locally, each member drawn under the exact likelihood",
     reference: "West 1993; Murray, Adams and MacKay 2010",
-    params: &join::<{ OWN.len() + LOCALIZATION.len() }>(&[OWN, LOCALIZATION]),
-    build: MethodBuild::new(&[], |settings: &Settings| {
-        let filter = LocalMixture {
-            inflation: Inflation::factor(settings.number(INFLATION.key)),
-            bandwidth: settings.optional_number(BANDWIDTH.key),
-            localization: Localization::from_settings(settings)?,
-            weight_radius: settings.optional_number(WEIGHT_RADIUS.key),
-            taper: Taper::named(settings.text("taper")),
-            sampler: KernelSampler::named(settings.text(SAMPLER.key)),
-            sweeps: settings.count(SWEEPS.key),
-        };
-        crate::method::around::cycle(filter, settings)
-    })
-    .holding(memory::of_mixture),
+    params: &join::<{ OWN.len() + LOCALIZATION.len() }>(&[&OWN, LOCALIZATION]),
+    build: Score { make, memory: memory::of_mixture, caveat: None },
 };
+
+fn make(settings: &Settings) -> Result<Box<dyn Cycle>> {
+    let filter = LocalMixture {
+        inflation: Inflation::factor(settings.number(INFLATION.key)),
+        bandwidth: settings.optional_number(BANDWIDTH.key),
+        localization: Localization::from_settings(settings)?,
+        weight_radius: settings.optional_number(WEIGHT_RADIUS.key),
+        taper: Taper::named(settings.text("taper")),
+        sampler: KernelSampler::named(settings.text(SAMPLER.key)),
+        sweeps: settings.count(SWEEPS.key),
+    };
+    crate::method::around::cycle(filter, settings)
+}
 
 /// How a member is drawn from the posterior of its kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
