@@ -15,7 +15,7 @@ use scorecast_systems::{
 
 /// A Gaussian of a mixture: N(a x + b, C) with the weight exp(c x_1) up to a constant.
 #[derive(Clone)]
-struct Part {
+struct Branch {
     a: f64,
     b: Array1<f64>,
     covariance: Array2<f64>,
@@ -24,7 +24,7 @@ struct Part {
 
 /// A mixture of such, whose covariances are told as one for all members, or by factors of each.
 struct Mixed {
-    parts: Vec<Part>,
+    parts: Vec<Branch>,
     factored: bool,
 }
 
@@ -49,7 +49,7 @@ fn factors(c: &Array2<f64>, members: usize) -> FactoredCovariance {
 
 impl MixtureKernel for Mixed {
     fn mixture(&self, _k: usize, x: ArrayView2<f64>) -> scorecast_systems::Result<GaussianMixture> {
-        let of = |part: &Part| {
+        let of = |part: &Branch| {
             let covariance = match self.factored {
                 true => Covariance::Factored(factors(&part.covariance, x.nrows())),
                 false => Covariance::Shared(part.covariance.clone()),
@@ -95,7 +95,7 @@ fn density(d: f64, variance: f64) -> f64 {
 /// All members start at one of two states: of each the posterior is a mixture of two Gaussians in closed form.
 #[test]
 fn draws_and_weights_are_those_of_the_closed_form() {
-    let part = |a: f64, b: [f64; 2], c: [[f64; 2]; 2], weight: f64| Part {
+    let part = |a: f64, b: [f64; 2], c: [[f64; 2]; 2], weight: f64| Branch {
         a,
         b: Array1::from_vec(b.to_vec()),
         covariance: Array2::from_shape_fn((2, 2), |(i, j)| c[i][j]),
@@ -161,7 +161,7 @@ fn draws_and_weights_are_those_of_the_closed_form() {
 /// sets, and the evidence, against sums over a grid.
 #[test]
 fn a_filter_of_a_hopping_state_is_that_of_a_grid() {
-    let part = |b: f64, c: f64| Part { a: 0.3, b: array![b], covariance: array![[0.09]], c };
+    let part = |b: f64, c: f64| Branch { a: 0.3, b: array![b], covariance: array![[0.09]], c };
     let model = Mixed { parts: vec![part(1.0, 0.8), part(-1.0, -0.8)], factored: false };
     let operator = Stride::new(1, 1, 0, &errors(&[1.0])).unwrap();
     let values = [0.4, -0.9, 0.2, 0.1];

@@ -57,11 +57,11 @@ fn rows_of_the_environment() {
 }
 
 /// A setting, the members of a row, what it is given, and the rmse of a prototype or a bar to be met.
-type Row = (&'static Setting, i64, &'static [(&'static str, f64)], f64);
+type Measured = (&'static Setting, i64, &'static [(&'static str, f64)], f64);
 
 /// Runs rows of a method, prints each beside the number to compare with, and gives both.
-fn rows(name: &str, shared: &[(&'static str, Value)], rows: &[Row], length: Length) -> Vec<(f64, f64)> {
-    let run = |&(setting, members, given, compared): &Row| {
+fn rows(name: &str, shared: &[(&'static str, Value)], rows: &[Measured], length: Length) -> Vec<(f64, f64)> {
+    let run = |&(setting, members, given, compared): &Measured| {
         let given: Vec<_> = given.iter().map(|(key, number)| (*key, Value::Float(*number))).collect();
         let found = row(setting, name, &[shared, &[("members", Value::Int(members))], &given].concat(), length);
         println!("   to compare with {compared}");
@@ -80,7 +80,7 @@ fn the_quantile_filter_beside_its_prototype() {
     let few: &[(&str, f64)] = &[("radius", 3.0), ("inflation", 1.02)];
     let (some, many): (&[(&str, f64)], &[(&str, f64)]) = (&[("radius", 4.0)], &[("radius", 6.0)]);
     let shocks: &[(&str, f64)] = &[("radius", 4.0), ("inflation", 1.05)];
-    let table: &[Row] = &[
+    let table: &[Measured] = &[
         (&A, 40, few, 0.65),
         (&A, 100, some, 0.61),
         (&A, 400, many, 0.553),
@@ -107,7 +107,7 @@ fn the_quantile_filter_beside_its_prototype() {
 #[ignore = "takes an hour on one core"]
 fn the_local_mixture_beside_its_bars() {
     let shocks: &[(&str, f64)] = &[("bandwidth", 1.0), ("weight_radius", 1.5), ("inflation", 1.05)];
-    let table: &[Row] = &[
+    let table: &[Measured] = &[
         (&A, 100, &[], 0.56),
         (&A, 400, &[], 0.53),
         (&B, 400, &[], 0.70),

@@ -69,14 +69,14 @@ impl<'a> ClosedForm<'a> {
         let mut mean = self.prior.law.mean.clone();
         match &self.pieces {
             Pieces::Whole => {
-                let (components, mut room) = (self.all(), Room::new(mean.len()));
+                let (components, mut room) = (self.all(), Workspace::new(mean.len()));
                 room.solve(&self.prior, &components, Some(values), None);
                 mean.iter_mut().zip(&room.posterior.increment).for_each(|(mean, step)| *mean += step);
             }
             Pieces::Windows { stencil, .. } => {
                 let tasks = mean.axis_chunks_iter_mut(Axis(0), POINTS).into_par_iter().enumerate();
                 tasks.for_each_init(
-                    || Room::windowed(stencil),
+                    || Workspace::windowed(stencil),
                     |room, (task, mut means)| {
                         for (point, mean) in (task * POINTS..).zip(&mut means) {
                             let own = room.solve_window(&self.prior, stencil, Some(values), point);
@@ -103,12 +103,12 @@ impl<'a> ClosedForm<'a> {
         let tasks = out.axis_chunks_iter_mut(Axis(1), POINTS).into_par_iter().enumerate();
         let solved = match &self.pieces {
             Pieces::Whole => {
-                let (components, mut room) = (self.all(), Room::new(law.dim()));
+                let (components, mut room) = (self.all(), Workspace::new(law.dim()));
                 room.solve(&self.prior, &components, values, None);
                 let solved = room.posterior.take_roots(latents);
                 let posterior = &room.posterior;
                 tasks.for_each_init(
-                    || Row::new(law),
+                    || MappedRow::new(law),
                     |row, (task, mut block)| {
                         for (point, column) in (task * POINTS..).zip(block.columns_mut()) {
                             let mean = law.mean[point] + posterior.increment[point];
@@ -121,7 +121,7 @@ impl<'a> ClosedForm<'a> {
             }
             Pieces::Windows { stencil, .. } => {
                 let each = tasks.map_init(
-                    || (Room::windowed(stencil), Row::new(law)),
+                    || (Workspace::windowed(stencil), MappedRow::new(law)),
                     |(room, row), (task, block)| {
                         self.window_members(stencil, values, (room, row), (latents, source), (task * POINTS, block))
                     },
@@ -140,7 +140,7 @@ impl<'a> ClosedForm<'a> {
         &self,
         stencil: &Stencil,
         values: Option<&Values>,
-        (room, row): (&mut Room, &mut Row),
+        (room, row): (&mut Workspace, &mut MappedRow),
         (latents, source): (Latents, &[f64]),
         (first, mut block): (usize, ArrayViewMut2<f64>),
     ) -> bool {
@@ -164,18 +164,18 @@ impl<'a> ClosedForm<'a> {
 /// Linear observations and, for windows, where they are.
 pub(super) struct Values<'a> {
     pub linear: LinearObservations<'a>,
-    /// Those near a component, of [`Pieces::Windows`].
+    /// Values near a component, of [`Pieces::Windows`].
     pub neighbours: Option<Neighbours>,
 }
 
 /// One row of the map, and what it makes of the members.
-struct Row {
+struct MappedRow {
     half: Vec<f64>,
     row: Vec<f64>,
     moved: Vec<f64>,
 }
 
-impl Row {
+impl MappedRow {
     fn new(law: &EnsembleGaussian) -> Self {
         Self { half: vec![0.0; law.dim()], row: vec![0.0; law.dim()], moved: vec![0.0; law.members()] }
     }
@@ -201,7 +201,7 @@ impl Row {
 }
 
 /// The room of one thread.
-struct Room {
+struct Workspace {
     posterior: Posterior,
     components: Vec<usize>,
     /// Where each component of the state is among `components`; [`ELSEWHERE`] for the others.
@@ -215,7 +215,7 @@ struct Room {
 
 const ELSEWHERE: u32 = u32::MAX;
 
-impl Room {
+impl Workspace {
     /// For states of `dim` components, all at once.
     fn new(dim: usize) -> Self {
         Self {

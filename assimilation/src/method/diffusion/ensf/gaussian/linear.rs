@@ -226,7 +226,7 @@ impl Colours {
         row * 2 * self.spacing[1] + self.along(i % columns, columns, self.spacing[1])
     }
 
-    /// Those of some component, once each.
+    /// The colours of all components, once each.
     fn all(&self) -> BTreeSet<usize> {
         (0..self.grid.dim()).map(|i| self.of(i)).collect()
     }

@@ -1,4 +1,4 @@
-//! The same by the sampler itself: each member to noise along the probability flow of N(m, C), and back along that of
+//! The map of members by the sampler itself: each member to noise along the probability flow of N(m, C), and back along that of
 //! N(m, C + Q) guided by the observations with moment matching, both by Heun's rule on Karras's levels.
 //!
 //! States are scaled by the root of the mean prior variance, so that the levels suit any unit. At the first level of the way

@@ -80,7 +80,7 @@ impl<'a> Tapered<'a> {
 pub(super) enum Pieces {
     /// All, for all components alike.
     Whole,
-    /// Those near it.
+    /// Components near it.
     Windows {
         /// Weights of 1 around each component.
         stencil: Stencil,
@@ -90,7 +90,7 @@ pub(super) enum Pieces {
 }
 
 impl Pieces {
-    /// Those within `window` grid units; all where nothing is localized, where that is the whole grid, and unless a
+    /// Components within `window` grid units; all where nothing is localized, where that is the whole grid, and unless a
     /// window is set in states of up to [`ONE_PIECE`] components. Unset it is 1.5 times the radius on a line, and the radius on
     /// a grid, whose windows have many more components.
     ///

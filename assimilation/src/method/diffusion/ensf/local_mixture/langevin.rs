@@ -50,7 +50,7 @@ pub(super) struct Langevin<'a> {
 /// The room of one thread.
 struct Workspace {
     x: Vec<f64>,
-    apart: Vec<f64>,
+    from_centre: Vec<f64>,
     denoised: Vec<f64>,
     gradient: Vec<f64>,
     noise: Vec<f64>,
@@ -102,7 +102,7 @@ impl<'a> Langevin<'a> {
         let empty = || vec![0.0; dim];
         let room = || {
             let workspace =
-                Workspace { x: empty(), apart: empty(), denoised: empty(), gradient: empty(), noise: empty() };
+                Workspace { x: empty(), from_centre: empty(), denoised: empty(), gradient: empty(), noise: empty() };
             (workspace, empty())
         };
         rows.for_each_init(room, |(room, centre), (i, (mut row, from))| {
@@ -117,13 +117,13 @@ impl<'a> Langevin<'a> {
 
     /// From the first level to no noise.
     fn descend(&self, room: &mut Workspace, centre: &[f64], likelihood: &Likelihood, stream: &mut Stream) {
-        let Workspace { x, apart, denoised, gradient, noise } = room;
+        let Workspace { x, from_centre, denoised, gradient, noise } = room;
         stream.fill_normal(noise);
         let first = self.levels.first().map_or(0.0, |level| level.sd);
         x.iter_mut().zip(&*noise).for_each(|(x, noise)| *x += first * noise);
         for (k, level) in self.levels.iter().enumerate() {
-            apart.iter_mut().zip(&*x).zip(centre).for_each(|((apart, x), c)| *apart = x - c);
-            product(&level.denoise, apart, denoised);
+            from_centre.iter_mut().zip(&*x).zip(centre).for_each(|((from_centre, x), c)| *from_centre = x - c);
+            product(&level.denoise, from_centre, denoised);
             denoised.iter_mut().zip(centre).for_each(|(denoised, c)| *denoised += c);
             for (l, gradient) in gradient.iter_mut().enumerate() {
                 let variance = level.covariance[(l, l)];
@@ -134,8 +134,8 @@ impl<'a> Langevin<'a> {
                     0.0
                 };
             }
-            product(&level.covariance, gradient, apart);
-            denoised.iter_mut().zip(&*apart).for_each(|(denoised, pull)| *denoised += pull);
+            product(&level.covariance, gradient, from_centre);
+            denoised.iter_mut().zip(&*from_centre).for_each(|(denoised, pull)| *denoised += pull);
             let next = self.levels.get(k + 1).map_or(0.0, |next| next.sd);
             let share = (next / level.sd) * (next / level.sd);
             let sd = next * (1.0 - share).sqrt();
@@ -148,18 +148,18 @@ impl<'a> Langevin<'a> {
 
     /// One Langevin step.
     fn correct(&self, room: &mut Workspace, centre: &[f64], likelihood: &Likelihood, stream: &mut Stream) {
-        let Workspace { x, apart, denoised, gradient, noise } = room;
-        apart.iter_mut().zip(&*x).zip(centre).for_each(|((apart, x), c)| *apart = x - c);
-        product(self.precision, apart, gradient);
+        let Workspace { x, from_centre, denoised, gradient, noise } = room;
+        from_centre.iter_mut().zip(&*x).zip(centre).for_each(|((from_centre, x), c)| *from_centre = x - c);
+        product(self.precision, from_centre, gradient);
         for (l, gradient) in gradient.iter_mut().enumerate() {
             *gradient = if likelihood.reads(l) { slope(likelihood, x, l) } else { 0.0 } - *gradient;
         }
-        product(&self.preconditioner, gradient, apart);
+        product(&self.preconditioner, gradient, from_centre);
         stream.fill_normal(noise);
         product(&self.root, noise, denoised);
         for (l, x) in x.iter_mut().enumerate() {
             let longest = LONGEST * self.preconditioner[(l, l)].sqrt();
-            *x += (STEP * apart[l]).clamp(-longest, longest) + (2.0 * STEP).sqrt() * denoised[l];
+            *x += (STEP * from_centre[l]).clamp(-longest, longest) + (2.0 * STEP).sqrt() * denoised[l];
         }
     }
 }
