@@ -10,6 +10,7 @@ use common::derived::{Given, assert_wrong_settings_are_refused, by_key, default_
 use common::{LinearProblem, errors, method, word};
 use ndarray::{Array1, Array2, array};
 use scorecast_assimilation::augment::{Parameter, augmented_prior};
+use scorecast_assimilation::method::GUIDANCE;
 use scorecast_assimilation::observe::{Arctan, Pointwise, Stride};
 use scorecast_assimilation::problem::draw_prior;
 use scorecast_assimilation::{Error, METHODS, ObservationSet, Outcome, Prior};
@@ -38,10 +39,11 @@ fn every_method() -> Vec<(&'static str, Given)> {
     EVERY_METHOD.clone()
 }
 
-/// Sixteen of what a method does fifty times and more.
+/// Sixteen of what a method does fifty times and more; a setting of a guidance rule is refused where the rule is not chosen.
 fn little_work(params: &'static [Param]) -> Given {
+    let of_rule = |key: &str| GUIDANCE.iter().any(|rule| rule.params.iter().any(|param| param.key == key));
     let large = |param: &&Param| matches!(default_value(param), Some(Value::Int(times)) if times >= 50);
-    params.iter().filter(large).map(|param| (param.key, Value::Int(16))).collect()
+    params.iter().filter(large).filter(|param| !of_rule(param.key)).map(|param| (param.key, Value::Int(16))).collect()
 }
 
 /// Whether a method with these settings takes the sets of observations of the tests, or what it says.

@@ -1,6 +1,8 @@
 //! Local weights of `guided` on the default preset: Lorenz-96 of 40 components with noise, all observed at every lead step with
-//! variance 1, by the true system. Where every update is Gaussian `letkf` with square-root noise has .449 with 40 members, and
-//! nothing is to be won from weights.
+//! variance 1, by the true system. Every update is nearly Gaussian there, and nothing is to be won from weights.
+//!
+//! Four truths of 400 analyses: `letkf` with square-root noise, N = 40, radius 4: .4448 +- .0031. Transported, N = 100: .4556 at
+//! radius 2, .4570 at 3 (resampled .4605); N = 200: .4511; with a share of .2, N = 100 and radius 3: .4489 +- .0031.
 
 #![allow(clippy::unwrap_used)]
 
