@@ -345,6 +345,30 @@ fn the_gain_knows_the_spread_of_the_ensemble() {
     assert!((exact - 0.0951).abs() < 1e-4 && (last / exact - 1.0).abs() < 1e-3, "{last} for {exact}");
 }
 
+/// Adaptive inflation widens the whole law of the forecast, noise and all.
+#[test]
+fn adaptive_inflation_makes_up_for_a_model_that_knows_too_little_noise() {
+    let mut problem = LinearProblem::forty(150);
+    let exact = problem.exact();
+    let told = LinearGaussian { covariance: &problem.law.covariance * 0.4, ..problem.law.clone() };
+    problem.model = LinearForecaster::new(told).unwrap();
+    let run = |more: &[(&'static str, Value)]| {
+        let outcomes = problem.run(&mut *gaussian(100, more), KEY);
+        let late = outcomes.iter().zip(&exact).skip(100);
+        let (mut off, mut ratio) = (0.0, 0.0);
+        for (outcome, (mean, p, _)) in late {
+            off += ((outcome.mean() - mean).mapv(|e| e * e) / p.diag()).mean().unwrap() / 50.0;
+            ratio += (outcome.variance() / p.diag()).mean().unwrap() / 50.0;
+        }
+        (off.sqrt(), ratio.sqrt())
+    };
+    let plain = run(&[]);
+    let adaptive = run(&[("adaptive", word("anderson"))]);
+    println!("mean off in sd, sd ratio: {plain:?}, adaptive {adaptive:?}");
+    assert!(plain.1 < 0.9 && (adaptive.1 - 1.0).abs() < 0.6 * (1.0 - plain.1), "{plain:?} {adaptive:?}");
+    assert!(adaptive.0 < plain.0, "{plain:?} {adaptive:?}");
+}
+
 /// A forecaster of which some facets are hidden.
 struct Partly<'a> {
     of: &'a LinearForecaster,
@@ -397,7 +421,7 @@ fn a_denoiser_gives_the_mean_and_its_draws_the_noise_and_without_either_noise_is
 /// The contract of a cycle with this score, in one piece and in windows, and with each of its settings.
 #[test]
 fn threads_and_interruptions_do_not_show() {
-    let more: [Vec<(&'static str, Value)>; 9] = [
+    let more: [Vec<(&'static str, Value)>; 10] = [
         vec![],
         vec![("latents", word("fresh"))],
         vec![("solver", word("heun")), ("levels", Value::Int(6))],
@@ -405,6 +429,7 @@ fn threads_and_interruptions_do_not_show() {
         vec![("window", Value::Float(5.0)), ("radius", Value::Float(3.0))],
         vec![("between", word("drawn"))],
         vec![("k_factor", Value::Float(2.0))],
+        vec![("adaptive", word("anderson")), ("radius", Value::Float(2.0))],
         vec![("outlier_threshold", Value::Float(3.0))],
         vec![("taper", word("gaussian"))],
     ];
