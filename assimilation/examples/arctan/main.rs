@@ -142,10 +142,12 @@ fn contenders(dim: usize) -> Vec<Contender> {
     let controlled = [0.3, 0.9, 4.0, 1.06, 5.0];
     let mut all = vec![Contender::constant(1.14, PUBLISHED_RADIUS)];
     if dim < 10_000 {
-        all.extend(
-            [(1.04, 5.0, None), (1.06, 4.0, None), (1.06, 4.0, Some(5.0)), (1.14, 4.0, Some(5.0))]
-                .map(|(inflation, radius, k_factor)| Contender::transported(inflation, radius, k_factor)),
-        );
+        let controlled = Some([0.3, 0.9, 4.0, 5.0]);
+        for (inflation, radius, controlled) in
+            [(1.04, 5.0, None), (1.06, 4.0, None), (1.04, 4.0, controlled), (1.06, 3.0, controlled)]
+        {
+            all.push(Contender::transported(inflation, radius, controlled));
+        }
     }
     if dim < 1_000_000 {
         for rule in ["anderson", "miyoshi"] {
@@ -195,16 +197,27 @@ impl Contender {
     }
 
     /// The score filter with members that are transported.
-    fn transported(inflation: f64, radius: f64, k_factor: Option<f64>) -> Self {
+    fn transported(inflation: f64, radius: f64, controlled: Option<[f64; 4]>) -> Self {
         let mut settings = vec![
             ("members", Value::Int(MEMBERS as i64)),
             ("score", Value::Text("gaussian".into())),
             ("inflation", Value::Float(inflation)),
             ("radius", Value::Float(radius)),
         ];
-        settings.extend(k_factor.map(|factor| ("k_factor", Value::Float(factor))));
-        let bound = k_factor.map_or(String::new(), |factor| format!(", K = {factor}"));
-        Self { label: format!("ensf gaussian {inflation}, radius {radius:.2}{bound}"), settings, method: "ensf" }
+        let Some([sd, damping, most, factor]) = controlled else {
+            return Self { label: format!("ensf gaussian {inflation}, radius {radius:.2}"), settings, method: "ensf" };
+        };
+        settings.extend([
+            ("adaptive", Value::Text("anderson".into())),
+            ("inflation_sd", Value::Float(sd)),
+            ("inflation_damping", Value::Float(damping)),
+            ("inflation_max", Value::Float(most)),
+            ("k_factor", Value::Float(factor)),
+        ]);
+        let label = format!(
+            "ensf gaussian anderson, sd {sd}, damped {damping}, to {most}, and {inflation}, radius {radius:.2}, K = {factor}"
+        );
+        Self { label, settings, method: "ensf" }
     }
 
     fn build(&self) -> Result<Box<dyn Cycle>, Failure> {

@@ -38,10 +38,24 @@ const OWN: &[Param] = &[
     adaptive_quality_control::K_FACTOR,
 ];
 
+/// The settings of what [`controlled`] puts around an analysis, but for that of quality control.
+pub(crate) const CONTROLS: [Param; 1 + adaptive::PARAMS.len()] =
+    join(&[&[adaptive_quality_control::K_FACTOR], &adaptive::PARAMS]);
+
 /// An ensemble method as a filter of `members` members, or a smoother of a `lag`.
 pub(crate) fn cycle(analysis: impl Analysis + 'static, settings: &Settings) -> Result<Box<dyn Cycle>> {
     let (members, lag) = (settings.count(MEMBERS.key), settings.count(lag::LAG.key));
-    let mut analysis: Box<dyn Analysis> = Box::new(analysis);
+    let analysis = controlled(Box::new(analysis), settings)?;
+    let noise = NoiseTreatment::from_settings(settings);
+    if lag > 0 {
+        noise.require_stochastic(settings)?;
+        return Ok(Box::new(FixedLag::new(analysis, members, lag)));
+    }
+    Ok(Box::new(AnalysisCycle::new(analysis, members).with_noise(noise)))
+}
+
+/// An analysis with quality control and adaptive inflation around it, where they are set.
+pub(crate) fn controlled(mut analysis: Box<dyn Analysis>, settings: &Settings) -> Result<Box<dyn Analysis>> {
     if let Some(factor) = settings.optional_number(adaptive_quality_control::K_FACTOR.key) {
         analysis = Box::new(AdaptiveQualityControl::new(analysis, factor));
     }
@@ -53,10 +67,5 @@ pub(crate) fn cycle(analysis: impl Analysis + 'static, settings: &Settings) -> R
     if settings.has(adaptive::ADAPTIVE.key) {
         analysis = Adaptive::around(analysis, settings)?;
     }
-    let noise = NoiseTreatment::from_settings(settings);
-    if lag > 0 {
-        noise.require_stochastic(settings)?;
-        return Ok(Box::new(FixedLag::new(analysis, members, lag)));
-    }
-    Ok(Box::new(AnalysisCycle::new(analysis, members).with_noise(noise)))
+    Ok(analysis)
 }

@@ -345,6 +345,30 @@ fn the_gain_knows_the_spread_of_the_ensemble() {
     assert!((exact - 0.0951).abs() < 1e-4 && (last / exact - 1.0).abs() < 1e-3, "{last} for {exact}");
 }
 
+/// Adaptive inflation changes the spread of the whole law, noise and all: the analysis is Kalman's from the moments of the
+/// forecast that it has made.
+#[test]
+fn adaptive_inflation_changes_the_noise_with_the_members() {
+    let problem = LinearProblem::three(10);
+    let outcomes =
+        problem.run(&mut *gaussian(100, &[("adaptive", word("anderson")), ("inflation_sd", Value::Float(0.5))]), KEY);
+    let mut most = 0.0f64;
+    for (outcome, y) in outcomes.iter().zip(problem.observations.outer_iter()) {
+        let present: Vec<usize> = (0..y.len()).filter(|&i| !y[i].is_nan()).collect();
+        if present.is_empty() {
+            continue;
+        }
+        most = most.max((outcome.diagnostics["adaptive_inflation"] - 1.0).abs());
+        let h = problem.operator.matrix().unwrap().select(Axis(0), &present);
+        let r = Array2::from_diag(&problem.operator.error().variance().select(Axis(0), &present));
+        let (m, p) = (weighted_mean(outcome.forecast.view(), None), covariance(outcome.forecast.view(), None));
+        let (mean, posterior) = kalman((&m, &p), (&h, &r), &y.select(Axis(0), &present));
+        assert!((outcome.mean() - mean).iter().all(|e| e.abs() < 1e-9));
+        assert!(largest(&(covariance(outcome.ensemble.view(), None) - posterior)) < 1e-9);
+    }
+    assert!(most > 0.03, "{most}");
+}
+
 /// A forecaster of which some facets are hidden.
 struct Partly<'a> {
     of: &'a LinearForecaster,
@@ -397,7 +421,7 @@ fn a_denoiser_gives_the_mean_and_its_draws_the_noise_and_without_either_noise_is
 /// The contract of a cycle with this score, in one piece and in windows, and with each of its settings.
 #[test]
 fn threads_and_interruptions_do_not_show() {
-    let more: [Vec<(&'static str, Value)>; 9] = [
+    let more: [Vec<(&'static str, Value)>; 10] = [
         vec![],
         vec![("latents", word("fresh"))],
         vec![("solver", word("heun")), ("levels", Value::Int(6))],
@@ -405,6 +429,7 @@ fn threads_and_interruptions_do_not_show() {
         vec![("window", Value::Float(5.0)), ("radius", Value::Float(3.0))],
         vec![("between", word("drawn"))],
         vec![("k_factor", Value::Float(2.0))],
+        vec![("adaptive", word("anderson")), ("radius", Value::Float(2.0))],
         vec![("outlier_threshold", Value::Float(3.0))],
         vec![("taper", word("gaussian"))],
     ];

@@ -1,52 +1,41 @@
 //! The Gaussian score as a filter: it must see x_k, because the noise of a lead step is not drawn.
 
-use ndarray::Array2;
-use scorecast_systems::{Forecaster, Key, Purpose};
+use scorecast_systems::{Forecaster, Key, Purpose, Settings};
 
 use super::analysis::GaussianScore;
 use super::forecast::{Forecast, Residuals};
-use super::law::EnsembleGaussian;
+use super::known::{Handed, Known};
 use crate::cycle::Members;
 use crate::error::Result;
-use crate::method::around::adaptive_quality_control::AdaptiveQualityControl;
-use crate::method::around::quality_control::QualityControl;
+use crate::method::around::controlled;
 use crate::observations::ObservationSet;
 use crate::outcome::Outcome;
 use crate::problem::{Analysis, Cycle, Prior, draw_prior, require_dim, require_members};
 use crate::state::{Owner, Saved};
 
-/// What a cycle has beside the score.
-pub(super) struct Cycling {
-    pub members: usize,
-    /// Whether the lead steps before the last one draw their noise.
-    pub draws_between: bool,
-    pub outlier_threshold: Option<f64>,
-    pub k_factor: Option<f64>,
-}
-
 /// The Gaussian score with its members.
 pub(super) struct GaussianScoreCycle {
     score: GaussianScore,
-    cycling: Cycling,
+    members: usize,
+    /// Whether the lead steps before the last one draw their noise.
+    draws_between: bool,
+    /// The analysis inside what is set around it, and what hands it the law of the forecast.
+    analysis: Box<dyn Analysis>,
+    handed: Handed,
     at: Members,
     residuals: Residuals,
 }
 
-/// One analysis of a forecast whose law is known beside its members, for what goes around any analysis.
-struct Known {
-    score: GaussianScore,
-    law: EnsembleGaussian,
-}
-
-impl Analysis for Known {
-    fn update(&mut self, forecast: Array2<f64>, observed: &ObservationSet, key: Key) -> Result<Outcome> {
-        self.score.analyse(&self.law, forecast, observed, key)
-    }
-}
-
 impl GaussianScoreCycle {
-    pub fn new(score: GaussianScore, cycling: Cycling) -> Self {
-        Self { score, cycling, at: Members::default(), residuals: Residuals::default() }
+    /// A filter of `members` members with what the settings put around its analysis.
+    ///
+    /// # Errors
+    /// When these do not go together.
+    pub fn new(score: GaussianScore, members: usize, draws_between: bool, settings: &Settings) -> Result<Self> {
+        let handed = Handed::default();
+        let analysis = controlled(Box::new(Known { score, handed: handed.clone() }), settings)?;
+        let (at, residuals) = (Members::default(), Residuals::default());
+        Ok(Self { score, members, draws_between, analysis, handed, at, residuals })
     }
 
     /// The law at the lead step of a set.
@@ -63,7 +52,7 @@ impl GaussianScoreCycle {
         if to <= from {
             return Ok(Forecast::of_members(x, false));
         }
-        if self.cycling.draws_between {
+        if self.draws_between {
             model.advance(from, to - 1 - from, &mut x, key)?;
         } else {
             for k in from..to - 1 {
@@ -73,26 +62,14 @@ impl GaussianScoreCycle {
         }
         Forecast::step(model, to - 1, x, residuals, key)
     }
-
-    /// The analysis, inside what is set around it.
-    fn around(&self, law: EnsembleGaussian) -> Box<dyn Analysis> {
-        let mut analysis: Box<dyn Analysis> = Box::new(Known { score: self.score, law });
-        if let Some(factor) = self.cycling.k_factor {
-            analysis = Box::new(AdaptiveQualityControl::new(analysis, factor));
-        }
-        // outside the above: an outlier is one by its own error
-        if let Some(threshold) = self.cycling.outlier_threshold {
-            analysis = Box::new(QualityControl::new(analysis, threshold));
-        }
-        analysis
-    }
 }
 
 impl Cycle for GaussianScoreCycle {
     fn start(&mut self, prior: &Prior, step: usize, key: Key) -> Result<()> {
-        require_members(self.cycling.members)?;
-        self.at = Members { step, ensemble: draw_prior(prior, self.cycling.members, key)? };
+        require_members(self.members)?;
+        self.at = Members { step, ensemble: draw_prior(prior, self.members, key)? };
         self.residuals = Residuals::default();
+        self.analysis.state_mut().into_iter().for_each(Saved::clear);
         Ok(())
     }
 
@@ -105,7 +82,8 @@ impl Cycle for GaussianScoreCycle {
         let Forecast { law, drawn } =
             self.forecast(model, observed, &mut residuals, key.purpose(Purpose::ProcessNoise))?;
         let forecast = self.score.forecast(&law, observed)?;
-        let mut outcome = self.around(law).update(forecast, observed, key)?;
+        self.handed.put(law, &forecast);
+        let mut outcome = self.analysis.update(forecast, observed, key)?;
         if drawn {
             outcome.diagnostics.insert("noise_drawn", 1.0);
         }
@@ -115,14 +93,16 @@ impl Cycle for GaussianScoreCycle {
     }
 
     fn owner(&self) -> Owner {
-        Owner::new("ensf").with("members", self.cycling.members).with("score", "gaussian")
+        Owner::new("ensf").with("members", self.members).with("score", "gaussian")
     }
 
     fn state(&self) -> Vec<&dyn Saved> {
-        vec![&self.at, &self.residuals]
+        [vec![&self.at as &dyn Saved, &self.residuals], self.analysis.state()].concat()
     }
 
     fn state_mut(&mut self) -> Vec<&mut dyn Saved> {
-        vec![&mut self.at, &mut self.residuals]
+        let mut parts: Vec<&mut dyn Saved> = vec![&mut self.at, &mut self.residuals];
+        parts.extend(self.analysis.state_mut());
+        parts
     }
 }

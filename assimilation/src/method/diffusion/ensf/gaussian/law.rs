@@ -1,6 +1,6 @@
 //! The forecast as a Gaussian whose noise stands apart from the members: N(m, C + Q) with C of the members' E[x_{k+1} | x_k].
 
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, Axis};
 
 use crate::ensemble::{all_finite, anomalies};
 
@@ -61,6 +61,18 @@ impl EnsembleGaussian {
     pub fn new(means: Array2<f64>, noise: ModelNoise) -> Self {
         let (mean, centred) = anomalies(means.view(), None);
         Self { anomalies: by_component(&centred), means, noise, mean }
+    }
+
+    /// It with the deviations of each component from the mean multiplied by these factors, `[component]`.
+    #[must_use]
+    pub(super) fn spread_by(&self, factors: &Array1<f64>) -> Self {
+        let means = (&self.means - &self.mean) * factors + &self.mean;
+        let noise = match &self.noise {
+            ModelNoise::None => ModelNoise::None,
+            ModelNoise::Diagonal(q) => ModelNoise::Diagonal(q * factors * factors),
+            ModelNoise::Full(q) => ModelNoise::Full(q * factors * factors.view().insert_axis(Axis(1))),
+        };
+        Self::new(means, noise)
     }
 
     pub(super) fn members(&self) -> usize {

@@ -16,6 +16,7 @@ mod analysis;
 mod closed_form;
 mod cycle;
 mod forecast;
+mod known;
 mod law;
 mod linear;
 mod posterior;
@@ -27,13 +28,12 @@ pub use law::{EnsembleGaussian, ModelNoise};
 pub use posterior::Latents;
 use scorecast_systems::{Entry, Param, ParamKind, Settings};
 
-use self::cycle::{Cycling, GaussianScoreCycle};
+use self::cycle::GaussianScoreCycle;
 use super::score::Score;
 use crate::error::Result;
 use crate::localize::{LOCALIZATION, Localization};
-use crate::method::around::adaptive_quality_control::K_FACTOR;
+use crate::method::around::CONTROLS;
 use crate::method::around::inflation::INFLATION;
-use crate::method::around::quality_control::OUTLIER_THRESHOLD;
 use crate::method::memory;
 use crate::method::shared::{MEMBERS, join};
 use crate::method::variational::schur::require_correlation;
@@ -73,7 +73,9 @@ const WINDOW: Param = Param::unset(
 );
 
 /// The settings of this score alone, beside those of the localization.
-pub(super) const OWN: [Param; 7] = [LATENTS, SOLVER, LEVELS, RELINEARISATIONS, BETWEEN, WINDOW, K_FACTOR];
+pub(super) const OWN: [Param; CHOICES.len() + CONTROLS.len()] = join(&[&CHOICES, &CONTROLS]);
+
+const CHOICES: [Param; 6] = [LATENTS, SOLVER, LEVELS, RELINEARISATIONS, BETWEEN, WINDOW];
 
 /// The radius where none is set, in grid units: the best on Lorenz-96 for 10 to 40 members.
 const USUAL_RADIUS: f64 = 4.0;
@@ -105,11 +107,6 @@ fn make(settings: &Settings) -> Result<Box<dyn Cycle>> {
         window: settings.optional_number(WINDOW.key),
         inflation: settings.number(INFLATION.key),
     };
-    let cycling = Cycling {
-        members: settings.count(MEMBERS.key),
-        draws_between: settings.text(BETWEEN.key) == "drawn",
-        outlier_threshold: settings.optional_number(OUTLIER_THRESHOLD.key),
-        k_factor: settings.optional_number(K_FACTOR.key),
-    };
-    Ok(Box::new(GaussianScoreCycle::new(score, cycling)))
+    let draws_between = settings.text(BETWEEN.key) == "drawn";
+    Ok(Box::new(GaussianScoreCycle::new(score, settings.count(MEMBERS.key), draws_between, settings)?))
 }
