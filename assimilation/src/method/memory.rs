@@ -179,6 +179,7 @@ mod tests {
                 "hybrid",
                 "four_d_envar",
                 "kernel_particle_filter",
+                "local_mixture",
                 "rts",
             ]
             .contains(&entry.name);
