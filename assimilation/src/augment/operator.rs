@@ -57,10 +57,6 @@ impl ObservationOperator for OfState<'_> {
         self.x.of.location()
     }
 
-    fn reads(&self) -> Option<Vec<usize>> {
-        self.x.of.reads()
-    }
-
     fn matrix(&self) -> Option<Array2<f64>> {
         self.x.matrix()
     }

@@ -55,10 +55,6 @@ impl ObservationOperator for Carrying<'_> {
         self.0.of.location()
     }
 
-    fn reads(&self) -> Option<Vec<usize>> {
-        self.0.of.reads()
-    }
-
     fn matrix(&self) -> Option<Array2<f64>> {
         self.0.matrix()
     }

@@ -63,10 +63,6 @@ impl ObservationOperator for Identity {
         Some((0..self.dim).map(Place::from).collect())
     }
 
-    fn reads(&self) -> Option<Vec<usize>> {
-        Some((0..self.dim).collect())
-    }
-
     fn matrix(&self) -> Option<Array2<f64>> {
         Some(Array2::eye(self.dim))
     }

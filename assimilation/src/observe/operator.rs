@@ -57,7 +57,8 @@ pub trait ObservationOperator: Send + Sync {
 
     /// The component that each value reads, `[observed]`, where each reads one and no other.
     fn reads(&self) -> Option<Vec<usize>> {
-        None
+        let of = self.one_component()?;
+        (0..self.dim()).map(|value| of.component(value)).collect()
     }
 
     /// H `[observed, component]` where h is linear.

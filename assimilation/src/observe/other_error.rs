@@ -54,10 +54,6 @@ impl ObservationOperator for OtherError<'_> {
         self.of.location()
     }
 
-    fn reads(&self) -> Option<Vec<usize>> {
-        self.of.reads()
-    }
-
     fn matrix(&self) -> Option<Array2<f64>> {
         self.of.matrix()
     }

@@ -80,10 +80,6 @@ impl<F: Function> ObservationOperator for Pointwise<F> {
     fn location(&self) -> Option<Vec<Place>> {
         self.selected.location()
     }
-
-    fn reads(&self) -> Option<Vec<usize>> {
-        self.selected.reads()
-    }
 }
 
 impl<F: Function> OneComponent for Pointwise<F> {

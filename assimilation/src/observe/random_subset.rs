@@ -106,10 +106,6 @@ impl ObservationOperator for RandomSubset {
         Some(self.index.iter().copied().map(Place::from).collect())
     }
 
-    fn reads(&self) -> Option<Vec<usize>> {
-        Some(self.index.clone())
-    }
-
     fn matrix(&self) -> Option<Array2<f64>> {
         let mut matrix = Array2::zeros((self.index.len(), self.dim));
         self.index.iter().enumerate().for_each(|(row, &place)| matrix[(row, place)] = 1.0);

@@ -88,10 +88,6 @@ impl ObservationOperator for Stride {
         Some((self.offset..self.dim).step_by(self.stride).map(Place::from).collect())
     }
 
-    fn reads(&self) -> Option<Vec<usize>> {
-        Some((self.offset..self.dim).step_by(self.stride).collect())
-    }
-
     fn matrix(&self) -> Option<Array2<f64>> {
         let mut matrix = Array2::zeros((self.dim(), self.dim));
         for row in 0..self.dim() {

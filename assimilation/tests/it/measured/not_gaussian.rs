@@ -56,8 +56,11 @@ fn rows_of_the_environment() {
     }
 }
 
+/// What a row is given beside its members.
+type Numbers = &'static [(&'static str, f64)];
+
 /// A setting, the members of a row, what it is given, and the rmse of a prototype or a bar to be met.
-type Measured = (&'static Setting, i64, &'static [(&'static str, f64)], f64);
+type Measured = (&'static Setting, i64, Numbers, f64);
 
 /// Runs rows of a method, prints each beside the number to compare with, and gives both.
 fn rows(name: &str, shared: &[(&'static str, Value)], rows: &[Measured], length: Length) -> Vec<(f64, f64)> {
@@ -77,9 +80,10 @@ const SHORT: Length = Length { truths: 3, sets: 300, burn_in: 75 };
 #[test]
 #[ignore = "takes half an hour on one core"]
 fn the_quantile_filter_beside_its_prototype() {
-    let few: &[(&str, f64)] = &[("radius", 3.0), ("inflation", 1.02)];
-    let (some, many): (&[(&str, f64)], &[(&str, f64)]) = (&[("radius", 4.0)], &[("radius", 6.0)]);
-    let shocks: &[(&str, f64)] = &[("radius", 4.0), ("inflation", 1.05)];
+    let few: Numbers = &[("radius", 3.0), ("inflation", 1.02)];
+    let some: Numbers = &[("radius", 4.0)];
+    let many: Numbers = &[("radius", 6.0)];
+    let shocks: Numbers = &[("radius", 4.0), ("inflation", 1.05)];
     let table: &[Measured] = &[
         (&A, 40, few, 0.65),
         (&A, 100, some, 0.61),
@@ -106,7 +110,7 @@ fn the_quantile_filter_beside_its_prototype() {
 #[test]
 #[ignore = "takes an hour on one core"]
 fn the_local_mixture_beside_its_bars() {
-    let shocks: &[(&str, f64)] = &[("bandwidth", 1.0), ("weight_radius", 1.5), ("inflation", 1.05)];
+    let shocks: Numbers = &[("bandwidth", 1.0), ("weight_radius", 1.5), ("inflation", 1.05)];
     let table: &[Measured] = &[
         (&A, 100, &[], 0.56),
         (&A, 400, &[], 0.53),
