@@ -22,16 +22,19 @@ pub enum Layout {
     },
 }
 
-impl Layout {
-    /// The words of the setting `geometry`.
-    pub const WORDS: &'static [&'static str] = &["ring", "torus", "plane"];
+/// The word for components without distances.
+pub(super) const UNSTRUCTURED: &str = "unstructured";
 
-    /// The layout of a word of [`Layout::WORDS`]; none where it needs `columns` and that is 0.
+impl Layout {
+    /// The words of the setting `geometry`; the last is no layout.
+    pub const WORDS: &'static [&'static str] = &["ring", "torus", "plane", UNSTRUCTURED];
+
+    /// The layout of a word of [`Layout::WORDS`]; none where it needs `columns` and that is 0, and where it is none.
     pub fn named(word: &str, columns: usize) -> Option<Self> {
         match (word, columns) {
             ("torus", 1..) => Some(Self::Torus { columns }),
             ("plane", 1..) => Some(Self::Plane { columns }),
-            ("torus" | "plane", 0) => None,
+            ("torus" | "plane", 0) | (UNSTRUCTURED, _) => None,
             _ => Some(Self::Ring),
         }
     }

@@ -18,6 +18,7 @@ mod neighbours;
 mod stencil;
 mod taper;
 
+use grid::UNSTRUCTURED;
 pub use grid::{Grid, Layout};
 pub use neighbours::Neighbours;
 use scorecast_systems::{Param, ParamKind, Settings};
@@ -45,7 +46,8 @@ const GEOMETRY: Param = Param::choice(
     "geometry",
     "ring",
     Layout::WORDS,
-    "the grid that the components lie on, for distances; an experiment takes it from its system",
+    "the grid that the components lie on, for distances, or `unstructured` where they have none; an experiment takes it from \
+     its system",
 );
 
 /// The setting `columns`.
@@ -74,12 +76,26 @@ impl Localization {
         settings.optional_number(RADIUS.key).map(|radius| Self::of_radius(settings, radius)).transpose()
     }
 
-    /// From the settings `taper`, `geometry` and `columns`, with this radius.
+    /// From the settings `taper`, `geometry` and `columns`, with this radius, for a method that localizes unless told
+    /// otherwise; none where components have no distances.
     ///
     /// # Errors
     /// When a geometry of two dimensions has no `columns`.
+    pub(crate) fn usual(settings: &Settings, radius: f64) -> Result<Option<Self>> {
+        (settings.text(GEOMETRY.key) != UNSTRUCTURED).then(|| Self::of_radius(settings, radius)).transpose()
+    }
+
+    /// From the settings `taper`, `geometry` and `columns`, with this radius.
+    ///
+    /// # Errors
+    /// When a geometry of two dimensions has no `columns`, or components have no distances.
     pub(crate) fn of_radius(settings: &Settings, radius: f64) -> Result<Self> {
         let word = settings.text(GEOMETRY.key);
+        if word == UNSTRUCTURED {
+            let problem =
+                "needs distances, and the components are unstructured; remove it, or set `geometry` to how they lie";
+            return Err(settings.mistake(RADIUS.key, problem).into());
+        }
         let layout = Layout::named(word, settings.count(COLUMNS.key)).ok_or_else(|| {
             settings.mistake(COLUMNS.key, format!("must be set for geometry `{word}`: the grid points in a row"))
         })?;

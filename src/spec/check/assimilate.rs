@@ -85,21 +85,26 @@ fn placed(reader: &Reader, params: &[Param], layout: Option<(Layout, usize)>) ->
         Some((Layout::System(Geometry::Torus { columns, .. }), _)) => ("torus", columns),
         Some((Layout::System(Geometry::Plane { columns, .. }), _)) => ("plane", columns),
         Some((Layout::Word(word @ ("torus" | "plane")), columns)) if columns > 0 => (word, columns),
-        Some((Layout::Word("unstructured"), _)) if table.get("radius").is_some() && table.get("geometry").is_none() => {
-            let what = format!(
-                "{}: `radius` needs distances, and data.geometry is unstructured; remove `radius`, or say how the \
-                 components lie",
-                reader.path
-            );
-            reader.wrong("radius", what);
-            return table;
+        Some((Layout::System(Geometry::Unstructured) | Layout::Word("unstructured"), _)) => {
+            if localizes && table.get("radius").is_some() && table.get("geometry").is_none() {
+                let what = format!(
+                    "{}: `radius` needs distances, and the components are unstructured; remove `radius`, or say how they lie by \
+                     `geometry`",
+                    reader.path
+                );
+                reader.wrong("radius", what);
+                return table;
+            }
+            ("unstructured", 0)
         }
         _ => return table,
     };
     if localizes && table.get("geometry").is_none() && table.get("columns").is_none() {
         let place = reader.place.clone();
         table.set("geometry", Node { item: Item::Text(word.to_owned()), place: place.clone() });
-        table.set("columns", Node { item: Item::Int(columns as i64), place });
+        if columns > 0 {
+            table.set("columns", Node { item: Item::Int(columns as i64), place });
+        }
     }
     table
 }

@@ -91,7 +91,7 @@ pub(super) const GAUSSIAN: Entry<Score> = Entry {
 fn make(settings: &Settings) -> Result<Box<dyn Cycle>> {
     let tapering = match Localization::from_settings(settings)? {
         Some(local) => Tapering::Set(local),
-        None => Tapering::Usual(Localization::of_radius(settings, USUAL_RADIUS)?),
+        None => Localization::usual(settings, USUAL_RADIUS)?.map_or(Tapering::None, Tapering::Usual),
     };
     if let Tapering::Set(local) = tapering {
         require_correlation(Some(local))?;

@@ -33,7 +33,7 @@ use super::score::Score;
 use crate::ensemble::all_finite;
 use crate::error::Result;
 use crate::guard::can_update;
-use crate::localize::{LOCALIZATION, Layout, Localization, Taper};
+use crate::localize::{LOCALIZATION, Localization};
 use crate::method::around::inflation::{INFLATION, Inflation};
 use crate::method::ensemble::qceff::{MarginalPrior, QcEff, Readings};
 use crate::method::memory;
@@ -76,12 +76,20 @@ pub(super) const LOCAL_MIXTURE: Entry<Score> = Entry {
 };
 
 fn make(settings: &Settings) -> Result<Box<dyn Cycle>> {
+    let weight_radius = settings.optional_number(WEIGHT_RADIUS.key);
+    // the radius follows the number of members
+    let usual = Localization::usual(settings, 1.0)?;
+    if weight_radius.is_some() && usual.is_none() {
+        let problem =
+            "needs distances, and the components are unstructured; remove it, or set `geometry` to how they lie";
+        return Err(settings.mistake(WEIGHT_RADIUS.key, problem).into());
+    }
     let filter = LocalMixture {
         inflation: Inflation::factor(settings.number(INFLATION.key)),
         bandwidth: settings.optional_number(BANDWIDTH.key),
         localization: Localization::from_settings(settings)?,
-        weight_radius: settings.optional_number(WEIGHT_RADIUS.key),
-        taper: Taper::named(settings.text("taper")),
+        weight_radius,
+        usual,
         sampler: KernelSampler::named(settings.text(SAMPLER.key)),
         sweeps: settings.count(SWEEPS.key),
     };
@@ -115,8 +123,8 @@ pub struct LocalMixture {
     pub localization: Option<Localization>,
     /// The radius of the weights, in grid units; none is one for the number of members where values have places.
     pub weight_radius: Option<f64>,
-    /// The taper of what is not set.
-    pub taper: Taper,
+    /// What is taken, with another radius, where `localization` is not set; none where components have no distances.
+    pub usual: Option<Localization>,
     /// How members are drawn.
     pub sampler: KernelSampler,
     /// Sweeps over the components, or Langevin steps.
@@ -135,20 +143,21 @@ impl LocalMixture {
     fn used(&self, members: usize, observed: &ObservationSet) -> Used {
         let operator = observed.operator;
         let placed = operator.unplaced() == 0 && operator.location().is_some();
-        let usual = |radius: f64| Localization { layout: Layout::Ring, taper: self.taper, radius };
-        let covariance = self.localization.or_else(|| placed.then(|| usual(defaults::radius(members))));
-        let radius = self.weight_radius.or_else(|| placed.then(|| defaults::weight_radius(members)));
+        let usual = |radius: f64| self.usual.filter(|_| placed).map(|usual| Localization { radius, ..usual });
+        let covariance = self.localization.or_else(|| usual(defaults::radius(members)));
+        let radius = self.weight_radius.unwrap_or_else(|| defaults::weight_radius(members));
+        let set = self.weight_radius.and(self.usual);
         Used {
             bandwidth: self.bandwidth.unwrap_or_else(|| defaults::bandwidth(members)),
             covariance: covariance.filter(|local| local.radius.is_finite()),
-            weights: radius.map(|radius| Localization { radius, ..covariance.unwrap_or_else(|| usual(radius)) }),
+            weights: covariance.or(set).map(|local| Localization { radius, ..local }),
         }
     }
 }
 
 impl Analysis for LocalMixture {
     fn name(&self) -> &'static str {
-        "local_mixture"
+        "ensf"
     }
 
     fn update(&mut self, forecast: Array2<f64>, observed: &ObservationSet, key: Key) -> Result<Outcome> {
@@ -158,7 +167,7 @@ impl Analysis for LocalMixture {
         let order: Vec<usize> = (0..observed.present().len()).collect();
         let readings = Readings::new(observed, forecast.view(), &order)?;
         let near = used.weights.map(|local| local.neighbours(observed.operator, readings.index())).transpose()?;
-        let taper = schur::taper(used.covariance, "local_mixture", observed)?;
+        let taper = schur::taper(used.covariance, "ensf", observed)?;
         if !can_update(&forecast, observed) || !all_finite(readings.predicted()) {
             return Ok(Outcome::unchanged(forecast));
         }
