@@ -35,7 +35,7 @@ pub enum Covariance {
 }
 
 impl Covariance {
-    /// That of these members, in this order.
+    /// The covariance of these members, in this order.
     #[must_use]
     pub fn select(&self, members: &[usize]) -> Self {
         match self {

@@ -18,7 +18,7 @@ fn normal_quantile(share: f64) -> f64 {
     -std::f64::consts::SQRT_2 * erfc_inv(2.0 * share)
 }
 
-/// Those of (k - 1/2) / N for k = 1..=N.
+/// The normal quantiles of (k - 1/2) / N for k = 1..=N.
 pub(super) fn normal_scores(members: usize) -> Vec<f64> {
     (0..members).map(|rank| normal_quantile((rank as f64 + 0.5) / members as f64)).collect()
 }

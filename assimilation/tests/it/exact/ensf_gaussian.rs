@@ -477,9 +477,9 @@ fn settings_of_another_score_are_refused_with_the_remedy() {
         (entry.build.make)(&settings).err().unwrap().to_string()
     };
     let message = refused(&[("score", word("gaussian")), ("eps_beta", Value::Float(0.25))]);
-    assert!(message.contains("`eps_beta`") && message.contains("set `score` to \"single\""), "{message}");
+    assert!(message.contains("`eps_beta` belongs to score \"single\""), "{message}");
     let message = refused(&[("latents", word("fresh"))]);
-    assert!(message.contains("`latents`") && message.contains("set `score` to \"gaussian\""), "{message}");
+    assert!(message.contains("`latents` belongs to score \"gaussian\""), "{message}");
     let message = refused(&[("score", word("gaussian")), ("radius", Value::Float(3.0)), ("taper", word("step"))]);
     assert!(message.contains("taper `step`") || message.contains("\"gaspari_cohn\""), "{message}");
 }

@@ -56,7 +56,7 @@ pub trait Guidance: Debug + Send + Sync {
 pub enum Jacobian {
     /// J itself, by vector-Jacobian products.
     OfDenoiser,
-    /// That of independent components of unit variance, alpha / (alpha^2 + sigma^2): no product is taken.
+    /// The Jacobian for independent components of unit variance, alpha / (alpha^2 + sigma^2): no product is taken.
     OfUnitNormals,
 }
 

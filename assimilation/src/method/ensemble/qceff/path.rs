@@ -29,7 +29,7 @@ pub(super) struct Path {
 
 /// The numbers that values are functions of, and which of them each value moves.
 struct Numbers {
-    /// That of each value, `[present]`.
+    /// The number of each value, `[present]`.
     of_value: Vec<usize>,
     /// Anomalies, `[number, member]`.
     anomalies: Vec<f64>,

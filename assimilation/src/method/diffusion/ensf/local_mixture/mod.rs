@@ -106,7 +106,7 @@ pub enum KernelSampler {
 }
 
 impl KernelSampler {
-    /// That of a word of the setting `sampler`.
+    /// The sampler of a word of the setting `sampler`.
     pub fn named(word: &str) -> Self {
         if word == "langevin" { Self::Langevin } else { Self::Gibbs }
     }
