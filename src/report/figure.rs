@@ -12,7 +12,7 @@ use super::number;
 use super::scale::Axis;
 use super::verdict::{distinct, short_label};
 use super::{bands, errors, hovmoeller, skill};
-use crate::results::{Field, Panel, PanelRow, Report};
+use crate::results::{AssimilationRow, Field, Panel, PanelRow, Report};
 
 const WIDTH: f64 = 1200.0;
 const MARGIN: f64 = 20.0;
@@ -50,16 +50,20 @@ fn panel_to_show(report: &Report) -> Option<&Panel> {
     drawn().filter(|panel| panel.grid).min_by_key(seen).or_else(|| drawn().min_by_key(seen))
 }
 
-/// The two rows to show: the best with the true system, and the best of the others; else the first two, of those that have
-/// a score if there are.
+/// The two rows to show: the best with the true system, and the best of the others, by another method if there is one; else
+/// the first two, of those that have a score if there are.
 fn two_rows<'a>(report: &Report, panel: &'a Panel) -> Vec<&'a PanelRow> {
     let of = |row: &PanelRow| report.assimilation.iter().find(|r| r.label == row.label && r.metric == "rmse");
-    let best = |perfect: bool| {
-        let rows = panel.rows.iter().filter(|row| of(row).is_some_and(|r| (r.forecaster == "perfect") == perfect));
+    let best = |perfect: bool, but: Option<&str>| {
+        let fits = |r: &AssimilationRow| (r.forecaster == "perfect") == perfect && but != Some(&r.method);
+        let rows = panel.rows.iter().filter(|row| of(row).is_some_and(fits));
         let scored = rows.filter_map(|row| Some((row, of(row)?.value?)));
         scored.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(row, _)| row)
     };
-    let mut chosen: Vec<&PanelRow> = [best(true), best(false)].into_iter().flatten().collect();
+    let first = best(true, None);
+    let method = first.and_then(of).map(|row| row.method.as_str());
+    let other = best(false, method).or_else(|| best(false, None));
+    let mut chosen: Vec<&PanelRow> = [first, other].into_iter().flatten().collect();
     let (scored, diverged): (Vec<_>, Vec<_>) =
         panel.rows.iter().partition(|row| of(row).is_some_and(|found| found.value.is_some()));
     for row in scored.into_iter().chain(diverged) {

@@ -182,6 +182,12 @@ fn roughness(rows: &[AssimilationRow]) -> Vec<String> {
     networks(rows).into_iter().flat_map(of).collect()
 }
 
+/// What a row's label says beside its forecaster and its network: rows of one method with other settings have other labels.
+fn without_forecaster(row: &AssimilationRow) -> String {
+    let parts = row.label.split(" / ").filter(|part| *part != row.forecaster && *part != row.observe);
+    parts.collect::<Vec<_>>().join(" / ")
+}
+
 /// How far each learned forecaster takes a method from what the same method reaches with the true system.
 fn learned_against_perfect(report: &Report, network: &str) -> Vec<String> {
     let rows: Vec<&AssimilationRow> = report
@@ -195,7 +201,7 @@ fn learned_against_perfect(report: &Report, network: &str) -> Vec<String> {
     for exact in rows.iter().filter(|row| row.forecaster == "perfect" && knows(row)) {
         let ratios: Vec<String> = rows
             .iter()
-            .filter(|row| row.method == exact.method && row.forecaster != "perfect")
+            .filter(|row| row.forecaster != "perfect" && without_forecaster(row) == without_forecaster(exact))
             .filter_map(|row| {
                 let ratio = row.value? / exact.value? - 1.0;
                 Some(format!("`{}` {:+.1} %", row.forecaster, 100.0 * ratio))
@@ -205,7 +211,7 @@ fn learned_against_perfect(report: &Report, network: &str) -> Vec<String> {
             out.push(capital(format!(
                 "{}analysis rmse of `{}` against the same method on the true system: {}.",
                 on(network),
-                exact.method,
+                without_forecaster(exact),
                 ratios.join(", ")
             )));
         }
