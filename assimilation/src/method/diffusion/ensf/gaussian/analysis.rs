@@ -25,7 +25,7 @@ pub enum Tapering {
     None,
     /// Like this.
     Set(Localization),
-    /// Like this where there are fewer than [`ENOUGH`] members for each component, and not where there are more.
+    /// Like this where there are fewer than five members for each component, and not where there are more.
     Usual(Localization),
 }
 
