@@ -6,6 +6,7 @@ use std::path::Path;
 
 use scorecast::failure::{Failure, FailureKind, Result};
 use scorecast::spec::presets::{PRESETS, preset};
+use scorecast::spec::suites::suite;
 use scorecast::spec::{self, Plan};
 use scorecast::stage::kind_of_model;
 use scorecast::systems::Entry;
@@ -74,6 +75,14 @@ fn read(name: &str) -> Result<String> {
 }
 
 fn unknown(name: &str) -> Failure {
+    if let Some(suite) = suite(name) {
+        let members: Vec<&str> = suite.members.iter().map(|member| member.preset).collect();
+        return Failure::new(
+            FailureKind::Usage,
+            format!("`{name}` is several presets, which `compare` alone runs as one job"),
+        )
+        .hint(format!("name one of them: {}", members.join(", ")));
+    }
     let presets: Vec<&str> = PRESETS.iter().map(|preset| preset.name).collect();
     let known = presets.iter().copied().chain(SYSTEMS.iter().map(|entry| entry.name));
     let hint = nearest(name, known)

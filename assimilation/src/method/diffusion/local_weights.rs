@@ -31,7 +31,7 @@ use crate::method::particle::regularize::JITTER;
 use crate::method::particle::resample::Resampling;
 use crate::method::particle::temper::largest_exponent;
 use crate::method::particle::weights::{effective_size, normalise};
-use crate::method::shared::join;
+use crate::method::shared::{changed, join};
 use crate::observations::ObservationSet;
 use crate::observe::{Carrying, GaussianError, OtherError};
 use crate::outcome::Diagnostics;
@@ -77,9 +77,16 @@ impl LocalWeights {
     /// From the settings; none where the radius is unset.
     ///
     /// # Errors
-    /// When a geometry of two dimensions has no `columns`.
+    /// When a geometry of two dimensions has no `columns`, or settings of local weights are set without a radius.
     pub(super) fn from_settings(settings: &Settings) -> Result<Option<Self>> {
-        let Some(localization) = Localization::from_settings(settings)? else { return Ok(None) };
+        let Some(localization) = Localization::from_settings(settings)? else {
+            return match [LOCAL, SHARE, TEMPERING, SMOOTHING, JITTER].iter().find(|param| changed(settings, param)) {
+                Some(param) => {
+                    Err(settings.mistake(param.key, "is of local weights; set `radius`, or leave this out").into())
+                }
+                None => Ok(None),
+            };
+        };
         let filter = LocalParticleFilter {
             localization: Some(localization),
             resampling: Resampling::Systematic,

@@ -33,19 +33,19 @@ pub(crate) fn taper(
     Ok(Some(local.stencil(observed.operator.current_dim())?))
 }
 
-/// Refuses the taper that makes no covariance of one.
+/// Refuses the tapers that make no covariance of one.
 ///
 /// # Errors
-/// For the step, whose Schur product with a covariance is indefinite.
+/// For the step and the cubic, whose Schur product with a covariance is indefinite.
 pub(crate) fn require_correlation(localization: Option<Localization>) -> Result<()> {
-    if localization.is_some_and(|local| local.taper == Taper::Step && local.radius.is_finite()) {
-        return Err(Error::Unsupported(
-            "the taper `step` cannot localize a covariance: it is no correlation function, and what it leaves is no \
-             covariance; set taper to \"gaspari_cohn\""
-                .to_owned(),
-        ));
+    match localization.filter(|local| local.radius.is_finite()) {
+        Some(Localization { taper: taper @ (Taper::Step | Taper::Cubic), .. }) => Err(Error::Unsupported(format!(
+            "the taper `{}` cannot localize a covariance: it is no correlation function, and what it leaves is no covariance; \
+             set taper to \"gaspari_cohn\"",
+            word(taper)
+        ))),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// What is wrong where H P H^T + R is not positive definite: the taper, if there is one.

@@ -243,9 +243,13 @@ fn serial_filters_are_their_formulas_on_a_joint_state_written_out() {
 fn localized_methods() -> Vec<(&'static str, Vec<(&'static str, Value)>)> {
     let ring = [("radius", Value::Float(2.0))];
     let torus = [("radius", Value::Float(1.0)), ("geometry", word("torus")), ("columns", Value::Int(25))];
-    let plane = [("taper", word("cubic")), ("geometry", word("plane")), ("columns", Value::Int(20))];
-    let plane = [&plane[..], &ring].concat();
-    let both = |name| [(name, ring.to_vec()), (name, torus.to_vec()), (name, plane.clone())];
+    let plane = [("geometry", word("plane")), ("columns", Value::Int(20))];
+    let plane = |name: &str| {
+        // the cubic is no correlation, and localizes no covariance
+        let taper = if ["hybrid", "four_d_envar"].contains(&name) { "gaussian" } else { "cubic" };
+        [&[("taper", word(taper))], &plane[..], &ring].concat()
+    };
+    let both = |name| [(name, ring.to_vec()), (name, torus.to_vec()), (name, plane(name))];
     ["letkf", "lestkf", "eakf", "ensrf", "hybrid", "four_d_envar"].into_iter().flat_map(both).collect()
 }
 

@@ -43,11 +43,20 @@ use crate::problem::{Analysis, require_members};
 const PRIOR: Param =
     Param::choice("prior", "kernel", MarginalPrior::WORDS, "the law that is made of a component's members");
 
-const LOWER: Param =
-    Param::unset("lower", ParamKind::ANY, "bound below which no component is, in its unit; unset is none");
+/// No bound is further from 0.
+const FURTHEST: f64 = 1e100;
 
-const UPPER: Param =
-    Param::unset("upper", ParamKind::ANY, "bound above which no component is, in its unit; unset is none");
+const LOWER: Param = Param::unset(
+    "lower",
+    ParamKind::real(-FURTHEST, FURTHEST),
+    "bound below which no component is, in its unit; unset is none",
+);
+
+const UPPER: Param = Param::unset(
+    "upper",
+    ParamKind::real(-FURTHEST, FURTHEST),
+    "bound above which no component is, in its unit; unset is none",
+);
 
 const OWN: &[Param] = &[PRIOR, LOWER, UPPER];
 
