@@ -172,6 +172,17 @@ impl Stream {
         ((u128::from(self.0.next_u64()) * bound as u128) >> 64) as usize
     }
 
+    /// An index with the chance that the logarithms of its weight says; the weights sum to 1, and the last takes what rounding
+    /// leaves.
+    pub fn index<'a>(&mut self, log_weights: impl ExactSizeIterator<Item = &'a f64>) -> usize {
+        let (mut left, last) = (self.uniform(), log_weights.len().saturating_sub(1));
+        let falls = |log_weight: &f64| {
+            left -= log_weight.exp();
+            left < 0.0
+        };
+        log_weights.into_iter().position(falls).unwrap_or(last)
+    }
+
     /// One draw of any distribution of `rand_distr`.
     pub fn sample<T>(&mut self, distribution: &impl Distribution<T>) -> T {
         distribution.sample(&mut self.0)

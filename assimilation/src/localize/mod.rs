@@ -73,7 +73,20 @@ impl Localization {
     /// # Errors
     /// When a geometry of two dimensions has no `columns`.
     pub fn from_settings(settings: &Settings) -> Result<Option<Self>> {
-        settings.optional_number(RADIUS.key).map(|radius| Self::of_radius(settings, radius)).transpose()
+        Self::from_radius(settings, &RADIUS)
+    }
+
+    /// From the settings `taper`, `geometry` and `columns`, with the radius that the setting `param` says; none where that is
+    /// unset.
+    ///
+    /// # Errors
+    /// When a geometry of two dimensions has no `columns`, or components have no distances.
+    pub(crate) fn from_radius(settings: &Settings, param: &Param) -> Result<Option<Self>> {
+        let Some(radius) = settings.optional_number(param.key) else { return Ok(None) };
+        let without =
+            "needs distances, and the components are unstructured; remove it, or set `geometry` to how they lie";
+        let local = Self::usual(settings, radius)?;
+        local.map(Some).ok_or_else(|| settings.mistake(param.key, without).into())
     }
 
     /// From the settings `taper`, `geometry` and `columns`, with this radius, for a method that localizes unless told
@@ -82,24 +95,14 @@ impl Localization {
     /// # Errors
     /// When a geometry of two dimensions has no `columns`.
     pub(crate) fn usual(settings: &Settings, radius: f64) -> Result<Option<Self>> {
-        (settings.text(GEOMETRY.key) != UNSTRUCTURED).then(|| Self::of_radius(settings, radius)).transpose()
-    }
-
-    /// From the settings `taper`, `geometry` and `columns`, with this radius.
-    ///
-    /// # Errors
-    /// When a geometry of two dimensions has no `columns`, or components have no distances.
-    pub(crate) fn of_radius(settings: &Settings, radius: f64) -> Result<Self> {
         let word = settings.text(GEOMETRY.key);
         if word == UNSTRUCTURED {
-            let problem =
-                "needs distances, and the components are unstructured; remove it, or set `geometry` to how they lie";
-            return Err(settings.mistake(RADIUS.key, problem).into());
+            return Ok(None);
         }
         let layout = Layout::named(word, settings.count(COLUMNS.key)).ok_or_else(|| {
             settings.mistake(COLUMNS.key, format!("must be set for geometry `{word}`: the grid points in a row"))
         })?;
-        Ok(Self { layout, taper: Taper::named(settings.text(TAPER.key)), radius })
+        Ok(Some(Self { layout, taper: Taper::named(settings.text(TAPER.key)), radius }))
     }
 
     /// The weights around each component of a state of `dim` components.

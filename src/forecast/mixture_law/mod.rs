@@ -15,7 +15,7 @@ use noised::NoisedLaw;
 
 use crate::systems::{
     self, Affine, BoundDenoiser, Covariance, Denoiser, DifferentiableDenoiser, FactoredCovariance, GaussianMixture,
-    Key, Level, Pullback, Purpose, Stream,
+    Key, Level, Pullback, Purpose,
 };
 
 /// One Gaussian of a mixture, for each member.
@@ -96,7 +96,7 @@ impl MixtureLaw {
         let mut out = Array2::zeros((self.members(), self.dim()));
         Zip::indexed(out.rows_mut()).par_for_each(|member, mut z| {
             let mut stream = key.stream(member as u64);
-            let part = &self.parts[self.choose(member, &mut stream)];
+            let part = &self.parts[stream.index(self.log_weights.row(member).iter())];
             let row = row(&part.covariance, member);
             let (variance, factor) = (part.covariance.diagonal().row(row), part.covariance.factor());
             for (c, z) in z.iter_mut().enumerate() {
@@ -107,16 +107,6 @@ impl MixtureLaw {
             }
         });
         out
-    }
-
-    /// The part of a member that a uniform number falls in.
-    fn choose(&self, member: usize, stream: &mut Stream) -> usize {
-        let mut left = stream.uniform();
-        let falls = |log_weight: &f64| {
-            left -= log_weight.exp();
-            left < 0.0
-        };
-        self.log_weights.row(member).iter().position(falls).unwrap_or(self.parts.len() - 1)
     }
 
     /// The law of (z - `offset`) / `scale`: `offset` is `[member, component]`, `scale` likewise or `[1, component]`.

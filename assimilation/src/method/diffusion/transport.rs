@@ -8,14 +8,14 @@
 //! components say.
 
 use ndarray::{Array1, ArrayView1};
-use statrs::function::erf::erfc_inv;
+use statrs::distribution::{ContinuousCDF, Normal};
 
 /// A weight below which a member tells nothing of the distribution function.
 const NEGLIGIBLE: f64 = 1e-12;
 
 /// The standard normal quantile of a share in (0, 1).
 fn normal_quantile(share: f64) -> f64 {
-    -std::f64::consts::SQRT_2 * erfc_inv(2.0 * share)
+    Normal::standard().inverse_cdf(share)
 }
 
 /// The normal quantiles of (k - 1/2) / N for k = 1..=N.

@@ -9,6 +9,7 @@ use scorecast_systems::{Covariance, Forecaster, GaussianMixture};
 
 use crate::error::{Error, Result};
 use crate::linalg::Cholesky;
+use crate::method::particle::weights::normalise;
 use crate::observations::{ObservationSet, Present};
 
 /// The law of lead step `k` for each row of `x` (`[member, component]`); none where it is no mixture of Gaussians.
@@ -83,14 +84,19 @@ pub(crate) fn log_predictive(
     observed: &ObservationSet,
 ) -> Result<Array1<f64>> {
     let (law, h) = law_and_matrix(model, x, observed)?;
-    Ok(log_sums(&log_joint(&law, &h, observed)?))
+    Ok(log_chances(&law, &h, observed)?.0)
 }
 
-/// log pi_c + log N(y; H m_c, H C_c H^T + R), `[member, part]`.
+/// log p(y | x_k), `[member]`, and the logarithms of the chances that y gives the parts, log pi_c + log N(y; H m_c, H C_c H^T + R)
+/// less that, `[member, part]`.
 ///
 /// # Errors
 /// When a covariance is not positive definite.
-pub(crate) fn log_joint(law: &GaussianMixture, h: &Array2<f64>, observed: &ObservationSet) -> Result<Array2<f64>> {
+pub(crate) fn log_chances(
+    law: &GaussianMixture,
+    h: &Array2<f64>,
+    observed: &ObservationSet,
+) -> Result<(Array1<f64>, Array2<f64>)> {
     let mut out = law.log_weights.clone();
     for ((means, covariance), mut column) in law.parts.iter().zip(out.columns_mut()) {
         let present = observed.restrict(means.view())?;
@@ -101,18 +107,13 @@ pub(crate) fn log_joint(law: &GaussianMixture, h: &Array2<f64>, observed: &Obser
             some += &log_normals(&gain.s, residuals.slice(rows).to_owned());
         }
     }
-    Ok(out)
-}
-
-/// log sum exp of each row, without loss where there is one column.
-pub(crate) fn log_sums(logs: &Array2<f64>) -> Array1<f64> {
-    logs.map_axis(Axis(1), |row| {
-        let most = row.fold(f64::NEG_INFINITY, |most: f64, log| most.max(*log));
-        if row.len() == 1 || !most.is_finite() {
-            return if row.iter().any(|log| log.is_nan()) { f64::NAN } else { most };
-        }
-        most + row.iter().map(|log| (log - most).exp()).sum::<f64>().ln()
-    })
+    let sums = out.outer_iter_mut().map(|mut row| {
+        let mut logs = row.to_owned();
+        let sum = normalise(&mut logs);
+        row.assign(&logs);
+        sum
+    });
+    Ok((sums.collect(), out))
 }
 
 /// S = H C H^T + R and H C of the members `rows`, which share them.

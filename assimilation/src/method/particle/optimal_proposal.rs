@@ -12,8 +12,8 @@
 //!
 //! With a mixture of low-rank Gaussians, such as that of the forecaster `molrg`, everything stays in closed form.
 
-use ndarray::{Array2, ArrayView1, Axis, s};
-use scorecast_systems::{Covariance, Entry, Forecaster, GaussianMixture, Key, Purpose, Settings, Stream};
+use ndarray::{Array2, Axis, s};
+use scorecast_systems::{Covariance, Entry, Forecaster, GaussianMixture, Key, Purpose, Settings};
 
 use crate::error::{Error, Result};
 use crate::gaussian::positive_sqrt;
@@ -22,7 +22,7 @@ use crate::method::around::quality_control::{Checked, OUTLIER_THRESHOLD};
 use crate::method::build::MethodBuild;
 use crate::method::memory;
 use crate::method::particle::bootstrap::ESS_THRESHOLD;
-use crate::method::particle::one_step::{self, Gain, log_joint, log_sums};
+use crate::method::particle::one_step::{self, Gain};
 use crate::method::particle::particles::{Particles, Selection};
 use crate::method::particle::resample::{RESAMPLING, Resampling};
 use crate::method::shared::MEMBERS;
@@ -69,12 +69,14 @@ struct Taking {
 }
 
 impl Taking {
-    /// The parts that the members take, where the logarithms of their chances are `log_joint` (`[member, part]`, up to a
-    /// constant of each member); member i chooses by a uniform number of stream i.
-    fn all(law: &GaussianMixture, log_joint: &Array2<f64>, key: Key) -> Vec<Self> {
+    /// The parts that the members take, where the logarithms of their chances are `log_chances` (`[member, part]`); member i
+    /// chooses by a uniform number of stream i.
+    fn all(law: &GaussianMixture, log_chances: &Array2<f64>, key: Key) -> Vec<Self> {
         let part_of: Vec<usize> = match law.parts.len() {
-            1 => vec![0; log_joint.nrows()],
-            _ => log_joint.outer_iter().enumerate().map(|(i, logs)| choose(logs, &mut key.stream(i as u64))).collect(),
+            1 => vec![0; log_chances.nrows()],
+            _ => {
+                log_chances.outer_iter().enumerate().map(|(i, logs)| key.stream(i as u64).index(logs.iter())).collect()
+            }
         };
         let taking = law.parts.iter().enumerate().map(|(part, (means, covariance))| {
             let members: Vec<usize> = (0..part_of.len()).filter(|member| part_of[*member] == part).collect();
@@ -103,17 +105,6 @@ impl Taking {
     }
 }
 
-/// The part that a uniform number falls in.
-fn choose(logs: ArrayView1<f64>, stream: &mut Stream) -> usize {
-    let most = logs.fold(f64::NEG_INFINITY, |most: f64, log| most.max(*log));
-    let mut left = stream.uniform() * logs.iter().map(|log| (log - most).exp()).sum::<f64>();
-    let falls = |log: &f64| {
-        left -= (log - most).exp();
-        left < 0.0
-    };
-    logs.iter().position(falls).unwrap_or(logs.len() - 1)
-}
-
 impl OptimalProposal {
     /// Weighs and draws; the particles are those one lead step before the observations.
     fn analyse(
@@ -132,15 +123,15 @@ impl OptimalProposal {
                 observed.operator.name()
             )));
         };
-        let mut log_joint = log_joint(&law, &h, observed)?;
+        let (log_factors, mut log_chances) = one_step::log_chances(&law, &h, observed)?;
         let at = key.at(observed.step as u64);
-        let (_, ancestors) = self.particles.weigh(&log_sums(&log_joint), self.selection, at, out);
+        let (_, ancestors) = self.particles.weigh(&log_factors, self.selection, at, out);
         if let Some(ancestors) = ancestors {
             law = law.select(&ancestors);
-            log_joint = log_joint.select(Axis(0), &ancestors);
+            log_chances = log_chances.select(Axis(0), &ancestors);
         }
-        let error = observed.operator.error().sample(log_joint.nrows(), at.purpose(Purpose::Perturbation));
-        for taking in Taking::all(&law, &log_joint, key.purpose(Purpose::PosteriorDraw).at(last as u64)) {
+        let error = observed.operator.error().sample(log_chances.nrows(), at.purpose(Purpose::Perturbation));
+        for taking in Taking::all(&law, &log_chances, key.purpose(Purpose::PosteriorDraw).at(last as u64)) {
             // apart from the noise of the free forecast of this step, which has the purpose of a model's noise
             let mut x = taking.draw(key.purpose(Purpose::Sampler).at(last as u64))?;
             let present = observed.restrict(x.view())?;

@@ -8,8 +8,8 @@ use std::any::Any;
 use std::collections::BTreeMap;
 
 use nalgebra::DMatrix;
-use ndarray::{Array1, Array2, array};
-use scorecast_assimilation::observe::{Function, GaussianError, Linear, NoiseLaw};
+use ndarray::{Array1, Array2, Axis, array};
+use scorecast_assimilation::observe::{Function, GaussianError, Identity, Linear, NoiseLaw};
 use scorecast_assimilation::state::Saved;
 use scorecast_assimilation::{Cycle, METHODS, ObservationOperator, ObservationSet, Outcome, Prior};
 use scorecast_systems::gaussian::LinearForecaster;
@@ -189,4 +189,23 @@ impl LinearProblem {
         }
         out
     }
+}
+
+/// The variance of `guided` after 20 cycles on a random walk with q^2 = .01 observed with r^2 = 1, from prior variance
+/// .5025.
+pub fn random_walk(weights: &str, members: usize) -> f64 {
+    let law = LinearGaussian { matrix: array![[1.0]], offset: array![0.0], covariance: array![[0.01]] };
+    let model = LinearForecaster::new(law).unwrap();
+    let operator = Identity::new(1, &errors(&[1.0])).unwrap();
+    let given = [("members", Value::Int(members as i64)), ("weights", word(weights)), ("steps", Value::Int(32))];
+    let mut filter = method("guided", &given);
+    let key = Key::new(4, Domain::Method);
+    filter.start(&Prior::Gaussian { mean: array![0.0], covariance: array![[0.5025]] }, 0, key).unwrap();
+    let mut variance = 0.0;
+    for step in 1..=20 {
+        let values = Key::new(5, Domain::Truth).at(step).normals(1, 1).remove_axis(Axis(0));
+        let observed = ObservationSet { step: step as usize, time: 0.0, values: values.view(), operator: &operator };
+        variance = filter.step(&model, &observed, key).unwrap().variance()[0];
+    }
+    variance
 }

@@ -5,8 +5,8 @@
 
 use crate::common;
 
-use common::{LinearProblem, errors, method, word};
-use ndarray::{Array2, ArrayView1, Axis, array};
+use common::{LinearProblem, errors, method, random_walk, word};
+use ndarray::{Array2, ArrayView1, array};
 use scorecast_assimilation::ensemble::covariance;
 use scorecast_assimilation::observe::{Identity, Stride};
 use scorecast_assimilation::{ObservationSet, Outcome, Prior};
@@ -16,23 +16,6 @@ use scorecast_systems::{Domain, Key, LinearGaussian, Value};
 fn guided(weights: &str, members: usize, more: &[(&str, Value)]) -> Box<dyn scorecast_assimilation::Cycle> {
     let given = [("weights", word(weights)), ("members", Value::Int(members as i64))];
     method("guided", &[&given, more].concat())
-}
-
-/// The variance of a random walk with q^2 = .01 observed with r^2 = 1 after 20 sets, from .5025.
-fn random_walk(weights: &str, members: usize) -> f64 {
-    let law = LinearGaussian { matrix: array![[1.0]], offset: array![0.0], covariance: array![[0.01]] };
-    let model = LinearForecaster::new(law).unwrap();
-    let operator = Identity::new(1, &errors(&[1.0])).unwrap();
-    let mut filter = guided(weights, members, &[("steps", Value::Int(32))]);
-    let key = Key::new(4, Domain::Method);
-    filter.start(&Prior::Gaussian { mean: array![0.0], covariance: array![[0.5025]] }, 0, key).unwrap();
-    let mut variance = 0.0;
-    for step in 1..=20 {
-        let values = Key::new(5, Domain::Truth).at(step).normals(1, 1).remove_axis(Axis(0));
-        let observed = ObservationSet { step: step as usize, time: 0.0, values: values.view(), operator: &operator };
-        variance = filter.step(&model, &observed, key).unwrap().variance()[0];
-    }
-    variance
 }
 
 #[test]

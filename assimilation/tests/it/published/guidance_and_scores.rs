@@ -4,17 +4,17 @@
 
 use crate::common;
 
-use common::{errors, method, word};
+use common::{errors, random_walk};
 use ndarray::{Array1, Array2, Axis, array, concatenate};
 use scorecast_assimilation::ensemble::covariance;
 use scorecast_assimilation::linalg::Gmres;
 use scorecast_assimilation::method::{EnSf, Guidance, GuidedDenoiser, MomentMatched, PriorScore, Unguided};
 use scorecast_assimilation::observe::{Identity, Linear};
-use scorecast_assimilation::{Analysis, ObservationSet, Prior};
-use scorecast_systems::gaussian::{GaussianDenoiser, LinearForecaster};
+use scorecast_assimilation::{Analysis, ObservationSet};
+use scorecast_systems::gaussian::GaussianDenoiser;
 use scorecast_systems::noising::sample;
 use scorecast_systems::noising::sampler::{Heun, ReverseSde};
-use scorecast_systems::{Affine, Denoiser, Domain, Karras, Key, Level, Levels, LinearGaussian, Purpose, Value};
+use scorecast_systems::{Affine, Denoiser, Domain, Karras, Key, Level, Levels, Purpose};
 
 const SOLVER: Gmres = Gmres { tolerance: 1e-10, iterations: 4, restart: 4 };
 
@@ -105,25 +105,6 @@ fn solve(a: &Array2<f64>, b: &Array2<f64>) -> Array2<f64> {
         replaced.column_mut(i).assign(&b.column(c));
         det(&replaced) / det(a)
     })
-}
-
-/// The variance of `guided` after 20 cycles on a random walk with q^2 = .01 observed with r^2 = 1, from prior variance
-/// .5025.
-fn random_walk(weights: &str, members: usize) -> f64 {
-    let law = LinearGaussian { matrix: array![[1.0]], offset: array![0.0], covariance: array![[0.01]] };
-    let model = LinearForecaster::new(law).unwrap();
-    let operator = Identity::new(1, &errors(&[1.0])).unwrap();
-    let given = [("members", Value::Int(members as i64)), ("weights", word(weights)), ("steps", Value::Int(32))];
-    let mut filter = method("guided", &given);
-    let key = Key::new(4, Domain::Method);
-    filter.start(&Prior::Gaussian { mean: array![0.0], covariance: array![[0.5025]] }, 0, key).unwrap();
-    let mut variance = 0.0;
-    for step in 1..=20 {
-        let values = Key::new(5, Domain::Truth).at(step).normals(1, 1).remove_axis(Axis(0));
-        let observed = ObservationSet { step: step as usize, time: 0.0, values: values.view(), operator: &operator };
-        variance = filter.step(&model, &observed, key).unwrap().variance()[0];
-    }
-    variance
 }
 
 #[test]

@@ -11,7 +11,7 @@ use super::sampled;
 use crate::ensemble::weighted_mean;
 use crate::error::{Error, Result};
 use crate::guard::usable;
-use crate::localize::{Localization, Taper};
+use crate::localize::Localization;
 use crate::method::around::inflation::Inflation;
 use crate::method::variational::schur::require_correlation;
 use crate::observations::ObservationSet;
@@ -43,9 +43,7 @@ impl Tapering {
         let chosen = match self {
             Self::None => None,
             Self::Set(local) => Some(local),
-            Self::Usual(local) => {
-                Some(local).filter(|_| members < ENOUGH * operator.state_dim() && placed && local.taper != Taper::Step)
-            }
+            Self::Usual(local) => Some(local).filter(|_| members < ENOUGH * operator.state_dim() && placed),
         };
         let chosen = chosen.filter(|local| local.radius.is_finite());
         require_correlation(chosen)?;

@@ -9,8 +9,8 @@
 //! An operator that is not linear is made so by the members' secant, then at the mean that this gives ([`linear`]). Components
 //! that are not observed move by their covariance with those that are. When a set comes after several lead steps members are
 //! carried from N(m, C) to N(m, C + Q) after each, or draw their noise in all but the last (`between`): on Lorenz-96 with every
-//! second component seen at each fourth step that costs .01 to .02 of an rmse of .94. A forecaster that tells neither a Gaussian law nor a denoiser draws it in the last one too, which
-//! the diagnostic `noise_drawn` says ([`forecast`]).
+//! second component seen at each fourth step that costs .01 to .02 of an rmse of .94. A forecaster that tells neither a Gaussian
+//! law nor a denoiser draws it in the last one too, which the diagnostic `noise_drawn` says ([`forecast`]).
 
 mod analysis;
 mod closed_form;
@@ -93,7 +93,7 @@ fn make(settings: &Settings) -> Result<Box<dyn Cycle>> {
         Some(local) => Tapering::Set(local),
         None => Localization::usual(settings, USUAL_RADIUS)?.map_or(Tapering::None, Tapering::Usual),
     };
-    if let Tapering::Set(local) = tapering {
+    if let Tapering::Set(local) | Tapering::Usual(local) = tapering {
         require_correlation(Some(local))?;
     }
     let score = GaussianScore {

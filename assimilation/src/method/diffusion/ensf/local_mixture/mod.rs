@@ -76,19 +76,14 @@ pub(super) const LOCAL_MIXTURE: Entry<Score> = Entry {
 };
 
 fn make(settings: &Settings) -> Result<Box<dyn Cycle>> {
-    let weight_radius = settings.optional_number(WEIGHT_RADIUS.key);
-    // the radius follows the number of members
+    // its radius follows the number of members
     let usual = Localization::usual(settings, 1.0)?;
-    if weight_radius.is_some() && usual.is_none() {
-        let problem =
-            "needs distances, and the components are unstructured; remove it, or set `geometry` to how they lie";
-        return Err(settings.mistake(WEIGHT_RADIUS.key, problem).into());
-    }
+    schur::require_correlation(usual)?;
     let filter = LocalMixture {
         inflation: Inflation::factor(settings.number(INFLATION.key)),
         bandwidth: settings.optional_number(BANDWIDTH.key),
         localization: Localization::from_settings(settings)?,
-        weight_radius,
+        weights: Localization::from_radius(settings, &WEIGHT_RADIUS)?,
         usual,
         sampler: KernelSampler::named(settings.text(SAMPLER.key)),
         sweeps: settings.count(SWEEPS.key),
@@ -121,9 +116,9 @@ pub struct LocalMixture {
     pub bandwidth: Option<f64>,
     /// How the covariance is localized; none is a radius for the number of members where values have places.
     pub localization: Option<Localization>,
-    /// The radius of the weights, in grid units; none is one for the number of members where values have places.
-    pub weight_radius: Option<f64>,
-    /// What is taken, with another radius, where `localization` is not set; none where components have no distances.
+    /// How the weights are localized; none is a radius for the number of members where values have places.
+    pub weights: Option<Localization>,
+    /// What is taken, with another radius, where one of these is not set; none where components have no distances.
     pub usual: Option<Localization>,
     /// How members are drawn.
     pub sampler: KernelSampler,
@@ -145,12 +140,10 @@ impl LocalMixture {
         let placed = operator.unplaced() == 0 && operator.location().is_some();
         let usual = |radius: f64| self.usual.filter(|_| placed).map(|usual| Localization { radius, ..usual });
         let covariance = self.localization.or_else(|| usual(defaults::radius(members)));
-        let radius = self.weight_radius.unwrap_or_else(|| defaults::weight_radius(members));
-        let set = self.weight_radius.and(self.usual);
         Used {
             bandwidth: self.bandwidth.unwrap_or_else(|| defaults::bandwidth(members)),
             covariance: covariance.filter(|local| local.radius.is_finite()),
-            weights: covariance.or(set).map(|local| Localization { radius, ..local }),
+            weights: self.weights.or_else(|| usual(defaults::weight_radius(members))),
         }
     }
 }
