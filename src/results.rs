@@ -110,12 +110,14 @@ impl Lead {
     }
 }
 
-/// What a comparison with the best row of a table lets one say of another.
+/// What a comparison with a row of a table, the best one or one that was asked for, lets one say of another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// Significantly worse, after Holm's correction.
     Worse,
+    /// Significantly better, which none is than the best row.
+    Better,
     /// Not significantly worse, and with 95 % confidence by no more than a tenth of the best value.
     Alike,
     /// Not significantly worse, but the runs are too short or too few to say that it is not much worse.
@@ -132,7 +134,7 @@ pub struct PairedRow {
     pub metric: String,
     /// The lead step, for forecasts.
     pub lead_step: Option<usize>,
-    /// The best row's label.
+    /// The label of the best row, or of the one that others are compared with.
     pub best: String,
     /// The other row's label.
     pub other: String,
@@ -384,6 +386,9 @@ pub struct Report {
     pub assimilation: Vec<AssimilationRow>,
     /// Comparisons of every row with the best.
     pub paired: Vec<PairedRow>,
+    /// Comparisons of every row with those that were asked for, whose labels stand where the best's do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub against: Vec<PairedRow>,
     /// The training table.
     pub training: Vec<TrainingRow>,
     /// Training curves.
@@ -418,6 +423,7 @@ impl Report {
         self.leads.extend(scored.leads);
         self.assimilation.extend(scored.assimilation);
         self.paired.extend(scored.paired);
+        self.against.extend(scored.against);
         self.cost.extend(scored.cost);
         self.errors.extend(scored.errors);
         self.parameters.extend(scored.parameters);

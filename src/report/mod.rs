@@ -3,6 +3,7 @@
 //! Nothing here computes a score. A value is shown with the digits that its standard error supports; the best value of
 //! each column is marked, and so is every value that the paired tests cannot tell from it.
 
+mod against;
 mod bands;
 mod chart;
 mod colour;

@@ -3,7 +3,7 @@
 use super::legend::Styles;
 use super::markup::{escape, prose};
 use super::verdict::{self, distinct};
-use super::{bands, cost, errors, hovmoeller, laws, parameters, ranks, skill, tables, training};
+use super::{against, bands, cost, errors, hovmoeller, laws, parameters, ranks, skill, tables, training};
 use crate::results::{Panel, Report};
 use crate::score;
 
@@ -79,7 +79,7 @@ fn assimilation(report: &Report) -> String {
         return String::new();
     }
     let shown: String = all.iter().map(tables::assimilation).collect();
-    format!("{}{shown}", tables::key(&all))
+    format!("{}{shown}{}", tables::key(&all), against::section(report))
 }
 
 fn forecasts(report: &Report, styles: &Styles) -> String {

@@ -1,8 +1,9 @@
 //! The headline tables for a terminal: aligned, at most 110 columns wide.
 
+use super::against::{self, Differences};
 use super::number;
 use super::verdict::{self, Cell, Mark, Table, TableRow, short_label};
-use crate::results::{Lead, Report};
+use crate::results::{Lead, PairedRow, Report};
 use crate::score;
 
 /// The widest line of a table.
@@ -24,6 +25,7 @@ pub(super) fn headline(report: &Report) -> String {
     }
     if short.assimilation.iter().any(|row| kept(&row.metric)) {
         short.assimilation.retain(|row| kept(&row.metric));
+        short.against.retain(|pair| kept(&pair.metric));
     }
     text(&short)
 }
@@ -40,6 +42,14 @@ pub(super) fn text(report: &Report) -> String {
         out.push(String::new());
         out.push(format!("Assimilation, observing network {}{}", table.name, common(table)));
         out.extend(assimilation_lines(table));
+    }
+    for all in against::differences(report, |_| true) {
+        out.push(String::new());
+        out.push(format!(
+            "Loss of every row less that of {} (paired, ± one standard error, p by Holm over the rows)",
+            all.reference
+        ));
+        out.extend(difference_lines(&all));
     }
     for table in &forecast {
         out.push(String::new());
@@ -100,6 +110,15 @@ fn assimilation_lines(table: &Table) -> Vec<String> {
         cells
     };
     grid(&head, &table.rows.iter().map(row).collect::<Vec<_>>())
+}
+
+fn difference_lines(all: &Differences) -> Vec<String> {
+    let head: Vec<String> = std::iter::once("row").chain(all.metrics.iter().copied()).map(str::to_owned).collect();
+    let cell = |pair: &Option<&PairedRow>| against::difference(*pair).replace('−', "-");
+    let row = |(label, cells): &(&str, Vec<Option<&PairedRow>>)| {
+        std::iter::once((*label).to_owned()).chain(cells.iter().map(cell)).collect()
+    };
+    grid(&head, &all.rows.iter().map(row).collect::<Vec<Vec<String>>>())
 }
 
 /// The number of a lead step and its lead time, with the unit where not all columns have one.

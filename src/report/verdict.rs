@@ -245,7 +245,7 @@ fn mark(table: &mut Table, name: &str, paired: &[PairedRow]) {
                 _ if cell.value.is_none() => Mark::Plain,
                 Some(Verdict::Alike) => Mark::Tie,
                 Some(Verdict::CannotTell) => Mark::CannotTell,
-                Some(Verdict::Worse) | None => Mark::Plain,
+                Some(Verdict::Worse | Verdict::Better) | None => Mark::Plain,
             };
         }
     }

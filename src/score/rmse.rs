@@ -11,7 +11,7 @@ use crate::systems::{Result, Settings};
 /// The registry line.
 pub(super) const ENTRY: MetricEntry = MetricEntry {
     name: "rmse",
-    about: "root mean squared error of the ensemble mean",
+    about: "root mean squared error of the ensemble mean; of analyses the mean over times of each time's",
     reference: "Sakov & Oke 2008",
     params: &[],
     build: MetricBuild::new(

@@ -309,6 +309,11 @@ pub const SCORE: Section = Section {
             form: Form::Words,
             about: "labels of the forecasters whose forecasts are scored; if unset, those of the file and the baselines perfect, persistence and climatology where the file has any",
         },
+        Special {
+            key: "against",
+            form: Form::Words,
+            about: "labels of rows of [[assimilate]]: every other row of their network is compared with each of them by a paired test, as all are with the best",
+        },
     ],
 };
 

@@ -383,4 +383,6 @@ pub struct ScorePlan {
     pub members: usize,
     /// Starts of forecasts in each test trajectory, evenly spaced.
     pub starts: usize,
+    /// Labels of rows that every other row of their network is compared with.
+    pub against: Vec<String>,
 }

@@ -70,6 +70,9 @@ pub(super) fn toml(plan: &Plan) -> String {
     out.line("lead_steps", &plan.score.lead_steps.to_string());
     out.line("members", &plan.score.members.to_string());
     out.line("starts", &plan.score.starts.to_string());
+    if !plan.score.against.is_empty() {
+        out.words("against", &plan.score.against);
+    }
     out.0
 }
 

@@ -47,7 +47,7 @@ pub fn run(
         true => Experiment::load(plan, data, options, progress)?,
         false => Experiment::without_data(plan, options),
     };
-    experiment.fit_all(None, false, progress)?;
+    experiment.fit_named(|label| plan.assimilate.iter().any(|row| row.forecaster == label), progress)?;
     let assimilation = Assimilation::new(plan, &experiment, progress)?;
     check_memory(plan, &assimilation, options)?;
     let scored = assimilation.score(Extras::Ensembles, progress)?;
@@ -64,11 +64,19 @@ pub fn run(
             "file": file.display().to_string(), "diverged": diverged,
         }));
     }
-    let Report { assimilation, parameters, paired, .. } = scored.report;
+    let Report { assimilation, parameters, paired, against, .. } = scored.report;
     let dt = plan.data.stepping.dt;
     let warnings = experiment.notes();
-    let report =
-        Report { title: plan.name.clone(), warnings, assimilation, parameters, paired, dt, ..Report::default() };
+    let report = Report {
+        title: plan.name.clone(),
+        warnings,
+        assimilation,
+        parameters,
+        paired,
+        against,
+        dt,
+        ..Report::default()
+    };
     text = format!("{}\n{text}", crate::report::text(&report).trim_end());
     claim.finish();
     let result = json!({ "analyses": written, "assimilation": report.assimilation, "warnings": report.warnings });

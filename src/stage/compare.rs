@@ -91,6 +91,7 @@ pub fn run(plan: &Plan, options: &Options, progress: &dyn Progress) -> Result<Fi
         "leads": report.leads,
         "assimilation": with_seconds(&report),
         "paired": report.paired,
+        "against": report.against,
         "training": report.training,
         "cost": report.cost,
         "findings": report.findings,

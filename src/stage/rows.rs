@@ -3,7 +3,7 @@
 use super::score_table::ScoreTable;
 use crate::results::{AssimilationRow, ForecastRow, PairedRow, RankHistogram, Verdict};
 use crate::score::series::ENERGY_SCORE_LAW;
-use crate::score::{Of, holm};
+use crate::score::{Of, Orientation, holm};
 
 /// The level under which a difference is significant after Holm's correction; the intervals cover with 1 minus this.
 pub const LEVEL: f64 = 0.05;
@@ -95,8 +95,7 @@ pub fn all_against_best_at(lead_step: usize, rows: &[Labelled]) -> Vec<PairedRow
 
 /// Compares every row of column `index` with the best.
 ///
-/// The best row is the one with the least loss among those that did not diverge. P-values carry Holm's correction over
-/// the comparisons of the column.
+/// The best row is the one with the least loss among those that did not diverge.
 fn against_best(index: usize, rows: &[Labelled], kind: &str) -> Vec<PairedRow> {
     let Some((_, first)) = rows.first() else { return Vec::new() };
     let column = &first.columns()[index];
@@ -106,7 +105,21 @@ fn against_best(index: usize, rows: &[Labelled], kind: &str) -> Vec<PairedRow> {
     let best = (0..rows.len())
         .filter(|&i| losses[i].is_some_and(f64::is_finite))
         .min_by(|&a, &b| losses[a].unwrap_or(f64::NAN).total_cmp(&losses[b].unwrap_or(f64::NAN)));
-    let Some(best) = best else { return Vec::new() };
+    best.map_or_else(Vec::new, |best| against(index, rows, best, kind))
+}
+
+/// Compares the rows of every column with the one of this label, where it is among them.
+pub fn all_against(reference: &str, rows: &[Labelled], kind: &str) -> Vec<PairedRow> {
+    let Some(place) = rows.iter().position(|(label, _)| label == reference) else { return Vec::new() };
+    let columns = rows[place].1.columns();
+    let ranked = (0..columns.len()).filter(|&column| columns[column].about.orientation != Orientation::None);
+    ranked.flat_map(|column| against(column, rows, place, kind)).collect()
+}
+
+/// Compares every row of column `index` with that at `best`. P-values carry Holm's correction over the comparisons of the
+/// column.
+fn against(index: usize, rows: &[Labelled], best: usize, kind: &str) -> Vec<PairedRow> {
+    let column = &rows[best].1.columns()[index];
     let alike = rows[best].1.summary(index).and_then(|summary| summary.value).map(|value| column.about.alike(value));
     let mut out: Vec<PairedRow> = Vec::new();
     for (other, (label, table)) in rows.iter().enumerate() {
@@ -141,7 +154,8 @@ fn against_best(index: usize, rows: &[Labelled], kind: &str) -> Vec<PairedRow> {
 fn verdict(row: &PairedRow, alike: f64) -> Verdict {
     let surely_alike = row.difference == 0.0 || row.interval.is_some_and(|[_, most]| most <= alike);
     match () {
-        () if row.p_holm < LEVEL => Verdict::Worse,
+        () if row.p_holm < LEVEL && row.difference > 0.0 => Verdict::Worse,
+        () if row.p_holm < LEVEL => Verdict::Better,
         () if surely_alike => Verdict::Alike,
         () => Verdict::CannotTell,
     }

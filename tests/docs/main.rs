@@ -14,12 +14,12 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "the helpers of tests fail like tests")]
 
 mod commands;
-mod contest;
 mod files;
 mod page;
 mod public_docs;
 mod reference;
 mod schema;
+mod suites;
 
 use std::path::Path;
 

@@ -64,7 +64,7 @@ pub(super) fn run(
         data.as_ref().map(|data| (data.layout, data.columns)),
     );
     let expected = expected::check(&cx, &rows);
-    let scored = score::check(&cx, &declared, data.as_ref(), no_perfect);
+    let scored = score::check(&cx, (&declared, &rows), data.as_ref(), no_perfect);
     for row in &rows {
         compatible::check(&cx, row, &declared, perfect.as_deref(), &networks, system.good());
     }

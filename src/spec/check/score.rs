@@ -4,9 +4,11 @@ use super::super::document::Table;
 use super::super::keys::{DATA, SCORE};
 use super::super::plan::{DataPlan, DataSource, ForecasterPlan, ScorePlan};
 use super::super::read::{Reader, entry};
+use super::assimilate::CheckedRow;
 use super::context::Context;
 use super::forecasters::{baselines, check_label};
 use crate::score::{METRICS, default_names};
+use crate::systems::registry::nearest;
 
 static EMPTY: Table = Table { entries: Vec::new() };
 
@@ -16,7 +18,7 @@ const BESIDE: [&str; 3] = ["perfect", "persistence", "climatology"];
 /// The plan, and the labels of the forecasters whose forecasts are scored.
 pub(super) fn check(
     cx: &Context,
-    declared: &[ForecasterPlan],
+    (declared, rows): (&[ForecasterPlan], &[CheckedRow]),
     data: Option<&DataPlan>,
     no_perfect: Option<&str>,
 ) -> Option<(ScorePlan, Vec<String>)> {
@@ -30,6 +32,7 @@ pub(super) fn check(
         lead_steps: own.count("lead_steps"),
         members: own.count("members"),
         starts: own.count("starts"),
+        against: against(&reader, rows),
     };
     let forecast = match reader.words("forecasters") {
         Some(given) => given
@@ -70,6 +73,22 @@ fn metrics(reader: &Reader) -> Vec<String> {
         }
     }
     names
+}
+
+/// The labels of the rows that all are compared with.
+fn against(reader: &Reader, rows: &[CheckedRow]) -> Vec<String> {
+    let known = || rows.iter().map(|row| row.plan.label.as_str());
+    let mut labels: Vec<String> = Vec::new();
+    for (label, place) in reader.words("against").unwrap_or_default() {
+        if known().all(|known| known != label) {
+            let near = nearest(&label, known()).map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+            let what = format!("[score]: `against` names `{label}`, which is no row of [[assimilate]]{near}");
+            reader.mistakes.add(place, "score.against", &what);
+        } else if !labels.contains(&label) {
+            labels.push(label);
+        }
+    }
+    labels
 }
 
 /// Every start must leave `lead_steps` steps of its trajectory. What the file does not say is told as what it is by default,

@@ -186,6 +186,8 @@ impl<'a> Assimilation<'a> {
             let own = tables.iter().filter(|(row, _)| row.observe == network.plan.name);
             let labelled: Vec<Labelled> = own.map(|(row, table)| (row.reported().to_owned(), table)).collect();
             scored.report.paired.extend(rows::all_against_best(&labelled, "assimilation"));
+            let asked = self.plan.score.against.iter();
+            scored.report.against.extend(asked.flat_map(|label| rows::all_against(label, &labelled, "assimilation")));
             let pictured = picture(self.plan, network, &scored.first_runs(network));
             scored.report.errors.extend(pictured.errors);
             scored.report.parameters.extend(pictured.parameters);

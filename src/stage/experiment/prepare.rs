@@ -57,6 +57,17 @@ impl<'a> Experiment<'a> {
         Self { plan, options, data: None, forecasters: Vec::new(), climate: OnceLock::new(), digest: OnceLock::new() }
     }
 
+    /// Makes the forecasters of the plan with these labels, and of a pool the seeds that it is made of.
+    ///
+    /// # Errors
+    /// When one cannot be fitted or loaded.
+    pub fn fit_named(&mut self, is_named: impl Fn(&str) -> bool, progress: &dyn Progress) -> Result<()> {
+        let pooled = |one: &ForecasterPlan| one.seed_of.as_ref().is_some_and(|(label, _)| is_named(label));
+        let all = self.plan.forecasters.iter();
+        let wanted: Vec<&ForecasterPlan> = all.filter(|one| is_named(&one.label) || pooled(one)).collect();
+        self.fit(&wanted, None, false, progress)
+    }
+
     /// Makes every forecaster of the plan.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use super::file::{Forecasts, write_forecasts};
 use super::start_blocks::{StartBlocks, starts};
 use crate::failure::{Failure, FailureKind, Result};
 use crate::progress::Progress;
-use crate::spec::{ForecasterPlan, Plan};
+use crate::spec::Plan;
 use crate::stage::data::SplitTrajectories;
 use crate::stage::experiment::{Experiment, FittedForecaster, with_models};
 use crate::stage::file_name::file_stem;
@@ -42,12 +42,8 @@ pub fn run(
     let mut experiment = Experiment::load(plan, data, options, progress)?;
     // before anything is trained; how many states a model takes is known only then
     checked_starts(&experiment)?;
-    // a pool is made of its seeds
-    let pooled = |one: &ForecasterPlan| one.seed_of.as_ref().is_some_and(|(label, _)| plan.forecast.contains(label));
-    let wanted = |one: &&ForecasterPlan| plan.forecast.contains(&one.label) || pooled(one);
-    let wanted: Vec<&ForecasterPlan> = plan.forecasters.iter().filter(wanted).collect();
     // all of them first: a model that does not fit must not leave half of the files behind
-    experiment.fit(&wanted, None, false, progress)?;
+    experiment.fit_named(|label| plan.forecast.iter().any(|named| named == label), progress)?;
     let starts = checked_starts(&experiment)?;
     let truth = truth(experiment.trajectories()?, &starts, plan.score.lead_steps);
     let mut written = Vec::new();

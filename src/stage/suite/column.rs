@@ -24,21 +24,21 @@ pub struct SuiteResult {
 /// A metric of an experiment over all forecasters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Column {
-    /// `forecast` (of the first lead step), `assimilation`, `training` or `cost`.
+    /// `forecast` (of the first lead step), `assimilation`, `against` (of a row that others are compared with), `training` or `cost`.
     pub table: String,
     /// What is measured.
     pub metric: String,
-    /// The method that the forecasters are in, of analyses.
+    /// The method that the forecasters are in, of analyses whose rows are forecasters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
-    /// One a forecaster.
+    /// One a forecaster, or a row of analyses.
     pub cells: Vec<Cell>,
 }
 
 /// A value, its standard error, and what a comparison with the best lets one say of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cell {
-    /// The forecaster's label.
+    /// The forecaster's label, or that of the row of analyses.
     pub forecaster: String,
     /// The value; none where it diverged.
     pub value: Option<f64>,
@@ -48,6 +48,9 @@ pub struct Cell {
     /// Whether it is as good as the best of its column's table, as the best itself is; none where nothing was compared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verdict: Option<Verdict>,
+    /// The p-value of a difference, after Holm's correction.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p: Option<f64>,
 }
 
 impl SuiteResult {
@@ -55,8 +58,12 @@ impl SuiteResult {
     pub fn of(report: &Report) -> Self {
         let mut columns = of_forecasts(report);
         columns.extend(of_analyses(report));
+        columns.extend(of_differences(report));
         columns.extend(of_trainings(report));
         columns.push(of_cost(report));
+        if has_more_methods(report) {
+            columns.push(of_analysis_cost(report));
+        }
         columns.retain(|column| !column.cells.is_empty());
         Self { experiment: report.title.clone(), columns }
     }
@@ -93,7 +100,7 @@ fn of_forecasts(report: &Report) -> Vec<Column> {
             |pair: &&PairedRow| pair.table == "forecast" && pair.metric == row.metric && Lead::is_first(pair.lead_step);
         let pairs = report.paired.iter().filter(own);
         let verdict = verdict(pairs, &row.forecaster).filter(|_| judges(&row.metric));
-        let cell = Cell { forecaster: row.forecaster.clone(), value: row.value, se: row.se, verdict };
+        let cell = Cell { forecaster: row.forecaster.clone(), value: row.value, se: row.se, verdict, p: None };
         push(&mut columns, "forecast", &row.metric, None, cell);
     }
     columns
@@ -103,18 +110,57 @@ fn judges(metric: &str) -> bool {
     orientation(metric) != Orientation::None
 }
 
+/// Whether there are more rows for a forecaster than forecasters: then tables of analyses have a line for each row.
+fn has_more_methods(report: &Report) -> bool {
+    let mut rows: Vec<(&str, &str)> =
+        report.assimilation.iter().map(|row| (row.forecaster.as_str(), row.label.as_str())).collect();
+    rows.sort_unstable();
+    rows.dedup();
+    let labels = rows.len();
+    rows.dedup_by_key(|(forecaster, _)| *forecaster);
+    labels > rows.len() * rows.len()
+}
+
 fn of_analyses(report: &Report) -> Vec<Column> {
     let networks: Vec<&str> = report.assimilation.iter().map(|row| row.observe.as_str()).collect();
     let several = networks.iter().any(|name| Some(name) != networks.first());
+    let by_row = has_more_methods(report);
     let mut columns = Vec::new();
     for row in report.assimilation.iter().filter(|row| OF_ANALYSES.contains(&row.metric.as_str())) {
         let pairs = report.paired.iter().filter(|pair| pair.table == "assimilation" && pair.metric == row.metric);
         let verdict = verdict(pairs, &row.label);
-        let cell = Cell { forecaster: row.forecaster.clone(), value: row.value, se: row.se, verdict };
-        let method = if several { format!("{}, {}", row.method, row.observe) } else { row.method.clone() };
-        push(&mut columns, "assimilation", &row.metric, Some(&method), cell);
+        let line = if by_row { &row.label } else { &row.forecaster };
+        let cell = Cell { forecaster: line.clone(), value: row.value, se: row.se, verdict, p: None };
+        let method = match (by_row, several) {
+            (true, false) => None,
+            (true, true) => Some(row.observe.clone()),
+            (false, false) => Some(row.method.clone()),
+            (false, true) => Some(format!("{}, {}", row.method, row.observe)),
+        };
+        push(&mut columns, "assimilation", &row.metric, method.as_deref(), cell);
     }
     columns
+}
+
+/// What every row is more by than one that was asked for, by the metrics of analyses that are shown.
+fn of_differences(report: &Report) -> Vec<Column> {
+    let mut columns = Vec::new();
+    for pair in report.against.iter().filter(|pair| OF_ANALYSES.contains(&pair.metric.as_str())) {
+        let cell = Cell {
+            forecaster: pair.other.clone(),
+            value: Some(pair.difference),
+            se: Some(pair.se),
+            verdict: None,
+            p: Some(pair.p_holm),
+        };
+        push(&mut columns, "against", &format!("{} less that of {}", pair.metric, pair.best), None, cell);
+    }
+    columns
+}
+
+/// Milliseconds of one thread that an analysis takes, with the forecast that it starts from.
+fn of_analysis_cost(report: &Report) -> Column {
+    cost(report, "assimilate", "milliseconds of an analysis")
 }
 
 /// What was trained: sizes and costs are those of each seed, and rollouts a mean over seeds.
@@ -135,7 +181,7 @@ fn of_trainings(report: &Report) -> Vec<Column> {
             ("leaving", (!left.is_empty()).then(|| left.iter().sum::<f64>() / left.len() as f64)),
         ];
         for (metric, value) in measured.into_iter().filter(|(_, value)| value.is_some()) {
-            let cell = Cell { forecaster: label.to_owned(), value, se: None, verdict: None };
+            let cell = Cell { forecaster: label.to_owned(), value, se: None, verdict: None, p: None };
             push(&mut columns, "training", metric, None, cell);
         }
     }
@@ -160,15 +206,21 @@ fn reported(report: &Report) -> Vec<&str> {
 
 /// Milliseconds of one thread that a member and lead step of a forecast takes.
 fn of_cost(report: &Report) -> Column {
-    let of_forecasts = |row: &&CostRow| row.stage == "forecast" && row.units > 0;
+    cost(report, "forecast", "milliseconds")
+}
+
+/// Milliseconds of a unit of a stage.
+fn cost(report: &Report, stage: &str, metric: &str) -> Column {
+    let own = |row: &&CostRow| row.stage == stage && row.units > 0;
     let cell = |row: &CostRow| Cell {
         forecaster: row.label.clone(),
         value: Some(1e3 * row.seconds / row.units as f64),
         se: None,
         verdict: None,
+        p: None,
     };
-    let cells = report.cost.iter().filter(of_forecasts).map(cell).collect();
-    Column { table: "cost".to_owned(), metric: "milliseconds".to_owned(), method: None, cells }
+    let cells = report.cost.iter().filter(own).map(cell).collect();
+    Column { table: "cost".to_owned(), metric: metric.to_owned(), method: None, cells }
 }
 
 #[cfg(test)]

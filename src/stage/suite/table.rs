@@ -13,7 +13,7 @@ pub(super) const NOTE: &str = "Scores of forecasts are of the first lead step. V
 /// One metric over all experiments.
 #[derive(Clone, Debug, Serialize)]
 pub struct Table {
-    /// `forecast`, `assimilation`, `training` or `cost`.
+    /// `forecast`, `assimilation`, `against`, `training` or `cost`.
     pub table: String,
     /// What is measured.
     pub metric: String,
@@ -52,7 +52,8 @@ pub fn tables(results: &[&SuiteResult]) -> Vec<Table> {
         }
     }
     // forecasts before analyses, and what trainings and forecasts cost last
-    let place = |table: &str| ["forecast", "assimilation"].iter().position(|known| *known == table).unwrap_or(2);
+    let place =
+        |table: &str| ["forecast", "assimilation", "against"].iter().position(|known| *known == table).unwrap_or(3);
     kinds.sort_by_key(|(table, _)| place(table));
     let table = |&(table, metric): &(&str, &str)| {
         let own: Vec<&(&str, &Column)> =
@@ -89,7 +90,8 @@ impl Table {
 
     fn title(&self) -> String {
         match (self.table.as_str(), self.metric.as_str()) {
-            ("cost", _) => "ms a member and lead step".to_owned(),
+            ("cost", "milliseconds") => "ms a member and lead step".to_owned(),
+            ("cost", _) => "ms an analysis".to_owned(),
             ("assimilation", metric) => format!("{metric} of analyses"),
             ("training", "training_flops") => "flops of the training".to_owned(),
             ("training", "leaving") => "free rollouts that leave the range of the data".to_owned(),
@@ -123,10 +125,15 @@ fn shown(cell: Option<&Cell>) -> String {
         None if value.fract() == 0.0 => format!("{value}"),
         None => format!("{value:.4}"),
     };
+    if let Some(p) = cell.p {
+        let sign = if value > 0.0 { "+" } else { "" };
+        let p = if p < 0.001 { "p < .001".to_owned() } else { format!("p = {p:.3}") };
+        return format!("{sign}{number}, {p}");
+    }
     match cell.verdict {
         Some(Verdict::Alike) => format!("**{number}**"),
         Some(Verdict::CannotTell) => format!("{number} ?"),
-        Some(Verdict::Worse) | None => number,
+        Some(Verdict::Worse | Verdict::Better) | None => number,
     }
 }
 
@@ -136,7 +143,7 @@ mod tests {
 
     fn cell(forecaster: &str, value: Option<f64>, se: Option<f64>, alike: bool) -> Cell {
         let verdict = alike.then_some(Verdict::Alike);
-        Cell { forecaster: forecaster.to_owned(), value, se, verdict }
+        Cell { forecaster: forecaster.to_owned(), value, se, verdict, p: None }
     }
 
     fn column(table: &str, metric: &str, method: Option<&str>, cells: Vec<Cell>) -> Column {

@@ -69,7 +69,10 @@ pub fn run(plan: &Plan, rows: &RowGrids, options: &Options, progress: &dyn Progr
         let all = Plan { assimilate: tried(grid), ..plan.clone() };
         size::check(&needs(&all, "tune"), options.max_memory)?;
     }
-    let experiment = Experiment::prepare(plan, options, None, progress)?;
+    let mut experiment = Experiment::load(plan, None, options, progress)?;
+    let named =
+        |label: &str| grids.iter().any(|(row, _)| plan.assimilate.get(*row).is_some_and(|row| row.forecaster == label));
+    experiment.fit_named(named, progress)?;
     let mut tuned = Vec::new();
     let mut best = plan.clone();
     for (index, grid) in grids {

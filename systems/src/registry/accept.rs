@@ -69,7 +69,7 @@ fn convert(kind: ParamKind, value: &Value) -> Result<Value, String> {
         {
             Ok(value.clone())
         }
-        (ParamKind::Rows, _) => wrong("a list of rows of equal length"),
+        (ParamKind::Rows, _) => wrong("a list of rows of equal length, of finite numbers"),
         (ParamKind::Words, Value::Words(_)) => Ok(value.clone()),
         (ParamKind::Words, Value::Text(word)) => Ok(Value::Words(vec![word.clone()])),
         (ParamKind::Words, Value::Floats(none)) if none.is_empty() => Ok(Value::Words(Vec::new())),
@@ -109,14 +109,19 @@ fn float_range(min: f64, max: f64) -> String {
     }
 }
 
+/// The first of the numbers that is none that can be taken, in words.
+fn not_finite<'a>(mut numbers: impl Iterator<Item = &'a f64>) -> String {
+    numbers.find(|number| !number.is_finite()).map_or_else(String::new, |number| format!(" with {number} among them"))
+}
+
 fn describe(value: &Value) -> String {
     match value {
         Value::Bool(given) => given.to_string(),
         Value::Int(given) => given.to_string(),
         Value::Float(given) => given.to_string(),
         Value::Text(given) => format!("\"{given}\""),
-        Value::Floats(values) => format!("a list of {} numbers", values.len()),
-        Value::Rows(rows) => format!("a matrix of {} rows", rows.len()),
+        Value::Floats(values) => format!("a list of {} numbers{}", values.len(), not_finite(values.iter())),
+        Value::Rows(rows) => format!("a matrix of {} rows{}", rows.len(), not_finite(rows.iter().flatten())),
         Value::Words(words) => format!("a list of {} words", words.len()),
         Value::Indices(indices) => format!("a list of {} indices", indices.len()),
         Value::System { name, .. } => format!("the system `{name}`"),

@@ -216,6 +216,23 @@ mod tests {
         );
     }
 
+    #[test]
+    fn numbers_that_are_none_are_named() {
+        const LISTS: &[Param] =
+            &[Param::unset("list", ParamKind::Floats, "numbers"), Param::unset("jumps", ParamKind::Rows, "rows")];
+        let given =
+            [("list", Value::Floats(vec![1.0, f64::INFINITY])), ("jumps", Value::Rows(vec![vec![f64::NAN, 5.0]]))];
+        let mistakes = Settings::check("it", LISTS, &map(&given)).unwrap_err();
+        let told: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            told,
+            [
+                "it: `jumps` is a matrix of 1 rows with NaN among them, but must be a list of rows of equal length, of finite numbers",
+                "it: `list` is a list of 2 numbers with inf among them, but must be a list of finite numbers",
+            ]
+        );
+    }
+
     const NESTED: &[Param] = &[
         Param::system("of", "lorenz63", "the system inside"),
         Param::unset("names", ParamKind::Words, "words"),

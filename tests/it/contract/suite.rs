@@ -94,6 +94,57 @@ fn a_suite_has_one_table_over_all_and_keeps_what_is_finished_and_unchanged() {
     );
 }
 
+/// Methods of one forecaster, more of them than forecasters.
+fn methods(against: &str) -> Result<Plan, String> {
+    let text = format!(
+        "seed = 4\n[system]\nname = \"ou\"\ndim = 3\n[data]\ntrajectories = 30\nsteps = 60\ndt = 0.3\n\
+         [observe]\nsteps = 200\nburn_in = 5\nreplicates = 2\n\
+         [[assimilate]]\nmethod = \"etkf\"\nlabel = \"etkf 4\"\nmembers = 4\n\
+         [[assimilate]]\nmethod = \"etkf\"\nlabel = \"etkf 40\"\nmembers = 40\n\
+         [[assimilate]]\nmethod = \"bootstrap\"\nlabel = \"bootstrap 4\"\nmembers = 4\n\
+         [score]\nmetrics = [\"rmse\", \"spread\"]\nagainst = [{against}]\n"
+    );
+    let told = |mistakes: Vec<_>| mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    spec::check(&text, "methods.toml", &[]).map_err(told)
+}
+
+#[test]
+fn rows_are_compared_with_the_one_that_is_asked_for_and_are_the_lines_of_a_suite_where_they_are_many() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("two");
+    let found = run(&[methods("\"etkf 4\"").unwrap()], &out, false).unwrap();
+    let report = std::fs::read(out.join("methods").join("report.json")).unwrap();
+    let report: scorecast::results::Report = serde_json::from_slice(&report).unwrap();
+    let rmse = |label: &str| {
+        let own = |row: &&scorecast::results::AssimilationRow| row.label == label && row.metric == "rmse";
+        report.assimilation.iter().find(own).unwrap().value.unwrap()
+    };
+    // both others, by every metric that ranks
+    let by_rmse: Vec<_> = report.against.iter().filter(|pair| pair.metric == "rmse").collect();
+    assert_eq!(by_rmse.iter().map(|pair| pair.other.as_str()).collect::<Vec<_>>(), ["etkf 40", "bootstrap 4"]);
+    assert!(report.against.iter().all(|pair| pair.best == "etkf 4" && pair.metric != "spread"));
+    for pair in &by_rmse {
+        let difference = rmse(&pair.other) - rmse("etkf 4");
+        assert!((pair.difference - difference).abs() < 1e-12, "{} for {difference}", pair.difference);
+        assert!(pair.p <= pair.p_holm && pair.p_holm <= 2.0 * pair.p, "{pair:?}");
+    }
+    // more members are better, and that is told as such
+    let better = by_rmse[0];
+    assert!(better.difference < 0.0 && better.verdict == scorecast::results::Verdict::Better, "{better:?}");
+    let tables = found.result["tables"].as_array().unwrap();
+    let lines = |metric: &str| -> Vec<String> {
+        let table = tables.iter().find(|table| table["metric"] == metric).unwrap();
+        assert_eq!(table["columns"].to_string(), "[[\"methods\",null]]");
+        table["rows"].as_array().unwrap().iter().map(|row| row["forecaster"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(lines("rmse"), ["etkf 4", "etkf 40", "bootstrap 4"]);
+    assert_eq!(lines("rmse less that of etkf 4"), ["etkf 40", "bootstrap 4"]);
+    assert_eq!(lines("milliseconds of an analysis"), ["etkf 4", "etkf 40", "bootstrap 4"]);
+    assert!(found.text.contains("| etkf 40 | -0."), "{}", found.text);
+    let Err(message) = methods("\"etkf 5\"") else { panic!("it was taken") };
+    assert!(message.contains("`against` names `etkf 5`") && message.contains("did you mean `etkf 4"), "{message}");
+}
+
 #[test]
 fn all_forecasters_of_a_contest_cost_alike_and_the_long_form_has_three_seeds() {
     for suite in SUITES.iter().filter(|suite| suite.name.starts_with("contest")) {

@@ -42,9 +42,15 @@ pub fn result_digest(result: &SuiteResult) -> String {
     text_digest(&serde_json::to_string(result).unwrap())
 }
 
-/// Where the result of a preset is kept.
-pub fn kept(member: &Member) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/src/results/contest").join(format!("{}.json", member.preset))
+/// Where the result of a preset is kept: in a folder beside the suite's page, both with the name of its short form.
+pub fn kept(suite: &Suite, member: &Member) -> PathBuf {
+    page(suite).with_extension("").join(format!("{}.json", member.preset))
+}
+
+/// The page of the long form of a suite.
+pub fn page(suite: &Suite) -> PathBuf {
+    let short = suite.name.strip_suffix("_full").unwrap();
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/src/results").join(format!("{short}.md"))
 }
 
 /// The digest of what a preset says with those that it starts from, comments aside, and of what is set in it.
