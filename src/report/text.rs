@@ -1,9 +1,9 @@
 //! The headline tables for a terminal: aligned, at most 110 columns wide.
 
-use super::against::{self, Differences};
+use super::against::{self, Difference, Differences};
 use super::number;
 use super::verdict::{self, Cell, Mark, Table, TableRow, short_label};
-use crate::results::{Lead, PairedRow, Report};
+use crate::results::{Lead, Report};
 use crate::score;
 
 /// The widest line of a table.
@@ -114,8 +114,9 @@ fn assimilation_lines(table: &Table) -> Vec<String> {
 
 fn difference_lines(all: &Differences) -> Vec<String> {
     let head: Vec<String> = std::iter::once("row").chain(all.metrics.iter().copied()).map(str::to_owned).collect();
-    let cell = |pair: &Option<&PairedRow>| against::difference(*pair).replace('−', "-");
-    let row = |(label, cells): &(&str, Vec<Option<&PairedRow>>)| {
+    let cell =
+        |cell: &Option<Difference>| cell.map_or_else(String::new, |of| of.text().replace('−', "-").replace('×', "x"));
+    let row = |(label, cells): &(&str, Vec<Option<Difference>>)| {
         std::iter::once((*label).to_owned()).chain(cells.iter().map(cell)).collect()
     };
     grid(&head, &all.rows.iter().map(row).collect::<Vec<Vec<String>>>())

@@ -111,6 +111,11 @@ pub fn title(column: &str) -> String {
     describe(column).map_or_else(|| column.replace('_', " "), |known| known.title())
 }
 
+/// Whether a column is on a log scale, where differences say something and ratios nothing.
+pub fn is_logarithmic(column: &str) -> bool {
+    describe(column).is_some_and(|known| known.about.logarithmic)
+}
+
 /// Which values of a column of any name are good; where nothing is known of it, it may be about an estimated parameter.
 pub fn orientation(column: &str) -> Orientation {
     let of_parameter = || OF_PARAMETER.iter().find(|series| ends_with(column, series.name));

@@ -39,7 +39,7 @@ use std::collections::BTreeMap;
 pub use about::{About, Of, Orientation};
 pub use case::{Case, Input};
 pub use classifier_accuracy::{DRAWS as CLASSIFIER_DRAWS, states as classifier_states};
-pub use column::{Column, Described, describe, measured, orientation, title};
+pub use column::{Column, Described, describe, is_logarithmic, measured, orientation, title};
 pub use ensemble::{Ensemble, effective_size};
 pub use metric::{Context, MakeMetric, Metric, MetricBuild, MetricEntry, Pool};
 pub use series::{Series, SeriesMean};

@@ -53,6 +53,11 @@ pub const PRESETS: &[Preset] = &[
         text: include_str!("../../benches/presets/unknown_forcing.toml"),
     },
     Preset {
+        name: "flowdas_lorenz63",
+        about: "the experiment of FlowDAS on Lorenz-63, with how far every row is above the exact posterior",
+        text: include_str!("../../benches/presets/flowdas_lorenz63.toml"),
+    },
+    Preset {
         name: "lorenz96_absolute",
         about: "Lorenz-96 seen through |x| at every eighth step: where a Gaussian update is wrong",
         text: include_str!("../../benches/not_gaussian/absolute.toml"),

@@ -44,6 +44,7 @@ pub use ensemble::ensrf::EnSrf;
 pub use ensemble::estkf::EsTkf;
 pub use ensemble::etkf::EtKf;
 pub use ensemble::letkf::LetKf;
+pub use ensemble::open_loop::OpenLoop;
 pub use ensemble::qceff::{Bounds, MarginalPrior, QcEff};
 pub use ensemble::serial::Serial;
 pub use kalman::climatology::Climatology;
@@ -74,6 +75,7 @@ use scorecast_systems::Entry;
 /// Every method, in the order in which they are listed.
 pub const METHODS: &[Entry<MethodBuild>] = &[
     kalman::climatology::ENTRY,
+    ensemble::open_loop::ENTRY,
     kalman::kalman::ENTRY,
     kalman::extended::ENTRY,
     kalman::unscented::ENTRY,

@@ -14,5 +14,6 @@ pub(crate) mod etkf;
 pub(crate) mod letkf;
 pub(crate) mod local_errors;
 pub(crate) mod local_observations;
+pub(crate) mod open_loop;
 pub(crate) mod qceff;
 pub(crate) mod serial;
