@@ -20,7 +20,7 @@ pub use around::inflation::Inflation;
 pub use around::lag::{FixedLag, PastMembers};
 pub use around::quality_control::QualityControl;
 pub use build::{Caveat, Make, Memory, MethodBuild};
-pub use diffusion::correctors::{Correcting, Correctors};
+pub use diffusion::correctors::{Correcting, Correctors, Metric};
 pub use diffusion::ensf::{
     EnSf, EnsembleGaussian, GaussianScore, KernelSampler, Latents, LocalMixture, ModelNoise, PriorScore, Solver,
     Tapering,

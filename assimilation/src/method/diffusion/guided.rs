@@ -21,6 +21,7 @@ use crate::method::around::inflation::{INFLATION, inflate};
 use crate::method::around::quality_control::{Checked, OUTLIER_THRESHOLD};
 use crate::method::build::MethodBuild;
 use crate::method::diffusion::correctors::{self, Correctors};
+use crate::method::diffusion::counts;
 use crate::method::diffusion::guidance::{self, Following, Guidance, Source, Unguided};
 use crate::method::diffusion::local_weights::{self, LocalWeights};
 use crate::method::diffusion::weighting::{self, Ancestors, GuidedRun, Preference, Sampling, WeighedDraw, Weighting};
@@ -65,7 +66,7 @@ const SAMPLER_WORDS: [&str; SAMPLERS.len() + 1] = names_after(&["sde"], SAMPLERS
 const SHARED: [Param; 4] = [MEMBERS, INFLATION, ESS_THRESHOLD, OUTLIER_THRESHOLD];
 
 const SAMPLER: Param = Param::choice("sampler", "sde", &SAMPLER_WORDS, "reverse sampler; path weights need `sde`");
-const STEPS: Param = Param::int("steps", 64, 2, "steps of the sampler");
+const STEPS: Param = counts::steps("steps", 64, 2, "steps of the sampler");
 const SIGMA_MIN: Param = Param::positive("sigma_min", 0.01, "last noise level above 0");
 const SIGMA_MAX: Param = Param::positive("sigma_max", 20.0, "first noise level");
 const RHO: Param = Param::positive("rho", 7.0, "spacing of the noise levels");
@@ -105,7 +106,7 @@ impl Guided {
             "sde" => named("reverse_sde")?.sampler,
             name => named(name)?.sampler,
         };
-        let sampling = Sampling { sampler, correctors: Correctors::from_settings(settings) };
+        let sampling = Sampling { sampler, correctors: Correctors::from_settings(settings)? };
         let weights = Preference::from_settings(settings, &sampling)?;
         let [sigma_min, sigma_max, rho] = [SIGMA_MIN, SIGMA_MAX, RHO].map(|setting| settings.number(setting.key));
         let grid = Karras { sigma_min, sigma_max, rho, steps: settings.count(STEPS.key) };

@@ -2,6 +2,7 @@
 //! of a forecaster.
 
 pub(crate) mod correctors;
+mod counts;
 pub(crate) mod ensf;
 pub(crate) mod guidance;
 pub(crate) mod guided;

@@ -118,7 +118,7 @@ fn largest(values: &Array1<f64>) -> f64 {
 #[test]
 fn moment_matching_with_correctors_draws_the_posterior() {
     let rule = rule("moment_matched", &[]);
-    let corrected = Correctors { count: 1, step: 0.05 };
+    let corrected = Correctors::by_level(1, 0.05);
     for (problem, members, steps) in
         [(Gaussian::one as fn(f64) -> Gaussian, 20_000, 200), (Gaussian::two, 20_000, 200), (Gaussian::forty, 8000, 60)]
     {
@@ -150,7 +150,7 @@ fn a_small_gamma_collapses_along_the_flow_and_correctors_open_it_again() {
     for [gamma, r, pinned @ ..] in FLOW {
         for (count, pinned) in [0, 1, 4].into_iter().zip(pinned.chunks_exact(2)) {
             let (bias, ratio) = (pinned[0], pinned[1]);
-            let way = Way { members, steps: 200, sampler: &Heun, correctors: Correctors { count, step: 0.1 } };
+            let way = Way { members, steps: 200, sampler: &Heun, correctors: Correctors::by_level(count, 0.1) };
             let rule = rule("sda", &[("gamma", Value::Float(gamma))]);
             let (found_bias, found_ratio) = Gaussian::one(r).off(&*rule, &way);
             println!("gamma {gamma} r {r} {count}: bias {:.3}, sd {:.4}", found_bias[0], found_ratio[0]);
@@ -224,7 +224,7 @@ fn quadrature_serves_any_law_of_errors() {
         let h = Stride::new(1, 1, 0, &|_| Ok(law())).unwrap();
         let likelihood = |x: f64| law().log_likelihood(y.view(), array![[x]].view(), &[0])[0].exp();
         let (mean, sd) = moments_on_a_grid(likelihood);
-        let way = Way::by_sde(10_000, 100, Correctors { count: 2, step: 0.05 });
+        let way = Way::by_sde(10_000, 100, Correctors::by_level(2, 0.05));
         let x = way.draw(&denoiser, &h, y.clone(), &*rule("quadrature", &[]));
         let (bias, ratio) = ((x.mean().unwrap() - mean) / sd, x.std(1.0) / sd);
         println!("exact {mean:.3} {sd:.3}: bias {bias:.3}, sd {ratio:.3}");
@@ -266,7 +266,7 @@ fn quadrature_keeps_both_signs_of_an_absolute_value_where_moment_matching_loses_
     let exact = on_a_grid(|x| (-2.0 * (1.3 - x.abs()).powi(2)).exp());
     println!("exact {exact:.3?}");
     let off = |name: &str, count: usize| {
-        let way = Way::by_sde(10_000, 200, Correctors { count, step: 0.1 });
+        let way = Way::by_sde(10_000, 200, Correctors::by_level(count, 0.1));
         let found = of_draws(&way.draw(&denoiser, &h, array![1.3], &*rule(name, &[])));
         println!("{name} {count} correctors: {found:.3?}");
         (found[0] - exact[0]).abs()
