@@ -20,7 +20,9 @@ use scorecast_systems::{Denoiser, Key, Level, Param, Purpose, Result, Settings, 
 use crate::method::diffusion::counts;
 use crate::method::shared::changed;
 
-const CORRECTORS: Param = counts::repeats("correctors", 0, 0, "Langevin steps after each step of the sampler");
+/// How many follow each step.
+pub(super) const CORRECTORS: Param =
+    counts::repeats("correctors", 0, 0, "Langevin steps after each step of the sampler");
 const CORRECTOR_STEP: Param =
     Param::share("corrector_step", 0.1, "length of a Langevin step, in variances of the noise level");
 

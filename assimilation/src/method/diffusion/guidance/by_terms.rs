@@ -1,7 +1,7 @@
 //! The guided denoiser of a rule: D + (sigma^2 / alpha) (H S J)^T w at each point, with the w that the rule says there.
 
 use ndarray::{Array2, ArrayView2};
-use scorecast_systems::{Denoised, Denoiser, Level, Result};
+use scorecast_systems::{Denoised, Denoiser, Level, Result, Stream};
 
 use super::point::Point;
 use super::rule::{Guidance, Terms, Unguided};
@@ -17,6 +17,12 @@ pub trait GuidedDenoiser: Denoiser {
     /// # Errors
     /// When the denoiser itself cannot run, or has one level for all frames and is given several.
     fn evaluate_terms(&self, x_t: ArrayView2<f64>, levels: &[Level]) -> Result<(Denoised, Terms)>;
+
+    /// A draw of z given `x_t` and y, `[member, component]`, by a rule that draws itself ([`Guidance::drawing`]); none by another.
+    ///
+    /// # Errors
+    /// As [`GuidedDenoiser::evaluate_terms`].
+    fn draw(&self, x_t: ArrayView2<f64>, levels: &[Level], streams: &mut [Stream]) -> Result<Option<Array2<f64>>>;
 
     /// Where each value sits, `[value]`, where that makes sense.
     fn places(&self) -> Option<Vec<Place>>;
@@ -63,6 +69,14 @@ impl<G: Guidance + ?Sized> GuidedDenoiser for ByTerms<'_, G> {
             self.tally.note(name, value);
         }
         Ok((denoised, terms))
+    }
+
+    fn draw(&self, x_t: ArrayView2<f64>, levels: &[Level], streams: &mut [Stream]) -> Result<Option<Array2<f64>>> {
+        let Some(drawing) = self.rule.drawing() else { return Ok(None) };
+        let point = Point::new(self.of.view(), x_t, levels, self.rule.jacobian())?;
+        let drawn = drawing.draw(&point, streams)?;
+        self.tally.count(point.products.get());
+        Ok(Some(drawn))
     }
 
     fn places(&self) -> Option<Vec<Place>> {

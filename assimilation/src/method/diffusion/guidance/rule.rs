@@ -9,7 +9,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use ndarray::Array2;
-use scorecast_systems::{Affine, DifferentiableDenoiser, Result, Settings};
+use scorecast_systems::{Affine, DifferentiableDenoiser, Result, Settings, Stream};
 
 use super::by_terms::{ByTerms, GuidedDenoiser};
 use super::point::Point;
@@ -45,10 +45,27 @@ pub trait Guidance: Debug + Send + Sync {
         Jacobian::OfDenoiser
     }
 
+    /// How it draws z given z_t and y itself, where it does: what is drawn is then noised anew at each level ([`noise_anew`]), and
+    /// neither a sampler nor correctors follow the guided D, which path weights alone ask for.
+    ///
+    /// [`noise_anew`]: super::noise_anew
+    fn drawing(&self) -> Option<&dyn Drawing> {
+        None
+    }
+
     /// Guides a denoiser by these terms.
     fn guide<'a>(&'a self, unguided: Unguided<'a>) -> Box<dyn GuidedDenoiser + 'a> {
         Box::new(ByTerms::new(self, unguided))
     }
+}
+
+/// A rule that draws z given z_t and y.
+pub trait Drawing {
+    /// A draw for each member, `[member, component]`; member i draws from `streams[i]` and from no other.
+    ///
+    /// # Errors
+    /// When the denoiser itself cannot run.
+    fn draw(&self, at: &Point, streams: &mut [Stream]) -> Result<Array2<f64>>;
 }
 
 /// What stands for J, the Jacobian of D.
