@@ -28,8 +28,8 @@ pub use diffusion::ensf::{
 };
 pub use diffusion::guidance::{
     Added, Daps, Dps, Drawing, FlowDas, Following, FollowingDenoiser, Form as FlowDasForm, GUIDANCE, Guidance,
-    GuidedDenoiser, Jacobian, JacobianFree, MomentMatched, Point, PseudoInverse, Quadrature, Sda, Source, Terms, Tmpd,
-    Unguided, noise_anew,
+    GuidedDenoiser, Jacobian, JacobianFree, MomentMatched, Noised, Point, PseudoInverse, Quadrature, Sda, Source,
+    Terms, Tmpd, Unguided, noise_anew,
 };
 pub use diffusion::guided::Guided;
 pub use diffusion::local_weights::LocalWeights;

@@ -11,7 +11,7 @@ use common::derived::by_key;
 use common::errors;
 use ndarray::{Array1, Array2, Axis, array};
 use scorecast_assimilation::ensemble::covariance;
-use scorecast_assimilation::method::{Added, Correctors, GUIDANCE, Guidance, Unguided};
+use scorecast_assimilation::method::{Added, Correctors, GUIDANCE, Guidance, Metric, Unguided, noise_anew};
 use scorecast_assimilation::observe::{Absolute, Laplace, Linear, NoiseLaw, Pointwise, Stride, StudentT};
 use scorecast_assimilation::{ObservationOperator, ObservationSet};
 use scorecast_systems::gaussian::{GaussianDenoiser, LowRankGaussian, LowRankMixture};
@@ -21,27 +21,28 @@ use scorecast_systems::{
     Affine, Denoiser, DifferentiableDenoiser, Domain, Karras, Key, Level, Purpose, Sampler, Settings, Value,
 };
 
-fn rule(name: &str, given: &[(&str, Value)]) -> Arc<dyn Guidance> {
+pub(super) fn rule(name: &str, given: &[(&str, Value)]) -> Arc<dyn Guidance> {
     let entry = GUIDANCE.iter().find(|entry| entry.name == name).unwrap();
     (entry.build)(&Settings::check(name, entry.params, &by_key(given)).unwrap())
 }
 
-/// How draws are made.
-struct Way {
-    members: usize,
-    steps: usize,
-    sampler: &'static dyn Sampler,
-    correctors: Correctors,
+/// How draws are made: along levels from `ends.1` down to `ends.0`, by a sampler unless the rule draws itself.
+pub(super) struct Way {
+    pub members: usize,
+    pub steps: usize,
+    pub ends: (f64, f64),
+    pub sampler: &'static dyn Sampler,
+    pub correctors: Correctors,
 }
 
 impl Way {
     /// By the reverse stochastic equation.
-    fn by_sde(members: usize, steps: usize, correctors: Correctors) -> Self {
-        Self { members, steps, sampler: &ReverseSde, correctors }
+    pub fn by_sde(members: usize, steps: usize, correctors: Correctors) -> Self {
+        Self { members, steps, ends: (0.002, 40.0), sampler: &ReverseSde, correctors }
     }
 
     /// Draws of the law of `denoiser`, whose states are z, given y.
-    fn draw(
+    pub fn draw(
         &self,
         denoiser: &dyn DifferentiableDenoiser,
         h: &dyn ObservationOperator,
@@ -52,33 +53,37 @@ impl Way {
         let to_state = Affine { offset: Array2::zeros(shape), scale: Array2::ones(shape) };
         let observed = ObservationSet { step: 1, time: 0.0, values: y.view(), operator: h };
         let guided = rule.guide(Unguided { denoiser, to_state: &to_state, observed });
-        let levels = Karras { sigma_min: 0.002, sigma_max: 40.0, rho: 7.0, steps: self.steps }.exploding().unwrap();
+        let (sigma_min, sigma_max) = self.ends;
+        let levels = Karras { sigma_min, sigma_max, rho: 7.0, steps: self.steps }.exploding().unwrap();
         let key = Key::new(2, Domain::Method).purpose(Purpose::Sampler);
+        if let Some(z) = noise_anew(&levels, shape, key, |noised, streams| guided.draw(noised, streams)).unwrap() {
+            return z;
+        }
         let run = Run { denoiser: &*guided, sampler: self.sampler, levels: &levels, key };
         drive(&run, Start::Noise(self.members), &mut self.correctors.of(&*guided, self.members, key)).unwrap().x
     }
 }
 
 /// A Gaussian law N(0, P) observed as y with errors of one variance.
-struct Gaussian {
-    covariance: Array2<f64>,
-    h: Array2<f64>,
-    r: f64,
-    y: Array1<f64>,
+pub(super) struct Gaussian {
+    pub covariance: Array2<f64>,
+    pub h: Array2<f64>,
+    pub r: f64,
+    pub y: Array1<f64>,
 }
 
 impl Gaussian {
-    fn one(r: f64) -> Self {
+    pub fn one(r: f64) -> Self {
         Self { covariance: array![[1.0]], h: array![[1.0]], r, y: array![1.2] }
     }
 
     /// Unit variances, correlation .8, the first component observed as 2.
-    fn two(r: f64) -> Self {
+    pub fn two(r: f64) -> Self {
         Self { covariance: array![[1.0, 0.8], [0.8, 1.0]], h: array![[1.0, 0.0]], r, y: array![2.0] }
     }
 
     /// Forty components on a ring whose correlation falls as exp(-d / 2), every second one observed.
-    fn forty(r: f64) -> Self {
+    pub fn forty(r: f64) -> Self {
         let distance = |i: usize, j: usize| (i.abs_diff(j)).min(40 - i.abs_diff(j)) as f64;
         let covariance = Array2::from_shape_fn((40, 40), |(i, j)| (-distance(i, j) / 2.0).exp());
         let h = Array2::from_shape_fn((20, 40), |(i, j)| f64::from(u8::from(j == 2 * i)));
@@ -100,7 +105,7 @@ impl Gaussian {
     }
 
     /// Of each component how far the mean of what is drawn is off in exact sd, and the ratio of the sd to the exact one.
-    fn off(&self, rule: &dyn Guidance, way: &Way) -> (Array1<f64>, Array1<f64>) {
+    pub fn off(&self, rule: &dyn Guidance, way: &Way) -> (Array1<f64>, Array1<f64>) {
         let denoiser = GaussianDenoiser::new(Array1::zeros(self.covariance.nrows()), self.covariance.view()).unwrap();
         let h = Linear::new(self.h.clone(), &errors(&[self.r.sqrt()])).unwrap();
         let x = way.draw(&denoiser, &h, self.y.clone(), rule);
@@ -111,7 +116,7 @@ impl Gaussian {
     }
 }
 
-fn largest(values: &Array1<f64>) -> f64 {
+pub(super) fn largest(values: &Array1<f64>) -> f64 {
     values.iter().fold(0.0f64, |most, value| most.max(value.abs()))
 }
 
@@ -133,6 +138,28 @@ fn moment_matching_with_correctors_draws_the_posterior() {
     }
 }
 
+/// Correctors that are measured in the spread of each component, on a law whose components have very different spread.
+#[test]
+fn correctors_in_the_spread_of_each_component_leave_the_posterior_as_it_is() {
+    let problem = Gaussian {
+        covariance: array![[1.0, 0.005], [0.005, 1e-4]],
+        h: array![[1.0, 0.0], [0.0, 1.0]],
+        r: 2.5e-3,
+        y: array![0.8, 0.01],
+    };
+    let rule = rule("moment_matched", &[("tolerance", Value::Float(1e-8))]);
+    for (metric, problem, members) in [
+        (Metric::Spread(8), &problem, 10_000),
+        (Metric::Level, &problem, 10_000),
+        (Metric::Spread(8), &Gaussian::two(0.25), 10_000),
+    ] {
+        let correctors = Correctors { count: 2, step: 0.2, metric };
+        let (bias, ratio) = problem.off(&*rule, &Way::by_sde(members, 60, correctors));
+        println!("{metric:?}: bias {bias:.3}, sd {ratio:.3}");
+        assert!(largest(&bias) < 0.05 && ratio.iter().all(|ratio| (0.95..1.05).contains(ratio)), "{metric:?}");
+    }
+}
+
 /// gamma, the error variance, and by a program of its own, which follows mean and variance through the steps: how far the mean is
 /// off in exact sd and the ratio of the sd after 200 steps of Heun's rule with 0, 1 and 4 correctors of .1 after each.
 const FLOW: [[f64; 8]; 6] = [
@@ -150,7 +177,13 @@ fn a_small_gamma_collapses_along_the_flow_and_correctors_open_it_again() {
     for [gamma, r, pinned @ ..] in FLOW {
         for (count, pinned) in [0, 1, 4].into_iter().zip(pinned.chunks_exact(2)) {
             let (bias, ratio) = (pinned[0], pinned[1]);
-            let way = Way { members, steps: 200, sampler: &Heun, correctors: Correctors::by_level(count, 0.1) };
+            let way = Way {
+                members,
+                steps: 200,
+                ends: (0.002, 40.0),
+                sampler: &Heun,
+                correctors: Correctors::by_level(count, 0.1),
+            };
             let rule = rule("sda", &[("gamma", Value::Float(gamma))]);
             let (found_bias, found_ratio) = Gaussian::one(r).off(&*rule, &way);
             println!("gamma {gamma} r {r} {count}: bias {:.3}, sd {:.4}", found_bias[0], found_ratio[0]);
@@ -207,7 +240,7 @@ fn rules_for_parts_of_the_values_add_up() {
 }
 
 /// Mean and sd of N(0, 1) given y by a likelihood, on a grid.
-fn moments_on_a_grid(likelihood: impl Fn(f64) -> f64) -> (f64, f64) {
+pub(super) fn moments_on_a_grid(likelihood: impl Fn(f64) -> f64) -> (f64, f64) {
     let grid = Array1::linspace(-6.0, 6.0, 24_001);
     let p = grid.mapv(|x: f64| (-0.5 * x * x).exp() * likelihood(x));
     let mean = (&p * &grid).sum() / p.sum();
@@ -233,7 +266,7 @@ fn quadrature_serves_any_law_of_errors() {
 }
 
 /// Two modes at -1 and 1, of sd .35, of weights .3 and .7.
-fn two_modes() -> LowRankMixture {
+pub(super) fn two_modes() -> LowRankMixture {
     let part = |weight, mean| LowRankGaussian {
         weight,
         mean: array![mean],
@@ -244,7 +277,7 @@ fn two_modes() -> LowRankMixture {
 }
 
 /// Of the law of two modes given y: the share above 0, and mean and sd of |x|, on a grid.
-fn on_a_grid(likelihood: impl Fn(f64) -> f64) -> [f64; 3] {
+pub(super) fn on_a_grid(likelihood: impl Fn(f64) -> f64) -> [f64; 3] {
     let normal = |x: f64, m: f64| (-0.5 * ((x - m) / 0.35).powi(2)).exp();
     let grid = Array1::linspace(-4.0, 4.0, 80_001);
     let p = grid.mapv(|x: f64| (0.3 * normal(x, -1.0) + 0.7 * normal(x, 1.0)) * likelihood(x));
@@ -253,7 +286,7 @@ fn on_a_grid(likelihood: impl Fn(f64) -> f64) -> [f64; 3] {
     [mean(&|x| f64::from(u8::from(x > 0.0))), centre, (mean(&|x| x * x) - centre * centre).sqrt()]
 }
 
-fn of_draws(x: &Array2<f64>) -> [f64; 3] {
+pub(super) fn of_draws(x: &Array2<f64>) -> [f64; 3] {
     let size = x.mapv(f64::abs);
     [x.mapv(|x| f64::from(u8::from(x > 0.0))).mean().unwrap(), size.mean().unwrap(), size.std(1.0)]
 }

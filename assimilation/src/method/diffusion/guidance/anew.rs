@@ -6,8 +6,30 @@
 use ndarray::{Array2, ArrayView2};
 use scorecast_systems::{Key, Level, Levels, Result, Stream};
 
-/// Members of `shape`, `[member, component]`, at the end of `levels`, by `draw`, which gives z for z_t at the levels of its frames; none
-/// where it gives none. Member i draws from stream i of `key`.
+use super::point::Point;
+
+/// A rule that draws z given z_t and y.
+pub trait Drawing {
+    /// A draw for each member, `[member, component]`; member i draws from `streams[i]` and from no other. `before` is the draw at
+    /// the level before, where there was one: what leaves the law of z given z_t and y as it is may start from there.
+    ///
+    /// # Errors
+    /// When the denoiser itself cannot run.
+    fn draw(&self, at: &Point, before: Option<&Array2<f64>>, streams: &mut [Stream]) -> Result<Array2<f64>>;
+}
+
+/// z_t of all members.
+#[derive(Clone, Copy)]
+pub struct Noised<'a> {
+    /// `[member, component]`.
+    pub x_t: ArrayView2<'a, f64>,
+    /// Its levels, one a frame.
+    pub levels: &'a [Level],
+    /// The z that was drawn at the level before, `[member, component]`, unless this is the first.
+    pub before: Option<&'a Array2<f64>>,
+}
+
+/// Members of `shape`, `[member, component]`, at the end of `levels`, by `draw`, which gives z for z_t; none where it gives none. Member i draws from stream i of `key`.
 ///
 /// # Errors
 /// Those of `draw`.
@@ -15,17 +37,20 @@ pub fn noise_anew(
     levels: &Levels,
     shape: (usize, usize),
     key: Key,
-    mut draw: impl FnMut(ArrayView2<f64>, &[Level], &mut [Stream]) -> Result<Option<Array2<f64>>>,
+    mut draw: impl FnMut(&Noised, &mut [Stream]) -> Result<Option<Array2<f64>>>,
 ) -> Result<Option<Array2<f64>>> {
     let mut streams: Vec<Stream> = (0..shape.0 as u64).map(|member| key.stream(member)).collect();
-    let mut z = Array2::zeros(shape);
-    add_noise(&mut z, levels.start(), &mut streams);
+    let mut x_t = Array2::zeros(shape);
+    add_noise(&mut x_t, levels.start(), &mut streams);
+    let mut before = None;
     for index in 0..levels.steps() {
-        let Some(drawn) = draw(z.view(), levels.before(index), &mut streams)? else { return Ok(None) };
-        z = drawn;
-        add_noise(&mut z, levels.before(index + 1), &mut streams);
+        let noised = Noised { x_t: x_t.view(), levels: levels.before(index), before: before.as_ref() };
+        let Some(drawn) = draw(&noised, &mut streams)? else { return Ok(None) };
+        x_t.assign(&drawn);
+        add_noise(&mut x_t, levels.before(index + 1), &mut streams);
+        before = Some(drawn);
     }
-    Ok(Some(z))
+    Ok(Some(x_t))
 }
 
 /// alpha z + sigma xi in place of z, frame by frame.

@@ -6,8 +6,9 @@ use std::sync::{Mutex, PoisonError};
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 use scorecast_systems::{ConditionalDenoiser, Denoised, Denoiser, Level, Result, Stream};
 
-use super::by_terms::GuidedDenoiser;
-use super::rule::{Guidance, Terms, Unguided};
+use super::anew::Noised;
+use super::by_terms::{GuidedDenoiser, Unguided};
+use super::rule::{Guidance, Terms};
 use super::tally::Tally;
 use crate::observations::ObservationSet;
 use crate::outcome::Diagnostics;
@@ -32,11 +33,11 @@ pub trait FollowingDenoiser: Denoiser {
     /// The sums of the terms at the last evaluation, `[member]`: what the rule makes of log p(y | z_t), up to a constant.
     fn last_log_likelihood(&self) -> Array1<f64>;
 
-    /// A draw of z given `x_t` and y, as [`GuidedDenoiser::draw`] gives it.
+    /// A draw of z given z_t and y, as [`GuidedDenoiser::draw`] gives it.
     ///
     /// # Errors
     /// When the denoiser itself cannot run.
-    fn draw(&self, x_t: ArrayView2<f64>, levels: &[Level], streams: &mut [Stream]) -> Result<Option<Array2<f64>>>;
+    fn draw(&self, noised: &Noised, streams: &mut [Stream]) -> Result<Option<Array2<f64>>>;
 }
 
 /// A guided denoiser whose row i is bound to member i, or to the ancestor that took its place.
@@ -76,8 +77,8 @@ impl FollowingDenoiser for Following<'_> {
         self.log_likelihood.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn draw(&self, x_t: ArrayView2<f64>, levels: &[Level], streams: &mut [Stream]) -> Result<Option<Array2<f64>>> {
-        self.guided.draw(x_t, levels, streams)
+    fn draw(&self, noised: &Noised, streams: &mut [Stream]) -> Result<Option<Array2<f64>>> {
+        self.guided.draw(noised, streams)
     }
 }
 

@@ -8,10 +8,11 @@
 use std::cell::Cell;
 
 use ndarray::{Array2, ArrayView2};
-use scorecast_systems::{Affine, Level, Pullback, Result};
+use scorecast_systems::{Level, Pullback, Result};
 
+use super::by_terms::Unguided;
 use super::frames::{Spread, by_frame};
-use super::rule::{Jacobian, Unguided};
+use super::rule::Jacobian;
 use crate::method::diffusion::likelihood::{error_times, residual};
 use crate::observations::ObservationSet;
 
@@ -66,16 +67,6 @@ impl<'a> Point<'a> {
     /// x(D), `[member, component]`.
     pub fn state(&self) -> &Array2<f64> {
         &self.state
-    }
-
-    /// D without guidance, `[member, component]`.
-    pub fn free(&self) -> &Array2<f64> {
-        &self.free
-    }
-
-    /// From z to states x.
-    pub fn to_state(&self) -> &Affine {
-        self.of.to_state
     }
 
     /// The values, their operator, their error R and the places where they sit.

@@ -9,9 +9,10 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use ndarray::Array2;
-use scorecast_systems::{Affine, DifferentiableDenoiser, Result, Settings, Stream};
+use scorecast_systems::{Result, Settings};
 
-use super::by_terms::{ByTerms, GuidedDenoiser};
+use super::anew::Drawing;
+use super::by_terms::{ByTerms, GuidedDenoiser, Unguided};
 use super::point::Point;
 use crate::observations::ObservationSet;
 
@@ -59,15 +60,6 @@ pub trait Guidance: Debug + Send + Sync {
     }
 }
 
-/// A rule that draws z given z_t and y.
-pub trait Drawing {
-    /// A draw for each member, `[member, component]`; member i draws from `streams[i]` and from no other.
-    ///
-    /// # Errors
-    /// When the denoiser itself cannot run.
-    fn draw(&self, at: &Point, streams: &mut [Stream]) -> Result<Array2<f64>>;
-}
-
 /// What stands for J, the Jacobian of D.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Jacobian {
@@ -75,24 +67,6 @@ pub enum Jacobian {
     OfDenoiser,
     /// The Jacobian for independent components of unit variance, alpha / (alpha^2 + sigma^2): no product is taken.
     OfUnitNormals,
-}
-
-/// What is to be guided, and by what.
-#[derive(Clone, Copy)]
-pub struct Unguided<'a> {
-    /// D, whose row i is member i of `to_state`.
-    pub denoiser: &'a dyn DifferentiableDenoiser,
-    /// From z to states x.
-    pub to_state: &'a Affine,
-    /// Its values that are present guide.
-    pub observed: ObservationSet<'a>,
-}
-
-impl Unguided<'_> {
-    /// It, borrowed for a shorter time.
-    pub(super) fn view(&self) -> Unguided<'_> {
-        Unguided { observed: self.observed.view(), ..*self }
-    }
 }
 
 /// What the values say of z_t at one point.

@@ -73,7 +73,7 @@ pub trait Weighting: Debug + Send + Sync {
     /// When the denoiser itself cannot run.
     fn draw(&self, run: &GuidedRun) -> Result<WeighedDraw> {
         let (shape, key) = ((run.members(), run.guided.dim()), run.key.purpose(Purpose::Sampler));
-        if let Some(z) = noise_anew(run.levels, shape, key, |z, levels, streams| run.guided.draw(z, levels, streams))? {
+        if let Some(z) = noise_anew(run.levels, shape, key, |noised, streams| run.guided.draw(noised, streams))? {
             return Ok(WeighedDraw { ensemble: run.to_state.apply(&z), log_factors: None, ancestors: None });
         }
         let path = Run { denoiser: run.guided, sampler: run.sampling.sampler, levels: run.levels, key: run.key };
