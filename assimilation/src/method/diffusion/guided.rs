@@ -52,7 +52,7 @@ pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
         &constraint::SETTINGS,
     ]),
     build: MethodBuild::new(&[Need::Denoiser], |settings: &Settings| Ok(Box::new(Guided::from_settings(settings)?)))
-        .holding(memory::of_sampler)
+        .holding(memory::of_guided)
         .with_caveat(|settings| weighting::caveat(settings).or_else(|| guidance::caveat(settings))),
 };
 

@@ -11,7 +11,8 @@
 //! |r| has no R and no spread of z given z_t in it: a pull as strong for a small innovation as for a large one. In its Lorenz-63
 //! setting (one lead step from a known state, z of sd .0198 observed as arctan with an error of sd .25) what it moves the mean by
 //! is 7 times what the observation moves it by at an innovation of one sd of the error, 28 times at a quarter of that, and 62 times at
-//! a tenth.
+//! a tenth. Weights along the path make up for it where they are looked at at the end, or by `girsanov`; those of `twisted` take the
+//! terms for a likelihood, which grow as 1 / t, and are left with a few members.
 //!
 //! Corrected, z given z_t has the mean D and the variance that Tweedie's formula gives, and r is divided by R and by what that
 //! leaves open of the value: u_j = m + s q_j of what a value reads, V = R + diag(var_j h(u_j)), w = V^-1 (y - mean_j h(u_j)), in the
