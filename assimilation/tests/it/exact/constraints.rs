@@ -146,12 +146,12 @@ fn a_filter_that_is_told_the_constraint_is_the_kalman_filter_that_is_told_it() {
             let variance = covariance(outcome.ensemble.view(), outcome.weights.as_ref()).diag().to_owned();
             let bias = (outcome.mean() - &m) / p.diag().mapv(f64::sqrt);
             let ratio = variance / p.diag();
-            let told = outcome.diagnostics["log_evidence"];
-            println!("{weights} {set}: bias {bias:.3}, variance {ratio:.3}, evidence {told:.3} for {evidence:.3}");
+            let found = outcome.diagnostics["log_evidence"];
+            println!("{weights} {set}: bias {bias:.3}, variance {ratio:.3}, evidence {found:.3} for {evidence:.3}");
             let error = if weights == "adapted" { 0.06 } else { 0.15 };
             assert!(bias.iter().all(|bias| bias.abs() < error), "{weights} {set}: {bias}");
             assert!(ratio.iter().all(|ratio| (ratio - 1.0).abs() < 2.0 * error), "{weights} {set}: {ratio}");
-            assert!((told - evidence).abs() < error, "{weights} {set}: {told} for {evidence}");
+            assert!((found - evidence).abs() < error, "{weights} {set}: {found} for {evidence}");
             assert!(residual(&outcome.ensemble, 1) <= 1e-10);
         }
     }

@@ -6,7 +6,8 @@
 //! H^T); otherwise by `sweeps` elliptical slices ([`super::elliptical`]) from what was drawn at the level before, component by component
 //! where each value reads one, which asks for no derivative of h and goes from mode to mode. (The source takes Langevin steps, whose
 //! length is a matter of h and R.)
-//! The terms are those of its mean, which weights along the path are made of. No vector-Jacobian product is taken.
+//! The terms are those of its mean, by which paths are guided where weights are made along them: draws noised anew have no path. No
+//! vector-Jacobian product is taken.
 //!
 //! Where the components of z are independent unit normals draws are those of the posterior, whatever h and the errors. Elsewhere N(D,
 //! v I) is not the law of z given z_t, but what it gets wrong is noised over: draws come to the posterior in the inverse of the number
@@ -91,7 +92,7 @@ impl Guidance for Daps {
 
     fn caveat(&self) -> Option<&'static str> {
         Some(
-            "draws as if the components were independent and of unit variance given the noised state, and noises anew; where they \
+            "draws, where weights are not along the path, as if the components were independent and of unit variance given the noised state, and noises anew; where they \
              are not its draws come to those of the posterior in the inverse of the number of steps (with a correlation of .8 the \
              mean is off by .27 sd at 64 steps, .05 at 400).",
         )
