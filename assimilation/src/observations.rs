@@ -290,7 +290,8 @@ impl ObservationSet<'_> {
             return Ok(());
         }
         Err(Error::Unsupported(format!(
-            "method `{method}` supposes Gaussian observation errors but operator `{}` has another law; use `bootstrap`",
+            "method `{method}` supposes Gaussian observation errors but operator `{}` has another law; use `bootstrap`, \
+             `qceff`, or `ensf` with score = \"local_mixture\", which take any law",
             self.operator.name()
         )))
     }

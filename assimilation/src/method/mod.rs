@@ -20,14 +20,16 @@ pub use around::inflation::Inflation;
 pub use around::lag::{FixedLag, PastMembers};
 pub use around::quality_control::QualityControl;
 pub use build::{Caveat, Make, Memory, MethodBuild};
-pub use diffusion::correctors::{Correcting, Correctors};
+pub use diffusion::constraint::Constraint;
+pub use diffusion::correctors::{Correcting, Correctors, Metric};
 pub use diffusion::ensf::{
     EnSf, EnsembleGaussian, GaussianScore, KernelSampler, Latents, LocalMixture, ModelNoise, PriorScore, Solver,
     Tapering,
 };
 pub use diffusion::guidance::{
-    Added, Dps, Following, FollowingDenoiser, GUIDANCE, Guidance, GuidedDenoiser, Jacobian, JacobianFree,
-    MomentMatched, Point, PseudoInverse, Quadrature, Sda, Source, Terms, Tmpd, Unguided,
+    Added, Daps, Dps, Drawing, FlowDas, Following, FollowingDenoiser, Form as FlowDasForm, GUIDANCE, Guidance,
+    GuidedDenoiser, Jacobian, JacobianFree, MomentMatched, Noised, Point, PseudoInverse, Quadrature, Sda, Source,
+    Terms, Tmpd, Unguided, noise_anew,
 };
 pub use diffusion::guided::Guided;
 pub use diffusion::local_weights::LocalWeights;

@@ -12,7 +12,8 @@ use crate::error::{Error, Result};
 pub(super) fn per_value(given: &[f64], dim: usize, what: &str) -> Result<Array1<f64>> {
     if let Some(bad) = given.iter().find(|value| !(**value > 0.0 && value.is_finite())) {
         return Err(Error::Shape(format!(
-            "an observation error has the {what} {bad}; set observe.noise to numbers above 0"
+            "an observation error has the {what} {bad}; set observe.noise to numbers above 0 (what is known without error is a \
+             `constraint` of method `guided`)"
         )));
     }
     match given {

@@ -41,7 +41,6 @@ fn whatever_is_a_billion_is_refused_at_once_with_the_figure_of_a_dry_run() {
         ("lorenz96", "forecaster.1.blocks=1000000000", "1000000000 blocks"),
         ("lorenz96", "forecaster.2.batch=1000000000", "layers of 1000000000 examples"),
         ("lorenz96", "assimilate.0.members=1000000000", "1000000000"),
-        ("lorenz63", "assimilate.2.steps=1000000000", "1000000000 steps"),
         ("lorenz96", "score.members=1000000000", "1000000000 members"),
         ("lorenz96", "observe.0.replicates=1000000000", "1000000000 x 800 sets"),
     ] {

@@ -2,6 +2,7 @@
 //! a guidance rule take of it. A missing value has a 0 in its place throughout, whatever h is there.
 
 use ndarray::{Array1, Array2, ArrayView2};
+use scorecast_systems::Stream;
 
 use crate::error::Result;
 use crate::observations::ObservationSet;
@@ -18,6 +19,19 @@ pub(super) fn error_times(observed: &ObservationSet, v: &Array2<f64>) -> Array2<
     match error.correlated() {
         Some((r, _)) => observed.clear_missing(v.dot(&r)),
         None => v * &error.variance(),
+    }
+}
+
+/// A draw of the Gaussian errors for each member, `[member, value]`; member i draws from `streams[i]`.
+pub(super) fn error_draws(observed: &ObservationSet, streams: &mut [Stream]) -> Array2<f64> {
+    let error = observed.operator.error();
+    let mut draws = Array2::zeros((streams.len(), observed.values.len()));
+    for (mut row, stream) in draws.outer_iter_mut().zip(streams) {
+        row.mapv_inplace(|_| stream.normal());
+    }
+    match error.correlated() {
+        Some((_, factor)) => draws.dot(&factor.lower().t()),
+        None => draws * &error.variance().mapv(f64::sqrt),
     }
 }
 

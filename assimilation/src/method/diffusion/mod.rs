@@ -1,7 +1,9 @@
 //! Methods that draw the analysis by a reverse diffusion: from a score made of the members, or by guiding the denoiser
 //! of a forecaster.
 
+pub(crate) mod constraint;
 pub(crate) mod correctors;
+mod counts;
 pub(crate) mod ensf;
 pub(crate) mod guidance;
 pub(crate) mod guided;

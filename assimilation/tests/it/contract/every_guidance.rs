@@ -12,11 +12,11 @@ use common::{LinearProblem, Root, errors, method, word};
 use ndarray::{Array1, Array2, Axis, array, s};
 use scorecast_assimilation::ensemble::covariance;
 use scorecast_assimilation::method::{GUIDANCE, Guidance, Jacobian, Terms, Unguided, WEIGHTINGS};
-use scorecast_assimilation::observe::{Arctan, CorrelatedError, Linear, NoiseLaw, Pointwise, Stride};
-use scorecast_assimilation::{ObservationOperator, ObservationSet, Result};
+use scorecast_assimilation::observe::{Arctan, CorrelatedError, Laplace, Linear, NoiseLaw, Pointwise, Stride};
+use scorecast_assimilation::{METHODS, ObservationOperator, ObservationSet, Result};
 use scorecast_systems::gaussian::GaussianDenoiser;
 use scorecast_systems::noising::Denoised;
-use scorecast_systems::{Affine, Domain, Key, Level, Settings, Value};
+use scorecast_systems::{Affine, Domain, Key, Level, ParamKind, Settings, Value};
 
 const MEMBERS: usize = 4;
 
@@ -187,9 +187,11 @@ fn guided(rule: &str, weights: &str, members: usize) -> Box<dyn scorecast_assimi
 
 #[test]
 fn every_rule_runs_with_every_weighting() {
-    for (rule, weights) in
-        GUIDANCE.iter().flat_map(|rule| WEIGHTINGS.iter().map(move |weights| (rule.name, weights.name)))
+    for (entry, weights) in GUIDANCE.iter().flat_map(|rule| WEIGHTINGS.iter().map(move |weights| (rule, weights.name)))
     {
+        let rule = entry.name;
+        let usual = Settings::check(rule, entry.params, &by_key(&[])).unwrap();
+        let pulls = (entry.build)(&usual).jacobian() == Jacobian::OfDenoiser;
         // several values, some of them missing, each second lead step
         let problem = LinearProblem::two(6);
         for outcome in problem.run(&mut *guided(rule, weights, 60), Key::new(5, Domain::Method)) {
@@ -198,7 +200,7 @@ fn every_rule_runs_with_every_weighting() {
                 // 64 steps, one evaluation each
                 let of = |name: &str| outcome.diagnostics[name];
                 assert_eq!(of("evaluations"), 64.0, "{rule} {weights}");
-                assert_eq!(of("vector_jacobian_products") > 0.0, rule != "jacobian_free", "{rule} {weights}");
+                assert_eq!(of("vector_jacobian_products") > 0.0, pulls, "{rule} {weights}");
             }
             assert_eq!(
                 outcome.diagnostics.contains_key("ess"),
@@ -242,7 +244,7 @@ fn weights_along_the_path_make_the_kalman_filter_of_any_rule() {
 #[test]
 fn a_setting_of_another_rule_is_refused_and_so_is_weighting_a_path_without_noise() {
     let refused = |given: &[(&str, Value)]| {
-        let entry = scorecast_assimilation::METHODS.iter().find(|entry| entry.name == "guided").unwrap();
+        let entry = METHODS.iter().find(|entry| entry.name == "guided").unwrap();
         let settings = Settings::check("method `guided`", entry.params, &by_key(given)).unwrap();
         (entry.build.make)(&settings).err().map(|error| error.to_string()).unwrap_or_default()
     };
@@ -264,6 +266,7 @@ fn a_setting_of_another_rule_is_refused_and_so_is_weighting_a_path_without_noise
 fn every_weighting_is_local_or_says_why_not() {
     let problem = LinearProblem::forty(2);
     let key = Key::new(8, Domain::Method);
+    let entry = METHODS.iter().find(|entry| entry.name == "guided").unwrap();
     for (weights, update) in
         WEIGHTINGS.iter().flat_map(|entry| ["transport", "resample"].map(|update| (entry.name, update)))
     {
@@ -273,18 +276,78 @@ fn every_weighting_is_local_or_says_why_not() {
             ("radius", Value::Float(2.0)),
             ("members", Value::Int(20)),
         ];
-        let mut filter = method("guided", &given);
+        let settings = Settings::check("method `guided`", entry.params, &by_key(&given)).unwrap();
+        let local = ["exact", "adapted"].contains(&weights);
+        let mut filter = match (entry.build.make)(&settings) {
+            Ok(filter) => filter,
+            Err(error) => {
+                assert!(!local && error.to_string().contains("set it to \"exact\" or \"adapted\""), "{error}");
+                continue;
+            }
+        };
+        assert!(local, "{weights}");
         filter.start(&problem.prior(), 0, key).unwrap();
         let values = problem.observations.row(0);
         let observed =
             ObservationSet { step: 1, time: 1.0, values, operator: &Stride::new(40, 2, 0, &errors(&[0.7])).unwrap() };
+        let outcome = filter.step(&problem.model, &observed, key).unwrap();
+        assert!(outcome.weights.is_none() && outcome.diagnostics["ess"] > 1.0);
+        assert!(outcome.ensemble.iter().all(|value| value.is_finite()));
+    }
+}
+
+/// Without a word for the weights those are taken that know what values say before a draw, whatever h and the rule are; where none
+/// does, what is said is of the observations.
+#[test]
+fn every_rule_has_local_weights_without_being_told_which() {
+    let problem = LinearProblem::forty(2);
+    let key = Key::new(8, Domain::Method);
+    let stride = || Stride::new(40, 2, 0, &errors(&[0.7])).unwrap();
+    let laplace = Stride::new(40, 2, 0, &|dim| Ok(Box::new(Laplace::new(&[0.5], dim)?))).unwrap();
+    let operators: [(Box<dyn ObservationOperator>, bool); 3] =
+        [(Box::new(stride()), true), (Box::new(Pointwise::new(Arctan, stride())), true), (Box::new(laplace), false)];
+    for (entry, (operator, usable)) in GUIDANCE.iter().flat_map(|entry| operators.iter().map(move |of| (entry, of))) {
+        let given = [
+            ("guidance", word(entry.name)),
+            ("radius", Value::Float(2.0)),
+            ("members", Value::Int(20)),
+            ("steps", Value::Int(16)),
+        ];
+        let mut filter = method("guided", &given);
+        filter.start(&problem.prior(), 0, key).unwrap();
+        let values = problem.observations.row(0);
+        let observed = ObservationSet { step: 1, time: 1.0, values, operator: &**operator };
         match filter.step(&problem.model, &observed, key) {
-            Ok(outcome) => {
-                assert!(["exact", "adapted"].contains(&weights), "{weights}");
-                assert!(outcome.weights.is_none() && outcome.diagnostics["ess"] > 1.0);
-                assert!(outcome.ensemble.iter().all(|value| value.is_finite()));
+            Ok(outcome) => assert!(*usable && outcome.ensemble.iter().all(|x| x.is_finite()), "{}", entry.name),
+            Err(error) => {
+                let said = error.to_string();
+                assert!(!usable && said.contains("Gaussian observation errors") && said.contains("`qceff`"), "{said}");
             }
-            Err(error) => assert!(error.to_string().contains("set weights to \"exact\" or \"adapted\""), "{error}"),
+        }
+    }
+}
+
+/// A rule that draws itself has no use for a sampler, nor for correctors.
+#[test]
+fn what_a_rule_that_draws_cannot_use_is_refused() {
+    let entry = METHODS.iter().find(|entry| entry.name == "guided").unwrap();
+    for (key, value) in [("sampler", word("heun")), ("correctors", Value::Int(2))] {
+        let given = [("guidance", word("daps")), ("weights", word("none")), (key, value)];
+        let settings = Settings::check("method `guided`", entry.params, &by_key(&given)).unwrap();
+        let said = (entry.build.make)(&settings).err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(said.contains(key) && said.contains("does nothing with guidance \"daps\""), "{said}");
+    }
+}
+
+/// Whatever is counted has a largest number, so that a slip of the keyboard is told and does not run for days. Members are
+/// bounded by memory, and a grid by its states.
+#[test]
+fn every_count_of_a_diffusion_method_has_a_bound() {
+    for entry in METHODS.iter().filter(|entry| ["guided", "ensf"].contains(&entry.name)) {
+        for param in entry.params.iter().filter(|param| !["members", "columns"].contains(&param.key)) {
+            if let ParamKind::Int { max, .. } = param.kind {
+                assert!(max <= 100_000, "{} {}: {max}", entry.name, param.key);
+            }
         }
     }
 }

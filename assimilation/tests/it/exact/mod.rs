@@ -3,8 +3,10 @@
 mod adaptive;
 mod against_exact;
 mod augmented;
+mod constraints;
 mod correlated_errors;
 mod correlated_local;
+mod daps;
 mod diagnostics;
 mod double_well;
 mod ensf_gaussian;

@@ -11,7 +11,7 @@ use common::derived::by_key;
 use common::errors;
 use ndarray::{Array1, Array2, Axis, array};
 use scorecast_assimilation::ensemble::covariance;
-use scorecast_assimilation::method::{Added, Correctors, GUIDANCE, Guidance, Unguided};
+use scorecast_assimilation::method::{Added, Correctors, GUIDANCE, Guidance, Metric, Unguided, noise_anew};
 use scorecast_assimilation::observe::{Absolute, Laplace, Linear, NoiseLaw, Pointwise, Stride, StudentT};
 use scorecast_assimilation::{ObservationOperator, ObservationSet};
 use scorecast_systems::gaussian::{GaussianDenoiser, LowRankGaussian, LowRankMixture};
@@ -21,27 +21,28 @@ use scorecast_systems::{
     Affine, Denoiser, DifferentiableDenoiser, Domain, Karras, Key, Level, Purpose, Sampler, Settings, Value,
 };
 
-fn rule(name: &str, given: &[(&str, Value)]) -> Arc<dyn Guidance> {
+pub(super) fn rule(name: &str, given: &[(&str, Value)]) -> Arc<dyn Guidance> {
     let entry = GUIDANCE.iter().find(|entry| entry.name == name).unwrap();
     (entry.build)(&Settings::check(name, entry.params, &by_key(given)).unwrap())
 }
 
-/// How draws are made.
-struct Way {
-    members: usize,
-    steps: usize,
-    sampler: &'static dyn Sampler,
-    correctors: Correctors,
+/// How draws are made: along levels from `ends.1` down to `ends.0`, by a sampler unless the rule draws itself.
+pub(super) struct Way {
+    pub members: usize,
+    pub steps: usize,
+    pub ends: (f64, f64),
+    pub sampler: &'static dyn Sampler,
+    pub correctors: Correctors,
 }
 
 impl Way {
     /// By the reverse stochastic equation.
-    fn by_sde(members: usize, steps: usize, correctors: Correctors) -> Self {
-        Self { members, steps, sampler: &ReverseSde, correctors }
+    pub fn by_sde(members: usize, steps: usize, correctors: Correctors) -> Self {
+        Self { members, steps, ends: (0.002, 40.0), sampler: &ReverseSde, correctors }
     }
 
     /// Draws of the law of `denoiser`, whose states are z, given y.
-    fn draw(
+    pub fn draw(
         &self,
         denoiser: &dyn DifferentiableDenoiser,
         h: &dyn ObservationOperator,
@@ -52,33 +53,37 @@ impl Way {
         let to_state = Affine { offset: Array2::zeros(shape), scale: Array2::ones(shape) };
         let observed = ObservationSet { step: 1, time: 0.0, values: y.view(), operator: h };
         let guided = rule.guide(Unguided { denoiser, to_state: &to_state, observed });
-        let levels = Karras { sigma_min: 0.002, sigma_max: 40.0, rho: 7.0, steps: self.steps }.exploding().unwrap();
+        let (sigma_min, sigma_max) = self.ends;
+        let levels = Karras { sigma_min, sigma_max, rho: 7.0, steps: self.steps }.exploding().unwrap();
         let key = Key::new(2, Domain::Method).purpose(Purpose::Sampler);
+        if let Some(z) = noise_anew(&levels, shape, key, |noised, streams| guided.draw(noised, streams)).unwrap() {
+            return z;
+        }
         let run = Run { denoiser: &*guided, sampler: self.sampler, levels: &levels, key };
         drive(&run, Start::Noise(self.members), &mut self.correctors.of(&*guided, self.members, key)).unwrap().x
     }
 }
 
 /// A Gaussian law N(0, P) observed as y with errors of one variance.
-struct Gaussian {
-    covariance: Array2<f64>,
-    h: Array2<f64>,
-    r: f64,
-    y: Array1<f64>,
+pub(super) struct Gaussian {
+    pub covariance: Array2<f64>,
+    pub h: Array2<f64>,
+    pub r: f64,
+    pub y: Array1<f64>,
 }
 
 impl Gaussian {
-    fn one(r: f64) -> Self {
+    pub fn one(r: f64) -> Self {
         Self { covariance: array![[1.0]], h: array![[1.0]], r, y: array![1.2] }
     }
 
     /// Unit variances, correlation .8, the first component observed as 2.
-    fn two(r: f64) -> Self {
+    pub fn two(r: f64) -> Self {
         Self { covariance: array![[1.0, 0.8], [0.8, 1.0]], h: array![[1.0, 0.0]], r, y: array![2.0] }
     }
 
     /// Forty components on a ring whose correlation falls as exp(-d / 2), every second one observed.
-    fn forty(r: f64) -> Self {
+    pub fn forty(r: f64) -> Self {
         let distance = |i: usize, j: usize| (i.abs_diff(j)).min(40 - i.abs_diff(j)) as f64;
         let covariance = Array2::from_shape_fn((40, 40), |(i, j)| (-distance(i, j) / 2.0).exp());
         let h = Array2::from_shape_fn((20, 40), |(i, j)| f64::from(u8::from(j == 2 * i)));
@@ -100,7 +105,7 @@ impl Gaussian {
     }
 
     /// Of each component how far the mean of what is drawn is off in exact sd, and the ratio of the sd to the exact one.
-    fn off(&self, rule: &dyn Guidance, way: &Way) -> (Array1<f64>, Array1<f64>) {
+    pub fn off(&self, rule: &dyn Guidance, way: &Way) -> (Array1<f64>, Array1<f64>) {
         let denoiser = GaussianDenoiser::new(Array1::zeros(self.covariance.nrows()), self.covariance.view()).unwrap();
         let h = Linear::new(self.h.clone(), &errors(&[self.r.sqrt()])).unwrap();
         let x = way.draw(&denoiser, &h, self.y.clone(), rule);
@@ -111,14 +116,14 @@ impl Gaussian {
     }
 }
 
-fn largest(values: &Array1<f64>) -> f64 {
+pub(super) fn largest(values: &Array1<f64>) -> f64 {
     values.iter().fold(0.0f64, |most, value| most.max(value.abs()))
 }
 
 #[test]
 fn moment_matching_with_correctors_draws_the_posterior() {
     let rule = rule("moment_matched", &[]);
-    let corrected = Correctors { count: 1, step: 0.05 };
+    let corrected = Correctors::by_level(1, 0.05);
     for (problem, members, steps) in
         [(Gaussian::one as fn(f64) -> Gaussian, 20_000, 200), (Gaussian::two, 20_000, 200), (Gaussian::forty, 8000, 60)]
     {
@@ -131,6 +136,32 @@ fn moment_matching_with_correctors_draws_the_posterior() {
             assert!(largest(&bias) < 0.05 && least > 0.95 && most < 1.05, "{} {r}", bias.len());
         }
     }
+}
+
+/// Correctors that are measured in the spread of each component, on a law whose components have very different spread.
+#[test]
+fn correctors_in_the_spread_of_each_component_leave_the_posterior_as_it_is() {
+    let problem = Gaussian {
+        covariance: array![[1.0, 0.005], [0.005, 1e-4]],
+        h: array![[1.0, 0.0], [0.0, 1.0]],
+        r: 2.5e-3,
+        y: array![0.8, 0.01],
+    };
+    let rule = rule("moment_matched", &[("tolerance", Value::Float(1e-8))]);
+    let off = |problem: &Gaussian, correctors, steps| {
+        let (bias, ratio) = problem.off(&*rule, &Way::by_sde(10_000, steps, correctors));
+        println!("{correctors:?}, {steps} steps: bias {bias:.3}, sd {ratio:.3}");
+        (largest(&bias), ratio.mapv(|ratio| (ratio - 1.0).abs()).fold(0.0f64, |most, off| most.max(*off)))
+    };
+    let spread = Correctors { count: 2, step: 0.2, metric: Metric::Spread(8) };
+    for problem in [&problem, &Gaussian::two(0.25)] {
+        let (bias, sd) = off(problem, spread, 200);
+        assert!(bias < 0.05 && sd < 0.05, "{bias} {sd}");
+    }
+    // few steps of the sampler leave an error of their own, which as many correctors as that take away
+    let many = Correctors { count: 10, ..spread };
+    let ((_, bare), (bias, sd)) = (off(&problem, Correctors::NONE, 30), off(&problem, many, 30));
+    assert!(bias < 0.05 && sd < 0.05 && sd < bare, "{bias} {sd}, {bare} without");
 }
 
 /// gamma, the error variance, and by a program of its own, which follows mean and variance through the steps: how far the mean is
@@ -150,7 +181,13 @@ fn a_small_gamma_collapses_along_the_flow_and_correctors_open_it_again() {
     for [gamma, r, pinned @ ..] in FLOW {
         for (count, pinned) in [0, 1, 4].into_iter().zip(pinned.chunks_exact(2)) {
             let (bias, ratio) = (pinned[0], pinned[1]);
-            let way = Way { members, steps: 200, sampler: &Heun, correctors: Correctors { count, step: 0.1 } };
+            let way = Way {
+                members,
+                steps: 200,
+                ends: (0.002, 40.0),
+                sampler: &Heun,
+                correctors: Correctors::by_level(count, 0.1),
+            };
             let rule = rule("sda", &[("gamma", Value::Float(gamma))]);
             let (found_bias, found_ratio) = Gaussian::one(r).off(&*rule, &way);
             println!("gamma {gamma} r {r} {count}: bias {:.3}, sd {:.4}", found_bias[0], found_ratio[0]);
@@ -207,7 +244,7 @@ fn rules_for_parts_of_the_values_add_up() {
 }
 
 /// Mean and sd of N(0, 1) given y by a likelihood, on a grid.
-fn moments_on_a_grid(likelihood: impl Fn(f64) -> f64) -> (f64, f64) {
+pub(super) fn moments_on_a_grid(likelihood: impl Fn(f64) -> f64) -> (f64, f64) {
     let grid = Array1::linspace(-6.0, 6.0, 24_001);
     let p = grid.mapv(|x: f64| (-0.5 * x * x).exp() * likelihood(x));
     let mean = (&p * &grid).sum() / p.sum();
@@ -224,7 +261,7 @@ fn quadrature_serves_any_law_of_errors() {
         let h = Stride::new(1, 1, 0, &|_| Ok(law())).unwrap();
         let likelihood = |x: f64| law().log_likelihood(y.view(), array![[x]].view(), &[0])[0].exp();
         let (mean, sd) = moments_on_a_grid(likelihood);
-        let way = Way::by_sde(10_000, 100, Correctors { count: 2, step: 0.05 });
+        let way = Way::by_sde(10_000, 100, Correctors::by_level(2, 0.05));
         let x = way.draw(&denoiser, &h, y.clone(), &*rule("quadrature", &[]));
         let (bias, ratio) = ((x.mean().unwrap() - mean) / sd, x.std(1.0) / sd);
         println!("exact {mean:.3} {sd:.3}: bias {bias:.3}, sd {ratio:.3}");
@@ -233,7 +270,7 @@ fn quadrature_serves_any_law_of_errors() {
 }
 
 /// Two modes at -1 and 1, of sd .35, of weights .3 and .7.
-fn two_modes() -> LowRankMixture {
+pub(super) fn two_modes() -> LowRankMixture {
     let part = |weight, mean| LowRankGaussian {
         weight,
         mean: array![mean],
@@ -244,7 +281,7 @@ fn two_modes() -> LowRankMixture {
 }
 
 /// Of the law of two modes given y: the share above 0, and mean and sd of |x|, on a grid.
-fn on_a_grid(likelihood: impl Fn(f64) -> f64) -> [f64; 3] {
+pub(super) fn on_a_grid(likelihood: impl Fn(f64) -> f64) -> [f64; 3] {
     let normal = |x: f64, m: f64| (-0.5 * ((x - m) / 0.35).powi(2)).exp();
     let grid = Array1::linspace(-4.0, 4.0, 80_001);
     let p = grid.mapv(|x: f64| (0.3 * normal(x, -1.0) + 0.7 * normal(x, 1.0)) * likelihood(x));
@@ -253,7 +290,7 @@ fn on_a_grid(likelihood: impl Fn(f64) -> f64) -> [f64; 3] {
     [mean(&|x| f64::from(u8::from(x > 0.0))), centre, (mean(&|x| x * x) - centre * centre).sqrt()]
 }
 
-fn of_draws(x: &Array2<f64>) -> [f64; 3] {
+pub(super) fn of_draws(x: &Array2<f64>) -> [f64; 3] {
     let size = x.mapv(f64::abs);
     [x.mapv(|x| f64::from(u8::from(x > 0.0))).mean().unwrap(), size.mean().unwrap(), size.std(1.0)]
 }
@@ -266,7 +303,7 @@ fn quadrature_keeps_both_signs_of_an_absolute_value_where_moment_matching_loses_
     let exact = on_a_grid(|x| (-2.0 * (1.3 - x.abs()).powi(2)).exp());
     println!("exact {exact:.3?}");
     let off = |name: &str, count: usize| {
-        let way = Way::by_sde(10_000, 200, Correctors { count, step: 0.1 });
+        let way = Way::by_sde(10_000, 200, Correctors::by_level(count, 0.1));
         let found = of_draws(&way.draw(&denoiser, &h, array![1.3], &*rule(name, &[])));
         println!("{name} {count} correctors: {found:.3?}");
         (found[0] - exact[0]).abs()

@@ -27,6 +27,7 @@ use crate::ensemble::weighted_variance;
 use crate::error::Result;
 use crate::guard::can_update;
 use crate::method::around::inflation::INFLATION;
+use crate::method::diffusion::counts;
 use crate::method::diffusion::ensf::score::Score;
 use crate::method::diffusion::likelihood::LikelihoodScore;
 use crate::method::memory;
@@ -34,7 +35,7 @@ use crate::observations::ObservationSet;
 use crate::outcome::Outcome;
 use crate::problem::{Analysis, Cycle};
 
-const STEPS: Param = Param::int("steps", 500, 1, "Euler steps of the reverse equation");
+const STEPS: Param = counts::steps("steps", 500, 1, "Euler steps of the reverse equation");
 const EPS_ALPHA: Param = EnsembleScore::EPS_ALPHA;
 const EPS_BETA: Param = Param { about: "beta^2 at t = 0, states' unit squared", ..EnsembleScore::EPS_BETA };
 const CLIP: Param = Param::positive("clip", 1000.0, "largest score in each component");

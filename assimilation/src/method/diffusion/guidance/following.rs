@@ -4,10 +4,11 @@
 use std::sync::{Mutex, PoisonError};
 
 use ndarray::{Array1, Array2, ArrayView2, Axis};
-use scorecast_systems::{ConditionalDenoiser, Denoised, Denoiser, Level, Result};
+use scorecast_systems::{ConditionalDenoiser, Denoised, Denoiser, Level, Result, Stream};
 
-use super::by_terms::GuidedDenoiser;
-use super::rule::{Guidance, Terms, Unguided};
+use super::anew::Noised;
+use super::by_terms::{GuidedDenoiser, Unguided};
+use super::rule::{Guidance, Terms};
 use super::tally::Tally;
 use crate::observations::ObservationSet;
 use crate::outcome::Diagnostics;
@@ -31,6 +32,12 @@ pub struct Source<'a> {
 pub trait FollowingDenoiser: Denoiser {
     /// The sums of the terms at the last evaluation, `[member]`: what the rule makes of log p(y | z_t), up to a constant.
     fn last_log_likelihood(&self) -> Array1<f64>;
+
+    /// A draw of z given z_t and y, as [`GuidedDenoiser::draw`] gives it.
+    ///
+    /// # Errors
+    /// When the denoiser itself cannot run.
+    fn draw(&self, noised: &Noised, streams: &mut [Stream]) -> Result<Option<Array2<f64>>>;
 }
 
 /// A guided denoiser whose row i is bound to member i, or to the ancestor that took its place.
@@ -68,6 +75,10 @@ impl<'a> Following<'a> {
 impl FollowingDenoiser for Following<'_> {
     fn last_log_likelihood(&self) -> Array1<f64> {
         self.log_likelihood.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn draw(&self, noised: &Noised, streams: &mut [Stream]) -> Result<Option<Array2<f64>>> {
+        self.guided.draw(noised, streams)
     }
 }
 

@@ -2,8 +2,12 @@
 //! point in [`Point`]. How members are weighted is another axis ([`super::weighting`]).
 
 mod added;
+mod anew;
 mod by_terms;
+mod daps;
 mod dps;
+mod elliptical;
+mod flowdas;
 mod following;
 mod frames;
 mod jacobian_free;
@@ -21,15 +25,18 @@ mod without_products;
 use std::sync::Arc;
 
 pub use added::Added;
-pub use by_terms::GuidedDenoiser;
+pub use anew::{Drawing, Noised, noise_anew};
+pub use by_terms::{GuidedDenoiser, Unguided};
+pub use daps::Daps;
 pub use dps::Dps;
+pub use flowdas::{FlowDas, Form};
 pub use following::{Following, FollowingDenoiser, Source};
 pub use jacobian_free::JacobianFree;
 pub use moment_matched::MomentMatched;
 pub use point::Point;
 pub use pseudo_inverse::PseudoInverse;
 pub use quadrature::Quadrature;
-pub use rule::{BuildGuidance, Guidance, Jacobian, Terms, Unguided};
+pub use rule::{BuildGuidance, Guidance, Jacobian, Terms};
 use scorecast_systems::registry::{find, names};
 use scorecast_systems::{Entry, Param, Settings};
 pub use sda::Sda;
@@ -47,6 +54,8 @@ pub const GUIDANCE: &[Entry<BuildGuidance>] = &[
     tmpd::ENTRY,
     jacobian_free::ENTRY,
     quadrature::ENTRY,
+    daps::ENTRY,
+    flowdas::ENTRY,
 ];
 
 /// The setting `guidance`.

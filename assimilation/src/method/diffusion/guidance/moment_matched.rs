@@ -11,8 +11,9 @@ use scorecast_systems::{Entry, Param, Result};
 use super::point::Point;
 use super::rule::{BuildGuidance, Guidance, Terms};
 use crate::linalg::Gmres;
+use crate::method::diffusion::counts;
 
-const ITERATIONS: Param = Param::int("iterations", 20, 1, "most GMRES iterations in one evaluation");
+const ITERATIONS: Param = counts::repeats("iterations", 20, 1, "most GMRES iterations in one evaluation");
 const TOLERANCE: Param = Param::positive("tolerance", 1e-4, "relative residual of GMRES");
 
 pub(super) const ENTRY: Entry<BuildGuidance> = Entry {

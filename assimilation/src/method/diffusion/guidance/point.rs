@@ -10,8 +10,9 @@ use std::cell::Cell;
 use ndarray::{Array2, ArrayView2};
 use scorecast_systems::{Level, Pullback, Result};
 
+use super::by_terms::Unguided;
 use super::frames::{Spread, by_frame};
-use super::rule::{Jacobian, Unguided};
+use super::rule::Jacobian;
 use crate::method::diffusion::likelihood::{error_times, residual};
 use crate::observations::ObservationSet;
 

@@ -20,10 +20,11 @@ use scorecast_systems::{Entry, Param, Result};
 use super::point::Point;
 use super::rule::{BuildGuidance, Guidance, Terms};
 use crate::error::Error;
+use crate::method::diffusion::counts;
 use crate::observations::ObservationSet;
 
-const NODES: Param = Param::int("nodes", 96, 2, "steps of the quadrature over 16 sd of what a value reads");
-const PROBES: Param = Param::int(
+const NODES: Param = counts::repeats("nodes", 96, 2, "steps of the quadrature over 16 sd of what a value reads");
+const PROBES: Param = counts::repeats(
     "probes",
     8,
     1,

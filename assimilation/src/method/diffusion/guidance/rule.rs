@@ -9,9 +9,10 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use ndarray::Array2;
-use scorecast_systems::{Affine, DifferentiableDenoiser, Result, Settings};
+use scorecast_systems::{Result, Settings};
 
-use super::by_terms::{ByTerms, GuidedDenoiser};
+use super::anew::Drawing;
+use super::by_terms::{ByTerms, GuidedDenoiser, Unguided};
 use super::point::Point;
 use crate::observations::ObservationSet;
 
@@ -45,6 +46,14 @@ pub trait Guidance: Debug + Send + Sync {
         Jacobian::OfDenoiser
     }
 
+    /// How it draws z given z_t and y itself, where it does: what is drawn is then noised anew at each level ([`noise_anew`]), and
+    /// neither a sampler nor correctors follow the guided D, which path weights alone ask for.
+    ///
+    /// [`noise_anew`]: super::noise_anew
+    fn drawing(&self) -> Option<&dyn Drawing> {
+        None
+    }
+
     /// Guides a denoiser by these terms.
     fn guide<'a>(&'a self, unguided: Unguided<'a>) -> Box<dyn GuidedDenoiser + 'a> {
         Box::new(ByTerms::new(self, unguided))
@@ -58,24 +67,6 @@ pub enum Jacobian {
     OfDenoiser,
     /// The Jacobian for independent components of unit variance, alpha / (alpha^2 + sigma^2): no product is taken.
     OfUnitNormals,
-}
-
-/// What is to be guided, and by what.
-#[derive(Clone, Copy)]
-pub struct Unguided<'a> {
-    /// D, whose row i is member i of `to_state`.
-    pub denoiser: &'a dyn DifferentiableDenoiser,
-    /// From z to states x.
-    pub to_state: &'a Affine,
-    /// Its values that are present guide.
-    pub observed: ObservationSet<'a>,
-}
-
-impl Unguided<'_> {
-    /// It, borrowed for a shorter time.
-    pub(super) fn view(&self) -> Unguided<'_> {
-        Unguided { observed: self.observed.view(), ..*self }
-    }
 }
 
 /// What the values say of z_t at one point.

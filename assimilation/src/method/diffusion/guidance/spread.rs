@@ -3,16 +3,27 @@
 use std::cell::Cell;
 
 use ndarray::{Array2, ArrayView1};
-use scorecast_systems::{Denoised, Level, Pullback, Result};
+use scorecast_systems::{Affine, Denoised, Level, Pullback, Result};
 
+use super::by_terms::Unguided;
 use super::frames::by_frame;
 use super::point::Point;
-use super::rule::{Jacobian, Terms, Unguided};
+use super::rule::{Jacobian, Terms};
 use crate::method::diffusion::likelihood::error_times;
 use crate::observations::ObservationSet;
 use crate::observe::operator::{jvp, vjp};
 
 impl Point<'_> {
+    /// D without guidance, `[member, component]`.
+    pub fn free(&self) -> &Array2<f64> {
+        &self.free
+    }
+
+    /// From z to states x.
+    pub fn to_state(&self) -> &Affine {
+        self.of.to_state
+    }
+
     /// R + H S A S H^T times each row of `v`, with A diagonal and `of_level` of the component's frame: what stands for the
     /// predictive covariance where C is not asked for. No vector-Jacobian product is taken.
     #[must_use]

@@ -65,6 +65,10 @@ impl Moments {
 }
 
 impl Weighting for Adapted {
+    fn is_local(&self) -> bool {
+        true
+    }
+
     fn require(&self, _: &dyn Forecaster, observed: &ObservationSet) -> Result<()> {
         observed.require_gaussian("guided")?;
         observed.require_derivative("guided")

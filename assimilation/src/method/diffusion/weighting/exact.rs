@@ -26,6 +26,10 @@ pub(super) const ENTRY: Entry<BuildWeighting> = Entry {
 pub struct Exact;
 
 impl Weighting for Exact {
+    fn is_local(&self) -> bool {
+        true
+    }
+
     fn require(&self, model: &dyn Forecaster, observed: &ObservationSet) -> Result<()> {
         if Need::Mixture.offered_by(model) && observed.operator.error().is_gaussian() && observed.operator.is_linear() {
             return Ok(());

@@ -13,9 +13,10 @@ use scorecast_systems::{Entry, Param};
 use super::on_the_way::{Potential, Waypoint, draw, refusal};
 use super::rule::{BuildWeighting, GuidedRun, Sampling, WeighedDraw, Weighting};
 use crate::error::Result;
+use crate::method::diffusion::counts;
 
 const SLICES: Param =
-    Param::int("slices", 4, 1, "parts in which the likelihood is used on the way; 1 is at the end alone");
+    counts::repeats("slices", 4, 1, "parts in which the likelihood is used on the way; 1 is at the end alone");
 
 pub(super) const ENTRY: Entry<BuildWeighting> = Entry {
     name: "girsanov",

@@ -59,17 +59,24 @@ pub(super) fn caveat(settings: &Settings) -> Option<&'static str> {
 pub struct Preference(pub Vec<Arc<dyn Weighting>>);
 
 impl Preference {
-    /// The one that the setting `weights` names, or all of them.
+    /// The one that the setting `weights` names, or all of them; those that can be `local` alone where weights are to be.
     ///
     /// # Errors
     /// When it does not go with how draws are made, or another weighting's setting was changed.
-    pub(super) fn from_settings(settings: &Settings, sampling: &Sampling) -> Result<Self> {
+    pub(super) fn from_settings(settings: &Settings, sampling: &Sampling, local: bool) -> Result<Self> {
         let word = settings.text(WEIGHTS.key);
         refuse_settings_of_others(settings, WEIGHTINGS, word, WEIGHTS.key)?;
         // nothing is left out unless it is asked for
         let wanted = |name: &str| if word == AUTO { name != none::ENTRY.name } else { name == word };
-        let wanted = WEIGHTINGS.iter().filter(|entry| wanted(entry.name));
-        let preference = Self(wanted.map(|entry| (entry.build)(settings)).collect());
+        let wanted = WEIGHTINGS.iter().filter(|entry| wanted(entry.name)).map(|entry| (entry.build)(settings));
+        let preference = Self(wanted.filter(|weighting| !local || weighting.is_local()).collect());
+        if preference.0.is_empty() {
+            let problem = format!(
+                "is \"{word}\", which has no local weights: those need what values say of x_k before a draw; set it to \"exact\" or \
+                 \"adapted\", or leave `radius` out"
+            );
+            return Err(settings.mistake(WEIGHTS.key, problem).into());
+        }
         match &preference.0[..] {
             [only] => match only.refusal(sampling) {
                 Some(why) => Err(settings.mistake(WEIGHTS.key, why).into()),
@@ -93,7 +100,7 @@ impl Preference {
         for weighting in &self.0 {
             match weighting.require(model, observed) {
                 Ok(()) => return allowed(weighting, sampling),
-                Err(why) => refused = refused.or(Some(why)),
+                Err(why) => refused = Some(why),
             }
         }
         Err(refused.unwrap_or_else(|| Error::Unsupported("no weighting was given; set weights to \"auto\"".to_owned())))

@@ -20,6 +20,10 @@ pub(super) const ENTRY: Entry<BuildWeighting> = Entry {
 pub struct Unweighted;
 
 impl Weighting for Unweighted {
+    fn weighs(&self) -> bool {
+        false
+    }
+
     fn caveat(&self) -> Option<&'static str> {
         Some(
             "samples p(x_k+1 | x_k, y) for each member and keeps equal weights, as published; it drops p(y | x_k), so its \

@@ -74,16 +74,16 @@ pub(super) fn draw(run: &GuidedRun, potential: &dyn Potential) -> Result<Weighed
     };
     let path = Run { denoiser: run.guided, sampler: way.sampler, levels: run.levels, key: run.key };
     let drawn = drive(&path, Start::Noise(members), &mut way)?;
-    let (to_state, resampled) = match &way.resampled {
-        Some((to_state, _)) => (to_state, true),
-        None => (run.to_state, false),
+    let (to_state, ancestors) = match &way.resampled {
+        Some((to_state, rows)) => (to_state, Some(rows.clone())),
+        None => (run.to_state, None),
     };
     let ensemble = to_state.apply(&drawn.x);
     let mut log_factors = run.observed.log_likelihood(ensemble.view()) + way.log_ratio;
-    if resampled {
+    if ancestors.is_some() {
         log_factors += &(way.log_evidence - way.used);
     }
-    Ok(WeighedDraw { ensemble, log_factors: Some(log_factors), resampled })
+    Ok(WeighedDraw { ensemble, log_factors: Some(log_factors), ancestors })
 }
 
 /// The weights of guided paths of a sampler whose steps have a law; a step that has none, or no noise, adds nothing.

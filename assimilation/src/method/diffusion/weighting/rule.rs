@@ -9,7 +9,7 @@ use scorecast_systems::{Affine, Forecaster, Key, Level, Levels, Purpose, Sampler
 
 use crate::error::Result;
 use crate::method::diffusion::correctors::Correctors;
-use crate::method::diffusion::guidance::FollowingDenoiser;
+use crate::method::diffusion::guidance::{FollowingDenoiser, noise_anew};
 use crate::observations::ObservationSet;
 
 /// How a weighting is built: from the settings of `guided`, which has those of all weightings among its own.
@@ -20,6 +20,16 @@ pub trait Weighting: Debug + Send + Sync {
     /// What is to be mistrusted of it, where anything is: a clause that follows the name of a run.
     fn caveat(&self) -> Option<&'static str> {
         None
+    }
+
+    /// Whether members are weighed at all.
+    fn weighs(&self) -> bool {
+        true
+    }
+
+    /// Whether it knows what values say of x_k before a draw ([`Weighting::predictive`]): what local weights are made of.
+    fn is_local(&self) -> bool {
+        false
     }
 
     /// Why it does not go with how draws are made, in words that follow "the setting `weights`"; none where it does.
@@ -57,16 +67,20 @@ pub trait Weighting: Debug + Send + Sync {
         Ok(None)
     }
 
-    /// Draws x_{k+1} of each member, with what the way says of log p(y | x_k).
+    /// Draws x_{k+1} of each member, with what the way says of log p(y | x_k): by the sampler, or by a rule that draws itself.
     ///
     /// # Errors
     /// When the denoiser itself cannot run.
     fn draw(&self, run: &GuidedRun) -> Result<WeighedDraw> {
+        let (shape, key) = ((run.members(), run.guided.dim()), run.key.purpose(Purpose::Sampler));
+        if let Some(z) = noise_anew(run.levels, shape, key, |noised, streams| run.guided.draw(noised, streams))? {
+            return Ok(WeighedDraw { ensemble: run.to_state.apply(&z), log_factors: None, ancestors: None });
+        }
         let path = Run { denoiser: run.guided, sampler: run.sampling.sampler, levels: run.levels, key: run.key };
         let mut correcting = run.sampling.correctors.of(run.guided, run.members(), run.key);
-        let path = Run { key: path.key.purpose(Purpose::Sampler), ..path };
+        let path = Run { key, ..path };
         let z = drive(&path, Start::Noise(run.members()), &mut correcting)?.x;
-        Ok(WeighedDraw { ensemble: run.to_state.apply(&z), log_factors: None, resampled: false })
+        Ok(WeighedDraw { ensemble: run.to_state.apply(&z), log_factors: None, ancestors: None })
     }
 }
 
@@ -138,6 +152,7 @@ pub struct WeighedDraw {
     pub ensemble: Array2<f64>,
     /// Logarithms of factors of the members' weights, `[member]`; none where the draw says nothing of them.
     pub log_factors: Option<Array1<f64>>,
-    /// Whether members were resampled on the way: the weights that they had before are then used up.
-    pub resampled: bool,
+    /// The row of the start that each member descends from, where members were resampled on the way: the weights that they had
+    /// before are then used up.
+    pub ancestors: Option<Vec<usize>>,
 }

@@ -34,6 +34,7 @@ use crate::error::Result;
 use crate::localize::{LOCALIZATION, Localization};
 use crate::method::around::CONTROLS;
 use crate::method::around::inflation::INFLATION;
+use crate::method::diffusion::counts;
 use crate::method::memory;
 use crate::method::shared::{MEMBERS, join};
 use crate::method::variational::schur::require_correlation;
@@ -51,8 +52,8 @@ const SOLVER: Param = Param::choice(
     &["closed_form", "heun"],
     "how members are carried: by the map in closed form, or by a sampler of the score",
 );
-const LEVELS: Param = Param::int("levels", 20, 2, "noise levels of solver `heun`, each way");
-const RELINEARISATIONS: Param = Param::int(
+const LEVELS: Param = counts::steps("levels", 20, 2, "noise levels of solver `heun`, each way");
+const RELINEARISATIONS: Param = counts::repeats(
     "relinearisations",
     3,
     1,

@@ -35,6 +35,7 @@ use crate::error::Result;
 use crate::guard::can_update;
 use crate::localize::{LOCALIZATION, Localization};
 use crate::method::around::inflation::{INFLATION, Inflation};
+use crate::method::diffusion::counts;
 use crate::method::ensemble::qceff::{MarginalPrior, QcEff, Readings};
 use crate::method::memory;
 use crate::method::shared::join;
@@ -62,7 +63,7 @@ const SAMPLER: Param = Param::choice(
     "how a member is drawn from its kernel's posterior: slices a component, or (values of one component) a reverse diffusion",
 );
 
-const SWEEPS: Param = Param::int("sweeps", 16, 1, "sweeps over the components, or Langevin steps");
+const SWEEPS: Param = counts::repeats("sweeps", 16, 1, "sweeps over the components, or Langevin steps");
 
 /// The settings of this score alone, beside those of the localization.
 pub(super) const OWN: [Param; 4] = [BANDWIDTH, WEIGHT_RADIUS, SAMPLER, SWEEPS];
