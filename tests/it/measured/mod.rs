@@ -4,6 +4,7 @@ mod contest;
 #[path = "../../data/contest.rs"]
 mod contest_results;
 mod coverage;
+mod dimension;
 mod known_laws;
 mod learned_on_lorenz96;
 mod network_speed;
