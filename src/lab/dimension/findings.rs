@@ -20,7 +20,7 @@ pub struct Found<'a> {
 }
 
 /// Estimates differ where they are apart by more than this share, and by more than 1.
-const APART: f64 = 0.25;
+const DISAGREEMENT: f64 = 0.25;
 
 impl Found<'_> {
     fn values(&self, wanted: fn(&Of) -> bool) -> impl Iterator<Item = f64> {
@@ -71,7 +71,7 @@ impl Found<'_> {
         if !found.is_empty() {
             return found;
         }
-        self.dimension().map_or_else(Vec::new, |range| vec![format!("The estimators agree: {}.", told(range))])
+        self.dimension().map_or_else(Vec::new, |range| vec![format!("The estimators agree: {}.", in_words(range))])
     }
 
     fn has_pieces(&self) -> Option<&Pieces> {
@@ -192,11 +192,11 @@ impl Found<'_> {
 /// Whether two dimensions are not alike.
 fn differ(one: f64, other: f64) -> bool {
     let apart = (one - other).abs();
-    apart > 1.0 && apart > APART * one.max(other)
+    apart > 1.0 && apart > DISAGREEMENT * one.max(other)
 }
 
 /// A range of dimensions in words.
-pub fn told((low, high): (f64, f64)) -> String {
+pub fn in_words((low, high): (f64, f64)) -> String {
     if high - low < 0.15 {
         format!("about {:.1}", 0.5 * (low + high))
     } else {

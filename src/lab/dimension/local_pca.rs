@@ -7,8 +7,7 @@ use rayon::prelude::*;
 use super::cloud::Cloud;
 use super::cloud::NEIGHBOURS;
 use super::estimate::{Curve, Dimension, Estimator, GROUPS, Of, jackknife};
-use super::spectrum::Spectrum;
-use crate::nn::windows::evenly;
+use super::spectrum::{Spectrum, some};
 use crate::systems::Entry;
 
 /// The neighbours of a neighbourhood, fewest first.
@@ -29,7 +28,7 @@ pub(super) const ENTRY: Entry<Estimator> = Entry {
     reference: "Fukunaga and Olsen (1971)",
     params: &[],
     build: Estimator {
-        caveat: "never more than a quarter of the neighbours, 16; curvature raises it in wide neighbourhoods",
+        caveat: "beyond 16 dimensions its 64 neighbours are too few to tell; curvature and noise raise it",
         of: Of::Set(estimate),
     },
 };
@@ -73,6 +72,5 @@ pub fn local(cloud: &Cloud, k: usize) -> Vec<(usize, usize, f64)> {
         let share = (rows.len() as f64 - 1.0) / (rows.len() as f64 - 1.0 - directions as f64).max(1.0);
         Some((point, directions, rest * share / seen))
     };
-    let centres: Vec<usize> = evenly(cloud.len(), cloud.len().min(CENTRES)).collect();
-    centres.into_par_iter().filter_map(of).collect()
+    some(cloud.len(), CENTRES).into_par_iter().filter_map(of).collect()
 }

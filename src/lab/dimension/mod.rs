@@ -22,13 +22,14 @@ mod participation_ratio;
 mod pca_gap;
 mod pca_variance;
 mod pieces;
+mod rendered;
 mod run;
 mod sampled;
 mod spectrum;
 mod sweep;
 #[cfg(test)]
 mod tests;
-mod told;
+
 mod training_sizes;
 mod two_nn;
 

@@ -1,8 +1,9 @@
 //! The noise around the set: in each direction outside it, of all points and of neighbourhoods.
 //!
-//! By all points it is the mean of the eigenvalues below the rank that the likelihood prefers ([`super::pieces`]), so of a flat; by
-//! neighbourhoods ([`super::local_pca`]) also of a curved set or of several pieces, where curvature over the neighbourhood is told
-//! from noise by nothing. Noise of variance f moves two points apart by (2 f (n - d))^(1/2): over smaller distances the set has the
+//! By all points it is the mean of the eigenvalues below the rank that the likelihood prefers ([`super::pieces`]), so outside the
+//! flat that holds the set. By neighbourhoods ([`super::local_pca`]) it is also had of a set that no flat holds: the variance v
+//! outside the directions of k neighbours, of radius r_k, is that of the noise and of curvature, v = f + c r_k^4, and two k give
+//! both. Noise of variance f moves two points apart by (2 f (n - d))^(1/2): over smaller distances the set has the
 //! dimension of the space.
 
 use super::cloud::Cloud;
@@ -16,7 +17,7 @@ use super::pieces::{floor_below, likeliest_rank};
 pub struct NoiseFloor {
     /// Its sd in a direction outside the flat that holds all points, and the rank of that flat.
     pub flat: Option<(f64, usize)>,
-    /// Its sd in a direction outside neighbourhoods, and how many directions they have; curvature counts as noise.
+    /// Its sd in a direction outside neighbourhoods, and how many directions they have.
     pub local: Option<(f64, f64)>,
     /// The distance below which the set has the dimension of the space.
     pub scale: Option<f64>,
@@ -24,8 +25,8 @@ pub struct NoiseFloor {
     pub nearest: f64,
 }
 
-/// A floor below this share of the sd of a point is rounding.
-const ROUNDING: f64 = 1e-6;
+/// A floor below this share of the sd of a point is rounding, or the least that [`floor_below`] gives.
+const ROUNDING: f64 = 1e-4;
 
 impl NoiseFloor {
     /// Of points.
@@ -39,14 +40,10 @@ impl NoiseFloor {
             let sd = floor_below(spectrum, rank).sqrt();
             (rank < spectrum.components).then_some((sd, rank)).filter(|(sd, _)| seen(sd))
         });
-        let found = local(cloud, NEIGHBOURS);
-        let directions = median(found.iter().map(|one| one.1 as f64).collect());
-        let variance = median(found.iter().map(|one| one.2).filter(|rest| rest.is_finite()).collect());
-        let local = Some((variance.sqrt(), directions)).filter(|(sd, _)| seen(sd));
-        // curvature makes the local figure too large, several pieces the other
-        let both = [flat.map(|(sd, rank)| (sd, rank as f64)), local];
-        let least = both.into_iter().flatten().min_by(|a, b| a.0.total_cmp(&b.0));
-        let scale = least.map(|(sd, d)| sd * (2.0 * (cloud.components() as f64 - d).max(0.0)).sqrt());
+        let local =
+            outside(cloud).map(|(variance, directions)| (variance.sqrt(), directions)).filter(|(sd, _)| seen(sd));
+        let scale = flat.map(|(sd, rank)| (sd, rank as f64)).or(local);
+        let scale = scale.map(|(sd, d)| sd * (2.0 * (cloud.components() as f64 - d).max(0.0)).sqrt());
         Self { flat, local, scale, nearest: median(nearest) }
     }
 
@@ -54,4 +51,24 @@ impl NoiseFloor {
     pub fn is_seen_by_neighbours(&self) -> bool {
         self.scale.is_some_and(|scale| self.nearest < 1.5 * scale)
     }
+}
+
+/// The least share of the variance outside neighbourhoods that is noise and no doubt of the fit.
+const SHARE: f64 = 0.3;
+
+/// The variance of the noise outside neighbourhoods, without what curvature adds, and their directions; none where both sizes of
+/// them do not have the same, or curvature may be all of it.
+fn outside(cloud: &Cloud) -> Option<(f64, f64)> {
+    let at = |k: usize| {
+        let found = local(cloud, k);
+        let radii = found.iter().filter_map(|one| Some(cloud.neighbours().of(one.0, k)?[k - 1])).collect();
+        let variance = median(found.iter().map(|one| one.2).filter(|rest| rest.is_finite()).collect());
+        (median(found.iter().map(|one| one.1 as f64).collect()), variance, median(radii).powi(4))
+    };
+    let ([small, large], [inner, outer], [near, far]) = {
+        let (one, other) = (at(NEIGHBOURS / 2), at(NEIGHBOURS));
+        ([one.0, other.0], [one.1, other.1], [one.2, other.2])
+    };
+    let noise = (inner * far - outer * near) / (far - near);
+    (small == large && noise > SHARE * inner).then_some((noise.min(inner), large))
 }

@@ -11,9 +11,8 @@
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 
 use super::cloud::Cloud;
-use super::spectrum::{GRAM, Spectrum, centred};
+use super::spectrum::{GRAM, Spectrum, centred, some};
 use crate::forecast::{self, subspaces};
-use crate::nn::windows::evenly;
 use crate::systems::gaussian::{LowRankGaussian, LowRankMixture, SymmetricEigen};
 use crate::systems::{self, Level};
 
@@ -71,7 +70,7 @@ impl Pieces {
 /// # Errors
 /// When a covariance is not finite.
 pub fn pieces(cloud: &Cloud) -> forecast::Result<Option<Pieces>> {
-    let points = cloud.points().select(Axis(0), &evenly(cloud.len(), cloud.len().min(CLUSTERED)).collect::<Vec<_>>());
+    let points = cloud.points().select(Axis(0), &some(cloud.len(), CLUSTERED));
     let points = centred(points.view());
     if points.ncols() < 2 || points.ncols() > COMPONENTS || points.nrows() < 4 {
         return Ok(None);

@@ -11,8 +11,8 @@ use super::findings::Found;
 use super::law::Law;
 use super::noise_floor::NoiseFloor;
 use super::pieces::pieces;
+use super::rendered::{self, Rendered};
 use super::sampled::{Sampled, Sampling};
-use super::told::{self, Told};
 use super::training_sizes::Size;
 use crate::failure::{Failure, FailureKind, Result};
 use crate::forecast::Fitted;
@@ -95,7 +95,7 @@ pub fn run(
         let (flat, is_noisy) = (found.flat(), floor.scale.is_some());
         Size { components: states.dim().2, dimension, flat, pieces: several, is_noisy }.ranges()
     });
-    let of = Told {
+    let of = Rendered {
         name: &plan.name,
         model,
         sampled: &sampled,
@@ -110,10 +110,10 @@ pub fn run(
     finished(&of, options)
 }
 
-fn finished(of: &Told, options: &Options) -> Result<Finished> {
-    let (mut result, mut text) = (told::object(of), told::text(of));
+fn finished(of: &Rendered, options: &Options) -> Result<Finished> {
+    let (mut result, mut text) = (rendered::object(of), rendered::text(of));
     if let Some(out) = &options.out {
-        let panels = told::panels(of);
+        let panels = rendered::panels(of);
         let written = [
             ("dimension.json", format!("{result:#}\n")),
             ("dimension.svg", crate::report::panels_svg(&format!("Dimension of {}", of.name), &panels)),

@@ -10,7 +10,8 @@ use ndarray::{Array1, Array2, ArrayView3, Axis};
 
 use super::cloud::Cloud;
 use super::neighbours::Place;
-use crate::systems::{Key, Purpose};
+use super::spectrum::drawn;
+use crate::systems::Key;
 
 /// On which scale components are measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -70,7 +71,7 @@ impl Sampled {
         let distinct: Vec<Place> = all.filter(|place| seen.insert(bits(place))).collect();
         drop(seen);
         let duplicates = cases * times - distinct.len();
-        let kept = drawn(distinct, sampling.points, key);
+        let kept: Vec<Place> = drawn(distinct.len(), sampling.points, key).into_iter().map(|i| distinct[i]).collect();
         let dim = states.len_of(Axis(2));
         let mut points = Array2::zeros((kept.len(), dim));
         for (mut row, place) in points.outer_iter_mut().zip(&kept) {
@@ -94,22 +95,6 @@ impl Sampled {
             unequal: largest / least,
         }
     }
-}
-
-/// So many of the places at most, drawn without replacement, in their order.
-fn drawn(mut places: Vec<Place>, most: usize, key: Key) -> Vec<Place> {
-    let all = places.len();
-    if all <= most {
-        return places;
-    }
-    let mut stream = key.purpose(Purpose::Statistic).stream(0);
-    for i in 0..most {
-        let j = i + stream.below(all - i);
-        places.swap(i, j);
-    }
-    places.truncate(most);
-    places.sort_by_key(|place| (place.case, place.time));
-    places
 }
 
 fn sds(points: &Array2<f64>) -> Array1<f64> {

@@ -4,8 +4,8 @@
 
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 
-use crate::nn::windows::evenly;
 use crate::systems::gaussian::SymmetricEigen;
+use crate::systems::{Domain, Key, Purpose};
 
 /// The largest matrix that is taken apart.
 pub const GRAM: usize = 1000;
@@ -27,7 +27,7 @@ impl Spectrum {
         let (all, components) = points.dim();
         let thinned;
         let points = if components > GRAM && all > GRAM {
-            thinned = points.select(Axis(0), &evenly(all, GRAM).collect::<Vec<_>>());
+            thinned = points.select(Axis(0), &some(all, GRAM));
             thinned.view()
         } else {
             points
@@ -58,4 +58,22 @@ impl Spectrum {
 pub fn centred(points: ArrayView2<f64>) -> Array2<f64> {
     let mean: Array1<f64> = points.sum_axis(Axis(0)) / points.nrows().max(1) as f64;
     &points - &mean
+}
+
+/// So many of the numbers below `all` at most, drawn without replacement, in their order.
+pub fn drawn(all: usize, most: usize, key: Key) -> Vec<usize> {
+    let mut numbers: Vec<usize> = (0..all).collect();
+    if all > most {
+        let mut stream = key.purpose(Purpose::Statistic).stream(0);
+        (0..most).for_each(|i| numbers.swap(i, i + stream.below(all - i)));
+        numbers.truncate(most);
+        numbers.sort_unstable();
+    }
+    numbers
+}
+
+/// Some of the points of a cloud where all would take too long: always the same, and not at even distances, which data that
+/// recur could be in step with.
+pub fn some(all: usize, most: usize) -> Vec<usize> {
+    drawn(all, most, Key::new(0, Domain::Score))
 }

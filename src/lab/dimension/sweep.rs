@@ -2,7 +2,8 @@
 //!
 //! At noise far below the law's own floor every direction is the law's, and the figure is n; at noise beyond the distances between
 //! its pieces, or its curvature, it is the flat's; far beyond the law's width it is nothing. The dimension is read between: from
-//! the plateau of the least noise that is not the whole space.
+//! the plateau of the least noise that is not the whole space, or where noise and law are so near that there is none, from the
+//! bend at which it changes least.
 
 use super::estimate::{Curve, Dimension, median};
 use crate::systems::Result;
@@ -13,8 +14,11 @@ const LEVELS: usize = 15;
 /// Levels that a plateau holds at least: half a decade from end to end.
 const HELD: usize = 3;
 
+/// The share of the whole space from which a figure is that of the whole space.
+const FILLED: f64 = 0.9;
+
 /// How far values of a plateau are apart, at most: absolutely, and as a share.
-const APART: (f64, f64) = (0.5, 0.08);
+const TOLERANCE: (f64, f64) = (0.5, 0.08);
 
 /// The levels.
 fn levels() -> impl Iterator<Item = f64> {
@@ -32,10 +36,12 @@ pub fn swept(
     let all: Vec<(f64, Vec<f64>)> = levels().map(|sigma| Ok((sigma, figure(sigma)?))).collect::<Result<_>>()?;
     let points: Vec<(f64, f64)> = all.iter().map(|(sigma, values)| (*sigma, median(values.clone()))).collect();
     let found = plateaus(&points);
-    let value = |from: &(usize, usize)| median(points[from.0..from.1].iter().map(|point| point.1).collect());
-    let inside = |place: &&(usize, usize)| (least + 0.25..most - 0.25).contains(&value(place));
-    let filled = |place: &&(usize, usize)| value(place) > whole - 0.25;
-    let Some(place) = found.iter().find(inside).or_else(|| found.iter().find(filled)) else { return Ok(None) };
+    let value = |place: &(usize, usize)| median(points[place.0..place.1].iter().map(|point| point.1).collect());
+    let inside = |place: &&(usize, usize)| (least + 0.25..(most - 0.25).min(FILLED * whole)).contains(&value(place));
+    let bends = bends(&points);
+    let filled = |place: &&(usize, usize)| value(place) >= FILLED * whole;
+    let chosen = found.iter().find(inside).or_else(|| bends.iter().find(inside)).or_else(|| found.iter().find(filled));
+    let Some(place) = chosen else { return Ok(None) };
     // each point by the median of its values on the plateau
     let count = all[0].1.len();
     let of = |point: usize| median(all[place.0..place.1].iter().map(|(_, values)| values[point]).collect());
@@ -56,7 +62,7 @@ fn plateaus(points: &[(f64, f64)]) -> Vec<(usize, usize)> {
     let alike = |from: usize, to: usize| {
         let values = || points[from..to].iter().map(|point| point.1);
         let (min, max) = values().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), v| (a.min(v), b.max(v)));
-        values().all(f64::is_finite) && max - min <= APART.0.max(APART.1 * max)
+        values().all(f64::is_finite) && max - min <= TOLERANCE.0.max(TOLERANCE.1 * max)
     };
     let (mut found, mut from) = (Vec::new(), 0);
     while from + HELD <= points.len() {
@@ -68,6 +74,13 @@ fn plateaus(points: &[(f64, f64)]) -> Vec<(usize, usize)> {
         from = to;
     }
     found
+}
+
+/// Pairs of levels between which a figure changes less than on either side: first and one past the second.
+fn bends(points: &[(f64, f64)]) -> Vec<(usize, usize)> {
+    let steps: Vec<f64> = points.windows(2).map(|pair| (pair[1].1 - pair[0].1).abs()).collect();
+    let least = |index: &usize| steps[index - 1] > steps[*index] + 1e-9 && steps[index + 1] > steps[*index] + 1e-9;
+    (1..steps.len().saturating_sub(1)).filter(least).map(|index| (index, index + 2)).collect()
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::f64::consts::TAU;
 
-use ndarray::{Array1, Array2, Array3, ArrayView2, Axis, array, concatenate, s};
+use ndarray::{Array1, Array2, Array3, ArrayView2, Axis, array, concatenate};
 
 use super::estimate::jackknife;
 use super::findings::Found;
@@ -136,7 +136,7 @@ fn a_flat_torus_has_dimension_two_by_three_neighbours() {
         let angles = uniforms(seed, 2000, 2) * TAU;
         let on = |i: usize, c: usize| {
             let angle = angles[[i, c / 2]];
-            if c % 2 == 0 { angle.cos() } else { angle.sin() }
+            if c.is_multiple_of(2) { angle.cos() } else { angle.sin() }
         };
         let cloud = Cloud::independent(Array2::from_shape_fn((2000, 4), |(i, c)| on(i, c)));
         levina_bickel::at(cloud.neighbours(), 3, &|_| true).unwrap()
@@ -176,7 +176,7 @@ fn around_each_point_of_a_sphere_are_two_dimensions_and_its_flat_has_three() {
     assert!((value("participation_ratio", &cloud) - 3.0).abs() < 0.02);
     assert_eq!((value("pca_variance", &cloud), value("pca_gap", &cloud)), (3.0, 3.0));
     let floor = NoiseFloor::of(&cloud);
-    assert_eq!(floor.flat, None, "{floor:?}");
+    assert!(floor.flat.is_none() && floor.local.is_none(), "curvature is no noise: {floor:?}");
 }
 
 #[test]
@@ -199,8 +199,9 @@ fn a_flat_is_exact_and_its_noise_is_found() {
         // a mean of (N - 1 - d)(n - d) squares
         let rough = (0.5 / ((count - 1 - d) * (n - d)) as f64).sqrt();
         assert!(rank == d && (found / sd - 1.0).abs() < 5.0 * rough, "{found} {rank}");
-        let (local, _) = floor.local.unwrap();
-        assert!((local / sd - 1.0).abs() < 0.25, "{local} for {sd}");
+        // noise as wide as the neighbourhoods is no longer outside them
+        let local = floor.local.map(|(local, _)| local);
+        assert!(sd > 0.1 || local.is_some_and(|local| (local / sd - 1.0).abs() < 0.25), "{local:?} for {sd}");
         assert_eq!(floor.is_seen_by_neighbours(), sd > 0.1, "{floor:?}");
         assert_eq!(value("two_nn", &cloud) > 6.5, sd > 0.1, "{}", value("two_nn", &cloud));
     }
@@ -262,21 +263,18 @@ fn states_that_are_equal_or_close_in_time_are_no_neighbours() {
 
 #[test]
 fn neighbours_in_time_would_make_a_set_a_curve() {
-    // a trajectory that fills a 2-torus: along it neighbours are one-dimensional
-    let on = |time: usize, j: usize| {
-        let angle = [1.0, 5f64.sqrt()][j / 2] * 0.02 * time as f64;
+    // a trajectory that fills a 2-torus; slowly, neighbours are those in time
+    let on = |angle: f64, j: usize| {
+        let angle = [1.0, 5f64.sqrt()][j / 2] * angle;
         if j.is_multiple_of(2) { angle.cos() } else { angle.sin() }
     };
-    let states = Array3::from_shape_fn((1, 60_000, 4), |(_, time, j)| on(time, j));
-    let at = |window: usize| {
+    let at = |step: f64, times: usize, window: usize| {
+        let states = Array3::from_shape_fn((1, times, 4), |(_, time, j)| on(step * time as f64, j));
         let sampling = Sampling { points: 4000, window: Some(window), scale: Scale::Common };
         value("levina_bickel", &Sampled::of(states.view(), &sampling, key(1)).cloud)
     };
-    let dense = states.slice(s![.., ..4000, ..]);
-    let curve = Sampled::of(dense, &Sampling { points: 4000, window: Some(0), scale: Scale::Common }, key(1));
-    let curve = value("levina_bickel", &curve.cloud);
-    let own = at(150);
-    assert!((own - 2.0).abs() < 0.1 && curve < 1.5, "{own} {curve}");
+    let (filled, curve) = (at(0.02, 60_000, 150), at(0.001, 4000, 0));
+    assert!((filled - 2.0).abs() < 0.15 && (curve - 1.0).abs() < 0.3, "{filled} {curve}");
 }
 
 /// Points of a law at its denoiser.
@@ -370,8 +368,8 @@ fn the_jacobian_of_a_gaussian_has_the_rank_of_its_gains() {
     let exact = (&basis * &variances.iter().map(gain).collect::<Array1<f64>>()).dot(&basis.t());
     assert!(jacobians.iter().all(|found| (found - &exact).iter().all(|gap| gap.abs() < 1e-12)));
     let found = of_law("jacobian_rank", &law);
-    // an even fall has no plateau
-    assert_eq!(found.map(|found| found.value), None);
+    // an even fall has one plateau alone: at much noise the Jacobian is the covariance, of which 2 hold 99 % of the norm
+    assert_eq!(found.map(|found| found.value), Some(2.0));
     let sigma = 0.1f64;
     let flipd = flipd::at(&law, sigma).unwrap();
     let along = points.dot(&basis);

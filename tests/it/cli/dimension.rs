@@ -66,7 +66,7 @@ fn a_file_and_a_model_of_it_are_asked() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let text = "[system]\nname = \"linear_low_rank\"\ndim = 10\nintrinsic = 2\nambient_sd = 0.01\n[data]\ntrajectories = 60\nsteps = \
-                60\n[[forecaster]]\nname = \"m\"\nkind = \"molrg\"\n[[forecaster]]\nname = \"mse\"\nkind = \"mse\"\nsteps = 5\n";
+                60\n[[forecaster]]\nname = \"m\"\nkind = \"molrg\"\n[[forecaster]]\nname = \"near\"\nkind = \"analog\"\n";
     let experiment = write(folder.path(), "x.toml", text.as_bytes());
     let experiment = experiment.to_str().unwrap();
     let made = scorecast(&["train", experiment, "--out", &at("models")]);
@@ -86,7 +86,7 @@ fn a_file_and_a_model_of_it_are_asked() {
         let rank = estimate(&result, "jacobian_rank");
         assert!((rank["value"].as_f64().unwrap() - 2.0).abs() < 0.5, "{rank}");
     }
-    let (said, _) = refused(&["dimension", &at("models/mse.safetensors")], 2, "usage");
+    let (said, _) = refused(&["dimension", &at("models/near.safetensors")], 2, "usage");
     assert!(said.contains("has no denoiser"), "{said}");
     let (said, _) = refused(&["dimension", model, "--data", "lorenz63"], 3, "data");
     assert!(said.contains("forecasts 10 components, but the data have 3"), "{said}");

@@ -205,7 +205,7 @@ const ORDERS: &[Order] = &[
             &["pieces"],
             &["noise_floor"],
             &["findings", "training_sizes"],
-            &["told"],
+            &["rendered"],
             &["run"],
         ],
     },

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::estimate::{Dimension, Estimator, Of};
-use super::findings::told;
+use super::findings::in_words;
 use super::noise_floor::NoiseFloor;
 use super::pieces::Pieces;
 use super::sampled::{Sampled, Scale};
@@ -15,7 +15,7 @@ use crate::report::{self, Panel};
 use crate::systems::Entry;
 
 /// Everything that is told.
-pub struct Told<'a> {
+pub struct Rendered<'a> {
     /// The name of the data.
     pub name: &'a str,
     /// The file of the model, where one was asked.
@@ -48,14 +48,14 @@ fn subject(of: &Of) -> &'static str {
 }
 
 /// The result as a person reads it.
-pub fn text(of: &Told) -> String {
+pub fn text(of: &Rendered) -> String {
     let mut text = format!("{}\n", of.name);
     setting(of).iter().for_each(|(what, value)| text.push_str(&format!("  {what:<28} {value}\n")));
     let head = ["estimator", "of the", "dimension ± se", "n", "at other scales"].map(str::to_owned);
     let rows: Vec<Vec<String>> = of.estimates.iter().map(|(entry, found)| row(entry, found.as_ref())).collect();
     text.push_str(&format!("\n{}", report::aligned(&head, &rows)));
     text.push_str("\nset: around each point; flat: the linear span of all points; law: what a denoiser knows of x_{k+1} given x_k\n");
-    let range = of.dimension.map_or_else(|| "not known".to_owned(), told);
+    let range = of.dimension.map_or_else(|| "not known".to_owned(), in_words);
     text.push_str(&format!("\ndimension of the set: {range}\n"));
     text.push_str(&format!("noise: {}\n", noise(of.floor)));
     text.push_str(&format!("pieces: {}\n\n", pieces(of.pieces)));
@@ -70,7 +70,7 @@ pub fn text(of: &Told) -> String {
 }
 
 /// The words above the table: what was looked at.
-fn setting(of: &Told) -> Vec<(&'static str, String)> {
+fn setting(of: &Rendered) -> Vec<(&'static str, String)> {
     let Sampled { cloud, states, duplicates, constant, window, unequal } = of.sampled;
     let mut pairs = Vec::new();
     pairs.extend(of.model.map(|path| ("model", path.display().to_string())));
@@ -119,9 +119,7 @@ fn noise(floor: &NoiseFloor) -> String {
     let sd = |value: f64| report::with_se(value, None);
     let flat =
         floor.flat.map(|(noise, rank)| format!("sd {} in each direction outside a flat of rank {rank}", sd(noise)));
-    let local = floor
-        .local
-        .map(|(noise, d)| format!("sd {} outside neighbourhoods of {d:.0} directions (curvature included)", sd(noise)));
+    let local = floor.local.map(|(noise, d)| format!("sd {} outside neighbourhoods of {d:.0} directions", sd(noise)));
     let seen = floor.scale.map(|scale| format!("the set has the space's dimension below a distance of {}", sd(scale)));
     let all: Vec<String> = [flat, local, seen].into_iter().flatten().collect();
     if all.is_empty() { "none is seen".to_owned() } else { all.join("; ") }
@@ -145,7 +143,7 @@ fn sizes(size: &TrainingSize) -> String {
 }
 
 /// The result as JSON.
-pub fn object(of: &Told) -> Value {
+pub fn object(of: &Rendered) -> Value {
     let estimate = |(entry, found): &(&'static Entry<Estimator>, Option<Dimension>)| {
         let (at, values): (Vec<f64>, Vec<f64>) =
             found.iter().flat_map(|found| found.curve.points.iter().copied()).unzip();
@@ -192,7 +190,7 @@ pub fn object(of: &Told) -> Value {
 }
 
 /// The figure: estimates against their scales, the eigenvalues, the criterion of pieces.
-pub fn panels(of: &Told) -> Vec<Panel> {
+pub fn panels(of: &Rendered) -> Vec<Panel> {
     let curves = |scale: &str| -> Vec<(String, Vec<(f64, f64)>)> {
         let own = of.estimates.iter().filter_map(|(entry, found)| Some((entry.name, found.as_ref()?)));
         let own = own.filter(|(_, found)| found.curve.scale == scale && found.curve.points.len() > 1);
