@@ -33,7 +33,7 @@ pub struct Dimension {
     pub se: Option<f64>,
     /// The points that it comes from.
     pub n: usize,
-    /// The same at other scales.
+    /// The estimate at other scales.
     pub curve: Curve,
 }
 

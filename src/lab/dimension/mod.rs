@@ -2,10 +2,10 @@
 //!
 //! No estimator answers that alone. Those of nearest neighbours see the dimension of the set around each point, those of the
 //! covariance the dimension of the flat that holds all of it, those of a denoiser the dimension of the law that was learned;
-//! noise raises each of them at another scale. So all of [`ESTIMATORS`] are asked, at several scales each; [`findings`] says
-//! where they differ and what that means; [`noise_floor`], [`pieces`] and [`training_sizes`] say what else follows.
+//! noise raises each of them at another scale. So all of [`ESTIMATORS`] are asked, at several scales each; `findings` says
+//! where they differ and what that means; `noise_floor`, `pieces` and `training_sizes` say what else follows.
 //!
-//! [`cloud`] are the points of data, [`law`] is a denoiser along a sweep of noise levels.
+//! `cloud` are the points of data, `law` is a denoiser along a sweep of noise levels.
 
 mod cloud;
 mod estimate;
