@@ -147,8 +147,8 @@ impl Found<'_> {
         let most = 2.0 * (self.points as f64).log10();
         (local > most).then(|| {
             format!(
-                "{} points tell dimensions up to about 2 log10 N = {most:.1} by their neighbours: {local:.1} is more than that, and \
-                 a lower bound.",
+                "{} points tell dimensions up to about 2 log10 N = {most:.1} by their neighbours: {local:.1} is beyond that, and where \
+                 there is no noise too small.",
                 self.points
             )
         })
