@@ -2,13 +2,16 @@
 //!
 //! Arrows point down only, in this order of the rooms from low to high: plain data ([`failure`], [`progress`], [`model`],
 //! [`results`]); [`nn`], networks and their training; [`forecast`], one file a forecaster; [`score`], one file a metric;
-//! [`spec`], what an experiment says; [`store`], files; [`report`], what a reader gets; [`stage`], which joins them all. The two
-//! crates below name none of them; of the rooms only [`spec`] and [`stage`] name assimilation, and [`failure`] its errors.
+//! [`spec`], what an experiment says; [`store`], files; [`report`], what a reader gets; [`stage`], which joins them all; [`lab`],
+//! questions to data and trained models. The two crates below name none of them; of the rooms only [`spec`] and [`stage`] name
+//! assimilation, and [`failure`] its errors.
 //! [`store`] and [`score`] never name networks or each other.
 
 pub mod failure;
 #[cfg(feature = "learned")]
 pub mod forecast;
+#[cfg(feature = "experiments")]
+pub mod lab;
 pub mod model;
 #[cfg(feature = "learned")]
 pub mod nn;

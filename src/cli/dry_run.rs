@@ -47,13 +47,16 @@ pub(super) fn joined(all: Vec<Finished>) -> Finished {
 fn work(plan: &Plan, stage: &str) -> Vec<String> {
     let mut lines = Vec::new();
     let whole = stage == "compare";
-    if whole || matches!(stage, "simulate" | "train" | "forecast" | "diagnose") {
+    if whole || matches!(stage, "simulate" | "train" | "forecast" | "diagnose" | "dimension") {
         lines.push(trajectories(plan));
     }
     if stage == "diagnose" {
         lines.push(
             "estimate climate, spectra and, of a system whose derivative is known, Lyapunov exponents".to_owned(),
         );
+    }
+    if stage == "dimension" {
+        lines.push("estimate the dimension of the data, and of a law whose denoiser is known".to_owned());
     }
     if whole || stage == "train" {
         lines.extend(would_measure(plan));

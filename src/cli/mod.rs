@@ -10,6 +10,7 @@ mod completions;
 mod config;
 mod data;
 mod diagnose;
+mod dimension;
 mod dry_run;
 mod envelope;
 mod evaluate;
@@ -64,6 +65,7 @@ enum Command {
     Reproduce(reproduce::Args),
     Tune(tune::Args),
     Diagnose(diagnose::Args),
+    Dimension(dimension::Args),
     List(list::Args),
     Config(config::Args),
     Data(data::Args),
@@ -85,6 +87,7 @@ impl Command {
             Self::Reproduce(_) => "reproduce",
             Self::Tune(_) => "tune",
             Self::Diagnose(_) => "diagnose",
+            Self::Dimension(_) => "dimension",
             Self::List(_) => "list",
             Self::Config(_) => "config",
             Self::Data(_) => "data",
@@ -118,6 +121,7 @@ impl Command {
             Self::Reproduce(args) => reproduce::run(args, session),
             Self::Tune(args) => tune::run(args, session),
             Self::Diagnose(args) => diagnose::run(args, session),
+            Self::Dimension(args) => dimension::run(args, session),
             Self::List(args) => list::run(args),
             Self::Config(args) => config::run(args, session),
             Self::Data(args) => data::run(args, session),

@@ -33,6 +33,11 @@ impl<'a> Session<'a> {
         self.plan_by(experiment::load, name)
     }
 
+    /// The checked experiment, of which nothing will be scored.
+    pub(super) fn plan_unscored(&self, name: &str) -> Result<Plan> {
+        self.plan_by(experiment::load_unscored, name)
+    }
+
     /// The checked experiment, with what a suite sets in it below the overrides.
     pub(super) fn plan_with(&self, name: &str, set: &[&str]) -> Result<Plan> {
         let below: Vec<String> = set.iter().map(|&text| text.to_owned()).collect();
@@ -101,7 +106,7 @@ impl<'a> Session<'a> {
         needs: impl FnOnce(&Plan) -> Vec<Need>,
         work: impl FnOnce(&Plan) -> Result<Finished>,
     ) -> Result<Finished> {
-        let plan = self.plan_by(experiment::load_unscored, name)?;
+        let plan = self.plan_unscored(name)?;
         self.run_plan(&plan, stage, &needs(&plan), || work(&plan))
     }
 

@@ -49,6 +49,7 @@ pub use error::{Error, Result};
 pub use fitted::{EarlierTraining, Fitted, Parts, Training};
 pub use fitting::{Cost, CostOf, FitContext, FitSize, ForecasterBuild, KnownParameters};
 pub use learned::START_FROM;
+pub use molrg::subspaces;
 pub use pool::pool;
 
 pub use trainings::{shortened, trainings};

@@ -19,6 +19,7 @@ mod legend;
 mod markup;
 mod number;
 mod page;
+mod panels;
 mod parameters;
 mod png;
 mod portrait;
@@ -35,6 +36,7 @@ mod verdict;
 
 pub use diagnosis::Diagnosed;
 pub use gallery::Exhibit;
+pub use panels::Panel;
 pub use portrait::{Portrait, View};
 
 use crate::results::{Curve, ForecastRow, Report, TrainingRow};
@@ -100,6 +102,16 @@ pub fn diagnosis_html(of: &Diagnosed) -> String {
 /// The charts of a diagnosed system as stand-alone SVG files: name and text of each.
 pub fn diagnosis_figures(of: &Diagnosed) -> Vec<(String, String)> {
     diagnosis::figures(of)
+}
+
+/// Panels of curves side by side: a stand-alone SVG on a white ground.
+pub fn panels_svg(title: &str, panels: &[Panel]) -> String {
+    panels::svg(title, panels)
+}
+
+/// The points of the curves of panels as CSV: `panel,curve,x,y`.
+pub fn panels_csv(panels: &[Panel]) -> String {
+    panels::csv(panels)
 }
 
 /// One sheet with a small picture of each system: a stand-alone SVG on a white ground.

@@ -39,7 +39,8 @@ pub fn inputs(
         DataSource::File(own) => Some(data.unwrap_or(own)),
         DataSource::Simulated { .. } => data,
     };
-    if let ("diagnose", Some(path)) = (stage, file) {
+    if ["diagnose", "dimension"].contains(&stage) {
+        let Some(path) = file else { return Ok(found) };
         let states = store::read_trajectories(path, plan.data.variable.as_deref(), &options.limits())?.values;
         let (cases, times, dim) = states.dim();
         found.inputs.push(format!("{}: {cases} trajectories of {times} times, {dim} components", path.display()));

@@ -44,6 +44,10 @@ mod untrained;
 pub mod validate;
 
 pub use budget::would_measure;
+pub(crate) use data::simulated;
 pub use data::{Said, said_in};
-pub use experiment::kind_of_model;
+pub use experiment::{kind_of_model, made_from};
+pub(crate) use experiment::{read_model, rebuild};
+pub(crate) use options::go_on;
 pub use options::{Finished, Options};
+pub(crate) use output::claim;

@@ -45,7 +45,7 @@ impl Options {
     }
 
     /// What a reader of files may take.
-    pub(super) fn limits(&self) -> Limits {
+    pub(crate) fn limits(&self) -> Limits {
         Limits::bytes(self.max_memory).launched(self.launcher)
     }
 
@@ -64,7 +64,7 @@ impl Options {
     ///
     /// # Errors
     /// [`FailureKind::Resource`] with both sizes.
-    pub(super) fn check_memory(&self, what: &str, sizes: &[usize]) -> Result<()> {
+    pub(crate) fn check_memory(&self, what: &str, sizes: &[usize]) -> Result<()> {
         let bytes = MemoryUse::reals(what, sizes).bytes;
         if bytes <= self.max_memory {
             return Ok(());
@@ -79,7 +79,7 @@ impl Options {
 ///
 /// # Errors
 /// [`FailureKind::Interrupted`] after a signal.
-pub(super) fn go_on(progress: &dyn Progress, doing: &str) -> Result<()> {
+pub(crate) fn go_on(progress: &dyn Progress, doing: &str) -> Result<()> {
     match progress.interrupted() {
         true => Err(Failure::new(FailureKind::Interrupted, format!("interrupted while {doing}"))),
         false => Ok(()),

@@ -47,6 +47,14 @@ pub fn clustered(
     Ok(parts(&of_labels(points, &labels, zero_means)?, dimension))
 }
 
+/// Which of at most `count` subspaces each point (`[point, component]`) is of, by the parts that [`clustered`] finds.
+///
+/// # Errors
+/// When a covariance is not finite.
+pub fn subspaces(points: ArrayView2<f64>, count: usize, dimension: usize, zero_means: bool) -> Result<Vec<usize>> {
+    Ok(likeliest(points, &clustered(points, count, dimension, zero_means)?)?.0)
+}
+
 /// Improves labels and parts in turn; the log-likelihood with hard weights, and the parts.
 fn improved(
     points: ArrayView2<f64>,

@@ -25,6 +25,7 @@ use crate::systems::{
     self, BoundDenoiser, ConditionalDenoiser, Density, Entry, Forecaster, GaussianMixture, Key, MemoryUse,
     MixtureKernel, Param, ParamKind, Settings,
 };
+pub use clustering::subspaces;
 use clustering::{IMPROVED, clustered};
 use conditional::Conditional;
 use parts::{Principal, SubspacePart};

@@ -26,6 +26,26 @@ pub fn kind_of_model(path: &Path) -> Option<String> {
     read(path).ok().map(|model| model.kind)
 }
 
+/// The experiment that is the system which a stored model was made from, with its lead step, as TOML.
+///
+/// # Errors
+/// As [`read`], and when the model does not say one.
+pub fn made_from(path: &Path) -> Result<String> {
+    let from = read(path)?.made_from;
+    let system = from.as_ref().and_then(|from| Some((from.system.as_ref()?, from.dt)));
+    let Some((system, dt)) = system else {
+        let message = "the model does not say which system it was made from, so there are no states to ask it at";
+        let hint = "give --data with a file of trajectories";
+        return Err(Failure::new(FailureKind::Data, message).at(path.display().to_string()).hint(hint));
+    };
+    let text = toml::to_string(&serde_json::json!({"system": system, "data": {"dt": dt}}));
+    text.map_err(|error| {
+        Failure::new(FailureKind::Data, format!("the system of the model cannot be read: {error}"))
+            .at(path.display().to_string())
+            .hint("give --data with a file of trajectories")
+    })
+}
+
 /// The forecaster of a stored model.
 ///
 /// # Errors

@@ -12,7 +12,7 @@ mod prepare;
 mod provenance;
 
 pub use fitted::FittedForecaster;
-pub use load::{kind_of_model, load};
+pub use load::{kind_of_model, load, made_from, read as read_model, rebuild};
 pub use model_folder::ModelFolder;
 pub use prepare::{Experiment, with_models};
 pub use provenance::Service;

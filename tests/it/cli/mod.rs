@@ -11,6 +11,7 @@ mod budgets;
 mod contained;
 mod devices;
 mod diagnose;
+mod dimension;
 mod foreign;
 mod honest_numbers;
 mod killed;
@@ -79,6 +80,10 @@ const BAD_ARGUMENTS: &[(&[&str], &str)] = &[
     (&["diagnose", "lorez96"], "unknown system `lorez96`; did you mean `lorenz96`?"),
     (&["diagnose", "lorenz96", "--set", "system.forcng=1"], "did you mean `forcing`?"),
     (&["diagnose", "lorenz96", "--gallery", "x.svg"], "cannot be used with"),
+    (&["dimension"], "required arguments"),
+    (&["dimension", "lorez96"], "did you mean `lorenz96`?"),
+    (&["dimension", "lorenz96", "--points", "10"], "--points"),
+    (&["dimension", "lorenz96", "--data", "lorenz63"], "--data goes with a model"),
 ];
 
 fn scorecast(args: &[&str]) -> Output {

@@ -1,6 +1,7 @@
 //! Measurements, not tests: all are ignored, and run by name in release mode with `--ignored --nocapture`.
 
 mod coverage;
+mod dimension;
 #[path = "../../data/kept.rs"]
 mod kept_results;
 mod known_laws;
