@@ -90,6 +90,13 @@ impl<F: Function> OneComponent for Pointwise<F> {
     fn value_at(&self, _t: f64, _value: usize, x: f64) -> f64 {
         self.function.value(x)
     }
+
+    fn linearize(&self, _t: f64, _first: usize, x: &mut [f64], slope: &mut [f64]) -> bool {
+        for (x, slope) in x.iter_mut().zip(slope) {
+            (*x, *slope) = (self.function.value(*x), self.function.slope(*x));
+        }
+        true
+    }
 }
 
 impl<F: Function> LinearizedOperator for Pointwise<F> {

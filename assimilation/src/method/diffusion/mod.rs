@@ -1,6 +1,7 @@
 //! Methods that draw the analysis by a reverse diffusion: from a score made of the members, or by guiding the denoiser
 //! of a forecaster.
 
+mod by_component;
 pub(crate) mod correctors;
 pub(crate) mod ensf;
 pub(crate) mod guidance;
