@@ -1,4 +1,4 @@
-"""Seconds of one update of the ensemble score filter in NumPy, with the published one-member score, for each line that asks.
+"""Processor seconds of one update of the ensemble score filter in NumPy, with the published one-member score, for each line that asks.
 
 Run by `cargo bench --bench sampler` with the numbers of members and steps; a line is a number of components and 1 where the
 arctangent is observed. Arrays of 64-bit floats, whole ensembles at a time, one thread.
@@ -45,6 +45,6 @@ for line in sys.stdin:
     if components not in cases:
         cases = {components: (rng.standard_normal((MEMBERS, components)), rng.standard_normal(components))}
     forecast, y = cases[components]
-    start = time.perf_counter()
+    start = time.process_time()
     update(forecast, y, bool(arctan), rng)
-    print(time.perf_counter() - start, flush=True)
+    print(time.process_time() - start, flush=True)

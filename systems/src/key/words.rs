@@ -74,12 +74,8 @@ impl Words {
     /// Those that `generator` has yet to make, and how many of the first batch it has made; none where it stands amid 64 bits.
     pub(super) fn after(generator: &ChaCha8Rng, width: Width) -> Option<(Self, usize)> {
         let made = generator.get_word_pos();
-        let words = Self {
-            width,
-            seed: generator.get_seed(),
-            stream: generator.get_stream(),
-            block: (made / BLOCK) as u64,
-        };
+        let words =
+            Self { width, seed: generator.get_seed(), stream: generator.get_stream(), block: (made / BLOCK) as u64 };
         made.is_multiple_of(2).then_some((words, (made % BLOCK / 2) as usize))
     }
 
@@ -183,16 +179,7 @@ mod lanes {
     }
 
     blocks!(avx2, "avx2", __m256i, 8, _mm256_set1_epi32, _mm256_add_epi32, _mm256_xor_si256, turned);
-    blocks!(
-        avx512,
-        "avx512f",
-        __m512i,
-        16,
-        _mm512_set1_epi32,
-        _mm512_add_epi32,
-        _mm512_xor_si512,
-        _mm512_rol_epi32
-    );
+    blocks!(avx512, "avx512f", __m512i, 16, _mm512_set1_epi32, _mm512_add_epi32, _mm512_xor_si512, _mm512_rol_epi32);
 
     /// Each lane turned left by R bits: whole bytes by a shuffle.
     #[target_feature(enable = "avx2")]
@@ -200,9 +187,38 @@ mod lanes {
         let by_bytes = |n: i8| {
             let from = |to: i8| (to & !3) + ((to + 4 - n) & 3);
             _mm256_setr_epi8(
-                from(0), from(1), from(2), from(3), from(4), from(5), from(6), from(7), from(8), from(9), from(10),
-                from(11), from(12), from(13), from(14), from(15), from(0), from(1), from(2), from(3), from(4), from(5),
-                from(6), from(7), from(8), from(9), from(10), from(11), from(12), from(13), from(14), from(15),
+                from(0),
+                from(1),
+                from(2),
+                from(3),
+                from(4),
+                from(5),
+                from(6),
+                from(7),
+                from(8),
+                from(9),
+                from(10),
+                from(11),
+                from(12),
+                from(13),
+                from(14),
+                from(15),
+                from(0),
+                from(1),
+                from(2),
+                from(3),
+                from(4),
+                from(5),
+                from(6),
+                from(7),
+                from(8),
+                from(9),
+                from(10),
+                from(11),
+                from(12),
+                from(13),
+                from(14),
+                from(15),
             )
         };
         match R {

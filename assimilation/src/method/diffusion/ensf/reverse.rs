@@ -81,8 +81,7 @@ impl Reverse<'_> {
     /// One member through all steps as a whole.
     fn whole(&self, member: usize, sd: &[f64], z: &mut [f64], likelihood: &LikelihoodScore) {
         let parts = z.len().div_ceil(PART) as u64;
-        let mut noise: Vec<BulkNormals> =
-            (0..parts).map(|part| self.key.bulk_normals(member as u64, part)).collect();
+        let mut noise: Vec<BulkNormals> = (0..parts).map(|part| self.key.bulk_normals(member as u64, part)).collect();
         for ((noise, z), sd) in noise.iter_mut().zip(z.chunks_mut(PART)).zip(sd.chunks(PART)) {
             start(noise, sd, z);
         }
@@ -103,9 +102,8 @@ impl Reverse<'_> {
 
     /// sum_j w_j x_j, `[component]`.
     pub(super) fn mean(&self, c: &Coefficients, z: ArrayView1<f64>) -> Array1<f64> {
-        let square = |x: ArrayView1<f64>| -> f64 {
-            z.iter().zip(x).map(|(z, x)| (z - c.alpha * x) * (z - c.alpha * x)).sum()
-        };
+        let square =
+            |x: ArrayView1<f64>| -> f64 { z.iter().zip(x).map(|(z, x)| (z - c.alpha * x) * (z - c.alpha * x)).sum() };
         let mut log_weights: Array1<f64> =
             self.forecast.outer_iter().map(|x| -0.5 * square(x) / c.beta_square).collect();
         normalise(&mut log_weights);
