@@ -127,19 +127,23 @@ mod lanes {
         ($name:ident, $feature:literal, $vector:ty, $lanes:literal, $all:ident, $add:ident, $xor:ident, $turn:ident) => {
             #[target_feature(enable = $feature)]
             pub(super) fn $name(key: &[u32; 8], stream: u64, block: u64, out: &mut [u64; BATCH]) {
-                let all = |value: u32| $all(value as i32);
                 for (part, out) in out.chunks_exact_mut(8 * $lanes).enumerate() {
-                    let counters: [u64; $lanes] =
-                        std::array::from_fn(|lane| block.wrapping_add((part * $lanes + lane) as u64));
-                    let mut start: [$vector; 16] = [all(0); 16];
-                    CONSTANTS.iter().chain(key).zip(&mut start).for_each(|(value, to)| *to = all(*value));
+                    let (mut low, mut high) = ([0u32; $lanes], [0u32; $lanes]);
+                    // closures would not have these instructions
+                    for lane in 0..$lanes {
+                        let counter = block.wrapping_add((part * $lanes + lane) as u64);
+                        (low[lane], high[lane]) = (counter as u32, (counter >> 32) as u32);
+                    }
+                    let mut start: [$vector; 16] = [$all(0); 16];
+                    for (to, value) in start.iter_mut().zip(CONSTANTS.iter().chain(key)) {
+                        *to = $all(*value as i32);
+                    }
                     // SAFETY: arrays of integers and vectors of them have the same bytes.
-                    start[12] = unsafe { std::mem::transmute::<[u32; $lanes], $vector>(counters.map(|n| n as u32)) };
+                    start[12] = unsafe { std::mem::transmute::<[u32; $lanes], $vector>(low) };
                     // SAFETY: as above.
-                    start[13] =
-                        unsafe { std::mem::transmute::<[u32; $lanes], $vector>(counters.map(|n| (n >> 32) as u32)) };
-                    start[14] = all(stream as u32);
-                    start[15] = all((stream >> 32) as u32);
+                    start[13] = unsafe { std::mem::transmute::<[u32; $lanes], $vector>(high) };
+                    start[14] = $all(stream as u32 as i32);
+                    start[15] = $all((stream >> 32) as u32 as i32);
                     let mut x = start;
                     macro_rules! quarter {
                         ($a:literal, $b:literal, $c:literal, $d:literal) => {
@@ -164,11 +168,12 @@ mod lanes {
                         quarter!(3, 4, 9, 14);
                     }
                     for pair in 0..8 {
-                        let half = |i: usize| {
-                            // SAFETY: as above.
-                            unsafe { std::mem::transmute::<$vector, [u32; $lanes]>($add(x[i], start[i])) }
-                        };
-                        let (low, high) = (half(2 * pair), half(2 * pair + 1));
+                        let (low, high) =
+                            ($add(x[2 * pair], start[2 * pair]), $add(x[2 * pair + 1], start[2 * pair + 1]));
+                        // SAFETY: as above.
+                        let low = unsafe { std::mem::transmute::<$vector, [u32; $lanes]>(low) };
+                        // SAFETY: as above.
+                        let high = unsafe { std::mem::transmute::<$vector, [u32; $lanes]>(high) };
                         for lane in 0..$lanes {
                             out[8 * lane + pair] = u64::from(low[lane]) | u64::from(high[lane]) << 32;
                         }
@@ -184,47 +189,15 @@ mod lanes {
     /// Each lane turned left by R bits: whole bytes by a shuffle.
     #[target_feature(enable = "avx2")]
     fn turned<const R: i32>(x: __m256i) -> __m256i {
-        let by_bytes = |n: i8| {
-            let from = |to: i8| (to & !3) + ((to + 4 - n) & 3);
-            _mm256_setr_epi8(
-                from(0),
-                from(1),
-                from(2),
-                from(3),
-                from(4),
-                from(5),
-                from(6),
-                from(7),
-                from(8),
-                from(9),
-                from(10),
-                from(11),
-                from(12),
-                from(13),
-                from(14),
-                from(15),
-                from(0),
-                from(1),
-                from(2),
-                from(3),
-                from(4),
-                from(5),
-                from(6),
-                from(7),
-                from(8),
-                from(9),
-                from(10),
-                from(11),
-                from(12),
-                from(13),
-                from(14),
-                from(15),
-            )
+        // of the four words of each half, the bytes of the first are `order`
+        let by_bytes = |order: i32| {
+            let word = |k: i32| order + k * 0x0404_0404;
+            _mm256_setr_epi32(word(0), word(1), word(2), word(3), word(0), word(1), word(2), word(3))
         };
         match R {
-            16 => _mm256_shuffle_epi8(x, by_bytes(2)),
+            16 => _mm256_shuffle_epi8(x, by_bytes(0x0100_0302)),
             12 => _mm256_or_si256(_mm256_slli_epi32::<12>(x), _mm256_srli_epi32::<20>(x)),
-            8 => _mm256_shuffle_epi8(x, by_bytes(1)),
+            8 => _mm256_shuffle_epi8(x, by_bytes(0x0201_0003)),
             _ => _mm256_or_si256(_mm256_slli_epi32::<7>(x), _mm256_srli_epi32::<25>(x)),
         }
     }

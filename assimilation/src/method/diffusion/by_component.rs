@@ -1,8 +1,6 @@
 //! The score of a likelihood of values that each read one component, for a few components at a time: whoever integrates a
 //! long state piece by piece stays in the nearest cache.
 
-use scorecast_systems::widest;
-
 use crate::observe::OneComponent;
 
 /// J_h^T R^-1 (y - h) by components; R is diagonal.
@@ -49,9 +47,17 @@ pub(super) struct PartOfScore<'a> {
     slope: Vec<f64>,
 }
 
+/// The terms of the score where every component is read, `[component]`.
+pub(super) struct Terms<'a> {
+    pub(super) values: &'a [f64],
+    pub(super) precision: &'a [f64],
+    pub(super) h: &'a [f64],
+    pub(super) slope: &'a [f64],
+}
+
 impl PartOfScore<'_> {
-    /// The score where these components are `x`, into `out`, both `[component]`.
-    pub(super) fn at(&mut self, x: &[f64], out: &mut [f64]) {
+    /// The score where these components are `x`, both `[component]`: into `out`, or its terms where every component is read.
+    pub(super) fn at(&mut self, x: &[f64], out: &mut [f64]) -> Option<Terms<'_>> {
         let all = self.reads.len() == x.len();
         if all {
             self.h.copy_from_slice(x);
@@ -60,25 +66,20 @@ impl PartOfScore<'_> {
         }
         self.whole.of.linearize(self.whole.time, self.from, &mut self.h, &mut self.slope);
         if all {
-            return pull(self.values, self.precision, &self.h, &self.slope, out);
+            let Self { values, precision, h, slope, .. } = self;
+            return Some(Terms { values, precision, h, slope });
         }
         out.fill(0.0);
         for (i, component) in self.reads.iter().enumerate() {
             out[component - self.first] = pulled(self.values[i], self.precision[i], self.h[i], self.slope[i]);
         }
+        None
     }
 }
 
 /// (y - h) h' / r; 0 for a value that is missing, whatever h and its slope are there.
 #[inline(always)]
-fn pulled(y: f64, precision: f64, h: f64, slope: f64) -> f64 {
+pub(super) fn pulled(y: f64, precision: f64, h: f64, slope: f64) -> f64 {
     let covector = (y - h) * precision;
     if precision == 0.0 || covector == 0.0 { 0.0 } else { slope * covector }
-}
-
-widest! {
-    fn pull(y: &[f64], precision: &[f64], h: &[f64], slope: &[f64], out: &mut [f64]) {
-        let terms = y.iter().zip(precision).zip(h).zip(slope);
-        out.iter_mut().zip(terms).for_each(|(out, (((y, r), h), slope))| *out = pulled(*y, *r, *h, *slope));
-    }
 }

@@ -48,7 +48,7 @@ impl<'a> LikelihoodScore<'a> {
     }
 
     /// The same score by components; none unless each value reads one component, in order and with an error of its own.
-    pub(super) fn by_component(&self) -> Option<ScoreByComponent<'_>> {
+    pub(super) fn by_component(&self) -> Option<ScoreByComponent<'a>> {
         let Precision::Independent(precision) = &self.precision else { return None };
         let operator = self.observed.operator;
         let (of, reads) = (operator.one_component()?, operator.reads()?);

@@ -3,6 +3,7 @@
 
 mod by_component;
 pub(crate) mod correctors;
+pub(crate) mod enff;
 pub(crate) mod ensf;
 pub(crate) mod guidance;
 pub(crate) mod guided;

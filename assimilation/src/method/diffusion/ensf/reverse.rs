@@ -14,6 +14,7 @@ use rayon::prelude::*;
 use scorecast_systems::noising::schedule::EnsembleScore;
 use scorecast_systems::{BulkNormals, Key, widest};
 
+use crate::method::diffusion::by_component::{Terms, pulled};
 use crate::method::diffusion::likelihood::LikelihoodScore;
 use crate::method::particle::weights::normalise;
 
@@ -68,9 +69,11 @@ impl Reverse<'_> {
                     let (pull, xi) = (&mut pull[..z.len()], &mut xi[..z.len()]);
                     start(&mut noise, sd, z);
                     for c in &self.steps {
-                        score.at(z, pull);
                         noise.fill(xi);
-                        step(z, x, pull, xi, &self.rates(c));
+                        match score.at(z, pull) {
+                            Some(terms) => step_observed(z, x, &terms, xi, &self.rates(c)),
+                            None => step(z, x, pull, xi, &self.rates(c)),
+                        }
                     }
                 },
             );
@@ -148,16 +151,33 @@ struct Rates {
     noise: f64,
 }
 
+impl Rates {
+    /// The next z.
+    #[inline(always)]
+    fn step(&self, z: f64, x: f64, pull: f64, xi: f64) -> f64 {
+        let score = (self.alpha * x - z) * self.per_beta_square + self.damping * pull;
+        // what is not a number stays so
+        let score = if score > self.clip { self.clip } else { score };
+        let score = if score < -self.clip { -self.clip } else { score };
+        self.keep * z + self.gain * score + self.noise * xi
+    }
+}
+
 widest! {
     /// From z to the next, all `[component]`.
     fn step(z: &mut [f64], x: &[f64], pull: &[f64], xi: &[f64], rates: &Rates) {
-        let Rates { alpha, per_beta_square, damping, clip, keep, gain, noise } = *rates;
         for (((z, x), pull), xi) in z.iter_mut().zip(x).zip(pull).zip(xi) {
-            let score = (alpha * x - *z) * per_beta_square + damping * pull;
-            // what is not a number stays so
-            let score = if score > clip { clip } else { score };
-            let score = if score < -clip { -clip } else { score };
-            *z = keep * *z + gain * score + noise * xi;
+            *z = rates.step(*z, *x, *pull, *xi);
+        }
+    }
+}
+
+widest! {
+    /// The same where every component is observed.
+    fn step_observed(z: &mut [f64], x: &[f64], terms: &Terms<'_>, xi: &[f64], rates: &Rates) {
+        let terms = terms.values.iter().zip(terms.precision).zip(terms.h).zip(terms.slope);
+        for (((z, x), xi), (((y, precision), h), slope)) in z.iter_mut().zip(x).zip(xi).zip(terms) {
+            *z = rates.step(*z, *x, pulled(*y, *precision, *h, *slope), *xi);
         }
     }
 }
