@@ -55,7 +55,7 @@ pub use gaussian::{GaussianDenoiser, GaussianLaw, LinearForecaster, LowRankGauss
 pub use geometry::Geometry;
 pub use increment::Increment;
 pub use integrate::SdeForecaster;
-pub use key::{Domain, Key, Purpose, Stream};
+pub use key::{BulkNormals, Domain, Key, Purpose, Stream};
 pub use lanes::LANES;
 pub use law::{
     Affine, BoundDenoiser, ConditionalDenoiser, Covariance, Density, Differentiable, FactoredCovariance, Forecaster,

@@ -1,10 +1,11 @@
 //! The experiment of the ensemble score filter (Bao, Zhang and Zhang 2024) for the filter that it was held against:
 //! Lorenz-96 of any size, every component observed through the arctangent with an error of sd .05 each ten steps of .01,
 //! twenty members that start from N(0, I), 150 cycles of which the last 50 count. `letkf` with constant and with
-//! adaptive inflation, and at n = 100 `ensf` with transported members, on a truth that follows the model and on one that jumps.
+//! adaptive inflation, and `ensf` as published and with transported members, on a truth that follows the model and on one
+//! that jumps. A run is lost that ends with an error of half the climatological sd or more, or with numbers that are not finite.
 //!
 //! `cargo run --release -p scorecast-assimilation --example arctan -- [n] [cycles] [steady | jumps]`; without numbers
-//! n = 100 (ten truths), 10^4 and 10^6 (one truth each; 30 cycles of the last, of which ten count). `-- tune` prints the
+//! n = 100 (twenty truths), 1,000 (ten), 10^4 and 10^6 (one truth each; 30 cycles of the last, of which ten count). `-- tune` prints the
 //! grids, at n = 10^4 on a truth of its own, that the settings without quality control are from; those with it are from
 //! `scorecast tune benches/papers/lorenz96_arctan.toml --row "controlled / shocks"` at n = 10^4 on truths of its own.
 //!
@@ -55,6 +56,8 @@ struct Record {
     recoveries: Vec<Recovery>,
     /// Runs that ended in numbers that are not finite; they do not count in the scores.
     diverged: usize,
+    /// The mean rmse of each run, infinite where it diverged.
+    runs: Vec<f64>,
     seconds: f64,
     cycles: usize,
     /// The error of each cycle of the last truth.
@@ -69,7 +72,7 @@ fn main() -> Result<(), Failure> {
     }
     let sizes = match first {
         Some(dim) => vec![size(dim.parse()?, given.next().map(|cycles| cycles.parse()).transpose()?)],
-        None => [100, 10_000, 1_000_000].map(|dim| size(dim, None)).to_vec(),
+        None => [100, 1000, 10_000, 1_000_000].map(|dim| size(dim, None)).to_vec(),
     };
     let only = given.next();
     for size in sizes {
@@ -89,9 +92,23 @@ fn main() -> Result<(), Failure> {
     Ok(())
 }
 
+impl Record {
+    /// The median of the runs' rmse.
+    fn median(&self) -> f64 {
+        let mut runs = self.runs.clone();
+        runs.sort_unstable_by(f64::total_cmp);
+        let middle = |rank: usize| runs.get(rank).copied().unwrap_or(f64::NAN);
+        0.5 * (middle(runs.len().saturating_sub(1) / 2) + middle(runs.len() / 2))
+    }
+}
+
 fn size(dim: usize, cycles: Option<usize>) -> Size {
     let usual = if dim < 1_000_000 { 150 } else { 30 };
-    Size { dim, truths: if dim < 1000 { 10 } else { 1 }, cycles: cycles.unwrap_or(usual) }
+    Size {
+        dim,
+        truths: [20, 10, 1][usize::from(dim >= 1000) + usize::from(dim >= 10_000)],
+        cycles: cycles.unwrap_or(usual),
+    }
 }
 
 impl Size {
@@ -140,14 +157,11 @@ const ADAPTIVE: [[f64; 4]; 10] = [
 fn contenders(dim: usize) -> Vec<Contender> {
     let (steady, jumping) = ([0.3, 0.9, 1.5, 1.06], [1.0, 0.5, 1.5, 1.1]);
     let controlled = [0.3, 0.9, 4.0, 1.06, 5.0];
-    let mut all = vec![Contender::constant(1.14, PUBLISHED_RADIUS)];
-    if dim < 10_000 {
-        let controlled = Some([0.3, 0.9, 4.0, 5.0]);
-        for (inflation, radius, controlled) in
-            [(1.04, 5.0, None), (1.06, 4.0, None), (1.04, 4.0, controlled), (1.06, 3.0, controlled)]
-        {
-            all.push(Contender::transported(inflation, radius, controlled));
-        }
+    let mut all = vec![Contender::constant(1.14, PUBLISHED_RADIUS), Contender::published(dim)];
+    let limited = Some([0.3, 0.9, 4.0, 5.0]);
+    let transported = [(1.04, 4.0, limited), (1.04, 5.0, None), (1.06, 4.0, None), (1.06, 3.0, limited)];
+    for (inflation, radius, limited) in transported.into_iter().take(if dim < 10_000 { 4 } else { 1 }) {
+        all.push(Contender::transported(inflation, radius, limited));
     }
     if dim < 1_000_000 {
         for rule in ["anderson", "miyoshi"] {
@@ -194,6 +208,13 @@ impl Contender {
         ];
         settings.extend_from_slice(further);
         Self { label: format!("letkf {label}, radius {radius:.2}"), settings, method: "letkf" }
+    }
+
+    /// The score filter as published; a hundred Euler steps in place of 500 where states are long.
+    fn published(dim: usize) -> Self {
+        let steps = if dim < 10_000 { 500 } else { 100 };
+        let settings = vec![("members", Value::Int(MEMBERS as i64)), ("steps", Value::Int(steps))];
+        Self { label: format!("ensf single, {steps} steps"), settings, method: "ensf" }
     }
 
     /// The score filter with members that are transported.
@@ -269,8 +290,10 @@ fn experiment(size: Size, jumps: bool, seed: u64, filters: &[Contender]) -> Resu
             record.recoveries.extend(scores::recoveries(errors, truth.jumps()));
             if errors.iter().all(|error| error.is_finite()) {
                 record.scores.add(scores);
+                record.runs.push(scores.mean()[0]);
             } else {
                 record.diverged += 1;
+                record.runs.push(f64::INFINITY);
             }
             record.errors.clone_from(errors);
         }
@@ -280,16 +303,18 @@ fn experiment(size: Size, jumps: bool, seed: u64, filters: &[Contender]) -> Resu
 
 fn print(filters: &[Contender], (records, climate): &(Vec<Record>, f64)) {
     println!(
-        "{:<76} {:>7} {:>7} {:>8} {:>8} {:>8} {:>8}  recovery",
-        "", "rmse", "spread", "in 90 %", "crps", "s/cycle", "diverged"
+        "{:<76} {:>7} {:>7} {:>7} {:>8} {:>8} {:>8} {:>8} {:>5}  recovery",
+        "", "rmse", "median", "spread", "in 90 %", "crps", "s/cycle", "diverged", "lost"
     );
     for (filter, record) in filters.iter().zip(records) {
         let [rmse, spread, covered, crps] = record.scores.mean();
         let seconds = record.seconds / record.cycles as f64;
         println!(
-            "{:<76} {rmse:>7.4} {spread:>7.4} {covered:>8.3} {crps:>8.4} {seconds:>8.4} {:>8}  {}",
+            "{:<76} {rmse:>7.4} {:>7.4} {spread:>7.4} {covered:>8.3} {crps:>8.4} {seconds:>8.4} {:>8} {:>5}  {}",
             filter.label,
+            record.median(),
             record.diverged,
+            record.runs.iter().filter(|rmse| **rmse >= 0.5 * climate).count(),
             scores::summary(&record.recoveries)
         );
     }

@@ -22,6 +22,7 @@ pub use around::quality_control::QualityControl;
 pub use build::{Caveat, Make, Memory, MethodBuild};
 pub use diffusion::constraint::Constraint;
 pub use diffusion::correctors::{Correcting, Correctors, Metric};
+pub use diffusion::enff::{EnFf, FlowPath};
 pub use diffusion::ensf::{
     EnSf, EnsembleGaussian, GaussianScore, KernelSampler, Latents, LocalMixture, ModelNoise, PriorScore, Solver,
     Tapering,
@@ -102,6 +103,7 @@ pub const METHODS: &[Entry<MethodBuild>] = &[
     particle::optimal_proposal::ENTRY,
     particle::local_particle_filter::ENTRY,
     diffusion::ensf::ENTRY,
+    diffusion::enff::ENTRY,
     diffusion::guided::ENTRY,
     kalman::rts::ENTRY,
     ensemble::enrts::ENTRY,

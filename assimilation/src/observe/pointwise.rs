@@ -18,6 +18,14 @@ pub trait Function: Send + Sync {
 
     /// f'(x).
     fn slope(&self, x: f64) -> f64;
+
+    /// f of each of many in place of it, and f' into `slope`; overridden where that can be done faster together, up to
+    /// rounding.
+    fn linearize(&self, x: &mut [f64], slope: &mut [f64]) {
+        for (x, slope) in x.iter_mut().zip(slope) {
+            (*x, *slope) = (self.value(*x), self.slope(*x));
+        }
+    }
 }
 
 /// A [`Function`] after a [`Stride`].
@@ -89,6 +97,11 @@ impl<F: Function> OneComponent for Pointwise<F> {
 
     fn value_at(&self, _t: f64, _value: usize, x: f64) -> f64 {
         self.function.value(x)
+    }
+
+    fn linearize(&self, _t: f64, _first: usize, x: &mut [f64], slope: &mut [f64]) -> bool {
+        self.function.linearize(x, slope);
+        true
     }
 }
 

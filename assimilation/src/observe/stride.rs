@@ -109,6 +109,11 @@ impl OneComponent for Stride {
     fn value_at(&self, _t: f64, _value: usize, x: f64) -> f64 {
         x
     }
+
+    fn linearize(&self, _t: f64, _first: usize, _x: &mut [f64], slope: &mut [f64]) -> bool {
+        slope.fill(1.0);
+        true
+    }
 }
 
 impl LinearizedOperator for Stride {

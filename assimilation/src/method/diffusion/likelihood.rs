@@ -4,6 +4,7 @@
 use ndarray::{Array1, Array2, ArrayView2};
 use scorecast_systems::Stream;
 
+use super::by_component::ScoreByComponent;
 use crate::error::Result;
 use crate::observations::ObservationSet;
 use crate::observe::operator::vjp;
@@ -35,7 +36,7 @@ pub(super) fn error_draws(observed: &ObservationSet, streams: &mut [Stream]) -> 
     }
 }
 
-/// The score of the likelihood.
+/// The score of the likelihood, at whole states.
 pub(super) struct LikelihoodScore<'a> {
     observed: ObservationSet<'a>,
     precision: Precision,
@@ -58,6 +59,17 @@ impl<'a> LikelihoodScore<'a> {
             Precision::Correlated(precision) => residual.dot(precision),
         };
         vjp(self.observed.operator, self.observed.time, x, weighted.view())
+    }
+
+    /// The same score by components; none unless each value reads one component, in order and with an error of its own.
+    pub(super) fn by_component(&self) -> Option<ScoreByComponent<'a>> {
+        let Precision::Independent(precision) = &self.precision else { return None };
+        let operator = self.observed.operator;
+        let (of, reads) = (operator.one_component()?, operator.reads()?);
+        let in_order = reads.windows(2).all(|pair| pair[0] < pair[1]);
+        let usable = in_order && of.linearize(self.observed.time, 0, &mut [], &mut []);
+        let values = self.observed.values.mapv(|value| if value.is_nan() { 0.0 } else { value }).to_vec();
+        usable.then(|| ScoreByComponent { of, time: self.observed.time, reads, values, precision: precision.to_vec() })
     }
 }
 

@@ -14,6 +14,7 @@ mod envar;
 mod estkf;
 mod factored_noise;
 mod fixed_lag;
+mod flow_filter;
 mod four_d_var;
 mod gaussian_filters;
 mod guided_filters;

@@ -4,6 +4,7 @@
 mod gaussian;
 mod local_mixture;
 mod published;
+mod reverse;
 mod score;
 
 pub use gaussian::{EnsembleGaussian, GaussianScore, Latents, ModelNoise, Solver, Tapering};
