@@ -14,6 +14,7 @@ mod factored_noise;
 mod fixed_lag;
 mod four_d_var;
 mod gaussian_filters;
+mod grids_and_windows;
 mod guided_filters;
 mod ienks;
 mod local_mixture;

@@ -111,9 +111,9 @@ pub fn kalman(dim: usize) {
         let operator = scorecast_assimilation::observe::Linear::new(h, &errors(&sd)).unwrap();
         linear(problem, Box::new(operator), BAR)
     };
-    let problem = of(if dim == 1 { LinearProblem::one(30) } else { LinearProblem::two(30) });
+    let problem = of(if dim == 1 { LinearProblem::one(20) } else { LinearProblem::two(20) });
     let exact = [guided("weights=exact").claiming(), Asked::new("optimal_proposal", 20_000, "").claiming()];
-    problem.table(&format!("Kalman's filter of {dim} components, 30 sets"), &[&exact, WEIGHTED, OTHERS].concat(), 0);
+    problem.table(&format!("Kalman's filter of {dim} components, 20 sets"), &[&exact, WEIGHTED, OTHERS].concat(), 0);
 }
 
 /// Forty components of which every second is observed, 60 sets, the first 10 not counted.

@@ -96,7 +96,8 @@ pub fn print_filter(asked: &Asked, bar: Bar, scores: &[Score], start: Instant) {
 fn finish(asked: &Asked, bias: &str, ratio: &str, scores: &[&Score], met: bool, start: Instant) {
     // a set without values takes nothing and tells nothing
     let mean = |of: &dyn Fn(&Score) -> f64| {
-        mean_and_error(&scores.iter().map(|score| of(score)).filter(|x| !x.is_nan()).collect::<Vec<_>>())
+        let told: Vec<f64> = scores.iter().map(|score| of(score)).filter(|x| !x.is_nan()).collect();
+        if told.is_empty() { (f64::NAN, f64::NAN) } else { mean_and_error(&told) }
     };
     let (energy, energy_error) = mean(&|score| score.energy);
     let cover = [0, 1, 2].map(|level| format!("{:.1}", 100.0 * mean(&|score| score.coverage[level]).0)).join(" / ");
