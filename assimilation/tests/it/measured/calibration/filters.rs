@@ -38,6 +38,9 @@ impl Problem {
 
     /// A row; the sets that count are those from `first` on.
     fn print(&self, asked: &Asked, first: usize) {
+        if !asked.is_wanted() {
+            return;
+        }
         let (start, key) = (Instant::now(), Key::new(40, Domain::Method));
         let mut method = asked.build();
         method.start(&self.prior, 0, key).unwrap();

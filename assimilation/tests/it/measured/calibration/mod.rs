@@ -25,7 +25,8 @@ const SYSTEMS: [(&str, fn()); 11] = [
     ("lorenz63", filters::lorenz63),
 ];
 
-/// The systems that the environment names: SCORECAST_SYSTEMS="law_1 kalman_40".
+/// The systems that the environment names: SCORECAST_SYSTEMS="law_1 kalman_40", with SCORECAST_ONLY="letkf score=gaussian" the rows
+/// that have one of these words.
 #[test]
 #[ignore = "measures what the environment names, minutes each"]
 fn calibration() {
