@@ -8,12 +8,19 @@ use crate::error::{Error, Result};
 /// A positive parameter for each of `dim` values, from one for all or one for each; `what` names it in messages.
 ///
 /// # Errors
-/// When the list has another length, or one of them is not a finite number above zero.
+/// When the list has another length, or one of them is not a finite number above zero, or its square is 0.
 pub(super) fn per_value(given: &[f64], dim: usize, what: &str) -> Result<Array1<f64>> {
     if let Some(bad) = given.iter().find(|value| !(**value > 0.0 && value.is_finite())) {
         return Err(Error::Shape(format!(
             "an observation error has the {what} {bad}; set observe.noise to numbers above 0 (what is known without error is a \
              `constraint` of method `guided`)"
+        )));
+    }
+    // a variance of 0 leaves no likelihood that tells states apart
+    if let Some(bad) = given.iter().find(|value| **value * **value < f64::MIN_POSITIVE) {
+        return Err(Error::Shape(format!(
+            "an observation error has the {what} {bad:e}, whose square is 0 in double precision; set observe.noise to numbers from \
+             1e-150 on"
         )));
     }
     match given {

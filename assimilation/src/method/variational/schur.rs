@@ -66,21 +66,24 @@ fn word(taper: Taper) -> &'static str {
 }
 
 /// C o (A^T B) / (N - 1), `[component, component]`, for anomalies A and B (`[member, component]`); C is of ones without a
-/// stencil.
+/// stencil. Earlier states behind the present one lie on the same grid, so that C between states is that within one.
 pub(crate) fn cross_covariance(a: &Array2<f64>, b: &Array2<f64>, stencil: Option<&Stencil>) -> Array2<f64> {
     let (members, dim) = a.dim();
     let scale = 1.0 / (members as f64 - 1.0);
     let Some(stencil) = stencil else {
         return scale * a.t().dot(b);
     };
+    let current = stencil.grid().dim().max(1);
     // turned so that the members of a component are contiguous
     let [a, b] = [a, b].map(|x| x.t().as_standard_layout().into_owned().into_raw_vec_and_offset().0);
     let mut out = Array2::zeros((dim, dim));
     for (i, (mut row, a)) in out.outer_iter_mut().zip(a.chunks_exact(members)).enumerate() {
-        stencil.runs(i, |run, weights| {
-            let from = run.start * members;
-            for ((j, weight), b) in run.zip(weights).zip(b[from..].chunks_exact(members)) {
-                row[j] = scale * weight * dot(a, b);
+        stencil.runs(i % current, |run, weights| {
+            for state in (0..dim).step_by(current) {
+                let from = (state + run.start) * members;
+                for ((j, weight), b) in run.clone().zip(weights).zip(b[from..].chunks_exact(members)) {
+                    row[state + j] = scale * weight * dot(a, b);
+                }
             }
         });
     }
@@ -104,6 +107,21 @@ mod tests {
         for ((i, j), found) in found.indexed_iter() {
             let distance = i.abs_diff(j).min(12 - i.abs_diff(j)) as f64;
             assert!((found - plain[(i, j)] * Taper::GaspariCohn.weight(distance, 1.7)).abs() < 1e-14);
+        }
+    }
+
+    /// A state of 12 components with the one before it behind it.
+    #[test]
+    fn earlier_states_lie_on_the_grid_of_the_present_one() {
+        let (a, b) = (Key::new(1, Domain::Score).normals(5, 24), Key::new(2, Domain::Score).normals(5, 24));
+        let plain = a.t().dot(&b) / 4.0;
+        let local = Localization { layout: Layout::Torus { columns: 4 }, taper: Taper::GaspariCohn, radius: 0.5 };
+        let found = cross_covariance(&a, &b, Some(&local.stencil(12).unwrap()));
+        let weights =
+            cross_covariance(&Array2::ones((2, 12)), &Array2::ones((2, 12)), Some(&local.stencil(12).unwrap())) / 2.0;
+        assert!(weights.iter().any(|weight| *weight == 0.0));
+        for ((i, j), found) in found.indexed_iter() {
+            assert!((found - plain[(i, j)] * weights[(i % 12, j % 12)]).abs() < 1e-14, "{i} {j}");
         }
     }
 }

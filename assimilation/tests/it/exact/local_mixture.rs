@@ -8,15 +8,12 @@ use crate::common;
 use common::{LinearProblem, errors, inverse, method, word};
 use ndarray::{Array1, Array2, array};
 use scorecast_assimilation::ensemble::{covariance, weighted_mean};
-use scorecast_assimilation::observe::{Absolute, Pointwise, Stride};
+use scorecast_assimilation::observe::{Absolute, ErrorLaw, Laplace, Pointwise, Stride, StudentT};
 use scorecast_assimilation::{ObservationOperator, ObservationSet, Outcome, Prior};
 use scorecast_systems::gaussian::LinearForecaster;
 use scorecast_systems::{Domain, Key, LinearGaussian, Value};
 
 const SAMPLERS: [&str; 2] = ["gibbs", "langevin"];
-
-/// tau of the Langevin steps, which widen a Gaussian by 1 / (1 - tau / 2).
-const TAU: f64 = 0.15;
 
 /// One analysis of these members by these values, without a forecast.
 fn analysis(
@@ -73,10 +70,9 @@ fn everything_linear_and_gaussian_is_the_kalman_update_of_the_members_moments() 
                 let scale = &sd.view().insert_axis(ndarray::Axis(1)) * &sd;
                 let width = (covariance(found.view(), None) - &posterior) / scale;
                 println!("{sampler} {bandwidth}: mean {off:.3}, covariance {width:.3}");
-                // 8,000 draws: five standard errors of a mean are .056, of a variance .08; Langevin steps widen by a twelfth
-                let wide = if sampler == "langevin" { TAU / (2.0 - TAU) } else { 0.0 };
+                // 8,000 draws: five standard errors of a mean are .056, of a variance .08
                 assert!(off.iter().all(|e| e.abs() < 0.06), "{sampler} {bandwidth}: {off}");
-                assert!(width.iter().all(|e| e.abs() < 0.08 + wide), "{sampler} {bandwidth}: {width}");
+                assert!(width.iter().all(|e| e.abs() < 0.08), "{sampler} {bandwidth}: {width}");
             }
         }
     }
@@ -105,9 +101,10 @@ fn both_modes_have_their_weights() {
             println!(
                 "{sampler} {bandwidth}: {found_share:.3} for {share:.3}, {found:.3} for {mean:.3}, {spread:.3} for {sd:.3}"
             );
-            // five standard errors of a share of .26 are .025, and the members are draws themselves
-            assert!((found_share - share).abs() < 0.035, "{sampler} {bandwidth}: {found_share}, not {share}");
-            assert!((found - mean).abs() < 0.09 && (spread - sd).abs() < 0.05, "{sampler} {bandwidth}");
+            // five standard errors of a share of .26 are .025, and the members are draws themselves; a reverse diffusion that takes
+            // what is known of a state at a level for a normal gives the smaller mode .218 where one kernel has all the variance
+            assert!((found_share - share).abs() < 0.04, "{sampler} {bandwidth}: {found_share}, not {share}");
+            assert!((found - mean).abs() < 0.09 && (spread - sd).abs() < 0.06, "{sampler} {bandwidth}");
         }
     }
 }
@@ -127,14 +124,15 @@ fn the_prior_counts_once_and_where_it_is() {
     }
 }
 
+/// Steps that were taken always would widen it by 1 / (1 - .15 / 2).
 #[test]
-fn langevin_steps_widen_a_gaussian_by_their_length_alone() {
+fn langevin_steps_leave_a_gaussian_as_wide_as_it_is() {
     let members = Key::new(8, Domain::Score).normals(40_000, 1);
     let operator = Stride::new(1, 1, 0, &errors(&[1e6])).unwrap();
     let given = [global("langevin", 1.0), vec![("sweeps", Value::Int(30))]].concat();
     let x = analysis(&given, &members, &operator, &array![0.0]).ensemble;
     let ratio = covariance(x.view(), None)[(0, 0)] / covariance(members.view(), None)[(0, 0)];
-    assert!((ratio - 1.0 / (1.0 - TAU / 2.0)).abs() < 0.03, "{ratio}");
+    assert!((ratio - 1.0).abs() < 0.03, "{ratio}");
 }
 
 /// Forty independent components, each observed: local weights do not degenerate, and every component has its posterior.
@@ -154,4 +152,32 @@ fn forty_components_have_their_posteriors_and_keep_their_weights() {
     assert!((z.dot(&z) / 40.0).sqrt() < 0.13, "{z}");
     assert!((ratio.mean().unwrap() - 1.0).abs() < 0.06, "{ratio}");
     assert!(outcome.diagnostics["least_ess"] > 40.0, "{:?}", outcome.diagnostics);
+}
+
+/// N(0, 1) seen with errors that are small and not Gaussian: steps that do not know how narrow the likelihood is would run away.
+#[test]
+fn narrow_laws_that_are_not_gaussian_have_their_posteriors() {
+    let members = Key::new(11, Domain::Score).normals(4000, 1);
+    let laws: [&ErrorLaw; 2] =
+        [&|dim| Ok(Box::new(Laplace::new(&[0.1], dim)?)), &|dim| Ok(Box::new(StudentT::new(&[0.1], 3.0, dim)?))];
+    for law in laws {
+        let operator = Stride::new(1, 1, 0, law).unwrap();
+        let y = array![1.2];
+        let (mut total, mut first, mut second) = (0.0, 0.0, 0.0);
+        for i in 0..40_000 {
+            let x = -5.0 + 10.0 * (f64::from(i) + 0.5) / 40_000.0;
+            let p = (operator.error().log_density(array![y[0] - x].view(), &[0]) - 0.5 * x * x).exp();
+            (total, first, second) = (total + p, first + p * x, second + p * x * x);
+        }
+        let mean = first / total;
+        let sd = (second / total - mean * mean).sqrt();
+        for sampler in SAMPLERS {
+            let x = analysis(&global(sampler, 1.0), &members, &operator, &y).ensemble;
+            let bias = (weighted_mean(x.view(), None)[0] - mean) / sd;
+            let ratio = covariance(x.view(), None)[(0, 0)].sqrt() / sd;
+            println!("{sampler}: bias {bias:.3}, sd ratio {ratio:.3}");
+            // tails of three degrees of freedom: the sd of 4,000 draws has a standard error of .04 or so
+            assert!(bias.abs() < 0.1 && (0.85..1.15).contains(&ratio), "{sampler}: {bias} {ratio}");
+        }
+    }
 }

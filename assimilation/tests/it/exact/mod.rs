@@ -17,6 +17,7 @@ mod fixed_lag;
 mod flow_filter;
 mod four_d_var;
 mod gaussian_filters;
+mod grids_and_windows;
 mod guided_filters;
 mod ienks;
 mod local_mixture;

@@ -7,8 +7,9 @@ use crate::common;
 use common::{LinearProblem, errors, inverse, method, word};
 use ndarray::{Array1, Array2, array};
 use scorecast_assimilation::ensemble::{covariance, weighted_mean};
+use scorecast_assimilation::method::{Bounds, Inflation, MarginalPrior, QcEff};
 use scorecast_assimilation::observe::{Absolute, Arctan, Function, Laplace, Log, NoiseLaw, Pointwise, Square, Stride};
-use scorecast_assimilation::{ObservationOperator, ObservationSet, Prior, Result};
+use scorecast_assimilation::{Analysis, ObservationOperator, ObservationSet, Prior, Result};
 use scorecast_systems::gaussian::LinearForecaster;
 use scorecast_systems::{Domain, Key, LinearGaussian, Value};
 use statrs::distribution::{ContinuousCDF, Gamma, Normal};
@@ -234,4 +235,40 @@ fn bounds_in_the_wrong_order_are_refused() {
     let settings = scorecast_systems::Settings::check("qceff", entry.params, &given.into()).unwrap();
     let message = (entry.build.make)(&settings).err().unwrap().to_string();
     assert!(message.contains("upper") && message.contains("set it above"), "{message}");
+}
+
+/// The least component of these members is beyond a bound as a whole, or in part.
+#[test]
+fn members_beyond_a_bound_are_refused_where_none_is_within_and_told_of_otherwise() {
+    let operator = Stride::new(1, 1, 0, &errors(&[0.5])).unwrap();
+    let values = array![0.3];
+    let observed = ObservationSet { step: 0, time: 0.0, values: values.view(), operator: &operator };
+    let mut filter = QcEff {
+        inflation: Inflation::default(),
+        localization: None,
+        prior: MarginalPrior::Kernel,
+        bounds: Bounds { lower: Some(0.0), upper: None },
+    };
+    let key = Key::new(4, Domain::Method);
+    let message = filter.update(array![[-1.0], [-2.0], [-0.5]], &observed, key).unwrap_err().to_string();
+    assert!(message.contains("all members of component 0 lie below the `lower` of 0"), "{message}");
+    let outcome = filter.update(array![[-1.0], [2.0], [0.5], [1.0]], &observed, key).unwrap();
+    assert_eq!(outcome.diagnostics["beyond_bounds"], 0.25);
+    assert!(outcome.ensemble.iter().all(|x| *x >= 0.0));
+    let outcome = filter.update(array![[1.0], [2.0], [0.5]], &observed, key).unwrap();
+    assert!(!outcome.diagnostics.contains_key("beyond_bounds"));
+}
+
+/// A value of which next to nothing is uncertain leaves members where it is, and errors of which the square is no number are refused.
+#[test]
+fn errors_that_are_as_good_as_none_give_the_value_back() {
+    let members = Key::new(12, Domain::Score).normals(40, 1);
+    for name in [("qceff", "prior", "kernel"), ("qceff", "prior", "normal"), ("ensf", "score", "local_mixture")] {
+        let (method, setting, word_of_it) = name;
+        let operator = Stride::new(1, 1, 0, &errors(&[1e-120])).unwrap();
+        let x = analysis(method, &[(setting, word(word_of_it))], &members, &operator, &array![0.4]);
+        assert!(x.iter().all(|x| (x - 0.4).abs() < 1e-6), "{name:?}: {x}");
+    }
+    let message = Stride::new(1, 1, 0, &errors(&[1e-200])).err().unwrap().to_string();
+    assert!(message.contains("1e-200, whose square is 0"), "{message}");
 }

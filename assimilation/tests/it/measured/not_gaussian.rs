@@ -31,7 +31,7 @@ fn row(setting: &Setting, name: &str, given: &[(&str, Value)], length: Length) -
 }
 
 /// A number, a whole number or a word.
-fn value(text: &str) -> Value {
+pub fn value(text: &str) -> Value {
     if let Ok(number) = text.parse() {
         return Value::Int(number);
     }

@@ -9,7 +9,9 @@
 //! `prior` says what F is made of members: a `normal` law of their mean and variance (with a linear operator and Gaussian
 //! errors that is the [`eakf`](super::eakf), exactly), a `kernel` density whose centres are shrunk so that it has their
 //! variance, or the `rank_histogram`, equal mass between neighbours and normal tails. `lower` and `upper` are bounds of every
-//! component: a law of a component that is read ends there, and what regression or inflation takes beyond one is put on it.
+//! component: a law of a component that is read ends there, and what regression or inflation takes beyond one is put on it. A
+//! forecast with numbers beyond a bound says so by the diagnostic `beyond_bounds`, their share; one that has all members of a
+//! component there is refused.
 
 mod bounds;
 mod grid;
@@ -122,10 +124,15 @@ impl Analysis for QcEff {
         if !can_update(&forecast, observed) || !all_finite(readings.predicted()) {
             return Ok(Outcome::unchanged(forecast));
         }
+        self.bounds.require_members_within(&forecast)?;
+        let beyond = self.bounds.share_beyond(&forecast);
         let path = Path::new(&readings, (self.prior, self.bounds), forecast.view(), near);
         let follow = |near: &mut Vec<_>, point, a: &mut [f64]| path.follow(point, a, near);
         let mut outcome = by_component((self.inflation, false), forecast, (observed, key), Vec::new, follow);
         self.bounds.hold(&mut outcome.ensemble);
+        if beyond > 0.0 {
+            outcome.diagnostics.insert("beyond_bounds", beyond);
+        }
         Ok(outcome)
     }
 }

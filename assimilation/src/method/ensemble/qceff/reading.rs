@@ -90,13 +90,26 @@ impl<'a> Readings<'a> {
         if log_likelihood.is_nan() { f64::NEG_INFINITY } else { log_likelihood }
     }
 
-    /// h'(u)^2 / r of value j, by a central difference; 0 where errors are not Gaussian or the slope is not finite.
+    /// h'(u)^2 / r of value j, by a central difference; 0 where the error has no variance r there or the slope is not finite.
     pub fn information(&self, j: usize, u: f64) -> f64 {
-        let Some(variance) = &self.variance else { return 0.0 };
         let step = 1e-5 * (1.0 + u.abs());
         let slope = (self.predict(j, u + step) - self.predict(j, u - step)) / (2.0 * step);
-        let information = slope * slope / variance[j];
+        let information = slope * slope / self.error_variance(j, self.predict(j, u));
         if information.is_finite() { information } else { 0.0 }
+    }
+
+    /// The variance of the error of value j where h is `predicted`: NaN or infinite where there is none.
+    fn error_variance(&self, j: usize, predicted: f64) -> f64 {
+        if let Some(variance) = &self.variance {
+            return variance[j];
+        }
+        let (error, value) = (self.observed.operator.error(), self.index[j]);
+        let variance = error.variance();
+        if !variance[value].is_nan() {
+            return variance[value];
+        }
+        let moments = error.moments(Array2::from_elem((1, variance.len()), predicted).view());
+        moments.map_or(f64::NAN, |(_, variance)| variance[(0, value)])
     }
 
     /// Value j as a linear function of its number with a Gaussian error, where it is one.

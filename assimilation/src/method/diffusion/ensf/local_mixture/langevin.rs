@@ -3,8 +3,10 @@
 //! Under N(c, K) the state at noise level s has the denoised value D = c + K (K + s^2)^-1 (x - c) and its covariance is
 //! C = s^2 K (K + s^2)^-1. Guided by quadrature, D + C g, g_l = sum_j d/dD_l log int p(y_j | u) N(u; D_l, C_ll) du, it leads
 //! from one level to the next by x <- D + (s'/s)^2 (x - D) + noise of variance s'^2 (1 - s'^2 / s^2). Then
-//! x <- x + tau M grad log p + sqrt(2 tau) M^1/2 xi, M = (K^-1 + F)^-1, with F the information of the values that read a component,
-//! by the median slope of h over the members. A member's draw is its own: no step depends on the other draws.
+//! x' = x + tau M grad log p + sqrt(2 tau) M^1/2 xi, M = (K^-1 + F)^-1, with F the information of the values that read a component,
+//! by the median slope of h over the members, is taken with the probability of Metropolis and Hastings (Roberts and Tweedie 1996):
+//! where a density has a kink or a pole, heavy tails, or more than F tells, steps that are taken always run away, and elsewhere they
+//! widen a Gaussian by 1 / (1 - tau / 2). A member's draw is its own: no step depends on the other draws.
 
 use ndarray::{Array1, Array2, Axis};
 use rayon::prelude::*;
@@ -28,6 +30,9 @@ const STEP: f64 = 0.15;
 /// Standard deviations of M that a Langevin step's drift goes at most: a density with a pole has no bound on its gradient.
 const LONGEST: f64 = 3.0;
 
+/// The information of a component at most, over the precision of a kernel.
+const MOST: f64 = 1e12;
+
 /// A level of noise.
 struct Level {
     sd: f64,
@@ -41,9 +46,10 @@ pub(super) struct Langevin<'a> {
     levels: Vec<Level>,
     /// K^-1.
     precision: &'a Array2<f64>,
-    /// M and its root.
+    /// M, its root and its inverse.
     preconditioner: Array2<f64>,
     root: Array2<f64>,
+    information: Array2<f64>,
     steps: usize,
 }
 
@@ -54,6 +60,26 @@ struct Workspace {
     denoised: Vec<f64>,
     gradient: Vec<f64>,
     noise: Vec<f64>,
+    at: Point,
+    next: Point,
+}
+
+impl Workspace {
+    fn new(dim: usize) -> Self {
+        let empty = || vec![0.0; dim];
+        let point = || Point { x: empty(), drift: empty(), log_density: f64::NEG_INFINITY };
+        let [x, from_centre, denoised, gradient, noise] = std::array::from_fn(|_| empty());
+        Self { x, from_centre, denoised, gradient, noise, at: point(), next: point() }
+    }
+}
+
+/// A state of the chain.
+struct Point {
+    x: Vec<f64>,
+    /// tau M grad log p, cut at [`LONGEST`].
+    drift: Vec<f64>,
+    /// log p up to a constant.
+    log_density: f64,
 }
 
 /// A matrix times a vector.
@@ -90,6 +116,7 @@ impl<'a> Langevin<'a> {
             precision: &kernels.precision,
             preconditioner: in_rows(eigen.apply(f64::recip)),
             root: in_rows(eigen.apply(|l| l.recip().sqrt())),
+            information: in_rows(information),
             steps,
         })
     }
@@ -99,25 +126,22 @@ impl<'a> Langevin<'a> {
     pub fn draw(&self, x: &mut Array2<f64>, centres: &Array2<f64>, likelihood: &Likelihood, key: Key) {
         let dim = x.ncols();
         let rows = x.axis_iter_mut(Axis(0)).into_par_iter().zip(centres.axis_iter(Axis(0))).enumerate();
-        let empty = || vec![0.0; dim];
-        let room = || {
-            let workspace =
-                Workspace { x: empty(), from_centre: empty(), denoised: empty(), gradient: empty(), noise: empty() };
-            (workspace, empty())
-        };
+        let room = || (Workspace::new(dim), vec![0.0; dim]);
         rows.for_each_init(room, |(room, centre), (i, (mut row, from))| {
             let mut stream = key.stream(i as u64);
             centre.iter_mut().zip(from).for_each(|(centre, from)| *centre = *from);
             room.x.iter_mut().zip(&row).for_each(|(x, from)| *x = *from);
             self.descend(room, centre, likelihood, &mut stream);
+            room.at.x.copy_from_slice(&room.x);
+            self.look(&mut room.at, centre, likelihood, (&mut room.from_centre, &mut room.gradient));
             (0..self.steps).for_each(|_| self.correct(room, centre, likelihood, &mut stream));
-            row.iter_mut().zip(&room.x).for_each(|(to, x)| *to = *x);
+            row.iter_mut().zip(&room.at.x).for_each(|(to, x)| *to = *x);
         });
     }
 
     /// From the first level to no noise.
     fn descend(&self, room: &mut Workspace, centre: &[f64], likelihood: &Likelihood, stream: &mut Stream) {
-        let Workspace { x, from_centre, denoised, gradient, noise } = room;
+        let Workspace { x, from_centre, denoised, gradient, noise, .. } = room;
         stream.fill_normal(noise);
         let first = self.levels.first().map_or(0.0, |level| level.sd);
         x.iter_mut().zip(&*noise).for_each(|(x, noise)| *x += first * noise);
@@ -146,20 +170,51 @@ impl<'a> Langevin<'a> {
         }
     }
 
-    /// One Langevin step.
-    fn correct(&self, room: &mut Workspace, centre: &[f64], likelihood: &Likelihood, stream: &mut Stream) {
-        let Workspace { x, from_centre, denoised, gradient, noise } = room;
+    /// The drift and the density where `point` is; the rest is room.
+    fn look(
+        &self,
+        point: &mut Point,
+        centre: &[f64],
+        likelihood: &Likelihood,
+        (from_centre, gradient): (&mut [f64], &mut [f64]),
+    ) {
+        let Point { x, drift, log_density } = point;
         from_centre.iter_mut().zip(&*x).zip(centre).for_each(|((from_centre, x), c)| *from_centre = x - c);
         product(self.precision, from_centre, gradient);
+        *log_density = -0.5 * dot(gradient, from_centre);
         for (l, gradient) in gradient.iter_mut().enumerate() {
-            *gradient = if likelihood.reads(l) { slope(likelihood, x, l) } else { 0.0 } - *gradient;
+            *gradient = -*gradient;
+            if likelihood.reads(l) {
+                *gradient += slope(likelihood, x, l);
+                *log_density += likelihood.of_component(l, x[l]);
+            }
         }
-        product(&self.preconditioner, gradient, from_centre);
+        product(&self.preconditioner, gradient, drift);
+        for (l, drift) in drift.iter_mut().enumerate() {
+            let longest = LONGEST * self.preconditioner[(l, l)].sqrt();
+            *drift = (STEP * *drift).clamp(-longest, longest);
+        }
+    }
+
+    /// One Langevin step, taken or not.
+    fn correct(&self, room: &mut Workspace, centre: &[f64], likelihood: &Likelihood, stream: &mut Stream) {
+        let Workspace { from_centre, denoised, gradient, noise, at, next, .. } = room;
         stream.fill_normal(noise);
         product(&self.root, noise, denoised);
-        for (l, x) in x.iter_mut().enumerate() {
-            let longest = LONGEST * self.preconditioner[(l, l)].sqrt();
-            *x += (STEP * from_centre[l]).clamp(-longest, longest) + (2.0 * STEP).sqrt() * denoised[l];
+        for (((next, x), drift), moved) in next.x.iter_mut().zip(&at.x).zip(&at.drift).zip(&*denoised) {
+            *next = x + drift + (2.0 * STEP).sqrt() * moved;
+        }
+        self.look(next, centre, likelihood, (&mut *from_centre, &mut *gradient));
+        // the way back, of which the way here had the noise
+        for (((back, x), next), drift) in from_centre.iter_mut().zip(&at.x).zip(&next.x).zip(&next.drift) {
+            *back = x - next - drift;
+        }
+        product(&self.information, from_centre, gradient);
+        let back = -dot(from_centre, gradient) / (4.0 * STEP);
+        let log_ratio = next.log_density - at.log_density + back + 0.5 * dot(noise, noise);
+        // a state without a likelihood is left for any that has one
+        if (1.0 - stream.uniform()).ln() < log_ratio {
+            std::mem::swap(at, next);
         }
     }
 }
@@ -177,7 +232,7 @@ fn slope(likelihood: &Likelihood, x: &mut [f64], l: usize) -> f64 {
 }
 
 /// The information that values have of the component that they read, `[component]`: the median over kernels of h'^2 / r, where
-/// the error has a variance r.
+/// the error has a variance r, up to what leaves M a number.
 fn values_information(readings: &Readings, kernels: &Kernels) -> Array1<f64> {
     let mut out = Array1::zeros(kernels.precision.nrows());
     let mut each = Vec::with_capacity(kernels.centres.nrows());
@@ -186,7 +241,7 @@ fn values_information(readings: &Readings, kernels: &Kernels) -> Array1<f64> {
         each.clear();
         each.extend(kernels.centres.column(component).iter().map(|&x| readings.information(j, x)));
         each.sort_unstable_by(f64::total_cmp);
-        out[component] += each[each.len() / 2];
+        out[component] += each[each.len() / 2].min(MOST * kernels.precision[(component, component)]);
     }
     out
 }
