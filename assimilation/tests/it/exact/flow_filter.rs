@@ -95,14 +95,18 @@ fn in_two_dimensions_the_other_component_follows() {
     let whole = Linear::new(array![[1.0, 0.0]], &errors(&[0.3])).unwrap();
     for path in PATHS {
         let found = analysis(&settings(path, "posterior", 0.2), &forecast, &first, &y);
-        let again = analysis(&settings(path, "posterior", 0.2), &forecast, &whole, &y);
-        assert!((&found - &again).iter().all(|e| e.abs() < 1e-8), "{path}");
+        let few = forecast.select(Axis(0), &(0..50).collect::<Vec<_>>());
+        let [once, again]: [_; 2] = [&first as &dyn ObservationOperator, &whole]
+            .map(|operator| analysis(&settings(path, "posterior", 0.2), &few, operator, &y));
+        assert!((once - again).iter().all(|e| e.abs() < 1e-8), "{path}");
         let (mean, c) = (weighted_mean(found.view(), None), covariance(found.view(), None));
         let correlation = c[(0, 1)] / (c[(0, 0)] * c[(1, 1)]).sqrt();
         // exact: (1.835, 1.468), variances .083 and .413, correlation .358
         let bias = [(mean[0] - 1.835) / 0.287, (mean[1] - 1.468) / 0.643];
         assert!(bias.iter().all(|bias| bias.abs() < 0.25), "{path}: {bias:?}");
-        assert!((c[(0, 0)].sqrt() / 0.287 - 1.0).abs() < 0.2 && (c[(1, 1)].sqrt() / 0.643 - 1.0).abs() < 0.2, "{path}");
+        // some twenty of the members have the weight, two sd from the mean
+        let ratio = [c[(0, 0)].sqrt() / 0.287, c[(1, 1)].sqrt() / 0.643];
+        assert!(ratio.iter().all(|ratio| (ratio - 1.0).abs() < 0.3), "{path}: {ratio:?} {bias:?}");
         assert!((correlation - 0.358).abs() < 0.2, "{path}: {correlation}");
     }
 }
