@@ -26,11 +26,10 @@ type Edges = [f64; 257];
 /// Fills `out` with what `generator` would draw one by one.
 pub(super) fn fill(generator: &mut ChaCha8Rng, out: &mut [f64]) {
     let width = Width::widest();
-    if out.len() >= WORTH && width != Width::Plain {
-        if let Some(mut draws) = Draws::after(generator, width) {
-            draws.fill(out);
-            return draws.words.move_to(draws.at, generator);
-        }
+    let many = out.len() >= WORTH && width != Width::Plain;
+    if let Some(mut draws) = many.then(|| Draws::after(generator, width)).flatten() {
+        draws.fill(out);
+        return draws.words.move_to(draws.at, generator);
     }
     out.iter_mut().for_each(|value| *value = StandardNormal.sample(generator));
 }

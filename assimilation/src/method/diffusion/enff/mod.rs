@@ -19,8 +19,10 @@
 //!   the observation of another. With b = 1 all kernels are one, and it is the Kalman filter of independent components.
 //!
 //! So it is a filter for few dimensions, or for independent ones. For a Gaussian forecast of one dimension, sd 1, seen as 1.5 with
-//! an error of sd .5, 2,000 members and b = .2 (exact 1.2 and .447): `posterior` is within .02 sd of the mean and .03 of the
-//! sd on either path; `prior` has the mean .83 sd off, since a gain of b^2 / (b^2 + r) moves a kernel too little.
+//! an error of sd .5 (exact 1.2 and .447), 400 members, 20 steps, means of 20 runs: `posterior` with b = .2 is .04 and .01 sd off
+//! in the mean on the two paths, and within 2 % in the sd; `prior` with b = .2, .5, 1 is 1.74, .56 and 0 posterior sd short on
+//! `optimal_transport`, its sd 1.74, 1.24 and 1.00 times the exact one; on `filtering_to_predictive` 2.37, 1.52 and .33, and 2.03,
+//! 1.53 and 1.29 times, because members start as if nothing had been observed.
 //! The noise of a member is drawn afresh at every analysis.
 
 mod kernels;
