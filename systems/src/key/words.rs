@@ -71,7 +71,7 @@ impl Words {
         Self { width, seed, stream, block: 0 }
     }
 
-    /// Those that `generator` has yet to make, and how many of the first batch it has made; none where it stands amid 64 bits.
+    /// The words that `generator` has yet to make, and how many of the first batch it has made; none where it stands amid 64 bits.
     pub(super) fn after(generator: &ChaCha8Rng, width: Width) -> Option<(Self, usize)> {
         let made = generator.get_word_pos();
         let words =

@@ -36,8 +36,13 @@ pub enum Trace {
 /// The share of the components, or part of one, that may be narrower than the blur.
 const LOST: f64 = 0.5;
 
+/// The mean square of a component behind the flow, where it is standard normal, beyond which the steps have lost the way: a
+/// hundred standard deviations.
+const FAR: f64 = 1e4;
+
 /// log p(next_i | x_i) for each member i, in nats. `x` and `next` are `[member, component]`; the result is `[member]`, NaN
-/// where the law is narrower than the blur in some direction, so that there is no density to be found.
+/// where the law is narrower than the blur in some direction, or the flow ends a hundred standard deviations off, so that there
+/// is no density to be found.
 ///
 /// # Errors
 /// When the forecaster itself cannot run.
@@ -116,7 +121,10 @@ impl Flow<'_> {
             y += &((first.velocity + (second.velocity + third.velocity) * 2.0 + fourth.velocity) * (h / 6.0));
             grown += &((first.growth + (second.growth + third.growth) * 2.0 + fourth.growth) * (h / 6.0));
         }
-        let normal = y.map_axis(Axis(1), |row| -0.5 * (row.dot(&row) + n * std::f64::consts::TAU.ln()));
+        let normal = y.map_axis(Axis(1), |row| match row.dot(&row) {
+            square if square > FAR * n => f64::NAN,
+            square => -0.5 * (square + n * std::f64::consts::TAU.ln()),
+        });
         Ok(normal + grown)
     }
 }
@@ -156,6 +164,18 @@ mod tests {
             let scaled = flow_log_prob(&law(1024.0), 0, at.view(), at.view(), trace).unwrap()[0];
             assert!((found - scaled - 8.0 * 6.931_472).abs() < 1e-5, "{trace:?}: {scaled}");
         }
+    }
+
+    #[test]
+    fn a_state_that_the_flow_carries_away_has_no_density() {
+        let law = Law(IndependentDenoiser::new(Array2::ones((1, 2))), 1.0);
+        let log_prob = |far: f64| {
+            let next = Array2::from_elem((1, 2), far);
+            flow_log_prob(&law, 0, next.view(), next.view(), Trace::Exact).unwrap()[0]
+        };
+        // N(0, 1) at 90 standard deviations is a number, and one that is right; at 110 there is none
+        assert!((log_prob(90.0) / -(8100.0 + std::f64::consts::TAU.ln()) - 1.0).abs() < 1e-3, "{}", log_prob(90.0));
+        assert!(log_prob(110.0).is_nan() && log_prob(1e150).is_nan());
     }
 
     fn two_sides() -> LowRankMixture {

@@ -131,7 +131,9 @@ fn a_model_file_alone_is_a_forecaster_and_says_its_kind_and_settings() {
 #[test]
 fn a_model_serves_its_own_step_and_shape_alone_and_another_system_or_data_are_noted() {
     let folder = prepared();
-    write(&folder, "x.toml", &format!("{BASE}[[forecaster]]\nmodel = \"models/linear.safetensors\"\n"));
+    let text = format!("{BASE}[[forecaster]]\nmodel = \"models/linear.safetensors\"\n");
+    write(&folder, "x.toml", &text);
+    write(&folder, "rows.toml", &text.replace("\"perfect\"", "\"linear\""));
     let run = |set: &[&'static str]| {
         let mut words = vec!["forecast", "x.toml", "--out", "f"];
         set.iter().for_each(|set| words.extend(["--set", set]));
@@ -164,7 +166,9 @@ fn a_model_serves_its_own_step_and_shape_alone_and_another_system_or_data_are_no
         let wanted = |result: &Value| result["warnings"].to_string().contains(says[0]);
         let forced = ["--set", set, "--out", "g", "--force"];
         assert!(wanted(&json(&folder, &[&["forecast", "x.toml"][..], &forced].concat())), "{set}");
-        assert!(wanted(&json(&folder, &[&["assimilate", "x.toml"][..], &forced].concat())), "{set}");
+        assert!(wanted(&json(&folder, &[&["assimilate", "rows.toml"][..], &forced].concat())), "{set}");
+        // a model that no row has is not read
+        assert!(!wanted(&json(&folder, &[&["assimilate", "x.toml"][..], &forced].concat())), "{set}");
     }
 }
 

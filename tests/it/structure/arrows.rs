@@ -174,7 +174,7 @@ const ORDERS: &[Order] = &[
         floors: &[
             &["colour", "markup", "number", "verdict"],
             &["legend", "png", "scale", "tables"],
-            &["chart", "heatmap"],
+            &["against", "chart", "heatmap"],
             &["hovmoeller", "portrait"],
             &["bands", "cost", "errors", "gallery", "laws", "parameters", "ranks", "skill", "text", "training"],
             &["figure", "page", "panels"],

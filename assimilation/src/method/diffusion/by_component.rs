@@ -21,7 +21,7 @@ impl ScoreByComponent<'_> {
         let from = self.reads.partition_point(|component| *component < first);
         let to = self.reads.partition_point(|component| *component < first + count);
         PartOfScore {
-            whole: self,
+            of_all: self,
             first,
             from,
             reads: &self.reads[from..to],
@@ -35,7 +35,7 @@ impl ScoreByComponent<'_> {
 
 /// The score of some components that follow each other.
 pub(super) struct PartOfScore<'a> {
-    whole: &'a ScoreByComponent<'a>,
+    of_all: &'a ScoreByComponent<'a>,
     /// The first component.
     first: usize,
     /// The first value.
@@ -64,7 +64,7 @@ impl PartOfScore<'_> {
         } else {
             self.h.iter_mut().zip(self.reads).for_each(|(h, component)| *h = x[component - self.first]);
         }
-        self.whole.of.linearize(self.whole.time, self.from, &mut self.h, &mut self.slope);
+        self.of_all.of.linearize(self.of_all.time, self.from, &mut self.h, &mut self.slope);
         if all {
             let Self { values, precision, h, slope, .. } = self;
             return Some(Terms { values, precision, h, slope });

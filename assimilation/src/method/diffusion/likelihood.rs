@@ -61,7 +61,7 @@ impl<'a> LikelihoodScore<'a> {
         vjp(self.observed.operator, self.observed.time, x, weighted.view())
     }
 
-    /// The same score by components; none unless each value reads one component, in order and with an error of its own.
+    /// The score by components; none unless each value reads one component, in order and with an error of its own.
     pub(super) fn by_component(&self) -> Option<ScoreByComponent<'a>> {
         let Precision::Independent(precision) = &self.precision else { return None };
         let operator = self.observed.operator;

@@ -13,7 +13,7 @@ use scorecast_systems::gaussian::LinearForecaster;
 use scorecast_systems::{Domain, Forecaster, Key, LinearGaussian, Value};
 
 /// A method, its settings, and how far its mean may be off in exact sd.
-type Row = (&'static str, Vec<(&'static str, Value)>, f64);
+type Tried = (&'static str, Vec<(&'static str, Value)>, f64);
 
 fn members(count: i64) -> (&'static str, Value) {
     ("members", Value::Int(count))
@@ -22,7 +22,7 @@ fn members(count: i64) -> (&'static str, Value) {
 /// The root of the mean square error of the mean of the first `dim` components in exact sd and the mean ratio of sd, over the sets
 /// from the fourth on.
 fn against_kalman(
-    (name, given, _): &Row,
+    (name, given, _): &Tried,
     problem: &LinearProblem,
     model: &dyn Forecaster,
     operator: &dyn scorecast_assimilation::ObservationOperator,
@@ -68,7 +68,7 @@ fn on_a_torus_local_filters_are_near_kalmans() {
     let stride = Stride::new(dim, 2, 0, &errors(&[0.7])).unwrap();
     let torus = [("geometry", word("torus")), ("columns", Value::Int(columns as i64)), members(100)];
     let ensf = |score: &str| vec![("score", word(score))];
-    let rows: Vec<Row> = vec![
+    let rows: Vec<Tried> = vec![
         ("letkf", vec![("radius", Value::Float(1.5))], 0.3),
         ("qceff", vec![("radius", Value::Float(1.5))], 0.35),
         ("ensf", ensf("gaussian"), 0.3),
@@ -134,7 +134,7 @@ fn with_the_state_before_behind_it_filters_are_kalmans_of_both() {
     let operator = Carrying::new(&stride, 2 * n);
     let model = Stacked(LinearForecaster::new(law).unwrap());
     let ensf = |score: &str| vec![("score", word(score))];
-    let rows: Vec<Row> = vec![
+    let rows: Vec<Tried> = vec![
         ("letkf", vec![members(400), ("radius", Value::Float(3.0))], 0.25),
         ("qceff", vec![members(400), ("radius", Value::Float(3.0))], 0.35),
         ("ensf", [ensf("gaussian"), vec![members(400)]].concat(), 0.25),

@@ -60,7 +60,7 @@ impl Reverse<'_> {
         let rows = ensemble.outer_iter_mut().into_par_iter().zip(self.forecast.outer_iter()).enumerate();
         rows.for_each(|(member, (z, x))| {
             let (Some(z), Some(x)) = (z.into_slice(), x.to_slice()) else { return };
-            let Some(score) = &by_component else { return self.whole(member, sd, z, likelihood) };
+            let Some(score) = &by_component else { return self.states(member, sd, z, likelihood) };
             z.par_chunks_mut(PART).zip(x.par_chunks(PART)).zip(sd.par_chunks(PART)).enumerate().for_each(
                 |(part, ((z, x), sd))| {
                     let mut noise = self.key.bulk_normals(member as u64, part as u64);
@@ -82,7 +82,7 @@ impl Reverse<'_> {
     }
 
     /// One member through all steps as a whole.
-    fn whole(&self, member: usize, sd: &[f64], z: &mut [f64], likelihood: &LikelihoodScore) {
+    fn states(&self, member: usize, sd: &[f64], z: &mut [f64], likelihood: &LikelihoodScore) {
         let parts = z.len().div_ceil(PART) as u64;
         let mut noise: Vec<BulkNormals> = (0..parts).map(|part| self.key.bulk_normals(member as u64, part)).collect();
         for ((noise, z), sd) in noise.iter_mut().zip(z.chunks_mut(PART)).zip(sd.chunks(PART)) {
@@ -173,7 +173,7 @@ widest! {
 }
 
 widest! {
-    /// The same where every component is observed.
+    /// A step where every component is observed.
     fn step_observed(z: &mut [f64], x: &[f64], terms: &Terms<'_>, xi: &[f64], rates: &Rates) {
         let terms = terms.values.iter().zip(terms.precision).zip(terms.h).zip(terms.slope);
         for (((z, x), xi), (((y, precision), h), slope)) in z.iter_mut().zip(x).zip(xi).zip(terms) {
