@@ -22,6 +22,7 @@ const OTHERS: &[&str] = &[
     "optimal_proposal",
     "local_particle_filter",
     "ensf",
+    "enff",
     "guided",
     "ffbsi",
 ];

@@ -24,7 +24,8 @@
 //! `optimal_transport`, its sd 1.74, 1.24 and 1.00 times the exact one; on `filtering_to_predictive` 2.37, 1.52 and .33, and 2.03,
 //! 1.53 and 1.29 times, because members start as if nothing had been observed.
 //! Round kernels also widen what is correlated: with two components of correlation .8, of which the first is seen two sd away, `posterior`
-//! leaves the mean of the other .1 sd short. The noise of a member is drawn afresh at every analysis.
+//! leaves the mean of the other .1 sd short. Twenty steps do not resolve errors that are much smaller than the forecast's spread: a hundredth
+//! of it leaves members with .4 of the right sd, though the right mean. The noise of a member is drawn afresh at every analysis.
 
 mod kernels;
 
