@@ -86,7 +86,7 @@ const ORDERS: &[Order] = &[
     Order {
         sources: "assimilation/src",
         folder: "method::diffusion",
-        floors: &[&["correctors", "counts", "likelihood"], &["guidance", "weighting"], &["*"]],
+        floors: &[&["by_component", "correctors", "counts", "likelihood"], &["guidance", "weighting"], &["*"]],
     },
     Order {
         sources: "src",

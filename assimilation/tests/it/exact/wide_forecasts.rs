@@ -17,6 +17,7 @@ use crate::common::{errors, method};
 /// Methods that weigh or move members by a density: none of theirs is near the observation.
 const OTHERS: &[&str] = &[
     "climatology",
+    "open_loop",
     "bootstrap",
     "kernel_particle_filter",
     "optimal_proposal",
