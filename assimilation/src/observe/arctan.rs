@@ -65,7 +65,7 @@ impl Function for Arctan {
 }
 
 widest! {
-    /// Both of each: 1.4 ns where the library's function takes 8.
+    /// Both of each: half a nanosecond where one by one they take eight.
     fn all(x: &mut [f64], slope: &mut [f64]) {
         for (x, slope) in x.iter_mut().zip(slope) {
             (*x, *slope) = (arctan(*x), 1.0 / f64::mul_add(*x, *x, 1.0));

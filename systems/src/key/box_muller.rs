@@ -7,8 +7,8 @@
 //! width of vectors.
 //!
 //! These are not the draws of [`super::Stream`], which stay as they are for simulators, observations and whatever has published figures:
-//! whoever takes these says so. A normal costs 1.0 ns with AVX-512 where [`super::Stream::normal`] costs 3.7 and, in
-//! bulk, 1.9.
+//! whoever takes these says so. A normal costs 1.1 ns with AVX-512 where [`super::Stream::normal`] costs 4.3 and, in
+//! bulk, 2.0.
 
 use super::words::{BATCH, Width, Words};
 use crate::wide::widest;

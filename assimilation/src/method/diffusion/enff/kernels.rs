@@ -55,9 +55,10 @@ impl Kernels<'_> {
                 -0.5 * away.dot(&away) / s
             })
             .collect();
+        let linear = self.values.linear(variance)?;
         let ends = |n: usize| {
             let mut end = away(n) * gain + self.to.row(n);
-            self.values.update(&mut end, variance).map(|tilt| (end, tilt))
+            self.values.update(&mut end, variance, linear.as_ref()).map(|tilt| (end, tilt))
         };
         let mut mean = Array1::zeros(z.len());
         if self.posterior {
@@ -84,8 +85,9 @@ impl Kernels<'_> {
 
     /// log p(y | n) of each kernel at time 1, normalised, `[member]`.
     pub(super) fn log_weights(&self) -> Result<Array1<f64>> {
-        let tilts: Result<Vec<f64>> =
-            self.to.outer_iter().map(|centre| self.values.update(&mut centre.to_owned(), self.width)).collect();
+        let linear = self.values.linear(self.width)?;
+        let tilt = |centre: ArrayView1<f64>| self.values.update(&mut centre.to_owned(), self.width, linear.as_ref());
+        let tilts: Result<Vec<f64>> = self.to.outer_iter().map(tilt).collect();
         let mut log_weights = Array1::from(tilts?);
         normalise(&mut log_weights);
         Ok(log_weights)
@@ -101,14 +103,47 @@ pub(super) struct Values<'a> {
     pub(super) sd: Array1<f64>,
 }
 
+/// A linear h in these units, and the factor of the covariance of y about it: one for all states of one variance.
+struct LinearValues {
+    /// `[present, component]`.
+    matrix: Array2<f64>,
+    total: Cholesky,
+    /// y - h(mean), `[present]`.
+    innovation: Array1<f64>,
+}
+
 impl Values<'_> {
-    /// The mean of N(`x`, `variance` I) given y, in place of `x`, with h replaced by its tangent at `x`; returns log p(y) up to
-    /// a constant.
-    fn update(&self, x: &mut Array1<f64>, variance: f64) -> Result<f64> {
-        match &self.single {
-            Some(single) => Ok(self.update_by_value(single, x, variance)),
-            None => self.update_as_a_whole(x, variance),
+    /// What all states of this variance share; none where values go one by one, or h is not linear.
+    fn linear(&self, variance: f64) -> Result<Option<LinearValues>> {
+        if self.single.is_some() || !self.observed.operator.is_linear() {
+            return Ok(None);
         }
+        self.tangent(&Array1::zeros(self.mean.len()), variance).map(Some)
+    }
+
+    /// h's tangent at `x`.
+    fn tangent(&self, x: &Array1<f64>, variance: f64) -> Result<LinearValues> {
+        let state = &self.mean + &(x * &self.sd);
+        let present = self.observed.restrict(state.view().insert_axis(Axis(0)))?;
+        let matrix = self.observed.jacobian(state.view()) * &self.sd;
+        let mut total = matrix.dot(&matrix.t()) * variance;
+        present.add_covariance(&mut total);
+        let innovation = &present.values - &present.predicted.row(0);
+        Ok(LinearValues { total: Cholesky::new(total.view())?, matrix, innovation })
+    }
+
+    /// The mean of N(`x`, `variance` I) given y, in place of `x`, with h replaced by its tangent at `x`; returns log p(y) up to
+    /// a constant. `linear` is what [`Values::linear`] says of this variance.
+    fn update(&self, x: &mut Array1<f64>, variance: f64, linear: Option<&LinearValues>) -> Result<f64> {
+        if let Some(single) = &self.single {
+            return Ok(self.update_by_value(single, x, variance));
+        }
+        if let Some(linear) = linear {
+            let innovation = &linear.innovation - &linear.matrix.dot(x);
+            return Ok(linear.update(&innovation, x, variance));
+        }
+        let tangent = self.tangent(x, variance)?;
+        Ok(tangent.update(&tangent.innovation, x, variance))
     }
 
     fn update_by_value(&self, single: &ScoreByComponent, x: &mut Array1<f64>, variance: f64) -> f64 {
@@ -125,18 +160,13 @@ impl Values<'_> {
         }
         log
     }
+}
 
-    fn update_as_a_whole(&self, x: &mut Array1<f64>, variance: f64) -> Result<f64> {
-        let state = &self.mean + &(&*x * &self.sd);
-        let present = self.observed.restrict(state.view().insert_axis(Axis(0)))?;
-        let jacobian = self.observed.jacobian(state.view()) * &self.sd;
-        let mut total = jacobian.dot(&jacobian.t()) * variance;
-        present.add_covariance(&mut total);
-        let factor = Cholesky::new(total.view())?;
-        let innovation = &present.values - &present.predicted.row(0);
-        let weighted = factor.solve(&innovation);
-        let log = -0.5 * (innovation.dot(&weighted) + factor.log_det());
-        x.scaled_add(variance, &jacobian.t().dot(&weighted));
-        Ok(log)
+impl LinearValues {
+    /// [`Values::update`] by y - h(x).
+    fn update(&self, innovation: &Array1<f64>, x: &mut Array1<f64>, variance: f64) -> f64 {
+        let weighted = self.total.solve(innovation);
+        x.scaled_add(variance, &self.matrix.t().dot(&weighted));
+        -0.5 * (innovation.dot(&weighted) + self.total.log_det())
     }
 }

@@ -6,8 +6,9 @@
 //! The noise is [`BulkNormals`], a stream for each part of a member, so that both ways draw the same; an edition before
 //! this one drew by [`scorecast_systems::Stream`], one stream a member, and its analyses differ from these by the draws.
 //!
-//! One core of a Zen 5, an element and step, N = 20, every component observed: 1.4 ns for any number of components, where NumPy
-//! takes 12 at a thousand and 17 at 10^5; `cargo bench -p scorecast-assimilation --bench sampler` prints both.
+//! One core of a Zen 5 with AVX-512, a component, member and step, N = 20, every component observed: 1.5 ns for any number of
+//! components from a thousand to a million, where NumPy takes 15 to 18; `cargo bench -p scorecast-assimilation --bench sampler`
+//! prints both.
 
 use ndarray::{Array1, Array2, ArrayView1, Axis, CowArray, Ix2};
 use rayon::prelude::*;
