@@ -47,7 +47,7 @@ pub fn clustered(
     Ok(parts(&of_labels(points, &labels, zero_means)?, dimension))
 }
 
-/// Which of at most `count` subspaces each point (`[point, component]`) is of, by the parts that [`clustered`] finds.
+/// Which of at most `count` subspaces each point (`[point, component]`) is of, by the parts of a mixture that is fitted to them.
 ///
 /// # Errors
 /// When a covariance is not finite.

@@ -29,7 +29,7 @@ pub fn kind_of_model(path: &Path) -> Option<String> {
 /// The experiment that is the system which a stored model was made from, with its lead step, as TOML.
 ///
 /// # Errors
-/// As [`read`], and when the model does not say one.
+/// When the file cannot be read or is no model, and when the model does not say one.
 pub fn made_from(path: &Path) -> Result<String> {
     let from = read(path)?.made_from;
     let system = from.as_ref().and_then(|from| Some((from.system.as_ref()?, from.dt)));
