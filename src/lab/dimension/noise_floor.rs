@@ -40,9 +40,11 @@ impl NoiseFloor {
             let sd = floor_below(spectrum, rank).sqrt();
             (rank < spectrum.components).then_some((sd, rank)).filter(|(sd, _)| seen(sd))
         });
-        let local =
-            outside(cloud).map(|(variance, directions)| (variance.sqrt(), directions)).filter(|(sd, _)| seen(sd));
-        let scale = flat.map(|(sd, rank)| (sd, rank as f64)).or(local);
+        let (outside, outer) = outside(cloud);
+        let local = outside.map(|(variance, directions)| (variance.sqrt(), directions)).filter(|(sd, _)| seen(sd));
+        // what is outside the flat and not outside neighbourhoods is the shape of the set, and no noise
+        let of_flat = flat.filter(|(sd, _)| outer > OF_NOISE * sd * sd).map(|(sd, rank)| (sd, rank as f64));
+        let scale = of_flat.or(local);
         let scale = scale.map(|(sd, d)| sd * (2.0 * (cloud.components() as f64 - d).max(0.0)).sqrt());
         Self { flat, local, scale, nearest: median(nearest) }
     }
@@ -56,9 +58,12 @@ impl NoiseFloor {
 /// The least share of the variance outside neighbourhoods that is noise and no doubt of the fit.
 const SHARE: f64 = 0.3;
 
+/// The least share of the variance outside the flat that neighbourhoods have outside theirs where it is noise.
+const OF_NOISE: f64 = 0.25;
+
 /// The variance of the noise outside neighbourhoods, without what curvature adds, and their directions; none where both sizes of
-/// them do not have the same, or curvature may be all of it.
-fn outside(cloud: &Cloud) -> Option<(f64, f64)> {
+/// them do not have the same, or curvature may be all of it. Then the variance outside the larger ones, with what curvature adds.
+fn outside(cloud: &Cloud) -> (Option<(f64, f64)>, f64) {
     let at = |k: usize| {
         let found = local(cloud, k);
         let radii = found.iter().filter_map(|one| Some(cloud.neighbours().of(one.0, k)?[k - 1])).collect();
@@ -70,5 +75,5 @@ fn outside(cloud: &Cloud) -> Option<(f64, f64)> {
         ([one.0, other.0], [one.1, other.1], [one.2, other.2])
     };
     let noise = (inner * far - outer * near) / (far - near);
-    (small == large && noise > SHARE * inner).then_some((noise.min(inner), large))
+    ((small == large && noise > SHARE * inner).then_some((noise.min(inner), large)), outer)
 }

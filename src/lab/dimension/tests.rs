@@ -2,7 +2,7 @@
 
 use std::f64::consts::TAU;
 
-use ndarray::{Array1, Array2, Array3, ArrayView2, Axis, array, concatenate};
+use ndarray::{Array1, Array2, Array3, ArrayView2, Axis, array, concatenate, s};
 
 use super::estimate::jackknife;
 use super::findings::Found;
@@ -177,6 +177,21 @@ fn around_each_point_of_a_sphere_are_two_dimensions_and_its_flat_has_three() {
     assert_eq!((value("pca_variance", &cloud), value("pca_gap", &cloud)), (3.0, 3.0));
     let floor = NoiseFloor::of(&cloud);
     assert!(floor.flat.is_none() && floor.local.is_none(), "curvature is no noise: {floor:?}");
+}
+
+#[test]
+fn the_shape_of_a_set_outside_a_flat_is_no_noise() {
+    // a saddle of height .3 over the plane of two normals, with noise of sd .005
+    let (count, sd) = (3000, 0.005);
+    let mut points = Array2::zeros((count, 3));
+    points.slice_mut(s![.., ..2]).assign(&key(21).normals(count, 2));
+    for mut point in points.outer_iter_mut() {
+        point[2] = 0.3 * (point[0] * point[0] - point[1] * point[1]);
+    }
+    let floor = NoiseFloor::of(&Cloud::independent(points + &(key(22).normals(count, 3) * sd)));
+    assert!(floor.flat.is_none_or(|(outside, _)| outside > 0.2), "{floor:?}");
+    assert!(floor.scale.is_none_or(|scale| scale < 3.0 * sd * 2f64.sqrt()), "{floor:?}");
+    assert!(!floor.is_seen_by_neighbours(), "{floor:?}");
 }
 
 #[test]
