@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::session::Session;
 use scorecast::failure::{Failure, FailureKind, Result};
-use scorecast::spec::{self, Plan, needs};
+use scorecast::spec::{Plan, needs};
 use scorecast::stage::{self, Finished};
 use scorecast::systems::catalogue::{DefaultStepping, SYSTEMS};
 use scorecast::systems::diagnose::Effort;
@@ -39,7 +39,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<Finished> {
     };
     let (plan, exponents) = match find(SYSTEMS, "system", subject) {
         Ok(entry) => of_system(entry, session)?,
-        Err(_) if is_file(subject) => (of_file(subject, session)?, 0),
+        Err(_) if is_file(subject) => (session.plan_of_file(subject)?, 0),
         Err(error) => {
             let hint = "see `scorecast list systems`, or name a file of trajectories";
             return Err(Failure::new(FailureKind::Usage, error.to_string()).hint(hint));
@@ -67,22 +67,11 @@ fn of_system(entry: &Entry<DefaultStepping>, session: &Session) -> Result<(Plan,
              spin_up = {}\ntrajectories = {trajectories}\nsteps = {steps}\n",
             entry.name, defaults.spin_up
         );
-        checked(&text, entry.name, session)
+        session.plan_of_text(&text, entry.name)
     };
     // how much is affordable depends on settings that overrides change
     let first = with(&Effort { trajectories: 16, steps: 200, exponents: 0 })?;
     let dim = first.system.as_ref().map_or(1, |system| system.system.dim());
     let effort = Effort::affordable(dim, &first.data.stepping);
     Ok((with(&effort)?, effort.exponents))
-}
-
-fn of_file(path: &str, session: &Session) -> Result<Plan> {
-    checked(&format!("[data]\nfile = {}\n", toml::Value::from(path)), path, session)
-}
-
-/// The plan of a short experiment, with the overrides of the command line.
-fn checked(text: &str, origin: &str, session: &Session) -> Result<Plan> {
-    let mut overrides = session.global.set.clone();
-    overrides.extend(session.global.seed.map(|seed| format!("seed={seed}")));
-    spec::check(text, origin, &overrides).map_err(|mistakes| spec::failure(&mistakes))
 }

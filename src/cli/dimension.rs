@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use super::session::Session;
 use scorecast::failure::{Failure, FailureKind, Result};
 use scorecast::lab::dimension::{self, Asked, Sampling, Scale};
-use scorecast::spec::{self, Plan, needs};
+use scorecast::spec::{Plan, needs};
 use scorecast::stage::{Finished, made_from};
 
 /// Intrinsic dimension of data or of a trained model by several estimators, noise floor, low-rank pieces, and what they mean
@@ -45,7 +45,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<Finished> {
     let model = is_model(&args.subject).then(|| PathBuf::from(&args.subject));
     let plan = match (&model, &args.data) {
         (Some(_), Some(data)) => of_data(data, session)?,
-        (Some(model), None) => of_model(model, session)?,
+        (Some(model), None) => session.plan_of_text(&made_from(model)?, &model.display().to_string())?,
         (None, Some(_)) => {
             let message = format!("--data goes with a model, but `{}` is none", args.subject);
             return Err(Failure::new(FailureKind::Usage, message).hint("leave out --data, or name a .safetensors file"));
@@ -72,19 +72,7 @@ fn of_data(name: &str, session: &Session) -> Result<Plan> {
     let path = Path::new(name);
     let is_experiment = path.extension().is_some_and(|end| end == "toml");
     if path.exists() && !is_experiment {
-        return checked(&format!("[data]\nfile = {}\n", toml::Value::from(name)), name, session);
+        return session.plan_of_file(name);
     }
     session.plan_unscored(name)
-}
-
-/// The plan of the system that a model was made from.
-fn of_model(model: &Path, session: &Session) -> Result<Plan> {
-    checked(&made_from(model)?, &model.display().to_string(), session)
-}
-
-/// The plan of a short experiment, with the overrides of the command line.
-fn checked(text: &str, origin: &str, session: &Session) -> Result<Plan> {
-    let mut overrides = session.global.set.clone();
-    overrides.extend(session.global.seed.map(|seed| format!("seed={seed}")));
-    spec::check(text, origin, &overrides).map_err(|mistakes| spec::failure(&mistakes))
 }

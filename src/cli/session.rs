@@ -7,7 +7,7 @@ use super::progress::Terminal;
 use super::{dry_run, experiment};
 use scorecast::failure::{Failure, FailureKind, Result};
 use scorecast::spec::size::{self, Need};
-use scorecast::spec::{DataSource, Plan, needs};
+use scorecast::spec::{self, DataSource, Plan, needs};
 use scorecast::stage::{Finished, Options, inspect, said_in};
 use scorecast::systems::registry::nearest;
 
@@ -38,6 +38,16 @@ impl<'a> Session<'a> {
         self.plan_by(experiment::load_unscored, name)
     }
 
+    /// The plan of a short experiment that a command has written, with the overrides of the command line.
+    pub(super) fn plan_of_text(&self, text: &str, origin: &str) -> Result<Plan> {
+        spec::check(text, origin, &self.overrides().collect::<Vec<_>>()).map_err(|mistakes| spec::failure(&mistakes))
+    }
+
+    /// The plan of a file of trajectories alone.
+    pub(super) fn plan_of_file(&self, path: &str) -> Result<Plan> {
+        self.plan_of_text(&format!("[data]\nfile = {}\n", toml::Value::from(path)), path)
+    }
+
     /// The checked experiment, with what a suite sets in it below the overrides.
     pub(super) fn plan_with(&self, name: &str, set: &[&str]) -> Result<Plan> {
         let below: Vec<String> = set.iter().map(|&text| text.to_owned()).collect();
@@ -53,16 +63,19 @@ impl<'a> Session<'a> {
         self.plan_set(load, name, (&[], &[]))
     }
 
+    /// What the command line sets in an experiment.
+    fn overrides(&self) -> impl Iterator<Item = String> {
+        self.global.set.iter().cloned().chain(self.global.seed.map(|seed| format!("seed={seed}")))
+    }
+
     fn plan_set(
         &self,
         load: fn(&str, &[String]) -> Result<Plan>,
         name: &str,
         (below, above): (&[String], &[String]),
     ) -> Result<Plan> {
-        let mut overrides = below.to_vec();
-        overrides.extend(self.global.set.iter().cloned());
-        overrides.extend(self.global.seed.map(|seed| format!("seed={seed}")));
-        overrides.extend(above.iter().cloned());
+        let all = below.iter().cloned().chain(self.overrides()).chain(above.iter().cloned());
+        let mut overrides: Vec<String> = all.collect();
         let plan = load(name, &overrides)?;
         // a file says itself how far its states are apart and how their components lie; an experiment that says so too is held
         // against it on reading

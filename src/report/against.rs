@@ -26,12 +26,11 @@ pub(super) struct Difference<'a> {
 }
 
 /// One for each row that was asked for.
-pub(super) fn differences<'a>(report: &'a Report, is_shown: impl Fn(&str) -> bool) -> Vec<Differences<'a>> {
-    let pairs: Vec<&PairedRow> = report.against.iter().filter(|pair| is_shown(&pair.metric)).collect();
-    let of = |reference: &'a str| {
-        let own: Vec<&PairedRow> = pairs.iter().copied().filter(|pair| pair.best == reference).collect();
+pub(super) fn differences(report: &Report) -> Vec<Differences<'_>> {
+    let of = |reference| {
+        let own: Vec<&PairedRow> = report.against.iter().filter(|pair| pair.best == reference).collect();
         let metrics = distinct(own.iter().map(|pair| pair.metric.as_str()));
-        let row = |other: &'a str| {
+        let row = |other| {
             let by = |metric: &&str| {
                 let pair = own.iter().copied().find(|pair| pair.other == other && pair.metric == *metric)?;
                 Some(Difference { pair, times: times(report, pair) })
@@ -41,7 +40,7 @@ pub(super) fn differences<'a>(report: &'a Report, is_shown: impl Fn(&str) -> boo
         let rows = distinct(own.iter().map(|pair| pair.other.as_str())).into_iter().map(row).collect();
         Differences { reference, metrics, rows }
     };
-    distinct(pairs.iter().map(|pair| pair.best.as_str())).into_iter().map(of).collect()
+    distinct(report.against.iter().map(|pair| pair.best.as_str())).into_iter().map(of).collect()
 }
 
 /// How many times as large an error is as that of the row that it is compared with, over equally many analyses.
@@ -90,7 +89,7 @@ pub(super) fn section(report: &Report) -> String {
         let body: String = all.rows.iter().map(row).collect();
         wrap(&caption, &format!("<th scope=\"col\">row</th>{head}"), &body)
     };
-    let tables: String = differences(report, |_| true).iter().map(table).collect();
+    let tables: String = differences(report).iter().map(table).collect();
     if tables.is_empty() {
         return tables;
     }
@@ -136,8 +135,8 @@ mod tests {
         };
         let assimilation = vec![row("ensf <20>", 0.5, 9), row("letkf", 0.75, 9), row("qceff", 0.45, 4)];
         let report = Report { against, assimilation, ..Report::default() };
-        let all = differences(&report, |metric| metric == "rmse");
-        assert_eq!((all.len(), all[0].reference, &all[0].metrics), (1, "ensf <20>", &vec!["rmse"]));
+        let all = differences(&report);
+        assert_eq!((all.len(), all[0].reference, &all[0].metrics), (1, "ensf <20>", &vec!["rmse", "crps_fair"]));
         let cells: Vec<String> = all[0].rows.iter().map(|(_, cells)| cells[0].unwrap().text()).collect();
         assert_eq!(cells, ["+0.250 ± 0.012 (× 1.500, p < 0.001)", "−0.050 ± 0.012 (p = 0.200)"]);
         let html = section(&report);

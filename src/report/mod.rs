@@ -8,6 +8,7 @@ mod bands;
 mod chart;
 mod colour;
 mod cost;
+mod csv;
 mod diagnosis;
 mod errors;
 mod figure;
@@ -34,6 +35,7 @@ mod text;
 mod training;
 mod verdict;
 
+pub use csv::csv_line;
 pub use diagnosis::Diagnosed;
 pub use gallery::Exhibit;
 pub use panels::Panel;

@@ -2,6 +2,7 @@
 
 use super::chart::Chart;
 use super::colour::Style;
+use super::csv::csv_line;
 use super::gallery::standalone;
 use super::scale::Axis;
 
@@ -47,15 +48,11 @@ pub(super) fn csv(panels: &[Panel]) -> String {
     let mut out = "panel,curve,x,y\n".to_owned();
     for panel in panels {
         for (name, points) in &panel.curves {
-            points.iter().for_each(|(x, y)| out.push_str(&format!("{},{},{x},{y}\n", cell(&panel.title), cell(name))));
+            let line = |(x, y): &(f64, f64)| csv_line(&[&panel.title, name, &x.to_string(), &y.to_string()]) + "\n";
+            out.extend(points.iter().map(line));
         }
     }
     out
-}
-
-/// Text for a cell.
-fn cell(text: &str) -> String {
-    if text.contains([',', '"', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
 }
 
 fn chart(panel: &Panel) -> Chart {

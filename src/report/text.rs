@@ -43,7 +43,7 @@ pub(super) fn text(report: &Report) -> String {
         out.push(format!("Assimilation, observing network {}{}", table.name, common(table)));
         out.extend(assimilation_lines(table));
     }
-    for all in against::differences(report, |_| true) {
+    for all in against::differences(report) {
         out.push(String::new());
         out.push(format!(
             "Loss of every row less that of {} (paired, ± one standard error, p by Holm over the rows)",

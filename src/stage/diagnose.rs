@@ -1,6 +1,6 @@
 //! What a system (or a file of trajectories) is like: exponents, climate, spectra, histogram; as text, JSON, pictures.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use ndarray::Array3;
@@ -8,12 +8,12 @@ use serde_json::{Map, Value, json};
 
 use super::data;
 use super::options::{Finished, Options};
-use super::output::claim;
+use super::output::claim_folder;
 use crate::failure::{Failure, FailureKind, Result};
 use crate::progress::Progress;
 use crate::report::{Diagnosed, Portrait, View};
 use crate::spec::{DataSource, Plan};
-use crate::store::{self, Claim};
+use crate::store;
 use crate::systems::diagnose::{self, Diagnosis, Effort, Estimate, Lyapunov};
 use crate::systems::{Domain, Geometry, Key};
 
@@ -23,8 +23,7 @@ use crate::systems::{Domain, Geometry, Key};
 /// # Errors
 /// When the output exists, the system diverges, the file cannot be read, or there is too little to diagnose.
 pub fn run(plan: &Plan, exponents: usize, options: &Options, progress: &dyn Progress) -> Result<Finished> {
-    let taken = |out: &PathBuf| claim(out, options).and_then(|()| Ok(Claim::folder(out)?));
-    let _place = options.out.as_ref().map(taken).transpose()?;
+    let _place = claim_folder(options)?;
     let subject = match &plan.data.source {
         DataSource::File(path) => stored(plan, path, options)?,
         DataSource::Simulated { .. } => simulated(plan, exponents, options, progress)?,

@@ -39,8 +39,7 @@ pub fn inputs(
         DataSource::File(own) => Some(data.unwrap_or(own)),
         DataSource::Simulated { .. } => data,
     };
-    if ["diagnose", "dimension"].contains(&stage) {
-        let Some(path) = file else { return Ok(found) };
+    if let ("diagnose" | "dimension", Some(path)) = (stage, file) {
         let states = store::read_trajectories(path, plan.data.variable.as_deref(), &options.limits())?.values;
         let (cases, times, dim) = states.dim();
         found.inputs.push(format!("{}: {cases} trajectories of {times} times, {dim} components", path.display()));

@@ -50,4 +50,4 @@ pub use experiment::{kind_of_model, made_from};
 pub(crate) use experiment::{read_model, rebuild};
 pub(crate) use options::go_on;
 pub use options::{Finished, Options};
-pub(crate) use output::claim;
+pub(crate) use output::claim_folder;

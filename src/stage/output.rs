@@ -90,6 +90,15 @@ pub fn claim(path: &Path, options: &Options) -> Result<()> {
     Ok(())
 }
 
+/// Takes the place of the folder that `--out` names, if it does.
+///
+/// # Errors
+/// When it exists and is not to be replaced, or another run holds it.
+pub fn claim_folder(options: &Options) -> Result<Option<Claim>> {
+    let taken = |out: &PathBuf| claim(out, options).and_then(|()| Ok(Claim::folder(out)?));
+    options.out.as_ref().map(taken).transpose()
+}
+
 /// Makes a folder and its parents.
 ///
 /// # Errors

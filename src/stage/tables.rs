@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::failure::{Failure, FailureKind, Result};
+use crate::report::csv_line;
 use crate::results::Report;
 use crate::spec::{DataSource, Plan};
 use crate::store::RunFolder;
@@ -49,7 +50,7 @@ fn metrics_csv(report: &Report) -> String {
     ];
     for row in &report.forecast {
         let lead = row.lead_step.map_or_else(String::new, |lead| lead.to_string());
-        lines.push(line(&[
+        lines.push(csv_line(&[
             "forecast",
             "",
             "",
@@ -68,7 +69,7 @@ fn metrics_csv(report: &Report) -> String {
         ]));
     }
     for row in &report.assimilation {
-        lines.push(line(&[
+        lines.push(csv_line(&[
             "assimilation",
             &row.observe,
             &row.method,
@@ -87,17 +88,6 @@ fn metrics_csv(report: &Report) -> String {
         ]));
     }
     lines.join("\n") + "\n"
-}
-
-/// One line of comma-separated values; a cell with a comma, a quote or a line break is quoted. A text that a spreadsheet
-/// would run as a formula (it begins with `=`, `+`, `-`, `@`, a tab or a line break) gets an apostrophe before it.
-fn line(cells: &[&str]) -> String {
-    let quoted = cells.iter().map(|cell| {
-        let runs = cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) && cell.parse::<f64>().is_err();
-        let cell = if runs { format!("'{cell}") } else { (*cell).to_owned() };
-        if cell.contains([',', '"', '\n', '\r']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell }
-    });
-    quoted.collect::<Vec<_>>().join(",")
 }
 
 /// What was run, as pairs for the report. `unit` is that of the lead step; none of model time.
@@ -174,22 +164,5 @@ fn shown(value: &Value) -> String {
             let settings: Vec<String> = settings.iter().map(|(key, value)| format!("{key} {}", shown(value))).collect();
             format!("{name} ({})", settings.join(", "))
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::line;
-
-    #[test]
-    fn cells_with_commas_and_quotes_are_quoted() {
-        assert_eq!(line(&["a", "b,c", "say \"d\""]), "a,\"b,c\",\"say \"\"d\"\"\"");
-    }
-
-    #[test]
-    fn no_cell_is_a_formula_and_numbers_stay_numbers() {
-        assert_eq!(line(&["-1.5e-3", "+2", "-inf", "a=b"]), "-1.5e-3,+2,-inf,a=b");
-        assert_eq!(line(&["=1+1", "@SUM(A1)", "-a", "+b", "\tc"]), "'=1+1,'@SUM(A1),'-a,'+b,'\tc");
-        assert_eq!(line(&["=HYPERLINK(\"x\",\"y\")", "\r=1"]), "\"'=HYPERLINK(\"\"x\"\",\"\"y\"\")\",\"'\r=1\"");
     }
 }

@@ -6,23 +6,9 @@
 #[macro_export]
 macro_rules! wide {
     ($(#[$attribute:meta])* $visibility:vis fn $name:ident($($argument:ident: $kind:ty),* $(,)?) $body:block) => {
-        $(#[$attribute])*
-        $visibility fn $name($($argument: $kind),*) {
-            #[inline(always)]
-            fn body($($argument: $kind),*) $body
-
-            #[cfg(target_arch = "x86_64")]
-            #[target_feature(enable = "avx2")]
-            fn with_avx2($($argument: $kind),*) {
-                body($($argument),*);
-            }
-
-            #[cfg(target_arch = "x86_64")]
-            if std::arch::is_x86_feature_detected!("avx2") {
-                // SAFETY: the processor has just been found to have AVX2.
-                return unsafe { with_avx2($($argument),*) };
-            }
-            body($($argument),*);
+        $crate::vectorized! {
+            [$(#[$attribute])* $visibility fn $name] ($($argument: $kind),*) ($($argument),*) $body
+            with_avx2 "avx2" ["avx2"]
         }
     };
 }
@@ -32,38 +18,44 @@ macro_rules! wide {
 #[macro_export]
 macro_rules! widest {
     ($(#[$attribute:meta])* $visibility:vis fn $name:ident($($argument:ident: $kind:ty),* $(,)?) $body:block) => {
+        $crate::vectorized! {
+            [$(#[$attribute])* $visibility fn $name] ($($argument: $kind),*) ($($argument),*) $body
+            with_avx512 "avx512f,avx512dq,avx512bw,avx512vl" ["avx512f" "avx512dq" "avx512bw" "avx512vl"]
+            with_avx2 "avx2,fma" ["avx2" "fma"]
+        }
+    };
+}
+
+/// What [`wide!`](crate::wide!) and [`widest!`](crate::widest!) are: a function with its parameters, the arguments of a call, and its body, which
+/// is compiled with each of these sets of instructions too; the first that the processor has is taken.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! vectorized {
+    (
+        [$(#[$attribute:meta])* $visibility:vis fn $name:ident] $parameters:tt $arguments:tt $body:block
+        $($version:ident $features:tt [$($feature:tt)+])+
+    ) => {
         $(#[$attribute])*
-        $visibility fn $name($($argument: $kind),*) {
+        $visibility fn $name $parameters {
             #[inline(always)]
-            fn body($($argument: $kind),*) $body
+            fn body $parameters $body
 
-            #[cfg(target_arch = "x86_64")]
-            #[target_feature(enable = "avx2,fma")]
-            fn with_avx2($($argument: $kind),*) {
-                body($($argument),*);
-            }
+            $(
+                #[cfg(target_arch = "x86_64")]
+                #[target_feature(enable = $features)]
+                fn $version $parameters {
+                    body $arguments;
+                }
+            )+
 
-            #[cfg(target_arch = "x86_64")]
-            #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl")]
-            fn with_avx512($($argument: $kind),*) {
-                body($($argument),*);
-            }
-
-            #[cfg(target_arch = "x86_64")]
-            if std::arch::is_x86_feature_detected!("avx512f")
-                && std::arch::is_x86_feature_detected!("avx512dq")
-                && std::arch::is_x86_feature_detected!("avx512bw")
-                && std::arch::is_x86_feature_detected!("avx512vl")
-            {
-                // SAFETY: the processor has just been found to have them.
-                return unsafe { with_avx512($($argument),*) };
-            }
-            #[cfg(target_arch = "x86_64")]
-            if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
-                // SAFETY: as above.
-                return unsafe { with_avx2($($argument),*) };
-            }
-            body($($argument),*);
+            $(
+                #[cfg(target_arch = "x86_64")]
+                if $(std::arch::is_x86_feature_detected!($feature))&&+ {
+                    // SAFETY: the processor has just been found to have these instructions.
+                    return unsafe { $version $arguments };
+                }
+            )+
+            body $arguments;
         }
     };
 }

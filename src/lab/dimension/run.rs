@@ -19,8 +19,8 @@ use crate::forecast::Fitted;
 use crate::nn::windows::evenly;
 use crate::progress::Progress;
 use crate::spec::{DataSource, Plan};
-use crate::stage::{Finished, Options, claim, go_on, read_model, rebuild, simulated};
-use crate::store::{self, Claim};
+use crate::stage::{Finished, Options, claim_folder, go_on, read_model, rebuild, simulated};
+use crate::store;
 use crate::systems::system::complete;
 use crate::systems::{Domain, Entry, Forecaster, Key};
 
@@ -53,8 +53,7 @@ pub fn run(
     options: &Options,
     progress: &dyn Progress,
 ) -> Result<Finished> {
-    let taken = |out: &std::path::PathBuf| claim(out, options).and_then(|()| Ok(Claim::folder(out)?));
-    let _place = options.out.as_ref().map(taken).transpose()?;
+    let _place = claim_folder(options)?;
     let fitted = model.map(loaded).transpose()?;
     let states = states(plan, options, progress)?;
     if let (Some(path), Some(fitted)) = (model, &fitted) {

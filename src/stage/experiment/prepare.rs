@@ -28,18 +28,13 @@ pub struct Experiment<'a> {
 }
 
 impl<'a> Experiment<'a> {
-    /// Trajectories and all forecasters, with models kept in `models` if that is given.
+    /// Trajectories and all forecasters.
     ///
     /// # Errors
     /// When trajectories cannot be read or simulated, or a forecaster cannot be made.
-    pub fn prepare(
-        plan: &'a Plan,
-        options: &'a Options,
-        models: Option<&ModelFolder>,
-        progress: &dyn Progress,
-    ) -> Result<Self> {
+    pub fn prepare(plan: &'a Plan, options: &'a Options, progress: &dyn Progress) -> Result<Self> {
         let mut prepared = Self::load(plan, None, options, progress)?;
-        prepared.fit_all(models, false, progress)?;
+        prepared.fit_named(|_| true, progress)?;
         Ok(prepared)
     }
 
@@ -66,15 +61,6 @@ impl<'a> Experiment<'a> {
         let all = self.plan.forecasters.iter();
         let wanted: Vec<&ForecasterPlan> = all.filter(|one| is_named(&one.label) || pooled(one)).collect();
         self.fit(&wanted, None, false, progress)
-    }
-
-    /// Makes every forecaster of the plan.
-    ///
-    /// # Errors
-    /// When one cannot be fitted, loaded or stored.
-    pub fn fit_all(&mut self, models: Option<&ModelFolder>, resume: bool, progress: &dyn Progress) -> Result<()> {
-        let all: Vec<&ForecasterPlan> = self.plan.forecasters.iter().collect();
-        self.fit(&all, models, resume, progress)
     }
 
     /// Makes every forecaster of the plan whose training does not diverge, and says which did, of several seeds all where

@@ -97,7 +97,7 @@ fn options() -> Options {
 /// The forecast table of the true system.
 fn scored(system: Driven) -> Report {
     let (plan, options) = (plan(system), options());
-    score(&Experiment::prepare(&plan, &options, None, &Quiet).unwrap(), &Quiet).unwrap()
+    score(&Experiment::prepare(&plan, &options, &Quiet).unwrap(), &Quiet).unwrap()
 }
 
 fn values(report: &Report, metric: &str) -> Vec<f64> {

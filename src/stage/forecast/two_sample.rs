@@ -291,7 +291,7 @@ mod tests {
     fn a_forecast_table_has_the_scores_that_nobody_is_trained_on_where_they_are_named() {
         let plan = crate::spec::check(EXPERIMENT, "ou.toml", &[]).unwrap_or_else(|found| panic!("{found:?}"));
         let options = crate::stage::options::Options::new(1 << 30);
-        let experiment = crate::stage::experiment::Experiment::prepare(&plan, &options, None, &Quiet).unwrap();
+        let experiment = crate::stage::experiment::Experiment::prepare(&plan, &options, &Quiet).unwrap();
         let report = super::super::score::score(&experiment, &Quiet).unwrap();
         let found = |forecaster: &str, metric: &str, lead: usize| {
             let is = |row: &&crate::results::ForecastRow| {

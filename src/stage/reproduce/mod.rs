@@ -57,7 +57,7 @@ pub fn run(plans: &[Plan], options: &Options, progress: &dyn Progress) -> Result
 
 /// The rows of one experiment, why some of their runs diverged, and what to know of its models.
 fn one(plan: &Plan, options: &Options, progress: &dyn Progress) -> Result<(Vec<Comparison>, Vec<String>, Vec<String>)> {
-    let experiment = Experiment::prepare(plan, options, None, progress)?;
+    let experiment = Experiment::prepare(plan, options, progress)?;
     let assimilation = Assimilation::new(plan, &experiment, progress)?;
     let scored = assimilation.score(Extras::Diagnoses, progress)?;
     let mut compared = Vec::new();

@@ -56,12 +56,13 @@ pub struct Cell {
 impl SuiteResult {
     /// What a report holds of it.
     pub fn of(report: &Report) -> Self {
+        let by_row = has_more_methods(report);
         let mut columns = of_forecasts(report);
-        columns.extend(of_analyses(report));
+        columns.extend(of_analyses(report, by_row));
         columns.extend(of_differences(report));
         columns.extend(of_trainings(report));
         columns.push(of_cost(report));
-        if has_more_methods(report) {
+        if by_row {
             columns.push(of_analysis_cost(report));
         }
         columns.retain(|column| !column.cells.is_empty());
@@ -121,10 +122,9 @@ fn has_more_methods(report: &Report) -> bool {
     labels > rows.len() * rows.len()
 }
 
-fn of_analyses(report: &Report) -> Vec<Column> {
+fn of_analyses(report: &Report, by_row: bool) -> Vec<Column> {
     let networks: Vec<&str> = report.assimilation.iter().map(|row| row.observe.as_str()).collect();
     let several = networks.iter().any(|name| Some(name) != networks.first());
-    let by_row = has_more_methods(report);
     let mut columns = Vec::new();
     for row in report.assimilation.iter().filter(|row| OF_ANALYSES.contains(&row.metric.as_str())) {
         let pairs = report.paired.iter().filter(|pair| pair.table == "assimilation" && pair.metric == row.metric);

@@ -86,7 +86,11 @@ const ORDERS: &[Order] = &[
     Order {
         sources: "assimilation/src",
         folder: "method::diffusion",
-        floors: &[&["by_component", "correctors", "counts", "likelihood"], &["guidance", "weighting"], &["*"]],
+        floors: &[
+            &["bracket", "by_component", "correctors", "counts", "likelihood"],
+            &["guidance", "weighting"],
+            &["*"],
+        ],
     },
     Order {
         sources: "src",
@@ -172,7 +176,7 @@ const ORDERS: &[Order] = &[
         sources: "src",
         folder: "report",
         floors: &[
-            &["colour", "markup", "number", "verdict"],
+            &["colour", "csv", "markup", "number", "verdict"],
             &["legend", "png", "scale", "tables"],
             &["against", "chart", "heatmap"],
             &["hovmoeller", "portrait"],

@@ -10,7 +10,7 @@
 
 use std::sync::Arc;
 
-use ndarray::{Array1, Array2, ArrayView2, Axis};
+use ndarray::{Array1, Array2, Axis};
 use scorecast_systems::noising::Karras;
 use scorecast_systems::noising::sampler::{SAMPLERS, named};
 use scorecast_systems::registry::names_after;
@@ -236,12 +236,14 @@ impl Guided {
         diagnostics: &mut Diagnostics,
     ) -> Result<Option<WeightedMembers>> {
         let resampling = key.at(observed.step as u64);
-        let weighting = self.weighting(model, observed)?;
-        let largest = Level::exploding(self.grid.sigma_max);
-        let log_density = self.log_density(model, x.view(), observed, &*weighting)?;
         let constraint = self.constraint.clone();
         let constrained = constraint.as_ref().map(|constraint| Constrained { model, constraint });
         let model = constrained.as_ref().map_or(model, |constrained| constrained as &dyn Forecaster);
+        let weighting = self.weights.choose(model, observed, &self.sampling)?;
+        let largest = Level::exploding(self.grid.sigma_max);
+        // log p(b | x_k), `[member]`, where b is set and members are weighed
+        let said = constrained.as_ref().filter(|found| found.constraint.is_set() && weighting.weighs());
+        let log_density = said.map(|found| found.log_density(observed.step - 1, x.view(), largest)).transpose()?;
         let mut log_evidence = 0.0;
         if let Some(local) = &self.local {
             x = local.update(x, observed, resampling, diagnostics, |x| {
@@ -279,31 +281,6 @@ impl Guided {
         let (log_weights, ancestors) = self.weigh(&log_factors, resampling, diagnostics);
         diagnostics.entry("log_evidence").and_modify(|evidence| *evidence += log_evidence);
         Ok(self.particles.resample(&log_weights, ancestors.as_deref()))
-    }
-
-    /// The weighting of these observations.
-    fn weighting(&self, model: &dyn Forecaster, observed: &ObservationSet) -> Result<Arc<dyn Weighting>> {
-        match &self.constraint {
-            Some(constraint) => self.weights.choose(&Constrained { model, constraint }, observed, &self.sampling),
-            None => self.weights.choose(model, observed, &self.sampling),
-        }
-    }
-
-    /// log p(b | x_k), `[member]`, of a constraint whose b is set; none where nothing is weighed.
-    fn log_density(
-        &self,
-        model: &dyn Forecaster,
-        x: ArrayView2<f64>,
-        observed: &ObservationSet,
-        weighting: &dyn Weighting,
-    ) -> Result<Option<Array1<f64>>> {
-        match self.constraint.as_ref().filter(|constraint| constraint.is_set() && weighting.weighs()) {
-            Some(constraint) => {
-                let largest = Level::exploding(self.grid.sigma_max);
-                Ok(Some(Constrained { model, constraint }.log_density(observed.step - 1, x, largest)?))
-            }
-            None => Ok(None),
-        }
     }
 
     fn weights(&self) -> Option<Array1<f64>> {

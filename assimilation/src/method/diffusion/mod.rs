@@ -1,6 +1,7 @@
 //! Methods that draw the analysis by a reverse diffusion: from a score made of the members, or by guiding the denoiser
 //! of a forecaster.
 
+mod bracket;
 mod by_component;
 pub(crate) mod constraint;
 pub(crate) mod correctors;

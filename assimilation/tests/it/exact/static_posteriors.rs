@@ -251,20 +251,27 @@ pub(super) fn moments_on_a_grid(likelihood: impl Fn(f64) -> f64) -> (f64, f64) {
     (mean, ((&p * &grid.mapv(|x| (x - mean) * (x - mean))).sum() / p.sum()).sqrt())
 }
 
-#[test]
-fn quadrature_serves_any_law_of_errors() {
+/// N(0, 1) seen as 2.2 with errors of laws that are not Gaussian, drawn by `rule` on `way`: how far the mean is off in exact sd, and
+/// the ratio of the sd to the exact one.
+pub(super) fn off_under_other_laws(rule: &dyn Guidance, way: &Way) -> [[f64; 2]; 2] {
     let denoiser = GaussianDenoiser::new(array![0.0], array![[1.0]].view()).unwrap();
     let laws: [&dyn Fn() -> Box<dyn NoiseLaw>; 2] =
         [&|| Box::new(Laplace::new(&[0.4], 1).unwrap()), &|| Box::new(StudentT::new(&[0.4], 3.0, 1).unwrap())];
-    for law in laws {
+    laws.map(|law| {
         let y = array![2.2];
         let h = Stride::new(1, 1, 0, &|_| Ok(law())).unwrap();
-        let likelihood = |x: f64| law().log_likelihood(y.view(), array![[x]].view(), &[0])[0].exp();
-        let (mean, sd) = moments_on_a_grid(likelihood);
-        let way = Way::by_sde(10_000, 100, Correctors::by_level(2, 0.05));
-        let x = way.draw(&denoiser, &h, y.clone(), &*rule("quadrature", &[]));
+        let (mean, sd) = moments_on_a_grid(|x| law().log_likelihood(y.view(), array![[x]].view(), &[0])[0].exp());
+        let x = way.draw(&denoiser, &h, y, rule);
         let (bias, ratio) = ((x.mean().unwrap() - mean) / sd, x.std(1.0) / sd);
         println!("exact {mean:.3} {sd:.3}: bias {bias:.3}, sd {ratio:.3}");
+        [bias, ratio]
+    })
+}
+
+#[test]
+fn quadrature_serves_any_law_of_errors() {
+    let way = Way::by_sde(10_000, 100, Correctors::by_level(2, 0.05));
+    for [bias, ratio] in off_under_other_laws(&*rule("quadrature", &[]), &way) {
         assert!(bias.abs() < 0.05 && (0.95..1.05).contains(&ratio), "{bias} {ratio}");
     }
 }

@@ -42,19 +42,29 @@ fn what_guides_is_minus_the_gradient_of_zeta_times_the_norm_of_the_residual() {
             let residual = &y - &h.apply(0.0, state.view());
             zeta * residual.iter().map(|r| r * r).sum::<f64>().sqrt()
         };
-        let z = array![[0.7, -0.2]];
-        let denoised = guided.evaluate(z.view(), &[level]).unwrap();
-        let added = &denoised.guided - &denoised.without_guidance();
-        for component in 0..2 {
-            let moved = |by: f64| {
-                let mut z = z.clone();
-                z[(0, component)] += by;
-                norm(&z)
-            };
-            let gradient = (moved(1e-5) - moved(-1e-5)) / 2e-5;
-            let expected = -gradient * level.sigma.powi(2) / level.alpha;
-            assert!((added[(0, component)] - expected).abs() < 1e-7, "{level:?}: {added} for {expected}");
-        }
+        adds_minus_the_gradient(&*guided, level, 1.0, norm);
+    }
+}
+
+/// What is added to D at `level` is (sigma^2 / alpha) times minus `factor` times the gradient of `norm`, by differences.
+pub(super) fn adds_minus_the_gradient(
+    guided: &dyn Denoiser,
+    level: Level,
+    factor: f64,
+    norm: impl Fn(&Array2<f64>) -> f64,
+) {
+    let z = array![[0.7, -0.2]];
+    let denoised = guided.evaluate(z.view(), &[level]).unwrap();
+    let added = &denoised.guided - &denoised.without_guidance();
+    for component in 0..2 {
+        let moved = |by: f64| {
+            let mut z = z.clone();
+            z[(0, component)] += by;
+            norm(&z)
+        };
+        let gradient = (moved(1e-5) - moved(-1e-5)) / 2e-5;
+        let expected = -gradient * factor * level.sigma.powi(2) / level.alpha;
+        assert!((added[(0, component)] - expected).abs() < 1e-7, "{level:?}: {added} for {expected}");
     }
 }
 

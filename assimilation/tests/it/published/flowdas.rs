@@ -16,6 +16,8 @@ use scorecast_systems::noising::schedule::Interpolant;
 use scorecast_systems::noising::{Levels, Schedule, TimeGrid, Uniform, sample};
 use scorecast_systems::{Affine, Denoiser, Domain, Karras, Key, Level, Sampler};
 
+use super::dps::adds_minus_the_gradient;
+
 const PUBLISHED: FlowDas = FlowDas { form: FlowDasForm::Published { rate: 0.12 }, draws: 21 };
 const CORRECTED: FlowDas = FlowDas { form: FlowDasForm::Corrected, draws: 21 };
 
@@ -42,19 +44,7 @@ fn what_guides_is_minus_the_gradient_of_the_norm_of_all_residuals() {
             });
             squares.iter().sum::<f64>().sqrt()
         };
-        let z = array![[0.7, -0.2]];
-        let denoised = guided.evaluate(z.view(), &[level]).unwrap();
-        let added = &denoised.guided - &denoised.without_guidance();
-        for component in 0..2 {
-            let moved = |by: f64| {
-                let mut z = z.clone();
-                z[(0, component)] += by;
-                norm(&z)
-            };
-            let gradient = (moved(1e-5) - moved(-1e-5)) / 2e-5;
-            let expected = -gradient * 0.7 / (t * (1.0 + t)) * level.sigma.powi(2) / level.alpha;
-            assert!((added[(0, component)] - expected).abs() < 1e-7, "{level:?}: {added} for {expected}");
-        }
+        adds_minus_the_gradient(&*guided, level, 0.7 / (t * (1.0 + t)), norm);
     }
 }
 

@@ -40,6 +40,7 @@ use crate::error::Result;
 use crate::guard::can_update;
 use crate::method::around::inflation::{INFLATION, inflate};
 use crate::method::build::MethodBuild;
+use crate::method::diffusion::counts;
 use crate::method::diffusion::likelihood::LikelihoodScore;
 use crate::method::memory;
 use crate::method::particle::local_particle_filter::keep_places;
@@ -69,7 +70,7 @@ const WIDTH: Param = Param {
     ..Param::positive("bandwidth", 0.5, "sd b of a kernel in sd of the forecast, at most 1")
 };
 
-const STEPS: Param = Param::int("steps", 20, 1, "steps of the flow, two evaluations each");
+const STEPS: Param = counts::steps("steps", 20, 1, "steps of the flow, two evaluations each");
 
 pub(crate) const ENTRY: Entry<MethodBuild> = Entry {
     name: "enff",

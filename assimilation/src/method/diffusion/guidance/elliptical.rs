@@ -4,13 +4,10 @@
 //! above the slice. Blocks of components whose likelihoods are factors are tried each for itself, so that how many there are
 //! makes no slice longer. Neither a step nor a derivative is asked for, and the ellipse leads from mode to mode.
 
-use std::f64::consts::TAU;
-
 use ndarray::{Array1, Array2};
 use scorecast_systems::Stream;
 
-/// How often a bracket shrinks at most: to 2^-50 of the circle or so.
-const SHRINKS: usize = 64;
+use crate::method::diffusion::bracket::{Bracket, SHRINKS};
 
 /// The law before the likelihood.
 pub(super) struct Prior<'a> {
@@ -32,30 +29,6 @@ impl Prior<'_> {
             row.zip_mut_with(self.sd, |noise, sd| *noise = sd * stream.normal());
         }
         noise
-    }
-}
-
-/// The bracket of a block: the angle that is tried, and its ends.
-#[derive(Clone, Copy)]
-struct Bracket {
-    angle: f64,
-    low: f64,
-    high: f64,
-}
-
-impl Bracket {
-    fn new(stream: &mut Stream) -> Self {
-        let angle = TAU * stream.uniform();
-        Self { angle, low: angle - TAU, high: angle }
-    }
-
-    fn shrink(&mut self, stream: &mut Stream) {
-        if self.angle < 0.0 {
-            self.low = self.angle;
-        } else {
-            self.high = self.angle;
-        }
-        self.angle = self.low + (self.high - self.low) * stream.uniform();
     }
 }
 

@@ -5,8 +5,6 @@
 //! With f = x_l - mu and nu of that variance, points of the ellipse mu + f cos a + nu sin a are tried from a bracket of a that
 //! shrinks towards f, until one is above the slice. A component without a likelihood is drawn at once.
 
-use std::f64::consts::TAU;
-
 use ndarray::{Array2, Axis};
 use rayon::prelude::*;
 use scorecast_systems::{Key, Stream};
@@ -14,9 +12,7 @@ use scorecast_systems::{Key, Stream};
 use super::kernels::Kernels;
 use super::posterior::Likelihood;
 use crate::linalg::{add_scaled, dot};
-
-/// How often a bracket shrinks at most: to 2^-50 of the circle or so.
-const SHRINKS: usize = 64;
+use crate::method::diffusion::bracket::{Bracket, SHRINKS};
 
 /// The sampler of kernels.
 pub(super) struct Gibbs<'a> {
@@ -71,20 +67,14 @@ fn slice(member: &mut [f64], l: usize, (mean, sd): (f64, f64), likelihood: &Like
     let before = member[l];
     let f = before - mean;
     let least = likelihood.at(l, member) + (1.0 - stream.uniform()).ln();
-    let mut angle = TAU * stream.uniform();
-    let (mut from, mut to) = (angle - TAU, angle);
+    let mut bracket = Bracket::new(stream);
     for _ in 0..SHRINKS {
-        let (sine, cosine) = angle.sin_cos();
+        let (sine, cosine) = bracket.angle.sin_cos();
         member[l] = mean + f * cosine + nu * sine;
         if likelihood.at(l, member) > least {
             return;
         }
-        if angle < 0.0 {
-            from = angle
-        } else {
-            to = angle
-        }
-        angle = from + (to - from) * stream.uniform();
+        bracket.shrink(stream);
     }
     member[l] = before;
 }
